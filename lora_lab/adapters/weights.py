@@ -1,0 +1,49 @@
+"""AdapterWeights: an adapter as plain named tensors, between the live layers and the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The factors of one layer, on the CPU, detached from any graph.
+
+    `name` is the module's path in the base model, `lora_A` is (rank × in), `lora_B` (out × rank),
+    and ΔW = scaling · lora_B @ lora_A is (out × in).
+    """
+
+    name: str
+    lora_A: torch.Tensor
+    lora_B: torch.Tensor
+    alpha: float
+    scaling: float
+    kind: str = "linear"
+
+    @property
+    def rank(self) -> int:
+        return self.lora_A.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(out, in) of the weight that is adapted."""
+        return self.lora_B.shape[0], self.lora_A.shape[1]
+
+    def delta_weight(self) -> torch.Tensor:
+        """ΔW (out × in) in float64, the one meaning of these factors."""
+        return self.scaling * (self.lora_B.double() @ self.lora_A.double())
+
+
+@dataclass(frozen=True)
+class AdapterWeights:
+    """A whole adapter: its variant, its layers, and what it belongs to."""
+
+    variant: str
+    layers: tuple[LayerWeights, ...]
+    base: str = ""  # name or path of the base model, for people
+    base_fingerprint: str = ""  # SHA-256 over the base's tensors, for programs
+    dropout: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)

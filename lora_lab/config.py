@@ -1,0 +1,157 @@
+"""What a person may set: `Hyperparameters` (live, in mid-run) and `RunConfig` (fixed for a run).
+
+One declaration per field carries its label, limits, scale and help; the slider, the command-line
+flag, the JSON key and the tooltip are all made from it. Everything here is frozen and plain, so a
+value can cross threads and be compared with `is`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lora_lab.errors import ConfigError
+
+SCHEMA_VERSION = 1
+
+AlphaMode = Literal["scale_effect", "keep_function"]
+Schedule = Literal["constant", "linear", "cosine"]
+DType = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """How a live field looks as a control: label, limits of the slider, its scale, and help."""
+
+    label: str
+    minimum: float
+    maximum: float
+    scale: Literal["linear", "log"]
+    help: str
+    when: Literal["live", "on_release"] = "live"
+
+
+def _knob(default: float, knob: Knob, **limits: float) -> Any:
+    return Field(default, title=knob.label, description=knob.help, repr=True, **limits)
+
+
+KNOBS: dict[str, Knob] = {
+    "rank": Knob(
+        "Rank r", 1, 4096, "log",
+        "How many directions ΔW = (α/r)·B·A may use. It can change in mid-run: growing keeps ΔW "
+        "exactly, shrinking keeps the largest singular values.",
+        when="on_release",
+    ),
+    "alpha": Knob(
+        "Alpha α", 0.125, 1024, "log",
+        "The numerator of the scaling s = α/r that multiplies B·A.",
+    ),
+    "learning_rate": Knob(
+        "Learning rate", 1e-6, 1.0, "log",
+        "Peak step size of the optimizer. LoRA wants about ten times what full fine-tuning does.",
+    ),
+    "weight_decay": Knob(
+        "Weight decay", 0.0, 0.5, "linear",
+        "Decoupled decay of A and B per step, times the learning rate; it pulls ΔW towards 0.",
+    ),
+    "dropout": Knob(
+        "Dropout", 0.0, 0.9, "linear",
+        "Share of the adapter's inputs that is zeroed while training (never while evaluating).",
+    ),
+}  # fmt: skip
+
+
+class Frozen(BaseModel):
+    """A plain frozen value that refuses unknown keys, NaN and infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Hyperparameters(Frozen):
+    """The live settings. The loop compares the newest snapshot with what it applied last."""
+
+    rank: int = _knob(8, KNOBS["rank"], ge=1, le=65536)
+    alpha: float = _knob(16.0, KNOBS["alpha"], gt=0, le=1e6)
+    learning_rate: float = _knob(1e-3, KNOBS["learning_rate"], gt=0, le=10)
+    weight_decay: float = _knob(0.0, KNOBS["weight_decay"], ge=0, le=10)
+    dropout: float = _knob(0.0, KNOBS["dropout"], ge=0, lt=1)
+    alpha_mode: AlphaMode = Field(
+        "scale_effect",
+        title="Moving α",
+        description="scale the effect: ΔW follows α at once. keep the function: ΔW stays as it is "
+        "and B is rescaled, so that α acts like a learning rate of B.",
+    )
+    enabled: bool = Field(
+        True,
+        title="Adapter on",
+        description="Whether evaluations see W + ΔW or the frozen W alone. Training goes on "
+        "with the adapter either way.",
+    )
+
+    @property
+    def scaling(self) -> float:
+        """s = α/r (LoRA §4.1)."""
+        return self.alpha / self.rank
+
+
+class Pretraining(Frozen):
+    """Full training of all weights that makes the base, before the adapter's own run."""
+
+    max_steps: int = Field(..., ge=1)
+    batch_size: int = Field(..., ge=1)
+    learning_rate: float = Field(..., gt=0, le=10)
+
+
+class RunConfig(Frozen):
+    """Everything that is fixed for one run; written before step 0."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    preset: str = Field("", description="Name of the preset that this run came from.")
+    task: str = Field(..., description="What is learned: a name in TASKS.")
+    data: str | None = Field(None, description="Folder or file of data; none: what ships.")
+    model: str | None = Field(None, description="Base checkpoint; none: the task's own.")
+    digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
+    variant: str = Field("lora", description="Kind of adapter: a name in VARIANTS.")
+    init: str = Field("kaiming", description="How lora_A starts: a name in INITS.")
+    targets: tuple[str, ...] = Field((), description="Adapted layers; none: all linear layers.")
+    device: str = Field("cpu", description="cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field("float32", description="Type of base and adapter numbers.")
+    batch_size: int = Field(32, ge=1, le=1_000_000, description="Examples per step.")
+    max_steps: int = Field(1000, ge=1, le=1_000_000_000, description="Steps of one run.")
+    schedule: Schedule = Field("constant", description="Course of the learning rate.")
+    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="Adam's two decay rates.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
+    pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
+    hyper: Hyperparameters = Hyperparameters()
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:
+    """Build `kind` from plain values; every field that is wrong is named in one `ConfigError`."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        prefix = f"{where}: " if where else ""
+        raise ConfigError(prefix + "; ".join(_complaint(e) for e in error.errors())) from None
+
+
+def changed(current: Model, **values: Any) -> Model:
+    """A copy of a frozen value with some fields replaced, checked like a new one."""
+    return checked(type(current), {**current.model_dump(), **values})
+
+
+def _complaint(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"]) or "settings"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is not a setting of this version"
+    if error["type"] == "missing":
+        return f"{field} is missing"
+    shown = repr(error["input"])
+    shown = shown if len(shown) <= 40 else shown[:39] + "…"
+    reason = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{field} {reason}, not {shown}"

@@ -1,0 +1,227 @@
+"""Everything that leaves the session thread: frozen, plain values that another process could send.
+
+Numbers, strings, tuples and read-only numpy arrays; never a tensor, a module or a Qt object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, Union
+
+import numpy as np
+
+from lora_lab.config import Hyperparameters
+
+
+class State(str, Enum):
+    """LOADING → PAUSED ⇄ RUNNING → FINISHED | STOPPED | FAILED → CLOSED; only Session sets it."""
+
+    LOADING = "loading"
+    PAUSED = "paused"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One adapted layer: its name in the model, weight shape (out, in), and ‖W‖_F."""
+
+    name: str
+    shape: tuple[int, int]
+    weight_norm: float
+
+
+@dataclass(frozen=True)
+class LoadedRecord:
+    """A model with its adapters stands ready; the panels start afresh on it."""
+
+    title: str
+    stage: str  # "" or the name of a preliminary stage, e.g. "full training of the base"
+    task: str
+    variant: str
+    base: str
+    device: str
+    dtype: str
+    layers: tuple[LayerInfo, ...]
+    base_parameters: int
+    max_rank: int  # largest useful rank of any layer
+    max_steps: int
+    hyper: Hyperparameters
+    classes: tuple[str, ...] = ()
+    trained_classes: tuple[str, ...] = ()
+    loss_floor: tuple[float, ...] = ()  # known-rank: loss_floor[r] = Eckart–Young tail at rank r
+    true_sigma: np.ndarray | None = None  # known-rank: σ(D), descending
+    locked: tuple[tuple[str, str], ...] = ()  # (hyperparameter, why it cannot move)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One optimizer step: its loss, and the learning rate it was made with."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    seconds: float  # training time since step 0, pauses left out
+
+
+@dataclass(frozen=True)
+class LayerSpectrum:
+    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank."""
+
+    name: str
+    sigma: np.ndarray
+    numerical_rank: int
+    stable_rank: float  # nan where ΔW = 0
+    effective_rank: float  # nan where ΔW = 0
+    delta_norm: float  # ‖ΔW‖_F
+    rank: int
+    alpha: float
+    scaling: float
+
+
+@dataclass(frozen=True)
+class SpectrumRecord:
+    """Singular values of every adapted layer at one step."""
+
+    step: int
+    layers: tuple[LayerSpectrum, ...]
+
+
+@dataclass(frozen=True)
+class CountsRecord:
+    """Parameter counts of what is applied now."""
+
+    step: int
+    adapter: int
+    frozen: int
+    per_layer: tuple[tuple[str, int], ...]
+
+    @property
+    def total(self) -> int:
+        return self.adapter + self.frozen
+
+
+@dataclass(frozen=True)
+class AppliedRecord:
+    """An edit was applied before the next step; `notes` says what it did (caps, energy, ramps)."""
+
+    step: int
+    hyper: Hyperparameters
+    changes: tuple[tuple[str, Any, Any], ...]  # (field, old, new)
+    notes: tuple[str, ...] = ()
+    discarded_energy: float = 0.0  # share of Σσ² that a smaller rank cut away, worst layer
+
+
+@dataclass(frozen=True)
+class EvalRecord:
+    """A pass over held-out data, with the adapter on or off."""
+
+    step: int
+    enabled: bool
+    loss: float
+    accuracy: float | None = None
+    correct: tuple[int, ...] = ()  # per class
+    total: tuple[int, ...] = ()  # per class
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class SavedRecord:
+    """The adapter was written to the run's own folder."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """Relative error ‖ΔW_file − ΔW‖_F/‖ΔW‖_F of one layer after re-reading the file."""
+
+    name: str
+    rank: int
+    error: float
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What the independent re-reading of an exported file measured."""
+
+    format: str
+    path: str
+    layers: tuple[LayerCheck, ...]
+    keys: int
+    bytes: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def largest_error(self) -> float:
+        return max(layer.error for layer in self.layers)
+
+    @property
+    def mean_error(self) -> float:
+        return sum(layer.error for layer in self.layers) / len(self.layers)
+
+
+@dataclass(frozen=True)
+class ExportedRecord:
+    """An adapter file was written, re-read, compared, and moved into place."""
+
+    step: int
+    report: ExportReport
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """A command or an edit failed; what stood before still stands."""
+
+    step: int
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class StateRecord:
+    """The session moved to another state; FAILED carries the message and the traceback."""
+
+    state: State
+    step: int
+    message: str = ""
+    details: str = ""
+
+
+Record = Union[
+    LoadedRecord, StepRecord, SpectrumRecord, CountsRecord, AppliedRecord, EvalRecord,
+    SavedRecord, ExportedRecord, ErrorRecord, StateRecord,
+]  # fmt: skip
+
+
+def frozen_array(values: Any) -> np.ndarray:
+    """A read-only float64 copy that is safe to hand across the door."""
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def plain(value: Any) -> Any:
+    """The JSON form of a record or of anything inside one; records are tagged by `record`."""
+    if isinstance(value, Hyperparameters):
+        return value.model_dump()
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        return {"record": type(value).__name__, **named} if isinstance(value, RECORDS) else named
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]

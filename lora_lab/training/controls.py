@@ -1,0 +1,95 @@
+"""The door into the engine: wishes go in as one frozen snapshot, commands as a queue.
+
+Any thread may call these; the loop reads them once per step. A dragged slider replaces the snapshot
+many times between two steps and only the newest is applied; commands are never dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from lora_lab.config import Hyperparameters
+
+if TYPE_CHECKING:
+    from lora_lab.training.commands import Command
+
+
+class Controls:
+    """What the person wishes: hyperparameters, pause, stop, and commands between two steps."""
+
+    def __init__(self, hyper: Hyperparameters, *, paused: bool = False) -> None:
+        self._hyper = hyper
+        self._paused = paused
+        self._stopping = False
+        self._commands: deque[Command] = deque()
+        self._news = threading.Condition()
+
+    @property
+    def hyper(self) -> Hyperparameters:
+        """The newest snapshot; compare with `is` to see whether it changed."""
+        return self._hyper
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def set_hyper(self, hyper: Hyperparameters) -> None:
+        with self._news:
+            self._hyper = hyper
+            self._news.notify()
+
+    def request(self, command: Command) -> None:
+        """Queue a command; it runs on the session thread between two steps, paused or not."""
+        with self._news:
+            self._commands.append(command)
+            self._news.notify()
+
+    def pause(self) -> None:
+        with self._news:
+            self._paused = True
+            self._news.notify()
+
+    def resume(self) -> None:
+        """Go on training; after the last step this asks for as many steps again."""
+        with self._news:
+            self._paused = False
+            self._news.notify()
+
+    def stop(self) -> None:
+        """Finish the step in hand, then leave the loop."""
+        with self._news:
+            self._stopping = True
+            self._news.notify()
+
+    def take_commands(self) -> list[Command]:
+        if not self._commands:  # read without the lock: a step must not pay for it
+            return []
+        with self._news:
+            taken = list(self._commands)
+            self._commands.clear()
+            return taken
+
+    def wait_for_turn(self, applied: Hyperparameters) -> bool:
+        """Sleep while paused and nothing is asked for; False once stop is asked.
+
+        While paused this still returns True for a new snapshot or a command, so that edits and
+        exports are served with the model loaded.
+        """
+        if not self._paused:
+            return not self._stopping
+        with self._news:
+            self._news.wait_for(
+                lambda: (
+                    self._stopping
+                    or not self._paused
+                    or bool(self._commands)
+                    or self._hyper is not applied
+                )
+            )
+            return not self._stopping

@@ -1,0 +1,6 @@
+"""Start LoRA Lab from a checkout: `python main.py` opens the window, `python main.py train …` a verb."""
+
+from lora_lab.__main__ import main
+
+if __name__ == "__main__":
+    main()

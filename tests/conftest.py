@@ -1,0 +1,26 @@
+"""What every test stands on: no display, a home of its own, seeds, and no thread left behind."""
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import threading
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """User data of the test alone."""
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind():
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
+    lab = [t.name for t in left if t.name.startswith("lora-lab")]
+    assert not lab, f"threads left running: {lab}"
