@@ -1,1 +1,1 @@
-"""…"""
+"""Analysis: spectra, rank measures and parameter counts of adapters."""

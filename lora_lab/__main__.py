@@ -1,0 +1,25 @@
+"""`lora-lab` without arguments opens the window; with a verb it works headless."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the `lora-lab` command and of `python -m lora_lab`."""
+    arguments = sys.argv[1:]
+    if not arguments:
+        from lora_lab.errors import LabError
+        from lora_lab.ui.app import run
+
+        try:
+            sys.exit(run())
+        except LabError as error:
+            sys.exit(f"lora-lab: {error}")
+    from lora_lab.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

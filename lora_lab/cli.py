@@ -1,0 +1,314 @@
+"""The headless verbs: the same loop as the window's, with a progress bar and one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lora_lab import __version__
+from lora_lab.config import KNOBS, Hyperparameters, RunConfig, checked
+from lora_lab.errors import ConfigError, LabError
+
+app = typer.Typer(
+    name="lora-lab",
+    help="Train low-rank adapters and see what they learn. Without a verb the window opens.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+err = Console(stderr=True)
+out = Console()
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """What the user can mend is one clear line and exit code 1, never a traceback."""
+    try:
+        yield
+    except LabError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted")
+
+
+def _fail(message: str) -> NoReturn:
+    err.print(f"lora-lab: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lora-lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def window(
+    context: typer.Context,
+    preset: Annotated[str, typer.Option(help="Preset that the window opens with.")] = "digits",
+    data: Annotated[Optional[str], typer.Option(help="Its data folder, where it needs one.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Train low-rank adapters and see what they learn. Without a verb the window opens."""
+    if context.invoked_subcommand is None:
+        with plain_errors():
+            from lora_lab.ui.app import run
+
+            raise typer.Exit(run(preset=preset, data=data))
+
+
+def _knob(name: str, *flags: str) -> Any:
+    return typer.Option(*flags, help=KNOBS[name].help, show_default="the preset's")
+
+
+@app.command()
+def train(
+    preset: Annotated[Optional[str], typer.Option(help="digits, known-rank or mnist-tutorial.")] = None,
+    data: Annotated[Optional[str], typer.Option(help="Data folder, where the preset needs one.")] = None,
+    model: Annotated[Optional[str], typer.Option(help="Base checkpoint in place of the preset's.")] = None,
+    rank: Annotated[Optional[int], _knob("rank", "--rank", "-r")] = None,
+    alpha: Annotated[Optional[float], _knob("alpha", "--alpha", "-a")] = None,
+    learning_rate: Annotated[Optional[float], _knob("learning_rate", "--learning-rate", "--lr")] = None,
+    weight_decay: Annotated[Optional[float], _knob("weight_decay", "--weight-decay")] = None,
+    dropout: Annotated[Optional[float], _knob("dropout", "--dropout")] = None,
+    variant: Annotated[Optional[str], typer.Option(help="lora, or full for all weights.")] = None,
+    init: Annotated[Optional[str], typer.Option(help="kaiming, gaussian or normal.")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="Steps to train.")] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="Examples per step.")] = None,
+    seed: Annotated[Optional[int], typer.Option(help="Seed of inits, batches and dropout.")] = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, cuda:N or mps.")] = None,
+    out_folder: Annotated[Optional[Path], typer.Option("--out", help="Run folder (new).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Train an adapter and write a run folder."""
+    hyper = {
+        "rank": rank, "alpha": alpha, "learning_rate": learning_rate,
+        "weight_decay": weight_decay, "dropout": dropout,
+    }  # fmt: skip
+    fixed = {
+        "data": data, "model": model, "variant": variant, "init": init, "max_steps": steps,
+        "batch_size": batch_size, "seed": seed, "device": device,
+    }  # fmt: skip
+    with plain_errors():
+        result = _train(preset, _given(fixed), _given(hyper), out_folder)
+        _print_result(result, as_json)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _train(
+    preset_name: str | None,
+    fixed: dict[str, Any],
+    hyper: dict[str, Any],
+    out_folder: Path | None,
+) -> dict[str, Any]:
+    from lora_lab.presets import get_preset, list_presets
+
+    if preset_name is None:
+        names = ", ".join(p.name for p in list_presets())
+        raise ConfigError(f"Say what to train: --preset with one of {names}.")
+    preset = get_preset(preset_name)
+    if preset.needs_data and not (fixed.get("data") or preset.config.data):
+        raise ConfigError(f"Preset {preset.name} needs {preset.needs_data}: give it with --data.")
+    values = {**preset.config.model_dump(), **fixed}
+    values["hyper"] = checked(Hyperparameters, {**values["hyper"], **hyper}).model_dump()
+    config = checked(RunConfig, values)
+    if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
+        raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
+    return _drive(config, out_folder)
+
+
+def _drive(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
+    """Run the loop to its end, with a progress bar on stderr; returns the facts of the run."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from lora_lab import records as r
+    from lora_lab.training.controls import Controls
+    from lora_lab.training.run import run
+
+    losses = _Losses()
+    last: dict[type, Any] = {}
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    controls = Controls(config.hyper)
+    with Progress(*columns, console=err, transient=True) as progress, _stop_on_interrupt(controls):
+        bar = progress.add_task("opening", total=None, loss="–")
+        for record in run(config, controls, folder=out_folder):
+            last[type(record)] = record
+            if isinstance(record, r.StepRecord):
+                losses.add(record.loss)
+                if record.step % 50 == 0:
+                    progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
+            elif isinstance(record, r.LoadedRecord):
+                losses = _Losses()
+                title = record.stage or record.title
+                progress.reset(bar, total=record.max_steps, description=title, loss="–")
+            elif isinstance(record, r.ErrorRecord):
+                # Nobody is here to lower a rate: a run that cannot go on is a failed run.
+                if controls.paused:
+                    controls.stop()
+                    last["failure"] = record.message  # type: ignore[index]
+                err.print(record.message, style="yellow", markup=False, soft_wrap=True)
+    if "failure" in last:  # type: ignore[comparison-overlap]
+        raise LabError(last["failure"])  # type: ignore[index]
+    if r.StepRecord not in last:
+        raise LabError("interrupted before the first step")
+    step, counts, spectrum = last[r.StepRecord], last[r.CountsRecord], last[r.SpectrumRecord]
+    saved = last.get(r.SavedRecord)
+    found = last.get(r.EvalRecord)
+    return {
+        "final_loss": step.loss,
+        "best_loss": losses.best,
+        "steps": step.step,
+        "seconds": round(step.seconds, 3),
+        "parameters": {
+            "adapter": counts.adapter, "frozen": counts.frozen, "total": counts.total
+        },
+        "singular_values": {layer.name: layer.sigma.tolist() for layer in spectrum.layers},
+        "evaluation": found and {
+            "loss": found.loss, "accuracy": found.accuracy,
+            "correct": found.correct, "total": found.total,
+        },
+        "run": str(Path(saved.path).parent) if saved else (str(out_folder) if out_folder else None),
+    }  # fmt: skip
+
+
+class _Losses:
+    """The lowest loss so far."""
+
+    def __init__(self) -> None:
+        self.best = math.inf
+
+    def add(self, loss: float) -> None:
+        self.best = min(self.best, loss)
+
+
+@contextmanager
+def _stop_on_interrupt(controls: Any) -> Iterator[None]:
+    """Ctrl-C and SIGTERM finish the step and save, like the window's Stop does."""
+    import signal
+
+    def stop(*_: object) -> None:
+        controls.stop()
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    p = result["parameters"]
+    out.print(f"loss {result['final_loss']:.6g} (best {result['best_loss']:.6g}) "
+              f"after {result['steps']:,} steps in {result['seconds']:.1f} s")  # fmt: skip
+    if result["evaluation"] and result["evaluation"]["accuracy"] is not None:
+        out.print(f"accuracy on held-out data {100 * result['evaluation']['accuracy']:.1f} %")
+    out.print(f"adapter {p['adapter']:,} of {p['frozen']:,} base parameters "
+              f"({100 * p['adapter'] / p['frozen']:.3f} %)")  # fmt: skip
+    for name, sigma in result["singular_values"].items():
+        shown = "  ".join(f"{value:.4g}" for value in sigma[:8])
+        out.print(f"σ(ΔW) {name}: {shown}{' …' if len(sigma) > 8 else ''}", highlight=False)
+    if result["run"]:
+        out.print(f"run {result['run']}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
+    format: Annotated[str, typer.Option(help="Format of the file.")] = "peft",
+    overwrite: Annotated[bool, typer.Option(help="Replace an adapter that stands there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Write a run's adapter in another program's format, re-read it and compare."""
+    with plain_errors():
+        from lora_lab.formats import FORMATS
+        from lora_lab.formats.verify import export as verified_export
+        from lora_lab.records import plain
+        from lora_lab.runs.folder import RunFolder
+
+        weights = RunFolder.at(run).load_adapter(FORMATS["peft"].load)
+        report = verified_export(weights, to, format, overwrite)
+        if as_json:
+            print(json.dumps({**plain(report), "largest_error": report.largest_error}))
+            return
+        out.print(f"wrote {report.path} ({report.bytes:,} bytes, {report.keys} tensors)",
+                  highlight=False, soft_wrap=True)  # fmt: skip
+        out.print(f"re-read and compared: largest error of ΔW {report.largest_error:.1e} "
+                  f"over {len(report.layers)} layers")  # fmt: skip
+        out.print(f"sha256 {report.sha256}", highlight=False, soft_wrap=True)
+        for note in report.notes:
+            out.print(note, markup=False)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Adapter folder or run folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show an adapter layer by layer: shape, rank, α, scaling, norm, singular values."""
+    with plain_errors():
+        from lora_lab.analysis.inspect import inspect_adapter
+        from lora_lab.formats import FORMATS
+
+        adapter = path / "adapter" if (path / "config.json").exists() else path
+        rows = inspect_adapter(FORMATS["peft"].load(adapter))
+        if as_json:
+            print(json.dumps({"path": str(path), "format": "peft", "layers": rows}))
+            return
+        table = Table("layer", "shape", "r", "α", "s", "‖ΔW‖", "rank", "stable", "effective", "σ")
+        for row in rows:
+            sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
+            table.add_row(
+                row["name"], "×".join(map(str, row["shape"])), str(row["rank"]),
+                f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
+                str(row["numerical_rank"]), _measure(row["stable_rank"]),
+                _measure(row["effective_rank"]), sigma + (" …" if row["rank"] > 4 else ""),
+            )  # fmt: skip
+        out.print(table)
+
+
+def _measure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+@app.command()
+def devices(
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
+) -> None:
+    """List the devices of this machine, and why the others are absent."""
+    with plain_errors():
+        from lora_lab.training.devices import device_choices
+
+        choices = device_choices()
+        if as_json:
+            print(json.dumps([vars(choice) for choice in choices]))
+            return
+        for choice in choices:
+            state = "ready" if choice.available else f"absent: {choice.reason}"
+            out.print(f"{choice.name:8} {choice.label:28} {state}", highlight=False)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    app(sys.argv[1:])

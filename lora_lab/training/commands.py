@@ -1,0 +1,56 @@
+"""Commands: what may be asked of the session between two steps; frozen, plain, torch-free to import.
+
+Each has `run(experiment)`, called on the session thread, which yields the records of what happened
+and raises LabError when it could not be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lora_lab.records import EvalRecord, ExportedRecord, Record, SavedRecord
+
+if TYPE_CHECKING:
+    from lora_lab.runs.folder import RunFolder
+    from lora_lab.training.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the adapter to `path`, re-read it, compare, and only then call it done."""
+
+    path: str
+    format: str = "peft"
+    overwrite: bool = False
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
+        from lora_lab.formats.verify import export
+
+        report = export(experiment.weights(), Path(self.path), self.format, self.overwrite)
+        yield ExportedRecord(experiment.step, report)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure the held-out data now, with the adapter as the switch has it."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[EvalRecord]:
+        yield experiment.evaluate()
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write the adapter to the run's own folder."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
+        from lora_lab.formats import FORMATS
+
+        if folder is not None and experiment.has_factors:
+            folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
+            yield SavedRecord(experiment.step, str(folder.path / "adapter"))
+
+
+Command = Export | Evaluate | Save

@@ -1,0 +1,70 @@
+"""Devices: what this machine has, what it lacks and why, and a device named by the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lora_lab.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """One row of the device chooser; an absent device says why it is absent."""
+
+    name: str
+    label: str
+    available: bool
+    reason: str = ""
+
+
+def device_choices() -> list[DeviceChoice]:
+    """cpu, every cuda device, and mps. Imports torch (seconds, the first time)."""
+    import torch
+
+    choices = [DeviceChoice("cpu", f"CPU ({torch.get_num_threads()} threads)", True)]
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            title = torch.cuda.get_device_name(index)
+            choices.append(DeviceChoice(f"cuda:{index}", title, True))
+    elif torch.version.cuda is None:
+        reason = "this build of torch has no CUDA"
+        choices.append(DeviceChoice("cuda", "CUDA", False, reason))
+    else:
+        choices.append(DeviceChoice("cuda", "CUDA", False, "no CUDA device or driver was found"))
+    if torch.backends.mps.is_available():
+        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", True))
+    elif torch.backends.mps.is_built():
+        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", False, "needs macOS 14 on Apple silicon"))
+    else:
+        reason = "only on Apple silicon"
+        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", False, reason))
+    return choices
+
+
+def find_device(name: str, dtype: str = "float32") -> torch.device:
+    """The torch device of that name, after a small computation on it has succeeded.
+
+    Raises ConfigError where the device is unknown, absent or has vanished, or lacks the dtype.
+    """
+    import torch
+
+    choices = device_choices()
+    offered = ", ".join(choice.name for choice in choices if choice.available)
+    wanted = "cuda:0" if name == "cuda" else name
+    for choice in choices:
+        if choice.name == name and not choice.available:
+            raise ConfigError(f"Device {name} is not here: {choice.reason}. Choose one of: {offered}.")
+    if wanted not in {choice.name for choice in choices if choice.available}:
+        raise ConfigError(f"Device {name!r} is not here. Choose one of: {offered}.")
+    if wanted == "mps" and dtype == "float64":
+        raise ConfigError("mps has no float64. Choose float32, or the cpu.")
+    try:
+        device = torch.device(wanted)
+        (torch.ones(2, device=device) * 2).sum().item()
+    except RuntimeError as error:
+        raise ConfigError(f"Device {name} does not answer: {error}. Choose one of: {offered}.") from error
+    return device

@@ -1,0 +1,149 @@
+"""The training loop: straight-line code in the order in which things happen.
+
+A generator of records that the window, the command line and the tests all run. Whoever drives it
+owns the thread that the model lives on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+import torch
+
+from lora_lab.errors import LabError
+from lora_lab.records import AppliedRecord, ErrorRecord, Record, State, StateRecord, StepRecord
+from lora_lab.runs.folder import RunFolder
+from lora_lab.training.commands import Command
+from lora_lab.training.controls import Controls
+from lora_lab.training.edits import apply_hyper
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.nonfinite import LastGood, first_nonfinite
+from lora_lab.training.optim import schedule_factor
+from lora_lab.training.ration import Ration
+
+
+def train(
+    experiment: Experiment,
+    controls: Controls,
+    *,
+    linger: bool = False,
+    folder: Callable[[], RunFolder | None] = lambda: None,
+) -> Iterator[Record]:
+    """Run training steps until told to stop; yield what happened, in order.
+
+    Without `linger` it ends after `max_steps`. With it, the model stays: edits, evaluations and
+    exports are served, and `controls.resume()` trains as many steps again.
+    """
+    config, model, task = experiment.config, experiment.model, experiment.task
+    optimizer = experiment.optimizer
+    parameters = experiment.parameters()
+    leg_start, leg_end = 0, config.max_steps  # resuming after the end starts another leg
+    spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
+    last_good = LastGood(experiment, interval=1.0)
+    state = None
+
+    yield experiment.counts()
+    yield experiment.spectrum()
+    yield experiment.evaluate(enabled=False)
+    yield experiment.evaluate()
+
+    while controls.wait_for_turn(experiment.hyper):
+        for command in controls.take_commands():
+            yield from _served(command, experiment, folder())
+        if (hyper := controls.hyper) is not experiment.hyper:
+            applied = apply_hyper(experiment, hyper)
+            parameters = experiment.parameters()  # a new rank makes new tensors
+            last_good.remember()
+            yield applied
+            yield experiment.counts()
+            if controls.paused or _moves_evaluation(applied):
+                yield experiment.spectrum()
+                yield experiment.evaluate()
+        if controls.paused:
+            if state is not State.PAUSED and state is not State.FINISHED:
+                state = State.PAUSED
+                yield experiment.spectrum()
+                yield StateRecord(state, experiment.step)
+            continue
+        if experiment.step >= leg_end:
+            leg_start, leg_end = leg_end, leg_end + config.max_steps
+        if state is not State.RUNNING:
+            state = State.RUNNING
+            yield StateRecord(state, experiment.step)
+
+        began = time.perf_counter()
+        factor = schedule_factor(config, experiment.step - leg_start, config.max_steps)
+        learning_rate = experiment.hyper.learning_rate * factor
+        batch = next(experiment.batches)
+        optimizer.zero_grad(set_to_none=True)
+        loss = task.loss(model, batch)
+        value = loss.item()  # on an accelerator this waits for the device
+        if math.isfinite(value):
+            loss.backward()
+        if not (math.isfinite(value) and _finite_gradients(parameters)):
+            # The step is not applied: what was learned up to here still stands.
+            message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, batch, value)}"
+            optimizer.zero_grad(set_to_none=True)
+            restored = last_good.restore() if not math.isfinite(value) else experiment.step
+            advice = f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
+            controls.pause()
+            state = State.PAUSED
+            yield ErrorRecord(experiment.step, f"{message} {advice}")
+            yield experiment.spectrum()
+            yield StateRecord(state, experiment.step, message)
+            continue
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        for ramp in experiment.ramps:
+            ramp.before_step()
+        optimizer.step()
+        experiment.ramps = [ramp for ramp in experiment.ramps if ramp.after_step()]
+        experiment.step += 1
+        now = time.perf_counter()
+        experiment.training_seconds += now - began
+        yield StepRecord(experiment.step, value, learning_rate, experiment.training_seconds)
+
+        finished = experiment.step >= leg_end
+        if finished or spectra.due(now):
+            with spectra:
+                record = experiment.spectrum()
+            yield record
+        if finished or evals.due(now):
+            with evals:
+                evaluation = experiment.evaluate()
+            yield evaluation
+        last_good.remember_if_due(now)
+        if finished:
+            state = State.FINISHED
+            if not linger:
+                yield StateRecord(state, experiment.step)
+                return
+            controls.pause()
+            yield StateRecord(state, experiment.step)
+
+
+def _finite_gradients(parameters: list[torch.nn.Parameter]) -> bool:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return math.isfinite(torch.nn.utils.get_total_norm(gradients).item())
+
+
+def _moves_evaluation(applied: AppliedRecord) -> bool:
+    """Whether an edit changed what an evaluation would see at once."""
+    return any(field in ("enabled", "rank", "alpha") for field, _, _ in applied.changes)
+
+
+def _served(
+    command: Command, experiment: Experiment, folder: RunFolder | None
+) -> Iterator[Record]:
+    """A command that fails leaves a record; the training goes on."""
+    try:
+        yield from command.run(experiment, folder)
+    except LabError as error:
+        yield ErrorRecord(experiment.step, str(error), traceback.format_exc())
+    except (OSError, RuntimeError) as error:
+        yield ErrorRecord(
+            experiment.step, f"{type(error).__name__}: {error}", traceback.format_exc()
+        )

@@ -1,0 +1,130 @@
+"""Session: the thread that owns model, adapters and optimizer from load to close.
+
+The window holds a Session and never a tensor: wishes go in through `controls`, records come out
+through `drain()`. torch is imported by the thread, so that a window can be painted before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from pathlib import Path
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.records import Record, State, StateRecord, StepRecord
+from lora_lab.training.controls import Controls
+
+WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
+
+
+class Session:
+    """One opened experiment on one thread; a new checkpoint or device is a new Session."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        paused: bool = True,
+        threads: int | None = None,
+        run_folder: Path | None = None,
+    ) -> None:
+        """`threads`: torch's threads (None: as it is). `run_folder`: None makes one in user data."""
+        self.config = config
+        self.controls = Controls(config.hyper, paused=paused)
+        self._threads = threads
+        self._run_folder = run_folder
+        self._save_at_end = True
+        self._records: list[Record] = []
+        self._waiting_steps = 0
+        self._lock = threading.Lock()
+        self._state = State.LOADING
+        self._step = 0
+        # Not a daemon: a daemon inside torch at interpreter exit aborts the process.
+        self._thread = threading.Thread(target=self._run, name="lora-lab-session")
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def drain(self) -> list[Record]:
+        """All records since the last call, in order."""
+        with self._lock:
+            taken, self._records = self._records, []
+            self._waiting_steps = 0
+        return taken
+
+    def request_close(self, save: bool = True) -> None:
+        """Finish the step in hand, save (if anything was trained), end; CLOSED is the last record."""
+        self._save_at_end = save
+        self.controls.stop()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the thread; True when it has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def close(self, save: bool = True) -> None:
+        self.request_close(save)
+        self.join()
+
+    def _run(self) -> None:
+        try:
+            self._publish(StateRecord(State.LOADING, 0))
+            self._work()
+            self._publish(StateRecord(State.STOPPED, self._step))
+        except LabError as error:
+            self._publish(StateRecord(State.FAILED, self._step, str(error), traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - a failure of any kind becomes a record
+            message = f"{type(error).__name__}: {error}"
+            self._publish(StateRecord(State.FAILED, self._step, message, traceback.format_exc()))
+        finally:
+            self._publish(StateRecord(State.CLOSED, self._step))
+
+    def _work(self) -> None:
+        import torch
+
+        from lora_lab.training.run import run
+
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        for record in run(
+            self.config,
+            self.controls,
+            folder=self._run_folder,
+            linger=True,
+            save_at_end=lambda: self._save_at_end,
+        ):
+            self._publish(record)
+
+    def _publish(self, record: Record) -> None:
+        with self._lock:
+            if isinstance(record, StepRecord):
+                self._step = record.step
+                self._waiting_steps += 1
+                if self._waiting_steps > WAITING_LIMIT:
+                    self._thin()
+            elif isinstance(record, StateRecord):
+                self._state = record.state
+            self._records.append(record)
+
+    def _thin(self) -> None:
+        """Drop every other waiting step record; the plot loses detail, metrics.jsonl does not."""
+        keep = True
+        thinned: list[Record] = []
+        for record in self._records:
+            if isinstance(record, StepRecord):
+                keep = not keep
+                if not keep:
+                    continue
+            thinned.append(record)
+        self._records = thinned
+        self._waiting_steps = sum(isinstance(record, StepRecord) for record in thinned)
