@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -57,7 +54,7 @@ def _version(wanted: bool) -> None:
 def window(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="Preset that the window opens with.")] = "digits",
-    data: Annotated[Optional[str], typer.Option(help="Its data folder, where it needs one.")] = None,
+    data: Annotated[str | None, typer.Option(help="Its data folder, where it needs one.")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Train low-rank adapters and see what they learn. Without a verb the window opens."""
@@ -74,21 +71,29 @@ def _knob(name: str, *flags: str) -> Any:
 
 @app.command()
 def train(
-    preset: Annotated[Optional[str], typer.Option(help="digits, known-rank or mnist-tutorial.")] = None,
-    data: Annotated[Optional[str], typer.Option(help="Data folder, where the preset needs one.")] = None,
-    model: Annotated[Optional[str], typer.Option(help="Base checkpoint in place of the preset's.")] = None,
-    rank: Annotated[Optional[int], _knob("rank", "--rank", "-r")] = None,
-    alpha: Annotated[Optional[float], _knob("alpha", "--alpha", "-a")] = None,
-    learning_rate: Annotated[Optional[float], _knob("learning_rate", "--learning-rate", "--lr")] = None,
-    weight_decay: Annotated[Optional[float], _knob("weight_decay", "--weight-decay")] = None,
-    dropout: Annotated[Optional[float], _knob("dropout", "--dropout")] = None,
-    variant: Annotated[Optional[str], typer.Option(help="lora, or full for all weights.")] = None,
-    init: Annotated[Optional[str], typer.Option(help="kaiming, gaussian or normal.")] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Steps to train.")] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="Examples per step.")] = None,
-    seed: Annotated[Optional[int], typer.Option(help="Seed of inits, batches and dropout.")] = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, cuda:N or mps.")] = None,
-    out_folder: Annotated[Optional[Path], typer.Option("--out", help="Run folder (new).")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="digits, known-rank or mnist-tutorial.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data folder, where the preset needs one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Base checkpoint in place of the preset's.")
+    ] = None,
+    rank: Annotated[int | None, _knob("rank", "--rank", "-r")] = None,
+    alpha: Annotated[float | None, _knob("alpha", "--alpha", "-a")] = None,
+    learning_rate: Annotated[
+        float | None, _knob("learning_rate", "--learning-rate", "--lr")
+    ] = None,
+    weight_decay: Annotated[float | None, _knob("weight_decay", "--weight-decay")] = None,
+    dropout: Annotated[float | None, _knob("dropout", "--dropout")] = None,
+    variant: Annotated[str | None, typer.Option(help="lora, or full for all weights.")] = None,
+    init: Annotated[str | None, typer.Option(help="kaiming, gaussian or normal.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps to train.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of inits, batches and dropout.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps.")] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Run folder (new).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train an adapter and write a run folder."""
@@ -133,69 +138,45 @@ def _train(
 
 def _drive(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
     """Run the loop to its end, with a progress bar on stderr; returns the facts of the run."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    from lora_lab import records as r
+    from lora_lab.records import ErrorRecord, LoadedRecord, StepRecord
     from lora_lab.training.controls import Controls
+    from lora_lab.training.outcome import Outcome
     from lora_lab.training.run import run
 
-    losses = _Losses()
-    last: dict[type, Any] = {}
+    outcome, failure = Outcome(), ""
+    controls = Controls(config.hyper)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    controls = Controls(config.hyper)
     with Progress(*columns, console=err, transient=True) as progress, _stop_on_interrupt(controls):
         bar = progress.add_task("opening", total=None, loss="–")
         for record in run(config, controls, folder=out_folder):
-            last[type(record)] = record
-            if isinstance(record, r.StepRecord):
-                losses.add(record.loss)
-                if record.step % 50 == 0:
-                    progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
-            elif isinstance(record, r.LoadedRecord):
-                losses = _Losses()
+            outcome.note(record)
+            if isinstance(record, StepRecord) and record.step % 50 == 0:
+                progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
+            elif isinstance(record, LoadedRecord):
                 title = record.stage or record.title
                 progress.reset(bar, total=record.max_steps, description=title, loss="–")
-            elif isinstance(record, r.ErrorRecord):
-                # Nobody is here to lower a rate: a run that cannot go on is a failed run.
-                if controls.paused:
-                    controls.stop()
-                    last["failure"] = record.message  # type: ignore[index]
+            elif isinstance(record, ErrorRecord):
                 err.print(record.message, style="yellow", markup=False, soft_wrap=True)
-    if "failure" in last:  # type: ignore[comparison-overlap]
-        raise LabError(last["failure"])  # type: ignore[index]
-    if r.StepRecord not in last:
+                if controls.paused:  # nobody is here to lower a rate: the run is at its end
+                    failure = record.message
+                    controls.stop()
+    if failure:
+        raise LabError(failure)
+    facts = outcome.facts()
+    if not facts["steps"]:
         raise LabError("interrupted before the first step")
-    step, counts, spectrum = last[r.StepRecord], last[r.CountsRecord], last[r.SpectrumRecord]
-    saved = last.get(r.SavedRecord)
-    found = last.get(r.EvalRecord)
-    return {
-        "final_loss": step.loss,
-        "best_loss": losses.best,
-        "steps": step.step,
-        "seconds": round(step.seconds, 3),
-        "parameters": {
-            "adapter": counts.adapter, "frozen": counts.frozen, "total": counts.total
-        },
-        "singular_values": {layer.name: layer.sigma.tolist() for layer in spectrum.layers},
-        "evaluation": found and {
-            "loss": found.loss, "accuracy": found.accuracy,
-            "correct": found.correct, "total": found.total,
-        },
-        "run": str(Path(saved.path).parent) if saved else (str(out_folder) if out_folder else None),
-    }  # fmt: skip
-
-
-class _Losses:
-    """The lowest loss so far."""
-
-    def __init__(self) -> None:
-        self.best = math.inf
-
-    def add(self, loss: float) -> None:
-        self.best = min(self.best, loss)
+    return facts
 
 
 @contextmanager
@@ -221,8 +202,10 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     p = result["parameters"]
     out.print(f"loss {result['final_loss']:.6g} (best {result['best_loss']:.6g}) "
               f"after {result['steps']:,} steps in {result['seconds']:.1f} s")  # fmt: skip
-    if result["evaluation"] and result["evaluation"]["accuracy"] is not None:
-        out.print(f"accuracy on held-out data {100 * result['evaluation']['accuracy']:.1f} %")
+    on, off = result["adapter_on"], result["adapter_off"]
+    if on and off and on["accuracy"] is not None:
+        out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
+                  f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
     out.print(f"adapter {p['adapter']:,} of {p['frozen']:,} base parameters "
               f"({100 * p['adapter'] / p['frozen']:.3f} %)")  # fmt: skip
     for name, sigma in result["singular_values"].items():
@@ -307,8 +290,3 @@ def devices(
         for choice in choices:
             state = "ready" if choice.available else f"absent: {choice.reason}"
             out.print(f"{choice.name:8} {choice.label:28} {state}", highlight=False)
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    app(sys.argv[1:])

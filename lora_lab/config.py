@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lora_lab.errors import ConfigError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 AlphaMode = Literal["scale_effect", "keep_function"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -33,8 +33,8 @@ class Knob:
     when: Literal["live", "on_release"] = "live"
 
 
-def _knob(default: float, knob: Knob, **limits: float) -> Any:
-    return Field(default, title=knob.label, description=knob.help, repr=True, **limits)
+def _knob(default: float, knob: Knob, **limits: Any) -> Any:
+    return Field(default, title=knob.label, description=knob.help, **limits)
 
 
 KNOBS: dict[str, Knob] = {

@@ -97,7 +97,7 @@ def _principal(layer: LoRALayer, rank: int) -> tuple[torch.Tensor, torch.Tensor,
     energy = S.square()
     total = float(energy.sum())
     discarded = float(energy[rank:].sum()) / total if total > 0 else 0.0
-    kept = min(rank, int((S > NEGLIGIBLE * S[0]).sum())) if total > 0 else 0
+    kept = min(rank, int((NEGLIGIBLE * S[0] < S).sum())) if total > 0 else 0
     root = S[:kept].sqrt()
     M = R_A.T @ Vh[:kept].T / root
     N = (R_B.T @ U[:, :kept] / root).T

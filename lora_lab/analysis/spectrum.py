@@ -49,7 +49,9 @@ def spectra(layers: Iterable[AdapterLayer | LayerWeights]) -> list[np.ndarray]:
             A = layer.lora_A
             alike[(*layer.shape, layer.rank, A.device, A.dtype)].append(index)
         else:
-            result[index] = torch.linalg.svdvals(layer.delta_weight().float()).double().cpu().numpy()
+            result[index] = (
+                torch.linalg.svdvals(layer.delta_weight().float()).double().cpu().numpy()
+            )
     for members in alike.values():
         A = torch.stack([layers[i].lora_A.detach() for i in members])
         B = torch.stack([layers[i].lora_B.detach() for i in members])

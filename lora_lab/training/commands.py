@@ -1,4 +1,4 @@
-"""Commands: what may be asked of the session between two steps; frozen, plain, torch-free to import.
+"""Commands: what may be asked of the session between two steps; frozen, plain, torch-free.
 
 Each has `run(experiment)`, called on the session thread, which yields the records of what happened
 and raises LabError when it could not be done.

@@ -38,7 +38,9 @@ def device_choices() -> list[DeviceChoice]:
     if torch.backends.mps.is_available():
         choices.append(DeviceChoice("mps", "Apple GPU (MPS)", True))
     elif torch.backends.mps.is_built():
-        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", False, "needs macOS 14 on Apple silicon"))
+        choices.append(
+            DeviceChoice("mps", "Apple GPU (MPS)", False, "needs macOS 14 on Apple silicon")
+        )
     else:
         reason = "only on Apple silicon"
         choices.append(DeviceChoice("mps", "Apple GPU (MPS)", False, reason))
@@ -54,17 +56,18 @@ def find_device(name: str, dtype: str = "float32") -> torch.device:
 
     choices = device_choices()
     offered = ", ".join(choice.name for choice in choices if choice.available)
+    advice = f"Choose one of: {offered}."
     wanted = "cuda:0" if name == "cuda" else name
     for choice in choices:
         if choice.name == name and not choice.available:
-            raise ConfigError(f"Device {name} is not here: {choice.reason}. Choose one of: {offered}.")
+            raise ConfigError(f"Device {name} is not here: {choice.reason}. {advice}")
     if wanted not in {choice.name for choice in choices if choice.available}:
-        raise ConfigError(f"Device {name!r} is not here. Choose one of: {offered}.")
+        raise ConfigError(f"Device {name!r} is not here. {advice}")
     if wanted == "mps" and dtype == "float64":
         raise ConfigError("mps has no float64. Choose float32, or the cpu.")
     try:
         device = torch.device(wanted)
         (torch.ones(2, device=device) * 2).sum().item()
     except RuntimeError as error:
-        raise ConfigError(f"Device {name} does not answer: {error}. Choose one of: {offered}.") from error
+        raise ConfigError(f"Device {name} does not answer: {error}. {advice}") from error
     return device

@@ -34,7 +34,9 @@ def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecor
         layer.dropout = wished.dropout
     for group in experiment.optimizer.param_groups:
         group["weight_decay"] = wished.weight_decay
-    notes += [f"{field} stays: it has no meaning here" for field, _, _ in changes if field in locked]
+    notes += [
+        f"{field} stays: it has no meaning here" for field, _, _ in changes if field in locked
+    ]
     experiment.hyper = wished  # the learning rate is read from here at every step
     return AppliedRecord(experiment.step, wished, changes, tuple(notes), discarded)
 

@@ -88,7 +88,9 @@ def train(
             message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, batch, value)}"
             optimizer.zero_grad(set_to_none=True)
             restored = last_good.restore() if not math.isfinite(value) else experiment.step
-            advice = f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
+            advice = (
+                f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
+            )
             controls.pause()
             state = State.PAUSED
             yield ErrorRecord(experiment.step, f"{message} {advice}")
@@ -135,9 +137,7 @@ def _moves_evaluation(applied: AppliedRecord) -> bool:
     return any(field in ("enabled", "rank", "alpha") for field, _, _ in applied.changes)
 
 
-def _served(
-    command: Command, experiment: Experiment, folder: RunFolder | None
-) -> Iterator[Record]:
+def _served(command: Command, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
     """A command that fails leaves a record; the training goes on."""
     try:
         yield from command.run(experiment, folder)

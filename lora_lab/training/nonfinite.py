@@ -1,4 +1,4 @@
-"""The first NaN or infinity: which layer it came from, and the way back to the last good adapter."""
+"""The first NaN or infinity: which layer it came from, and the way back to a good adapter."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> str:
 
         return hook
 
-    handles = [l.register_forward_hook(look(name)) for name, l in experiment.layers.items()]
+    handles = [layer.register_forward_hook(look(name)) for name, layer in experiment.layers.items()]
     try:
         with torch.no_grad():
             experiment.task.loss(experiment.model, batch)

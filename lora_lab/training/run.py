@@ -153,4 +153,6 @@ def _base_path(config: RunConfig) -> Path:
     if config.data and Path(config.data).is_dir():
         files = sorted(p for p in Path(config.data).iterdir() if p.is_file())
         parts += [f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in files]
-    return paths.bases() / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.safetensors"
+    return (
+        paths.bases() / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.safetensors"
+    )

@@ -29,7 +29,7 @@ class Session:
         threads: int | None = None,
         run_folder: Path | None = None,
     ) -> None:
-        """`threads`: torch's threads (None: as it is). `run_folder`: None makes one in user data."""
+        """`threads`: torch's (None: as they are). `run_folder`: None makes one in user data."""
         self.config = config
         self.controls = Controls(config.hyper, paused=paused)
         self._threads = threads
@@ -62,7 +62,7 @@ class Session:
         return taken
 
     def request_close(self, save: bool = True) -> None:
-        """Finish the step in hand, save (if anything was trained), end; CLOSED is the last record."""
+        """Finish the step in hand, save what was trained, end; CLOSED is the last record."""
         self._save_at_end = save
         self.controls.stop()
 

@@ -1,0 +1,77 @@
+"""Outcome: what a run amounts to, gathered from its records as they pass."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from lora_lab.records import (
+    CountsRecord,
+    EvalRecord,
+    LoadedRecord,
+    Record,
+    SavedRecord,
+    SpectrumRecord,
+    StepRecord,
+)
+
+
+class Outcome:
+    """The last word of each kind of record, and the lowest loss; a new stage starts afresh."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self.best_loss = math.inf
+        self.step: StepRecord | None = None
+        self.counts: CountsRecord | None = None
+        self.spectrum: SpectrumRecord | None = None
+        self.evaluations: dict[bool, EvalRecord] = {}
+        self.saved: SavedRecord | None = None
+
+    def note(self, record: Record) -> None:
+        match record:
+            case StepRecord():
+                self.step = record
+                self.best_loss = min(self.best_loss, record.loss)
+            case LoadedRecord():
+                self._clear()
+            case CountsRecord():
+                self.counts = record
+            case SpectrumRecord():
+                self.spectrum = record
+            case EvalRecord():
+                self.evaluations[record.enabled] = record
+            case SavedRecord():
+                self.saved = record
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; a loss or count that was never seen is None."""
+        step, counts, spectrum = self.step, self.counts, self.spectrum
+        return {
+            "final_loss": step.loss if step else None,
+            "best_loss": self.best_loss if step else None,
+            "steps": step.step if step else 0,
+            "seconds": round(step.seconds, 3) if step else 0.0,
+            "parameters": counts
+            and {"adapter": counts.adapter, "frozen": counts.frozen, "total": counts.total},
+            "singular_values": {
+                layer.name: layer.sigma.tolist() for layer in (spectrum.layers if spectrum else ())
+            },
+            "adapter_on": _evaluation(self.evaluations.get(True)),
+            "adapter_off": _evaluation(self.evaluations.get(False)),
+            "run": str(Path(self.saved.path).parent) if self.saved else None,
+        }
+
+
+def _evaluation(record: EvalRecord | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    return {
+        "loss": record.loss,
+        "accuracy": record.accuracy,
+        "correct": list(record.correct),
+        "total": list(record.total),
+    }

@@ -1,0 +1,56 @@
+"""The door: the newest snapshot wins, commands are never lost, a sleeper wakes for each of them."""
+
+import threading
+import time
+
+from lora_lab.config import Hyperparameters
+from lora_lab.training.commands import Evaluate
+from lora_lab.training.controls import Controls
+
+
+def test_the_newest_of_many_snapshots_is_the_one_that_is_read():
+    controls = Controls(Hyperparameters())
+    wishes = [Hyperparameters(rank=r) for r in range(1, 50)]
+    for wish in wishes:
+        controls.set_hyper(wish)
+    assert controls.hyper is wishes[-1]
+
+
+def test_commands_come_out_once_and_in_order():
+    controls = Controls(Hyperparameters())
+    commands = [Evaluate() for _ in range(5)]
+    for command in commands:
+        controls.request(command)
+    assert all(a is b for a, b in zip(controls.take_commands(), commands, strict=True))
+    assert controls.take_commands() == []
+
+
+def test_running_never_sleeps_and_stop_ends():
+    hyper = Hyperparameters()
+    controls = Controls(hyper)
+    assert controls.wait_for_turn(hyper)
+    controls.stop()
+    assert not controls.wait_for_turn(hyper)
+
+
+def wakes(act) -> bool:
+    """Whether a paused loop comes back from its sleep when `act` happens, and not before."""
+    hyper = Hyperparameters()
+    controls = Controls(hyper, paused=True)
+    woken = threading.Event()
+    thread = threading.Thread(target=lambda: (controls.wait_for_turn(hyper), woken.set()))
+    thread.start()
+    time.sleep(0.05)
+    slept = not woken.is_set()
+    act(controls)
+    answer = woken.wait(2)
+    controls.stop()
+    thread.join()
+    return slept and answer
+
+
+def test_a_paused_loop_wakes_for_every_kind_of_news():
+    assert wakes(lambda c: c.resume())
+    assert wakes(lambda c: c.stop())
+    assert wakes(lambda c: c.request(Evaluate()))
+    assert wakes(lambda c: c.set_hyper(Hyperparameters(rank=3)))

@@ -1,0 +1,235 @@
+"""The loop on the real tasks: the flagship lesson, live edits, commands, and bad numbers."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from lora_lab.presets import get_preset
+
+from lora_lab.config import Hyperparameters, changed
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    ErrorRecord,
+    EvalRecord,
+    SpectrumRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
+from lora_lab.training.commands import Evaluate
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+
+
+def preset(name: str, steps: int, **hyper):
+    config = get_preset(name).config
+    return changed(config, max_steps=steps, hyper={**config.hyper.model_dump(), **hyper})
+
+
+def finish(config, edits=None):
+    """Train to the end, applying `edits` {step: hyper fields}; returns experiment and records."""
+    experiment, controls = Experiment(config), Controls(config.hyper)
+    records = []
+    for record in train(experiment, controls):
+        records.append(record)
+        if isinstance(record, StepRecord) and record.step in (edits or {}):
+            controls.set_hyper(changed(controls.hyper, **edits[record.step]))
+    return experiment, records
+
+
+def of(records, kind):
+    return [record for record in records if isinstance(record, kind)]
+
+
+@pytest.fixture(scope="module")
+def plateau():
+    """The loss that the known-rank task must stand on at rank 2."""
+    return Experiment(get_preset("known-rank").config).task.loss_floor[2]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_below_the_true_rank_the_loss_stands_on_the_eckart_young_tail(rank):
+    experiment, records = finish(preset("known-rank", 3000, rank=rank, alpha=2.0 * rank))
+    floor = experiment.task.loss_floor[rank]
+    assert of(records, StepRecord)[-1].loss == pytest.approx(floor, rel=1e-3)
+    (layer,) = of(records, SpectrumRecord)[-1].layers
+    np.testing.assert_allclose(layer.sigma, experiment.task.true_sigma[:rank], rtol=1e-3)
+
+
+@pytest.mark.parametrize("rank", [4, 8])
+def test_from_the_true_rank_on_the_loss_falls_to_zero(rank, plateau):
+    experiment, records = finish(preset("known-rank", 3000, rank=rank, alpha=2.0 * rank))
+    assert of(records, StepRecord)[-1].loss <= 1e-6 * plateau
+    (layer,) = of(records, SpectrumRecord)[-1].layers
+    np.testing.assert_allclose(layer.sigma[:4], experiment.task.true_sigma[:4], rtol=1e-3)
+    assert np.all(layer.sigma[4:] <= 1e-3 * layer.sigma[0])
+
+
+def test_raising_the_rank_in_mid_run_opens_the_way_down(plateau):
+    """Rank 2 → 4 → 8: no jump at the edits, and in 3,000 steps the loss is at zero."""
+    edits = {1000: {"rank": 4}, 2000: {"rank": 8}}
+    experiment, records = finish(preset("known-rank", 3000, rank=2, alpha=4.0), edits)
+    losses = {r.step: r.loss for r in of(records, StepRecord)}
+    assert losses[1000] == pytest.approx(plateau, rel=1e-2)
+    assert losses[1001] == pytest.approx(losses[1000], rel=1e-2), "growing keeps the function"
+    assert losses[3000] <= 1e-6 * plateau
+    (layer,) = of(records, SpectrumRecord)[-1].layers
+    assert (layer.rank, layer.numerical_rank >= 4) == (8, True)
+    assert np.all(layer.sigma[4:] <= 1e-3 * layer.sigma[0]), "surplus bars stay at zero"
+    applied = of(records, AppliedRecord)
+    assert [record.changes for record in applied] == [(("rank", 2, 4),), (("rank", 4, 8),)]
+
+
+def test_lowering_the_rank_says_what_it_discards(plateau):
+    _, records = finish(preset("known-rank", 1200, rank=4, alpha=8.0), {1000: {"rank": 2}})
+    (applied,) = of(records, AppliedRecord)
+    assert applied.discarded_energy == pytest.approx((1 + 0.25) / (16 + 4 + 1 + 0.25), rel=0.02)
+    losses = {r.step: r.loss for r in of(records, StepRecord)}
+    assert losses[1001] == pytest.approx(plateau, rel=0.02)
+
+
+def test_alpha_in_its_two_meanings():
+    for mode, factor in (("scale_effect", 2.0), ("keep_function", 1.0)):
+        config = preset("digits", 40)
+        edit = {"alpha": 2 * config.hyper.alpha, "alpha_mode": mode}
+        experiment, controls = Experiment(config), Controls(config.hyper)
+        for record in train(experiment, controls):
+            if isinstance(record, StepRecord) and record.step == 30:
+                before = [layer.delta_weight().detach() for layer in experiment.layers.values()]
+                controls.set_hyper(changed(controls.hyper, **edit))
+            if isinstance(record, AppliedRecord):
+                for old, layer in zip(before, experiment.layers.values(), strict=True):
+                    torch.testing.assert_close(layer.delta_weight().detach(), factor * old)
+                    assert layer.scaling == pytest.approx(2 * config.hyper.scaling)
+
+
+def test_counts_follow_the_rank_and_a_cap_is_said():
+    _, records = finish(preset("digits", 20), {10: {"rank": 32}})
+    counts = of(records, CountsRecord)
+    (applied,) = of(records, AppliedRecord)
+    assert counts[0].adapter < counts[-1].adapter
+    assert any("capped" in note for note in applied.notes)
+    assert sum(number for _, number in counts[-1].per_layer) == counts[-1].adapter
+
+
+def test_the_switch_moves_evaluations_and_not_the_training():
+    config = preset("digits", 60)
+    _, plain = finish(config)
+    experiment, records = finish(config, {20: {"enabled": False}, 40: {"enabled": True}})
+    losses = [r.loss for r in of(plain, StepRecord)]
+    assert losses == [r.loss for r in of(records, StepRecord)], "bit for bit"
+    off = [r for r in of(records, EvalRecord) if not r.enabled]
+    assert {r.loss for r in off} == {off[0].loss}, "the base never moves"
+    assert any(r.step == 20 for r in off[1:])
+    assert of(records, EvalRecord)[-1].enabled
+
+
+def test_same_seed_same_losses_other_seed_others():
+    config = preset("digits", 30, dropout=0.2)
+    first, again = (of(finish(config)[1], StepRecord) for _ in range(2))
+    other = of(finish(changed(config, seed=1))[1], StepRecord)
+    assert [r.loss for r in first] == [r.loss for r in again]
+    assert [r.loss for r in first] != [r.loss for r in other]
+
+
+def test_full_training_is_a_mode_of_the_same_loop():
+    config = changed(preset("digits", 200), variant="full", digits=())
+    experiment, records = finish(config)
+    assert of(records, CountsRecord)[0].adapter == experiment.base_parameters
+    on = of(records, EvalRecord)[-1]
+    off = next(r for r in of(records, EvalRecord) if not r.enabled)
+    assert on.accuracy > off.accuracy
+    assert {field for field, _ in experiment.loaded().locked} == {"rank", "alpha", "dropout"}
+
+
+def test_edits_that_a_variant_cannot_make_are_refused_with_the_reason():
+    config = changed(preset("digits", 20), variant="full")
+    _, records = finish(config, {10: {"rank": 2, "learning_rate": 1e-4}})
+    (applied,) = of(records, AppliedRecord)
+    assert any(note.startswith("rank stays") for note in applied.notes)
+    assert of(records, StepRecord)[-1].learning_rate == pytest.approx(1e-4)
+
+
+def test_finished_lingers_serves_and_trains_on():
+    config = preset("known-rank", 20)
+    experiment, controls = Experiment(config), Controls(config.hyper)
+    states, evaluations = [], 0
+    for record in train(experiment, controls, linger=True):
+        if isinstance(record, EvalRecord) and record.enabled:
+            evaluations += 1
+        if isinstance(record, StateRecord):
+            states.append((record.state, record.step))
+            if states[-1] == (State.FINISHED, 20):
+                controls.request(Evaluate())
+                controls.set_hyper(Hyperparameters(**{**config.hyper.model_dump(), "rank": 3}))
+                controls.resume()
+            if states[-1] == (State.FINISHED, 40):
+                controls.stop()
+    assert states == [(State.RUNNING, 0), (State.FINISHED, 20), (State.RUNNING, 20),
+                      (State.FINISHED, 40)]  # fmt: skip
+    assert experiment.layers and next(iter(experiment.layers.values())).rank == 3
+
+
+class Poisoned:
+    """A task whose loss, or whose gradient, is not finite at one step."""
+
+    def __init__(self, task, at, gradient):
+        self.task, self.at, self.gradient, self.calls = task, at, gradient, 0
+
+    def __getattr__(self, name):
+        return getattr(self.task, name)
+
+    def loss(self, model, batch):
+        self.calls += 1
+        loss = self.task.loss(model, batch)
+        if self.calls != self.at:
+            return loss
+        if not self.gradient:
+            return loss * math.nan
+        first = next(p for p in model.parameters() if p.requires_grad)
+        first.register_hook(lambda g: g * math.inf) if self.calls == self.at else None
+        return loss
+
+
+@pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
+def test_a_bad_number_pauses_and_the_step_is_not_applied(gradient):
+    config = preset("digits", 100)
+    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment.task = Poisoned(experiment.task, 51, gradient)
+    for record in train(experiment, controls):
+        if isinstance(record, ErrorRecord):
+            message = record.message
+        if isinstance(record, StateRecord) and record.state is State.PAUSED:
+            controls.stop()
+    assert message.startswith("Step 51: ")
+    assert "layer" in message
+    assert "kept" in message
+    assert experiment.step == 50
+    assert all(bool(torch.isfinite(p).all()) for p in experiment.parameters())
+
+
+def test_exploding_factors_are_named_and_rolled_back():
+    config = preset("digits", 400)
+    experiment, controls = Experiment(config), Controls(config.hyper)
+    errors = []
+    for record in train(experiment, controls):
+        if isinstance(record, StepRecord) and record.step == 20:
+            with torch.no_grad():
+                list(experiment.layers.values())[1].lora_B.fill_(math.inf)
+        if isinstance(record, ErrorRecord):
+            errors.append(record.message)
+            controls.stop()
+    (message,) = errors
+    assert "lora_B of layer" in message
+    assert all(bool(torch.isfinite(p).all()) for p in experiment.parameters())
+
+
+def test_spectra_keep_to_their_share_of_the_time():
+    """Cost per step must not grow with the measurements: at most a few per second."""
+    _, records = finish(preset("digits", 1500))
+    seconds = of(records, StepRecord)[-1].seconds
+    assert len(of(records, SpectrumRecord)) <= 3 + seconds * 12
+    assert len(of(records, EvalRecord)) <= 4 + seconds * 5

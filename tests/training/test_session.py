@@ -1,0 +1,186 @@
+"""The session's whole life on its own thread, and what crosses the door."""
+
+import dataclasses
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+from lora_lab.presets import get_preset
+
+from lora_lab import paths
+from lora_lab.config import RunConfig, changed
+from lora_lab.records import (
+    AppliedRecord,
+    ErrorRecord,
+    ExportedRecord,
+    LoadedRecord,
+    SavedRecord,
+    State,
+    StateRecord,
+    StepRecord,
+    plain,
+)
+from lora_lab.training import session as session_module
+from lora_lab.training.commands import Export
+from lora_lab.training.session import Session
+
+
+@pytest.fixture
+def opened():
+    """Sessions that are closed whatever the test does."""
+    made = []
+
+    def open_session(config, **settings):
+        made.append(Session(config, **settings))
+        made[-1].start()
+        return made[-1]
+
+    yield open_session
+    for one in made:
+        one.close()
+
+
+def until(session, condition, seconds=30):
+    """Drain until a record meets `condition`; returns everything drained."""
+    records, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        new = session.drain()
+        records += new
+        if any(condition(record) for record in new):
+            return records
+        time.sleep(0.005)
+    raise AssertionError(f"never came; {[type(r).__name__ for r in records[-5:]]}")
+
+
+def in_state(state):
+    return lambda record: isinstance(record, StateRecord) and record.state is state
+
+
+def config(name="digits", **settings) -> RunConfig:
+    return changed(get_preset(name).config, **settings)
+
+
+def test_a_whole_life(opened):
+    session = opened(config(max_steps=50))
+    records = until(session, in_state(State.PAUSED))
+    assert any(isinstance(r, LoadedRecord) for r in records)
+    assert not paths.runs().exists(), "opening and looking leaves nothing behind"
+    session.controls.resume()
+    records += until(session, in_state(State.FINISHED))
+    session.close()
+    records += session.drain()
+    states = [r.state for r in records if isinstance(r, StateRecord)]
+    assert states == [State.LOADING, State.PAUSED, State.RUNNING, State.FINISHED, State.STOPPED,
+                      State.CLOSED]  # fmt: skip
+    assert [r.step for r in records if isinstance(r, StepRecord)] == list(range(1, 51))
+    (saved,) = [r for r in records if isinstance(r, SavedRecord)]
+    assert saved.path.startswith(str(paths.runs()))
+    assert not session.alive
+
+
+def test_everything_that_crosses_is_plain_and_frozen(opened):
+    session = opened(config("known-rank", max_steps=20), paused=False)
+    for record in until(session, in_state(State.FINISHED)):
+        json.dumps(plain(record))
+        assert dataclasses.is_dataclass(record)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            record.step = 3
+        for value in vars(record).values():
+            assert not isinstance(value, np.ndarray) or not value.flags.writeable
+
+
+def test_edits_are_applied_while_paused_and_echoed(opened):
+    session = opened(config())
+    until(session, in_state(State.PAUSED))
+    session.controls.set_hyper(changed(session.controls.hyper, rank=2))
+    records = until(session, lambda r: isinstance(r, AppliedRecord))
+    assert [r.hyper.rank for r in records if isinstance(r, AppliedRecord)] == [2]
+
+
+def test_a_flood_of_edits_coalesces_and_the_last_one_stands(opened):
+    session = opened(config(max_steps=1_000_000), paused=False)
+    until(session, lambda r: isinstance(r, StepRecord))
+    for i in range(500):
+        session.controls.set_hyper(
+            changed(session.controls.hyper, rank=1 + i % 16, alpha=1.0 + i % 7)
+        )
+    last = session.controls.hyper
+    until(session, lambda r: isinstance(r, AppliedRecord) and r.hyper is last)
+
+
+def test_export_between_two_steps(opened, tmp_path):
+    session = opened(config(max_steps=1_000_000), paused=False)
+    until(session, lambda r: isinstance(r, StepRecord) and r.step > 50)
+    session.controls.request(Export(str(tmp_path / "adapter")))
+    records = until(session, lambda r: isinstance(r, ExportedRecord | ErrorRecord))
+    (exported,) = [r for r in records if isinstance(r, ExportedRecord)]
+    assert exported.report.largest_error <= 1e-6
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+
+def test_an_untrained_adapter_is_refused_and_the_session_lives(opened, tmp_path):
+    session = opened(config())
+    until(session, in_state(State.PAUSED))
+    session.controls.request(Export(str(tmp_path / "adapter")))
+    records = until(session, lambda r: isinstance(r, ErrorRecord))
+    assert "untrained" in records[-1].message or "ΔW" in records[-1].message
+    assert not (tmp_path / "adapter").exists()
+    assert session.alive
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": "/nowhere/base.safetensors"}, "base.safetensors"),
+        ({"device": "cuda:7"}, "cuda:7"),
+        ({"variant": "lorra"}, "lorra"),
+        ({"targets": ("fc9",)}, "fc9"),
+    ],
+)
+def test_what_cannot_be_opened_fails_with_one_message(opened, settings, words):
+    session = opened(config(**settings))
+    records = until(session, in_state(State.CLOSED))
+    (failed,) = [r for r in records if isinstance(r, StateRecord) and r.state is State.FAILED]
+    assert words in failed.message
+    assert "Traceback" in failed.details
+
+
+def test_a_crash_in_training_is_a_record_and_what_was_learned_is_saved(opened, monkeypatch):
+    from lora_lab.tasks.digits import DigitsTask
+
+    session = opened(config(max_steps=1_000_000), paused=False)
+    until(session, lambda r: isinstance(r, StepRecord) and r.step > 20)
+
+    def broken(self, model, batch):
+        raise ValueError("planted")
+
+    monkeypatch.setattr(DigitsTask, "loss", broken)
+    records = until(session, in_state(State.CLOSED))
+    (failed,) = [r for r in records if isinstance(r, StateRecord) and r.state is State.FAILED]
+    assert "planted" in failed.message
+    assert any(isinstance(r, SavedRecord) for r in records)
+
+
+def test_nobody_drains_and_memory_stays_bounded(opened, monkeypatch):
+    monkeypatch.setattr(session_module, "WAITING_LIMIT", 200)
+    session = opened(config(max_steps=2000), paused=False)
+    end = time.monotonic() + 30
+    while session.state is not State.FINISHED and time.monotonic() < end:
+        time.sleep(0.01)
+    records = session.drain()
+    steps = [r.step for r in records if isinstance(r, StepRecord)]
+    assert len(steps) <= 201
+    assert steps == sorted(steps)
+    assert any(in_state(State.FINISHED)(r) for r in records)
+
+
+def test_closing_before_it_is_started_or_twice_is_harmless():
+    session = Session(config())
+    session.close()
+    session.start()
+    session.close()
+    session.close()
+    assert not session.alive
+    assert "lora-lab-session" not in {t.name for t in threading.enumerate()}
