@@ -75,13 +75,14 @@ class Controls:
             self._commands.clear()
             return taken
 
-    def wait_for_turn(self, applied: Hyperparameters) -> bool:
+    def wait_for_turn(self, applied: Hyperparameters, *, resting: bool) -> bool:
         """Sleep while paused and nothing is asked for; False once stop is asked.
 
-        While paused this still returns True for a new snapshot or a command, so that edits and
-        exports are served with the model loaded.
+        `resting`: the loop has said that it pauses; before that there is no sleep. While paused
+        this still returns True for a new snapshot or a command, so that edits and exports are
+        served with the model loaded.
         """
-        if not self._paused:
+        if not (self._paused and resting):
             return not self._stopping
         with self._news:
             self._news.wait_for(

@@ -104,7 +104,7 @@ class Journal:
         experiment = self.experiment
         if self._where is None:
             name = f"{time.strftime('%Y%m%d-%H%M%S')}-{experiment.config.preset or 'run'}"
-            self.folder = RunFolder.create(paths.runs(), name)
+            self.folder = RunFolder.create(paths.runs(), name, unique=True)
         else:
             self.folder = RunFolder.create(self._where.parent, self._where.name)
         self.folder.write_config(experiment.config, experiment.base_fingerprint)

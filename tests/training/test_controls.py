@@ -28,9 +28,14 @@ def test_commands_come_out_once_and_in_order():
 def test_running_never_sleeps_and_stop_ends():
     hyper = Hyperparameters()
     controls = Controls(hyper)
-    assert controls.wait_for_turn(hyper)
+    assert controls.wait_for_turn(hyper, resting=False)
     controls.stop()
-    assert not controls.wait_for_turn(hyper)
+    assert not controls.wait_for_turn(hyper, resting=False)
+
+
+def test_a_pause_is_announced_before_the_sleep():
+    hyper = Hyperparameters()
+    assert Controls(hyper, paused=True).wait_for_turn(hyper, resting=False)
 
 
 def wakes(act) -> bool:
@@ -38,7 +43,9 @@ def wakes(act) -> bool:
     hyper = Hyperparameters()
     controls = Controls(hyper, paused=True)
     woken = threading.Event()
-    thread = threading.Thread(target=lambda: (controls.wait_for_turn(hyper), woken.set()))
+    thread = threading.Thread(
+        target=lambda: (controls.wait_for_turn(hyper, resting=True), woken.set())
+    )
     thread.start()
     time.sleep(0.05)
     slept = not woken.is_set()

@@ -71,7 +71,7 @@ def test_from_the_true_rank_on_the_loss_falls_to_zero(rank, plateau):
 def test_raising_the_rank_in_mid_run_opens_the_way_down(plateau):
     """Rank 2 → 4 → 8: no jump at the edits, and in 3,000 steps the loss is at zero."""
     edits = {1000: {"rank": 4}, 2000: {"rank": 8}}
-    experiment, records = finish(preset("known-rank", 3000, rank=2, alpha=4.0), edits)
+    _, records = finish(preset("known-rank", 3000, rank=2, alpha=4.0), edits)
     losses = {r.step: r.loss for r in of(records, StepRecord)}
     assert losses[1000] == pytest.approx(plateau, rel=1e-2)
     assert losses[1001] == pytest.approx(losses[1000], rel=1e-2), "growing keeps the function"
@@ -118,7 +118,7 @@ def test_counts_follow_the_rank_and_a_cap_is_said():
 def test_the_switch_moves_evaluations_and_not_the_training():
     config = preset("digits", 60)
     _, plain = finish(config)
-    experiment, records = finish(config, {20: {"enabled": False}, 40: {"enabled": True}})
+    _, records = finish(config, {20: {"enabled": False}, 40: {"enabled": True}})
     losses = [r.loss for r in of(plain, StepRecord)]
     assert losses == [r.loss for r in of(records, StepRecord)], "bit for bit"
     off = [r for r in of(records, EvalRecord) if not r.enabled]
@@ -136,7 +136,7 @@ def test_same_seed_same_losses_other_seed_others():
 
 
 def test_full_training_is_a_mode_of_the_same_loop():
-    config = changed(preset("digits", 200), variant="full", digits=())
+    config = changed(preset("digits", 200, learning_rate=1e-3), variant="full", digits=())
     experiment, records = finish(config)
     assert of(records, CountsRecord)[0].adapter == experiment.base_parameters
     on = of(records, EvalRecord)[-1]
@@ -170,7 +170,8 @@ def test_finished_lingers_serves_and_trains_on():
                 controls.stop()
     assert states == [(State.RUNNING, 0), (State.FINISHED, 20), (State.RUNNING, 20),
                       (State.FINISHED, 40)]  # fmt: skip
-    assert experiment.layers and next(iter(experiment.layers.values())).rank == 3
+    (layer,) = experiment.layers.values()
+    assert layer.rank == 3
 
 
 class Poisoned:

@@ -1,0 +1,117 @@
+"""One checkpoint file, read safely: what it is comes from its first bytes, not from its name.
+
+Nothing in a file is executed, nothing is inflated, and a file that is not whole is refused. Every
+failure is one `CheckpointError` that names the file, the reason, and what to do.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.safetensors_file import read_safetensors
+from lora_lab.models.torch_file import read_torch
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
+HEAD = 512  # bytes that tell one kind of file from another
+
+
+def read_state(path: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint by name, on the CPU, in the order of the file.
+
+    Reads `.safetensors`, and PyTorch's zip archives of tensors (`.pt`, `.pth`, `.bin`).
+    Raises CheckpointError for everything else, and for NaN or infinite weights.
+    """
+    path = Path(path)
+    try:
+        size = _size(path)
+        with path.open("rb") as file:
+            state = _read(file, size)
+        _check(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CheckpointError(f"{path.name}: cannot be read ({reason.lower()}).") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path.name}: does not fit into memory.") from error
+    return state
+
+
+def shown(name: object) -> str:
+    """A tensor's name for people: escaped and cut, because a file may call it anything."""
+    text = ascii(name)
+    return text if len(text) <= 60 else text[:40] + "…" + text[-16:]
+
+
+def _size(path: Path) -> int:
+    """Size in bytes of a regular file that is not empty."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise CheckpointError("there is no such file. Choose another checkpoint.") from None
+    except ValueError:  # a NUL byte in the path
+        raise CheckpointError("this is not a path. Choose another checkpoint.") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise CheckpointError("this is a folder. Choose the checkpoint file inside it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise CheckpointError("this is not a regular file. Choose another checkpoint.")
+    if found.st_size == 0:
+        raise CheckpointError("the file is empty. Download or save it again.")
+    return found.st_size
+
+
+def _read(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
+    """Tell the kind of file by its first bytes, and read it."""
+    head = file.read(HEAD)
+    file.seek(0)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"version https://git-lfs.github.com"):
+        raise CheckpointError(
+            "this is a Git LFS pointer, not the weights. Run `git lfs pull`, or download the file."
+        )
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise CheckpointError(
+            "this is a web page, not weights. Open its address in a browser and download the file."
+        )
+    if head.startswith(b"PK"):
+        return read_torch(file, size)
+    named = str(getattr(file, "name", "")).endswith(".safetensors")
+    if named or (head[8:9] == b"{" and head[4:8] == bytes(4)):
+        return read_safetensors(file, size)
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
+        raise CheckpointError(
+            "this is a bare pickle, which can run programs when it is opened. Only where you trust "
+            "it: load it in PyTorch and save its state_dict() as .safetensors."
+        )
+    if head.startswith(b"GGUF"):
+        raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
+    if size < 8:
+        raise CheckpointError(f"the file has only {size} bytes. Download or save it again.")
+    raise CheckpointError(
+        "this is neither safetensors nor a PyTorch archive. Choose a .safetensors or .pt checkpoint."
+    )
+
+
+def _check(state: dict[str, torch.Tensor]) -> None:
+    """Only finite numbers in ordinary types are weights."""
+    if not state:
+        raise CheckpointError("there is no tensor in it. Choose a file with weights.")
+    for name, tensor in state.items():
+        if tensor.dtype not in FLOATS + INTEGERS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"tensor {shown(name)} is of type {kind}, which cannot be trained on. "
+                "Save it in float32, float16 or bfloat16."
+            )
+        if tensor.dtype in FLOATS and not (finite := torch.isfinite(tensor)).all():
+            count = int(finite.numel() - finite.sum())
+            raise CheckpointError(
+                f"tensor {shown(name)} has {count:,} of {tensor.numel():,} values that are NaN or "
+                "infinite. Use a checkpoint from before its training broke down."
+            )

@@ -1,0 +1,154 @@
+"""PyTorch's zip archive of tensors, checked as an archive first and then loaded weights-only.
+
+`torch.load(weights_only=True)` runs nothing, but it inflates compressed members without limit,
+never checks a CRC, and believes strides that name the same number a million times; so the archive
+and the tensors are checked here. What it refuses is refused: there is no way round it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+import zipfile
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint
+
+from lora_lab.errors import CheckpointError
+
+MAX_MEMBERS = 100_000
+MAX_PICKLE = 64 * 2**20
+PICKLE_PER_MEMBER = 4096  # a state dict spends some 200 bytes on a tensor, and its name
+PICKLE_BESIDE = 2**18
+ENTRY = b"PK\x01\x02"  # opens each entry of a zip directory
+NESTED = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
+
+DAMAGED = "Download or save it again."
+
+
+def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
+    """The tensors of an open archive of `size` bytes, by name."""
+    _check_archive(file, size)
+    found = _load(file)
+    if isinstance(found, dict) and not any(torch.is_tensor(v) for v in found.values()):
+        found = next((found[k] for k in NESTED if isinstance(found.get(k), dict)), found)
+    if not isinstance(found, dict):
+        raise CheckpointError(
+            f"it holds a {type(found).__name__}, not a table of named tensors. Save a state_dict()."
+        )
+    return {name: _tensor(name, value) for name, value in found.items() if not _beside(value)}
+
+
+def _check_archive(file: BinaryIO, size: int) -> None:
+    """Refuse what is damaged, compressed, scripted, or larger inside than outside."""
+    if _directory_entries(file) > MAX_MEMBERS:
+        raise CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
+    file.seek(0)
+    try:
+        archive = zipfile.ZipFile(file)  # closing it would leave `file` open as it is
+        members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError) as error:
+        raise CheckpointError(
+            f"the archive is cut off or damaged, perhaps an incomplete download of which {size:,} "
+            f"bytes are here. {DAMAGED}"
+        ) from error
+    names = [member.filename for member in members]
+    if len(set(names)) != len(names):
+        raise CheckpointError(f"the archive holds two members of one name. {DAMAGED}")
+    if any(PurePosixPath(name).name == "constants.pkl" for name in names):
+        raise CheckpointError(
+            "this is a TorchScript program, not weights. Save the state_dict() of the model."
+        )
+    pickles = [m for m in members if PurePosixPath(m.filename).name == "data.pkl"]
+    if len(pickles) != 1:
+        raise CheckpointError("this zip is not a PyTorch checkpoint. Choose another file.")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise CheckpointError(
+            "the archive is compressed, which PyTorch never does. Save it with torch.save."
+        )
+    if sum(max(member.file_size, member.compress_size) for member in members) > size:
+        raise CheckpointError(f"the archive claims to be larger inside than outside. {DAMAGED}")
+    if pickles[0].file_size > min(MAX_PICKLE, PICKLE_BESIDE + PICKLE_PER_MEMBER * len(members)):
+        raise CheckpointError(
+            f"its table of contents takes {pickles[0].file_size:,} bytes for {len(members):,} "
+            "members, too much for named tensors. Save a state_dict()."
+        )
+    try:
+        broken = archive.testzip()  # reads every byte and checks its CRC
+    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise CheckpointError(f"the archive is damaged ({error}). {DAMAGED}") from error
+    if broken is not None:
+        raise CheckpointError(f"member {ascii(broken)[:60]} is damaged (CRC). {DAMAGED}")
+
+
+def _directory_entries(file: BinaryIO) -> int:
+    """An upper bound of the archive's members, before anything is made of them."""
+    count, rest = 0, b""
+    while chunk := file.read(2**20):
+        block = rest + chunk
+        count += block.count(ENTRY)
+        rest = block[-3:]
+    return count
+
+
+def _load(file: BinaryIO) -> Any:
+    """torch.load, weights only, with every refusal put into words."""
+    file.seek(0)
+    try:
+        blocked = get_unsafe_globals_in_checkpoint(file)
+    except Exception as error:  # noqa: BLE001 (a hostile pickle may raise anything)
+        raise CheckpointError(f"its table of contents is damaged. {DAMAGED}") from error
+    if blocked:
+        raise CheckpointError(_blocked(blocked))
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations of the types in old files
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            "it holds more than plain tensors, which is not loaded. Save a state_dict()."
+        ) from error
+    except Exception as error:  # noqa: BLE001 (so may a hostile archive)
+        reason = str(error).strip().split("\n")[0][:120] or type(error).__name__
+        raise CheckpointError(f"its tensors cannot be built ({reason}). {DAMAGED}") from error
+
+
+def _blocked(names: list[str]) -> str:
+    listed = ", ".join(ascii(name)[1:-1][:60] for name in sorted(names)[:5])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    if any(name.startswith("torch.nn.") for name in names):
+        return f"it contains a whole module ({listed}{more}). Save its state_dict() instead."
+    return (
+        f"loading it would run {listed}{more}, so it is not loaded. Save a state_dict() of plain "
+        "tensors, best as .safetensors."
+    )
+
+
+def _beside(value: Any) -> bool:
+    """Numbers and words that training scripts put beside the weights."""
+    return value is None or isinstance(value, int | float | str)
+
+
+def _tensor(name: Any, value: Any) -> torch.Tensor:
+    """`value` as a plain dense CPU tensor that is no larger than the bytes behind it."""
+    label = ascii(name)[:60]
+    if not isinstance(name, str):
+        raise CheckpointError(f"it calls a tensor {label}, not by a word. Save a state_dict().")
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        kind = type(value).__name__
+        raise CheckpointError(f"{label} is a {kind}, not a tensor. Save a state_dict().")
+    if value.layout is not torch.strided or value.is_quantized or value.device.type != "cpu":
+        kind = "quantized" if value.is_quantized else str(value.layout).removeprefix("torch.")
+        kind = value.device.type if value.device.type != "cpu" else kind
+        raise CheckpointError(f"tensor {label} is {kind}, not dense numbers. Save it dense.")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(
+            f"tensor {label} claims {value.numel():,} numbers that are not in the file. {DAMAGED}"
+        )
+    return value.detach()

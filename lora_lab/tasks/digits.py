@@ -1,0 +1,129 @@
+"""Images of digits as flat vectors: the shipped 8×8 digits, and what MNIST shares with them.
+
+The adapter trains on some of the classes only; the held-out images are of all classes, so that the
+gain on the trained ones and the forgetting of the others are seen together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lora_lab import paths
+from lora_lab.config import RunConfig
+from lora_lab.errors import ConfigError, DataError
+from lora_lab.models.checkpoint import read_state
+from lora_lab.models.plain import check_fits, mlp_from_state
+from lora_lab.tasks.base import Evaluation, Task
+
+BLOCK = 4096  # images that are gathered at once; a batch is a view into them
+EVAL_ROWS = 2000  # images per forward pass of an evaluation
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class DigitsTask(Task):
+    """Ten classes, mean cross-entropy, accuracy per class.
+
+    Inputs are (pixel/`white` − `mean`)/`std`, with the mean and standard deviation of all pixels.
+    """
+
+    name = "digits"
+    title = "UCI digits, 8×8"
+    classes = tuple(str(digit) for digit in range(10))
+    inputs = 64
+    white, mean, std = 16.0, 0.3053, 0.3761
+
+    @classmethod
+    def open(cls, config: RunConfig) -> DigitsTask:
+        """The shipped digits. Raises ConfigError for settings that do not fit."""
+        if config.data is not None:
+            raise ConfigError(
+                "The digits preset brings its own data. For a folder of IDX files choose "
+                "mnist-tutorial."
+            )
+        state = read_state(paths.demo("digits.safetensors"))
+        images, labels = state["images"], state["labels"].long()
+        train, test = state["train"].long(), state["test"].long()
+        return cls(config, (images[train], labels[train]), (images[test], labels[test]))
+
+    def __init__(self, config: RunConfig, train: Batch, test: Batch) -> None:
+        """`train` and `test` are images (N, …) of uint8 and labels (N) of int64."""
+        self.config = config
+        self.trained_classes = tuple(self.classes[d] for d in checked_digits(config.digits))
+        images, labels = train
+        if config.digits:
+            wanted = torch.isin(labels, torch.tensor(config.digits))
+            images, labels = images[wanted], labels[wanted]
+        if len(labels) == 0:
+            raise DataError(f"There is no image of {', '.join(self.trained_classes)} to train on.")
+        self.images, self.labels = self._normalised(images), labels
+        self.test_images, self.test_labels = self._normalised(test[0]), test[1]
+        self.total = tuple(torch.bincount(test[1], minlength=len(self.classes)).tolist())
+        self.base = self._base_name()
+
+    def base_model(self) -> nn.Module:
+        """The net of `config.model`, or the shipped one, which never saw a 9."""
+        path = Path(self.config.model) if self.config.model else paths.demo("digits_base.safetensors")
+        net = mlp_from_state(read_state(path), path.name)
+        check_fits(net, self.inputs, len(self.classes), path.name)
+        return net
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.images, self.test_images = (
+            t.to(device, dtype) for t in (self.images, self.test_images)
+        )
+        self.labels, self.test_labels = (t.to(device) for t in (self.labels, self.test_labels))
+
+    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+        """(batch, inputs) and (batch); the last batch of an epoch may be smaller.
+
+        Images are gathered a block at a time and split into views, because a gather per batch
+        would cost more than a small net's forward pass.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        block = batch_size * max(1, BLOCK // batch_size)
+        while True:
+            order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+            for rows in order.split(block):
+                yield from zip(
+                    self.images.index_select(0, rows).split(batch_size),
+                    self.labels.index_select(0, rows).split(batch_size),
+                    strict=True,
+                )
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        images, labels = batch
+        return F.cross_entropy(model(images), labels)
+
+    def evaluate(self, model: nn.Module) -> Evaluation:
+        logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])
+        right = self.test_labels[logits.argmax(1) == self.test_labels]
+        correct = torch.bincount(right, minlength=len(self.classes)).tolist()
+        return Evaluation(
+            loss=F.cross_entropy(logits, self.test_labels).item(),
+            accuracy=sum(correct) / len(self.test_labels),
+            correct=tuple(correct),
+            total=self.total,
+        )
+
+    def _base_name(self) -> str:
+        return Path(self.config.model).name if self.config.model else "digits_base.safetensors"
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, …) of uint8 → (N, inputs) of float32."""
+        return images.flatten(1).float().div_(self.white).sub_(self.mean).div_(self.std)
+
+
+def checked_digits(digits: Sequence[int]) -> Sequence[int]:
+    """The classes to train on, all where none is named. Raises ConfigError for what is no digit."""
+    wrong = [d for d in digits if not 0 <= d <= 9]
+    if wrong or len(set(digits)) != len(digits):
+        raise ConfigError(
+            f"digits must be different numbers from 0 to 9, not {', '.join(map(str, digits))}."
+        )
+    return digits or range(10)
