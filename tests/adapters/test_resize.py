@@ -84,7 +84,8 @@ def test_shrinking_is_the_best_approximation(dtype, tolerance, rank):
     torch.testing.assert_close(  # balanced: AAᵀ = BᵀB up to the scaling that B carries
         layer.lora_A @ layer.lora_A.T * (s / layer.scaling),
         layer.lora_B.T @ layer.lora_B * (layer.scaling / s),
-        rtol=1e-3, atol=1e-6,
+        rtol=1e-3,
+        atol=1e-6,
     )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def test_the_moments_map_like_the_gradients():
 def test_the_mapped_moments_arrive_in_the_optimizer():
     layer, optimizer, _, _ = trained()
     A, B = layer.lora_A, layer.lora_B
-    M, N, _ = _principal(layer, 3)
+    _, N, _ = _principal(layer, 3)
     state = {k: v.clone() for k, v in optimizer.state[B].items()}
     c = 3 / 4  # s/s' = r'/r at one α
     resize(layer, 3, 8.0, optimizer, generator())

@@ -1,0 +1,133 @@
+"""Writes that survive a crash: what stood before stands until the new one is whole on the disk.
+
+The order is always the same: write beside the target under a name of its own, flush and sync the
+bytes, rename, sync the directory. Without the sync a power cut may leave a file of zeros under the
+right name. Nothing is caught and nothing is translated: a full disk or a folder that may not be
+written reaches the caller as the `OSError` that it is, with the old file or folder untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, replacing what stood there in one step.
+
+    Raises `OSError`; the old file then still stands and nothing is left beside it. (Only a failure
+    of the very last sync comes after the replacement: the new file stands, its name may not yet
+    survive a power cut.)
+    """
+    temporary = _beside(path)
+    try:
+        # O_EXCL: never write through a file or link that somebody else put there. 0o666 lets the
+        # umask decide, unlike tempfile, which would leave a file that only its owner can read.
+        fd = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+        )
+        try:
+            rest = memoryview(data)
+            while rest:  # one call may write less than it was given, and never more than 2 GB
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+@contextmanager
+def temporary_folder(beside: Path) -> Iterator[Path]:
+    """A new empty folder in the same directory as `beside`, gone afterwards unless it was renamed.
+
+    The same directory means the same file system, so that `replace_folder` can rename it.
+    """
+    folder = _beside(beside)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        # An error while tidying up must not hide the one that brought us here.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_folder(temporary: Path, target: Path) -> Path | None:
+    """Let the finished folder `temporary` take the place of `target`.
+
+    Everything in it is synced, the old folder is renamed aside, the new one renamed into place,
+    and only then is the old one removed. On `OSError` the old folder is back under its name. A
+    crash between the two renames is mended by `restore_folder`.
+
+    Returns None, or the place where the old folder was left because it could not be removed.
+    """
+    _sync_tree(temporary)
+    restore_folder(target)
+    old = aside(target)
+    replacing = os.path.lexists(target)
+    if replacing:
+        if old.exists():
+            shutil.rmtree(old)  # left by an earlier replacement that had succeeded
+        os.rename(target, old)
+    moved = False
+    try:
+        os.rename(temporary, target)
+        moved = True
+        _sync_directory(target.parent)
+    except BaseException:
+        if moved:
+            os.rename(target, temporary)
+        if replacing:
+            os.rename(old, target)
+        raise
+    if not replacing:
+        return None
+    shutil.rmtree(old, ignore_errors=True)  # the new folder stands: the write has succeeded
+    return old if old.exists() else None
+
+
+def restore_folder(target: Path) -> bool:
+    """Put the old folder back if a crash came after it was moved aside; True if it was."""
+    old = aside(target)
+    if os.path.lexists(target) or not old.is_dir():
+        return False
+    os.rename(old, target)
+    _sync_directory(target.parent)
+    return True
+
+
+def aside(target: Path) -> Path:
+    """Where the old folder waits while the new one is moved into place."""
+    return target.with_name(f".{target.name}.lora-lab-old")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+
+
+def _sync_tree(folder: Path) -> None:
+    for where, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(os.path.join(where, name), os.O_RDWR)  # Windows syncs writable files only
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        _sync_directory(Path(where))
+
+
+def _sync_directory(folder: Path) -> None:
+    if os.name == "nt":  # NTFS journals names itself, and a directory cannot be opened there
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

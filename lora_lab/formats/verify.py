@@ -1,0 +1,176 @@
+"""Export: write beside, re-read by another way, compare ΔW layer by layer, and only then deliver.
+
+An export that did not prove itself is not delivered, and what stood at the target before stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.atomic import replace_folder, restore_folder, temporary_folder
+from lora_lab.errors import AdapterError, ExportError
+from lora_lab.formats import FORMATS, Format
+from lora_lab.formats.container import read_container
+from lora_lab.records import ExportReport, LayerCheck
+
+TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F
+# What file managers leave in a folder that was looked at; nobody's work is lost with it.
+DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+ADVICE = {
+    errno.ENOSPC: "the disk is full. Free some space or choose a folder on another disk",
+    errno.EDQUOT: "your disk quota is used up. Free some space or choose another disk",
+    errno.EACCES: "you may not write there. Choose another folder",
+    errno.EPERM: "you may not write there. Choose another folder",
+    errno.EROFS: "the disk is read-only. Choose a folder on another disk",
+    errno.EEXIST: "a part of that path is a file, not a folder. Choose another folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder. Choose another folder",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+}
+
+
+def export(
+    weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
+) -> ExportReport:
+    """Write `weights` to the folder `target`, prove the file, and report what was measured.
+
+    Refuses adapters that are empty, untrained (ΔW = 0 in every layer) or not finite, and a target
+    that exists, unless `overwrite` is set and nothing but an adapter of this format is in it; an
+    empty folder may always be used. Raises `ExportError`, and then nothing at `target` has changed.
+    """
+    if format not in FORMATS:
+        raise ExportError(f"{format!r} is not an export format; there are {', '.join(FORMATS)}")
+    kind = FORMATS[format]
+    notes = check_exportable(weights)
+    try:
+        target = Path(target).expanduser().resolve()  # a link stays; the folder behind it changes
+        restore_folder(target)
+        check_target(target, kind, overwrite)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(target) as folder:
+            notes += kind.save(weights, folder)
+            report = prove(weights, folder, kind, target, notes)
+            left = replace_folder(folder, target)
+    except AdapterError as error:
+        raise ExportError(f"The adapter cannot be written as {kind.title}: {error}") from error
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ExportError(
+            f"The adapter was not written to {target}: {reason(error)}. "
+            "What was there before is unchanged."
+        ) from error
+    if left is None:
+        return report
+    note = f"the old folder could not be removed and is left as {left}"
+    return ExportReport(**{**vars(report), "notes": (*report.notes, note)})
+
+
+def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
+    """Raise `ExportError` where there is nothing worth delivering; note layers with ΔW = 0."""
+    if not weights.layers:
+        raise ExportError("The adapter is empty: no layer of the model carries one.")
+    if broken := [layer.name for layer in weights.layers if not _finite(layer)]:
+        raise ExportError(
+            f"The adapter has NaN or infinite values in {_listed(broken)} and was not exported. "
+            "Go back to the last good state, or train again with a smaller learning rate."
+        )
+    still = [layer.name for layer in weights.layers if not _moved(layer)]
+    if len(still) == len(weights.layers):
+        raise ExportError(
+            f"The adapter is untrained: ΔW = 0 in every layer ({_listed(still)}), so the file "
+            "would change nothing. Train at least one step first."
+        )
+    return (f"ΔW = 0 in {_listed(still)}",) if still else ()
+
+
+def check_target(target: Path, kind: Format, overwrite: bool) -> None:
+    """Raise `ExportError` unless writing `target` can lose nothing that was not agreed to."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ExportError(f"{target} is a file. Choose a folder for the adapter.")
+    found = {entry.name for entry in target.iterdir()} - DROPPINGS
+    if not found:
+        return
+    if foreign := sorted(found - set(kind.files)):
+        raise ExportError(
+            f"{target} holds other things than an adapter ({_listed(foreign)}), and an export "
+            "replaces the whole folder. Choose a new or an empty folder."
+        )
+    if not overwrite:
+        raise ExportError(
+            f"{target} already holds an adapter. Choose another folder, or allow overwriting it."
+        )
+
+
+def prove(
+    weights: AdapterWeights, folder: Path, kind: Format, target: Path, notes: tuple[str, ...]
+) -> ExportReport:
+    """Re-read `folder` and compare every ΔW; raises `ExportError` where one is off."""
+    expected = {layer.name: layer for layer in weights.layers}
+    errors: dict[str, float] = {}
+    for name, found in kind.reread(folder):
+        layer = expected.get(name)
+        if layer is None:
+            raise ExportError(f"The written file has a layer {name} that the adapter lacks.")
+        wanted = layer.delta_weight().numpy()  # (out, in), float64
+        if found.shape != wanted.shape:
+            raise ExportError(
+                f"The written file gives {name} the shape {found.shape}, not {wanted.shape}."
+            )
+        norm = float(np.linalg.norm(wanted))
+        found -= wanted  # in place: these are the largest arrays of the whole export
+        difference = float(np.linalg.norm(found))
+        errors[name] = difference / norm if norm else (0.0 if difference == 0 else float("inf"))
+    if missing := [name for name in expected if name not in errors]:
+        raise ExportError(f"The written file lacks {_listed(missing)}; it was not delivered.")
+    wrong = [name for name, error in errors.items() if not error <= TOLERANCE]  # NaN is wrong too
+    if wrong:
+        raise ExportError(
+            f"The written file does not compute what the adapter does in {_listed(wrong)} "
+            f"(relative error {errors[wrong[0]]:.1e}); it was not delivered."
+        )
+    tensors = read_container(folder / kind.files[0])
+    return ExportReport(
+        format=kind.name,
+        path=str(target),
+        layers=tuple(LayerCheck(x.name, x.rank, errors[x.name]) for x in weights.layers),
+        keys=len(tensors.entries),
+        bytes=len(tensors.data),
+        sha256=hashlib.sha256(tensors.data).hexdigest(),
+        notes=notes,
+    )
+
+
+def reason(error: Exception) -> str:
+    """Why a write failed and what to do, as the middle of a sentence."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and "No space left" in str(error):  # the Rust library's way to say it
+        number = errno.ENOSPC
+    return ADVICE.get(number, str(error)) if number is not None else str(error)
+
+
+def _finite(layer: LayerWeights) -> bool:
+    numbers = torch.tensor([layer.alpha, layer.scaling], dtype=torch.float64)
+    return all(bool(torch.isfinite(x).all()) for x in (layer.lora_A, layer.lora_B, numbers))
+
+
+def _moved(layer: LayerWeights) -> bool:
+    """ΔW ≠ 0; two factors that are both not zero can still have a product of zero."""
+    if not layer.lora_A.any() or not layer.lora_B.any() or layer.scaling == 0:
+        return False
+    inputs = torch.ones(layer.shape[1], dtype=torch.float64)
+    if (layer.lora_B.double() @ (layer.lora_A.double() @ inputs)).any():
+        return True  # seen without forming ΔW, as nearly always
+    return bool(layer.delta_weight().any())
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,0 +1,170 @@
+"""RunFolder: config.json (what was asked), metrics.jsonl (what happened), adapter/ (what came out).
+
+The writer of adapter files is passed in, so that this room knows files and folders but no format.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import lora_lab
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, write_file
+from lora_lab.config import RunConfig, checked
+from lora_lab.errors import AdapterError, ConfigError, LabError
+from lora_lab.records import Record
+from lora_lab.runs.metrics import MetricsFile, read_metrics
+
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+ADAPTER = "adapter"
+MAX_CONFIG = 2**20
+LIBRARIES = ("torch", "numpy", "safetensors")
+
+Save = Callable[[AdapterWeights, Path], Any]
+Load = Callable[[Path], AdapterWeights]
+
+
+class RunFolder:
+    """One run on the disk. Used by one thread; `close` it when the run is over."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._metrics: MetricsFile | None = None
+
+    @classmethod
+    def create(cls, parent: Path, name: str, *, unique: bool = False) -> RunFolder:
+        """A new folder `name` in `parent`; an empty one that stands there is used.
+
+        Where it is taken, `unique` appends -2, -3, … and otherwise `LabError` is raised: two runs
+        in one folder would mix their records. Raises `LabError` too where nothing can be written.
+        """
+        for number in range(1, 10_000):
+            path = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir(parents=True, exist_ok=not unique)
+                taken = any(path.iterdir())
+            except FileExistsError:  # of another run, or a file
+                taken = True
+            except OSError as error:
+                raise LabError(f"The run folder {path} cannot be made: {_reason(error)}") from error
+            if not taken:
+                return cls(path)
+            if not unique:
+                break
+        raise LabError(f"{path} is taken already. Choose another folder for this run.")
+
+    @classmethod
+    def at(cls, path: Path) -> RunFolder:
+        """The run that stands at `path`; raises `LabError` where there is none."""
+        if not (path / CONFIG).is_file():
+            raise LabError(f"{path} is not a run folder: it has no {CONFIG}.")
+        return cls(path)
+
+    @property
+    def adapter(self) -> Path:
+        """Where the run's own adapter is saved."""
+        return self.path / ADAPTER
+
+    def write_config(self, config: RunConfig, base_fingerprint: str = "") -> None:
+        """Write what the run was asked to do and by which versions; raises `LabError`."""
+        about = {
+            "config": config.model_dump(mode="json"),
+            "base_fingerprint": base_fingerprint,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "versions": {
+                "lora_lab": lora_lab.__version__,
+                "python": platform.python_version(),
+                **{name: _version(name) for name in LIBRARIES},
+            },
+        }
+        text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+        try:
+            write_file(self.path / CONFIG, text.encode())
+        except OSError as error:
+            raise LabError(f"{self.path / CONFIG} was not written: {_reason(error)}") from error
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Append records to the metrics; raises `LabError` once when the disk refuses them."""
+        if self._metrics is None:
+            path = self.path / METRICS
+            try:
+                self._metrics = MetricsFile(path)
+            except OSError as error:
+                raise LabError(f"{path} cannot be opened: {_reason(error)}") from error
+        self._metrics.append(records)
+
+    def save_adapter(self, weights: AdapterWeights, save: Save) -> Path:
+        """Write the adapter with `save`, trained or not; the old one stands until it is whole.
+
+        Raises `LabError` where it cannot be written.
+        """
+        try:
+            with temporary_folder(self.adapter) as folder:
+                save(weights, folder)
+                replace_folder(folder, self.adapter)
+        except (OSError, RuntimeError) as error:  # the file library knows no OSError for all
+            raise LabError(
+                f"The adapter was not saved to {self.adapter}: {_reason(error)} "
+                "The last saved one still stands."
+            ) from error
+        return self.adapter
+
+    def load_adapter(self, load: Load) -> AdapterWeights:
+        """Read the run's adapter with `load`; raises `AdapterError`."""
+        restore_folder(self.adapter)
+        if not self.adapter.is_dir():
+            raise AdapterError(f"{self.path} has no adapter: the run was not trained or not saved.")
+        return load(self.adapter)
+
+    def about(self) -> dict[str, Any]:
+        """config.json as it stands: config, base_fingerprint, started, versions.
+
+        Raises `ConfigError` where it is missing or damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            if path.stat().st_size > MAX_CONFIG:
+                raise ConfigError(f"{path} is too long for the settings of a run.")
+            about = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {_reason(error)}") from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{path} is not valid JSON: {error}") from error
+        if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
+            raise ConfigError(f"{path} does not hold the settings of a run.")
+        return about
+
+    def load_config(self) -> RunConfig:
+        """The settings of the run; raises `ConfigError` naming every field that is wrong."""
+        return checked(RunConfig, self.about()["config"], str(self.path / CONFIG))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Every record that was appended, as plain tables; a torn last line is passed over."""
+        if self._metrics is not None:
+            self._metrics.flush()
+        return read_metrics(self.path / METRICS)
+
+    def close(self) -> None:
+        """Write and sync what still waits; raises `LabError` when records are lost. Idempotent."""
+        metrics, self._metrics = self._metrics, None
+        if metrics is not None:
+            metrics.close()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)  # asks the installation, not the library: torch takes a second to load
+    except PackageNotFoundError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}."

@@ -1,0 +1,202 @@
+"""metrics.jsonl: every record of a run, one JSON object a line, appended and never rewritten.
+
+JSON has no NaN and no infinity, and a file that holds them is refused by most readers; they are
+written as the strings "NaN", "Infinity" and "-Infinity", and `read_metrics` turns them back.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lora_lab.errors import LabError
+from lora_lab.records import Record, StepRecord, plain
+
+FLUSH_SECONDS = 1.0
+RETRY_SECONDS = 10.0
+MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them, about 200 MB
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class MetricsFile:
+    """Appends records; lines go to the system about once a second, and at once with an event.
+
+    Used by one thread. A disk that refuses them is reported once, by a `LabError` from `append`;
+    the lines then wait in memory and are tried again every ten seconds and on `close`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: list[str] = []
+        self._next_flush = 0.0
+        self._refused = False
+        self._lost = 0
+        self._size = _cut_torn_line(path)
+        self._fd: int | None = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
+        )
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add records in order; raises `LabError` the first time that they cannot be written."""
+        urgent = False
+        lines = self._lines
+        for record in records:
+            if type(record) is StepRecord:
+                lines.append(step_line(record))
+            else:
+                lines.append(line(record))
+                urgent = True
+        if (urgent and not self._refused) or time.monotonic() >= self._next_flush:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand the waiting lines to the system; raises `LabError` once when it refuses them."""
+        self._next_flush = time.monotonic() + FLUSH_SECONDS
+        if not self._lines or self._fd is None:
+            return
+        data = "".join(self._lines).encode()
+        try:
+            _write_all(self._fd, data)
+        except OSError as error:
+            self._next_flush = time.monotonic() + RETRY_SECONDS
+            self._cut_back()
+            if len(self._lines) > MAX_WAITING:
+                self._lost += len(self._lines) - MAX_WAITING
+                del self._lines[MAX_WAITING:]
+            if not self._refused:
+                self._refused = True
+                raise LabError(
+                    f"{self.path} cannot be written: {_reason(error)}. Training goes on and its "
+                    "records are kept in memory; they are written as soon as there is room."
+                ) from error
+            return
+        self._size += len(data)
+        self._lines = []
+        self._refused = False
+
+    def close(self) -> None:
+        """Write what waits and sync it; raises `LabError` when records are lost with it."""
+        if self._fd is None:
+            return
+        with suppress(LabError):  # said below, with what it means now
+            self.flush()
+        fd, self._fd = self._fd, None
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        if lost := len(self._lines) + self._lost:
+            raise LabError(
+                f"{self.path}: the last {lost} records could not be written and are lost. "
+                "Free some space on that disk before the next run."
+            )
+
+    def _cut_back(self) -> None:
+        """Take away the part of a line that did get written, so that every line stays whole."""
+        try:
+            os.ftruncate(self._fd, self._size)  # type: ignore[arg-type]
+        except OSError:
+            self._lines.insert(0, "\n")  # the torn part becomes a line that readers pass over
+
+
+def step_line(record: StepRecord) -> str:
+    """The JSON line of a step, by hand: it is made thousands of times a second."""
+    loss, rate, seconds = record.loss, record.learning_rate, record.seconds
+    # Exact floats only (numpy's have another repr), and all finite: x - x is 0 for nothing else.
+    finite = loss - loss == 0.0 == rate - rate == seconds - seconds
+    if finite and type(loss) is type(rate) is float:
+        return (  # the clock to the microsecond: half the cost of all its digits
+            f'{{"record":"StepRecord","step":{record.step},"loss":{loss!r},'
+            f'"learning_rate":{rate!r},"seconds":{seconds:.6f}}}\n'
+        )
+    return line(record)
+
+
+def line(record: Record) -> str:
+    """The JSON line of any record."""
+    try:
+        text = json.dumps(plain(record), allow_nan=False, separators=(",", ":"), default=_item)
+    except ValueError:  # some number is not finite
+        text = json.dumps(_spelled(plain(record)), separators=(",", ":"), default=_item)
+    return text + "\n"
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All records as plain tables, in order; a line torn by a crash is passed over.
+
+    Raises `LabError` where the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LabError(f"{path} cannot be read: {error.strerror or error}.") from error
+    found = []
+    for raw in data.split(b"\n"):
+        try:
+            value = json.loads(raw, object_hook=_finite_again)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Remove what follows the last line end, left by a crash; the file's size after that."""
+    try:
+        with path.open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            keep = end
+            while keep:
+                start = max(0, keep - 65536)
+                file.seek(start)
+                at = file.read(keep - start).rfind(b"\n")
+                keep = start if at < 0 else start + at + 1
+                if at >= 0:
+                    break
+            if keep < end:
+                file.truncate(keep)
+            return keep
+    except FileNotFoundError:
+        return 0
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _reason(error: OSError) -> str:
+    return "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+
+
+def _item(value: Any) -> Any:
+    return _spelled(value.item())  # a number of numpy
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _finite_again(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: _number(value) for key, value in table.items()}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_number(item) for item in value]
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,216 @@
+"""Every kind of PEFT folder that must be refused, by the name of the file and of the key."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import AdapterError
+from lora_lab.formats.peft import CONFIG, PREFIX, TENSORS, load, save
+
+SHAPES = {
+    "parts.tail.up": (7, 6),
+    "parts.tail.down": (6, 7),
+    "parts.tailXup": (6, 6),
+    "parts.1": (5, 6),
+}
+ADAPTER = AdapterWeights(
+    "lora",
+    tuple(
+        LayerWeights(name, torch.ones(2, inside), torch.ones(out, 2), 4.0, 2.0)
+        for name, (out, inside) in SHAPES.items()
+    ),
+)
+
+
+def edit_config(folder, **changes):
+    path = folder / CONFIG
+    values = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({k: v for k, v in values.items() if v is not ...}))
+
+
+def edit_tensors(folder, edit):
+    path = folder / TENSORS
+    tensors = safetensors.torch.load_file(path)
+    edit(tensors)
+    safetensors.torch.save_file(tensors, path, {"format": "pt"})
+
+
+def edit_bytes(name, edit):
+    return lambda folder: (folder / name).write_bytes(edit((folder / name).read_bytes()))
+
+
+def config(**changes):
+    return lambda folder: edit_config(folder, **changes)
+
+
+def tensors(edit):
+    return lambda folder: edit_tensors(folder, edit)
+
+
+def rename(old, new):
+    def edit(found):
+        for key in list(found):
+            found[key.replace(old, new)] = found.pop(key)
+
+    return tensors(edit)
+
+
+FIRST = PREFIX + "parts.1.lora_A.weight"
+
+
+def put(value):
+    return tensors(lambda found: found.update({FIRST: value}))
+
+
+def nan_at(found):
+    found[FIRST][0, 0] = float("nan")
+
+
+def half(found):
+    for key in list(found):
+        if "tail." in key:
+            del found[key]
+
+
+def deep(data):
+    return b"[" * 200_000
+
+
+BAD = {
+    # the settings
+    "no config": (lambda f: (f / CONFIG).unlink(), "adapter_config.json: there is no such file"),
+    "not JSON": (edit_bytes(CONFIG, lambda d: d[:-9]), "not valid JSON"),
+    "not UTF-8": (edit_bytes(CONFIG, lambda d: b"\xff" + d), "not UTF-8"),
+    "nested": (edit_bytes(CONFIG, deep), "nested too deeply"),
+    "a list": (edit_bytes(CONFIG, lambda d: b"[]"), "not a table"),
+    "too long": (edit_bytes(CONFIG, lambda d: d + b" " * 5_000_000), "too many"),
+    "doubled": (edit_bytes(CONFIG, lambda d: b'{"r": 2,' + d[1:]), "'r' is given twice"),
+    "no type": (config(peft_type=...), "peft_type"),
+    "other type": (config(peft_type="LOHA"), "peft_type is 'LOHA'"),
+    "r zero": (config(r=0), "r is 0"),
+    "r negative": (config(r=-1), "r is -1"),
+    "r text": (config(r="2"), "r is '2'"),
+    "r true": (config(r=True), "r is True"),
+    "r huge": (config(r=10**12), "r is 1000"),
+    "r other": (config(r=3), "lora_A.weight' has rank 2, but adapter_config.json says 3"),
+    "alpha NaN": (config(lora_alpha=float("nan")), "NaN is not a number"),
+    "alpha infinite": (config(lora_alpha=float("inf")), "Infinity is not a number"),
+    "alpha zero": (config(lora_alpha=0), "lora_alpha is 0"),
+    "alpha text": (config(lora_alpha="4"), "lora_alpha is '4'"),
+    "alpha overflows": (config(lora_alpha=10**400), "alpha is a number above 0"),
+    "dropout": (config(lora_dropout=1.0), "lora_dropout"),
+    "rslora text": (config(use_rslora="yes"), "use_rslora"),
+    "DoRA": (config(use_dora=True), "DoRA"),
+    "bias": (config(bias="all"), "bias"),
+    "modules": (config(modules_to_save=["x"]), "modules_to_save"),
+    "PiSSA": (config(init_lora_weights="pissa"), "init_lora_weights"),
+    "no targets": (config(target_modules=...), "target_modules is None"),
+    "targets of numbers": (config(target_modules=[1]), "target_modules"),
+    "a target less": (config(target_modules=["tail.up", "down", "1"]), "lacks 'parts.tailXup'"),
+    "a target more": (config(target_modules=[*SHAPES, "gate"]), "no factors for 'gate'"),
+    "pattern text": (config(rank_pattern="x"), "rank_pattern"),
+    "pattern rank": (config(rank_pattern={"parts.1": 0}), "rank_pattern['\"]*.*parts.1.* is 0"),
+    "pattern that never ends": (config(alpha_pattern={"(a+)+$": 2}), "regular expression"),
+    # the tensors
+    "no tensors": (lambda f: (f / TENSORS).unlink(), "safetensors: there is no such file"),
+    "empty file": (edit_bytes(TENSORS, lambda d: b""), "only 0 bytes"),
+    "cut": (edit_bytes(TENSORS, lambda d: d[:-7]), "incomplete"),
+    "cut header": (edit_bytes(TENSORS, lambda d: d[:50]), "incomplete or not"),
+    "more bytes": (edit_bytes(TENSORS, lambda d: d + b"x"), "1 bytes follow"),
+    "huge header": (edit_bytes(TENSORS, lambda d: b"\xff" * 8 + d), "not a safetensors file"),
+    "LFS": (edit_bytes(TENSORS, lambda d: b"version https://git-lfs.github.com/spec"), "Git LFS"),
+    "web page": (edit_bytes(TENSORS, lambda d: b"<!DOCTYPE html><html>"), "web page"),
+    "pickle": (edit_bytes(TENSORS, lambda d: b"PK\x03\x04" + d), "pickle"),
+    "wrong prefix": (rename("base_model.model.", "model."), "begin with"),
+    "no prefix": (rename("base_model.model.", ""), "begin with"),
+    "adapter's name": (rename("lora_A.", "lora_A.default."), "adapter's name"),
+    "kohya names": (rename("lora_A", "lora_down"), "kohya"),
+    "embedding": (rename("lora_A.weight", "lora_embedding_A"), "embeddings"),
+    "magnitude": (rename("lora_A.weight", "lora_magnitude_vector"), "DoRA"),
+    "a key more": (tensors(lambda t: t.update(x=torch.zeros(1))), "unexpected key 'x'"),
+    "a key less": (tensors(lambda t: t.pop(FIRST)), "parts.1.lora_A.weight' is missing"),
+    "half of it": (tensors(half), "no factors for"),
+    "no keys": (tensors(dict.clear), "no tensors"),
+    "NaN": (tensors(nan_at), "1 values that are NaN"),
+    "integers": (put(torch.zeros(2, 6, dtype=torch.int32)), "type I32"),
+    "fp8": (put(torch.zeros(2, 6).to(torch.float8_e4m3fn)), "type F8_E4M3"),
+    "convolution": (put(torch.zeros(2, 6, 1, 1)), "shape"),
+    "empty tensor": (put(torch.zeros(0, 6)), "shape"),
+    "other rank": (put(torch.zeros(3, 6)), "has rank 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_refused_by_name(case, tmp_path):
+    save(ADAPTER, tmp_path)
+    spoil, message = BAD[case]
+    spoil(tmp_path)
+    with pytest.raises(AdapterError, match=message) as error:
+        load(tmp_path)
+    assert "adapter_" in str(error.value)  # the file is named
+    assert len(str(error.value)) < 600
+
+
+def header(text, data=b"\0" * 8):
+    raw = text.encode()
+    return len(raw).to_bytes(8, "little") + raw + data
+
+
+def tensor(name="x", dtype="F32", shape="[2]", offsets="[0,8]"):
+    return f'"{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}'
+
+
+HEADERS = {
+    "doubled name": ("{" + tensor() + "," + tensor() + "}", "'x' is given twice"),
+    "overlap": ("{" + tensor() + "," + tensor("y", offsets="[4,12]") + "}", "overlaps"),
+    "hole": ("{" + tensor(offsets="[8,16]") + "}", "hole"),
+    "negative shape": ("{" + tensor(shape="[-2]") + "}", "impossible shape"),
+    "huge empty shape": ("{" + tensor(shape="[0,4611686018427387904]") + "}", "impossible shape"),
+    "shape of text": ("{" + tensor(shape='["2"]') + "}", "list of integers"),
+    "overflow": ("{" + tensor(shape="[2147483647,2147483647,2147483647]") + "}", "does not fit"),
+    "negative offset": ("{" + tensor(offsets="[-8,0]") + "}", "impossible offsets"),
+    "unknown type": ("{" + tensor(dtype="F7") + "}", "unknown type"),
+    "metadata of numbers": ('{"__metadata__":{"a":1},' + tensor() + "}", "strings"),
+    "more fields": ('{"x":{"dtype":"F32"}}', "not described"),
+    "not a table": ("[1]", "not a table"),
+    "nested": ("[" * 200_000, "nested too deeply"),
+    "long name": ('{"' + "n" * 5_000_000 + '":{}}', "not described"),
+    "odd name": ('{"\\u202e\\n<b>":{}}', r"u202e"),
+    "many names": (
+        "{" + ",".join(tensor(str(i), shape="[0]", offsets="[0,0]") for i in range(100_001)) + "}",
+        "100001 tensors are more",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_bad_header_is_refused(case, tmp_path):
+    save(ADAPTER, tmp_path)
+    text, message = HEADERS[case]
+    (tmp_path / TENSORS).write_bytes(header(text))
+    with pytest.raises(AdapterError, match=message) as error:
+        load(tmp_path)
+    assert len(str(error.value)) < 600
+    assert "\u202e" not in str(error.value)
+
+
+def test_pickles_folders_and_pipes_are_refused(tmp_path):
+    with pytest.raises(AdapterError, match="pickle can run code"):
+        load(tmp_path / "x.bin")
+    with pytest.raises(AdapterError, match="no such adapter folder"):
+        load(tmp_path / "nowhere")
+    save(ADAPTER, tmp_path)
+    (tmp_path / TENSORS).rename(tmp_path / "adapter_model.bin")
+    with pytest.raises(AdapterError, match="save_pretrained"):
+        load(tmp_path)
+    (tmp_path / TENSORS).mkdir()
+    with pytest.raises(AdapterError, match="not a regular file"):
+        load(tmp_path)
+
+
+def test_either_file_stands_for_the_folder(tmp_path):
+    save(ADAPTER, tmp_path)
+    assert len(load(tmp_path / CONFIG).layers) == len(load(tmp_path / TENSORS).layers) == 4

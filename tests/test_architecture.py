@@ -1,0 +1,170 @@
+"""Who may import whom, held as one dict and checked on every file; and the habits of the house."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lora_lab
+
+PACKAGE = Path(lora_lab.__file__).resolve().parent
+ROOT = PACKAGE.parent
+TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
+
+PLAIN = {"config", "records", "errors", "paths", "atomic", "presets"}
+ENGINE = {"training", "runs", "formats", "models", "tasks", "adapters", "analysis", *PLAIN}
+
+# A room, and what it may import besides itself. "a.b" stands for that file of room a alone.
+ALLOWED = {
+    "errors": set(),
+    "paths": set(),
+    "config": {"errors"},
+    "records": {"config"},
+    "atomic": {"errors"},
+    "presets": {"config", "paths", "errors"},
+    "adapters": {"config", "errors"},
+    "analysis": {"adapters"},
+    "models": {"errors", "paths", "config"},
+    "tasks": {"models", "paths", "config", "errors"},
+    "formats": {"adapters.weights", "records", "errors", "atomic"},
+    "runs": {"adapters.weights", "config", "records", "errors", "paths", "atomic"},
+    "training": ENGINE - {"presets"},
+    "cli": {*ENGINE, "ui"},
+    "ui": ENGINE,
+    "__main__": {"cli", "ui", *ENGINE},
+}
+# Inside the window only these know the session: who makes it, who holds it, who listens to it.
+KNOW_SESSION = {"ui.app", "ui.sessions", "ui.main_window", "ui.bridge"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+TEXTS = sorted(
+    path
+    for pattern in ("lora_lab/**/*", "tests/**/*", "resources/**/*", "*.md", "*.toml", "*.py")
+    for path in ROOT.glob(pattern)
+    if path.suffix in {".py", ".md", ".toml", ".json", ".html", ".qss"}
+    and path != Path(__file__).resolve()
+)
+
+
+def name_of(path):
+    """The dotted name inside the package: 'ui.panels.loss', 'adapters', '' for the top."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def imported(path):
+    """Every name that the file imports anywhere in it, also inside functions, with its line."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node.lineno
+
+
+def own(path):
+    """The modules of this package that the file imports, as names inside it, with the line."""
+    for name, line in imported(path):
+        parts = name.split(".")
+        if parts[0] != "lora_lab":
+            continue
+        inside = ".".join(parts[1:])
+        # `from lora_lab.errors import LabError` names a class: the module is what comes before.
+        while inside and inside not in MODULES:
+            inside = inside.rpartition(".")[0]
+        yield inside, line
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_room_imports_only_what_it_may(name):
+    room = name.split(".")[0]
+    if not name:
+        assert not list(own(MODULES[name]))
+        return
+    assert room in ALLOWED, f"a new room, {room}: say in ALLOWED what it may import"
+    for other, line in own(MODULES[name]):
+        fits = not other or other.split(".")[0] == room
+        fits = fits or any(other == a or other.startswith(f"{a}.") for a in ALLOWED[room])
+        assert fits, f"{MODULES[name]}:{line}: {room} may not import {other}"
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[0] == "ui"])
+def test_few_files_of_the_window_know_the_session(name):
+    if name in KNOW_SESSION:
+        return
+    for other, line in own(MODULES[name]):
+        assert other != "training.session", f"{MODULES[name]}:{line}: only {KNOW_SESSION} may"
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[0] != "ui"])
+def test_the_toolkit_stays_in_the_window(name):
+    for other, line in imported(MODULES[name]):
+        assert other.split(".")[0] not in TOOLKIT, f"{MODULES[name]}:{line}: {other}"
+
+
+def python(code):
+    """Run code in a bare interpreter, from another folder, and return what it printed."""
+    path = [str(ROOT), *sys.path]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_whole_engine_loads_no_toolkit():
+    names = [f"lora_lab.{n}" for n in MODULES if n and n.split(".")[0] != "ui"]
+    loaded = python(
+        f"import importlib\nfor n in {names!r}: importlib.import_module(n)\n"
+        f"print(sorted({TOOLKIT!r} & {{m.split('.')[0] for m in sys.modules}}))"
+    )
+    assert loaded == "[]"
+
+
+def test_the_window_can_be_painted_before_torch_is_loaded():
+    assert python("import lora_lab.ui.main_window; print('torch' in sys.modules)") == "False"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_file_says_what_it_holds_and_is_not_too_long(name):
+    text = MODULES[name].read_text("utf-8")
+    says = ast.get_docstring(ast.parse(text)) or ""
+    assert len(says) > 20, f"{MODULES[name]}: begin with a sentence on what the room holds"
+    lines = text.count("\n")
+    assert lines <= 400, f"{MODULES[name]}: {lines} lines are two rooms"
+
+
+def test_no_file_is_a_drawer():
+    drawers = {"util", "utils", "helper", "helpers", "common", "misc", "manager"}
+    assert not [path for path in FILES if path.stem in drawers]
+    assert not [path for path in FILES if path.parent.name in drawers]
+
+
+def test_tests_stand_where_the_code_stands():
+    apart = {"benchmarks"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.relative_to(ROOT / "tests").parent
+        if folder.parts and folder.parts[0] not in apart:
+            assert (PACKAGE / folder).is_dir(), f"{path} tests a folder that is not there"
+
+
+# Folders of somebody's machine, and talk that only those who were there can follow.
+OUTSIDE = re.compile(r"(?<![\w./~])/(work|root|home|Users|tmp)/\w|\.\./shared|\bissue #?\d", re.I)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_points_outside_the_project(path):
+    found = OUTSIDE.search(path.read_text("utf-8"))
+    assert found is None, f"{path}: {found.group()!r}"

@@ -1,0 +1,216 @@
+"""A session without torch or threads, so that the window can be tested in every mood it may have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    ErrorRecord,
+    EvalRecord,
+    ExportedRecord,
+    ExportReport,
+    LayerCheck,
+    LayerInfo,
+    LayerSpectrum,
+    LoadedRecord,
+    SavedRecord,
+    SpectrumRecord,
+    State,
+    StateRecord,
+    StepRecord,
+    frozen_array,
+)
+from lora_lab.training.commands import Evaluate, Export, Save
+from lora_lab.training.controls import Controls
+
+SHAPES = {"fc1": (64, 64), "fc2": (32, 64), "fc3": (10, 32)}
+
+
+@dataclass(frozen=True)
+class FakePreset:
+    """What `lora_lab.presets` offers."""
+
+    name: str
+    title: str
+    summary: str
+    needs_data: str
+    config: RunConfig
+
+
+class FakeSession:
+    """The face of `training.session.Session`; every drain is one turn of the loop."""
+
+    def __init__(self, config, *, paused=True, fails="", steps_per_turn=7):
+        self.config, self.fails, self.per_turn = config, fails, steps_per_turn
+        self.controls = Controls(config.hyper, paused=paused)
+        self.hyper = config.hyper
+        self.state, self.step, self.turns = State.LOADING, 0, 0
+        self.started = self.ended = False
+        self.saves = None
+        self.waiting = []
+
+    def start(self):
+        self.started = True
+        self.waiting.append(StateRecord(State.LOADING, 0))
+
+    def request_close(self, save=True):
+        self.saves = save
+        self.controls.stop()
+
+    def join(self, timeout=None):
+        return self.ended or not self.started
+
+    def drain(self):
+        self.turn()
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def turn(self):
+        say = self.waiting.append
+        if not self.started or self.ended:
+            return
+        self.turns += 1
+        if self.fails:
+            say(StateRecord(State.FAILED, 0, self.fails, "Traceback …"))
+            say(StateRecord(State.CLOSED, 0))
+            self.ended = True
+            return
+        if self.controls.stopping:
+            if self.step and self.saves:
+                say(SavedRecord(self.step, "/runs/fake/adapter"))
+            say(StateRecord(State.STOPPED, self.step))
+            say(StateRecord(State.CLOSED, self.step))
+            self.ended = True
+            return
+        if self.state is State.LOADING:
+            say(self.loaded())
+            say(self.counts())
+            say(self.evaluation(False))
+            self.move(State.PAUSED)
+            return
+        for command in self.controls.take_commands():
+            self.serve(command)
+        wished = self.controls.hyper
+        if wished is not self.hyper:
+            old = self.hyper
+            changes = tuple(
+                (name, getattr(old, name), getattr(wished, name))
+                for name in Hyperparameters.model_fields
+                if getattr(old, name) != getattr(wished, name)
+            )
+            self.hyper = wished
+            lost = 0.032 if wished.rank < old.rank else 0.0
+            say(AppliedRecord(self.step, wished, changes, (), lost))
+            say(self.counts())
+        if self.controls.paused:
+            if self.state is State.RUNNING:
+                self.move(State.PAUSED)
+            return
+        if self.state is not State.RUNNING:
+            self.move(State.RUNNING)
+        for _ in range(self.per_turn):
+            self.step += 1
+            say(StepRecord(self.step, 2.0 / (1 + self.step / 50), 1e-3, self.step / 500))
+        say(self.spectrum())
+        say(self.evaluation(True))
+        if self.step >= self.config.max_steps:
+            self.controls.pause()
+            self.move(State.FINISHED)
+
+    def move(self, state, message="", details=""):
+        self.state = state
+        self.waiting.append(StateRecord(state, self.step, message, details))
+
+    def serve(self, command):
+        say = self.waiting.append
+        if isinstance(command, Save):
+            say(SavedRecord(self.step, "/runs/fake/adapter"))
+        elif isinstance(command, Evaluate):
+            say(self.evaluation(self.hyper.enabled))
+        elif isinstance(command, Export) and self.step == 0:
+            say(ErrorRecord(0, "The adapter is untrained: ΔW = 0. Train first."))
+        elif isinstance(command, Export):
+            folder = Path(command.path)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "adapter_config.json").write_text("{}")
+            checks = tuple(LayerCheck(name, self.hyper.rank, 1.2e-8) for name in SHAPES)
+            sha = "3f0a" * 16
+            report = ExportReport("peft", command.path, checks, 6, 27_412, sha)
+            say(ExportedRecord(self.step, report))
+
+    def loaded(self):
+        layers = tuple(LayerInfo(name, shape, 4.0) for name, shape in SHAPES.items())
+        names = tuple("0123456789")
+        return LoadedRecord(
+            f"Fake {self.config.preset}", "", self.config.task, self.config.variant,
+            "MLP 64-64-32-10, shipped with the lab", self.config.device, self.config.dtype,
+            layers, 6_570, 10, self.config.max_steps, self.config.hyper, names, ("9",),
+        )  # fmt: skip
+
+    def counts(self):
+        per_layer = tuple((n, sum(s) * min(self.hyper.rank, *s)) for n, s in SHAPES.items())
+        return CountsRecord(self.step, sum(c for _, c in per_layer), 6_570, per_layer)
+
+    def spectrum(self):
+        rank = self.hyper.rank
+        sigma = frozen_array(0.9 ** np.arange(rank) * self.step / 100)
+        layers = tuple(
+            LayerSpectrum(
+                name, sigma, rank, 2.1, 3.4, 1.0, rank, self.hyper.alpha, self.hyper.scaling
+            )
+            for name in SHAPES
+        )
+        return SpectrumRecord(self.step, layers)
+
+    def evaluation(self, enabled):
+        good = (36, 34, 35, 37, 36, 37, 36, 34, 33, 30 if enabled else 0)
+        total = (36, 36, 35, 37, 36, 37, 36, 36, 35, 36)
+        return EvalRecord(self.step, enabled, 0.4, sum(good) / sum(total), good, total)
+
+
+@pytest.fixture
+def presets():
+    digits = RunConfig(preset="digits", task="digits", max_steps=70_000)
+    other = changed(digits, preset="known-rank", task="known_rank")
+    mnist = changed(digits, preset="mnist-tutorial")
+    return [
+        FakePreset("digits", "Digits", "Learn the 9 on real scans.", "", digits),
+        FakePreset("known-rank", "Known rank", "A ΔW whose rank is known.", "", other),
+        FakePreset("mnist-tutorial", "MNIST", "The tutorial.", "a folder of IDX files", mnist),
+    ]
+
+
+@pytest.fixture
+def fake_session():
+    return FakeSession
+
+
+@pytest.fixture
+def sessions_made():
+    """Every fake session that the window has opened, in order."""
+    return []
+
+
+@pytest.fixture
+def window(qtbot, presets, sessions_made, monkeypatch):
+    """A real window on fake sessions, closed in good order at the end."""
+    from lora_lab.ui.main_window import MainWindow
+
+    def new_session(config):
+        fails = "" if "broken" not in (config.model or "") else "broken.pt is truncated."
+        sessions_made.append(FakeSession(config, fails=fails))
+        return sessions_made[-1]
+
+    monkeypatch.setattr(MainWindow, "_offer_engine", lambda self: None)
+    made = MainWindow(new_session, presets)
+    made.ask = lambda *texts: True
+    made.show()  # not given to qtbot: it would delete the window before the sessions have ended
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=5000)
+    made.deleteLater()

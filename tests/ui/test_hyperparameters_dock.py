@@ -1,0 +1,115 @@
+"""The live settings: wishes, previews, notes, locks, and the two meanings of α."""
+
+from dataclasses import replace
+
+import pytest
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import AppliedRecord
+from lora_lab.ui.docks.hyperparameters import HyperparametersDock, energy_lost, percent
+
+
+@pytest.fixture
+def session(fake_session):
+    return fake_session(RunConfig(preset="digits", task="digits"))
+
+
+@pytest.fixture
+def dock(qtbot, session):
+    made = HyperparametersDock()
+    qtbot.addWidget(made)
+    made.show()
+    made.reset(session.loaded())
+    return made
+
+
+def wishes(dock):
+    heard = []
+    dock.hyper_wished.connect(heard.append)
+    return heard
+
+
+def test_setting_by_program_wishes_nothing(dock, session):
+    heard = wishes(dock)
+    dock.set_wished(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
+    dock.reset(session.loaded())
+    assert heard == []
+
+
+def test_a_typed_alpha_is_wished_whole(dock):
+    heard = wishes(dock)
+    dock.sliders["alpha"].edit.setValue(4)
+    assert heard == [changed(Hyperparameters(), alpha=4)]
+    assert dock._scaling.text() == "0.5"
+    assert dock._scaling_applied.text() == "applied 2"
+
+
+def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
+    heard, previews = wishes(dock), []
+    dock.hyper_previewed.connect(previews.append)
+    slider = dock.sliders["rank"].slider
+    slider.setSliderDown(True)
+    slider.setValue(slider.value() - 1)
+    assert len(previews) == 1
+    assert previews[0].rank < 8
+    assert heard == []
+    slider.setSliderDown(False)
+    assert [hyper.rank for hyper in heard] == [previews[0].rank]
+
+
+def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
+    session.step = 100
+    record = session.spectrum()
+    dock.set_spectrum(record)
+    dock._on_moved("rank", 5)
+    share, where = energy_lost(record, 5)
+    assert 0 < share < 1
+    note = dock.sliders["rank"].note()
+    assert "would discard" in note
+    assert percent(share) in note
+    assert where in note
+    assert energy_lost(record, 8) == (0.0, "")
+
+
+def test_the_cap_and_the_applied_edit_are_noted(dock):
+    assert dock.sliders["rank"].maximum() == 10
+    dock._on_moved("rank", 10)
+    dock.set_applied(changed(Hyperparameters(), rank=10))
+    dock._on_moved("rank", 10)
+    assert "capped at 10" in dock.sliders["rank"].note()
+    smaller = changed(Hyperparameters(), rank=4)
+    dock.set_wished(smaller)
+    dock.note_applied(AppliedRecord(120, smaller, (("rank", 10, 4),), (), 0.032))
+    assert "3.2 %" in dock.sliders["rank"].note()
+    assert "step 120" in dock.sliders["rank"].note()
+
+
+def test_both_meanings_of_alpha_can_be_chosen(dock):
+    heard = wishes(dock)
+    dock._mode_buttons["keep_function"].click()
+    dock._mode_buttons["scale_effect"].click()
+    assert [hyper.alpha_mode for hyper in heard] == ["keep_function", "scale_effect"]
+
+
+def test_what_is_locked_cannot_move_and_says_why(dock, session):
+    reason = "Full training has no rank."
+    dock.reset(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
+    assert not dock.sliders["rank"].slider.isEnabled()
+    assert dock.sliders["rank"].note() == reason
+    assert not dock._mode_buttons["keep_function"].isEnabled()
+    dock.reset(session.loaded())
+    assert dock.sliders["rank"].slider.isEnabled()
+
+
+def test_the_adapter_switch_is_part_of_the_same_snapshot(dock):
+    heard = wishes(dock)
+    dock.sliders["alpha"].edit.setValue(4)
+    dock.switch_adapter(False)
+    assert heard[-1] == changed(Hyperparameters(), alpha=4, enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.032, "3.2 %"), (1e-9, "< 0.0001 %"), (0.5, "50 %"), (1.0, "100.0 %")]
+)
+def test_percent(share, text):
+    assert percent(share) == text

@@ -1,0 +1,235 @@
+"""The window on fake sessions: swap, fail, stop, close, export, layout and keys."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit, QPushButton
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.records import State
+from lora_lab.ui.main_window import MainWindow
+
+
+@pytest.fixture
+def opened(qtbot, window, presets):
+    """The window with `digits` ready."""
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    return window
+
+
+def train(qtbot, window):
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.state is State.RUNNING and window.sessions.step > 10)
+
+
+def test_nothing_starts_before_the_first_paint(qtbot, window, sessions_made):
+    with qtbot.waitSignal(window.painted, timeout=2000):
+        pass
+    assert sessions_made == []
+    assert not window.commands.train.isEnabled()
+
+
+def test_it_opens_ready_at_step_0(opened):
+    assert opened.strip.state_label.text() == "Ready"
+    assert opened.commands.train.isEnabled()
+    assert not opened.commands.stop.isEnabled()
+    assert opened.windowTitle().startswith("Fake digits")
+
+
+@pytest.mark.parametrize("where", ["window", "preset_combo", "rank slider", "button", "radio"])
+def test_space_trains_and_pauses_wherever_the_focus_is(qtbot, opened, where):
+    targets = {
+        "window": opened,
+        "preset_combo": opened.setup_dock.preset_combo,
+        "rank slider": opened.hyper_dock.sliders["rank"].slider,
+        "button": opened.findChildren(QPushButton)[0],
+        "radio": opened.hyper_dock._mode_buttons["keep_function"],
+    }
+    opened.activateWindow()
+    qtbot.waitActive(opened)
+    targets[where].setFocus()
+    QTest.keyClick(targets[where], Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: opened.state is State.RUNNING)
+    assert opened.commands.train.text() == "Pause"
+    QTest.keyClick(targets[where], Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: opened.state is State.PAUSED)
+
+
+def test_space_in_a_text_is_a_space(qtbot, opened):
+    opened.activateWindow()
+    qtbot.waitActive(opened)
+    edit = QLineEdit(opened)
+    edit.show()
+    edit.setFocus()
+    QTest.keyClick(edit, Qt.Key.Key_Space)
+    qtbot.wait(80)
+    assert edit.text() == " "
+    assert opened.state is State.PAUSED
+
+
+def test_edits_reach_the_controls_and_come_back_as_applied(qtbot, opened, sessions_made):
+    train(qtbot, opened)
+    opened.hyper_dock.sliders["rank"].edit.setValue(4)
+    qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 4)
+    qtbot.waitUntil(lambda: "discarded 3.2 %" in opened.hyper_dock.sliders["rank"].note())
+
+
+def test_the_adapter_switch(qtbot, opened, sessions_made):
+    opened.commands.adapter.trigger()
+    qtbot.waitUntil(lambda: not sessions_made[-1].hyper.enabled)
+    assert opened.commands.adapter.text() == "Adapter off"
+
+
+def test_another_preset_takes_over_only_when_it_is_ready(qtbot, opened, sessions_made):
+    train(qtbot, opened)
+    asked = []
+    opened.ask = lambda *texts: asked.append(texts) or True
+    opened.setup_dock.choose_preset("known-rank")
+    assert len(asked) == 1
+    qtbot.waitUntil(lambda: opened.windowTitle().startswith("Fake known-rank"))
+    qtbot.waitUntil(lambda: sessions_made[0].ended)
+    assert sessions_made[0].saves is True
+    assert opened.strip.state_label.text() == "Ready"
+
+
+def test_whoever_says_no_keeps_training(qtbot, opened, sessions_made):
+    train(qtbot, opened)
+    opened.ask = lambda *texts: False
+    opened.setup_dock.choose_preset("known-rank")
+    assert len(sessions_made) == 1
+    assert opened.setup_dock.preset_combo.currentData() == "digits"
+    assert opened.state is State.RUNNING
+
+
+def test_a_checkpoint_that_fails_leaves_the_old_run_going(qtbot, opened, sessions_made):
+    train(qtbot, opened)
+    opened.open_checkpoint("/somewhere/broken.pt")
+    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
+    assert "truncated" in opened.notice_bar.notice.message
+    qtbot.waitUntil(lambda: not opened.sessions.opening)
+    step = opened.sessions.step
+    qtbot.waitUntil(lambda: opened.sessions.step > step)
+    assert opened.setup_dock.config.model is None
+    assert not sessions_made[0].ended
+
+
+def test_a_first_open_that_fails_leaves_a_usable_window(qtbot, window, presets):
+    window.open(changed(presets[0].config, model="broken.pt"))
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
+    qtbot.waitUntil(lambda: window.strip.state_label.text() == "Nothing is open")
+    assert not window.commands.train.isEnabled()
+    window.setup_dock.choose_preset("digits")
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+
+
+def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
+    opened.hyper_dock.sliders["alpha"].edit.setValue(4)
+    opened.setup_dock.seed_box.setValue(7)
+    assert opened.setup_dock.restart_button.isVisible()
+    opened.setup_dock.restart_button.click()
+    qtbot.waitUntil(lambda: len(sessions_made) == 2 and sessions_made[0].ended)
+    assert sessions_made[1].config.seed == 7
+    assert sessions_made[1].config.hyper.alpha == 4
+    assert not opened.setup_dock.restart_button.isVisible()
+
+
+def test_a_preset_that_needs_data_asks_for_its_folder(qtbot, opened, sessions_made, tmp_path):
+    opened.setup_dock._choose_folder = lambda: ""
+    opened.setup_dock.choose_preset("mnist-tutorial")
+    assert opened.setup_dock.preset_combo.currentData() == "digits"
+    opened.setup_dock._choose_folder = lambda: str(tmp_path)
+    opened.setup_dock.choose_preset("mnist-tutorial")
+    qtbot.waitUntil(lambda: sessions_made[-1].config.data == str(tmp_path))
+
+
+def test_stop_ends_the_run_and_says_where_it_is_kept(qtbot, opened):
+    train(qtbot, opened)
+    opened.commands.stop.trigger()
+    assert opened.strip.state_label.text() == "Stopping…"
+    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
+    assert "/runs/fake/adapter" in opened.notice_bar.notice.message
+    assert not opened.commands.train.isEnabled()
+    assert opened.commands.restart.isEnabled()
+
+
+def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened, tmp_path):
+    opened._on_export()
+    dialog = opened._export_dialog
+    dialog.folder_edit.setText(str(tmp_path / "out"))
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy)
+    assert "untrained" in dialog._outcome.text()
+    train(qtbot, opened)
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy)
+    assert dialog._values["error"].text().startswith("1.2e-08")
+    assert dialog._values["keys"].text().startswith("6")
+    assert (tmp_path / "out" / "adapter_config.json").exists()
+    asked = []
+    dialog.ask_to_replace = lambda folder: asked.append(folder)
+    dialog.export_button.click()
+    assert asked == [tmp_path / "out"]
+    assert not dialog.busy
+
+
+def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):
+    train(qtbot, opened)
+    opened.ask = lambda *texts: False
+    opened.close()
+    assert opened.isVisible()
+    assert opened.state is State.RUNNING
+    opened.ask = lambda *texts: True
+    with qtbot.waitSignal(opened.left, timeout=3000):
+        opened.close()
+        assert opened.isVisible()
+        assert opened.strip.state_label.text() == "Stopping…"
+    assert not opened.isVisible()
+    assert sessions_made[0].saves is True
+
+
+def test_the_layout_is_kept(qtbot, opened, presets, fake_session):
+    spectrum = next(d for d in opened.host.docks if d.objectName() == "panel_spectrum")
+    spectrum.close()
+    with qtbot.waitSignal(opened.left, timeout=3000):
+        opened.close()
+    assert paths.settings_file().exists()
+    again = MainWindow(fake_session, presets)
+    closed = {d.objectName(): d.isHidden() for d in again.host.docks}
+    assert closed["panel_spectrum"]
+    assert not closed["panel_loss"]
+    again.commands.reset_layout.trigger()
+    assert not any(dock.isHidden() for dock in again.host.docks)
+    again.leave()
+    again.deleteLater()
+
+
+def test_every_menu_entry_does_something(opened):
+    for menu in opened.commands.menus:
+        for action in menu.actions():
+            if action.isSeparator() or action.menu():
+                continue
+            assert action.receivers("2triggered(bool)") or action.isCheckable(), action.text()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light", "system"])
+def test_the_scheme_is_chosen_and_kept(opened, scheme):
+    opened.commands.schemes[scheme].trigger()
+    assert opened.settings.value("scheme") == scheme
+
+
+def test_the_help_pages_open(qtbot, opened):
+    opened.commands.about.trigger()
+    opened.commands.shortcuts.trigger()
+    for dialog in opened.findChildren(type(opened)) + opened.children():
+        if hasattr(dialog, "reject"):
+            dialog.reject()
+
+
+def test_controls_have_names_for_those_who_cannot_see(opened):
+    from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSlider
+
+    for kind in (QComboBox, QSlider, QAbstractSpinBox):
+        for widget in opened.findChildren(kind):
+            assert widget.accessibleName(), widget
