@@ -123,6 +123,7 @@ class RunConfig(Frozen):
     schedule: Schedule = Field("constant", description="Course of the learning rate.")
     warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
     betas: tuple[float, float] = Field((0.9, 0.999), description="Adam's two decay rates.")
+    eps: float = Field(1e-8, gt=0, le=1, description="Adam's ε, beside the root of its v.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()

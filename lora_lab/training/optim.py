@@ -22,6 +22,7 @@ def build_optimizer(
         parameters,
         lr=hyper.learning_rate,
         betas=config.betas,
+        eps=config.eps,
         weight_decay=hyper.weight_decay,
         fused=fused,
     )

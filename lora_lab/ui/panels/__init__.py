@@ -1,1 +1,13 @@
-"""…"""
+"""The panels: `PANELS` is the contents page, key → class."""
+
+from __future__ import annotations
+
+from lora_lab.ui.panels.before_after import BeforeAfterPanel
+from lora_lab.ui.panels.counts import CountsPanel
+from lora_lab.ui.panels.loss import LossPanel
+from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.panels.spectrum import SpectrumPanel
+
+PANELS: dict[str, type[Panel]] = {
+    panel.key: panel for panel in (LossPanel, SpectrumPanel, CountsPanel, BeforeAfterPanel)
+}

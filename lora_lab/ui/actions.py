@@ -1,0 +1,160 @@
+"""Everything that can be done from the menus and the toolbar: names, keys, icons, and places.
+
+What an action does is connected by the window; here it is only declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QPushButton, QSizePolicy, QToolBar, QWidget
+
+from lora_lab.ui.icons import icon, switch
+from lora_lab.ui.theme import Colors
+
+SCHEMES = ("system", "light", "dark")
+
+
+class Actions(QObject):
+    """The window's actions, and the menus and toolbar made of them."""
+
+    def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
+        self._icons: dict[QAction, str] = {}
+        tr = self.tr
+        self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
+        self.stop = self._action(
+            tr("Stop"), "Ctrl+.", "stop", tr("Finish the step, save the adapter, and end the run")
+        )
+        self.restart = self._action(
+            tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")
+        )
+        self.adapter = self._action(
+            tr("Adapter on"),
+            "Ctrl+B",
+            "",
+            tr("Whether Before/After and validation see W + ΔW or W alone"),
+        )
+        self.adapter.setCheckable(True)
+        self.adapter.setChecked(True)
+        self.evaluate = self._action(tr("Evaluate now"), "Ctrl+Shift+E")
+        self.open = self._action(
+            tr("Open checkpoint…"), "Ctrl+O", "open", tr("Open another base model")
+        )
+        self.export = self._action(
+            tr("Export…"), "Ctrl+E", "export", tr("Write the adapter for the peft library")
+        )
+        self.save = self._action(tr("Save adapter"), "Ctrl+S")
+        self.runs_folder = self._action(tr("Show runs folder"))
+        self.quit = self._action(tr("Quit"), "Ctrl+Q")
+        self.reset_layout = self._action(tr("Reset layout"))
+        self.full_screen = self._action(tr("Full screen"), "F11")
+        self.full_screen.setCheckable(True)
+        self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
+        self.about = self._action(tr("About LoRA Lab"))
+        self.train.setAutoRepeat(False)
+        self.adapter.setAutoRepeat(False)
+
+        self._schemes = QActionGroup(self)
+        self.schemes: dict[str, QAction] = {}
+        titles = {"system": tr("As the system"), "light": tr("Light"), "dark": tr("Dark")}
+        for name in SCHEMES:
+            action = self._action(titles[name])
+            action.setCheckable(True)
+            self._schemes.addAction(action)
+            self.schemes[name] = action
+        window.addActions([*self._icons, self.adapter, self.evaluate, self.save, self.quit])
+
+    def fill_menus(self, window: QMainWindow, toggles: Sequence[QAction]) -> None:
+        """Hang the actions into the menu bar; `presets_menu` is filled by the window."""
+        tr = self.tr
+        bar = window.menuBar()
+        self.menus: list[QMenu] = []
+        file = self._menu(bar.addMenu(tr("&File")), self.open)
+        self.presets_menu = file.addMenu(tr("Open preset"))
+        file.addSeparator()
+        file.addActions([self.save, self.export, self.runs_folder])
+        file.addSeparator()
+        file.addAction(self.quit)
+        run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
+        run.addSeparator()
+        run.addActions([self.adapter, self.evaluate])
+        view = self._menu(bar.addMenu(tr("&View")))
+        theme = view.addMenu(tr("Theme"))
+        theme.addActions(list(self.schemes.values()))
+        view.addSeparator()
+        for number, toggle in enumerate(toggles, 1):
+            if number <= 9:
+                toggle.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            view.addAction(toggle)
+        view.addSeparator()
+        view.addActions([self.reset_layout, self.full_screen])
+        self._menu(bar.addMenu(tr("&Help")), self.shortcuts, self.about)
+
+    def fill_toolbar(self, toolbar: QToolBar) -> None:
+        """Train first and plainest; what leaves the window stands at the far end."""
+        self._train_button = QPushButton()
+        self._train_button.setProperty("role", "primary")
+        self._train_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # As wide as its longest word, so that nothing moves when Train becomes Pause.
+        widest = self._train_button.fontMetrics().horizontalAdvance(self.tr("Train on"))
+        self._train_button.setMinimumWidth(widest + 64)
+        self._train_button.clicked.connect(self.train.trigger)
+        self.train.changed.connect(self._sync_train_button)
+        self._sync_train_button()
+        toolbar.addWidget(self._train_button)
+        toolbar.addActions([self.stop, self.restart])
+        toolbar.addSeparator()
+        toolbar.addAction(self.adapter)
+        # The switch itself says on or off; a pressed-in frame around it would say it twice.
+        toggle = toolbar.widgetForAction(self.adapter)
+        toggle.setStyleSheet("QToolButton, QToolButton:checked { background: transparent; }")
+        toolbar.setIconSize(QSize(20, 20))
+        widest = toggle.fontMetrics().horizontalAdvance(self.tr("Adapter off"))
+        toggle.setMinimumWidth(widest + 58)
+        self._train_button.setMinimumHeight(toggle.sizeHint().height())
+        spacer = QWidget()
+        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        toolbar.addWidget(spacer)
+        toolbar.addActions([self.open, self.export])
+
+    def restyle(self, colors: Colors) -> None:
+        """Draw the icons in the colours of the scheme."""
+        self._colors = colors
+        for action, name in self._icons.items():
+            color = colors.on_accent if action is self.train else colors.text
+            action.setIcon(icon(name, color, colors.marker))
+        self.adapter.setIcon(
+            switch(colors.accent, colors.muted, colors.on_accent, colors.marker)
+        )
+
+    def show_train(self, text: str, name: str) -> None:
+        """The words and the icon of the train action: what pressing it would do now."""
+        if self.train.text() == text:
+            return
+        self._icons[self.train] = name
+        self.train.setText(text)
+        self.train.setIcon(icon(name, self._colors.on_accent, self._colors.marker))
+
+    def _sync_train_button(self) -> None:
+        button, action = self._train_button, self.train
+        button.setText(action.text())
+        button.setIcon(action.icon())
+        button.setEnabled(action.isEnabled())
+        button.setToolTip(action.toolTip())
+
+    def _menu(self, menu: QMenu, *actions: QAction) -> QMenu:
+        menu.addActions(list(actions))
+        self.menus.append(menu)  # the shortcuts page reads them
+        return menu
+
+    def _action(self, text: str, keys: str = "", name: str = "", tip: str = "") -> QAction:
+        action = QAction(text, self)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        if name:
+            self._icons[action] = name
+        action.setToolTip(f"{tip or text} ({keys})" if keys else tip or text)
+        return action

@@ -1,0 +1,124 @@
+"""Where the docks live: the default layout, its keeping in the settings file, and the way back to it.
+
+It is a QMainWindow inside the window, so that the notice bar can stand above all docks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QAction, QShowEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+
+from lora_lab.ui.panels.panel import Panel
+
+LAYOUT_VERSION = 1  # raise it when docks are renamed: an older layout is then left alone
+LEFT_EMS = 25  # width of the left column in widths of the letter m; 300 px at 96 dpi
+Area = Qt.DockWidgetArea
+
+
+class DockHost(QMainWindow):
+    """A column of settings on the left; panels in a grid of two columns on the right."""
+
+    def __init__(
+        self, left: Sequence[QDockWidget], panels: Sequence[Panel], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowFlags(Qt.WindowType.Widget)
+        self.setDockOptions(
+            QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks
+        )
+        self.setTabPosition(Area.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self._left = list(left)
+        self.panels = list(panels)
+        self._panel_docks = [self._dock_of(panel) for panel in panels]
+        self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
+        self.reset_layout()
+
+    @property
+    def docks(self) -> list[QDockWidget]:
+        """The left column, then the panels."""
+        return [*self._left, *self._panel_docks]
+
+    def toggles(self) -> list[QAction]:
+        """An action per dock that closes and reopens it."""
+        return [dock.toggleViewAction() for dock in self.docks]
+
+    def reset_layout(self) -> None:
+        """Put every dock where it stood the first time, open and not floating."""
+        for dock in self.docks:
+            self.removeDockWidget(dock)
+            dock.setFloating(False)
+        for dock in self._left:
+            self.addDockWidget(Area.LeftDockWidgetArea, dock)
+            dock.show()
+        grid = self._panel_docks
+        for dock in grid[:1]:
+            self.addDockWidget(Area.RightDockWidgetArea, dock)
+        # Rows first, then columns: two above, two below, further ones as tabs of the last.
+        if len(grid) > 2:
+            self.splitDockWidget(grid[0], grid[2], Qt.Orientation.Vertical)
+        if len(grid) > 1:
+            self.splitDockWidget(grid[0], grid[1], Qt.Orientation.Horizontal)
+        if len(grid) > 3:
+            self.splitDockWidget(grid[2], grid[3], Qt.Orientation.Horizontal)
+        for dock in grid[4:]:
+            self.tabifyDockWidget(grid[3], dock)
+        for dock in grid:
+            dock.show()
+        if len(grid) > 4:
+            grid[3].raise_()
+        self._share_out()
+
+    def save(self) -> QByteArray:
+        """The layout, for the settings file."""
+        return self.saveState(LAYOUT_VERSION)
+
+    def restore(self, layout: QByteArray) -> bool:
+        """Take up a kept layout; False (and nothing is moved) where it does not fit."""
+        restored = self.restoreState(layout, LAYOUT_VERSION)
+        self._as_shipped = self._as_shipped and not restored
+        return restored
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._as_shipped:
+            self._as_shipped = False
+            self._share_out()
+
+    def sizeHint(self) -> QSize:
+        return QSize(1280, 720)
+
+    def _share_out(self) -> None:
+        """The default sizes: the left column as wide as its text wants, the panels evenly."""
+        em = self.fontMetrics().horizontalAdvance("m")
+        width = max(self.width(), self.sizeHint().width())
+        height = max(self.height(), self.sizeHint().height())
+        left = LEFT_EMS * em
+        grid = self._panel_docks
+        each = (width - left) // 2
+        if self._left and grid:
+            self.resizeDocks([self._left[0], grid[0]], [left, width - left], Qt.Orientation.Horizontal)
+        if len(self._left) == 2:
+            upper, lower = self._left
+            # The sliders in full and a note of two lines, if the window has the room.
+            wanted = lower.sizeHint().height() + 2 * self.fontMetrics().lineSpacing()
+            below = min(wanted, height * 3 // 5)
+            self.resizeDocks([upper, lower], [height - below, below], Qt.Orientation.Vertical)
+        if len(grid) > 1:
+            self.resizeDocks(grid[:2], [each, each], Qt.Orientation.Horizontal)
+        if len(grid) > 3:
+            self.resizeDocks(grid[2:4], [each, each], Qt.Orientation.Horizontal)
+            half = height // 2
+            self.resizeDocks([grid[0], grid[2]], [half, half], Qt.Orientation.Vertical)
+
+    def _dock_of(self, panel: Panel) -> QDockWidget:
+        dock = QDockWidget(panel.title, self)
+        dock.setObjectName(f"panel_{panel.key}")
+        dock.setWidget(panel)
+        # Fixed, not hinted: a text that grows inside a panel must not move the dividers.
+        em = self.fontMetrics().horizontalAdvance("m")
+        panel.setMinimumSize(22 * em, 12 * em)
+        return dock

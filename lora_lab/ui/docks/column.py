@@ -1,0 +1,44 @@
+"""The scrolling column that both settings docks are laid in: never cut off at the side or squeezed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+
+class Column(QScrollArea):
+    """Fill `rows`; wrapped labels get the height that they need at the width there is."""
+
+    def __init__(self, spacing: int) -> None:
+        super().__init__()
+        self._body = QWidget()
+        self.rows = QVBoxLayout(self._body)
+        self.rows.setContentsMargins(10, 4, 10, 8)
+        self.rows.setSpacing(spacing)
+        self.setWidget(self._body)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._body.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._body.minimumSizeHint().width() + bar, self.fontMetrics().height() * 6)
+
+    def sizeHint(self) -> QSize:
+        width = max(self.minimumSizeHint().width(), self.width())
+        return QSize(width, self._height_at(width))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            needed = self._height_at(self._body.width())
+            if needed != self._body.minimumHeight():
+                self._body.setMinimumHeight(needed)
+                self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def _height_at(self, width: int) -> int:
+        wrapped = self.rows.hasHeightForWidth()
+        return self.rows.heightForWidth(width) if wrapped else self.rows.sizeHint().height()

@@ -1,0 +1,245 @@
+"""The live settings: a slider per knob, s = α/r written out, and what α means when it moves.
+
+The dock holds what is *wished*; what is *applied* comes back in records and stands beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDockWidget,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QWidget,
+)
+
+from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, changed
+from lora_lab.errors import ConfigError
+from lora_lab.records import AppliedRecord, LoadedRecord, SpectrumRecord
+from lora_lab.ui import theme
+from lora_lab.ui.docks.column import Column
+from lora_lab.ui.widgets.field_slider import FieldSlider
+
+ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
+
+
+def energy_lost(spectrum: SpectrumRecord, rank: int) -> tuple[float, str]:
+    """The share of Σσ² beyond the first `rank` values in the layer that would lose most."""
+    worst, where = 0.0, ""
+    for layer in spectrum.layers:
+        squares = np.square(layer.sigma)
+        total = float(squares.sum())
+        if total > 0 and (share := float(squares[rank:].sum()) / total) > worst:
+            worst, where = share, layer.name
+    return worst, where
+
+
+def percent(share: float) -> str:
+    """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
+    if share < 1e-6:
+        return "< 0.0001 %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
+
+
+class HyperparametersDock(QDockWidget):
+    """Sliders for every knob in `config.KNOBS`, the scaling, and the two meanings of α."""
+
+    hyper_wished = Signal(object)  # Hyperparameters to be applied at the next step
+    hyper_previewed = Signal(object)  # Hyperparameters under a slider that is still held
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("hyperparameters")
+        self.setWindowTitle(self.tr("Hyperparameters"))
+        self._wished = Hyperparameters()
+        self._applied = self._wished
+        self._spectrum: SpectrumRecord | None = None
+        self._max_rank = 0
+
+        self.sliders = {name: FieldSlider(name, knob) for name, knob in KNOBS.items()}
+        for slider in self.sliders.values():
+            slider.moved.connect(self._on_moved)
+            slider.wished.connect(self._on_wished)
+
+        column = Column(spacing=8)
+        column.rows.addWidget(self.sliders["rank"])
+        column.rows.addWidget(self.sliders["alpha"])
+        column.rows.addLayout(self._make_alpha_modes())
+        column.rows.addWidget(self._make_scaling())
+        for name, slider in self.sliders.items():
+            if name not in ("rank", "alpha"):
+                column.rows.addWidget(slider)
+        column.rows.addStretch(1)
+        self.setWidget(column)
+        self.setEnabled(False)
+        self._show_scaling(self._wished)
+
+    @property
+    def wished(self) -> Hyperparameters:
+        """What the person asks for now."""
+        return self._wished
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        """Stand on a freshly loaded model: its limits, its settings, its locks."""
+        self.setEnabled(True)
+        self._spectrum = None
+        self._max_rank = loaded.max_rank
+        self.sliders["rank"].setMaximum(loaded.max_rank)
+        locked = dict(loaded.locked)
+        for name, slider in self.sliders.items():
+            if name in locked:
+                slider.lock(locked[name])
+            else:
+                slider.unlock()
+        for mode in self._modes.buttons():
+            mode.setEnabled("alpha" not in locked)
+        self.set_wished(loaded.hyper)
+        self.set_applied(loaded.hyper)
+        self._note_rank(loaded.hyper.rank)
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        """Move the controls without saying that the person did."""
+        self._wished = hyper
+        for name, slider in self.sliders.items():
+            before = slider.blockSignals(True)
+            slider.setValue(getattr(hyper, name))
+            slider.blockSignals(before)
+        before = self._modes.blockSignals(True)
+        self._mode_buttons[hyper.alpha_mode].setChecked(True)
+        self._modes.blockSignals(before)
+        self._show_scaling(hyper)
+
+    def set_applied(self, hyper: Hyperparameters) -> None:
+        """Show what the loop works with now beside what is wished."""
+        self._applied = hyper
+        for name, slider in self.sliders.items():
+            slider.set_applied(getattr(hyper, name))
+        self._show_scaling(self._wished)
+
+    def note_applied(self, record: AppliedRecord) -> None:
+        """An edit was applied: echo it, and say what it did to ΔW."""
+        self.set_applied(record.hyper)
+        for name, _old, new in record.changes:
+            # A wish that was mended on the way (a capped rank) is replaced by what stands now.
+            if name == "rank" and self._wished.rank > new == self._max_rank:
+                self.set_wished(changed(self._wished, rank=new))
+            if name == "rank":
+                self._note_rank(self._wished.rank, record)
+
+    def set_spectrum(self, record: SpectrumRecord) -> None:
+        """The newest singular values: from them the price of a smaller rank is foretold."""
+        self._spectrum = record
+
+    def switch_adapter(self, on: bool) -> None:
+        """Wish the adapter on or off for evaluations."""
+        self._wish(enabled=on)
+
+    def _on_moved(self, name: str, value: Any) -> None:
+        try:
+            hyper = changed(self._wished, **{name: value})
+        except ConfigError:
+            return  # still under the finger; the wish itself says what is wrong
+        if name == "rank":
+            self._note_rank(int(value))
+        self._show_scaling(hyper)
+        self.hyper_previewed.emit(hyper)
+
+    def _on_wished(self, name: str, value: Any) -> None:
+        self._wish(**{name: value})
+
+    def _wish(self, **values: Any) -> None:
+        try:
+            hyper = changed(self._wished, **values)
+        except ConfigError as error:
+            for name in values:
+                if name in self.sliders:
+                    self.sliders[name].set_note(str(error))
+            return
+        self._wished = hyper
+        if "rank" in values:
+            self._note_rank(hyper.rank)
+        self._show_scaling(hyper)
+        self.hyper_wished.emit(hyper)
+
+    def _note_rank(self, rank: int, record: AppliedRecord | None = None) -> None:
+        note = ""
+        if record is not None and record.discarded_energy > 0:
+            lost = percent(record.discarded_energy)
+            note = self.tr("discarded {} of ΔW's energy at step {:,}").format(lost, record.step)
+        elif rank < self._applied.rank and self._spectrum is not None:
+            share, where = energy_lost(self._spectrum, rank)
+            if share > 0:
+                note = self.tr("would discard {} of ΔW's energy in {}").format(
+                    percent(share), where
+                )
+            else:
+                note = self.tr("would discard nothing: ΔW does not use those directions")
+        elif rank > self._applied.rank:
+            note = self.tr("grows by {}: ΔW stays exactly as it is").format(
+                rank - self._applied.rank
+            )
+        if not note and self._max_rank and rank >= self._max_rank:
+            note = self.tr("capped at {:,} by the smallest layer").format(self._max_rank)
+        self.sliders["rank"].set_note(note)
+
+    def _show_scaling(self, hyper: Hyperparameters) -> None:
+        self._scaling.setText(f"{hyper.scaling:.4g}")
+        self._fraction.setText(f"α / r = {hyper.alpha:.4g} / {hyper.rank:,}")
+        same = hyper.scaling == self._applied.scaling
+        self._scaling_applied.setText(
+            self.tr("applied") if same else self.tr("applied {:.4g}").format(self._applied.scaling)
+        )
+        theme.set_role(self._scaling_applied, "settled" if same else "waiting")
+
+    def _make_scaling(self) -> QWidget:
+        self._scaling = QLabel()
+        self._scaling.setProperty("role", "figure")
+        self._scaling.setAccessibleName(self.tr("Scaling s"))
+        sign = QLabel("s =")
+        sign.setProperty("role", "muted")
+        self._fraction = QLabel()
+        self._fraction.setProperty("role", "muted")
+        self._scaling_applied = QLabel()
+        frame = QFrame()
+        frame.setToolTip(
+            self.tr("The scaling that multiplies B·A: ΔW = s · B·A. It follows rank and α.")
+        )
+        grid = QGridLayout(frame)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        bottom = Qt.AlignmentFlag.AlignBaseline
+        grid.addWidget(sign, 0, 0, bottom)
+        grid.addWidget(self._scaling, 0, 1, bottom)
+        grid.addWidget(self._fraction, 0, 2, bottom)
+        grid.addWidget(self._scaling_applied, 0, 3, bottom | Qt.AlignmentFlag.AlignRight)
+        grid.setColumnStretch(3, 1)
+        return frame
+
+    def _make_alpha_modes(self) -> QHBoxLayout:
+        """Two radio buttons: what moving α does to the ΔW that is already learned."""
+        self._modes = QButtonGroup(self)
+        self._mode_buttons: dict[AlphaMode, QRadioButton] = {}
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        for mode in get_args(AlphaMode):
+            button = QRadioButton(mode.replace("_", " "))
+            button.setToolTip(ALPHA_MODE.description or "")
+            button.setAccessibleName(f"{ALPHA_MODE.title}: {button.text()}")
+            self._modes.addButton(button)
+            self._mode_buttons[mode] = button
+            row.addWidget(button)
+        row.addStretch(1)
+        self._mode_buttons["scale_effect"].setChecked(True)
+        self._modes.buttonToggled.connect(self._on_mode_toggled)
+        return row
+
+    def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
+        if on:
+            self._wish(alpha_mode=button.text().replace(" ", "_"))

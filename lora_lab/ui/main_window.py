@@ -1,0 +1,440 @@
+"""The window: toolbar, docks, status bar; what the person does goes to the session that is shown.
+
+Which session that is, and how another one takes its place, is `sessions`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab import paths
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.errors import LabError
+from lora_lab.records import ErrorRecord, ExportedRecord, LoadedRecord, SavedRecord, State, StateRecord
+from lora_lab.training.commands import Evaluate, Export, Save
+from lora_lab.ui import theme
+from lora_lab.ui.about import about_page, shortcuts_page
+from lora_lab.ui.actions import Actions
+from lora_lab.ui.dock_host import DockHost
+from lora_lab.ui.docks.hyperparameters import HyperparametersDock
+from lora_lab.ui.docks.setup import SetupDock
+from lora_lab.ui.export_flow import ExportDialog
+from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.panels import PANELS
+from lora_lab.ui.sessions import Sessions
+from lora_lab.ui.status import StatusStrip
+
+if TYPE_CHECKING:
+    from lora_lab.presets import Preset
+    from lora_lab.training.session import Session
+
+CHECKPOINTS = "Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)"
+
+
+class MainWindow(QMainWindow):
+    """One experiment in view: its controls on the left, its plots on the right."""
+
+    painted = Signal()  # once, after the first paint: now the engine may be started
+    left = Signal()  # every session is closed and joined: the program may end
+
+    def __init__(
+        self,
+        open_session: Callable[[RunConfig], Session],
+        presets: Sequence[Preset],
+        notices: Notices | None = None,
+    ) -> None:
+        super().__init__()
+        self._loaded: LoadedRecord | None = None
+        self._edited = False  # the fixed settings differ from the run that is shown
+        self._save_asked = False
+        self._saved_in = ""
+        self._leaving = self._may_close = self._was_painted = False
+        self._export_dialog: ExportDialog | None = None
+        self.settings = QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
+
+        self.setWindowTitle("LoRA Lab")
+        self.notices = notices or Notices(self)
+        self.notice_bar = NoticeBar(self.notices)
+        self.setup_dock = SetupDock(presets)
+        self.hyper_dock = HyperparametersDock()
+        self.panels = [kind() for kind in PANELS.values()]
+        self.sessions = Sessions(open_session, self.panels, self)
+        self.host = DockHost([self.setup_dock, self.hyper_dock], self.panels)
+        self.strip = StatusStrip()
+        self.setStatusBar(self.strip)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notice_bar)
+        column.addWidget(self.host, 1)
+        self.setCentralWidget(middle)
+
+        self.commands = Actions(self)
+        toolbar = QToolBar(self.tr("Run"))
+        toolbar.setMovable(False)
+        toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.addToolBar(toolbar)
+        self.commands.restyle(theme.current())
+        self.commands.fill_toolbar(toolbar)
+        self.commands.fill_menus(self, self.host.toggles())
+        for preset in presets:
+            action = self.commands.presets_menu.addAction(preset.title)
+            action.triggered.connect(
+                lambda _=False, name=preset.name: self.setup_dock.choose_preset(name)
+            )
+        self._connect_sessions()
+        self._connect_person()
+        self._restore()
+        self._show_state()
+
+    @property
+    def state(self) -> State:
+        """The state of the session that is shown."""
+        return self.sessions.state
+
+    @property
+    def closed(self) -> bool:
+        """Whether every session has ended and the window is away for good."""
+        return self._may_close
+
+    def open(self, config: RunConfig) -> None:
+        """Open `config` beside what is shown; a run that is training is asked about first."""
+        if self.sessions.running and not self.ask(
+            self.tr("Training is running. Open anyway?"),
+            self.tr("The run ends at this step and its adapter is saved."),
+            self.tr("&Open"),
+            self.tr("Keep training"),
+        ):
+            self._show_config()
+            return
+        self._begin(config)
+
+    def restart(self) -> None:
+        """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
+        config = self.setup_dock.config
+        if config is None:
+            return
+        try:
+            config = self.setup_dock.wished_config(config)
+            if self._loaded is not None and not self._loaded.stage:
+                config = changed(config, hyper=self.hyper_dock.wished)
+        except LabError as error:
+            self.notices.error(str(error))
+            return
+        if self._edited:
+            self.open(config)
+        else:
+            self._begin(config)
+
+    def leave(self) -> None:
+        """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
+        if not self._leaving:
+            self._leaving = True
+            self._keep()
+            self.sessions.close_all()
+
+    def finish(self) -> None:
+        """End whatever still runs and wait for it: the last resort when the event loop is gone."""
+        self._leaving = True
+        self.sessions.finish()
+
+    def ask(self, question: str, more: str, yes: str, no: str) -> bool:
+        """A question with two named answers; the safe one is the default."""
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(question)
+        box.setInformativeText(more)
+        agreed = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        kept = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(kept)
+        box.setEscapeButton(kept)
+        box.exec()
+        return box.clickedButton() is agreed
+
+    def _begin(self, config: RunConfig) -> None:
+        if not self._leaving:
+            self.setup_dock.show_config(config)
+            self.sessions.open(config)
+
+    def _show_config(self) -> None:
+        """Let the setup dock show what is open, not what was tried."""
+        if self.sessions.config is not None:
+            self.setup_dock.show_config(self.sessions.config)
+
+    # -- what the session says ---------------------------------------------------------------
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        if self._loaded is None:
+            self._offer_engine()
+        self._loaded = record
+        self._saved_in = ""
+        stage = f" ({record.stage})" if record.stage else ""
+        self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
+        self.strip.reset(record)
+        self.setup_dock.reset(record)
+        self.hyper_dock.reset(record)
+        self.commands.adapter.setChecked(record.hyper.enabled)
+        self._show_state()
+
+    def _offer_engine(self) -> None:
+        """What only the engine knows, asked now that the session's thread has imported torch."""
+        from lora_lab.adapters import INITS
+        from lora_lab.training.devices import device_choices
+
+        self.setup_dock.offer_inits(INITS)
+        self.setup_dock.offer_devices(device_choices())
+
+    def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
+        self.notices.error(record.message, record.details)
+        if self._export_dialog is not None and self._export_dialog.busy:
+            self._export_dialog.show_refusal(record.message)
+
+    def _on_ended(self) -> None:
+        if self._export_dialog is not None and self._export_dialog.busy:
+            self._export_dialog.show_refusal(self.tr("The run ended before it was exported."))
+        if self.state is State.STOPPED and not self._leaving:
+            said = self.tr("The run has ended at step {:,}.").format(self.sessions.step)
+            if self._saved_in:
+                said += self.tr(" Its adapter is kept in {}.").format(self._saved_in)
+            self.notices.news(said + self.tr(" Restart begins again at step 0."))
+
+    def _on_all_ended(self) -> None:
+        self._may_close = True
+        self.close()
+        self.left.emit()
+
+    def _on_exported(self, record: ExportedRecord) -> None:
+        if self._export_dialog is not None:
+            self._export_dialog.show_report(record.report)
+        self.notices.news(self.tr("Exported to {}").format(record.report.path))
+
+    def _on_saved(self, record: SavedRecord) -> None:
+        self._saved_in = record.path
+        if self._save_asked:
+            self._save_asked = False
+            self.notices.news(
+                self.tr("Saved the adapter of step {:,} in {}").format(record.step, record.path)
+            )
+
+    # -- what the person does ----------------------------------------------------------------
+
+    def _on_hyper_wished(self, hyper: Hyperparameters) -> None:
+        self.sessions.set_hyper(hyper)
+        self._on_hyper_previewed(hyper)
+
+    def _on_hyper_previewed(self, hyper: Hyperparameters) -> None:
+        for panel in self.panels:
+            panel.set_wished(hyper)
+
+    def _on_adapter_toggled(self, on: bool) -> None:
+        text = self.tr("Adapter on") if on else self.tr("Adapter off")
+        self.commands.adapter.setText(text)
+
+    def _on_device_chosen(self, name: str) -> None:
+        if config := self.setup_dock.config:
+            self.open(changed(config, device=name))
+
+    def open_checkpoint(self, path: str = "") -> None:
+        """Open another base for the task that is shown; without a path the person is asked."""
+        config = self.setup_dock.config
+        if config is None:
+            return
+        if not path:
+            start = config.model or str(Path.home())
+            title = self.tr("Open a base checkpoint")
+            path, _ = QFileDialog.getOpenFileName(self, title, start, CHECKPOINTS)
+        if path:
+            self.open(changed(config, model=path))
+
+    def _on_export(self) -> None:
+        if self._export_dialog is None:
+            config = self.sessions.config
+            name = (config.preset if config else "") or "adapter"
+            name = f"{name}-r{self.hyper_dock.wished.rank}-step{self.sessions.step}"
+            self._export_dialog = ExportDialog(paths.user_data() / "exports" / name, self)
+            self._export_dialog.export_wished.connect(self._on_export_wished)
+            self._export_dialog.finished.connect(self._on_export_done)
+        self._export_dialog.show()
+        self._export_dialog.raise_()
+        self._export_dialog.activateWindow()
+
+    def _on_export_wished(self, folder: str, overwrite: bool) -> None:
+        if not self.sessions.request(Export(folder, "peft", overwrite)):
+            self._export_dialog.show_refusal(self.tr("This run has ended. Restart, then export."))
+
+    def _on_export_done(self) -> None:
+        self._export_dialog.deleteLater()
+        self._export_dialog = None
+
+    def _on_save(self) -> None:
+        self._save_asked = self.sessions.request(Save())
+
+    def _on_evaluate(self) -> None:
+        self.sessions.request(Evaluate())
+
+    def _on_runs_folder(self) -> None:
+        paths.runs().mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.runs())))
+
+    def _on_edited(self, edited: bool) -> None:
+        self._edited = edited
+
+    # -- looks -------------------------------------------------------------------------------
+
+    def set_scheme(self, scheme: theme.Scheme) -> None:
+        """Dress the program in a scheme and keep the choice."""
+        self.settings.setValue("scheme", scheme)
+        self.commands.schemes[scheme].setChecked(True)
+        self._dress(scheme)
+
+    def _dress(self, scheme: theme.Scheme) -> None:
+        app = QApplication.instance()
+        before = app.styleHints().blockSignals(True)  # applying it must not answer itself
+        colors = theme.apply(app, scheme)
+        app.styleHints().blockSignals(before)
+        self.restyle(colors)
+
+    def restyle(self, colors: theme.Colors) -> None:
+        """Take up the colours in force."""
+        self.commands.restyle(colors)
+        tones = {"news": colors.accent, "warning": colors.warn, "error": colors.error}
+        self.notice_bar.restyle(tones, colors.text, colors.panel)
+        for panel in self.panels:
+            panel.restyle(colors)
+
+    def _on_system_scheme(self) -> None:
+        if self.commands.schemes["system"].isChecked():
+            self._dress("system")
+
+    def _show_state(self) -> None:
+        """Bring words and actions in line with what the session is doing."""
+        sessions, commands, state = self.sessions, self.commands, self.sessions.state
+        live = sessions.serving and not sessions.opening
+        if sessions.running:
+            commands.show_train(self.tr("Pause"), "pause")
+        elif state is State.FINISHED:
+            commands.show_train(self.tr("Train on"), "train")
+        else:
+            commands.show_train(self.tr("Train"), "train")
+        ready = live and state in (State.PAUSED, State.RUNNING, State.FINISHED)
+        begun = ready and (sessions.step > 0 or sessions.running)
+        for action in (commands.train, commands.evaluate, commands.adapter, commands.export):
+            action.setEnabled(ready)
+        for action in (commands.stop, commands.save):
+            action.setEnabled(begun)
+        commands.restart.setEnabled(not self._leaving and self.setup_dock.config is not None)
+        commands.open.setEnabled(not self._leaving)
+        self.host.setEnabled(not self._leaving)
+        if sessions.shown is not None:
+            self.strip.set_state(state, sessions.step)
+        if sessions.stopping:
+            self.strip.say(self.tr("Stopping…"))
+        elif sessions.opening:
+            self.strip.say(self.tr("Loading…"))
+        elif sessions.shown is None and self.setup_dock.config is not None:
+            self.strip.say(self.tr("Nothing is open"))
+
+    def _connect_sessions(self) -> None:
+        sessions = self.sessions
+        sessions.loaded.connect(self._on_loaded)
+        sessions.applied.connect(self.hyper_dock.note_applied)
+        sessions.measured.connect(self.hyper_dock.set_spectrum)
+        sessions.counted.connect(self.setup_dock.set_counts)
+        sessions.stepped.connect(self.strip.set_step)
+        sessions.exported.connect(self._on_exported)
+        sessions.saved.connect(self._on_saved)
+        sessions.state_changed.connect(self._show_state)
+        sessions.failed.connect(self._on_failed)
+        sessions.given_up.connect(self._show_config)
+        sessions.ended.connect(self._on_ended)
+        sessions.all_ended.connect(self._on_all_ended)
+
+    def _connect_person(self) -> None:
+        commands = self.commands
+        commands.train.triggered.connect(self.sessions.toggle)
+        commands.stop.triggered.connect(self.sessions.stop)
+        commands.restart.triggered.connect(self.restart)
+        commands.adapter.toggled.connect(self._on_adapter_toggled)
+        commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
+        commands.evaluate.triggered.connect(self._on_evaluate)
+        commands.open.triggered.connect(lambda: self.open_checkpoint())
+        commands.export.triggered.connect(self._on_export)
+        commands.save.triggered.connect(self._on_save)
+        commands.runs_folder.triggered.connect(self._on_runs_folder)
+        commands.quit.triggered.connect(self.close)
+        commands.reset_layout.triggered.connect(self.host.reset_layout)
+        commands.full_screen.toggled.connect(
+            lambda on: self.showFullScreen() if on else self.showNormal()
+        )
+        commands.shortcuts.triggered.connect(lambda: shortcuts_page(self, commands.menus).show())
+        commands.about.triggered.connect(lambda: about_page(self).show())
+        for name, action in commands.schemes.items():
+            action.triggered.connect(lambda _=False, name=name: self.set_scheme(name))
+        self.hyper_dock.hyper_wished.connect(self._on_hyper_wished)
+        self.hyper_dock.hyper_previewed.connect(self._on_hyper_previewed)
+        setup = self.setup_dock
+        setup.preset_chosen.connect(self.open)
+        setup.device_chosen.connect(self._on_device_chosen)
+        setup.checkpoint_wished.connect(lambda: self.open_checkpoint())
+        setup.restart_wished.connect(self.restart)
+        setup.edited.connect(self._on_edited)
+        QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
+
+    # -- the life of the window --------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self.painted.emit)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._may_close:
+            if self._export_dialog is not None:
+                self._export_dialog.close()
+            event.accept()
+            return
+        event.ignore()  # the sessions end first; then the window closes itself
+        if self._leaving:
+            return
+        if self.sessions.running and not self.ask(
+            self.tr("Training is running. Close the lab?"),
+            self.tr("The step in hand is finished and the adapter is saved."),
+            self.tr("&Save and close"),
+            self.tr("Keep training"),
+        ):
+            return
+        self.leave()
+
+    def _keep(self) -> None:
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.settings.setValue("layout", self.host.save())
+        self.settings.sync()
+
+    def _restore(self) -> None:
+        scheme = str(self.settings.value("scheme", "system"))
+        scheme = scheme if scheme in self.commands.schemes else "system"
+        self.commands.schemes[scheme].setChecked(True)
+        self.restyle(theme.current())
+        self.resize(1280, 800)
+        geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        if layout is not None:
+            self.host.restore(layout)

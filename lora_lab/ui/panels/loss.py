@@ -1,0 +1,383 @@
+"""The loss: raw and smoothed, training and validation, with a mark at every edit."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QToolButton, QWidget
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, StepRecord
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot, number, pen
+from lora_lab.ui.widgets.series import Series
+
+FLOOR = 1e-16  # on the log axis; a loss of exactly 0 is drawn below everything
+_RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
+_LABELS = 14
+_SHORT = {
+    "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
+    "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
+}  # fmt: skip
+
+
+class Smoothing:
+    """A running mean of log loss whose memory grows with the run and shortens after an edit.
+
+    In logarithms, because a loss that falls by decades would leave an ordinary mean far behind;
+    one step moves it by a bounded amount, so that a spike or an exact zero does not.
+    """
+
+    def __init__(self) -> None:
+        self.age = 0
+        self.log = math.nan
+
+    def add(self, loss: float) -> float:
+        if math.isfinite(loss):
+            log = math.log(max(loss, FLOOR))
+            self.age += 1
+            weight = 1 / min(self.age, max(8, min(0.03 * self.age, 1000)))
+            if self.log != self.log:
+                self.log = log
+            else:
+                self.log += weight * max(-4.0, min(4.0, log - self.log))
+        return math.exp(self.log) if self.log == self.log else math.nan
+
+    def edited(self) -> None:
+        self.age = min(self.age, 7)
+
+
+class LossPanel(Panel):
+    """Loss over steps. Costs the visible points, whatever the length of the run."""
+
+    key = "loss"
+    title = "Loss"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._figure = label(role="figure", name="Smoothed training loss")
+        self._figure_note = label(role="small")
+        self._legend = label()
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._log = QToolButton()
+        self._log.setText("log")
+        self._log.setCheckable(True)
+        self._log.setChecked(True)
+        self._log.setProperty("role", "quiet")
+        self._log.setToolTip("Logarithmic loss axis")
+        self._log.setAccessibleName("Logarithmic loss axis")
+        self._log.toggled.connect(self._scale_changed)
+        self.head.addWidget(self._figure)
+        self.head.addWidget(self._figure_note, 1, Qt.AlignmentFlag.AlignVCenter)
+        self.head.addWidget(self._legend)
+        self.head.addWidget(self._log)
+
+        self._plot = plot = Plot("Loss over steps", "step", log_y=True)
+        self.body.addWidget(plot)
+        self._marks = pg.PlotCurveItem(connect="pairs")
+        self._floor_line = pg.PlotCurveItem(connect="finite")
+        self._base_line = pg.InfiniteLine(angle=0)
+        self._raw = pg.PlotCurveItem(connect="finite")
+        self._smooth = pg.PlotCurveItem(connect="finite")
+        self._valid = pg.PlotCurveItem(connect="finite")
+        self._valid_dots = pg.ScatterPlotItem(size=6, pxMode=True)
+        self._bad = pg.ScatterPlotItem(size=11, symbol="x", pxMode=True)
+        items = (
+            self._marks, self._raw, self._floor_line, self._base_line,
+            self._smooth, self._valid, self._valid_dots, self._bad,
+        )  # fmt: skip
+        self._floor_text = pg.TextItem(anchor=(1, 1))
+        self._base_text = pg.TextItem(anchor=(1, 1))
+        self._mark_texts = [pg.TextItem(anchor=(0, 0)) for _ in range(_LABELS)]
+        texts = (self._floor_text, self._base_text, *self._mark_texts)
+        for z, item in enumerate((*items, *texts), start=1):
+            item.setZValue(z)
+            plot.addItem(item, ignoreBounds=True)
+        plot.moved_by_hand.connect(self.redraw)
+        plot.follow_wished.connect(self._follow)
+        self._clear(())
+        self.restyle(theme.current())
+
+    # -- collecting ------------------------------------------------------------------------------
+
+    def _clear(self, floor: tuple[float, ...], rank: int = 0, max_steps: int = 0) -> None:
+        self._train, self._smoothed, self._validation = Series(), Series(), Series()
+        self._smoothing = Smoothing()
+        self._seen = 0
+        self._baseline = math.nan
+        self._floors = floor
+        self._floor_history: list[tuple[int, float]] = []
+        self._rank = rank
+        self._edits: list[tuple[int, str, str, str]] = []  # step, short name, old, new
+        self._max_steps = max_steps
+        self._ranged_at = 0.0
+        self._note_floor(0, rank)
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        self._clear(loaded.loss_floor, loaded.hyper.rank, loaded.max_steps)
+        self._plot.following = True
+        self._plot.follow_button.hide()
+        self.dirty = True
+
+    def receive(self, records: Sequence[Record]) -> None:
+        steps: list[int] = []
+        losses: list[float] = []
+        smooth_steps: list[int] = []
+        smooth: list[float] = []
+        for record in records:
+            if isinstance(record, StepRecord):
+                steps.append(record.step)
+                losses.append(record.loss)
+                value = self._smoothing.add(record.loss)
+                self._seen += 1
+                # It moves slowly: every fourth of many points is the same line for a quarter.
+                if self._seen < 1000 or self._seen % 4 == 0:
+                    smooth_steps.append(record.step)
+                    smooth.append(value)
+            elif isinstance(record, EvalRecord):
+                if record.enabled:
+                    self._validation.extend([record.step], [record.loss])
+                else:
+                    self._baseline = record.loss
+                self.dirty = True
+            elif isinstance(record, AppliedRecord):
+                self._note_edit(record)
+        if steps:
+            self._train.extend(steps, losses)
+            self._smoothed.extend(smooth_steps, smooth)
+            self.dirty = True
+
+    def _note_edit(self, record: AppliedRecord) -> None:
+        self._smoothing.edited()
+        for field, old, new in record.changes:
+            self._edits.append((record.step, _SHORT.get(field, field), _short(old), _short(new)))
+        if record.hyper.rank != self._rank:
+            self._note_floor(record.step, record.hyper.rank)
+        self.dirty = True
+
+    def _note_floor(self, step: int, rank: int) -> None:
+        self._rank = rank
+        if self._floors:
+            value = self._floors[min(rank, len(self._floors) - 1)]
+            self._floor_history.append((step, value if value > FLOOR else math.nan))
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def redraw(self) -> None:
+        self.dirty = False
+        if not len(self._train) and not len(self._validation) and math.isnan(self._baseline):
+            self.say("No step yet. Press Space to train.")
+            self._legend.clear()
+            return
+        self.say("")
+        if self._plot.following:
+            self._fit()
+        (x0, x1), _ = self._plot.view.viewRange()
+        columns = self._plot.columns()
+        # Half a bucket per pixel column: min and max of each are drawn.
+        x, y = self._train.window(x0, x1, columns // 2)
+        self._raw.setData(x, self._scaled(y))
+        x, y = self._smoothed.middle(x0, x1, columns // 3)
+        self._smooth.setData(x, self._scaled(y))
+        x, y = self._validation.window(x0, x1, columns // 4)
+        y = self._scaled(y)
+        self._valid.setData(x, y)
+        few = len(x) * 8 < columns
+        self._valid_dots.setData(x, y) if few else self._valid_dots.clear()
+        self._draw_references()
+        self._draw_bad(x0, x1)
+        self._draw_edits(x0, x1)
+        self._tell()
+
+    def _scaled(self, y: np.ndarray) -> np.ndarray:
+        return np.log10(np.maximum(y, FLOOR)) if self._log.isChecked() else y
+
+    def _fit(self, now: bool = False) -> None:
+        """Fit the axes to everything, in steps and at most twice a second."""
+        clock = time.monotonic()
+        if not now and clock - self._ranged_at < _RANGE_SECONDS:
+            return
+        self._ranged_at = clock
+        last = max(self._train.last_step or 0, self._validation.last_step or 0)
+        right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
+        if last <= self._max_steps:
+            right = min(right, self._max_steps)
+        parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
+        floors = [value for _, value in self._floor_history]
+        values = np.concatenate([*parts, np.array([self._baseline, *floors], np.float32)])
+        values = values[np.isfinite(values)]
+        if self._log.isChecked():
+            values = values[values > FLOOR]
+        if not len(values):
+            values = np.ones(1)
+        low, high = float(values.min()), float(values.max())
+        # Above the data stays a strip for the labels of the edits.
+        if self._log.isChecked():
+            low, high = math.log10(low), math.log10(high)
+            span = max(high - low, 0.5)
+            low, high = _down(low - 0.05 * span, 0.1), _up(high + 0.12 * span, 0.1)
+        else:
+            span = max(high - low, abs(high) * 0.05, 1e-9)
+            unit = 10 ** math.floor(math.log10(span)) / 4
+            low, high = _down(low - 0.03 * span, unit), _up(high + 0.12 * span, unit)
+        self._plot.show_range((0, max(right, 1)), (low, high))
+
+    def _draw_references(self) -> None:
+        (x0, x1), (y0, y1) = self._plot.view.viewRange()
+        seen = math.isfinite(self._baseline)
+        self._base_line.setVisible(seen)
+        self._base_text.setVisible(seen)
+        inset = (x1 - x0) * 0.008
+        if seen:
+            y = float(self._scaled(np.array([self._baseline]))[0])
+            self._base_line.setValue(y)
+            self._base_text.setText("base alone (validation)")
+            self._base_text.setPos(x1 - inset, y)
+        history = self._floor_history
+        self._floor_text.setVisible(bool(history))
+        if not history:
+            self._floor_line.clear()
+            return
+        # Each floor from its edit to the next; the last one to the right edge.
+        starts = np.array([step for step, _ in history], float)
+        ends = np.append(starts[1:], max(x1, starts[-1]))
+        levels = self._scaled(np.array([value for _, value in history]))
+        self._floor_line.setData(
+            np.column_stack([starts, ends]).ravel(), np.repeat(levels, 2), connect="finite"
+        )
+        level = float(levels[-1])
+        reached = math.isfinite(level)
+        text = f"Eckart–Young tail at r={self._rank}"
+        self._floor_text.setText(text if reached else f"{text} is 0")
+        # A floor of 0 lies below every axis; its label waits where a falling loss is not.
+        self._floor_text.setAnchor((1, 1) if reached else (0, 1))
+        self._floor_text.setPos(x1 - inset if reached else x0 + inset, level if reached else y0)
+
+    def _draw_bad(self, x0: float, x1: float) -> None:
+        steps = self._train.non_finite(x0, x1)
+        if not len(steps):
+            self._bad.clear()
+            return
+        _, (y0, y1) = self._plot.view.viewRange()
+        self._bad.setData(steps, np.full(len(steps), y1 - 0.06 * (y1 - y0)))
+
+    def _draw_edits(self, x0: float, x1: float) -> None:
+        _, (y0, y1) = self._plot.view.viewRange()
+        pixel = (x1 - x0) / self._plot.columns()
+        seen = [edit for edit in self._edits if x0 <= edit[0] <= x1]
+        at = np.unique(np.round(np.array([e[0] for e in seen], float) / pixel)) * pixel
+        self._marks.setData(np.repeat(at, 2), np.tile([y0, y1], len(at)), connect="pairs")
+        texts = iter(self._mark_texts)
+        row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
+        free = [-math.inf] * 3  # where each row of labels is free again
+        for step, end, text in gathered(seen, 70 * pixel):
+            line = next((i for i, x in enumerate(free) if x <= step), None)
+            item = next(texts, None) if line is not None else None
+            if item is None:
+                continue
+            item.setText(text)
+            item.setPos(end, y1 - line * row)
+            item.show()
+            free[line] = end + (item.boundingRect().width() + 4) * pixel
+        for item in texts:
+            item.hide()
+
+    def _tell(self) -> None:
+        value = self._smoothed.last_value
+        bad = self._train.non_finite_count
+        show(self._figure, number(value) if len(self._train) else "—")
+        parts = [f"loss at step {self._train.last_step or 0:,}"]
+        if bad:
+            parts.append(f"{bad:,} not finite")
+        show(self._figure_note, " · ".join(parts))
+        c = theme.current()
+        entries = [("━", c.smoothed, "train"), ("─", c.raw, "raw")]
+        if len(self._validation):
+            entries.append(("●", c.validation, "validation"))
+        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in entries]
+        show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
+
+    def _scale_changed(self, log: bool) -> None:
+        self._plot.left.log = log
+        self._plot.left.picture = None
+        self._plot.follow()
+
+    def _follow(self) -> None:
+        self._fit(now=True)
+        self.redraw()
+
+    def restyle(self, colors: Colors) -> None:
+        self._plot.restyle(colors)
+        self._raw.setPen(pen(colors.raw))
+        self._smooth.setPen(pen(colors.smoothed, 2))
+        self._valid.setPen(pen(colors.validation))
+        self._valid_dots.setBrush(colors.validation)
+        self._valid_dots.setPen(pen(colors.panel))
+        self._bad.setPen(pen(colors.error, 2))
+        self._marks.setPen(pen(colors.marker))
+        dashes = Qt.PenStyle.DashLine
+        self._base_line.setPen(pen(colors.frozen, 1, dashes))
+        self._floor_line.setPen(pen(colors.good, 1, dashes))
+        for text, color in ((self._base_text, colors.muted), (self._floor_text, colors.good)):
+            text.setColor(color)
+            text.setFont(theme.font(0.92))
+        for text in self._mark_texts:
+            text.setColor(colors.muted)
+            text.fill = pg.mkBrush(colors.panel)
+            text.setFont(theme.font(0.92))
+        self.dirty = True
+
+    def summary(self) -> str:
+        if not len(self._train):
+            return "No loss yet."
+        x, y = self._smoothed.window(0, self._smoothed.last_step or 0, 10)
+        now, before = self._smoothed.last_value, float(y[max(0, len(y) - 6)])
+        trend = "steady" if abs(now - before) <= 0.02 * abs(before) else "falling"
+        trend = "rising" if now > before and trend != "steady" else trend
+        text = f"Loss {number(now)} at step {self._train.last_step:,}, {trend}"
+        if len(self._validation):
+            text += f"; validation loss {number(self._validation.last_value)}"
+        if self._train.non_finite_count:
+            text += f"; {self._train.non_finite_count} steps were not finite"
+        return text + "."
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        """Only what was applied is drawn here."""
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def gathered(
+    edits: list[tuple[int, str, str, str]], reach: float
+) -> list[tuple[int, int, str]]:
+    """Edits of one field that follow closely become one: (first step, last step, "α 8→31")."""
+    runs: list[list] = []
+    open_runs: dict[str, list] = {}
+    for step, name, old, new in edits:
+        run = open_runs.get(name)
+        if run is not None and step - run[1] < reach:
+            run[1], run[4] = step, new
+        else:
+            run = [step, step, name, old, new]
+            open_runs[name] = run
+            runs.append(run)
+    return [(first, last, f"{name} {old}→{new}") for first, last, name, old, new in runs]
+
+
+def _down(value: float, unit: float) -> float:
+    return math.floor(value / unit) * unit
+
+
+def _up(value: float, unit: float) -> float:
+    return math.ceil(value / unit) * unit

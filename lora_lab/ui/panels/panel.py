@@ -1,0 +1,107 @@
+"""What every panel is: a widget that collects records and draws them when it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import LoadedRecord, Record
+from lora_lab.ui import theme
+from lora_lab.ui.theme import Colors
+
+
+class Panel(QWidget):
+    """One view of a run. The window feeds every panel and redraws the visible ones that are dirty.
+
+    A subclass lays `self.head` (a row above) and `self.body` (a column below) and gives an empty
+    state by `say(text)`; `say("")` brings the body back.
+    """
+
+    key = ""
+    title = ""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.dirty = True
+        self.setAccessibleName(self.title)
+        self.setAutoFillBackground(True)
+        self.setBackgroundRole(self.backgroundRole().Base)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(8)
+        self.body = QVBoxLayout()
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(6)
+        full, blank = QWidget(self), QWidget(self)
+        full.setLayout(self.body)
+        self._empty = QLabel(self)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._empty.setProperty("role", "empty")
+        middle = QVBoxLayout(blank)
+        middle.addWidget(self._empty)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(full)
+        self._stack.addWidget(blank)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(12, 8, 10, 6)
+        outer.setSpacing(6)
+        outer.addLayout(self.head)
+        outer.addLayout(self._stack, 1)
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        """A model stands ready: start afresh."""
+        self.dirty = True
+
+    def receive(self, records: Sequence[Record]) -> None:
+        """Collect what concerns this panel and set `dirty`; never draw."""
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        """A slider moved; the engine has not applied it yet."""
+
+    def redraw(self) -> None:
+        """Show what was collected. Called by a timer, only if dirty and visible."""
+        self.dirty = False
+
+    def restyle(self, colors: Colors) -> None:
+        """The scheme changed: take colours and fonts from `colors`."""
+        self.dirty = True
+
+    def summary(self) -> str:
+        """What the panel shows, in one sentence."""
+        return self._empty.text() if self._stack.currentIndex() else ""
+
+    def say(self, text: str) -> None:
+        """Show `text` in place of the body, or the body again if it is empty."""
+        if text and text != self._empty.text():
+            self._empty.setText(text)
+        index = 1 if text else 0
+        if self._stack.currentIndex() != index:
+            self._stack.setCurrentIndex(index)
+
+
+def label(text: str = "", role: str = "", name: str = "") -> QLabel:
+    """A plain-text label in one of the theme's roles."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        made.setProperty("role", role)
+    if role in ("figure", "title"):
+        made.setFont(theme.font())  # figures of equal width; the sheet sets the size
+    if name:
+        made.setAccessibleName(name)
+    return made
+
+
+def show(widget: QLabel, text: str) -> None:
+    """setText only where it changes: a relayout for nothing costs more than the drawing."""
+    if widget.text() != text:
+        widget.setText(text)
+
+
+def describe(widget: QWidget, text: str) -> None:
+    """What a screen reader says about a picture."""
+    if widget.accessibleDescription() != text:
+        widget.setAccessibleDescription(text)

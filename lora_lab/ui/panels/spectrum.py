@@ -1,0 +1,377 @@
+"""The singular values of ΔW as bars, one layer or all side by side, with the rank measures."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import AppliedRecord, LayerSpectrum, LoadedRecord, Record, SpectrumRecord
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import Panel, describe, label, show
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot, number, pen
+
+ALL = "All layers"
+_DECADES = 9.0  # drawn below the greatest value at most; less than that is zero in float32
+_MOST_BARS = 2000
+_ZERO_TEXTS = 8
+_MEASURES = (
+    ("Numerical rank", "Singular values above rounding error"),
+    ("Stable rank", "‖ΔW‖_F² / σ₁²"),
+    ("Effective rank", "exp of the entropy of σ / Σσ"),
+    ("‖ΔW‖", "Frobenius norm of ΔW"),
+    ("‖ΔW‖ / ‖W‖", "Size of the change beside the frozen weights"),
+    ("s = α / r", "The scaling that multiplies B·A"),
+)
+
+
+def energy_beyond(sigma: np.ndarray, rank: int) -> float:
+    """The share of Σσ² that a cut after the first `rank` values would discard."""
+    squares = np.square(sigma)
+    total = float(squares.sum())
+    return float(squares[rank:].sum()) / total if total > 0 else 0.0
+
+
+class SpectrumPanel(Panel):
+    """σ(ΔW) on a log axis, σ(D) as ticks where it is known, and where a smaller rank would cut."""
+
+    key = "spectrum"
+    title = "Spectrum"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._chooser = QComboBox()
+        self._chooser.setAccessibleName("Layer whose singular values are shown")
+        self._chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._chooser.setMaximumWidth(200)
+        self._chooser.currentIndexChanged.connect(self._choose)
+        self._legend = label()
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._log = QToolButton()
+        self._log.setText("log")
+        self._log.setCheckable(True)
+        self._log.setChecked(True)
+        self._log.setProperty("role", "quiet")
+        self._log.setToolTip("Logarithmic axis for σ")
+        self._log.setAccessibleName("Logarithmic axis for singular values")
+        self._log.toggled.connect(self._scale_changed)
+        self.head.addWidget(self._chooser)
+        self.head.addStretch(1)
+        self.head.addWidget(self._legend)
+        self.head.addWidget(self._log)
+
+        self._plot = plot = Plot("Singular values of ΔW", "index i", log_y=True)
+        plot.bottom.setGrid(False)
+        self._bars, self._cut_bars, self._zeros = (pg.BarGraphItem(x=[], height=[], width=1) for _ in "123")
+        self._true = pg.PlotCurveItem(connect="pairs")
+        self._cut = pg.PlotCurveItem(connect="pairs")
+        self._zero_texts = [pg.TextItem("zero", anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
+        items = (self._bars, self._cut_bars, self._zeros, self._cut, self._true)
+        for z, item in enumerate((*items, *self._zero_texts), start=1):
+            item.setZValue(z)
+            plot.addItem(item, ignoreBounds=True)
+        plot.follow_wished.connect(self._follow)
+
+        self._figures = {}
+        side = QVBoxLayout()
+        side.setSpacing(0)
+        side.setContentsMargins(4, 2, 0, 0)
+        for name, meaning in _MEASURES:
+            head, value = label(name, "small"), label("—", "", name)
+            value.setFont(theme.font(1.15, theme.font().Weight.Medium))
+            for widget in (head, value):
+                widget.setToolTip(meaning)
+                side.addWidget(widget)
+            side.addSpacing(6)
+            self._figures[name] = value
+        side.addStretch(1)
+        beside = QWidget()
+        beside.setLayout(side)
+        beside.setFixedWidth(104)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(plot, 1)
+        row.addWidget(beside)
+        self.body.addLayout(row, 1)
+        self._foot = label("", "small")
+        self.body.addWidget(self._foot)
+
+        self._loaded: LoadedRecord | None = None
+        self._last: SpectrumRecord | None = None
+        self._applied_rank = self._wished_rank = 0
+        self._range: tuple[float, float] | None = None
+        self._ranged_at = 0.0
+        self.restyle(theme.current())
+
+    # -- collecting ------------------------------------------------------------------------------
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        self._loaded, self._last, self._range = loaded, None, None
+        self._applied_rank = self._wished_rank = loaded.hyper.rank
+        names = [layer.name for layer in loaded.layers]
+        with QSignalBlocker(self._chooser):
+            self._chooser.clear()
+            self._chooser.addItems([ALL, *names] if len(names) != 1 else names)
+        self._plot.following = True
+        self._plot.follow_button.hide()
+        self.dirty = True
+
+    def receive(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record, SpectrumRecord):
+                self._last = record
+                self.dirty = True
+            elif isinstance(record, AppliedRecord):
+                if self._wished_rank == self._applied_rank:  # no wish of its own is waiting
+                    self._wished_rank = record.hyper.rank
+                self._applied_rank = record.hyper.rank
+                self.dirty = True
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        if hyper.rank != self._wished_rank:
+            self._wished_rank = hyper.rank
+            self.dirty = True
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def redraw(self) -> None:
+        self.dirty = False
+        shown = self._shown()
+        if not shown:
+            self.say("No spectrum yet.")
+            return
+        if all(layer.numerical_rank == 0 for layer in shown):
+            self.say("ΔW is zero until the first step.")
+            return
+        self.say("")
+        cut = self._cut_rank()
+        true = self._true_sigma(shown)
+        widths = [max(len(layer.sigma), len(true)) for layer in shown]
+        gap = max(1.0, 0.12 * max(widths))
+        starts = np.concatenate([[0.0], np.cumsum(np.array(widths[:-1], float) + gap)])
+        parts = [_bars_of(layer, at) for layer, at in zip(shown, starts, strict=True)]
+        x, sigma, index, nonzero = (np.concatenate(column) for column in zip(*parts, strict=True))
+        stride = max(1, -(-len(x) // _MOST_BARS))
+        x, sigma, index, nonzero = x[::stride], sigma[::stride], index[::stride], nonzero[::stride]
+        low, high = self._fit(sigma[nonzero], true, float(starts[-1] + widths[-1]))
+        top = self._scaled(sigma)
+        wide = 0.74 * stride
+        beyond = index > cut if cut else np.zeros(len(x), bool)
+        for item, chosen in ((self._bars, nonzero & ~beyond), (self._cut_bars, nonzero & beyond)):
+            height = np.maximum(top[chosen] - low, 0)
+            item.setOpts(x=x[chosen], y0=np.full(len(height), low), height=height, width=wide)
+        stub = np.full(int((~nonzero).sum()), 0.012 * (high - low))
+        self._zeros.setOpts(x=x[~nonzero], y0=np.full(len(stub), low), height=stub, width=wide)
+        self._draw_true(true, starts)
+        self._draw_cut(cut, shown, starts, low, high)
+        self._name_zeros(shown, starts, low + 0.015 * (high - low))
+        self._name_blocks(shown, starts, widths)
+        self._tell(shown, cut, bool(len(true)))
+
+    def _shown(self) -> tuple[LayerSpectrum, ...]:
+        if self._last is None:
+            return ()
+        name = self._chooser.currentText()
+        layers = tuple(layer for layer in self._last.layers if layer.name == name)
+        return layers or self._last.layers
+
+    def _cut_rank(self) -> int:
+        """Where a smaller rank that is wished would cut; 0 for nowhere."""
+        full = self._loaded is not None and self._loaded.variant == "full"
+        return self._wished_rank if self._wished_rank < self._applied_rank and not full else 0
+
+    def _true_sigma(self, shown: Sequence[LayerSpectrum]) -> np.ndarray:
+        true = None if self._loaded is None else self._loaded.true_sigma
+        if true is None or not len(true):
+            return np.empty(0)
+        return true[true > 1e-9 * true[0]]
+
+    def _scaled(self, sigma: np.ndarray) -> np.ndarray:
+        return np.log10(np.maximum(sigma, 1e-30)) if self._log.isChecked() else sigma
+
+    def _fit(self, sigma: np.ndarray, true: np.ndarray, right: float) -> tuple[float, float]:
+        """The y range: wide steps, at most twice a second, so that bars move and the axis stands."""
+        values = np.concatenate([sigma, true])
+        high = float(values.max())
+        if self._log.isChecked():
+            high = math.log10(high)
+            low = max(math.log10(float(values.min())), high - _DECADES)
+            wanted = (math.floor(2 * low - 0.4) / 2, math.ceil(2 * high + 0.2) / 2)
+        else:
+            unit = 10 ** math.floor(math.log10(high)) / 2
+            wanted = (0.0, math.ceil(1.05 * high / unit) * unit)
+        clock = time.monotonic()
+        if self._range is None or clock - self._ranged_at > 0.5:
+            self._range, self._ranged_at = wanted, clock
+        if self._plot.following:
+            self._plot.show_range((0.3, right + 0.7), self._range)
+        return self._range
+
+    def _draw_true(self, true: np.ndarray, starts: np.ndarray) -> None:
+        at = (starts[:, None] + np.arange(1, len(true) + 1)).ravel()
+        ends = np.column_stack([at - 0.46, at + 0.46]).ravel()
+        levels = np.repeat(np.tile(self._scaled(true), len(starts)), 2)
+        self._true.setData(ends, levels, connect="pairs")
+
+    def _draw_cut(
+        self, cut: int, shown: Sequence[LayerSpectrum], starts: np.ndarray, low: float, high: float
+    ) -> None:
+        cuts = [at + cut + 0.5 for layer, at in zip(shown, starts, strict=True) if layer.rank > cut]
+        cuts = cuts if cut else []
+        self._cut.setData(np.repeat(cuts, 2), np.tile([low, high], len(cuts)), connect="pairs")
+
+    def _name_zeros(
+        self, shown: Sequence[LayerSpectrum], starts: np.ndarray, height: float
+    ) -> None:
+        texts = iter(self._zero_texts)
+        for layer, at in zip(shown, starts, strict=True):
+            if layer.numerical_rank >= len(layer.sigma) or len(shown) > _ZERO_TEXTS:
+                continue
+            item = next(texts)
+            item.setPos(at + (layer.numerical_rank + 1 + len(layer.sigma)) / 2, height)
+            item.show()
+        for item in texts:
+            item.hide()
+
+    def _name_blocks(
+        self, shown: Sequence[LayerSpectrum], starts: np.ndarray, widths: Sequence[int]
+    ) -> None:
+        if len(shown) == 1:
+            every = max(1, math.ceil(widths[0] * 24 / self._plot.columns()))
+            every = next((n for n in (1, 2, 5, 10, 20, 50, 100) if n >= every), every)
+            ticks = range(every, widths[0] + 1, every) if every > 1 else range(1, widths[0] + 1)
+            self._plot.bottom.setTicks([[(i, str(i)) for i in ticks]])
+            self._plot.name_bottom("index i")
+            return
+        names = [layer.name for layer in shown]
+        room = self._plot.columns() / (starts[-1] + widths[-1]) / 6.5  # letters per unit
+        if any(len(name) > (width + 1) * room for name, width in zip(names, widths, strict=True)):
+            names = _shortened(names)
+        ticks = []
+        for name, at, width in zip(names, starts, widths, strict=True):
+            letters = max(1, int((width + 1) * room))
+            text = name if len(name) <= letters else f"…{name[-max(1, letters - 1):]}"
+            ticks.append((at + (width + 1) / 2, text if letters > 1 else ""))
+        self._plot.bottom.setTicks([ticks])
+        self._plot.name_bottom("layers, σ₁ ≥ σ₂ ≥ … in each")
+
+    def _tell(self, shown: Sequence[LayerSpectrum], cut: int, true: bool) -> None:
+        c = theme.current()
+        norms = {layer.name: layer.weight_norm for layer in self._loaded.layers}
+        ranks = [layer.numerical_rank for layer in shown]
+        of = f" of {max(len(layer.sigma) for layer in shown)}"
+        share = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
+        told = {
+            "Numerical rank": _span(ranks, str) + of,
+            "Stable rank": _span([layer.stable_rank for layer in shown], _tenth),
+            "Effective rank": _span([layer.effective_rank for layer in shown], _tenth),
+            "‖ΔW‖": _span([layer.delta_norm for layer in shown], _two),
+            "‖ΔW‖ / ‖W‖": _span(share, _percent),
+            "s = α / r": _span([layer.scaling for layer in shown], "{:.4g}".format),
+        }
+        for name, text in told.items():
+            show(self._figures[name], text)
+        entries = [f'<span style="color:{c.adapter}">■</span>&nbsp;σ(ΔW)']
+        if true:
+            entries.append(f'<span style="color:{c.validation}">━</span>&nbsp;true σ(D)')
+        show(self._legend, "&nbsp;&nbsp;&nbsp;".join(entries))
+        show(self._foot, self._cut_text(shown, cut) or f"step {self._last.step:,}")
+        theme.set_role(self._foot, "warn" if cut else "small")
+        describe(self._plot, self.summary())
+
+    def _cut_text(self, shown: Sequence[LayerSpectrum], cut: int) -> str:
+        if not cut:
+            return ""
+        worst = max(shown, key=lambda layer: energy_beyond(layer.sigma, cut))
+        share = energy_beyond(worst.sigma, cut)
+        if share < 1e-12:
+            return f"rank {cut} would discard nothing of ΔW"
+        where = f", most in {worst.name}" if len(shown) > 1 else ""
+        return f"rank {cut} would discard {_percent(share)} of ΔW’s energy{where}"
+
+    def _choose(self, _index: int) -> None:
+        self._range = None
+        self._plot.follow()
+
+    def _scale_changed(self, log: bool) -> None:
+        self._plot.left.log = log
+        self._plot.left.picture = None
+        self._choose(0)
+
+    def _follow(self) -> None:
+        self._range = None
+        self.redraw()
+
+    def restyle(self, colors: Colors) -> None:
+        self._plot.restyle(colors)
+        nothing = pg.mkPen(None)
+        self._bars.setOpts(brush=colors.adapter, pen=nothing)
+        self._cut_bars.setOpts(brush=colors.raw, pen=nothing)
+        self._zeros.setOpts(brush=colors.frozen, pen=nothing)
+        self._true.setPen(pen(colors.validation, 2))
+        self._cut.setPen(pen(colors.warn, 1, Qt.PenStyle.DashLine))
+        for text in self._zero_texts:
+            text.setColor(colors.muted)
+            text.setFont(theme.font(0.92))
+        self.dirty = True
+
+    def summary(self) -> str:
+        shown = self._shown()
+        if not shown:
+            return "No spectrum yet."
+        if all(layer.numerical_rank == 0 for layer in shown):
+            return "ΔW is zero."
+        ranks = _span([layer.numerical_rank for layer in shown], str)
+        where = shown[0].name if len(shown) == 1 else f"{len(shown)} layers"
+        text = f"ΔW of {where} has numerical rank {ranks} at step {self._last.step:,}"
+        first = max(float(layer.sigma[0]) for layer in shown)
+        text += f", largest singular value {number(first)}"
+        cut = self._cut_text(shown, self._cut_rank())
+        return f"{text}; {cut}." if cut else f"{text}."
+
+
+def _bars_of(layer: LayerSpectrum, start: float) -> tuple[np.ndarray, ...]:
+    """x, σ, index from 1, and whether it is above rounding error."""
+    index = np.arange(1, len(layer.sigma) + 1)
+    sigma = np.nan_to_num(layer.sigma, nan=0.0, posinf=0.0)
+    return start + index, sigma, index, (index <= layer.numerical_rank) & (sigma > 0)
+
+
+def _shortened(names: list[str]) -> list[str]:
+    """Names without the dotted beginning and end that all of them share."""
+    split = [name.split(".") for name in names]
+    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
+        split = [parts[1:] for parts in split]
+    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
+        split = [parts[:-1] for parts in split]
+    return [".".join(parts) for parts in split]
+
+
+def _span(values: Sequence[float], text: object) -> str:
+    """One value, or the least and the greatest of several."""
+    finite = [value for value in values if value == value]
+    if not finite:
+        return "—"
+    low, high = text(min(finite)), text(max(finite))
+    return low if low == high else f"{low} – {high}"
+
+
+def _tenth(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def _two(value: float) -> str:
+    return number(value, 3 if value >= 1 else 2)
+
+
+def _percent(share: float) -> str:
+    share *= 100
+    return f"{share:.2g} %" if 1e-4 <= share < 99.5 else f"{share:.1f} %" if share else "0 %"

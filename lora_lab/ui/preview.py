@@ -1,0 +1,166 @@
+"""One panel alone with believable records: `python -m lora_lab.ui.preview loss [--dark]`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+import numpy as np
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    EvalRecord,
+    LayerInfo,
+    LayerSpectrum,
+    LoadedRecord,
+    Record,
+    SpectrumRecord,
+    StepRecord,
+    frozen_array,
+)
+from lora_lab.ui import theme
+from lora_lab.ui.panels import PANELS
+
+SAMPLES = ("digits", "known-rank")
+_SIGMA_D = np.array([3.0, 1.6, 0.7, 0.25])
+
+
+def samples(preset: str = "digits", steps: int = 2000) -> list[Record]:
+    """A run as the session would send it: loaded, counted, measured, stepped, edited, measured."""
+    return _digits(steps) if preset == "digits" else _known_rank(steps)
+
+
+def _spectrum(name: str, sigma: np.ndarray, rank: int, alpha: float) -> LayerSpectrum:
+    squares = np.square(sigma)
+    total = float(squares.sum())
+    share = sigma / sigma.sum() if total else sigma
+    entropy = -float((share[share > 0] * np.log(share[share > 0])).sum())
+    return LayerSpectrum(
+        name=name,
+        sigma=frozen_array(sigma),
+        numerical_rank=int((sigma > 1e-6 * sigma[0]).sum()) if total else 0,
+        stable_rank=total / float(squares[0]) if total else math.nan,
+        effective_rank=math.exp(entropy) if total else math.nan,
+        delta_norm=math.sqrt(total),
+        rank=rank,
+        alpha=alpha,
+        scaling=alpha / rank,
+    )
+
+
+def _digits(steps: int) -> list[Record]:
+    rng = np.random.default_rng(0)
+    shapes = {"net.0": (128, 64), "net.2": (128, 128), "net.4": (10, 128)}
+    layers = tuple(LayerInfo(n, s, 6.0 + 3 * i) for i, (n, s) in enumerate(shapes.items()))
+    base = sum(o * i + o for o, i in shapes.values())
+    hyper = Hyperparameters(rank=4, alpha=8)
+    classes = tuple(str(digit) for digit in range(10))
+    total = (36, 36, 35, 37, 36, 37, 37, 36, 33, 36)
+    off = tuple(t if i not in (1, 8) else t - 2 for i, t in enumerate(total[:9])) + (1,)
+    per_layer = tuple((n, 4 * sum(s)) for n, s in shapes.items())
+    records: list[Record] = [
+        LoadedRecord(
+            "digits", "", "digits", "lora", "optical digits without the 9", "cpu", "float32",
+            layers, base, 128, steps, hyper, classes, ("9",),
+        ),
+        CountsRecord(0, sum(n for _, n in per_layer), base, per_layer),
+        EvalRecord(0, False, 2.31, sum(off) / sum(total), off, total),
+    ]  # fmt: skip
+    noise = np.exp(rng.normal(0, 0.35, steps))
+    course = 7.5 * np.exp(-np.arange(steps) / (steps / 22)) + 0.025
+    course[steps // 2 :] *= 0.55
+    for step in range(1, steps + 1):
+        records.append(StepRecord(step, float(course[step - 1] * noise[step - 1]), 1e-3, step / 800))
+        if step == steps // 2:
+            hyper = Hyperparameters(rank=8, alpha=16)
+            changes = (("rank", 4, 8), ("alpha", 8.0, 16.0))
+            records.append(AppliedRecord(step, hyper, changes))
+        if step % max(1, steps // 16) == 0:
+            loss = float(2.3 * math.exp(-step / (steps / 6)) + 0.9 * step / steps + 0.3)
+            lost = (1, 0, 2, 9, 1, 6, 0, 2, 7, 0)
+            on = tuple(t - k for t, k in zip(total, lost, strict=True))
+            records.append(EvalRecord(step, True, loss, sum(on) / sum(total), on, total))
+    rows = []
+    for place, name in enumerate(shapes):
+        sigma = (4.0 - place) * np.exp(-np.arange(8) * (0.45 + 0.2 * place))
+        if place == 2:
+            sigma[6:] = [3e-9, 1e-9]
+        rows.append(_spectrum(name, sigma, 8, 16))
+    per_layer = tuple((n, 8 * sum(s)) for n, s in shapes.items())
+    return [
+        *records,
+        CountsRecord(steps, sum(n for _, n in per_layer), base, per_layer),
+        SpectrumRecord(steps, tuple(rows)),
+    ]
+
+
+def _known_rank(steps: int) -> list[Record]:
+    d = 64
+    layers = (LayerInfo("linear", (d, d), 8.0),)
+    hyper = Hyperparameters(rank=2, alpha=2, learning_rate=1e-2)
+    floor = tuple(float(np.square(_SIGMA_D[r:]).sum()) / d for r in range(9))
+    true = frozen_array(np.concatenate([_SIGMA_D, np.zeros(d - 4)]))
+    start = float(np.square(_SIGMA_D).sum()) / d
+    records: list[Record] = [
+        LoadedRecord(
+            "known-rank", "", "known_rank", "lora", "W0, whitened inputs", "cpu", "float32",
+            layers, d * d, d, steps, hyper, loss_floor=floor, true_sigma=true,
+        ),
+        CountsRecord(0, 2 * 2 * d, d * d, (("linear", 4 * d),)),
+        EvalRecord(0, False, start),
+    ]  # fmt: skip
+    half = steps // 2
+    for step in range(1, steps + 1):
+        if step == half:
+            hyper = Hyperparameters(rank=8, alpha=8, learning_rate=1e-2)
+            records.append(AppliedRecord(step, hyper, (("rank", 2, 8), ("alpha", 2.0, 8.0))))
+        at = step if step < half else step - half
+        tail, top = (floor[2], start) if step < half else (0.0, floor[2])
+        loss = tail + (top - tail) * math.exp(-at / (steps / 80)) + 1e-13
+        records.append(StepRecord(step, loss, 1e-2, step / 1500))
+        if step % max(1, steps // 20) == 0:
+            records.append(EvalRecord(step, True, loss))
+    sigma = np.concatenate([_SIGMA_D * [1, 1, 0.999, 0.97], [4e-8, 2e-8, 1e-8, 6e-9]])
+    counts = CountsRecord(steps, 16 * d, d * d, (("linear", 16 * d),))
+    return [*records, counts, SpectrumRecord(steps, (_spectrum("linear", sigma, 8, 8),))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Show one panel, or save its picture."""
+    parser = argparse.ArgumentParser(prog="python -m lora_lab.ui.preview", description=__doc__)
+    parser.add_argument("panel", choices=PANELS)
+    parser.add_argument("--preset", choices=SAMPLES, default="digits")
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--size", default="500x340")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--wish-rank", type=int, default=0, help="a rank that is not yet applied")
+    parser.add_argument("--empty", action="store_true", help="only loaded, nothing measured")
+    parser.add_argument("--save", help="write a PNG and leave")
+    wished = parser.parse_args(arguments)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    theme.apply(app, "dark" if wished.dark else "light")
+    panel = PANELS[wished.panel]()
+    width, height = (int(n) for n in wished.size.split("x"))
+    panel.resize(width, height)
+    panel.setWindowTitle(panel.title)
+    loaded, *rest = samples(wished.preset, wished.steps)
+    panel.reset(loaded)
+    panel.receive([] if wished.empty else rest)
+    if wished.wish_rank:
+        panel.set_wished(Hyperparameters(rank=wished.wish_rank))
+    panel.show()
+    timer = QTimer(interval=33)
+    timer.timeout.connect(lambda: panel.redraw() if panel.dirty else None)
+    timer.start()
+    if wished.save:
+        QTimer.singleShot(700, lambda: (panel.grab().save(wished.save), app.quit()))
+    return app.exec()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

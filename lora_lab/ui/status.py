@@ -1,0 +1,129 @@
+"""The status bar: state in words, progress, step, speed, time left, and the device."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
+
+from lora_lab.records import LoadedRecord, State, StepRecord
+
+WINDOW = 3.0  # seconds of training that the speed is taken over
+
+
+def state_words(state: State, step: int) -> str:
+    """The state as a person says it."""
+    if state is State.PAUSED and step == 0:
+        return QCoreApplication.translate("status", "Ready")
+    return {
+        State.LOADING: QCoreApplication.translate("status", "Loading…"),
+        State.PAUSED: QCoreApplication.translate("status", "Paused"),
+        State.RUNNING: QCoreApplication.translate("status", "Training"),
+        State.FINISHED: QCoreApplication.translate("status", "Finished"),
+        State.STOPPED: QCoreApplication.translate("status", "Stopped"),
+        State.FAILED: QCoreApplication.translate("status", "Failed"),
+        State.CLOSED: QCoreApplication.translate("status", "Closed"),
+    }[state]
+
+
+def clock(seconds: float) -> str:
+    """12 s, 3:05, 2:14:09."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class StatusStrip(QStatusBar):
+    """What the run is doing, in one line."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = State.LOADING
+        self._step = 0
+        self._goal = 0
+        self._steps_of_a_run = 0
+        self._recent: deque[tuple[int, float]] = deque()
+
+        self.state_label = self._label(self.tr("State"), "Loading…")
+        self.state_label.setProperty("role", "title")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setAccessibleName(self.tr("Progress of the run"))
+        self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
+        self._step_label = self._label(self.tr("Step"), "step 000,000 / 000,000")
+        self._speed_label = self._label(self.tr("Speed"), "00,000 steps/s")
+        self._left_label = self._label(self.tr("Time left"), "0:00:00 left")
+        self._device_label = self._label(self.tr("Device"), "")
+        self._device_label.setProperty("role", "muted")
+        self.setSizeGripEnabled(False)
+        self.setContentsMargins(8, 0, 8, 0)
+        self.addWidget(self.state_label)
+        self.addWidget(self._bar, 1)
+        for label in (self._step_label, self._speed_label, self._left_label, self._device_label):
+            self.addPermanentWidget(label)
+        self.set_state(State.LOADING, 0)
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        """Begin at step 0 of a freshly loaded run (or of its next stage)."""
+        self._step = 0
+        self._steps_of_a_run = self._goal = loaded.max_steps
+        self._recent.clear()
+        self._device_label.setText(loaded.device)
+        self._device_label.setToolTip(f"{loaded.device}, {loaded.dtype}")
+        self._show()
+
+    def set_state(self, state: State, step: int) -> None:
+        if state is not State.RUNNING:
+            self._recent.clear()  # the next speed is not averaged over a pause
+        elif self._goal and step >= self._goal:
+            self._goal += self._steps_of_a_run  # "train on": as many steps again
+        self._state = state
+        self._step = max(step, self._step) if step else self._step
+        self.say(state_words(state, self._step))
+        self._show()
+
+    def say(self, words: str) -> None:
+        """Other words in the state's place, such as “Stopping…”."""
+        self.state_label.setText(words)
+
+    def set_step(self, record: StepRecord) -> None:
+        self._step = record.step
+        self._recent.append((record.step, record.seconds))
+        while len(self._recent) > 2 and record.seconds - self._recent[0][1] > WINDOW:
+            self._recent.popleft()
+        self._show()
+
+    @property
+    def speed(self) -> float:
+        """Steps per second of training over the last few seconds; 0 while unknown."""
+        if len(self._recent) < 2:
+            return 0.0
+        (first, began), (last, ended) = self._recent[0], self._recent[-1]
+        return (last - first) / (ended - began) if ended > began else 0.0
+
+    def _show(self) -> None:
+        if self._goal:
+            # In thousandths: a bar of a billion steps would overflow the widget's range.
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(min(1000, round(1000 * self._step / self._goal)))
+            self._step_label.setText(f"step {self._step:,} / {self._goal:,}")
+        else:
+            self._bar.setRange(0, 0 if self._state is State.LOADING else 1)
+            self._step_label.setText("")
+        speed = self.speed
+        running = self._state is State.RUNNING and speed > 0
+        shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
+        self._speed_label.setText(f"{shown} steps/s" if running else "")
+        left = (self._goal - self._step) / speed if running else 0.0
+        self._left_label.setText(f"{clock(left)} left" if running else "")
+
+    def _label(self, name: str, widest: str) -> QLabel:
+        label = QLabel()
+        label.setAccessibleName(name)
+        # As wide as it may become, so that moving figures do not push their neighbours about.
+        label.setMinimumWidth(label.fontMetrics().horizontalAdvance(widest) + 6)
+        return label

@@ -1,0 +1,205 @@
+"""pyqtgraph's PlotWidget as the lab sets it up: quiet axes, readable logarithms, following.
+
+A plot follows its data until a hand pans or zooms it; a double click, or the Follow button that
+then appears, returns to following. Curves are `pg.PlotCurveItem`s fed with what is visible, and
+a logarithmic y axis expects log10 of the values.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QToolButton
+
+from lora_lab.ui import theme
+from lora_lab.ui.theme import Colors
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A short number for people: 0.123, 12.3, 4.56×10⁻⁷."""
+    if value != value or math.isinf(value):
+        return "—" if value != value else "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -4 <= exponent < 6:
+        decimals = max(0, digits - 1 - exponent)
+        return f"{value:,.{decimals}f}".replace("-", "−")
+    mantissa = value / 10.0**exponent
+    return f"{mantissa:.{digits - 1}f}×10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−")
+
+
+def pen(color: str, width: float = 1, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """A cosmetic opaque pen: thick, translucent or antialiased ones cost seconds at 10,000 points."""
+    made = QPen(QColor(color), width, style)
+    made.setCosmetic(True)
+    return made
+
+
+class Axis(pg.AxisItem):
+    """Ticks with short labels; with `log` the values are decades and read as 0.01 or 10⁻⁶."""
+
+    def __init__(self, orientation: str, log: bool = False) -> None:
+        super().__init__(orientation)
+        self.log = log
+        self.enableAutoSIPrefix(False)
+        self.setStyle(
+            tickLength=0, maxTextLevel=1, tickTextOffset=6, hideOverlappingLabels=False
+        )
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list:
+        """Decades first, then 2…9 between them where there is room."""
+        if not self.log or maxVal - minVal < 0.6:
+            return self._even_ticks(minVal, maxVal, size)
+        per_decade = size / (maxVal - minVal)
+        step = max(1, math.ceil(26 / per_decade))
+        low = math.floor(minVal)
+        decades = np.arange(math.ceil(minVal / step) * step, maxVal + 1e-9, step)
+        if step > 1 or per_decade < 45:
+            return [(float(step), decades.tolist())]
+        inner = (np.arange(low, maxVal + 1)[:, None] + np.log10(np.arange(2, 10))).ravel()
+        inner = inner[(inner >= minVal) & (inner <= maxVal)]
+        if per_decade < 90:
+            return [(1.0, decades.tolist()), (0.01, inner.tolist())]
+        strong = np.isin(np.round(10 ** (inner % 1)), (2, 5))
+        named = sorted([*decades.tolist(), *inner[strong].tolist()])
+        return [(1.0, named), (0.01, inner[~strong].tolist())]
+
+    def _even_ticks(self, low: float, high: float, size: float) -> list:
+        if not self.log:
+            return super().tickValues(low, high, size)[:1]  # a calm grid: no lines between
+        # Less than a decade in view: even steps of the value itself.
+        low, high = 10.0**low, 10.0**high
+        raw = (high - low) * 34 / max(size, 1)
+        unit = 10.0 ** math.floor(math.log10(raw))
+        step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
+        values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
+        return [(1.0, np.log10(values[values > 0]).tolist())]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """Labels of one level of ticks."""
+        if self.log:
+            return ["" if spacing < 0.1 else self._decade_text(v) for v in values]
+        if self.orientation == "bottom":
+            return [step_text(v, spacing) for v in values]
+        return super().tickStrings(values, scale, spacing)
+
+    @staticmethod
+    def _decade_text(decade: float) -> str:
+        exponent = math.floor(decade + 1e-9)
+        mantissa = 10.0 ** (decade - exponent)
+        if -3 <= exponent <= 3:
+            return f"{10.0**decade:.3g}"
+        power = "10" + str(exponent).translate(_SUPERSCRIPTS)
+        return power if abs(mantissa - 1) < 1e-6 else f"{mantissa:.3g}·{power}"
+
+
+def step_text(step: float, spacing: float) -> str:
+    """A step number on an axis: 800, 12k, 1.5M; nothing between two steps."""
+    if abs(step - round(step)) > 1e-6:
+        return ""
+    step = round(step)
+    if spacing >= 1000 and abs(step) >= 1_000_000:
+        return f"{step / 1e6:g}M"
+    return f"{step / 1000:g}k" if spacing >= 1000 and step else f"{step:,}"
+
+
+class Plot(pg.PlotWidget):
+    """One plot with a left and a bottom axis; `following` until moved by hand."""
+
+    moved_by_hand = Signal()
+    follow_wished = Signal()
+
+    def __init__(self, name: str, x_label: str = "", log_y: bool = False) -> None:
+        self.left, self.bottom = Axis("left", log_y), Axis("bottom")
+        self.follow_button: QToolButton | None = None  # pyqtgraph resizes us before we have one
+        super().__init__(axisItems={"left": self.left, "bottom": self.bottom})
+        self.following = True
+        self.x_label = x_label
+        self.setAccessibleName(name)
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setMinimumSize(120, 90)
+        item = self.getPlotItem()
+        item.hideButtons()
+        item.setMenuEnabled(False)
+        item.setContentsMargins(2, 6, 10, 2)
+        item.disableAutoRange()
+        for axis in (self.left, self.bottom):
+            axis.setGrid(255)
+            axis.setZValue(-1000)  # the grid lies behind the data
+        self.view = item.getViewBox()
+        self.view.setDefaultPadding(0.0)
+        self.view.sigRangeChangedManually.connect(self._taken_by_hand)
+        button = QToolButton(self)
+        button.setText("Follow")
+        button.setToolTip("Show everything again and follow the data (or double-click the plot)")
+        button.setAccessibleName(f"Follow the data of {name}")
+        button.clicked.connect(self.follow)
+        button.hide()
+        self.follow_button = button
+        self.restyle(theme.current())
+
+    def restyle(self, colors: Colors) -> None:
+        """Axes, grid and background in these colours."""
+        self.setBackground(colors.panel)
+        small = theme.font(0.92)
+        metrics = QFontMetricsF(small)
+        for axis in (self.left, self.bottom):
+            axis.setTickFont(small)
+            axis.setPen(pen(colors.border))
+            axis.setTickPen(pen(colors.grid))
+            axis.setTextPen(pen(colors.muted))
+            axis.label.setFont(small)
+        # A fixed width: a label that grows by a digit must not shift the whole picture.
+        self.left.setWidth(round(metrics.horizontalAdvance("5·10⁻⁶") + 12))
+        self.name_bottom(self.x_label)
+
+    def name_bottom(self, text: str) -> None:
+        """The label under the bottom axis."""
+        self.x_label = text
+        points = theme.font(0.92).pointSizeF()
+        style = {"color": theme.current().muted, "font-size": f"{points:.1f}pt"}
+        self.bottom.setLabel(text, **style)
+
+    def show_range(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        """Set both ranges by program; following stays as it is."""
+        # A sliver more on each side: pyqtgraph leaves out ticks that lie exactly on the edge.
+        x, y = ((low - 0.004 * (high - low), high + 0.004 * (high - low)) for low, high in (x, y))
+        self.view.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
+
+    def columns(self) -> int:
+        """Pixels across the drawing: more points than these cannot be seen."""
+        return max(100, int(self.view.width()))
+
+    def follow(self) -> None:
+        """Return to following the data."""
+        self.following = True
+        self.follow_button.hide()
+        self.follow_wished.emit()
+
+    def _taken_by_hand(self, _axes: object = None) -> None:
+        self.following = False
+        self.follow_button.show()
+        self.follow_button.raise_()
+        self._place_button()
+        self.moved_by_hand.emit()
+
+    def _place_button(self) -> None:
+        if self.follow_button is not None:
+            self.follow_button.adjustSize()
+            self.follow_button.move(self.width() - self.follow_button.width() - 16, 12)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_button()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        super().mouseDoubleClickEvent(event)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.follow()

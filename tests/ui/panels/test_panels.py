@@ -1,0 +1,229 @@
+"""Every panel takes the same life: reset, receive, redraw, restyle, and says what it shows."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.ui import theme
+from lora_lab.ui.panels import PANELS
+from lora_lab.ui.panels.loss import Smoothing, gathered
+from lora_lab.ui.panels.spectrum import energy_beyond
+from lora_lab.ui.preview import SAMPLES, samples
+
+
+@pytest.fixture
+def make(qtbot):
+    def build(key, preset=None, steps=200, show=True):
+        panel = PANELS[key]()
+        panel.resize(500, 340)
+        qtbot.addWidget(panel)
+        if preset:
+            loaded, *rest = samples(preset, steps)
+            panel.reset(loaded)
+            panel.receive(rest)
+        if show:
+            panel.show()
+        return panel
+
+    return build
+
+
+@pytest.mark.parametrize("preset", SAMPLES)
+@pytest.mark.parametrize("key", PANELS)
+def test_a_panel_lives(make, key, preset):
+    panel = make(key, preset)
+    assert (panel.key, panel.title) == (key, PANELS[key].title)
+    assert panel.dirty
+    for colors in (theme.DARK, theme.LIGHT):
+        panel.redraw()
+        assert not panel.dirty
+        assert re.search(r"\d", panel.summary()), "numbers are told in words too"
+        assert not panel.grab().isNull()
+        panel.restyle(colors)
+        assert panel.dirty
+    panel.set_wished(Hyperparameters(rank=1))
+    panel.redraw()
+
+
+@pytest.mark.parametrize("key", PANELS)
+def test_an_empty_panel_says_so(make, key):
+    panel = make(key)
+    panel.redraw()
+    assert panel.summary()
+    loaded, *rest = samples("digits", 10)
+    panel.reset(loaded)
+    panel.redraw()
+    assert panel.summary()
+    panel.receive(rest)
+    panel.redraw()
+    panel.reset(loaded)  # afresh: nothing of the old run is left
+    panel.redraw()
+    assert not panel.grab().isNull()
+
+
+@pytest.mark.parametrize("key", PANELS)
+def test_a_hidden_panel_collects_without_drawing(make, key, monkeypatch):
+    panel = make(key, show=False)
+    loaded, *rest = samples("digits", 50)
+    monkeypatch.setattr(panel, "redraw", lambda: pytest.fail("receive must not draw"))
+    panel.reset(loaded)
+    for record in rest:
+        panel.receive([record])
+    assert panel.dirty
+    monkeypatch.undo()
+    panel.show()
+    panel.redraw()
+    assert not panel.dirty
+
+
+def test_records_of_other_rooms_leave_a_panel_clean(make):
+    panel = make("counts", "digits")
+    panel.redraw()
+    panel.receive([StepRecord(5000, 0.1, 1e-3, 1.0)])
+    assert not panel.dirty
+
+
+def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
+    panel = make("loss", "known-rank")
+    panel.redraw()
+    assert "r=8 is 0" in panel._floor_text.toPlainText()
+    shown = [text.toPlainText() for text in panel._mark_texts if text.isVisible()]
+    assert "r 2→8" in shown
+    panel.receive([AppliedRecord(200, Hyperparameters(rank=2, alpha=2), (("rank", 8, 2),))])
+    panel.redraw()
+    assert panel._floor_text.toPlainText() == "Eckart–Young tail at r=2"
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 0.0, 1e-300, -1.0])
+@pytest.mark.parametrize("log", [True, False])
+def test_loss_takes_any_value(make, loss, log):
+    panel = make("loss", "digits", steps=20)
+    panel._log.setChecked(log)
+    panel.receive([StepRecord(21 + i, loss, 1e-3, 1.0) for i in range(3)])
+    panel.redraw()
+    assert not panel.grab().isNull()
+    assert ("not finite" in panel.summary()) == (not math.isfinite(loss))
+
+
+def test_loss_stands_still_after_a_hand_moved_it_until_followed(make, qtbot):
+    panel = make("loss", "digits")
+    panel.redraw()
+    plot = panel._plot
+    plot.view.setRange(xRange=(50, 60), padding=0)
+    plot.view.sigRangeChangedManually.emit([True, True])
+    panel.receive([StepRecord(1000, 0.1, 1e-3, 1.0)])
+    panel.redraw()
+    assert plot.view.viewRange()[0] == [50, 60]
+    assert plot.follow_button.isVisible()
+    plot.follow_button.click()
+    assert plot.view.viewRange()[0][1] >= 1000
+    assert not plot.follow_button.isVisible()
+
+
+def test_loss_draws_no_more_points_than_columns_however_many_steps(make):
+    panel = make("loss", "digits", steps=2)
+    panel.receive([StepRecord(s, 1.0 + s % 7, 1e-3, s / 900) for s in range(3, 60_000)])
+    panel.redraw()
+    assert len(panel._raw.getData()[0]) <= 2 * panel._plot.columns() + 4
+
+
+def test_smoothing_follows_decades_and_ignores_failures():
+    smoothing = Smoothing()
+    for step in range(400):
+        value = smoothing.add(10.0 ** (-step / 50))
+    assert value < 1e-7
+    assert smoothing.add(math.nan) == pytest.approx(value)
+    assert smoothing.add(0.0) > 0.5 * value
+
+
+def test_a_drag_becomes_one_label():
+    edits = [(step, "α", str(step), str(step + 1)) for step in range(100, 200)]
+    assert gathered(edits, 10) == [(100, 199, "α 100→200")]
+    assert len(gathered([*edits, (500, "α", "200", "9")], 10)) == 2
+
+
+def test_spectrum_foretells_what_a_smaller_rank_discards(make):
+    panel = make("spectrum", "known-rank")
+    panel.set_wished(Hyperparameters(rank=2))
+    panel.redraw()
+    assert "rank 2 would discard 4.5 % of ΔW’s energy" in panel.summary()
+    assert energy_beyond(np.array([3.0, 4.0]), 1) == pytest.approx(0.64)
+    assert energy_beyond(np.zeros(3), 1) == 0.0
+    panel.set_wished(Hyperparameters(rank=8))
+    panel.redraw()
+    assert "discard" not in panel.summary()
+
+
+def test_spectrum_of_zero_is_a_friendly_sentence(make):
+    panel = make("spectrum", "digits")
+    record = panel._last
+    zero = [
+        type(layer)(layer.name, np.zeros(8), 0, math.nan, math.nan, 0.0, 8, 16.0, 2.0)
+        for layer in record.layers
+    ]
+    panel.receive([SpectrumRecord(0, tuple(zero))])
+    panel.redraw()
+    assert panel.summary() == "ΔW is zero."
+    panel.receive([record])
+    panel.redraw()
+    assert "numerical rank" in panel.summary()
+
+
+def test_spectrum_chooser_shows_one_layer(make):
+    panel = make("spectrum", "digits")
+    panel._chooser.setCurrentText("net.2")
+    assert "net.2" in panel.summary()
+    panel._log.setChecked(False)
+    panel.redraw()
+
+
+def test_counts_move_before_the_rank_is_applied(make):
+    panel = make("counts", "digits")
+    panel.redraw()
+    assert panel._adapter.text() == "4,688"
+    panel.set_wished(Hyperparameters(rank=64))
+    panel.redraw()
+    expected = 64 * (128 + 64) + 64 * 256 + 10 * 138  # the last layer is capped at 10
+    assert panel._adapter.text() == f"{expected:,}"
+    assert panel._applied_text.property("role") == "waiting"
+    assert "4,688" in panel.summary()
+
+
+def test_counts_of_full_fine_tuning_are_everything(make):
+    panel = make("counts")
+    loaded = samples("digits", 2)[0]
+    values = {**vars(loaded), "variant": "full"}
+    panel.reset(LoadedRecord(**values))
+    panel.set_wished(Hyperparameters(rank=64))
+    panel.redraw()
+    assert panel._adapter.text() == f"{sum(o * i for o, i in [(128, 64), (128, 128), (10, 128)]):,}"
+
+
+def test_before_after_shows_gain_and_forgetting(make):
+    panel = make("before_after", "digits")
+    panel.redraw()
+    assert panel._figures[0].text().startswith("+97")
+    assert panel._figures[1].text().startswith("−")
+    pairs = {pair.name: pair for pair in panel.pairs()}
+    assert pairs["9"].trained
+    assert pairs["3"].points < 0
+
+
+def test_before_after_equals_the_base_while_the_adapter_is_off(make):
+    panel = make("before_after", "digits")
+    off = AppliedRecord(200, Hyperparameters(enabled=False), (("enabled", True, False),))
+    panel.receive([off])
+    panel.redraw()
+    assert all(pair.off == pair.on for pair in panel.pairs())
+    assert "off" in panel.summary()
+
+
+def test_before_after_without_classes_compares_losses(make):
+    panel = make("before_after", "known-rank")
+    panel.receive([EvalRecord(500, True, 0.0)])
+    panel.redraw()
+    assert "0.189 off, 0 on" in panel.summary()

@@ -1,0 +1,191 @@
+"""The real window on the real engine, driven through its widgets as a person would."""
+
+import json
+import random
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from lora_lab.presets import get_preset, list_presets
+from lora_lab.records import State
+from lora_lab.ui.app import new_session
+from lora_lab.ui.main_window import MainWindow
+
+
+@pytest.fixture
+def lab(qtbot):
+    """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
+    made = MainWindow(new_session, list_presets())
+    made.ask = lambda *texts: True
+    made.show()
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
+    made.deleteLater()
+
+
+def open_preset(qtbot, lab, name, **hyper):
+    config = get_preset(name).config
+    lab.open(config.model_copy(update={"hyper": config.hyper.model_copy(update=hyper)}))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+
+
+def press_space(qtbot, lab):
+    lab.activateWindow()
+    qtbot.waitActive(lab)
+    QTest.keyClick(lab, Qt.Key.Key_Space)
+
+
+def drag(slider, notches):
+    """Hold the handle, move it notch by notch, let it go."""
+    slider.setSliderDown(True)
+    for _ in range(abs(notches)):
+        slider.setValue(slider.value() + (1 if notches > 0 else -1))
+    slider.setSliderDown(False)
+
+
+def engine_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("lora-lab")]
+
+
+def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
+    open_preset(qtbot, lab, "digits")
+    assert lab.strip.state_label.text() == "Ready"
+    assert "CPU" in lab.setup_dock.device_combo.currentText()
+
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 50, timeout=20_000)
+
+    applied = []
+    lab.sessions.applied.connect(applied.append)
+    rank, alpha = lab.hyper_dock.sliders["rank"], lab.hyper_dock.sliders["alpha"]
+    before = lab.hyper_dock.wished
+    drag(rank.slider, +8)
+    drag(alpha.slider, -8)
+    qtbot.waitUntil(
+        lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.wished, timeout=5000
+    )
+    assert rank.value() > before.rank
+    assert alpha.value() < before.alpha
+    assert lab.state is State.RUNNING
+
+    lab.commands.adapter.trigger()
+    seen = []
+    lab.sessions.evaluated.connect(seen.append)
+    qtbot.waitUntil(lambda: any(not record.enabled for record in seen), timeout=10_000)
+    lab.commands.adapter.trigger()
+    qtbot.waitUntil(lambda: seen[-1].enabled, timeout=10_000)
+
+    lab.commands.export.trigger()
+    dialog = lab._export_dialog
+    dialog.folder_edit.setText(str(tmp_path / "adapter"))
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size > 0
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert config["r"] == rank.value()
+    assert len(dialog._values["sha"].text()) == 64
+
+    step = lab.sessions.step
+    with qtbot.waitSignal(lab.left, timeout=20_000):
+        lab.close()
+    assert lab.sessions.step >= step
+    assert not lab.isVisible()
+    assert engine_threads() == []
+
+
+def test_known_rank_falls_to_zero_when_the_rank_is_dragged_to_four(qtbot, lab):
+    open_preset(qtbot, lab, "known-rank", rank=2)
+    losses = []
+    lab.sessions.stepped.connect(lambda record: losses.append(record.loss))
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 600, timeout=30_000)
+    plateau = losses[-1]
+    lab.hyper_dock.sliders["rank"].edit.setValue(4)
+    qtbot.waitUntil(lambda: losses[-1] < 1e-6 * plateau, timeout=30_000)
+
+
+def test_an_untrained_adapter_is_refused_in_the_dialog_and_as_a_notice(qtbot, lab, tmp_path):
+    open_preset(qtbot, lab, "digits")
+    lab.commands.export.trigger()
+    dialog = lab._export_dialog
+    dialog.folder_edit.setText(str(tmp_path / "adapter"))
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
+    assert dialog._outcome.text()
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)
+    assert lab.notice_bar.notice.severity == "error"
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_checkpoint_that_is_none_leaves_the_open_run(qtbot, lab, tmp_path):
+    open_preset(qtbot, lab, "digits")
+    path = tmp_path / "not_a_checkpoint.safetensors"
+    path.write_bytes(b"hello")
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=10_000)
+    lab.open_checkpoint(str(path))
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
+    assert path.name in lab.notice_bar.notice.message
+    qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=10_000)
+    step = lab.sessions.step
+    qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
+    assert len(engine_threads()) == 1
+
+
+def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
+    open_preset(qtbot, lab, "digits")
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=10_000)
+    rng = random.Random(0)
+    applied, counts = [], []
+    lab.sessions.applied.connect(applied.append)
+    lab.sessions.counted.connect(counts.append)
+    sliders = lab.hyper_dock.sliders
+    modes = list(lab.hyper_dock._mode_buttons.values())
+    for _ in range(500):
+        name = rng.choice([*sliders, "mode", "adapter", "pause"])
+        if name == "mode":
+            rng.choice(modes).click()
+        elif name == "adapter":
+            lab.commands.adapter.trigger()
+        elif name == "pause":
+            lab.commands.train.trigger()
+            lab.commands.train.trigger()
+        elif name == "learning_rate":  # huge rates are another test's: here nothing may go NaN
+            sliders[name].edit.setValue(10 ** rng.uniform(-6, -3.5))
+        elif name == "alpha":
+            sliders[name].edit.setValue(2 ** rng.uniform(-3, 4))
+        else:
+            slider = sliders[name].slider
+            drag(slider, rng.randint(slider.minimum(), slider.maximum()) - slider.value())
+        if rng.random() < 0.3:
+            qtbot.wait(1)
+    wished = lab.hyper_dock.wished
+    qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper == wished, timeout=20_000)
+    deadline = time.monotonic() + 5
+    while lab.state is not State.RUNNING and time.monotonic() < deadline:
+        qtbot.wait(20)
+    assert lab.state is State.RUNNING, lab.notice_bar.notice
+    step = lab.sessions.step
+    qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
+    shapes = [layer.shape for layer in lab._loaded.layers]
+    expected = sum(min(wished.rank, *shape) * sum(shape) for shape in shapes)
+    assert counts[-1].adapter == expected
+    assert lab.commands.adapter.isChecked() == wished.enabled
+
+
+def test_stop_saves_and_restart_begins_again(qtbot, lab):
+    open_preset(qtbot, lab, "digits")
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 20, timeout=10_000)
+    with qtbot.waitSignal(lab.sessions.ended, timeout=10_000):
+        lab.commands.stop.trigger()
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)
+    assert "kept in" in lab.notice_bar.notice.message
+    lab.commands.restart.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
+    assert lab.sessions.step == 0
