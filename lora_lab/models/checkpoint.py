@@ -34,7 +34,9 @@ def read_state(path: str | Path) -> dict[str, torch.Tensor]:
             state = _read(file, size)
         _check(state)
     except CheckpointError as error:
-        raise CheckpointError(f"{path.name}: {error}") from None
+        # What the file says about itself may stand in the message; it must not steer a terminal.
+        message = "".join(c if c.isprintable() else "?" for c in f"{path.name}: {error}")
+        raise CheckpointError(message) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CheckpointError(f"{path.name}: cannot be read ({reason.lower()}).") from error
@@ -94,7 +96,7 @@ def _read(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     if size < 8:
         raise CheckpointError(f"the file has only {size} bytes. Download or save it again.")
     raise CheckpointError(
-        "this is neither safetensors nor a PyTorch archive. Choose a .safetensors or .pt checkpoint."
+        "this is neither safetensors nor a PyTorch archive. Choose a .safetensors or .pt file."
     )
 
 

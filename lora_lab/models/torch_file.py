@@ -99,7 +99,7 @@ def _load(file: BinaryIO) -> Any:
     file.seek(0)
     try:
         blocked = get_unsafe_globals_in_checkpoint(file)
-    except Exception as error:  # noqa: BLE001 (a hostile pickle may raise anything)
+    except Exception as error:  # a hostile pickle may raise anything
         raise CheckpointError(f"its table of contents is damaged. {DAMAGED}") from error
     if blocked:
         raise CheckpointError(_blocked(blocked))
@@ -114,8 +114,8 @@ def _load(file: BinaryIO) -> Any:
         raise CheckpointError(
             "it holds more than plain tensors, which is not loaded. Save a state_dict()."
         ) from error
-    except Exception as error:  # noqa: BLE001 (so may a hostile archive)
-        reason = str(error).strip().split("\n")[0][:120] or type(error).__name__
+    except Exception as error:  # and so may a hostile archive
+        reason = str(error).strip().split("\n")[0].split(". ")[0][:120] or type(error).__name__
         raise CheckpointError(f"its tensors cannot be built ({reason}). {DAMAGED}") from error
 
 

@@ -7,8 +7,6 @@ from lora_lab.tasks.digits import DigitsTask
 from lora_lab.tasks.known_rank import KnownRankTask
 from lora_lab.tasks.mnist import MnistTask
 
-TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (DigitsTask, KnownRankTask, MnistTask)
-}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (DigitsTask, KnownRankTask, MnistTask)}
 
 __all__ = ["TASKS", "Evaluation", "Task"]

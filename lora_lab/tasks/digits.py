@@ -68,7 +68,9 @@ class DigitsTask(Task):
 
     def base_model(self) -> nn.Module:
         """The net of `config.model`, or the shipped one, which never saw a 9."""
-        path = Path(self.config.model) if self.config.model else paths.demo("digits_base.safetensors")
+        path = (
+            Path(self.config.model) if self.config.model else paths.demo("digits_base.safetensors")
+        )
         net = mlp_from_state(read_state(path), path.name)
         check_fits(net, self.inputs, len(self.classes), path.name)
         return net

@@ -23,6 +23,7 @@ class Actions(QObject):
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
         self._icons: dict[QAction, str] = {}
+        self._toggle: QWidget | None = None
         tr = self.tr
         self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
         self.stop = self._action(
@@ -110,7 +111,8 @@ class Actions(QObject):
         toolbar.addAction(self.adapter)
         # The switch itself says on or off; a pressed-in frame around it would say it twice.
         toggle = toolbar.widgetForAction(self.adapter)
-        toggle.setStyleSheet("QToolButton, QToolButton:checked { background: transparent; }")
+        self._toggle = toggle
+        self._style_toggle()
         toolbar.setIconSize(QSize(20, 20))
         widest = toggle.fontMetrics().horizontalAdvance(self.tr("Adapter off"))
         toggle.setMinimumWidth(widest + 58)
@@ -126,9 +128,9 @@ class Actions(QObject):
         for action, name in self._icons.items():
             color = colors.on_accent if action is self.train else colors.text
             action.setIcon(icon(name, color, colors.marker))
-        self.adapter.setIcon(
-            switch(colors.accent, colors.muted, colors.on_accent, colors.marker)
-        )
+        self.adapter.setIcon(switch(colors.accent, colors.muted, colors.on_accent, colors.marker))
+        if self._toggle is not None:
+            self._style_toggle()
 
     def show_train(self, text: str, name: str) -> None:
         """The words and the icon of the train action: what pressing it would do now."""
@@ -137,6 +139,12 @@ class Actions(QObject):
         self._icons[self.train] = name
         self.train.setText(text)
         self.train.setIcon(icon(name, self._colors.on_accent, self._colors.marker))
+
+    def _style_toggle(self) -> None:
+        self._toggle.setStyleSheet(
+            "QToolButton, QToolButton:checked { background: transparent; }"
+            f"QToolButton:disabled {{ color: {self._colors.marker}; }}"
+        )
 
     def _sync_train_button(self) -> None:
         button, action = self._train_button, self.train

@@ -66,6 +66,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
         else:
             window.open(config)
 
+    window.announce(config)
     window.painted.connect(first_painted)
     window.left.connect(app.quit)
     window.show()

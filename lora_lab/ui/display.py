@@ -1,4 +1,4 @@
-"""Whether a window can be opened here, found out before Qt is asked, which aborts the process if not."""
+"""Whether a window can be opened here; asked before Qt is, which would abort the process."""
 
 from __future__ import annotations
 

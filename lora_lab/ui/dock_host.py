@@ -1,4 +1,4 @@
-"""Where the docks live: the default layout, its keeping in the settings file, and the way back to it.
+"""Where the docks live: the default layout, keeping it, and the way back to it.
 
 It is a QMainWindow inside the window, so that the notice bar can stand above all docks.
 """
@@ -100,7 +100,9 @@ class DockHost(QMainWindow):
         grid = self._panel_docks
         each = (width - left) // 2
         if self._left and grid:
-            self.resizeDocks([self._left[0], grid[0]], [left, width - left], Qt.Orientation.Horizontal)
+            self.resizeDocks(
+                [self._left[0], grid[0]], [left, width - left], Qt.Orientation.Horizontal
+            )
         if len(self._left) == 2:
             upper, lower = self._left
             # The sliders in full and a note of two lines, if the window has the room.

@@ -1,7 +1,7 @@
-"""Export: choose a folder, ask before an adapter is replaced, and show what the re-reading measured.
+"""Export: choose a folder, ask before an adapter is replaced, show what the re-reading measured.
 
-The file itself is written by a command on the session thread between two steps; this dialog asks for
-it and shows the report. A refusal is shown here and as a notice; what stood in the folder stands.
+The file is written by a command on the session thread between two steps; this dialog asks for it
+and shows the report. A refusal is shown here and as a notice; what stood in the folder stands.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QIcon, QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,

@@ -24,7 +24,14 @@ from PySide6.QtWidgets import (
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.records import ErrorRecord, ExportedRecord, LoadedRecord, SavedRecord, State, StateRecord
+from lora_lab.records import (
+    ErrorRecord,
+    ExportedRecord,
+    LoadedRecord,
+    SavedRecord,
+    State,
+    StateRecord,
+)
 from lora_lab.training.commands import Evaluate, Export, Save
 from lora_lab.ui import theme
 from lora_lab.ui.about import about_page, shortcuts_page
@@ -113,6 +120,15 @@ class MainWindow(QMainWindow):
         """Whether every session has ended and the window is away for good."""
         return self._may_close
 
+    def announce(self, config: RunConfig) -> None:
+        """Show what is going to be opened, so that the first paint is not an empty form."""
+        self.setup_dock.show_config(config)
+        self.hyper_dock.set_wished(config.hyper)
+        for panel in self.panels:
+            panel.say(" ")
+        self.panels[0].say(self.tr("Loading the engine…"))
+        self._show_state()
+
     def open(self, config: RunConfig) -> None:
         """Open `config` beside what is shown; a run that is training is asked about first."""
         if self.sessions.running and not self.ask(
@@ -186,6 +202,8 @@ class MainWindow(QMainWindow):
         self._saved_in = ""
         stage = f" ({record.stage})" if record.stage else ""
         self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
+        for panel in self.panels:
+            panel.say("")  # what `announce` said; the panel itself is reset after this
         self.strip.reset(record)
         self.setup_dock.reset(record)
         self.hyper_dock.reset(record)
@@ -338,8 +356,9 @@ class MainWindow(QMainWindow):
             action.setEnabled(ready)
         for action in (commands.stop, commands.save):
             action.setEnabled(begun)
-        commands.restart.setEnabled(not self._leaving and self.setup_dock.config is not None)
-        commands.open.setEnabled(not self._leaving)
+        known = self.setup_dock.config is not None and not self._leaving
+        commands.restart.setEnabled(known and not sessions.opening)
+        commands.open.setEnabled(known)
         self.host.setEnabled(not self._leaving)
         if sessions.shown is not None:
             self.strip.set_state(state, sessions.step)
@@ -347,7 +366,7 @@ class MainWindow(QMainWindow):
             self.strip.say(self.tr("Stopping…"))
         elif sessions.opening:
             self.strip.say(self.tr("Loading…"))
-        elif sessions.shown is None and self.setup_dock.config is not None:
+        elif sessions.shown is None and sessions.gave_up:
             self.strip.say(self.tr("Nothing is open"))
 
     def _connect_sessions(self) -> None:

@@ -1,7 +1,7 @@
 """The one place where errors and news are shown: a bar at the top of the window, never modal.
 
-`Notices` gathers from any thread: what the window says itself, uncaught exceptions of the GUI thread
-and of plain threads, and Qt's own critical messages. `NoticeBar` shows them one after the other.
+`Notices` gathers from any thread: what the window says itself, uncaught exceptions of the GUI
+thread and of plain threads, and Qt's critical messages. `NoticeBar` shows one after the other.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Notices(QObject):
             self._on_exception(arguments.exc_type, value, arguments.exc_traceback)
 
     def _on_qt_message(self, kind, context, message) -> None:
-        # Qt's warnings concern programmers: they go to the log. What is critical concerns everybody.
+        # Qt's warnings concern programmers and go to the log; what is critical concerns everybody.
         if kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg):
             log.error("Qt: %s", message)
             self.error(f"Qt: {message}")

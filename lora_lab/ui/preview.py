@@ -61,7 +61,7 @@ def _digits(steps: int) -> list[Record]:
     hyper = Hyperparameters(rank=4, alpha=8)
     classes = tuple(str(digit) for digit in range(10))
     total = (36, 36, 35, 37, 36, 37, 37, 36, 33, 36)
-    off = tuple(t if i not in (1, 8) else t - 2 for i, t in enumerate(total[:9])) + (1,)
+    off = (36, 34, 35, 37, 36, 37, 37, 36, 31, 1)
     per_layer = tuple((n, 4 * sum(s)) for n, s in shapes.items())
     records: list[Record] = [
         LoadedRecord(
@@ -75,7 +75,8 @@ def _digits(steps: int) -> list[Record]:
     course = 7.5 * np.exp(-np.arange(steps) / (steps / 22)) + 0.025
     course[steps // 2 :] *= 0.55
     for step in range(1, steps + 1):
-        records.append(StepRecord(step, float(course[step - 1] * noise[step - 1]), 1e-3, step / 800))
+        loss = float(course[step - 1] * noise[step - 1])
+        records.append(StepRecord(step, loss, 1e-3, step / 800))
         if step == steps // 2:
             hyper = Hyperparameters(rank=8, alpha=16)
             changes = (("rank", 4, 8), ("alpha", 8.0, 16.0))

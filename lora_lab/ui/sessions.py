@@ -55,6 +55,7 @@ class Sessions(QObject):
         self._old: list[SessionBridge] = []
         self._resume_shown = False  # it was paused for a candidate that may fail
         self._leaving = False
+        self.gave_up = False  # the last thing that was opened could not be
         self.state = State.CLOSED
         self.step = 0
 
@@ -97,7 +98,7 @@ class Sessions(QObject):
             self._resume_shown = True
             self._shown.session.controls.pause()
         bridge = SessionBridge(self._open_session(config), self)
-        self._candidate = bridge
+        self._candidate, self.gave_up = bridge, False
         bridge.loaded.connect(lambda record: self._on_loaded(bridge, record))
         bridge.state_changed.connect(lambda record: self._on_state(bridge, record))
         bridge.closed.connect(lambda: self._on_closed(bridge))
@@ -190,7 +191,7 @@ class Sessions(QObject):
             self._old.remove(bridge)
             bridge.deleteLater()
         elif bridge is self._candidate:
-            self._candidate = None
+            self._candidate, self.gave_up = None, True
             bridge.deleteLater()
             if self._resume_shown and self.serving:
                 self._shown.session.controls.resume()

@@ -1,7 +1,7 @@
-"""Make the demo data: python resources/demo/make_demo.py (needs scikit-learn, which the lab does not).
+"""Make the demo data: python resources/demo/make_demo.py
 
 Writes `digits.safetensors` and `digits_base.safetensors` beside this file, the same bytes each time
-on one machine.
+on one machine. It needs scikit-learn; the lab does not.
 """
 
 from __future__ import annotations

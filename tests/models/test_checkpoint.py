@@ -4,6 +4,7 @@ import collections
 import io
 import json
 import os
+import random
 import struct
 import zipfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def saved(value) -> bytes:
 
 
 def rezipped(raw: bytes, change, compress=zipfile.ZIP_STORED) -> bytes:
-    """A copy of the archive with `change(name, data)` applied to each member; None leaves it out."""
+    """A copy of the archive with `change(name, data)` for each member; None leaves it out."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w", compress) as new:
         for name in old.namelist():
@@ -141,8 +142,7 @@ BAD = {
     "deep.safetensors": (container(b'{"a":' + b"[" * 200_000), "not JSON"),
     "many.safetensors": (
         container(
-            b'{"x":%s}'
-            % b",".join([b'{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'] * 100_001)
+            b'{"x":%s}' % b",".join([b'{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'] * 100_001)
         ),
         "more than 100,000 tensors",
     ),
@@ -280,6 +280,33 @@ def test_good_archives(tmp_path):
     state = read_state(tmp_path / "tied.pt")
     assert state["a"].data_ptr() == state["b"].data_ptr()
     assert torch.equal(state["a"], tied)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_damage_never_escapes_as_another_error(seed, tmp_path):
+    dice = random.Random(seed)
+    path = tmp_path / "x.bin"
+
+    def damaged(raw):
+        raw = bytearray(raw)
+        for _ in range(dice.choice([1, 2, 8])):
+            raw[dice.randrange(min(len(raw), 400))] = dice.randrange(256)
+        return bytes(raw)
+
+    def damaged_pickle(raw):  # with a CRC that fits
+        return rezipped(raw, lambda name, data: damaged(data) if name.endswith("pkl") else data)
+
+    messages = []
+    for _ in range(100):
+        change = dice.choice([damaged, damaged_pickle])
+        raw = saved(GOOD) if change is damaged_pickle else dice.choice([saved, save])(GOOD)
+        path.write_bytes(change(raw))
+        try:
+            read_state(path)
+        except CheckpointError as error:
+            messages.append(str(error))
+    assert messages
+    assert all(message.isprintable() and len(message) < 300 for message in messages)
 
 
 def test_odd_names_are_read_and_shown_escaped(tmp_path):

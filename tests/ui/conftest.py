@@ -1,4 +1,4 @@
-"""A session without torch or threads, so that the window can be tested in every mood it may have."""
+"""A session without torch or threads: the window is tested in every mood that it may have."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The scrolling column that both settings docks are laid in: never cut off at the side or squeezed."""
+"""The scrolling column of a settings dock: never cut off at the side, never squeezed."""
 
 from __future__ import annotations
 

@@ -107,6 +107,8 @@ class HyperparametersDock(QDockWidget):
     def set_wished(self, hyper: Hyperparameters) -> None:
         """Move the controls without saying that the person did."""
         self._wished = hyper
+        if not self.isEnabled():
+            self._applied = hyper  # nothing is applied yet, so nothing differs from it
         for name, slider in self.sliders.items():
             before = slider.blockSignals(True)
             slider.setValue(getattr(hyper, name))

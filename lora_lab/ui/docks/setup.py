@@ -1,7 +1,7 @@
 """What is opened: preset, data, base model, device, and the settings that are fixed for a run.
 
-Choosing a preset or a device opens it at once; the fixed settings apply on restart, and the dock says
-so as long as they differ from the run that is shown.
+Choosing a preset or a device opens it at once; the fixed settings apply on restart, and the dock
+says so as long as they differ from the run that is shown.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ class SetupDock(QDockWidget):
             (self.tr("Learns"), (self._learns,)),
             (self.tr("&Init"), (self._variant, self.init_combo)),
             (self.tr("S&teps"), (self.steps_box,)),
-            (self.tr("&Batch"), (self.batch_box, _muted(self.tr("S&eed"), self.seed_box), self.seed_box)),
+            (
+                self.tr("&Batch"),
+                (self.batch_box, _muted(self.tr("S&eed"), self.seed_box), self.seed_box),
+            ),
         ):
             self._add_row(label, fields)
         self.seed_box.setAccessibleName(self.tr("Seed"))
@@ -167,6 +170,9 @@ class SetupDock(QDockWidget):
         for widget in quiet:
             widget.blockSignals(False)
         self._variant.setText(config.variant)
+        if self._loaded is None:
+            self._base.setText("…")
+            self._learns.setText("…")
         self._show_preset(self.preset, config.data)
         self._show_device(config.device)
         self._on_edited()

@@ -213,4 +213,10 @@ class CountsPanel(Panel):
 
 def _percent(share: float) -> str:
     share *= 100
-    return f"{share:.3g} %" if 1e-3 <= share < 99.95 else f"{share:.3f} %" if share < 1 else f"{share:.0f} %"
+    return (
+        f"{share:.3g} %"
+        if 1e-3 <= share < 99.95
+        else f"{share:.3f} %"
+        if share < 1
+        else f"{share:.0f} %"
+    )

@@ -230,7 +230,7 @@ class LossPanel(Panel):
         self._plot.show_range((0, max(right, 1)), (low, high))
 
     def _draw_references(self) -> None:
-        (x0, x1), (y0, y1) = self._plot.view.viewRange()
+        (x0, x1), (y0, _) = self._plot.view.viewRange()
         seen = math.isfinite(self._baseline)
         self._base_line.setVisible(seen)
         self._base_text.setVisible(seen)
@@ -337,7 +337,7 @@ class LossPanel(Panel):
     def summary(self) -> str:
         if not len(self._train):
             return "No loss yet."
-        x, y = self._smoothed.window(0, self._smoothed.last_step or 0, 10)
+        _, y = self._smoothed.window(0, self._smoothed.last_step or 0, 10)
         now, before = self._smoothed.last_value, float(y[max(0, len(y) - 6)])
         trend = "steady" if abs(now - before) <= 0.02 * abs(before) else "falling"
         trend = "rising" if now > before and trend != "steady" else trend
@@ -358,9 +358,7 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def gathered(
-    edits: list[tuple[int, str, str, str]], reach: float
-) -> list[tuple[int, int, str]]:
+def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple[int, int, str]]:
     """Edits of one field that follow closely become one: (first step, last step, "α 8→31")."""
     runs: list[list] = []
     open_runs: dict[str, list] = {}

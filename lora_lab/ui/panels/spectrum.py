@@ -69,7 +69,9 @@ class SpectrumPanel(Panel):
 
         self._plot = plot = Plot("Singular values of ΔW", "index i", log_y=True)
         plot.bottom.setGrid(False)
-        self._bars, self._cut_bars, self._zeros = (pg.BarGraphItem(x=[], height=[], width=1) for _ in "123")
+        self._bars, self._cut_bars, self._zeros = (
+            pg.BarGraphItem(x=[], height=[], width=1) for _ in "123"
+        )
         self._true = pg.PlotCurveItem(connect="pairs")
         self._cut = pg.PlotCurveItem(connect="pairs")
         self._zero_texts = [pg.TextItem("zero", anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
@@ -157,17 +159,20 @@ class SpectrumPanel(Panel):
         widths = [max(len(layer.sigma), len(true)) for layer in shown]
         gap = max(1.0, 0.12 * max(widths))
         starts = np.concatenate([[0.0], np.cumsum(np.array(widths[:-1], float) + gap)])
-        parts = [_bars_of(layer, at) for layer, at in zip(shown, starts, strict=True)]
+        # Bars beyond what can be seen are thinned within each layer, so that every σ₁ stays.
+        stride = max(1, -(-sum(widths) // _MOST_BARS))
+        parts = [_bars_of(layer, at, stride) for layer, at in zip(shown, starts, strict=True)]
         x, sigma, index, nonzero = (np.concatenate(column) for column in zip(*parts, strict=True))
-        stride = max(1, -(-len(x) // _MOST_BARS))
-        x, sigma, index, nonzero = x[::stride], sigma[::stride], index[::stride], nonzero[::stride]
         low, high = self._fit(sigma[nonzero], true, float(starts[-1] + widths[-1]))
         top = self._scaled(sigma)
         wide = 0.74 * stride
+        thin = wide * self._plot.columns() < 2 * (starts[-1] + widths[-1])
         beyond = index > cut if cut else np.zeros(len(x), bool)
         for item, chosen in ((self._bars, nonzero & ~beyond), (self._cut_bars, nonzero & beyond)):
             height = np.maximum(top[chosen] - low, 0)
             item.setOpts(x=x[chosen], y0=np.full(len(height), low), height=height, width=wide)
+            # Without antialiasing a bar thinner than a pixel may vanish; an outline keeps it.
+            item.setOpts(pen=pen(item.opts["brush"]) if thin else pg.mkPen(None))
         stub = np.full(int((~nonzero).sum()), 0.012 * (high - low))
         self._zeros.setOpts(x=x[~nonzero], y0=np.full(len(stub), low), height=stub, width=wide)
         self._draw_true(true, starts)
@@ -198,7 +203,7 @@ class SpectrumPanel(Panel):
         return np.log10(np.maximum(sigma, 1e-30)) if self._log.isChecked() else sigma
 
     def _fit(self, sigma: np.ndarray, true: np.ndarray, right: float) -> tuple[float, float]:
-        """The y range: wide steps, at most twice a second, so that bars move and the axis stands."""
+        """The y range: in wide steps, at most twice a second; bars move and the axis stands."""
         values = np.concatenate([sigma, true])
         high = float(values.max())
         if self._log.isChecked():
@@ -258,7 +263,7 @@ class SpectrumPanel(Panel):
         ticks = []
         for name, at, width in zip(names, starts, widths, strict=True):
             letters = max(1, int((width + 1) * room))
-            text = name if len(name) <= letters else f"…{name[-max(1, letters - 1):]}"
+            text = name if len(name) <= letters else f"…{name[-max(1, letters - 1) :]}"
             ticks.append((at + (width + 1) / 2, text if letters > 1 else ""))
         self._plot.bottom.setTicks([ticks])
         self._plot.name_bottom("layers, σ₁ ≥ σ₂ ≥ … in each")
@@ -338,10 +343,10 @@ class SpectrumPanel(Panel):
         return f"{text}; {cut}." if cut else f"{text}."
 
 
-def _bars_of(layer: LayerSpectrum, start: float) -> tuple[np.ndarray, ...]:
+def _bars_of(layer: LayerSpectrum, start: float, stride: int) -> tuple[np.ndarray, ...]:
     """x, σ, index from 1, and whether it is above rounding error."""
-    index = np.arange(1, len(layer.sigma) + 1)
-    sigma = np.nan_to_num(layer.sigma, nan=0.0, posinf=0.0)
+    index = np.arange(1, len(layer.sigma) + 1, stride)
+    sigma = np.nan_to_num(layer.sigma[::stride], nan=0.0, posinf=0.0)
     return start + index, sigma, index, (index <= layer.numerical_rank) & (sigma > 0)
 
 

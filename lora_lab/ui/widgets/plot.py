@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QToolButton
 
@@ -36,7 +36,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def pen(color: str, width: float = 1, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """A cosmetic opaque pen: thick, translucent or antialiased ones cost seconds at 10,000 points."""
+    """A cosmetic opaque pen: thick and translucent ones cost seconds at 10,000 points."""
     made = QPen(QColor(color), width, style)
     made.setCosmetic(True)
     return made
@@ -50,8 +50,17 @@ class Axis(pg.AxisItem):
         self.log = log
         self.enableAutoSIPrefix(False)
         self.setStyle(
-            tickLength=0, maxTextLevel=1, tickTextOffset=6, hideOverlappingLabels=False
+            tickLength=0,
+            maxTextLevel=1,
+            tickTextOffset=6,
+            hideOverlappingLabels=False,
+            tickAlpha=255,  # opaque: a translucent grid costs 1 ms per frame
         )
+
+    def boundingRect(self) -> QRectF:
+        """Room for the labels at both ends, which pyqtgraph leaves out when there is a grid."""
+        along, across = (0, 10) if self.orientation == "left" else (22, 0)
+        return super().boundingRect().adjusted(-along, -across, along, across)
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list:
         """Decades first, then 2…9 between them where there is room."""
@@ -61,7 +70,7 @@ class Axis(pg.AxisItem):
         step = max(1, math.ceil(26 / per_decade))
         low = math.floor(minVal)
         decades = np.arange(math.ceil(minVal / step) * step, maxVal + 1e-9, step)
-        if step > 1 or per_decade < 45:
+        if step > 1 or per_decade < 70:
             return [(float(step), decades.tolist())]
         inner = (np.arange(low, maxVal + 1)[:, None] + np.log10(np.arange(2, 10))).ravel()
         inner = inner[(inner >= minVal) & (inner <= maxVal)]
@@ -128,7 +137,7 @@ class Plot(pg.PlotWidget):
         item = self.getPlotItem()
         item.hideButtons()
         item.setMenuEnabled(False)
-        item.setContentsMargins(2, 6, 10, 2)
+        item.setContentsMargins(2, 8, 18, 2)
         item.disableAutoRange()
         for axis in (self.left, self.bottom):
             axis.setGrid(255)

@@ -7,11 +7,14 @@ number of points asked for, not the number stored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 FAN = 16  # children of one bucket: the pyramid costs 1/15 of two float32, 0.53 bytes per point
+_FAR = 2**62  # beyond any step
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -72,7 +75,9 @@ class Series:
         arrays = [self._x, self._y, self._bad, *(a for level in self._levels for a in level)]
         return sum(a.size * a.view.itemsize for a in arrays)
 
-    def extend(self, steps: Sequence[int] | np.ndarray, values: Sequence[float] | np.ndarray) -> None:
+    def extend(
+        self, steps: Sequence[int] | np.ndarray, values: Sequence[float] | np.ndarray
+    ) -> None:
         """Append points. Costs the new points alone, whatever is stored already."""
         x = np.asarray(steps, np.int64)
         y = np.asarray(values, np.float64)
@@ -116,6 +121,11 @@ class Series:
                 array.view[first:] = reduced
             start, level = first, level + 1
 
+    def _place(self, x: float, side: Literal["left", "right"]) -> int:
+        # A float would make numpy turn every step into a float first: a cost of the whole length.
+        whole = math.ceil(x) if side == "left" else math.floor(x)
+        return int(np.searchsorted(self._x.view, np.int64(max(-_FAR, min(_FAR, whole))), side))
+
     def window(self, x0: float, x1: float, max_points: int) -> tuple[np.ndarray, np.ndarray]:
         """The curve over [x0, x1] and one neighbour on either side, as at most 2·max_points + 2.
 
@@ -124,8 +134,8 @@ class Series:
         does not shimmer. A gap is a nan.
         """
         x = self._x.view
-        first = max(0, int(np.searchsorted(x, x0, "left")) - 1)
-        last = min(len(x), int(np.searchsorted(x, x1, "right")) + 1)
+        first = max(0, self._place(x0, "left") - 1)
+        last = min(len(x), self._place(x1, "right") + 1)
         count = last - first
         if count <= 2 * max_points:
             y = self._y.view[first:last]
@@ -167,7 +177,7 @@ class Series:
         if not self._bad.size:
             return np.empty(0, np.int64)
         x, bad = self._x.view, self._bad.view
-        first = np.searchsorted(bad, np.searchsorted(x, x0, "left"), "left")
-        last = np.searchsorted(bad, np.searchsorted(x, x1, "right"), "left")
+        first = np.searchsorted(bad, self._place(x0, "left"), "left")
+        last = np.searchsorted(bad, self._place(x1, "right"), "left")
         stride = max(1, -(-int(last - first) // max_points))
         return x[bad[first:last:stride]]
