@@ -1,0 +1,164 @@
+"""The verbs as a newcomer runs them: JSON on stdout, one clear line for what can be mended."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from lora_lab.cli import app
+
+
+def verb(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished known-rank run and what its verb printed."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    done = verb("train", "--preset", "known-rank", "--rank", 4, "--alpha", 8, "--steps", 500,
+                "--seed", 0, "--device", "cpu", "--out", folder, "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return folder, done
+
+
+def test_train_prints_one_json_object(run):
+    folder, done = run
+    facts = json.loads(done.stdout)
+    assert facts["steps"] == 500
+    assert 0 <= facts["best_loss"] <= facts["final_loss"]
+    assert facts["parameters"] == {"adapter": 320, "frozen": 1536, "total": 1856}
+    (sigma,) = facts["singular_values"].values()
+    assert sigma == sorted(sigma, reverse=True)
+    assert sigma == pytest.approx([4, 2, 1, 0.5], rel=0.01)
+    assert facts["run"] == str(folder)
+    assert facts["seconds"] > 0
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.json", "metrics.jsonl", "adapter"}
+
+
+def test_every_step_is_in_the_metrics(run):
+    folder, _ = run
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines if line["record"] == "StepRecord"]
+    assert steps == list(range(1, 501))
+    assert {line["record"] for line in lines} >= {"LoadedRecord", "SpectrumRecord", "SavedRecord"}
+
+
+def test_the_same_seed_gives_the_same_run(run, tmp_path):
+    _, first = run
+    again = verb("train", "--preset", "known-rank", "--rank", 4, "--alpha", 8, "--steps", 500,
+                 "--out", tmp_path / "again", "--json")  # fmt: skip
+    first, again = json.loads(first.stdout), json.loads(again.stdout)
+    assert first["final_loss"] == again["final_loss"]
+    assert first["singular_values"] == again["singular_values"]
+
+
+def test_export_and_inspect(run, tmp_path):
+    folder, trained = run
+    target = tmp_path / "adapter"
+    done = verb("export", folder, "--format", "peft", "--out", target, "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["largest_error"] <= 1e-6
+    assert report["keys"] == 2
+    again = verb("export", folder, "--out", target)
+    assert again.exit_code == 1
+    assert "stands" in again.output or "exists" in again.output or "already" in again.output
+    assert verb("export", folder, "--out", target, "--overwrite").exit_code == 0
+    for path in (folder, target):
+        (layer,) = json.loads(verb("inspect", path, "--json").stdout)["layers"]
+        assert (layer["shape"], layer["rank"], layer["alpha"], layer["scaling"]) == (
+            [48, 32],
+            4,
+            8,
+            2,
+        )
+        trained_sigma = json.loads(trained.stdout)["singular_values"]["layer"]
+        assert layer["singular_values"] == pytest.approx(trained_sigma, rel=1e-6)
+        assert layer["numerical_rank"] == 4
+    table = verb("inspect", target).stdout
+    assert "layer" in table
+
+
+def test_devices_are_listed_with_the_reason_of_absence():
+    rows = json.loads(verb("devices", "--json").stdout)
+    assert rows[0]["name"] == "cpu"
+    assert rows[0]["available"]
+    assert all(row["available"] or row["reason"] for row in rows)
+    assert "cpu" in verb("devices").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "--preset"),
+        (["train", "--preset", "digit"], "Did you mean digits"),
+        (["train", "--preset", "digits", "--rank", "0"], "rank"),
+        (["train", "--preset", "digits", "--rank", "-2"], "rank"),
+        (["train", "--preset", "digits", "--alpha", "0"], "alpha"),
+        (["train", "--preset", "digits", "--alpha", "-1"], "alpha"),
+        (["train", "--preset", "digits", "--alpha", "nan"], "alpha"),
+        (["train", "--preset", "digits", "--lr", "inf"], "learning_rate"),
+        (["train", "--preset", "digits", "--device", "cuda:9"], "cuda:9"),
+        (["train", "--preset", "digits", "--device", "abacus"], "abacus"),
+        (["train", "--preset", "digits", "--model", "/nowhere/x.safetensors"], "x.safetensors"),
+        (["train", "--preset", "digits", "--init", "zeros"], "zeros"),
+        (["train", "--preset", "mnist-tutorial"], "--data"),
+        (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
+        (["inspect", "/nowhere"], "/nowhere"),
+        (["export", "/nowhere", "--out", "/tmp/x"], "/nowhere"),
+    ],
+)
+def test_what_can_be_mended_is_one_line_and_exit_1(arguments, words, tmp_path):
+    extra = ["--out", tmp_path / "run"] if arguments[0] == "train" else []
+    done = verb(*arguments, *extra)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert "Traceback" not in done.output
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_out_folder_in_use_is_refused_before_anything_is_trained(run):
+    folder, _ = run
+    done = verb("train", "--preset", "known-rank", "--steps", 5, "--out", folder)
+    assert done.exit_code == 1
+    assert "not empty" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["train", "--foo"], ["train", "--rank", "many"], ["export"]]
+)
+def test_usage_errors_exit_2(arguments):
+    assert verb(*arguments).exit_code == 2
+
+
+def test_an_untrained_run_exports_nothing(tmp_path):
+    """A rate so small that B stays zero in float32."""
+    folder = tmp_path / "run"
+    done = verb("train", "--preset", "digits", "--steps", 1, "--lr", "1e-60", "--out", folder)
+    assert done.exit_code == 0
+    refused = verb("export", folder, "--out", tmp_path / "adapter")
+    assert refused.exit_code == 1
+    assert "untrained" in refused.output or "ΔW" in refused.output
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_without_a_display_one_line_names_the_headless_verbs():
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "lora_lab"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "No display" in done.stderr
+    assert "lora-lab train" in done.stderr

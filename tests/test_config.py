@@ -1,0 +1,56 @@
+"""Settings: limits in one place, every wrong field named, frozen and JSON both ways."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed, checked
+from lora_lab.errors import ConfigError
+
+
+def test_every_knob_is_a_field_with_limits_inside_the_fields_own():
+    for name, knob in KNOBS.items():
+        assert name in Hyperparameters.model_fields
+        for value in (knob.minimum, knob.maximum):
+            changed(Hyperparameters(), **{name: value})
+        assert knob.help
+        assert Hyperparameters.model_fields[name].title == knob.label
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rank", 0), ("rank", -1), ("rank", 2.5), ("rank", "many"), ("rank", None),
+        ("alpha", 0), ("alpha", -1), ("alpha", float("nan")), ("alpha", float("inf")),
+        ("learning_rate", 0), ("learning_rate", float("nan")), ("weight_decay", -0.1),
+        ("dropout", 1.0), ("dropout", -0.1), ("alpha_mode", "both"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_named(field, value):
+    with pytest.raises(ConfigError, match=field):
+        changed(Hyperparameters(), **{field: value})
+
+
+def test_all_wrong_fields_are_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        checked(
+            RunConfig, {"task": "digits", "seed": -1, "max_steps": 0, "colour": "red"}, "x.json"
+        )
+    message = str(caught.value)
+    assert message.startswith("x.json: ")
+    assert all(word in message for word in ("seed", "max_steps", "colour"))
+
+
+def test_json_there_and_back():
+    config = RunConfig(task="digits", digits=(9,), hyper=Hyperparameters(rank=3, alpha=1.5))
+    assert checked(RunConfig, json.loads(config.model_dump_json())) == config
+
+
+def test_frozen():
+    with pytest.raises(ValidationError):
+        Hyperparameters().rank = 3
+
+
+def test_scaling():
+    assert Hyperparameters(rank=8, alpha=16).scaling == 2
