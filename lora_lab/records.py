@@ -15,7 +15,11 @@ from lora_lab.config import Hyperparameters
 
 
 class State(str, Enum):
-    """LOADING → PAUSED ⇄ RUNNING → FINISHED | STOPPED | FAILED → CLOSED; only Session sets it."""
+    """LOADING → PAUSED ⇄ RUNNING → FINISHED | STOPPED | FAILED → CLOSED; only Session sets it.
+
+    PAUSED at step 0 is "ready". FINISHED (all steps made) and STOPPED (ended early) keep the model
+    loaded: edits and commands are served, and training on leads back to RUNNING.
+    """
 
     LOADING = "loading"
     PAUSED = "paused"

@@ -110,7 +110,7 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "mnist-tutorial"], "--data"),
         (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
         (["inspect", "/nowhere"], "/nowhere"),
-        (["export", "/nowhere", "--out", "/tmp/x"], "/nowhere"),
+        (["export", "/nowhere", "--out", "/nowhere/adapter"], "/nowhere"),
     ],
 )
 def test_what_can_be_mended_is_one_line_and_exit_1(arguments, words, tmp_path):

@@ -21,7 +21,7 @@ from lora_lab.adapters.weights import LayerWeights
 def factor_sigma(A: torch.Tensor, B: torch.Tensor, scaling: torch.Tensor | float) -> torch.Tensor:
     """σ(s·B·A), descending, for A (…, r, in), B (…, out, r), s () or (…); r ≤ min(out, in).
 
-    Returns float64 (…, r) on the CPU. Half-precision factors are widened first, since QR has no
+    Returns float64 (…, r) on the CPU, nan where a factor is not finite. Half-precision factors are widened first, since QR has no
     kernel for them; the small core is multiplied and decomposed in float64, so that neither
     autocast nor TF32 touches it.
     """
@@ -31,7 +31,10 @@ def factor_sigma(A: torch.Tensor, B: torch.Tensor, scaling: torch.Tensor | float
     with torch.autocast(A.device.type, enabled=False):
         R_A = torch.linalg.qr(A.mT, mode="r").R.to("cpu", torch.float64)  # (…, r, r)
         R_B = torch.linalg.qr(B, mode="r").R.to("cpu", torch.float64)
-        sigma = torch.linalg.svdvals(R_B @ R_A.mT)
+        core = R_B @ R_A.mT
+        bad = ~torch.isfinite(core).all(-1).all(-1)  # svdvals would refuse the whole batch
+        sigma = torch.linalg.svdvals(core.masked_fill(bad[..., None, None], 0.0))
+        sigma.masked_fill_(bad[..., None], float("nan"))
     return sigma * torch.as_tensor(scaling, dtype=torch.float64).abs().unsqueeze(-1)
 
 

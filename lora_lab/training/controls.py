@@ -22,6 +22,7 @@ class Controls:
     def __init__(self, hyper: Hyperparameters, *, paused: bool = False) -> None:
         self._hyper = hyper
         self._paused = paused
+        self._finishing = False
         self._stopping = False
         self._commands: deque[Command] = deque()
         self._news = threading.Condition()
@@ -61,6 +62,19 @@ class Controls:
             self._paused = False
             self._news.notify()
 
+    def finish(self) -> None:
+        """End the run at the step in hand; the model stays loaded, and `resume` trains on."""
+        with self._news:
+            self._finishing = True
+            self._news.notify()
+
+    def take_finish(self) -> bool:
+        """Whether the end of the run was asked for since this was asked last."""
+        if not self._finishing:
+            return False
+        self._finishing = False
+        return True
+
     def stop(self) -> None:
         """Finish the step in hand, then leave the loop."""
         with self._news:
@@ -89,6 +103,7 @@ class Controls:
                 lambda: (
                     self._stopping
                     or not self._paused
+                    or self._finishing
                     or bool(self._commands)
                     or self._hyper is not applied
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def device_choices() -> list[DeviceChoice]:
     """cpu, every cuda device, and mps. Imports torch (seconds, the first time)."""
     import torch
 
-    choices = [DeviceChoice("cpu", f"CPU ({torch.get_num_threads()} threads)", True)]
+    choices = [DeviceChoice("cpu", f"CPU, {os.cpu_count()} cores", True)]
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             title = torch.cuda.get_device_name(index)

@@ -87,6 +87,10 @@ class Experiment:
         """What the optimizer trains, in the model's order."""
         return [p for layer in self.layers.values() for p in layer.adapter_parameters()]
 
+    def finite(self) -> bool:
+        """Whether every trained number is finite."""
+        return all(bool(torch.isfinite(p).all()) for p in self.parameters())
+
     def loaded(self) -> LoadedRecord:
         """What stands ready, for the window."""
         task, config = self.task, self.config

@@ -24,7 +24,7 @@ from lora_lab.training.nonfinite import LastGood, first_nonfinite
 from lora_lab.training.optim import schedule_factor
 from lora_lab.training.ration import Ration
 
-RESTING = (State.PAUSED, State.FINISHED)
+RESTING = (State.PAUSED, State.FINISHED, State.STOPPED)
 
 
 def train(
@@ -37,7 +37,7 @@ def train(
     """Run training steps until told to stop; yield what happened, in order.
 
     Without `linger` it ends after `max_steps`. With it, the model stays: edits, evaluations and
-    exports are served, and `controls.resume()` trains as many steps again.
+    exports are served, and `controls.resume()` trains `max_steps` more on a course of its own.
     """
     config, model, task = experiment.config, experiment.model, experiment.task
     optimizer = experiment.optimizer
@@ -56,6 +56,10 @@ def train(
         for command in controls.take_commands():
             yield from _served(command, experiment, folder())
         if (hyper := controls.hyper) is not experiment.hyper:
+            if not experiment.finite():  # nothing can be decomposed or rescaled
+                restored = last_good.restore()
+                message = f"The factors were not finite; the adapter of step {restored} is back."
+                yield ErrorRecord(experiment.step, message)
             applied = apply_hyper(experiment, hyper)
             parameters = experiment.parameters()  # a new rank makes new tensors
             last_good.remember()
@@ -64,6 +68,12 @@ def train(
             if controls.paused or _moves_evaluation(applied):
                 yield experiment.spectrum()
                 yield experiment.evaluate()
+        if controls.take_finish() and state is not State.STOPPED:
+            controls.pause()
+            state, leg_end = State.STOPPED, experiment.step
+            yield experiment.spectrum()
+            yield experiment.evaluate()
+            yield StateRecord(state, experiment.step)
         if controls.paused:
             if state not in RESTING:
                 state = State.PAUSED
@@ -71,7 +81,7 @@ def train(
                 yield StateRecord(state, experiment.step)
             continue
         if experiment.step >= leg_end:
-            leg_start, leg_end = leg_end, leg_end + config.max_steps
+            leg_start, leg_end = experiment.step, experiment.step + config.max_steps
         if state is not State.RUNNING:
             state = State.RUNNING
             yield StateRecord(state, experiment.step)

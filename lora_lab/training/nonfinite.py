@@ -30,7 +30,7 @@ class LastGood:
         if now >= self._due:
             self._due = now + self.interval
             # Only what is finite is good; the loss just seen was made by the tensors before.
-            if all(bool(torch.isfinite(p).all()) for p in self.experiment.parameters()):
+            if self.experiment.finite():
                 self.remember()
 
     def restore(self) -> int:

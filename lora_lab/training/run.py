@@ -47,7 +47,7 @@ def run(
         for record in train(experiment, controls, linger=linger, folder=lambda: journal.folder):
             yield from journal.note(record)
             yield record
-            if isinstance(record, StateRecord) and record.state is State.FINISHED:
+            if isinstance(record, StateRecord) and record.state in (State.FINISHED, State.STOPPED):
                 yield from journal.save()
         if save_at_end():
             yield from journal.save()

@@ -80,7 +80,6 @@ class Session:
         try:
             self._publish(StateRecord(State.LOADING, 0))
             self._work()
-            self._publish(StateRecord(State.STOPPED, self._step))
         except LabError as error:
             self._publish(StateRecord(State.FAILED, self._step, str(error), traceback.format_exc()))
         except Exception as error:  # noqa: BLE001 - a failure of any kind becomes a record

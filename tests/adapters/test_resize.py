@@ -6,7 +6,7 @@ from torch import nn
 
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.lora import LoRALayer
-from lora_lab.adapters.resize import _principal, rescale, resize
+from lora_lab.adapters.resize import principal_maps, rescale, resize
 
 
 def trained(dtype=torch.float64, rank=4, steps=30, alpha=8.0):
@@ -92,7 +92,7 @@ def test_shrinking_is_the_best_approximation(dtype, tolerance, rank):
 def test_the_moments_map_like_the_gradients():
     """g_B' = g_B·Nᵀ and g_A' = Mᵀ·g_A for any G."""
     layer, _, _, _ = trained()
-    M, N, _ = _principal(layer, 3)
+    M, N, _ = principal_maps(layer, 3)
     G = torch.randn(14, 10, dtype=torch.float64)
     A, B = layer.lora_A.detach(), layer.lora_B.detach()
     A2, B2 = N @ A, B @ M
@@ -103,19 +103,76 @@ def test_the_moments_map_like_the_gradients():
 def test_the_mapped_moments_arrive_in_the_optimizer():
     layer, optimizer, _, _ = trained()
     A, B = layer.lora_A, layer.lora_B
-    _, N, _ = _principal(layer, 3)
+    _, N, _ = principal_maps(layer, 3)
     state = {k: v.clone() for k, v in optimizer.state[B].items()}
     c = 3 / 4  # s/s' = r'/r at one α
     resize(layer, 3, 8.0, optimizer, generator())
     mapped = optimizer.state[layer.lora_B]
     torch.testing.assert_close(mapped["exp_avg"], state["exp_avg"] @ N.T / c)
-    torch.testing.assert_close(mapped["exp_avg_sq"], state["exp_avg_sq"] @ (N**2).T / c**2)
+    norms = A.detach().square().sum(1)
+    u = state["exp_avg_sq"] @ norms / norms.square().sum()
+    expected = torch.outer(u, (N @ A.detach()).square().sum(1)) / c**2
+    torch.testing.assert_close(mapped["exp_avg_sq"], expected)
     assert mapped["step"] == state["step"]
     assert A not in optimizer.state
     assert B not in optimizer.state
     held = [p for group in optimizer.param_groups for p in group["params"]]
     assert held[0] is layer.lora_A
     assert held[1] is layer.lora_B
+
+
+def test_growing_keeps_the_moments_of_the_old_directions():
+    layer, optimizer, _, _ = trained()
+    old = {
+        p: {k: v.clone() for k, v in optimizer.state[p].items()}
+        for p in (layer.lora_A, layer.lora_B)
+    }
+    (A, B), c = old, 6 / 4
+    resize(layer, 6, 8.0, optimizer, generator())
+    new_A, new_B = optimizer.state[layer.lora_A], optimizer.state[layer.lora_B]
+    torch.testing.assert_close(new_A["exp_avg_sq"][:4], old[A]["exp_avg_sq"])
+    torch.testing.assert_close(new_B["exp_avg_sq"][:, :4], old[B]["exp_avg_sq"] / c**2)
+    torch.testing.assert_close(new_B["exp_avg"][:, :4], old[B]["exp_avg"] / c)
+    assert not new_A["exp_avg"][4:].any()
+    assert (new_A["exp_avg_sq"][4:] > 0).all()
+    assert (new_B["exp_avg_sq"][:, 4:] > 0).all()
+
+
+def test_the_estimated_second_moments_are_those_of_the_new_gradients():
+    """For a random G the mean square of the mapped gradients is what the mapped v says."""
+    layer, optimizer, _, _ = trained()
+    A, B, s = layer.lora_A, layer.lora_B, layer.scaling
+    scale = torch.rand(14, 10, generator=generator(), dtype=torch.float64) ** 2
+    draws = torch.randn(4000, 14, 10, generator=generator(), dtype=torch.float64) * scale
+    for p, g in ((A, s * B.detach().T @ draws), (B, s * draws @ A.detach().T)):
+        optimizer.state[p]["exp_avg_sq"] = g.square().mean(0)
+    resize(layer, 2, 8.0, optimizer, generator())
+    A2, B2, s2 = layer.lora_A.detach(), layer.lora_B.detach(), layer.scaling
+    for p, g in ((layer.lora_A, s2 * B2.T @ draws), (layer.lora_B, s2 * draws @ A2.T)):
+        ratio = optimizer.state[p]["exp_avg_sq"] / g.square().mean(0)
+        assert 0.5 < float(ratio.median()) < 2
+        assert float(ratio.max()) < 10
+
+
+def test_many_changes_of_rank_do_not_inflate_the_moments():
+    layer, optimizer, step, _ = trained(torch.float32)
+    rng, largest = torch.Generator().manual_seed(5), []
+    for _ in range(300):
+        resize(layer, int(torch.randint(1, 11, (), generator=rng)), 8.0, optimizer, rng)
+        step()
+        states = [optimizer.state[p] for p in (layer.lora_A, layer.lora_B)]
+        largest.append(max(float(state["exp_avg_sq"].max()) for state in states))
+        assert all(float(state["exp_avg_sq"].min()) >= 0 for state in states)
+    assert max(largest[150:]) <= 10 * max(largest[:150])
+
+
+def test_factors_that_are_not_finite_are_refused_by_name():
+    layer, optimizer, _, _ = trained()
+    with torch.no_grad():
+        layer.lora_A[0, 0] = float("nan")
+    with pytest.raises(Exception, match="Layer 0: its factors are not finite"):
+        resize(layer, 2, 8.0, optimizer, generator())
+    assert layer.rank == 4
 
 
 def test_a_cut_without_a_tail_does_not_move_the_loss():

@@ -66,6 +66,15 @@ def test_autocast_does_not_reach_it():
     assert torch.equal(inside, factor_sigma(A, B, 1.0))
 
 
+def test_factors_that_are_not_finite_have_no_spectrum_and_spoil_no_other():
+    A, B = factors()
+    broken = A.clone()
+    broken[2, 3] = float("inf")
+    good, bad = spectra([LayerWeights("a", A, B, 1.0, 1.0), LayerWeights("b", broken, B, 1.0, 1.0)])
+    assert np.isnan(bad).all()
+    assert np.isfinite(good).all()
+
+
 def test_a_whole_model_in_its_own_order():
     """Layers of equal shape are batched; the answer comes in the order of the question."""
     torch.manual_seed(0)

@@ -30,7 +30,9 @@ def clock(function, rounds: int) -> float:
 def main() -> None:
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32")
-    print(f"{'out':>6}{'in':>6}{'r':>4}{'QR core ms':>12}{'dense ms':>10}{'ratio':>8}{'error/σ1':>10}")
+    print(
+        f"{'out':>6}{'in':>6}{'r':>4}{'QR core ms':>12}{'dense ms':>10}{'ratio':>8}{'error/σ1':>10}"
+    )
     for out, into, rank in SHAPES:
         A, B = torch.randn(rank, into), torch.randn(out, rank)
         ours = clock(lambda A=A, B=B: factor_sigma(A, B, 1.0), 15)

@@ -59,5 +59,6 @@ def wakes(act) -> bool:
 def test_a_paused_loop_wakes_for_every_kind_of_news():
     assert wakes(lambda c: c.resume())
     assert wakes(lambda c: c.stop())
+    assert wakes(lambda c: c.finish())
     assert wakes(lambda c: c.request(Evaluate()))
     assert wakes(lambda c: c.set_hyper(Hyperparameters(rank=3)))

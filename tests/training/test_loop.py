@@ -146,7 +146,7 @@ def test_full_training_is_a_mode_of_the_same_loop():
 
 
 def test_edits_that_a_variant_cannot_make_are_refused_with_the_reason():
-    config = changed(preset("digits", 20), variant="full")
+    config = changed(preset("digits", 20), variant="full", schedule="constant")
     _, records = finish(config, {10: {"rank": 2, "learning_rate": 1e-4}})
     (applied,) = of(records, AppliedRecord)
     assert any(note.startswith("rank stays") for note in applied.notes)

@@ -72,7 +72,7 @@ def test_a_whole_life(opened):
     session.close()
     records += session.drain()
     states = [r.state for r in records if isinstance(r, StateRecord)]
-    assert states == [State.LOADING, State.PAUSED, State.RUNNING, State.FINISHED, State.STOPPED,
+    assert states == [State.LOADING, State.PAUSED, State.RUNNING, State.FINISHED,
                       State.CLOSED]  # fmt: skip
     assert [r.step for r in records if isinstance(r, StepRecord)] == list(range(1, 51))
     (saved,) = [r for r in records if isinstance(r, SavedRecord)]
@@ -89,6 +89,20 @@ def test_everything_that_crosses_is_plain_and_frozen(opened):
             record.step = 3
         for value in vars(record).values():
             assert not isinstance(value, np.ndarray) or not value.flags.writeable
+
+
+def test_stop_ends_the_run_and_keeps_the_model(opened, tmp_path):
+    session = opened(config(max_steps=1_000_000), paused=False)
+    until(session, lambda r: isinstance(r, StepRecord) and r.step > 20)
+    session.controls.finish()
+    records = until(session, lambda r: isinstance(r, SavedRecord))
+    stopped = [r for r in records if in_state(State.STOPPED)(r)]
+    assert len(stopped) == 1
+    session.controls.request(Export(str(tmp_path / "adapter")))
+    until(session, lambda r: isinstance(r, ExportedRecord))
+    session.controls.resume()
+    records = until(session, lambda r: isinstance(r, StepRecord) and r.step > stopped[0].step + 9)
+    assert next(r.step for r in records if isinstance(r, StepRecord)) == stopped[0].step + 1
 
 
 def test_edits_are_applied_while_paused_and_echoed(opened):

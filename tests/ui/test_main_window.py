@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QPushButton
+from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from lora_lab import paths
 from lora_lab.config import changed
@@ -44,7 +44,7 @@ def test_space_trains_and_pauses_wherever_the_focus_is(qtbot, opened, where):
         "window": opened,
         "preset_combo": opened.setup_dock.preset_combo,
         "rank slider": opened.hyper_dock.sliders["rank"].slider,
-        "button": opened.findChildren(QPushButton)[0],
+        "button": opened.panels[0].findChildren(QToolButton)[0],
         "radio": opened.hyper_dock._mode_buttons["keep_function"],
     }
     opened.activateWindow()

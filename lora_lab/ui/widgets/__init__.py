@@ -1,1 +1,1 @@
-"""…"""
+"""Small finished pieces that panels and docks are made of."""
