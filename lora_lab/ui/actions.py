@@ -27,7 +27,10 @@ class Actions(QObject):
         tr = self.tr
         self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
         self.stop = self._action(
-            tr("Stop"), "Ctrl+.", "stop", tr("Finish the step, save the adapter, and end the run")
+            tr("Stop"),
+            "Ctrl+.",
+            "stop",
+            tr("End the run at this step and save its adapter; the model stays"),
         )
         self.restart = self._action(
             tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")

@@ -44,6 +44,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.ui import theme
+    from lora_lab.ui.looks import kept_scheme
     from lora_lab.ui.main_window import MainWindow
     from lora_lab.ui.notices import Notices
 
@@ -57,7 +58,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     theme.apply(app, kept_scheme(scheme))
     window = MainWindow(new_session, list_presets(), notices)
     if scheme is not None:
-        window.set_scheme(scheme)
+        window.looks.set_scheme(scheme)
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:
@@ -84,16 +85,6 @@ def new_session(config: RunConfig) -> Session:
     from lora_lab.training.session import Session
 
     return Session(config, threads=max(1, (os.cpu_count() or 2) - 1))
-
-
-def kept_scheme(scheme: str | None) -> str:
-    """The scheme that was asked for, or chosen last time."""
-    from PySide6.QtCore import QSettings
-
-    from lora_lab import paths
-
-    settings = QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
-    return scheme or str(settings.value("scheme", "system"))
 
 
 def _heed_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:

@@ -6,16 +6,15 @@ Which session that is, and how another one takes its place, is `sessions`' busin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
-    QApplication,
     QFileDialog,
     QMainWindow,
-    QMessageBox,
     QToolBar,
     QVBoxLayout,
     QWidget,
@@ -26,22 +25,23 @@ from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import (
     ErrorRecord,
-    ExportedRecord,
     LoadedRecord,
     SavedRecord,
     State,
     StateRecord,
 )
-from lora_lab.training.commands import Evaluate, Export, Save
+from lora_lab.training.commands import Evaluate, Save
 from lora_lab.ui import theme
 from lora_lab.ui.about import about_page, shortcuts_page
 from lora_lab.ui.actions import Actions
 from lora_lab.ui.dock_host import DockHost
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.setup import SetupDock
-from lora_lab.ui.export_flow import ExportDialog
+from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.looks import Looks
 from lora_lab.ui.notices import NoticeBar, Notices
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.status import StatusStrip
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.session import Session
 
+ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 CHECKPOINTS = "Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)"
 
 
@@ -68,10 +69,9 @@ class MainWindow(QMainWindow):
         self._loaded: LoadedRecord | None = None
         self._edited = False  # the fixed settings differ from the run that is shown
         self._save_asked = False
-        self._saved_in = ""
-        self._leaving = self._may_close = self._was_painted = False
-        self._export_dialog: ExportDialog | None = None
-        self.settings = QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
+        self._saved: SavedRecord | None = None  # the newest of the session that is shown
+        self._may_close = self._was_painted = False
+        self.ask = partial(ask, self)
 
         self.setWindowTitle("LoRA Lab")
         self.notices = notices or Notices(self)
@@ -92,6 +92,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
+        self.export_flow = ExportFlow(self.sessions, self)
+        self.looks = Looks(self, self.host, self.commands.schemes)
         toolbar = QToolBar(self.tr("Run"))
         toolbar.setMovable(False)
         toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
@@ -107,7 +109,7 @@ class MainWindow(QMainWindow):
             )
         self._connect_sessions()
         self._connect_person()
-        self._restore()
+        self.looks.restore()
         self._show_state()
 
     @property
@@ -160,31 +162,16 @@ class MainWindow(QMainWindow):
 
     def leave(self) -> None:
         """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
-        if not self._leaving:
-            self._leaving = True
-            self._keep()
+        if not self.sessions.leaving:
+            self.looks.keep()
             self.sessions.close_all()
 
     def finish(self) -> None:
         """End whatever still runs and wait for it: the last resort when the event loop is gone."""
-        self._leaving = True
         self.sessions.finish()
 
-    def ask(self, question: str, more: str, yes: str, no: str) -> bool:
-        """A question with two named answers; the safe one is the default."""
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(question)
-        box.setInformativeText(more)
-        agreed = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
-        kept = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(kept)
-        box.setEscapeButton(kept)
-        box.exec()
-        return box.clickedButton() is agreed
-
     def _begin(self, config: RunConfig) -> None:
-        if not self._leaving:
+        if not self.sessions.leaving:
             self.setup_dock.show_config(config)
             self.sessions.open(config)
 
@@ -199,7 +186,7 @@ class MainWindow(QMainWindow):
         if self._loaded is None:
             self._offer_engine()
         self._loaded = record
-        self._saved_in = ""
+        self._saved = None
         stage = f" ({record.stage})" if record.stage else ""
         self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
         for panel in self.panels:
@@ -220,35 +207,31 @@ class MainWindow(QMainWindow):
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         self.notices.error(record.message, record.details)
-        if self._export_dialog is not None and self._export_dialog.busy:
-            self._export_dialog.show_refusal(record.message)
 
-    def _on_ended(self) -> None:
-        if self._export_dialog is not None and self._export_dialog.busy:
-            self._export_dialog.show_refusal(self.tr("The run ended before it was exported."))
-        if self.state is State.STOPPED and not self._leaving:
-            said = self.tr("The run has ended at step {:,}.").format(self.sessions.step)
-            if self._saved_in:
-                said += self.tr(" Its adapter is kept in {}.").format(self._saved_in)
-            self.notices.news(said + self.tr(" Restart begins again at step 0."))
+    def _on_stopped(self) -> None:
+        step = self.sessions.step
+        said = self.tr("The run has ended at step {:,}.").format(step)
+        if self._saved is not None and self._saved.step == step:
+            said += self.tr(" Its adapter is kept in {}").format(self._saved.path)
+        self.notices.news(said)
 
     def _on_all_ended(self) -> None:
         self._may_close = True
         self.close()
         self.left.emit()
 
-    def _on_exported(self, record: ExportedRecord) -> None:
-        if self._export_dialog is not None:
-            self._export_dialog.show_report(record.report)
-        self.notices.news(self.tr("Exported to {}").format(record.report.path))
+    def _on_exported(self, folder: str) -> None:
+        self.notices.news(self.tr("Exported to {}").format(folder))
 
     def _on_saved(self, record: SavedRecord) -> None:
-        self._saved_in = record.path
+        self._saved = record
         if self._save_asked:
             self._save_asked = False
             self.notices.news(
                 self.tr("Saved the adapter of step {:,} in {}").format(record.step, record.path)
             )
+        elif self.state is State.STOPPED:
+            self._on_stopped()  # said again, now with the place where it is kept
 
     # -- what the person does ----------------------------------------------------------------
 
@@ -280,26 +263,6 @@ class MainWindow(QMainWindow):
         if path:
             self.open(changed(config, model=path))
 
-    def _on_export(self) -> None:
-        if self._export_dialog is None:
-            config = self.sessions.config
-            name = (config.preset if config else "") or "adapter"
-            name = f"{name}-r{self.hyper_dock.wished.rank}-step{self.sessions.step}"
-            self._export_dialog = ExportDialog(paths.user_data() / "exports" / name, self)
-            self._export_dialog.export_wished.connect(self._on_export_wished)
-            self._export_dialog.finished.connect(self._on_export_done)
-        self._export_dialog.show()
-        self._export_dialog.raise_()
-        self._export_dialog.activateWindow()
-
-    def _on_export_wished(self, folder: str, overwrite: bool) -> None:
-        if not self.sessions.request(Export(folder, "peft", overwrite)):
-            self._export_dialog.show_refusal(self.tr("This run has ended. Restart, then export."))
-
-    def _on_export_done(self) -> None:
-        self._export_dialog.deleteLater()
-        self._export_dialog = None
-
     def _on_save(self) -> None:
         self._save_asked = self.sessions.request(Save())
 
@@ -313,21 +276,6 @@ class MainWindow(QMainWindow):
     def _on_edited(self, edited: bool) -> None:
         self._edited = edited
 
-    # -- looks -------------------------------------------------------------------------------
-
-    def set_scheme(self, scheme: theme.Scheme) -> None:
-        """Dress the program in a scheme and keep the choice."""
-        self.settings.setValue("scheme", scheme)
-        self.commands.schemes[scheme].setChecked(True)
-        self._dress(scheme)
-
-    def _dress(self, scheme: theme.Scheme) -> None:
-        app = QApplication.instance()
-        before = app.styleHints().blockSignals(True)  # applying it must not answer itself
-        colors = theme.apply(app, scheme)
-        app.styleHints().blockSignals(before)
-        self.restyle(colors)
-
     def restyle(self, colors: theme.Colors) -> None:
         """Take up the colours in force."""
         self.commands.restyle(colors)
@@ -336,34 +284,30 @@ class MainWindow(QMainWindow):
         for panel in self.panels:
             panel.restyle(colors)
 
-    def _on_system_scheme(self) -> None:
-        if self.commands.schemes["system"].isChecked():
-            self._dress("system")
-
     def _show_state(self) -> None:
         """Bring words and actions in line with what the session is doing."""
         sessions, commands, state = self.sessions, self.commands, self.sessions.state
         live = sessions.serving and not sessions.opening
         if sessions.running:
             commands.show_train(self.tr("Pause"), "pause")
-        elif state is State.FINISHED:
+        elif state in ENDED:
             commands.show_train(self.tr("Train on"), "train")
         else:
             commands.show_train(self.tr("Train"), "train")
-        ready = live and state in (State.PAUSED, State.RUNNING, State.FINISHED)
+        ready = live and state in (State.PAUSED, State.RUNNING, *ENDED)
         begun = ready and (sessions.step > 0 or sessions.running)
         for action in (commands.train, commands.evaluate, commands.adapter, commands.export):
             action.setEnabled(ready)
-        for action in (commands.stop, commands.save):
-            action.setEnabled(begun)
-        known = self.setup_dock.config is not None and not self._leaving
+        commands.save.setEnabled(begun)
+        commands.stop.setEnabled(begun and state not in ENDED)
+        known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
         commands.open.setEnabled(known)
-        self.host.setEnabled(not self._leaving)
+        self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:
             self.strip.set_state(state, sessions.step)
-        if sessions.stopping:
-            self.strip.say(self.tr("Stopping…"))
+        if sessions.leaving:
+            self.strip.say(self.tr("Saving…"))
         elif sessions.opening:
             self.strip.say(self.tr("Loading…"))
         elif sessions.shown is None and sessions.gave_up:
@@ -376,13 +320,13 @@ class MainWindow(QMainWindow):
         sessions.measured.connect(self.hyper_dock.set_spectrum)
         sessions.counted.connect(self.setup_dock.set_counts)
         sessions.stepped.connect(self.strip.set_step)
-        sessions.exported.connect(self._on_exported)
         sessions.saved.connect(self._on_saved)
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(self._on_failed)
         sessions.given_up.connect(self._show_config)
-        sessions.ended.connect(self._on_ended)
+        sessions.stopped.connect(self._on_stopped)
         sessions.all_ended.connect(self._on_all_ended)
+        self.export_flow.delivered.connect(self._on_exported)
 
     def _connect_person(self) -> None:
         commands = self.commands
@@ -393,7 +337,7 @@ class MainWindow(QMainWindow):
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(self._on_evaluate)
         commands.open.triggered.connect(lambda: self.open_checkpoint())
-        commands.export.triggered.connect(self._on_export)
+        commands.export.triggered.connect(self.export_flow.start)
         commands.save.triggered.connect(self._on_save)
         commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
@@ -403,8 +347,7 @@ class MainWindow(QMainWindow):
         )
         commands.shortcuts.triggered.connect(lambda: shortcuts_page(self, commands.menus).show())
         commands.about.triggered.connect(lambda: about_page(self).show())
-        for name, action in commands.schemes.items():
-            action.triggered.connect(lambda _=False, name=name: self.set_scheme(name))
+        self.looks.dressed.connect(self.restyle)
         self.hyper_dock.hyper_wished.connect(self._on_hyper_wished)
         self.hyper_dock.hyper_previewed.connect(self._on_hyper_previewed)
         setup = self.setup_dock
@@ -413,7 +356,6 @@ class MainWindow(QMainWindow):
         setup.checkpoint_wished.connect(lambda: self.open_checkpoint())
         setup.restart_wished.connect(self.restart)
         setup.edited.connect(self._on_edited)
-        QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
 
     # -- the life of the window --------------------------------------------------------------
 
@@ -425,12 +367,11 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:
-            if self._export_dialog is not None:
-                self._export_dialog.close()
+            self.export_flow.close()
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself
-        if self._leaving:
+        if self.sessions.leaving:
             return
         if self.sessions.running and not self.ask(
             self.tr("Training is running. Close the lab?"),
@@ -440,20 +381,3 @@ class MainWindow(QMainWindow):
         ):
             return
         self.leave()
-
-    def _keep(self) -> None:
-        self.settings.setValue("geometry", self.saveGeometry())
-        self.settings.setValue("layout", self.host.save())
-        self.settings.sync()
-
-    def _restore(self) -> None:
-        scheme = str(self.settings.value("scheme", "system"))
-        scheme = scheme if scheme in self.commands.schemes else "system"
-        self.commands.schemes[scheme].setChecked(True)
-        self.restyle(theme.current())
-        self.resize(1280, 800)
-        geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
-        if geometry is not None:
-            self.restoreGeometry(geometry)
-        if layout is not None:
-            self.host.restore(layout)

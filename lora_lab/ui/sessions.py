@@ -38,7 +38,7 @@ class Sessions(QObject):
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     given_up = Signal()  # the candidate could not be opened; what was shown stays
-    ended = Signal()  # the shown session is closed and joined
+    stopped = Signal()  # the shown run has ended before its last step; its model stays
     all_ended = Signal()  # after `close_all`: no thread is left
 
     def __init__(
@@ -73,10 +73,9 @@ class Sessions(QObject):
         return self._candidate is not None
 
     @property
-    def stopping(self) -> bool:
-        """Whether the shown session is asked to end and has not ended yet."""
-        shown = self._shown
-        return self._leaving or (shown is not None and shown.closing and not shown.ended)
+    def leaving(self) -> bool:
+        """Whether everything was asked to end."""
+        return self._leaving
 
     @property
     def serving(self) -> bool:
@@ -107,7 +106,7 @@ class Sessions(QObject):
         self.state_changed.emit()
 
     def toggle(self) -> None:
-        """Train, or pause; after the last step: as many steps again."""
+        """Train, or pause; after the end of a run: as many steps again."""
         if self.serving:
             controls = self._shown.session.controls
             # The wish counts, not the last state: a second press need not wait for an echo.
@@ -128,10 +127,9 @@ class Sessions(QObject):
         return True
 
     def stop(self) -> None:
-        """End the shown run: it finishes its step and saves; what it drew stays."""
+        """End the shown run at the step in hand; its model stays, and `toggle` trains on."""
         if self.serving:
-            self._shown.request_close(save=True)
-            self.state_changed.emit()
+            self._shown.session.controls.finish()
 
     def close_all(self) -> None:
         """Let every session finish its step, save and end; `all_ended` follows."""
@@ -185,6 +183,8 @@ class Sessions(QObject):
         if bridge is self._shown and record.state is not State.CLOSED:
             self.state, self.step = record.state, record.step
             self.state_changed.emit()
+            if record.state is State.STOPPED:
+                self.stopped.emit()
 
     def _on_closed(self, bridge: SessionBridge) -> None:
         if bridge in self._old:
@@ -197,8 +197,6 @@ class Sessions(QObject):
                 self._shown.session.controls.resume()
             self._resume_shown = False
             self.given_up.emit()
-        elif bridge is self._shown:
-            self.ended.emit()
         self.state_changed.emit()
         self._check_all_ended()
 

@@ -79,8 +79,8 @@ class StatusStrip(QStatusBar):
     def set_state(self, state: State, step: int) -> None:
         if state is not State.RUNNING:
             self._recent.clear()  # the next speed is not averaged over a pause
-        elif self._goal and step >= self._goal:
-            self._goal += self._steps_of_a_run  # "train on": as many steps again
+        elif self._state in (State.FINISHED, State.STOPPED):
+            self._goal = step + self._steps_of_a_run  # "train on": as many steps again
         self._state = state
         self._step = max(step, self._step) if step else self._step
         self.say(state_words(state, self._step))

@@ -115,8 +115,8 @@ def main() -> None:
     steps = measured.steps
     print(f"digits flat out, {os.cpu_count()} cores, {app.platformName()}, {seconds:.0f} s, "
           f"{(steps - measured.first_step) / seconds:,.0f} steps/s")  # fmt: skip
-    print(f"heartbeat lateness: p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, max {late.max():.1f} ms"
-          f" over {len(late):,} beats")  # fmt: skip
+    print(f"heartbeat lateness: p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, max {late.max():.1f} "
+          f"ms over {len(late):,} beats")  # fmt: skip
     print(f"edit applied and drawn: median {np.median(delays):.0f}, max {max(delays):.0f} ms "
           f"over {len(delays)} edits")  # fmt: skip
     print(f"resident memory: {first / 2**20:.0f} → {last / 2**20:.0f} MiB "

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from lora_lab.presets import get_preset
 
 from lora_lab.config import Hyperparameters, changed
+from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from lora_lab.presets import get_preset
 
 from lora_lab import paths
 from lora_lab.config import RunConfig, changed
+from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,

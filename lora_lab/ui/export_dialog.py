@@ -1,0 +1,228 @@
+"""Export: choose a folder, ask before an adapter is replaced, show what the re-reading measured.
+
+The file is written by a command on the session thread between two steps; this dialog asks for it
+and shows the report. A refusal is shown here and as a notice; what stood in the folder stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.records import ExportReport
+from lora_lab.ui import theme
+from lora_lab.ui.questions import ask
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def adapter_stands_in(folder: Path) -> bool:
+    """Whether an export to this folder would replace an adapter."""
+    return any((folder / name).exists() for name in ADAPTER_FILES)
+
+
+def size_words(count: int) -> str:
+    """Bytes as a person reads them."""
+    if count < 1000:
+        return f"{count} bytes"
+    for unit, size in (("kB", 1e3), ("MB", 1e6)):
+        if count < 1000 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e9:.3g} GB"
+
+
+class ExportDialog(QDialog):
+    """Stays open beside the training window; `export_wished` carries (folder, overwrite)."""
+
+    export_wished = Signal(str, bool)
+
+    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Export adapter"))
+        self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
+        self._busy = False
+
+        self.folder_edit = QLineEdit(str(folder))
+        self.folder_edit.setAccessibleName(self.tr("Folder of the exported adapter"))
+        self.folder_edit.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
+        browse = QPushButton(self.tr("&Browse…"))
+        browse.clicked.connect(self._browse)
+        row = QHBoxLayout()
+        row.addWidget(self.folder_edit, 1)
+        row.addWidget(browse)
+        label = QLabel(self.tr("&Folder (PEFT: adapter_config.json, adapter_model.safetensors)"))
+        label.setBuddy(self.folder_edit)
+        label.setProperty("role", "muted")
+
+        self._progress = QProgressBar()
+        self._progress.setRange(0, 0)
+        self._progress.setTextVisible(False)
+        self._progress.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
+        self._outcome = QLabel()
+        self._outcome.setWordWrap(True)
+        self._report = self._make_report()
+
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self.export_button = self._buttons.addButton(
+            self.tr("&Export"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.export_button.setProperty("role", "primary")
+        self.export_button.setDefault(True)
+        self.export_button.clicked.connect(self._start)
+        self.show_folder_button = self._buttons.addButton(
+            self.tr("&Show folder"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.show_folder_button.clicked.connect(self._show_folder)
+        self.copy_button = self._buttons.addButton(
+            self.tr("&Copy report"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.copy_button.clicked.connect(self._copy)
+        self._buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+        self._buttons.rejected.connect(self.reject)
+
+        column = QVBoxLayout(self)
+        column.setSpacing(8)
+        column.setContentsMargins(18, 14, 18, 14)
+        column.addWidget(label)
+        column.addLayout(row)
+        column.addWidget(self._progress)
+        column.addWidget(self._outcome)
+        column.addWidget(self._report)
+        column.addStretch(1)
+        column.addWidget(self._buttons)
+        self._after = (self._report, self.show_folder_button, self.copy_button)
+        for hidden in (self._progress, self._outcome, *self._after):
+            hidden.hide()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an export was asked for and has not been answered."""
+        return self._busy
+
+    def show_report(self, report: ExportReport) -> None:
+        """The adapter is written, re-read and compared."""
+        self._set_busy(False)
+        theme.set_role(self._outcome, "good")
+        self._outcome.setText(self.tr("Written, re-read, and equal to what is trained."))
+        self._outcome.show()
+        values = {
+            "error": f"{report.largest_error:.2g}   (mean {report.mean_error:.2g})"
+            if report.largest_error
+            else self.tr("0   (bit for bit)"),
+            "size": size_words(report.bytes),
+            "keys": f"{report.keys}   ({len(report.layers)} layers)",
+            "sha": report.sha256,
+            "path": report.path,
+            "notes": "\n".join(report.notes),
+        }
+        for name, text in values.items():
+            self._values[name].setText(text)
+        self._form.setRowVisible(self._values["notes"], bool(report.notes))
+        for widget in self._after:
+            widget.show()
+        self._fit()
+
+    def show_refusal(self, message: str) -> None:
+        """The export was not done; the reason is the person's to mend."""
+        self._set_busy(False)
+        self._report.hide()
+        theme.set_role(self._outcome, "error")
+        self._outcome.setText(message)
+        self._outcome.show()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Wrapped labels ask for their height only when the width is known."""
+        layout = self.layout()
+        layout.activate()
+        self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+
+    def _start(self) -> None:
+        text = self.folder_edit.text().strip()
+        if not text:
+            self.show_refusal(self.tr("Name a folder for the adapter."))
+            return
+        folder = Path(text).expanduser()
+        replace = adapter_stands_in(folder)
+        if replace and not self.ask_to_replace(folder):
+            return
+        self._report.hide()
+        self._outcome.hide()
+        self._set_busy(True)
+        self.export_wished.emit(str(folder), replace)
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        self.export_button.setEnabled(not busy)
+        self._progress.setVisible(busy)
+
+    def _browse(self) -> None:
+        start = Path(self.folder_edit.text()).expanduser()
+        start = next((p for p in (start, *start.parents) if p.is_dir()), Path.home())
+        chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder to export to"), str(start))
+        if chosen:
+            self.folder_edit.setText(chosen)
+
+    def _ask_to_replace(self, folder: Path) -> bool:
+        return ask(
+            self,
+            self.tr("An adapter stands there already. Replace it?"),
+            self.tr("{}\nThe old one stands until the new one is whole.").format(folder),
+            self.tr("&Replace"),
+            self.tr("Cancel"),
+        )
+
+    def _show_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(self._values["path"].text()))
+
+    def _make_report(self) -> QFrame:
+        frame = QFrame()
+        self._form = QFormLayout(frame)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setHorizontalSpacing(14)
+        self._form.setVerticalSpacing(4)
+        self._values: dict[str, QLabel] = {}
+        for name, title in (
+            ("error", self.tr("Largest relative error of ΔW")),
+            ("size", self.tr("Size")),
+            ("keys", self.tr("Keys")),
+            ("sha", self.tr("SHA-256")),
+            ("path", self.tr("Folder")),
+            ("notes", self.tr("Notes")),
+        ):
+            value = QLabel()
+            value.setWordWrap(name in ("path", "notes"))
+            value.setTextInteractionFlags(
+                Qt.TextInteractionFlag.TextSelectableByMouse
+                | Qt.TextInteractionFlag.TextSelectableByKeyboard
+            )
+            value.setAccessibleName(title)
+            self._values[name] = value
+            self._form.addRow(title, value)
+            self._form.labelForField(value).setProperty("role", "muted")
+        return frame
+
+    def _copy(self) -> None:
+        lines = [
+            f"{self._form.labelForField(value).text()}: {value.text()}"
+            for value in self._values.values()
+            if value.text()
+        ]
+        QGuiApplication.clipboard().setText("\n".join(lines))

@@ -1,0 +1,72 @@
+"""How the window looks and lies: the scheme, the geometry and the docks, kept between two starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from lora_lab import paths
+from lora_lab.ui import theme
+from lora_lab.ui.dock_host import DockHost
+
+
+def settings() -> QSettings:
+    """The settings file."""
+    return QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
+
+
+def kept_scheme(scheme: str | None = None) -> str:
+    """The scheme that was asked for, or chosen last time."""
+    return scheme or str(settings().value("scheme", "system"))
+
+
+class Looks(QObject):
+    """Follows the theme menu and the desktop, and keeps what was chosen."""
+
+    dressed = Signal(object)  # theme.Colors in force from now on
+
+    def __init__(self, window: QMainWindow, host: DockHost, schemes: Mapping[str, QAction]) -> None:
+        super().__init__(window)
+        self._window, self._host, self._schemes = window, host, schemes
+        self.settings = settings()
+        for name, action in schemes.items():
+            action.triggered.connect(lambda _=False, name=name: self.set_scheme(name))
+        QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
+
+    def set_scheme(self, scheme: theme.Scheme) -> None:
+        """Dress the program in a scheme and keep the choice."""
+        self.settings.setValue("scheme", scheme)
+        self._schemes[scheme].setChecked(True)
+        self._dress(scheme)
+
+    def keep(self) -> None:
+        """Write down how the window lies."""
+        self.settings.setValue("geometry", self._window.saveGeometry())
+        self.settings.setValue("layout", self._host.save())
+        self.settings.sync()
+
+    def restore(self) -> None:
+        """Take up what was kept; the program is dressed already."""
+        scheme = kept_scheme()
+        self._schemes[scheme if scheme in self._schemes else "system"].setChecked(True)
+        self.dressed.emit(theme.current())
+        self._window.resize(1280, 800)
+        geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
+        if geometry is not None:
+            self._window.restoreGeometry(geometry)
+        if layout is not None:
+            self._host.restore(layout)
+
+    def _dress(self, scheme: theme.Scheme) -> None:
+        app = QApplication.instance()
+        before = app.styleHints().blockSignals(True)  # applying it must not answer itself
+        colors = theme.apply(app, scheme)
+        app.styleHints().blockSignals(before)
+        self.dressed.emit(colors)
+
+    def _on_system_scheme(self) -> None:
+        if self._schemes["system"].isChecked():
+            self._dress("system")

@@ -1,0 +1,83 @@
+"""Redraw, pan and zoom of the loss panel with a million recorded steps.
+
+    xvfb-run -a python tests/benchmarks/bench_redraw.py [steps]
+
+Each frame is the panel's own redraw and the paint that it causes.
+"""
+
+import os
+import sys
+from time import perf_counter
+
+import numpy as np
+import psutil
+from pyqtgraph import PlotWidget
+from PySide6.QtWidgets import QApplication
+
+from lora_lab.records import LoadedRecord, StepRecord
+from lora_lab.ui import theme
+from lora_lab.ui.panels import PANELS
+from lora_lab.ui.preview import samples
+
+CHUNK = 2_000
+FRAMES = 200
+
+
+def frames(app, panel, change) -> np.ndarray:
+    """Milliseconds of `FRAMES` frames, with `change(i)` before each."""
+    times = []
+    for i in range(FRAMES):
+        change(i)
+        began = perf_counter()
+        panel.redraw()
+        panel.repaint()
+        app.processEvents()
+        times.append(1000 * (perf_counter() - began))
+    return np.array(times)
+
+
+def main() -> None:
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    app = QApplication(sys.argv[:1])
+    theme.apply(app, "light")
+    panel = PANELS["loss"]()
+    panel.resize(900, 500)
+    panel.show()
+    loaded = next(r for r in samples("digits", 10) if isinstance(r, LoadedRecord))
+    panel.reset(loaded)
+    rng = np.random.default_rng(0)
+    losses = np.exp(rng.normal(0, 0.4, steps) - np.linspace(0, 6, steps))
+    before = psutil.Process().memory_info().rss
+    began = perf_counter()
+    for start in range(0, steps, CHUNK):
+        chunk = losses[start : start + CHUNK].tolist()
+        panel.receive([StepRecord(start + i + 1, v, 1e-3, 0.0) for i, v in enumerate(chunk)])
+    collecting = perf_counter() - began
+    grown = psutil.Process().memory_info().rss - before
+    panel.redraw()
+    app.processEvents()
+    count = [steps]
+
+    def live(_: int) -> None:
+        count[0] += 100
+        panel.receive([StepRecord(count[0] - 99 + i, 0.01, 1e-3, 0.0) for i in range(100)])
+
+    view = panel.findChild(PlotWidget).getViewBox()
+
+    def pan(i: int) -> None:
+        view.setXRange(i * steps / 400, i * steps / 400 + steps / 2, padding=0)
+
+    def zoom(i: int) -> None:
+        width = steps * 0.97**i
+        view.setXRange(steps / 2 - width / 2, steps / 2 + width / 2, padding=0)
+
+    print(f"{steps:,} steps, {os.cpu_count()} cores, {app.platformName()}, 900×500")
+    print(f"collected at {1e6 * collecting / steps:.1f} µs a step, {grown / 2**20:.0f} MiB more")
+    for name, change in (("live", live), ("pan", pan), ("zoom", zoom)):
+        times = frames(app, panel, change)
+        p50, p95 = np.percentile(times, [50, 95])
+        print(f"{name:5} frame: p50 {p50:.1f}, p95 {p95:.1f}, max {times.max():.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

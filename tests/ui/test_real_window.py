@@ -1,0 +1,65 @@
+"""What an X server really shows: the window in each scheme and preset, photographed."""
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication
+
+from lora_lab.presets import get_preset, list_presets
+from lora_lab.records import State
+from lora_lab.ui import theme
+from lora_lab.ui.app import new_session
+from lora_lab.ui.main_window import MainWindow
+
+pytestmark = pytest.mark.xcb
+
+
+def photograph(window) -> np.ndarray:
+    """The pixels of the window as they are on the screen: (height, width, rgb)."""
+    image = QGuiApplication.primaryScreen().grabWindow(window.winId()).toImage()
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    pixels = rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+    return pixels.copy()  # the image takes its memory with it
+
+
+def share(pixels: np.ndarray, colour: str, tolerance: int = 6) -> float:
+    """The share of pixels that have this colour."""
+    wanted = np.array(QColor(colour).getRgb()[:3])
+    return float((np.abs(pixels.astype(int) - wanted).max(-1) <= tolerance).mean())
+
+
+@pytest.mark.parametrize("preset", ["digits", "known-rank"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
+    app = QApplication.instance()
+    assert app.platformName() == "xcb", "run these with QT_QPA_PLATFORM=xcb under an X server"
+    before = theme.current()
+    colors = theme.apply(app, scheme)
+    window = MainWindow(new_session, list_presets())
+    window.set_scheme(scheme)
+    window.ask = lambda *texts: True
+    try:
+        window.resize(1280, 800)
+        window.show()
+        window.open(get_preset(preset).config)
+        qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=60_000)
+        qtbot.wait(300)
+        ready = photograph(window)
+        window.sessions.toggle()
+        qtbot.waitUntil(lambda: window.sessions.step > 2000, timeout=60_000)
+        qtbot.wait(300)
+        training = photograph(window)
+    finally:
+        window.leave()
+        qtbot.waitUntil(lambda: window.closed, timeout=20_000)
+        window.deleteLater()
+        theme.apply(app, "dark" if before is theme.DARK else "light")
+    height, width = training.shape[:2]
+    ground = share(training, colors.window) + share(training, colors.panel)
+    moved = float((ready != training).any(-1).mean())
+    accent = share(training, colors.accent)
+    assert (height, width) == (800, 1280)
+    assert ground > 0.4
+    assert moved > 0.005
+    assert accent > 0.002
