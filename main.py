@@ -1,4 +1,4 @@
-"""Start LoRA Lab from a checkout: `python main.py` opens the window, `python main.py train …` a verb."""
+"""Start LoRA Lab from a checkout: `python main.py` opens the window, or runs a verb."""
 
 from lora_lab.__main__ import main
 

@@ -55,18 +55,21 @@ class LoRALayer(AdapterLayer):
         return self.scaling * (self.lora_B @ self.lora_A)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        h = self.base_layer(x)
+        h = F.linear(x, self.base_layer.weight, self.base_layer.bias)
         if not self.enabled:
             return h
+        A, B = self.lora_A, self.lora_B
         z = F.dropout(x, self.dropout) if self.dropout and self.training else x
-        low = F.linear(z.to(self.lora_A.dtype), self.lora_A)  # (…, r)
-        if h.dtype != low.dtype:
-            return h + (self.scaling * F.linear(low, self.lora_B)).to(h.dtype)
-        rows, out_features = low.flatten(0, -2), self.lora_B.shape[0]
+        if h.dtype != A.dtype:
+            return h + (self.scaling * F.linear(F.linear(z.to(A.dtype), A), B)).to(h.dtype)
+        low = F.linear(z, A)  # (…, r)
         # One addmm scales and accumulates into W x: no (…, out) temporary for s·B·A·x.
-        return torch.addmm(
-            h.reshape(-1, out_features), rows, self.lora_B.t(), alpha=self.scaling
-        ).view(h.shape)
+        if h.dim() == 2:
+            return torch.addmm(h, low, B.t(), alpha=self.scaling)
+        rows, out_features = low.flatten(0, -2), B.shape[0]
+        return torch.addmm(h.reshape(-1, out_features), rows, B.t(), alpha=self.scaling).view(
+            h.shape
+        )
 
     def layer_weights(self) -> LayerWeights:
         A, B = (p.detach().to("cpu", copy=True) for p in (self.lora_A, self.lora_B))

@@ -21,9 +21,9 @@ from lora_lab.adapters.weights import LayerWeights
 def factor_sigma(A: torch.Tensor, B: torch.Tensor, scaling: torch.Tensor | float) -> torch.Tensor:
     """σ(s·B·A), descending, for A (…, r, in), B (…, out, r), s () or (…); r ≤ min(out, in).
 
-    Returns float64 (…, r) on the CPU, nan where a factor is not finite. Half-precision factors are widened first, since QR has no
-    kernel for them; the small core is multiplied and decomposed in float64, so that neither
-    autocast nor TF32 touches it.
+    Returns float64 (…, r) on the CPU, nan where a factor is not finite. Half-precision factors
+    are widened first, since QR has no kernel for them; the small core is multiplied and
+    decomposed in float64, so that neither autocast nor TF32 touches it.
     """
     A, B = A.detach(), B.detach()
     if A.dtype not in (torch.float32, torch.float64):
