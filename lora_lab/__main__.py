@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Entry point of the `lora-lab` command and of `python -m lora_lab`."""
+    # OpenMP threads that spin at barriers starve everything else; read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = sys.argv[1:]
     if not arguments:
         from lora_lab.errors import LabError

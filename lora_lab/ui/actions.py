@@ -27,10 +27,7 @@ class Actions(QObject):
         tr = self.tr
         self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
         self.stop = self._action(
-            tr("Stop"),
-            "Ctrl+.",
-            "stop",
-            tr("End the run at this step and save its adapter; the model stays"),
+            tr("Stop"), "Ctrl+.", "stop", tr("End the run at this step and save its adapter")
         )
         self.restart = self._action(
             tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")
@@ -43,6 +40,7 @@ class Actions(QObject):
         )
         self.adapter.setCheckable(True)
         self.adapter.setChecked(True)
+        self.adapter.toggled.connect(self._name_adapter)
         self.evaluate = self._action(tr("Evaluate now"), "Ctrl+Shift+E")
         self.open = self._action(
             tr("Open checkpoint…"), "Ctrl+O", "open", tr("Open another base model")
@@ -97,8 +95,12 @@ class Actions(QObject):
         view.addActions([self.reset_layout, self.full_screen])
         self._menu(bar.addMenu(tr("&Help")), self.shortcuts, self.about)
 
-    def fill_toolbar(self, toolbar: QToolBar) -> None:
+    def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""
+        toolbar = QToolBar(self.tr("Run"))
+        toolbar.setMovable(False)
+        toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._train_button = QPushButton()
         self._train_button.setProperty("role", "primary")
         self._train_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -124,6 +126,7 @@ class Actions(QObject):
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         toolbar.addWidget(spacer)
         toolbar.addActions([self.open, self.export])
+        return toolbar
 
     def restyle(self, colors: Colors) -> None:
         """Draw the icons in the colours of the scheme."""
@@ -135,13 +138,27 @@ class Actions(QObject):
         if self._toggle is not None:
             self._style_toggle()
 
-    def show_train(self, text: str, name: str) -> None:
+    def follow(self, ready: bool, begun: bool, running: bool, ended: bool) -> None:
+        """Enable what can be done: a model is `ready`, its run has `begun`, `running`, `ended`."""
+        if running:
+            self._show_train(self.tr("Pause"), "pause")
+        else:
+            self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
+        for action in (self.train, self.evaluate, self.adapter, self.export):
+            action.setEnabled(ready)
+        self.save.setEnabled(begun)
+        self.stop.setEnabled(begun and not ended)
+
+    def _show_train(self, text: str, name: str) -> None:
         """The words and the icon of the train action: what pressing it would do now."""
         if self.train.text() == text:
             return
         self._icons[self.train] = name
         self.train.setText(text)
         self.train.setIcon(icon(name, self._colors.on_accent, self._colors.marker))
+
+    def _name_adapter(self, on: bool) -> None:
+        self.adapter.setText(self.tr("Adapter on") if on else self.tr("Adapter off"))
 
     def _style_toggle(self) -> None:
         self._toggle.setStyleSheet(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QAction, QShowEvent
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from lora_lab.ui.docks.column import Column
 from lora_lab.ui.panels.panel import Panel
 
 LAYOUT_VERSION = 1  # raise it when docks are renamed: an older layout is then left alone
-LEFT_EMS = 25  # width of the left column in widths of the letter m; 300 px at 96 dpi
+LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
 Area = Qt.DockWidgetArea
 
 
@@ -35,6 +36,13 @@ class DockHost(QMainWindow):
         self.panels = list(panels)
         self._panel_docks = [self._dock_of(panel) for panel in panels]
         self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
+        self._fit_soon = QTimer(self)  # not at once: this is heard in the middle of a layout
+        self._fit_soon.setSingleShot(True)
+        self._fit_soon.setInterval(0)
+        self._fit_soon.timeout.connect(self._fit_left)
+        for dock in self._left:
+            if isinstance(dock.widget(), Column):
+                dock.widget().needs_changed.connect(self._fit_soon.start)
         self.reset_layout()
 
     @property
@@ -88,6 +96,10 @@ class DockHost(QMainWindow):
             self._as_shipped = False
             self._share_out()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_soon.start()
+
     def sizeHint(self) -> QSize:
         return QSize(1280, 720)
 
@@ -103,18 +115,31 @@ class DockHost(QMainWindow):
             self.resizeDocks(
                 [self._left[0], grid[0]], [left, width - left], Qt.Orientation.Horizontal
             )
-        if len(self._left) == 2:
-            upper, lower = self._left
-            # The sliders in full and a note of two lines, if the window has the room.
-            wanted = lower.sizeHint().height() + 2 * self.fontMetrics().lineSpacing()
-            below = min(wanted, height * 3 // 5)
-            self.resizeDocks([upper, lower], [height - below, below], Qt.Orientation.Vertical)
+        self._fit_left()
         if len(grid) > 1:
             self.resizeDocks(grid[:2], [each, each], Qt.Orientation.Horizontal)
         if len(grid) > 3:
             self.resizeDocks(grid[2:4], [each, each], Qt.Orientation.Horizontal)
             half = height // 2
             self.resizeDocks([grid[0], grid[2]], [half, half], Qt.Orientation.Vertical)
+
+    def _fit_left(self) -> None:
+        """Settings as tall as their text and the sliders the rest; the sliders in full go first."""
+        if len(self._left) != 2 or any(d.isFloating() or d.isHidden() for d in self._left):
+            return
+        upper, lower = self._left
+        if upper.x() != lower.x() or self.tabifiedDockWidgets(upper):
+            return  # moved apart by hand
+        both = upper.height() + lower.height()
+        # Asked of the widgets: a dock remembers the hint of another width.
+        needs, rest = (
+            dock.widget().sizeHint().height() + dock.height() - dock.widget().height()
+            for dock in (upper, lower)
+        )
+        above = min(needs, both - rest)
+        above = max(above, upper.minimumSizeHint().height())
+        if above != upper.height():
+            self.resizeDocks([upper, lower], [above, both - above], Qt.Orientation.Vertical)
 
     def _dock_of(self, panel: Panel) -> QDockWidget:
         dock = QDockWidget(panel.title, self)

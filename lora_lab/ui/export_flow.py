@@ -5,24 +5,24 @@ The file itself is written by a command on the session thread between two steps.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
 from lora_lab.records import ErrorRecord, ExportedRecord, StateRecord
 from lora_lab.training.commands import Export
 from lora_lab.ui.export_dialog import ExportDialog
+from lora_lab.ui.notices import Notices
 from lora_lab.ui.sessions import Sessions
 
 
 class ExportFlow(QObject):
     """Holds the one export dialog and what it waits for."""
 
-    delivered = Signal(str)  # the folder that now holds the adapter
-
-    def __init__(self, sessions: Sessions, window: QWidget) -> None:
+    def __init__(self, sessions: Sessions, notices: Notices, window: QWidget) -> None:
         super().__init__(window)
         self._sessions = sessions
+        self._notices = notices
         self._window = window
         self.dialog: ExportDialog | None = None
         sessions.exported.connect(self._on_exported)
@@ -35,10 +35,10 @@ class ExportFlow(QObject):
     def start(self) -> None:
         """Show the dialog; a second press of the button brings it to the front."""
         if self.dialog is None:
-            config = self._sessions.config
-            name = (config.preset if config else "") or "adapter"
-            folder = paths.user_data() / "exports" / f"{name}-step{self._sessions.step}"
-            self.dialog = ExportDialog(folder, self._window)
+            config, wished = self._sessions.config, self._sessions.wished
+            name = f"{(config and config.preset) or 'adapter'}-r{wished.rank if wished else 0}"
+            name += f"-step{self._sessions.step}"
+            self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
             self.dialog.export_wished.connect(self._on_wished)
             self.dialog.finished.connect(self._on_done)
         self.dialog.show()
@@ -57,7 +57,7 @@ class ExportFlow(QObject):
     def _on_exported(self, record: ExportedRecord) -> None:
         if self.dialog is not None:
             self.dialog.show_report(record.report)
-        self.delivered.emit(record.report.path)
+        self._notices.news(self.tr("Exported to {}").format(record.report.path))
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         self._refuse(record.message)

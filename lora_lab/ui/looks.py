@@ -1,4 +1,4 @@
-"""How the window looks and lies: the scheme, the geometry and the docks, kept between two starts."""
+"""How the window looks and lies: the scheme, its geometry and docks, kept from start to start."""
 
 from __future__ import annotations
 

@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
-    QToolBar,
     QVBoxLayout,
     QWidget,
 )
@@ -23,13 +22,7 @@ from PySide6.QtWidgets import (
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.records import (
-    ErrorRecord,
-    LoadedRecord,
-    SavedRecord,
-    State,
-    StateRecord,
-)
+from lora_lab.records import LoadedRecord, SavedRecord, State
 from lora_lab.training.commands import Evaluate, Save
 from lora_lab.ui import theme
 from lora_lab.ui.about import about_page, shortcuts_page
@@ -67,7 +60,6 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self._loaded: LoadedRecord | None = None
-        self._edited = False  # the fixed settings differ from the run that is shown
         self._save_asked = False
         self._saved: SavedRecord | None = None  # the newest of the session that is shown
         self._may_close = self._was_painted = False
@@ -92,15 +84,10 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
-        self.export_flow = ExportFlow(self.sessions, self)
+        self.export_flow = ExportFlow(self.sessions, self.notices, self)
         self.looks = Looks(self, self.host, self.commands.schemes)
-        toolbar = QToolBar(self.tr("Run"))
-        toolbar.setMovable(False)
-        toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.addToolBar(toolbar)
         self.commands.restyle(theme.current())
-        self.commands.fill_toolbar(toolbar)
+        self.addToolBar(self.commands.toolbar())
         self.commands.fill_menus(self, self.host.toggles())
         for preset in presets:
             action = self.commands.presets_menu.addAction(preset.title)
@@ -155,7 +142,7 @@ class MainWindow(QMainWindow):
         except LabError as error:
             self.notices.error(str(error))
             return
-        if self._edited:
+        if self.setup_dock.edited:
             self.open(config)
         else:
             self._begin(config)
@@ -205,9 +192,6 @@ class MainWindow(QMainWindow):
         self.setup_dock.offer_inits(INITS)
         self.setup_dock.offer_devices(device_choices())
 
-    def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        self.notices.error(record.message, record.details)
-
     def _on_stopped(self) -> None:
         step = self.sessions.step
         said = self.tr("The run has ended at step {:,}.").format(step)
@@ -219,9 +203,6 @@ class MainWindow(QMainWindow):
         self._may_close = True
         self.close()
         self.left.emit()
-
-    def _on_exported(self, folder: str) -> None:
-        self.notices.news(self.tr("Exported to {}").format(folder))
 
     def _on_saved(self, record: SavedRecord) -> None:
         self._saved = record
@@ -243,10 +224,6 @@ class MainWindow(QMainWindow):
         for panel in self.panels:
             panel.set_wished(hyper)
 
-    def _on_adapter_toggled(self, on: bool) -> None:
-        text = self.tr("Adapter on") if on else self.tr("Adapter off")
-        self.commands.adapter.setText(text)
-
     def _on_device_chosen(self, name: str) -> None:
         if config := self.setup_dock.config:
             self.open(changed(config, device=name))
@@ -266,15 +243,9 @@ class MainWindow(QMainWindow):
     def _on_save(self) -> None:
         self._save_asked = self.sessions.request(Save())
 
-    def _on_evaluate(self) -> None:
-        self.sessions.request(Evaluate())
-
     def _on_runs_folder(self) -> None:
         paths.runs().mkdir(parents=True, exist_ok=True)
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.runs())))
-
-    def _on_edited(self, edited: bool) -> None:
-        self._edited = edited
 
     def restyle(self, colors: theme.Colors) -> None:
         """Take up the colours in force."""
@@ -287,19 +258,10 @@ class MainWindow(QMainWindow):
     def _show_state(self) -> None:
         """Bring words and actions in line with what the session is doing."""
         sessions, commands, state = self.sessions, self.commands, self.sessions.state
-        live = sessions.serving and not sessions.opening
-        if sessions.running:
-            commands.show_train(self.tr("Pause"), "pause")
-        elif state in ENDED:
-            commands.show_train(self.tr("Train on"), "train")
-        else:
-            commands.show_train(self.tr("Train"), "train")
-        ready = live and state in (State.PAUSED, State.RUNNING, *ENDED)
+        serving = sessions.serving and not sessions.opening
+        ready = serving and state in (State.PAUSED, State.RUNNING, *ENDED)
         begun = ready and (sessions.step > 0 or sessions.running)
-        for action in (commands.train, commands.evaluate, commands.adapter, commands.export):
-            action.setEnabled(ready)
-        commands.save.setEnabled(begun)
-        commands.stop.setEnabled(begun and state not in ENDED)
+        commands.follow(ready, begun, sessions.running, state in ENDED)
         known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
         commands.open.setEnabled(known)
@@ -322,20 +284,18 @@ class MainWindow(QMainWindow):
         sessions.stepped.connect(self.strip.set_step)
         sessions.saved.connect(self._on_saved)
         sessions.state_changed.connect(self._show_state)
-        sessions.failed.connect(self._on_failed)
+        sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
         sessions.given_up.connect(self._show_config)
         sessions.stopped.connect(self._on_stopped)
         sessions.all_ended.connect(self._on_all_ended)
-        self.export_flow.delivered.connect(self._on_exported)
 
     def _connect_person(self) -> None:
         commands = self.commands
         commands.train.triggered.connect(self.sessions.toggle)
         commands.stop.triggered.connect(self.sessions.stop)
         commands.restart.triggered.connect(self.restart)
-        commands.adapter.toggled.connect(self._on_adapter_toggled)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
-        commands.evaluate.triggered.connect(self._on_evaluate)
+        commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
         commands.open.triggered.connect(lambda: self.open_checkpoint())
         commands.export.triggered.connect(self.export_flow.start)
         commands.save.triggered.connect(self._on_save)
@@ -355,7 +315,6 @@ class MainWindow(QMainWindow):
         setup.device_chosen.connect(self._on_device_chosen)
         setup.checkpoint_wished.connect(lambda: self.open_checkpoint())
         setup.restart_wished.connect(self.restart)
-        setup.edited.connect(self._on_edited)
 
     # -- the life of the window --------------------------------------------------------------
 

@@ -69,6 +69,11 @@ class Sessions(QObject):
         return self._shown.session.config if self._shown is not None else None
 
     @property
+    def wished(self) -> Hyperparameters | None:
+        """The newest wish that the shown session was told."""
+        return self._shown.session.controls.hyper if self._shown is not None else None
+
+    @property
     def opening(self) -> bool:
         return self._candidate is not None
 

@@ -238,6 +238,13 @@ QSlider::handle:horizontal:pressed {{ background: {c.accent}; }}
 QSlider::sub-page:horizontal:disabled {{ background: {groove}; }}
 QSlider::handle:horizontal:disabled {{ border-color: {c.border}; background: {c.window}; }}
 
+QRadioButton::indicator {{ width: 11px; height: 11px; border-radius: 6px;
+    border: 1px solid {c.muted}; background: {c.panel}; }}
+QRadioButton::indicator:hover, QRadioButton::indicator:focus {{ border-color: {c.accent}; }}
+QRadioButton::indicator:checked {{ width: 5px; height: 5px; border: 4px solid {c.accent};
+    background: {c.on_accent}; }}
+QRadioButton::indicator:disabled {{ border-color: {c.border}; }}
+
 QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
     border-bottom: 1px solid {c.border}; padding: 3px 8px; }}
 QTableView {{ background: {c.panel}; border: 0; gridline-color: {c.grid};

@@ -83,7 +83,6 @@ class FakeSession:
         if self.controls.stopping:
             if self.step and self.saves:
                 say(SavedRecord(self.step, "/runs/fake/adapter"))
-            say(StateRecord(State.STOPPED, self.step))
             say(StateRecord(State.CLOSED, self.step))
             self.ended = True
             return
@@ -107,6 +106,10 @@ class FakeSession:
             lost = 0.032 if wished.rank < old.rank else 0.0
             say(AppliedRecord(self.step, wished, changes, (), lost))
             say(self.counts())
+        if self.controls.take_finish():
+            self.controls.pause()
+            self.move(State.STOPPED)
+            say(SavedRecord(self.step, "/runs/fake/adapter"))
         if self.controls.paused:
             if self.state is State.RUNNING:
                 self.move(State.PAUSED)

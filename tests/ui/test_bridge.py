@@ -129,7 +129,7 @@ def test_closing_saves_ends_and_joins_in_that_order(qtbot, bridge, session):
     bridge.closed.connect(lambda: said.append("closed"))
     bridge.poll()
     bridge.poll()
-    assert said == ["saved", State.STOPPED, State.CLOSED, "closed"]
+    assert said == ["saved", State.CLOSED, "closed"]
     assert bridge.ended
     assert session.saves is True
 

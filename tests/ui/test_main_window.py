@@ -144,19 +144,62 @@ def test_a_preset_that_needs_data_asks_for_its_folder(qtbot, opened, sessions_ma
     qtbot.waitUntil(lambda: sessions_made[-1].config.data == str(tmp_path))
 
 
-def test_stop_ends_the_run_and_says_where_it_is_kept(qtbot, opened):
+def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, sessions_made):
     train(qtbot, opened)
-    opened.commands.stop.trigger()
-    assert opened.strip.state_label.text() == "Stopping…"
+    commands = opened.commands
+    commands.stop.trigger()
+    qtbot.waitUntil(lambda: opened.state is State.STOPPED)
     qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
-    assert "/runs/fake/adapter" in opened.notice_bar.notice.message
-    assert not opened.commands.train.isEnabled()
-    assert opened.commands.restart.isEnabled()
+    step = sessions_made[0].step
+    said = opened.notice_bar.notice.message
+    qtbot.waitUntil(lambda: "/runs/fake/adapter" in opened.notice_bar.notice.message)
+    assert f"step {step:,}" in said
+    assert opened.strip.state_label.text() == "Stopped"
+    assert commands.train.text() == "Train on"
+    assert not commands.stop.isEnabled()
+    for action in (commands.export, commands.evaluate, commands.adapter, commands.save):
+        assert action.isEnabled(), action.text()
+    commands.adapter.trigger()
+    qtbot.waitUntil(lambda: not sessions_made[0].hyper.enabled)
+    commands.train.trigger()
+    qtbot.waitUntil(lambda: opened.sessions.step > step)
+    assert opened.state is State.RUNNING
+    assert opened.strip._goal == step + opened.sessions.config.max_steps
+    assert len(sessions_made) == 1
+
+
+def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened, tmp_path):
+    opened.export_flow.start()
+    dialog = opened.export_flow.dialog
+    dialog.folder_edit.setText(str(tmp_path / "out"))
+    opened.sessions.shown.session.serve = lambda command: None  # it is never answered
+    dialog.export_button.click()
+    opened.setup_dock.choose_preset("known-rank")
+    qtbot.waitUntil(lambda: not dialog.busy)
+    assert "Another run" in dialog._outcome.text()
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_closed_dock_is_reopened_by_its_menu_entry(qtbot, opened, place):
+    dock, entry = opened.host.docks[place], opened.host.toggles()[place]
+    dock.close()
+    assert not dock.isVisible()
+    entry.trigger()
+    assert dock.isVisible()
+
+
+def test_setup_takes_the_height_of_its_text_and_the_sliders_the_rest(qtbot, opened):
+    upper, lower = opened.setup_dock, opened.hyper_dock
+    qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
+    assert lower.widget().height() >= lower.widget().sizeHint().height()
+    opened.setup_dock.seed_box.setValue(7)  # the restart button appears
+    qtbot.waitUntil(lambda: opened.setup_dock.restart_button.isVisible())
+    qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
 
 
 def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened, tmp_path):
-    opened._on_export()
-    dialog = opened._export_dialog
+    opened.export_flow.start()
+    dialog = opened.export_flow.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy)
@@ -184,7 +227,7 @@ def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):
     with qtbot.waitSignal(opened.left, timeout=3000):
         opened.close()
         assert opened.isVisible()
-        assert opened.strip.state_label.text() == "Stopping…"
+        assert opened.strip.state_label.text() == "Saving…"
     assert not opened.isVisible()
     assert sessions_made[0].saves is True
 
@@ -216,7 +259,7 @@ def test_every_menu_entry_does_something(opened):
 @pytest.mark.parametrize("scheme", ["dark", "light", "system"])
 def test_the_scheme_is_chosen_and_kept(opened, scheme):
     opened.commands.schemes[scheme].trigger()
-    assert opened.settings.value("scheme") == scheme
+    assert opened.looks.settings.value("scheme") == scheme
 
 
 def test_the_help_pages_open(qtbot, opened):

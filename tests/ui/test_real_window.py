@@ -37,7 +37,7 @@ def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
     before = theme.current()
     colors = theme.apply(app, scheme)
     window = MainWindow(new_session, list_presets())
-    window.set_scheme(scheme)
+    window.looks.set_scheme(scheme)
     window.ask = lambda *texts: True
     try:
         window.resize(1280, 800)

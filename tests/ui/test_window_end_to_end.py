@@ -80,7 +80,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: seen[-1].enabled, timeout=10_000)
 
     lab.commands.export.trigger()
-    dialog = lab._export_dialog
+    dialog = lab.export_flow.dialog
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
@@ -111,7 +111,7 @@ def test_known_rank_falls_to_zero_when_the_rank_is_dragged_to_four(qtbot, lab):
 def test_an_untrained_adapter_is_refused_in_the_dialog_and_as_a_notice(qtbot, lab, tmp_path):
     open_preset(qtbot, lab, "digits")
     lab.commands.export.trigger()
-    dialog = lab._export_dialog
+    dialog = lab.export_flow.dialog
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
@@ -178,14 +178,28 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
     assert lab.commands.adapter.isChecked() == wished.enabled
 
 
-def test_stop_saves_and_restart_begins_again(qtbot, lab):
+def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     open_preset(qtbot, lab, "digits")
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 20, timeout=10_000)
-    with qtbot.waitSignal(lab.sessions.ended, timeout=10_000):
+    with qtbot.waitSignal(lab.sessions.stopped, timeout=10_000):
         lab.commands.stop.trigger()
+    step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)
-    assert "kept in" in lab.notice_bar.notice.message
+    qtbot.waitUntil(lambda: "kept in" in lab.notice_bar.notice.message)
+
+    lab.commands.export.trigger()
+    dialog = lab.export_flow.dialog
+    dialog.folder_edit.setText(str(tmp_path / "adapter"))
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
+    assert len(dialog._values["sha"].text()) == 64
+    assert lab.sessions.step == step
+
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
+    assert lab.state is State.RUNNING
+    assert len(engine_threads()) == 1
     lab.commands.restart.trigger()
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     assert lab.sessions.step == 0

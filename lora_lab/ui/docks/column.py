@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 
 class Column(QScrollArea):
     """Fill `rows`; wrapped labels get the height that they need at the width there is."""
+
+    needs_changed = Signal()  # its text asks for another height
 
     def __init__(self, spacing: int) -> None:
         super().__init__()
@@ -31,13 +34,23 @@ class Column(QScrollArea):
         return QSize(width, self._height_at(width))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
-            needed = self._height_at(self._body.width())
-            if needed != self._body.minimumHeight():
-                self._body.setMinimumHeight(needed)
-                self.updateGeometry()
+            self._measure()
         return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._measure()
+
+    def _measure(self) -> None:
+        # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
+        needed = self._height_at(self.width())
+        if needed > self.height():  # a bar stands beside the text, which then wraps earlier
+            needed = self._height_at(self._body.width())
+        if needed != self._body.minimumHeight():
+            self._body.setMinimumHeight(needed)
+            self.updateGeometry()
+            self.needs_changed.emit()
 
     def _height_at(self, width: int) -> int:
         wrapped = self.rows.hasHeightForWidth()

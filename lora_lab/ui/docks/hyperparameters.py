@@ -5,6 +5,7 @@ The dock holds what is *wished*; what is *applied* comes back in records and sta
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QRadioButton,
+    QSizePolicy,
     QWidget,
 )
 
@@ -31,9 +33,11 @@ ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
 
 
 def energy_lost(spectrum: SpectrumRecord, rank: int) -> tuple[float, str]:
-    """The share of Σσ² beyond the first `rank` values in the layer that would lose most."""
+    """The share of Σσ² beyond the first `rank` values in the layer that would lose most, or nan."""
     worst, where = 0.0, ""
     for layer in spectrum.layers:
+        if not np.isfinite(layer.sigma).all():
+            return math.nan, layer.name
         squares = np.square(layer.sigma)
         total = float(squares.sum())
         if total > 0 and (share := float(squares[rank:].sum()) / total) > worst:
@@ -177,7 +181,9 @@ class HyperparametersDock(QDockWidget):
             note = self.tr("discarded {} of ΔW's energy at step {:,}").format(lost, record.step)
         elif rank < self._applied.rank and self._spectrum is not None:
             share, where = energy_lost(self._spectrum, rank)
-            if share > 0:
+            if share != share:
+                note = self.tr("ΔW of {} is not finite: the last good one comes back").format(where)
+            elif share > 0:
                 note = self.tr("would discard {} of ΔW's energy in {}").format(
                     percent(share), where
                 )
@@ -195,9 +201,7 @@ class HyperparametersDock(QDockWidget):
         self._scaling.setText(f"{hyper.scaling:.4g}")
         self._fraction.setText(f"α / r = {hyper.alpha:.4g} / {hyper.rank:,}")
         same = hyper.scaling == self._applied.scaling
-        self._scaling_applied.setText(
-            self.tr("applied") if same else self.tr("applied {:.4g}").format(self._applied.scaling)
-        )
+        self._scaling_applied.setText(self.tr("applied {:.4g}").format(self._applied.scaling))
         theme.set_role(self._scaling_applied, "settled" if same else "waiting")
 
     def _make_scaling(self) -> QWidget:
@@ -208,6 +212,8 @@ class HyperparametersDock(QDockWidget):
         sign.setProperty("role", "muted")
         self._fraction = QLabel()
         self._fraction.setProperty("role", "muted")
+        # A long fraction must not widen the dock while a slider moves.
+        self._fraction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._scaling_applied = QLabel()
         frame = QFrame()
         frame.setToolTip(
@@ -221,7 +227,7 @@ class HyperparametersDock(QDockWidget):
         grid.addWidget(self._scaling, 0, 1, bottom)
         grid.addWidget(self._fraction, 0, 2, bottom)
         grid.addWidget(self._scaling_applied, 0, 3, bottom | Qt.AlignmentFlag.AlignRight)
-        grid.setColumnStretch(3, 1)
+        grid.setColumnStretch(2, 1)
         return frame
 
     def _make_alpha_modes(self) -> QHBoxLayout:
@@ -229,9 +235,9 @@ class HyperparametersDock(QDockWidget):
         self._modes = QButtonGroup(self)
         self._mode_buttons: dict[AlphaMode, QRadioButton] = {}
         row = QHBoxLayout()
-        row.setSpacing(12)
+        row.setSpacing(10)
         for mode in get_args(AlphaMode):
-            button = QRadioButton(mode.replace("_", " "))
+            button = QRadioButton(mode.replace("_", " the "))
             button.setToolTip(ALPHA_MODE.description or "")
             button.setAccessibleName(f"{ALPHA_MODE.title}: {button.text()}")
             self._modes.addButton(button)
@@ -244,4 +250,5 @@ class HyperparametersDock(QDockWidget):
 
     def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
         if on:
-            self._wish(alpha_mode=button.text().replace(" ", "_"))
+            modes = self._mode_buttons.items()
+            self._wish(alpha_mode=next(mode for mode, made in modes if made is button))

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 from lora_lab.config import RunConfig, changed
 from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.ui.docks.column import Column
+from lora_lab.ui.panels.counts import share_words
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
@@ -43,9 +44,9 @@ def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     said = [f"{layers} layer{'' if layers == 1 else 's'}"]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
         said.insert(0, f"only {', '.join(loaded.trained_classes)} of {len(loaded.classes)} classes")
-    if counts is not None and counts.total:
-        share = 100 * counts.adapter / counts.total
-        said.append(f"{counts.adapter:,} of {counts.total:,} parameters ({share:.3g} %)")
+    if counts is not None:
+        share = counts.adapter / max(1, loaded.base_parameters)
+        said.append(f"{counts.adapter:,} parameters, {share_words(share)}")
     return " · ".join(said)
 
 
@@ -56,7 +57,6 @@ class SetupDock(QDockWidget):
     device_chosen = Signal(str)
     checkpoint_wished = Signal()  # the person wants to choose a checkpoint file
     restart_wished = Signal()  # begin again at step 0 with the settings shown
-    edited = Signal(bool)  # whether the fixed settings differ from the run that is shown
 
     def __init__(self, presets: Sequence[Preset], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -147,6 +147,14 @@ class SetupDock(QDockWidget):
         """What is shown: open, or being opened, or tried last."""
         return self._config
 
+    @property
+    def edited(self) -> bool:
+        """Whether the fixed settings differ from the run that is shown."""
+        config = self._config
+        return config is not None and any(
+            getattr(config, name) != value for name, value in self._settings(config).items()
+        )
+
     def choose_preset(self, name: str) -> None:
         """Choose a preset as if in the list."""
         row = self.preset_combo.findData(name)
@@ -231,12 +239,7 @@ class SetupDock(QDockWidget):
         }
 
     def _on_edited(self, *_: object) -> None:
-        config = self._config
-        differs = config is not None and any(
-            getattr(config, name) != value for name, value in self._settings(config).items()
-        )
-        self.restart_button.setVisible(differs)
-        self.edited.emit(differs)
+        self.restart_button.setVisible(self.edited)
 
     def _on_preset(self) -> None:
         preset = self.preset

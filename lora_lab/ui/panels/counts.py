@@ -92,6 +92,7 @@ class CountsPanel(Panel):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at the end
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -169,9 +170,9 @@ class CountsPanel(Panel):
         show(self._adapter, f"{sum(wished):,}")
         show(self._frozen, f"{base - sum(wished) if whole else base:,}")
         show(self._full, f"{base:,}")
-        show(self._percent, f"{_percent(sum(wished) / base)} of full fine-tuning")
-        ranks = f"r = {self._applied_rank}: {sum(applied):,}"
-        show(self._applied_text, f"applied {ranks}" if waits else "applied")
+        show(self._percent, share_words(sum(wished) / base))
+        ranks = "" if whole else f"r = {self._applied_rank}: "
+        show(self._applied_text, f"applied {ranks}{sum(applied):,}")
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._share.show_shares(sum(wished) / base, sum(applied) / base)
         for row, layer in enumerate(loaded.layers):
@@ -205,18 +206,20 @@ class CountsPanel(Panel):
         applied = sum(self._per_layer(self._applied_rank))
         wished = sum(self._per_layer(self._wished_rank))
         base = max(1, self._loaded.base_parameters)
-        text = f"{applied:,} of {base:,} parameters train, {_percent(applied / base)}"
+        text = f"{applied:,} of {base:,} parameters train, {share_words(applied / base)}"
         if wished != applied:
             text += f"; rank {self._wished_rank} would train {wished:,}"
         return text + "."
 
 
-def _percent(share: float) -> str:
+def share_words(share: float) -> str:
+    """How much trains: the adapter's parameters over those that full fine-tuning trains."""
     share *= 100
-    return (
-        f"{share:.3g} %"
+    shown = (
+        f"{share:.3g}"
         if 1e-3 <= share < 99.95
-        else f"{share:.3f} %"
+        else f"{share:,.3f}"
         if share < 1
-        else f"{share:.0f} %"
+        else f"{share:,.0f}"
     )
+    return f"{shown} % of full fine-tuning"

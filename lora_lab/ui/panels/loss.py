@@ -118,6 +118,7 @@ class LossPanel(Panel):
         self._edits: list[tuple[int, str, str, str]] = []  # step, short name, old, new
         self._max_steps = max_steps
         self._ranged_at = 0.0
+        self._fitted = (0, 0)  # points of both curves when the axes moved last
         self._note_floor(0, rank)
 
     def reset(self, loaded: LoadedRecord) -> None:
@@ -202,9 +203,11 @@ class LossPanel(Panel):
     def _fit(self, now: bool = False) -> None:
         """Fit the axes to everything, in steps and at most twice a second."""
         clock = time.monotonic()
+        seen = (len(self._train), len(self._validation))
         if not now and clock - self._ranged_at < _RANGE_SECONDS:
+            self.dirty = seen != self._fitted  # withheld: drawn again soon, even if no step comes
             return
-        self._ranged_at = clock
+        self._ranged_at, self._fitted = clock, seen
         last = max(self._train.last_step or 0, self._validation.last_step or 0)
         right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
         if last <= self._max_steps:
@@ -218,19 +221,19 @@ class LossPanel(Panel):
         if not len(values):
             values = np.ones(1)
         low, high = float(values.min()), float(values.max())
-        # Above the data stays a strip for the labels of the edits.
+        # Above the data stays a strip for the labels of the edits and of the base.
         if self._log.isChecked():
             low, high = math.log10(low), math.log10(high)
             span = max(high - low, 0.5)
-            low, high = _down(low - 0.05 * span, 0.1), _up(high + 0.12 * span, 0.1)
+            low, high = _down(low - 0.05 * span, 0.1), _up(high + 0.17 * span, 0.1)
         else:
             span = max(high - low, abs(high) * 0.05, 1e-9)
             unit = 10 ** math.floor(math.log10(span)) / 4
-            low, high = _down(low - 0.03 * span, unit), _up(high + 0.12 * span, unit)
+            low, high = _down(low - 0.03 * span, unit), _up(high + 0.17 * span, unit)
         self._plot.show_range((0, max(right, 1)), (low, high))
 
     def _draw_references(self) -> None:
-        (x0, x1), (y0, _) = self._plot.view.viewRange()
+        (x0, x1), (_, y1) = self._plot.view.viewRange()
         seen = math.isfinite(self._baseline)
         self._base_line.setVisible(seen)
         self._base_text.setVisible(seen)
@@ -239,6 +242,13 @@ class LossPanel(Panel):
             y = float(self._scaled(np.array([self._baseline]))[0])
             self._base_line.setValue(y)
             self._base_text.setText("base alone (validation)")
+            # On the side of the line where the curves end farther away.
+            ends = np.array([self._smoothed.last_value, self._validation.last_value])
+            apart = self._scaled(ends[np.isfinite(ends)]) - y
+            above = min(apart[apart > 0], default=math.inf) >= min(
+                -apart[apart <= 0], default=math.inf
+            )
+            self._base_text.setAnchor((1, 1) if above else (1, 0))
             self._base_text.setPos(x1 - inset, y)
         history = self._floor_history
         self._floor_text.setVisible(bool(history))
@@ -256,9 +266,10 @@ class LossPanel(Panel):
         reached = math.isfinite(level)
         text = f"Eckart–Young tail at r={self._rank}"
         self._floor_text.setText(text if reached else f"{text} is 0")
-        # A floor of 0 lies below every axis; its label waits where a falling loss is not.
-        self._floor_text.setAnchor((1, 1) if reached else (0, 1))
-        self._floor_text.setPos(x1 - inset if reached else x0 + inset, level if reached else y0)
+        # A floor of 0 lies below every axis; its label stands where a falling loss has left.
+        top = float(self._base_line.value()) if seen else y1
+        self._floor_text.setAnchor((1, 1) if reached else (1, 0))
+        self._floor_text.setPos(x1 - inset, level if reached else top)
 
     def _draw_bad(self, x0: float, x1: float) -> None:
         steps = self._train.non_finite(x0, x1)
@@ -293,7 +304,7 @@ class LossPanel(Panel):
         value = self._smoothed.last_value
         bad = self._train.non_finite_count
         show(self._figure, number(value) if len(self._train) else "—")
-        parts = [f"loss at step {self._train.last_step or 0:,}"]
+        parts = [f"step {self._train.last_step or 0:,}"]
         if bad:
             parts.append(f"{bad:,} not finite")
         show(self._figure_note, " · ".join(parts))

@@ -34,7 +34,7 @@ _MEASURES = (
 
 def energy_beyond(sigma: np.ndarray, rank: int) -> float:
     """The share of Σσ² that a cut after the first `rank` values would discard."""
-    squares = np.square(sigma)
+    squares = np.square(np.nan_to_num(sigma, posinf=0.0))
     total = float(squares.sum())
     return float(squares[rank:].sum()) / total if total > 0 else 0.0
 
@@ -151,7 +151,8 @@ class SpectrumPanel(Panel):
             self.say("No spectrum yet.")
             return
         if all(layer.numerical_rank == 0 for layer in shown):
-            self.say("ΔW is zero until the first step.")
+            broken = not all(_is_finite(layer) for layer in shown)
+            self.say("ΔW is not finite." if broken else "ΔW is zero until the first step.")
             return
         self.say("")
         cut = self._cut_rank()
@@ -216,6 +217,7 @@ class SpectrumPanel(Panel):
         clock = time.monotonic()
         if self._range is None or clock - self._ranged_at > 0.5:
             self._range, self._ranged_at = wanted, clock
+        self.dirty = wanted != self._range  # withheld: drawn again in a while, if no step comes
         if self._plot.following:
             self._plot.show_range((0.3, right + 0.7), self._range)
         return self._range
@@ -241,6 +243,7 @@ class SpectrumPanel(Panel):
             if layer.numerical_rank >= len(layer.sigma) or len(shown) > _ZERO_TEXTS:
                 continue
             item = next(texts)
+            item.setText("zero" if _is_finite(layer) else "not finite")
             item.setPos(at + (layer.numerical_rank + 1 + len(layer.sigma)) / 2, height)
             item.show()
         for item in texts:
@@ -333,11 +336,11 @@ class SpectrumPanel(Panel):
         if not shown:
             return "No spectrum yet."
         if all(layer.numerical_rank == 0 for layer in shown):
-            return "ΔW is zero."
+            return "ΔW is zero." if all(map(_is_finite, shown)) else "ΔW is not finite."
         ranks = _span([layer.numerical_rank for layer in shown], str)
         where = shown[0].name if len(shown) == 1 else f"{len(shown)} layers"
         text = f"ΔW of {where} has numerical rank {ranks} at step {self._last.step:,}"
-        first = max(float(layer.sigma[0]) for layer in shown)
+        first = max(float(layer.sigma[0]) for layer in shown if _is_finite(layer))
         text += f", largest singular value {number(first)}"
         cut = self._cut_text(shown, self._cut_rank())
         return f"{text}; {cut}." if cut else f"{text}."
@@ -348,6 +351,10 @@ def _bars_of(layer: LayerSpectrum, start: float, stride: int) -> tuple[np.ndarra
     index = np.arange(1, len(layer.sigma) + 1, stride)
     sigma = np.nan_to_num(layer.sigma[::stride], nan=0.0, posinf=0.0)
     return start + index, sigma, index, (index <= layer.numerical_rank) & (sigma > 0)
+
+
+def _is_finite(layer: LayerSpectrum) -> bool:
+    return bool(np.isfinite(layer.sigma).all())
 
 
 def _shortened(names: list[str]) -> list[str]:

@@ -319,7 +319,7 @@ class FieldSlider(QWidget):
         text, role = "", "settled"
         if self._applied is not None and not self._reason:
             same = math.isclose(self._applied, self._value, rel_tol=1e-9, abs_tol=1e-15)
-            text = "applied" if same else f"applied {plain_number(self._applied)}"
+            text = f"applied {plain_number(float(f'{self._applied:.6g}'))}"
             role = "settled" if same else "waiting"
         if self._beside.text() != text:
             self._beside.setText(text)

@@ -1,0 +1,263 @@
+"""Subspaces of W, A and ΔW: their singular vectors, and how far two of them agree.
+
+Everything is computed in float64 on the CPU, whatever the dtype and device of the input: autocast
+and TF32 do not touch float64, half precision is widened first, and no gradient is recorded. ΔW is
+never formed. Input that is not finite or does not fit raises AdapterError, which names it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from lora_lab.adapters import LoRALayer
+from lora_lab.adapters.weights import LayerWeights
+from lora_lab.analysis.rank import numerical_rank
+from lora_lab.errors import AdapterError
+
+Factored = LoRALayer | LayerWeights  # has lora_A (r × in), lora_B (out × r), scaling, name
+
+FLAT = 1.5  # of the edge of noise; samples of noise reached 0.69 (5 × 4) to 1.08 (64 × 48)
+DOUBT = 1e-3  # the largest bound on 1 − φ at which a randomised subspace is trusted
+
+
+def as_matrix(M: torch.Tensor, what: str) -> torch.Tensor:
+    """M as a finite float64 matrix on the CPU, detached; a copy unless it is one already.
+
+    Raises AdapterError, naming `what`, unless M is real, has two dimensions and at least one entry,
+    and holds neither NaN nor infinity.
+    """
+    if M.ndim != 2 or M.numel() == 0 or M.is_complex():
+        raise AdapterError(f"{what} is not a real matrix: {M.dtype} of shape {tuple(M.shape)}.")
+    M = M.detach().to("cpu", torch.float64)
+    if not torch.isfinite(M).all():
+        raise AdapterError(f"{what} holds values that are NaN or infinite.")
+    return M
+
+
+def singular_factors(
+    A: torch.Tensor, B: torch.Tensor, scaling: float, of: str = ""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The thin SVD s·B·A = U·diag(σ)·Vh for A (r × in) and B (out × r), by QR of both factors.
+
+    B = Q_B R_B and Aᵀ = Q_A R_A give B·A = Q_B (R_B R_Aᵀ) Q_Aᵀ, so only an (r × r) core is
+    decomposed. Returns U (out × q), σ (q,) descending and Vh (q × in) in float64, with
+    q = min(out, in, r). Where σ_i is zero or rounding, e.g. all of it at B = 0, the vectors i are
+    orthonormal but arbitrary. `of` opens the error messages, e.g. "Layer fc1: ".
+
+    Raises AdapterError where a factor or s is not finite, or the ranks of A and B differ.
+    """
+    A, B = as_matrix(A, f"{of}lora_A"), as_matrix(B, f"{of}lora_B")
+    if B.shape[1] != A.shape[0]:
+        raise AdapterError(f"{of}lora_A has rank {A.shape[0]}, but lora_B has {B.shape[1]}.")
+    if not math.isfinite(scaling):
+        raise AdapterError(f"{of}scaling is {scaling}.")
+    Q_A, R_A = torch.linalg.qr(A.mT)  # (in, r), (r, r)
+    Q_B, R_B = torch.linalg.qr(B)  # (out, r), (r, r)
+    core = as_matrix(scaling * (R_B @ R_A.mT), f"{of}scaling·lora_B·lora_A")  # may overflow
+    U, sigma, Vh = torch.linalg.svd(core, full_matrices=False)
+    return Q_B @ U, sigma, Vh @ Q_A.mT
+
+
+def weight_of(W: torch.Tensor, layer: Factored) -> torch.Tensor:
+    """as_matrix(W); AdapterError unless W has the shape (out × in) of the layer's ΔW."""
+    W, (out, into) = as_matrix(W, f"Layer {layer.name}: W"), layer.shape
+    if W.shape != (out, into):
+        raise AdapterError(
+            f"Layer {layer.name}: W is {W.shape[0]} × {W.shape[1]}, but ΔW is {out} × {into}."
+        )
+    return W
+
+
+def delta_directions(layer: Factored) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """U (out × p), σ (p,) and Vh (p × in) of a layer's ΔW, only what is above float64 rounding.
+
+    p is the numerical rank: 0 for ΔW = 0, and less than r after a rank grew and before its new
+    columns of B, which start at zero, have moved. Those directions would be arbitrary.
+    """
+    U, sigma, Vh = singular_factors(
+        layer.lora_A, layer.lora_B, layer.scaling, f"Layer {layer.name}: "
+    )
+    p = numerical_rank(sigma.numpy(), tuple(layer.shape), "float64")
+    return U[:, :p], sigma[:p], Vh[:p]
+
+
+def similarity(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """φ(i,j) = ‖X_iᵀ Y_j‖_F² / min(i,j) for all i ≤ p, j ≤ q at once (LoRA §7.2, eq. 4).
+
+    X (n × p) and Y (n × q) have orthonormal columns, and X_i is the first i of them. φ is the mean
+    of cos² of the principal angles: 1 where one span holds the other, 0 where they are orthogonal,
+    and in the metric form 1 − d²/p at i = j = p with d² = p − Σcos². (The paper's appendix G prints
+    (1 − d²)/p, which is not 1 for equal spans.) Entry [i−1, j−1] of the float64 (p × q) is φ(i,j).
+
+    Raises AdapterError where n differs, or columns are not orthonormal to √eps of their dtype.
+    """
+    X, Y = _orthonormal(X, "X"), _orthonormal(Y, "Y")
+    _same_space(X, Y)
+    return _phi(X, Y)
+
+
+def similarity_of_A(A1: torch.Tensor, A2: torch.Tensor) -> torch.Tensor:
+    """φ between the top right singular vectors of A1 (r1 × in) and A2 (r2 × in): LoRA's figure 3.
+
+    Not gauge invariant: A → M·A, B → B·M⁻¹ is the same adapter with another map (only the last
+    entry, that of the whole row spaces, stays). Draws from one seed share their rows, so that two
+    adapters of equal seed agree fully before any training: use independent seeds, and show the map
+    at the start beside it. Float64 (min(r1, in) × min(r2, in)); nan beyond A's numerical rank.
+
+    Raises AdapterError where A1 or A2 is not finite, or their inputs differ.
+    """
+    directions = []
+    for A, what in ((A1, "The first A"), (A2, "The second A")):
+        _, sigma, Vh = torch.linalg.svd(as_matrix(A, what), full_matrices=False)
+        p = numerical_rank(sigma.numpy(), tuple(A.shape), "float64")
+        directions.append((Vh[:p].mT, sigma.numel()))
+    return _phi_or_nan(*directions)
+
+
+def similarity_of_delta(layer1: Factored, layer2: Factored, side: str = "right") -> torch.Tensor:
+    """φ between the top singular vectors of two layers' ΔW = s·B·A: gauge invariant.
+
+    side="right" compares what ΔW reads, in the space of the inputs, as LoRA §7.2 does with A;
+    side="left" what it writes, in the space of the outputs. Float64 (r1 × r2), r capped at
+    min(out, in); nan beyond the numerical rank, so all nan where a ΔW = 0.
+
+    Raises AdapterError where a factor is not finite or the spaces differ; ValueError for any other
+    side.
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f"side is 'left' or 'right', not {side!r}")
+    directions = []
+    for layer in (layer1, layer2):
+        U, _, Vh = delta_directions(layer)
+        directions.append((Vh.mT if side == "right" else U, min(layer.rank, *layer.shape)))
+    return _phi_or_nan(*directions)
+
+
+def random_similarity(i: int, j: int, n: int) -> float:
+    """E φ(i,j) = max(i,j)/n of independent random subspaces of an n-space: the control.
+
+    E‖XᵀY‖_F² = i·j/n by rotation invariance. Raises AdapterError unless 1 ≤ i, j ≤ n.
+    """
+    if not (1 <= i <= n and 1 <= j <= n):
+        raise AdapterError(f"There are no subspaces of {i} and {j} dimensions among {n}.")
+    return max(i, j) / n
+
+
+def principal_angles(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """The angles θ in [0, π/2] between the spans of X (n × p) and Y (n × q), largest first.
+
+    Columns need not be orthonormal, only independent. cos θ are the singular values of Q_Xᵀ Q_Y and
+    sin θ those of (I − Q_X Q_Xᵀ) Q_Y; θ = atan2(sin, cos) is accurate to rounding everywhere,
+    where arccos alone loses all angles below √eps (Björck & Golub 1973). Float64 (min(p, q),).
+
+    Raises AdapterError where n differs, or the columns of X or Y depend on one another.
+    """
+    X, Y = _basis(X, "X"), _basis(Y, "Y")
+    _same_space(X, Y)
+    if X.shape[1] < Y.shape[1]:
+        X, Y = Y, X  # the smaller one is projected, so that there are as many sines as cosines
+    cross = X.mT @ Y
+    cos = torch.linalg.svdvals(cross)  # descending: the smallest angle first
+    sin = torch.linalg.svdvals(Y - X @ cross)  # descending: the largest angle first
+    return torch.atan2(sin, cos.flip(0))
+
+
+class TopSubspace(NamedTuple):
+    """The top k left singular vectors U (out × k) and values sigma (k,) of a matrix, float64."""
+
+    U: torch.Tensor
+    sigma: torch.Tensor
+    gap: float  # the eigengap 1 − σ_{k+1}/σ_k behind the last direction; nan where W has rank < k
+    trusted: bool
+
+
+def top_subspace(W: torch.Tensor, k: int, seed: int) -> TopSubspace:
+    """The top k of W (out × in) by randomised subspace iteration, with a verdict on the result.
+
+    Algorithm of torch.svd_lowrank at q = 4k, niter = 4 (Halko et al. 2011, algorithms 4.4 and 5.1)
+    but drawn from a generator of its own, so that neither a training thread nor a device's random
+    state is touched. The values are underestimates. Costs 10 products with W of q columns each.
+
+    trusted says that U is the top subspace, and that W has one:
+    - it is accurate: with residuals e_i = W v_i − σ_i u_i, W·Wᵀ u_i = σ_i² u_i + σ_i e_i, and so
+      1 − φ ≤ Σ_i (σ_i ‖e_i‖ / (σ_i² − σ_{k+1}²))² / k, which must be at most 1e-3; for σ_{k+1},
+      itself an underestimate, σ_{k+1} + ‖e_{k+1}‖ is taken;
+    - W is not flat: σ_1 above 1.5 times ‖W‖_F (1/√out + 1/√in), which is σ_1 of noise with the
+      norm of W (Bai & Yin), or an eigengap above ½ in the upper half of the spectrum. Untrained
+      weights fail here: their top k mean nothing, however exactly computed.
+
+    Raises AdapterError where W is not finite, or k is not in 1 … min(out, in).
+    """
+    W = as_matrix(W, "W")
+    out, into = W.shape
+    if not 1 <= k <= min(out, into):
+        raise AdapterError(f"W ({out} × {into}) has no top {k} directions.")
+    q = min(4 * k, out, into)
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.randn(into, q, generator=generator, dtype=torch.float64)
+    Q = torch.linalg.qr(W @ start).Q  # (out, q)
+    for _ in range(4):
+        Q = torch.linalg.qr(W.mT @ Q).Q  # (in, q)
+        Q = torch.linalg.qr(W @ Q).Q  # (out, q)
+    U, sigma, Vh = torch.linalg.svd(Q.mT @ W, full_matrices=False)
+    U = Q @ U
+    if numerical_rank(sigma.numpy(), (out, into), "float64") < k:
+        return TopSubspace(U[:, :k], sigma[:k], float("nan"), False)
+
+    residual = (W @ Vh[: k + 1].mT - U[:, : k + 1] * sigma[: k + 1]).norm(dim=0)  # ‖e_i‖
+    following, bound = sigma.new_zeros(()), sigma.new_zeros(())  # σ_{k+1}, and a safe bound on it
+    if k < q:
+        following, bound = sigma[k], sigma[k] + residual[k]
+    gap = float(1 - following / sigma[k - 1])
+    # In units of σ_k, so that squares neither overflow nor vanish.
+    s, e, b = (x / sigma[k - 1] for x in (sigma[:k], residual[:k], bound))
+    missing = float((s * e / (s**2 - b**2)).square().mean())
+    noise = float(W.norm()) * (out**-0.5 + into**-0.5)
+    flat = float(sigma[0]) < FLAT * noise and (gap < 0.5 or 2 * k > min(out, into))
+    return TopSubspace(U[:, :k], sigma[:k], gap, bool(b < 1 and missing <= DOUBT and not flat))
+
+
+def _phi(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """eq. 4 for orthonormal float64 X (n × p), Y (n × q): all (p × q) entries by two sums."""
+    shared = (X.mT @ Y).square().cumsum(0).cumsum(1)
+    i = torch.arange(1, X.shape[1] + 1)[:, None]
+    j = torch.arange(1, Y.shape[1] + 1)
+    return (shared / torch.minimum(i, j)).clamp_(max=1.0)
+
+
+def _phi_or_nan(first: tuple[torch.Tensor, int], second: tuple[torch.Tensor, int]) -> torch.Tensor:
+    """_phi of two bases in a map of the sizes beside them; nan where a direction is missing."""
+    (X, rows), (Y, columns) = first, second
+    _same_space(X, Y)
+    result = torch.full((rows, columns), float("nan"), dtype=torch.float64)
+    result[: X.shape[1], : Y.shape[1]] = _phi(X, Y)
+    return result
+
+
+def _same_space(X: torch.Tensor, Y: torch.Tensor) -> None:
+    if X.shape[0] != Y.shape[0]:
+        raise AdapterError(
+            f"Directions of a {X.shape[0]}- and a {Y.shape[0]}-dimensional space do not compare."
+        )
+
+
+def _orthonormal(X: torch.Tensor, what: str) -> torch.Tensor:
+    eps = torch.finfo(X.dtype).eps if X.is_floating_point() else torch.finfo(torch.float64).eps
+    X = as_matrix(X, what)
+    error = float((X.mT @ X - torch.eye(X.shape[1], dtype=X.dtype)).abs().max())
+    if error > eps**0.5:
+        raise AdapterError(f"The columns of {what} are not orthonormal: off by {error:.1e}.")
+    return X
+
+
+def _basis(X: torch.Tensor, what: str) -> torch.Tensor:
+    """An orthonormal basis (n × p) of the span of X (n × p)."""
+    X = as_matrix(X, what)
+    Q, R = torch.linalg.qr(X)
+    p = X.shape[1]
+    if numerical_rank(torch.linalg.svdvals(R).numpy(), tuple(X.shape), "float64") < p:
+        raise AdapterError(f"The {p} columns of {what} are not linearly independent.")
+    return Q

@@ -1,0 +1,275 @@
+"""Subspaces against scipy, dense decompositions, and what the geometry itself demands."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import subspace_angles
+
+from lora_lab.adapters.init import INITS
+from lora_lab.adapters.weights import LayerWeights
+from lora_lab.analysis.subspace import (
+    principal_angles,
+    random_similarity,
+    similarity,
+    similarity_of_A,
+    similarity_of_delta,
+    singular_factors,
+    top_subspace,
+)
+from lora_lab.errors import AdapterError
+
+RANDOM = torch.Generator().manual_seed(11)
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_in_any_order():
+    RANDOM.manual_seed(11)
+
+
+def randn(*shape):
+    return torch.randn(*shape, generator=RANDOM, dtype=torch.float64)
+
+
+def basis(n, p):
+    return torch.linalg.qr(randn(n, p)).Q
+
+
+def layer(A, B, scaling=0.5, name="fc"):
+    return LayerWeights(name, A, B, alpha=scaling * A.shape[0], scaling=scaling)
+
+
+def gauged(one):
+    """The same adapter in other factors: A → M·A, B → B·M⁻¹."""
+    M = 3 * basis(one.rank, one.rank) + torch.eye(one.rank, dtype=torch.float64)
+    return layer(M @ one.lora_A, one.lora_B @ torch.linalg.inv(M), one.scaling)
+
+
+@pytest.mark.parametrize(
+    ("out", "into", "rank", "dtype"),
+    [
+        (40, 30, 6, torch.float64),
+        (30, 40, 1, torch.float32),
+        (20, 50, 5, torch.bfloat16),
+        (4, 3, 8, torch.float16),  # more rank than the layer can use
+    ],
+)
+@pytest.mark.parametrize("scaling", [0.5, -2.0])
+def test_singular_factors_are_the_svd_of_the_product(out, into, rank, dtype, scaling):
+    A, B = randn(rank, into).to(dtype), randn(out, rank).to(dtype)
+    delta = scaling * B.double() @ A.double()
+    with torch.autocast("cpu", torch.bfloat16):
+        U, sigma, Vh = singular_factors(A, B, scaling)
+    q = min(out, into, rank)
+    assert U.shape == (out, q)
+    assert Vh.shape == (q, into)
+    one = torch.eye(q, dtype=torch.float64)
+    torch.testing.assert_close(U.mT @ U, one, rtol=0, atol=1e-13)
+    torch.testing.assert_close(Vh @ Vh.mT, one, rtol=0, atol=1e-13)
+    dense = torch.linalg.svdvals(delta)
+    torch.testing.assert_close(sigma, dense[:q], rtol=0, atol=1e-13 * float(dense[0]))
+    torch.testing.assert_close((U * sigma) @ Vh, delta, rtol=0, atol=1e-13 * float(dense[0]))
+
+
+def test_phi_of_equal_and_of_orthogonal_subspaces():
+    Q = basis(50, 12)
+    torch.testing.assert_close(similarity(Q, Q).diagonal(), torch.ones(12).double())
+    torch.testing.assert_close(similarity(Q[:, :4], Q)[:, 3:], torch.ones(4, 9).double())
+    assert similarity(Q[:, :5], Q[:, 5:]).max() < 1e-28
+
+
+@pytest.mark.parametrize(("n", "p", "q"), [(30, 4, 7), (30, 20, 20), (9, 9, 1)])
+def test_phi_is_the_mean_of_cos_squared_of_the_principal_angles(n, p, q):
+    X, Y = basis(n, p), basis(n, q)
+    phi = similarity(X, Y)
+    assert phi.shape == (p, q)
+    assert ((phi >= 0) & (phi <= 1)).all()
+    torch.testing.assert_close(phi.mT, similarity(Y, X), rtol=1e-13, atol=0)
+    for i, j in {(1, 1), (p, 1), (1, q), (p, q), (p // 2 + 1, q // 2 + 1)}:
+        angles = subspace_angles(X[:, :i].numpy(), Y[:, :j].numpy())
+        assert float(phi[i - 1, j - 1]) == pytest.approx(np.mean(np.cos(angles) ** 2), abs=1e-12)
+
+
+def test_phi_in_the_metric_form_and_not_as_appendix_G_prints_it():
+    p = 5
+    X, Y = basis(20, p), basis(20, p)
+    d2 = p - float(torch.linalg.svdvals(X.mT @ Y).square().sum())
+    assert float(similarity(X, Y)[-1, -1]) == pytest.approx(1 - d2 / p, abs=1e-13)
+    assert float(similarity(X, Y)[-1, -1]) != pytest.approx((1 - d2) / p, abs=0.1)
+    assert float(similarity(X, X)[-1, -1]) == pytest.approx(1)  # d = 0, where the print has 1/p
+
+
+@pytest.mark.parametrize(("i", "j"), [(1, 1), (2, 6), (6, 2), (6, 6)])
+def test_random_subspaces_agree_as_much_as_the_control_says(i, j):
+    n = 40
+    draws = torch.stack([similarity(basis(n, i), basis(n, j))[-1, -1] for _ in range(200)])
+    error = float(draws.std()) / len(draws) ** 0.5
+    assert abs(float(draws.mean()) - random_similarity(i, j, n)) <= 3 * error
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_one_seed_makes_a_figure_3_before_any_training(init):
+    def draw(rank, seed):
+        return INITS[init](rank, 256, rank, torch.Generator().manual_seed(seed))
+
+    same = similarity_of_A(draw(8, 1), draw(64, 1))
+    other = similarity_of_A(draw(8, 1), draw(64, 2))
+    assert same.shape == other.shape == (8, 64)
+    assert float(same[-1, -1]) == pytest.approx(1, abs=1e-12)
+    assert float(other[-1, -1]) == pytest.approx(random_similarity(8, 64, 256), abs=0.04)
+
+
+def test_the_map_of_delta_is_blind_to_the_gauge_and_the_map_of_A_is_not():
+    first, second = (layer(randn(r, 30), randn(40, r)) for r in (4, 7))
+    for side in ("left", "right"):
+        phi = similarity_of_delta(first, second, side)
+        moved = similarity_of_delta(gauged(first), gauged(second), side)
+        torch.testing.assert_close(moved, phi, rtol=0, atol=1e-10)
+    of_A = similarity_of_A(first.lora_A, second.lora_A)
+    moved = similarity_of_A(gauged(first).lora_A, gauged(second).lora_A)
+    assert (of_A - moved).abs().max() > 1e-2
+    torch.testing.assert_close(moved[-1, -1], of_A[-1, -1], rtol=1e-10, atol=0)  # row spaces
+    torch.testing.assert_close(of_A[-1, -1], similarity_of_delta(first, second)[-1, -1])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_sides_are_those_of_the_dense_svd(side):
+    first, second = (layer(randn(r, 30), randn(40, r)) for r in (4, 7))
+    bases = []
+    for one in (first, second):
+        U, _, Vh = torch.linalg.svd(one.delta_weight(), full_matrices=False)
+        bases.append((U if side == "left" else Vh.mT)[:, : one.rank])
+    phi = similarity_of_delta(first, second, side)
+    torch.testing.assert_close(phi, similarity(*bases), rtol=0, atol=1e-12)
+
+
+def test_directions_that_are_not_there_are_nan():
+    full = layer(randn(3, 20), randn(20, 3))
+    grown = layer(randn(5, 20), torch.cat([randn(20, 2), torch.zeros(20, 3).double()], 1))
+    fresh = layer(randn(2, 20), torch.zeros(20, 2).double())
+    phi = similarity_of_delta(full, grown)
+    assert phi.shape == (3, 5)
+    assert torch.equal(phi.isnan().all(0), torch.tensor([0, 0, 1, 1, 1], dtype=torch.bool))
+    assert not phi[:, :2].isnan().any()
+    assert similarity_of_delta(fresh, full).isnan().all()
+    assert similarity_of_A(torch.zeros(2, 20), full.lora_A).isnan().all()
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-14, 1e-10, 1e-8, 1e-3, 0.7854, 1.5, np.pi / 2 - 1e-10])
+def test_a_known_angle(theta):
+    Q = basis(30, 8)
+    Y = Q[:, :4].clone()
+    Y[:, 0] = np.cos(theta) * Q[:, 0] + np.sin(theta) * Q[:, 6]
+    mixed = Y @ randn(4, 4)  # another basis of the same span
+    angles = principal_angles(Q[:, :5], mixed)
+    assert angles.shape == (4,)
+    np.testing.assert_allclose(angles, [theta, 0, 0, 0], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("turn", [1.0, 1e-4, 1e-9, 1e-13])
+@pytest.mark.parametrize(("p", "q"), [(4, 4), (3, 9), (9, 3), (18, 17)])
+def test_angles_are_those_of_scipy(p, q, turn):
+    X, rest = randn(20, p), randn(20, q)
+    Y = torch.cat([X, rest], 1)[:, :q] + turn * rest
+    angles = principal_angles(X, Y)
+    np.testing.assert_allclose(angles, subspace_angles(X.numpy(), Y.numpy()), rtol=0, atol=1e-12)
+
+
+def graded(power, n=192):
+    return (basis(n, n) * torch.arange(1, n + 1).double() ** -power) @ basis(n, n).mT
+
+
+TRUST = {
+    "1/i": (lambda: graded(1.0), True),
+    "1/√i": (lambda: graded(0.5), True),
+    "1/√i in float32": (lambda: graded(0.5).float(), True),
+    "12 equal values, and a gap": (lambda: basis(90, 12) @ basis(60, 12).mT, True),
+    "Gaussian": (lambda: randn(512, 512), False),
+    "Gaussian, wide": (lambda: randn(100, 300), False),
+    "Gaussian, decomposed exactly": (lambda: randn(48, 40), False),
+    "Gaussian, all of it": (lambda: randn(12, 300), False),
+    "untrained": (lambda: INITS["kaiming"](256, 256, 1, RANDOM), False),
+    "equal values, cut amid them": (lambda: basis(90, 30) @ basis(60, 30).mT, False),
+    "rank below k": (lambda: randn(90, 3) @ randn(3, 60), False),
+    "zero": (lambda: torch.zeros(90, 60), False),
+}
+
+
+@pytest.mark.parametrize("case", TRUST)
+def test_a_randomised_subspace_is_trusted_only_where_it_is_right(case):
+    make, trusted = TRUST[case]
+    W, k = make(), 12
+    state = torch.get_rng_state()
+    top = top_subspace(W, k, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(top_subspace(W, k, seed=0).U, top.U)
+    assert top.trusted is trusted
+    if trusted:
+        U, sigma, _ = torch.linalg.svd(W.double())
+        torch.testing.assert_close(top.sigma, sigma[:k], rtol=1e-4, atol=0)
+        assert float(similarity(U[:, :k], top.U)[-1, -1]) >= 0.999
+        assert top.gap == pytest.approx(float(1 - sigma[k] / sigma[k - 1]), abs=1e-4)
+
+
+def test_the_algorithm_is_that_of_torch():
+    W = randn(80, 50)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        U, sigma, _ = torch.svd_lowrank(W, q=24, niter=4)
+    top = top_subspace(W, 6, seed=5)
+    torch.testing.assert_close(top.sigma, sigma[:6], rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        (top.U.mT @ U[:, :6]).abs(), torch.eye(6).double(), atol=1e-9, rtol=0
+    )
+
+
+def bad(value):
+    A = torch.ones(2, 5)
+    A[1, 2] = value
+    return A
+
+
+GOOD = layer(torch.ones(2, 5), torch.ones(4, 2), name="encoder.fc1")
+REFUSED = {
+    "A nan": (lambda: singular_factors(bad(np.nan), GOOD.lora_B, 1.0), "lora_A.*NaN or inf"),
+    "B inf": (lambda: singular_factors(GOOD.lora_A, bad(np.inf).mT, 1.0), "lora_B.*NaN or inf"),
+    "scaling": (lambda: singular_factors(GOOD.lora_A, GOOD.lora_B, np.nan), "scaling is nan"),
+    "overflow": (lambda: singular_factors(*[torch.eye(2).double() * 1e200] * 2, 1.0), "NaN or inf"),
+    "ranks": (lambda: singular_factors(GOOD.lora_A, torch.ones(4, 3), 1.0), "rank 2.* has 3"),
+    "vector": (lambda: singular_factors(torch.ones(5), GOOD.lora_B, 1.0), "lora_A is not a real"),
+    "complex": (lambda: similarity_of_A(torch.ones(2, 5) * 1j, GOOD.lora_A), "first A is not a r"),
+    "empty": (lambda: similarity(torch.eye(3)[:, :0], torch.eye(3)), "X is not a real matrix"),
+    "A2": (lambda: similarity_of_A(GOOD.lora_A, bad(-np.inf)), "second A holds"),
+    "layer": (
+        lambda: similarity_of_delta(GOOD, layer(bad(np.nan), GOOD.lora_B, name="fc2")),
+        "Layer fc2: lora_A",
+    ),
+    "inputs": (lambda: similarity_of_A(GOOD.lora_A, torch.ones(2, 6)), "a 5- and a 6-dim"),
+    "spaces": (lambda: similarity(torch.eye(4), torch.eye(3)), "a 4- and a 3-dim"),
+    "lengths": (lambda: similarity(2 * torch.eye(3), torch.eye(3)), "X are not orthonormal"),
+    "dependent": (lambda: principal_angles(torch.eye(3), torch.ones(3, 2)), "2 columns of Y"),
+    "random": (lambda: random_similarity(2, 5, 4), "no subspaces of 2 and 5"),
+    "k": (lambda: top_subspace(torch.eye(3), 4, 0), "no top 4"),
+    "W": (lambda: top_subspace(bad(np.nan), 1, 0), "W holds values"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_compared_is_refused_by_name(case):
+    call, message = REFUSED[case]
+    with pytest.raises(AdapterError, match=message):
+        call()
+
+
+def test_a_side_that_is_none():
+    with pytest.raises(ValueError, match="'left' or 'right'"):
+        similarity_of_delta(GOOD, GOOD, side="top")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_half_precision_and_parameters_are_widened(dtype):
+    A = torch.nn.Parameter(randn(3, 20).to(dtype))
+    X = basis(20, 3).to(dtype)
+    assert similarity_of_A(A, A).dtype == similarity(X, X).dtype == torch.float64
+    assert not similarity_of_A(A, A).requires_grad
+    assert principal_angles(A.mT, A.mT).max() < 1e-14
+    assert top_subspace(A, 1, 0).sigma.dtype == torch.float64
