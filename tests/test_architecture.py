@@ -26,7 +26,7 @@ ALLOWED = {
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},
     "adapters": {"config", "errors"},
-    "analysis": {"adapters"},
+    "analysis": {"adapters", "errors"},
     "models": {"errors", "paths", "config"},
     "tasks": {"models", "paths", "config", "errors"},
     "formats": {"adapters.weights", "records", "errors", "atomic"},

@@ -34,7 +34,8 @@ def intruder_dimensions(
     basis of their space, and the similarity depends on the choice.
 
     For a click, never for a live plot: W + ΔW is formed and two dense float64 SVDs are made,
-    seconds for 1024 × 1024 and eight times that for twice the size, and four matrices of W's size are held.
+    seconds for 1024 × 1024 and eight times that for twice the size, and several matrices of W's
+    size are held at once.
 
     Raises AdapterError where W or a factor is not finite, the shapes do not fit, k < 1, or ε is not
     in (0, 1].

@@ -184,7 +184,7 @@ def top_subspace(W: torch.Tensor, k: int, seed: int) -> TopSubspace:
     trusted says that U is the top subspace, and that W has one:
     - it is accurate: with residuals e_i = W v_i − σ_i u_i, W·Wᵀ u_i = σ_i² u_i + σ_i e_i, and so
       1 − φ ≤ Σ_i (σ_i ‖e_i‖ / (σ_i² − σ_{k+1}²))² / k, which must be at most 1e-3; for σ_{k+1},
-      itself an underestimate, σ_{k+1} + ‖e_{k+1}‖ is taken;
+      itself an underestimate, σ_{k+1} + ‖e_{k+1}‖ is taken (an estimate, the one step unproven);
     - W is not flat: σ_1 above 1.5 times ‖W‖_F (1/√out + 1/√in), which is σ_1 of noise with the
       norm of W (Bai & Yin), or an eigengap above ½ in the upper half of the spectrum. Untrained
       weights fail here: their top k mean nothing, however exactly computed.
@@ -208,7 +208,7 @@ def top_subspace(W: torch.Tensor, k: int, seed: int) -> TopSubspace:
         return TopSubspace(U[:, :k], sigma[:k], float("nan"), False)
 
     residual = (W @ Vh[: k + 1].mT - U[:, : k + 1] * sigma[: k + 1]).norm(dim=0)  # ‖e_i‖
-    following, bound = sigma.new_zeros(()), sigma.new_zeros(())  # σ_{k+1}, and a safe bound on it
+    following, bound = sigma.new_zeros(()), sigma.new_zeros(())  # σ_{k+1}, low and high
     if k < q:
         following, bound = sigma[k], sigma[k] + residual[k]
     gap = float(1 - following / sigma[k - 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 
@@ -30,27 +29,20 @@ class Column(QScrollArea):
         return QSize(self._body.minimumSizeHint().width() + bar, self.fontMetrics().height() * 6)
 
     def sizeHint(self) -> QSize:
+        # At the width that the text has now: beside a scroll bar it needs more height, and the bar
+        # leaves only when it gets that much. Without the bar it then asks again, for less.
         width = max(self.minimumSizeHint().width(), self.width())
-        return QSize(width, self._height_at(width))
+        return QSize(width, self._height_at(self._body.width()))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
-            self._measure()
-        return super().eventFilter(watched, event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._measure()
-
-    def _measure(self) -> None:
         # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
-        needed = self._height_at(self.width())
-        if needed > self.height():  # a bar stands beside the text, which then wraps earlier
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
             needed = self._height_at(self._body.width())
-        if needed != self._body.minimumHeight():
-            self._body.setMinimumHeight(needed)
-            self.updateGeometry()
-            self.needs_changed.emit()
+            if needed != self._body.minimumHeight():
+                self._body.setMinimumHeight(needed)
+                self.updateGeometry()
+                self.needs_changed.emit()
+        return super().eventFilter(watched, event)
 
     def _height_at(self, width: int) -> int:
         wrapped = self.rows.hasHeightForWidth()
