@@ -10,6 +10,9 @@ def main() -> None:
     """Entry point of the `lora-lab` command and of `python -m lora_lab`."""
     # OpenMP threads that spin at barriers starve everything else; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot say σ gets a ?
     arguments = sys.argv[1:]
     if not arguments:
         from lora_lab.errors import LabError

@@ -66,15 +66,21 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
     and only then is the old one removed. On `OSError` the old folder is back under its name. A
     crash between the two renames is mended by `restore_folder`.
 
+    An empty `target` is kept and filled: somebody may be standing in it.
+
     Returns None, or the place where the old folder was left because it could not be removed.
     """
     _sync_tree(temporary)
+    if target.is_dir() and not any(target.iterdir()):
+        _fill(temporary, target)
+        return None
     restore_folder(target)
     old = aside(target)
     replacing = os.path.lexists(target)
     if replacing:
         if old.exists():
             shutil.rmtree(old)  # left by an earlier replacement that had succeeded
+        os.chmod(temporary, target.stat().st_mode & 0o7777)
         os.rename(target, old)
     moved = False
     try:
@@ -91,6 +97,20 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
         return None
     shutil.rmtree(old, ignore_errors=True)  # the new folder stands: the write has succeeded
     return old if old.exists() else None
+
+
+def _fill(temporary: Path, target: Path) -> None:
+    """Move the files of one folder into another, empty one; on `OSError` it is empty again."""
+    moved = []
+    try:
+        for path in sorted(temporary.iterdir(), reverse=True):
+            os.rename(path, target / path.name)
+            moved.append(path)
+        _sync_directory(target)
+    except BaseException:
+        for path in moved:
+            os.rename(target / path.name, path)
+        raise
 
 
 def restore_folder(target: Path) -> bool:

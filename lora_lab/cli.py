@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lora_lab import __version__
@@ -24,8 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-err = Console(stderr=True)
-out = Console()
+# Names and paths are shown as they are: a bracket in one is no markup.
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+out = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def _fail(message: str) -> NoReturn:
-    err.print(f"lora-lab: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    err.print(f"lora-lab: {message}", style="red")
     raise typer.Exit(1)
 
 
@@ -131,6 +133,8 @@ def _train(
     values = {**preset.config.model_dump(), **fixed}
     values["hyper"] = checked(Hyperparameters, {**values["hyper"], **hyper}).model_dump()
     config = checked(RunConfig, values)
+    if out_folder is not None and out_folder.exists() and not out_folder.is_dir():
+        raise ConfigError(f"{out_folder} is a file. Choose a new folder with --out.")
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
     return _drive(config, out_folder)
@@ -146,36 +150,52 @@ def _drive(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
         TimeRemainingColumn,
     )
 
-    from lora_lab.records import ErrorRecord, LoadedRecord, StepRecord
+    from lora_lab.records import ErrorRecord, LoadedRecord, SavedRecord, StepRecord
     from lora_lab.training.controls import Controls
     from lora_lab.training.outcome import Outcome
     from lora_lab.training.run import run
 
-    outcome, failure = Outcome(), ""
+    outcome, failure, unsaved = Outcome(), "", ""
     controls = Controls(config.hyper)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=err, transient=True) as progress, _stop_on_interrupt(controls):
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(*columns, console=err, transient=True))
+        stack.enter_context(_stop_on_interrupt(controls))
         bar = progress.add_task("opening", total=None, loss="–")
-        for record in run(config, controls, folder=out_folder):
+        records = stack.enter_context(closing(run(config, controls, folder=out_folder)))
+        for record in records:
             outcome.note(record)
             if isinstance(record, StepRecord) and record.step % 50 == 0:
                 progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
             elif isinstance(record, LoadedRecord):
                 title = record.stage or record.title
                 progress.reset(bar, total=record.max_steps, description=title, loss="–")
+                for note in record.notes:
+                    err.print(note, style="yellow")
             elif isinstance(record, ErrorRecord):
-                err.print(record.message, style="yellow", markup=False, soft_wrap=True)
+                err.print(record.message, style="yellow")
                 if controls.paused:  # nobody is here to lower a rate: the run is at its end
                     failure = record.message
                     controls.stop()
+                unsaved = record.message
+            elif isinstance(record, SavedRecord):
+                unsaved = ""
     if failure:
         raise LabError(failure)
+    if outcome.stage:
+        raise LabError("interrupted while the base was trained; nothing was saved")
     facts = outcome.facts()
     if not facts["steps"]:
         raise LabError("interrupted before the first step")
+    if not facts["run"]:
+        raise LabError("the run could not be kept: no folder could be made for it")
+    if unsaved:
+        raise LabError(unsaved)
+    if config.variant == "full":
+        err.print("Full fine-tuning is a comparison: its weights are not kept.", style="yellow")
     return facts
 
 
@@ -210,9 +230,9 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
               f"({100 * p['adapter'] / p['frozen']:.3f} %)")  # fmt: skip
     for name, sigma in result["singular_values"].items():
         shown = "  ".join(f"{value:.4g}" for value in sigma[:8])
-        out.print(f"σ(ΔW) {name}: {shown}{' …' if len(sigma) > 8 else ''}", highlight=False)
+        out.print(f"σ(ΔW) {name}: {shown}{' …' if len(sigma) > 8 else ''}")
     if result["run"]:
-        out.print(f"run {result['run']}", highlight=False, soft_wrap=True)
+        out.print(f"run {result['run']}")
 
 
 @app.command()
@@ -239,9 +259,9 @@ def export(
                   highlight=False, soft_wrap=True)  # fmt: skip
         out.print(f"re-read and compared: largest error of ΔW {report.largest_error:.1e} "
                   f"over {len(report.layers)} layers")  # fmt: skip
-        out.print(f"sha256 {report.sha256}", highlight=False, soft_wrap=True)
+        out.print(f"sha256 {report.sha256}")
         for note in report.notes:
-            out.print(note, markup=False)
+            out.print(note)
 
 
 @app.command()
@@ -254,7 +274,10 @@ def inspect(
         from lora_lab.analysis.inspect import inspect_adapter
         from lora_lab.formats import FORMATS
 
-        adapter = path / "adapter" if (path / "config.json").exists() else path
+        if path.is_file():
+            raise LabError(f"{path} is a file. Name the folder of an adapter or of a run.")
+        is_run = not (path / "adapter_config.json").exists() and (path / "config.json").exists()
+        adapter = path / "adapter" if is_run else path
         rows = inspect_adapter(FORMATS["peft"].load(adapter))
         if as_json:
             print(json.dumps({"path": str(path), "format": "peft", "layers": rows}))
@@ -263,7 +286,7 @@ def inspect(
         for row in rows:
             sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
             table.add_row(
-                row["name"], "×".join(map(str, row["shape"])), str(row["rank"]),
+                escape(row["name"]), "×".join(map(str, row["shape"])), str(row["rank"]),
                 f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
                 str(row["numerical_rank"]), _measure(row["stable_rank"]),
                 _measure(row["effective_rank"]), sigma + (" …" if row["rank"] > 4 else ""),
@@ -289,4 +312,4 @@ def devices(
             return
         for choice in choices:
             state = "ready" if choice.available else f"absent: {choice.reason}"
-            out.print(f"{choice.name:8} {choice.label:28} {state}", highlight=False)
+            out.print(f"{choice.name:8} {choice.label:28} {state}")

@@ -8,7 +8,7 @@ value can cross threads and be compared with `is`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,6 +17,7 @@ from lora_lab.errors import ConfigError
 SCHEMA_VERSION: Literal[1] = 1
 
 AlphaMode = Literal["scale_effect", "keep_function"]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 DType = Literal["float32", "float64"]
 
@@ -73,7 +74,7 @@ class Hyperparameters(Frozen):
     """The live settings. The loop compares the newest snapshot with what it applied last."""
 
     rank: int = _knob(8, KNOBS["rank"], ge=1, le=65536)
-    alpha: float = _knob(16.0, KNOBS["alpha"], gt=0, le=1e6)
+    alpha: float = _knob(16.0, KNOBS["alpha"], ge=1e-6, le=1e6)
     learning_rate: float = _knob(1e-3, KNOBS["learning_rate"], gt=0, le=10)
     weight_decay: float = _knob(0.0, KNOBS["weight_decay"], ge=0, le=10)
     dropout: float = _knob(0.0, KNOBS["dropout"], ge=0, lt=1)
@@ -122,7 +123,7 @@ class RunConfig(Frozen):
     max_steps: int = Field(1000, ge=1, le=1_000_000_000, description="Steps of one run.")
     schedule: Schedule = Field("constant", description="Course of the learning rate.")
     warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="Adam's two decay rates.")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Adam's two decay rates.")
     eps: float = Field(1e-8, gt=0, le=1, description="Adam's ε, beside the root of its v.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")

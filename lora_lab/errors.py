@@ -23,7 +23,3 @@ class AdapterError(LabError):
 
 class ExportError(LabError):
     """An adapter was not delivered: it could not be written, or the file did not prove itself."""
-
-
-class NonFiniteError(LabError):
-    """A loss, gradient or factor became NaN or infinite; training pauses on it."""

@@ -60,6 +60,7 @@ class LoadedRecord:
     loss_floor: tuple[float, ...] = ()  # known-rank: loss_floor[r] = Eckart–Young tail at rank r
     true_sigma: np.ndarray | None = None  # known-rank: σ(D), descending
     locked: tuple[tuple[str, str], ...] = ()  # (hyperparameter, why it cannot move)
+    notes: tuple[str, ...] = ()  # what was not done as asked, e.g. a rank that was capped
     seconds: float = 0.0
 
 
@@ -101,8 +102,8 @@ class CountsRecord:
     """Parameter counts of what is applied now."""
 
     step: int
-    adapter: int
-    frozen: int
+    adapter: int  # what is trained
+    frozen: int  # the base, less what full fine-tuning trains of it
     per_layer: tuple[tuple[str, int], ...]
 
     @property
@@ -132,6 +133,14 @@ class EvalRecord:
     correct: tuple[int, ...] = ()  # per class
     total: tuple[int, ...] = ()  # per class
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FolderRecord:
+    """The run's own folder stands; from now on everything is written there."""
+
+    step: int
+    path: str
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ class StateRecord:
 
 Record = Union[
     LoadedRecord, StepRecord, SpectrumRecord, CountsRecord, AppliedRecord, EvalRecord,
-    SavedRecord, ExportedRecord, ErrorRecord, StateRecord,
+    FolderRecord, SavedRecord, ExportedRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

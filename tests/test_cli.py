@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -109,12 +110,15 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "digits", "--init", "zeros"], "zeros"),
         (["train", "--preset", "mnist-tutorial"], "--data"),
         (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
+        (["train", "--preset", "digits", "--out", __file__], "is a file"),
         (["inspect", "/nowhere"], "/nowhere"),
+        (["inspect", __file__], "is a file"),
         (["export", "/nowhere", "--out", "/nowhere/adapter"], "/nowhere"),
     ],
 )
 def test_what_can_be_mended_is_one_line_and_exit_1(arguments, words, tmp_path):
-    extra = ["--out", tmp_path / "run"] if arguments[0] == "train" else []
+    own = arguments[0] == "train" and "--out" not in arguments
+    extra = ["--out", tmp_path / "run"] if own else []
     done = verb(*arguments, *extra)
     assert done.exit_code == 1
     assert words in done.output
@@ -136,6 +140,41 @@ def test_an_out_folder_in_use_is_refused_before_anything_is_trained(run):
 )
 def test_usage_errors_exit_2(arguments):
     assert verb(*arguments).exit_code == 2
+
+
+def test_a_rank_that_is_capped_is_said(tmp_path):
+    done = verb("train", "--preset", "known-rank", "--rank", 40, "--steps", 5, "--json",
+                "--out", tmp_path / "run[/x]")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "capped" in done.stderr
+    assert "layer at 32" in done.stderr
+    assert json.loads(done.stdout)["run"] == str(tmp_path / "run[/x]")
+
+
+def test_a_run_that_cannot_be_kept_fails_before_it_trains(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = verb("train", "--preset", "known-rank", "--out", tmp_path / "file" / "run")
+    assert done.exit_code == 1
+    assert "cannot be made" in done.output
+    assert done.stdout == ""
+
+
+def test_full_training_is_counted_once(tmp_path):
+    done = verb("train", "--preset", "known-rank", "--variant", "full", "--steps", 50, "--json",
+                "--out", tmp_path / "run")  # fmt: skip
+    facts = json.loads(done.stdout)
+    assert facts["parameters"] == {"adapter": 1536, "frozen": 0, "total": 1536}
+    assert "not kept" in done.stderr
+
+
+def test_exporting_into_the_empty_current_folder_fills_it(run, tmp_path, monkeypatch):
+    folder, _ = run
+    monkeypatch.chdir(tmp_path)
+    assert verb("export", folder, "--out", ".").exit_code == 0
+    assert {path.name for path in Path().iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
 
 
 def test_an_untrained_run_exports_nothing(tmp_path):

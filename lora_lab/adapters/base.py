@@ -14,11 +14,10 @@ class AdapterLayer(nn.Module):
 
     `base_layer` is the wrapped layer itself, frozen and never written to, with its weight W of
     shape (out × in); a variant defines ΔW once, in `delta_weight()`, and may add a forward that
-    never forms it. `live_fields` names the hyperparameters that this variant can change in
-    mid-run, `locked` says of the others why not.
+    never forms it. `locked` names the hyperparameters that this variant cannot change in mid-run,
+    with the reason.
     """
 
-    live_fields: frozenset[str] = frozenset()
     locked: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, base_layer: nn.Linear, name: str) -> None:

@@ -16,7 +16,6 @@ class FullLayer(AdapterLayer):
     of b is part of the trained layer but not of ΔW.
     """
 
-    live_fields = frozenset({"learning_rate", "weight_decay"})
     locked = (
         ("rank", "full fine-tuning has no rank"),
         ("alpha", "full fine-tuning has no scaling"),

@@ -18,8 +18,6 @@ class LoRALayer(AdapterLayer):
     s = α/rank, so that one number holds for all layers; its own `alpha` is s times its own rank.
     """
 
-    live_fields = frozenset({"rank", "alpha", "dropout", "learning_rate", "weight_decay"})
-
     def __init__(
         self,
         base_layer: nn.Linear,
@@ -66,7 +64,7 @@ class LoRALayer(AdapterLayer):
         # One addmm scales and accumulates into W x: no (…, out) temporary for s·B·A·x.
         if h.dim() == 2:
             return torch.addmm(h, low, B.t(), alpha=self.scaling)
-        rows, out_features = low.flatten(0, -2), B.shape[0]
+        rows, out_features = low.reshape(-1, A.shape[0]), B.shape[0]
         return torch.addmm(h.reshape(-1, out_features), rows, B.t(), alpha=self.scaling).view(
             h.shape
         )

@@ -1,7 +1,7 @@
 """Commands: what may be asked of the session between two steps; frozen, plain, torch-free.
 
-Each has `run(experiment)`, called on the session thread, which yields the records of what happened
-and raises LabError when it could not be done.
+Each has `run(experiment, folder)`, called on the session thread, which yields the records of what
+happened and raises LabError when it could not be done.
 """
 
 from __future__ import annotations

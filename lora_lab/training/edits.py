@@ -42,15 +42,17 @@ def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecor
 
 
 def _change_rank(experiment: Experiment, rank: int, notes: list[str]) -> float:
-    experiment.ramps.clear()  # their columns may be gone
     worst, capped = 0.0, []
     for layer in experiment.lora_layers:
         done = resize(
             layer, rank, experiment.hyper.alpha, experiment.optimizer, experiment.generator
         )
         worst = max(worst, done.discarded)
+        if done.new_rank < done.old_rank:  # a cut mixes the directions
+            experiment.ramps = [ramp for ramp in experiment.ramps if ramp.layer is not layer]
         if done.fresh and experiment.step:
-            experiment.ramps.append(Ramp(layer, done.fresh))
+            start = done.new_rank - done.fresh
+            experiment.ramps.append(Ramp(layer, start, done.new_rank))
         if done.new_rank < rank:
             capped.append(f"{layer.name} at {done.new_rank}")
     if capped:

@@ -13,7 +13,7 @@ from lora_lab.adapters.inject import inject, switched
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
 from lora_lab.analysis.spectrum import spectra
-from lora_lab.config import RunConfig
+from lora_lab.config import KNOBS, RunConfig
 from lora_lab.errors import ExportError
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.records import (
@@ -115,9 +115,23 @@ class Experiment:
             trained_classes=task.trained_classes,
             loss_floor=task.loss_floor,
             true_sigma=None if task.true_sigma is None else frozen_array(task.true_sigma),
-            locked=VARIANTS[config.variant].locked,
+            locked=self._locked(),
+            notes=self._notes(),
             seconds=self.open_seconds,
         )
+
+    def _locked(self) -> tuple[tuple[str, str], ...]:
+        if self.stage:
+            return tuple((name, "the base is trained as its preset says") for name in KNOBS)
+        return VARIANTS[self.config.variant].locked
+
+    def _notes(self) -> tuple[str, ...]:
+        capped = [
+            f"{layer.name} at {layer.rank}"
+            for layer in self.lora_layers
+            if layer.rank < self.hyper.rank
+        ]
+        return ("rank capped by the layer's size: " + ", ".join(capped),) if capped else ()
 
     def counts(self) -> CountsRecord:
         per_layer = tuple(
@@ -125,7 +139,8 @@ class Experiment:
             for name, layer in self.layers.items()
         )
         trained = sum(number for _, number in per_layer)
-        return CountsRecord(self.step, trained, self.base_parameters, per_layer)
+        frozen = self.base_parameters if self.has_factors else self.base_parameters - trained
+        return CountsRecord(self.step, trained, frozen, per_layer)
 
     def spectrum(self) -> SpectrumRecord:
         """σ(ΔW) of every layer, with its rank measures, at this step boundary."""

@@ -20,9 +20,10 @@ from lora_lab.training.commands import Command
 from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.nonfinite import LastGood, first_nonfinite
+from lora_lab.training.nonfinite import first_nonfinite
 from lora_lab.training.optim import schedule_factor
 from lora_lab.training.ration import Ration
+from lora_lab.training.snapshot import Snapshot
 
 RESTING = (State.PAUSED, State.FINISHED, State.STOPPED)
 
@@ -32,19 +33,23 @@ def train(
     controls: Controls,
     *,
     linger: bool = False,
+    live: bool = True,
     folder: Callable[[], RunFolder | None] = lambda: None,
 ) -> Iterator[Record]:
     """Run training steps until told to stop; yield what happened, in order.
 
     Without `linger` it ends after `max_steps`. With it, the model stays: edits, evaluations and
     exports are served, and `controls.resume()` trains `max_steps` more on a course of its own.
+    Without `live` the wishes of `controls` are left alone (a base is trained as its preset says).
     """
     config, model, task = experiment.config, experiment.model, experiment.task
     optimizer = experiment.optimizer
     parameters = experiment.parameters()
     leg_start, leg_end = 0, config.max_steps  # resuming after the end starts another leg
     spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
-    last_good = LastGood(experiment, interval=1.0)
+    copies = Ration(share=0.01, interval=1.0)
+    last_good = Snapshot(experiment)
+    stale = False  # an edit has moved what an evaluation would see
     state: State | None = None
 
     yield experiment.counts()
@@ -52,28 +57,34 @@ def train(
     yield experiment.evaluate(enabled=False)
     yield experiment.evaluate()
 
-    while controls.wait_for_turn(experiment.hyper, resting=state in RESTING):
+    while controls.wait_for_turn(
+        experiment.hyper if live else controls.hyper, resting=state in RESTING
+    ):
         for command in controls.take_commands():
             yield from _served(command, experiment, folder())
-        if (hyper := controls.hyper) is not experiment.hyper:
+        if live and controls.hyper is not experiment.hyper:
             if not experiment.finite():  # nothing can be decomposed or rescaled
                 restored = last_good.restore()
                 message = f"The factors were not finite; the adapter of step {restored} is back."
                 yield ErrorRecord(experiment.step, message)
-            applied = apply_hyper(experiment, hyper)
+            applied = _edited(experiment, controls)
             parameters = experiment.parameters()  # a new rank makes new tensors
-            last_good.remember()
             yield applied
-            yield experiment.counts()
-            if controls.paused or _moves_evaluation(applied):
+            if isinstance(applied, AppliedRecord):
+                yield experiment.counts()
+                stale = stale or _moves_evaluation(applied)
+            if controls.paused:
+                stale = False
                 yield experiment.spectrum()
                 yield experiment.evaluate()
-        if controls.take_finish() and state is not State.STOPPED:
+        if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
             state, leg_end = State.STOPPED, experiment.step
             yield experiment.spectrum()
             yield experiment.evaluate()
             yield StateRecord(state, experiment.step)
+            if not linger:
+                break
         if controls.paused:
             if state not in RESTING:
                 state = State.PAUSED
@@ -103,12 +114,16 @@ def train(
             advice = (
                 f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
             )
+            parameters = experiment.parameters()
             controls.pause()
             state = State.PAUSED
             yield ErrorRecord(experiment.step, f"{message} {advice}")
             yield experiment.spectrum()
             yield StateRecord(state, experiment.step, message)
             continue
+        if copies.due(began):  # these very tensors have just given a finite loss and gradient
+            with copies:
+                last_good = Snapshot(experiment)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         for ramp in experiment.ramps:
@@ -121,28 +136,42 @@ def train(
         yield StepRecord(experiment.step, value, learning_rate, experiment.training_seconds)
 
         finished = experiment.step >= leg_end
-        if finished or spectra.due(now):
+        if finished or spectra.due(now, urgent=stale):
             with spectra:
                 record = experiment.spectrum()
             yield record
-        if finished or evals.due(now):
+        if finished or evals.due(now, urgent=stale):
+            stale = False
             with evals:
                 evaluation = experiment.evaluate()
             yield evaluation
-        last_good.remember_if_due(now)
         if finished:
             state = State.FINISHED
-            if not linger:
-                yield StateRecord(state, experiment.step)
-                return
-            controls.pause()
+            if linger:
+                controls.pause()
             yield StateRecord(state, experiment.step)
+            if not linger:
+                break
+    for command in controls.take_commands():  # asked for before the end: never dropped
+        yield from _served(command, experiment, folder())
 
 
 def _finite_gradients(parameters: list[torch.nn.Parameter]) -> bool:
     gradients = [p.grad for p in parameters if p.grad is not None]
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
     return math.isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item())
+
+
+def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:
+    """Apply the newest wish; one that fails leaves everything as it was, and is withdrawn."""
+    before = Snapshot(experiment)
+    try:
+        return apply_hyper(experiment, controls.hyper)
+    except Exception as error:  # noqa: BLE001 - whatever it was, what stood before still stands
+        before.restore()
+        controls.set_hyper(experiment.hyper)
+        message = f"The edit was not applied: {error}"
+        return ErrorRecord(experiment.step, message, traceback.format_exc())
 
 
 def _moves_evaluation(applied: AppliedRecord) -> bool:
@@ -156,7 +185,7 @@ def _served(command: Command, experiment: Experiment, folder: RunFolder | None) 
         yield from command.run(experiment, folder)
     except LabError as error:
         yield ErrorRecord(experiment.step, str(error), traceback.format_exc())
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - no command may take the model with it
         yield ErrorRecord(
             experiment.step, f"{type(error).__name__}: {error}", traceback.format_exc()
         )

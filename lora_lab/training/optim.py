@@ -47,19 +47,21 @@ class Ramp:
     scaling the gradient would not help, so the update itself is scaled.
     """
 
-    def __init__(self, layer: LoRALayer, fresh: int, steps: int = RAMP_STEPS) -> None:
-        self.layer, self.fresh, self.steps = layer, fresh, steps
+    def __init__(self, layer: LoRALayer, start: int, stop: int, steps: int = RAMP_STEPS) -> None:
+        """Directions `start` … `stop`−1 of `layer`; growing further leaves them where they are."""
+        self.layer, self.steps = layer, steps
+        self.fresh = slice(start, stop)
         self.taken = 0
 
     def before_step(self) -> None:
-        self._A = self.layer.lora_A.detach()[-self.fresh :].clone()
-        self._B = self.layer.lora_B.detach()[:, -self.fresh :].clone()
+        self._A = self.layer.lora_A.detach()[self.fresh].clone()
+        self._B = self.layer.lora_B.detach()[:, self.fresh].clone()
 
     def after_step(self) -> bool:
         """Scale the step just made; False once the ramp is at its end."""
         self.taken += 1
         share = self.taken / self.steps
         with torch.no_grad():
-            self.layer.lora_A[-self.fresh :].lerp_(self._A, 1 - share)
-            self.layer.lora_B[:, -self.fresh :].lerp_(self._B, 1 - share)
+            self.layer.lora_A[self.fresh].lerp_(self._A, 1 - share)
+            self.layer.lora_B[:, self.fresh].lerp_(self._B, 1 - share)
         return self.taken < self.steps

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from lora_lab.records import (
     CountsRecord,
     EvalRecord,
+    FolderRecord,
     LoadedRecord,
     Record,
-    SavedRecord,
     SpectrumRecord,
     StepRecord,
 )
@@ -29,7 +28,8 @@ class Outcome:
         self.counts: CountsRecord | None = None
         self.spectrum: SpectrumRecord | None = None
         self.evaluations: dict[bool, EvalRecord] = {}
-        self.saved: SavedRecord | None = None
+        self.folder: FolderRecord | None = None
+        self.stage = ""
 
     def note(self, record: Record) -> None:
         match record:
@@ -38,14 +38,15 @@ class Outcome:
                 self.best_loss = min(self.best_loss, record.loss)
             case LoadedRecord():
                 self._clear()
+                self.stage = record.stage
             case CountsRecord():
                 self.counts = record
             case SpectrumRecord():
                 self.spectrum = record
             case EvalRecord():
                 self.evaluations[record.enabled] = record
-            case SavedRecord():
-                self.saved = record
+            case FolderRecord():
+                self.folder = record
 
     def facts(self) -> dict[str, Any]:
         """Plain values, ready for JSON; a loss or count that was never seen is None."""
@@ -62,7 +63,7 @@ class Outcome:
             },
             "adapter_on": _evaluation(self.evaluations.get(True)),
             "adapter_off": _evaluation(self.evaluations.get(False)),
-            "run": str(Path(self.saved.path).parent) if self.saved else None,
+            "run": self.folder.path if self.folder else None,
         }
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 
+URGENT_SHARE = 0.25
+
 
 class Ration:
-    """Due at most every `interval` seconds, and so rarely that its cost stays below `share`."""
+    """Due at most every `interval` seconds, and so rarely that its cost stays below `share`.
+
+    What a person has just changed is urgent: it may take up to `URGENT_SHARE`, so that dragging a
+    slider shows its effect and still leaves most of the time to the training.
+    """
 
     def __init__(self, share: float, interval: float) -> None:
         self.share, self.interval = share, interval
-        self._next = 0.0
+        self._next = self._urgent = 0.0
         self._started = 0.0
 
-    def due(self, now: float) -> bool:
-        return now >= self._next
+    def due(self, now: float, *, urgent: bool = False) -> bool:
+        return now >= (self._urgent if urgent else self._next)
 
     def __enter__(self) -> Ration:
         self._started = time.perf_counter()
@@ -22,4 +28,6 @@ class Ration:
 
     def __exit__(self, *_: object) -> None:
         now = time.perf_counter()
-        self._next = now + max(self.interval, (now - self._started) / self.share)
+        cost = now - self._started
+        self._next = now + max(self.interval, cost / self.share)
+        self._urgent = now + cost / URGENT_SHARE

@@ -90,14 +90,18 @@ def test_shrinking_is_the_best_approximation(dtype, tolerance, rank):
 
 
 def test_the_moments_map_like_the_gradients():
-    """g_B' = g_B·Nᵀ and g_A' = Mᵀ·g_A for any G."""
-    layer, _, _, _ = trained()
-    M, N, _ = principal_maps(layer, 3)
+    """g_B' = g_B·Nᵀ/c and g_A' = Mᵀ·g_A: the state after a cut is the gradient after it."""
+    layer, optimizer, _, _ = trained()
     G = torch.randn(14, 10, dtype=torch.float64)
-    A, B = layer.lora_A.detach(), layer.lora_B.detach()
-    A2, B2 = N @ A, B @ M
-    torch.testing.assert_close(G @ A2.T, (G @ A.T) @ N.T, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(B2.T @ G, M.T @ (B.T @ G), rtol=1e-10, atol=1e-10)
+    A, B, s = layer.lora_A.detach(), layer.lora_B.detach(), layer.scaling
+    optimizer.state[layer.lora_A]["exp_avg"] = s * B.T @ G
+    optimizer.state[layer.lora_B]["exp_avg"] = s * G @ A.T
+    resize(layer, 3, 8.0, optimizer, generator())
+    A2, B2, s2 = layer.lora_A, layer.lora_B, layer.scaling
+    # A cut loses part of ΔW but not of the gradients of what is kept.
+    for p, gradient in ((A2, s2 * B2.T @ G), (B2, s2 * G @ A2.T)):
+        found = optimizer.state[p]["exp_avg"]
+        torch.testing.assert_close(found, gradient.detach(), rtol=1e-10, atol=1e-10)
 
 
 def test_the_mapped_moments_arrive_in_the_optimizer():

@@ -49,7 +49,7 @@ def test_fresh_directions_start_slowly_and_end_at_full_speed():
     for _ in range(100):
         step()
     resize(layer, 4, 4.0, optimizer, torch.Generator().manual_seed(1))
-    ramp, moved, alive = Ramp(layer, 2, steps=10), [], True
+    ramp, moved, alive = Ramp(layer, 2, 4, steps=10), [], True
     while alive:
         before = layer.lora_B.detach()[:, 2:].clone()
         ramp.before_step()

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lora_lab import paths
 from lora_lab.config import RunConfig, changed
+from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
@@ -188,6 +190,37 @@ def test_nobody_drains_and_memory_stays_bounded(opened, monkeypatch):
     assert len(steps) <= 201
     assert steps == sorted(steps)
     assert any(in_state(State.FINISHED)(r) for r in records)
+
+
+def test_an_edit_after_the_end_is_saved_as_well(opened):
+    session = opened(config(max_steps=30), paused=False)
+    until(session, lambda r: isinstance(r, SavedRecord))
+    session.controls.set_hyper(changed(session.controls.hyper, rank=1))
+    until(session, lambda r: isinstance(r, AppliedRecord))
+    session.close()
+    (saved,) = [r for r in session.drain() if isinstance(r, SavedRecord)]
+    weights = FORMATS["peft"].load(Path(saved.path))
+    assert {layer.rank for layer in weights.layers} == {1}
+
+
+def test_closing_without_saving_saves_nothing(opened):
+    session = opened(config(max_steps=1_000_000), paused=False)
+    until(session, lambda r: isinstance(r, StepRecord) and r.step > 5)
+    session.close(save=False)
+    assert not [r for r in session.drain() if isinstance(r, SavedRecord)]
+
+
+def test_a_home_that_cannot_be_written_is_told_of_and_the_training_goes_on(
+    opened, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "file" / "home"))
+    session = opened(config(max_steps=200), paused=False)
+    records = until(session, in_state(State.FINISHED))
+    session.close()
+    messages = [r.message for r in records + session.drain() if isinstance(r, ErrorRecord)]
+    assert 1 <= len(messages) <= 3
+    assert all("not recorded" in message for message in messages)
 
 
 def test_closing_before_it_is_started_or_twice_is_harmless():

@@ -1,5 +1,7 @@
 """The window on fake sessions: swap, fail, stop, close, export, layout and keys."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -7,8 +9,10 @@ from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from lora_lab import paths
 from lora_lab.config import changed
-from lora_lab.records import State
+from lora_lab.records import CountsRecord, State
+from lora_lab.ui.docks.setup import what_learns
 from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.panels.counts import share_words
 
 
 @pytest.fixture
@@ -276,3 +280,13 @@ def test_controls_have_names_for_those_who_cannot_see(opened):
     for kind in (QComboBox, QSlider, QAbstractSpinBox):
         for widget in opened.findChildren(kind):
             assert widget.accessibleName(), widget
+
+
+@pytest.mark.parametrize(
+    ("adapter", "base", "said"),
+    [(6_794, 2_807_010, "6,794 parameters, 0.242 %"), (1_832, 17_226, "1,832 parameters, 10.6 %")],
+)
+def test_what_learns_is_told_as_the_tutorial_tells_it(fake_session, presets, adapter, base, said):
+    loaded = replace(fake_session(presets[0].config).loaded(), base_parameters=base)
+    assert said in what_learns(loaded, CountsRecord(0, adapter, base, ()))
+    assert share_words(adapter / base) in what_learns(loaded, CountsRecord(0, adapter, base, ()))

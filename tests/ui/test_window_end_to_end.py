@@ -8,6 +8,7 @@ import time
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
@@ -35,7 +36,8 @@ def open_preset(qtbot, lab, name, **hyper):
 
 def press_space(qtbot, lab):
     lab.activateWindow()
-    qtbot.waitActive(lab)
+    # Not waitActive: a window whose own dialog is active counts as active, and the key is lost.
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is lab)
     QTest.keyClick(lab, Qt.Key.Key_Space)
 
 
@@ -201,5 +203,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     assert lab.state is State.RUNNING
     assert len(engine_threads()) == 1
     lab.commands.restart.trigger()
-    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
+    # The old run pauses while the new one is opened, and is shown until that is ready.
+    qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=20_000)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=5_000)
     assert lab.sessions.step == 0

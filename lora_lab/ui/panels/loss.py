@@ -18,40 +18,14 @@ from lora_lab.ui.panels.panel import Panel, label, show
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
+from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
-FLOOR = 1e-16  # on the log axis; a loss of exactly 0 is drawn below everything
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
 _LABELS = 14
 _SHORT = {
     "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
     "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
 }  # fmt: skip
-
-
-class Smoothing:
-    """A running mean of log loss whose memory grows with the run and shortens after an edit.
-
-    In logarithms, because a loss that falls by decades would leave an ordinary mean far behind;
-    one step moves it by a bounded amount, so that a spike or an exact zero does not.
-    """
-
-    def __init__(self) -> None:
-        self.age = 0
-        self.log = math.nan
-
-    def add(self, loss: float) -> float:
-        if math.isfinite(loss):
-            log = math.log(max(loss, FLOOR))
-            self.age += 1
-            weight = 1 / min(self.age, max(8, min(0.03 * self.age, 1000)))
-            if self.log != self.log:
-                self.log = log
-            else:
-                self.log += weight * max(-4.0, min(4.0, log - self.log))
-        return math.exp(self.log) if self.log == self.log else math.nan
-
-    def edited(self) -> None:
-        self.age = min(self.age, 7)
 
 
 class LossPanel(Panel):
@@ -94,9 +68,9 @@ class LossPanel(Panel):
             self._smooth, self._valid, self._valid_dots, self._bad,
         )  # fmt: skip
         self._floor_text = pg.TextItem(anchor=(1, 1))
-        self._base_text = pg.TextItem(anchor=(1, 1))
+        self._base_text = pg.TextItem(anchor=(0, 1))
         self._mark_texts = [pg.TextItem(anchor=(0, 0)) for _ in range(_LABELS)]
-        texts = (self._floor_text, self._base_text, *self._mark_texts)
+        texts = (*self._mark_texts, self._floor_text, self._base_text)
         for z, item in enumerate((*items, *texts), start=1):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
@@ -242,14 +216,8 @@ class LossPanel(Panel):
             y = float(self._scaled(np.array([self._baseline]))[0])
             self._base_line.setValue(y)
             self._base_text.setText("base alone (validation)")
-            # On the side of the line where the curves end farther away.
-            ends = np.array([self._smoothed.last_value, self._validation.last_value])
-            apart = self._scaled(ends[np.isfinite(ends)]) - y
-            above = min(apart[apart > 0], default=math.inf) >= min(
-                -apart[apart <= 0], default=math.inf
-            )
-            self._base_text.setAnchor((1, 1) if above else (1, 0))
-            self._base_text.setPos(x1 - inset, y)
+            # At the left, above: there the curves have not yet come down, or left their start.
+            self._base_text.setPos(x0 + inset, y)
         history = self._floor_history
         self._floor_text.setVisible(bool(history))
         if not history:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from lora_lab.config import Hyperparameters
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, SpectrumRecord, StepRecord
 from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.panels.loss import Smoothing, gathered
+from lora_lab.ui.panels.loss import gathered
 from lora_lab.ui.panels.spectrum import energy_beyond
 from lora_lab.ui.preview import SAMPLES, samples
+from lora_lab.ui.widgets.smoothing import Smoothing
 
 
 @pytest.fixture
@@ -171,6 +173,37 @@ def test_spectrum_of_zero_is_a_friendly_sentence(make):
     panel.receive([record])
     panel.redraw()
     assert "numerical rank" in panel.summary()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("count", [1, 3])
+def test_spectrum_survives_layers_that_are_not_finite(make, bad, count):
+    panel = make("spectrum", "digits")
+    layers = list(panel._last.layers)
+    for place in range(count):
+        sigma = np.full(len(layers[place].sigma), bad)
+        layers[place] = replace(
+            layers[place], sigma=sigma, numerical_rank=0, stable_rank=bad, delta_norm=bad
+        )
+    panel.receive([SpectrumRecord(9, tuple(layers))])
+    panel.set_wished(Hyperparameters(rank=1))
+    panel.redraw()
+    assert ("not finite" in panel.summary()) == (count == len(layers))
+    assert "nan" not in panel.summary()
+    assert count == len(layers) or panel._zero_texts[0].toPlainText() == "not finite"
+
+
+def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make, qtbot):
+    panel = make("spectrum", "known-rank")
+    panel.redraw()
+    grown = tuple(replace(layer, sigma=layer.sigma * 100) for layer in panel._last.layers)
+    panel.receive([SpectrumRecord(9, grown)])
+    panel.redraw()
+    assert panel.dirty  # the range may not move yet, and is asked for again
+    qtbot.wait(550)
+    panel.redraw()
+    assert not panel.dirty
+    assert 10 ** panel._range[1] > grown[0].sigma[0]
 
 
 def test_spectrum_chooser_shows_one_layer(make):

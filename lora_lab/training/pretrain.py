@@ -1,0 +1,80 @@
+"""The base of a run that brings none: all weights trained by the same loop, once, then kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from lora_lab import paths
+from lora_lab.adapters.inject import merge
+from lora_lab.atomic import write_file
+from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.errors import LabError
+from lora_lab.records import Record, State, StateRecord
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+
+STAGE = "full training of the base"
+
+
+def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
+    """Train the base of `config` unless it stands already; yields the records of that stage.
+
+    The settings of this stage are the preset's own: `controls` pauses and ends it, and keeps its
+    wishes for the adapter. Raises LabError where the base cannot be kept.
+    """
+    path = base_path(config)
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # before the minutes are spent
+    except OSError as error:
+        raise LabError(f"The trained base cannot be kept in {path.parent}: {error}.") from error
+    stage = _stage(config)
+    experiment = Experiment(stage, stage=STAGE)
+    yield experiment.loaded()
+    for record in train(experiment, controls, live=False):
+        finished = isinstance(record, StateRecord) and record.state is State.FINISHED
+        if not finished:  # the run is not at its end, only the base
+            yield record
+    if experiment.step < stage.max_steps:
+        return  # half a base is no base
+    from safetensors.torch import save
+
+    merge(experiment.model)
+    state = {k: v.detach().cpu().contiguous() for k, v in experiment.model.state_dict().items()}
+    try:
+        write_file(path, save(state))
+    except OSError as error:
+        raise LabError(f"The trained base cannot be kept as {path}: {error}.") from error
+
+
+def base_path(config: RunConfig) -> Path:
+    """Where the base is kept: named by all that it depends on, the data files among it."""
+    parts = [_stage(config).model_dump_json(exclude={"data"})]
+    if config.data:
+        folder = Path(config.data).resolve()
+        files = sorted(p for p in folder.rglob("*-ubyte*") if p.is_file())
+        parts += [f"{p}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in files]
+    key = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    return paths.bases() / f"{key}.safetensors"
+
+
+def _stage(config: RunConfig) -> RunConfig:
+    """The config of the base's training: nothing of the adapter's settings is in it."""
+    wanted = config.pretraining
+    assert wanted is not None
+    return RunConfig(
+        preset=config.preset,
+        task=config.task,
+        data=config.data,
+        variant="full",
+        device=config.device,
+        dtype=config.dtype,
+        seed=config.seed,
+        batch_size=wanted.batch_size,
+        max_steps=wanted.max_steps,
+        hyper=Hyperparameters(learning_rate=wanted.learning_rate),
+    )
