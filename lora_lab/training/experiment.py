@@ -33,8 +33,10 @@ from lora_lab.training.optim import Ramp, build_optimizer
 class Experiment:
     """What one run consists of. Made by opening a config; changed only by the loop and by edits."""
 
-    def __init__(self, config: RunConfig, stage: str = "") -> None:
+    def __init__(self, config: RunConfig, stage: str = "", base: str = "") -> None:
         """Open the task, its base model and its adapters on the config's device.
+
+        `stage` names a preliminary stage, `base` where the base comes from, both for people.
 
         Raises LabError for a device, checkpoint, data file or setting that does not fit.
         """
@@ -46,6 +48,7 @@ class Experiment:
         torch.manual_seed(config.seed)  # dropout
         self.task = TASKS[config.task].open(config)
         self.model = self.task.base_model()
+        self.base = base or self.task.base
         self.base_fingerprint = fingerprint(self.model)
         self.model.to(self.device, dtype)
         self.task.to(self.device, dtype)
@@ -100,7 +103,7 @@ class Experiment:
             stage=self.stage,
             task=config.task,
             variant=config.variant,
-            base=task.base,
+            base=self.base,
             device=str(self.device),
             dtype=config.dtype,
             layers=tuple(
@@ -191,7 +194,7 @@ class Experiment:
         return AdapterWeights(
             variant=self.config.variant,
             layers=tuple(row for row in rows if row is not None),
-            base=self.task.base,
+            base=self.base,
             base_fingerprint=self.base_fingerprint,
             dropout=self.hyper.dropout,
         )

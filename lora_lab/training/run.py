@@ -28,6 +28,7 @@ def run(
     `folder` None makes one in user data at the first step. The adapter is saved there when
     training ends, is stopped, or fails. Raises LabError where something cannot be opened.
     """
+    made = ""
     if config.pretraining is not None and config.model is None:
         yield from pretrain(config, controls)
         if controls.stopping:
@@ -38,9 +39,10 @@ def run(
                 "The base was not trained to its end, so there is nothing to adapt. "
                 "Open the preset again to train it from the start."
             )
+        made = f"trained here in {config.pretraining.max_steps:,} steps"
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
-    experiment = Experiment(config)
+    experiment = Experiment(config, base=made)
     journal = Journal(experiment, folder)
     try:
         yield experiment.loaded()
