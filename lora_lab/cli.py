@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args
 
 import typer
 from rich.console import Console
@@ -14,7 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from lora_lab import __version__
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig, checked
+from lora_lab.config import (
+    KNOBS,
+    Hyperparameters,
+    Init,
+    Optimizer,
+    RunConfig,
+    Schedule,
+    Variant,
+    checked,
+)
 from lora_lab.errors import ConfigError, LabError
 
 app = typer.Typer(
@@ -71,6 +80,18 @@ def _knob(name: str, *flags: str) -> Any:
     return typer.Option(*flags, help=KNOBS[name].help, show_default="the preset's")
 
 
+def _fixed(field: str, choices: Any = None) -> Any:
+    """An option whose help is the field's own, with the words that may stand there."""
+    text = str(RunConfig.model_fields[field].description)
+    names = f" {', '.join(get_args(choices))}." if choices else ""
+    return typer.Option(help=text + names, show_default="the preset's")
+
+
+def _per_layer(field: str, flag: str, metavar: str) -> Any:
+    text = f"{Hyperparameters.model_fields[field].description} Repeat it for more layers."
+    return typer.Option(flag, metavar=metavar, help=text, show_default="the preset's")
+
+
 @app.command()
 def train(
     preset: Annotated[
@@ -89,8 +110,23 @@ def train(
     ] = None,
     weight_decay: Annotated[float | None, _knob("weight_decay", "--weight-decay")] = None,
     dropout: Annotated[float | None, _knob("dropout", "--dropout")] = None,
-    variant: Annotated[str | None, typer.Option(help="lora, or full for all weights.")] = None,
-    init: Annotated[str | None, typer.Option(help="kaiming, gaussian or normal.")] = None,
+    layer_rank: Annotated[
+        list[str] | None, _per_layer("layer_ranks", "--layer-rank", "NAME=R")
+    ] = None,
+    freeze: Annotated[list[str] | None, _per_layer("frozen_layers", "--freeze", "NAME")] = None,
+    variant: Annotated[str | None, _fixed("variant", Variant)] = None,
+    init: Annotated[str | None, _fixed("init", Init)] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Layers to adapt: all-linear, a module path or its end. Repeat it, or put commas."
+        ),
+    ] = None,
+    optimizer: Annotated[str | None, _fixed("optimizer", Optimizer)] = None,
+    b_rate_ratio: Annotated[float | None, _fixed("b_rate_ratio")] = None,
+    momentum: Annotated[float | None, _fixed("momentum")] = None,
+    schedule: Annotated[str | None, _fixed("schedule", Schedule)] = None,
+    warmup_steps: Annotated[int | None, _fixed("warmup_steps")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps to train.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of inits, batches and dropout.")] = None,
@@ -102,14 +138,30 @@ def train(
     hyper = {
         "rank": rank, "alpha": alpha, "learning_rate": learning_rate,
         "weight_decay": weight_decay, "dropout": dropout,
+        "layer_ranks": _layer_ranks(layer_rank), "frozen_layers": freeze or None,
     }  # fmt: skip
     fixed = {
         "data": data, "model": model, "variant": variant, "init": init, "max_steps": steps,
-        "batch_size": batch_size, "seed": seed, "device": device,
+        "batch_size": batch_size, "seed": seed, "device": device, "optimizer": optimizer,
+        "b_rate_ratio": b_rate_ratio, "momentum": momentum, "schedule": schedule,
+        "warmup_steps": warmup_steps, "targets": _split(targets),
     }  # fmt: skip
     with plain_errors():
         result = _train(preset, _given(fixed), _given(hyper), out_folder)
         _print_result(result, as_json)
+
+
+def _layer_ranks(wished: list[str] | None) -> list[tuple[str, str]] | None:
+    pairs = [text.rpartition("=") for text in wished or ()]
+    for name, _, rank in pairs:
+        if not name or not rank.isdecimal():
+            raise typer.BadParameter("write NAME=RANK, as in fc1=4", param_hint="--layer-rank")
+    return [(name, rank) for name, _, rank in pairs] or None
+
+
+def _split(names: list[str] | None) -> list[str] | None:
+    parts = [part.strip() for text in names or () for part in text.split(",")]
+    return [part for part in parts if part] or None
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -137,82 +189,9 @@ def _train(
         raise ConfigError(f"{out_folder} is a file. Choose a new folder with --out.")
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
-    return _drive(config, out_folder)
+    from lora_lab.training.headless import drive
 
-
-def _drive(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
-    """Run the loop to its end, with a progress bar on stderr; returns the facts of the run."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from lora_lab.records import ErrorRecord, LoadedRecord, SavedRecord, StepRecord
-    from lora_lab.training.controls import Controls
-    from lora_lab.training.outcome import Outcome
-    from lora_lab.training.run import run
-
-    outcome, failure, unsaved = Outcome(), "", ""
-    controls = Controls(config.hyper)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with ExitStack() as stack:
-        progress = stack.enter_context(Progress(*columns, console=err, transient=True))
-        stack.enter_context(_stop_on_interrupt(controls))
-        bar = progress.add_task("opening", total=None, loss="–")
-        records = stack.enter_context(closing(run(config, controls, folder=out_folder)))
-        for record in records:
-            outcome.note(record)
-            if isinstance(record, StepRecord) and record.step % 50 == 0:
-                progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
-            elif isinstance(record, LoadedRecord):
-                title = record.stage or record.title
-                progress.reset(bar, total=record.max_steps, description=title, loss="–")
-                for note in record.notes:
-                    err.print(note, style="yellow")
-            elif isinstance(record, ErrorRecord):
-                err.print(record.message, style="yellow")
-                if controls.paused:  # nobody is here to lower a rate: the run is at its end
-                    failure = record.message
-                    controls.stop()
-                unsaved = record.message
-            elif isinstance(record, SavedRecord):
-                unsaved = ""
-    if failure:
-        raise LabError(failure)
-    if outcome.stage:
-        raise LabError("interrupted while the base was trained; nothing was saved")
-    facts = outcome.facts()
-    if not facts["steps"]:
-        raise LabError("interrupted before the first step")
-    if not facts["run"]:
-        raise LabError("the run could not be kept: no folder could be made for it")
-    if unsaved:
-        raise LabError(unsaved)
-    if config.variant == "full":
-        err.print("Full fine-tuning is a comparison: its weights are not kept.", style="yellow")
-    return facts
-
-
-@contextmanager
-def _stop_on_interrupt(controls: Any) -> Iterator[None]:
-    """Ctrl-C and SIGTERM finish the step and save, like the window's Stop does."""
-    import signal
-
-    def stop(*_: object) -> None:
-        controls.stop()
-
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+    return drive(config, out_folder, err)
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:
@@ -226,8 +205,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     if on and off and on["accuracy"] is not None:
         out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
-    out.print(f"adapter {p['adapter']:,} of {p['frozen']:,} base parameters "
-              f"({100 * p['adapter'] / p['frozen']:.3f} %)")  # fmt: skip
+    share = f" ({100 * p['adapter'] / p['frozen']:.3f} %)" if p["frozen"] else ""
+    out.print(f"trained {p['adapter']:,} parameters beside {p['frozen']:,} frozen ones{share}")
     for name, sigma in result["singular_values"].items():
         shown = "  ".join(f"{value:.4g}" for value in sigma[:8])
         out.print(f"σ(ΔW) {name}: {shown}{' …' if len(sigma) > 8 else ''}")

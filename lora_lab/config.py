@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lora_lab.errors import ConfigError
 
@@ -20,6 +20,10 @@ AlphaMode = Literal["scale_effect", "keep_function"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 DType = Literal["float32", "float64"]
+Optimizer = Literal["adamw", "sgd"]
+# The keys of VARIANTS and INITS, for those who must not wait for torch.
+Variant = Literal["lora", "rslora", "dora", "full"]
+Init = Literal["kaiming", "gaussian", "normal", "orthogonal", "pissa", "olora", "eva"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ KNOBS: dict[str, Knob] = {
     ),
     "alpha": Knob(
         "Alpha α", 0.125, 1024, "log",
-        "The numerator of the scaling s = α/r that multiplies B·A.",
+        "The numerator of the scaling s = α/r (rsLoRA: α/√r) that multiplies B·A.",
     ),
     "learning_rate": Knob(
         "Learning rate", 1e-6, 1.0, "log",
@@ -55,7 +59,7 @@ KNOBS: dict[str, Knob] = {
     ),
     "weight_decay": Knob(
         "Weight decay", 0.0, 0.5, "linear",
-        "Decoupled decay of A and B per step, times the learning rate; it pulls ΔW towards 0.",
+        "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0.",
     ),
     "dropout": Knob(
         "Dropout", 0.0, 0.9, "linear",
@@ -90,6 +94,34 @@ class Hyperparameters(Frozen):
         description="Whether evaluations see W + ΔW or the frozen W alone. Training goes on "
         "with the adapter either way.",
     )
+    layer_ranks: tuple[tuple[str, int], ...] = Field(
+        (),
+        title="Ranks of their own",
+        description="Layers, by module path, that have another rank than the common one. The "
+        "scaling s stays common.",
+    )
+    frozen_layers: tuple[str, ...] = Field(
+        (),
+        title="Frozen layers",
+        description="Layers, by module path, whose ΔW is trained no further. They keep their rank "
+        "when the common one moves.",
+    )
+
+    @field_validator("layer_ranks")
+    @classmethod
+    def _one_rank_each(cls, ranks: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+        names = [name for name, _ in ranks]
+        for name, rank in ranks:
+            if rank < 1:
+                raise ValueError(f"must be at least 1 for {name}")
+            if names.count(name) > 1:
+                raise ValueError(f"must name {name} once")
+        return tuple(sorted(ranks))
+
+    @field_validator("frozen_layers")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(names)))
 
     @property
     def scaling(self) -> float:
@@ -114,8 +146,8 @@ class RunConfig(Frozen):
     data: str | None = Field(None, description="Folder or file of data; none: what ships.")
     model: str | None = Field(None, description="Base checkpoint; none: the task's own.")
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
-    variant: str = Field("lora", description="Kind of adapter: a name in VARIANTS.")
-    init: str = Field("kaiming", description="How lora_A starts: a name in INITS.")
+    variant: Variant = Field("lora", description="Kind of adapter.")
+    init: Init = Field("kaiming", description="How lora_A and lora_B start.")
     targets: tuple[str, ...] = Field((), description="Adapted layers; none: all linear layers.")
     device: str = Field("cpu", description="cpu, cuda, cuda:N or mps.")
     dtype: DType = Field("float32", description="Type of base and adapter numbers.")
@@ -123,6 +155,15 @@ class RunConfig(Frozen):
     max_steps: int = Field(1000, ge=1, le=1_000_000_000, description="Steps of one run.")
     schedule: Schedule = Field("constant", description="Course of the learning rate.")
     warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
+    optimizer: Optimizer = Field("adamw", description="What turns gradients into steps.")
+    b_rate_ratio: float = Field(
+        1.0,
+        gt=0,
+        le=10_000,
+        description="λ of LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the learning rate of B over "
+        "that of A. 1: none; the paper's is 16.",
+    )
+    momentum: Decay = Field(0.0, description="SGD's momentum.")
     betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Adam's two decay rates.")
     eps: float = Field(1e-8, gt=0, le=1, description="Adam's ε, beside the root of its v.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")

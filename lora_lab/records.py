@@ -37,6 +37,18 @@ class LayerInfo:
     name: str
     shape: tuple[int, int]
     weight_norm: float
+    kind: str = "linear"
+    max_rank: int = 0  # the largest useful rank; 0 where there is no rank
+    rank_locked: str = ""  # why its rank cannot move, or nothing
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """A layer of the base model that could be adapted: its name, kind and shape (out, in)."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class LoadedRecord:
     trained_classes: tuple[str, ...] = ()
     loss_floor: tuple[float, ...] = ()  # known-rank: loss_floor[r] = Eckart–Young tail at rank r
     true_sigma: np.ndarray | None = None  # known-rank: σ(D), descending
+    adaptable: tuple[TargetInfo, ...] = ()  # what `targets` may name
     locked: tuple[tuple[str, str], ...] = ()  # (hyperparameter, why it cannot move)
     notes: tuple[str, ...] = ()  # what was not done as asked, e.g. a rank that was capped
     seconds: float = 0.0
@@ -76,7 +89,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class LayerSpectrum:
-    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank."""
+    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank.
+
+    A large ΔW without factors has its leading values only; each lies at most `error` too low.
+    """
 
     name: str
     sigma: np.ndarray
@@ -87,6 +103,8 @@ class LayerSpectrum:
     rank: int
     alpha: float
     scaling: float
+    error: float = 0.0
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +121,7 @@ class CountsRecord:
 
     step: int
     adapter: int  # what is trained
-    frozen: int  # the base, less what full fine-tuning trains of it
+    frozen: int  # the rest: the base, less what full fine-tuning trains of it, and frozen layers
     per_layer: tuple[tuple[str, int], ...]
 
     @property
@@ -117,7 +135,7 @@ class AppliedRecord:
 
     step: int
     hyper: Hyperparameters
-    changes: tuple[tuple[str, Any, Any], ...]  # (field, old, new)
+    changes: tuple[tuple[str, Any, Any], ...]  # (field, old, new); of layers, those that differ
     notes: tuple[str, ...] = ()
     discarded_energy: float = 0.0  # share of Σσ² that a smaller rank cut away, worst layer
 
@@ -190,6 +208,45 @@ class ExportedRecord:
 
 
 @dataclass(frozen=True)
+class LayerMerge:
+    """What a merge would lose of one layer's ΔW, as a share of it, in each dtype of the record."""
+
+    name: str
+    shape: tuple[int, int]
+    relative_size: float  # ‖ΔW‖_F/‖W‖_F
+    loss: tuple[float, ...]  # nan at ΔW = 0 and where it is not finite; inf beyond the dtype
+
+
+@dataclass(frozen=True)
+class MergeRecord:
+    """What merging ΔW into W would lose, by dtype of the merged weight; nothing was merged."""
+
+    step: int
+    dtypes: tuple[str, ...]
+    loss: tuple[float, ...]  # of all layers together
+    relative_size: float  # of all layers together
+    layers: tuple[LayerMerge, ...]
+    share: float = 1.0  # of the entries that was looked at
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
+
+    step: int
+    weights: int  # of base and adapter
+    gradients: int
+    optimizer: int
+    activations: int
+    seconds: float  # that the estimate took
+    reason: str = ""  # why there is none; all bytes are 0 then
+
+    @property
+    def peak(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+@dataclass(frozen=True)
 class ErrorRecord:
     """A command or an edit failed; what stood before still stands."""
 
@@ -210,7 +267,7 @@ class StateRecord:
 
 Record = Union[
     LoadedRecord, StepRecord, SpectrumRecord, CountsRecord, AppliedRecord, EvalRecord,
-    FolderRecord, SavedRecord, ExportedRecord, ErrorRecord, StateRecord,
+    FolderRecord, SavedRecord, ExportedRecord, MergeRecord, MemoryRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

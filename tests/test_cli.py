@@ -108,6 +108,18 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "digits", "--device", "abacus"], "abacus"),
         (["train", "--preset", "digits", "--model", "/nowhere/x.safetensors"], "x.safetensors"),
         (["train", "--preset", "digits", "--init", "zeros"], "zeros"),
+        (["train", "--preset", "digits", "--variant", "lorra"], "dora"),
+        (["train", "--preset", "known-rank", "--rank", "33"], "32 or less"),
+        (["train", "--preset", "digits", "--optimizer", "adam"], "sgd"),
+        (["train", "--preset", "digits", "--b-rate-ratio", "0"], "b_rate_ratio"),
+        (["train", "--preset", "digits", "--momentum", "1"], "momentum"),
+        (["train", "--preset", "digits", "--schedule", "step"], "cosine"),
+        (["train", "--preset", "digits", "--targets", "fc1,fc9"], "fc9"),
+        (["train", "--preset", "digits", "--layer-rank", "fc9=2"], "fc9"),
+        (["train", "--preset", "digits", "--layer-rank", "fc3=11"], "10 at most"),
+        (["train", "--preset", "digits", "--layer-rank", "fc3=0"], "fc3"),
+        (["train", "--preset", "digits", "--freeze", "fc9"], "fc9"),
+        (["train", "--preset", "known-rank", "--freeze", "layer"], "nothing would learn"),
         (["train", "--preset", "mnist-tutorial"], "--data"),
         (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
         (["train", "--preset", "digits", "--out", __file__], "is a file"),
@@ -136,18 +148,22 @@ def test_an_out_folder_in_use_is_refused_before_anything_is_trained(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fly"], ["train", "--foo"], ["train", "--rank", "many"], ["export"]]
-)
+    "arguments",
+    [
+        ["fly"], ["train", "--foo"], ["train", "--rank", "many"], ["export"],
+        ["train", "--layer-rank", "fc1"], ["train", "--layer-rank", "fc1=many"],
+    ],
+)  # fmt: skip
 def test_usage_errors_exit_2(arguments):
     assert verb(*arguments).exit_code == 2
 
 
 def test_a_rank_that_is_capped_is_said(tmp_path):
-    done = verb("train", "--preset", "known-rank", "--rank", 40, "--steps", 5, "--json",
+    done = verb("train", "--preset", "digits", "--rank", 40, "--steps", 5, "--json",
                 "--out", tmp_path / "run[/x]")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "capped" in done.stderr
-    assert "layer at 32" in done.stderr
+    assert "fc3 at 10" in done.stderr
     assert json.loads(done.stdout)["run"] == str(tmp_path / "run[/x]")
 
 
@@ -160,11 +176,54 @@ def test_a_run_that_cannot_be_kept_fails_before_it_trains(tmp_path):
 
 
 def test_full_training_is_counted_once(tmp_path):
-    done = verb("train", "--preset", "known-rank", "--variant", "full", "--steps", 50, "--json",
-                "--out", tmp_path / "run")  # fmt: skip
+    arguments = ["train", "--preset", "known-rank", "--variant", "full", "--steps", 50]
+    done = verb(*arguments, "--json", "--out", tmp_path / "run")
     facts = json.loads(done.stdout)
     assert facts["parameters"] == {"adapter": 1536, "frozen": 0, "total": 1536}
     assert "not kept" in done.stderr
+    done = verb(*arguments, "--out", tmp_path / "again")
+    assert done.exit_code == 0, done.output
+    assert "1,536 parameters beside 0" in done.stdout
+
+
+def test_every_setting_of_the_command_line_reaches_the_run(tmp_path):
+    done = verb("train", "--preset", "digits", "--steps", 20, "--variant", "rslora",
+                "--init", "eva", "--optimizer", "sgd", "--momentum", 0.5, "--b-rate-ratio", 2,
+                "--schedule", "linear", "--warmup-steps", 3, "--lr", 0.01,
+                "--targets", "fc1, fc2", "--targets", "fc3",
+                "--layer-rank", "fc1=2", "--layer-rank", "fc2=6", "--freeze", "fc3",
+                "--json", "--out", tmp_path / "run")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    sigma = json.loads(done.stdout)["singular_values"]
+    assert {name: len(values) for name, values in sigma.items()} == {"fc1": 2, "fc2": 6, "fc3": 4}
+    assert sigma["fc1"][0] > 0
+    assert sigma["fc3"] == [0, 0, 0, 0], "frozen before the first step"
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    expected = {
+        "variant": "rslora", "init": "eva", "optimizer": "sgd", "momentum": 0.5,
+        "b_rate_ratio": 2.0, "schedule": "linear", "warmup_steps": 3,
+        "targets": ["fc1", "fc2", "fc3"],
+    }  # fmt: skip
+    assert {name: config[name] for name in expected} == expected
+    assert config["hyper"]["layer_ranks"] == [["fc1", 2], ["fc2", 6]]
+    assert config["hyper"]["frozen_layers"] == ["fc3"]
+
+
+def test_help_names_what_there_is_and_does_not_wait_for_torch():
+    code = (
+        "import sys; from lora_lab.cli import app; sys.argv = ['lora-lab', *sys.argv[1:]]\n"
+        "try: app()\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    for arguments, words in (
+        ([], ["train", "inspect"]),
+        (["train"], ["dora", "pissa", "sgd", "cosine", "NAME=R"]),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True
+        )
+        assert done.stdout.strip().endswith("False")
+        assert all(word in done.stdout for word in words)
 
 
 def test_exporting_into_the_empty_current_folder_fills_it(run, tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
 """Settings: limits in one place, every wrong field named, frozen and JSON both ways."""
 
 import json
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed, checked
+from lora_lab.config import KNOBS, Hyperparameters, Init, RunConfig, Variant, changed, checked
 from lora_lab.errors import ConfigError
 
 
@@ -25,6 +26,8 @@ def test_every_knob_is_a_field_with_limits_inside_the_fields_own():
         ("alpha", 0), ("alpha", -1), ("alpha", float("nan")), ("alpha", float("inf")),
         ("learning_rate", 0), ("learning_rate", float("nan")), ("weight_decay", -0.1),
         ("dropout", 1.0), ("dropout", -0.1), ("alpha_mode", "both"),
+        ("layer_ranks", (("fc1", 0),)), ("layer_ranks", (("fc1", 2), ("fc1", 3))),
+        ("layer_ranks", (("fc1", 2.5),)), ("layer_ranks", ("fc1",)), ("frozen_layers", (1,)),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named(field, value):
@@ -43,8 +46,34 @@ def test_all_wrong_fields_are_named_at_once():
 
 
 def test_json_there_and_back():
-    config = RunConfig(task="digits", digits=(9,), hyper=Hyperparameters(rank=3, alpha=1.5))
+    hyper = Hyperparameters(
+        rank=3, alpha=1.5, layer_ranks=(("fc2", 2), ("fc1", 5)), frozen_layers=("b", "a", "b")
+    )
+    config = RunConfig(task="digits", digits=(9,), optimizer="sgd", momentum=0.5, hyper=hyper)
     assert checked(RunConfig, json.loads(config.model_dump_json())) == config
+    assert config.hyper.layer_ranks == (("fc1", 5), ("fc2", 2)), "in one order, so that it compares"
+    assert config.hyper.frozen_layers == ("a", "b")
+    assert changed(config.hyper, rank=4).layer_ranks == config.hyper.layer_ranks
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("optimizer", "adam"), ("momentum", 1.0), ("momentum", -0.1), ("b_rate_ratio", 0.0),
+        ("b_rate_ratio", float("inf")), ("variant", "lorra"), ("init", "zeros"),
+    ],
+)  # fmt: skip
+def test_wrong_fixed_settings_are_named(field, value):
+    with pytest.raises(ConfigError, match=field):
+        checked(RunConfig, {"task": "digits", field: value})
+
+
+def test_the_names_of_variants_and_inits_are_those_that_there_are():
+    """The list in config.py is for those who must not wait for torch."""
+    from lora_lab.adapters import INITS, VARIANTS
+
+    assert get_args(Variant) == tuple(VARIANTS)
+    assert get_args(Init) == tuple(INITS)
 
 
 def test_frozen():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters
+from lora_lab.config import Hyperparameters, checked
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
@@ -28,11 +28,13 @@ def test_arrays_are_copies_that_cannot_be_written():
 
 
 def test_plain_is_json():
-    record = AppliedRecord(3, Hyperparameters(), (("rank", 2, 4),), ("note",))
+    hyper = Hyperparameters(layer_ranks=(("fc1", 2),), frozen_layers=("fc2",))
+    record = AppliedRecord(3, hyper, (("rank", 2, 4),), ("note",))
     text = json.loads(json.dumps(plain(record)))
     assert text["record"] == "AppliedRecord"
     assert text["changes"] == [["rank", 2, 4]]
     assert text["hyper"]["rank"] == 8
+    assert checked(Hyperparameters, text["hyper"]) == hyper
     assert plain(StateRecord(State.PAUSED, 1))["state"] == "paused"
 
 

@@ -1,65 +1,150 @@
-"""AdapterLayer: a frozen linear layer W and, beside it, the change ΔW that is learned."""
+"""AdapterLayer: a frozen layer with its W and, beside it, the change ΔW that is learned."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from lora_lab.adapters.kinds import kind_of
 from lora_lab.adapters.weights import LayerWeights
+from lora_lab.errors import AdapterError
+
+
+class Factors(NamedTuple):
+    """ΔW = scaling·B·A, with A (r × in) and B (out × r)."""
+
+    A: torch.Tensor
+    B: torch.Tensor
+    scaling: float
 
 
 class AdapterLayer(nn.Module):
-    """Stands in the place of a linear layer and answers W x + ΔW x + b, or W x + b when disabled.
+    """Stands in the place of a layer and answers W x + ΔW x + b, or W x + b when disabled.
 
-    `base_layer` is the wrapped layer itself, frozen and never written to, with its weight W of
-    shape (out × in); a variant defines ΔW once, in `delta_weight()`, and may add a forward that
-    never forms it. `locked` names the hyperparameters that this variant cannot change in mid-run,
-    with the reason.
+    `base_layer` is the wrapped layer itself, frozen and never written to. Its W counts as a matrix
+    (out × in) whatever its native shape (lora_lab.adapters.kinds). A variant defines ΔW once, in
+    `delta_weight()`, and may add a forward that never forms it. `locked` names the hyperparameters
+    that cannot change in mid-run, with the reason.
     """
 
     locked: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, base_layer: nn.Linear, name: str) -> None:
+    def __init__(self, base_layer: nn.Module, name: str) -> None:
         super().__init__()
+        self.kind = kind_of(base_layer, name)
         self.base_layer = base_layer.requires_grad_(False)
         self.name = name
         self.enabled = True
+        self.merged: torch.Tensor | None = None  # W + ΔW, native shape, while merged
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(out, in) of W and of ΔW."""
-        return self.base_layer.out_features, self.base_layer.in_features
+        """(out, in) of W and of ΔW as matrices."""
+        return self.kind.shape(self.base_layer)
+
+    @property
+    def matrix(self) -> torch.Tensor:
+        """The frozen W as a matrix (out × in), a view."""
+        return self.kind.matrix(self.base_layer, self.base_layer.weight)
+
+    @property
+    def factor_dtype(self) -> torch.dtype:
+        """What is trained on a half-precision base stays in float32: steps are below bf16's."""
+        double = self.base_layer.weight.dtype == torch.float64
+        return torch.float64 if double else torch.float32
 
     def delta_weight(self) -> torch.Tensor:
         """ΔW (out × in) in the adapter's dtype: the one definition of what is learned."""
         raise NotImplementedError
 
+    def factors(self) -> Factors | None:
+        """Factors of the real ΔW; None where ΔW is of full rank."""
+        return None
+
+    @property
     def weight(self) -> torch.Tensor:
-        """W + ΔW (out × in); when disabled, the identical tensor W."""
+        """W + ΔW in the layer's native shape and dtype; when disabled, the identical tensor W.
+
+        The tutorial's parametrization, for code that reads a layer's weight instead of calling it.
+        """
         W = self.base_layer.weight
-        return W + self.delta_weight().to(W.dtype) if self.enabled else W
+        if not self.enabled:
+            return W
+        if self.merged is not None:
+            return self.merged
+        return (W + self.kind.native(self.base_layer, self.delta_weight())).to(W.dtype)
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        return getattr(self.base_layer, "bias", None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        return F.linear(x, self.weight(), self.base_layer.bias)
+        if not self.enabled:
+            return self.base_layer(x)
+        return self.kind.apply(self.base_layer, x, self.weight, self.bias)
 
     def adapter_parameters(self) -> list[nn.Parameter]:
-        """What the optimizer trains."""
-        return [p for p in self.parameters(recurse=False) if p.requires_grad]
+        """What the optimizer may train."""
+        return [p for _, p in self.named_parameters(recurse=False)]
+
+    @property
+    def frozen(self) -> bool:
+        """Whether this layer's ΔW stays as it is; it still takes part in the forward."""
+        return not any(p.requires_grad for p in self.adapter_parameters())
+
+    @frozen.setter
+    def frozen(self, frozen: bool) -> None:
+        for p in self.adapter_parameters():
+            p.requires_grad_(not frozen)
+            if frozen:
+                p.grad = None  # an optimizer passes over what has no gradient, decay included
 
     def layer_weights(self) -> LayerWeights | None:
         """The factors as plain CPU tensors; None where the variant has no factors."""
         return None
 
-    def merged_layer(self) -> nn.Linear:
-        """A plain linear layer with W + ΔW; W itself is left untouched."""
-        out_features, in_features = self.shape
-        W, bias = self.base_layer.weight, self.base_layer.bias
-        merged = nn.Linear(
-            in_features, out_features, bias is not None, device=W.device, dtype=W.dtype
-        )
-        with torch.no_grad():
-            merged.weight.copy_(W + self.delta_weight().to(W.dtype))
-            if bias is not None:
-                merged.bias.copy_(bias)
-        return merged
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Answer with one product by W + ΔW from here on; the pristine W stays where it is.
+
+        Raises AdapterError if it is merged already, which would add ΔW twice.
+        """
+        if self.merged is not None:
+            raise AdapterError(f"Layer {self.name} is merged already. Unmerge it first.")
+        enabled, self.enabled = self.enabled, True
+        try:
+            self.merged = self.weight.detach().contiguous()
+        finally:
+            self.enabled = enabled
+
+    def unmerge(self) -> None:
+        """Answer with W and ΔW apart again, bit for bit as before the merge.
+
+        Raises AdapterError if it is not merged.
+        """
+        if self.merged is None:
+            raise AdapterError(f"Layer {self.name} is not merged.")
+        self.merged = None
+
+    @torch.no_grad()
+    def merged_layer(self) -> nn.Module:
+        """A plain layer of the wrapped type with W + ΔW; W itself is left untouched."""
+        if self.merged is None:
+            self.merge()
+            weight = self.merged
+            self.unmerge()
+        else:
+            weight = self.merged
+        return self._plain_layer(weight, self.bias)
+
+    def _plain_layer(self, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
+        """The wrapped layer's twin with another weight, sharing no tensor with it."""
+        base = self.base_layer
+        plain = type(base).__new__(type(base))
+        plain.__dict__ = {**base.__dict__, "_parameters": {}}
+        plain.weight = nn.Parameter(weight.clone(), requires_grad=False)
+        if "bias" in base._parameters:
+            plain.bias = None if bias is None else nn.Parameter(bias.detach().clone(), False)
+        return plain

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.adapters.base import AdapterLayer
 
 
 class FullLayer(AdapterLayer):
-    """h = W' x + b',   W' (out × in) and b' (out) start as copies of the frozen W and b.
+    """h = W' x + b',   W' (native shape) and b' (out) start as copies of the frozen W and b.
 
     ΔW = W' − W is of full rank and has no factors, so rank and α have no meaning here. The change
-    of b is part of the trained layer but not of ΔW.
+    of b is part of the trained layer but not of ΔW. W' has the base's own dtype.
     """
 
     locked = (
@@ -24,7 +23,7 @@ class FullLayer(AdapterLayer):
 
     def __init__(
         self,
-        base_layer: nn.Linear,
+        base_layer: nn.Module,
         name: str,
         rank: int,
         alpha: float,
@@ -32,22 +31,24 @@ class FullLayer(AdapterLayer):
         generator: torch.Generator,
     ) -> None:
         super().__init__(base_layer, name)
-        self.tuned_weight = nn.Parameter(base_layer.weight.detach().clone())  # (out, in)
-        bias = base_layer.bias
+        self.tuned_weight = nn.Parameter(base_layer.weight.detach().clone())
+        bias = getattr(base_layer, "bias", None)
         self.tuned_bias = None if bias is None else nn.Parameter(bias.detach().clone())  # (out,)
 
     def delta_weight(self) -> torch.Tensor:
-        return self.tuned_weight - self.base_layer.weight
+        dtype = self.factor_dtype
+        tuned = self.kind.matrix(self.base_layer, self.tuned_weight)
+        return tuned.to(dtype) - self.matrix.to(dtype)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        if not self.enabled:
-            return self.base_layer(x)
-        return F.linear(x, self.tuned_weight, self.tuned_bias)
+    @property
+    def weight(self) -> torch.Tensor:
+        """W' exactly, where W + ΔW would round twice; when disabled, the identical tensor W."""
+        return self.tuned_weight if self.enabled else self.base_layer.weight
 
-    def merged_layer(self) -> nn.Linear:
-        merged = super().merged_layer()
-        with torch.no_grad():
-            merged.weight.copy_(self.tuned_weight)  # exactly, where W + ΔW would round twice
-            if self.tuned_bias is not None:
-                merged.bias.copy_(self.tuned_bias)
-        return merged
+    @property
+    def bias(self) -> torch.Tensor | None:
+        return self.tuned_bias if self.enabled else getattr(self.base_layer, "bias", None)
+
+    @torch.no_grad()
+    def merged_layer(self) -> nn.Module:
+        return self._plain_layer(self.tuned_weight, self.tuned_bias)

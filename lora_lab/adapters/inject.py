@@ -1,44 +1,16 @@
-"""Put adapters into a model and take them out: targets, inject, iterate, merge, remove."""
+"""Put adapters into a model and take them out: inject, iterate, switch, remove."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
+from lora_lab.adapters.targets import find_targets
 from lora_lab.errors import AdapterError
-
-
-def find_targets(model: nn.Module, targets: tuple[str, ...] = ()) -> dict[str, nn.Linear]:
-    """The linear layers that `targets` name, by module path; all of them where it is empty.
-
-    A target is a full path or its dotted end ("q_proj" matches "layers.0.q_proj"), never a
-    pattern. Raises AdapterError for a target that matches nothing or cannot be adapted.
-    """
-    linear = {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear)}
-    if not linear:
-        raise AdapterError("The model has no linear layer to adapt.")
-    if "" in linear:
-        raise AdapterError("The model is a bare linear layer; put it inside a module to adapt it.")
-    if not targets:
-        return linear
-    found = {}
-    for target in targets:
-        named = [n for n, _ in model.named_modules() if n == target or n.endswith("." + target)]
-        if not named:
-            near = difflib.get_close_matches(target, linear, n=3, cutoff=0.3)
-            hint = f" Near it: {', '.join(near)}." if near else ""
-            raise AdapterError(f"No layer is called {target!r}.{hint}")
-        for name in named:
-            if name not in linear:
-                kind = type(model.get_submodule(name)).__name__
-                raise AdapterError(f"Layer {name} is a {kind}; only linear layers are adapted.")
-            found[name] = linear[name]
-    return {name: linear[name] for name in linear if name in found}  # the model's own order
 
 
 def inject(
@@ -48,13 +20,15 @@ def inject(
     rank: int = 8,
     alpha: float = 16.0,
     init: str = "kaiming",
-    targets: tuple[str, ...] = (),
+    targets: Iterable[str] = (),
     seed: int = 0,
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
-    Raises AdapterError for unknown names, an adapted model, a rank below 1, an α that is not a
-    positive number, or a weight that is not a floating-point tensor with data.
+    A layer that stands at several places gets one adapter for all of them. Raises AdapterError,
+    and leaves the model as it was, for unknown names, an adapted model, a rank below 1 or above
+    what every target can use, an α that is not a positive number, or a weight that is not a
+    floating-point tensor with data.
     """
     if variant not in VARIANTS:
         raise AdapterError(f"No variant {variant!r}; there are: {', '.join(VARIANTS)}.")
@@ -66,17 +40,20 @@ def inject(
         raise AdapterError(f"Alpha must be a positive number, not {alpha}.")
     if any(isinstance(module, AdapterLayer) for module in model.modules()):
         raise AdapterError("The model carries adapters already. Remove or merge them first.")
-    linear = find_targets(model, targets)
-    for name, layer in linear.items():
-        if layer.weight.is_meta or not layer.weight.is_floating_point():
-            kind = "no data" if layer.weight.is_meta else str(layer.weight.dtype)
-            raise AdapterError(f"Layer {name} cannot be adapted: its weight has {kind}.")
-    model.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
-    layers = {}
-    for name, layer in linear.items():
-        layers[name] = VARIANTS[variant](layer, name, rank, alpha, init, generator)
-        _replace(model, name, layers[name])
+    needed = [p.requires_grad for p in model.parameters()]
+    try:
+        layers = {
+            name: VARIANTS[variant](layer, name, rank, alpha, init, generator)
+            for name, layer in find_targets(model, targets).items()
+        }
+        _check_rank(layers, rank)
+    except Exception:
+        for p, need in zip(model.parameters(), needed, strict=True):
+            p.requires_grad_(need)
+        raise
+    model.requires_grad_(False)
+    replace_layers(model, {layer.base_layer: layer for layer in layers.values()})
     return layers
 
 
@@ -100,16 +77,28 @@ def switched(layers: dict[str, AdapterLayer], enabled: bool) -> Iterator[None]:
 
 def remove(model: nn.Module) -> None:
     """Take the adapters out; the very layers that were wrapped stand there again, bit for bit."""
-    for name, layer in adapter_layers(model).items():
-        _replace(model, name, layer.base_layer)
+    replace_layers(model, {layer: layer.base_layer for layer in adapter_layers(model).values()})
 
 
-def merge(model: nn.Module) -> None:
-    """Replace each adapter by a plain layer with W + ΔW (LoRA §4.1: no added latency)."""
-    for name, layer in adapter_layers(model).items():
-        _replace(model, name, layer.merged_layer())
+def replace_layers(model: nn.Module, new: dict[nn.Module, nn.Module]) -> None:
+    """Put the new layer at every place where the old one stands, for each pair old → new."""
+    places = [
+        (parent, child, new[module])
+        for parent in model.modules()
+        for child, module in parent._modules.items()
+        if module in new and parent is not new[module]
+    ]
+    for parent, child, module in places:
+        setattr(parent, child, module)
 
 
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, module)
+def _check_rank(layers: dict[str, AdapterLayer], rank: int) -> None:
+    """A rank that no layer can use is a mistake; one that some cannot use is capped there."""
+    useful = {name: layer.max_rank for name, layer in layers.items() if hasattr(layer, "rank")}
+    if useful and rank > max(useful.values()):
+        name = max(useful, key=lambda name: useful[name])
+        out_features, in_features = layers[name].shape
+        raise AdapterError(
+            f"Rank {rank} is above what any layer can use: the largest, {name}, is {out_features} "
+            f"× {in_features}. Choose a rank of {useful[name]} or less."
+        )

@@ -6,21 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lora_lab.adapters.base import AdapterLayer
+from lora_lab.adapters.base import AdapterLayer, Factors
 from lora_lab.adapters.init import INITS
+from lora_lab.adapters.kinds import Embedding, Linear
+from lora_lab.adapters.product import LowRankLinear
 from lora_lab.adapters.weights import LayerWeights
+from lora_lab.errors import AdapterError
+
+SMALL = 2**20  # multiplications below which the number of calls counts, and W + s·B·A takes fewest
 
 
 class LoRALayer(AdapterLayer):
     """h = W x + b + s·B·A·x,   s = α/r,   A: (r × in), B: (out × r), ΔW = s·B·A.
 
-    The rank is capped at min(out, in). A capped layer keeps the adapter's common scaling
-    s = α/rank, so that one number holds for all layers; its own `alpha` is s times its own rank.
+    The rank is capped at min(out, in). A capped layer, or one with a rank of its own, keeps the
+    adapter's common scaling s, so that one number holds for all layers; its own `alpha` is the
+    one that gives this s at its own rank.
+
+    Inits that start from a part of W (PiSSA, OLoRA) would subtract s·B₀·A₀ from W. W is never
+    changed here: A₀ and B₀ are kept frozen as `start_A`, `start_B`, and ΔW = s·(B·A − B₀·A₀), of
+    rank 2r at most, is the real difference to W.
     """
 
     def __init__(
         self,
-        base_layer: nn.Linear,
+        base_layer: nn.Module,
         name: str,
         rank: int,
         alpha: float,
@@ -28,47 +38,130 @@ class LoRALayer(AdapterLayer):
         generator: torch.Generator,
     ) -> None:
         super().__init__(base_layer, name)
-        W = base_layer.weight
-        out_features, in_features = self.shape
+        groups = self.kind.groups(base_layer)
+        if rank % groups:
+            raise AdapterError(
+                f"Layer {name} is a convolution in {groups} groups: its rank must be a multiple of "
+                f"{groups}, not {rank}. Choose another rank or leave the layer out."
+            )
         self.init = init
         self.dropout = 0.0
-        self.scaling = alpha / rank
-        rows = min(rank, out_features, in_features)
-        # Factors of half-precision bases stay in float32: their updates are below bf16's steps.
-        dtype = torch.float64 if W.dtype == torch.float64 else torch.float32
-        A = INITS[init](rows, in_features, rows, generator)
-        self.lora_A = nn.Parameter(A.to(device=W.device, dtype=dtype))  # (r, in)
-        self.lora_B = nn.Parameter(torch.zeros(out_features, rows, device=W.device, dtype=dtype))
+        self.scaling = self.scaling_for(alpha, rank)
+        A, B = self.fresh(min(rank, self.max_rank), generator)
+        start_A = start_B = None
+        if (principal := INITS[init].principal) is not None:
+            if groups > 1:
+                raise AdapterError(
+                    f"Layer {name} is a convolution in {groups} groups; init {init} decomposes a "
+                    "whole weight. Choose kaiming, or leave the layer out."
+                )
+            wide = self.matrix.detach().to(self.factor_dtype)
+            start_A, start_B = principal(wide, len(A), self.scaling)
+            A, B = start_A.clone(), start_B.clone()
+        self.lora_A = nn.Parameter(A)  # (r, in)
+        self.lora_B = nn.Parameter(B)  # (out, r); (out, r/groups) in a grouped convolution
+        self.starts_in_W = start_A is not None
+        self.register_buffer("start_A", start_A, persistent=False)
+        self.register_buffer("start_B", start_B, persistent=False)
+        if self.starts_in_W:
+            self.locked = (("rank", f"{init} starts from a part of W that belongs to one rank"),)
+        elif groups > 1:
+            self.locked = (("rank", "the factors of a grouped convolution come in blocks"),)
+
+    @staticmethod
+    def scaling_for(alpha: float, rank: int) -> float:
+        """s = α/r."""
+        return alpha / rank
 
     @property
     def rank(self) -> int:
         return self.lora_A.shape[0]
 
     @property
+    def max_rank(self) -> int:
+        """The largest useful rank: min(out, in), per group of a grouped convolution."""
+        groups = self.kind.groups(self.base_layer)
+        out_features, in_features = self.shape
+        return groups * min(out_features // groups, in_features)
+
+    @property
     def alpha(self) -> float:
-        """This layer's own α = s·r."""
-        return self.scaling * self.rank
+        """This layer's own α: the one that gives its s at its rank."""
+        return self.scaling / self.scaling_for(1.0, self.rank)
+
+    def fresh(self, rows: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """New directions with no effect: (rows × in) for A, (out × rows) for B, one of them zero.
+
+        A is random and B is zero; an embedding, whose A is looked up, has it the other way round.
+        """
+        out_features, in_features = self.shape
+        if self.kind is Embedding:
+            A = torch.zeros(rows, in_features)
+            B = torch.randn(out_features, rows, generator=generator)
+        else:
+            A = INITS[self.init].rows(rows, in_features, rows, generator)
+            B = torch.zeros(out_features, rows // self.kind.groups(self.base_layer))
+        there = {"device": self.base_layer.weight.device, "dtype": self.factor_dtype}
+        return A.to(**there), B.to(**there)
+
+    def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """A and B of the whole ΔW as the forward uses them: [A; A₀] and [B, −B₀] after PiSSA."""
+        if not self.starts_in_W:
+            return self.lora_A, self.lora_B
+        return torch.cat([self.lora_A, self.start_A]), torch.cat([self.lora_B, -self.start_B], 1)
+
+    def factors(self) -> Factors | None:
+        A, B = self.effective()
+        groups = self.kind.groups(self.base_layer)
+        if groups > 1:  # (out, r/g) → block-diagonal (out, r)
+            B = torch.block_diag(*B.chunk(groups))
+        return Factors(A, B, self.scaling)
 
     def delta_weight(self) -> torch.Tensor:
-        return self.scaling * (self.lora_B @ self.lora_A)
+        if self.starts_in_W:  # the difference of two products is exactly 0 at the start
+            return self.scaling * (self.lora_B @ self.lora_A - self.start_B @ self.start_A)
+        A, B, scaling = LoRALayer.factors(self)
+        return scaling * (B @ A)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        h = F.linear(x, self.base_layer.weight, self.base_layer.bias)
+        base = self.base_layer
         if not self.enabled:
-            return h
-        A, B = self.lora_A, self.lora_B
-        z = F.dropout(x, self.dropout) if self.dropout and self.training else x
-        if h.dtype != A.dtype:
-            return h + (self.scaling * F.linear(F.linear(z.to(A.dtype), A), B)).to(h.dtype)
-        low = F.linear(z, A)  # (…, r)
-        # One addmm scales and accumulates into W x: no (…, out) temporary for s·B·A·x.
-        if h.dim() == 2:
-            return torch.addmm(h, low, B.t(), alpha=self.scaling)
-        rows, out_features = low.reshape(-1, A.shape[0]), B.shape[0]
-        return torch.addmm(h.reshape(-1, out_features), rows, B.t(), alpha=self.scaling).view(
-            h.shape
-        )
+            return base(x)
+        if self.merged is not None:
+            return self.kind.apply(base, x, self.merged, self.bias)
+        A, B = self.effective()
+        W = base.weight
+        dropped = self.training and self.dropout and self.kind.drops_input
+        if not dropped and self.kind is Linear and _in_one_dtype(x, A, W):
+            if W.numel() * max(len(A), x.numel() // x.shape[-1]) <= SMALL:
+                return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
+            return self.finish(LowRankLinear.apply(x, W, base.bias, A, B, self.scaling))
+        h = base(x)
+        z = F.dropout(x, self.dropout) if dropped else x
+        if z.is_floating_point():
+            z = z.to(A.dtype)
+        # Rounded to a half-precision base's dtype once, at the end.
+        return self.finish(h + self.scaling * self.kind.low_rank(base, z, A, B)).to(h.dtype)
+
+    def finish(self, y: torch.Tensor) -> torch.Tensor:
+        """What a variant makes of y = (W + s·B·A) x + b (…, out)."""
+        return y
 
     def layer_weights(self) -> LayerWeights:
-        A, B = (p.detach().to("cpu", copy=True) for p in (self.lora_A, self.lora_B))
-        return LayerWeights(self.name, A, B, self.alpha, self.scaling)
+        A, B, scaling = LoRALayer.factors(self)
+        A, B = (p.detach().to("cpu", copy=True) for p in (A, B))
+        return LayerWeights(
+            self.name,
+            A,
+            B,
+            alpha=scaling / self.scaling_for(1.0, len(A)),
+            scaling=scaling,
+            kind=self.kind.name,
+            weight_shape=tuple(self.base_layer.weight.shape),
+            groups=self.kind.groups(self.base_layer),
+            **self.kind.window(self.base_layer),
+        )
+
+
+def _in_one_dtype(x: torch.Tensor, A: torch.Tensor, W: torch.Tensor) -> bool:
+    return x.dtype == A.dtype == W.dtype and not torch.is_autocast_enabled(x.device.type)

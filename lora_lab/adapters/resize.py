@@ -2,7 +2,8 @@
 
 The new factors are B' = B·M and A' = N·A; lora_lab.adapters.moments says what that means for the
 optimizer. Directions that carry no ΔW start afresh: a random row of A beside a zero column of B,
-because a zero row beside a zero column has no gradient for ever.
+because a zero row beside a zero column has no gradient for ever. In DoRA it is the change of
+direction s·B·A that is kept or cut, and ΔW follows.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lora_lab.adapters.init import INITS
 from lora_lab.adapters.lora import LoRALayer
-from lora_lab.adapters.moments import Factors, carry_moments, scale_moments
+from lora_lab.adapters.moments import Pair, carry_moments, scale_moments
 from lora_lab.errors import AdapterError
 
 NEGLIGIBLE = 1e-6  # σ/σ_1 below which a direction is noise and is started afresh
@@ -34,32 +34,33 @@ class Resized:
 def resize(
     layer: LoRALayer,
     rank: int,
-    alpha: float,
+    scaling: float,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> Resized:
-    """Give `layer` another rank at the same α; ΔW stays (growing) or is cut as Eckart–Young has it.
+    """Give `layer` another rank and scaling.
 
-    s = α/r moves to s' = α/rank, so B is rescaled by s/s'. `rank` is capped at min(out, in).
-    `optimizer` may hold the layer's factors; its moments follow. Raises AdapterError for rank < 1
-    and for factors that are not finite, which have no singular values.
+    s·B·A stays (growing) or is cut as Eckart and Young have it, and B is rescaled by s/s'. `rank`
+    is capped at the layer's largest; one whose rank is locked takes the new scaling alone.
+    `optimizer` may hold the layer's factors; its moments follow. Raises AdapterError for a rank
+    below 1 and for factors that are not finite, which have no singular values.
     """
     if rank < 1:
         raise AdapterError(f"Layer {layer.name}: rank must be at least 1, not {rank}.")
     if not (torch.isfinite(layer.lora_A).all() and torch.isfinite(layer.lora_B).all()):
         raise AdapterError(f"Layer {layer.name}: its factors are not finite, so its rank stays.")
-    old, new = layer.rank, min(rank, *layer.shape)
-    c = layer.scaling / (alpha / rank)
+    old, new = layer.rank, min(rank, layer.max_rank)
+    if "rank" in dict(layer.locked) or new == old:
+        rescale(layer, scaling, True, optimizer)
+        return Resized(layer, old, old, 0.0, 0)
     with torch.no_grad():
         if new > old:
             M, N, discarded, fresh = *_identity(layer), 0.0, new - old
-        elif new < old:
+        else:
             M, N, discarded = principal_maps(layer, new)
             fresh = new - M.shape[1]
-        else:
-            M, N, discarded, fresh = *_identity(layer), 0.0, 0
-        _transform(layer, M, N, c, fresh, optimizer, generator)
-    layer.scaling = alpha / rank
+        _transform(layer, M, N, layer.scaling / scaling, fresh, optimizer, generator)
+    layer.scaling = scaling
     return Resized(layer, old, new, discarded, fresh)
 
 
@@ -75,6 +76,8 @@ def rescale(
         c = layer.scaling / scaling
         with torch.no_grad():
             layer.lora_B.mul_(c)
+            if layer.starts_in_W:
+                layer.start_B.mul_(c)
             scale_moments(optimizer, layer.lora_B, c)
     layer.scaling = scaling
 
@@ -119,9 +122,9 @@ def _transform(
     A, B = layer.lora_A, layer.lora_B
     wide = torch.float32 if A.device.type == "mps" else torch.float64
     M, N = M.to(A.device, wide), N.to(A.device, wide)
-    rows = INITS[layer.init](fresh, A.shape[1], M.shape[1] + fresh, generator)
-    A_new = torch.cat([N @ A.to(wide), rows.to(A.device, wide)])
-    B_new = torch.cat([c * (B.to(wide) @ M), B.new_zeros(B.shape[0], fresh, dtype=wide)], 1)
-    layer.lora_A = nn.Parameter(A_new.to(A.dtype))
-    layer.lora_B = nn.Parameter(B_new.to(B.dtype))
-    carry_moments(optimizer, Factors(A, B), Factors(layer.lora_A, layer.lora_B), M, N, c)
+    rows, columns = layer.fresh(fresh, generator)
+    A_new = torch.cat([N @ A.to(wide), rows.to(wide)])
+    B_new = torch.cat([c * (B.to(wide) @ M), columns.to(wide)], 1)
+    layer.lora_A = nn.Parameter(A_new.to(A.dtype), A.requires_grad)
+    layer.lora_B = nn.Parameter(B_new.to(B.dtype), B.requires_grad)
+    carry_moments(optimizer, Pair(A, B), Pair(layer.lora_A, layer.lora_B), M, N, c)

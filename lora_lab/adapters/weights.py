@@ -13,7 +13,11 @@ class LayerWeights:
     """The factors of one layer, on the CPU, detached from any graph.
 
     `name` is the module's path in the base model, `lora_A` is (rank × in), `lora_B` (out × rank),
-    and ΔW = scaling · lora_B @ lora_A is (out × in).
+    and scaling · lora_B @ lora_A is (out × in): ΔW itself, or with a `magnitude` (out) the change
+    of direction of DoRA. `kind` names the layer's type (lora_lab.adapters.kinds), `weight_shape`
+    is the native shape of its W, () where that is (out, in); a convolution in `groups` has a
+    block-diagonal lora_B here. Its `dilation`, () where it has none, and its `padding_mode` are no
+    part of ΔW but of what the layer does with it.
     """
 
     name: str
@@ -22,6 +26,11 @@ class LayerWeights:
     alpha: float
     scaling: float
     kind: str = "linear"
+    weight_shape: tuple[int, ...] = ()
+    groups: int = 1
+    magnitude: torch.Tensor | None = None
+    dilation: tuple[int, ...] = ()
+    padding_mode: str = "zeros"
 
     @property
     def rank(self) -> int:
@@ -29,11 +38,11 @@ class LayerWeights:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(out, in) of the weight that is adapted."""
+        """(out, in) of the weight that is adapted, as a matrix."""
         return self.lora_B.shape[0], self.lora_A.shape[1]
 
     def delta_weight(self) -> torch.Tensor:
-        """ΔW (out × in) in float64, the one meaning of these factors."""
+        """scaling · lora_B @ lora_A (out × in) in float64, the one meaning of these factors."""
         return self.scaling * (self.lora_B.double() @ self.lora_A.double())
 
 

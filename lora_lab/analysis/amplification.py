@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lora_lab.analysis.subspace import Factored, as_matrix, delta_directions, weight_of
+from lora_lab.analysis.subspace import Adapted, as_matrix, delta_directions, weight_of
 from lora_lab.errors import AdapterError
 
 
@@ -37,7 +37,7 @@ def random_projection(rank: int, shape: tuple[int, int], weight_norm: float) -> 
 
 
 def amplification(
-    W: torch.Tensor, layer: Factored, sigma_W: np.ndarray | torch.Tensor | None = None
+    W: torch.Tensor, layer: Adapted, sigma_W: np.ndarray | torch.Tensor | None = None
 ) -> Amplification:
     """The amplification factor of a layer's ΔW over its frozen W (out × in): LoRA §7.3, app. H.4.
 

@@ -5,25 +5,34 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
+
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
 from lora_lab.analysis.spectrum import spectra
 
 
 def inspect_adapter(weights: AdapterWeights) -> list[dict[str, Any]]:
-    """Per layer: name, shape (out, in), rank, alpha, scaling, ‖ΔW‖_F, σ descending, rank measures.
+    """Per layer: name, type, shape (out, in), rank, alpha, scaling, ‖ΔW‖_F, σ descending, measures.
 
-    A measure that is undefined because ΔW = 0 is None, so that the rows are valid JSON.
+    A convolution's ΔW counts as a matrix (out × in·kernel). DoRA's real ΔW depends on W as well,
+    which no adapter file holds: there everything is of the change of direction s·B·A, and
+    `magnitude` has the least, mean and largest m; it is None for all others. A measure that is
+    undefined because ΔW = 0 is None, so that the rows are valid JSON.
     """
     rows = []
     for layer, sigma in zip(weights.layers, spectra(weights.layers), strict=True):
         rows.append(
             {
                 "name": layer.name,
+                "kind": layer.kind,
                 "shape": list(layer.shape),
+                "weight_shape": list(layer.weight_shape or layer.shape),
+                "groups": layer.groups,
                 "rank": layer.rank,
                 "alpha": layer.alpha,
                 "scaling": layer.scaling,
+                "magnitude": _range(layer.magnitude),
                 "delta_norm": float((sigma**2).sum() ** 0.5),
                 "singular_values": sigma.tolist(),
                 "numerical_rank": measures.numerical_rank(sigma, layer.shape),
@@ -34,6 +43,13 @@ def inspect_adapter(weights: AdapterWeights) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _range(magnitude: torch.Tensor | None) -> dict[str, float] | None:
+    if magnitude is None:
+        return None
+    m = magnitude.double()
+    return {"least": float(m.min()), "mean": float(m.mean()), "largest": float(m.max())}
 
 
 def _defined(value: float) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from lora_lab.analysis.rank import numerical_rank
-from lora_lab.analysis.subspace import Factored, delta_directions, weight_of
+from lora_lab.analysis.subspace import Adapted, delta_directions, weight_of
 from lora_lab.errors import AdapterError
 
 
@@ -22,7 +22,7 @@ class Intruders:
 
 
 def intruder_dimensions(
-    W: torch.Tensor, layer: Factored, k: int = 10, epsilon: float = 0.5
+    W: torch.Tensor, layer: Adapted, k: int = 10, epsilon: float = 0.5
 ) -> Intruders:
     """The j ≤ k with max_i |cos(U0[:, i], U_t[:, j])| < ε (Shuttleworth et al. 2024, algorithm 1).
 

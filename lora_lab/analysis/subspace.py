@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import torch
 
-from lora_lab.adapters import LoRALayer
+from lora_lab.adapters import AdapterLayer
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.analysis.rank import numerical_rank
+from lora_lab.analysis.spectrum import CANCELLED
 from lora_lab.errors import AdapterError
 
-Factored = LoRALayer | LayerWeights  # has lora_A (r × in), lora_B (out × r), scaling, name
+Adapted = AdapterLayer | LayerWeights
 
 FLAT = 1.5  # of the edge of noise; samples of noise reached 0.69 (5 × 4) to 1.08 (64 × 48)
 DOUBT = 1e-3  # the largest bound on 1 − φ at which a randomised subspace is trusted
@@ -61,7 +62,7 @@ def singular_factors(
     return Q_B @ U, sigma, Vh @ Q_A.mT
 
 
-def weight_of(W: torch.Tensor, layer: Factored) -> torch.Tensor:
+def weight_of(W: torch.Tensor, layer: Adapted) -> torch.Tensor:
     """as_matrix(W); AdapterError unless W has the shape (out × in) of the layer's ΔW."""
     W, (out, into) = as_matrix(W, f"Layer {layer.name}: W"), layer.shape
     if W.shape != (out, into):
@@ -71,15 +72,31 @@ def weight_of(W: torch.Tensor, layer: Factored) -> torch.Tensor:
     return W
 
 
-def delta_directions(layer: Factored) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """U (out × p), σ (p,) and Vh (p × in) of a layer's ΔW, only what is above float64 rounding.
+def delta_directions(layer: Adapted) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """U (out × p), σ (p,) and Vh (p × in) of a layer's real ΔW, only what is above rounding.
 
     p is the numerical rank: 0 for ΔW = 0, and less than r after a rank grew and before its new
-    columns of B, which start at zero, have moved. Those directions would be arbitrary.
+    columns of B, which start at zero, have moved. Those directions would be arbitrary. ΔW is formed
+    only where it has no factors (full fine-tuning, DoRA), and then costs a dense SVD.
+
+    Raises AdapterError where ΔW is not finite, or is DoRA's and W is not at hand.
     """
-    U, sigma, Vh = singular_factors(
-        layer.lora_A, layer.lora_B, layer.scaling, f"Layer {layer.name}: "
-    )
+    of = f"Layer {layer.name}: "
+    if isinstance(layer, LayerWeights):
+        if layer.magnitude is not None:
+            raise AdapterError(f"{of}the ΔW of DoRA needs the base model. Open it first.")
+        factors = layer.lora_A, layer.lora_B, layer.scaling
+    else:
+        factors = layer.factors()
+    if factors is None:
+        M = as_matrix(layer.delta_weight(), f"{of}ΔW")
+        U, sigma, Vh = torch.linalg.svd(M, full_matrices=False)
+    else:
+        A, B, scaling = factors
+        U, sigma, Vh = singular_factors(A, B, scaling, of)
+        terms = abs(scaling) * (A.norm(dim=1).double() * B.norm(dim=0).double()).sum()
+        if sigma[0] <= CANCELLED * torch.finfo(A.dtype).eps * terms.cpu():
+            sigma = torch.zeros_like(sigma)  # as PiSSA's terms cancel before any training
     p = numerical_rank(sigma.numpy(), tuple(layer.shape), "float64")
     return U[:, :p], sigma[:p], Vh[:p]
 
@@ -117,7 +134,7 @@ def similarity_of_A(A1: torch.Tensor, A2: torch.Tensor) -> torch.Tensor:
     return _phi_or_nan(*directions)
 
 
-def similarity_of_delta(layer1: Factored, layer2: Factored, side: str = "right") -> torch.Tensor:
+def similarity_of_delta(layer1: Adapted, layer2: Adapted, side: str = "right") -> torch.Tensor:
     """φ between the top singular vectors of two layers' ΔW = s·B·A: gauge invariant.
 
     side="right" compares what ΔW reads, in the space of the inputs, as LoRA §7.2 does with A;
@@ -131,8 +148,9 @@ def similarity_of_delta(layer1: Factored, layer2: Factored, side: str = "right")
         raise ValueError(f"side is 'left' or 'right', not {side!r}")
     directions = []
     for layer in (layer1, layer2):
-        U, _, Vh = delta_directions(layer)
-        directions.append((Vh.mT if side == "right" else U, min(layer.rank, *layer.shape)))
+        U, sigma, Vh = delta_directions(layer)
+        rank = max(len(sigma), min(getattr(layer, "rank", 0), *layer.shape))
+        directions.append((Vh.mT if side == "right" else U, rank))
     return _phi_or_nan(*directions)
 
 

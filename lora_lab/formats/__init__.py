@@ -13,6 +13,7 @@ import numpy as np
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats import peft
+from lora_lab.formats.peft_reread import reread as peft_reread
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Format:
     """One kind of adapter folder.
 
     `save` writes into a folder and returns notes; `load` reads strictly; `reread` yields
-    (layer, ΔW in float64) by a way that shares nothing with `save`, to prove a written file.
+    (layer, s·B·A, DoRA's magnitude or None) in float64 by a way that shares nothing with `save`, to
+    prove a written file. `limits` are sentences on what the programs that read the format would
+    compute otherwise, whatever the file says: such an adapter is saved for us but not exported.
     `files` are the names that belong to the format: a folder that holds anything else is never
     overwritten. The first of them holds the tensors.
     """
@@ -30,7 +33,8 @@ class Format:
     files: tuple[str, ...]
     save: Callable[[AdapterWeights, Path], tuple[str, ...]]
     load: Callable[[Path], AdapterWeights]
-    reread: Callable[[Path], Iterator[tuple[str, np.ndarray]]]
+    reread: Callable[[Path], Iterator[tuple[str, np.ndarray, np.ndarray | None]]]
+    limits: Callable[[AdapterWeights], tuple[str, ...]] = lambda weights: ()
 
 
 FORMATS: dict[str, Format] = {
@@ -40,6 +44,7 @@ FORMATS: dict[str, Format] = {
         (peft.TENSORS, peft.CONFIG),
         peft.save,
         peft.load,
-        peft.reread,
+        peft_reread,
+        peft.limits,
     ),
 }

@@ -8,53 +8,65 @@ account for to the last key, it refuses.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import READABLE, read_container, show
-from lora_lab.formats.peft_config import PeftConfig, ends_in, read_config
+from lora_lab.formats.container import READABLE, Container, parse_json, read_container, show
+from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
+from lora_lab.formats.peft_patterns import ends_in
+from lora_lab.formats.peft_tensors import (
+    A_KEY,
+    B_KEY,
+    CONVOLUTION,
+    EMBEDDING,
+    EMBEDDING_A,
+    EMBEDDING_B,
+    LINEAR,
+    MAGNITUDE,
+    PREFIX,
+    TRANSPOSED,
+    Tensors,
+    layer_of,
+    split_key,
+    tensors_of,
+)
 
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 PICKLE = "adapter_model.bin"
-PEFT_VERSION = "0.21.2"  # the version whose files these are
-PREFIX = "base_model.model."
-A_KEY = ".lora_A.weight"
-B_KEY = ".lora_B.weight"
 
 
 def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     """Write both files into `folder` and return notes on what was not obvious.
 
-    lora_A (r × in) and lora_B (out × r) keep their type. Raises `AdapterError` for what the format
-    cannot say, and `OSError` where the folder cannot be written.
+    The factors keep their type. The metadata has the types of the layers, which PEFT knows from the
+    base model. Raises `AdapterError` for what the format cannot say, and `OSError` where the folder
+    cannot be written.
     """
     _check_writable(weights)
-    config, notes = _config(weights)
-    tensors = {}
+    config, notes = config_of(weights)
+    tensors: Tensors = {}
     for layer in weights.layers:
-        # Copies, since the library refuses shared storage and views.
-        tensors[PREFIX + layer.name + A_KEY] = layer.lora_A.detach().contiguous().clone()
-        tensors[PREFIX + layer.name + B_KEY] = layer.lora_B.detach().contiguous().clone()
+        tensors.update(tensors_of(layer))
     metadata = {
         "format": "pt",
         "lora_lab_version": lora_lab.__version__,
         "variant": weights.variant,
         "base": weights.base,
         "base_fingerprint": weights.base_fingerprint,
+        "kinds": json.dumps({layer.name: layer.kind for layer in weights.layers}),
+        "windows": json.dumps(
+            {x.name: [x.dilation, x.padding_mode] for x in weights.layers if _unusual(x)}
+        ),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / TENSORS, safetensors.torch.save(tensors, metadata))
@@ -63,40 +75,64 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     return notes
 
 
+def limits(weights: AdapterWeights) -> tuple[str, ...]:
+    """Where PEFT computes something else than these layers do, whatever the file says."""
+    found = []
+    for layer in weights.layers:
+        if _unusual(layer):
+            found.append(
+                f"{layer.name}: PEFT's lora_A neither dilates nor pads otherwise than with zeros, "
+                "as this convolution does"
+            )
+        if layer.magnitude is None:
+            continue
+        if layer.groups not in (1, layer.shape[0]):
+            found.append(
+                f"{layer.name}: PEFT takes DoRA's norms of a convolution in groups over the wrong "
+                "entries, unless each group has one output"
+            )
+        if ((layer.magnitude == 0) & (layer.lora_B == 0).all(1)).any():
+            found.append(
+                f"{layer.name}: some outputs have no weights at all, and PEFT's DoRA divides 0 by 0"
+            )
+    return tuple(found)
+
+
 def load(path: Path) -> AdapterWeights:
     """Read an adapter folder (or one of its two files), refusing what is not wholly understood.
 
-    float64, float32, float16 and bfloat16 tensors keep their type. Raises `AdapterError` naming
-    the file and the key.
+    float64, float32, float16 and bfloat16 tensors keep their type. A file of PEFT's own does not
+    tell nn.Linear from transformers' Conv1D but by fan_in_fan_out, one for all. Raises
+    `AdapterError` naming the file and the key.
     """
     folder = _folder(path)
     config = read_config(folder / CONFIG)
     container = read_container(folder / TENSORS)
-    names = _layer_names(config, container.path, list(container.entries))
-    for key, entry in container.entries.items():
-        if entry.dtype not in (*READABLE, "BF16"):
-            raise AdapterError(
-                f"{container.path}: {show(key)} has type {entry.dtype}; only float64, float32, "
-                "float16 and bfloat16 factors can be read"
-            )
-        if len(entry.shape) != 2 or 0 in entry.shape:
-            raise AdapterError(
-                f"{container.path}: {show(key)} has shape {list(entry.shape)}; only the two "
-                "matrices of linear layers are supported yet"
-            )
+    parts = _parts(config, container)
+    _check_targets(config, container, list(parts))
+    kinds = _kinds(config, container, parts)
+    windows = _windows(container, kinds)
     try:
         tensors = safetensors.torch.load(container.data)
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         raise AdapterError(f"{container.path}: cannot be read: {error}") from error
     notes = list(config.notes)
     layers = []
-    for name in names:
-        layer = _layer(config, container.path, name, tensors)
-        if layer.rank > min(layer.shape):
-            notes.append(f"{name}: rank {layer.rank} is more than {min(layer.shape)} can use")
-        layers.append(layer)
+    for name in sorted(parts, key=_natural):
+        own = {part: tensors[PREFIX + name + part] for part in parts[name]}
+        rule = (config.rank(name), config.alpha(name), config.scaling(name))
+        try:
+            layer = layer_of(name, own, kinds[name], *rule)
+        except AdapterError as error:
+            raise AdapterError(f"{container.path}: {error}") from None
+        if layer.rank > (useful := _useful_rank(layer)):
+            notes.append(f"{name}: rank {layer.rank} is more than {useful} can use")
+        dilation, padding_mode = windows.get(name, ((), "zeros"))
+        if len(dilation) not in (0, len(layer.weight_shape) - 2):
+            raise AdapterError(f"{container.path}: the dilation of {show(name)} does not fit")
+        layers.append(replace(layer, dilation=dilation, padding_mode=padding_mode))
     return AdapterWeights(
-        variant=container.metadata.get("variant") or "lora",
+        variant=_variant(config, container),
         layers=tuple(layers),
         base=container.metadata.get("base") or config.base_model_name_or_path,
         base_fingerprint=container.metadata.get("base_fingerprint", ""),
@@ -109,41 +145,6 @@ def load(path: Path) -> AdapterWeights:
     )
 
 
-def reread(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(layer, ΔW in float64) as PEFT would compute it from a folder that `save` has written.
-
-    Shares nothing with `save` and `load`: its own reader of the container, numpy, and PEFT's rules
-    for targets, patterns and scaling. One layer at a time, since a large model's ΔW do not fit
-    into memory together; `dict(reread(path))` collects them. Raises `AdapterError`.
-    """
-    config = json.loads((path / CONFIG).read_text("utf-8"))
-    container = read_container(path / TENSORS)
-
-    def lookup(patterns: dict[str, Any], name: str, default: Any) -> Any:
-        for key, value in patterns.items():
-            if not re.fullmatch(r"\^?([\w-]|\\.)*", key):  # only what `save` writes is run as it is
-                raise AdapterError(f"{path / CONFIG}: unexpected pattern {show(key)}")
-            if re.match(rf"(.*\.)?({key})$", name):
-                return value
-        return default
-
-    for key in container.entries:
-        name = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-        if not key.endswith(".lora_A.weight"):
-            continue
-        if not any(name == t or name.endswith("." + t) for t in config["target_modules"]):
-            raise AdapterError(f"{path / CONFIG}: target_modules lacks {show(name)}")
-        a = container.array(key)  # (r, in)
-        b = container.array(f"base_model.model.{name}.lora_B.weight")  # (out, r)
-        rank = lookup(config["rank_pattern"], name, config["r"])
-        alpha = lookup(config["alpha_pattern"], name, config["lora_alpha"])
-        if a.shape[0] != rank or b.shape[1] != rank:
-            raise AdapterError(f"{path / TENSORS}: {show(name)} does not have rank {rank}")
-        delta = b @ a  # (out, in)
-        delta *= alpha / rank**0.5 if config["use_rslora"] else alpha / rank
-        yield name, delta
-
-
 def _check_writable(weights: AdapterWeights) -> None:
     if not weights.layers:
         raise AdapterError("the adapter has no layers, so there is nothing to write")
@@ -153,73 +154,10 @@ def _check_writable(weights: AdapterWeights) -> None:
     for layer in weights.layers:
         if not layer.name:
             raise AdapterError("the whole model is one layer without a name; PEFT cannot target it")
-        if layer.kind != "linear":
-            raise AdapterError(f"{layer.name}: only linear layers can be written, not {layer.kind}")
-        if layer.lora_B.shape[1] != layer.rank or layer.rank < 1:
-            raise AdapterError(f"{layer.name}: lora_A and lora_B differ in rank")
-
-
-def _config(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The settings in PEFT's words, and notes."""
-    layers, notes = weights.layers, []
-    plain = all(_same(x.scaling, x.alpha / x.rank) for x in layers)
-    rslora = not plain and all(_same(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
-    if plain or rslora:
-        alphas = [x.alpha for x in layers]
-    else:
-        # α and scaling were moved apart; only their product with the factors means anything.
-        alphas = [x.scaling * x.rank for x in layers]
-        notes.append("lora_alpha is written as scaling · rank, so that the file computes the same")
-    pairs = [(x.rank, _number(alpha)) for x, alpha in zip(layers, alphas, strict=True)]
-    (rank, alpha), _ = Counter(pairs).most_common(1)[0]
-    # Both patterns together, since PEFT divides the pattern's alpha by the pattern's rank; and
-    # anchored and escaped, since PEFT takes a key for a regular expression on any suffix.
-    own = {
-        "^" + re.escape(x.name): pair
-        for x, pair in zip(layers, pairs, strict=True)
-        if pair != (rank, alpha)
-    }
-    if bare := sorted(x.name for x in layers if "." not in x.name):
-        notes.append(
-            f"PEFT also takes {', '.join(bare)} as the last part of longer module names; "
-            "a base that has such modules would get untrained adapters there, with a warning"
-        )
-    config = {
-        "peft_type": "LORA",
-        "peft_version": PEFT_VERSION,
-        "task_type": None,
-        "auto_mapping": None,
-        "base_model_name_or_path": _hub_name(weights),
-        "revision": None,
-        "inference_mode": True,
-        "r": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": weights.dropout,
-        "target_modules": sorted(x.name for x in layers),
-        "exclude_modules": None,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "use_rslora": rslora,
-        "use_dora": False,
-        "init_lora_weights": True,
-        "modules_to_save": None,
-        "layers_to_transform": None,
-        "layers_pattern": None,
-        "rank_pattern": {key: pair[0] for key, pair in own.items()},
-        "alpha_pattern": {key: pair[1] for key, pair in own.items()},
-    }
-    return config, tuple(notes)
-
-
-def _hub_name(weights: AdapterWeights) -> str | None:
-    """The base as PEFT means it: a model of the Hub or a folder of one, never a file of ours.
-
-    PEFT looks the name up in the network whenever the adapter is saved again, so that a name which
-    is not there costs its user a warning. `extra["base_model_name_or_path"]` may give a Hub name.
-    """
-    if known := weights.extra.get("base_model_name_or_path"):
-        return str(known)
-    return weights.base if weights.base and (Path(weights.base) / "config.json").is_file() else None
+        if (layer.magnitude is None) != (weights.layers[0].magnitude is None):
+            raise AdapterError(
+                f"{layer.name}: only some layers have a magnitude; PEFT has one use_dora for all"
+            )
 
 
 def _folder(path: Path) -> Path:
@@ -240,75 +178,131 @@ def _folder(path: Path) -> Path:
     return folder
 
 
-def _layer_names(config: PeftConfig, path: Path, keys: list[str]) -> list[str]:
-    """Names of the layers, each with both factors, exactly those that the config targets."""
-    halves: dict[str, set[str]] = {}
-    for key in keys:
-        half = next((end for end in (A_KEY, B_KEY) if key.endswith(end)), None)
-        if half is None or not key.startswith(PREFIX) or key == PREFIX[:-1] + half:
-            raise AdapterError(f"{path}: unexpected key {show(key)}: {_guess(key)}")
-        halves.setdefault(key[len(PREFIX) : -len(half)], set()).add(half)
-    if not halves:
-        raise AdapterError(f"{path}: the file has no tensors")
-    for name, found in halves.items():
-        if missing := {A_KEY, B_KEY} - found:
-            raise AdapterError(f"{path}: {show(PREFIX + name + missing.pop())} is missing")
+def _parts(config: PeftConfig, container: Container) -> dict[str, set[str]]:
+    """Layer → parts of it that the file has: both factors of one sort, and DoRA's magnitude."""
+    found: dict[str, set[str]] = {}
+    for key, entry in container.entries.items():
+        if (split := split_key(key)) is None or ".base_layer" in key:
+            raise AdapterError(f"{container.path}: unexpected key {show(key)}: {_guess(key)}")
+        if entry.dtype not in (*READABLE, "BF16"):
+            raise AdapterError(
+                f"{container.path}: {show(key)} has type {entry.dtype}; only float64, float32, "
+                "float16 and bfloat16 factors can be read"
+            )
+        if 0 in entry.shape:
+            raise AdapterError(f"{container.path}: {show(key)} has the shape {list(entry.shape)}")
+        found.setdefault(split[0], set()).add(split[1])
+    if not found:
+        raise AdapterError(f"{container.path}: the file has no tensors")
+    for name, parts in found.items():
+        wanted = {A_KEY, B_KEY} if parts & {A_KEY, B_KEY} else {EMBEDDING_A, EMBEDDING_B}
+        if config.use_dora:
+            wanted.add(MAGNITUDE)
+        for part in sorted(wanted - parts):
+            raise AdapterError(f"{container.path}: {show(PREFIX + name + part)} is missing")
+        for part in sorted(parts - wanted):
+            reason = "use_dora is false" if part == MAGNITUDE else "the layer has two sorts of them"
+            raise AdapterError(
+                f"{container.path}: unexpected key {show(PREFIX + name + part)}: {reason}"
+            )
+    return found
+
+
+def _check_targets(config: PeftConfig, container: Container, names: list[str]) -> None:
+    """The layers have to be exactly those that the config targets."""
+    for name in names:
         if not config.targets(name):
             raise AdapterError(
                 f"{config.path}: target_modules lacks {show(name)}, whose factors are in the file; "
                 "PEFT would leave them out without a word"
             )
     for target in config.target_modules or ():
-        if not any(ends_in(name, target) for name in halves):
+        if not any(ends_in(name, target) for name in names):
             raise AdapterError(
-                f"{path}: no factors for {show(target)}, which target_modules names; "
+                f"{container.path}: no factors for {show(target)}, which target_modules names; "
                 "the file seems to be only a part of the adapter"
             )
-    return sorted(halves, key=_natural)
 
 
-def _layer(
-    config: PeftConfig, path: Path, name: str, tensors: dict[str, torch.Tensor]
-) -> LayerWeights:
-    a, b = tensors[PREFIX + name + A_KEY], tensors[PREFIX + name + B_KEY]  # (r, in), (out, r)
-    rank = config.rank(name)
-    for key, factor, found in ((A_KEY, a, a.shape[0]), (B_KEY, b, b.shape[1])):
-        if found != rank:
+def _kinds(config: PeftConfig, container: Container, parts: dict[str, set[str]]) -> dict[str, str]:
+    """The type of each layer: what its tensors tell, and of linear ones the file's own metadata."""
+    found = {}
+    for name, own in parts.items():
+        if EMBEDDING_A in own:
+            found[name] = EMBEDDING
+        elif len(container.entries[PREFIX + name + A_KEY].shape) > 2:
+            found[name] = CONVOLUTION
+        else:
+            found[name] = TRANSPOSED if config.fan_in_fan_out else "linear"
+    if (said := container.metadata.get("kinds")) is None:
+        return found
+    table = parse_json(said.encode(), f"{container.path}, kinds")
+    if not isinstance(table, dict) or set(table) != set(found):
+        raise AdapterError(f"{container.path}: the metadata kinds does not name just the layers")
+    for name, kind in found.items():
+        if table[name] != kind and not (kind in LINEAR and table[name] in LINEAR):
             raise AdapterError(
-                f"{path}: {show(PREFIX + name + key)} has rank {found}, but {config.path.name} "
-                f"says {rank}"
+                f"{container.path}: the metadata says that {show(name)} is of type "
+                f"{show(table[name])}, but its tensors are of type {kind}"
             )
-        if bad := int((~torch.isfinite(factor)).sum()):
-            raise AdapterError(
-                f"{path}: {show(PREFIX + name + key)} has {bad} values that are NaN or infinite"
-            )
-    return LayerWeights(name, a, b, alpha=config.alpha(name), scaling=config.scaling(name))
+    return table
+
+
+def _windows(container: Container, kinds: dict[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Layer → dilation and padding mode of a convolution, of which PEFT's files say nothing."""
+    where = f"{container.path}, windows"
+    table = parse_json(container.metadata.get("windows", "{}").encode(), where)
+    if not isinstance(table, dict):
+        raise AdapterError(f"{where}: not a table of layers")
+    found = {}
+    for name, value in table.items():
+        match value:
+            case [[*dilation], "zeros" | "reflect" | "replicate" | "circular" as mode] if kinds.get(
+                name
+            ) == CONVOLUTION and all(type(d) is int and d > 0 for d in dilation):
+                found[name] = (tuple(dilation), mode)
+            case _:
+                raise AdapterError(f"{where}: {show(name)} is {show(value)}")
+    return found
+
+
+def _unusual(layer: LayerWeights) -> bool:
+    return bool(layer.dilation) or layer.padding_mode != "zeros"
+
+
+def _variant(config: PeftConfig, container: Container) -> str:
+    told = container.metadata.get("variant")
+    if told and (told == "dora") != config.use_dora:
+        raise AdapterError(
+            f"{config.path}: use_dora is {config.use_dora}, but the tensors are of variant {told!r}"
+        )
+    return told or ("dora" if config.use_dora else "rslora" if config.use_rslora else "lora")
+
+
+def _useful_rank(layer: LayerWeights) -> int:
+    """min(out, in), per group of a grouped convolution."""
+    out_features, in_features = layer.shape
+    return layer.groups * min(out_features // layer.groups, in_features)
 
 
 def _guess(key: str) -> str:
     """What a key that does not belong may mean, for the person who has the file."""
-    if re.search(r"\.lora_[AB]\.[^.]+\.weight$", key):
+    if ".base_layer.weight" in key:
+        return (
+            "it replaces the weight of the base itself; save the adapter with PEFT's "
+            "save_pretrained(..., save_embedding_layers=False)"
+        )
+    if ".base_layer" in key:
+        return "adapters of attention modules with one weight for all are not supported"
+    if not key.startswith(PREFIX) and re.search(r"\.lora_(A|B|emb|mag)", key):
+        return f"PEFT's keys begin with {PREFIX!r}"
+    if re.search(r"\.lora_([AB]|embedding_[AB]|magnitude_vector)\.[^.]+(\.weight)?$", key):
         return "an adapter's name was left in it; save with PEFT's save_pretrained"
     if "lora_down" in key or "lora_up" in key or key.endswith(".alpha"):
         return "this is a kohya file, not a PEFT folder"
-    if "lora_magnitude_vector" in key:
-        return "DoRA adapters are not supported yet"
-    if "lora_embedding_" in key:
-        return "adapters of embeddings are not supported yet"
-    if not key.startswith(PREFIX) and "lora_" in key:
-        return f"PEFT's keys begin with {PREFIX!r}"
-    return "it is not a LoRA factor of a linear layer"
+    return "it is no factor of a layer that is known here"
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Sorts layers.2 before layers.10."""
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in name.split(".")]
-
-
-def _same(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-12, abs_tol=0.0)
-
-
-def _number(value: float) -> int | float:
-    """An integer where there is one, as PEFT writes it."""
-    return int(value) if float(value).is_integer() else float(value)

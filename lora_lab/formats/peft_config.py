@@ -1,30 +1,25 @@
-"""adapter_config.json: every field that decides what the numbers mean, checked before it is used.
-
-PEFT runs the file's patterns as regular expressions, and one such as `(a+)+$` never ends. Here no
-pattern of a file is run: names, dots, `^`, `$`, `.*`, `.+` and `\\d+` are understood by a matcher
-that takes linear time, and a file that needs more is refused with the reason.
-"""
+"""adapter_config.json: what decides the numbers' meaning, written and strictly read."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
+from lora_lab.formats.peft_patterns import ends_in, matches, steps_of
+from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
 
+PEFT_VERSION = "0.21.2"  # the version whose files these are
 MAX_RANK = 65536
-
-# One step of a pattern: the test of a character, and whether it may repeat from zero times on.
-Step = tuple[Callable[[str], bool], bool]
 
 # Fields that change what an adapter computes in ways that are not read here; each must be empty.
 FOREIGN = {
-    "use_dora": "a DoRA adapter also rescales the rows of W",
     "use_qalora": "a QALoRA adapter pools its inputs",
     "use_bdlora": "a block-diagonal adapter has factors of another shape",
     "lora_bias": "the adapter has biases of its own",
@@ -50,6 +45,8 @@ class PeftConfig:
     r: int
     lora_alpha: float
     use_rslora: bool
+    use_dora: bool
+    fan_in_fan_out: bool  # of the last linear layer that PEFT wrapped, if it has two types
     lora_dropout: float
     base_model_name_or_path: str
     target_modules: tuple[str, ...] | None  # none: a regular expression, which is not run
@@ -75,11 +72,6 @@ class PeftConfig:
         return self.target_modules is None or any(ends_in(name, t) for t in self.target_modules)
 
 
-def ends_in(name: str, target: str) -> bool:
-    """PEFT's rule for lists: the exact name, or a suffix at a dot."""
-    return name == target or name.endswith(f".{target}")
-
-
 def read_config(path: Path) -> PeftConfig:
     """Read and check the file; raises `AdapterError` naming the file and the field."""
     values = parse_json(read_bytes(path, MAX_JSON), str(path))
@@ -99,7 +91,7 @@ def read_config(path: Path) -> PeftConfig:
     init = values.get("init_lora_weights", True)
     if init not in PLAIN_INITS:
         raise refuse("init_lora_weights", "the file is meant for a base that was changed as well")
-    for field in ("use_rslora", "fan_in_fan_out"):
+    for field in ("use_rslora", "use_dora", "fan_in_fan_out"):
         if type(values.get(field, False)) is not bool:
             raise refuse(field, "must be true or false")
     base = values.get("base_model_name_or_path") or ""
@@ -121,6 +113,8 @@ def read_config(path: Path) -> PeftConfig:
         r=_rank(path, "r", values.get("r", 8)),
         lora_alpha=_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
         use_rslora=values.get("use_rslora", False),
+        use_dora=values.get("use_dora", False),
+        fan_in_fan_out=values.get("fan_in_fan_out", False),
         lora_dropout=float(dropout),
         base_model_name_or_path=base,
         target_modules=None if isinstance(targets, str) else tuple(targets),
@@ -130,72 +124,62 @@ def read_config(path: Path) -> PeftConfig:
     )
 
 
-def matches(pattern: str, name: str) -> bool:
-    """PEFT's `re.match(rf"(.*\\.)?({pattern})$", name)`, in linear time and without `re`.
-
-    Raises `AdapterError` where the pattern uses groups, alternatives or other such means.
-    """
-    steps, anchored = _steps(pattern)
-    last = len(steps)
-    # The set of steps that may come next; a pattern may begin at the start or after any dot.
-    states = _skip_optional({0}, steps)
-    for position, char in enumerate(name):
-        reached: set[int] = set()
-        for state in states:
-            if state < last and steps[state][0](char):
-                reached.add(state if steps[state][1] else state + 1)
-        if char == "." and not anchored and position + 1 < len(name):
-            reached.add(0)
-        states = _skip_optional(reached, steps)
-    return last in states
-
-
-def _skip_optional(states: set[int], steps: list[Step]) -> set[int]:
-    """Every state that is reached without reading a character: a repetition may be left."""
-    found = set(states)
-    for state in sorted(states):
-        while state < len(steps) and steps[state][1]:
-            state += 1
-            found.add(state)
-    return found
-
-
-def _steps(pattern: str) -> tuple[list[Step], bool]:
-    """The steps of the pattern, and whether it holds from the start of the name only."""
-    anchored = pattern.startswith("^")
-    rest = pattern[anchored:]
-    if rest.endswith("$") and not rest.endswith("\\$"):
-        rest = rest[:-1]
-    steps: list[Step] = []
-    test: Callable[[str], bool]
-    position = 0
-    while position < len(rest):
-        char = rest[position]
-        position += 1
-        if char == "\\" and rest[position : position + 1] == "d":
-            test = str.isdecimal
-            position += 1
-        elif char == "\\" and re.fullmatch(r"[^A-Za-z0-9]", rest[position : position + 1]):
-            test = rest[position].__eq__
-            position += 1
-        elif char == ".":
-            test = "\n".__ne__
-        elif char in "\\^$*+?{}[]()|":
-            raise AdapterError(
-                f"the pattern {show(pattern)} is a regular expression with {char!r}; patterns of "
-                "files are not run, so write the full module names instead"
-            )
-        else:
-            test = char.__eq__
-        repeat = rest[position : position + 1]
-        if repeat in ("*", "+") and repeat:
-            position += 1
-            if repeat == "+":
-                steps.append((test, False))
-            steps.append((test, True))
-        else:
-            steps.append((test, False))
-    return steps, anchored
+def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The settings in PEFT's words, and notes."""
+    layers, notes = weights.layers, []
+    plain = all(_same(x.scaling, x.alpha / x.rank) for x in layers)
+    rslora = not plain and all(_same(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
+    if plain or rslora:
+        alphas = [x.alpha for x in layers]
+    else:
+        # α and scaling were moved apart; only their product with the factors means anything.
+        alphas = [x.scaling * x.rank for x in layers]
+        notes.append("lora_alpha is written as scaling · rank, so that the file computes the same")
+    pairs = [(x.rank, _number(alpha)) for x, alpha in zip(layers, alphas, strict=True)]
+    (rank, alpha), _ = Counter(pairs).most_common(1)[0]
+    # Both patterns together, since PEFT divides the pattern's alpha by the pattern's rank; and
+    # anchored and escaped, since PEFT takes a key for a regular expression on any suffix.
+    own = {
+        "^" + re.escape(x.name): pair
+        for x, pair in zip(layers, pairs, strict=True)
+        if pair != (rank, alpha)
+    }
+    linear = [x.kind for x in layers if x.kind in LINEAR]
+    if len(set(linear)) > 1:
+        notes.append(
+            "PEFT has one fan_in_fan_out for all linear layers; loading, it corrects it with a "
+            "warning where the type of layer changes, and computes the same"
+        )
+    if bare := sorted(x.name for x in layers if "." not in x.name):
+        notes.append(
+            f"PEFT also takes {', '.join(bare)} as the last part of longer module names; "
+            "a base that has such modules would get untrained adapters there, with a warning"
+        )
+    config = {
+        "peft_type": "LORA",
+        "peft_version": PEFT_VERSION,
+        "task_type": None,
+        "auto_mapping": None,
+        "base_model_name_or_path": _hub_name(weights),
+        "revision": None,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": weights.dropout,
+        "target_modules": sorted(x.name for x in layers),
+        "exclude_modules": None,
+        "bias": "none",
+        "fan_in_fan_out": linear[:1] == [TRANSPOSED],
+        "use_rslora": rslora,
+        "use_dora": any(x.magnitude is not None for x in layers),
+        "init_lora_weights": True,
+        "modules_to_save": None,
+        "layers_to_transform": None,
+        "layers_pattern": None,
+        "rank_pattern": {key: pair[0] for key, pair in own.items()},
+        "alpha_pattern": {key: pair[1] for key, pair in own.items()},
+    }
+    return config, tuple(notes)
 
 
 def _rank(path: Path, field: str, value: Any) -> int:
@@ -219,8 +203,28 @@ def _pattern(path: Path, field: str, value: Any, check: Any) -> dict[str, Any]:
     checked = {}
     for pattern, number in (value or {}).items():
         try:
-            _steps(pattern)
+            steps_of(pattern)
         except AdapterError as error:
             raise AdapterError(f"{path}: {field}: {error}") from None
         checked[pattern] = check(path, f"{field}[{show(pattern)}]", number)
     return checked
+
+
+def _hub_name(weights: AdapterWeights) -> str | None:
+    """The base as PEFT means it: a model of the Hub or a folder of one, never a file of ours.
+
+    PEFT looks the name up in the network whenever the adapter is saved again, so that a name which
+    is not there costs its user a warning. `extra["base_model_name_or_path"]` may give a Hub name.
+    """
+    if known := weights.extra.get("base_model_name_or_path"):
+        return str(known)
+    return weights.base if weights.base and (Path(weights.base) / "config.json").is_file() else None
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-12, abs_tol=0.0)
+
+
+def _number(value: float) -> int | float:
+    """An integer where there is one, as PEFT writes it."""
+    return int(value) if float(value).is_integer() else float(value)

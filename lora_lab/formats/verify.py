@@ -1,4 +1,4 @@
-"""Export: write beside, re-read by another way, compare ΔW layer by layer, and only then deliver.
+"""Export: write beside, re-read by another way, compare layer by layer, and only then deliver.
 
 An export that did not prove itself is not delivered, and what stood at the target before stands.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from lora_lab.formats import FORMATS, Format
 from lora_lab.formats.container import read_container
 from lora_lab.records import ExportReport, LayerCheck
 
-TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F
+TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's magnitude
+# Of s·‖B‖·‖A‖. Less is rounding: factors that cancel, as PiSSA's before a step, leave it.
+CANCELLED = 1e-12
 # What file managers leave in a folder that was looked at; nobody's work is lost with it.
 DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -49,6 +52,11 @@ def export(
         raise ExportError(f"{format!r} is not an export format; there are {', '.join(FORMATS)}")
     kind = FORMATS[format]
     notes = check_exportable(weights)
+    if limits := kind.limits(weights):
+        raise ExportError(
+            f"As {kind.title} the adapter would not do what it does here. {limits[0]}. Leave that "
+            "layer out, or train it with another variant."
+        )
     try:
         target = Path(target).expanduser().resolve()  # a link stays; the folder behind it changes
         restore_folder(target)
@@ -112,10 +120,13 @@ def check_target(target: Path, kind: Format, overwrite: bool) -> None:
 def prove(
     weights: AdapterWeights, folder: Path, kind: Format, target: Path, notes: tuple[str, ...]
 ) -> ExportReport:
-    """Re-read `folder` and compare every ΔW; raises `ExportError` where one is off."""
+    """Re-read `folder` and compare every ΔW; raises `ExportError` where one is off.
+
+    DoRA's ΔW depends on W as well, which is not at hand: there s·B·A and m are compared.
+    """
     expected = {layer.name: layer for layer in weights.layers}
     errors: dict[str, float] = {}
-    for name, found in kind.reread(folder):
+    for name, found, magnitude in kind.reread(folder):
         layer = expected.get(name)
         if layer is None:
             raise ExportError(f"The written file has a layer {name} that the adapter lacks.")
@@ -124,10 +135,9 @@ def prove(
             raise ExportError(
                 f"The written file gives {name} the shape {found.shape}, not {wanted.shape}."
             )
-        norm = float(np.linalg.norm(wanted))
+        norm = max(float(np.linalg.norm(wanted)), _factor_size(layer) * CANCELLED / TOLERANCE)
         found -= wanted  # in place: these are the largest arrays of the whole export
-        difference = float(np.linalg.norm(found))
-        errors[name] = difference / norm if norm else (0.0 if difference == 0 else float("inf"))
+        errors[name] = max(_relative(found, norm), _magnitude_error(layer, magnitude))
     if missing := [name for name in expected if name not in errors]:
         raise ExportError(f"The written file lacks {_listed(missing)}; it was not delivered.")
     wrong = [name for name, error in errors.items() if not error <= TOLERANCE]  # NaN is wrong too
@@ -158,17 +168,41 @@ def reason(error: Exception) -> str:
 
 def _finite(layer: LayerWeights) -> bool:
     numbers = torch.tensor([layer.alpha, layer.scaling], dtype=torch.float64)
-    return all(bool(torch.isfinite(x).all()) for x in (layer.lora_A, layer.lora_B, numbers))
+    tensors = [layer.lora_A, layer.lora_B, numbers]
+    if layer.magnitude is not None:
+        tensors.append(layer.magnitude)
+    return all(bool(torch.isfinite(x).all()) for x in tensors)
 
 
 def _moved(layer: LayerWeights) -> bool:
-    """ΔW ≠ 0; two factors that are both not zero can still have a product of zero."""
-    if not layer.lora_A.any() or not layer.lora_B.any() or layer.scaling == 0:
+    """s·B·A ≠ 0; two factors that are both not zero can still have a product of zero."""
+    if (least := CANCELLED * _factor_size(layer)) == 0:
         return False
     inputs = torch.ones(layer.shape[1], dtype=torch.float64)
-    if (layer.lora_B.double() @ (layer.lora_A.double() @ inputs)).any():
+    outputs = layer.lora_B.double() @ (layer.lora_A.double() @ inputs)
+    if abs(layer.scaling) * float(outputs.norm()) > least * layer.shape[1] ** 0.5:
         return True  # seen without forming ΔW, as nearly always
-    return bool(layer.delta_weight().any())
+    return float(layer.delta_weight().norm()) > least
+
+
+def _factor_size(layer: LayerWeights) -> float:
+    """s·‖B‖_F·‖A‖_F, which ‖ΔW‖_F cannot exceed."""
+    norms = (float(x.double().norm()) for x in (layer.lora_A, layer.lora_B))
+    return abs(layer.scaling) * math.prod(norms)
+
+
+def _magnitude_error(layer: LayerWeights, found: np.ndarray | None) -> float:
+    if layer.magnitude is None or found is None:
+        return 0.0 if found is layer.magnitude else float("inf")
+    wanted = layer.magnitude.double().numpy()
+    if found.shape != wanted.shape:
+        return float("inf")
+    return _relative(found - wanted, float(np.linalg.norm(wanted)))
+
+
+def _relative(difference: np.ndarray, norm: float) -> float:
+    size = float(np.linalg.norm(difference))
+    return size / norm if norm else (0.0 if size == 0 else float("inf"))
 
 
 def _listed(names: list[str]) -> str:

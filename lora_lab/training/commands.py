@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lora_lab.records import EvalRecord, ExportedRecord, Record, SavedRecord
+from lora_lab.records import (
+    EvalRecord,
+    ExportedRecord,
+    MemoryRecord,
+    MergeRecord,
+    Record,
+    SavedRecord,
+)
 
 if TYPE_CHECKING:
     from lora_lab.runs.folder import RunFolder
@@ -53,4 +60,24 @@ class Save:
             yield SavedRecord(experiment.step, str(folder.path / "adapter"))
 
 
-Command = Export | Evaluate | Save
+@dataclass(frozen=True)
+class MergePreview:
+    """Measure what merging ΔW into W would lose, in bounded time; nothing is merged."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MergeRecord]:
+        from lora_lab.training.merge_preview import merge_preview
+
+        yield merge_preview(experiment)
+
+
+@dataclass(frozen=True)
+class EstimateMemory:
+    """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MemoryRecord]:
+        from lora_lab.training.memory_preview import memory_preview
+
+        yield memory_preview(experiment)
+
+
+Command = Export | Evaluate | Save | MergePreview | EstimateMemory

@@ -45,6 +45,12 @@ class Controls:
             self._hyper = hyper
             self._news.notify()
 
+    def settle(self, wished: Hyperparameters, applied: Hyperparameters) -> None:
+        """Replace a wish by what became of it, unless a newer one has come meanwhile."""
+        with self._news:
+            if self._hyper is wished:
+                self._hyper = applied
+
     def request(self, command: Command) -> None:
         """Queue a command; it runs on the session thread between two steps, paused or not."""
         with self._news:

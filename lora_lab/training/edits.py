@@ -2,61 +2,101 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from lora_lab.adapters import DoRALayer
 from lora_lab.adapters.resize import rescale, resize
-from lora_lab.config import Hyperparameters
+from lora_lab.config import Hyperparameters, changed
 from lora_lab.records import AppliedRecord
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.optim import Ramp
+from lora_lab.training.optim import Ramp, set_weight_decay
+from lora_lab.training.per_layer import check, differing, freeze, rank_notes, wanted_ranks
 
 
 def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecord:
     """Make `wished` the applied state, between two steps; says what changed and what it did.
 
-    The rank moves first, at the old α and with ΔW kept; then α moves as `alpha_mode` has it.
-    Fields that the variant cannot change stay, and the note says why.
+    Freezes come first, then ranks, at the old α and with ΔW kept; then α moves as `alpha_mode` has
+    it. Fields that no layer can follow stay as they are, and a note says why. Raises ConfigError,
+    with nothing changed, for a layer that is not there or a rank that it cannot have.
     """
+    check(experiment.layers, wished)
     applied = experiment.hyper
-    notes: list[str] = []
-    changes = tuple(
-        (field, getattr(applied, field), getattr(wished, field))
-        for field in Hyperparameters.model_fields
+    hyper, notes = _without_locked(experiment, wished)
+    freeze(experiment.layers, hyper)
+    discarded = _set_ranks(experiment, hyper, notes)
+    if hyper.alpha != applied.alpha:
+        _set_alpha(experiment, hyper, notes)
+    for layer in experiment.lora_layers:
+        layer.dropout = hyper.dropout
+    set_weight_decay(experiment.optimizer, hyper.weight_decay)
+    experiment.hyper = hyper  # the learning rate is read from here at every step
+    changes = _changes(applied, hyper)
+    return AppliedRecord(experiment.step, hyper, changes, tuple(notes), discarded)
+
+
+def _without_locked(
+    experiment: Experiment, wished: Hyperparameters
+) -> tuple[Hyperparameters, list[str]]:
+    """`wished` with the locked fields as they are, and a note on each of them."""
+    applied = experiment.hyper
+    stays = {
+        field: reason
+        for field, reason in experiment.locked
         if getattr(applied, field) != getattr(wished, field)
-    )
-    locked = {f for layer in experiment.layers.values() for f, _ in layer.locked}
-    moved = {field for field, _, _ in changes} - locked
-    discarded = _change_rank(experiment, wished.rank, notes) if "rank" in moved else 0.0
-    if "alpha" in moved:
-        keep = wished.alpha_mode == "keep_function"
-        for layer in experiment.lora_layers:
-            rescale(layer, wished.alpha / wished.rank, keep, experiment.optimizer)
-        notes.append("ΔW kept, B rescaled" if keep else f"ΔW × {wished.alpha / applied.alpha:.3g}")
-    for layer in experiment.lora_layers:
-        layer.dropout = wished.dropout
-    for group in experiment.optimizer.param_groups:
-        group["weight_decay"] = wished.weight_decay
-    notes += [
-        f"{field} stays: it has no meaning here" for field, _, _ in changes if field in locked
-    ]
-    experiment.hyper = wished  # the learning rate is read from here at every step
-    return AppliedRecord(experiment.step, wished, changes, tuple(notes), discarded)
+    }
+    if not stays:
+        return wished, []
+    hyper = changed(wished, **{field: getattr(applied, field) for field in stays})
+    return hyper, [f"{field} stays: {reason}" for field, reason in stays.items()]
 
 
-def _change_rank(experiment: Experiment, rank: int, notes: list[str]) -> float:
-    worst, capped = 0.0, []
-    for layer in experiment.lora_layers:
-        done = resize(
-            layer, rank, experiment.hyper.alpha, experiment.optimizer, experiment.generator
-        )
+def _changes(old: Hyperparameters, new: Hyperparameters) -> tuple[tuple[str, Any, Any], ...]:
+    rows = []
+    for field in Hyperparameters.model_fields:
+        before, after = getattr(old, field), getattr(new, field)
+        if before != after:
+            if isinstance(after, tuple):
+                before, after = differing(before, after)
+            rows.append((field, before, after))
+    return tuple(rows)
+
+
+def _set_ranks(experiment: Experiment, hyper: Hyperparameters, notes: list[str]) -> float:
+    """Give each layer its rank, and the common scaling at the old α; the energy that this costs."""
+    worst = 0.0
+    for layer, rank in wanted_ranks(experiment.layers, hyper).items():
+        scaling = layer.scaling_for(experiment.hyper.alpha, hyper.rank)
+        if (layer.rank, layer.scaling) == (rank, scaling):
+            continue
+        done = resize(layer, rank, scaling, experiment.optimizer, experiment.generator)
         worst = max(worst, done.discarded)
         if done.new_rank < done.old_rank:  # a cut mixes the directions
             experiment.ramps = [ramp for ramp in experiment.ramps if ramp.layer is not layer]
         if done.fresh and experiment.step:
             start = done.new_rank - done.fresh
             experiment.ramps.append(Ramp(layer, start, done.new_rank))
-        if done.new_rank < rank:
-            capped.append(f"{layer.name} at {done.new_rank}")
-    if capped:
-        notes.append("rank capped by the layer's size: " + ", ".join(capped))
+    if hyper.rank != experiment.hyper.rank:
+        notes += rank_notes(experiment.layers, hyper)
     if worst > 0:
-        notes.append(f"{100 * worst:.3g} % of ΔW's energy discarded")
+        notes.append(f"{100 * worst:.3g} % of {_what_is_learned(experiment)}'s energy discarded")
     return worst
+
+
+def _set_alpha(experiment: Experiment, hyper: Hyperparameters, notes: list[str]) -> None:
+    keep = hyper.alpha_mode == "keep_function"
+    for layer in experiment.lora_layers:
+        rescale(layer, layer.scaling_for(hyper.alpha, hyper.rank), keep, experiment.optimizer)
+    if keep:
+        notes.append("ΔW kept, B rescaled")
+        return
+    factor = hyper.alpha / experiment.hyper.alpha
+    notes.append(f"{_what_is_learned(experiment)} × {factor:.3g}")
+    if hyper.frozen_layers:
+        notes.append("frozen layers as well: the scaling is common to all")
+
+
+def _what_is_learned(experiment: Experiment) -> str:
+    """What scales with s and is cut with the rank; DoRA's ΔW is no multiple of it."""
+    dora = any(isinstance(layer, DoRALayer) for layer in experiment.lora_layers)
+    return "the change of direction s·B·A" if dora else "ΔW"

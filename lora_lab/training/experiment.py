@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
-from lora_lab.adapters import VARIANTS, AdapterLayer, LoRALayer
+from lora_lab.adapters import INITS, AdapterLayer, LoRALayer
+from lora_lab.adapters.eva import start_from_inputs
 from lora_lab.adapters.inject import inject, switched
+from lora_lab.adapters.targets import adaptable_layers
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
-from lora_lab.analysis.spectrum import spectra
+from lora_lab.analysis.randomized import Spectrum
+from lora_lab.analysis.spectrum import stated_spectra
 from lora_lab.config import KNOBS, RunConfig
 from lora_lab.errors import ExportError
 from lora_lab.models.fingerprint import fingerprint
@@ -23,11 +29,15 @@ from lora_lab.records import (
     LayerSpectrum,
     LoadedRecord,
     SpectrumRecord,
+    TargetInfo,
     frozen_array,
 )
 from lora_lab.tasks import TASKS
 from lora_lab.training.devices import find_device
 from lora_lab.training.optim import Ramp, build_optimizer
+from lora_lab.training.per_layer import check, freeze, rank_notes
+
+EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions inputs of each
 
 
 class Experiment:
@@ -54,6 +64,7 @@ class Experiment:
         self.task.to(self.device, dtype)
         self.base_parameters = sum(p.numel() for p in self.model.parameters())
         self.hyper = config.hyper  # what is applied now
+        self.adaptable = adaptable_layers(self.model)
         self.layers: dict[str, AdapterLayer] = inject(
             self.model,
             variant=config.variant,
@@ -63,20 +74,46 @@ class Experiment:
             targets=config.targets,
             seed=config.seed,
         )
+        check(self.layers, self.hyper)
         self.generator = torch.Generator().manual_seed(config.seed + 1)  # rows of grown factors
+        self._start_own_ranks()
+        if INITS[config.init].looks_at_data and self.has_factors:
+            self._look_at_data()
         self.weight_norms = {
             name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
             for name, layer in self.layers.items()
         }
         for layer in self.lora_layers:
             layer.dropout = self.hyper.dropout
-        self.optimizer = build_optimizer(self.parameters(), config, self.hyper)
+        freeze(self.layers, self.hyper)
+        self.optimizer = build_optimizer(self.layers.values(), config, self.hyper)
         self.ramps: list[Ramp] = []
+        self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
         self.batches: Iterator[Any] = self.task.batches(config.batch_size, config.seed)
         self.step = 0
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self.model.train()
+
+    def _start_own_ranks(self) -> None:
+        """Draw the factors of layers with a rank of their own anew, by the init's own law."""
+        own = dict(self.hyper.layer_ranks)
+        for layer in self.lora_layers:
+            if layer.name in own and layer.rank != own[layer.name]:
+                A, B = layer.fresh(own[layer.name], self.generator)
+                layer.lora_A, layer.lora_B = nn.Parameter(A), nn.Parameter(B)
+
+    def _look_at_data(self) -> None:
+        """Let the adapters start from what they see of the first batches, read apart."""
+        config = self.config
+        batches = self.task.batches(config.batch_size, config.seed)
+
+        def run() -> None:
+            for batch in itertools.islice(batches, EVA_BATCHES):
+                self.task.loss(self.model, batch)
+
+        self.model.eval()
+        start_from_inputs(self.layers, run)
 
     @property
     def lora_layers(self) -> list[LoRALayer]:
@@ -86,8 +123,8 @@ class Experiment:
     def has_factors(self) -> bool:
         return bool(self.lora_layers)
 
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """What the optimizer trains, in the model's order."""
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimizer holds, in the model's order; those of frozen layers among it."""
         return [p for layer in self.layers.values() for p in layer.adapter_parameters()]
 
     def finite(self) -> bool:
@@ -97,7 +134,6 @@ class Experiment:
     def loaded(self) -> LoadedRecord:
         """What stands ready, for the window."""
         task, config = self.task, self.config
-        shapes = [layer.shape for layer in self.layers.values()]
         return LoadedRecord(
             title=config.preset or config.task,
             stage=self.stage,
@@ -107,66 +143,103 @@ class Experiment:
             device=str(self.device),
             dtype=config.dtype,
             layers=tuple(
-                LayerInfo(name, layer.shape, self.weight_norms[name])
+                LayerInfo(
+                    name,
+                    layer.shape,
+                    self.weight_norms[name],
+                    kind=layer.kind.name,
+                    max_rank=layer.max_rank if isinstance(layer, LoRALayer) else 0,
+                    rank_locked=dict(layer.locked).get("rank", ""),
+                )
                 for name, layer in self.layers.items()
             ),
             base_parameters=self.base_parameters,
-            max_rank=max(min(shape) for shape in shapes),
+            max_rank=max(
+                layer.max_rank if isinstance(layer, LoRALayer) else min(layer.shape)
+                for layer in self.layers.values()
+            ),
             max_steps=config.max_steps,
             hyper=self.hyper,
             classes=task.classes,
             trained_classes=task.trained_classes,
             loss_floor=task.loss_floor,
             true_sigma=None if task.true_sigma is None else frozen_array(task.true_sigma),
-            locked=self._locked(),
+            adaptable=tuple(
+                TargetInfo(name, kind, shape) for name, (kind, shape) in self.adaptable.items()
+            ),
+            locked=self.locked,
             notes=self._notes(),
             seconds=self.open_seconds,
         )
 
-    def _locked(self) -> tuple[tuple[str, str], ...]:
+    @property
+    def locked(self) -> tuple[tuple[str, str], ...]:
+        """The hyperparameters that no layer can follow, each with the reason."""
         if self.stage:
             return tuple((name, "the base is trained as its preset says") for name in KNOBS)
-        return VARIANTS[self.config.variant].locked
+        locks = [set(layer.locked) for layer in self.layers.values()]
+        return tuple(sorted(set.intersection(*locks)))
 
     def _notes(self) -> tuple[str, ...]:
-        capped = [
-            f"{layer.name} at {layer.rank}"
-            for layer in self.lora_layers
-            if layer.rank < self.hyper.rank
-        ]
-        return ("rank capped by the layer's size: " + ", ".join(capped),) if capped else ()
+        """What is not as one might think it was asked for."""
+        config = self.config
+        own = dict(self.hyper.layer_ranks)
+        common = {name: layer for name, layer in self.layers.items() if name not in own}
+        notes = rank_notes(common, self.hyper)
+        if config.b_rate_ratio != 1 and not self.has_factors:
+            notes.append("no layer has a B, so the ratio of its learning rate does nothing")
+        if config.momentum and config.optimizer != "sgd":
+            notes.append("momentum is SGD's; AdamW goes by its betas")
+        return tuple(notes)
 
     def counts(self) -> CountsRecord:
+        """What is trained; a frozen layer counts among the frozen numbers."""
         per_layer = tuple(
-            (name, sum(p.numel() for p in layer.adapter_parameters()))
+            (name, sum(p.numel() for p in layer.adapter_parameters() if p.requires_grad))
             for name, layer in self.layers.items()
         )
         trained = sum(number for _, number in per_layer)
-        frozen = self.base_parameters if self.has_factors else self.base_parameters - trained
-        return CountsRecord(self.step, trained, frozen, per_layer)
+        total = self.base_parameters
+        if self.has_factors:  # they stand beside W; what full fine-tuning trains is W itself
+            total += sum(p.numel() for p in self.parameters())
+        return CountsRecord(self.step, trained, total - trained, per_layer)
 
-    def spectrum(self) -> SpectrumRecord:
-        """σ(ΔW) of every layer, with its rank measures, at this step boundary."""
-        dtype = "float64" if self.config.dtype == "float64" else "float32"
-        rows = []
-        for (name, layer), sigma in zip(
-            self.layers.items(), spectra(self.layers.values()), strict=True
-        ):
-            factored = isinstance(layer, LoRALayer)
-            rows.append(
-                LayerSpectrum(
-                    name=name,
-                    sigma=frozen_array(sigma),
-                    numerical_rank=measures.numerical_rank(sigma, layer.shape, dtype),
-                    stable_rank=measures.stable_rank(sigma),
-                    effective_rank=measures.effective_rank(sigma),
-                    delta_norm=float((sigma**2).sum() ** 0.5),
-                    rank=layer.rank if factored else min(layer.shape),
-                    alpha=layer.alpha if factored else float("nan"),
-                    scaling=layer.scaling if factored else 1.0,
-                )
-            )
+    def spectrum(self, seconds: float = math.inf) -> SpectrumRecord:
+        """σ(ΔW) of every layer, with its rank measures, at this step boundary.
+
+        A ΔW without factors takes long. Of those, one at least is looked at anew; what `seconds`
+        do not suffice for keeps the values it had, and is the first in turn the next time.
+        """
+        began = time.perf_counter()
+        found = self._spectra
+        quick = {n: layer for n, layer in self.layers.items() if layer.factors() is not None}
+        slow = self.layers.keys() - quick.keys()
+        waiting = [*(slow - found.keys()), *(name for name in found if name in slow)]
+        found.update(zip(quick, stated_spectra(quick.values()), strict=True))
+        for turn, name in enumerate(waiting):
+            if turn and name in found and time.perf_counter() - began > seconds:
+                break
+            found.pop(name, None)  # to the end of the order
+            found[name] = stated_spectra([self.layers[name]])[0]
+        rows = [self._layer_spectrum(layer, found[name]) for name, layer in self.layers.items()]
         return SpectrumRecord(self.step, tuple(rows))
+
+    def _layer_spectrum(self, layer: AdapterLayer, found: Spectrum) -> LayerSpectrum:
+        sigma = found.sigma
+        factored = isinstance(layer, LoRALayer)
+        return LayerSpectrum(
+            name=layer.name,
+            sigma=frozen_array(sigma),
+            numerical_rank=measures.numerical_rank(sigma, layer.shape, self.config.dtype),
+            stable_rank=(found.norm / sigma[0]) ** 2 if sigma[0] > 0 else math.nan,
+            effective_rank=measures.effective_rank(sigma) if found.exact else math.nan,
+            delta_norm=found.norm,
+            rank=layer.rank if factored else min(layer.shape),
+            alpha=layer.alpha if factored else math.nan,
+            scaling=layer.scaling if factored else 1.0,
+            error=float(found.error.max()),
+            frozen=layer.frozen,
+        )
 
     @torch.no_grad()
     def evaluate(self, enabled: bool | None = None) -> EvalRecord:

@@ -21,10 +21,11 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.nonfinite import first_nonfinite
-from lora_lab.training.optim import schedule_factor
+from lora_lab.training.optim import schedule_factor, set_rates
 from lora_lab.training.ration import Ration
 from lora_lab.training.snapshot import Snapshot
 
+SPECTRUM_SECONDS = 0.1  # of decomposing dense ΔW at a time, while edits wait
 RESTING = (State.PAUSED, State.FINISHED, State.STOPPED)
 
 
@@ -44,7 +45,6 @@ def train(
     """
     config, model, task = experiment.config, experiment.model, experiment.task
     optimizer = experiment.optimizer
-    parameters = experiment.parameters()
     leg_start, leg_end = 0, config.max_steps  # resuming after the end starts another leg
     spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
     copies = Ration(share=0.01, interval=1.0)
@@ -68,7 +68,6 @@ def train(
                 message = f"The factors were not finite; the adapter of step {restored} is back."
                 yield ErrorRecord(experiment.step, message)
             applied = _edited(experiment, controls)
-            parameters = experiment.parameters()  # a new rank makes new tensors
             yield applied
             if isinstance(applied, AppliedRecord):
                 yield experiment.counts()
@@ -106,7 +105,7 @@ def train(
         value = loss.item()  # on an accelerator this waits for the device
         if math.isfinite(value):
             loss.backward()
-        if not (math.isfinite(value) and _finite_gradients(parameters)):
+        if not (math.isfinite(value) and _finite_gradients(optimizer)):
             # The step is not applied: what was learned up to here still stands.
             message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, batch, value)}"
             optimizer.zero_grad(set_to_none=True)
@@ -114,7 +113,6 @@ def train(
             advice = (
                 f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
             )
-            parameters = experiment.parameters()
             controls.pause()
             state = State.PAUSED
             yield ErrorRecord(experiment.step, f"{message} {advice}")
@@ -124,8 +122,7 @@ def train(
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 last_good = Snapshot(experiment)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+        set_rates(optimizer, learning_rate)
         for ramp in experiment.ramps:
             ramp.before_step()
         optimizer.step()
@@ -138,7 +135,7 @@ def train(
         finished = experiment.step >= leg_end
         if finished or spectra.due(now, urgent=stale):
             with spectra:
-                record = experiment.spectrum()
+                record = experiment.spectrum(math.inf if finished else SPECTRUM_SECONDS)
             yield record
         if finished or evals.due(now, urgent=stale):
             stale = False
@@ -156,27 +153,30 @@ def train(
         yield from _served(command, experiment, folder())
 
 
-def _finite_gradients(parameters: list[torch.nn.Parameter]) -> bool:
-    gradients = [p.grad for p in parameters if p.grad is not None]
+def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
+    held = (p for group in optimizer.param_groups for p in group["params"])
+    gradients = [p.grad for p in held if p.grad is not None]  # frozen layers have none
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
     return math.isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item())
 
 
 def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:
     """Apply the newest wish; one that fails leaves everything as it was, and is withdrawn."""
-    before = Snapshot(experiment)
+    before, wished = Snapshot(experiment), controls.hyper
     try:
-        return apply_hyper(experiment, controls.hyper)
+        return apply_hyper(experiment, wished)
     except Exception as error:  # noqa: BLE001 - whatever it was, what stood before still stands
         before.restore()
-        controls.set_hyper(experiment.hyper)
         message = f"The edit was not applied: {error}"
         return ErrorRecord(experiment.step, message, traceback.format_exc())
+    finally:
+        controls.settle(wished, experiment.hyper)
 
 
 def _moves_evaluation(applied: AppliedRecord) -> bool:
     """Whether an edit changed what an evaluation would see at once."""
-    return any(field in ("enabled", "rank", "alpha") for field, _, _ in applied.changes)
+    moving = {"enabled", "rank", "alpha", "layer_ranks", "frozen_layers"}
+    return any(field in moving for field, _, _ in applied.changes)
 
 
 def _served(command: Command, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:

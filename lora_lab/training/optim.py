@@ -1,31 +1,91 @@
-"""The optimizer, the course of its learning rate, and the slow start of fresh directions."""
+"""The optimizer and its groups, the course of its learning rate, the start of fresh directions."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
 
-from lora_lab.adapters.lora import LoRALayer
+from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.config import Hyperparameters, RunConfig
 
 RAMP_STEPS = 50
 
 
 def build_optimizer(
-    parameters: list[nn.Parameter], config: RunConfig, hyper: Hyperparameters
+    layers: Iterable[AdapterLayer], config: RunConfig, hyper: Hyperparameters
 ) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019), fused where the device has it; no decay means Adam."""
-    fused = parameters[0].device.type in ("cpu", "cuda", "mps")
-    return torch.optim.AdamW(
-        parameters,
-        lr=hyper.learning_rate,
-        betas=config.betas,
-        eps=config.eps,
-        weight_decay=hyper.weight_decay,
-        fused=fused,
-    )
+    """AdamW (Loshchilov & Hutter 2019), fused where the device has it, or SGD; no decay means Adam.
+
+    Both decay apart from the gradient, so that moments are of gradients alone and can be mapped
+    when a rank changes.
+    """
+    groups = parameter_groups(layers, config)
+    if config.optimizer == "sgd":
+        optimizer: torch.optim.Optimizer = SGDW(
+            groups, lr=hyper.learning_rate, momentum=config.momentum, foreach=True
+        )
+    else:
+        device = groups[0]["params"][0].device.type
+        optimizer = torch.optim.AdamW(
+            groups,
+            lr=hyper.learning_rate,
+            betas=config.betas,
+            eps=config.eps,
+            fused=device in ("cpu", "cuda", "mps"),
+        )
+    set_rates(optimizer, hyper.learning_rate)
+    set_weight_decay(optimizer, hyper.weight_decay)
+    return optimizer
+
+
+def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[dict[str, Any]]:
+    """What is trained alike together, frozen layers included: B apart in LoRA+, DoRA's m apart.
+
+    `rate` multiplies the learning rate (λ for B in LoRA+, Hayou et al. 2024, arXiv 2402.12354).
+    `decays` is False for DoRA's magnitudes: m → 0 would be W → 0 and not ΔW → 0.
+    """
+    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    for layer in layers:
+        for label, p in layer.named_parameters(recurse=False):
+            rate = config.b_rate_ratio if label == "lora_B" else 1.0
+            groups.setdefault((rate, label != "magnitude"), []).append(p)
+    return [
+        {"params": params, "rate": rate, "decays": decays}
+        for (rate, decays), params in groups.items()
+    ]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Give each group its share of the learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["rate"]
+
+
+def set_weight_decay(optimizer: torch.optim.Optimizer, weight_decay: float) -> None:
+    """Set the decay of the groups that decay."""
+    for group in optimizer.param_groups:
+        group["weight_decay"] = weight_decay if group["decays"] else 0.0
+
+
+class SGDW(torch.optim.SGD):
+    """SGD with decoupled decay (Loshchilov & Hutter 2019, algorithm 1): p ← p − η·λ·p − η·m."""
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        decays = [group["weight_decay"] for group in self.param_groups]
+        try:
+            for group, decay in zip(self.param_groups, decays, strict=True):
+                moving = [p for p in group["params"] if p.grad is not None]
+                if decay and moving:
+                    torch._foreach_mul_(moving, 1 - group["lr"] * decay)
+                group["weight_decay"] = 0.0  # torch's own would go into the momentum
+            super().step()
+        finally:
+            for group, decay in zip(self.param_groups, decays, strict=True):
+                group["weight_decay"] = decay
 
 
 def schedule_factor(config: RunConfig, step: int, length: int) -> float:
@@ -44,7 +104,8 @@ class Ramp:
     """Lets the fresh directions of a grown layer move at a share of the rate that rises to 1.
 
     Adam's first steps have full size whatever the gradient's, which would kick a converged model;
-    scaling the gradient would not help, so the update itself is scaled.
+    scaling the gradient would not help, so the update itself is scaled. While the layer is frozen
+    the ramp stands still.
     """
 
     def __init__(self, layer: LoRALayer, start: int, stop: int, steps: int = RAMP_STEPS) -> None:
@@ -59,6 +120,8 @@ class Ramp:
 
     def after_step(self) -> bool:
         """Scale the step just made; False once the ramp is at its end."""
+        if not self.layer.lora_A.requires_grad:
+            return True
         self.taken += 1
         share = self.taken / self.steps
         with torch.no_grad():

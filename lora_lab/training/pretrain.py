@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lora_lab import paths
-from lora_lab.adapters.inject import merge
+from lora_lab.adapters.merging import merge_and_unload
 from lora_lab.atomic import write_file
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.errors import LabError
@@ -43,7 +43,7 @@ def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
         return  # half a base is no base
     from safetensors.torch import save
 
-    merge(experiment.model)
+    merge_and_unload(experiment.model)
     state = {k: v.detach().cpu().contiguous() for k, v in experiment.model.state_dict().items()}
     try:
         write_file(path, save(state))

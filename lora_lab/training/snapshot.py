@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any, NamedTuple
+
 import torch
 from torch import nn
 
-from lora_lab.adapters import LoRALayer
+from lora_lab.adapters import AdapterLayer
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.optim import parameter_groups, set_weight_decay
+
+
+class Kept(NamedTuple):
+    """One trained tensor as it was."""
+
+    layer: AdapterLayer
+    label: str
+    values: torch.Tensor
+    requires_grad: bool
+    state: dict[str, Any]  # of the optimizer
 
 
 class Snapshot:
@@ -16,14 +30,17 @@ class Snapshot:
         self.experiment = experiment
         self.step = experiment.step
         self.hyper = experiment.hyper
-        self._ramps = list(experiment.ramps)
-        self._scaling = {layer: layer.scaling for layer in experiment.lora_layers}
-        self._dropout = {layer: layer.dropout for layer in experiment.lora_layers}
-        self._tensors = [
-            (layer, label, p.detach().clone(), _copy(experiment.optimizer.state.get(p)))
+        self._ramps = [copy.copy(ramp) for ramp in experiment.ramps]
+        self._settings = [
+            (layer, layer.scaling, layer.dropout, _copied(layer.start_B))
+            for layer in experiment.lora_layers
+        ]
+        states = experiment.optimizer.state
+        self.kept = tuple(
+            Kept(layer, label, p.detach().clone(), p.requires_grad, _copies(states.get(p)))
             for layer in experiment.layers.values()
             for label, p in layer.named_parameters(recurse=False)
-        ]
+        )
 
     def restore(self) -> int:
         """Put everything back, ranks included; returns the step that it is from.
@@ -33,21 +50,25 @@ class Snapshot:
         experiment = self.experiment
         optimizer = experiment.optimizer
         optimizer.state.clear()
-        for layer, label, values, state in self._tensors:
-            p = nn.Parameter(values.clone())
+        for layer, label, values, requires_grad, state in self.kept:
+            p = nn.Parameter(values.clone(), requires_grad)
             setattr(layer, label, p)
-            if state is not None:
-                optimizer.state[p] = {key: value.clone() for key, value in state.items()}
-        (group,) = optimizer.param_groups
-        group["params"] = experiment.parameters()
-        group["weight_decay"] = self.hyper.weight_decay
-        for layer in experiment.layers.values():
-            if isinstance(layer, LoRALayer):
-                layer.scaling, layer.dropout = self._scaling[layer], self._dropout[layer]
-        experiment.ramps = list(self._ramps)
+            if state:
+                optimizer.state[p] = _copies(state)
+        groups = parameter_groups(experiment.layers.values(), experiment.config)
+        for group, new in zip(optimizer.param_groups, groups, strict=True):
+            group["params"] = new["params"]
+        set_weight_decay(optimizer, self.hyper.weight_decay)
+        for layer, scaling, dropout, start_B in self._settings:
+            layer.scaling, layer.dropout, layer.start_B = scaling, dropout, _copied(start_B)
+        experiment.ramps = [copy.copy(ramp) for ramp in self._ramps]
         experiment.hyper = self.hyper
         return self.step
 
 
-def _copy(state: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor] | None:
-    return {key: value.clone() for key, value in state.items()} if state else None
+def _copies(state: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: _copied(value) for key, value in (state or {}).items()}
+
+
+def _copied(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value

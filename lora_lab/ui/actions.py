@@ -48,6 +48,9 @@ class Actions(QObject):
         self.export = self._action(
             tr("Export…"), "Ctrl+E", "export", tr("Write the adapter for the peft library")
         )
+        self.merge = self._action(
+            tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
+        )
         self.save = self._action(tr("Save adapter"), "Ctrl+S")
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
@@ -67,7 +70,8 @@ class Actions(QObject):
             action.setCheckable(True)
             self._schemes.addAction(action)
             self.schemes[name] = action
-        window.addActions([*self._icons, self.adapter, self.evaluate, self.save, self.quit])
+        others = [self.adapter, self.evaluate, self.merge, self.save, self.quit]
+        window.addActions([*self._icons, *others])
 
     def fill_menus(self, window: QMainWindow, toggles: Sequence[QAction]) -> None:
         """Hang the actions into the menu bar; `presets_menu` is filled by the window."""
@@ -80,9 +84,10 @@ class Actions(QObject):
         file.addActions([self.save, self.export, self.runs_folder])
         file.addSeparator()
         file.addAction(self.quit)
-        run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
-        run.addSeparator()
-        run.addActions([self.adapter, self.evaluate])
+        self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
+        adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
+        adapter.addSeparator()
+        adapter.addAction(self.merge)
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))
@@ -144,7 +149,7 @@ class Actions(QObject):
             self._show_train(self.tr("Pause"), "pause")
         else:
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
-        for action in (self.train, self.evaluate, self.adapter, self.export):
+        for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
         self.save.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)

@@ -21,6 +21,8 @@ from lora_lab.records import (
     EvalRecord,
     ExportedRecord,
     LoadedRecord,
+    MemoryRecord,
+    MergeRecord,
     Record,
     SavedRecord,
     SpectrumRecord,
@@ -50,6 +52,8 @@ class SessionBridge(QObject):
     evaluated = Signal(object)
     saved = Signal(object)
     exported = Signal(object)
+    merge_measured = Signal(object)  # MergeRecord
+    memory_estimated = Signal(object)  # MemoryRecord
     failed = Signal(object)  # ErrorRecord, or the StateRecord of a failed open
     closed = Signal()  # the thread is joined; nothing comes after this
 
@@ -68,6 +72,8 @@ class SessionBridge(QObject):
             EvalRecord: self.evaluated,
             SavedRecord: self.saved,
             ExportedRecord: self.exported,
+            MergeRecord: self.merge_measured,
+            MemoryRecord: self.memory_estimated,
             ErrorRecord: self.failed,
         }
         self._timer = QTimer(self)

@@ -5,7 +5,7 @@ It is a QMainWindow inside the window, so that the notice bar can stand above al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.panels.panel import Panel
 
-LAYOUT_VERSION = 1  # raise it when docks are renamed: an older layout is then left alone
+LAYOUT_VERSION = 2  # raise it when docks come or are renamed: an older layout is left alone
 LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
 Area = Qt.DockWidgetArea
 
@@ -23,8 +23,13 @@ class DockHost(QMainWindow):
     """A column of settings on the left; panels in a grid of two columns on the right."""
 
     def __init__(
-        self, left: Sequence[QDockWidget], panels: Sequence[Panel], parent: QWidget | None = None
+        self,
+        left: Sequence[QDockWidget],
+        panels: Sequence[Panel],
+        behind: Mapping[str, QDockWidget] | None = None,
+        parent: QWidget | None = None,
     ) -> None:
+        """`behind`: by the key of a panel, a dock that is a tab beside it."""
         super().__init__(parent)
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockOptions(
@@ -35,6 +40,8 @@ class DockHost(QMainWindow):
         self._left = list(left)
         self.panels = list(panels)
         self._panel_docks = [self._dock_of(panel) for panel in panels]
+        at = {panel.key: dock for panel, dock in zip(panels, self._panel_docks, strict=True)}
+        self._behind = [(at[key], dock) for key, dock in (behind or {}).items()]
         self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
         self._fit_soon = QTimer(self)  # not at once: this is heard in the middle of a layout
         self._fit_soon.setSingleShot(True)
@@ -43,12 +50,16 @@ class DockHost(QMainWindow):
         for dock in self._left:
             if isinstance(dock.widget(), Column):
                 dock.widget().needs_changed.connect(self._fit_soon.start)
+        for dock in self.docks:  # reopened from the menu, a tab comes to the front
+            dock.toggleViewAction().triggered.connect(
+                lambda on, dock=dock: dock.raise_() if on else None
+            )
         self.reset_layout()
 
     @property
     def docks(self) -> list[QDockWidget]:
-        """The left column, then the panels."""
-        return [*self._left, *self._panel_docks]
+        """The left column, then the panels, then what stands behind them."""
+        return [*self._left, *self._panel_docks, *(dock for _, dock in self._behind)]
 
     def toggles(self) -> list[QAction]:
         """An action per dock that closes and reopens it."""
@@ -74,10 +85,13 @@ class DockHost(QMainWindow):
             self.splitDockWidget(grid[2], grid[3], Qt.Orientation.Horizontal)
         for dock in grid[4:]:
             self.tabifyDockWidget(grid[3], dock)
+        for front, dock in self._behind:
+            self.tabifyDockWidget(front, dock)
+            dock.show()
         for dock in grid:
             dock.show()
-        if len(grid) > 4:
-            grid[3].raise_()
+        for front in (*grid[3:4], *(front for front, _ in self._behind)):
+            front.raise_()
         self._share_out()
 
     def save(self) -> QByteArray:

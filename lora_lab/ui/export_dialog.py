@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.records import ExportReport
 from lora_lab.ui import theme
+from lora_lab.ui.figures import size_words
 from lora_lab.ui.questions import ask
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -36,16 +37,6 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 def adapter_stands_in(folder: Path) -> bool:
     """Whether an export to this folder would replace an adapter."""
     return any((folder / name).exists() for name in ADAPTER_FILES)
-
-
-def size_words(count: int) -> str:
-    """Bytes as a person reads them."""
-    if count < 1000:
-        return f"{count} bytes"
-    for unit, size in (("kB", 1e3), ("MB", 1e6)):
-        if count < 1000 * size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count / 1e9:.3g} GB"
 
 
 class ExportDialog(QDialog):

@@ -29,14 +29,19 @@ from lora_lab.ui.about import about_page, shortcuts_page
 from lora_lab.ui.actions import Actions
 from lora_lab.ui.dock_host import DockHost
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
+from lora_lab.ui.docks.layers import LayersDock
 from lora_lab.ui.docks.setup import SetupDock
 from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.looks import Looks
+from lora_lab.ui.memory_flow import MemoryFlow
+from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.notices import NoticeBar, Notices
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.status import StatusStrip
+from lora_lab.ui.targets import without_lost_layers
+from lora_lab.ui.wishes import Wishes
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
@@ -70,9 +75,11 @@ class MainWindow(QMainWindow):
         self.notice_bar = NoticeBar(self.notices)
         self.setup_dock = SetupDock(presets)
         self.hyper_dock = HyperparametersDock()
+        self.layers_dock = LayersDock()
         self.panels = [kind() for kind in PANELS.values()]
         self.sessions = Sessions(open_session, self.panels, self)
-        self.host = DockHost([self.setup_dock, self.hyper_dock], self.panels)
+        left = [self.setup_dock, self.hyper_dock]
+        self.host = DockHost(left, self.panels, {"counts": self.layers_dock})
         self.strip = StatusStrip()
         self.setStatusBar(self.strip)
         middle = QWidget()
@@ -84,7 +91,11 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
+        docks = (self.hyper_dock, self.layers_dock)
+        self.wishes = Wishes(self.sessions, *docks, self.panels, self)
         self.export_flow = ExportFlow(self.sessions, self.notices, self)
+        self.merge_flow = MergeFlow(self.sessions, self)
+        self.memory_flow = MemoryFlow(self.sessions, self)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
@@ -138,7 +149,7 @@ class MainWindow(QMainWindow):
         try:
             config = self.setup_dock.wished_config(config)
             if self._loaded is not None and not self._loaded.stage:
-                config = changed(config, hyper=self.hyper_dock.wished)
+                config = changed(config, hyper=self._hyper_for(config))
         except LabError as error:
             self.notices.error(str(error))
             return
@@ -146,6 +157,11 @@ class MainWindow(QMainWindow):
             self.open(config)
         else:
             self._begin(config)
+
+    def _hyper_for(self, config: RunConfig) -> Hyperparameters:
+        """The wished settings, without what only the layers of the old run could have."""
+        wished, layers = self.hyper_dock.wished, self.setup_dock.fixed.targeted()
+        return wished if layers is None else without_lost_layers(wished, config, layers)
 
     def leave(self) -> None:
         """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
@@ -181,15 +197,16 @@ class MainWindow(QMainWindow):
         self.strip.reset(record)
         self.setup_dock.reset(record)
         self.hyper_dock.reset(record)
+        self.layers_dock.reset(record)
+        for panel in self.panels:
+            panel.set_config(self.sessions.config)
         self.commands.adapter.setChecked(record.hyper.enabled)
         self._show_state()
 
     def _offer_engine(self) -> None:
         """What only the engine knows, asked now that the session's thread has imported torch."""
-        from lora_lab.adapters import INITS
         from lora_lab.training.devices import device_choices
 
-        self.setup_dock.offer_inits(INITS)
         self.setup_dock.offer_devices(device_choices())
 
     def _on_stopped(self) -> None:
@@ -215,14 +232,6 @@ class MainWindow(QMainWindow):
             self._on_stopped()  # said again, now with the place where it is kept
 
     # -- what the person does ----------------------------------------------------------------
-
-    def _on_hyper_wished(self, hyper: Hyperparameters) -> None:
-        self.sessions.set_hyper(hyper)
-        self._on_hyper_previewed(hyper)
-
-    def _on_hyper_previewed(self, hyper: Hyperparameters) -> None:
-        for panel in self.panels:
-            panel.set_wished(hyper)
 
     def _on_device_chosen(self, name: str) -> None:
         if config := self.setup_dock.config:
@@ -252,6 +261,7 @@ class MainWindow(QMainWindow):
         self.commands.restyle(colors)
         tones = {"news": colors.accent, "warning": colors.warn, "error": colors.error}
         self.notice_bar.restyle(tones, colors.text, colors.panel)
+        self.layers_dock.restyle()
         for panel in self.panels:
             panel.restyle(colors)
 
@@ -278,8 +288,6 @@ class MainWindow(QMainWindow):
     def _connect_sessions(self) -> None:
         sessions = self.sessions
         sessions.loaded.connect(self._on_loaded)
-        sessions.applied.connect(self.hyper_dock.note_applied)
-        sessions.measured.connect(self.hyper_dock.set_spectrum)
         sessions.counted.connect(self.setup_dock.set_counts)
         sessions.stepped.connect(self.strip.set_step)
         sessions.saved.connect(self._on_saved)
@@ -298,6 +306,7 @@ class MainWindow(QMainWindow):
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
         commands.open.triggered.connect(lambda: self.open_checkpoint())
         commands.export.triggered.connect(self.export_flow.start)
+        commands.merge.triggered.connect(self.merge_flow.start)
         commands.save.triggered.connect(self._on_save)
         commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
@@ -308,8 +317,7 @@ class MainWindow(QMainWindow):
         commands.shortcuts.triggered.connect(lambda: shortcuts_page(self, commands.menus).show())
         commands.about.triggered.connect(lambda: about_page(self).show())
         self.looks.dressed.connect(self.restyle)
-        self.hyper_dock.hyper_wished.connect(self._on_hyper_wished)
-        self.hyper_dock.hyper_previewed.connect(self._on_hyper_previewed)
+        self.wishes.settled.connect(lambda hyper: commands.adapter.setChecked(hyper.enabled))
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)
@@ -327,6 +335,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:
             self.export_flow.close()
+            self.merge_flow.close()
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from lora_lab.ui.panels.panel import Panel
 
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
-SHOWN_ONLY = ("applied", "measured", "counted", "evaluated", "stepped", "exported", "saved")
+SHOWN_ONLY = (
+    "applied", "measured", "counted", "evaluated", "stepped", "exported", "saved",
+    "merge_measured", "memory_estimated",
+)  # fmt: skip
 
 
 class Sessions(QObject):
@@ -35,6 +38,8 @@ class Sessions(QObject):
     stepped = Signal(object)
     exported = Signal(object)
     saved = Signal(object)
+    merge_measured = Signal(object)
+    memory_estimated = Signal(object)
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     given_up = Signal()  # the candidate could not be opened; what was shown stays

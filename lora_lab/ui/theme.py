@@ -5,7 +5,8 @@ button is dressed by its dynamic property `role`, so that it follows when the sc
 
     label.setProperty("role", "title")      # title, muted, small, figure, second, gain,
                                         # loss, warn, error, good, waiting, settled, empty
-    button.setProperty("role", "primary")   # primary: the one thing to press; quiet: no frame
+    button.setProperty("role", "primary")   # primary: the one thing to press; quiet: no frame;
+                                            # disclosure: opens what is below it
 """
 
 from __future__ import annotations
@@ -227,6 +228,10 @@ QToolButton[role="quiet"] {{ background: transparent; border-color: transparent;
 QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:checked {{
     background: {hover}; color: {c.text}; }}
 QToolButton[role="quiet"]:focus {{ border-color: {c.accent}; }}
+QToolButton[role="disclosure"] {{ background: transparent; border-color: transparent;
+    color: {c.muted}; padding: 2px 0; text-align: left; }}
+QToolButton[role="disclosure"]:hover {{ color: {c.text}; }}
+QToolButton[role="disclosure"]:focus {{ border-color: {c.accent}; }}
 
 QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {groove}; }}
 QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {c.accent}; }}
@@ -250,10 +255,18 @@ QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
 QTableView {{ background: {c.panel}; border: 0; gridline-color: {c.grid};
     selection-background-color: {hover}; selection-color: {c.text}; }}
 QTableView::item {{ padding: 0 5px; }}
+QTableView::indicator {{ width: 11px; height: 11px; border: 1px solid {c.muted};
+    border-radius: 3px; background: {c.panel}; }}
+QTableView::indicator:checked {{ border-color: {c.accent}; background: {c.accent}; }}
+QTableView::indicator:disabled {{ border-color: {c.border}; }}
 QDockWidget {{ font-weight: 600; }}
 QDockWidget::title {{ background: {c.window}; padding: 5px 8px; }}
 QMainWindow::separator {{ background: {c.window}; width: 5px; height: 5px; }}
 QMainWindow::separator:hover {{ background: {c.border}; }}
+QTabBar::tab {{ background: transparent; color: {c.muted}; border: 0;
+    border-bottom: 2px solid transparent; padding: 5px 10px 4px 10px; }}
+QTabBar::tab:selected {{ color: {c.text}; border-bottom-color: {c.accent}; }}
+QTabBar::tab:hover {{ color: {c.text}; }}
 QToolBar {{ background: {c.window}; border: 0; spacing: 6px; padding: 4px 6px; }}
 QStatusBar::item {{ border: 0; }}
 QProgressBar {{ background: {groove}; border: 0; border-radius: 3px; text-align: center; }}

@@ -40,7 +40,7 @@ def generator():
 def test_growing_keeps_delta_weight_and_the_new_directions_learn(dtype, tolerance):
     layer, optimizer, step, x = trained(dtype)
     before, y = layer.delta_weight().detach(), layer(x).detach()
-    done = resize(layer, 7, 8.0, optimizer, generator())
+    done = resize(layer, 7, 8.0 / 7, optimizer, generator())
     assert (done.old_rank, done.new_rank, done.fresh, done.discarded) == (4, 7, 3, 0.0)
     assert layer.scaling == 8.0 / 7
     scale = before.abs().max()
@@ -54,7 +54,7 @@ def test_growing_keeps_delta_weight_and_the_new_directions_learn(dtype, toleranc
 def test_padding_with_zeros_on_both_sides_would_never_learn():
     """The control that the fresh random rows of A are there for."""
     layer, optimizer, step, _ = trained()
-    resize(layer, 6, 8.0, optimizer, generator())
+    resize(layer, 6, 8.0 / 6, optimizer, generator())
     with torch.no_grad():
         layer.lora_A[4:] = 0
     for _ in range(10):
@@ -73,7 +73,7 @@ def test_shrinking_is_the_best_approximation(dtype, tolerance, rank):
     A, B, s = layer.lora_A.detach().double(), layer.lora_B.detach().double(), layer.scaling
     sigma = torch.linalg.svdvals(before)
     tail = sigma[rank:].square().sum().sqrt()
-    done = resize(layer, rank, 8.0, optimizer, generator())
+    done = resize(layer, rank, 8.0 / rank, optimizer, generator())
     error = (layer.delta_weight().detach().double() - before).norm()
     assert abs(error - tail) <= tolerance * sigma[0]
     assert done.discarded == pytest.approx(float(tail**2 / before.norm() ** 2), rel=1e-4)
@@ -96,7 +96,7 @@ def test_the_moments_map_like_the_gradients():
     A, B, s = layer.lora_A.detach(), layer.lora_B.detach(), layer.scaling
     optimizer.state[layer.lora_A]["exp_avg"] = s * B.T @ G
     optimizer.state[layer.lora_B]["exp_avg"] = s * G @ A.T
-    resize(layer, 3, 8.0, optimizer, generator())
+    resize(layer, 3, 8.0 / 3, optimizer, generator())
     A2, B2, s2 = layer.lora_A, layer.lora_B, layer.scaling
     # A cut loses part of ΔW but not of the gradients of what is kept.
     for p, gradient in ((A2, s2 * B2.T @ G), (B2, s2 * G @ A2.T)):
@@ -110,7 +110,7 @@ def test_the_mapped_moments_arrive_in_the_optimizer():
     _, N, _ = principal_maps(layer, 3)
     state = {k: v.clone() for k, v in optimizer.state[B].items()}
     c = 3 / 4  # s/s' = r'/r at one α
-    resize(layer, 3, 8.0, optimizer, generator())
+    resize(layer, 3, 8.0 / 3, optimizer, generator())
     mapped = optimizer.state[layer.lora_B]
     torch.testing.assert_close(mapped["exp_avg"], state["exp_avg"] @ N.T / c)
     norms = A.detach().square().sum(1)
@@ -132,7 +132,7 @@ def test_growing_keeps_the_moments_of_the_old_directions():
         for p in (layer.lora_A, layer.lora_B)
     }
     (A, B), c = old, 6 / 4
-    resize(layer, 6, 8.0, optimizer, generator())
+    resize(layer, 6, 8.0 / 6, optimizer, generator())
     new_A, new_B = optimizer.state[layer.lora_A], optimizer.state[layer.lora_B]
     torch.testing.assert_close(new_A["exp_avg_sq"][:4], old[A]["exp_avg_sq"])
     torch.testing.assert_close(new_B["exp_avg_sq"][:, :4], old[B]["exp_avg_sq"] / c**2)
@@ -150,7 +150,7 @@ def test_the_estimated_second_moments_are_those_of_the_new_gradients():
     draws = torch.randn(4000, 14, 10, generator=generator(), dtype=torch.float64) * scale
     for p, g in ((A, s * B.detach().T @ draws), (B, s * draws @ A.detach().T)):
         optimizer.state[p]["exp_avg_sq"] = g.square().mean(0)
-    resize(layer, 2, 8.0, optimizer, generator())
+    resize(layer, 2, 8.0 / 2, optimizer, generator())
     A2, B2, s2 = layer.lora_A.detach(), layer.lora_B.detach(), layer.scaling
     for p, g in ((layer.lora_A, s2 * B2.T @ draws), (layer.lora_B, s2 * draws @ A2.T)):
         ratio = optimizer.state[p]["exp_avg_sq"] / g.square().mean(0)
@@ -162,7 +162,8 @@ def test_many_changes_of_rank_do_not_inflate_the_moments():
     layer, optimizer, step, _ = trained(torch.float32)
     rng, largest = torch.Generator().manual_seed(5), []
     for _ in range(300):
-        resize(layer, int(torch.randint(1, 11, (), generator=rng)), 8.0, optimizer, rng)
+        rank = int(torch.randint(1, 11, (), generator=rng))
+        resize(layer, rank, 8.0 / rank, optimizer, rng)
         step()
         states = [optimizer.state[p] for p in (layer.lora_A, layer.lora_B)]
         largest.append(max(float(state["exp_avg_sq"].max()) for state in states))
@@ -175,24 +176,24 @@ def test_factors_that_are_not_finite_are_refused_by_name():
     with torch.no_grad():
         layer.lora_A[0, 0] = float("nan")
     with pytest.raises(Exception, match="Layer 0: its factors are not finite"):
-        resize(layer, 2, 8.0, optimizer, generator())
+        resize(layer, 2, 8.0 / 2, optimizer, generator())
     assert layer.rank == 4
 
 
 def test_a_cut_without_a_tail_does_not_move_the_loss():
     layer, optimizer, step, _ = trained(rank=2, alpha=4.0)
-    resize(layer, 5, 4.0, optimizer, generator())
+    resize(layer, 5, 4.0 / 5, optimizer, generator())
     before = step()  # the loss before this step's update; B's fresh columns move now
     layer, optimizer, step, _ = trained(rank=2, alpha=4.0)
-    resize(layer, 5, 4.0, optimizer, generator())
-    resize(layer, 2, 4.0, optimizer, generator())
+    resize(layer, 5, 4.0 / 5, optimizer, generator())
+    resize(layer, 2, 4.0 / 2, optimizer, generator())
     assert step() == pytest.approx(before, rel=1e-10)
 
 
 def test_shrinking_before_the_first_step_leaves_an_adapter_that_can_learn():
     """ΔW = 0 has no directions to keep; zero beside zero would never move."""
     layer, optimizer, step, _ = trained(steps=0)
-    done = resize(layer, 2, 8.0, optimizer, generator())
+    done = resize(layer, 2, 8.0 / 2, optimizer, generator())
     assert (done.fresh, done.discarded) == (2, 0.0)
     assert layer.lora_A.any()
     step()
@@ -202,7 +203,7 @@ def test_shrinking_before_the_first_step_leaves_an_adapter_that_can_learn():
 def test_rank_is_capped_by_the_shape():
     layer, optimizer, _, _ = trained()
     before = layer.delta_weight().detach()
-    done = resize(layer, 64, 8.0, optimizer, generator())
+    done = resize(layer, 64, 8.0 / 64, optimizer, generator())
     assert done.new_rank == 10
     assert layer.scaling == 8.0 / 64
     torch.testing.assert_close(layer.delta_weight(), before)

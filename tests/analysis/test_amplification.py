@@ -6,26 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lora_lab.adapters import LoRALayer
+from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.analysis.amplification import amplification, random_projection
+from lora_lab.analysis.subspace import delta_directions
 from lora_lab.errors import AdapterError
-
-RANDOM = torch.Generator().manual_seed(7)
-
-
-@pytest.fixture(autouse=True)
-def _same_draws_in_any_order():
-    RANDOM.manual_seed(7)
-
-
-def randn(*shape):
-    return torch.randn(*shape, generator=RANDOM, dtype=torch.float64)
-
-
-def basis(n, p):
-    return torch.linalg.qr(randn(n, p)).Q
 
 
 def layer(A, B, scaling=1.0):
@@ -51,22 +39,21 @@ def test_a_single_direction_of_a_diagonal(i, c, dtype):
     assert result.rank == 1
 
 
-def test_against_the_dense_definition_and_blind_to_the_gauge():
-    W, A, B = randn(40, 30), randn(5, 30), randn(40, 5)
+def test_against_the_dense_definition_and_blind_to_the_gauge(draw):
+    W, A, B = draw.randn(40, 30), draw.randn(5, 30), draw.randn(40, 5)
     U, sigma, Vh = torch.linalg.svd(0.25 * B @ A)
     result = amplification(W, layer(A, B, 0.25))
     inside = float((U[:, :5].mT @ W @ Vh[:5].mT).norm())
     assert result.projection == pytest.approx(inside, rel=1e-12)
     assert result.factor == pytest.approx(float(sigma.norm()) / inside, rel=1e-12)
-    M = 3 * basis(5, 5) + torch.eye(5).double()
-    moved = amplification(W, layer(M @ A, B @ torch.linalg.inv(M), 0.25))
+    moved = amplification(W, draw.gauged(layer(A, B, 0.25)))
     assert dataclasses.astuple(moved) == pytest.approx(dataclasses.astuple(result), rel=1e-10)
 
 
 @pytest.mark.parametrize("rank", [1, 4, 12])
-def test_the_controls(rank):
+def test_the_controls(draw, rank):
     """ΔW along W's own top directions meets the first control; random ones meet the second."""
-    W = randn(30, 24)
+    W = draw.randn(30, 24)
     U, sigma, Vh = torch.linalg.svd(W, full_matrices=False)
     top = amplification(W, layer(Vh[:rank], U[:, :rank]))
     assert top.projection == pytest.approx(top.top_of_W, rel=1e-12)
@@ -76,7 +63,7 @@ def test_the_controls(rank):
         assert again.top_of_W == pytest.approx(top.top_of_W, rel=1e-6)
 
     draws = [
-        amplification(W, layer(randn(rank, 24), randn(30, rank)), sigma).projection ** 2
+        amplification(W, layer(draw.randn(rank, 24), draw.randn(30, rank)), sigma).projection ** 2
         for _ in range(400 if rank == 1 else 200)
     ]
     scatter = 0.1 if rank > 1 else 0.3  # a single direction: χ² of one degree of freedom
@@ -102,22 +89,22 @@ def test_the_factor_of_table_7(delta, inside, printed):
 
 
 UNDEFINED = {
-    "B = 0": layer(randn(3, 6), torch.zeros(8, 3)),
-    "A = 0": layer(torch.zeros(3, 6), randn(8, 3)),
-    "α = 0": layer(randn(3, 6), randn(8, 3), 0.0),
+    "B = 0": layer(torch.ones(3, 6), torch.zeros(8, 3)),
+    "A = 0": layer(torch.zeros(3, 6), torch.ones(8, 3)),
+    "α = 0": layer(torch.ones(3, 6), torch.ones(8, 3), 0.0),
 }
 
 
 @pytest.mark.parametrize("case", UNDEFINED)
-def test_no_change_has_no_factor(case):
-    result = amplification(randn(8, 6), UNDEFINED[case])
+def test_no_change_has_no_factor(draw, case):
+    result = amplification(draw.randn(8, 6), UNDEFINED[case])
     assert result.delta_norm == result.rank == 0
     for name in ("factor", "projection", "top_of_W", "random"):
         assert math.isnan(getattr(result, name))
 
 
-def test_directions_that_W_does_not_have_give_nan_and_never_infinity():
-    U, V = basis(20, 20), basis(16, 16)
+def test_directions_that_W_does_not_have_give_nan_and_never_infinity(draw):
+    U, V = draw.basis(20, 20), draw.basis(16, 16)
     W = U[:, :8] @ V[:, :8].mT
     for base in (W, torch.zeros(20, 16)):
         result = amplification(base, layer(V[:, 8:10].mT, U[:, 8:10]))
@@ -125,23 +112,23 @@ def test_directions_that_W_does_not_have_give_nan_and_never_infinity():
         assert result.delta_norm == pytest.approx(math.sqrt(2))
 
 
-def test_new_columns_of_a_grown_rank_take_no_part():
-    W, A, B = randn(20, 16), randn(3, 16), randn(20, 3)
-    grown = layer(torch.cat([A, randn(2, 16)]), torch.cat([B, torch.zeros(20, 2)], 1))
+def test_new_columns_of_a_grown_rank_take_no_part(draw):
+    W, A, B = draw.randn(20, 16), draw.randn(3, 16), draw.randn(20, 3)
+    grown = layer(torch.cat([A, draw.randn(2, 16)]), torch.cat([B, torch.zeros(20, 2)], 1))
     assert dataclasses.astuple(amplification(W, grown)) == pytest.approx(
         dataclasses.astuple(amplification(W, layer(A, B))), rel=1e-10
     )
 
 
-def test_a_live_layer_is_read_like_its_weights():
-    live = LoRALayer(torch.nn.Linear(16, 20), "fc", 3, 6.0, "kaiming", RANDOM)
-    live.lora_B.data.normal_(generator=RANDOM)
+def test_a_live_layer_is_read_like_its_weights(draw):
+    live = LoRALayer(torch.nn.Linear(16, 20), "fc", 3, 6.0, "kaiming", draw.generator)
+    live.lora_B.data.normal_(generator=draw.generator)
     W = live.base_layer.weight
     assert amplification(W, live) == amplification(W, live.layer_weights())
 
 
-def test_autocast_changes_nothing():
-    W, one = randn(20, 16).float(), layer(randn(3, 16).float(), randn(20, 3).float())
+def test_autocast_changes_nothing(draw):
+    W, one = draw.randn(20, 16).float(), layer(draw.randn(3, 16).float(), draw.randn(20, 3).float())
     plain = amplification(W, one)
     with torch.autocast("cpu", torch.bfloat16):
         assert amplification(W, one) == plain
@@ -169,3 +156,30 @@ def test_what_does_not_fit_is_refused_by_name(case):
     W, one, sigma, message = REFUSED[case]
     with pytest.raises(AdapterError, match=message):
         amplification(W, one, sigma)
+
+
+@pytest.mark.parametrize(
+    ("variant", "init"), [("dora", "kaiming"), ("full", "kaiming"), ("lora", "pissa")]
+)
+def test_the_real_delta_of_every_variant(variant, init):
+    """ΔW is 0 before any training, whatever the factors hold, and W' − W after it."""
+    model = nn.ModuleDict({"fc": nn.Linear(12, 9, dtype=torch.float64)})
+    layer = inject(model, variant=variant, init=init, rank=2)["fc"]
+    W = layer.matrix
+    assert amplification(W, layer).rank == 0
+    with torch.no_grad():
+        for p in layer.adapter_parameters():
+            p += 0.1 * torch.randn_like(p)
+    delta = layer.weight.detach() - W
+    found = amplification(W, layer)
+    assert found.delta_norm == pytest.approx(delta.norm().item(), rel=1e-10)
+    U, sigma, Vh = delta_directions(layer)
+    torch.testing.assert_close((U * sigma) @ Vh, delta, rtol=1e-10, atol=1e-12)
+    assert len(sigma) == (4 if init == "pissa" else 9)
+
+
+def test_dora_without_its_base_has_no_delta(draw):
+    A, B = draw.randn(2, 6), draw.randn(5, 2)
+    weights = LayerWeights("fc", A, B, 2.0, 1.0, magnitude=draw.randn(5))
+    with pytest.raises(AdapterError, match="Layer fc: the ΔW of DoRA needs the base"):
+        delta_directions(weights)

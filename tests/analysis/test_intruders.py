@@ -7,44 +7,29 @@ from lora_lab.adapters.weights import LayerWeights
 from lora_lab.analysis.intruders import intruder_dimensions
 from lora_lab.errors import AdapterError
 
-RANDOM = torch.Generator().manual_seed(5)
-
-
-@pytest.fixture(autouse=True)
-def _same_draws_in_any_order():
-    RANDOM.manual_seed(5)
-
-
-def randn(*shape):
-    return torch.randn(*shape, generator=RANDOM, dtype=torch.float64)
-
-
-def basis(n, p):
-    return torch.linalg.qr(randn(n, p)).Q
-
 
 def layer(A, B, scaling=1.0):
     return LayerWeights("fc", A, B, alpha=scaling * A.shape[0], scaling=scaling)
 
 
-def graded(out=40, into=32):
+def graded(draw, out=40, into=32):
     """W with σ = 32, 31, …, 1, and its singular vectors."""
-    U, V = basis(out, into), basis(into, into)
+    U, V = draw.basis(out, into), draw.basis(into, into)
     return (U * torch.arange(into, 0, -1)) @ V.mT, U, V
 
 
-def test_no_change_brings_no_intruder():
-    W, _, _ = graded()
-    found = intruder_dimensions(W, layer(randn(3, 32), torch.zeros(40, 3)), epsilon=1 - 1e-9)
+def test_no_change_brings_no_intruder(draw):
+    W, _, _ = graded(draw)
+    found = intruder_dimensions(W, layer(draw.randn(3, 32), torch.zeros(40, 3)), epsilon=1 - 1e-9)
     assert found.indices == found.similarity == found.sigma == ()
     assert found.checked == 10
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_planted_direction_is_found(sign, dtype):
+def test_a_planted_direction_is_found(draw, sign, dtype):
     """An even mixture of all of W's left vectors, far stronger than W: cos = 1/√32 to each."""
-    W, U, V = graded()
+    W, U, V = graded(draw)
     planted = layer(
         V[:, :1].mT.to(dtype), U.mean(1, keepdim=True).mul(32**0.5).to(dtype), sign * 1e6
     )
@@ -54,16 +39,16 @@ def test_a_planted_direction_is_found(sign, dtype):
     assert found.sigma[0] == pytest.approx(1e6, rel=1e-2)
 
 
-def test_a_stronger_old_direction_is_none():
+def test_a_stronger_old_direction_is_none(draw):
     """ΔW along W's weakest vector, which lands first: a similarity of 1, found only among all."""
-    W, U, V = graded()
+    W, U, V = graded(draw)
     for sign in (1, -1):
         amplified = layer(V[:, -1:].mT, U[:, -1:], sign * 100.0)
         assert intruder_dimensions(W, amplified, epsilon=0.999).indices == ()
 
 
-def test_a_direction_outside_the_range_of_W_is_like_nothing():
-    U, V = basis(20, 20), basis(16, 16)
+def test_a_direction_outside_the_range_of_W_is_like_nothing(draw):
+    U, V = draw.basis(20, 20), draw.basis(16, 16)
     new = layer(V[:, 8:9].mT, U[:, 8:9], 6.5)
     W = (U[:, :8] * torch.arange(8, 0, -1)) @ V[:, :8].mT
     found = intruder_dimensions(W, new, k=50)
@@ -77,8 +62,8 @@ def test_a_direction_outside_the_range_of_W_is_like_nothing():
 
 @pytest.mark.parametrize("strength", [0.5, 3.0, 30.0])
 @pytest.mark.parametrize("k", [1, 10, 100])
-def test_as_peft_selects_them(k, strength):
-    W, A, B = randn(24, 30), randn(3, 30), randn(24, 3)
+def test_as_peft_selects_them(draw, k, strength):
+    W, A, B = draw.randn(24, 30), draw.randn(3, 30), draw.randn(24, 3)
     one = layer(A, B, strength)
     U_base, _, _ = torch.linalg.svd(W, full_matrices=False)
     U_merged, S_merged, _ = torch.linalg.svd(W + one.delta_weight(), full_matrices=False)
@@ -89,8 +74,7 @@ def test_as_peft_selects_them(k, strength):
     assert found.similarity == pytest.approx(cosine[expected].tolist(), abs=1e-10)
     assert found.sigma == pytest.approx(S_merged[expected].tolist(), rel=1e-10)
     assert found.checked == min(k, 24)
-    M = 3 * basis(3, 3) + torch.eye(3).double()
-    moved = intruder_dimensions(W, layer(M @ A, B @ torch.linalg.inv(M), strength), k)
+    moved = intruder_dimensions(W, draw.gauged(one), k)
     assert moved.similarity == pytest.approx(found.similarity, abs=1e-9)
 
 

@@ -18,30 +18,9 @@ from lora_lab.analysis.subspace import (
 )
 from lora_lab.errors import AdapterError
 
-RANDOM = torch.Generator().manual_seed(11)
-
-
-@pytest.fixture(autouse=True)
-def _same_draws_in_any_order():
-    RANDOM.manual_seed(11)
-
-
-def randn(*shape):
-    return torch.randn(*shape, generator=RANDOM, dtype=torch.float64)
-
-
-def basis(n, p):
-    return torch.linalg.qr(randn(n, p)).Q
-
 
 def layer(A, B, scaling=0.5, name="fc"):
     return LayerWeights(name, A, B, alpha=scaling * A.shape[0], scaling=scaling)
-
-
-def gauged(one):
-    """The same adapter in other factors: A → M·A, B → B·M⁻¹."""
-    M = 3 * basis(one.rank, one.rank) + torch.eye(one.rank, dtype=torch.float64)
-    return layer(M @ one.lora_A, one.lora_B @ torch.linalg.inv(M), one.scaling)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +33,8 @@ def gauged(one):
     ],
 )
 @pytest.mark.parametrize("scaling", [0.5, -2.0])
-def test_singular_factors_are_the_svd_of_the_product(out, into, rank, dtype, scaling):
-    A, B = randn(rank, into).to(dtype), randn(out, rank).to(dtype)
+def test_singular_factors_are_the_svd_of_the_product(draw, out, into, rank, dtype, scaling):
+    A, B = draw.randn(rank, into).to(dtype), draw.randn(out, rank).to(dtype)
     delta = scaling * B.double() @ A.double()
     with torch.autocast("cpu", torch.bfloat16):
         U, sigma, Vh = singular_factors(A, B, scaling)
@@ -70,16 +49,16 @@ def test_singular_factors_are_the_svd_of_the_product(out, into, rank, dtype, sca
     torch.testing.assert_close((U * sigma) @ Vh, delta, rtol=0, atol=1e-13 * float(dense[0]))
 
 
-def test_phi_of_equal_and_of_orthogonal_subspaces():
-    Q = basis(50, 12)
+def test_phi_of_equal_and_of_orthogonal_subspaces(draw):
+    Q = draw.basis(50, 12)
     torch.testing.assert_close(similarity(Q, Q).diagonal(), torch.ones(12).double())
     torch.testing.assert_close(similarity(Q[:, :4], Q)[:, 3:], torch.ones(4, 9).double())
     assert similarity(Q[:, :5], Q[:, 5:]).max() < 1e-28
 
 
 @pytest.mark.parametrize(("n", "p", "q"), [(30, 4, 7), (30, 20, 20), (9, 9, 1)])
-def test_phi_is_the_mean_of_cos_squared_of_the_principal_angles(n, p, q):
-    X, Y = basis(n, p), basis(n, q)
+def test_phi_is_the_mean_of_cos_squared_of_the_principal_angles(draw, n, p, q):
+    X, Y = draw.basis(n, p), draw.basis(n, q)
     phi = similarity(X, Y)
     assert phi.shape == (p, q)
     assert ((phi >= 0) & (phi <= 1)).all()
@@ -89,9 +68,9 @@ def test_phi_is_the_mean_of_cos_squared_of_the_principal_angles(n, p, q):
         assert float(phi[i - 1, j - 1]) == pytest.approx(np.mean(np.cos(angles) ** 2), abs=1e-12)
 
 
-def test_phi_in_the_metric_form_and_not_as_appendix_G_prints_it():
+def test_phi_in_the_metric_form_and_not_as_appendix_G_prints_it(draw):
     p = 5
-    X, Y = basis(20, p), basis(20, p)
+    X, Y = draw.basis(20, p), draw.basis(20, p)
     d2 = p - float(torch.linalg.svdvals(X.mT @ Y).square().sum())
     assert float(similarity(X, Y)[-1, -1]) == pytest.approx(1 - d2 / p, abs=1e-13)
     assert float(similarity(X, Y)[-1, -1]) != pytest.approx((1 - d2) / p, abs=0.1)
@@ -99,41 +78,43 @@ def test_phi_in_the_metric_form_and_not_as_appendix_G_prints_it():
 
 
 @pytest.mark.parametrize(("i", "j"), [(1, 1), (2, 6), (6, 2), (6, 6)])
-def test_random_subspaces_agree_as_much_as_the_control_says(i, j):
+def test_random_subspaces_agree_as_much_as_the_control_says(draw, i, j):
     n = 40
-    draws = torch.stack([similarity(basis(n, i), basis(n, j))[-1, -1] for _ in range(200)])
+    draws = torch.stack(
+        [similarity(draw.basis(n, i), draw.basis(n, j))[-1, -1] for _ in range(200)]
+    )
     error = float(draws.std()) / len(draws) ** 0.5
     assert abs(float(draws.mean()) - random_similarity(i, j, n)) <= 3 * error
 
 
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", ["kaiming", "gaussian", "normal"])
 def test_one_seed_makes_a_figure_3_before_any_training(init):
-    def draw(rank, seed):
-        return INITS[init](rank, 256, rank, torch.Generator().manual_seed(seed))
+    def start(rank, seed):
+        return INITS[init].rows(rank, 256, rank, torch.Generator().manual_seed(seed))
 
-    same = similarity_of_A(draw(8, 1), draw(64, 1))
-    other = similarity_of_A(draw(8, 1), draw(64, 2))
+    same = similarity_of_A(start(8, 1), start(64, 1))
+    other = similarity_of_A(start(8, 1), start(64, 2))
     assert same.shape == other.shape == (8, 64)
     assert float(same[-1, -1]) == pytest.approx(1, abs=1e-12)
     assert float(other[-1, -1]) == pytest.approx(random_similarity(8, 64, 256), abs=0.04)
 
 
-def test_the_map_of_delta_is_blind_to_the_gauge_and_the_map_of_A_is_not():
-    first, second = (layer(randn(r, 30), randn(40, r)) for r in (4, 7))
+def test_the_map_of_delta_is_blind_to_the_gauge_and_the_map_of_A_is_not(draw):
+    first, second = (layer(draw.randn(r, 30), draw.randn(40, r)) for r in (4, 7))
     for side in ("left", "right"):
         phi = similarity_of_delta(first, second, side)
-        moved = similarity_of_delta(gauged(first), gauged(second), side)
+        moved = similarity_of_delta(draw.gauged(first), draw.gauged(second), side)
         torch.testing.assert_close(moved, phi, rtol=0, atol=1e-10)
     of_A = similarity_of_A(first.lora_A, second.lora_A)
-    moved = similarity_of_A(gauged(first).lora_A, gauged(second).lora_A)
+    moved = similarity_of_A(draw.gauged(first).lora_A, draw.gauged(second).lora_A)
     assert (of_A - moved).abs().max() > 1e-2
     torch.testing.assert_close(moved[-1, -1], of_A[-1, -1], rtol=1e-10, atol=0)  # row spaces
     torch.testing.assert_close(of_A[-1, -1], similarity_of_delta(first, second)[-1, -1])
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_the_sides_are_those_of_the_dense_svd(side):
-    first, second = (layer(randn(r, 30), randn(40, r)) for r in (4, 7))
+def test_the_sides_are_those_of_the_dense_svd(draw, side):
+    first, second = (layer(draw.randn(r, 30), draw.randn(40, r)) for r in (4, 7))
     bases = []
     for one in (first, second):
         U, _, Vh = torch.linalg.svd(one.delta_weight(), full_matrices=False)
@@ -142,10 +123,10 @@ def test_the_sides_are_those_of_the_dense_svd(side):
     torch.testing.assert_close(phi, similarity(*bases), rtol=0, atol=1e-12)
 
 
-def test_directions_that_are_not_there_are_nan():
-    full = layer(randn(3, 20), randn(20, 3))
-    grown = layer(randn(5, 20), torch.cat([randn(20, 2), torch.zeros(20, 3).double()], 1))
-    fresh = layer(randn(2, 20), torch.zeros(20, 2).double())
+def test_directions_that_are_not_there_are_nan(draw):
+    full = layer(draw.randn(3, 20), draw.randn(20, 3))
+    grown = layer(draw.randn(5, 20), torch.cat([draw.randn(20, 2), torch.zeros(20, 3).double()], 1))
+    fresh = layer(draw.randn(2, 20), torch.zeros(20, 2).double())
     phi = similarity_of_delta(full, grown)
     assert phi.shape == (3, 5)
     assert torch.equal(phi.isnan().all(0), torch.tensor([0, 0, 1, 1, 1], dtype=torch.bool))
@@ -155,11 +136,11 @@ def test_directions_that_are_not_there_are_nan():
 
 
 @pytest.mark.parametrize("theta", [0.0, 1e-14, 1e-10, 1e-8, 1e-3, 0.7854, 1.5, np.pi / 2 - 1e-10])
-def test_a_known_angle(theta):
-    Q = basis(30, 8)
+def test_a_known_angle(draw, theta):
+    Q = draw.basis(30, 8)
     Y = Q[:, :4].clone()
     Y[:, 0] = np.cos(theta) * Q[:, 0] + np.sin(theta) * Q[:, 6]
-    mixed = Y @ randn(4, 4)  # another basis of the same span
+    mixed = Y @ draw.randn(4, 4)  # another basis of the same span
     angles = principal_angles(Q[:, :5], mixed)
     assert angles.shape == (4,)
     np.testing.assert_allclose(angles, [theta, 0, 0, 0], rtol=0, atol=1e-13)
@@ -167,37 +148,38 @@ def test_a_known_angle(theta):
 
 @pytest.mark.parametrize("turn", [1.0, 1e-4, 1e-9, 1e-13])
 @pytest.mark.parametrize(("p", "q"), [(4, 4), (3, 9), (9, 3), (18, 17)])
-def test_angles_are_those_of_scipy(p, q, turn):
-    X, rest = randn(20, p), randn(20, q)
+def test_angles_are_those_of_scipy(draw, p, q, turn):
+    X, rest = draw.randn(20, p), draw.randn(20, q)
     Y = torch.cat([X, rest], 1)[:, :q] + turn * rest
     angles = principal_angles(X, Y)
     np.testing.assert_allclose(angles, subspace_angles(X.numpy(), Y.numpy()), rtol=0, atol=1e-12)
 
 
-def graded(power, n=192):
-    return (basis(n, n) * torch.arange(1, n + 1).double() ** -power) @ basis(n, n).mT
+def graded(draw, power, n=192):
+    return draw.with_sigma(torch.arange(1, n + 1).double() ** -power, n, n)
 
 
 TRUST = {
-    "1/i": (lambda: graded(1.0), True),
-    "1/√i": (lambda: graded(0.5), True),
-    "1/√i in float32": (lambda: graded(0.5).float(), True),
-    "12 equal values, and a gap": (lambda: basis(90, 12) @ basis(60, 12).mT, True),
-    "Gaussian": (lambda: randn(512, 512), False),
-    "Gaussian, wide": (lambda: randn(100, 300), False),
-    "Gaussian, decomposed exactly": (lambda: randn(48, 40), False),
-    "Gaussian, all of it": (lambda: randn(12, 300), False),
-    "untrained": (lambda: INITS["kaiming"](256, 256, 1, RANDOM), False),
-    "equal values, cut amid them": (lambda: basis(90, 30) @ basis(60, 30).mT, False),
-    "rank below k": (lambda: randn(90, 3) @ randn(3, 60), False),
-    "zero": (lambda: torch.zeros(90, 60), False),
+    "1/i": (lambda draw: graded(draw, 1.0), True),
+    "1/√i": (lambda draw: graded(draw, 0.5), True),
+    "1/√i in float32": (lambda draw: graded(draw, 0.5).float(), True),
+    "1/i in bfloat16": (lambda draw: graded(draw, 1.0).bfloat16(), True),
+    "12 equal values, and a gap": (lambda draw: draw.with_sigma(torch.ones(12), 90, 60), True),
+    "Gaussian": (lambda draw: draw.randn(512, 512), False),
+    "Gaussian, wide": (lambda draw: draw.randn(100, 300), False),
+    "Gaussian, decomposed exactly": (lambda draw: draw.randn(48, 40), False),
+    "Gaussian, all of it": (lambda draw: draw.randn(12, 300), False),
+    "untrained": (lambda draw: INITS["kaiming"].rows(256, 256, 1, draw.generator), False),
+    "equal values, cut amid them": (lambda draw: draw.with_sigma(torch.ones(30), 90, 60), False),
+    "rank below k": (lambda draw: draw.randn(90, 3) @ draw.randn(3, 60), False),
+    "zero": (lambda draw: torch.zeros(90, 60), False),
 }
 
 
 @pytest.mark.parametrize("case", TRUST)
-def test_a_randomised_subspace_is_trusted_only_where_it_is_right(case):
+def test_a_randomised_subspace_is_trusted_only_where_it_is_right(draw, case):
     make, trusted = TRUST[case]
-    W, k = make(), 12
+    W, k = make(draw), 12
     state = torch.get_rng_state()
     top = top_subspace(W, k, seed=0)
     assert torch.equal(torch.get_rng_state(), state)
@@ -210,8 +192,8 @@ def test_a_randomised_subspace_is_trusted_only_where_it_is_right(case):
         assert top.gap == pytest.approx(float(1 - sigma[k] / sigma[k - 1]), abs=1e-4)
 
 
-def test_the_algorithm_is_that_of_torch():
-    W = randn(80, 50)
+def test_the_algorithm_is_that_of_torch(draw):
+    W = draw.randn(80, 50)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         U, sigma, _ = torch.svd_lowrank(W, q=24, niter=4)
@@ -265,11 +247,32 @@ def test_a_side_that_is_none():
         similarity_of_delta(GOOD, GOOD, side="top")
 
 
+WIDENED = {
+    "singular_factors": lambda A, B: singular_factors(A, B, 0.5),
+    "similarity_of_A": lambda A, B: similarity_of_A(A, A[:2]),
+    "similarity_of_delta": lambda A, B: similarity_of_delta(layer(A, B), layer(A[1:], B[:, 1:])),
+    "principal_angles": lambda A, B: principal_angles(A.mT, A[:2].mT),
+    "top_subspace": lambda A, B: top_subspace(A, 1, 0),
+}
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
-def test_half_precision_and_parameters_are_widened(dtype):
-    A = torch.nn.Parameter(randn(3, 20).to(dtype))
-    X = basis(20, 3).to(dtype)
-    assert similarity_of_A(A, A).dtype == similarity(X, X).dtype == torch.float64
-    assert not similarity_of_A(A, A).requires_grad
-    assert principal_angles(A.mT, A.mT).max() < 1e-14
-    assert top_subspace(A, 1, 0).sigma.dtype == torch.float64
+@pytest.mark.parametrize("case", WIDENED)
+def test_half_precision_and_parameters_are_widened_also_under_autocast(draw, case, dtype):
+    """torch decomposes neither; what comes out is that of the same numbers in float64."""
+    A, B = (torch.nn.Parameter(draw.randn(*s).to(dtype)) for s in ((3, 20), (30, 3)))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = WIDENED[case](A, B)
+    wide = WIDENED[case](A.detach().double(), B.detach().double())
+    torch.testing.assert_close(found, wide, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("dtype", "off"), [(torch.float32, 1e-6), (torch.bfloat16, 3e-2)], ids=str)
+def test_phi_of_rounded_bases(draw, dtype, off):
+    X, Y = draw.basis(50, 8), draw.basis(50, 6)
+    phi = similarity(X.to(dtype), Y.to(dtype))
+    assert phi.dtype == torch.float64
+    torch.testing.assert_close(phi, similarity(X, Y), rtol=0, atol=off)
+    torch.testing.assert_close(
+        similarity(X.to(dtype), X.to(dtype)).diagonal(), torch.ones(8).double(), rtol=0, atol=off
+    )

@@ -1,33 +1,57 @@
 """Time and memory of a training step against the floor and against peft, interleaved.
 
-    python tests/benchmarks/bench_step.py MODEL_FOLDER [BATCHxTOKENS ...] [--rank R] [--rounds N]
+    python tests/benchmarks/bench_step.py [MODEL_FOLDER ...] [--sizes 4x128 ...] [--ranks 8 ...]
+        [--rounds 9] [--memory] [--device cuda] [--dtype bfloat16] [--compile]
 
 The floor is what no adapter can avoid: the frozen model's forward and the backward through its
-activations. Every round runs each contender once, in turn, in this one process; medians of the
-rounds are printed as ratios to the floor. MODEL_FOLDER is a Hugging Face folder of a causal
-language model; without it the digits MLP is timed, where Python's overhead rules.
+activations. All contenders share the base's tensors; every round runs each of them once, in an
+order that turns, in this one process; printed are medians over the rounds of the ratio to the
+floor in the same round. MODEL_FOLDER is a Hugging Face folder of a language model (causal, or an
+encoder); without one the digits MLP is timed, where Python's overhead rules. With --memory each
+contender takes its steps in a process of its own, and the peak beyond the loaded model is printed.
 """
 
 import argparse
 import copy
+import json
 import statistics
+import subprocess
+import sys
 import time
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 
-from lora_lab.adapters.inject import find_targets, inject
+from lora_lab.adapters.inject import inject
+from lora_lab.adapters.targets import find_targets
 from lora_lab.presets import get_preset
 from lora_lab.tasks import TASKS
 
 
+@dataclass
+class Workload:
+    """A frozen base, what a step computes, and the floor's version of it."""
+
+    base: nn.Module
+    loss: Any  # model → loss
+    floor: Any  # the same, with a gradient for the activations alone
+
+
+@dataclass
 class Contender:
     """A model and the step that is timed; the floor has nothing to train."""
 
-    def __init__(self, model, loss, trained: bool) -> None:
-        self.model, self.loss, self.times = model, loss, []
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True) if trained else None
+    model: nn.Module
+    loss: Any
+    device: torch.device
+    times: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        trained = self.parameters
+        self.optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True) if trained else None
 
     def step(self) -> None:
         began = time.perf_counter()
@@ -35,87 +59,153 @@ class Contender:
         if self.optimizer is not None:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         self.times.append(time.perf_counter() - began)
 
 
-def peft_model(model: nn.Module, targets: list[str], rank: int) -> nn.Module:
-    import peft
+def contender(name: str, work: Workload, rank: int, asked: argparse.Namespace) -> Contender:
+    """`floor`, `peft` or `ours` on the workload; the base's tensors are shared, not copied."""
+    device = torch.device(asked.device)
+    if name == "floor":
+        return Contender(compiled(work.base, asked), work.floor, device)
+    shared = {id(t): t for t in (*work.base.parameters(), *work.base.buffers())}
+    model = copy.deepcopy(work.base, shared)
+    targets = list(find_targets(model))
+    if name == "ours":
+        inject(model, rank=rank, alpha=2.0 * rank, targets=targets)
+    else:
+        import peft
 
-    return peft.get_peft_model(
-        model, peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
+        config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
+        model = peft.get_peft_model(model, config)
+    return Contender(compiled(model, asked), work.loss, device)
+
+
+def compiled(model: nn.Module, asked: argparse.Namespace) -> nn.Module:
+    return torch.compile(model) if asked.compile else model
+
+
+def language_model(folder: str, size: str, asked: argparse.Namespace) -> Workload:
+    """A causal language model's own loss, or an encoder's mean square, on random tokens."""
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+    batch, tokens = map(int, size.split("x"))
+    decoder = "ForCausalLM" in str(AutoConfig.from_pretrained(folder).architectures)
+    kind = AutoModelForCausalLM if decoder else AutoModel
+    base = kind.from_pretrained(folder, dtype=getattr(torch, asked.dtype)).to(asked.device).train()
+    base.requires_grad_(False)
+    ids = torch.randint(0, base.config.vocab_size, (batch, tokens), device=asked.device)
+    embedded = base.get_input_embeddings()(ids).detach().requires_grad_()
+
+    def loss(model: nn.Module, **inputs: torch.Tensor) -> torch.Tensor:
+        inputs = inputs or {"input_ids": ids}
+        if decoder:
+            return model(**inputs, labels=ids).loss
+        return model(**inputs).last_hidden_state.square().mean()
+
+    return Workload(base, loss, lambda model: loss(model, inputs_embeds=embedded))
+
+
+def digits() -> Workload:
+    task = TASKS["digits"].open(get_preset("digits").config)
+    base = task.base_model().requires_grad_(False)
+    images, labels = next(task.batches(32, 0))
+    floating = images.clone().requires_grad_()
+    entropy = nn.functional.cross_entropy
+    return Workload(
+        base,
+        lambda model: entropy(model(images), labels),
+        lambda model: entropy(model(floating), labels),
     )
 
 
-def contenders(base: nn.Module, targets: list[str], rank: int, loss, floor_loss):
-    """Floor, peft and ours on copies of one frozen base."""
-    base.requires_grad_(False)
-    ours = copy.deepcopy(base)
-    inject(ours, rank=rank, alpha=2.0 * rank, targets=tuple(targets))
-    return {
-        "floor": Contender(base, floor_loss, trained=False),
-        "peft": Contender(peft_model(copy.deepcopy(base), targets, rank), loss, trained=True),
-        "ours": Contender(ours, loss, trained=True),
+def workload(folder: str, size: str, asked: argparse.Namespace) -> Workload:
+    torch.manual_seed(0)
+    return language_model(folder, size, asked) if folder else digits()
+
+
+def compare(folder: str, size: str, rank: int, asked: argparse.Namespace) -> None:
+    work = workload(folder, size, asked)
+    names = ["floor", "peft", "ours"]
+    found = {name: contender(name, work, rank, asked) for name in names}
+    steps = 1 if folder else 50  # a small net's step is too short for one look at the clock
+    for turn in range(asked.rounds + 2):
+        order = names[turn % 3 :] + names[: turn % 3]
+        for name in order:
+            for _ in range(steps):
+                found[name].step()
+    per_round = {
+        name: [sum(c.times[i : i + steps]) / steps for i in range(2 * steps, len(c.times), steps)]
+        for name, c in found.items()
     }
 
+    def ratio(a: str, b: str) -> float:
+        pairs = zip(per_round[a], per_round[b], strict=True)
+        return statistics.median(x / y for x, y in pairs)
 
-def language_model(folder: str, batch: int, tokens: int, rank: int):
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    head = base.get_output_embeddings()
-    targets = [name for name, layer in find_targets(base).items() if layer is not head]
-    ids = torch.randint(0, base.config.vocab_size, (batch, tokens))
-    embedded = base.get_input_embeddings()(ids).detach().requires_grad_()
-
-    def loss(model):
-        return model(input_ids=ids, labels=ids).loss
-
-    def floor(model):
-        return model(inputs_embeds=embedded, labels=ids).loss
-
-    return contenders(base, targets, rank, loss, floor)
+    label = f"{folder.rstrip('/').rsplit('/', 1)[-1] or 'digits MLP'} {size} r{rank}"
+    floor = 1000 * statistics.median(per_round["floor"])
+    print(
+        f"{label:28} floor {floor:9.2f} ms   peft {ratio('peft', 'floor'):.3f}×   "
+        f"ours {ratio('ours', 'floor'):.3f}×   ours/peft {ratio('ours', 'peft'):.3f}",
+        flush=True,
+    )
+    if asked.memory:
+        print(f"{'':28} peak beyond the model, MB: {memory(folder, size, rank, asked)}", flush=True)
 
 
-def digits(rank: int):
-    task = TASKS["digits"].open(get_preset("digits").config)
-    base = task.base_model()
-    images, labels = next(task.batches(32, 0))
-    floating = images.clone().requires_grad_()
-
-    def loss(model):
-        return nn.functional.cross_entropy(model(images), labels)
-
-    def floor(model):
-        return nn.functional.cross_entropy(model(floating), labels)
-
-    return contenders(base, list(find_targets(base)), rank, loss, floor)
+def memory(folder: str, size: str, rank: int, asked: argparse.Namespace) -> str:
+    """Peak of three steps beyond the loaded model, per contender, each in a fresh process."""
+    peaks = {}
+    for name in ("floor", "peft", "ours"):
+        words = [sys.executable, __file__, folder, "--sizes", size, "--ranks", str(rank), "--peak",
+                 name, "--device", asked.device, "--dtype", asked.dtype]  # fmt: skip
+        answer = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        peaks[name] = json.loads(answer.splitlines()[-1])
+    return "   ".join(f"{name} {peak / 1e6:.0f}" for name, peak in peaks.items())
 
 
-def report(name: str, found: dict[str, Contender], rounds: int) -> None:
-    for _ in range(rounds + 2):
-        for contender in found.values():
-            contender.step()
-    medians = {k: statistics.median(c.times[2:]) for k, c in found.items()}
-    floor = medians["floor"]
-    shown = "  ".join(f"{k} {1000 * m:9.2f} ms = {m / floor:.2f}×" for k, m in medians.items())
-    print(f"{name:24} {shown}   ours/peft {medians['ours'] / medians['peft']:.2f}")
+def peak(folder: str, size: str, rank: int, asked: argparse.Namespace) -> int:
+    one = contender(asked.peak, workload(folder, size, asked), rank, asked)
+    on_gpu = one.device.type == "cuda"
+    before = torch.cuda.memory_allocated() if on_gpu else resident("VmRSS")
+    for _ in range(3):
+        one.step()
+    return (torch.cuda.max_memory_allocated() if on_gpu else resident("VmHWM")) - before
+
+
+def resident(key: str) -> int:
+    """Bytes of this process's memory in RAM, now (VmRSS) or at most so far (VmHWM); Linux."""
+    with open("/proc/self/status") as lines:
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?")
-    parser.add_argument("sizes", nargs="*", default=[])
-    parser.add_argument("--rank", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("models", nargs="*", default=[""])
+    parser.add_argument("--sizes", nargs="+", default=["4x128"], help="batch x tokens")
+    parser.add_argument("--ranks", nargs="+", type=int, default=[8])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32, "
-          f"rank {asked.rank}, medians of {asked.rounds} rounds")  # fmt: skip
-    if asked.model is None:
-        report("digits MLP, batch 32", digits(asked.rank), 100 * asked.rounds)
-    for size in asked.sizes or (["4x128"] if asked.model else []):
-        batch, tokens = map(int, size.split("x"))
-        report(size, language_model(asked.model, batch, tokens, asked.rank), asked.rounds)
+    cases = [(m, s, r) for m in asked.models for s in (asked.sizes if m else [""])
+             for r in asked.ranks]  # fmt: skip
+    if asked.peak:
+        print(peak(*cases[0], asked))
+        return
+    on = (
+        torch.cuda.get_device_name()
+        if asked.device == "cuda"
+        else f"{torch.get_num_threads()} threads"
+    )
+    print(f"torch {torch.__version__}, {on}, {asked.dtype}, medians of {asked.rounds} rounds")
+    for case in cases:
+        compare(*case, asked)
 
 
 if __name__ == "__main__":

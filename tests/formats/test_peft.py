@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from torch import nn
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats import FORMATS
-from lora_lab.formats.peft import TENSORS, load, reread, save
-from lora_lab.formats.peft_config import matches
+from lora_lab.formats.peft import TENSORS, load, save
+from lora_lab.formats.peft_patterns import matches
+from lora_lab.formats.peft_reread import reread
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +125,7 @@ def test_what_we_save_comes_back(case, tmp_path):
     assert (found.base, found.base_fingerprint) == (weights.base, weights.base_fingerprint)
     assert (found.variant, found.dropout) == ("lora", 0.1)
     by_name = {layer.name: layer for layer in found.layers}
-    again = dict(reread(tmp_path))
+    again = {name: delta for name, delta, _ in reread(tmp_path)}
     assert set(by_name) == set(again) == set(SHAPES)
     for layer in weights.layers:
         other = by_name[layer.name]
@@ -172,7 +174,7 @@ def test_other_floats_are_kept(dtype, tmp_path):
     weights = adapter(dtype=dtype)
     save(weights, tmp_path)
     found = {layer.name: layer for layer in load(tmp_path).layers}
-    again = dict(reread(tmp_path))
+    again = {name: delta for name, delta, _ in reread(tmp_path)}
     for layer in weights.layers:
         assert found[layer.name].lora_A.dtype == dtype
         np.testing.assert_array_equal(again[layer.name], layer.delta_weight().numpy())
@@ -197,7 +199,8 @@ WRITE_REFUSALS = {
     "empty": ((), "no layers"),
     "no name": (("", "linear"), "without a name"),
     "twice": (("a", "linear", "a", "linear"), "used 2 times"),
-    "convolution": (("a", "conv2d"), "only linear layers"),
+    "unknown type": (("a", "attention"), "layers of type attention cannot be written"),
+    "no shape of a kernel": (("a", "conv"), "is no shape of a 7 × 6 convolution"),
 }
 
 
@@ -212,6 +215,35 @@ def test_what_the_format_cannot_say_is_refused(case, tmp_path):
     with pytest.raises(AdapterError, match=message):
         save(AdapterWeights("lora", layers), tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def conv(**changes):
+    """A convolution of 4 channels in 2 groups, kernel 3, to 6 channels."""
+    B = torch.block_diag(torch.ones(3, 2), torch.ones(3, 2))
+    given = LayerWeights("net.conv", torch.ones(4, 6), B, 4.0, 1.0, "conv", (6, 2, 3), 2)
+    return replace(given, **changes)
+
+
+BAD_LAYERS = {
+    "outside its groups": ((conv(lora_B=torch.ones(6, 4)),), "not block-diagonal in its 2 groups"),
+    "another shape": ((conv(weight_shape=(6, 3, 3)),), "is no shape of a 6 × 6 convolution"),
+    "another number of groups": ((conv(groups=3),), "does not divide into 3 groups"),
+    "two ranks": ((conv(lora_A=torch.ones(5, 6)),), "differ in rank"),
+    "magnitudes of inputs": ((conv(magnitude=torch.ones(4)),), "not one magnitude for each output"),
+    "magnitudes of some": (
+        (conv(), conv(name="net.other", magnitude=torch.ones(6))),
+        "net.other: only some layers have a magnitude",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LAYERS)
+def test_layers_that_do_not_fit_together_are_refused(case, tmp_path):
+    layers, message = BAD_LAYERS[case]
+    save(AdapterWeights("lora", (conv(),)), tmp_path / "good")
+    with pytest.raises(AdapterError, match=message):
+        save(AdapterWeights("lora", layers), tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
 
 
 PATTERNS = ["up", "tail.up", "^tail.up", r"tail\.up", "^parts\\.1$", ".*", ".+up", "t.*p", r"\d+",

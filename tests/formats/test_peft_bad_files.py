@@ -8,6 +8,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
+from lora_lab.formats.container import read_container
 from lora_lab.formats.peft import CONFIG, PREFIX, TENSORS, load, save
 
 SHAPES = {
@@ -59,6 +60,8 @@ def rename(old, new):
 
 
 FIRST = PREFIX + "parts.1.lora_A.weight"
+EMBEDDING = PREFIX + "parts.1.lora_embedding_A"
+MAGNITUDE = PREFIX + "parts.1.lora_magnitude_vector"
 
 
 def put(value):
@@ -103,7 +106,8 @@ BAD = {
     "alpha overflows": (config(lora_alpha=10**400), "alpha is a number above 0"),
     "dropout": (config(lora_dropout=1.0), "lora_dropout"),
     "rslora text": (config(use_rslora="yes"), "use_rslora"),
-    "DoRA": (config(use_dora=True), "DoRA"),
+    "DoRA": (config(use_dora=True), "lora_magnitude_vector' is missing"),
+    "DoRA text": (config(use_dora="yes"), "use_dora"),
     "bias": (config(bias="all"), "bias"),
     "modules": (config(modules_to_save=["x"]), "modules_to_save"),
     "PiSSA": (config(init_lora_weights="pissa"), "init_lora_weights"),
@@ -128,8 +132,17 @@ BAD = {
     "no prefix": (rename("base_model.model.", ""), "begin with"),
     "adapter's name": (rename("lora_A.", "lora_A.default."), "adapter's name"),
     "kohya names": (rename("lora_A", "lora_down"), "kohya"),
-    "embedding": (rename("lora_A.weight", "lora_embedding_A"), "embeddings"),
-    "magnitude": (rename("lora_A.weight", "lora_magnitude_vector"), "DoRA"),
+    "half an embedding": (rename("lora_A.weight", "lora_embedding_A"), "lora_A.weight' is missing"),
+    "two sorts": (tensors(lambda t: t.update({EMBEDDING: t[FIRST].clone()})), "two sorts of them"),
+    "magnitude": (tensors(lambda t: t.update({MAGNITUDE: torch.ones(5)})), "use_dora is false"),
+    "base weight": (
+        tensors(lambda t: t.update({PREFIX + "parts.1.base_layer.weight": torch.ones(5, 6)})),
+        "replaces the weight of the base itself",
+    ),
+    "attention": (
+        rename("parts.1.lora", "parts.1.base_layer.out_proj.lora"),
+        "attention modules with one weight for all",
+    ),
     "a key more": (tensors(lambda t: t.update(x=torch.zeros(1))), "unexpected key 'x'"),
     "a key less": (tensors(lambda t: t.pop(FIRST)), "parts.1.lora_A.weight' is missing"),
     "half of it": (tensors(half), "no factors for"),
@@ -141,6 +154,135 @@ BAD = {
     "empty tensor": (put(torch.zeros(0, 6)), "shape"),
     "other rank": (put(torch.zeros(3, 6)), "has rank 3"),
 }
+
+
+def layer(kind, a, b, weight_shape=(), groups=1):
+    A, B = torch.ones(a), torch.ones(b)
+    if groups > 1:
+        B = torch.block_diag(*B.chunk(groups))
+    return LayerWeights(
+        f"net.{kind}", A, B, 4.0, 2.0, kind, weight_shape, groups, torch.ones(B.shape[0])
+    )
+
+
+KINDS = AdapterWeights(
+    "dora",
+    (
+        layer("conv", (4, 6), (8, 2), (8, 2, 3), groups=2),  # 4 channels in 2 groups, kernel 3
+        layer("embedding", (4, 9), (5, 4), (9, 5)),
+        layer("conv1d_linear", (4, 6), (5, 4), (6, 5)),
+    ),
+)
+CONV, TABLE, MATRIX = (PREFIX + f"net.{kind}" for kind in ("conv", "embedding", "conv1d_linear"))
+
+
+def set_to(key, value):
+    return tensors(lambda found: found.update({key: value}))
+
+
+def drop(key):
+    return tensors(lambda found: found.pop(key))
+
+
+def metadata(**changes):
+    """The tensors as they are, with other metadata."""
+
+    def spoil(folder):
+        path = folder / TENSORS
+        found = read_container(path).metadata
+        safetensors.torch.save_file(safetensors.torch.load_file(path), path, {**found, **changes})
+
+    return spoil
+
+
+def kinds(**changes):
+    given = {layer.name: layer.kind for layer in KINDS.layers}
+    return metadata(kinds=json.dumps({**given, **{f"net.{k}": v for k, v in changes.items()}}))
+
+
+BAD_KINDS = {
+    "A reads other groups": (
+        set_to(CONV + ".lora_A.weight", torch.ones(4, 4, 3)),
+        "net.conv.lora_A.weight' reads channels of other groups",
+    ),
+    "one entry of another group": (
+        tensors(lambda t: t[CONV + ".lora_A.weight"][0, 3, 2:].fill_(1e-30)),
+        "reads channels of other groups",
+    ),
+    "groups that do not divide": (set_to(CONV + ".lora_B.weight", torch.ones(8, 3, 1)), "rank 3"),
+    "channels that do not divide": (
+        set_to(CONV + ".lora_A.weight", torch.ones(4, 5, 3)),
+        "as if in 2 groups",
+    ),
+    "B with a kernel": (set_to(CONV + ".lora_B.weight", torch.ones(8, 2, 3)), r"\[8, 2, 3\]"),
+    "B as a matrix": (set_to(CONV + ".lora_B.weight", torch.ones(8, 2)), r"\[8, 2\]"),
+    "three dimensions": (set_to(CONV + ".lora_A.weight", torch.ones(4, 4, 3, 3, 3)), "1 or 2"),
+    "A of a convolution, B of a matrix": (
+        set_to(MATRIX + ".lora_B.weight", torch.ones(5, 4, 1, 1)),
+        "not two sizes",
+    ),
+    "an embedding with positions": (
+        set_to(TABLE + ".lora_embedding_A", torch.ones(4, 9, 1)),
+        "not two sizes",
+    ),
+    "an embedding less": (drop(TABLE + ".lora_embedding_B"), "lora_embedding_B' is missing"),
+    "other rank of an embedding": (
+        set_to(TABLE + ".lora_embedding_B", torch.ones(5, 3)),
+        "lora_embedding_B' has rank 3",
+    ),
+    "a magnitude less": (drop(TABLE + ".lora_magnitude_vector"), "lora_magnitude_vector' is miss"),
+    "a magnitude for each input": (
+        set_to(TABLE + ".lora_magnitude_vector", torch.ones(9)),
+        r"has the shape \[9\], not \[5\]",
+    ),
+    "a flat magnitude": (
+        set_to(CONV + ".lora_magnitude_vector", torch.ones(8)),
+        r"has the shape \[8\], not \[1, 8, 1\]",
+    ),
+    "a magnitude of NaN": (
+        set_to(MATRIX + ".lora_magnitude_vector", torch.full((5,), float("nan"))),
+        "5 values that are NaN",
+    ),
+    "no DoRA": (config(use_dora=False), "use_dora is false"),
+    "another variant": (metadata(variant="lora"), "use_dora is True, but .* of variant 'lora'"),
+    "kinds that are no table": (metadata(kinds="[]"), "does not name just the layers"),
+    "kinds that are no JSON": (metadata(kinds="{"), "not valid JSON"),
+    "kinds of another layer": (kinds(more="linear"), "does not name just the layers"),
+    "an unknown kind": (kinds(conv1d_linear="x"), "is of type 'x', but its tensors"),
+    "a kind of no text": (kinds(conv=[1]), "but its tensors are of type conv"),
+    "windows that are no table": (metadata(windows="[]"), "not a table of layers"),
+    "a window of a matrix": (metadata(windows='{"net.embedding": [[2], "zeros"]}'), "windows"),
+    "an unknown padding": (metadata(windows='{"net.conv": [[2], "x"]}'), "windows"),
+    "a dilation of 0": (metadata(windows='{"net.conv": [[0], "zeros"]}'), "windows"),
+    "a dilation too long": (metadata(windows='{"net.conv": [[2, 2], "zeros"]}'), "does not fit"),
+    "a kind that does not fit": (kinds(embedding="linear"), "tensors are of type embedding"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_KINDS)
+def test_a_bad_file_of_other_layers_is_refused_by_name(case, tmp_path):
+    save(KINDS, tmp_path)
+    assert len(load(tmp_path).layers) == 3
+    spoil, message = BAD_KINDS[case]
+    spoil(tmp_path)
+    with pytest.raises(AdapterError, match=message) as error:
+        load(tmp_path)
+    assert "adapter_" in str(error.value)
+
+
+@pytest.mark.parametrize("fan_in_fan_out", [False, True])
+def test_without_our_metadata_the_config_tells_the_linear_layers(fan_in_fan_out, tmp_path):
+    save(KINDS, tmp_path)
+    edit_config(tmp_path, fan_in_fan_out=fan_in_fan_out)
+    assert load(tmp_path).layers[1].kind == "conv1d_linear"
+    edit_tensors(tmp_path, lambda found: None)  # written again, as by another program
+    found = {layer.name: layer for layer in load(tmp_path).layers}
+    assert found["net.conv"].groups == 2
+    assert found["net.conv"].weight_shape == (8, 2, 3)
+    assert found["net.embedding"].weight_shape == (9, 5)
+    linear = found["net.conv1d_linear"]
+    told = (linear.kind, linear.weight_shape)
+    assert told == (("conv1d_linear", (6, 5)) if fan_in_fan_out else ("linear", (5, 6)))
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -26,6 +26,21 @@ def layer(name, out=5, inside=4, rank=2, alpha=4.0):
     return LayerWeights(name, a, b, alpha, alpha / rank)
 
 
+def kinds():
+    """DoRA of a convolution in groups with one output each, an embedding and a linear layer."""
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator)
+
+    B = torch.block_diag(*draw(4, 1, 2))
+    conv = LayerWeights("net.conv", draw(8, 6), B, 8.0, 1.0, "conv", (4, 2, 3), 4, draw(4))
+    table = LayerWeights(
+        "net.table", draw(2, 9), draw(5, 2), 4.0, 2.0, "embedding", (9, 5), 1, draw(5)
+    )
+    return AdapterWeights("dora", (conv, table, replace(layer("net.one"), magnitude=draw(5))))
+
+
 @pytest.fixture
 def weights():
     return AdapterWeights("lora", (layer("net.one"), layer("net.three", rank=3)))
@@ -93,6 +108,13 @@ REFUSED = {
     ),
     "NaN": (non_finite(float("nan")), "NaN or infinite values in net.three"),
     "infinite": (non_finite(float("inf")), "NaN or infinite values in net.three"),
+    "infinite magnitude": (
+        lambda w: replace(
+            w,
+            layers=tuple(replace(x, magnitude=torch.full((5,), float("inf"))) for x in w.layers),
+        ),
+        "NaN or infinite values in net.one, net.three",
+    ),
     "NaN alpha": (
         lambda w: replace(w, layers=(replace(w.layers[0], alpha=float("nan")),)),
         "NaN or infinite values in net.one",
@@ -226,6 +248,46 @@ def test_a_file_that_is_wrong_is_not_delivered(case, weights, tmp_path, standing
         export(weights, tmp_path / "other")
     assert contents(tmp_path) == standing
     assert os.listdir(tmp_path) == ["out"]
+
+
+def change(key, edit):
+    def apply(tensors):
+        tensors["base_model.model.net." + key] = edit(tensors["base_model.model.net." + key])
+
+    return spoil_tensors(apply)
+
+
+TAMPERED_KINDS = {
+    "channels of another group": change("conv.lora_A.weight", lambda a: a.roll(2, 1).contiguous()),
+    "channels swapped": change("conv.lora_A.weight", lambda a: a.flip(1).contiguous()),
+    "the kernel turned": change("conv.lora_A.weight", lambda a: a.flip(2).contiguous()),
+    "outputs of another group": change("conv.lora_B.weight", lambda b: b.roll(1, 0).contiguous()),
+    "no groups": change("conv.lora_B.weight", lambda b: b.repeat(1, 4, 1)),
+    "another token": change("table.lora_embedding_A", lambda a: a.roll(1, 1).contiguous()),
+    "an embedding turned": change("table.lora_embedding_B", lambda b: b.flip(0).contiguous()),
+    "a magnitude a little off": change("one.lora_magnitude_vector", lambda m: m * 1.0001),
+    "a magnitude of a kernel": change("conv.lora_magnitude_vector", lambda m: m.flip(1)),
+    "a flat magnitude": change("conv.lora_magnitude_vector", lambda m: m.flatten()),
+    "no magnitudes": spoil_config(use_dora=False),
+    "a magnitude less": spoil_tensors(lambda t: t.pop(min(k for k in t if "magnitude" in k))),
+    "a key more": spoil_tensors(lambda t: t.update(more=torch.ones(2))),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED_KINDS)
+def test_a_wrong_file_of_other_layers_is_not_delivered(case, tmp_path, monkeypatch):
+    kind = FORMATS["peft"]
+
+    def save(weights, folder):
+        notes = kind.save(weights, folder)
+        TAMPERED_KINDS[case](folder)
+        return notes
+
+    assert export(kinds(), tmp_path / "good").largest_error <= 1e-12
+    monkeypatch.setitem(FORMATS, "peft", replace(kind, save=save))
+    with pytest.raises(ExportError):
+        export(kinds(), tmp_path / "out")
+    assert os.listdir(tmp_path) == ["good"]
 
 
 def test_a_path_below_a_file_says_so(weights, tmp_path):

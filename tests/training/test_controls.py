@@ -16,6 +16,16 @@ def test_the_newest_of_many_snapshots_is_the_one_that_is_read():
     assert controls.hyper is wishes[-1]
 
 
+def test_a_wish_becomes_what_was_applied_unless_there_is_a_newer_one():
+    wish, became, newer = (Hyperparameters(rank=r) for r in (1, 2, 3))
+    controls = Controls(wish)
+    controls.settle(wish, became)
+    assert controls.hyper is became
+    controls.set_hyper(newer)
+    controls.settle(became, wish)
+    assert controls.hyper is newer
+
+
 def test_commands_come_out_once_and_in_order():
     controls = Controls(Hyperparameters())
     commands = [Evaluate() for _ in range(5)]

@@ -1,17 +1,119 @@
-"""The course of the learning rate and the slow start of fresh directions."""
+"""The optimizers and their groups, the learning rate's course, and the start of directions."""
 
 import pytest
 import torch
 from torch import nn
 
+from lora_lab.adapters import VARIANTS
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.resize import resize
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.training.optim import Ramp, build_optimizer, schedule_factor
+from tests.training.course import Course, digits
 
 
 def config(**settings) -> RunConfig:
     return RunConfig(task="known_rank", **settings)
+
+
+def layers(variant: str = "lora", **settings):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)).double()
+    return list(inject(model, variant=variant, rank=2, **settings).values())
+
+
+GROUPS = [
+    ("lora", 1.0, [(1.0, True)]),
+    ("rslora", 16.0, [(1.0, True), (16.0, True)]),
+    ("dora", 1.0, [(1.0, True), (1.0, False)]),
+    ("dora", 16.0, [(1.0, True), (16.0, True), (1.0, False)]),
+    ("full", 1.0, [(1.0, True)]),
+    ("full", 16.0, [(1.0, True)]),
+]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize(("variant", "ratio", "expected"), GROUPS)
+def test_what_is_trained_alike_is_one_group(variant, ratio, expected, optimizer):
+    adapted = layers(variant)
+    settings = config(variant=variant, b_rate_ratio=ratio, optimizer=optimizer)
+    groups = build_optimizer(
+        adapted, settings, Hyperparameters(learning_rate=0.5, weight_decay=0.25)
+    ).param_groups
+    assert [(group["rate"], group["decays"]) for group in groups] == expected
+    assert [group["lr"] for group in groups] == [0.5 * rate for rate, _ in expected]
+    assert [group["weight_decay"] for group in groups] == [0.25 * d for _, d in expected]
+    held = [id(p) for group in groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for layer in adapted for p in layer.adapter_parameters())
+    for group in groups:
+        labels = {
+            label for layer in adapted for label, p in layer.named_parameters(recurse=False)
+            if any(p is one for one in group["params"])
+        }  # fmt: skip
+        if group["rate"] != 1:
+            assert labels == {"lora_B"}
+        if not group["decays"]:
+            assert labels == {"magnitude"}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_decay_pulls_all_but_dora_magnitudes(variant, optimizer):
+    adapted = layers(variant, init="pissa" if variant != "full" else "kaiming")
+    hyper = Hyperparameters(learning_rate=0.5, weight_decay=0.25)
+    made = build_optimizer(adapted, config(optimizer=optimizer, momentum=0.9), hyper)
+    before = {}
+    for layer in adapted:
+        for label, p in layer.named_parameters(recurse=False):
+            before[p], p.grad = (label, p.detach().clone()), torch.zeros_like(p)
+    made.step()
+    for p, (label, old) in before.items():
+        factor = 1 if label == "magnitude" else 1 - 0.5 * 0.25
+        torch.testing.assert_close(p.detach(), factor * old, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_is_the_textbook_one(momentum):
+    """m ← μ·m + g, p ← p − η·λ·p − η·m: the decay never enters m."""
+    adapted = layers()
+    hyper = Hyperparameters(learning_rate=0.5, weight_decay=0.25)
+    settings = config(optimizer="sgd", momentum=momentum, b_rate_ratio=2.0)
+    made = build_optimizer(adapted, settings, hyper)
+    p, rate = adapted[0].lora_B, 2 * 0.5
+    generator = torch.Generator().manual_seed(0)
+    expected, m = p.detach().clone(), torch.zeros_like(p)
+    for _ in range(4):
+        p.grad = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        m = momentum * m + p.grad
+        expected = expected - rate * 0.25 * expected - rate * m
+        made.step()
+        torch.testing.assert_close(p.detach(), expected, rtol=1e-13, atol=1e-15)
+    assert {group["weight_decay"] for group in made.param_groups} == {0.25}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
+def test_b_moves_as_many_times_as_far_in_the_first_step(variant, optimizer):
+    moved = {}
+    for ratio in (1.0, 16.0):
+        settings = {"variant": variant, "optimizer": optimizer, "b_rate_ratio": ratio}
+        run = Course(digits(init="pissa", **settings))  # neither factor starts at zero
+        before = run.tensors("fc1")
+        run.steps(1)
+        moved[ratio] = {label: p - before[label] for label, p in run.tensors("fc1").items()}
+    for label, step in moved[1.0].items():
+        factor = 16.0 if label == "lora_B" else 1.0
+        assert step.any()
+        torch.testing.assert_close(moved[16.0][label], factor * step, rtol=1e-6, atol=1e-13)
+
+
+def test_every_group_follows_the_course_of_the_rate():
+    run = Course(digits(max_steps=10, schedule="linear", warmup_steps=2, b_rate_ratio=8.0))
+    for step in range(6):
+        run.steps(1)
+        factor = [0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8][step]
+        rates = [group["lr"] for group in run.experiment.optimizer.param_groups]
+        assert rates == pytest.approx([1e-3 * factor, 8e-3 * factor])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +140,7 @@ def test_fresh_directions_start_slowly_and_end_at_full_speed():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5)).double()
     layer = inject(model, rank=2, alpha=4.0)["0"]
-    optimizer = build_optimizer([layer.lora_A, layer.lora_B], config(), Hyperparameters())
+    optimizer = build_optimizer([layer], config(), Hyperparameters())
     x, y = torch.randn(32, 6).double(), torch.randn(32, 5).double()
 
     def step():

@@ -13,8 +13,18 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 
 
-@pytest.mark.parametrize("rank", [4, 32])
-def test_peft_gives_the_same_outputs(tmp_path, rank):
+@pytest.mark.parametrize(
+    ("variant", "init", "rank"),
+    [
+        ("lora", "kaiming", 4),
+        ("lora", "kaiming", 32),
+        ("rslora", "eva", 32),
+        ("dora", "kaiming", 32),
+        ("lora", "pissa", 4),
+        ("dora", "olora", 4),
+    ],
+)
+def test_peft_gives_the_same_outputs(tmp_path, variant, init, rank):
     """Rank 32 is capped at 10 in the last layer, so rank and α patterns are exercised as well."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of peft's own imports
@@ -22,7 +32,7 @@ def test_peft_gives_the_same_outputs(tmp_path, rank):
 
     config = get_preset("digits").config
     hyper = {**config.hyper.model_dump(), "rank": rank, "learning_rate": 1e-3}
-    config = changed(config, max_steps=60, hyper=hyper)
+    config = changed(config, variant=variant, init=init, max_steps=60, hyper=hyper)
     experiment = Experiment(config)
     for _ in train(experiment, Controls(config.hyper)):
         continue

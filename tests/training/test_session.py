@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lora_lab import paths
-from lora_lab.config import RunConfig, changed
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset
 from lora_lab.records import (
@@ -151,7 +151,7 @@ def test_an_untrained_adapter_is_refused_and_the_session_lives(opened, tmp_path)
     [
         ({"model": "/nowhere/base.safetensors"}, "base.safetensors"),
         ({"device": "cuda:7"}, "cuda:7"),
-        ({"variant": "lorra"}, "lorra"),
+        ({"hyper": Hyperparameters(frozen_layers=("fc8",))}, "fc8"),
         ({"targets": ("fc9",)}, "fc9"),
     ],
 )

@@ -16,19 +16,26 @@ from lora_lab.records import (
     ExportReport,
     LayerCheck,
     LayerInfo,
+    LayerMerge,
     LayerSpectrum,
     LoadedRecord,
+    MergeRecord,
     SavedRecord,
     SpectrumRecord,
     State,
     StateRecord,
     StepRecord,
+    TargetInfo,
     frozen_array,
 )
-from lora_lab.training.commands import Evaluate, Export, Save
+from lora_lab.training.commands import Evaluate, Export, MergePreview, Save
 from lora_lab.training.controls import Controls
 
 SHAPES = {"fc1": (64, 64), "fc2": (32, 64), "fc3": (10, 32)}
+ADAPTABLE = (
+    *(TargetInfo(name, "linear", shape) for name, shape in SHAPES.items()),
+    TargetInfo("table", "embedding", (16, 64)),
+)
 
 
 @dataclass(frozen=True)
@@ -96,15 +103,7 @@ class FakeSession:
             self.serve(command)
         wished = self.controls.hyper
         if wished is not self.hyper:
-            old = self.hyper
-            changes = tuple(
-                (name, getattr(old, name), getattr(wished, name))
-                for name in Hyperparameters.model_fields
-                if getattr(old, name) != getattr(wished, name)
-            )
-            self.hyper = wished
-            lost = 0.032 if wished.rank < old.rank else 0.0
-            say(AppliedRecord(self.step, wished, changes, (), lost))
+            say(self.edited(wished))
             say(self.counts())
         if self.controls.take_finish():
             self.controls.pause()
@@ -125,6 +124,21 @@ class FakeSession:
             self.controls.pause()
             self.move(State.FINISHED)
 
+    def edited(self, wished):
+        """What the loop says to a wish; all layers frozen is the one that it refuses."""
+        old = self.hyper
+        if set(SHAPES) <= set(wished.frozen_layers):
+            self.controls.settle(wished, old)
+            return ErrorRecord(self.step, "The edit was not applied: nothing would learn.")
+        changes = tuple(
+            (name, getattr(old, name), getattr(wished, name))
+            for name in Hyperparameters.model_fields
+            if getattr(old, name) != getattr(wished, name)
+        )
+        self.hyper = wished
+        lost = 0.032 if wished.rank < old.rank else 0.0
+        return AppliedRecord(self.step, wished, changes, (), lost)
+
     def move(self, state, message="", details=""):
         self.state = state
         self.waiting.append(StateRecord(state, self.step, message, details))
@@ -133,6 +147,8 @@ class FakeSession:
         say = self.waiting.append
         if isinstance(command, Save):
             say(SavedRecord(self.step, "/runs/fake/adapter"))
+        elif isinstance(command, MergePreview):
+            say(self.merge_preview())
         elif isinstance(command, Evaluate):
             say(self.evaluation(self.hyper.enabled))
         elif isinstance(command, Export) and self.step == 0:
@@ -147,17 +163,28 @@ class FakeSession:
             say(ExportedRecord(self.step, report))
 
     def loaded(self):
-        layers = tuple(LayerInfo(name, shape, 4.0) for name, shape in SHAPES.items())
+        layers = tuple(
+            LayerInfo(name, shape, 4.0, max_rank=min(shape))
+            for name, shape in SHAPES.items()
+            if not self.config.targets or name in self.config.targets
+        )
         names = tuple("0123456789")
         return LoadedRecord(
             f"Fake {self.config.preset}", "", self.config.task, self.config.variant,
             "MLP 64-64-32-10, shipped with the lab", self.config.device, self.config.dtype,
             layers, 6_570, 10, self.config.max_steps, self.config.hyper, names, ("9",),
+            adaptable=ADAPTABLE,
         )  # fmt: skip
 
     def counts(self):
         per_layer = tuple((n, sum(s) * min(self.hyper.rank, *s)) for n, s in SHAPES.items())
         return CountsRecord(self.step, sum(c for _, c in per_layer), 6_570, per_layer)
+
+    def merge_preview(self):
+        size = 0.03 * (self.step > 0)
+        losses = (1e-8, 0.38, 0.05) if size else (np.nan,) * 3
+        layers = tuple(LayerMerge(name, shape, size, losses) for name, shape in SHAPES.items())
+        return MergeRecord(self.step, ("float32", "bfloat16", "float16"), losses, size, layers)
 
     def spectrum(self):
         rank = self.hyper.rank

@@ -6,7 +6,9 @@ import pytest
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import AppliedRecord
-from lora_lab.ui.docks.hyperparameters import HyperparametersDock, energy_lost, percent
+from lora_lab.ui.docks.hyperparameters import HyperparametersDock
+from lora_lab.ui.figures import percent
+from lora_lab.ui.ranks import energy_lost
 
 
 @pytest.fixture
@@ -62,13 +64,13 @@ def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
     record = session.spectrum()
     dock.set_spectrum(record)
     dock._on_moved("rank", 5)
-    share, where = energy_lost(record, 5)
+    share, where = energy_lost(record, lambda layer: 5)
     assert 0 < share < 1
     note = dock.sliders["rank"].note()
     assert "would discard" in note
     assert percent(share) in note
     assert where in note
-    assert energy_lost(record, 8) == (0.0, "")
+    assert energy_lost(record, lambda layer: 0) == (0.0, "")
 
 
 def test_the_cap_and_the_applied_edit_are_noted(dock):
@@ -99,6 +101,47 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
     assert not dock._mode_buttons["keep_function"].isEnabled()
     dock.reset(session.loaded())
     assert dock.sliders["rank"].slider.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("variant", "fraction", "value"),
+    [("lora", "α / r = 16 / 8", "2"), ("dora", "α / r = 16 / 8", "2"),
+     ("rslora", "α / √r = 16 / √8", "5.657"), ("full", "no factors to scale", "—")],
+)  # fmt: skip
+def test_the_scaling_is_written_as_the_variant_has_it(dock, session, variant, fraction, value):
+    dock.reset(replace(session.loaded(), variant=variant))
+    assert dock._fraction.text() == fraction
+    assert dock._scaling.text() == value
+
+
+def test_a_smaller_rank_of_dora_has_no_price_beforehand(dock, session):
+    dock.reset(replace(session.loaded(), variant="dora"))
+    session.step = 100
+    dock.set_spectrum(session.spectrum())
+    dock._on_moved("rank", 2)
+    assert "told afterwards" in dock.sliders["rank"].note()
+    smaller = changed(Hyperparameters(), rank=2)
+    dock.note_applied(AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05))
+    assert "5 % of s·B·A's energy" in dock.sliders["rank"].note()
+
+
+def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
+    session.step = 100
+    dock.set_spectrum(session.spectrum())
+    own = tuple((name, 8) for name in ("fc1", "fc2", "fc3"))
+    dock.wish(layer_ranks=own)
+    dock._on_moved("rank", 2)
+    assert "would discard nothing" in dock.sliders["rank"].note()
+
+
+def test_a_wish_that_is_not_granted_is_taken_back_silently(dock):
+    dock.sliders["rank"].edit.setValue(10)
+    heard = wishes(dock)
+    dock.take_back(Hyperparameters())
+    assert dock.wished == Hyperparameters()
+    assert dock.sliders["rank"].value() == 8
+    assert dock.sliders["rank"].note() == ""
+    assert heard == []
 
 
 def test_the_adapter_switch_is_part_of_the_same_snapshot(dock):

@@ -130,7 +130,7 @@ def test_a_first_open_that_fails_leaves_a_usable_window(qtbot, window, presets):
 
 def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
     opened.hyper_dock.sliders["alpha"].edit.setValue(4)
-    opened.setup_dock.seed_box.setValue(7)
+    opened.setup_dock.fixed.seed_box.setValue(7)
     assert opened.setup_dock.restart_button.isVisible()
     opened.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2 and sessions_made[0].ended)
@@ -183,7 +183,7 @@ def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened,
     assert "Another run" in dialog._outcome.text()
 
 
-@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("place", range(7))
 def test_a_closed_dock_is_reopened_by_its_menu_entry(qtbot, opened, place):
     dock, entry = opened.host.docks[place], opened.host.toggles()[place]
     dock.close()
@@ -196,7 +196,7 @@ def test_setup_takes_the_height_of_its_text_and_the_sliders_the_rest(qtbot, open
     upper, lower = opened.setup_dock, opened.hyper_dock
     qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
     assert lower.widget().height() >= lower.widget().sizeHint().height()
-    opened.setup_dock.seed_box.setValue(7)  # the restart button appears
+    opened.setup_dock.fixed.seed_box.setValue(7)  # the restart button appears
     qtbot.waitUntil(lambda: opened.setup_dock.restart_button.isVisible())
     qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
 

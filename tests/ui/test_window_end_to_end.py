@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import new_session
+from lora_lab.ui.docks.layers_model import PARAMETERS, RANK, TRAINS
 from lora_lab.ui.main_window import MainWindow
 
 
@@ -207,3 +208,49 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=20_000)
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=5_000)
     assert lab.sessions.step == 0
+
+
+def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
+    open_preset(qtbot, lab, "known-rank", rank=2)
+    losses = []
+    lab.sessions.stepped.connect(lambda record: losses.append(record.loss))
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 600, timeout=30_000)
+    plateau = losses[-1]
+    table = lab.layers_dock.table.model()
+    table.setData(table.index(0, RANK), 4)
+    qtbot.waitUntil(lambda: losses[-1] < 1e-3 * plateau, timeout=30_000)
+    assert table.index(0, RANK).data() == "4"
+    assert lab.hyper_dock.sliders["rank"].value() == 2
+
+    table.setData(table.index(0, TRAINS), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)  # it is the only layer
+    assert "nothing would learn" in lab.notice_bar.notice.message
+    assert lab.hyper_dock.wished.frozen_layers == ()
+    step = lab.sessions.step
+    qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
+
+
+def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
+    open_preset(qtbot, lab, "digits")
+    fixed = lab.setup_dock.fixed
+    fixed.variant_combo.setCurrentIndex(fixed.variant_combo.findData("dora"))
+    fixed.schedule_combo.setCurrentIndex(fixed.schedule_combo.findData("constant"))
+    fixed.targets_button.click()
+    fixed.dialog.model.tick(["fc1"], False)
+    fixed.dialog.ok_button.click()
+    lab.setup_dock.restart_button.click()
+    qtbot.waitUntil(lambda: lab._loaded.variant == "dora", timeout=20_000)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=10_000)
+    assert [layer.name for layer in lab._loaded.layers] == ["fc2", "fc3"]
+    assert fixed.targets_button.text() == "fc2, fc3"
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 30, timeout=20_000)
+    table = lab.layers_dock.table.model()
+    table.setData(table.index(1, TRAINS), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
+    qtbot.waitUntil(lambda: table.index(1, PARAMETERS).data() == "0", timeout=10_000)
+    lab.commands.merge.trigger()
+    dialog = lab.merge_flow.dialog
+    qtbot.waitUntil(lambda: dialog.table.rowCount() == 2, timeout=10_000)
+    assert dialog.table.item(0, 0).text() == "fc2"
+    assert lab.state is State.RUNNING

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+GAP = 5  # above and below the foot
 
 
 class Column(QScrollArea):
@@ -13,6 +16,7 @@ class Column(QScrollArea):
 
     def __init__(self, spacing: int) -> None:
         super().__init__()
+        self._foot: QWidget | None = None
         self._body = QWidget()
         self.rows = QVBoxLayout(self._body)
         self.rows.setContentsMargins(10, 4, 10, 8)
@@ -24,17 +28,34 @@ class Column(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._body.installEventFilter(self)
 
+    def set_foot(self, foot: QWidget) -> None:
+        """A widget below the rows that stays in sight while they scroll."""
+        self._foot = foot
+        foot.setParent(self)
+        foot.installEventFilter(self)
+
     def minimumSizeHint(self) -> QSize:
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self._body.minimumSizeHint().width() + bar, self.fontMetrics().height() * 6)
+        height = self.fontMetrics().height() * 6 + self._foot_height()
+        return QSize(self._body.minimumSizeHint().width() + bar, height)
 
     def sizeHint(self) -> QSize:
         # At the width that the text has now: beside a scroll bar it needs more height, and the bar
         # leaves only when it gets that much. Without the bar it then asks again, for less.
         width = max(self.minimumSizeHint().width(), self.width())
-        return QSize(width, self._height_at(self._body.width()))
+        return QSize(width, self._height_at(self._body.width()) + self._foot_height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_foot()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._foot:
+            if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+                self._place_foot()
+                self.updateGeometry()
+                self.needs_changed.emit()
+            return super().eventFilter(watched, event)
         # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
             needed = self._height_at(self._body.width())
@@ -43,6 +64,19 @@ class Column(QScrollArea):
                 self.updateGeometry()
                 self.needs_changed.emit()
         return super().eventFilter(watched, event)
+
+    def _foot_height(self) -> int:
+        shown = self._foot is not None and not self._foot.isHidden()
+        return self._foot.sizeHint().height() + 2 * GAP if shown else 0
+
+    def _place_foot(self) -> None:
+        needed = self._foot_height()
+        self.setViewportMargins(0, 0, 0, needed)
+        if needed:
+            sides = self.rows.contentsMargins()
+            width = self.width() - sides.left() - sides.right()
+            top = self.height() - needed + GAP
+            self._foot.setGeometry(sides.left(), top, width, needed - 2 * GAP)
 
     def _height_at(self, width: int) -> int:
         wrapped = self.rows.hasHeightForWidth()

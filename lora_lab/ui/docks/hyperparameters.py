@@ -1,14 +1,12 @@
-"""The live settings: a slider per knob, s = α/r written out, and what α means when it moves.
+"""The live settings: a slider per knob, the scaling s written out, and what α means when it moves.
 
 The dock holds what is *wished*; what is *applied* comes back in records and stands beside it.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, get_args
 
-import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -27,29 +25,11 @@ from lora_lab.errors import ConfigError
 from lora_lab.records import AppliedRecord, LoadedRecord, SpectrumRecord
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
+from lora_lab.ui.figures import percent
+from lora_lab.ui.ranks import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
 from lora_lab.ui.widgets.field_slider import FieldSlider
 
 ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
-
-
-def energy_lost(spectrum: SpectrumRecord, rank: int) -> tuple[float, str]:
-    """The share of Σσ² beyond the first `rank` values in the layer that would lose most, or nan."""
-    worst, where = 0.0, ""
-    for layer in spectrum.layers:
-        if not np.isfinite(layer.sigma).all():
-            return math.nan, layer.name
-        squares = np.square(layer.sigma)
-        total = float(squares.sum())
-        if total > 0 and (share := float(squares[rank:].sum()) / total) > worst:
-            worst, where = share, layer.name
-    return worst, where
-
-
-def percent(share: float) -> str:
-    """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
-    if share < 1e-6:
-        return "< 0.0001 %"
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
 
 
 class HyperparametersDock(QDockWidget):
@@ -65,6 +45,8 @@ class HyperparametersDock(QDockWidget):
         self._wished = Hyperparameters()
         self._applied = self._wished
         self._spectrum: SpectrumRecord | None = None
+        self._ranks: LayerRanks | None = None
+        self._variant = "lora"
         self._max_rank = 0
 
         self.sliders = {name: FieldSlider(name, knob) for name, knob in KNOBS.items()}
@@ -94,6 +76,7 @@ class HyperparametersDock(QDockWidget):
         """Stand on a freshly loaded model: its limits, its settings, its locks."""
         self.setEnabled(True)
         self._spectrum = None
+        self._ranks, self._variant = LayerRanks(loaded), loaded.variant
         self._max_rank = loaded.max_rank
         self.sliders["rank"].setMaximum(loaded.max_rank)
         locked = dict(loaded.locked)
@@ -106,7 +89,7 @@ class HyperparametersDock(QDockWidget):
             mode.setEnabled("alpha" not in locked)
         self.set_wished(loaded.hyper)
         self.set_applied(loaded.hyper)
-        self._note_rank(loaded.hyper.rank)
+        self._note_rank(loaded.hyper)
 
     def set_wished(self, hyper: Hyperparameters) -> None:
         """Move the controls without saying that the person did."""
@@ -122,6 +105,11 @@ class HyperparametersDock(QDockWidget):
         self._modes.blockSignals(before)
         self._show_scaling(hyper)
 
+    def take_back(self, hyper: Hyperparameters) -> None:
+        """A wish was not granted, or granted otherwise: stand on what became of it."""
+        self.set_wished(hyper)
+        self._note_rank(hyper)
+
     def set_applied(self, hyper: Hyperparameters) -> None:
         """Show what the loop works with now beside what is wished."""
         self._applied = hyper
@@ -132,12 +120,14 @@ class HyperparametersDock(QDockWidget):
     def note_applied(self, record: AppliedRecord) -> None:
         """An edit was applied: echo it, and say what it did to ΔW."""
         self.set_applied(record.hyper)
+        if self._ranks is not None:
+            self._ranks.apply(record.hyper)
         for name, _old, new in record.changes:
             # A wish that was mended on the way (a capped rank) is replaced by what stands now.
             if name == "rank" and self._wished.rank > new == self._max_rank:
                 self.set_wished(changed(self._wished, rank=new))
             if name == "rank":
-                self._note_rank(self._wished.rank, record)
+                self._note_rank(self._wished, record)
 
     def set_spectrum(self, record: SpectrumRecord) -> None:
         """The newest singular values: from them the price of a smaller rank is foretold."""
@@ -145,22 +135,10 @@ class HyperparametersDock(QDockWidget):
 
     def switch_adapter(self, on: bool) -> None:
         """Wish the adapter on or off for evaluations."""
-        self._wish(enabled=on)
+        self.wish(enabled=on)
 
-    def _on_moved(self, name: str, value: Any) -> None:
-        try:
-            hyper = changed(self._wished, **{name: value})
-        except ConfigError:
-            return  # still under the finger; the wish itself says what is wrong
-        if name == "rank":
-            self._note_rank(int(value))
-        self._show_scaling(hyper)
-        self.hyper_previewed.emit(hyper)
-
-    def _on_wished(self, name: str, value: Any) -> None:
-        self._wish(**{name: value})
-
-    def _wish(self, **values: Any) -> None:
+    def wish(self, **values: Any) -> None:
+        """Wish fields of the one snapshot, as the sliders do; what cannot be is noted."""
         try:
             hyper = changed(self._wished, **values)
         except ConfigError as error:
@@ -170,39 +148,67 @@ class HyperparametersDock(QDockWidget):
             return
         self._wished = hyper
         if "rank" in values:
-            self._note_rank(hyper.rank)
+            self._note_rank(hyper)
         self._show_scaling(hyper)
         self.hyper_wished.emit(hyper)
 
-    def _note_rank(self, rank: int, record: AppliedRecord | None = None) -> None:
-        note = ""
+    def _on_moved(self, name: str, value: Any) -> None:
+        try:
+            hyper = changed(self._wished, **{name: value})
+        except ConfigError:
+            return  # still under the finger; the wish itself says what is wrong
+        if name == "rank":
+            self._note_rank(hyper)
+        self._show_scaling(hyper)
+        self.hyper_previewed.emit(hyper)
+
+    def _on_wished(self, name: str, value: Any) -> None:
+        self.wish(**{name: value})
+
+    def _note_rank(self, hyper: Hyperparameters, record: AppliedRecord | None = None) -> None:
+        note, more = "", hyper.rank - self._applied.rank
         if record is not None and record.discarded_energy > 0:
             lost = percent(record.discarded_energy)
-            note = self.tr("discarded {} of ΔW's energy at step {:,}").format(lost, record.step)
-        elif rank < self._applied.rank and self._spectrum is not None:
-            share, where = energy_lost(self._spectrum, rank)
-            if share != share:
-                note = self.tr("ΔW of {} is not finite: the last good one comes back").format(where)
-            elif share > 0:
-                note = self.tr("would discard {} of ΔW's energy in {}").format(
-                    percent(share), where
-                )
-            else:
-                note = self.tr("would discard nothing: ΔW does not use those directions")
-        elif rank > self._applied.rank:
-            note = self.tr("grows by {}: ΔW stays exactly as it is").format(
-                rank - self._applied.rank
+            note = self.tr("discarded {} of {} at step {:,}").format(
+                lost, self._energy(), record.step
             )
-        if not note and self._max_rank and rank >= self._max_rank:
-            note = self.tr("capped at {:,} by the smallest layer").format(self._max_rank)
+        elif more < 0 and self._spectrum is not None:
+            note = self._foretold(hyper)
+        elif more > 0:
+            note = self.tr("grows by {}: ΔW stays exactly as it is").format(more)
+        if not note and self._max_rank and hyper.rank >= self._max_rank:
+            note = self.tr("capped at {:,} by the size of the layers").format(self._max_rank)
         self.sliders["rank"].set_note(note)
 
+    def _foretold(self, hyper: Hyperparameters) -> str:
+        """What a smaller rank would take away, from the newest singular values."""
+        if self._variant in NO_FORESIGHT or self._ranks is None:
+            return self.tr("the smallest directions of s·B·A go; how much is told afterwards")
+        ranks = self._ranks
+        share, where = energy_lost(self._spectrum, lambda row: ranks.cut(row, hyper))
+        if share != share:
+            return self.tr("ΔW of {} is not finite: the last good one comes back").format(where)
+        if share > 0:
+            return self.tr("would discard {} of ΔW's energy in {}").format(percent(share), where)
+        return self.tr("would discard nothing: ΔW does not use those directions")
+
+    def _energy(self) -> str:
+        return self.tr("s·B·A's energy") if self._variant == "dora" else self.tr("ΔW's energy")
+
     def _show_scaling(self, hyper: Hyperparameters) -> None:
-        self._scaling.setText(f"{hyper.scaling:.4g}")
-        self._fraction.setText(f"α / r = {hyper.alpha:.4g} / {hyper.rank:,}")
-        same = hyper.scaling == self._applied.scaling
-        self._scaling_applied.setText(self.tr("applied {:.4g}").format(self._applied.scaling))
-        theme.set_role(self._scaling_applied, "settled" if same else "waiting")
+        wished, applied = (scaling_of(h, self._variant) for h in (hyper, self._applied))
+        if wished != wished:
+            self._scaling.setText("—")
+            self._fraction.setText(self.tr("no factors to scale"))
+            self._scaling_applied.setText("")
+            theme.set_role(self._scaling_applied, "settled")
+            return
+        root = "√" if self._variant == "rslora" else ""
+        formula = scaling_formula(self._variant)
+        self._scaling.setText(f"{wished:.4g}")
+        self._fraction.setText(f"{formula} = {hyper.alpha:.4g} / {root}{hyper.rank:,}")
+        self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied))
+        theme.set_role(self._scaling_applied, "settled" if wished == applied else "waiting")
 
     def _make_scaling(self) -> QWidget:
         self._scaling = QLabel()
@@ -251,4 +257,4 @@ class HyperparametersDock(QDockWidget):
     def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
         if on:
             modes = self._mode_buttons.items()
-            self._wish(alpha_mode=next(mode for mode, made in modes if made is button))
+            self.wish(alpha_mode=next(mode for mode, made in modes if made is button))

@@ -6,22 +6,20 @@ says so as long as they differ from the run that is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QToolButton,
     QWidget,
 )
@@ -29,13 +27,13 @@ from PySide6.QtWidgets import (
 from lora_lab.config import RunConfig, changed
 from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.ui.docks.column import Column
+from lora_lab.ui.docks.fixed_settings import FixedSettings
+from lora_lab.ui.docks.form import Form, shrinks
 from lora_lab.ui.panels.counts import share_words
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.devices import DeviceChoice
-
-SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
 
 
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
@@ -73,7 +71,7 @@ class SetupDock(QDockWidget):
             self.preset_combo.addItem(preset.title, preset.name)
             row = self.preset_combo.count() - 1
             self.preset_combo.setItemData(row, preset.summary, Qt.ItemDataRole.ToolTipRole)
-        _shrinks(self.preset_combo)
+        shrinks(self.preset_combo)
         self.preset_combo.activated.connect(self._on_preset)
         self._summary = QLabel()
         self._summary.setWordWrap(True)
@@ -92,46 +90,28 @@ class SetupDock(QDockWidget):
         self.checkpoint_button.clicked.connect(self.checkpoint_wished)
         self.device_combo = QComboBox()
         self.device_combo.setAccessibleName(self.tr("Device"))
-        _shrinks(self.device_combo)
+        shrinks(self.device_combo)
         self.device_combo.activated.connect(self._on_device)
 
-        self._variant = QLabel()
         self._learns = QLabel()
         self._learns.setWordWrap(True)
-        self.init_combo = QComboBox()
-        _shrinks(self.init_combo)
-        self.init_combo.currentIndexChanged.connect(self._on_edited)
-        self.steps_box = self._spin(1, 1_000_000_000)
-        self.batch_box = self._spin(1, 1_000_000)
-        self.seed_box = self._spin(0, SEED_LIMIT)
         self.restart_button = QPushButton(self.tr("Restart with these settings"))
         self.restart_button.setProperty("role", "primary")
         self.restart_button.clicked.connect(self.restart_wished)
 
-        self._form = QFormLayout()
-        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._form.setVerticalSpacing(5)
-        self._form.setHorizontalSpacing(10)
-        for label, fields in (
-            (self.tr("&Data"), (self.data_button,)),
-            (self.tr("Base"), (self._base, self.checkpoint_button)),
-            (self.tr("De&vice"), (self.device_combo,)),
-            (self.tr("Learns"), (self._learns,)),
-            (self.tr("&Init"), (self._variant, self.init_combo)),
-            (self.tr("S&teps"), (self.steps_box,)),
-            (
-                self.tr("&Batch"),
-                (self.batch_box, _muted(self.tr("S&eed"), self.seed_box), self.seed_box),
-            ),
-        ):
-            self._add_row(label, fields)
-        self.seed_box.setAccessibleName(self.tr("Seed"))
+        self._form = Form(widest=self.tr("Optimizer"))
+        self._form.add(self.tr("&Data"), self.data_button)
+        self._form.add(self.tr("Base"), self._base, self.checkpoint_button)
+        self._form.add(self.tr("De&vice"), self.device_combo)
+        self._form.add(self.tr("Learns"), self._learns)
+        self.fixed = FixedSettings(self._form, self)
+        self.fixed.edited.connect(self._on_edited)
         column = Column(spacing=6)
         column.rows.addWidget(self.preset_combo)
         column.rows.addWidget(self._summary)
         column.rows.addLayout(self._form)
-        column.rows.addWidget(self.restart_button)
         column.rows.addStretch(1)
+        column.set_foot(self.restart_button)
         self.setWidget(column)
         self._form.setRowVisible(self.data_button, False)
         self.restart_button.hide()
@@ -152,7 +132,7 @@ class SetupDock(QDockWidget):
         """Whether the fixed settings differ from the run that is shown."""
         config = self._config
         return config is not None and any(
-            getattr(config, name) != value for name, value in self._settings(config).items()
+            getattr(config, name) != value for name, value in self.fixed.settings(config).items()
         )
 
     def choose_preset(self, name: str) -> None:
@@ -165,19 +145,9 @@ class SetupDock(QDockWidget):
     def show_config(self, config: RunConfig) -> None:
         """Show what is (being) opened; nothing here counts as an edit of the person."""
         self._config = config
-        quiet = (self.preset_combo, self.init_combo, self.seed_box, self.steps_box, self.batch_box)
-        for widget in quiet:
-            widget.blockSignals(True)
-        self.preset_combo.setCurrentIndex(self.preset_combo.findData(config.preset))
-        if self.init_combo.findText(config.init) < 0:
-            self.init_combo.addItem(config.init)
-        self.init_combo.setCurrentText(config.init)
-        self.seed_box.setValue(min(config.seed, SEED_LIMIT))
-        self.steps_box.setValue(config.max_steps)
-        self.batch_box.setValue(config.batch_size)
-        for widget in quiet:
-            widget.blockSignals(False)
-        self._variant.setText(config.variant)
+        with QSignalBlocker(self.preset_combo):
+            self.preset_combo.setCurrentIndex(self.preset_combo.findData(config.preset))
+        self.fixed.show_config(config)
         if self._loaded is None:
             self._base.setText("…")
             self._learns.setText("…")
@@ -188,24 +158,17 @@ class SetupDock(QDockWidget):
     def reset(self, loaded: LoadedRecord) -> None:
         """A model stands ready: say which, and what learns."""
         self._loaded = loaded
-        self._base.setText(loaded.base)
+        # A long file name has no spaces: let it break rather than be cut off.
+        self._base.setText(re.sub(r"([_.\-/])", "\\1\u200b", loaded.base))
+        self._base.setToolTip(loaded.base)
         self._learns.setText(what_learns(loaded, None))
+        if self._config is not None:
+            self.fixed.reset(loaded, self._config)
 
     def set_counts(self, counts: CountsRecord) -> None:
         """The applied parameter counts, for the line on what learns."""
         if self._loaded is not None:
             self._learns.setText(what_learns(self._loaded, counts))
-
-    def offer_inits(self, names: Iterable[str]) -> None:
-        """The inits that exist; known once the engine is imported."""
-        chosen = self.init_combo.currentText()
-        before = self.init_combo.blockSignals(True)
-        self.init_combo.clear()
-        self.init_combo.addItems(list(names))
-        if chosen and self.init_combo.findText(chosen) < 0:
-            self.init_combo.addItem(chosen)
-        self.init_combo.setCurrentText(chosen)
-        self.init_combo.blockSignals(before)
 
     def offer_devices(self, choices: Iterable[DeviceChoice]) -> None:
         """The devices of this machine; what is absent stands there disabled, with the reason."""
@@ -226,17 +189,7 @@ class SetupDock(QDockWidget):
 
     def wished_config(self, config: RunConfig) -> RunConfig:
         """`config` with the fixed settings as they stand in the dock."""
-        return changed(config, **self._settings(config))
-
-    def _settings(self, config: RunConfig) -> dict[str, Any]:
-        """The edited settings; a seed too large for the box stays unless the box was moved."""
-        seed = self.seed_box.value()
-        return {
-            "init": self.init_combo.currentText() or config.init,
-            "seed": config.seed if seed == min(config.seed, SEED_LIMIT) else seed,
-            "max_steps": self.steps_box.value(),
-            "batch_size": self.batch_box.value(),
-        }
+        return changed(config, **self.fixed.settings(config))
 
     def _on_edited(self, *_: object) -> None:
         self.restart_button.setVisible(self.edited)
@@ -289,42 +242,3 @@ class SetupDock(QDockWidget):
             self.device_combo.addItem(name, name)
             row = self.device_combo.count() - 1
         self.device_combo.setCurrentIndex(row)  # `activated` is the person's alone
-
-    def _add_row(self, label: str, fields: Sequence[QWidget]) -> None:
-        named = next(f for f in fields if not isinstance(f, QLabel) or len(fields) == 1)
-        title = _muted(label, named)
-        if not named.accessibleName():
-            named.setAccessibleName(label.replace("&", ""))
-        if len(fields) == 1:
-            self._form.addRow(title, fields[0])
-            return
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for field in fields:
-            wide = isinstance(field, QSpinBox | QComboBox) or field is self._base
-            row.addWidget(field, int(wide), Qt.AlignmentFlag.AlignVCenter)
-        self._form.addRow(title, row)
-
-    def _spin(self, minimum: int, maximum: int) -> QSpinBox:
-        box = QSpinBox()
-        box.setRange(minimum, maximum)
-        box.setGroupSeparatorShown(True)
-        box.setKeyboardTracking(False)
-        box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("000,000") + 28)
-        box.valueChanged.connect(self._on_edited)
-        return box
-
-
-def _muted(text: str, buddy: QWidget) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "muted")
-    label.setBuddy(buddy)
-    return label
-
-
-def _shrinks(combo: QComboBox) -> None:
-    """Let a long entry be cut off instead of widening the dock."""
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -17,13 +17,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.analysis.counts import adapter_parameters, layer_rank
-from lora_lab.config import Hyperparameters
-from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, Record
+from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, MemoryRecord, Record
 from lora_lab.ui import theme
+from lora_lab.ui.figures import shape_words, size_words
 from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.ranks import LayerRanks, cap
 from lora_lab.ui.theme import Colors
 
+START_IN_FILE = ("pissa", "olora")  # the file holds their start beside the factors
 _COLUMNS = ("Layer", "out × in", "r", "Parameters")
 
 
@@ -83,6 +85,7 @@ class CountsPanel(Panel):
         below.addStretch(1)
         below.addWidget(self._applied_text)
         self._share = Share()
+        self._bytes = label("", "small", "Memory of the adapter")
         self._table = table = QTableWidget(0, len(_COLUMNS))
         table.setHorizontalHeaderLabels(_COLUMNS)
         table.setAccessibleName("Parameters per layer")
@@ -104,21 +107,23 @@ class CountsPanel(Panel):
         self.body.addLayout(grid)
         self.body.addLayout(below)
         self.body.addWidget(self._share)
-        self.body.addSpacing(2)
+        self.body.addWidget(self._bytes)
         self.body.addWidget(table, 1)
         self._loaded: LoadedRecord | None = None
         self._counts: CountsRecord | None = None
-        self._applied_rank = self._wished_rank = 0
+        self._ranks: LayerRanks | None = None
+        self._wished = Hyperparameters()
+        self._config: RunConfig | None = None
+        self._memory: MemoryRecord | None = None
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._loaded, self._counts = loaded, None
-        self._applied_rank = self._wished_rank = loaded.hyper.rank
+        self._loaded, self._counts, self._memory = loaded, None, None
+        self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
         self._table.setRowCount(len(loaded.layers))
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for row, layer in enumerate(loaded.layers):
-            shape = f"{layer.shape[0]:,} × {layer.shape[1]:,}"
-            for column, text in enumerate((layer.name, shape, "", "")):
+            for column, text in enumerate((layer.name, shape_words(layer.shape), "", "")):
                 item = QTableWidgetItem(text)
                 if column:
                     item.setTextAlignment(right)
@@ -129,30 +134,37 @@ class CountsPanel(Panel):
     def receive(self, records: Sequence[Record]) -> None:
         for record in records:
             if isinstance(record, CountsRecord):
+                if self._counts is None or self._counts.per_layer != record.per_layer:
+                    self._memory = None  # of other adapters; another estimate may come
                 self._counts = record
                 self.dirty = True
+            elif isinstance(record, MemoryRecord):
+                self._memory = record
+                self.dirty = True
             elif isinstance(record, AppliedRecord):
-                if self._wished_rank == self._applied_rank:  # no wish of its own is waiting
-                    self._wished_rank = record.hyper.rank
-                self._applied_rank = record.hyper.rank
+                if self._ranks is not None:
+                    if self._wished == self._ranks.applied:  # no wish of its own is waiting
+                        self._wished = record.hyper
+                    self._ranks.apply(record.hyper)
                 self.dirty = True
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        if hyper.rank != self._wished_rank:
-            self._wished_rank = hyper.rank
-            self.dirty = True
+    def set_config(self, config: RunConfig) -> None:
+        self._config = config
 
-    def _per_layer(self, rank: int) -> list[int]:
-        """Parameters of each layer at `rank`; what a variant adds to B·A is taken over as it is."""
-        counted = dict(self._counts.per_layer) if self._counts else {}
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        self.dirty = self.dirty or hyper != self._wished
+        self._wished = hyper
+
+    def _per_layer(self, hyper: Hyperparameters) -> list[int]:
+        """Trained parameters of each layer under `hyper`; counted, where nothing of it changes."""
+        ranks, counted = self._ranks, dict(self._counts.per_layer) if self._counts else {}
+        assert ranks is not None
         found = []
-        for layer in self._loaded.layers:
-            if self._loaded.variant == "full":
-                found.append(counted.get(layer.name, layer.shape[0] * layer.shape[1]))
-                continue
-            plain = adapter_parameters(layer.shape, self._applied_rank)
-            extra = max(0, counted.get(layer.name, plain) - plain)
-            found.append(adapter_parameters(layer.shape, rank) + extra)
+        for name in ranks.layers:
+            same = ranks.wanted(name, hyper) == ranks.present[name]
+            same = same and (name in hyper.frozen_layers) == (name in ranks.applied.frozen_layers)
+            known = same and name in counted
+            found.append(counted[name] if known else ranks.trained(name, hyper))
         return found
 
     def redraw(self) -> None:
@@ -162,8 +174,8 @@ class CountsPanel(Panel):
             self.say("No model yet.")
             return
         self.say("")
-        whole = loaded.variant == "full"
-        applied, wished = self._per_layer(self._applied_rank), self._per_layer(self._wished_rank)
+        ranks, whole = self._ranks, loaded.variant == "full"
+        applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
         show(self._adapter_name, "Trained" if whole else "Adapter")
@@ -171,16 +183,50 @@ class CountsPanel(Panel):
         show(self._frozen, f"{base - sum(wished) if whole else base:,}")
         show(self._full, f"{base:,}")
         show(self._percent, share_words(sum(wished) / base))
-        ranks = "" if whole else f"r = {self._applied_rank}: "
-        show(self._applied_text, f"applied {ranks}{sum(applied):,}")
+        common = "" if whole else f"r = {ranks.applied.rank}: "
+        show(self._applied_text, f"applied {common}{sum(applied):,}")
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._share.show_shares(sum(wished) / base, sum(applied) / base)
+        show(self._bytes, self._memory_words(sum(wished)))
+        self._bytes.setToolTip(self._memory_tip())
         for row, layer in enumerate(loaded.layers):
-            old, new = (layer_rank(layer.shape, r) for r in (self._applied_rank, self._wished_rank))
+            old, new = ranks.present[layer.name], ranks.wanted(layer.name, self._wished)
             rank = "—" if whole else str(new) if old == new else f"{old} → {new}"
-            capped = not whole and new < self._wished_rank
+            capped = not whole and new == cap(layer) < self._wished.rank
             self._cell(row, 2, f"{rank} max" if capped else rank, old != new)
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
+
+    def _memory_words(self, trained: int) -> str:
+        """What the adapter's file takes, and what the optimizer keeps for what trains."""
+        loaded, config, ranks = self._loaded, self._config, self._ranks
+        number = 8 if loaded.dtype == "float64" else 4  # bytes; factors are never narrower
+        said = []
+        if loaded.variant != "full":
+            held = sum(
+                ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
+            )
+            twice = 2 if config is not None and config.init in START_IN_FILE else 1
+            said.append(f"file ≈ {size_words(held * number * twice)}")
+        if config is not None:
+            kept = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
+            name = "Adam’s averages" if kept == 2 else "momentum" if kept else "SGD keeps nothing"
+            said.append(f"{name} ≈ {size_words(trained * number * kept)}" if kept else name)
+        if self._memory is not None and self._memory.peak and self._wished == ranks.applied:
+            said.append(f"peak of a step ≈ {size_words(self._memory.peak)}")
+        return " · ".join(said)
+
+    def _memory_tip(self) -> str:
+        """The parts of the peak, or why there is none."""
+        memory = self._memory
+        if memory is None or not memory.peak:
+            return memory.reason if memory is not None else ""
+        parts = (
+            f"weights {size_words(memory.weights)}",
+            f"gradients {size_words(memory.gradients)}",
+            f"optimizer {size_words(memory.optimizer)}",
+            f"activations {size_words(memory.activations)}",
+        )
+        return "Tensors at the peak of a step: " + ", ".join(parts)
 
     def _cell(self, row: int, column: int, text: str, waits: bool) -> None:
         item = self._table.item(row, column)
@@ -203,12 +249,12 @@ class CountsPanel(Panel):
     def summary(self) -> str:
         if self._loaded is None:
             return "No model yet."
-        applied = sum(self._per_layer(self._applied_rank))
-        wished = sum(self._per_layer(self._wished_rank))
+        applied = sum(self._per_layer(self._ranks.applied))
+        wished = sum(self._per_layer(self._wished))
         base = max(1, self._loaded.base_parameters)
         text = f"{applied:,} of {base:,} parameters train, {share_words(applied / base)}"
         if wished != applied:
-            text += f"; rank {self._wished_rank} would train {wished:,}"
+            text += f"; rank {self._wished.rank} would train {wished:,}"
         return text + "."
 
 

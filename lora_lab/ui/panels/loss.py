@@ -15,6 +15,7 @@ from lora_lab.config import Hyperparameters
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, StepRecord
 from lora_lab.ui import theme
 from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
@@ -22,9 +23,11 @@ from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
 _LABELS = 14
+NOTHING = "–"
 _SHORT = {
     "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
     "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
+    "layer_ranks": "rank", "frozen_layers": "frozen",
 }  # fmt: skip
 
 
@@ -76,6 +79,7 @@ class LossPanel(Panel):
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
         plot.follow_wished.connect(self._follow)
+        self._ranks: LayerRanks | None = None
         self._clear(())
         self.restyle(theme.current())
 
@@ -96,7 +100,8 @@ class LossPanel(Panel):
         self._note_floor(0, rank)
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._clear(loaded.loss_floor, loaded.hyper.rank, loaded.max_steps)
+        self._ranks = LayerRanks(loaded)
+        self._clear(loaded.loss_floor, self._lesson_rank(), loaded.max_steps)
         self._plot.following = True
         self._plot.follow_button.hide()
         self.dirty = True
@@ -133,9 +138,15 @@ class LossPanel(Panel):
         self._smoothing.edited()
         for field, old, new in record.changes:
             self._edits.append((record.step, _SHORT.get(field, field), _short(old), _short(new)))
-        if record.hyper.rank != self._rank:
-            self._note_floor(record.step, record.hyper.rank)
+        if self._ranks is not None:
+            self._ranks.apply(record.hyper)
+            if (rank := self._lesson_rank()) != self._rank:
+                self._note_floor(record.step, rank)
         self.dirty = True
+
+    def _lesson_rank(self) -> int:
+        """The rank that the loss floor is of: that of the first layer, the only one in a lesson."""
+        return next(iter(self._ranks.present.values()), 0) if self._ranks is not None else 0
 
     def _note_floor(self, step: int, rank: int) -> None:
         self._rank = rank
@@ -349,7 +360,15 @@ def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple
             run = [step, step, name, old, new]
             open_runs[name] = run
             runs.append(run)
-    return [(first, last, f"{name} {old}→{new}") for first, last, name, old, new in runs]
+    return [(first, last, _edit_words(*words)) for first, last, *words in runs]
+
+
+def _edit_words(name: str, old: str, new: str) -> str:
+    if old == new == NOTHING:
+        return f"{name} undone"
+    if old == NOTHING:  # of layers only the differences are told
+        return f"{name} {new}"
+    return f"{name} {old} off" if new == NOTHING else f"{name} {old}→{new}"
 
 
 def _down(value: float, unit: float) -> float:

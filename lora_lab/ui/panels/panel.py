@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from lora_lab.config import Hyperparameters
+from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.theme import Colors
@@ -50,6 +50,9 @@ class Panel(QWidget):
         outer.setSpacing(6)
         outer.addLayout(self.head)
         outer.addLayout(self._stack, 1)
+
+    def set_config(self, config: RunConfig) -> None:
+        """What the model that stands ready was opened with; told before `reset`."""
 
     def reset(self, loaded: LoadedRecord) -> None:
         """A model stands ready: start afresh."""

@@ -9,12 +9,23 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from lora_lab.config import Hyperparameters
 from lora_lab.records import AppliedRecord, LayerSpectrum, LoadedRecord, Record, SpectrumRecord
 from lora_lab.ui import theme
 from lora_lab.ui.panels.panel import Panel, describe, label, show
+from lora_lab.ui.panels.spectrum_figures import (
+    bars_of,
+    is_finite,
+    percent,
+    shortened,
+    span,
+    tenth,
+    two,
+)
+from lora_lab.ui.ranks import LayerRanks, energy_lost, scaling_formula
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 
@@ -22,21 +33,15 @@ ALL = "All layers"
 _DECADES = 9.0  # drawn below the greatest value at most; less than that is zero in float32
 _MOST_BARS = 2000
 _ZERO_TEXTS = 8
+_ZERO_ROOM = 18  # pixels of zeros below which they are not named
 _MEASURES = (
     ("Numerical rank", "Singular values above rounding error"),
     ("Stable rank", "‖ΔW‖_F² / σ₁²"),
     ("Effective rank", "exp of the entropy of σ / Σσ"),
     ("‖ΔW‖", "Frobenius norm of ΔW"),
     ("‖ΔW‖ / ‖W‖", "Size of the change beside the frozen weights"),
-    ("s = α / r", "The scaling that multiplies B·A"),
+    ("s", "The scaling that multiplies B·A"),
 )
-
-
-def energy_beyond(sigma: np.ndarray, rank: int) -> float:
-    """The share of Σσ² that a cut after the first `rank` values would discard."""
-    squares = np.square(np.nan_to_num(sigma, posinf=0.0))
-    total = float(squares.sum())
-    return float(squares[rank:].sum()) / total if total > 0 else 0.0
 
 
 class SpectrumPanel(Panel):
@@ -73,9 +78,9 @@ class SpectrumPanel(Panel):
             pg.BarGraphItem(x=[], height=[], width=1) for _ in "123"
         )
         self._true = pg.PlotCurveItem(connect="pairs")
-        self._cut = pg.PlotCurveItem(connect="pairs")
+        self._cut_lines = pg.PlotCurveItem(connect="pairs")
         self._zero_texts = [pg.TextItem("zero", anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
-        items = (self._bars, self._cut_bars, self._zeros, self._cut, self._true)
+        items = (self._bars, self._cut_bars, self._zeros, self._cut_lines, self._true)
         for z, item in enumerate((*items, *self._zero_texts), start=1):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
@@ -93,10 +98,12 @@ class SpectrumPanel(Panel):
                 side.addWidget(widget)
             side.addSpacing(6)
             self._figures[name] = value
+            self._scaling_name = head  # the last one
         side.addStretch(1)
         beside = QWidget()
         beside.setLayout(side)
-        beside.setFixedWidth(104)
+        widest = QFontMetrics(theme.font(1.15, theme.font().Weight.Medium))
+        beside.setFixedWidth(widest.horizontalAdvance("0.00 % – 00 %") + 10)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
@@ -108,7 +115,8 @@ class SpectrumPanel(Panel):
 
         self._loaded: LoadedRecord | None = None
         self._last: SpectrumRecord | None = None
-        self._applied_rank = self._wished_rank = 0
+        self._ranks: LayerRanks | None = None
+        self._wished = Hyperparameters()
         self._range: tuple[float, float] | None = None
         self._ranged_at = 0.0
         self.restyle(theme.current())
@@ -117,7 +125,8 @@ class SpectrumPanel(Panel):
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._loaded, self._last, self._range = loaded, None, None
-        self._applied_rank = self._wished_rank = loaded.hyper.rank
+        self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
+        show(self._scaling_name, f"s = {scaling_formula(loaded.variant)}")
         names = [layer.name for layer in loaded.layers]
         with QSignalBlocker(self._chooser):
             self._chooser.clear()
@@ -132,15 +141,19 @@ class SpectrumPanel(Panel):
                 self._last = record
                 self.dirty = True
             elif isinstance(record, AppliedRecord):
-                if self._wished_rank == self._applied_rank:  # no wish of its own is waiting
-                    self._wished_rank = record.hyper.rank
-                self._applied_rank = record.hyper.rank
+                if self._ranks is not None:
+                    if self._wished == self._ranks.applied:  # no wish of its own is waiting
+                        self._wished = record.hyper
+                    self._ranks.apply(record.hyper)
                 self.dirty = True
 
     def set_wished(self, hyper: Hyperparameters) -> None:
-        if hyper.rank != self._wished_rank:
-            self._wished_rank = hyper.rank
-            self.dirty = True
+        self.dirty = self.dirty or hyper != self._wished
+        self._wished = hyper
+
+    def choose_layer(self, name: str) -> None:
+        """Show that layer alone; a name that is not there means all of them."""
+        self._chooser.setCurrentIndex(max(0, self._chooser.findText(name)))
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -151,24 +164,25 @@ class SpectrumPanel(Panel):
             self.say("No spectrum yet.")
             return
         if all(layer.numerical_rank == 0 for layer in shown):
-            broken = not all(_is_finite(layer) for layer in shown)
+            broken = not all(is_finite(layer) for layer in shown)
             self.say("ΔW is not finite." if broken else "ΔW is zero until the first step.")
             return
         self.say("")
-        cut = self._cut_rank()
+        cuts = [self._cut(layer) for layer in shown]
         true = self._true_sigma(shown)
         widths = [max(len(layer.sigma), len(true)) for layer in shown]
         gap = max(1.0, 0.12 * max(widths))
         starts = np.concatenate([[0.0], np.cumsum(np.array(widths[:-1], float) + gap)])
         # Bars beyond what can be seen are thinned within each layer, so that every σ₁ stays.
         stride = max(1, -(-sum(widths) // _MOST_BARS))
-        parts = [_bars_of(layer, at, stride) for layer, at in zip(shown, starts, strict=True)]
+        parts = [bars_of(layer, at, stride) for layer, at in zip(shown, starts, strict=True)]
         x, sigma, index, nonzero = (np.concatenate(column) for column in zip(*parts, strict=True))
         low, high = self._fit(sigma[nonzero], true, float(starts[-1] + widths[-1]))
         top = self._scaled(sigma)
         wide = 0.74 * stride
         thin = wide * self._plot.columns() < 2 * (starts[-1] + widths[-1])
-        beyond = index > cut if cut else np.zeros(len(x), bool)
+        kept = [cut or math.inf for cut in cuts]
+        beyond = index > np.repeat(kept, [len(part[0]) for part in parts])
         for item, chosen in ((self._bars, nonzero & ~beyond), (self._cut_bars, nonzero & beyond)):
             height = np.maximum(top[chosen] - low, 0)
             item.setOpts(x=x[chosen], y0=np.full(len(height), low), height=height, width=wide)
@@ -177,10 +191,11 @@ class SpectrumPanel(Panel):
         stub = np.full(int((~nonzero).sum()), 0.012 * (high - low))
         self._zeros.setOpts(x=x[~nonzero], y0=np.full(len(stub), low), height=stub, width=wide)
         self._draw_true(true, starts)
-        self._draw_cut(cut, shown, starts, low, high)
-        self._name_zeros(shown, starts, low + 0.015 * (high - low))
+        self._draw_cuts(cuts, starts, low, high)
+        column = self._plot.columns() / (starts[-1] + widths[-1])
+        self._name_zeros(shown, starts, low + 0.015 * (high - low), column)
         self._name_blocks(shown, starts, widths)
-        self._tell(shown, cut, bool(len(true)))
+        self._tell(shown, bool(len(true)))
 
     def _shown(self) -> tuple[LayerSpectrum, ...]:
         if self._last is None:
@@ -189,10 +204,9 @@ class SpectrumPanel(Panel):
         layers = tuple(layer for layer in self._last.layers if layer.name == name)
         return layers or self._last.layers
 
-    def _cut_rank(self) -> int:
-        """Where a smaller rank that is wished would cut; 0 for nowhere."""
-        full = self._loaded is not None and self._loaded.variant == "full"
-        return self._wished_rank if self._wished_rank < self._applied_rank and not full else 0
+    def _cut(self, layer: LayerSpectrum) -> int:
+        """Where a smaller rank that is wished would cut that layer; 0 for nowhere."""
+        return self._ranks.cut(layer, self._wished) if self._ranks is not None else 0
 
     def _true_sigma(self, shown: Sequence[LayerSpectrum]) -> np.ndarray:
         true = None if self._loaded is None else self._loaded.true_sigma
@@ -228,22 +242,20 @@ class SpectrumPanel(Panel):
         levels = np.repeat(np.tile(self._scaled(true), len(starts)), 2)
         self._true.setData(ends, levels, connect="pairs")
 
-    def _draw_cut(
-        self, cut: int, shown: Sequence[LayerSpectrum], starts: np.ndarray, low: float, high: float
-    ) -> None:
-        cuts = [at + cut + 0.5 for layer, at in zip(shown, starts, strict=True) if layer.rank > cut]
-        cuts = cuts if cut else []
-        self._cut.setData(np.repeat(cuts, 2), np.tile([low, high], len(cuts)), connect="pairs")
+    def _draw_cuts(self, cuts: Sequence[int], starts: np.ndarray, low: float, high: float) -> None:
+        at = [start + cut + 0.5 for cut, start in zip(cuts, starts, strict=True) if cut]
+        self._cut_lines.setData(np.repeat(at, 2), np.tile([low, high], len(at)), connect="pairs")
 
     def _name_zeros(
-        self, shown: Sequence[LayerSpectrum], starts: np.ndarray, height: float
+        self, shown: Sequence[LayerSpectrum], starts: np.ndarray, height: float, column: float
     ) -> None:
         texts = iter(self._zero_texts)
         for layer, at in zip(shown, starts, strict=True):
-            if layer.numerical_rank >= len(layer.sigma) or len(shown) > _ZERO_TEXTS:
+            zeros = len(layer.sigma) - layer.numerical_rank
+            if zeros <= 0 or len(shown) > _ZERO_TEXTS or zeros * column < _ZERO_ROOM:
                 continue
             item = next(texts)
-            item.setText("zero" if _is_finite(layer) else "not finite")
+            item.setText("zero" if is_finite(layer) else "not finite")
             item.setPos(at + (layer.numerical_rank + 1 + len(layer.sigma)) / 2, height)
             item.show()
         for item in texts:
@@ -262,7 +274,7 @@ class SpectrumPanel(Panel):
         names = [layer.name for layer in shown]
         room = self._plot.columns() / (starts[-1] + widths[-1]) / 6.5  # letters per unit
         if any(len(name) > (width + 1) * room for name, width in zip(names, widths, strict=True)):
-            names = _shortened(names)
+            names = shortened(names)
         ticks = []
         for name, at, width in zip(names, starts, widths, strict=True):
             letters = max(1, int((width + 1) * room))
@@ -271,19 +283,21 @@ class SpectrumPanel(Panel):
         self._plot.bottom.setTicks([ticks])
         self._plot.name_bottom("layers, σ₁ ≥ σ₂ ≥ … in each")
 
-    def _tell(self, shown: Sequence[LayerSpectrum], cut: int, true: bool) -> None:
+    def _tell(self, shown: Sequence[LayerSpectrum], true: bool) -> None:
         c = theme.current()
         norms = {layer.name: layer.weight_norm for layer in self._loaded.layers}
         ranks = [layer.numerical_rank for layer in shown]
         of = f" of {max(len(layer.sigma) for layer in shown)}"
         share = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
+        whole = self._loaded.variant == "full"  # which has no factors to scale
+        scalings = [math.nan if whole else layer.scaling for layer in shown]
         told = {
-            "Numerical rank": _span(ranks, str) + of,
-            "Stable rank": _span([layer.stable_rank for layer in shown], _tenth),
-            "Effective rank": _span([layer.effective_rank for layer in shown], _tenth),
-            "‖ΔW‖": _span([layer.delta_norm for layer in shown], _two),
-            "‖ΔW‖ / ‖W‖": _span(share, _percent),
-            "s = α / r": _span([layer.scaling for layer in shown], "{:.4g}".format),
+            "Numerical rank": span(ranks, str) + of,
+            "Stable rank": span([layer.stable_rank for layer in shown], tenth),
+            "Effective rank": span([layer.effective_rank for layer in shown], tenth),
+            "‖ΔW‖": span([layer.delta_norm for layer in shown], two),
+            "‖ΔW‖ / ‖W‖": span(share, percent),
+            "s": span(scalings, "{:.4g}".format),
         }
         for name, text in told.items():
             show(self._figures[name], text)
@@ -291,19 +305,22 @@ class SpectrumPanel(Panel):
         if true:
             entries.append(f'<span style="color:{c.validation}">━</span>&nbsp;true σ(D)')
         show(self._legend, "&nbsp;&nbsp;&nbsp;".join(entries))
-        show(self._foot, self._cut_text(shown, cut) or f"step {self._last.step:,}")
-        theme.set_role(self._foot, "warn" if cut else "small")
+        told, error = self._cut_text(shown), max(layer.error for layer in shown)
+        within = f", σ to within {number(error, 1)}" if error > 0 else ""
+        show(self._foot, told or f"step {self._last.step:,}{within}")
+        theme.set_role(self._foot, "warn" if told else "small")
         describe(self._plot, self.summary())
 
-    def _cut_text(self, shown: Sequence[LayerSpectrum], cut: int) -> str:
-        if not cut:
+    def _cut_text(self, shown: Sequence[LayerSpectrum]) -> str:
+        cuts = sorted({cut for layer in shown if (cut := self._cut(layer))})
+        if not cuts:
             return ""
-        worst = max(shown, key=lambda layer: energy_beyond(layer.sigma, cut))
-        share = energy_beyond(worst.sigma, cut)
+        share, worst = energy_lost(SpectrumRecord(0, tuple(filter(is_finite, shown))), self._cut)
+        rank = f"rank {cuts[0]}" if len(cuts) == 1 else f"ranks {cuts[0]} – {cuts[-1]}"
         if share < 1e-12:
-            return f"rank {cut} would discard nothing of ΔW"
-        where = f", most in {worst.name}" if len(shown) > 1 else ""
-        return f"rank {cut} would discard {_percent(share)} of ΔW’s energy{where}"
+            return f"{rank} would discard nothing of ΔW"
+        where = f", most in {worst}" if len(shown) > 1 else ""
+        return f"{rank} would discard {percent(share)} of ΔW’s energy{where}"
 
     def _choose(self, _index: int) -> None:
         self._range = None
@@ -325,7 +342,7 @@ class SpectrumPanel(Panel):
         self._cut_bars.setOpts(brush=colors.raw, pen=nothing)
         self._zeros.setOpts(brush=colors.frozen, pen=nothing)
         self._true.setPen(pen(colors.validation, 2))
-        self._cut.setPen(pen(colors.warn, 1, Qt.PenStyle.DashLine))
+        self._cut_lines.setPen(pen(colors.warn, 1, Qt.PenStyle.DashLine))
         for text in self._zero_texts:
             text.setColor(colors.muted)
             text.setFont(theme.font(0.92))
@@ -336,54 +353,11 @@ class SpectrumPanel(Panel):
         if not shown:
             return "No spectrum yet."
         if all(layer.numerical_rank == 0 for layer in shown):
-            return "ΔW is zero." if all(map(_is_finite, shown)) else "ΔW is not finite."
-        ranks = _span([layer.numerical_rank for layer in shown], str)
+            return "ΔW is zero." if all(map(is_finite, shown)) else "ΔW is not finite."
+        ranks = span([layer.numerical_rank for layer in shown], str)
         where = shown[0].name if len(shown) == 1 else f"{len(shown)} layers"
         text = f"ΔW of {where} has numerical rank {ranks} at step {self._last.step:,}"
-        first = max(float(layer.sigma[0]) for layer in shown if _is_finite(layer))
+        first = max(float(layer.sigma[0]) for layer in shown if is_finite(layer))
         text += f", largest singular value {number(first)}"
-        cut = self._cut_text(shown, self._cut_rank())
+        cut = self._cut_text(shown)
         return f"{text}; {cut}." if cut else f"{text}."
-
-
-def _bars_of(layer: LayerSpectrum, start: float, stride: int) -> tuple[np.ndarray, ...]:
-    """x, σ, index from 1, and whether it is above rounding error."""
-    index = np.arange(1, len(layer.sigma) + 1, stride)
-    sigma = np.nan_to_num(layer.sigma[::stride], nan=0.0, posinf=0.0)
-    return start + index, sigma, index, (index <= layer.numerical_rank) & (sigma > 0)
-
-
-def _is_finite(layer: LayerSpectrum) -> bool:
-    return bool(np.isfinite(layer.sigma).all())
-
-
-def _shortened(names: list[str]) -> list[str]:
-    """Names without the dotted beginning and end that all of them share."""
-    split = [name.split(".") for name in names]
-    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
-        split = [parts[1:] for parts in split]
-    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
-        split = [parts[:-1] for parts in split]
-    return [".".join(parts) for parts in split]
-
-
-def _span(values: Sequence[float], text: object) -> str:
-    """One value, or the least and the greatest of several."""
-    finite = [value for value in values if value == value]
-    if not finite:
-        return "—"
-    low, high = text(min(finite)), text(max(finite))
-    return low if low == high else f"{low} – {high}"
-
-
-def _tenth(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
-
-
-def _two(value: float) -> str:
-    return number(value, 3 if value >= 1 else 2)
-
-
-def _percent(share: float) -> str:
-    share *= 100
-    return f"{share:.2g} %" if 1e-4 <= share < 99.5 else f"{share:.1f} %" if share else "0 %"

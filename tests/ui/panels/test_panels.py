@@ -7,13 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters
-from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    EvalRecord,
+    LoadedRecord,
+    MemoryRecord,
+    SpectrumRecord,
+    StepRecord,
+)
 from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.loss import gathered
-from lora_lab.ui.panels.spectrum import energy_beyond
 from lora_lab.ui.preview import SAMPLES, samples
+from lora_lab.ui.ranks import energy_beyond
 from lora_lab.ui.widgets.smoothing import Smoothing
 
 
@@ -260,3 +268,114 @@ def test_before_after_without_classes_compares_losses(make):
     panel.receive([EvalRecord(500, True, 0.0)])
     panel.redraw()
     assert "0.189 off, 0 on" in panel.summary()
+
+
+def cut_wish(**values):
+    return Hyperparameters(rank=8, alpha=16, **values)
+
+
+def test_spectrum_foretells_the_cut_of_one_layer_alone(make):
+    panel = make("spectrum", "digits")
+    panel.set_wished(cut_wish(layer_ranks=(("net.2", 3),)))
+    panel.redraw()
+    assert "rank 3 would discard" in panel.summary()
+    assert "net.2" in panel.summary()
+    assert len(panel._cut_lines.getData()[0]) == 2  # one line, in one layer
+    panel.set_wished(Hyperparameters(rank=2, alpha=16, frozen_layers=("net.0", "net.2", "net.4")))
+    panel.redraw()
+    assert "discard" not in panel.summary()  # what is frozen keeps its rank
+
+
+@pytest.mark.parametrize("variant", ["dora", "full"])
+def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
+    panel = make("spectrum")
+    loaded, *rest = samples("digits", 10)
+    panel.reset(replace(loaded, variant=variant))
+    panel.receive(rest)
+    panel.set_wished(cut_wish(layer_ranks=(("net.2", 1),)))
+    panel.redraw()
+    assert "discard" not in panel.summary()
+
+
+@pytest.mark.parametrize(
+    ("variant", "formula"), [("lora", "s = α / r"), ("rslora", "s = α / √r"), ("dora", "s = α / r")]
+)
+def test_spectrum_names_the_scaling_of_the_variant(make, variant, formula):
+    panel = make("spectrum")
+    panel.reset(replace(samples("digits", 2)[0], variant=variant))
+    assert panel._scaling_name.text() == formula
+
+
+def test_spectrum_tells_how_exact_its_values_are(make):
+    panel = make("spectrum", "digits")
+    panel.redraw()
+    assert "within" not in panel._foot.text()
+    rough = tuple(replace(layer, error=3e-4) for layer in panel._last.layers)
+    panel.receive([SpectrumRecord(77, rough)])
+    panel.redraw()
+    assert panel._foot.text() == "step 77, σ to within 0.0003"
+
+
+def test_counts_follow_ranks_of_their_own_and_freezes(make):
+    panel = make("counts", "digits")
+    panel.set_wished(cut_wish(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
+    panel.redraw()
+    assert panel._adapter.text() == f"{2 * (128 + 64) + 8 * 256:,}"
+    cells = [panel._table.item(row, 2).text() for row in range(3)]
+    assert cells == ["8 → 2", "8", "8"]
+    assert panel._table.item(2, 3).text() == "0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "dtype", "said"),
+    [
+        ({}, "float32", "file ≈ 18.8 kB · Adam’s averages ≈ 37.5 kB"),
+        ({}, "float64", "file ≈ 37.5 kB · Adam’s averages ≈ 75 kB"),
+        ({"init": "pissa"}, "float32", "file ≈ 37.5 kB · Adam’s averages ≈ 37.5 kB"),
+        ({"optimizer": "sgd", "momentum": 0.9}, "float32", "file ≈ 18.8 kB · momentum ≈ 18.8 kB"),
+        ({"optimizer": "sgd"}, "float32", "file ≈ 18.8 kB · SGD keeps nothing"),
+        ({"variant": "full"}, "float32", "Adam’s averages ≈ 207 kB"),
+    ],
+)
+def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, said):
+    panel = make("counts")
+    panel.set_config(RunConfig(task="digits", **fields))
+    loaded = replace(samples("digits", 2)[0], dtype=dtype, variant=fields.get("variant", "lora"))
+    panel.reset(loaded)
+    panel.receive([AppliedRecord(1, cut_wish(), (("rank", 4, 8),))])
+    panel.redraw()
+    parameters = 8 * (128 + 64 + 256 + 138)
+    assert parameters * 4 == pytest.approx(18_752, rel=1e-9)
+    assert panel._bytes.text() == said
+
+
+def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
+    panel = make("loss", "known-rank")
+    own = Hyperparameters(rank=8, alpha=8, layer_ranks=(("linear", 2),))
+    panel.receive([AppliedRecord(200, own, (("layer_ranks", "–", "linear=2"),))])
+    panel.redraw()
+    assert panel._floor_text.toPlainText() == "Eckart–Young tail at r=2"
+    shown = [text.toPlainText() for text in panel._mark_texts if text.isVisible()]
+    assert "rank linear=2" in shown
+    assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
+
+
+def test_counts_tell_the_peak_of_a_step_while_it_is_of_these_adapters(make):
+    panel = make("counts", "digits")
+    panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01)])
+    panel.redraw()
+    assert panel._bytes.text().endswith("peak of a step ≈ 210 kB")
+    assert "activations 30 kB" in panel._bytes.toolTip()
+    panel.set_wished(Hyperparameters(rank=64, alpha=16))  # not applied: nothing is known of it
+    panel.redraw()
+    assert "peak" not in panel._bytes.text()
+    panel.set_wished(Hyperparameters(rank=8, alpha=16))
+    panel.redraw()
+    assert "peak" in panel._bytes.text()
+    panel.receive([CountsRecord(9, 5, 5, (("net.0", 5),))])
+    panel.redraw()
+    assert "peak" not in panel._bytes.text()
+    panel.receive([MemoryRecord(9, 0, 0, 0, 0, 0.01, "The step looks at values.")])
+    panel.redraw()
+    assert "peak" not in panel._bytes.text()
+    assert panel._bytes.toolTip() == "The step looks at values."

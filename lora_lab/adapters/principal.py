@@ -1,0 +1,30 @@
+"""Starts from a part of W: PiSSA's largest singular directions and OLoRA's first QR columns.
+
+Both train A and B from A₀, B₀ with s·B₀·A₀ taken out of the frozen weight, so that the function is
+kept: (W − s·B₀·A₀) + s·B₀·A₀ = W.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def pissa(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A₀ = √(S/s)·Vᵀ (r × in), B₀ = U·√(S/s) (out × r) of the top r of W = U S Vᵀ.
+
+    Meng et al. 2024, arXiv 2404.02948, eq. 2-4. What stays frozen has W's singular values from
+    r + 1 on.
+    """
+    U, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
+    root = (S[:rank] / scaling).sqrt()
+    A, B = root[:, None] * Vh[:rank], U[:, :rank] * root
+    return A.to(W.dtype).contiguous(), B.to(W.dtype).contiguous()
+
+
+def olora(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A₀ = the first r rows of R (r × in), B₀ = the first r columns of Q (out × r), W = Q R.
+
+    Büyükakyüz 2024, arXiv 2406.01775, §3; s is in neither factor, as in PEFT.
+    """
+    Q, R = torch.linalg.qr(W.double())
+    return R[:rank].to(W.dtype).contiguous(), Q[:, :rank].to(W.dtype).contiguous()

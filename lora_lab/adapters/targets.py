@@ -1,0 +1,71 @@
+"""Which layers are adapted: by exact path, by the end of a path, or all linear ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from torch import nn
+
+from lora_lab.adapters.kinds import Linear, TransposedLinear, kind_of, kind_or_none
+from lora_lab.errors import AdapterError
+
+ALL_LINEAR = "all-linear"
+
+
+def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.Module]:
+    """The layers that `targets` name, by module path, in the model's order.
+
+    A target is a full path or its dotted end ("q_proj" matches "layers.0.q_proj"), never a
+    pattern; "all-linear", and no target at all, mean every linear layer but a language model's
+    output head, as in PEFT. Raises AdapterError for a target that matches nothing or cannot be
+    adapted, naming it.
+    """
+    modules = dict(model.named_modules())
+    adaptable = {name: m for name, m in modules.items() if kind_or_none(m) is not None}
+    if "" in adaptable:
+        raise AdapterError("The model is a single bare layer; put it inside a module to adapt it.")
+    wanted = set()
+    for target in tuple(targets) or (ALL_LINEAR,):
+        if target == ALL_LINEAR:
+            found = _all_linear(model, adaptable)
+            if not found:
+                raise AdapterError("The model has no linear layer to adapt.")
+        else:
+            found = [n for n in modules if n and (n == target or n.endswith("." + target))]
+            if not found:
+                near = _nearest(target, adaptable)
+                hint = f" Near it: {', '.join(near)}." if near else ""
+                raise AdapterError(f"No layer is called {target!r}.{hint}")
+        wanted.update(found)
+    for name in wanted:
+        kind_of(modules[name], name)
+    return {name: module for name, module in modules.items() if name in wanted}
+
+
+def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]:
+    """Every layer that could be targeted: its kind's name and its shape (out, in), by path."""
+    found = {name: (m, kind_or_none(m)) for name, m in model.named_modules() if name}
+    return {
+        name: (kind.name, kind.shape(module))
+        for name, (module, kind) in found.items()
+        if kind is not None
+    }
+
+
+def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
+    head = None
+    if hasattr(model, "get_output_embeddings"):  # a transformers model
+        head = model.get_output_embeddings()
+    return [
+        name
+        for name, module in adaptable.items()
+        if kind_or_none(module) in (Linear, TransposedLinear) and module is not head
+    ]
+
+
+def _nearest(target: str, names: Iterable[str]) -> list[str]:
+    """Paths and last parts of paths that look like `target`."""
+    names = list(names)
+    ends = list(dict.fromkeys(name.rpartition(".")[2] for name in names))
+    return difflib.get_close_matches(target, [*dict.fromkeys([*ends, *names])], n=3, cutoff=0.4)

@@ -1,0 +1,99 @@
+"""A written PEFT folder as PEFT computes with it, by a way that shares nothing with the writer.
+
+It has a reader of the container that is not the library's, numpy instead of torch, and PEFT's rules
+for targets, patterns, scaling and each type of layer, spelled out once more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lora_lab.errors import AdapterError
+from lora_lab.formats.container import Container, read_container, show
+
+START = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_embedding_A)")
+
+
+def reread(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    """(layer, s·B·A (out × in), DoRA's magnitude (out) or None) in float64, layer by layer.
+
+    One at a time, since a large model's ΔW do not fit into memory together. Raises `AdapterError`
+    where PEFT would leave something out.
+    """
+    settings = path / "adapter_config.json"
+    config = json.loads(settings.read_text("utf-8"))
+    container = read_container(path / "adapter_model.safetensors")
+    left = set(container.entries)
+
+    def lookup(patterns: dict[str, Any], name: str, default: Any) -> Any:
+        for key, value in patterns.items():
+            if not re.fullmatch(r"\^?([\w-]|\\.)*", key):  # only what is written so is run as it is
+                raise AdapterError(f"{settings}: unexpected pattern {show(key)}")
+            if re.match(rf"(.*\.)?({key})$", name):
+                return value
+        return default
+
+    def take(key: str) -> np.ndarray:
+        if key not in left:
+            raise AdapterError(f"{container.path}: {show(key)} is missing")
+        left.remove(key)
+        return container.array(key)
+
+    for key in container.entries:
+        if (found := START.fullmatch(key)) is None:
+            continue
+        name, first = found.groups()
+        if not any(name == t or name.endswith("." + t) for t in config["target_modules"]):
+            raise AdapterError(f"{settings}: target_modules lacks {show(name)}")
+        rank = lookup(config["rank_pattern"], name, config["r"])
+        alpha = lookup(config["alpha_pattern"], name, config["lora_alpha"])
+        a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
+        if a.shape[0] != rank:
+            raise AdapterError(f"{container.path}: {show(name)} does not have rank {rank}")
+        delta = _embedding(a, b) if first == "lora_embedding_A" else _product(container, name, a, b)
+        delta *= alpha / rank**0.5 if config["use_rslora"] else alpha / rank
+        magnitude = None
+        if config["use_dora"]:
+            m = take(f"base_model.model.{name}.lora_magnitude_vector")
+            beside = (1,) * (a.ndim - 2)  # m multiplies an output, so its shape has to fit one
+            if m.shape != ((1, b.shape[0], *beside) if beside else (b.shape[0],)):
+                raise AdapterError(f"{container.path}: the magnitude of {show(name)} does not fit")
+            magnitude = m.ravel()
+        yield name, delta, magnitude
+    if left:
+        raise AdapterError(f"{container.path}: PEFT would not read {show(min(left))}")
+
+
+def _embedding(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The rows of A (r, tokens) are looked up by token and carried by B (dim, r)."""
+    return np.einsum("dr,rv->dv", b, a)
+
+
+def _product(container: Container, name: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What B∘A does to an input: B (out, r/groups, 1, …) takes the rows of A in groups.
+
+    A (r, c, *kernel) reads every channel, so the whole has c·kernel columns. Of a grouped weight
+    there are only those of an output's own group; the others have to be zero.
+    """
+    out, share = b.shape[:2]
+    if b.ndim != a.ndim or b.size != out * share or a.shape[0] % share:
+        raise AdapterError(f"{container.path}: the factors of {show(name)} do not fit")
+    if (groups := a.shape[0] // share) == 1:
+        return b.reshape(out, share) @ a.reshape(share, -1)
+    outputs, channels = out // groups, a.shape[1] // groups
+    delta = np.empty((out, channels * a[0, 0].size))
+    for i in range(groups):
+        ours = slice(i * outputs, (i + 1) * outputs)
+        low = a[i * share : (i + 1) * share]  # (r/groups, c, *kernel)
+        whole = np.tensordot(b[ours].reshape(outputs, share), low, 1)  # (out/groups, c, *kernel)
+        own = whole[:, i * channels : (i + 1) * channels]
+        if np.count_nonzero(whole) != np.count_nonzero(own):
+            raise AdapterError(f"{container.path}: {show(name)} reads channels of other groups")
+        delta[ours] = own.reshape(outputs, -1)
+    return delta

@@ -1,0 +1,89 @@
+"""One run without a window: the loop to its end, a progress bar, and the facts of the run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.records import ErrorRecord, LoadedRecord, SavedRecord, StepRecord
+from lora_lab.training.controls import Controls
+from lora_lab.training.outcome import Outcome
+from lora_lab.training.run import run
+
+
+def drive(config: RunConfig, out_folder: Path | None, console: Console) -> dict[str, Any]:
+    """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
+
+    Raises LabError where nothing was trained or the run could not be kept.
+    """
+    outcome, failure, unsaved = Outcome(), "", ""
+    controls = Controls(config.hyper)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+        stack.enter_context(_stop_on_interrupt(controls))
+        bar = progress.add_task("opening", total=None, loss="–")
+        records = stack.enter_context(closing(run(config, controls, folder=out_folder)))
+        for record in records:
+            outcome.note(record)
+            if isinstance(record, StepRecord) and record.step % 50 == 0:
+                progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
+            elif isinstance(record, LoadedRecord):
+                title = record.stage or record.title
+                progress.reset(bar, total=record.max_steps, description=title, loss="–")
+                for note in record.notes:
+                    console.print(note, style="yellow")
+            elif isinstance(record, ErrorRecord):
+                console.print(record.message, style="yellow")
+                if controls.paused:  # nobody is here to lower a rate: the run is at its end
+                    failure = record.message
+                    controls.stop()
+                unsaved = record.message
+            elif isinstance(record, SavedRecord):
+                unsaved = ""
+    if failure:
+        raise LabError(failure)
+    if outcome.stage:
+        raise LabError("interrupted while the base was trained; nothing was saved")
+    facts = outcome.facts()
+    if not facts["steps"]:
+        raise LabError("interrupted before the first step")
+    if not facts["run"]:
+        raise LabError("the run could not be kept: no folder could be made for it")
+    if unsaved:
+        raise LabError(unsaved)
+    if config.variant == "full":
+        console.print("Full fine-tuning is a comparison: its weights are not kept.", style="yellow")
+    return facts
+
+
+@contextmanager
+def _stop_on_interrupt(controls: Controls) -> Iterator[None]:
+    """Ctrl-C and SIGTERM finish the step and save, like the window's Stop does."""
+
+    def stop(*_: object) -> None:
+        controls.stop()
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,40 @@
+"""Memory preview: the peak of a training step of an experiment, as it is configured and adapted."""
+
+from __future__ import annotations
+
+import time
+
+from lora_lab.analysis.memory import estimate_memory
+from lora_lab.errors import LabError
+from lora_lab.records import MemoryRecord
+from lora_lab.training.experiment import Experiment
+
+
+def memory_preview(experiment: Experiment) -> MemoryRecord:
+    """The peak of a step on a batch of the run's size; where it cannot be told, the reason.
+
+    The batch is the first of a course of its own, so that the run's batches stay as they were. The
+    model has its adapters already: they count among the weights.
+    """
+    began = time.perf_counter()
+    config, task = experiment.config, experiment.task
+    states = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
+    try:
+        found = estimate_memory(
+            experiment.model,
+            next(task.batches(config.batch_size, config.seed)),
+            task.loss,
+            prepare=lambda twin: [p for p in twin.parameters() if p.requires_grad],
+            states_per_parameter=states,
+        )
+    except LabError as error:
+        seconds = time.perf_counter() - began
+        return MemoryRecord(experiment.step, 0, 0, 0, 0, seconds, str(error))
+    return MemoryRecord(
+        step=experiment.step,
+        weights=found.weights + found.adapter,
+        gradients=found.gradients,
+        optimizer=found.optimizer,
+        activations=found.activations,
+        seconds=time.perf_counter() - began,
+    )

@@ -1,0 +1,70 @@
+"""What the setup dock offers to choose from, a line on each, and why some do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lora_lab.ui.docks.form import Choice
+
+VARIANTS = (
+    Choice("lora", "LoRA", "ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685"),
+    Choice("rslora", "rsLoRA", "ΔW = (α/√r)·B·A. Kalajdzievski 2023, arXiv 2312.03732"),
+    Choice("dora", "DoRA", "W′ = m ∘ V/‖V‖, V = W + (α/r)·B·A. Liu et al. 2024, arXiv 2402.09353"),
+    Choice("full", "full", "ΔW = W′ − W, every entry trains: the comparison, not for export"),
+)
+
+INITS = (
+    Choice("kaiming", "kaiming", "A ~ U(±1/√in), B = 0: what loralib and PEFT do"),
+    Choice("gaussian", "gaussian", "A ~ N(0, 1/r²), B = 0: Hu et al. 2021, §4.1"),
+    Choice("normal", "normal", "A ~ N(0, 1), B = 0: the parametrization tutorial"),
+    Choice("orthogonal", "orthogonal", "A·Aᵀ = I, B = 0: Saxe et al. 2014, arXiv 1312.6120"),
+    Choice(
+        "pissa",
+        "PiSSA",
+        "B·A starts as the r largest directions of W = U·S·Vᵀ. Meng et al. 2024, arXiv 2404.02948",
+    ),
+    Choice(
+        "olora", "OLoRA", "B·A starts as the first r of W = Q·R. Büyükakyüz 2024, arXiv 2406.01775"
+    ),
+    Choice(
+        "eva",
+        "EVA",
+        "A = the directions in which the inputs vary most, B = 0. Paischer et al. 2024, "
+        "arXiv 2410.07170",
+    ),
+)
+
+OPTIMIZERS = (
+    Choice("adamw", "AdamW", "Adam with decoupled decay. Loshchilov & Hutter 2019"),
+    Choice("sgd", "SGD", "Plain gradient steps, with momentum if there is any"),
+)
+
+SCHEDULES = (
+    Choice("constant", "constant", "The learning rate stays, after the warm-up"),
+    Choice("linear", "linear", "Down to zero in a straight line"),
+    Choice("cosine", "cosine", "Down to zero in half a wave of the cosine"),
+)
+
+NO_FACTORS = "Full fine-tuning has no factors A and B."
+
+
+def init_locked(variant: str) -> str:
+    """Why no init can be chosen for this variant, or nothing."""
+    return NO_FACTORS if variant == "full" else ""
+
+
+def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
+    """The inits that layers of these kinds cannot have, each with the reason."""
+    if "embedding" in kinds:
+        return {"eva": "EVA needs continuous inputs, and an embedding is among the targets."}
+    return {}
+
+
+def ratio_locked(variant: str) -> str:
+    """Why the LoRA+ ratio has no meaning for this variant, or nothing."""
+    return "Full fine-tuning has no B with a rate of its own." if variant == "full" else ""
+
+
+def momentum_locked(optimizer: str) -> str:
+    """Why momentum has no meaning for this optimizer, or nothing."""
+    return "" if optimizer == "sgd" else "Momentum is SGD's; AdamW goes by its own averages."

@@ -1,0 +1,198 @@
+"""The settings that are fixed for a run, as rows of a form; those used less stand behind "More".
+
+They are only shown and collected here. Whoever holds the rows asks for `settings` on restart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
+
+from lora_lab.config import RunConfig
+from lora_lab.records import LoadedRecord
+from lora_lab.ui.docks import choices
+from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
+from lora_lab.ui.targets import adapted, target_words
+from lora_lab.ui.targets_dialog import TargetsDialog
+
+SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
+FIELDS = RunConfig.model_fields
+
+
+class FixedSettings(QObject):
+    """Variant, init, targets, steps, and behind "More" the optimizer and its course."""
+
+    edited = Signal()  # a field was moved, by hand or by program
+
+    def __init__(self, form: Form, parent: QWidget) -> None:
+        super().__init__(parent)
+        tr = self.tr
+        self._form = form
+        self._config: RunConfig | None = None
+        self._loaded: LoadedRecord | None = None
+        self._opened: tuple[str, ...] = ()  # the targets of the run that is loaded
+        self._targets: tuple[str, ...] = ()
+        self._shown: dict[str, Any] = {}
+        self.dialog: TargetsDialog | None = None
+
+        self.variant_combo = ChoiceCombo(choices.VARIANTS, tr("Kind of adapter"))
+        self.init_combo = ChoiceCombo(choices.INITS, tr("How A and B start"))
+        self.targets_button = QPushButton()
+        self.targets_button.setAccessibleName(tr("Targets"))
+        self.targets_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.targets_button.clicked.connect(self.choose_targets)
+        self.steps_box = Whole(1, 1_000_000_000)
+        self.batch_box = Whole(1, 1_000_000)
+        self.more_button = QToolButton()
+        self.more_button.setProperty("role", "disclosure")
+        self.more_button.setCheckable(True)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.more_button.toggled.connect(self._show_more)
+        self.optimizer_combo = ChoiceCombo(choices.OPTIMIZERS, tr("What turns gradients to steps"))
+        self.ratio_box = Number(0.01, 10_000, 1, decimals=4)
+        self.schedule_combo = ChoiceCombo(choices.SCHEDULES, tr("Course of the learning rate"))
+        self.warmup_box = Whole(0, 1_000_000_000)
+        self.momentum_box = Number(0, 0.999, 0.1, decimals=4)
+        self.seed_box = Whole(0, SEED_LIMIT)
+        self._widgets = {
+            "variant": self.variant_combo, "init": self.init_combo,
+            "max_steps": self.steps_box, "batch_size": self.batch_box,
+            "optimizer": self.optimizer_combo, "b_rate_ratio": self.ratio_box,
+            "schedule": self.schedule_combo, "warmup_steps": self.warmup_box,
+            "momentum": self.momentum_box, "seed": self.seed_box,
+        }  # fmt: skip
+        beside = {
+            self.init_combo: tr("I&nit"), self.batch_box: tr("&Batch"),
+            self.ratio_box: tr("L&oRA+ λ"), self.warmup_box: tr("&Warm-up"),
+            self.momentum_box: tr("&Momentum"),
+        }  # fmt: skip
+        for field, widget in self._widgets.items():
+            if isinstance(widget, ChoiceCombo):
+                widget.currentIndexChanged.connect(self._on_edited)
+            else:
+                widget.setToolTip(FIELDS[field].description or "")
+                widget.valueChanged.connect(self._on_edited)
+            if widget in beside:
+                widget.setAccessibleName(beside[widget].replace("&", ""))
+
+        def pair(label: str, first: QWidget, second: QWidget) -> Any:
+            return form.add(label, first, muted(beside[second], second), second)
+
+        pair(tr("&Adapter"), self.variant_combo, self.init_combo)
+        form.add(tr("Tar&gets"), self.targets_button)
+        pair(tr("S&teps"), self.steps_box, self.batch_box)
+        form.addRow(self.more_button)
+        self._less_used = [
+            pair(tr("O&ptimizer"), self.optimizer_combo, self.ratio_box),
+            pair(tr("S&chedule"), self.schedule_combo, self.warmup_box),
+            pair(tr("S&eed"), self.seed_box, self.momentum_box),
+        ]
+        self._show_more(False)
+
+    def show_config(self, config: RunConfig) -> None:
+        """Show what is (being) opened; nothing here counts as an edit of the person."""
+        self._config = config
+        for field, widget in self._widgets.items():
+            value = getattr(config, field)
+            if isinstance(widget, ChoiceCombo):
+                widget.choose(value)
+                continue
+            with QSignalBlocker(widget):
+                widget.setValue(min(value, widget.maximum()))
+        self._targets = config.targets
+        self._shown = self._values()
+        self._on_edited()
+
+    def reset(self, loaded: LoadedRecord, config: RunConfig) -> None:
+        """A model stands ready, opened with `config`: its layers are what can be targeted."""
+        self._loaded, self._opened = loaded, config.targets
+        if self.dialog is not None:
+            self.dialog.reject()
+        self._on_edited()
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        """The fixed settings as they stand; one that a box cannot hold stays until it is moved."""
+        return {
+            field: getattr(config, field) if value == self._shown.get(field) else value
+            for field, value in self._values().items()
+        }
+
+    def targeted(self) -> frozenset[str] | None:
+        """The layers that the chosen targets name; None before a model is loaded."""
+        if self._loaded is None or not self._loaded.adaptable:
+            return None
+        return adapted(self._loaded, self._opened, self._targets)
+
+    def choose_targets(self) -> None:
+        """Open the list of layers; what is chosen there stands in the button afterwards."""
+        chosen = self.targeted()
+        if chosen is None or self._loaded is None:
+            return
+        if self.dialog is None:
+            linear = adapted(self._loaded, self._opened, ())
+            self.dialog = TargetsDialog(
+                self._loaded.adaptable, chosen, linear, self._targets, self.parent()
+            )
+            self.dialog.finished.connect(self._on_chosen)
+        self.dialog.open()
+
+    def _on_chosen(self, accepted: int) -> None:
+        dialog, self.dialog = self.dialog, None
+        if accepted:
+            self._targets = dialog.targets
+            self._on_edited()
+        dialog.deleteLater()
+
+    def _values(self) -> dict[str, Any]:
+        values = {
+            field: widget.name() if isinstance(widget, ChoiceCombo) else widget.value()
+            for field, widget in self._widgets.items()
+        }
+        return {**values, "targets": self._targets}
+
+    def _on_edited(self, *_: object) -> None:
+        values, layers = self._values(), self.targeted()
+        words = target_words(self._targets, None if layers is None else len(layers))
+        self.targets_button.setText(words)
+        self.targets_button.setEnabled(layers is not None)
+        self.targets_button.setToolTip(
+            self.tr("Choose the layers that are adapted")
+            if layers is not None
+            else self.tr("The layers are known once the model is loaded.")
+        )
+        self.init_combo.lock(choices.init_locked(values["variant"]))
+        kinds = {t.kind for t in self._loaded.adaptable if t.name in layers} if layers else set()
+        self.init_combo.allow(choices.inits_hindered(kinds))
+        self._lock(self.ratio_box, "b_rate_ratio", choices.ratio_locked(values["variant"]))
+        self._lock(self.momentum_box, "momentum", choices.momentum_locked(values["optimizer"]))
+        self._tell_hidden(values)
+        self.edited.emit()
+
+    def _lock(self, box: Number, field: str, reason: str) -> None:
+        box.setEnabled(not reason)
+        box.setToolTip(reason or FIELDS[field].description or "")
+
+    def _tell_hidden(self, values: dict[str, Any]) -> None:
+        """Beside "More", whatever hides there and is not as it is for most."""
+        tr = self.tr
+        told = {
+            "optimizer": tr("SGD"),
+            "b_rate_ratio": tr("λ {:g}").format(values["b_rate_ratio"]),
+            "schedule": values["schedule"],
+            "warmup_steps": tr("warm-up {:,}").format(values["warmup_steps"]),
+            "momentum": tr("momentum {:g}").format(values["momentum"]),
+            "seed": tr("seed {}").format(values["seed"]),
+        }
+        apart = [text for field, text in told.items() if values[field] != FIELDS[field].default]
+        hidden = "" if self.more_button.isChecked() else " · ".join(apart)
+        self.more_button.setText(tr("More") + (f"  {hidden}" if hidden else ""))
+
+    def _show_more(self, on: bool) -> None:
+        arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
+        self.more_button.setArrowType(arrow)
+        for row in self._less_used:
+            self._form.setRowVisible(row, on)
+        self._tell_hidden(self._values())

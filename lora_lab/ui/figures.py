@@ -1,0 +1,39 @@
+"""How quantities are written for a person: shares, bytes, shapes."""
+
+from __future__ import annotations
+
+import math
+
+
+def percent(share: float) -> str:
+    """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
+    if share < 1e-6:
+        return "< 0.0001 %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
+
+
+def share_or_dash(share: float) -> str:
+    """A share that may be nothing at all, or not known."""
+    if math.isnan(share):
+        return "—"
+    return percent(share) if share else "0 %"
+
+
+def size_words(count: int) -> str:
+    """Bytes as a person reads them."""
+    if count < 1000:
+        return f"{count} bytes"
+    for unit, size in (("kB", 1e3), ("MB", 1e6)):
+        if count < 1000 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e9:.3g} GB"
+
+
+def shape_words(shape: tuple[int, int]) -> str:
+    """out × in."""
+    return f"{shape[0]:,} × {shape[1]:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,104 @@
+"""Which rank each layer has, which one it would have, and what a smaller one would cost.
+
+The engine's own rule (lora_lab.training.per_layer) on records instead of tensors, so that plots
+and tables can foretell an edit while a slider still moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
+
+NO_FORESIGHT = ("dora", "full")  # σ(ΔW) is not σ(s·B·A): it does not tell what a cut would take
+
+
+class LayerRanks:
+    """The present rank of every layer of a model, kept up with what is applied."""
+
+    def __init__(self, loaded: LoadedRecord) -> None:
+        self.layers = {layer.name: layer for layer in loaded.layers}
+        self.variant = loaded.variant
+        self.applied = loaded.hyper
+        self._asked: Hyperparameters | None = None
+        own, common = dict(loaded.hyper.layer_ranks), loaded.hyper.rank
+        self.present = {n: min(own.get(n, common), cap(i)) for n, i in self.layers.items()}
+
+    def apply(self, hyper: Hyperparameters) -> None:
+        """`hyper` is in force from now on."""
+        self.present = {name: self.wanted(name, hyper) for name in self.layers}
+        self.applied = hyper
+
+    def wanted(self, name: str, hyper: Hyperparameters) -> int:
+        """The rank of that layer under `hyper`: its own, its present one, or the common, capped."""
+        if hyper is not self._asked:  # one snapshot is asked about for all layers in turn
+            self._asked = hyper
+            self._own, self._frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
+        layer = self.layers[name]
+        stays = name in self._frozen or layer.rank_locked or self.variant == "full"
+        rank = self._own.get(name, self.present[name] if stays else hyper.rank)
+        return min(rank, cap(layer))
+
+    def cut(self, row: LayerSpectrum, hyper: Hyperparameters) -> int:
+        """Where `hyper` would cut that layer's singular values; 0 where nothing is foretold."""
+        if self.variant in NO_FORESIGHT or row.name not in self.layers:
+            return 0
+        wanted = self.wanted(row.name, hyper)
+        return wanted if wanted < min(row.rank, self.present[row.name]) else 0
+
+    def trained(self, name: str, hyper: Hyperparameters) -> int:
+        """Parameters that would train in that layer under `hyper`, by arithmetic (LoRA §4.2)."""
+        if name in hyper.frozen_layers:
+            return 0
+        return self.parameters(name, self.wanted(name, hyper))
+
+    def parameters(self, name: str, rank: int) -> int:
+        """Parameters of that layer's adapter at `rank`; DoRA has a magnitude per output besides."""
+        out_features, in_features = self.layers[name].shape
+        if self.variant == "full":
+            return out_features * in_features
+        magnitude = out_features if self.variant == "dora" else 0
+        return rank * (out_features + in_features) + magnitude
+
+
+def cap(layer: LayerInfo) -> int:
+    """The largest useful rank of a layer."""
+    return layer.max_rank or min(layer.shape)
+
+
+def scaling_of(hyper: Hyperparameters, variant: str) -> float:
+    """s = α/r, or α/√r for rsLoRA; nan where nothing is scaled."""
+    if variant == "full":
+        return math.nan
+    return hyper.alpha / (math.sqrt(hyper.rank) if variant == "rslora" else hyper.rank)
+
+
+def scaling_formula(variant: str) -> str:
+    """How s is made of α and r."""
+    return "α / √r" if variant == "rslora" else "α / r"
+
+
+def energy_beyond(sigma: np.ndarray, rank: int) -> float:
+    """The share of Σσ² that a cut after the first `rank` values would discard."""
+    squares = np.square(np.nan_to_num(sigma, posinf=0.0))
+    total = float(squares.sum())
+    return float(squares[rank:].sum()) / total if total > 0 else 0.0
+
+
+def energy_lost(spectrum: SpectrumRecord, cut: Callable[[LayerSpectrum], int]) -> tuple[float, str]:
+    """The share of Σσ² that is cut away in the layer that would lose most, and its name; or nan.
+
+    `cut` says how many values a layer would keep, 0 for all.
+    """
+    worst, where = 0.0, ""
+    for layer in spectrum.layers:
+        if not np.isfinite(layer.sigma).all():
+            return math.nan, layer.name
+        kept = cut(layer)
+        if kept and (share := energy_beyond(layer.sigma, kept)) > worst:
+            worst, where = share, layer.name
+    return worst, where

@@ -1,0 +1,66 @@
+"""Which layers a list of targets names, in words and as a set of module paths.
+
+The engine decides what is adapted; this tells beforehand, from the list of layers that a loaded
+model says could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import LoadedRecord, TargetInfo
+from lora_lab.ui.figures import counted
+
+ALL_LINEAR = "all-linear"
+LINEAR_KINDS = ("linear", "conv1d_linear")
+OWN_RANK_LOCKED = ("pissa", "olora")  # inits whose start belongs to one rank
+
+
+def is_all_linear(targets: Sequence[str]) -> bool:
+    """Whether these targets are every linear layer and no other."""
+    return not targets or tuple(targets) == (ALL_LINEAR,)
+
+
+def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
+    """The layers that `targets` name: by path, by the end of a path, or all linear ones."""
+    found = set()
+    for target in targets or (ALL_LINEAR,):
+        for layer in adaptable:
+            if target == ALL_LINEAR:
+                fits = layer.kind in LINEAR_KINDS
+            else:
+                fits = layer.name == target or layer.name.endswith(f".{target}")
+            if fits:
+                found.add(layer.name)
+    return frozenset(found)
+
+
+def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str]) -> frozenset[str]:
+    """The layers that `targets` name in a model that was opened with the targets `opened`."""
+    if tuple(targets) == tuple(opened) or (is_all_linear(targets) and is_all_linear(opened)):
+        return frozenset(layer.name for layer in loaded.layers)
+    return named_by(loaded.adaptable, targets)
+
+
+def target_words(targets: Sequence[str], count: int | None) -> str:
+    """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
+    layers = "" if count is None else counted(count, "layer")
+    if is_all_linear(targets):
+        return f"all linear · {layers}" if layers else "all linear"
+    if len(targets) <= 2:
+        named = ", ".join(targets)
+        return named if count == len(targets) or not layers else f"{named} · {layers}"
+    return layers or counted(len(targets), "target")
+
+
+def without_lost_layers(
+    hyper: Hyperparameters, config: RunConfig, layers: frozenset[str]
+) -> Hyperparameters:
+    """`hyper` without the ranks and freezes that a run of `config` on `layers` could not have."""
+    ranked = config.variant != "full" and config.init not in OWN_RANK_LOCKED
+    ranks = tuple(pair for pair in hyper.layer_ranks if ranked and pair[0] in layers)
+    frozen = tuple(name for name in hyper.frozen_layers if name in layers)
+    if layers <= set(frozen):
+        frozen = ()
+    return changed(hyper, layer_ranks=ranks, frozen_layers=frozen)
