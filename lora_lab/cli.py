@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
@@ -21,10 +21,10 @@ from lora_lab.config import (
     Optimizer,
     RunConfig,
     Schedule,
-    Variant,
     checked,
 )
 from lora_lab.errors import ConfigError, LabError
+from lora_lab.variants import VARIANTS
 
 app = typer.Typer(
     name="lora-lab",
@@ -80,10 +80,10 @@ def _knob(name: str, *flags: str) -> Any:
     return typer.Option(*flags, help=KNOBS[name].help, show_default="the preset's")
 
 
-def _fixed(field: str, choices: Any = None) -> Any:
+def _fixed(field: str, choices: Iterable[str] = ()) -> Any:
     """An option whose help is the field's own, with the words that may stand there."""
     text = str(RunConfig.model_fields[field].description)
-    names = f" {', '.join(get_args(choices))}." if choices else ""
+    names = f" {', '.join(choices)}." if choices else ""
     return typer.Option(help=text + names, show_default="the preset's")
 
 
@@ -114,18 +114,18 @@ def train(
         list[str] | None, _per_layer("layer_ranks", "--layer-rank", "NAME=R")
     ] = None,
     freeze: Annotated[list[str] | None, _per_layer("frozen_layers", "--freeze", "NAME")] = None,
-    variant: Annotated[str | None, _fixed("variant", Variant)] = None,
-    init: Annotated[str | None, _fixed("init", Init)] = None,
+    variant: Annotated[str | None, _fixed("variant", VARIANTS)] = None,
+    init: Annotated[str | None, _fixed("init", get_args(Init))] = None,
     targets: Annotated[
         list[str] | None,
         typer.Option(
             help="Layers to adapt: all-linear, a module path or its end. Repeat it, or put commas."
         ),
     ] = None,
-    optimizer: Annotated[str | None, _fixed("optimizer", Optimizer)] = None,
+    optimizer: Annotated[str | None, _fixed("optimizer", get_args(Optimizer))] = None,
     b_rate_ratio: Annotated[float | None, _fixed("b_rate_ratio")] = None,
     momentum: Annotated[float | None, _fixed("momentum")] = None,
-    schedule: Annotated[str | None, _fixed("schedule", Schedule)] = None,
+    schedule: Annotated[str | None, _fixed("schedule", get_args(Schedule))] = None,
     warmup_steps: Annotated[int | None, _fixed("warmup_steps")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps to train.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per step.")] = None,

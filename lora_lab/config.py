@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lora_lab.errors import ConfigError
+from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -21,8 +22,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 DType = Literal["float32", "float64"]
 Optimizer = Literal["adamw", "sgd"]
-# The keys of VARIANTS and INITS, for those who must not wait for torch.
-Variant = Literal["lora", "rslora", "dora", "full"]
+# The keys of INITS, for those who must not wait for torch.
 Init = Literal["kaiming", "gaussian", "normal", "orthogonal", "pissa", "olora", "eva"]
 
 
@@ -146,7 +146,7 @@ class RunConfig(Frozen):
     data: str | None = Field(None, description="Folder or file of data; none: what ships.")
     model: str | None = Field(None, description="Base checkpoint; none: the task's own.")
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
-    variant: Variant = Field("lora", description="Kind of adapter.")
+    variant: str = Field("lora", description="Kind of adapter.")
     init: Init = Field("kaiming", description="How lora_A and lora_B start.")
     targets: tuple[str, ...] = Field((), description="Adapted layers; none: all linear layers.")
     device: str = Field("cpu", description="cpu, cuda, cuda:N or mps.")
@@ -169,6 +169,13 @@ class RunConfig(Frozen):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()
+
+    @field_validator("variant")
+    @classmethod
+    def _known(cls, variant: str) -> str:
+        if variant not in VARIANTS:
+            raise ValueError(f"must be one of {', '.join(VARIANTS)}")
+        return variant
 
 
 Model = TypeVar("Model", bound=BaseModel)

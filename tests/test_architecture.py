@@ -14,18 +14,19 @@ PACKAGE = Path(lora_lab.__file__).resolve().parent
 ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
-PLAIN = {"config", "records", "errors", "paths", "atomic", "presets"}
+PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants"}
 ENGINE = {"training", "runs", "formats", "models", "tasks", "adapters", "analysis", *PLAIN}
 
 # A room, and what it may import besides itself. "a.b" stands for that file of room a alone.
 ALLOWED = {
     "errors": set(),
     "paths": set(),
-    "config": {"errors"},
+    "variants": set(),
+    "config": {"errors", "variants"},
     "records": {"config"},
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},
-    "adapters": {"config", "errors"},
+    "adapters": {"variants", "config", "errors"},
     "analysis": {"adapters", "errors"},
     "models": {"errors", "paths", "config"},
     "tasks": {"models", "paths", "config", "errors"},

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from lora_lab.config import KNOBS, Hyperparameters, Init, RunConfig, Variant, changed, checked
+from lora_lab.config import KNOBS, Hyperparameters, Init, RunConfig, changed, checked
 from lora_lab.errors import ConfigError
 
 
@@ -68,11 +68,10 @@ def test_wrong_fixed_settings_are_named(field, value):
         checked(RunConfig, {"task": "digits", field: value})
 
 
-def test_the_names_of_variants_and_inits_are_those_that_there_are():
+def test_the_names_of_inits_are_those_that_there_are():
     """The list in config.py is for those who must not wait for torch."""
-    from lora_lab.adapters import INITS, VARIANTS
+    from lora_lab.adapters import INITS
 
-    assert get_args(Variant) == tuple(VARIANTS)
     assert get_args(Init) == tuple(INITS)
 
 

@@ -345,7 +345,7 @@ def wrong_shape(model, x):
         (by_branch, "looks at the values .* Measure"),
         (by_mask, "looks at the values .* Measure"),
         (through_numpy, "failed on .* measure one"),
-        (wrong_shape, "failed on .* RuntimeError"),
+        (wrong_shape, r"failed on .*\(RuntimeError"),
         (lambda model, x: model(x).detach().sum().requires_grad_(), "does not depend"),
     ],
 )

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lora_lab import variants
 from lora_lab.ui.docks.form import Choice
 
-VARIANTS = (
-    Choice("lora", "LoRA", "ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685"),
-    Choice("rslora", "rsLoRA", "ΔW = (α/√r)·B·A. Kalajdzievski 2023, arXiv 2312.03732"),
-    Choice("dora", "DoRA", "W′ = m ∘ V/‖V‖, V = W + (α/r)·B·A. Liu et al. 2024, arXiv 2402.09353"),
-    Choice("full", "full", "ΔW = W′ − W, every entry trains: the comparison, not for export"),
-)
+VARIANTS = tuple(Choice(name, v.title, v.about) for name, v in variants.VARIANTS.items())
 
 INITS = (
     Choice("kaiming", "kaiming", "A ~ U(±1/√in), B = 0: what loralib and PEFT do"),
