@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from lora_lab.allocator import keep_freed_memory
+
 
 def main() -> None:
     """Entry point of the `lora-lab` command and of `python -m lora_lab`."""
     # OpenMP threads that spin at barriers starve everything else; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot say σ gets a ?

@@ -14,7 +14,7 @@ PACKAGE = Path(lora_lab.__file__).resolve().parent
 ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
-PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants"}
+PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants", "allocator"}
 ENGINE = {"training", "runs", "formats", "models", "tasks", "adapters", "analysis", *PLAIN}
 
 # A room, and what it may import besides itself. "a.b" stands for that file of room a alone.
@@ -22,6 +22,7 @@ ALLOWED = {
     "errors": set(),
     "paths": set(),
     "variants": set(),
+    "allocator": set(),
     "config": {"errors", "variants"},
     "records": {"config"},
     "atomic": {"errors"},

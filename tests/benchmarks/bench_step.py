@@ -6,9 +6,13 @@
 The floor is what no adapter can avoid: the frozen model's forward and the backward through its
 activations. All contenders share the base's tensors; every round runs each of them once, in an
 order that turns, in this one process; printed are medians over the rounds of the ratio to the
-floor in the same round. MODEL_FOLDER is a Hugging Face folder of a language model (causal, or an
-encoder); without one the digits MLP is timed, where Python's overhead rules. With --memory each
-contender takes its steps in a process of its own, and the peak beyond the loaded model is printed.
+floor in the same round. peft steps with torch's fused AdamW, ours with the lab's. Freed memory is
+kept as the lab keeps it, for all of them, or given back as the C library does, with
+--default-malloc. MODEL_FOLDER is a Hugging Face folder of a language model (causal, or an encoder);
+without one the digits MLP is timed, where Python's overhead rules.
+
+With --memory each contender takes its steps in a process of its own; printed is the peak beyond the
+loaded model, what was estimated for ours before, and by how much the estimate of the whole is off.
 """
 
 import argparse
@@ -26,8 +30,11 @@ from torch import nn
 
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import find_targets
+from lora_lab.allocator import keep_freed_memory
+from lora_lab.analysis.memory import estimate_memory
 from lora_lab.presets import get_preset
 from lora_lab.tasks import TASKS
+from lora_lab.training.optim import FusedAdamW
 
 
 @dataclass
@@ -46,12 +53,14 @@ class Contender:
     model: nn.Module
     loss: Any
     device: torch.device
+    optimizer_kind: type[torch.optim.Optimizer] = torch.optim.AdamW
     times: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        trained = self.parameters
-        self.optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True) if trained else None
+        parameters = trained(self.model)
+        settings = {"fused": True} if self.optimizer_kind is torch.optim.AdamW else {}
+        kind = self.optimizer_kind
+        self.optimizer = kind(parameters, lr=1e-4, **settings) if parameters else None
 
     def step(self) -> None:
         began = time.perf_counter()
@@ -74,12 +83,11 @@ def contender(name: str, work: Workload, rank: int, asked: argparse.Namespace) -
     targets = list(find_targets(model))
     if name == "ours":
         inject(model, rank=rank, alpha=2.0 * rank, targets=targets)
-    else:
-        import peft
+        return Contender(compiled(model, asked), work.loss, device, FusedAdamW)
+    import peft
 
-        config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
-        model = peft.get_peft_model(model, config)
-    return Contender(compiled(model, asked), work.loss, device)
+    config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
+    return Contender(compiled(peft.get_peft_model(model, config), asked), work.loss, device)
 
 
 def compiled(model: nn.Module, asked: argparse.Namespace) -> nn.Module:
@@ -160,15 +168,30 @@ def memory(folder: str, size: str, rank: int, asked: argparse.Namespace) -> str:
     peaks = {}
     for name in ("floor", "peft", "ours"):
         words = [sys.executable, __file__, folder, "--sizes", size, "--ranks", str(rank), "--peak",
-                 name, "--device", asked.device, "--dtype", asked.dtype]  # fmt: skip
+                 name, "--device", asked.device, "--dtype", asked.dtype,
+                 *["--default-malloc"] * asked.default_malloc]  # fmt: skip
         answer = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         peaks[name] = json.loads(answer.splitlines()[-1])
-    return "   ".join(f"{name} {peak / 1e6:.0f}" for name, peak in peaks.items())
+    work = workload(folder, size, asked)
+    ours = contender("ours", work, rank, asked)
+    guess = estimate_memory(
+        ours.model, None, lambda twin, _: work.loss(twin), prepare=lambda twin: trained(twin)
+    )
+    standing = guess.weights + guess.adapter
+    off = guess.peak / (standing + peaks["ours"]) - 1
+    words = [f"{name} {peak / 1e6:.0f}" for name, peak in peaks.items()]
+    return "   ".join([*words, f"estimate {(guess.peak - standing) / 1e6:.0f} ({off:+.1%})"])
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def peak(folder: str, size: str, rank: int, asked: argparse.Namespace) -> int:
     one = contender(asked.peak, workload(folder, size, asked), rank, asked)
     on_gpu = one.device.type == "cuda"
+    for t in one.model.parameters():  # a mapped file is in memory once it was read
+        t.detach().sum()
     before = torch.cuda.memory_allocated() if on_gpu else resident("VmRSS")
     for _ in range(3):
         one.step()
@@ -191,8 +214,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--default-malloc", action="store_true")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    kept = not asked.default_malloc and keep_freed_memory()
     cases = [(m, s, r) for m in asked.models for s in (asked.sizes if m else [""])
              for r in asked.ranks]  # fmt: skip
     if asked.peak:
@@ -203,7 +228,10 @@ def main() -> None:
         if asked.device == "cuda"
         else f"{torch.get_num_threads()} threads"
     )
-    print(f"torch {torch.__version__}, {on}, {asked.dtype}, medians of {asked.rounds} rounds")
+    print(
+        f"torch {torch.__version__}, {on}, {asked.dtype}, medians of {asked.rounds} rounds"
+        f"{', freed memory kept' if kept else ''}"
+    )
     for case in cases:
         compare(*case, asked)
 

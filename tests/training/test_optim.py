@@ -8,7 +8,7 @@ from lora_lab.adapters import VARIANTS
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.resize import resize
 from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.training.optim import Ramp, build_optimizer, schedule_factor
+from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer, schedule_factor
 from tests.training.course import Course, digits
 
 
@@ -162,3 +162,25 @@ def test_fresh_directions_start_slowly_and_end_at_full_speed():
     # The very first step is a tenth of the rate, where Adam alone would make a full one or more.
     assert 0 < moved[0] <= 0.1 * 1e-3 * 3.2
     assert moved[-1] > 3 * moved[0]
+
+
+def test_our_adamw_is_that_of_torch_to_the_bit():
+    """Over groups of other rates and decays, with a parameter that rests in between."""
+
+    def run(kind, **settings):
+        torch.manual_seed(0)
+        ps = [torch.nn.Parameter(torch.randn(5, 3)) for _ in range(4)]
+        groups = [{"params": ps[:3], "weight_decay": 0.1}, {"params": ps[3:], "lr": 0.3}]
+        optimizer = kind(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-6, **settings)
+        for step in range(20):
+            for i, p in enumerate(ps):
+                p.grad = None if (step + i) % 4 == 0 else torch.randn(5, 3)
+            optimizer.step()
+        return ps, optimizer
+
+    (ours, mine), (theirs, torchs) = run(FusedAdamW), run(torch.optim.AdamW, fused=True)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    for a, b in zip(ours, theirs, strict=True):
+        assert mine.state[a].keys() == torchs.state[b].keys()
+        assert all(torch.equal(mine.state[a][key], torchs.state[b][key]) for key in mine.state[a])
+    mine.load_state_dict(torchs.state_dict())
