@@ -132,10 +132,13 @@ class LoRALayer(AdapterLayer):
         A, B = self.effective()
         W = base.weight
         dropped = self.training and self.dropout and self.kind.drops_input
-        if not dropped and self.kind is Linear and _in_one_dtype(x, A, W):
-            if W.numel() * max(len(A), x.numel() // x.shape[-1]) <= SMALL:
+        autocast = torch.is_autocast_enabled(x.device.type)
+        if not dropped and self.kind is Linear and x.dtype == W.dtype and not autocast:
+            small = W.numel() * max(len(A), x.numel() // x.shape[-1]) <= SMALL
+            if small and A.dtype == W.dtype:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
-            return self.finish(LowRankLinear.apply(x, W, base.bias, A, B, self.scaling))
+            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling)
+            return self.finish(y).to(x.dtype)
         h = base(x)
         z = F.dropout(x, self.dropout) if dropped else x
         if z.is_floating_point():
@@ -161,7 +164,3 @@ class LoRALayer(AdapterLayer):
             groups=self.kind.groups(self.base_layer),
             **self.kind.window(self.base_layer),
         )
-
-
-def _in_one_dtype(x: torch.Tensor, A: torch.Tensor, W: torch.Tensor) -> bool:
-    return x.dtype == A.dtype == W.dtype and not torch.is_autocast_enabled(x.device.type)

@@ -3,7 +3,8 @@
 A product with r columns is bound by how its operands lie in memory, not by arithmetic: on a CPU
 Bᵀ·dyᵀ takes a third of the time of dy·B, and lowᵀ·dy a third of dyᵀ·low, which are the same numbers
 transposed. Autograd, which writes its own backward, takes the slow ones. It also makes a tensor of
-the size of x for A's share of dx and adds it afterwards; here it is accumulated in place.
+the size of x for A's share of dx and adds it afterwards; here it is accumulated in place. And over
+a half-precision base it would keep a float32 copy of x for each layer; here x is converted again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from torch.autograd.function import once_differentiable
 
 
 class LowRankLinear(torch.autograd.Function):
-    """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B."""
+    """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B.
+
+    x, W and b have one dtype, A and B the same or a wider one, which is that of y.
+    """
 
     @staticmethod
     def forward(
@@ -28,8 +32,8 @@ class LowRankLinear(torch.autograd.Function):
         scaling: float,
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
-        low = A @ rows.t()  # (r, n)
-        h = torch.nn.functional.linear(rows, W, b)  # (n, out)
+        low = A @ rows.to(A.dtype).t()  # (r, n)
+        h = torch.nn.functional.linear(rows, W, b).to(A.dtype)  # (n, out)
         h.addmm_(low.t(), B.t(), alpha=scaling)
         ctx.save_for_backward(rows, low, W, A, B)
         ctx.scaling, ctx.shape = scaling, x.shape
@@ -45,9 +49,10 @@ class LowRankLinear(torch.autograd.Function):
         if wants_x or wants_A:
             g = (B.t() @ dy.t()).mul_(ctx.scaling)  # (r, n)
             if wants_A:
-                dA = g @ rows  # s·Bᵀ·dyᵀ·x
+                dA = g @ rows.to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
-                dx = (dy @ W).addmm_(g.t(), A).view(ctx.shape)
+                dx = (dy.to(W.dtype) @ W).to(A.dtype).addmm_(g.t(), A)
+                dx = dx.to(W.dtype).view(ctx.shape)
         if wants_B:
             dB = (low @ dy).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None

@@ -35,6 +35,6 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
         weights=found.weights + found.adapter,
         gradients=found.gradients,
         optimizer=found.optimizer,
-        activations=found.activations,
+        activations=found.activations + found.holes,
         seconds=time.perf_counter() - began,
     )

@@ -377,3 +377,19 @@ def test_what_cannot_be_adapted_says_so_itself():
             lambda m, x: m(x).sum(),
             prepare=adapted(targets=("nowhere",)),
         )
+
+
+def test_holes_are_expected_between_small_blocks_only():
+    found = [
+        estimate_memory(
+            nn.Sequential(nn.Linear(4096, 4096, device="meta"), nn.ReLU()),
+            torch.zeros(rows, 4096),
+            lambda model, x: model(x).sum(),
+            prepare=adapted(rank=2),
+        )
+        for rows in (256, 4096)  # activations of 4 and of 64 MiB
+    ]
+    few, many = found
+    assert few.activations / 5 < few.holes < few.activations / 2
+    assert many.holes < many.activations / 100
+    assert many.resident == many.peak + many.holes

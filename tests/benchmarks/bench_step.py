@@ -178,9 +178,9 @@ def memory(folder: str, size: str, rank: int, asked: argparse.Namespace) -> str:
         ours.model, None, lambda twin, _: work.loss(twin), prepare=lambda twin: trained(twin)
     )
     standing = guess.weights + guess.adapter
-    off = guess.peak / (standing + peaks["ours"]) - 1
+    off = guess.resident / (standing + peaks["ours"]) - 1
     words = [f"{name} {peak / 1e6:.0f}" for name, peak in peaks.items()]
-    return "   ".join([*words, f"estimate {(guess.peak - standing) / 1e6:.0f} ({off:+.1%})"])
+    return "   ".join([*words, f"estimate {(guess.resident - standing) / 1e6:.0f} ({off:+.1%})"])
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:
