@@ -154,7 +154,7 @@ def train(
 def _layer_ranks(wished: list[str] | None) -> list[tuple[str, str]] | None:
     pairs = [text.rpartition("=") for text in wished or ()]
     for name, _, rank in pairs:
-        if not name or not rank.isascii() and rank.isdecimal():
+        if not name or not (rank.isascii() and rank.isdecimal()):
             raise typer.BadParameter("write NAME=RANK, as in fc1=4", param_hint="--layer-rank")
     return [(name, rank) for name, _, rank in pairs] or None
 

@@ -152,6 +152,7 @@ def test_an_out_folder_in_use_is_refused_before_anything_is_trained(run):
     [
         ["fly"], ["train", "--foo"], ["train", "--rank", "many"], ["export"],
         ["train", "--layer-rank", "fc1"], ["train", "--layer-rank", "fc1=many"],
+        ["train", "--layer-rank", "fc1=٣"],
     ],
 )  # fmt: skip
 def test_usage_errors_exit_2(arguments):
