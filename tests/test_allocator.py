@@ -16,16 +16,15 @@ if sys.argv[1] == "keep":
     assert keep_freed_memory()
 import torch
 
-def faults(steps):
+def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(steps):
-        activations = [torch.zeros(2**k) for k in (18, 20, 22, 21, 19)]  # 1 to 16 MB
-        activations = [x * x for x in activations for _ in range(2)]
-        del activations
+    activations = [torch.zeros(2**k) for k in (18, 20, 22, 21, 19)]  # 1 to 16 MB
+    activations = [x * x for x in activations for _ in range(2)]
+    del activations
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults(3)
-print(faults(30))
+# The heap grows a few times until the holes fit: the median of the steps is what a step costs.
+print(sorted(faults() for _ in range(31))[15])
 """
 
 
@@ -38,7 +37,7 @@ def test_memory_is_not_faulted_in_again():
     kept, given_back = (
         int(subprocess.run([*words, how], **settings).stdout) for how in ("keep", "default")
     )
-    assert kept < 1000 < given_back  # pages of 4 KB
+    assert kept < 100 < 1000 < given_back  # pages of 4 KB in one step
 
 
 def test_elsewhere_nothing_happens(monkeypatch):
