@@ -20,8 +20,9 @@ SCHEMA_VERSION: Literal[1] = 1
 AlphaMode = Literal["scale_effect", "keep_function"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
-DType = Literal["float32", "float64"]
+DType = Literal["float32", "bfloat16", "float16", "float64"]
 Optimizer = Literal["adamw", "sgd"]
+Batching = Literal["bucketed", "packed", "shuffled"]
 # The keys of INITS, for those who must not wait for torch.
 Init = Literal["kaiming", "gaussian", "normal", "orthogonal", "pissa", "olora", "eva"]
 
@@ -145,14 +146,58 @@ class RunConfig(Frozen):
     task: str = Field(..., description="What is learned: a name in TASKS.")
     data: str | None = Field(None, description="Folder or file of data; none: what ships.")
     model: str | None = Field(None, description="Base checkpoint; none: the task's own.")
+    factory: str = Field(
+        "",
+        description="A function of your own that makes the net, as module:function; the checkpoint "
+        "is loaded into what it returns.",
+    )
+    columns: tuple[tuple[str, str], ...] = Field(
+        (), description="Columns of the data by role, as role=column; none: guessed."
+    )
+    validation: float = Field(
+        0.1, ge=0, lt=1, description="Share of the rows held out, by the seed."
+    )
+    validation_data: str | None = Field(
+        None, description="File or folder of held-out data; none: a share of the data."
+    )
+    skip_bad_rows: bool = Field(False, description="Leave out rows that cannot be read.")
+    max_length: int = Field(1024, ge=2, le=2**24, description="Tokens that a row is cut to.")
+    batching: Batching = Field(
+        "bucketed",
+        description="bucketed: rows of like length together. packed: rows end to end up to the "
+        "length. shuffled: as they come.",
+    )
+    prompts: tuple[str, ...] = Field((), description="What the model is asked, adapter off and on.")
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
     variant: str = Field("lora", description="Kind of adapter.")
     init: Init = Field("kaiming", description="How lora_A and lora_B start.")
     targets: tuple[str, ...] = Field((), description="Adapted layers; none: all linear layers.")
     device: str = Field("cpu", description="cpu, cuda, cuda:N or mps.")
-    dtype: DType = Field("float32", description="Type of base and adapter numbers.")
+    dtype: DType = Field(
+        "float32",
+        description="Type of the base's numbers. Adapters on half precision stay in float32.",
+    )
     batch_size: int = Field(32, ge=1, le=1_000_000, description="Examples per step.")
+    accumulation: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="Parts that a step's examples are worked off in: less memory, the same step.",
+    )
+    checkpointing: bool = Field(
+        False,
+        description="Compute activations twice instead of keeping them: less memory, slower.",
+    )
     max_steps: int = Field(1000, ge=1, le=1_000_000_000, description="Steps of one run.")
+    epochs: float | None = Field(
+        None, gt=0, le=1e6, description="Passes over the data, in place of the number of steps."
+    )
+    eval_steps: int = Field(
+        0, ge=0, description="Steps between two validations; 0: as often as 3 % of the time allow."
+    )
+    patience: int = Field(
+        0, ge=0, description="Validations without a better loss that end the run; 0: none does."
+    )
     schedule: Schedule = Field("constant", description="Course of the learning rate.")
     warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
     optimizer: Optimizer = Field("adamw", description="What turns gradients into steps.")
@@ -169,6 +214,14 @@ class RunConfig(Frozen):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()
+
+    @field_validator("columns")
+    @classmethod
+    def _one_column_each(cls, columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        roles = [role for role, _ in columns]
+        if twice := next((role for role in roles if roles.count(role) > 1), None):
+            raise ValueError(f"must name one column for {twice}")
+        return columns
 
     @field_validator("variant")
     @classmethod

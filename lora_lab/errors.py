@@ -21,5 +21,9 @@ class AdapterError(LabError):
     """An adapter cannot be injected, resized, merged or read as asked."""
 
 
+class Cancelled(LabError):
+    """The person called off what was being opened; nothing has changed."""
+
+
 class ExportError(LabError):
     """An adapter was not delivered: it could not be written, or the file did not prove itself."""

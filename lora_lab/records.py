@@ -75,6 +75,62 @@ class LoadedRecord:
     locked: tuple[tuple[str, str], ...] = ()  # (hyperparameter, why it cannot move)
     notes: tuple[str, ...] = ()  # what was not done as asked, e.g. a rank that was capped
     seconds: float = 0.0
+    generates: bool = False  # whether it can be asked to go on from a prompt
+    prompts: tuple[str, ...] = ()  # to begin with
+
+
+@dataclass(frozen=True)
+class OpeningRecord:
+    """What is being done until a model stands ready, and how far it is."""
+
+    what: str
+    share: float  # 0 to 1; negative where it cannot be told
+
+
+@dataclass(frozen=True)
+class DataRow:
+    """One row of the data as the model will see it: tokens, or an image; and what it is to say."""
+
+    number: int  # of the row in its file, from 1
+    tokens: tuple[str, ...] = ()
+    supervised: tuple[bool, ...] = ()  # per token: whether the loss looks at its prediction
+    cut: int = 0  # tokens beyond the longest length, which the model never sees
+    label: str = ""
+    image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data of a run as it was read, mapped and split: what to look at before training."""
+
+    path: str
+    form: str  # "prompt + completion", "chat", "text", "text + label", "images by folder", …
+    columns: tuple[str, ...] = ()  # of the file
+    roles: tuple[tuple[str, str], ...] = ()  # (role, column), guessed or as the config says
+    possible_roles: tuple[str, ...] = ()  # what `columns` of the config may name
+    train_rows: int = 0
+    validation_rows: int = 0
+    rows: tuple[DataRow, ...] = ()  # the first ones of the training part
+    lengths: np.ndarray | None = None  # tokens of every training row before the cut
+    max_length: int = 0
+    cut_rows: int = 0
+    tokens: int = 0  # of the training part, after the cut
+    supervised_tokens: int = 0
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()  # training rows per class
+    validation_counts: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()  # what was skipped, guessed, or looks wrong
+
+
+@dataclass(frozen=True)
+class GeneratedRecord:
+    """What the model says to one prompt with the adapter off and on, at one step."""
+
+    step: int
+    prompt: str
+    off: str
+    on: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +207,8 @@ class EvalRecord:
     correct: tuple[int, ...] = ()  # per class
     total: tuple[int, ...] = ()  # per class
     seconds: float = 0.0
+    confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]
+    best: bool = False  # the lowest loss of the run so far, adapter on
 
 
 @dataclass(frozen=True)
@@ -266,8 +324,9 @@ class StateRecord:
 
 
 Record = Union[
-    LoadedRecord, StepRecord, SpectrumRecord, CountsRecord, AppliedRecord, EvalRecord,
-    FolderRecord, SavedRecord, ExportedRecord, MergeRecord, MemoryRecord, ErrorRecord, StateRecord,
+    OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
+    AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord, MergeRecord,
+    MemoryRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

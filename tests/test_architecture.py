@@ -14,8 +14,8 @@ PACKAGE = Path(lora_lab.__file__).resolve().parent
 ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
-PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants", "allocator"}
-ENGINE = {"training", "runs", "formats", "models", "tasks", "adapters", "analysis", *PLAIN}
+PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants", "allocator", "progress"}
+ENGINE = {"training", "runs", "formats", "models", "data", "tasks", "adapters", "analysis", *PLAIN}
 
 # A room, and what it may import besides itself. "a.b" stands for that file of room a alone.
 ALLOWED = {
@@ -23,14 +23,16 @@ ALLOWED = {
     "paths": set(),
     "variants": set(),
     "allocator": set(),
+    "progress": set(),
     "config": {"errors", "variants"},
     "records": {"config"},
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},
     "adapters": {"variants", "config", "errors"},
     "analysis": {"adapters", "errors"},
-    "models": {"errors", "paths", "config"},
-    "tasks": {"models", "paths", "config", "errors"},
+    "models": {"errors", "paths", "config", "progress"},
+    "data": {"records", "config", "errors", "progress"},
+    "tasks": {"models", "data", "records", "paths", "config", "errors", "progress"},
     "formats": {"adapters.weights", "records", "errors", "atomic"},
     "runs": {"adapters.weights", "config", "records", "errors", "paths", "atomic"},
     "training": ENGINE - {"presets"},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+from lora_lab.records import DataRecord
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,19 @@ class Evaluation:
     accuracy: float | None = None
     correct: tuple[int, ...] = ()
     total: tuple[int, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]
+
+
+def never() -> bool:
+    """No reason to break off an evaluation."""
+    return False
 
 
 class Task:
-    """A thing to learn. Subclasses are made by `open(config)` and listed in TASKS.
+    """A thing to learn. Subclasses are made by `open(config, report)` and listed in TASKS.
 
-    Batches and models come out on the CPU in float32; `to(device, dtype)` moves the data once.
+    Batches and models come out on the CPU; `to(device, dtype)` moves the data once, where a task
+    holds it as tensors of the model's type.
     """
 
     name: str = ""
@@ -34,9 +43,13 @@ class Task:
     loss_floor: tuple[float, ...] = ()
     true_sigma: np.ndarray | None = None
     base: str = ""  # where the base weights come from, for people
+    rows: int = 0  # training rows; 0: without end
+    data: DataRecord | None = None  # what to look at before training
+    fresh: tuple[str, ...] = ()  # layers the checkpoint does not have: drawn anew, trained whole
+    notes: tuple[str, ...] = ()  # what the person should know of base and data
 
     def base_model(self) -> nn.Module:
-        """A fresh base model with its weights, in float32 on the CPU."""
+        """A fresh base model with its weights, on the CPU, in float32 or the config's dtype."""
         raise NotImplementedError
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -47,10 +60,34 @@ class Task:
         """Batches without end, shuffled anew each epoch by a generator seeded with `seed`."""
         raise NotImplementedError
 
+    def parts(self, batch: Any, count: int) -> Sequence[tuple[Any, float]]:
+        """`batch` in up to `count` parts, with shares so that Σ share · loss(part) = loss(batch).
+
+        The shares sum up to 1. Here a batch is a tuple of tensors with a row per example, and the
+        loss a mean over the rows.
+        """
+        if count == 1:
+            return ((batch, 1.0),)
+        rows = len(batch[0])
+        pieces = zip(*(tensor.chunk(count) for tensor in batch), strict=True)
+        return [(piece, len(piece[0]) / rows) for piece in pieces]
+
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
-        """The scalar to minimise on one batch; differentiable."""
+        """The scalar to minimise on one batch or part of one; differentiable."""
         raise NotImplementedError
 
-    def evaluate(self, model: nn.Module) -> Evaluation:
-        """Measure `model` on the held-out data; the caller has set eval mode and no_grad."""
+    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+        """Measure `model` on the held-out data; the caller has set eval mode and no_grad.
+
+        Between two batches it asks `given_up` and breaks off with None.
+        """
         raise NotImplementedError
+
+    def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """What `model` goes on with after each prompt, greedily; tasks without text have none."""
+        raise NotImplementedError
+
+    @property
+    def generates(self) -> bool:
+        """Whether `generate` can be asked."""
+        return type(self).generate is not Task.generate

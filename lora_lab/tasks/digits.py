@@ -6,7 +6,7 @@ gain on the trained ones and the forgetting of the others are seen together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +18,8 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.plain import check_fits, mlp_from_state
-from lora_lab.tasks.base import Evaluation, Task
+from lora_lab.progress import Report, silent
+from lora_lab.tasks.base import Evaluation, Task, never
 
 BLOCK = 4096  # images that are gathered at once; a batch is a view into them
 EVAL_ROWS = 2000  # images per forward pass of an evaluation
@@ -39,7 +40,7 @@ class DigitsTask(Task):
     white, mean, std = 16.0, 0.3053, 0.3761
 
     @classmethod
-    def open(cls, config: RunConfig) -> DigitsTask:
+    def open(cls, config: RunConfig, report: Report = silent) -> DigitsTask:
         """The shipped digits. Raises ConfigError for settings that do not fit."""
         if config.data is not None:
             raise ConfigError(
@@ -102,7 +103,7 @@ class DigitsTask(Task):
         images, labels = batch
         return F.cross_entropy(model(images), labels)
 
-    def evaluate(self, model: nn.Module) -> Evaluation:
+    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation:
         logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])
         right = self.test_labels[logits.argmax(1) == self.test_labels]
         correct = torch.bincount(right, minlength=len(self.classes)).tolist()

@@ -8,7 +8,7 @@ The inputs are exactly whitened (X = √N·Q, so XᵀX = N·I), hence the mean s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.models.plain import mlp
-from lora_lab.tasks.base import Evaluation, Task
+from lora_lab.progress import Report, silent
+from lora_lab.tasks.base import Evaluation, Task, never
 
 OUTPUTS, INPUTS, EXAMPLES = 48, 32, 256
 SIGMA = (4.0, 2.0, 1.0, 0.5)
@@ -41,7 +42,7 @@ class KnownRankTask(Task):
     loss_floor = tuple(sum(s * s for s in SIGMA[r:]) / OUTPUTS for r in range(INPUTS + 1))
 
     @classmethod
-    def open(cls, config: RunConfig) -> KnownRankTask:
+    def open(cls, config: RunConfig, report: Report = silent) -> KnownRankTask:
         """Raises ConfigError for settings that would make it another problem."""
         if config.model or config.data or config.digits:
             raise ConfigError("The known-rank task makes its own base and data; leave them empty.")
@@ -82,5 +83,5 @@ class KnownRankTask(Task):
         X, Y = batch
         return F.mse_loss(model(X), Y)
 
-    def evaluate(self, model: nn.Module) -> Evaluation:
+    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation:
         return Evaluation(loss=self.loss(model, self.batch).item())

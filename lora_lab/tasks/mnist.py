@@ -10,6 +10,7 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.plain import mlp
+from lora_lab.progress import Report, silent
 from lora_lab.tasks.digits import Batch, DigitsTask
 from lora_lab.tasks.idx import read_images, read_labels
 
@@ -27,7 +28,7 @@ class MnistTask(DigitsTask):
     white, mean, std = 255.0, 0.1307, 0.3081
 
     @classmethod
-    def open(cls, config: RunConfig) -> MnistTask:
+    def open(cls, config: RunConfig, report: Report = silent) -> MnistTask:
         """The files in `config.data`. Raises DataError for what is missing or damaged."""
         if config.data is None:
             raise ConfigError("MNIST needs a folder with its four IDX files: give it as data.")
