@@ -14,7 +14,17 @@ PACKAGE = Path(lora_lab.__file__).resolve().parent
 ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
-PLAIN = {"config", "records", "errors", "paths", "atomic", "presets", "variants", "allocator", "progress"}
+PLAIN = {
+    "config",
+    "records",
+    "errors",
+    "paths",
+    "atomic",
+    "presets",
+    "variants",
+    "allocator",
+    "progress",
+}
 ENGINE = {"training", "runs", "formats", "models", "data", "tasks", "adapters", "analysis", *PLAIN}
 
 # A room, and what it may import besides itself. "a.b" stands for that file of room a alone.

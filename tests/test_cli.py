@@ -38,7 +38,7 @@ def test_train_prints_one_json_object(run):
     assert facts["run"] == str(folder)
     assert facts["seconds"] > 0
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "adapter"}
+    assert names == {"config.json", "metrics.jsonl", "adapter", "adapter-best"}
 
 
 def test_every_step_is_in_the_metrics(run):

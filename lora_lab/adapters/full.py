@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.base import AdapterLayer
+from lora_lab.adapters.weights import WholeLayer
 
 
 class FullLayer(AdapterLayer):
@@ -48,6 +49,15 @@ class FullLayer(AdapterLayer):
     @property
     def bias(self) -> torch.Tensor | None:
         return self.tuned_bias if self.enabled else getattr(self.base_layer, "bias", None)
+
+    def whole_layer(self) -> WholeLayer:
+        """W' and b' as plain CPU tensors."""
+        bias = self.tuned_bias
+        return WholeLayer(
+            self.name,
+            self.tuned_weight.detach().cpu().clone(),
+            None if bias is None else bias.detach().cpu().clone(),
+        )
 
     @torch.no_grad()
     def merged_layer(self) -> nn.Module:

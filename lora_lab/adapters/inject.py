@@ -21,11 +21,13 @@ def inject(
     alpha: float = 16.0,
     init: str = "kaiming",
     targets: Iterable[str] = (),
+    whole: Iterable[str] = (),
     seed: int = 0,
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
-    A layer that stands at several places gets one adapter for all of them. Raises AdapterError,
+    A layer that stands at several places gets one adapter for all of them. The layers `whole`, by
+    module path, are trained whole, whatever the variant; they need be no targets. Raises AdapterError,
     and leaves the model as it was, for unknown names, an adapted model, a rank below 1 or above
     what every target can use, an α that is not a positive number, or a weight that is not a
     floating-point tensor with data.
@@ -43,9 +45,14 @@ def inject(
     generator = torch.Generator().manual_seed(seed)
     needed = [p.requires_grad for p in model.parameters()]
     try:
+        modules, wholes = dict(model.named_modules()), set(whole)
+        wanted = {*find_targets(model, targets), *wholes}
         layers = {
-            name: VARIANTS[variant](layer, name, rank, alpha, init, generator)
-            for name, layer in find_targets(model, targets).items()
+            name: VARIANTS["full" if name in wholes else variant](
+                layer, name, rank, alpha, init, generator
+            )
+            for name, layer in modules.items()
+            if name in wanted
         }
         _check_rank(layers, rank)
     except Exception:

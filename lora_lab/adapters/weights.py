@@ -47,11 +47,29 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
+class WholeLayer:
+    """A layer that is trained whole beside the adapters, as a head that the base does not have.
+
+    `weight` has the layer's native shape and replaces that of the base, as does `bias` (out).
+    """
+
+    name: str
+    weight: torch.Tensor
+    bias: torch.Tensor | None = None
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Its tensors by their names in the base model's state."""
+        found = {f"{self.name}.weight": self.weight}
+        return found if self.bias is None else {**found, f"{self.name}.bias": self.bias}
+
+
+@dataclass(frozen=True)
 class AdapterWeights:
     """A whole adapter: its variant, its layers, and what it belongs to."""
 
     variant: str
     layers: tuple[LayerWeights, ...]
+    whole: tuple[WholeLayer, ...] = ()
     base: str = ""  # name or path of the base model, for people
     base_fingerprint: str = ""  # SHA-256 over the base's tensors, for programs
     dropout: float = 0.0

@@ -17,7 +17,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 import lora_lab
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import READABLE, Container, parse_json, read_container, show
@@ -57,6 +57,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     tensors: Tensors = {}
     for layer in weights.layers:
         tensors.update(tensors_of(layer))
+    for layer in weights.whole:
+        tensors.update({PREFIX + k: t.contiguous() for k, t in layer.tensors().items()})
     metadata = {
         "format": "pt",
         "lora_lab_version": lora_lab.__version__,
@@ -108,7 +110,8 @@ def load(path: Path) -> AdapterWeights:
     folder = _folder(path)
     config = read_config(folder / CONFIG)
     container = read_container(folder / TENSORS)
-    parts = _parts(config, container)
+    whole = _whole(config, container)
+    parts = _parts(config, container, {f"{PREFIX}{key}" for keys in whole.values() for key in keys})
     _check_targets(config, container, list(parts))
     kinds = _kinds(config, container, parts)
     windows = _windows(container, kinds)
@@ -134,6 +137,10 @@ def load(path: Path) -> AdapterWeights:
     return AdapterWeights(
         variant=_variant(config, container),
         layers=tuple(layers),
+        whole=tuple(
+            WholeLayer(name, *(tensors[PREFIX + key] for key in keys))
+            for name, keys in whole.items()
+        ),
         base=container.metadata.get("base") or config.base_model_name_or_path,
         base_fingerprint=container.metadata.get("base_fingerprint", ""),
         dropout=config.lora_dropout,
@@ -178,10 +185,36 @@ def _folder(path: Path) -> Path:
     return folder
 
 
-def _parts(config: PeftConfig, container: Container) -> dict[str, set[str]]:
+def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:
+    """Layer of `modules_to_save` → its weight and, if it has one, its bias, without the prefix.
+
+    A module that is named may hold layers: `classifier` of RoBERTa has a `classifier.dense`.
+    """
+    found: dict[str, list[str]] = {}
+    for key in sorted(container.entries, reverse=True):  # weight before bias
+        name, _, label = key.removeprefix(PREFIX).rpartition(".")
+        steps = name.split(".")
+        inside = (".".join(steps[:end]) for end in range(1, len(steps) + 1))
+        if split_key(key) is None and label in ("weight", "bias") and key.startswith(PREFIX):
+            if any(ends_in(part, saved) for part in inside for saved in config.modules_to_save):
+                found.setdefault(name, []).append(f"{name}.{label}")
+    for name, keys in found.items():
+        if not keys[0].endswith(".weight"):
+            raise AdapterError(f"{container.path}: {show(PREFIX + name + '.weight')} is missing")
+    for saved in config.modules_to_save:
+        if not any(f".{saved}." in f".{name}." for name in found):
+            raise AdapterError(
+                f"{container.path}: no tensors of {show(saved)}, which modules_to_save names"
+            )
+    return dict(sorted(found.items()))
+
+
+def _parts(config: PeftConfig, container: Container, whole: set[str]) -> dict[str, set[str]]:
     """Layer → parts of it that the file has: both factors of one sort, and DoRA's magnitude."""
     found: dict[str, set[str]] = {}
     for key, entry in container.entries.items():
+        if key in whole:
+            continue
         if (split := split_key(key)) is None or ".base_layer" in key:
             raise AdapterError(f"{container.path}: unexpected key {show(key)}: {_guess(key)}")
         if entry.dtype not in (*READABLE, "BF16"):

@@ -18,12 +18,14 @@ from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
 PEFT_VERSION = "0.21.2"  # the version whose files these are
 MAX_RANK = 65536
 
+# PEFT's words for what the base is; it wraps a model of another type without further ado.
+TASK_TYPES = {"causal_lm": "CAUSAL_LM", "text_classification": "SEQ_CLS"}
+
 # Fields that change what an adapter computes in ways that are not read here; each must be empty.
 FOREIGN = {
     "use_qalora": "a QALoRA adapter pools its inputs",
     "use_bdlora": "a block-diagonal adapter has factors of another shape",
     "lora_bias": "the adapter has biases of its own",
-    "modules_to_save": "the file replaces whole modules of the base",
     "target_parameters": "the adapter changes parameters, not linear layers",
     "trainable_token_indices": "the adapter changes rows of the embedding",
     "layer_replication": "the adapter expects a base with repeated layers",
@@ -52,6 +54,7 @@ class PeftConfig:
     target_modules: tuple[str, ...] | None  # none: a regular expression, which is not run
     rank_pattern: dict[str, int]
     alpha_pattern: dict[str, float]
+    modules_to_save: tuple[str, ...] = ()  # trained whole
     notes: tuple[str, ...] = ()
 
     def rank(self, name: str) -> int:
@@ -108,8 +111,13 @@ def read_config(path: Path) -> PeftConfig:
     elif not isinstance(targets, list) or not all(isinstance(t, str) and t for t in targets):
         raise refuse("target_modules", "must be a list of module names or a pattern")
 
+    saved = values.get("modules_to_save") or []
+    if not isinstance(saved, list) or not all(isinstance(s, str) and s for s in saved):
+        raise refuse("modules_to_save", "must be a list of module names")
+
     return PeftConfig(
         path=path,
+        modules_to_save=tuple(saved),
         r=_rank(path, "r", values.get("r", 8)),
         lora_alpha=_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
         use_rslora=values.get("use_rslora", False),
@@ -158,7 +166,7 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
     config = {
         "peft_type": "LORA",
         "peft_version": PEFT_VERSION,
-        "task_type": None,
+        "task_type": TASK_TYPES.get(weights.extra.get("task", "")),
         "auto_mapping": None,
         "base_model_name_or_path": _hub_name(weights),
         "revision": None,
@@ -173,7 +181,7 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
         "use_rslora": rslora,
         "use_dora": any(x.magnitude is not None for x in layers),
         "init_lora_weights": True,
-        "modules_to_save": None,
+        "modules_to_save": [x.name for x in weights.whole] or None,
         "layers_to_transform": None,
         "layers_pattern": None,
         "rank_pattern": {key: pair[0] for key, pair in own.items()},

@@ -23,6 +23,8 @@ START = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_embedding_A)"
 def reread(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
     """(layer, s·B·A (out × in), DoRA's magnitude (out) or None) in float64, layer by layer.
 
+    What modules_to_save names comes by its tensors' own names, with no magnitude.
+
     One at a time, since a large model's ΔW do not fit into memory together. Raises `AdapterError`
     where PEFT would leave something out.
     """
@@ -66,6 +68,11 @@ def reread(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
                 raise AdapterError(f"{container.path}: the magnitude of {show(name)} does not fit")
             magnitude = m.ravel()
         yield name, delta, magnitude
+    for key in sorted(left):
+        name = key.removeprefix("base_model.model.")
+        saved = config.get("modules_to_save") or ()
+        if key != name and any(f".{module}." in f".{name}" for module in saved):
+            yield name, take(key), None
     if left:
         raise AdapterError(f"{container.path}: PEFT would not read {show(min(left))}")
 

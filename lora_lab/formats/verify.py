@@ -83,7 +83,14 @@ def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
     """Raise `ExportError` where there is nothing worth delivering; note layers with ΔW = 0."""
     if not weights.layers:
         raise ExportError("The adapter is empty: no layer of the model carries one.")
-    if broken := [layer.name for layer in weights.layers if not _finite(layer)]:
+    broken = [layer.name for layer in weights.layers if not _finite(layer)]
+    broken += [
+        key
+        for layer in weights.whole
+        for key, tensor in layer.tensors().items()
+        if not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
         raise ExportError(
             f"The adapter has NaN or infinite values in {_listed(broken)} and was not exported. "
             "Go back to the last good state, or train again with a smaller learning rate."
@@ -125,8 +132,14 @@ def prove(
     DoRA's ΔW depends on W as well, which is not at hand: there s·B·A and m are compared.
     """
     expected = {layer.name: layer for layer in weights.layers}
+    whole = {key: t for layer in weights.whole for key, t in layer.tensors().items()}
     errors: dict[str, float] = {}
     for name, found, magnitude in kind.reread(folder):
+        if name in whole and magnitude is None:
+            wanted = whole[name].double().numpy()
+            same = found.shape == wanted.shape and np.array_equal(found, wanted)
+            errors[name] = 0.0 if same else float("inf")
+            continue
         layer = expected.get(name)
         if layer is None:
             raise ExportError(f"The written file has a layer {name} that the adapter lacks.")
@@ -138,7 +151,7 @@ def prove(
         norm = max(float(np.linalg.norm(wanted)), _factor_size(layer) * CANCELLED / TOLERANCE)
         found -= wanted  # in place: these are the largest arrays of the whole export
         errors[name] = max(_relative(found, norm), _magnitude_error(layer, magnitude))
-    if missing := [name for name in expected if name not in errors]:
+    if missing := [name for name in (*expected, *whole) if name not in errors]:
         raise ExportError(f"The written file lacks {_listed(missing)}; it was not delivered.")
     wrong = [name for name, error in errors.items() if not error <= TOLERANCE]  # NaN is wrong too
     if wrong:
@@ -154,8 +167,13 @@ def prove(
         keys=len(tensors.entries),
         bytes=len(tensors.data),
         sha256=hashlib.sha256(tensors.data).hexdigest(),
-        notes=notes,
+        notes=notes + _whole_notes(weights),
     )
+
+
+def _whole_notes(weights: AdapterWeights) -> tuple[str, ...]:
+    names = [layer.name for layer in weights.whole]
+    return (f"{_listed(names)}: trained whole, and compared bit for bit",) if names else ()
 
 
 def reason(error: Exception) -> str:

@@ -24,6 +24,7 @@ from lora_lab.runs.metrics import MetricsFile, read_metrics
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 ADAPTER = "adapter"
+BEST = "adapter-best"
 MAX_CONFIG = 2**20
 LIBRARIES = ("torch", "numpy", "safetensors")
 
@@ -105,16 +106,23 @@ class RunFolder:
 
         Raises `LabError` where it cannot be written.
         """
+        return self._save(self.adapter, weights, save)
+
+    def save_best(self, weights: AdapterWeights, save: Save) -> Path:
+        """Write the adapter of the lowest held-out loss; raises `LabError` like `save_adapter`."""
+        return self._save(self.path / BEST, weights, save)
+
+    def _save(self, target: Path, weights: AdapterWeights, save: Save) -> Path:
         try:
-            with temporary_folder(self.adapter) as folder:
+            with temporary_folder(target) as folder:
                 save(weights, folder)
-                replace_folder(folder, self.adapter)
+                replace_folder(folder, target)
         except (OSError, RuntimeError) as error:  # the file library knows no OSError for all
             raise LabError(
-                f"The adapter was not saved to {self.adapter}: {_reason(error)} "
+                f"The adapter was not saved to {target}: {_reason(error)} "
                 "The last saved one still stands."
             ) from error
-        return self.adapter
+        return target
 
     def load_adapter(self, load: Load) -> AdapterWeights:
         """Read the run's adapter with `load`; raises `AdapterError`."""

@@ -72,8 +72,12 @@ class Task:
         pieces = zip(*(tensor.chunk(count) for tensor in batch), strict=True)
         return [(piece, len(piece[0]) / rows) for piece in pieces]
 
+    def heaviest(self, batch_size: int, count: int) -> Any:
+        """A part of a step that takes as much memory as any."""
+        return self.parts(next(self.batches(batch_size, 0)), count)[0][0]
+
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
-        """The scalar to minimise on one batch or part of one; differentiable."""
+        """The scalar to minimise on one part of a batch; differentiable."""
         raise NotImplementedError
 
     def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
@@ -82,6 +86,10 @@ class Task:
         Between two batches it asks `given_up` and breaks off with None.
         """
         raise NotImplementedError
+
+    def prompts(self) -> tuple[str, ...]:
+        """What `generate` may be asked to begin with."""
+        return ()
 
     def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
         """What `model` goes on with after each prompt, greedily; tasks without text have none."""

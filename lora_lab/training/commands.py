@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lora_lab.records import (
     EvalRecord,
     ExportedRecord,
+    GeneratedRecord,
     MemoryRecord,
     MergeRecord,
     Record,
@@ -45,19 +46,35 @@ class Evaluate:
     """Measure the held-out data now, with the adapter as the switch has it."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[EvalRecord]:
-        yield experiment.evaluate()
+        record = experiment.evaluate()
+        assert record is not None
+        yield record
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Let the model go on from each prompt, with the adapter off and on."""
+
+    prompts: tuple[str, ...]
+    max_new_tokens: int = 48
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[GeneratedRecord]:
+        yield from experiment.generate(self.prompts, self.max_new_tokens)
 
 
 @dataclass(frozen=True)
 class Save:
-    """Write the adapter to the run's own folder."""
+    """Write the adapter to the run's own folder, and the best one beside it."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
         from lora_lab.formats import FORMATS
 
         if folder is not None and experiment.has_factors:
             folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
-            yield SavedRecord(experiment.step, str(folder.path / "adapter"))
+            yield SavedRecord(experiment.step, str(folder.adapter))
+            best = experiment.best
+            if best.weights is not None:
+                folder.save_best(best.weights, FORMATS["peft"].save)
 
 
 @dataclass(frozen=True)
@@ -80,4 +97,4 @@ class EstimateMemory:
         yield memory_preview(experiment)
 
 
-Command = Export | Evaluate | Save | MergePreview | EstimateMemory
+Command = Export | Evaluate | Generate | Save | MergePreview | EstimateMemory

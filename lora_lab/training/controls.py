@@ -95,6 +95,16 @@ class Controls:
             self._commands.clear()
             return taken
 
+    def anything_new(self, applied: Hyperparameters, *, paused: bool) -> bool:
+        """Whether something was wished or asked for that should not wait for a long measurement."""
+        return (
+            self._stopping
+            or self._finishing
+            or bool(self._commands)
+            or self._hyper is not applied
+            or self._paused is not paused
+        )
+
     def wait_for_turn(self, applied: Hyperparameters, *, resting: bool) -> bool:
         """Sleep while paused and nothing is asked for; False once stop is asked.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from lora_lab.adapters import INITS, AdapterLayer, LoRALayer
+from lora_lab.adapters import INITS, AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.eva import start_from_inputs
 from lora_lab.adapters.inject import inject, switched
 from lora_lab.adapters.targets import adaptable_layers
@@ -20,11 +20,13 @@ from lora_lab.analysis import rank as measures
 from lora_lab.analysis.randomized import Spectrum
 from lora_lab.analysis.spectrum import stated_spectra
 from lora_lab.config import KNOBS, RunConfig
-from lora_lab.errors import ExportError
+from lora_lab.errors import ExportError, LabError
 from lora_lab.models.fingerprint import fingerprint
+from lora_lab.progress import Report, silent
 from lora_lab.records import (
     CountsRecord,
     EvalRecord,
+    GeneratedRecord,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,
@@ -33,6 +35,8 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.tasks import TASKS
+from lora_lab.tasks.base import never
+from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
 from lora_lab.training.optim import Ramp, build_optimizer
 from lora_lab.training.per_layer import check, freeze, rank_notes
@@ -43,23 +47,26 @@ EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions
 class Experiment:
     """What one run consists of. Made by opening a config; changed only by the loop and by edits."""
 
-    def __init__(self, config: RunConfig, stage: str = "", base: str = "") -> None:
+    def __init__(
+        self, config: RunConfig, stage: str = "", base: str = "", report: Report = silent
+    ) -> None:
         """Open the task, its base model and its adapters on the config's device.
 
-        `stage` names a preliminary stage, `base` where the base comes from, both for people.
-
-        Raises LabError for a device, checkpoint, data file or setting that does not fit.
+        `stage` names a preliminary stage, `base` where the base comes from, both for people;
+        `report` hears how far it is. Raises LabError for a device, checkpoint, data file or setting
+        that does not fit, and Cancelled where `report` does.
         """
         started = time.perf_counter()
-        self.config = config
         self.stage = stage
         self.device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)  # dropout
-        self.task = TASKS[config.task].open(config)
+        self.task = TASKS[config.task].open(config, report)
+        self.config = config = with_steps(config, self.task.rows)
         self.model = self.task.base_model()
         self.base = base or self.task.base
-        self.base_fingerprint = fingerprint(self.model)
+        report("Preparing the adapters", -1)
+        self.base_fingerprint = fingerprint(self._loaded_state())
         self.model.to(self.device, dtype)
         self.task.to(self.device, dtype)
         self.base_parameters = sum(p.numel() for p in self.model.parameters())
@@ -72,6 +79,7 @@ class Experiment:
             alpha=self.hyper.alpha,
             init=config.init,
             targets=config.targets,
+            whole=[name for name in self.task.fresh if name in self.adaptable],
             seed=config.seed,
         )
         check(self.layers, self.hyper)
@@ -90,10 +98,17 @@ class Experiment:
         self.ramps: list[Ramp] = []
         self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
         self.batches: Iterator[Any] = self.task.batches(config.batch_size, config.seed)
+        self.best = Best()
         self.step = 0
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self.model.train()
+
+    def _loaded_state(self) -> dict[str, torch.Tensor]:
+        """What the checkpoint brought: without the layers that were drawn anew."""
+        fresh = tuple(f"{name}." for name in self.task.fresh)
+        state = self.model.state_dict()
+        return {key: t for key, t in state.items() if not (fresh and key.startswith(fresh))}
 
     def _start_own_ranks(self) -> None:
         """Draw the factors of layers with a rank of their own anew, by the init's own law."""
@@ -110,7 +125,8 @@ class Experiment:
 
         def run() -> None:
             for batch in itertools.islice(batches, EVA_BATCHES):
-                self.task.loss(self.model, batch)
+                for part, _ in self.task.parts(batch, config.accumulation):
+                    self.task.loss(self.model, part)
 
         self.model.eval()
         start_from_inputs(self.layers, run)
@@ -170,6 +186,8 @@ class Experiment:
             locked=self.locked,
             notes=self._notes(),
             seconds=self.open_seconds,
+            generates=task.generates,
+            prompts=task.prompts(),
         )
 
     @property
@@ -185,7 +203,9 @@ class Experiment:
         config = self.config
         own = dict(self.hyper.layer_ranks)
         common = {name: layer for name, layer in self.layers.items() if name not in own}
-        notes = rank_notes(common, self.hyper)
+        notes = [*self.task.notes, *rank_notes(common, self.hyper)]
+        if left := [name for name in self.task.fresh if name not in self.layers]:
+            notes.append(f"{', '.join(left)}: not in the checkpoint, and stays as it was drawn")
         if config.b_rate_ratio != 1 and not self.has_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
         if config.momentum and config.optimizer != "sgd":
@@ -242,32 +262,71 @@ class Experiment:
         )
 
     @torch.no_grad()
-    def evaluate(self, enabled: bool | None = None) -> EvalRecord:
-        """Measure the held-out data with the adapter on or off (None: as the switch has it)."""
+    def evaluate(
+        self, enabled: bool | None = None, given_up: Callable[[], bool] = never
+    ) -> EvalRecord | None:
+        """Measure the held-out data with the adapter on or off (None: as the switch has it).
+
+        None where `given_up` says that something else has become more urgent.
+        """
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
         self.model.eval()
         try:
             with switched(self.layers, enabled):
-                found = self.task.evaluate(self.model)
+                found = self.task.evaluate(self.model, given_up)
         finally:
             self.model.train()
-        seconds = time.perf_counter() - started
-        return EvalRecord(
-            self.step, enabled, found.loss, found.accuracy, found.correct, found.total, seconds
-        )
+        if found is None:
+            return None
+        record = EvalRecord(
+            self.step, enabled, found.loss, found.accuracy, found.correct, found.total,
+            time.perf_counter() - started, found.confusion,
+        )  # fmt: skip
+        return self.best.note(record, self)
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Iterator[GeneratedRecord]:
+        """What the model says to each prompt, first with the adapter off and then with it on.
+
+        Raises LabError for a model that does not go on with texts.
+        """
+        if not self.task.generates:
+            raise LabError("This model does not go on with a text. Open a language model.")
+        for prompt in prompts:
+            started = time.perf_counter()
+            self.model.eval()
+            try:
+                said = {}
+                for enabled in (False, True):
+                    with switched(self.layers, enabled):
+                        (said[enabled],) = self.task.generate(self.model, [prompt], max_new_tokens)
+            finally:
+                self.model.train()
+            seconds = time.perf_counter() - started
+            yield GeneratedRecord(self.step, prompt, said[False], said[True], seconds)
 
     def weights(self) -> AdapterWeights:
         """A copy of the factors on the CPU; raises ExportError where the variant has none."""
-        rows = [layer.layer_weights() for layer in self.layers.values()]
-        if any(row is None for row in rows):
+        whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, FullLayer)]
+        rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, FullLayer)]
+        if not rows or any(row is None for row in rows):
             raise ExportError(
                 "Full fine-tuning has no low-rank factors to export. Train with variant lora."
             )
         return AdapterWeights(
             variant=self.config.variant,
             layers=tuple(row for row in rows if row is not None),
+            whole=tuple(whole),
             base=self.base,
             base_fingerprint=self.base_fingerprint,
             dropout=self.hyper.dropout,
+            extra={"task": self.config.task},
         )
+
+
+def with_steps(config: RunConfig, rows: int) -> RunConfig:
+    """`config` with the number of steps that its epochs make; the same `hyper` object."""
+    if config.epochs is None or not rows:
+        return config
+    steps = max(1, math.ceil(config.epochs * math.ceil(rows / config.batch_size)))
+    return config.model_copy(update={"max_steps": steps})

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from lora_lab.config import RunConfig
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.records import ErrorRecord, LoadedRecord, SavedRecord, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.outcome import Outcome
@@ -40,7 +40,18 @@ def drive(config: RunConfig, out_folder: Path | None, console: Console) -> dict[
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         stack.enter_context(_stop_on_interrupt(controls))
         bar = progress.add_task("opening", total=None, loss="–")
-        records = stack.enter_context(closing(run(config, controls, folder=out_folder)))
+
+        def report(what: str, share: float) -> None:
+            if controls.stopping:
+                raise Cancelled("interrupted while the model was opened; nothing was trained")
+            known = share >= 0
+            progress.update(
+                bar, description=what, total=1 if known else None, completed=max(share, 0)
+            )
+
+        records = stack.enter_context(
+            closing(run(config, controls, folder=out_folder, report=report))
+        )
         for record in records:
             outcome.note(record)
             if isinstance(record, StepRecord) and record.step % 50 == 0:

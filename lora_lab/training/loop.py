@@ -10,11 +10,20 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 
 from lora_lab.errors import LabError
-from lora_lab.records import AppliedRecord, ErrorRecord, Record, State, StateRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    ErrorRecord,
+    EvalRecord,
+    Record,
+    State,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.commands import Command
 from lora_lab.training.controls import Controls
@@ -52,10 +61,21 @@ def train(
     stale = False  # an edit has moved what an evaluation would see
     state: State | None = None
 
+    def evaluated() -> Iterator[EvalRecord]:
+        """The held-out data now, unless something else has become more urgent meanwhile."""
+        paused = controls.paused
+        applied = experiment.hyper if live else controls.hyper
+        record = experiment.evaluate(given_up=lambda: controls.anything_new(applied, paused=paused))
+        if record is not None:
+            yield record
+
     yield experiment.counts()
     yield experiment.spectrum()
-    yield experiment.evaluate(enabled=False)
-    yield experiment.evaluate()
+    untrained = experiment.evaluate(enabled=False)
+    assert untrained is not None
+    yield untrained
+    if experiment.hyper.enabled:  # ΔW = 0, so the answers are the same
+        yield experiment.best.note(replace(untrained, enabled=True), experiment)
 
     while controls.wait_for_turn(
         experiment.hyper if live else controls.hyper, resting=state in RESTING
@@ -73,14 +93,14 @@ def train(
                 yield experiment.counts()
                 stale = stale or _moves_evaluation(applied)
             if controls.paused:
-                stale = False
+                stale = True
                 yield experiment.spectrum()
-                yield experiment.evaluate()
         if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
             state, leg_end = State.STOPPED, experiment.step
+            stale = False
             yield experiment.spectrum()
-            yield experiment.evaluate()
+            yield from evaluated()
             yield StateRecord(state, experiment.step)
             if not linger:
                 break
@@ -89,6 +109,10 @@ def train(
                 state = State.PAUSED
                 yield experiment.spectrum()
                 yield StateRecord(state, experiment.step)
+            if stale:
+                for record in evaluated():
+                    stale = False
+                    yield record
             continue
         if experiment.step >= leg_end:
             leg_start, leg_end = experiment.step, experiment.step + config.max_steps
@@ -101,13 +125,16 @@ def train(
         learning_rate = experiment.hyper.learning_rate * factor
         batch = next(experiment.batches)
         optimizer.zero_grad(set_to_none=True)
-        loss = task.loss(model, batch)
-        value = loss.item()  # on an accelerator this waits for the device
-        if math.isfinite(value):
-            loss.backward()
+        value = 0.0
+        for part, share in task.parts(batch, config.accumulation):
+            loss = task.loss(model, part)
+            value += share * loss.item()  # on an accelerator this waits for the device
+            if not math.isfinite(value):
+                break
+            (loss if share == 1 else share * loss).backward()
         if not (math.isfinite(value) and _finite_gradients(optimizer)):
             # The step is not applied: what was learned up to here still stands.
-            message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, batch, value)}"
+            message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, part, value)}"
             optimizer.zero_grad(set_to_none=True)
             restored = last_good.restore() if not math.isfinite(value) else experiment.step
             advice = (
@@ -137,11 +164,19 @@ def train(
             with spectra:
                 record = experiment.spectrum(math.inf if finished else SPECTRUM_SECONDS)
             yield record
-        if finished or evals.due(now, urgent=stale):
+        wanted = config.eval_steps and experiment.step % config.eval_steps == 0
+        if finished or wanted or (not config.eval_steps and evals.due(now, urgent=stale)):
             stale = False
             with evals:
-                evaluation = experiment.evaluate()
-            yield evaluation
+                found = list(evaluated())
+            yield from found
+            if config.patience and experiment.best.unimproved >= config.patience and not finished:
+                controls.pause()
+                state, leg_end = State.STOPPED, experiment.step
+                yield StateRecord(state, experiment.step, _no_better(experiment))
+                if not linger:
+                    break
+                continue
         if finished:
             state = State.FINISHED
             if linger:
@@ -151,6 +186,14 @@ def train(
                 break
     for command in controls.take_commands():  # asked for before the end: never dropped
         yield from _served(command, experiment, folder())
+
+
+def _no_better(experiment: Experiment) -> str:
+    best = experiment.best
+    return (
+        f"The last {best.unimproved} validations gave no better loss than {best.loss:.4g} at step "
+        f"{best.step:,}, so the run has ended. The adapter of that step is kept as well."
+    )
 
 
 def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:

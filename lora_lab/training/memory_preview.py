@@ -13,8 +13,8 @@ from lora_lab.training.experiment import Experiment
 def memory_preview(experiment: Experiment) -> MemoryRecord:
     """The peak of a step on a batch of the run's size; where it cannot be told, the reason.
 
-    The batch is the first of a course of its own, so that the run's batches stay as they were. The
-    model has its adapters already: they count among the weights.
+    The batch is none of the run's, which stay as they were, and one of the largest. The model has
+    its adapters already: they count among the weights.
     """
     began = time.perf_counter()
     config, task = experiment.config, experiment.task
@@ -22,7 +22,7 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
     try:
         found = estimate_memory(
             experiment.model,
-            next(task.batches(config.batch_size, config.seed)),
+            task.heaviest(config.batch_size, config.accumulation),
             task.loss,
             prepare=lambda twin: [p for p in twin.parameters() if p.requires_grad],
             states_per_parameter=states,

@@ -24,6 +24,7 @@ class Outcome:
 
     def _clear(self) -> None:
         self.best_loss = math.inf
+        self.best: EvalRecord | None = None  # of the lowest held-out loss
         self.step: StepRecord | None = None
         self.counts: CountsRecord | None = None
         self.spectrum: SpectrumRecord | None = None
@@ -44,6 +45,7 @@ class Outcome:
             case SpectrumRecord():
                 self.spectrum = record
             case EvalRecord():
+                self.best = record if record.best else self.best
                 self.evaluations[record.enabled] = record
             case FolderRecord():
                 self.folder = record
@@ -61,6 +63,8 @@ class Outcome:
             "singular_values": {
                 layer.name: layer.sigma.tolist() for layer in (spectrum.layers if spectrum else ())
             },
+            "best_step": self.best.step if self.best else None,
+            "best_evaluation": _evaluation(self.best),
             "adapter_on": _evaluation(self.evaluations.get(True)),
             "adapter_off": _evaluation(self.evaluations.get(False)),
             "run": self.folder.path if self.folder else None,

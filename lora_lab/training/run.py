@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.progress import Report, silent
 from lora_lab.records import FolderRecord, Record, State, StateRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -22,11 +23,13 @@ def run(
     folder: Path | None = None,
     linger: bool = False,
     save_at_end: Callable[[], bool] = lambda: True,
+    report: Report = silent,
 ) -> Iterator[Record]:
     """Open `config`, train, and keep a journal in a run folder; yield every record.
 
     `folder` None makes one in user data at the first step. The adapter is saved there when
-    training ends, is stopped, or fails. Raises LabError where something cannot be opened.
+    training ends, is stopped, or fails. `report` hears how far the opening is. Raises LabError
+    where something cannot be opened, and Cancelled where `report` does.
     """
     made = ""
     if config.pretraining is not None and config.model is None:
@@ -42,10 +45,12 @@ def run(
         made = f"trained here in {config.pretraining.max_steps:,} steps"
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
-    experiment = Experiment(config, base=made)
+    experiment = Experiment(config, base=made, report=report)
     journal = Journal(experiment, folder)
     try:
         yield experiment.loaded()
+        if experiment.task.data is not None:
+            yield experiment.task.data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
         for record in train(experiment, controls, linger=linger, folder=lambda: journal.folder):

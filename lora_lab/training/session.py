@@ -11,8 +11,8 @@ import traceback
 from pathlib import Path
 
 from lora_lab.config import RunConfig
-from lora_lab.errors import LabError
-from lora_lab.records import Record, State, StateRecord, StepRecord
+from lora_lab.errors import Cancelled, LabError
+from lora_lab.records import OpeningRecord, Record, State, StateRecord, StepRecord
 from lora_lab.training.controls import Controls
 
 WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
@@ -80,6 +80,8 @@ class Session:
         try:
             self._publish(StateRecord(State.LOADING, 0))
             self._work()
+        except Cancelled:
+            pass  # as was asked for: CLOSED is all there is to say
         except LabError as error:
             self._publish(StateRecord(State.FAILED, self._step, str(error), traceback.format_exc()))
         except Exception as error:  # noqa: BLE001 - a failure of any kind becomes a record
@@ -101,8 +103,15 @@ class Session:
             folder=self._run_folder,
             linger=True,
             save_at_end=lambda: self._save_at_end,
+            report=self._report,
         ):
             self._publish(record)
+
+    def _report(self, what: str, share: float) -> None:
+        """Say how far the opening is, or call it off where a close was asked for."""
+        if self.controls.stopping:
+            raise Cancelled("The opening was called off.")
+        self._publish(OpeningRecord(what, share))
 
     def _publish(self, record: Record) -> None:
         with self._lock:

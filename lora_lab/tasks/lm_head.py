@@ -1,0 +1,65 @@
+"""How a causal language model makes logits of its last hidden states, checked on the model itself.
+
+transformers computes the logits of every position. To compute them at some positions only, its body
+and its head are called apart, with what some architectures do to the logits in between. Whether
+that gives the model's own logits is tried out once; where it does not, the model is called whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+AGREE = 1e-3  # of the largest logit: float32 rounds by 1e-6, bfloat16 by 4e-3
+AGREE_HALF = 2e-2
+
+
+class Head:
+    """Body and head of one model; `apart` tells whether they may be called one after the other."""
+
+    def __init__(self, model: nn.Module) -> None:
+        """`model` is a transformers causal language model without adapters."""
+        config = model.config
+        self.vocabulary = int(config.get_text_config().vocab_size)
+        self._cap = getattr(config, "final_logit_softcapping", None)
+        self._factor = _number(config, "logit_scale") / _number(config, "logits_scaling")
+        self.apart = self._agrees(model)
+
+    def hidden(self, model: Any, **inputs: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, width): what the head looks at; `apart` only."""
+        return model.base_model(**inputs, use_cache=False, return_dict=True).last_hidden_state
+
+    def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
+        """(n, width) → (n, vocabulary)."""
+        found = model.get_output_embeddings()(hidden)
+        if self._factor != 1:
+            found = found * self._factor
+        if self._cap is not None:
+            found = torch.tanh(found / self._cap) * self._cap
+        return found
+
+    @torch.no_grad()
+    def _agrees(self, model: Any) -> bool:
+        if model.get_output_embeddings() is None:
+            return False
+        ids = torch.arange(4)[None] % self.vocabulary
+        training = model.training
+        model.eval()
+        try:
+            wanted = model(input_ids=ids, use_cache=False, return_dict=True).logits.float()
+            found = self.logits(model, self.hidden(model, input_ids=ids)).float()
+        except (AttributeError, TypeError, KeyError):  # built otherwise than most
+            return False
+        finally:
+            model.train(training)
+        if found.shape != wanted.shape:
+            return False
+        limit = AGREE if next(model.parameters()).dtype == torch.float32 else AGREE_HALF
+        return bool((found - wanted).abs().max() <= limit * wanted.abs().max())
+
+
+def _number(config: Any, name: str) -> float:
+    found = getattr(config, name, None)
+    return float(found) if isinstance(found, int | float) else 1.0
