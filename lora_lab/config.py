@@ -182,7 +182,8 @@ class RunConfig(Frozen):
         1,
         ge=1,
         le=1_000_000,
-        description="Parts that a step's examples are worked off in: less memory, the same step.",
+        description="Parts that a step's examples are worked off in: less memory, the same step. "
+        "Short texts take fewer parts, as long as none is larger than the largest.",
     )
     checkpointing: bool = Field(
         False,
@@ -210,6 +211,9 @@ class RunConfig(Frozen):
     )
     momentum: Decay = Field(0.0, description="SGD's momentum.")
     betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Adam's two decay rates.")
+    max_grad_norm: float = Field(
+        0.0, ge=0, le=1e9, description="Norm that all gradients together are cut to; 0: none."
+    )
     eps: float = Field(1e-8, gt=0, le=1, description="Adam's ε, beside the root of its v.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")

@@ -132,7 +132,8 @@ def train(
             if not math.isfinite(value):
                 break
             (loss if share == 1 else share * loss).backward()
-        if not (math.isfinite(value) and _finite_gradients(optimizer)):
+        norm = _gradient_norm(optimizer) if math.isfinite(value) else math.nan
+        if not math.isfinite(norm):
             # The step is not applied: what was learned up to here still stands.
             message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, part, value)}"
             optimizer.zero_grad(set_to_none=True)
@@ -149,6 +150,8 @@ def train(
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 last_good = Snapshot(experiment)
+        if config.max_grad_norm and norm > config.max_grad_norm:
+            _scale_gradients(optimizer, config.max_grad_norm / norm)
         set_rates(optimizer, learning_rate)
         for ramp in experiment.ramps:
             ramp.before_step()
@@ -196,11 +199,20 @@ def _no_better(experiment: Experiment) -> str:
     )
 
 
-def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
+def _gradients(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     held = (p for group in optimizer.param_groups for p in group["params"])
-    gradients = [p.grad for p in held if p.grad is not None]  # frozen layers have none
+    return [p.grad for p in held if p.grad is not None]  # frozen layers have none
+
+
+def _gradient_norm(optimizer: torch.optim.Optimizer) -> float:
+    """Of all gradients together; not finite if one of them is not."""
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    return math.isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item())
+    norms = torch.stack(torch._foreach_norm(_gradients(optimizer)))
+    return norms.double().norm().item()
+
+
+def _scale_gradients(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    torch._foreach_mul_(_gradients(optimizer), factor)
 
 
 def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:
