@@ -17,12 +17,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
+    DataRecord,
     ErrorRecord,
     EvalRecord,
     ExportedRecord,
     LoadedRecord,
     MemoryRecord,
     MergeRecord,
+    OpeningRecord,
     Record,
     SavedRecord,
     SpectrumRecord,
@@ -44,6 +46,8 @@ class SessionBridge(QObject):
 
     received = Signal(list)  # every record after the last LoadedRecord, in order
     loaded = Signal(object)  # LoadedRecord; before any record that follows it
+    opening_told = Signal(object)  # OpeningRecord
+    data_read = Signal(object)  # DataRecord
     stepped = Signal(object)  # the newest StepRecord of the tick
     state_changed = Signal(object)
     applied = Signal(object)
@@ -66,6 +70,8 @@ class SessionBridge(QObject):
         self._next = 0  # whose turn it is to be drawn first
         self._signals = {
             StateRecord: self.state_changed,
+            OpeningRecord: self.opening_told,
+            DataRecord: self.data_read,
             AppliedRecord: self.applied,
             SpectrumRecord: self.measured,
             CountsRecord: self.counted,

@@ -278,6 +278,7 @@ class MainWindow(QMainWindow):
         self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:
             self.strip.set_state(state, sessions.step)
+        self.strip.set_opening(sessions.opening and not sessions.leaving)
         if sessions.leaving:
             self.strip.say(self.tr("Saving…"))
         elif sessions.opening:
@@ -290,6 +291,7 @@ class MainWindow(QMainWindow):
         sessions.loaded.connect(self._on_loaded)
         sessions.counted.connect(self.setup_dock.set_counts)
         sessions.stepped.connect(self.strip.set_step)
+        sessions.opening_told.connect(self.strip.tell_opening)
         sessions.saved.connect(self._on_saved)
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
@@ -299,6 +301,7 @@ class MainWindow(QMainWindow):
 
     def _connect_person(self) -> None:
         commands = self.commands
+        self.strip.cancel_wished.connect(self.sessions.cancel_opening)
         commands.train.triggered.connect(self.sessions.toggle)
         commands.stop.triggered.connect(self.sessions.stop)
         commands.restart.triggered.connect(self.restart)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
-    "applied", "measured", "counted", "evaluated", "stepped", "exported", "saved",
+    "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
     "merge_measured", "memory_estimated",
 )  # fmt: skip
 
@@ -31,6 +31,8 @@ class Sessions(QObject):
     """One shown, at most one candidate, and old ones until their threads are joined."""
 
     loaded = Signal(object)  # LoadedRecord of the shown session, or of its next stage
+    opening_told = Signal(object)  # OpeningRecord of the candidate
+    data_read = Signal(object)  # DataRecord
     applied = Signal(object)
     measured = Signal(object)
     counted = Signal(object)
@@ -112,8 +114,14 @@ class Sessions(QObject):
         bridge.state_changed.connect(lambda record: self._on_state(bridge, record))
         bridge.closed.connect(lambda: self._on_closed(bridge))
         bridge.failed.connect(self.failed)
+        bridge.opening_told.connect(self.opening_told)
         bridge.start()
         self.state_changed.emit()
+
+    def cancel_opening(self) -> None:
+        """Call off what is being opened; what is shown stays, and goes on if it was training."""
+        if self._candidate is not None:
+            self._candidate.request_close(save=False)
 
     def toggle(self) -> None:
         """Train, or pause; after the end of a run: as many steps again."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
-from lora_lab.records import LoadedRecord, State, StepRecord
+from lora_lab.records import LoadedRecord, OpeningRecord, State, StepRecord
 
 WINDOW = 3.0  # seconds of training that the speed is taken over
 
@@ -38,7 +38,9 @@ def clock(seconds: float) -> str:
 
 
 class StatusStrip(QStatusBar):
-    """What the run is doing, in one line."""
+    """What the run is doing, in one line; while something is opened, how far that is."""
+
+    cancel_wished = Signal()  # call off what is being opened
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,12 +61,18 @@ class StatusStrip(QStatusBar):
         self._left_label = self._label(self.tr("Time left"), "0:00:00 left")
         self._device_label = self._label(self.tr("Device"), "")
         self._device_label.setProperty("role", "muted")
+        self.cancel_button = QToolButton()
+        self.cancel_button.setText(self.tr("Cancel"))
+        self.cancel_button.setToolTip(self.tr("Call off the opening; what was open stays"))
+        self.cancel_button.clicked.connect(self.cancel_wished)
+        self.cancel_button.hide()
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 0, 8, 0)
         self.addWidget(self.state_label)
         self.addWidget(self._bar, 1)
         for label in (self._step_label, self._speed_label, self._left_label, self._device_label):
             self.addPermanentWidget(label)
+        self.addPermanentWidget(self.cancel_button)
         self.set_state(State.LOADING, 0)
 
     def reset(self, loaded: LoadedRecord) -> None:
@@ -85,6 +93,19 @@ class StatusStrip(QStatusBar):
         self._step = max(step, self._step) if step else self._step
         self.say(state_words(state, self._step))
         self._show()
+
+    def set_opening(self, opening: bool) -> None:
+        """Whether something is being opened, which may be called off."""
+        self.cancel_button.setVisible(opening)
+        if not opening:
+            self._show()
+
+    def tell_opening(self, record: OpeningRecord) -> None:
+        """What is being done for the opening, and how far it is."""
+        known = record.share >= 0
+        self.say(f"{record.what}, {record.share:.0%}" if known else f"{record.what}…")
+        self._bar.setRange(0, 1000 if known else 0)
+        self._bar.setValue(round(1000 * max(record.share, 0)))
 
     def say(self, words: str) -> None:
         """Other words in the state's place, such as “Stopping…”."""
