@@ -24,7 +24,7 @@ TASK_TITLES = {
 STARTS: dict[str, dict[str, Any]] = {
     "causal_lm": {
         "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10, "eval_steps": 25,
-        "validation": 0.05, "accumulation": 4, "max_grad_norm": 1.0,
+        "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
         "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
     },
     "text_classification": {

@@ -325,8 +325,8 @@ class StateRecord:
 
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
-    AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord, MergeRecord,
-    MemoryRecord, ErrorRecord, StateRecord,
+    AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
+    MergeRecord, MemoryRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

@@ -26,11 +26,11 @@ def inject(
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
-    A layer that stands at several places gets one adapter for all of them. The layers `whole`, by
-    module path, are trained whole, whatever the variant; they need be no targets. Raises AdapterError,
-    and leaves the model as it was, for unknown names, an adapted model, a rank below 1 or above
-    what every target can use, an α that is not a positive number, or a weight that is not a
-    floating-point tensor with data.
+    A layer that stands at several places gets one adapter for all of them. The layers `whole`,
+    by module path, are trained whole, whatever the variant; they need be no targets. Raises
+    AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
+    below 1 or above what every target can use, an α that is not a positive number, or a weight
+    that is not a floating-point tensor with data.
     """
     if variant not in VARIANTS:
         raise AdapterError(f"No variant {variant!r}; there are: {', '.join(VARIANTS)}.")

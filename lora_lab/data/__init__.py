@@ -1,1 +1,1 @@
-"""Data that people bring: rows of tables and text, folders of images; read, mapped, split, encoded."""
+"""Data that people bring: tables, texts and folders of images, read, mapped, split and encoded."""

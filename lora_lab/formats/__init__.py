@@ -22,8 +22,9 @@ class Format:
 
     `save` writes into a folder and returns notes; `load` reads strictly; `reread` yields
     (layer, s·B·A, DoRA's magnitude or None) in float64 by a way that shares nothing with `save`, to
-    prove a written file; a tensor that is trained whole comes by its own name. `limits` are sentences on what the programs that read the format would
-    compute otherwise, whatever the file says: such an adapter is saved for us but not exported.
+    prove a written file; a tensor that is trained whole comes by its own name. `limits` are
+    sentences on what the programs that read the format would compute otherwise, whatever the file
+    says: such an adapter is saved for us but not exported.
     `files` are the names that belong to the format: a folder that holds anything else is never
     overwritten. The first of them holds the tensors.
     """

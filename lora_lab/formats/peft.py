@@ -195,9 +195,11 @@ def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:
         name, _, label = key.removeprefix(PREFIX).rpartition(".")
         steps = name.split(".")
         inside = (".".join(steps[:end]) for end in range(1, len(steps) + 1))
-        if split_key(key) is None and label in ("weight", "bias") and key.startswith(PREFIX):
-            if any(ends_in(part, saved) for part in inside for saved in config.modules_to_save):
-                found.setdefault(name, []).append(f"{name}.{label}")
+        if split_key(key) is not None or label not in ("weight", "bias"):
+            continue
+        is_saved = any(ends_in(part, saved) for part in inside for saved in config.modules_to_save)
+        if is_saved and key.startswith(PREFIX):
+            found.setdefault(name, []).append(f"{name}.{label}")
     for name, keys in found.items():
         if not keys[0].endswith(".weight"):
             raise AdapterError(f"{container.path}: {show(PREFIX + name + '.weight')} is missing")

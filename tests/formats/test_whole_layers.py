@@ -108,7 +108,7 @@ def test_a_head_with_nan_is_not_delivered(tmp_path):
 
 
 def test_whole_layers_are_no_targets_of_the_variant():
-    _, layers, whole = trained()
+    _, layers, _ = trained()
     assert list(layers) == ["body.0", "body.2", "classifier"]
     assert [type(x).__name__ for x in layers.values()] == ["LoRALayer", "LoRALayer", "FullLayer"]
     every = inject(Net(), rank=2, whole=["classifier"])  # all linear ones, the head among them

@@ -1,4 +1,4 @@
-"""The loss in chunks is torch's own, and so are its gradients; the matrix of logits never exists."""
+"""The loss in chunks is torch's own, with its gradients; the matrix of logits never exists."""
 
 import pytest
 import torch
