@@ -26,6 +26,7 @@ from lora_lab.errors import ConfigError
 from lora_lab.presets import STARTS, get_preset, list_presets, starting_config
 from lora_lab.variants import VARIANTS
 
+LISTED = 12  # layers whose spectra are printed
 DATA, MODEL, COURSE, ADAPTER = "Data", "Model", "Course", "Adapter"  # panels of the help
 
 
@@ -232,8 +233,13 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
     share = f" ({100 * p['adapter'] / p['frozen']:.3f} %)" if p["frozen"] else ""
     out.print(f"trained {p['adapter']:,} parameters beside {p['frozen']:,} frozen ones{share}")
-    for name, sigma in result["singular_values"].items():
+    spectra = sorted(result["singular_values"].items(), key=lambda item: -max(item[1], default=0))
+    for name, sigma in spectra[:LISTED]:
         shown = "  ".join(f"{value:.4g}" for value in sigma[:8])
         out.print(f"σ(ΔW) {name}: {shown}{' …' if len(sigma) > 8 else ''}")
+    if len(spectra) > LISTED:
+        out.print(
+            f"and {len(spectra) - LISTED} more layers, of smaller σ: lora-lab inspect shows all"
+        )
     if result["run"]:
         out.print(f"run {result['run']}")

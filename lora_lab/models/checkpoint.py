@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import torch
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.torch_file import read_torch
+from lora_lab.progress import Report, silent
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 HEAD = 512  # bytes that tell one kind of file from another
 
 
-def read_state(path: str | Path) -> dict[str, torch.Tensor]:
+def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint by name, on the CPU, in the order of the file.
 
     Reads `.safetensors`, and PyTorch's zip archives of tensors (`.pt`, `.pth`, `.bin`).
@@ -29,10 +30,10 @@ def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     """
     path = Path(path)
     try:
-        size = _size(path)
+        size = regular_size(path)
         with path.open("rb") as file:
-            state = _read(file, size)
-        _check(state)
+            state = _read(file, size, path.name, report)
+        check_weights(state)
     except CheckpointError as error:
         # What the file says about itself may stand in the message; it must not steer a terminal.
         message = "".join(c if c.isprintable() else "?" for c in f"{path.name}: {error}")
@@ -51,7 +52,7 @@ def shown(name: object) -> str:
     return text if len(text) <= 60 else text[:40] + "…" + text[-16:]
 
 
-def _size(path: Path) -> int:
+def regular_size(path: Path) -> int:
     """Size in bytes of a regular file that is not empty."""
     try:
         found = path.stat()
@@ -68,8 +69,19 @@ def _size(path: Path) -> int:
     return found.st_size
 
 
-def _read(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
+def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, torch.Tensor]:
     """Tell the kind of file by its first bytes, and read it."""
+    kind = kind_of(file, size, name)
+    report(f"Reading {name}", 0.0)
+    if kind == "torch":
+        return read_torch(file, size)
+    if kind == "gguf":
+        raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
+    return read_safetensors(file, size, lambda share: report(f"Reading {name}", share))
+
+
+def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "torch", "gguf"]:
+    """What an open file is, by its first bytes; it stands at its beginning again afterwards."""
     head = file.read(HEAD)
     file.seek(0)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -82,17 +94,16 @@ def _read(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
             "this is a web page, not weights. Open its address in a browser and download the file."
         )
     if head.startswith(b"PK"):
-        return read_torch(file, size)
-    named = str(getattr(file, "name", "")).endswith(".safetensors")
-    if named or (head[8:9] == b"{" and head[4:8] == bytes(4)):
-        return read_safetensors(file, size)
+        return "torch"
+    if name.endswith(".safetensors") or (head[8:9] == b"{" and head[4:8] == bytes(4)):
+        return "safetensors"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         raise CheckpointError(
             "this is a bare pickle, which can run programs when it is opened. Only where you trust "
             "it: load it in PyTorch and save its state_dict() as .safetensors."
         )
     if head.startswith(b"GGUF"):
-        raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
+        return "gguf"
     if size < 8:
         raise CheckpointError(f"the file has only {size} bytes. Download or save it again.")
     raise CheckpointError(
@@ -100,7 +111,7 @@ def _read(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     )
 
 
-def _check(state: dict[str, torch.Tensor]) -> None:
+def check_weights(state: dict[str, torch.Tensor]) -> None:
     """Only finite numbers in ordinary types are weights."""
     if not state:
         raise CheckpointError("there is no tensor in it. Choose a file with weights.")
@@ -111,9 +122,17 @@ def _check(state: dict[str, torch.Tensor]) -> None:
                 f"tensor {shown(name)} is of type {kind}, which cannot be trained on. "
                 "Save it in float32, float16 or bfloat16."
             )
-        if tensor.dtype in FLOATS and not (finite := torch.isfinite(tensor)).all():
-            count = int(finite.numel() - finite.sum())
+        if tensor.dtype in FLOATS and (count := count_nonfinite(tensor)):
             raise CheckpointError(
                 f"tensor {shown(name)} has {count:,} of {tensor.numel():,} values that are NaN or "
                 "infinite. Use a checkpoint from before its training broke down."
             )
+
+
+def count_nonfinite(tensor: torch.Tensor) -> int:
+    """How many values are NaN or infinite; without a copy where none is."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return 0
+    if all(torch.isfinite(bound) for bound in torch.aminmax(tensor)):  # NaN wins in both
+        return 0
+    return int(tensor.numel() - torch.isfinite(tensor).sum())

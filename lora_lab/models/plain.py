@@ -26,18 +26,12 @@ class MLP(nn.Module):
     `layers` are (module path, layer) in order; dotted paths make nested containers.
     """
 
+    flat = True  # takes images as rows of numbers
+    reading = ""  # nothing about it had to be guessed
+
     def __init__(self, layers: Sequence[tuple[str, nn.Linear]]) -> None:
         super().__init__()
-        places: list[tuple[nn.Module, str]] = []
-        for path, layer in layers:
-            *containers, name = path.split(".")
-            parent: nn.Module = self
-            for container in containers:
-                if container not in parent._modules:
-                    _add(parent, container, nn.Module(), path)
-                parent = parent._modules[container]
-            _add(parent, name, layer, path)
-            places.append((parent, name))
+        places = [add_layer(self, path, layer) for path, layer in layers]
         self.layer_names = tuple(path for path, _ in layers)
         self.inputs = layers[0][1].in_features
         self.outputs = layers[-1][1].out_features
@@ -82,7 +76,7 @@ def _net(state: dict[str, torch.Tensor]) -> MLP:
             kind == "bias" and path in weights and tensor.shape == weights[path].shape[:1]
         )
         if not (fits and PATH.fullmatch(path) and tensor.is_floating_point()):
-            raise _misfit(f"{_described(key, tensor)} has no place in one", state)
+            raise _misfit(f"{described(key, tensor)} has no place in one", state)
     shapes = {path: tuple(weight.shape) for path, weight in weights.items()}
     order = _chain(shapes)
     if order is None:
@@ -113,6 +107,18 @@ def check_fits(net: MLP, inputs: int, outputs: int, where: str = "") -> None:
         )
 
 
+def add_layer(root: nn.Module, path: str, layer: nn.Module) -> tuple[nn.Module, str]:
+    """Put `layer` at a dotted `path` under `root`; its container, and its name there."""
+    *containers, name = path.split(".")
+    parent = root
+    for container in containers:
+        if container not in parent._modules:
+            _add(parent, container, nn.Module(), path)
+        parent = parent._modules[container]
+    _add(parent, name, layer, path)
+    return parent, name
+
+
 def _add(parent: nn.Module, name: str, child: nn.Module, path: str) -> None:
     """Put `child` into `parent`, which may be a layer itself or have that word for a method."""
     if isinstance(parent, nn.Linear) or hasattr(parent, name):
@@ -135,7 +141,7 @@ def _chain(shapes: dict[str, tuple[int, int]]) -> list[str] | None:
         steps = itertools.pairwise(order)
         return all(shapes[before][0] == shapes[after][1] for before, after in steps)
 
-    for order in (sorted(shapes, key=_natural), list(shapes)):
+    for order in (sorted(shapes, key=natural), list(shapes)):
         if fits(order):
             return order
     if len(shapes) > SEARCHED:
@@ -144,13 +150,14 @@ def _chain(shapes: dict[str, tuple[int, int]]) -> list[str] | None:
     return list(found[0]) if len(found) == 1 else None
 
 
-def _natural(path: str) -> list[tuple[int, int, str]]:
+def natural(path: str) -> list[tuple[int, int, str]]:
     """Sorts numbers inside names by their value."""
     parts = re.findall(r"\d+|\D+", path)
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts]
 
 
-def _described(key: str, tensor: torch.Tensor) -> str:
+def described(key: str, tensor: torch.Tensor) -> str:
+    """A tensor for people: its name, escaped and cut, with shape and unusual type."""
     name = ascii(key)[1:-1]
     name = name if len(name) <= 60 else name[:40] + "…" + name[-16:]
     kind = "" if tensor.is_floating_point() else f" {str(tensor.dtype).removeprefix('torch.')}"
@@ -158,7 +165,7 @@ def _described(key: str, tensor: torch.Tensor) -> str:
 
 
 def _misfit(reason: str, state: dict[str, torch.Tensor]) -> CheckpointError:
-    listed = ", ".join(_described(k, t) for k, t in itertools.islice(state.items(), LISTED))
+    listed = ", ".join(described(k, t) for k, t in itertools.islice(state.items(), LISTED))
     more = f" and {len(state) - LISTED} more" if len(state) > LISTED else ""
     return CheckpointError(
         f"this is not a plain net of linear layers: {reason}. Found {listed}{more}. "

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from lora_lab.config import RunConfig
+from lora_lab.data.idx import read_images, read_labels
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.plain import mlp
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.digits import Batch, DigitsTask
-from lora_lab.tasks.idx import read_images, read_labels
 
 SIZES = (784, 1000, 2000, 10)  # 2,807,010 parameters
 PARTS = {"train": "training images", "t10k": "test images"}

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
+from lora_lab.data.idx import read_images, read_labels
 from lora_lab.errors import DataError
-from lora_lab.tasks.idx import read_images, read_labels
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -1,0 +1,58 @@
+"""The course through the rows: every row once an epoch, shuffled, those of like length together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+WINDOW = 50  # batches within which rows are sorted by length
+
+How = Literal["bucketed", "packed", "shuffled"]
+
+
+def course(
+    lengths: np.ndarray, batch_size: int, seed: int, how: How, max_length: int
+) -> Iterator[Sequence]:
+    """Batches of row numbers without end; the last of an epoch may be smaller.
+
+    "bucketed" and "shuffled" give arrays (rows) of numbers. "packed" gives lists of arrays: the
+    rows of one array stand end to end, `max_length` tokens at most. What comes is a function of
+    these arguments and of how many batches have come.
+    """
+    generator = np.random.default_rng(seed)
+    while True:
+        order = generator.permutation(len(lengths))
+        if how == "bucketed":
+            yield from _bucketed(order, lengths, batch_size, generator)
+            continue
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield packed(rows, lengths, max_length) if how == "packed" else rows
+
+
+def _bucketed(
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, generator: np.random.Generator
+) -> list[np.ndarray]:
+    batches = []
+    for start in range(0, len(order), WINDOW * batch_size):
+        window = order[start : start + WINDOW * batch_size]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        batches += [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def packed(rows: np.ndarray, lengths: np.ndarray, max_length: int) -> list[np.ndarray]:
+    """The rows laid end to end in as few pieces as first-fit of the longest first finds."""
+    pieces: list[list[int]] = []
+    room: list[int] = []
+    for row in sorted(rows, key=lambda row: -lengths[row]):
+        place = next((i for i, free in enumerate(room) if free >= lengths[row]), None)
+        if place is None:
+            pieces.append([])
+            room.append(max_length)
+            place = len(pieces) - 1
+        pieces[place].append(row)
+        room[place] -= int(lengths[row])
+    return [np.array(piece) for piece in pieces]

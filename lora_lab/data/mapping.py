@@ -1,0 +1,180 @@
+"""Which column means what: guessed from names and from what stands in them, or as the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lora_lab.data.rows import Table
+from lora_lab.errors import DataError
+
+Purpose = Literal["causal_lm", "text_classification"]
+
+SAMPLE = 200  # rows that are looked at
+LABELS = 100  # different values that a column of labels may have
+LABEL_LENGTH = 100  # characters
+
+POSSIBLE_ROLES: dict[str, tuple[str, ...]] = {
+    "causal_lm": (
+        "text", "prompt", "completion", "instruction", "input", "output", "messages",
+    ),
+    "text_classification": ("text", "pair", "label"),
+}  # fmt: skip
+
+# Names that columns go by, the likeliest first; matched in lower case.
+NAMES = {
+    "messages": ("messages", "conversations", "conversation", "dialog", "dialogue", "chat"),
+    "prompt": ("prompt", "question", "query", "source", "context"),
+    "completion": ("completion", "response", "answer", "target", "chosen"),
+    "instruction": ("instruction",),
+    "input": ("input", "context"),
+    "output": ("output", "response", "completion", "answer"),
+    "text": (
+        "text", "content", "sentence", "review", "document", "body", "comment", "message", "tweet",
+        "question", "title",
+    ),
+    "label": ("label", "labels", "class", "category", "target", "sentiment", "intent", "topic",
+              "stars", "rating", "score", "y"),
+    "pair": ("text_pair", "sentence2", "hypothesis", "text2", "question2"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What kind of rows these are, and (role, column) of every column that is used."""
+
+    form: str  # "text", "prompt + completion", "instruction", "chat" or "text + label"
+    roles: tuple[tuple[str, str], ...]
+
+    def column(self, role: str) -> str | None:
+        return dict(self.roles).get(role)
+
+
+def map_columns(table: Table, purpose: Purpose, wished: Iterable[tuple[str, str]] = ()) -> Mapping:
+    """Say what the columns mean; `wished` (role, column) pairs come first.
+
+    Raises DataError that names the columns there are where something needed is not among them.
+    """
+    given = dict(wished)
+    for role, column in given.items():
+        if role not in POSSIBLE_ROLES[purpose]:
+            raise _unknown(table, f"There is no role {role!r}: {_words(POSSIBLE_ROLES[purpose])}")
+        if column not in table.columns:
+            raise _unknown(table, f"There is no column {column!r}")
+    if purpose == "text_classification":
+        return _labelled(table, given)
+    return _said(table, given)
+
+
+def _said(table: Table, given: dict[str, str]) -> Mapping:
+    """Text to go on with, in the first of the forms that has all its columns."""
+    forms = (
+        ("chat", ("messages",), ()),
+        ("instruction", ("instruction", "output"), ("input",)),
+        ("prompt + completion", ("prompt", "completion"), ()),
+        ("text", ("text",), ()),
+    )
+    for form, needed, further in forms:
+        known = (*needed, *further)
+        if given and not set(given) <= set(known):
+            continue
+        found = _columns(table, known, given)
+        if set(needed) <= set(found):
+            return Mapping(form, tuple(found.items()))
+    if not given and len(table.columns) == 1:
+        return Mapping("text", (("text", table.columns[0]),))
+    raise _unknown(
+        table,
+        "It is not clear what to learn: wanted is a column text, or prompt and completion, or "
+        "instruction and output, or messages",
+    )
+
+
+def _labelled(table: Table, given: dict[str, str]) -> Mapping:
+    found = _columns(table, ("label", "text", "pair"), given)
+    if "label" in found and "label" not in given and (_objection(table, found["label"])):
+        del found["label"]  # another one may do
+    if "label" not in found:
+        rest = [c for c in table.columns if c not in found.values() and not _objection(table, c)]
+        if len(rest) == 1:
+            found["label"] = rest[0]
+    if "text" not in found:
+        rest = [c for c in table.columns if c not in found.values() and _is_text(table, c)]
+        if len(rest) == 1:
+            found["text"] = rest[0]
+    for role in ("text", "label"):
+        if role not in found:
+            raise _unknown(table, f"It is not clear which column is the {role}")
+    if reason := _objection(table, found["label"]):
+        others = [c for c in table.columns if c != found["text"] and not _objection(table, c)]
+        better = f" {_words(others)} would do." if others else ""
+        raise _unknown(table, f"Column {found['label']!r} {reason}.{better}")
+    if found["text"] == found["label"]:
+        raise _unknown(table, "Text and label are the same column")
+    order = ("text", "pair", "label")
+    return Mapping("text + label", tuple((role, found[role]) for role in order if role in found))
+
+
+def _columns(table: Table, roles: Iterable[str], given: dict[str, str]) -> dict[str, str]:
+    """Role → column by name; what is given comes first, and no column is taken twice."""
+    lower = {column.lower().strip(): column for column in reversed(table.columns)}
+    found = {role: given[role] for role in roles if role in given}
+    for role in roles:
+        if role in found:
+            continue
+        for name in NAMES[role]:
+            column = lower.get(name)
+            if column is not None and column not in found.values() and _fits(table, role, column):
+                found[role] = column
+                break
+    return {role: found[role] for role in roles if role in found}
+
+
+def _fits(table: Table, role: str, column: str) -> bool:
+    values = _values(table, column)
+    if role == "messages":
+        return any(isinstance(value, list) for value in values)
+    return not any(isinstance(value, list | dict) for value in values)
+
+
+def _is_text(table: Table, column: str) -> bool:
+    values = [value for value in _values(table, column) if isinstance(value, str)]
+    return bool(values) and sum(map(len, values)) / len(values) > 8
+
+
+def _objection(table: Table, column: str) -> str:
+    """Why a column can be no label, or nothing."""
+    values = [row.get(column) for row in table.rows if row.get(column) not in (None, "")]
+    if any(isinstance(value, list | dict) for value in values):
+        return "holds lists, not labels"
+    different = {str(value) for value in values}
+    if any(len(value) > LABEL_LENGTH for value in different):
+        return "is free text, not a label"
+    if len(different) > LABELS or (len(different) > 20 and 2 * len(different) > len(values)):
+        kind = "numbers" if all(_is_number(value) for value in different) else "values"
+        return f"has {len(different):,} different {kind}, too many for labels"
+    return ""
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(table: Table, column: str) -> list[Any]:
+    return [row[column] for row in table.rows[:SAMPLE] if row.get(column) is not None]
+
+
+def _unknown(table: Table, reason: str) -> DataError:
+    return DataError(
+        f"{table.path.name}: {reason.rstrip('.')}. Its columns are: {_words(table.columns)}."
+    )
+
+
+def _words(names: Iterable[str]) -> str:
+    shown = [name if len(name) <= 40 else name[:39] + "…" for name in names]
+    return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "")

@@ -1,0 +1,118 @@
+"""The data as a person looks at it before training: rows as the model sees them, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lora_lab.data.encode import Example
+from lora_lab.data.images import ImageSet
+from lora_lab.data.mapping import POSSIBLE_ROLES, Mapping, Purpose
+from lora_lab.data.rows import Table
+from lora_lab.records import DataRecord, DataRow
+
+ROWS = 20
+TOKENS = 2048  # of a row that are shown
+
+
+def text_record(
+    table: Table,
+    mapping: Mapping,
+    purpose: Purpose,
+    tokenizer: Any,
+    train: Sequence[Example],
+    held_out: Sequence[Example],
+    limit: int,
+    notes: tuple[str, ...] = (),
+    *,
+    classes: Sequence[str] = (),
+    labels: np.ndarray | None = None,
+    validation_labels: np.ndarray | None = None,
+) -> DataRecord:
+    """What became of a table: its first rows as tokens, lengths, cuts, and classes if it has any.
+
+    `labels` and `validation_labels` are the numbers of the classes of `train` and `held_out`.
+    """
+    lengths = np.array([example.length for example in train], dtype=np.int64)
+    lengths.flags.writeable = False
+    rows = []
+    for place, example in enumerate(train[:ROWS]):
+        ids = example.ids[:TOKENS]
+        rows.append(
+            DataRow(
+                number=example.number,
+                tokens=tuple(tokenizer.batch_decode([[int(i)] for i in ids])),
+                supervised=tuple(bool(asked) for asked in example.supervised[:TOKENS]),
+                cut=example.cut,
+                label="" if labels is None else classes[int(labels[place])],
+            )
+        )
+    return DataRecord(
+        path=str(table.path),
+        form=mapping.form,
+        columns=table.columns,
+        roles=mapping.roles,
+        possible_roles=POSSIBLE_ROLES[purpose],
+        train_rows=len(train),
+        validation_rows=len(held_out),
+        rows=tuple(rows),
+        lengths=lengths,
+        max_length=limit,
+        cut_rows=sum(example.cut > 0 for example in train),
+        tokens=sum(len(example.ids) for example in train),
+        supervised_tokens=sum(int(example.supervised.sum()) for example in train),
+        classes=tuple(classes),
+        class_counts=_counts(labels, classes),
+        validation_counts=_counts(validation_labels, classes),
+        notes=notes,
+    )
+
+
+def image_record(
+    path: str, found: ImageSet, held_out: ImageSet, notes: tuple[str, ...] = ()
+) -> DataRecord:
+    """What became of a folder: some images of each class as the model gets them, and counts."""
+    order = np.argsort(_place_in_class(found.labels), kind="stable")[:ROWS]
+    height, width, channels = found.images.shape[1:]
+    size = f"{width}×{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
+    return DataRecord(
+        path=path,
+        form=f"images, {size}",
+        train_rows=len(found.labels),
+        validation_rows=len(held_out.labels),
+        rows=tuple(
+            DataRow(
+                number=int(row) + 1,
+                label=found.classes[found.labels[row]],
+                image=_frozen(found.images[row]),
+            )
+            for row in order
+        ),
+        classes=found.classes,
+        class_counts=_counts(found.labels, found.classes),
+        validation_counts=_counts(held_out.labels, found.classes),
+        notes=notes,
+    )
+
+
+def _counts(labels: np.ndarray | None, classes: Sequence[str]) -> tuple[int, ...]:
+    if labels is None:
+        return ()
+    return tuple(int(n) for n in np.bincount(labels, minlength=len(classes)))
+
+
+def _place_in_class(labels: np.ndarray) -> np.ndarray:
+    """0 for the first image of each class, 1 for the second …"""
+    places = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        places[rows] = np.arange(len(rows))
+    return places
+
+
+def _frozen(image: np.ndarray) -> np.ndarray:
+    image = image[..., 0].copy() if image.shape[2] == 1 else image.copy()
+    image.flags.writeable = False
+    return image

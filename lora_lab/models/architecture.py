@@ -1,0 +1,83 @@
+"""What a config makes of transformers: the class for a purpose, or the reason why there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+from lora_lab.errors import CheckpointError
+
+Purpose = Literal["causal_lm", "sequence_classification", "image_classification"]
+IS_NO = {
+    "causal_lm": "a language model that goes on with text",
+    "sequence_classification": "a model of text that could classify it",
+    "image_classification": "a model of images",
+}
+
+
+def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[Any, Any]:
+    """transformers' config of `values`, and the class of model that it is for.
+
+    Raises CheckpointError, calling the model `name`, where the values do not hold together or the
+    model is none for this purpose.
+    """
+    from transformers.models.auto import modeling_auto
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    mapping = {
+        "causal_lm": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING,
+        "sequence_classification": modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+        "image_classification": modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    }[purpose]
+    with quiet():
+        try:
+            kind = CONFIG_MAPPING[values["model_type"]]
+            config = kind.from_dict(dict(values))
+            found = mapping[kind] if kind in mapping else None  # noqa: SIM401, get() loads them all
+        except Exception as error:  # noqa: BLE001, each config checks its values in its own way
+            raise CheckpointError(
+                f"{name}: config.json does not hold together: {first_line(error)}"
+            ) from None
+    if found is None:
+        raise CheckpointError(
+            f"{name} is a {values['model_type']} model, not {IS_NO[purpose]}. Choose another task "
+            "or another model."
+        )
+    return config, found[0] if isinstance(found, tuple) else found
+
+
+def purposes(model_type: str) -> tuple[Purpose, ...]:
+    """What a kind of model can be opened for."""
+    from transformers.models.auto import modeling_auto as auto
+
+    names = {
+        "causal_lm": auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        "sequence_classification": auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+        "image_classification": auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+    }
+    return tuple(purpose for purpose in get_args(Purpose) if model_type in names[purpose])
+
+
+def first_line(error: Exception) -> str:
+    """What a library complained of, short enough for a sentence."""
+    text = str(error).strip().split("\n")[0]
+    return "".join(c if c.isprintable() else "?" for c in text)[:140] or type(error).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own words and bars: what matters is said in notes."""
+    from transformers.utils import logging as said
+
+    logger = logging.getLogger("transformers")
+    before, bars = logger.level, said.is_progress_bar_enabled()
+    logger.setLevel(logging.ERROR)
+    said.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        if bars:
+            said.enable_progress_bar()

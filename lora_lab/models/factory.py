@@ -1,0 +1,90 @@
+"""A net that somebody's own function makes, named `module:function`; the one place that runs code.
+
+It is run only after the person agreed: who calls `build` has asked. To ask, `describe_factory` says
+where the code lies without importing any of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import re
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lora_lab.errors import CheckpointError, ConfigError
+
+WORD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def describe_factory(factory: str) -> str:
+    """What would be run, and where it lies. Raises ConfigError where there is no such module."""
+    module, function = _parts(factory)
+    where = _find(module)
+    if where is None:
+        raise ConfigError(
+            f"There is no module {module} in {Path.cwd()} or among the installed ones. Start the "
+            "lab in the folder of your code."
+        )
+    return (
+        f"{factory} is the function {function} in {where}. It is a program: it runs with all your "
+        "rights. Agree only if you know who wrote it."
+    )
+
+
+def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module:
+    """The module that the function returns, with the tensors of `state` in it.
+
+    Runs the code. Raises ConfigError where it cannot be imported or fails, and CheckpointError
+    naming tensors where `state`, read from `where`, does not fit.
+    """
+    module, function = _parts(factory)
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        make = getattr(importlib.import_module(module), function)
+        net = make()
+    except Exception as error:  # somebody's code may raise anything
+        raise ConfigError(f"{factory} failed with {type(error).__name__}: {error}") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+    if not isinstance(net, nn.Module):
+        raise ConfigError(f"{factory} returned a {type(net).__name__}, not a torch.nn.Module.")
+    wanted = net.state_dict()
+    for name in (*(wanted.keys() - state.keys()), *(state.keys() - wanted.keys())):
+        side = "the net has no" if name in state else "the checkpoint has no"
+        raise CheckpointError(f"{where} does not fit the net of {factory}: {side} {name}.")
+    for name, tensor in wanted.items():
+        if tensor.shape != state[name].shape:
+            raise CheckpointError(
+                f"{where} does not fit the net of {factory}: {name} is {tuple(state[name].shape)} "
+                f"in the checkpoint and {tuple(tensor.shape)} in the net."
+            )
+    net.load_state_dict(state)
+    return net.float()
+
+
+def _parts(factory: str) -> tuple[str, str]:
+    if not WORD.fullmatch(factory):
+        raise ConfigError(f"Write the factory as module:function, not {factory!r}.")
+    module, _, function = factory.partition(":")
+    return module, function
+
+
+def _find(module: str) -> str | None:
+    """The file of a module; unlike importlib.util.find_spec this imports no package on the way."""
+    path: list[str] | None = [str(Path.cwd()), *sys.path]
+    name, spec = "", None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or [])
+    return None if spec is None else spec.origin

@@ -1,0 +1,165 @@
+"""GGUF files: walked first, so that nothing in them lies about a length, then dequantized.
+
+The layout is magic, version, counts, key-value pairs, tensor infos, then aligned data
+(ggml/docs/gguf.md, version 3). transformers turns names and numbers into its own.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import torch
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
+from lora_lab.models.checkpoint import check_weights, regular_size, shown
+from lora_lab.models.hf_config import check_config
+from lora_lab.progress import Report, silent
+
+MOST = 100_000  # tensors, and keys
+LONGEST = 2**20  # bytes of one string
+ELEMENTS = 2**24  # of one array
+STRING, ARRAY = 8, 9
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes by type
+DAMAGED = "Download it again."
+
+
+class GgufTensor(NamedTuple):
+    """One tensor: its name, shape (rows first), and how its numbers are packed."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str  # "F32", "Q8_0", …
+    bytes: int
+
+
+def read_gguf(
+    path: Path, purpose: Purpose, report: Report = silent
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The config's values and the dequantized tensors, both as transformers names them.
+
+    Raises CheckpointError for what is damaged, unsafe, or an architecture it does not know.
+    """
+    check_gguf(path)
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    report(f"Reading {path.name}", -1)
+    try:
+        with quiet():
+            values = load_gguf_checkpoint(str(path))["config"]
+            check_config(values, path.name)
+            config, kind = architecture(values, purpose, path.name)
+            with torch.device("meta"):
+                frame = kind(config)
+            report(f"Unpacking {path.name}", -1)
+            found = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{path.name}: cannot be unpacked ({first_line(error)}).") from error
+    state = found["tensors"]
+    try:
+        check_weights(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    return config.to_dict(), state
+
+
+def check_gguf(path: Path) -> tuple[GgufTensor, ...]:
+    """Every tensor that a file lists. Raises CheckpointError unless all of it lies in the file."""
+    try:
+        size = regular_size(path)
+        with path.open("rb") as file:
+            return _walk(file, size)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CheckpointError(f"{path.name}: cannot be read ({reason}).") from error
+
+
+def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    if file.read(4) != b"GGUF":
+        raise CheckpointError("this is not a GGUF file. Choose another.")
+    version, tensors, keys = _numbers(file, "<IQQ")
+    if version not in (2, 3):
+        raise CheckpointError(f"GGUF of version {version} is not read. Convert it to version 3.")
+    if tensors > MOST or keys > MOST:
+        raise CheckpointError(f"it claims {tensors:,} tensors and {keys:,} keys. {DAMAGED}")
+    alignment = 32
+    for _ in range(keys):
+        key = _string(file, size)
+        (kind,) = _numbers(file, "<I")
+        value = _value(file, kind, size)
+        if key == "general.alignment":
+            alignment = value if isinstance(value, int) and 0 < value <= 2**20 else 32
+    found, ends = [], [0]
+    for _ in range(tensors):
+        name = _string(file, size)
+        (dimensions,) = _numbers(file, "<I")
+        if dimensions > 4:
+            raise CheckpointError(f"tensor {shown(name)} has {dimensions} dimensions. {DAMAGED}")
+        shape = _numbers(file, f"<{dimensions}Q")
+        kind, offset = _numbers(file, "<IQ")
+        try:
+            packing = GGMLQuantizationType(kind)
+        except ValueError:
+            raise CheckpointError(f"tensor {shown(name)} is packed in an unknown way.") from None
+        block, length = GGML_QUANT_SIZES[packing]
+        count = math.prod(shape)
+        if count % block or count > 2**40:
+            raise CheckpointError(f"tensor {shown(name)} has a shape that cannot be. {DAMAGED}")
+        found.append(
+            GgufTensor(name, tuple(reversed(shape)), packing.name, count // block * length)
+        )
+        ends.append(offset + count // block * length)
+    start = -(-file.tell() // alignment) * alignment
+    if start + max(ends) > size:
+        raise CheckpointError(
+            f"incomplete download, have {size:,} of at least {start + max(ends):,} bytes. {DAMAGED}"
+        )
+    if not found:
+        raise CheckpointError("there is no tensor in it. Choose a file with weights.")
+    return tuple(found)
+
+
+def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
+    raw = file.read(struct.calcsize(form))
+    if len(raw) < struct.calcsize(form):
+        raise CheckpointError(f"the file is cut off inside its header. {DAMAGED}")
+    return struct.unpack(form, raw)
+
+
+def _string(file: BinaryIO, size: int) -> str:
+    (length,) = _numbers(file, "<Q")
+    if length > min(size, LONGEST):
+        raise CheckpointError(f"it claims a text of {length:,} bytes. {DAMAGED}")
+    return file.read(length).decode("utf-8", "replace")
+
+
+def _value(file: BinaryIO, kind: int, size: int) -> int | None:
+    """One value; its number where it is a 4-byte whole one, which is all that is asked for."""
+    if kind == STRING:
+        _string(file, size)
+        return None
+    if kind == ARRAY:
+        inner, count = _numbers(file, "<IQ")
+        if count > min(size, ELEMENTS) or inner == ARRAY:
+            raise CheckpointError(f"it claims a list of {count:,} values. {DAMAGED}")
+        if inner == STRING:
+            for _ in range(count):
+                _string(file, size)
+        elif inner in SIZES:
+            file.seek(count * SIZES[inner], 1)
+        else:
+            raise CheckpointError(f"it holds a value of an unknown type. {DAMAGED}")
+        return None
+    if kind not in SIZES:
+        raise CheckpointError(f"it holds a value of an unknown type. {DAMAGED}")
+    raw = file.read(SIZES[kind])
+    return int.from_bytes(raw, "little") if kind == 4 else None

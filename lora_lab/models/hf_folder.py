@@ -1,0 +1,227 @@
+"""A Hugging Face folder, or a GGUF file, as a model of transformers with weights that we read.
+
+transformers builds the architecture and places the tensors; it never opens a file of weights by
+itself, imports no code from the folder, and asks no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
+from lora_lab.models.checkpoint import shown
+from lora_lab.models.hf_config import check_sizes, read_config
+from lora_lab.models.shards import read_weights
+from lora_lab.models.strict_json import read_json
+from lora_lab.progress import Report, silent
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model whose weights are in place, on the CPU, in eval mode."""
+
+    module: nn.Module
+    fresh: tuple[str, ...]  # modules that the checkpoint does not have, drawn anew
+    notes: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class ImageRules:
+    """What a vision model wants of an image: (height, width), channels, mean and std of each."""
+
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def open_model(
+    path: str | Path,
+    purpose: Purpose,
+    *,
+    classes: Sequence[str] = (),
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+    report: Report = silent,
+) -> Opened:
+    """Build the model of a folder, or of a `.gguf` file, for `purpose`.
+
+    A classifier's head is made for `classes`; where the checkpoint has none that fits, it is drawn
+    from `seed` and named in `fresh`. Raises CheckpointError for whatever is unsafe, damaged,
+    missing, or no model for this purpose.
+    """
+    path = Path(path)
+    report(f"Opening {path.name}", 0.0)
+    if path.suffix == ".gguf" and not path.is_dir():
+        from lora_lab.models.gguf_file import read_gguf
+
+        values, state = read_gguf(path, purpose, report)
+    else:
+        values = read_config(path)
+        architecture(values, purpose, path.name)  # before half a gigabyte is read
+        state = read_weights(path, report)
+    check_sizes(values, (tuple(tensor.shape) for tensor in state.values()))
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and tensor.dtype != dtype:
+            state[name] = tensor.to(dtype)
+    report("Building the model", -1)
+    return _built(values, state, purpose, tuple(classes), dtype, seed, path)
+
+
+def open_tokenizer(path: str | Path) -> Any:
+    """The tokenizer of a folder or a `.gguf` file, of transformers.
+
+    Raises CheckpointError where there is none, or where it would run code.
+    """
+    path = Path(path)
+    beside: dict[str, str] = {}
+    if path.suffix == ".gguf" and not path.is_dir():
+        from lora_lab.models.gguf_file import check_gguf
+
+        check_gguf(path)
+        path, beside = path.parent, {"gguf_file": path.name}
+    else:
+        read_config(path)
+        if (path / "tokenizer_config.json").exists():
+            said = read_json(path / "tokenizer_config.json")
+            if said.get("auto_map"):
+                raise CheckpointError(
+                    f"{path.name}: its tokenizer asks for code of its author to be run, which is "
+                    "not done. Choose a model with a tokenizer.json."
+                )
+        known = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
+        if not any((path / name).is_file() for name in known):
+            raise CheckpointError(
+                f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
+                "tokens. Download the whole repository."
+            )
+    from transformers import AutoTokenizer
+
+    with quiet():
+        try:
+            return AutoTokenizer.from_pretrained(
+                str(path), local_files_only=True, trust_remote_code=False, **beside
+            )
+        except Exception as error:
+            reason = first_line(error)
+            raise CheckpointError(
+                f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
+            ) from error
+
+
+def open_image_rules(path: str | Path) -> ImageRules:
+    """What the vision model of a folder wants: from preprocessor_config.json, else config.json."""
+    path = Path(path)
+    config = read_config(path)
+    file = path / "preprocessor_config.json"
+    said = read_json(file) if file.exists() else {}
+    channels = config.get("num_channels", 3)
+    size = said.get("crop_size") if said.get("do_center_crop") else None
+    size = size or said.get("size") or config.get("image_size") or 224
+    if isinstance(size, dict):
+        edge = size.get("shortest_edge", config.get("image_size"))
+        size = (size.get("height", edge), size.get("width", edge))
+    elif isinstance(size, int):
+        size = (size, size)
+    mean, std = said.get("image_mean", [0.5] * channels), said.get("image_std", [0.5] * channels)
+    sound = (
+        isinstance(size, tuple | list)
+        and len(size) == 2
+        and all(type(n) is int and 1 <= n <= 8192 for n in size)
+        and channels in (1, 3)
+        and all(
+            isinstance(values, list)
+            and len(values) == channels
+            and all(isinstance(value, int | float) for value in values)
+            for values in (mean, std)
+        )
+        and all(value > 0 for value in std)
+    )
+    if not sound:
+        raise CheckpointError(
+            f"{path.name}: it does not say soundly which images it takes (image_size, image_mean, "
+            "image_std). Download the whole repository."
+        )
+    return ImageRules((size[0], size[1]), channels, tuple(mean), tuple(std))
+
+
+def _built(
+    values: dict[str, Any],
+    state: dict[str, torch.Tensor],
+    purpose: Purpose,
+    classes: tuple[str, ...],
+    dtype: torch.dtype,
+    seed: int,
+    path: Path,
+) -> Opened:
+    config, kind = architecture(values, purpose, path.name)
+    notes: list[str] = []
+    if classes:
+        notes += _name_classes(config, values, classes)
+        config.use_cache = False
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(seed)
+        try:
+            model, info = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=state,
+                dtype=dtype,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+        except Exception as error:
+            reason = first_line(error)
+            raise CheckpointError(f"{path.name}: the model cannot be built ({reason}).") from error
+    prefix = f"{model.base_model_prefix}."
+    mismatched = sorted({str(found[0]) for found in info["mismatched_keys"]})
+    missing = sorted(str(name) for name in info["missing_keys"])
+    for names, what in ((missing, "lacks"), (mismatched, "has in another shape")):
+        body = [n for n in names if not classes or (n.startswith(prefix) and "pooler" not in n)]
+        if body:
+            more = f" and {len(body) - 1} more" if len(body) > 1 else ""
+            raise CheckpointError(
+                f"{path.name}: the checkpoint {what} {shown(body[0])}{more}. Config and weights "
+                "are of different models, or not all was downloaded."
+            )
+    fresh = tuple(dict.fromkeys(n.rpartition(".")[0] for n in (*missing, *mismatched)))
+    if fresh:
+        notes.append(f"{', '.join(fresh)}: not in the checkpoint, so drawn anew and trained whole")
+    unexpected = sorted(str(name) for name in info["unexpected_keys"])
+    if unexpected:
+        more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
+        notes.append(f"not used from the checkpoint: {unexpected[0]}{more}")
+    if purpose == "causal_lm":
+        _set_endings(model, path)
+    return Opened(model.eval(), fresh, tuple(notes), path.name)
+
+
+def _name_classes(config: Any, values: dict[str, Any], classes: tuple[str, ...]) -> list[str]:
+    """Give the head its classes; a note where the checkpoint calls as many by other names."""
+    named = values.get("id2label")
+    before = [str(name) for name in named.values()] if isinstance(named, dict) else []
+    config.num_labels = len(classes)
+    config.id2label = dict(enumerate(classes))
+    config.label2id = {name: number for number, name in enumerate(classes)}
+    named_so = any(not name.startswith("LABEL_") for name in before)
+    if named_so and len(before) == len(classes) and before != list(classes):
+        return [f"the checkpoint calls its classes {', '.join(before[:10])}, in this order"]
+    return []
+
+
+def _set_endings(model: Any, path: Path) -> None:
+    """Where generating stops, from generation_config.json; numbers only."""
+    file = path / "generation_config.json"
+    if not path.is_dir() or not file.exists():
+        return
+    ends = read_json(file, 2**20).get("eos_token_id")
+    if isinstance(ends, int) or (isinstance(ends, list) and all(type(n) is int for n in ends)):
+        model.generation_config.eos_token_id = ends

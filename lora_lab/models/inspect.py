@@ -1,0 +1,181 @@
+"""What is in a model's files, told without building it: tensors, shapes, types, singular values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import Purpose, purposes
+from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size, shown
+from lora_lab.models.gguf_file import check_gguf
+from lora_lab.models.hf_config import read_config
+from lora_lab.models.safetensors_file import read_header
+from lora_lab.models.shards import weight_files
+from lora_lab.progress import Report, silent
+
+TASKS_OF = {
+    "causal_lm": "causal_lm",
+    "sequence_classification": "text_classification",
+    "image_classification": "image_classification",
+}
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of a file: what the header says of it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # "float32", "bfloat16", "Q8_0" …
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, before anything of it is trusted, built or trained."""
+
+    path: str
+    kind: str  # "Hugging Face folder", "safetensors", "PyTorch archive" or "GGUF"
+    tensors: tuple[TensorInfo, ...]
+    tasks: tuple[str, ...]  # names in TASKS that it can be opened for, the likeliest first
+    model_type: str = ""
+    details: tuple[tuple[str, str], ...] = ()  # (label, value), for people
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        return sum(tensor.count for tensor in self.tensors)
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.bytes for tensor in self.tensors)
+
+
+def describe(path: str | Path, report: Report = silent) -> ModelCard:
+    """The card of a Hugging Face folder or of one file. Of safetensors only headers are read.
+
+    Raises CheckpointError for what is damaged or unsafe, like opening it would.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _folder(path, report)
+    tensors, kind = _tensors(path, report)
+    if kind == "GGUF":
+        return ModelCard(str(path), kind, tensors, ("causal_lm",), "gguf")
+    return ModelCard(str(path), kind, tensors, ("image_classification",))
+
+
+def singular_values(path: str | Path, name: str, report: Report = silent) -> np.ndarray:
+    """σ of one weight, descending, in float64; a kernel counts as a matrix (out × in·kernel).
+
+    Raises CheckpointError where there is no such tensor, or none with two sides.
+    """
+    tensor = read_tensor(path, name, report)
+    if tensor.dim() < 2 or not tensor.is_floating_point() or tensor.numel() == 0:
+        raise CheckpointError(f"{shown(name)} is no matrix, so it has no singular values.")
+    if count := count_nonfinite(tensor):
+        raise CheckpointError(f"{shown(name)} has {count:,} values that are NaN or infinite.")
+    report("Singular values", -1)
+    return torch.linalg.svdvals(tensor.flatten(1).double()).numpy()
+
+
+def read_tensor(path: str | Path, name: str, report: Report = silent) -> torch.Tensor:
+    """One tensor of a folder or a file. Raises CheckpointError where there is none of that name."""
+    path = Path(path)
+    for file in weight_files(path) if path.is_dir() else (path,):
+        size = regular_size(file)
+        with file.open("rb") as opened:
+            if kind_of(opened, size, file.name) != "safetensors":
+                state = read_state(file, report)
+                if name in state:
+                    return state[name]
+                continue
+            entry = read_header(opened, size).get(name)
+            if entry is not None:
+                opened.seek(entry.begin, 1)
+                found = torch.empty(entry.shape, dtype=entry.dtype)
+                if found.numel():
+                    opened.readinto(memoryview(found.view(-1).view(torch.uint8).numpy()))
+                return found
+    raise CheckpointError(f"{path.name} has no tensor {shown(name)}.")
+
+
+def _folder(folder: Path, report: Report) -> ModelCard:
+    config = read_config(folder)
+    found: list[TensorInfo] = []
+    for file in weight_files(folder):
+        found += _tensors(file, report)[0]
+    kind = str(config["model_type"])
+    able: Iterable[Purpose] = purposes(kind)
+    said = " ".join(map(str, config.get("architectures") or ()))
+    causal_first = "CausalLM" in said or "LMHead" in said
+    tasks = [TASKS_OF[purpose] for purpose in able]
+    if not causal_first and "text_classification" in tasks:
+        tasks.sort(key=lambda task: task != "text_classification")
+    notes = []
+    is_text = any(task != "image_classification" for task in tasks)
+    if is_text and not any((folder / name).is_file() for name in TOKENIZERS):
+        notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
+    if not tasks:
+        notes.append(f"a {kind} model is none that can be trained here")
+    details = [("kind", kind), ("architecture", said)]
+    for key, label in (
+        ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "width"),
+        ("n_embd", "width"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),
+        ("max_position_embeddings", "longest text"), ("image_size", "image size"),
+    ):  # fmt: skip
+        if config.get(key) is not None:
+            value = config[key]
+            details.append((label, f"{value:,}" if type(value) is int else str(value)))
+    details = [(label, value) for label, value in details if value]
+    return ModelCard(
+        str(folder), "Hugging Face folder", tuple(found), tuple(tasks), kind, tuple(details),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
+    """What one file holds, and what kind of file it is."""
+    try:
+        size = regular_size(file)
+        with file.open("rb") as opened:
+            kind = kind_of(opened, size, file.name)
+            if kind == "safetensors":
+                entries = read_header(opened, size)
+                return (
+                    tuple(
+                        TensorInfo(name, e.shape, _name(e.dtype), e.end - e.begin)
+                        for name, e in entries.items()
+                    ),
+                    "safetensors",
+                )
+    except CheckpointError as error:
+        raise CheckpointError(f"{file.name}: {error}") from None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CheckpointError(f"{file.name}: cannot be read ({reason}).") from error
+    if kind == "gguf":
+        return tuple(TensorInfo(*tensor) for tensor in check_gguf(file)), "GGUF"
+    state = read_state(file, report)
+    return (
+        tuple(
+            TensorInfo(name, tuple(t.shape), _name(t.dtype), t.numel() * t.element_size())
+            for name, t in state.items()
+        ),
+        "PyTorch archive",
+    )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

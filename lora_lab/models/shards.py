@@ -1,0 +1,114 @@
+"""The weights of a Hugging Face folder: one file, or the shards that an index names.
+
+An index is a stranger's list of file names: only bare names of regular files of this very folder
+are opened (or of the same repository's `blobs`, where the Hugging Face cache keeps them), and each
+shard has to hold exactly what the index says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.checkpoint import read_state, shown
+from lora_lab.models.strict_json import read_json
+from lora_lab.progress import Report, silent
+
+# What is looked for, in this order.
+SINGLE = ("model.safetensors", "pytorch_model.bin")
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The files that hold the folder's weights, each safe to open.
+
+    Raises CheckpointError where there are none, where an index leads out of the folder, and where
+    a shard is missing.
+    """
+    return tuple(_assignment(folder))
+
+
+def read_weights(folder: Path, report: Report = silent) -> dict[str, torch.Tensor]:
+    """All tensors of the folder by name, on the CPU. Raises CheckpointError as `read_state` does,
+    and for shards that do not hold what the index says."""
+    assignment = _assignment(folder)
+    state: dict[str, torch.Tensor] = {}
+    for number, (path, names) in enumerate(assignment.items()):
+
+        def part(what: str, share: float, number: int = number) -> None:
+            report(what, share if share < 0 else (number + share) / len(assignment))
+
+        found = read_state(path, part)
+        if names is not None and set(found) != names:
+            missing, more = names - set(found), set(found) - names
+            wrong = shown(sorted(missing or more)[0])
+            does = "lacks tensor" if missing else "holds a tensor that the index puts elsewhere:"
+            raise CheckpointError(
+                f"{path.name} {does} {wrong}. Download index and shards from one place."
+            )
+        state.update(found)
+    return state
+
+
+def _assignment(folder: Path) -> dict[Path, set[str] | None]:
+    """Files to read and the tensors that each must hold; None where no index says."""
+    for name in SINGLE:
+        if (folder / name).exists() or (folder / name).is_symlink():
+            return {inside(folder, name): None}
+    for name in INDEXES:
+        if (folder / name).exists():
+            return _indexed(folder, name)
+    others = sorted(path.name for path in folder.glob("*.safetensors"))
+    if len(others) == 1:
+        return {inside(folder, others[0]): None}
+    raise CheckpointError(
+        f"{folder.name} has no weights (model.safetensors). Download the whole repository."
+    )
+
+
+def _indexed(folder: Path, name: str) -> dict[Path, set[str] | None]:
+    weight_map: Any = read_json(folder / name).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{name}: it names no shards. Download it again.")
+    ending = ".safetensors" if "safetensors" in name else ".bin"
+    by_shard: dict[str, set[str]] = {}
+    for tensor, shard in weight_map.items():
+        if not (isinstance(shard, str) and shard.endswith(ending) and _bare(shard)):
+            raise CheckpointError(
+                f"{name}: {shown(shard)} is not the bare name of a {ending} file. Shards lie "
+                "beside their index."
+            )
+        by_shard.setdefault(shard, set()).add(tensor)
+    return {inside(folder, shard): by_shard[shard] for shard in sorted(by_shard)}
+
+
+def _bare(name: str) -> bool:
+    return name == Path(name).name and not set(name) & set("/\\:\0") and not name.startswith(".")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder`/`name` where it is a regular file of the folder or of its cached repository."""
+    path = folder / name
+    try:
+        real = path.resolve(strict=True)
+        home = folder.resolve(strict=True)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{name} is missing in {folder.name}. Download the whole repository."
+        ) from None
+    except (OSError, RuntimeError):  # a loop of links
+        raise CheckpointError(f"{name}: the link leads nowhere. Download it again.") from None
+    homes = [home]
+    if home.parent.name == "snapshots":  # of the Hugging Face cache: models--…/{snapshots,blobs}
+        homes.append(home.parent.parent / "blobs")
+    if real.parent not in homes:
+        raise CheckpointError(
+            f"{name} is a link that leads out of {folder.name}, and is not followed. Copy the file "
+            "into the folder."
+        )
+    if not real.is_file():  # a pipe would block, a device never end
+        raise CheckpointError(f"{name}: this is not a regular file. Download it again.")
+    return path

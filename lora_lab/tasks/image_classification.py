@@ -1,0 +1,223 @@
+"""Image classification: folders of images by class, or IDX files, for vision models and plain nets.
+
+Images are kept as bytes and turned into numbers batch by batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lora_lab.config import RunConfig
+from lora_lab.data.batching import course
+from lora_lab.data.images import ImageSet, read_image_folder
+from lora_lab.data.preview import image_record
+from lora_lab.data.split import split
+from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.checkpoint import read_state
+from lora_lab.models.cnn import net_from_state
+from lora_lab.models.factory import build
+from lora_lab.models.hf_folder import open_image_rules, open_model
+from lora_lab.models.plain import mlp_from_state
+from lora_lab.progress import Report, silent
+from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.tasks.causal_lm import enable_checkpointing
+from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.text import needs
+
+EVAL_ROWS = 64  # images per forward pass of an evaluation
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class ImageClassificationTask(Task):
+    """Mean cross-entropy over the images of a batch; accuracy and confusion on held-out ones.
+
+    Inputs are (value/255 − mean)/std per channel: the model's own mean and standard deviation, and
+    for a plain net, which does not tell, those of the training images.
+    """
+
+    name = "image_classification"
+    title = "Image classification"
+
+    @classmethod
+    def open(cls, config: RunConfig, report: Report = silent) -> ImageClassificationTask:
+        """Read `config.data` in the size that `config.model` takes.
+
+        Raises CheckpointError for the model, DataError for the images, and ConfigError where one of
+        them is not named.
+        """
+        model, data = needs(config)
+        shape, mean, std = _wanted(config, model)
+
+        def read(path: str) -> ImageSet:
+            return read_image_folder(
+                path, shape[1:] or None, shape[0] if shape else None,
+                skip_bad=config.skip_bad_rows, report=report,
+            )  # fmt: skip
+
+        found = read(data)
+        held_out = (
+            read(config.validation_data) if config.validation_data else found.given_validation
+        )
+        notes = found.notes
+        if held_out is not None:
+            if held_out.classes != found.classes:
+                raise DataError(
+                    f"The held-out images are of the classes {', '.join(held_out.classes)}, those "
+                    f"to train on of {', '.join(found.classes)}. Give both the same folders."
+                )
+            notes += held_out.notes
+        else:
+            rows = split(len(found.labels), config.validation, config.seed, found.labels)
+            found, held_out = found.chosen(rows[0]), found.chosen(rows[1])
+        if len(found.classes) < 2:
+            raise DataError("All images are of one class, so nothing can be told apart.")
+        task = cls(config, found, held_out, mean, std, report)
+        task.data = image_record(data, found, held_out, notes)
+        return task
+
+    def __init__(
+        self,
+        config: RunConfig,
+        train: ImageSet,
+        held_out: ImageSet,
+        mean: tuple[float, ...] = (),
+        std: tuple[float, ...] = (),
+        report: Report = silent,
+    ) -> None:
+        """Images (N, height, width, channels) of uint8; no `mean`: that of the training images."""
+        self.config = config
+        self.classes = self.trained_classes = train.classes
+        self.rows = len(train.labels)
+        self.base = str(config.model)
+        self._report = report
+        self.images, self.labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+        self.held_images = torch.from_numpy(held_out.images)
+        self.held_labels = torch.from_numpy(held_out.labels)
+        if not mean:
+            some = self.images[:: max(1, self.rows // 1000)].float().div_(255)
+            mean = tuple(some.mean((0, 1, 2)).tolist())
+            std = tuple(some.std((0, 1, 2)).clamp_min(1e-3).tolist())
+        self._mean, self._std = (torch.tensor(t).view(1, -1, 1, 1) for t in (mean, std))
+        self._plain = Path(str(config.model)).is_file() or bool(config.factory)
+
+    def base_model(self) -> nn.Module:
+        """The model of `config.model` for these classes, in the config's dtype."""
+        config, dtype = self.config, getattr(torch, self.config.dtype)
+        path = Path(str(config.model))
+        if not self._plain:
+            opened = open_model(
+                config.model,
+                "image_classification",
+                classes=self.classes,
+                dtype=dtype,
+                seed=config.seed,
+                report=self._report,
+            )
+            self.base, self.fresh, self.notes = opened.name, opened.fresh, opened.notes
+            if config.checkpointing:
+                enable_checkpointing(opened.module)
+            return opened.module
+        state = read_state(path, self._report)
+        self.base = path.name
+        height, width, channels = self.images.shape[1:]
+        if config.factory:
+            net = build(config.factory, state, path.name)
+        else:
+            net = net_from_state(state, path.name, (channels, height, width))
+            if net.reading:
+                self.notes = (f"{path.name} was read as {net.reading}",)
+        self._check_plain(net)
+        return net.to(dtype)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.images, self.labels = self.images.to(device), self.labels.to(device)
+        self.held_images = self.held_images.to(device)
+        self.held_labels = self.held_labels.to(device)
+        self._mean, self._std = self._mean.to(device, dtype), self._std.to(device, dtype)
+
+    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1):
+            at = torch.from_numpy(np.asarray(rows)).to(self.labels.device)
+            yield self._inputs(self.images.index_select(0, at)), self.labels.index_select(0, at)
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        images, labels = batch
+        return F.cross_entropy(self._logits(model, images).float(), labels)
+
+    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+        tally = Tally(len(self.classes))
+        pairs = zip(
+            self.held_images.split(EVAL_ROWS), self.held_labels.split(EVAL_ROWS), strict=True
+        )
+        for images, labels in pairs:
+            if given_up():
+                return None
+            if len(labels):
+                tally.add(self._logits(model, self._inputs(images)), labels)
+        return tally.evaluation()
+
+    def _logits(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """(rows, channels, height, width) → (rows, classes)."""
+        if not self._plain:
+            return model(pixel_values=images, return_dict=True).logits
+        return model(images.flatten(1) if getattr(model, "flat", False) else images)
+
+    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
+        """(rows, height, width, channels) of uint8 → (rows, channels, height, width)."""
+        values = images.permute(0, 3, 1, 2).to(self._mean.dtype).div_(255)
+        return values.sub_(self._mean).div_(self._std).contiguous()
+
+    @torch.no_grad()
+    def _check_plain(self, net: nn.Module) -> None:
+        """Raise CheckpointError where the net does not take these images or has other classes."""
+        self._mean, self._std = self._mean.float(), self._std.float()
+        net.eval()
+        try:
+            found = self._logits(net.float(), self._inputs(self.images[:1]))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.base}: the net does not take images of {_size(self.images)}: {error}"
+            ) from error
+        if found.shape != (1, len(self.classes)):
+            raise CheckpointError(
+                f"{self.base}: the net answers with {tuple(found.shape)[1:]} numbers for "
+                f"{len(self.classes)} classes of images. Choose a net for these classes."
+            )
+
+
+def _wanted(
+    config: RunConfig, model: str
+) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
+    """(channels, height, width) that the model takes, its mean and std; () where it does not tell.
+
+    A plain net of linear layers alone takes as many numbers as a square image has.
+    """
+    path = Path(model)
+    if not path.is_file():
+        rules = open_image_rules(path)
+        return (rules.channels, *rules.size), rules.mean, rules.std
+    if config.factory:
+        return (), (), ()
+    state = read_state(path)
+    if any(t.dim() == 4 for t in state.values()):
+        channels = next(t.shape[1] for t in state.values() if t.dim() == 4)
+        return (channels, 0, 0), (), ()
+    inputs = mlp_from_state(state, path.name).inputs
+    for channels in (1, 3):
+        side = math.isqrt(inputs // channels)
+        if side * side * channels == inputs:
+            return (channels, side, side), (), ()
+    raise CheckpointError(f"{path.name}: {inputs} inputs are no square image of 1 or 3 channels.")
+
+
+def _size(images: torch.Tensor) -> str:
+    height, width, channels = images.shape[1:]
+    return f"{width}×{height} pixels in {channels} channel{'s' if channels > 1 else ''}"
