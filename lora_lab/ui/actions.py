@@ -43,7 +43,10 @@ class Actions(QObject):
         self.adapter.toggled.connect(self._name_adapter)
         self.evaluate = self._action(tr("Evaluate now"), "Ctrl+Shift+E")
         self.open = self._action(
-            tr("Open checkpoint…"), "Ctrl+O", "open", tr("Open another base model")
+            tr("Open…"), "Ctrl+O", "open", tr("Open a model and data of your own")
+        )
+        self.open_base = self._action(
+            tr("Open another base…"), "Ctrl+Shift+O", tip=tr("Another base for the preset shown")
         )
         self.export = self._action(
             tr("Export…"), "Ctrl+E", "export", tr("Write the adapter for the peft library")
@@ -70,7 +73,9 @@ class Actions(QObject):
             action.setCheckable(True)
             self._schemes.addAction(action)
             self.schemes[name] = action
-        others = [self.adapter, self.evaluate, self.merge, self.save, self.quit]
+        others = [
+            self.adapter, self.evaluate, self.merge, self.save, self.quit, self.open_base,
+        ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
     def fill_menus(self, window: QMainWindow, toggles: Sequence[QAction]) -> None:
@@ -78,7 +83,7 @@ class Actions(QObject):
         tr = self.tr
         bar = window.menuBar()
         self.menus: list[QMenu] = []
-        file = self._menu(bar.addMenu(tr("&File")), self.open)
+        file = self._menu(bar.addMenu(tr("&File")), self.open, self.open_base)
         self.presets_menu = file.addMenu(tr("Open preset"))
         file.addSeparator()
         file.addActions([self.save, self.export, self.runs_folder])

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.panels.panel import Panel
 
-LAYOUT_VERSION = 2  # raise it when docks come or are renamed: an older layout is left alone
+LAYOUT_VERSION = 3  # raise it when docks come or are renamed: an older layout is left alone
 LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
 Area = Qt.DockWidgetArea
 

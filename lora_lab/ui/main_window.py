@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import LabError
+from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord, SavedRecord, State
 from lora_lab.training.commands import Evaluate, Save
 from lora_lab.ui import theme
@@ -36,6 +37,7 @@ from lora_lab.ui.looks import Looks
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
@@ -96,6 +98,7 @@ class MainWindow(QMainWindow):
         self.export_flow = ExportFlow(self.sessions, self.notices, self)
         self.merge_flow = MergeFlow(self.sessions, self)
         self.memory_flow = MemoryFlow(self.sessions, self)
+        self.own_flow = OwnFlow(self.sessions, self.panels, self.notices, self.open, self)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
@@ -237,6 +240,13 @@ class MainWindow(QMainWindow):
         if config := self.setup_dock.config:
             self.open(changed(config, device=name))
 
+    def _on_checkpoint_wished(self) -> None:
+        config = self.setup_dock.config
+        if config is not None and config.task in STARTS:
+            self.own_flow.start(config)
+        else:
+            self.open_checkpoint()
+
     def open_checkpoint(self, path: str = "") -> None:
         """Open another base for the task that is shown; without a path the person is asked."""
         config = self.setup_dock.config
@@ -275,6 +285,8 @@ class MainWindow(QMainWindow):
         known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
         commands.open.setEnabled(known)
+        own = known and self.setup_dock.config.task in STARTS
+        commands.open_base.setEnabled(known and not own)
         self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:
             self.strip.set_state(state, sessions.step)
@@ -307,7 +319,8 @@ class MainWindow(QMainWindow):
         commands.restart.triggered.connect(self.restart)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
-        commands.open.triggered.connect(lambda: self.open_checkpoint())
+        commands.open.triggered.connect(lambda: self.own_flow.start(self.sessions.config))
+        commands.open_base.triggered.connect(lambda: self.open_checkpoint())
         commands.export.triggered.connect(self.export_flow.start)
         commands.merge.triggered.connect(self.merge_flow.start)
         commands.save.triggered.connect(self._on_save)
@@ -324,7 +337,8 @@ class MainWindow(QMainWindow):
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)
-        setup.checkpoint_wished.connect(lambda: self.open_checkpoint())
+        setup.checkpoint_wished.connect(self._on_checkpoint_wished)
+        setup.data_wished.connect(self.own_flow.choose_data)
         setup.restart_wished.connect(self.restart)
 
     # -- the life of the window --------------------------------------------------------------
@@ -339,6 +353,7 @@ class MainWindow(QMainWindow):
         if self._may_close:
             self.export_flow.close()
             self.merge_flow.close()
+            self.own_flow.close()
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself

@@ -14,7 +14,10 @@ from lora_lab.config import Hyperparameters
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
+    DataRecord,
+    DataRow,
     EvalRecord,
+    GeneratedRecord,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,
@@ -26,13 +29,13 @@ from lora_lab.records import (
 from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
 
-SAMPLES = ("digits", "known-rank")
+SAMPLES = ("digits", "known-rank", "text")
 _SIGMA_D = np.array([3.0, 1.6, 0.7, 0.25])
 
 
 def samples(preset: str = "digits", steps: int = 2000) -> list[Record]:
     """A run as the session would send it: loaded, counted, measured, stepped, edited, measured."""
-    return _digits(steps) if preset == "digits" else _known_rank(steps)
+    return {"digits": _digits, "known-rank": _known_rank, "text": _text}[preset](steps)
 
 
 def _spectrum(name: str, sigma: np.ndarray, rank: int, alpha: float) -> LayerSpectrum:
@@ -129,6 +132,50 @@ def _known_rank(steps: int) -> list[Record]:
     sigma = np.concatenate([_SIGMA_D * [1, 1, 0.999, 0.97], [4e-8, 2e-8, 1e-8, 6e-9]])
     counts = CountsRecord(steps, 16 * d, d * d, (("linear", 16 * d),))
     return [*records, counts, SpectrumRecord(steps, (_spectrum("linear", sigma, 8, 8),))]
+
+
+def _text(steps: int) -> list[Record]:
+    """A language model on prompts and completions."""
+    rng = np.random.default_rng(1)
+    shapes = {"layers.0.self_attn.q_proj": (576, 576), "layers.0.mlp.down_proj": (576, 1536)}
+    layers = tuple(LayerInfo(n, s, 20.0) for n, s in shapes.items())
+    prompt = "Review: A film that knows what it wants.\nVerdict:"
+    said = [*prompt.replace(" ", "| ").split("|"), " positive", "<|end|>"]
+    rows = tuple(
+        DataRow(1 + 3 * i, tuple(said), tuple(i >= len(said) - 2 for i in range(len(said))))
+        for i in range(20)
+    )
+    lengths = np.clip(rng.lognormal(4.6, 0.6, 1900), 8, 900).astype(np.int64)
+    hyper = Hyperparameters(rank=8, alpha=16)
+    per_layer = tuple((n, 8 * sum(s)) for n, s in shapes.items())
+    records: list[Record] = [
+        LoadedRecord(
+            "causal_lm", "", "causal_lm", "lora", "a small language model", "cpu", "float32",
+            layers, 134_515_008, 576, steps, hyper, generates=True, prompts=(prompt,),
+        ),
+        CountsRecord(0, sum(n for _, n in per_layer), 134_515_008, per_layer),
+        DataRecord(
+            "reviews.jsonl", "prompt + completion", ("prompt", "completion", "stars"),
+            (("prompt", "prompt"), ("completion", "completion")),
+            ("text", "prompt", "completion"), 1900, 100, rows, lengths, 512,
+            int((lengths > 512).sum()), int(np.minimum(lengths, 512).sum()), 3800,
+            notes=("2 rows were left out (line 17: not JSON; line 90: the prompt is empty)",),
+        ),
+        EvalRecord(0, False, 6.9),
+    ]  # fmt: skip
+    for step in range(1, steps + 1):
+        records.append(StepRecord(step, 0.3 + 6.6 * math.exp(-step / (steps / 9)), 2e-4, step / 2))
+        if step % max(1, steps // 8) == 0:
+            loss = 0.35 + 6.5 * math.exp(-step / (steps / 9)) + 0.2 * step / steps
+            records.append(EvalRecord(step, True, loss, best=step <= steps * 0.7))
+    rows_of = [_spectrum(n, np.exp(-np.arange(8) * 0.6), 8, 16) for n in shapes]
+    said_off = " The film is a film that knows what it wants. The film is"
+    return [
+        *records,
+        SpectrumRecord(steps, tuple(rows_of)),
+        GeneratedRecord(0, prompt, said_off, said_off, 1.0),
+        GeneratedRecord(steps, prompt, said_off, " positive", 1.0),
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:

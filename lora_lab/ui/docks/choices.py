@@ -41,6 +41,19 @@ SCHEDULES = (
     Choice("cosine", "cosine", "Down to zero in half a wave of the cosine"),
 )
 
+BATCHINGS = (
+    Choice("bucketed", "bucketed", "Rows of like length together: little padding"),
+    Choice("packed", "packed", "Rows end to end up to the longest length: no padding"),
+    Choice("shuffled", "shuffled", "Rows as they come"),
+)
+
+DTYPES = (
+    Choice("float32", "float32", "4 bytes a number; exact enough for everything"),
+    Choice("bfloat16", "bfloat16", "2 bytes, float32's range; adapters stay in float32"),
+    Choice("float16", "float16", "2 bytes, a small range; adapters stay in float32"),
+    Choice("float64", "float64", "8 bytes, for measuring"),
+)
+
 NO_FACTORS = "Full fine-tuning has no factors A and B."
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
 from lora_lab.config import RunConfig
+from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
@@ -57,17 +58,31 @@ class FixedSettings(QObject):
         self.warmup_box = Whole(0, 1_000_000_000)
         self.momentum_box = Number(0, 0.999, 0.1, decimals=4)
         self.seed_box = Whole(0, SEED_LIMIT)
+        self.parts_box = Whole(1, 1_000_000)
+        self.norm_box = Number(0, 1000, 0.5, decimals=4)
+        self.longest_box = Whole(2, 2**24)
+        self.batching_combo = ChoiceCombo(choices.BATCHINGS, tr("Which rows stand together"))
+        self.every_box = Whole(0, 1_000_000_000)
+        self.patience_box = Whole(0, 1_000_000)
+        self.held_box = Number(0, 0.9, 0.05, decimals=4)
+        self.dtype_combo = ChoiceCombo(choices.DTYPES, tr("Type of the base's numbers"))
         self._widgets = {
             "variant": self.variant_combo, "init": self.init_combo,
             "max_steps": self.steps_box, "batch_size": self.batch_box,
             "optimizer": self.optimizer_combo, "b_rate_ratio": self.ratio_box,
             "schedule": self.schedule_combo, "warmup_steps": self.warmup_box,
             "momentum": self.momentum_box, "seed": self.seed_box,
+            "accumulation": self.parts_box, "max_grad_norm": self.norm_box,
+            "max_length": self.longest_box, "batching": self.batching_combo,
+            "eval_steps": self.every_box, "patience": self.patience_box,
+            "validation": self.held_box, "dtype": self.dtype_combo,
         }  # fmt: skip
         beside = {
             self.init_combo: tr("I&nit"), self.batch_box: tr("&Batch"),
             self.ratio_box: tr("L&oRA+ λ"), self.warmup_box: tr("&Warm-up"),
-            self.momentum_box: tr("&Momentum"),
+            self.momentum_box: tr("&Momentum"), self.norm_box: tr("C&lip"),
+            self.batching_combo: tr("Batc&hes"), self.patience_box: tr("Patience"),
+            self.dtype_combo: tr("T&ype"),
         }  # fmt: skip
         for field, widget in self._widgets.items():
             if isinstance(widget, ChoiceCombo):
@@ -89,6 +104,12 @@ class FixedSettings(QObject):
             pair(tr("O&ptimizer"), self.optimizer_combo, self.ratio_box),
             pair(tr("S&chedule"), self.schedule_combo, self.warmup_box),
             pair(tr("S&eed"), self.seed_box, self.momentum_box),
+            pair(tr("Parts"), self.parts_box, self.norm_box),
+        ]
+        self._of_own_data = [
+            pair(tr("Longest"), self.longest_box, self.batching_combo),
+            pair(tr("Held out"), self.held_box, self.dtype_combo),
+            pair(tr("Validate"), self.every_box, self.patience_box),
         ]
         self._show_more(False)
 
@@ -104,21 +125,30 @@ class FixedSettings(QObject):
                 widget.setValue(min(value, widget.maximum()))
         self._targets = config.targets
         self._shown = self._values()
+        self._show_more(self.more_button.isChecked())
         self._on_edited()
 
     def reset(self, loaded: LoadedRecord, config: RunConfig) -> None:
         """A model stands ready, opened with `config`: its layers are what can be targeted."""
         self._loaded, self._opened = loaded, config.targets
+        if config.epochs is not None and self.steps_box.value() == self._shown["max_steps"]:
+            with QSignalBlocker(self.steps_box):  # now it is known how many steps they are
+                self.steps_box.setValue(min(loaded.max_steps, self.steps_box.maximum()))
+            self._shown["max_steps"] = self.steps_box.value()
+            self.steps_box.setToolTip(self.tr("{:g} passes over the data").format(config.epochs))
         if self.dialog is not None:
             self.dialog.reject()
         self._on_edited()
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The fixed settings as they stand; one that a box cannot hold stays until it is moved."""
-        return {
+        settings = {
             field: getattr(config, field) if value == self._shown.get(field) else value
             for field, value in self._values().items()
         }
+        if settings["max_steps"] != config.max_steps:
+            settings["epochs"] = None  # steps were said in their place
+        return settings
 
     def targeted(self) -> frozenset[str] | None:
         """The layers that the chosen targets name; None before a model is loaded."""
@@ -185,6 +215,10 @@ class FixedSettings(QObject):
             "warmup_steps": tr("warm-up {:,}").format(values["warmup_steps"]),
             "momentum": tr("momentum {:g}").format(values["momentum"]),
             "seed": tr("seed {}").format(values["seed"]),
+            "accumulation": tr("{} parts").format(values["accumulation"]),
+            "max_grad_norm": tr("clip {:g}").format(values["max_grad_norm"]),
+            "patience": tr("patience {}").format(values["patience"]),
+            "dtype": values["dtype"],
         }
         apart = [text for field, text in told.items() if values[field] != FIELDS[field].default]
         hidden = "" if self.more_button.isChecked() else " · ".join(apart)
@@ -193,6 +227,9 @@ class FixedSettings(QObject):
     def _show_more(self, on: bool) -> None:
         arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
         self.more_button.setArrowType(arrow)
+        own = self._config is not None and self._config.task in STARTS
         for row in self._less_used:
             self._form.setRowVisible(row, on)
+        for row in self._of_own_data:
+            self._form.setRowVisible(row, on and own)
         self._tell_hidden(self._values())

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.presets import STARTS, TASK_TITLES
 from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.docks.fixed_settings import FixedSettings
@@ -53,6 +54,7 @@ class SetupDock(QDockWidget):
 
     preset_chosen = Signal(object)  # RunConfig of the preset, with its data folder
     device_chosen = Signal(str)
+    data_wished = Signal()  # other data for a model of one's own
     checkpoint_wished = Signal()  # the person wants to choose a checkpoint file
     restart_wished = Signal()  # begin again at step 0 with the settings shown
 
@@ -209,6 +211,7 @@ class SetupDock(QDockWidget):
     def _on_data(self) -> None:
         preset = self.preset
         if preset is None:
+            self.data_wished.emit()
             return
         if folder := self._choose_folder():
             self._show_preset(preset, folder)
@@ -227,14 +230,19 @@ class SetupDock(QDockWidget):
             self.device_chosen.emit(name)
 
     def _show_preset(self, preset: Preset | None, data: str | None) -> None:
+        task = self._config.task if self._config is not None else ""
+        own = preset is None and task in STARTS
+        if own:
+            self.preset_combo.setPlaceholderText(TASK_TITLES[task])
         self._summary.setText(preset.summary if preset is not None else "")
         self._summary.setVisible(preset is not None)
-        needs = preset is not None and bool(preset.needs_data)
+        needs = own or (preset is not None and bool(preset.needs_data))
         self._form.setRowVisible(self.data_button, needs)
         if needs:
             folder = Path(data).name if data else self.tr("Choose a folder…")
             self.data_button.setText(folder)
-            self.data_button.setToolTip(data or self.tr("Needs {}").format(preset.needs_data))
+            wanted = preset.needs_data if preset is not None else self.tr("data")
+            self.data_button.setToolTip(data or self.tr("Needs {}").format(wanted))
 
     def _show_device(self, name: str) -> None:
         row = self.device_combo.findData("cuda:0" if name == "cuda" else name)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.panels.counts import CountsPanel
+from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.loss import LossPanel
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.panels.spectrum import SpectrumPanel
 
 PANELS: dict[str, type[Panel]] = {
-    panel.key: panel for panel in (LossPanel, SpectrumPanel, CountsPanel, BeforeAfterPanel)
-}
+    panel.key: panel
+    for panel in (
+        LossPanel, SpectrumPanel, CountsPanel, BeforeAfterPanel, DataPanel, GenerationPanel,
+    )
+}  # fmt: skip

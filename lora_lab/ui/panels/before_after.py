@@ -4,167 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record
 from lora_lab.ui import theme
+from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
+from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.panel import Panel, describe, label, show
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import number
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One class: share correct with the adapter off and on; nan where nothing was measured."""
-
-    name: str
-    off: float
-    on: float
-    trained: bool
-
-    @property
-    def points(self) -> float:
-        return 100 * (self.on - self.off)
-
-
-class ClassBars(QWidget):
-    """Accuracy off (grey) beside on (accent) per class, the difference written above."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pairs: tuple[Pair, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(110)
-        self.setAccessibleName("Accuracy per class, adapter off and on")
-
-    def show_pairs(self, pairs: tuple[Pair, ...]) -> None:
-        """Paint these from now on."""
-        if pairs != self._pairs:
-            self._pairs = pairs
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if not self._pairs:
-            return
-        c = theme.current()
-        painter = QPainter(self)
-        small, strong = theme.font(0.92), theme.font(1.0, QFont.Weight.DemiBold)
-        painter.setFont(small)
-        line = painter.fontMetrics().height()
-        left = painter.fontMetrics().horizontalAdvance("100 %") + 8
-        plot = QRectF(left, line + 8, self.width() - left - 2, self.height() - 2 * line - 22)
-        painter.setPen(QColor(c.muted))
-        for share in (0.0, 0.5, 1.0):
-            y = round(plot.bottom() - share * plot.height())
-            painter.fillRect(QRectF(plot.left(), y, plot.width(), 1), QColor(c.grid))
-            painter.drawText(
-                QRectF(0, y - line / 2, left - 8, line),
-                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-                f"{round(100 * share)} %",
-            )
-        slot = plot.width() / len(self._pairs)
-        for place, pair in enumerate(self._pairs):
-            self._paint_pair(painter, pair, plot, plot.left() + place * slot, slot, (small, strong))
-
-    def _paint_pair(
-        self, painter: QPainter, pair: Pair, plot: QRectF, x: float, slot: float, fonts: tuple
-    ) -> None:
-        c, (small, strong) = theme.current(), fonts
-        line = painter.fontMetrics().height()
-        width = min(slot * 0.36, 26.0)
-        middle = x + slot / 2
-        for share, begin, color in (
-            (pair.off, middle - width - 0.5, c.frozen),
-            (pair.on, middle + 0.5, c.adapter),
-        ):
-            if share == share:
-                height = max(1.0, share * plot.height())  # none right is still a measured bar
-                painter.fillRect(
-                    QRectF(begin, plot.bottom() - height, width, height), QColor(color)
-                )
-        if slot >= 30 and pair.points == pair.points:
-            gained = round(pair.points)
-            color = c.muted if gained == 0 else c.good if gained > 0 else c.error
-            text = f"+{gained}" if gained > 0 else f"−{-gained}" if gained else "0"
-            tallest = max(pair.off, pair.on) * plot.height()
-            painter.setFont(strong if abs(gained) >= 1 else small)
-            painter.setPen(QColor(color))
-            top = plot.bottom() - tallest - line - 2
-            painter.drawText(QRectF(x, top, slot, line), Qt.AlignmentFlag.AlignCenter, text)
-        below = QRectF(x, plot.bottom() + 5, slot, line)
-        painter.setFont(strong if pair.trained else small)
-        painter.setPen(QColor(c.accent if pair.trained else c.muted))
-        room = painter.fontMetrics().elidedText(pair.name, Qt.TextElideMode.ElideRight, int(slot))
-        if slot >= 9:
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, room)
-        if pair.trained:
-            wide = min(slot * 0.8, 2 * width + 1)
-            mark = QRectF(middle - wide / 2, below.bottom() + 2, wide, 2)
-            painter.fillRect(mark, QColor(c.accent))
-
-
-class LossBars(QWidget):
-    """Two losses as horizontal bars on a common log scale, for tasks without classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._off = self._on = math.nan
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(90)
-        self.setAccessibleName("Validation loss, adapter off and on")
-
-    def show_losses(self, off: float, on: float) -> None:
-        """Paint these from now on; nan where nothing was measured."""
-        if repr((off, on)) != repr((self._off, self._on)):
-            self._off, self._on = off, on
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        c = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font())
-        line = painter.fontMetrics().height()
-        rows = (("adapter off", self._off, c.frozen), ("adapter on", self._on, c.adapter))
-        left = painter.fontMetrics().horizontalAdvance("adapter off") + 12
-        right = painter.fontMetrics().horizontalAdvance("0.00×10⁻¹²") + 10
-        known = [v for _, v, _ in rows if math.isfinite(v) and v > 0]
-        if not known:
-            return
-        # Each decade is as long as the next; the scale ends a decade below the smaller loss.
-        high = math.log10(max(known))
-        low = min(math.log10(min(known)), high) - 1.0
-        tall = min(34.0, self.height() / 4)
-        top = max(0.0, self.height() / 2 - tall * 1.6)
-        for place, (name, value, color) in enumerate(rows):
-            y = top + place * tall * 1.5
-            painter.setPen(QColor(c.muted))
-            sides = Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(
-                QRectF(0, y, left - 12, tall), Qt.AlignmentFlag.AlignRight | sides, name
-            )
-            if not math.isfinite(value):
-                painter.drawText(QPointF(left, y + tall / 2 + line / 4), "not measured yet")
-                continue
-            decades = math.log10(value) - low if value > 0 else 0.0
-            width = max(2.0, (self.width() - left - right) * max(0.0, decades) / (high - low))
-            painter.fillRect(QRectF(left, y, width, tall), QColor(color))
-            painter.setPen(QColor(c.text))
-            painter.drawText(
-                QRectF(left + width + 8, y, right, tall),
-                Qt.AlignmentFlag.AlignLeft | sides,
-                number(value),
-            )
-        painter.setPen(QColor(c.muted))
-        painter.setFont(theme.font(0.92))
-        painter.drawText(
-            QRectF(left, top + 3 * tall, self.width() - left, line),
-            Qt.AlignmentFlag.AlignLeft,
-            "validation loss, log scale",
-        )
 
 
 class BeforeAfterPanel(Panel):
@@ -187,12 +37,20 @@ class BeforeAfterPanel(Panel):
             grid.addWidget(name, 0, column)
             grid.addWidget(figure, 1, column)
         grid.setColumnStretch(2, 1)
-        self._bars, self._losses = ClassBars(), LossBars()
+        self._bars, self._losses, self.grid = ClassBars(), LossBars(), ConfusionGrid()
+        self.confusion_button = QToolButton()
+        self.confusion_button.setText(self.tr("confusion"))
+        self.confusion_button.setCheckable(True)
+        self.confusion_button.setProperty("role", "quiet")
+        self.confusion_button.setToolTip(self.tr("Which class was taken for which"))
+        self.confusion_button.toggled.connect(self.redraw)
+        grid.addWidget(self.confusion_button, 0, 3, Qt.AlignmentFlag.AlignTop)
         self._foot = label()
         self._foot.setTextFormat(Qt.TextFormat.RichText)
         self.body.addLayout(grid)
         self.body.addWidget(self._bars, 1)
         self.body.addWidget(self._losses, 1)
+        self.body.addWidget(self.grid, 1)
         self.body.addWidget(self._foot)
         self._loaded: LoadedRecord | None = None
         self._off: EvalRecord | None = None
@@ -239,14 +97,21 @@ class BeforeAfterPanel(Panel):
         self.say("")
         measured = self._on or self._off
         classes = bool(self._loaded.classes and measured.total)
-        self._bars.setVisible(classes)
+        now = self._now() or self._off
+        counted = classes and bool(now.confusion)
+        confused = counted and self.confusion_button.isChecked()
+        self.confusion_button.setVisible(counted)
+        self.grid.setVisible(confused)
+        if confused:
+            self.grid.show_counts(now.confusion, self._loaded.classes)
+        self._bars.setVisible(classes and not confused)
         self._losses.setVisible(not classes)
         if classes:
             self._tell_classes()
         else:
             self._tell_losses()
         summary = self.summary()
-        for chart in (self._bars, self._losses):
+        for chart in (self._bars, self._losses, self.grid):
             describe(chart, summary)
 
     def _tell_classes(self) -> None:
@@ -306,6 +171,7 @@ class BeforeAfterPanel(Panel):
     def restyle(self, colors: Colors) -> None:
         self._bars.update()
         self._losses.update()
+        self.grid.update()
         self.dirty = True
 
     def summary(self) -> str:

@@ -65,10 +65,11 @@ class LossPanel(Panel):
         self._smooth = pg.PlotCurveItem(connect="finite")
         self._valid = pg.PlotCurveItem(connect="finite")
         self._valid_dots = pg.ScatterPlotItem(size=6, pxMode=True)
+        self._best = pg.ScatterPlotItem(size=13, symbol="star", pxMode=True)
         self._bad = pg.ScatterPlotItem(size=11, symbol="x", pxMode=True)
         items = (
             self._marks, self._raw, self._floor_line, self._base_line,
-            self._smooth, self._valid, self._valid_dots, self._bad,
+            self._smooth, self._valid, self._valid_dots, self._best, self._bad,
         )  # fmt: skip
         self._floor_text = pg.TextItem(anchor=(1, 1))
         self._base_text = pg.TextItem(anchor=(0, 1))
@@ -90,6 +91,7 @@ class LossPanel(Panel):
         self._smoothing = Smoothing()
         self._seen = 0
         self._baseline = math.nan
+        self._best_at: tuple[int, float] | None = None  # of the validations after step 0
         self._floors = floor
         self._floor_history: list[tuple[int, float]] = []
         self._rank = rank
@@ -124,6 +126,8 @@ class LossPanel(Panel):
             elif isinstance(record, EvalRecord):
                 if record.enabled:
                     self._validation.extend([record.step], [record.loss])
+                    if record.best and record.step:
+                        self._best_at = (record.step, record.loss)
                 else:
                     self._baseline = record.loss
                 self.dirty = True
@@ -177,6 +181,10 @@ class LossPanel(Panel):
         self._valid.setData(x, y)
         few = len(x) * 8 < columns
         self._valid_dots.setData(x, y) if few else self._valid_dots.clear()
+        best = self._best_at
+        self._best.setData([best[0]], self._scaled(np.array([best[1]]))) if best else (
+            self._best.clear()
+        )
         self._draw_references()
         self._draw_bad(x0, x1)
         self._draw_edits(x0, x1)
@@ -291,6 +299,8 @@ class LossPanel(Panel):
         entries = [("━", c.smoothed, "train"), ("─", c.raw, "raw")]
         if len(self._validation):
             entries.append(("●", c.validation, "validation"))
+        if self._best_at is not None:
+            entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
         spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in entries]
         show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
 
@@ -311,6 +321,8 @@ class LossPanel(Panel):
         self._valid_dots.setBrush(colors.validation)
         self._valid_dots.setPen(pen(colors.panel))
         self._bad.setPen(pen(colors.error, 2))
+        self._best.setBrush(colors.good)
+        self._best.setPen(pen(colors.panel))
         self._marks.setPen(pen(colors.marker))
         dashes = Qt.PenStyle.DashLine
         self._base_line.setPen(pen(colors.frozen, 1, dashes))

@@ -1,0 +1,90 @@
+"""Models and data of one's own: the dialog that opens them, columns, prompts, other data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import LabError
+from lora_lab.records import LoadedRecord
+from lora_lab.training.commands import Generate
+from lora_lab.ui.notices import Notices
+from lora_lab.ui.open_dialog import DATA, OpenDialog
+from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.panels.generation import GenerationPanel
+from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.sessions import Sessions
+
+
+class OwnFlow(QObject):
+    """Carries what is wished there to the window's `open`, and prompts to the session."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        panels: Sequence[Panel],
+        notices: Notices,
+        open: Callable[[RunConfig], None],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._sessions, self._notices, self._open = sessions, notices, open
+        self._window = parent
+        self.dialog: OpenDialog | None = None
+        sessions.loaded.connect(self._on_loaded)
+        for panel in panels:
+            if isinstance(panel, DataPanel):
+                panel.columns_wished.connect(lambda columns: self._change(columns=columns))
+            elif isinstance(panel, GenerationPanel):
+                panel.asked.connect(lambda what, n: sessions.request(Generate(what, n)))
+
+    def start(self, config: RunConfig | None = None) -> None:
+        """Open the dialog, with the model and data of `config` if these are one's own."""
+        from lora_lab.training.devices import device_choices
+
+        if self.dialog is None:
+            self.dialog = OpenDialog(tuple(device_choices()), self._window)
+            self.dialog.wished.connect(self._open)
+        if config is not None and self.dialog.card is None:
+            self.dialog.show_config(config)
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def choose_data(self) -> None:
+        """Ask for other data for the model that is open."""
+        config = self._sessions.config
+        if config is None:
+            return
+        title = self.tr("Data to train on")
+        start = config.data or str(Path.home())
+        if config.task == "image_classification":
+            found = QFileDialog.getExistingDirectory(self._window, title, start)
+        else:
+            found, _ = QFileDialog.getOpenFileName(self._window, title, start, DATA)
+        if found:
+            self._change(data=found, columns=())
+
+    def close(self) -> None:
+        """End what the dialog still runs."""
+        if self.dialog is not None:
+            self.dialog.finish()
+            self.dialog.close()
+
+    def _change(self, **settings: object) -> None:
+        """Open the run that is shown anew with other settings."""
+        config = self._sessions.config
+        if config is None:
+            return
+        try:
+            self._open(changed(config, **settings))
+        except LabError as error:
+            self._notices.error(str(error))
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        if record.notes:
+            self._notices.news(". ".join(note.rstrip(".") for note in record.notes) + ".")

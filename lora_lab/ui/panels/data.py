@@ -1,0 +1,253 @@
+"""The data before training: rows as the model will see them, lengths, cuts, classes, columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QTextBrowser,
+    QWidget,
+)
+
+from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.bars import Balance, LengthHistogram
+
+THUMB = 72  # pixels of an image in the list
+NONE = "–"
+
+
+class DataPanel(Panel):
+    """Twenty rows, token by token: what the loss asks for stands out from what is only read."""
+
+    key = "data"
+    title = "Data"
+
+    columns_wished = Signal(tuple)  # ((role, column), …): read the data anew so
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._record: DataRecord | None = None
+        self._form = label(role="title")
+        self._counts = label(role="small")
+        self.head.addWidget(self._form)
+        self.head.addWidget(self._counts, 1, Qt.AlignmentFlag.AlignVCenter)
+        self._columns = QHBoxLayout()
+        self._columns.setSpacing(6)
+        self.column_combos: dict[str, QComboBox] = {}
+        self.apply_button = QPushButton(self.tr("Read it so"))
+        self.apply_button.setProperty("role", "primary")
+        self.apply_button.clicked.connect(self._on_apply)
+        self.rows = QListWidget()
+        self.rows.setAccessibleName(self.tr("Rows of the data"))
+        self.rows.setFont(theme.font())
+        self.rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.rows.currentRowChanged.connect(self._show_row)
+        self.text = QTextBrowser()
+        self.text.setAccessibleName(self.tr("The row as tokens"))
+        self.text.setOpenLinks(False)
+        split = QSplitter()
+        split.addWidget(self.rows)
+        split.addWidget(self.text)
+        split.setStretchFactor(1, 1)
+        split.setChildrenCollapsible(False)
+        split.setSizes([self.fontMetrics().horizontalAdvance("m") * 11, 600])
+        self.pictures = QListWidget()
+        self.pictures.setAccessibleName(self.tr("Images of the data"))
+        self.pictures.setViewMode(QListView.ViewMode.IconMode)
+        self.pictures.setIconSize(QSize(THUMB, THUMB))
+        self.pictures.setResizeMode(QListView.ResizeMode.Adjust)
+        self.pictures.setMovement(QListView.Movement.Static)
+        self._views = QStackedWidget()
+        self._views.addWidget(split)
+        self._views.addWidget(self.pictures)
+        self._notes = label(role="small")
+        self._notes.setWordWrap(True)
+        self.histogram, self.balance = LengthHistogram(), Balance()
+        self.body.addLayout(self._columns)
+        self.body.addWidget(self._views, 1)
+        self.body.addWidget(self._notes)
+        self.body.addWidget(self.histogram)
+        self.body.addWidget(self.balance)
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        self._record = None
+        self.dirty = True
+
+    def receive(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record, DataRecord):
+                self._record = record
+                self.dirty = True
+
+    def redraw(self) -> None:
+        self.dirty = False
+        record = self._record
+        if record is None:
+            show(self._form, "")
+            show(self._counts, "")
+            self.say(self.tr("This task brings its own data. Open a model and data of your own."))
+            return
+        self.say("")
+        show(self._form, record.form)
+        show(self._counts, " · ".join(self._figures(record)))
+        self._show_columns(record)
+        show(self._notes, "\n".join(record.notes))
+        self._notes.setVisible(bool(record.notes))
+        self.histogram.setVisible(record.lengths is not None and not record.classes)
+        if record.lengths is not None and len(record.lengths):
+            self.histogram.show_lengths(record.lengths, record.max_length)
+        self.balance.setVisible(bool(record.classes))
+        if record.classes:
+            self.balance.show_counts(record.classes, record.class_counts, record.validation_counts)
+        images = any(row.image is not None for row in record.rows)
+        self._views.setCurrentIndex(int(images))
+        if images:
+            self._show_images(record.rows)
+        else:
+            self._list_rows(record.rows)
+
+    def _figures(self, record: DataRecord) -> list[str]:
+        said = [f"{record.train_rows:,} rows to train on, {record.validation_rows:,} held out"]
+        if record.tokens:
+            asked = record.supervised_tokens / record.tokens
+            share = f", {asked:.0%} asked for" if record.supervised_tokens else ""
+            said.append(f"{record.tokens:,} tokens{share}")
+        if record.cut_rows:
+            said.append(f"{record.cut_rows:,} rows cut at {record.max_length:,} tokens")
+        return said
+
+    # -- columns ---------------------------------------------------------------------------------
+
+    def _show_columns(self, record: DataRecord) -> None:
+        """A list per role that is used, or could be; "Read it so" appears once one was moved."""
+        while self._columns.count():
+            item = self._columns.takeAt(0)
+            widget = item.widget()
+            if widget is not None and widget is not self.apply_button:
+                widget.deleteLater()
+        self.column_combos = {}
+        used = dict(record.roles)
+        for role in record.possible_roles:
+            combo = QComboBox()
+            combo.setAccessibleName(self.tr("Column of {}").format(role))
+            combo.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            combo.setMinimumContentsLength(4)
+            combo.addItem(NONE, "")
+            for column in record.columns:
+                combo.addItem(column, column)
+            combo.setCurrentIndex(max(0, combo.findData(used.get(role, ""))))
+            combo.activated.connect(self._on_moved)
+            title = label(role, "small")
+            title.setBuddy(combo)
+            self._columns.addWidget(title)
+            self._columns.addWidget(combo, 1)
+            self.column_combos[role] = combo
+        self._columns.addWidget(self.apply_button)
+        self.apply_button.hide()
+
+    def wished_columns(self) -> tuple[tuple[str, str], ...]:
+        """(role, column) as the lists stand."""
+        pairs = ((role, combo.currentData()) for role, combo in self.column_combos.items())
+        return tuple((role, column) for role, column in pairs if column)
+
+    def _on_moved(self) -> None:
+        record = self._record
+        moved = record is not None and set(self.wished_columns()) != set(record.roles)
+        self.apply_button.setVisible(moved)
+
+    def _on_apply(self) -> None:
+        self.columns_wished.emit(self.wished_columns())
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def _list_rows(self, rows: Sequence[DataRow]) -> None:
+        self.rows.clear()
+        for row in rows:
+            words = f"row {row.number:,}"
+            words += f"  {row.label}" if row.label else f"  {len(row.tokens):,} tokens"
+            self.rows.addItem(words)
+        if rows:
+            self.rows.setCurrentRow(0)
+
+    def _show_row(self, place: int) -> None:
+        if self._record is None or not 0 <= place < len(self._record.rows):
+            self.text.clear()
+            return
+        self.text.setHtml(row_html(self._record.rows[place], theme.current()))
+
+    def _show_images(self, rows: Sequence[DataRow]) -> None:
+        self.pictures.clear()
+        for row in rows:
+            if row.image is not None:
+                item = QListWidgetItem(QIcon(_pixmap(row.image)), row.label)
+                item.setToolTip(f"image {row.number:,}, {row.label}")
+                self.pictures.addItem(item)
+
+    def restyle(self, colors: Colors) -> None:
+        self.dirty = True
+        self.histogram.update()
+        self.balance.update()
+
+    def summary(self) -> str:
+        record = self._record
+        if record is None:
+            return super().summary()
+        return f"{record.form}: {'; '.join(self._figures(record))}."
+
+
+def row_html(row: DataRow, colors: Colors) -> str:
+    """One row token by token; two shades take turns, so that each token is seen."""
+    asked = (_blend(colors.panel, colors.accent, 0.20), _blend(colors.panel, colors.accent, 0.32))
+    read = (colors.panel, _blend(colors.panel, colors.muted, 0.13))
+    head = [f"{len(row.tokens):,} tokens"]
+    if row.cut:
+        head.append(f"{row.cut:,} more are cut off")
+    if row.label:
+        head.append(f"label <b>{escape(row.label)}</b>")
+    if any(row.supervised):
+        head.append(f'<span style="background:{asked[1]}">&nbsp;the loss asks for it&nbsp;</span>')
+        if not all(row.supervised[1:]):
+            head.append(f'<span style="background:{read[1]}">&nbsp;only read&nbsp;</span>')
+    parts = []
+    for place, token in enumerate(row.tokens):
+        on = place < len(row.supervised) and row.supervised[place]
+        shade = (asked if on else read)[place % 2]
+        color = colors.text if on or not any(row.supervised) else colors.muted
+        words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
+        parts.append(f'<span style="background:{shade};color:{color}">{words}</span>')
+    small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
+    return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
+
+
+def _blend(one: str, other: str, share: float) -> str:
+    a, b = QColor(one).getRgb()[:3], QColor(other).getRgb()[:3]
+    mixed = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+    return QColor(*mixed).name()
+
+
+def _pixmap(image: np.ndarray) -> QPixmap:
+    """An image (height, width) or (height, width, 3) of uint8, as large as a thumb."""
+    rows = np.ascontiguousarray(image)
+    grey = rows.ndim == 2
+    kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
+    made = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
+    return QPixmap.fromImage(made).scaled(
+        THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )

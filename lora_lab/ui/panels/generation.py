@@ -1,0 +1,159 @@
+"""What a language model says: the same prompt with the adapter off and on, side by side."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from html import escape
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QPushButton, QSpinBox, QTextBrowser, QToolButton, QWidget
+
+from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import Panel, label
+from lora_lab.ui.theme import Colors
+
+KEPT = 30  # answers that are shown, the newest first
+TOKENS = 40
+SHOWN = 60  # characters of a prompt in the list
+
+
+class GenerationPanel(Panel):
+    """Asks between two steps; the answers stay below each other, so that learning is seen."""
+
+    key = "generation"
+    title = "Generation"
+
+    asked = Signal(tuple, int)  # prompts, new tokens
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._generates = False
+        self._asked_at = 0  # step of the last validation that was asked at
+        self._waiting = 0  # answers that were asked for and have not come
+        self._answers: deque[GeneratedRecord] = deque(maxlen=KEPT)
+        self.prompt = QComboBox()
+        self.prompt.setEditable(True)
+        self.prompt.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.prompt.setAccessibleName(self.tr("Prompt"))
+        self.prompt.lineEdit().setPlaceholderText(self.tr("Write a prompt, or choose one"))
+        self.prompt.lineEdit().returnPressed.connect(self.ask)
+        self.prompt.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.prompt.setMinimumContentsLength(8)
+        self.tokens = QSpinBox()
+        self.tokens.setRange(1, 1024)
+        self.tokens.setValue(TOKENS)
+        self.tokens.setSuffix(self.tr(" tokens"))
+        self.tokens.setAccessibleName(self.tr("Longest answer in tokens"))
+        self.ask_button = QPushButton(self.tr("As&k"))
+        self.ask_button.setToolTip(self.tr("Let the model go on, adapter off and on"))
+        self.ask_button.clicked.connect(self.ask)
+        self.each_button = QToolButton()
+        self.each_button.setText(self.tr("at each validation"))
+        self.each_button.setCheckable(True)
+        self.each_button.setProperty("role", "quiet")
+        self.each_button.setToolTip(
+            self.tr("Ask the same again whenever held-out data is measured")
+        )
+        self._ask_row = (self.prompt, self.tokens, self.ask_button, self.each_button)
+        self.head.addWidget(self.prompt, 1)
+        for widget in self._ask_row[1:]:
+            self.head.addWidget(widget)
+        self.text = QTextBrowser()
+        self.text.setOpenLinks(False)
+        self.text.setAccessibleName(self.tr("Answers, adapter off and on"))
+        self._hint = label(role="small")
+        self.body.addWidget(self.text, 1)
+        self.body.addWidget(self._hint)
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        self._generates, self._waiting, self._asked_at = loaded.generates, 0, 0
+        self._answers.clear()
+        self.prompt.clear()
+        for prompt in loaded.prompts:
+            flat = " ".join(prompt.split())
+            shown = flat if len(flat) <= SHOWN else "…" + flat[1 - SHOWN :]
+            self.prompt.addItem(shown, prompt)
+        self.dirty = True
+
+    def receive(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record, GeneratedRecord):
+                self._answers.appendleft(record)
+                self._waiting = max(0, self._waiting - 1)
+                self.dirty = True
+            elif isinstance(record, ErrorRecord):
+                self._waiting = 0
+                self.dirty = True
+            elif self._is_new(record) and self.each_button.isChecked() and not self._waiting:
+                self._asked_at = record.step
+                self.ask()
+
+    def _is_new(self, record: Record) -> bool:
+        """Whether held-out data was measured at a step that was not asked at yet."""
+        return isinstance(record, EvalRecord) and record.enabled and record.step > self._asked_at
+
+    def ask(self) -> None:
+        """Ask for the prompt that stands in the list, or for what was written there."""
+        prompt = self.chosen_prompt()
+        if not prompt.strip() or not self._generates:
+            return
+        self._waiting += 1
+        self.dirty = True
+        self.asked.emit((prompt,), self.tokens.value())
+
+    def chosen_prompt(self) -> str:
+        """The whole prompt, which the list shows cut."""
+        text = self.prompt.currentText()
+        row = self.prompt.findText(text, Qt.MatchFlag.MatchExactly)
+        return self.prompt.itemData(row) if row >= 0 else text
+
+    def redraw(self) -> None:
+        self.dirty = False
+        for widget in self._ask_row:
+            widget.setVisible(self._generates)
+        if not self._generates:
+            self.say(self.tr("Only language models go on from a prompt."))
+            return
+        self.say("")
+        self.ask_button.setEnabled(not self._waiting)
+        self.ask_button.setText(self.tr("Asking…") if self._waiting else self.tr("As&k"))
+        self.text.setHtml(answers_html(self._answers, theme.current()))
+        self._hint.setVisible(not self._answers)
+        self._hint.setText(self.tr("Ask before training and again later: the answers stay here."))
+
+    def restyle(self, colors: Colors) -> None:
+        self.dirty = True
+
+    def summary(self) -> str:
+        if not self._generates:
+            return super().summary() or self.title
+        if not self._answers:
+            return self.tr("Nothing was asked yet.")
+        newest = self._answers[0]
+        return f"Step {newest.step:,}, adapter off: {newest.off} Adapter on: {newest.on}"
+
+
+def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
+    """A table: prompt above, the two answers beside each other below."""
+    rows = []
+    for answer in answers:
+        words = escape(answer.prompt).replace("\n", "<br>")
+        rows.append(
+            f'<tr><td colspan="2" style="color:{colors.muted};padding-top:10px">'
+            f"step {answer.step:,} · {words}</td></tr><tr>"
+        )
+        for name, said, color in (
+            ("off", answer.off, colors.muted),
+            ("on", answer.on, colors.accent),
+        ):
+            text = escape(said).replace("\n", "<br>") or "<i>(ends at once)</i>"
+            rows.append(
+                f'<td width="50%" style="padding:3px 10px 3px 0"><span style="color:{color}">'
+                f"adapter {name}</span><br>{text}</td>"
+            )
+        rows.append("</tr>")
+    return f'<table width="100%" cellspacing="0">{"".join(rows)}</table>' if rows else ""
