@@ -22,6 +22,17 @@ POSSIBLE_ROLES: dict[str, tuple[str, ...]] = {
     "text_classification": ("text", "pair", "label"),
 }  # fmt: skip
 
+# What rows may be, with the roles that each needs and those it may have besides.
+FORMS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "causal_lm": {
+        "chat": (("messages",), ()),
+        "instruction": (("instruction", "output"), ("input",)),
+        "prompt + completion": (("prompt", "completion"), ()),
+        "text": (("text",), ()),
+    },
+    "text_classification": {"text + label": (("text", "label"), ("pair",))},
+}
+
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
     "messages": ("messages", "conversations", "conversation", "dialog", "dialogue", "chat"),
@@ -69,13 +80,7 @@ def map_columns(table: Table, purpose: Purpose, wished: Iterable[tuple[str, str]
 
 def _said(table: Table, given: dict[str, str]) -> Mapping:
     """Text to go on with, in the first of the forms that has all its columns."""
-    forms = (
-        ("chat", ("messages",), ()),
-        ("instruction", ("instruction", "output"), ("input",)),
-        ("prompt + completion", ("prompt", "completion"), ()),
-        ("text", ("text",), ()),
-    )
-    for form, needed, further in forms:
+    for form, (needed, further) in FORMS["causal_lm"].items():
         known = (*needed, *further)
         if given and not set(given) <= set(known):
             continue

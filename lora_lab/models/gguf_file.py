@@ -91,6 +91,8 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         raise CheckpointError(f"GGUF of version {version} is not read. Convert it to version 3.")
     if tensors > MOST or keys > MOST:
         raise CheckpointError(f"it claims {tensors:,} tensors and {keys:,} keys. {DAMAGED}")
+    if not tensors:
+        raise CheckpointError("there is no tensor in it. Choose a file with weights.")
     alignment = 32
     for _ in range(keys):
         key = _string(file, size)
@@ -123,8 +125,6 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         raise CheckpointError(
             f"incomplete download, have {size:,} of at least {start + max(ends):,} bytes. {DAMAGED}"
         )
-    if not found:
-        raise CheckpointError("there is no tensor in it. Choose a file with weights.")
     return tuple(found)
 
 

@@ -273,4 +273,8 @@ def enable_checkpointing(model: nn.Module) -> None:
         raise ConfigError(
             "This model cannot compute its activations twice. Leave checkpointing off."
         )
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # its name in newer transformers
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)

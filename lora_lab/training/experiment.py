@@ -60,6 +60,7 @@ class Experiment:
         self.stage = stage
         self.device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
+        self._factor_dtype = "float64" if dtype == torch.float64 else "float32"
         torch.manual_seed(config.seed)  # dropout
         self.task = TASKS[config.task].open(config, report)
         self.config = config = with_steps(config, self.task.rows)
@@ -67,7 +68,11 @@ class Experiment:
         self.base = base or self.task.base
         report("Preparing the adapters", -1)
         self.base_fingerprint = fingerprint(self._loaded_state())
-        self.model.to(self.device, dtype)
+        self.model.to(self.device)
+        if any(p.is_floating_point() and p.dtype != dtype for p in self.model.parameters()):
+            # Only then: it would round buffers as well, such as the angles of rotary positions,
+            # which transformers keeps in float32 whatever the weights are.
+            self.model.to(dtype)
         self.task.to(self.device, dtype)
         self.base_parameters = sum(p.numel() for p in self.model.parameters())
         self.hyper = config.hyper  # what is applied now
@@ -250,7 +255,7 @@ class Experiment:
         return LayerSpectrum(
             name=layer.name,
             sigma=frozen_array(sigma),
-            numerical_rank=measures.numerical_rank(sigma, layer.shape, self.config.dtype),
+            numerical_rank=measures.numerical_rank(sigma, layer.shape, self._factor_dtype),
             stable_rank=(found.norm / sigma[0]) ** 2 if sigma[0] > 0 else math.nan,
             effective_rank=measures.effective_rank(sigma) if found.exact else math.nan,
             delta_norm=found.norm,

@@ -62,10 +62,17 @@ def train(
     state: State | None = None
 
     def evaluated() -> Iterator[EvalRecord]:
-        """The held-out data now, unless something else has become more urgent meanwhile."""
+        """The held-out data now, unless something else has become more urgent meanwhile.
+
+        Without a window nobody edits: there only a wish to stop is.
+        """
         paused = controls.paused
         applied = experiment.hyper if live else controls.hyper
-        record = experiment.evaluate(given_up=lambda: controls.anything_new(applied, paused=paused))
+
+        def urgent() -> bool:
+            return controls.anything_new(applied, paused=paused) if linger else controls.stopping
+
+        record = experiment.evaluate(given_up=urgent)
         if record is not None:
             yield record
 
@@ -98,9 +105,10 @@ def train(
         if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
             state, leg_end = State.STOPPED, experiment.step
-            stale = False
             yield experiment.spectrum()
-            yield from evaluated()
+            found = list(evaluated())
+            stale = not found
+            yield from found
             yield StateRecord(state, experiment.step)
             if not linger:
                 break
@@ -169,9 +177,9 @@ def train(
             yield record
         wanted = config.eval_steps and experiment.step % config.eval_steps == 0
         if finished or wanted or (not config.eval_steps and evals.due(now, urgent=stale)):
-            stale = False
             with evals:
                 found = list(evaluated())
+            stale = not found  # given up: once what was urgent is done
             yield from found
             if config.patience and experiment.best.unimproved >= config.patience and not finished:
                 controls.pause()

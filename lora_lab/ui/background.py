@@ -26,7 +26,7 @@ class Background(QObject):
         super().__init__(parent)
         self._work = work
         self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lora-lab-background", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

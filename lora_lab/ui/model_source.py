@@ -43,6 +43,7 @@ class ModelSource(QTabWidget):
         super().__init__(parent)
         tr = self.tr
         self._running: list[Background] = []
+        self._looked = False
         self.path = QLineEdit()
         self.path.setAccessibleName(tr("Path of the model"))
         self.path.setPlaceholderText(tr("A Hugging Face folder, .safetensors, .pt or .gguf"))
@@ -97,8 +98,7 @@ class ModelSource(QTabWidget):
         self.addTab(cached, tr("Hugging Face cache"))
         self.addTab(remote, tr("Download"))
         self.currentChanged.connect(self._on_tab)
-        self.setMaximumHeight(11 * self.fontMetrics().height())
-        self._looked = False
+        self._on_tab(0)
         self._download: Background | None = None
 
     def show_path(self, path: str) -> None:
@@ -171,6 +171,7 @@ class ModelSource(QTabWidget):
         self.fetch_button.setEnabled(True)
 
     def _on_tab(self, index: int) -> None:
+        self.setFixedHeight((6, 12, 8)[index] * self.fontMetrics().height())
         if index == 1 and not self._looked:
             self._looked = True
             self._start(_cached, self._on_looked, self._cache_note.setText)

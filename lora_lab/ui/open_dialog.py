@@ -138,6 +138,7 @@ class OpenDialog(QDialog):
         column.addLayout(row)
         column.addWidget(self.table, 1)
         column.addWidget(self._sigma)
+        column.addStretch(0)
         column.addLayout(self._form)
         column.addWidget(buttons)
         em = self.fontMetrics().horizontalAdvance("m")
@@ -224,6 +225,7 @@ class OpenDialog(QDialog):
         if tensor is None:
             return
         self._sigma.setText(self.tr("Computing…"))
+        self._follow()
 
         def work(report: Report) -> Any:
             from lora_lab.analysis.rank import effective_rank, stable_rank
@@ -242,12 +244,19 @@ class OpenDialog(QDialog):
             f"σ {listed}{more}   ({len(sigma):,} values; stable rank {stable:.3g}, effective rank "
             f"{effective:.4g})"
         )
+        self._follow()
 
     def _follow(self, *_: object) -> None:
         """Bring what can be pressed in line with what was chosen."""
         card, task = self.card, self.task_combo.currentData()
         for widget in self._card_widgets:
             widget.setVisible(card is not None)
+        for told in (self._details, self._notes, self._sigma):
+            told.setVisible(bool(told.text()))
+        items = self.task_combo.model()
+        for row in range(self.task_combo.count()):
+            able = card is None or self.task_combo.itemData(row) in card.tasks
+            items.item(row).setEnabled(able)  # what this model cannot be opened for stays grey
         self.sigma_button.setEnabled(card is not None and self.table.chosen() is not None)
         single = card is not None and card.kind in ("safetensors", "PyTorch archive")
         self._form.setRowVisible(self.factory_edit, single)

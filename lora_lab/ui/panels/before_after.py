@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record
 from lora_lab.ui import theme
@@ -44,14 +44,16 @@ class BeforeAfterPanel(Panel):
         self.confusion_button.setProperty("role", "quiet")
         self.confusion_button.setToolTip(self.tr("Which class was taken for which"))
         self.confusion_button.toggled.connect(self.redraw)
-        grid.addWidget(self.confusion_button, 0, 3, Qt.AlignmentFlag.AlignTop)
         self._foot = label()
         self._foot.setTextFormat(Qt.TextFormat.RichText)
         self.body.addLayout(grid)
         self.body.addWidget(self._bars, 1)
         self.body.addWidget(self._losses, 1)
         self.body.addWidget(self.grid, 1)
-        self.body.addWidget(self._foot)
+        below = QHBoxLayout()
+        below.addWidget(self._foot, 1)
+        below.addWidget(self.confusion_button)
+        self.body.addLayout(below)
         self._loaded: LoadedRecord | None = None
         self._off: EvalRecord | None = None
         self._on: EvalRecord | None = None

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.data.mapping import FORMS
 from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.panels.panel import Panel, label, show
@@ -43,12 +44,17 @@ class DataPanel(Panel):
         super().__init__(parent)
         self._record: DataRecord | None = None
         self._form = label(role="title")
-        self._counts = label(role="small")
+        self._rows_label, self._counts = label(role="small"), label(role="small")
+        self._counts.setWordWrap(True)
         self.head.addWidget(self._form)
-        self.head.addWidget(self._counts, 1, Qt.AlignmentFlag.AlignVCenter)
+        self.head.addWidget(self._rows_label, 1, Qt.AlignmentFlag.AlignVCenter)
         self._columns = QHBoxLayout()
         self._columns.setSpacing(6)
         self.column_combos: dict[str, QComboBox] = {}
+        self._needed: tuple[str, ...] = ()
+        self.form_combo = QComboBox()
+        self.form_combo.setAccessibleName(self.tr("What the rows are"))
+        self.form_combo.activated.connect(self._on_form)
         self.apply_button = QPushButton(self.tr("Read it so"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.clicked.connect(self._on_apply)
@@ -78,6 +84,7 @@ class DataPanel(Panel):
         self._notes = label(role="small")
         self._notes.setWordWrap(True)
         self.histogram, self.balance = LengthHistogram(), Balance()
+        self.body.addWidget(self._counts)
         self.body.addLayout(self._columns)
         self.body.addWidget(self._views, 1)
         self.body.addWidget(self._notes)
@@ -99,12 +106,15 @@ class DataPanel(Panel):
         record = self._record
         if record is None:
             show(self._form, "")
-            show(self._counts, "")
+            show(self._rows_label, "")
             self.say(self.tr("This task brings its own data. Open a model and data of your own."))
             return
         self.say("")
         show(self._form, record.form)
-        show(self._counts, " · ".join(self._figures(record)))
+        rows, *more = self._figures(record)
+        show(self._rows_label, rows)
+        show(self._counts, " · ".join(more))
+        self._counts.setVisible(bool(more))
         self._show_columns(record)
         show(self._notes, "\n".join(record.notes))
         self._notes.setVisible(bool(record.notes))
@@ -134,21 +144,31 @@ class DataPanel(Panel):
     # -- columns ---------------------------------------------------------------------------------
 
     def _show_columns(self, record: DataRecord) -> None:
-        """A list per role that is used, or could be; "Read it so" appears once one was moved."""
+        """The form, and a list per column of it; "Read it so" appears once one was moved."""
+        purpose = next((p for p, f in FORMS.items() if record.form in f), "")
+        self.form_combo.clear()
+        self.form_combo.addItems(list(FORMS.get(purpose, {})))
+        self.form_combo.setCurrentText(record.form)
+        self.form_combo.setVisible(len(FORMS.get(purpose, {})) > 1)
+        self._lay_columns(record, purpose)
+
+    def _lay_columns(self, record: DataRecord, purpose: str) -> None:
+        """A list for each role of the form that is chosen."""
         while self._columns.count():
-            item = self._columns.takeAt(0)
-            widget = item.widget()
-            if widget is not None and widget is not self.apply_button:
+            widget = self._columns.takeAt(0).widget()
+            if widget not in (None, self.apply_button, self.form_combo):
                 widget.deleteLater()
+        self._columns.addWidget(self.form_combo)
         self.column_combos = {}
         used = dict(record.roles)
-        for role in record.possible_roles:
+        needed, further = FORMS.get(purpose, {}).get(self.form_combo.currentText(), ((), ()))
+        for role in (*needed, *further):
             combo = QComboBox()
             combo.setAccessibleName(self.tr("Column of {}").format(role))
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            combo.setMinimumContentsLength(4)
+            combo.setMinimumContentsLength(5)
             combo.addItem(NONE, "")
             for column in record.columns:
                 combo.addItem(column, column)
@@ -160,7 +180,8 @@ class DataPanel(Panel):
             self._columns.addWidget(combo, 1)
             self.column_combos[role] = combo
         self._columns.addWidget(self.apply_button)
-        self.apply_button.hide()
+        self._needed = needed
+        self._on_moved()
 
     def wished_columns(self) -> tuple[tuple[str, str], ...]:
         """(role, column) as the lists stand."""
@@ -169,8 +190,19 @@ class DataPanel(Panel):
 
     def _on_moved(self) -> None:
         record = self._record
-        moved = record is not None and set(self.wished_columns()) != set(record.roles)
+        wished = self.wished_columns()
+        moved = record is not None and set(wished) != set(record.roles)
         self.apply_button.setVisible(moved)
+        missing = [role for role in self._needed if role not in dict(wished)]
+        self.apply_button.setEnabled(not missing)
+        words = self.tr("Choose a column for {}").format(", ".join(missing))
+        self.apply_button.setToolTip(words if missing else self.tr("Read the data anew so"))
+
+    def _on_form(self) -> None:
+        record = self._record
+        if record is not None:
+            purpose = next((p for p, f in FORMS.items() if record.form in f), "")
+            self._lay_columns(record, purpose)
 
     def _on_apply(self) -> None:
         self.columns_wished.emit(self.wished_columns())
@@ -226,12 +258,15 @@ def row_html(row: DataRow, colors: Colors) -> str:
         if not all(row.supervised[1:]):
             head.append(f'<span style="background:{read[1]}">&nbsp;only read&nbsp;</span>')
     parts = []
+    # Word pieces come without the spaces between them, unlike the tokens of most language models.
+    bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
     for place, token in enumerate(row.tokens):
         on = place < len(row.supervised) and row.supervised[place]
         shade = (asked if on else read)[place % 2]
         color = colors.text if on or not any(row.supervised) else colors.muted
         words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
-        parts.append(f'<span style="background:{shade};color:{color}">{words}</span>')
+        between = " " if bare and place and not token.startswith("##") else ""
+        parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
 

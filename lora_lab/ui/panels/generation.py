@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from html import escape
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QPushButton, QSpinBox, QTextBrowser, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QPushButton,
+    QSpinBox,
+    QTextBrowser,
+    QToolButton,
+    QWidget,
+)
 
 from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
 from lora_lab.ui import theme
@@ -52,7 +60,7 @@ class GenerationPanel(Panel):
         self.ask_button.setToolTip(self.tr("Let the model go on, adapter off and on"))
         self.ask_button.clicked.connect(self.ask)
         self.each_button = QToolButton()
-        self.each_button.setText(self.tr("at each validation"))
+        self.each_button.setText(self.tr("ask at each validation"))
         self.each_button.setCheckable(True)
         self.each_button.setProperty("role", "quiet")
         self.each_button.setToolTip(
@@ -60,14 +68,17 @@ class GenerationPanel(Panel):
         )
         self._ask_row = (self.prompt, self.tokens, self.ask_button, self.each_button)
         self.head.addWidget(self.prompt, 1)
-        for widget in self._ask_row[1:]:
-            self.head.addWidget(widget)
+        self.head.addWidget(self.ask_button)
         self.text = QTextBrowser()
         self.text.setOpenLinks(False)
         self.text.setAccessibleName(self.tr("Answers, adapter off and on"))
         self._hint = label(role="small")
+        below = QHBoxLayout()
+        below.addWidget(self.tokens)
+        below.addWidget(self.each_button)
+        below.addWidget(self._hint, 1, Qt.AlignmentFlag.AlignRight)
         self.body.addWidget(self.text, 1)
-        self.body.addWidget(self._hint)
+        self.body.addLayout(below)
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._generates, self._waiting, self._asked_at = loaded.generates, 0, 0
@@ -77,6 +88,7 @@ class GenerationPanel(Panel):
             flat = " ".join(prompt.split())
             shown = flat if len(flat) <= SHOWN else "…" + flat[1 - SHOWN :]
             self.prompt.addItem(shown, prompt)
+        self.prompt.lineEdit().setCursorPosition(0)
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -123,7 +135,7 @@ class GenerationPanel(Panel):
         self.ask_button.setText(self.tr("Asking…") if self._waiting else self.tr("As&k"))
         self.text.setHtml(answers_html(self._answers, theme.current()))
         self._hint.setVisible(not self._answers)
-        self._hint.setText(self.tr("Ask before training and again later: the answers stay here."))
+        self._hint.setText(self.tr("Ask now and again later: the answers stay here."))
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True

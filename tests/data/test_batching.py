@@ -1,0 +1,60 @@
+"""Every row comes once an epoch, held out or trained on, in batches that a seed decides."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from lora_lab.data.batching import course, packed
+from lora_lab.data.split import split
+
+LENGTHS = np.random.default_rng(0).integers(3, 60, 103)
+
+
+def epoch(how, seed=0, size=8):
+    return list(islice(course(LENGTHS, size, seed, how, 64), -(-len(LENGTHS) // size)))
+
+
+def flat(batch):
+    return [int(i) for piece in batch for i in np.atleast_1d(piece)]
+
+
+@pytest.mark.parametrize("how", ["bucketed", "packed", "shuffled"])
+def test_every_row_comes_once_an_epoch(how):
+    batches = [flat(batch) for batch in epoch(how)]
+    assert sorted(i for batch in batches for i in batch) == list(range(len(LENGTHS)))
+    assert max(map(len, batches)) == 8
+    assert batches == [flat(batch) for batch in epoch(how)]
+    assert batches != [flat(batch) for batch in epoch(how, seed=1)]
+
+
+def test_bucketed_batches_are_of_like_length():
+    def padding(how):
+        return sum(len(b) * LENGTHS[b].max() - LENGTHS[b].sum() for b in map(flat, epoch(how)))
+
+    assert padding("bucketed") < 0.3 * padding("shuffled")
+
+
+def test_packed_pieces_keep_to_the_limit():
+    for batch in epoch("packed"):
+        assert max(LENGTHS[piece].sum() for piece in batch) <= 64
+    pieces = packed(np.arange(4), np.array([30, 34, 60, 4]), 64)
+    assert sorted(sorted(map(int, p)) for p in pieces) == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("count", [1, 2, 103])
+def test_a_split_parts_the_rows(count, share):
+    train, held = split(count, share, seed=3)
+    assert sorted([*train, *held]) == list(range(count))
+    assert len(train) >= 1
+    assert (len(held) > 0) == (share > 0 and count > 1)
+    again = split(count, share, seed=3)
+    assert np.array_equal(again[1], held)
+
+
+def test_each_class_is_held_out_alike():
+    labels = np.array([0] * 80 + [1] * 20)
+    _, held = split(100, 0.2, 0, labels)
+    assert np.bincount(labels[held]).tolist() == [16, 4]
+    assert not np.array_equal(held, split(100, 0.2, 1, labels)[1])

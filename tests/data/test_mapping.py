@@ -1,0 +1,92 @@
+"""Columns are guessed as a person would, changed as they wish, and refused with a better one."""
+
+from pathlib import Path
+
+import pytest
+
+from lora_lab.data.mapping import map_columns
+from lora_lab.data.rows import Table
+from lora_lab.errors import DataError
+
+
+def table(**columns):
+    names, values = list(columns), zip(*columns.values(), strict=True)
+    rows = [dict(zip(names, row, strict=True)) for row in values]
+    return Table(Path("rows.csv"), tuple(names), rows, list(range(1, len(rows) + 1)))
+
+
+WORDS = ["a long enough text", "another such text", "and a third of them"]
+TALK = [[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]] * 3
+FORMS = {
+    "text": (table(text=WORDS), "text", {"text": "text"}),
+    "one column of any name": (table(whatever=WORDS), "text", {"text": "whatever"}),
+    "prompt": (table(Prompt=WORDS, completion=WORDS, id=WORDS), "prompt + completion",
+               {"prompt": "Prompt", "completion": "completion"}),
+    "question": (table(question=WORDS, answer=WORDS), "prompt + completion",
+                 {"prompt": "question", "completion": "answer"}),
+    "alpaca": (table(instruction=WORDS, input=WORDS, output=WORDS, text=WORDS), "instruction",
+               {"instruction": "instruction", "output": "output", "input": "input"}),
+    "chat": (table(messages=TALK, text=WORDS), "chat", {"messages": "messages"}),
+    "sharegpt": (table(conversations=TALK), "chat", {"messages": "conversations"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_form_is_guessed(name):
+    rows, form, roles = FORMS[name]
+    found = map_columns(rows, "causal_lm")
+    assert (found.form, dict(found.roles)) == (form, roles)
+
+
+def test_wishes_come_first():
+    rows = table(prompt=WORDS, completion=WORDS, note=WORDS)
+    assert map_columns(rows, "causal_lm", [("text", "note")]).form == "text"
+    found = map_columns(rows, "causal_lm", [("completion", "note")])
+    assert dict(found.roles) == {"prompt": "prompt", "completion": "note"}
+
+
+LABELS = {
+    "names": (table(text=WORDS, label=["a", "b", "a"]), {"text": "text", "label": "label"}),
+    "sst": (table(sentence=WORDS, label=[0, 1, 0]), {"text": "sentence", "label": "label"}),
+    "pairs": (
+        table(sentence=WORDS, sentence2=WORDS, label=[0, 1, 0]),
+        {"text": "sentence", "pair": "sentence2", "label": "label"},
+    ),
+    "only one can be": (
+        table(words=[f"text number {i}" for i in range(30)], kind=["a", "b"] * 15),
+        {"text": "words", "label": "kind"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_text_and_label_are_guessed(name):
+    rows, roles = LABELS[name]
+    assert dict(map_columns(rows, "text_classification").roles) == roles
+
+
+LONG = ["word " * 40 + str(i) for i in range(3)]
+BAD = {
+    "free text": (table(text=WORDS, label=LONG, kind=["a", "b", "a"]), [("label", "label")],
+                  "free text.*kind would do"),
+    "too many": (table(text=[*WORDS] * 20, label=list(range(60))), [("label", "label")],
+                 "too many for labels"),
+    "no such column": (table(text=WORDS, label=["a", "b", "a"]), [("text", "body")], "no column"),
+    "no such role": (table(text=WORDS, label=["a", "b", "a"]), [("prompt", "text")], "no role"),
+    "the same": (table(text=WORDS, label=["a", "b", "a"]), [("text", "label"), ("label", "label")],
+                 "same column"),
+    "nothing": (table(a=LONG, b=LONG), [], "not clear which column is the"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_is_said_with_the_columns_there_are(name):
+    rows, wished, reason = BAD[name]
+    with pytest.raises(DataError, match=reason) as caught:
+        map_columns(rows, "text_classification", wished)
+    assert "Its columns are: " in str(caught.value)
+
+
+def test_rows_of_no_form_are_refused():
+    with pytest.raises(DataError, match="not clear what to learn"):
+        map_columns(table(a=WORDS, b=WORDS), "causal_lm")

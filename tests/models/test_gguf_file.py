@@ -1,0 +1,163 @@
+"""GGUF models answer as what they were made of; a file that lies about a length is refused."""
+
+import struct
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGMLQuantizationType, GGUFWriter, quantize
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.gguf_file import check_gguf
+from lora_lab.models.hf_folder import open_model, open_tokenizer
+from lora_lab.models.inspect import describe
+from tests.models.tiny import save
+
+HEADS, KEYS = 4, 2
+NAMES = {
+    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}  # fmt: skip
+
+
+def permuted(weight, heads):
+    """llama.cpp's order of the rotary halves (convert_hf_to_gguf.py, LlamaModel.permute)."""
+    return weight.reshape(heads, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
+
+
+def write(path, module, kind=GGMLQuantizationType.F32):
+    config = module.config
+    writer = GGUFWriter(path, "llama")
+    writer.add_name("tiny")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(KEYS)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_rope_dimension_count(config.hidden_size // HEADS)
+    writer.add_vocab_size(config.vocab_size)
+    letters = [chr(33 + i) for i in range(90)]
+    tokens = ["<|end|>", "<|pad|>", "Ġ", "th", "the", *letters]
+    tokens += [f"<{i}>" for i in range(config.vocab_size - len(tokens))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_types([1] * len(tokens))
+    writer.add_token_merges(["t h", "th e"])
+    writer.add_eos_token_id(0)
+    writer.add_bos_token_id(0)
+    for name, tensor in module.state_dict().items():
+        if name == "lm_head.weight":
+            continue  # tied
+        plain = name.removeprefix("model.").removesuffix(".weight")
+        if plain.startswith("layers."):
+            _, layer, inner = plain.split(".", 2)
+            target = f"blk.{layer}.{NAMES[inner]}.weight"
+        else:
+            target = {"embed_tokens": "token_embd.weight", "norm": "output_norm.weight"}[plain]
+        values = tensor.float().numpy()
+        if "attn_q" in target or "attn_k" in target:
+            values = permuted(values, HEADS if "attn_q" in target else KEYS)
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        fits = values.ndim == 2 and values.shape[1] % 32 == 0
+        if kind is not GGMLQuantizationType.F32 and fits:
+            packed = quantize(values, kind)
+            writer.add_tensor(target, packed, raw_dtype=kind)
+        else:
+            writer.add_tensor(target, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "apart"),
+    [
+        (GGMLQuantizationType.F32, 1e-5),
+        (GGMLQuantizationType.F16, 2e-2),
+        (GGMLQuantizationType.Q8_0, 2e-1),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of the readers' own
+def test_the_model_answers_as_before_it_was_packed(tmp_path, kind, apart):
+    module = save(tmp_path / "source", "llama")
+    path = tmp_path / "tiny.gguf"
+    write(path, module, kind)
+    opened = open_model(path, "causal_lm")
+    assert opened.fresh == ()
+    ids = torch.arange(2, 14)[None]
+    with torch.no_grad():
+        difference = opened.module(ids).logits - module(ids).logits
+    assert difference.abs().max() < apart
+    card = describe(path)
+    assert card.kind == "GGUF"
+    assert card.parameters == sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_tokenizer_lies_in_the_file(tmp_path):
+    write(tmp_path / "tiny.gguf", save(tmp_path / "source", "llama"))
+    found = open_tokenizer(tmp_path / "tiny.gguf")
+    assert found.decode(found("the")["input_ids"]) == "the"
+
+
+def header(tensors=0, keys=0, version=3, rest=b""):
+    return b"GGUF" + struct.pack("<IQQ", version, tensors, keys) + rest
+
+
+def text(words):
+    return struct.pack("<Q", len(words)) + words
+
+
+TENSOR = text(b"t") + struct.pack("<IQQIQ", 2, 4, 4, 0, 0)
+KEY = {"tensors": 1, "keys": 1}
+BAD = {
+    "empty": (b"", "empty"),
+    "another file": (b"PK\3\4" + bytes(60), "not a GGUF"),
+    "old": (header(version=1), "version 1"),
+    "no tensor": (header(), "no tensor"),
+    "cut in the counts": (b"GGUF\3\0", "cut off"),
+    "many tensors": (header(tensors=2**60), "claims"),
+    "many keys": (header(tensors=1, keys=2**60), "claims"),
+    "long name": (header(tensors=1, rest=struct.pack("<Q", 2**50)), "claims a text"),
+    "long list": (
+        header(**KEY, rest=text(b"k") + struct.pack("<IIQ", 9, 4, 2**60)),
+        "claims a list",
+    ),
+    "list of lists": (header(**KEY, rest=text(b"k") + struct.pack("<IIQ", 9, 9, 1)), "a list"),
+    "unknown type": (header(**KEY, rest=text(b"k") + struct.pack("<I", 77)), "unknown type"),
+    "many dimensions": (header(tensors=1, rest=text(b"t") + struct.pack("<I", 9)), "dimensions"),
+    "unknown packing": (
+        header(tensors=1, rest=text(b"t") + struct.pack("<IQIQ", 1, 4, 999, 0)), "unknown way",
+    ),
+    "giant shape": (
+        header(tensors=1, rest=text(b"t") + struct.pack("<IQQIQ", 2, 2**50, 2**50, 0, 0)),
+        "cannot be",
+    ),
+    "no data": (header(tensors=1, rest=TENSOR), "incomplete"),
+}  # fmt: skip
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", BAD)
+def test_a_damaged_file_is_refused_at_once(tmp_path, name):
+    raw, reason = BAD[name]
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        check_gguf(path)
+    assert str(caught.value).startswith("bad.gguf: ")
+
+
+def test_a_sound_walk_lists_the_tensors(tmp_path):
+    path = tmp_path / "good.gguf"
+    raw = header(tensors=1, rest=TENSOR)
+    path.write_bytes(raw + bytes(-len(raw) % 32) + bytes(64))
+    (tensor,) = check_gguf(path)
+    assert (tensor.name, tensor.shape, tensor.kind, tensor.bytes) == ("t", (4, 4), "F32", 64)

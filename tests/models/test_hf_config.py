@@ -1,0 +1,84 @@
+"""A config that would run code, or that cannot be, is refused before anything is built of it."""
+
+import json
+
+import pytest
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.hf_config import LARGEST, check_sizes, read_config
+
+GOOD = {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 100}
+BAD = {
+    "auto_map": ({"auto_map": {"AutoModel": "theirs.Model"}}, "asks for code"),
+    "nested auto_map": ({"text_config": {"auto_map": {"A": "b"}}}, "asks for code"),
+    "remote code": ({"trust_remote_code": True}, "asks for code"),
+    "internal": ({"_attn_implementation_internal": "kernels-x/evil"}, "could load code"),
+    "kernel": ({"attn_kernel": "someone/evil"}, "could load code"),
+    "unknown kind": ({"model_type": "no_such_kind"}, "none that this transformers knows"),
+    "kind that is no word": ({"model_type": 7}, "no model_type"),
+    "giant": ({"hidden_size": 10**12}, "cannot be"),
+    "giant nested": ({"vision_config": {"width": 10**12}}, "cannot be"),
+    "too deep": ({"num_hidden_layers": 10**6}, "cannot be"),
+    "text for a number": ({"hidden_size": "32"}, "whole number"),
+    "negative": ({"num_hidden_layers": -1}, "whole number"),
+    "zero": ({"vocab_size": 0}, "whole number"),
+    "true for a number": ({"hidden_size": True}, "whole number"),
+    "quantized": ({"quantization_config": {"bits": 4}}, "quantized"),
+}
+RAW = {
+    "no JSON": b"{", "a list": b"[]", "not a number": b'{"model_type": NaN}',
+    "doubled": b'{"model_type": "llama", "model_type": "gpt2"}', "bytes": b"\xff\xfe{}",
+    "deep": b'{"a":' * 200_000 + b"1" + b"}" * 200_000, "empty": b"",
+}  # fmt: skip
+
+
+def write(folder, raw):
+    (folder / "config.json").write_bytes(
+        raw if isinstance(raw, bytes) else json.dumps(raw).encode()
+    )
+    return folder
+
+
+def test_a_sound_config_is_read(tmp_path):
+    assert read_config(write(tmp_path, GOOD)) == GOOD
+    off = {**GOOD, "trust_remote_code": False, "auto_map": None, "bos_token_id": 10**9}
+    assert read_config(write(tmp_path, off)) == off
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_refused(tmp_path, name):
+    values, reason = BAD[name]
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        read_config(write(tmp_path, {**GOOD, **values}))
+    assert str(caught.value).startswith("config.json: ")
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_a_bad_file_is_refused(tmp_path, name):
+    with pytest.raises(CheckpointError, match=r"config\.json: ") as caught:
+        read_config(write(tmp_path, RAW[name]))
+    assert len(str(caught.value)) < 250
+
+
+def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path):
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(100 * LARGEST)
+    with pytest.raises(CheckpointError, match="too many"):
+        read_config(tmp_path)
+
+
+def test_a_place_without_a_config_says_what_to_choose(tmp_path):
+    with pytest.raises(CheckpointError, match="no such folder"):
+        read_config(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        read_config(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CheckpointError, match="is a file"):
+        read_config(tmp_path / "file")
+
+
+def test_sizes_are_held_against_the_weights():
+    shapes = [(100, 32), (96, 32), (32,)]
+    check_sizes({"vocab_size": 100, "hidden_size": 32, "intermediate_size": 96}, shapes)
+    with pytest.raises(CheckpointError, match="hidden_size is 64"):
+        check_sizes({"hidden_size": 64}, [(100, 33)])

@@ -1,0 +1,222 @@
+"""A folder opens as transformers would open it, number for number, or says in words why not."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lora_lab.errors import Cancelled, CheckpointError
+from lora_lab.models.hf_folder import open_image_rules, open_model, open_tokenizer
+from tests.models.tiny import PURPOSES, save
+
+IDS = torch.arange(2, 12)[None]
+
+
+def answer(kind, module):
+    with torch.no_grad():
+        if kind == "vit":
+            images = torch.linspace(-1, 1, 192).view(1, 3, 8, 8)
+            return module(pixel_values=images).logits
+        return module(input_ids=IDS).logits
+
+
+def change(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def shards(folder, module):
+    """The weights in two shards with an index, in place of the one file."""
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(state)
+    files = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
+    for file, part in files.items():
+        save_file({name: state[name] for name in part}, folder / file, {"format": "pt"})
+    index = {"weight_map": {name: file for file, part in files.items() for name in part}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def archive(folder, module):
+    """The weights as PyTorch's archive."""
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize("layout", [None, shards, archive])
+@pytest.mark.parametrize("kind", PURPOSES)
+def test_the_model_answers_as_it_was_saved(tmp_path, kind, layout):
+    module = save(tmp_path, kind)
+    if layout is not None:
+        layout(tmp_path, module)
+    classes = () if PURPOSES[kind] == "causal_lm" else ("no", "yes")
+    opened = open_model(tmp_path, PURPOSES[kind], classes=classes)
+    assert opened.fresh == ()
+    assert torch.equal(answer(kind, opened.module), answer(kind, module))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_come_in_the_type_that_is_asked_for(tmp_path, dtype):
+    module = save(tmp_path, "llama")
+    opened = open_model(tmp_path, "causal_lm", dtype=dtype).module
+    assert {p.dtype for p in opened.parameters()} == {dtype}
+    wanted = type(module).from_pretrained(tmp_path, dtype=dtype)
+    assert torch.equal(answer("llama", opened), answer("llama", wanted))
+    assert opened.lm_head.weight is opened.model.embed_tokens.weight, "tied weights stay one"
+
+
+def test_a_head_that_is_missing_is_drawn_from_the_seed_and_named(tmp_path):
+    save(tmp_path, "bert")
+    first, again, other = (
+        open_model(tmp_path, "sequence_classification", classes=("a", "b", "c"), seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert first.fresh == ("classifier",)
+    assert any("classifier" in note for note in first.notes)
+    weights = [opened.module.classifier.weight for opened in (first, again, other)]
+    assert weights[0].shape == (3, 32)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert first.module.config.id2label == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_head_for_other_classes_is_drawn_anew(tmp_path):
+    save(tmp_path, "vit")
+    opened = open_model(tmp_path, "image_classification", classes=("a", "b", "c"))
+    assert opened.fresh == ("classifier",)
+
+
+def test_the_checkpoints_own_names_of_classes_are_told(tmp_path):
+    save(tmp_path, "bert_classifier")
+    change(tmp_path, id2label={"0": "NEGATIVE", "1": "POSITIVE"})
+    opened = open_model(tmp_path, "sequence_classification", classes=("0", "1"))
+    assert opened.fresh == ()
+    assert any("NEGATIVE, POSITIVE" in note for note in opened.notes)
+
+
+def without(folder, end):
+    path = folder / "model.safetensors"
+    state = {k: v for k, v in load_file(path).items() if not k.endswith(end)}
+    save_file(state, path, {"format": "pt"})
+
+
+MISFITS = {
+    "weights missing": (lambda f: without(f, "layers.1.mlp.up_proj.weight"), "lacks.*up_proj"),
+    "another width": (lambda f: change(f, hidden_size=36), "hidden_size is 36"),
+    "another vocabulary": (lambda f: change(f, vocab_size=300), "vocab_size is 300"),
+    "another number of heads": (lambda f: change(f, num_key_value_heads=1), "another shape"),
+    "more layers than weights": (lambda f: change(f, num_hidden_layers=3), "lacks.*layers.2"),
+    "a config that contradicts itself": (lambda f: change(f, num_attention_heads=7), "."),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "no weights"),
+    "no config": (lambda f: (f / "config.json").unlink(), "no config.json"),
+    "no folder": (lambda f: None, "no such folder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, name):
+    spoil, reason = MISFITS[name]
+    save(tmp_path, "llama")
+    spoil(tmp_path)
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        open_model(tmp_path / "nowhere" if name == "no folder" else tmp_path, "causal_lm")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_for_something_else_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    save(tmp_path, "vit")
+    monkeypatch.setattr("lora_lab.models.hf_folder.read_weights", lambda *_: pytest.fail("read"))
+    with pytest.raises(CheckpointError, match="vit model, not a language model"):
+        open_model(tmp_path, "causal_lm")
+
+
+def test_progress_is_told_and_heard(tmp_path):
+    save(tmp_path, "llama")
+    told = []
+    open_model(tmp_path, "causal_lm", report=lambda what, share: told.append((what, share)))
+    shares = [share for what, share in told if what.startswith("Reading")]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+    def give_up(what, share):
+        if share > 0.1:
+            raise Cancelled("called off")
+
+    with pytest.raises(Cancelled):
+        open_model(tmp_path, "causal_lm", report=give_up)
+
+
+def test_generation_ends_where_the_folder_says(tmp_path):
+    save(tmp_path, "llama")
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [7, 9]}')
+    assert open_model(tmp_path, "causal_lm").module.generation_config.eos_token_id == [7, 9]
+
+
+def test_the_tokenizer_comes_with_its_template(tmp_path):
+    save(tmp_path, "llama", chat=True)
+    found = open_tokenizer(tmp_path)
+    assert found.eos_token == "<|end|>"
+    assert found.chat_template
+    assert found.decode(found("a bad film")["input_ids"]) == "a bad film"
+
+
+def _remove_tokenizer(folder):
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+
+
+TOKENIZERS = {
+    "missing": (_remove_tokenizer, "has no tokenizer"),
+    "broken": (lambda f: (f / "tokenizer.json").write_text("{"), "cannot be read"),
+    "code": (
+        lambda f: (f / "tokenizer_config.json").write_text(
+            '{"auto_map": {"AutoTokenizer": "x.Y"}}'
+        ),
+        "asks for code",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_tokenizer_that_cannot_be_had_is_an_error(tmp_path, name):
+    spoil, reason = TOKENIZERS[name]
+    save(tmp_path, "llama")
+    spoil(tmp_path)
+    with pytest.raises(CheckpointError, match=reason):
+        open_tokenizer(tmp_path)
+
+
+RULES = {
+    "config alone": (None, (8, 8), (0.5, 0.5, 0.5)),
+    "height and width": (
+        {"size": {"height": 6, "width": 4}, "image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]},
+        (6, 4), (0.1, 0.2, 0.3),
+    ),
+    "shortest edge, then cropped": (
+        {"size": {"shortest_edge": 10}, "do_center_crop": True,
+         "crop_size": {"height": 8, "width": 8}},
+        (8, 8), (0.5, 0.5, 0.5),
+    ),
+    "one number": ({"size": 12}, (12, 12), (0.5, 0.5, 0.5)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_vision_model_says_which_images_it_wants(tmp_path, name):
+    said, size, mean = RULES[name]
+    save(tmp_path, "vit")
+    if said is not None:
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    found = open_image_rules(tmp_path)
+    assert (found.size, found.channels, found.mean) == (size, 3, mean)
+
+
+@pytest.mark.parametrize(
+    "said", [{"size": "large"}, {"size": 10**9}, {"image_std": [0, 1, 1]}, {"image_mean": [1]}]
+)
+def test_rules_that_cannot_be_are_refused(tmp_path, said):
+    save(tmp_path, "vit")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="which images"):
+        open_image_rules(tmp_path)

@@ -1,0 +1,217 @@
+"""Language models learn what transformers computes: loss, parts, packing, evaluation, answers."""
+
+import json
+from itertools import islice
+
+import pytest
+import torch
+import torch.nn.functional as F
+from peft import PeftModel
+
+from lora_lab.config import changed
+from lora_lab.errors import ConfigError
+from lora_lab.presets import starting_config
+from lora_lab.records import DataRecord, EvalRecord, GeneratedRecord, LoadedRecord, StepRecord
+from lora_lab.tasks.causal_lm import CausalLmTask
+from lora_lab.training.commands import Export, Generate
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.run import run
+from tests.models.tiny import save
+
+WORDS = tuple("the film is good and the sound is clear but the end is bad".split())  # noqa: SIM905
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {"prompt": " ".join(WORDS[i % 3 : 4 + i % 7]), "completion": f" {WORDS[i % 4]}"}
+        for i in range(40)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+def config_of(folder, data, **settings):
+    base = {
+        "batch_size": 8, "accumulation": 1, "validation": 0.2, "eval_steps": 0, "max_steps": 12,
+        "warmup_steps": 0, "schedule": "constant", "hyper": {"learning_rate": 1e-2},
+    }  # fmt: skip
+    return starting_config("causal_lm", model=str(folder), data=data, **{**base, **settings})
+
+
+def opened(folder, data, **settings):
+    task = CausalLmTask.open(config_of(folder, data, **settings))
+    return task, task.base_model()
+
+
+def reference(task, model, rows, source=None):
+    """transformers' own loss over the supervised tokens of these examples, each row by itself."""
+    total, count = 0.0, 0
+    for row in rows:
+        example = (source or task.train)[row]
+        ids = torch.tensor(example.ids, dtype=torch.int64)[None]
+        logits = model(input_ids=ids).logits[0, :-1]
+        asked = torch.tensor(example.supervised[1:])
+        losses = F.cross_entropy(logits, ids[0, 1:], reduction="none")
+        total, count = total + losses[asked].sum(), count + int(asked.sum())
+    return total / count
+
+
+@pytest.mark.parametrize("batching", ["bucketed", "packed", "shuffled"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_the_loss_is_that_of_each_row_alone(tmp_path, data, kind, batching):
+    save(tmp_path / kind, kind)
+    task, model = opened(tmp_path / kind, data, batching=batching)
+    for batch in islice(task.batches(8, 0), 3):
+        rows = [i for row in batch for i in row]
+        ((part, share),) = task.parts(batch, 1)
+        assert share == pytest.approx(1)
+        wanted = reference(task, model, rows)
+        torch.testing.assert_close(task.loss(model, part), wanted, rtol=1e-5, atol=1e-6)
+        if batching == "packed":
+            assert max(map(len, batch)) > 1, "rows stand end to end"
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_parts_make_up_the_whole(tmp_path, data, kind):
+    save(tmp_path / kind, kind)
+    task, model = opened(tmp_path / kind, data)
+    batch = next(task.batches(8, 0))
+    parts = task.parts(batch, 4)
+    assert len(parts) > 1
+    assert sum(share for _, share in parts) == pytest.approx(1)
+    weight = next(model.parameters())
+
+    def gradient(loss):
+        return torch.autograd.grad(loss, weight)[0]
+
+    pieces = sum(share * task.loss(model, part) for part, share in parts)
+    whole = reference(task, model, [row for (row,) in batch])
+    torch.testing.assert_close(pieces, whole, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient(pieces), gradient(whole), rtol=1e-4, atol=1e-6)
+    largest = task.heaviest(8, 4).ids.numel()
+    assert largest <= -(-8 * int(task._lengths.max()) // 4) or len(task.heaviest(8, 4).ids) == 1
+
+
+def test_an_evaluation_is_the_mean_over_held_out_tokens(tmp_path, data, monkeypatch):
+    save(tmp_path / "m", "llama")
+    task, model = opened(tmp_path / "m", data)
+    monkeypatch.setattr("lora_lab.tasks.causal_lm.EVAL_TOKENS", 40)
+    with torch.no_grad():
+        found = task.evaluate(model)
+        wanted = reference(task, model, range(len(task.held_out)), task.held_out)
+    assert found.loss == pytest.approx(float(wanted), rel=1e-5)
+    assert task.evaluate(model, given_up=lambda: True) is None
+
+
+def test_adapters_above_leave_the_layers_below_alone(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    targets = [f"model.layers.1.mlp.{n}_proj" for n in ("up", "down")]
+    experiment = Experiment(config_of(tmp_path / "m", data, targets=targets))
+    tracked = {}
+    for number, layer in enumerate(experiment.model.model.layers):
+        layer.register_forward_hook(
+            lambda _, __, out, n=number: tracked.update({n: out.requires_grad})
+        )
+    part = experiment.task.parts(next(experiment.task.batches(8, 0)), 1)[0][0]
+    experiment.task.loss(experiment.model, part).backward()
+    assert tracked == {0: False, 1: True}, "nothing below the adapters is kept for a backward"
+
+
+def test_checkpointing_changes_no_gradient(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    found = []
+    for on in (False, True):
+        experiment = Experiment(config_of(tmp_path / "m", data, checkpointing=on))
+        experiment.model.train()
+        for layer in experiment.layers.values():
+            torch.nn.init.normal_(layer.lora_B, std=0.1, generator=torch.Generator().manual_seed(0))
+        part = experiment.task.parts(next(experiment.task.batches(8, 0)), 1)[0][0]
+        experiment.task.loss(experiment.model, part).backward()
+        found.append([layer.lora_A.grad.clone() for layer in experiment.layers.values()])
+    for plain, twice in zip(*found, strict=True):
+        assert plain.abs().max() > 0
+        torch.testing.assert_close(plain, twice)
+
+
+def records(config, *commands, tmp_path):
+    controls = Controls(config.hyper)
+    seen = []
+    for record in run(config, controls, folder=tmp_path / "run"):
+        if isinstance(record, StepRecord) and record.step == config.max_steps:
+            for command in commands:
+                controls.request(command)
+        seen.append(record)
+    return seen
+
+
+def kept(seen, kind):
+    return [record for record in seen if isinstance(record, kind)]
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # peft asks by its old name
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_run_learns_answers_and_exports_what_peft_loads(tmp_path, data, kind):
+    module = save(tmp_path / kind, kind)
+    config = config_of(tmp_path / kind, data, max_steps=40, hyper={"learning_rate": 5e-2})
+    out = tmp_path / "adapter"
+    seen = records(config, Generate(("the film",), 4), Export(str(out)), tmp_path=tmp_path)
+    (loaded,), (table,) = kept(seen, LoadedRecord), kept(seen, DataRecord)
+    assert loaded.generates
+    assert len(loaded.prompts) == 3
+    assert (table.train_rows, table.validation_rows, table.form) == (32, 8, "prompt + completion")
+    losses = [record.loss for record in kept(seen, StepRecord)]
+    assert losses[-1] < losses[0] - 0.3  # a frozen head of small weights allows for little more
+    evaluations = kept(seen, EvalRecord)
+    assert evaluations[-1].loss < evaluations[0].loss
+    (said,) = kept(seen, GeneratedRecord)
+    ids = torch.tensor([CausalLmTask.open(config).tokenizer("the film")["input_ids"]])
+    how = {"max_new_tokens": 4, "do_sample": False, "attention_mask": torch.ones_like(ids)}
+    words = CausalLmTask.open(config).tokenizer
+    plain = module.generate(ids, **how)[0, ids.shape[1] :]
+    assert said.off == words.decode(plain, skip_special_tokens=True)
+    tuned = PeftModel.from_pretrained(module, out).eval()
+    answered = tuned.generate(input_ids=ids, **how)[0, ids.shape[1] :]
+    assert said.on == words.decode(answered, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_bases_train_adapters_in_float32(tmp_path, data, dtype):
+    save(tmp_path / "m", "llama")
+    experiment = Experiment(config_of(tmp_path / "m", data, dtype=dtype))
+    assert next(experiment.model.parameters()).dtype == getattr(torch, dtype)
+    assert {layer.lora_A.dtype for layer in experiment.layers.values()} == {torch.float32}
+    angles = experiment.model.model.rotary_emb.inv_freq
+    assert angles.dtype == torch.float32, "angles of positions are not rounded"
+    config = config_of(tmp_path / "m", data, dtype=dtype, max_steps=20)
+    losses = [r.loss for r in kept(records(config, tmp_path=tmp_path), StepRecord)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"model": None}, "Choose a model"),
+        ({"data": None}, "Choose data"),
+        ({"digits": (1,)}, "Classes are chosen"),
+    ],
+)
+def test_what_is_missing_is_asked_for(tmp_path, data, settings, reason):
+    save(tmp_path / "m", "llama")
+    with pytest.raises(ConfigError, match=reason):
+        CausalLmTask.open(changed(config_of(tmp_path / "m", data), **settings))
+
+
+def test_a_chat_model_is_asked_as_a_user_would(tmp_path):
+    save(tmp_path / "m", "llama", chat=True)
+    turns = [{"role": "user", "content": "is it good?"}, {"role": "assistant", "content": "yes"}]
+    path = tmp_path / "chat.jsonl"
+    path.write_text("\n".join(json.dumps({"messages": turns}) for _ in range(6)))
+    task, _ = opened(tmp_path / "m", str(path))
+    wanted = task.tokenizer("<|user|>ho<|end|><|assistant|>")["input_ids"]
+    assert task._prompt_ids("ho") == wanted
+    first = task.prompts()[0]
+    assert first == "<|user|>is it good?<|end|><|assistant|>"
+    assert task._prompt_ids(first) == task.tokenizer(first)["input_ids"]

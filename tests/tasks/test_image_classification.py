@@ -1,0 +1,132 @@
+"""Images in folders are learned by a ViT, by a convolutional net, by an MLP, and by a factory's."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from lora_lab.errors import CheckpointError, DataError
+from lora_lab.presets import starting_config
+from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
+from lora_lab.tasks.image_classification import ImageClassificationTask
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+from tests.models.tiny import save
+
+
+@pytest.fixture
+def data(tmp_path):
+    random = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("light", 140)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(24):
+            pixels = random.integers(low, low + 110, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{i}.png")
+    return str(tmp_path / "images")
+
+
+def mlp(path):
+    net = nn.Sequential(nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 2))
+    save_file(net.state_dict(), path)
+
+
+def cnn(path):
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 2)
+    )
+    torch.save(net.state_dict(), path)
+
+
+BASES = {
+    "vit": lambda folder: save(folder / "vit", "vit") and folder / "vit",
+    "mlp.safetensors": lambda folder: mlp(folder / "mlp.safetensors"),
+    "cnn.pt": lambda folder: cnn(folder / "cnn.pt"),
+}
+
+
+def config_of(model, data, **settings):
+    base = {
+        "batch_size": 8,
+        "validation": 0.25,
+        "max_steps": 25,
+        "hyper": {"rank": 2, "learning_rate": 1e-2},
+    }
+    return starting_config(
+        "image_classification", model=str(model), data=data, **{**base, **settings}
+    )
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_run_tells_light_from_dark(tmp_path, data, name):
+    torch.manual_seed(0)
+    BASES[name](tmp_path)
+    config = config_of(tmp_path / name, data)
+    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    (table,) = [r for r in seen if isinstance(r, DataRecord)]
+    assert (table.classes, table.class_counts, table.validation_counts) == (
+        ("dark", "light"), (18, 18), (6, 6),
+    )  # fmt: skip
+    assert table.rows[0].image.shape == (8, 8, 3)
+    assert [row.label for row in table.rows[:4]] == ["dark", "light"] * 2
+    evaluations = [r for r in seen if isinstance(r, EvalRecord) and r.enabled]
+    assert evaluations[-1].accuracy == 1.0
+    assert evaluations[-1].confusion == ((6, 0), (0, 6))
+    losses = [r.loss for r in seen if isinstance(r, StepRecord)]
+    assert losses[-1] < losses[0]
+    (loaded,) = [r for r in seen if isinstance(r, LoadedRecord)]
+    assert (name == "cnn.pt") == any("was read as" in note for note in loaded.notes)
+
+
+def test_inputs_are_as_the_model_says(tmp_path, data):
+    save(tmp_path / "vit", "vit")
+    task = ImageClassificationTask.open(config_of(tmp_path / "vit", data))
+    task.to(torch.device("cpu"), torch.float32)
+    images, labels = next(task.batches(8, 0))
+    assert images.shape == (8, 3, 8, 8)
+    assert labels.shape == (8,)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    every = task._inputs(task.images)
+    wanted = (task.images.permute(0, 3, 1, 2).double() / 255 - 0.5) / 0.5
+    torch.testing.assert_close(every.double(), wanted, rtol=0, atol=1e-6)
+
+
+CODE = """
+from torch import nn
+def make():
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Tanh(), nn.Linear(4, 2))
+"""
+
+
+def test_a_factorys_net_is_trained(tmp_path, data, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_net_of_this_test.py").write_text(CODE)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Tanh(), nn.Linear(4, 2))
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    config = config_of(tmp_path / "net.pt", data, factory="a_net_of_this_test:make", max_steps=40)
+    try:
+        seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    finally:
+        sys.modules.pop("a_net_of_this_test", None)
+    assert [r for r in seen if isinstance(r, EvalRecord)][-1].accuracy > 0.9
+
+
+def test_what_does_not_fit_is_said(tmp_path, data):
+    net = nn.Sequential(nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 5))
+    save_file(net.state_dict(), tmp_path / "five.safetensors")
+    task = ImageClassificationTask.open(config_of(tmp_path / "five.safetensors", data))
+    with pytest.raises(CheckpointError, match=r"five\.safetensors.*2 classes"):
+        task.base_model()
+    net = nn.Sequential(nn.Linear(191, 16), nn.ReLU(), nn.Linear(16, 2))
+    save_file(net.state_dict(), tmp_path / "odd.safetensors")
+    with pytest.raises(CheckpointError, match="191 inputs are no square image"):
+        ImageClassificationTask.open(config_of(tmp_path / "odd.safetensors", data))
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "one" / "only" / "1.png")
+    save(tmp_path / "vit", "vit")
+    with pytest.raises(DataError, match="one class"):
+        ImageClassificationTask.open(config_of(tmp_path / "vit", str(tmp_path / "one")))
