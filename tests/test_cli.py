@@ -124,7 +124,7 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
         (["train", "--preset", "digits", "--out", __file__], "is a file"),
         (["inspect", "/nowhere"], "/nowhere"),
-        (["inspect", __file__], "is a file"),
+        (["inspect", __file__], "neither safetensors nor"),
         (["export", "/nowhere", "--out", "/nowhere/adapter"], "/nowhere"),
     ],
 )
@@ -261,3 +261,76 @@ def test_without_a_display_one_line_names_the_headless_verbs():
     assert len(done.stderr.strip().splitlines()) == 1
     assert "No display" in done.stderr
     assert "lora-lab train" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    """A tiny language model and rows for it."""
+    from tests.models.tiny import save
+
+    folder = tmp_path_factory.mktemp("model")
+    save(folder, "llama")
+    data = folder.parent / "rows.jsonl"
+    rows = [
+        {"prompt": "the film is", "completion": " good" if i % 2 else " bad"} for i in range(30)
+    ]
+    data.write_text("\n".join(map(json.dumps, rows)))
+    return folder, data
+
+
+def test_a_model_of_ones_own_is_trained_and_exported(llama, tmp_path):
+    folder, data = llama
+    done = verb("train", "--task", "causal-lm", "--model", folder, "--data", data, "--rank", 2,
+                "--targets", "q_proj,v_proj", "--steps", 5, "--batch-size", 4, "--max-length", 16,
+                "--column", "prompt=prompt", "--validation", 0.2, "--out", tmp_path / "run",
+                "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["steps"] == 5
+    assert len(facts["singular_values"]) == 4
+    assert facts["adapter_on"]["loss"] < facts["adapter_off"]["loss"]
+    done = verb("export", tmp_path / "run", "--out", tmp_path / "adapter")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+
+def test_a_model_is_inspected(llama):
+    folder, _ = llama
+    done = verb("inspect", folder)
+    assert done.exit_code == 0, done.output
+    assert "--task causal-lm" in done.stdout
+    assert "model.layers.1.mlp.up_proj.weight" in done.stdout
+    name = "model.layers.0.mlp.up_proj.weight"
+    done = verb("inspect", folder / "model.safetensors", "--sigma", name, "--json")
+    facts = json.loads(done.stdout)
+    assert facts["parameters"] == sum(_product(t["shape"]) for t in facts["tensors"])
+    assert len(facts["singular_values"][name]) == 32
+
+
+def _product(shape):
+    found = 1
+    for size in shape:
+        found *= size
+    return found
+
+
+OWN = {
+    "no model": (["--task", "causal-lm", "--data", "rows.jsonl"], "Choose a model"),
+    "no data": (["--task", "causal-lm", "--model", "m"], "Choose data"),
+    "both": (["--task", "causal-lm", "--preset", "digits"], "not both"),
+    "no such task": (["--task", "poetry"], "no task 'poetry'"),
+    "nothing": ([], "Say what to train"),
+    "no such folder": (
+        ["--task", "causal-lm", "--model", "nowhere", "--data", "x"], "no such folder",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_missing_is_said_in_a_line(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, reason = OWN[name]
+    done = verb("train", *arguments)
+    assert done.exit_code == 1
+    assert reason in done.stderr
+    assert "\n" not in done.stderr.strip()

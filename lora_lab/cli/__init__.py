@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lora_lab import __version__
 from lora_lab.cli.console import out, plain_errors
+from lora_lab.cli.inspect import inspect
 from lora_lab.cli.train import train
-from lora_lab.errors import LabError
 
 app = typer.Typer(
     name="lora-lab",
@@ -78,38 +76,7 @@ def export(
             out.print(note)
 
 
-@app.command()
-def inspect(
-    path: Annotated[Path, typer.Argument(help="Adapter folder or run folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
-    """Show an adapter layer by layer: shape, rank, α, scaling, norm, singular values."""
-    with plain_errors():
-        from lora_lab.analysis.inspect import inspect_adapter
-        from lora_lab.formats import FORMATS
-
-        if path.is_file():
-            raise LabError(f"{path} is a file. Name the folder of an adapter or of a run.")
-        is_run = not (path / "adapter_config.json").exists() and (path / "config.json").exists()
-        adapter = path / "adapter" if is_run else path
-        rows = inspect_adapter(FORMATS["peft"].load(adapter))
-        if as_json:
-            print(json.dumps({"path": str(path), "format": "peft", "layers": rows}))
-            return
-        table = Table("layer", "shape", "r", "α", "s", "‖ΔW‖", "rank", "stable", "effective", "σ")
-        for row in rows:
-            sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
-            table.add_row(
-                escape(row["name"]), "×".join(map(str, row["shape"])), str(row["rank"]),
-                f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
-                str(row["numerical_rank"]), _measure(row["stable_rank"]),
-                _measure(row["effective_rank"]), sigma + (" …" if row["rank"] > 4 else ""),
-            )  # fmt: skip
-        out.print(table)
-
-
-def _measure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+app.command()(inspect)
 
 
 @app.command()

@@ -284,7 +284,7 @@ class MainWindow(QMainWindow):
         commands.follow(ready, begun, sessions.running, state in ENDED)
         known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
-        commands.open.setEnabled(known)
+        commands.open.setEnabled(not self.sessions.leaving)
         own = known and self.setup_dock.config.task in STARTS
         commands.open_base.setEnabled(known and not own)
         self.host.setEnabled(not self.sessions.leaving)

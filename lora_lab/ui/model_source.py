@@ -131,15 +131,16 @@ class ModelSource(QTabWidget):
 
             return str(download(name, report))
 
-        self._download = self._start(work, self._on_fetched, self._on_refused)
-        self._download.told.connect(self._on_told)
+        self._download = self._start(work, self._on_fetched, self._on_refused, self._on_told)
         self.bar.setRange(0, 0)
         self.bar.show()
         self.cancel_button.show()
         self.fetch_button.setEnabled(False)
 
-    def _start(self, work: Any, done: Any, failed: Any) -> Background:
+    def _start(self, work: Any, done: Any, failed: Any, told: Any = None) -> Background:
         made = Background(work, self)
+        if told is not None:
+            made.told.connect(told)
         made.done.connect(done)
         made.failed.connect(failed)
         self._running = [other for other in self._running if not other.join(0)] + [made]
