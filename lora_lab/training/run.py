@@ -53,6 +53,7 @@ def run(
             yield experiment.task.data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
+        report("Measuring the untrained model", -1)
         for record in train(experiment, controls, linger=linger, folder=lambda: journal.folder):
             yield from journal.note(record)
             yield record

@@ -13,6 +13,7 @@ import argparse
 import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def lab(arguments: argparse.Namespace) -> tuple[float, float]:
     config = config_of(arguments)
     accuracy = seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for record in run(config, Controls(config.hyper), folder=folder + "/run"):
+        for record in run(config, Controls(config.hyper), folder=Path(folder) / "run"):
             if isinstance(record, EvalRecord) and record.enabled:
                 accuracy = record.accuracy or 0.0
             elif isinstance(record, StepRecord):
