@@ -44,6 +44,17 @@ def write_file(path: Path, data: bytes) -> None:
     _sync_directory(path.parent)
 
 
+def replace_file(temporary: Path, target: Path) -> None:
+    """Let the finished file `temporary`, on the same disk, take the place of `target`.
+
+    Raises `OSError`; the old file then still stands.
+    """
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+    _sync_directory(target.parent)
+
+
 @contextmanager
 def temporary_folder(beside: Path) -> Iterator[Path]:
     """A new empty folder in the same directory as `beside`, gone afterwards unless it was renamed.

@@ -247,6 +247,7 @@ class ExportReport:
     bytes: int
     sha256: str
     notes: tuple[str, ...] = ()
+    base_fingerprint: str = ""  # of the base that the adapter was trained on
 
     @property
     def largest_error(self) -> float:

@@ -25,7 +25,18 @@ PLAIN = {
     "allocator",
     "progress",
 }
-ENGINE = {"training", "runs", "formats", "models", "data", "tasks", "adapters", "analysis", *PLAIN}
+ENGINE = {
+    "training",
+    "runs",
+    "workshop",
+    "formats",
+    "models",
+    "data",
+    "tasks",
+    "adapters",
+    "analysis",
+    *PLAIN,
+}
 
 # A room, and what it may import besides itself. "a.b" stands for that file of room a alone.
 ALLOWED = {
@@ -43,8 +54,18 @@ ALLOWED = {
     "models": {"errors", "paths", "config", "progress"},
     "data": {"records", "config", "errors", "progress"},
     "tasks": {"models", "data", "records", "paths", "config", "errors", "progress"},
-    "formats": {"adapters.weights", "records", "errors", "atomic"},
+    "formats": {"adapters.weights", "models", "records", "errors", "atomic"},
     "runs": {"adapters.weights", "config", "records", "errors", "paths", "atomic"},
+    "workshop": {
+        "adapters.weights",
+        "analysis",
+        "formats",
+        "models",
+        "errors",
+        "atomic",
+        "progress",
+        "records",
+    },
     "training": ENGINE - {"presets"},
     "cli": {*ENGINE, "ui"},
     "ui": ENGINE,

@@ -9,43 +9,62 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.formats import peft
+from lora_lab.formats import diffusers, gguf_adapter, kohya, peft, portable
+from lora_lab.formats.container import count_tensors
+from lora_lab.formats.found import Found
+from lora_lab.formats.gguf_reread import reread as gguf_reread
+from lora_lab.formats.one_file_reread import reread_diffusers, reread_kohya
 from lora_lab.formats.peft_reread import reread as peft_reread
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of adapter folder.
+    """One kind of adapter folder, or of one file.
 
-    `save` writes into a folder and returns notes; `load` reads strictly; `reread` yields
-    (layer, s·B·A, DoRA's magnitude or None) in float64 by a way that shares nothing with `save`, to
-    prove a written file; a tensor that is trained whole comes by its own name. `limits` are
-    sentences on what the programs that read the format would compute otherwise, whatever the file
-    says: such an adapter is saved for us but not exported.
-    `files` are the names that belong to the format: a folder that holds anything else is never
-    overwritten. The first of them holds the tensors.
+    `save` writes into a folder and returns notes on what it baked in; `reread` yields every layer
+    as the target computes with it, by a way that shares nothing with `save`, to prove a written
+    file. `limits` are sentences on what the programs that read the format would compute otherwise,
+    whatever the file says: such an adapter is not exported. `files` are the names that belong to
+    the format: a folder that holds anything else is never overwritten. The first of them holds the
+    tensors; of a `single` format it is all there is, and the target is a file of any name.
     """
 
     name: str
     title: str
     files: tuple[str, ...]
     save: Callable[[AdapterWeights, Path], tuple[str, ...]]
-    load: Callable[[Path], AdapterWeights]
-    reread: Callable[[Path], Iterator[tuple[str, np.ndarray, np.ndarray | None]]]
+    reread: Callable[[Path, AdapterWeights], Iterator[Found]]
     limits: Callable[[AdapterWeights], tuple[str, ...]] = lambda weights: ()
+    single: bool = False
+    suffix: str = ""  # of a file
+    load: Callable[[Path], AdapterWeights] = peft.load
+    count: Callable[[Path], int] = count_tensors
+    used_by: str = ""  # programs, for people
 
+
+PEFT_FILES = (peft.TENSORS, peft.CONFIG)
 
 FORMATS: dict[str, Format] = {
     "peft": Format(
-        "peft",
-        "PEFT folder (Hugging Face)",
-        (peft.TENSORS, peft.CONFIG),
-        peft.save,
-        peft.load,
-        peft_reread,
-        peft.limits,
+        "peft", "PEFT folder (Hugging Face)", PEFT_FILES, peft.save, peft_reread, peft.limits,
+        used_by="PEFT, transformers",
     ),
-}
+    "peft-portable": Format(
+        "peft-portable", "PEFT folder, portable", PEFT_FILES, portable.save, peft_reread,
+        portable.limits, used_by="PEFT, vLLM, llama.cpp's converter",
+    ),
+    "kohya": Format(
+        "kohya", "kohya file", (kohya.FILE,), kohya.save, reread_kohya, kohya.limits, single=True,
+        suffix=".safetensors", load=kohya.load, used_by="ComfyUI, A1111, sd-scripts",
+    ),
+    "diffusers": Format(
+        "diffusers", "diffusers folder", (diffusers.FILE,), diffusers.save, reread_diffusers,
+        diffusers.limits, load=diffusers.load, used_by="diffusers",
+    ),
+    "gguf": Format(
+        "gguf", "GGUF file", (gguf_adapter.FILE,), gguf_adapter.save, gguf_reread,
+        gguf_adapter.limits, single=True, suffix=".gguf", load=gguf_adapter.load,
+        count=gguf_adapter.count_tensors, used_by="llama.cpp, Ollama",
+    ),
+}  # fmt: skip

@@ -97,6 +97,11 @@ def read_container(path: Path) -> Container:
     return Container(path, data, entries, metadata)
 
 
+def count_tensors(path: Path) -> int:
+    """How many tensors a safetensors file holds."""
+    return len(read_container(path).entries)
+
+
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
     """The bytes of a regular file; raises `AdapterError` where there is none or it is too long."""
     try:

@@ -14,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
 
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import READABLE, Container, parse_json, read_container, show
+from lora_lab.formats.factor_file import read_archive
+from lora_lab.formats.factor_file import tensors_of as tensors_in
 from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
 from lora_lab.formats.peft_patterns import ends_in
 from lora_lab.formats.peft_tensors import (
@@ -109,16 +110,12 @@ def load(path: Path) -> AdapterWeights:
     """
     folder = _folder(path)
     config = read_config(folder / CONFIG)
-    container = read_container(folder / TENSORS)
+    container, tensors = _opened(folder)
     whole = _whole(config, container)
     parts = _parts(config, container, {f"{PREFIX}{key}" for keys in whole.values() for key in keys})
     _check_targets(config, container, list(parts))
     kinds = _kinds(config, container, parts)
     windows = _windows(container, kinds)
-    try:
-        tensors = safetensors.torch.load(container.data)
-    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise AdapterError(f"{container.path}: cannot be read: {error}") from error
     notes = list(config.notes)
     layers = []
     for name in sorted(parts, key=_natural):
@@ -168,21 +165,19 @@ def _check_writable(weights: AdapterWeights) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The adapter folder that `path` means; refuses pickles by name."""
-    if path.suffix in (".bin", ".pt", ".pth", ".ckpt"):
-        raise AdapterError(
-            f"{path}: a pickle can run code when it is opened, so it is not read; save the adapter "
-            "as safetensors"
-        )
-    folder = path.parent if path.name in (CONFIG, TENSORS) else path
+    """The adapter folder that `path` means."""
+    folder = path.parent if path.name in (CONFIG, TENSORS, PICKLE) else path
     if not folder.is_dir():
         raise AdapterError(f"{path}: there is no such adapter folder")
-    if not (folder / TENSORS).exists() and (folder / PICKLE).exists():
-        raise AdapterError(
-            f"{folder / PICKLE}: a pickle can run code when it is opened, so it is not read; save "
-            "the adapter again with PEFT's save_pretrained(..., safe_serialization=True)"
-        )
     return folder
+
+
+def _opened(folder: Path) -> tuple[Container, Tensors]:
+    """The table of contents and the tensors; an old .bin is read as tensors only."""
+    if not (folder / TENSORS).exists() and (folder / PICKLE).exists():
+        return read_archive(folder / PICKLE)
+    container = read_container(folder / TENSORS)
+    return container, tensors_in(container)
 
 
 def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:

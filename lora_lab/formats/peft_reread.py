@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import Container, read_container, show
+from lora_lab.formats.found import Found
 
 START = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_embedding_A)")
 
 
-def reread(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
-    """(layer, s·B·A (out × in), DoRA's magnitude (out) or None) in float64, layer by layer.
+def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Found]:
+    """Every layer as PEFT multiplies it; what modules_to_save names by its tensors' own names.
 
-    What modules_to_save names comes by its tensors' own names, with no magnitude.
-
-    One at a time, since a large model's ΔW do not fit into memory together. Raises `AdapterError`
-    where PEFT would leave something out.
+    `weights` is not asked: the folder says all. Raises `AdapterError` where PEFT would leave
+    something out.
     """
     settings = path / "adapter_config.json"
     config = json.loads(settings.read_text("utf-8"))
@@ -58,49 +58,48 @@ def reread(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
         a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
         if a.shape[0] != rank:
             raise AdapterError(f"{container.path}: {show(name)} does not have rank {rank}")
-        delta = _embedding(a, b) if first == "lora_embedding_A" else _product(container, name, a, b)
-        delta *= alpha / rank**0.5 if config["use_rslora"] else alpha / rank
+        beside = (1,) * (a.ndim - 2)  # the dimensions of a position
+        if first == "lora_A.weight":  # the rows of an embedding's A (r, tokens) are looked up
+            b, a = _product(container, name, a, b)
+        b = b * (alpha / rank**0.5 if config["use_rslora"] else alpha / rank)
         magnitude = None
         if config["use_dora"]:
             m = take(f"base_model.model.{name}.lora_magnitude_vector")
-            beside = (1,) * (a.ndim - 2)  # m multiplies an output, so its shape has to fit one
+            # m multiplies an output, so its shape has to fit one
             if m.shape != ((1, b.shape[0], *beside) if beside else (b.shape[0],)):
                 raise AdapterError(f"{container.path}: the magnitude of {show(name)} does not fit")
             magnitude = m.ravel()
-        yield name, delta, magnitude
+        yield Found(name, b, a, magnitude)
     for key in sorted(left):
         name = key.removeprefix("base_model.model.")
         saved = config.get("modules_to_save") or ()
         if key != name and any(f".{module}." in f".{name}" for module in saved):
-            yield name, take(key), None
+            yield Found(name, take(key))
     if left:
         raise AdapterError(f"{container.path}: PEFT would not read {show(min(left))}")
 
 
-def _embedding(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The rows of A (r, tokens) are looked up by token and carried by B (dim, r)."""
-    return np.einsum("dr,rv->dv", b, a)
-
-
-def _product(container: Container, name: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What B∘A does to an input: B (out, r/groups, 1, …) takes the rows of A in groups.
+def _product(
+    container: Container, name: str, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What B∘A does to an input, as two matrices: B (out, r/groups, 1, …) takes A's rows in groups.
 
     A (r, c, *kernel) reads every channel, so the whole has c·kernel columns. Of a grouped weight
     there are only those of an output's own group; the others have to be zero.
     """
-    out, share = b.shape[:2]
-    if b.ndim != a.ndim or b.size != out * share or a.shape[0] % share:
+    (out, share), rank = b.shape[:2], a.shape[0]
+    if b.ndim != a.ndim or b.size != out * share or rank % share:
         raise AdapterError(f"{container.path}: the factors of {show(name)} do not fit")
-    if (groups := a.shape[0] // share) == 1:
-        return b.reshape(out, share) @ a.reshape(share, -1)
+    if (groups := rank // share) == 1:
+        return b.reshape(out, share), a.reshape(share, -1)
     outputs, channels = out // groups, a.shape[1] // groups
-    delta = np.empty((out, channels * a[0, 0].size))
+    left = np.zeros((out, rank))
+    right = np.empty((rank, channels * a[0, 0].size))
     for i in range(groups):
-        ours = slice(i * outputs, (i + 1) * outputs)
-        low = a[i * share : (i + 1) * share]  # (r/groups, c, *kernel)
-        whole = np.tensordot(b[ours].reshape(outputs, share), low, 1)  # (out/groups, c, *kernel)
-        own = whole[:, i * channels : (i + 1) * channels]
-        if np.count_nonzero(whole) != np.count_nonzero(own):
+        ours, low = slice(i * outputs, (i + 1) * outputs), slice(i * share, (i + 1) * share)
+        own = a[low, i * channels : (i + 1) * channels]
+        if np.count_nonzero(a[low]) != np.count_nonzero(own):
             raise AdapterError(f"{container.path}: {show(name)} reads channels of other groups")
-        delta[ours] = own.reshape(outputs, -1)
-    return delta
+        left[ours, low] = b[ours].reshape(outputs, share)
+        right[low] = own.reshape(share, -1)
+    return left, right

@@ -15,12 +15,13 @@ import torch
 from safetensors import SafetensorError
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.atomic import replace_folder, restore_folder, temporary_folder
+from lora_lab.atomic import replace_file, replace_folder, restore_folder, temporary_folder
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.formats import FORMATS, Format
-from lora_lab.formats.container import read_container
+from lora_lab.formats.found import Found
 from lora_lab.records import ExportReport, LayerCheck
 
+CHUNK = 2**20  # bytes that are hashed at a time
 TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's magnitude
 # Of s·‖B‖·‖A‖. Less is rounding: factors that cancel, as PiSSA's before a step, leave it.
 CANCELLED = 1e-12
@@ -42,7 +43,7 @@ ADVICE = {
 def export(
     weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
 ) -> ExportReport:
-    """Write `weights` to the folder `target`, prove the file, and report what was measured.
+    """Write `weights` to the folder or file `target`, prove it, and report what was measured.
 
     Refuses adapters that are empty, untrained (ΔW = 0 in every layer) or not finite, and a target
     that exists, unless `overwrite` is set and nothing but an adapter of this format is in it; an
@@ -59,13 +60,18 @@ def export(
         )
     try:
         target = Path(target).expanduser().resolve()  # a link stays; the folder behind it changes
-        restore_folder(target)
+        if not kind.single:
+            restore_folder(target)
         check_target(target, kind, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
             notes += kind.save(weights, folder)
             report = prove(weights, folder, kind, target, notes)
-            left = replace_folder(folder, target)
+            left = None
+            if kind.single:
+                replace_file(folder / kind.files[0], target)
+            else:
+                left = replace_folder(folder, target)
     except AdapterError as error:
         raise ExportError(f"The adapter cannot be written as {kind.title}: {error}") from error
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -108,6 +114,12 @@ def check_target(target: Path, kind: Format, overwrite: bool) -> None:
     """Raise `ExportError` unless writing `target` can lose nothing that was not agreed to."""
     if not target.exists():
         return
+    if kind.single:
+        if target.is_dir():
+            raise ExportError(f"{target} is a folder. Give the name of a file for {kind.title}.")
+        if not overwrite:
+            raise ExportError(f"{target} exists. Choose another name, or allow overwriting it.")
+        return
     if not target.is_dir():
         raise ExportError(f"{target} is a file. Choose a folder for the adapter.")
     found = {entry.name for entry in target.iterdir()} - DROPPINGS
@@ -134,23 +146,22 @@ def prove(
     expected = {layer.name: layer for layer in weights.layers}
     whole = {key: t for layer in weights.whole for key, t in layer.tensors().items()}
     errors: dict[str, float] = {}
-    for name, found, magnitude in kind.reread(folder):
-        if name in whole and magnitude is None:
+    for found in kind.reread(folder, weights):
+        name = found.name
+        if found.right is None and name in whole:
             wanted = whole[name].double().numpy()
-            same = found.shape == wanted.shape and np.array_equal(found, wanted)
+            same = found.left.shape == wanted.shape and np.array_equal(found.left, wanted)
             errors[name] = 0.0 if same else float("inf")
             continue
         layer = expected.get(name)
-        if layer is None:
+        if layer is None or found.right is None:
             raise ExportError(f"The written file has a layer {name} that the adapter lacks.")
-        wanted = layer.delta_weight().numpy()  # (out, in), float64
-        if found.shape != wanted.shape:
+        shape = (found.left.shape[0], found.right.shape[1])
+        if shape != layer.shape:
             raise ExportError(
-                f"The written file gives {name} the shape {found.shape}, not {wanted.shape}."
+                f"The written file gives {name} the shape {shape}, not {layer.shape}."
             )
-        norm = max(float(np.linalg.norm(wanted)), _factor_size(layer) * CANCELLED / TOLERANCE)
-        found -= wanted  # in place: these are the largest arrays of the whole export
-        errors[name] = max(_relative(found, norm), _magnitude_error(layer, magnitude))
+        errors[name] = max(_product_error(layer, found), _magnitude_error(layer, found.magnitude))
     if missing := [name for name in (*expected, *whole) if name not in errors]:
         raise ExportError(f"The written file lacks {_listed(missing)}; it was not delivered.")
     wrong = [name for name, error in errors.items() if not error <= TOLERANCE]  # NaN is wrong too
@@ -159,15 +170,20 @@ def prove(
             f"The written file does not compute what the adapter does in {_listed(wrong)} "
             f"(relative error {errors[wrong[0]]:.1e}); it was not delivered."
         )
-    tensors = read_container(folder / kind.files[0])
+    file = folder / kind.files[0]
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while part := opened.read(CHUNK):
+            digest.update(part)
     return ExportReport(
         format=kind.name,
         path=str(target),
         layers=tuple(LayerCheck(x.name, x.rank, errors[x.name]) for x in weights.layers),
-        keys=len(tensors.entries),
-        bytes=len(tensors.data),
-        sha256=hashlib.sha256(tensors.data).hexdigest(),
+        keys=kind.count(file),
+        bytes=file.stat().st_size,
+        sha256=digest.hexdigest(),
         notes=notes + _whole_notes(weights),
+        base_fingerprint=weights.base_fingerprint,
     )
 
 
@@ -200,13 +216,38 @@ def _moved(layer: LayerWeights) -> bool:
     outputs = layer.lora_B.double() @ (layer.lora_A.double() @ inputs)
     if abs(layer.scaling) * float(outputs.norm()) > least * layer.shape[1] ** 0.5:
         return True  # seen without forming ΔW, as nearly always
-    return float(layer.delta_weight().norm()) > least
+    product = _product_norm(layer.lora_B.double().numpy(), layer.lora_A.double().numpy())
+    return abs(layer.scaling) * product > least
 
 
 def _factor_size(layer: LayerWeights) -> float:
     """s·‖B‖_F·‖A‖_F, which ‖ΔW‖_F cannot exceed."""
     norms = (float(x.double().norm()) for x in (layer.lora_A, layer.lora_B))
     return abs(layer.scaling) * math.prod(norms)
+
+
+def _product_error(layer: LayerWeights, found: Found) -> float:
+    """‖left·right − s·B·A‖_F/‖s·B·A‖_F from the factors alone: no ΔW is formed.
+
+    The difference is the product of [left, −s·B] and [right; A]; with a QR of each, its norm is
+    that of a small core.
+    """
+    left = layer.scaling * layer.lora_B.double().numpy()  # (out, r)
+    right = layer.lora_A.double().numpy()  # (r, in)
+    norm = max(_product_norm(left, right), _factor_size(layer) * CANCELLED / TOLERANCE)
+    if np.array_equal(left, found.left) and np.array_equal(right, found.right):
+        return 0.0
+    assert found.right is not None
+    difference = _product_norm(np.hstack([found.left, -left]), np.vstack([found.right, right]))
+    return difference / norm if norm else (0.0 if difference == 0 else float("inf"))
+
+
+def _product_norm(left: np.ndarray, right: np.ndarray) -> float:
+    """‖left·right‖_F; NaN where a number is not finite."""
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        return float("nan")
+    core = np.linalg.qr(left, mode="r") @ np.linalg.qr(right.T, mode="r").T
+    return float(np.linalg.norm(core))
 
 
 def _magnitude_error(layer: LayerWeights, found: np.ndarray | None) -> float:

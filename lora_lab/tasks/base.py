@@ -37,7 +37,6 @@ class Task:
     """
 
     name: str = ""
-    title: str = ""
     classes: tuple[str, ...] = ()
     trained_classes: tuple[str, ...] = ()
     loss_floor: tuple[float, ...] = ()

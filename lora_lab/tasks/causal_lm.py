@@ -50,7 +50,6 @@ class CausalLmTask(Task):
     """Mean cross-entropy over the supervised tokens of a batch."""
 
     name = "causal_lm"
-    title = "Language model"
 
     @classmethod
     def open(cls, config: RunConfig, report: Report = silent) -> CausalLmTask:

@@ -34,7 +34,6 @@ class DigitsTask(Task):
     """
 
     name = "digits"
-    title = "UCI digits, 8×8"
     classes = tuple(str(digit) for digit in range(10))
     inputs = 64
     white, mean, std = 16.0, 0.3053, 0.3761

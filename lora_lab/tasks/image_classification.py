@@ -44,7 +44,6 @@ class ImageClassificationTask(Task):
     """
 
     name = "image_classification"
-    title = "Image classification"
 
     @classmethod
     def open(cls, config: RunConfig, report: Report = silent) -> ImageClassificationTask:

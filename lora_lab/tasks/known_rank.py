@@ -36,7 +36,6 @@ class KnownRankTask(Task):
     """
 
     name = "known_rank"
-    title = "A change of rank 4"
     base = "W₀, generated"
     true_sigma = np.array(SIGMA)
     loss_floor = tuple(sum(s * s for s in SIGMA[r:]) / OUTPUTS for r in range(INPUTS + 1))

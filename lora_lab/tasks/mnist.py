@@ -23,7 +23,6 @@ class MnistTask(DigitsTask):
     """28×28 images; a fresh 784-1000-2000-10 net where the run names no checkpoint."""
 
     name = "mnist"
-    title = "MNIST, 28×28"
     inputs = 784
     white, mean, std = 255.0, 0.1307, 0.3081
 

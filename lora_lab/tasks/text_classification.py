@@ -51,7 +51,6 @@ class TextClassificationTask(Task):
     """Mean cross-entropy over the texts of a batch; accuracy and confusion on the held-out ones."""
 
     name = "text_classification"
-    title = "Text classification"
 
     @classmethod
     def open(cls, config: RunConfig, report: Report = silent) -> TextClassificationTask:

@@ -49,6 +49,7 @@ class StatusStrip(QStatusBar):
         self._goal = 0
         self._steps_of_a_run = 0
         self._recent: deque[tuple[int, float]] = deque()
+        self._told = ""  # what the loading is at
 
         self.state_label = self._label(self.tr("State"), "Loading…")
         self.state_label.setProperty("role", "title")
@@ -91,7 +92,9 @@ class StatusStrip(QStatusBar):
             self._goal = step + self._steps_of_a_run  # "train on": as many steps again
         self._state = state
         self._step = max(step, self._step) if step else self._step
-        self.say(state_words(state, self._step))
+        if state is not State.LOADING:
+            self._told = ""
+        self.say(self._told or state_words(state, self._step))
         self._show()
 
     def set_opening(self, opening: bool) -> None:
@@ -103,7 +106,10 @@ class StatusStrip(QStatusBar):
     def tell_opening(self, record: OpeningRecord) -> None:
         """What is being done for the opening, and how far it is."""
         known = record.share >= 0
-        self.say(f"{record.what}, {record.share:.0%}" if known else f"{record.what}…")
+        words = f"{record.what}, {record.share:.0%}" if known else f"{record.what}…"
+        if self._state is State.LOADING:
+            self._told = words
+        self.say(words)
         self._bar.setRange(0, 1000 if known else 0)
         self._bar.setValue(round(1000 * max(record.share, 0)))
 

@@ -125,7 +125,7 @@ def test_what_we_save_comes_back(case, tmp_path):
     assert (found.base, found.base_fingerprint) == (weights.base, weights.base_fingerprint)
     assert (found.variant, found.dropout) == ("lora", 0.1)
     by_name = {layer.name: layer for layer in found.layers}
-    again = {name: delta for name, delta, _ in reread(tmp_path)}
+    again = {found.name: found.delta() for found in reread(tmp_path)}
     assert set(by_name) == set(again) == set(SHAPES)
     for layer in weights.layers:
         other = by_name[layer.name]
@@ -174,7 +174,7 @@ def test_other_floats_are_kept(dtype, tmp_path):
     weights = adapter(dtype=dtype)
     save(weights, tmp_path)
     found = {layer.name: layer for layer in load(tmp_path).layers}
-    again = {name: delta for name, delta, _ in reread(tmp_path)}
+    again = {found.name: found.delta() for found in reread(tmp_path)}
     for layer in weights.layers:
         assert found[layer.name].lora_A.dtype == dtype
         np.testing.assert_array_equal(again[layer.name], layer.delta_weight().numpy())

@@ -339,18 +339,34 @@ def test_a_bad_header_is_refused(case, tmp_path):
     assert "\u202e" not in str(error.value)
 
 
-def test_pickles_folders_and_pipes_are_refused(tmp_path):
-    with pytest.raises(AdapterError, match="pickle can run code"):
-        load(tmp_path / "x.bin")
+class Runs:
+    def __reduce__(self):
+        return (print, ("a program of the file was run",))
+
+
+def test_folders_and_pipes_are_refused(tmp_path):
     with pytest.raises(AdapterError, match="no such adapter folder"):
         load(tmp_path / "nowhere")
     save(ADAPTER, tmp_path)
-    (tmp_path / TENSORS).rename(tmp_path / "adapter_model.bin")
-    with pytest.raises(AdapterError, match="save_pretrained"):
-        load(tmp_path)
+    (tmp_path / TENSORS).unlink()
     (tmp_path / TENSORS).mkdir()
     with pytest.raises(AdapterError, match="not a regular file"):
         load(tmp_path)
+
+
+def test_an_old_bin_is_read_as_tensors_only(tmp_path, capfd):
+    save(ADAPTER, tmp_path)
+    tensors = safetensors.torch.load_file(tmp_path / TENSORS)
+    (tmp_path / TENSORS).unlink()
+    torch.save(tensors, tmp_path / "adapter_model.bin")
+    for path in (tmp_path, tmp_path / "adapter_model.bin"):
+        found = {layer.name: layer for layer in load(path).layers}
+        for layer in ADAPTER.layers:
+            assert torch.equal(found[layer.name].lora_A, layer.lora_A)
+    torch.save({**tensors, "more": Runs()}, tmp_path / "adapter_model.bin")
+    with pytest.raises(AdapterError, match="would run"):
+        load(tmp_path)
+    assert not capfd.readouterr().out
 
 
 def test_either_file_stands_for_the_folder(tmp_path):

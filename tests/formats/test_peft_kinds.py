@@ -178,7 +178,7 @@ def test_what_we_export_comes_back(model, adapter, tmp_path):
     found = load(tmp_path)
     assert found.variant == weights.variant
     assert {x.name for x in found.layers} == set(layers)
-    again = {name: (delta, m) for name, delta, m in reread(tmp_path)}
+    again = {x.name: (x.delta(), x.magnitude) for x in reread(tmp_path)}
     for layer in found.layers:
         wanted = layers[layer.name].layer_weights()
         for field in ("kind", "weight_shape", "groups"):

@@ -1,0 +1,140 @@
+"""Factors whose file says no scale, or says it in a word of its own: read, never written.
+
+| convention | keys | shapes | s |
+|---|---|---|---|
+| loralib | X.lora_A, X.lora_B | (r, in), (out, r) | α/r, α asked for |
+| parametrization | X.parametrizations.weight.0.lora_A | the same; an embedding's turned | the same |
+| PEFT without config | base_model.model.X.lora_A.weight | (r, in), (out, r) | the same |
+| MLX | X.lora_a, X.lora_b | (in, r), (r, out) | `scale`, absolute |
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import AdapterError
+from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
+from lora_lab.formats.factor_file import read_factor_file
+from lora_lab.formats.factors import layer_of_factors
+
+MLX_SCALE = 20.0  # mlx_lm/tuner/lora.py, the default
+
+
+class Convention(NamedTuple):
+    """How one program names and turns its factors."""
+
+    title: str
+    key: re.Pattern[str]  # of a factor: module path, then a or b
+    turned: bool = False  # (in, r) and (r, out)
+    kernels: bool = True  # whether a factor may be a kernel
+
+
+CONVENTIONS = {
+    "peft-tensors": Convention(
+        "PEFT's tensors without adapter_config.json",
+        re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight"),
+    ),
+    "parametrization": Convention(
+        "a torch parametrization (minLoRA, the tutorial)",
+        re.compile(r"(.+)\.parametrizations\.weight\.\d+\.lora_([AB])"),
+        kernels=False,
+    ),
+    "loralib": Convention("loralib", re.compile(r"(.+)\.lora_([AB])"), kernels=False),
+    "mlx": Convention("MLX", re.compile(r"(.+)\.lora_([ab])"), turned=True, kernels=False),
+}
+
+
+def convention_of(keys: list[str]) -> str | None:
+    """The first convention that any key follows."""
+    return next(
+        (n for n, c in CONVENTIONS.items() if any(c.key.fullmatch(key) for key in keys)), None
+    )
+
+
+def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
+    """Read a file of convention `name`; `alpha` is what the file does not say.
+
+    Raises AdapterError where α is not given, a factor has no partner, or a LoRA key has no place.
+    """
+    convention = CONVENTIONS[name]
+    tensors, _ = read_factor_file(path)
+    pairs: dict[str, dict[str, torch.Tensor]] = {}
+    others = []
+    for key, tensor in tensors.items():
+        if found := convention.key.fullmatch(key):
+            pairs.setdefault(found[1], {})[found[2].upper()] = tensor
+        elif "lora" in key.lower():
+            raise AdapterError(
+                f"{path}: {show(key)} has no place among those of {convention.title}"
+            )
+        else:
+            others.append(key)
+    rule, said = _rule(path, name, alpha)
+    layers = []
+    for module, pair in pairs.items():
+        for part in ("A", "B"):
+            if part not in pair:
+                raise AdapterError(f"{path}: lora_{part} of {show(module)} is missing")
+        try:
+            layers.append(_layer(module, pair["A"], pair["B"], convention, rule))
+        except AdapterError as error:
+            raise AdapterError(f"{path}: {error}") from None
+    notes = [f"this is {convention.title}; {said}"]
+    if others:
+        notes.append(f"{len(others)} other tensors are no factors and were left out ({others[0]})")
+    return AdapterWeights("lora", tuple(layers), extra={"format": name, "notes": tuple(notes)})
+
+
+def _rule(path: Path, name: str, alpha: float | None) -> tuple[Callable[[int], float], str]:
+    """rank → s, and where it comes from."""
+    if name == "mlx":
+        scale, where = _mlx_scale(path)
+        return lambda rank: scale, f"its scale {scale:g} multiplies B·A as it is ({where})"
+    if alpha is None:
+        raise AdapterError(
+            f"{path}: {CONVENTIONS[name].title} keeps no α in the file, so nobody can tell how "
+            "large ΔW is. Say the α it was trained with (--alpha)"
+        )
+    if not (math.isfinite(alpha) and alpha > 0):
+        raise AdapterError(f"{path}: α is a number above 0, not {alpha:g}")
+    return lambda rank: alpha / rank, f"s = α/r with the α = {alpha:g} that was given"
+
+
+def _mlx_scale(path: Path) -> tuple[float, str]:
+    settings = path.parent / "adapter_config.json"
+    if settings.is_file():
+        said = parse_json(read_bytes(settings, MAX_JSON), str(settings))
+        own = said.get("lora_parameters") if isinstance(said, dict) else None
+        scale = own.get("scale") if isinstance(own, dict) else None
+        if type(scale) in (int, float) and 0 < scale < 1e6:
+            return float(scale), "from adapter_config.json"
+    return MLX_SCALE, "MLX's default, as no adapter_config.json says another"
+
+
+def _layer(
+    module: str,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    convention: Convention,
+    rule: Callable[[int], float],
+) -> LayerWeights:
+    kind = ""
+    if A.dim() != B.dim() or A.dim() < 2 or (A.dim() > 2 and not convention.kernels):
+        raise AdapterError(
+            f"{show(module)}: factors of the shapes {list(A.shape)} and {list(B.shape)} are not "
+            "read; a convolution of loralib is another product and has no such form"
+        )
+    swapped = A.dim() == 2 and A.shape[0] != B.shape[1] and A.shape[1] == B.shape[0]
+    if convention.turned or swapped:
+        A, B = A.t().contiguous(), B.t().contiguous()
+        kind = "embedding" if swapped and not convention.turned else ""
+    rank = A.shape[0]
+    s = rule(rank)
+    return layer_of_factors(module, A, B, s * rank, s, kind=kind)

@@ -1,0 +1,195 @@
+"""diffusers' pytorch_lora_weights.safetensors, with and without metadata, and its old spellings.
+
+Keys are `<component>.<path>.lora_A.weight` and `.lora_B.weight`. The metadata may hold PEFT's
+settings per component; where it does not, and no `.alpha` stands there, α = r and s = 1
+(diffusers utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r is said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.atomic import write_file
+from lora_lab.errors import AdapterError
+from lora_lab.formats.container import parse_json, show
+from lora_lab.formats.factor_file import read_factor_file
+from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
+from lora_lab.formats.peft_patterns import matches
+from lora_lab.formats.portable import fold
+
+FILE = "pytorch_lora_weights.safetensors"
+SETTINGS = "lora_adapter_metadata"
+COMPONENTS = ("unet", "transformer", "transformer_2", "text_encoder", "text_encoder_2", "prior")
+ADDED = "transformer"  # the component of layers that have none
+DOWN = (
+    ".lora_A.weight",
+    ".lora.down.weight",
+    "_lora.down.weight",
+    ".lora_linear_layer.down.weight",
+)
+UP = (".lora_B.weight", ".lora.up.weight", "_lora.up.weight", ".lora_linear_layer.up.weight")
+MAGNITUDE = (".lora_magnitude_vector", ".lora_magnitude_vector.weight")
+ALPHA = (".alpha", ".lora.alpha")
+
+
+def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
+    """Write the file into `folder`, and say what was baked in."""
+    tensors: dict[str, torch.Tensor] = {}
+    settings: dict[str, Any] = {}
+    layers = [fold(layer) for layer in weights.layers]
+    names = {x.name: x.name if _component(x.name) else f"{ADDED}.{x.name}" for x in layers}
+    for layer in layers:
+        down, up = native_factors(layer)
+        key = names[layer.name]
+        tensors[f"{key}.lora_A.weight"], tensors[f"{key}.lora_B.weight"] = down, up
+        if layer.magnitude is not None:
+            shape = (1, -1, *(1,) * (down.dim() - 2)) if down.dim() > 2 else (-1,)
+            tensors[f"{key}.lora_magnitude_vector"] = layer.magnitude.reshape(shape).clone()
+    for component in dict.fromkeys(name.split(".")[0] for name in names.values()):
+        own = [x for x in layers if names[x.name].split(".")[0] == component]
+        settings |= {f"{component}.{k}": v for k, v in _settings(own, names, component).items()}
+    metadata = {
+        "format": "pt",
+        SETTINGS: json.dumps(settings, sort_keys=True),
+        "lora_lab_added": "" if all(_component(x.name) for x in layers) else ADDED,
+        "lora_lab_kinds": json.dumps({x.name: x.kind for x in layers}),
+        "lora_lab_base": weights.base,
+        "lora_lab_base_fingerprint": weights.base_fingerprint,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / FILE, safetensors.torch.save(tensors, metadata))
+    notes = []
+    if any(x.scaling != 1 for x in weights.layers):
+        notes.append(
+            "the scaling s is folded into lora_B, and α = r, so that no loader can miss it"
+        )
+    if not all(_component(x.name) for x in layers):
+        notes.append(f"layers of no known component are named {ADDED}.…")
+    return tuple(notes)
+
+
+def limits(weights: AdapterWeights) -> tuple[str, ...]:
+    """What such a file cannot hold."""
+    return cannot_say(weights, "diffusers")
+
+
+def load(path: Path) -> AdapterWeights:
+    """Read the file, or the folder that holds it. Raises AdapterError naming what is wrong."""
+    path = path / FILE if path.is_dir() else path
+    tensors, metadata = read_factor_file(path)
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, part = _split(path, key)
+        if part in parts.setdefault(name, {}):
+            raise AdapterError(f"{path}: {show(name)} has two {part} factors")
+        parts[name][part] = tensor
+    said = parse_json(metadata.get(SETTINGS, "{}").encode(), f"{path}, {SETTINGS}")
+    if not isinstance(said, dict):
+        raise AdapterError(f"{path}, {SETTINGS}: not a table of settings")
+    kinds = parse_json(metadata.get("lora_lab_kinds", "{}").encode(), f"{path}, kinds")
+    kinds = kinds if isinstance(kinds, dict) else {}
+    added = metadata.get("lora_lab_added", "")
+    layers = []
+    for name, own in parts.items():
+        for part in ("down", "up"):
+            if part not in own:
+                raise AdapterError(f"{path}: the {part} factor of {show(name)} is missing")
+        alpha, scaling = _rule(path, said, name, own)
+        ours = name.removeprefix(f"{added}.") if added else name
+        try:
+            layer = layer_of_factors(
+                ours, own["down"], own["up"], alpha, scaling, str(kinds.get(ours, "")),
+                own.get("magnitude"),
+            )  # fmt: skip
+        except AdapterError as error:
+            raise AdapterError(f"{path}: {error}") from None
+        layers.append(layer)
+    if not layers:
+        raise AdapterError(f"{path}: the file has no tensors")
+    rule = "its metadata" if said else "no metadata and no .alpha, which means α = r and s = 1"
+    if not said and any("alpha" in own for own in parts.values()):
+        rule = ".alpha of each layer"
+    return AdapterWeights(
+        "dora" if any(x.magnitude is not None for x in layers) else "lora",
+        tuple(layers),
+        base=metadata.get("lora_lab_base", ""),
+        base_fingerprint=metadata.get("lora_lab_base_fingerprint", ""),
+        extra={"format": "diffusers", "notes": (f"the scaling is from {rule}",)},
+    )
+
+
+def _component(name: str) -> bool:
+    return name.split(".")[0] in COMPONENTS and "." in name
+
+
+def _settings(layers: list[LayerWeights], names: dict[str, str], component: str) -> dict[str, Any]:
+    """One component's settings in PEFT's words; α = r throughout."""
+    ranks = [layer.rank for layer in layers]
+    common = max(set(ranks), key=ranks.count)
+    own = {
+        "^" + re.escape(names[x.name].partition(".")[2]): x.rank for x in layers if x.rank != common
+    }
+    return {
+        "r": common,
+        "lora_alpha": common,
+        "rank_pattern": own,
+        "alpha_pattern": own,
+        "target_modules": sorted(names[x.name].partition(".")[2] for x in layers),
+        "use_rslora": False,
+        "use_dora": any(x.magnitude is not None for x in layers),
+        "lora_bias": False,
+        "bias": "none",
+        "peft_type": "LORA",
+    }
+
+
+def _split(path: Path, key: str) -> tuple[str, str]:
+    for part, ends in (("down", DOWN), ("up", UP), ("magnitude", MAGNITUDE), ("alpha", ALPHA)):
+        for end in ends:
+            if key.endswith(end) and len(key) > len(end):
+                name = key[: -len(end)].replace(".processor", "").removesuffix(".lora")
+                if end.startswith("_lora") and name.endswith("to_out"):
+                    name += ".0"  # to_out is a list: its linear layer, then dropout
+                return name, part
+    raise AdapterError(f"{path}: {show(key)} has no place in a diffusers file")
+
+
+def _rule(
+    path: Path, said: dict[str, Any], name: str, own: dict[str, torch.Tensor]
+) -> tuple[float | None, float | None]:
+    """(α, s) of a layer: of its own .alpha, of the metadata, else none, which means s = 1."""
+    rank = own["down"].shape[0]
+    if "alpha" in own:
+        if own["alpha"].numel() != 1 or not 0 < float(own["alpha"]) < 1e30:
+            raise AdapterError(f"{path}: the alpha of {show(name)} is no number above 0")
+        return float(own["alpha"]), None
+    component, _, inside = name.partition(".")
+    own_settings = {
+        k.partition(".")[2]: v for k, v in said.items() if k.startswith(f"{component}.")
+    }
+    if "lora_alpha" not in own_settings:
+        return None, None
+    alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
+    wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
+    if type(alpha) not in (int, float) or not 0 < alpha < 1e30:
+        raise AdapterError(f"{path}: the metadata gives {show(name)} the α {show(alpha)}")
+    if wanted != rank:
+        raise AdapterError(
+            f"{path}: {show(name)} has rank {rank}, but the metadata says {show(wanted)}"
+        )
+    root = own_settings.get("use_rslora") is True
+    return float(alpha), float(alpha) / (rank**0.5 if root else rank)
+
+
+def _looked_up(settings: dict[str, Any], table: str, name: str, default: Any) -> Any:
+    patterns = settings.get(table) or {}
+    if not isinstance(patterns, dict):
+        return default
+    return next((v for p, v in patterns.items() if matches(p, name)), default)

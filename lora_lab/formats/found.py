@@ -1,0 +1,25 @@
+"""Found: what an independent reader found of one layer in a written file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Found:
+    """left (out × r) @ right (r × in) is s·B·A under the target's own rules, in float64.
+
+    With DoRA its `magnitude` (out) stands beside. A tensor that is trained whole comes under its
+    own name as `left`, in its own shape, with no `right`.
+    """
+
+    name: str
+    left: np.ndarray
+    right: np.ndarray | None = None
+    magnitude: np.ndarray | None = None
+
+    def delta(self) -> np.ndarray:
+        """s·B·A (out × in), or the whole tensor."""
+        return self.left if self.right is None else self.left @ self.right

@@ -1,0 +1,57 @@
+"""A written GGUF adapter as llama.cpp computes with it, apart from the writer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.errors import AdapterError
+from lora_lab.formats.container import show
+from lora_lab.formats.found import Found
+
+
+def reread(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
+    """Every layer with llama.cpp's scale, rows of Llama's q and k put back by their numbers."""
+    from gguf import GGUFReader
+
+    path = folder / "adapter.gguf"
+    reader = GGUFReader(str(path))
+    base = json.loads((Path(weights.base) / "config.json").read_text("utf-8"))
+    alpha = float(reader.fields["adapter.lora.alpha"].contents())
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    named = {layer.name.rpartition(".")[2] for layer in weights.layers}
+    table = json.loads(reader.fields["lora_lab.names"].contents())
+    for stem, (name, _, _) in table.items():
+        a = np.array(tensors.pop(f"{stem}.lora_a").data, dtype=np.float64)
+        b = np.array(tensors.pop(f"{stem}.lora_b").data, dtype=np.float64)
+        if stem == "token_embd.weight":
+            a = a.T
+        if a.shape[0] != b.shape[1]:
+            raise AdapterError(f"{path}: {show(stem)} does not multiply")
+        if stem.endswith(("attn_q.weight", "attn_k.weight")) and base["model_type"] in (
+            "llama",
+            "mistral",
+        ):
+            heads = base["num_attention_heads"]
+            if stem.endswith("attn_k.weight"):
+                heads = base.get("num_key_value_heads") or heads
+            b = b[_places(b.shape[0], heads)]
+        scale = alpha / b.shape[1] if alpha else 1.0
+        if name.rpartition(".")[2] not in named:
+            raise AdapterError(f"{path}: {show(name)} is none of the adapter's layers")
+        yield Found(name, scale * b, a)
+    if tensors:
+        raise AdapterError(f"{path}: {show(min(tensors))} belongs to no layer")
+
+
+def _places(rows: int, heads: int) -> np.ndarray:
+    """Where row h·d + half·d/2 + j of the model went: to h·d + 2j + half."""
+    size = rows // heads
+    row = np.arange(rows)
+    head, inside = row // size, row % size
+    half, j = inside // (size // 2), inside % (size // 2)
+    return head * size + 2 * j + half

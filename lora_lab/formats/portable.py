@@ -1,0 +1,74 @@
+"""PEFT's folder in the form that every reader of it agrees on.
+
+Runtimes that read PEFT's files differ in what they heed: vLLM and llama.cpp's converter know one
+α/r for all layers and no patterns, others forget rsLoRA. Here s is folded into B, α = r, every
+layer has one rank, and nothing is left that could be read in two ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.formats import peft
+
+
+def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
+    """Write the folder, and say what was baked in."""
+    ready, notes = portable(weights)
+    return notes + peft.save(ready, folder)
+
+
+def limits(weights: AdapterWeights) -> tuple[str, ...]:
+    """What the portable form cannot say."""
+    found = list(peft.limits(weights))
+    ranks = {layer.rank for layer in weights.layers}
+    for layer in weights.layers:
+        if layer.magnitude is not None:
+            found.append(f"{layer.name}: vLLM and llama.cpp have no DoRA; merge it instead")
+        if layer.groups > 1 and len(ranks) > 1:
+            found.append(f"{layer.name}: a convolution in groups cannot be padded to another rank")
+    if weights.whole:
+        found.append(
+            f"{weights.whole[0].name}: it is trained whole, and vLLM refuses modules_to_save; "
+            "merge the adapter instead"
+        )
+    return tuple(found)
+
+
+def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
+    """The same ΔW with s in B, α = r and one rank, and what was done for it."""
+    rank = max((layer.rank for layer in weights.layers), default=0)
+    layers, notes = [], []
+    folded = [layer for layer in weights.layers if layer.scaling != 1]
+    if folded:
+        s = sorted({float(f"{layer.scaling:.4g}") for layer in folded})
+        told = f"{s[0]:g}" if len(s) == 1 else f"{s[0]:g} to {s[-1]:g}"
+        notes.append(f"the scaling s = {told} is folded into lora_B, and α = r")
+    if short := [layer for layer in weights.layers if layer.rank < rank]:
+        notes.append(f"{len(short)} layers are padded with zeros to rank {rank}")
+    for layer in weights.layers:
+        layers.append(_padded(fold(layer), rank))
+    return replace(weights, variant="lora", layers=tuple(layers), dropout=0.0), tuple(notes)
+
+
+def fold(layer: LayerWeights) -> LayerWeights:
+    """s in B; in float32 at least, since half precision would round s·B anew."""
+    if layer.scaling == 1:
+        return replace(layer, alpha=float(layer.rank))
+    wide = torch.float64 if layer.lora_B.dtype == torch.float64 else torch.float32
+    B = (layer.scaling * layer.lora_B.double()).to(wide)
+    return replace(
+        layer, lora_A=layer.lora_A.to(wide), lora_B=B, alpha=float(layer.rank), scaling=1.0
+    )
+
+
+def _padded(layer: LayerWeights, rank: int) -> LayerWeights:
+    if (missing := rank - layer.rank) <= 0:
+        return layer
+    A = torch.cat([layer.lora_A, layer.lora_A.new_zeros(missing, layer.lora_A.shape[1])])
+    B = torch.cat([layer.lora_B, layer.lora_B.new_zeros(layer.lora_B.shape[0], missing)], 1)
+    return replace(layer, lora_A=A, lora_B=B, alpha=float(rank))

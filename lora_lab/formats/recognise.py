@@ -1,0 +1,110 @@
+"""Any adapter found anywhere: which convention it follows, and the adapter itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.errors import AdapterError, CheckpointError
+from lora_lab.formats import bare_factors, diffusers, gguf_adapter, kohya, peft
+from lora_lab.formats.container import read_container
+from lora_lab.formats.factor_file import PICKLES, read_factor_file
+
+MLX = "adapters.safetensors"
+RUN_ADAPTER = "adapter"  # inside a run folder
+TITLES = {
+    "peft": "PEFT folder",
+    "kohya": "kohya file",
+    "diffusers": "diffusers file",
+    "gguf": "GGUF adapter for llama.cpp",
+    **{name: convention.title for name, convention in bare_factors.CONVENTIONS.items()},
+}
+
+
+def open_adapter(
+    path: str | Path, *, alpha: float | None = None, names: Iterable[str] = (), base: str = ""
+) -> AdapterWeights:
+    """The adapter at `path`: a folder of PEFT, diffusers, MLX or of a run, or one file.
+
+    `alpha` is for files that say none, `names` are module paths of the base, for files that write
+    them with underscores, and `base` takes the place of the base that the file names.
+    `extra["format"]` of what is returned names the convention, `extra["notes"]` says how it was
+    understood. Raises AdapterError for what is damaged, unsafe, or not wholly understood.
+    """
+    path = Path(path).expanduser()
+    found = _folder(path, alpha) if path.is_dir() else _file(path, alpha, tuple(names))
+    extra = {"format": "peft", "notes": (), **found.extra}
+    return replace(found, base=base or found.base, extra=extra)
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether `path` looks like an adapter rather than a model; only names are looked at."""
+    if path.is_dir():
+        names = (peft.CONFIG, peft.TENSORS, diffusers.FILE, MLX)
+        return any((path / name).exists() for name in names) or (path / RUN_ADAPTER).is_dir()
+    try:
+        if path.suffix == ".gguf":
+            with path.open("rb") as file:
+                return b"adapter.type" in file.read(4096)
+        if path.suffix in PICKLES:
+            keys: Iterable[str] = read_factor_file(path)[0]
+        else:
+            keys = read_container(path).entries
+    except (OSError, AdapterError):
+        return False
+    return any(".lora" in key or "lora_" in key for key in keys)
+
+
+def base_names(base: str | Path) -> tuple[str, ...]:
+    """Module paths of a base's weights, from its headers. Raises CheckpointError."""
+    from lora_lab.models.inspect import describe
+
+    names = (tensor.name for tensor in describe(base).tensors)
+    return tuple(name.removesuffix(".weight") for name in names if name.endswith(".weight"))
+
+
+def _folder(path: Path, alpha: float | None) -> AdapterWeights:
+    if (path / diffusers.FILE).exists():
+        return diffusers.load(path)
+    if (path / MLX).exists() and not (path / peft.TENSORS).exists():
+        return _file(path / MLX, alpha, ())
+    if (path / peft.CONFIG).exists():
+        return peft.load(path)
+    if (path / RUN_ADAPTER).is_dir():
+        return _folder(path / RUN_ADAPTER, alpha)
+    if (path / peft.TENSORS).exists():
+        return _file(path / peft.TENSORS, alpha, ())
+    raise AdapterError(
+        f"{path}: there is no adapter here: no {peft.CONFIG}, no {diffusers.FILE}, no {MLX}, and "
+        f"no run with an {RUN_ADAPTER} folder"
+    )
+
+
+def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeights:
+    if not path.exists():
+        raise AdapterError(f"{path}: there is no such file or folder")
+    if path.suffix == ".gguf":
+        return gguf_adapter.load(path)
+    if path.name in (peft.CONFIG, peft.TENSORS) and (path.parent / peft.CONFIG).exists():
+        return peft.load(path)
+    try:
+        keys = list(read_factor_file(path)[0])
+    except CheckpointError as error:
+        raise AdapterError(str(error)) from error
+    if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
+        return kohya.load(path, names)
+    if (name := bare_factors.convention_of(keys)) is not None:
+        return bare_factors.load(path, name, alpha)
+    if any(key.endswith((*diffusers.DOWN, *diffusers.UP)) for key in keys):
+        return diffusers.load(path)
+    for word, what in kohya.OTHERS.items():
+        if any(word in key for key in keys):
+            raise AdapterError(f"{path}: it holds {what}, which is no product of two factors")
+    raise AdapterError(
+        f"{path}: no key of it is a factor of a LoRA layer (the first is {keys[0]!r}), so this is "
+        "a model or another kind of adapter"
+        if keys
+        else f"{path}: the file has no tensors"
+    )

@@ -1,0 +1,84 @@
+"""Two adapters side by side: do their ΔWs point the same way, layer by layer?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.analysis.subspace import delta_directions, principal_angles, similarity_of_delta
+from lora_lab.errors import AdapterError
+from lora_lab.workshop.combine import product_norm
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """One layer of both; nan where a ΔW = 0."""
+
+    name: str
+    cosine: float  # ⟨ΔW₁, ΔW₂⟩/(‖ΔW₁‖·‖ΔW₂‖)
+    ratio: float  # ‖ΔW₂‖/‖ΔW₁‖
+    difference: float  # ‖ΔW₂ − ΔW₁‖/‖ΔW₁‖
+    phi: np.ndarray  # (r1, r2) φ(i, j) of what they read, float64
+    angles: np.ndarray  # principal angles of their right spaces in degrees, largest first
+
+    @property
+    def overlap(self) -> float:
+        """φ of the whole spaces."""
+        return float(self.phi[-1, -1]) if self.phi.size else float("nan")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All layers that both have, and the names that only one has."""
+
+    layers: tuple[LayerComparison, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+
+
+@torch.no_grad()
+def compare(first: AdapterWeights, second: AdapterWeights) -> Comparison:
+    """Compare layer by layer, from the factors alone.
+
+    Raises AdapterError where they have no layer in common, or one of another shape.
+    """
+    ours = {layer.name: layer for layer in first.layers}
+    theirs = {layer.name: layer for layer in second.layers}
+    both = [name for name in ours if name in theirs]
+    if not both:
+        raise AdapterError("The two adapters have no layer in common, so they cannot be compared.")
+    return Comparison(
+        tuple(_layer(ours[name], theirs[name]) for name in both),
+        tuple(name for name in ours if name not in theirs),
+        tuple(name for name in theirs if name not in ours),
+    )
+
+
+def _layer(one: LayerWeights, two: LayerWeights) -> LayerComparison:
+    if one.shape != two.shape:
+        raise AdapterError(
+            f"{one.name} is {one.shape} in one and {two.shape} in the other: the adapters are for "
+            "different bases."
+        )
+    B1, A1 = one.scaling * one.lora_B.double(), one.lora_A.double()
+    B2, A2 = two.scaling * two.lora_B.double(), two.lora_A.double()
+    norm1, norm2 = product_norm(B1, A1), product_norm(B2, A2)
+    inner = float(((B1.T @ B2) * (A1 @ A2.T)).sum())  # tr((B1·A1)ᵀ·B2·A2)
+    difference = product_norm(torch.cat([B2, -B1], 1), torch.cat([A2, A1]))
+    nan = float("nan")
+    if norm1 == 0 or norm2 == 0:
+        return LayerComparison(
+            one.name, nan, norm2 / norm1 if norm1 else nan, difference / norm1 if norm1 else nan,
+            np.zeros((0, 0)), np.zeros(0),
+        )  # fmt: skip
+    phi = similarity_of_delta(one, two)
+    real = int(torch.isfinite(phi[:, 0]).sum()), int(torch.isfinite(phi[0]).sum())
+    V1, V2 = (delta_directions(layer)[2].mT for layer in (one, two))
+    angles = torch.rad2deg(principal_angles(V1, V2)).numpy()
+    return LayerComparison(
+        one.name, inner / (norm1 * norm2), norm2 / norm1, difference / norm1,
+        phi[: real[0], : real[1]].numpy(), angles,
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""A merged checkpoint: the base's own files with W + ΔW in place of W, shard by shard.
+
+Layout, names and types stay the base's; what else a Hugging Face folder holds is copied. What the
+rounding to the base's type loses is measured on the very numbers that are written, beside what the
+size of ΔW foretells.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.analysis.merge_loss import merge_loss
+from lora_lab.atomic import replace_file, replace_folder, temporary_folder
+from lora_lab.errors import AdapterError, ExportError
+from lora_lab.models.checkpoint import read_state
+from lora_lab.models.shards import weight_files
+from lora_lab.progress import Report, silent
+
+SKIPPED = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5", ".onnx")
+
+
+@dataclass(frozen=True)
+class MergedLayer:
+    """What a layer lost: ‖W_file − W − ΔW‖_F/‖ΔW‖_F."""
+
+    name: str
+    dtype: str
+    predicted: float  # of merging in memory
+    measured: float  # of the file that was written, read again
+
+
+@dataclass(frozen=True)
+class MergedReport:
+    """A merged checkpoint that was written and read again."""
+
+    path: str
+    layers: tuple[MergedLayer, ...]
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def largest(self) -> float:
+        return max(layer.measured for layer in self.layers)
+
+
+def write_merged(
+    weights: AdapterWeights,
+    base: Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> MergedReport:
+    """Write `target`, a folder or a file as `base` is one, and measure what was written.
+
+    Raises ExportError for layers that the base has not or ties, and a target that stands; nothing
+    at `target` has changed then.
+    """
+    from lora_lab.formats.verify import check_exportable, reason
+
+    check_exportable(weights)
+    if weights.whole:
+        raise ExportError(
+            f"{weights.whole[0].name} is trained whole and is no part of the base. A merged "
+            "checkpoint of such a model is not written; a PEFT folder holds all of it."
+        )
+    if target.exists() and not overwrite and (target.is_file() or any(target.iterdir())):
+        raise ExportError(f"{target} exists. Choose another place, or allow overwriting it.")
+    if target.resolve() == base.resolve():
+        raise ExportError("The merged checkpoint would replace the base itself. Choose another.")
+    files = weight_files(base) if base.is_dir() else (base,)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(target) as folder:
+            layers = tuple(_merged(weights, files, folder, report))
+            left = {layer.name for layer in weights.layers} - {layer.name for layer in layers}
+            if left:
+                raise ExportError(
+                    f"The base has no weight of its own for {min(left)}, so ΔW has no place there. "
+                    "It is another base, or the layer is tied to another."
+                )
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            if base.is_dir():
+                for file in base.iterdir():
+                    if file.is_file() and file.suffix not in SKIPPED:
+                        shutil.copyfile(file, folder / file.name)
+                replace_folder(folder, target)
+            else:
+                replace_file(folder / base.with_suffix(".safetensors").name, target)
+    except OSError as error:
+        raise ExportError(
+            f"The merged checkpoint was not written to {target}: {reason(error)}. What was there "
+            "before is unchanged."
+        ) from error
+    return MergedReport(str(target), layers, size)
+
+
+def _merged(
+    weights: AdapterWeights, files: tuple[Path, ...], folder: Path, report: Report
+) -> Iterator[MergedLayer]:
+    """Write every file of the base with ΔW in it, read it again, and say what each layer lost."""
+    wanted = {layer.name: layer for layer in weights.layers}
+    for number, file in enumerate(files):
+        report(f"Merging {file.name}", number / len(files))
+        state = dict(read_state(file))
+        before: dict[str, tuple[LayerWeights, torch.Tensor, float]] = {}
+        for key, W in state.items():
+            layer = _layer_of(key, wanted)
+            if layer is None:
+                continue
+            matrix = _matrix(layer, W)
+            if matrix.shape != layer.shape:
+                raise ExportError(
+                    f"{layer.name} is {tuple(matrix.shape)} in the base and {layer.shape} in the "
+                    "adapter, which is for another base."
+                )
+            delta = real_delta(layer, matrix)
+            loss = merge_loss(matrix, delta, W.dtype)
+            if loss.overflow:
+                raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
+            before[key] = (layer, W, loss.loss)
+            merged = (matrix.double() + delta).to(W.dtype)
+            state[key] = _native(layer, merged, W).contiguous()
+        out = folder / file.with_suffix(".safetensors").name
+        safetensors.torch.save_file(_apart(state), str(out), {"format": "pt"})
+        del state
+        again = read_state(out)
+        for key, (layer, W, predicted) in before.items():
+            matrix = _matrix(layer, W)
+            delta = real_delta(layer, matrix)
+            lost = (_matrix(layer, again[key]).double() - matrix.double() - delta).norm()
+            size = float(delta.norm())
+            measured = float(lost) / size if size else 0.0
+            dtype = str(W.dtype).removeprefix("torch.")
+            if not math.isfinite(measured) or measured > max(2 * predicted, 1e-6):
+                raise ExportError(f"{layer.name} was not written as it should; nothing is kept.")
+            yield MergedLayer(layer.name, dtype, predicted, measured)
+
+
+def real_delta(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+    """ΔW (out × in) in float64; DoRA's is m∘V/‖V‖ − W with V = W + s·B·A (Liu et al. 2024)."""
+    delta = layer.delta_weight()
+    if layer.magnitude is None:
+        return delta
+    V = W.double() + delta
+    return V * (layer.magnitude.double() / V.norm(dim=1))[:, None] - W.double()
+
+
+def _layer_of(key: str, wanted: dict[str, LayerWeights]) -> LayerWeights | None:
+    """The layer whose weight this is; a base that was saved alone lacks its model's first word."""
+    if not key.endswith(".weight"):
+        return None
+    name = key.removesuffix(".weight")
+    if name in wanted:
+        return wanted[name]
+    return next((layer for own, layer in wanted.items() if own.partition(".")[2] == name), None)
+
+
+def _matrix(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+    if layer.kind in ("conv1d_linear", "embedding"):
+        return W.t()
+    return W.flatten(1) if W.dim() > 2 else W
+
+
+def _native(layer: LayerWeights, M: torch.Tensor, W: torch.Tensor) -> torch.Tensor:
+    return M.t() if layer.kind in ("conv1d_linear", "embedding") else M.reshape(W.shape)
+
+
+def _apart(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of an archive may share memory; in the file each has its own."""
+    seen: set[int] = set()
+    for key, tensor in state.items():
+        pointer = tensor.untyped_storage().data_ptr()
+        if pointer in seen:
+            state[key] = tensor.clone()
+        seen.add(pointer)
+        if not tensor.is_contiguous():
+            raise AdapterError(f"{key} is not stored in order.")
+    return state

@@ -1,0 +1,166 @@
+"""How many directions of each layer to keep: by rank, energy, norm, σ ratio, or file size.
+
+Uniform keeps one rank everywhere. Per layer spends the same number of parameters where it saves
+most: the next direction of a layer costs out + in numbers and keeps σ², so directions are taken in
+the order of σ²/(out + in) (greedy water-filling; since σ descends in each layer, taking them in
+this order never leaves a gap).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.analysis.spectrum import spectra
+from lora_lab.errors import AdapterError
+
+HEADER = 120  # bytes of a safetensors header for one tensor, about
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """σ(s·B·A) of every layer, descending, with what a rank of it costs."""
+
+    names: tuple[str, ...]
+    sigma: tuple[np.ndarray, ...]  # float64 (r,) each
+    costs: tuple[int, ...]  # parameters of one rank: out + in
+    fixed: tuple[bool, ...]  # layers whose rank stays: convolutions in groups
+    whole: int  # parameters beside the factors: magnitudes, layers trained whole
+    itemsize: int  # bytes of a factor's number
+
+    @property
+    def most(self) -> int:
+        return max(len(sigma) for sigma in self.sigma)
+
+    def kept(self, ranks: Sequence[int]) -> float:
+        """The share of Σσ² over all layers that `ranks` keep."""
+        total = sum(float((sigma**2).sum()) for sigma in self.sigma)
+        kept = sum(float((s[:r] ** 2).sum()) for s, r in zip(self.sigma, ranks, strict=True))
+        return kept / total if total else 1.0
+
+    def uniform(self, rank: int) -> tuple[int, ...]:
+        """`rank` everywhere, or all that a layer has."""
+        return tuple(
+            len(s) if fixed else min(rank, len(s))
+            for s, fixed in zip(self.sigma, self.fixed, strict=True)
+        )
+
+    def parameters(self, ranks: Sequence[int]) -> int:
+        return sum(r * cost for r, cost in zip(ranks, self.costs, strict=True)) + self.whole
+
+    def bytes(self, ranks: Sequence[int]) -> int:
+        """Bytes of a safetensors file with these ranks, about."""
+        return self.parameters(ranks) * self.itemsize + 2 * HEADER * len(self.names)
+
+
+def measured(weights: AdapterWeights) -> Spectra:
+    """σ of every layer by the QR core; raises AdapterError for an adapter without layers."""
+    if not weights.layers:
+        raise AdapterError("The adapter has no layers.")
+    layers = weights.layers
+    whole = sum(t.numel() for layer in weights.whole for t in layer.tensors().values())
+    whole += sum(x.magnitude.numel() for x in layers if x.magnitude is not None)
+    return Spectra(
+        names=tuple(layer.name for layer in layers),
+        sigma=tuple(spectra(layers)),
+        costs=tuple(sum(layer.shape) // layer.groups for layer in layers),
+        fixed=tuple(layer.groups > 1 for layer in layers),
+        whole=whole,
+        itemsize=layers[0].lora_A.element_size(),
+    )
+
+
+def by_rank(found: Spectra, rank: int, per_layer: bool = False) -> tuple[int, ...]:
+    """`rank` everywhere, or as many parameters spread over the layers. Raises AdapterError."""
+    if rank < 1:
+        raise AdapterError(f"A rank is a whole number from 1, not {rank}.")
+    ranks = found.uniform(rank)
+    return spread(found, found.parameters(ranks) - found.whole) if per_layer else ranks
+
+
+def by_energy(found: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
+    """The fewest ranks that keep `share` of Σσ² over all layers. Raises AdapterError."""
+    if not 0 < share <= 1:
+        raise AdapterError(f"A share of the energy lies above 0 and up to 1, not at {share:g}.")
+    for rank in range(1, found.most + 1):
+        ranks = found.uniform(rank)
+        if found.kept(ranks) >= share - 1e-12:
+            if not per_layer:
+                return ranks
+            return _fewest(found, share, found.parameters(ranks) - found.whole)
+    return found.uniform(found.most)
+
+
+def by_norm(found: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
+    """The fewest ranks with ‖ΔW_kept‖_F ≥ share·‖ΔW‖_F: energy is the norm's square."""
+    if not 0 < share <= 1:
+        raise AdapterError(f"A share of the norm lies above 0 and up to 1, not at {share:g}.")
+    return by_energy(found, share**2, per_layer)
+
+
+def by_ratio(found: Spectra, ratio: float) -> tuple[int, ...]:
+    """In each layer the directions with σ ≥ σ_1/ratio (sd-scripts' sv_ratio)."""
+    if not ratio >= 1:
+        raise AdapterError(f"σ_1/σ is at least 1, not {ratio:g}.")
+    kept = [max(1, int((s >= s[0] / ratio).sum())) for s in found.sigma]
+    return tuple(
+        len(s) if fixed else k for s, k, fixed in zip(found.sigma, kept, found.fixed, strict=True)
+    )
+
+
+def by_size(found: Spectra, size: int, per_layer: bool = False) -> tuple[int, ...]:
+    """The largest ranks whose file takes no more than `size` bytes; raises AdapterError."""
+    least = found.bytes(found.uniform(1))
+    if size < least:
+        raise AdapterError(
+            f"Even rank 1 takes {least:,} bytes, so {size:,} cannot be reached. Take a smaller "
+            "type of number, or fewer layers."
+        )
+    if per_layer:
+        budget = (size - 2 * HEADER * len(found.names)) // found.itemsize - found.whole
+        return spread(found, budget)
+    fitting = [r for r in range(1, found.most + 1) if found.bytes(found.uniform(r)) <= size]
+    return found.uniform(fitting[-1])
+
+
+def spread(found: Spectra, budget: int) -> tuple[int, ...]:
+    """Ranks (each ≥ 1) of at most `budget` parameters that keep the most energy, greedily."""
+    ranks = [len(s) if fixed else 1 for s, fixed in zip(found.sigma, found.fixed, strict=True)]
+    left = budget - sum(r * c for r, c in zip(ranks, found.costs, strict=True))
+    open_steps = [
+        (-(float(s[i]) ** 2) / cost, i, layer)
+        for layer, (s, cost, fixed) in enumerate(
+            zip(found.sigma, found.costs, found.fixed, strict=True)
+        )
+        if not fixed
+        for i in range(1, len(s))
+    ]
+    closed: set[int] = set()  # layers whose next direction did not fit: what follows would be a gap
+    for _, _, layer in sorted(open_steps):
+        if layer not in closed:
+            if found.costs[layer] > left:
+                closed.add(layer)
+                continue
+            ranks[layer] += 1
+            left -= found.costs[layer]
+    return tuple(ranks)
+
+
+def _fewest(found: Spectra, share: float, enough: int) -> tuple[int, ...]:
+    """The smallest budget whose spread keeps `share`, between rank 1 and `enough` parameters."""
+    low, high = sum(found.costs), enough
+    best = spread(found, high)
+    if found.kept(best) < share - 1e-12:  # a rounding of the greedy order: uniform is no worse
+        return found.uniform(math.ceil(enough / max(1, sum(found.costs))))
+    while high - low > max(found.costs):
+        middle = (low + high) // 2
+        ranks = spread(found, middle)
+        if found.kept(ranks) >= share - 1e-12:
+            best, high = ranks, middle
+        else:
+            low = middle
+    return best
