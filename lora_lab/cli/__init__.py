@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lora_lab import __version__
+from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
 from lora_lab.cli.console import out, plain_errors
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.train import train
@@ -47,35 +47,8 @@ def window(
 app.command()(train)
 
 
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    to: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
-    format: Annotated[str, typer.Option(help="Format of the file.")] = "peft",
-    overwrite: Annotated[bool, typer.Option(help="Replace an adapter that stands there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
-) -> None:
-    """Write a run's adapter in another program's format, re-read it and compare."""
-    with plain_errors():
-        from lora_lab.formats import FORMATS
-        from lora_lab.formats.verify import export as verified_export
-        from lora_lab.records import plain
-        from lora_lab.runs.folder import RunFolder
-
-        weights = RunFolder.at(run).load_adapter(FORMATS["peft"].load)
-        report = verified_export(weights, to, format, overwrite)
-        if as_json:
-            print(json.dumps({**plain(report), "largest_error": report.largest_error}))
-            return
-        out.print(f"wrote {report.path} ({report.bytes:,} bytes, {report.keys} tensors)",
-                  highlight=False, soft_wrap=True)  # fmt: skip
-        out.print(f"re-read and compared: largest error of ΔW {report.largest_error:.1e} "
-                  f"over {len(report.layers)} layers")  # fmt: skip
-        out.print(f"sha256 {report.sha256}")
-        for note in report.notes:
-            out.print(note)
-
-
+for verb in (export, convert, resize, extract, merge, compare):
+    app.command()(verb)
 app.command()(inspect)
 
 

@@ -27,12 +27,22 @@ def inspect(
             metavar="TENSOR", help="Singular values of this weight of a model. Repeat it for more."
         ),
     ] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Base of an adapter: what ΔW is beside its W is shown.")
+    ] = None,
+    intruders: Annotated[
+        bool, typer.Option("--intruders", help="With --base: look for intruder dimensions too.")
+    ] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show what is in an adapter or a model.
 
-    Of an adapter: layer by layer shape, rank, α, scaling, norm, singular values. Of a model: its
-    tensors, and singular values of those that are asked for. Nothing is built or run.
+    Of an adapter of any convention: layer by layer shape, rank, α, scaling, norm, singular values;
+    with its base also ‖ΔW‖/‖W‖, amplification and intruder dimensions. Of a model: its tensors, and
+    singular values of those that are asked for. Nothing is built or run.
     """
     with plain_errors():
         if is_model(path):
@@ -40,15 +50,17 @@ def inspect(
         elif sigma:
             raise LabError(f"{path} is an adapter; all its singular values are shown anyway.")
         else:
-            _adapter(path, as_json)
+            _adapter(path, base, intruders, alpha, as_json)
 
 
 def is_model(path: Path) -> bool:
-    """A file, or a folder whose config.json says a model_type."""
+    """A file that is no adapter, or a folder whose config.json says a model_type."""
+    from lora_lab.formats.recognise import is_adapter
+
+    if is_adapter(path):
+        return False
     if path.is_file():
         return True
-    if (path / "adapter_config.json").exists():
-        return False
     try:
         return "model_type" in json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -102,25 +114,48 @@ def _plain(card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _adapter(path: Path, as_json: bool) -> None:
+def _adapter(
+    path: Path, base: Path | None, intruders: bool, alpha: float | None, as_json: bool
+) -> None:
     from lora_lab.analysis.inspect import inspect_adapter
-    from lora_lab.formats import FORMATS
+    from lora_lab.formats.recognise import TITLES, base_names, open_adapter
 
-    is_run = not (path / "adapter_config.json").exists() and (path / "config.json").exists()
-    adapter = path / "adapter" if is_run else path
-    rows = inspect_adapter(FORMATS["peft"].load(adapter))
+    names = base_names(base) if base is not None else ()
+    weights = open_adapter(path, alpha=alpha, names=names)
+    rows = inspect_adapter(weights)
+    if base is not None:
+        from lora_lab.workshop.against_base import against_base
+
+        beside = {row.name: row for row in against_base(weights, base, intruders)}
+        for row in rows:
+            row["base"] = vars(beside[row["name"]]) if row["name"] in beside else None
+    kind, notes = weights.extra["format"], list(weights.extra["notes"])
     if as_json:
-        print(json.dumps({"path": str(path), "format": "peft", "layers": rows}))
+        print(json.dumps({"path": str(path), "format": kind, "base": weights.base,
+                          "notes": notes, "layers": rows}))  # fmt: skip
         return
-    table = Table("layer", "shape", "r", "α", "s", "‖ΔW‖", "rank", "stable", "effective", "σ")
+    out.print(f"{TITLES[kind]}: {len(rows)} layers, variant {weights.variant}"
+              + (f", base {weights.base}" if weights.base else ""))  # fmt: skip
+    for note in notes:
+        out.print(note, style="yellow")
+    columns = ["layer", "shape", "r", "α", "s", "‖ΔW‖", "rank", "stable", "effective", "r for 90 %"]
+    table = Table(*columns, *(("‖ΔW‖/‖W‖", "ampl.", "intruders") if base else ()), "σ")
     for row in rows:
         sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
-        table.add_row(
+        cells = [
             escape(row["name"]), "×".join(map(str, row["shape"])), str(row["rank"]),
             f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
             str(row["numerical_rank"]), _measure(row["stable_rank"]),
-            _measure(row["effective_rank"]), sigma + (" …" if row["rank"] > 4 else ""),
-        )  # fmt: skip
+            _measure(row["effective_rank"]), str(row["energy_rank_90"]),
+        ]  # fmt: skip
+        if base is not None:
+            of = row["base"]
+            cells += (
+                [f"{100 * of['relative_norm']:.3g} %", _measure(of["amplification"]),
+                 "–" if of["intruders"] is None else str(of["intruders"])]
+                if of else ["–"] * 3
+            )  # fmt: skip
+        table.add_row(*cells, sigma + (" …" if row["rank"] > 4 else ""))
     out.print(table)
 
 

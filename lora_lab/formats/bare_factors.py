@@ -2,8 +2,8 @@
 
 | convention | keys | shapes | s |
 |---|---|---|---|
-| loralib | X.lora_A, X.lora_B | (r, in), (out, r) | α/r, α asked for |
-| parametrization | X.parametrizations.weight.0.lora_A | the same; an embedding's turned | the same |
+| loralib | X.lora_A, X.lora_B | (r, in), (out, r) | α/r, asked for |
+| parametrization | X.parametrizations.weight.0.lora_A | the same, or both turned | the same |
 | PEFT without config | base_model.model.X.lora_A.weight | (r, in), (out, r) | the same |
 | MLX | X.lora_a, X.lora_b | (in, r), (r, out) | `scale`, absolute |
 """

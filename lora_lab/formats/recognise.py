@@ -54,7 +54,7 @@ def is_adapter(path: Path) -> bool:
             keys = read_container(path).entries
     except (OSError, AdapterError):
         return False
-    return any(".lora" in key or "lora_" in key for key in keys)
+    return any("lora" in key.lower() for key in keys)
 
 
 def base_names(base: str | Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,10 +113,10 @@ def _merged(
         state = dict(read_state(file))
         before: dict[str, tuple[LayerWeights, torch.Tensor, float]] = {}
         for key, W in state.items():
-            layer = _layer_of(key, wanted)
+            layer = layer_of(key, wanted)
             if layer is None:
                 continue
-            matrix = _matrix(layer, W)
+            matrix = matrix_of(layer, W)
             if matrix.shape != layer.shape:
                 raise ExportError(
                     f"{layer.name} is {tuple(matrix.shape)} in the base and {layer.shape} in the "
@@ -134,9 +134,9 @@ def _merged(
         del state
         again = read_state(out)
         for key, (layer, W, predicted) in before.items():
-            matrix = _matrix(layer, W)
+            matrix = matrix_of(layer, W)
             delta = real_delta(layer, matrix)
-            lost = (_matrix(layer, again[key]).double() - matrix.double() - delta).norm()
+            lost = (matrix_of(layer, again[key]).double() - matrix.double() - delta).norm()
             size = float(delta.norm())
             measured = float(lost) / size if size else 0.0
             dtype = str(W.dtype).removeprefix("torch.")
@@ -154,7 +154,7 @@ def real_delta(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
     return V * (layer.magnitude.double() / V.norm(dim=1))[:, None] - W.double()
 
 
-def _layer_of(key: str, wanted: dict[str, LayerWeights]) -> LayerWeights | None:
+def layer_of(key: str, wanted: Mapping[str, LayerWeights]) -> LayerWeights | None:
     """The layer whose weight this is; a base that was saved alone lacks its model's first word."""
     if not key.endswith(".weight"):
         return None
@@ -164,7 +164,8 @@ def _layer_of(key: str, wanted: dict[str, LayerWeights]) -> LayerWeights | None:
     return next((layer for own, layer in wanted.items() if own.partition(".")[2] == name), None)
 
 
-def _matrix(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+def matrix_of(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+    """A native weight as the matrix (out × in) that the layer's ΔW adds to."""
     if layer.kind in ("conv1d_linear", "embedding"):
         return W.t()
     return W.flatten(1) if W.dim() > 2 else W

@@ -18,6 +18,7 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis.spectrum import spectra
 from lora_lab.errors import AdapterError
 
+ROUNDING = 1e-6  # of float32 factors: values that are equal stay together
 HEADER = 120  # bytes of a safetensors header for one tensor, about
 
 
@@ -106,7 +107,7 @@ def by_ratio(found: Spectra, ratio: float) -> tuple[int, ...]:
     """In each layer the directions with σ ≥ σ_1/ratio (sd-scripts' sv_ratio)."""
     if not ratio >= 1:
         raise AdapterError(f"σ_1/σ is at least 1, not {ratio:g}.")
-    kept = [max(1, int((s >= s[0] / ratio).sum())) for s in found.sigma]
+    kept = [max(1, int((s * ratio >= s[0] * (1 - ROUNDING)).sum())) for s in found.sigma]
     return tuple(
         len(s) if fixed else k for s, k, fixed in zip(found.sigma, kept, found.fixed, strict=True)
     )

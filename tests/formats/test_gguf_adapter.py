@@ -1,0 +1,138 @@
+"""GGUF adapters by llama.cpp's rules, seen through the gguf package."""
+
+import json
+
+import gguf
+import numpy as np
+import pytest
+import torch
+
+from lora_lab.errors import AdapterError, ExportError
+from lora_lab.formats import gguf_adapter
+from lora_lab.formats.verify import export
+from tests.formats.adapters import weights_of
+from tests.models import tiny
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base") / "llama"
+    return folder, tiny.save(folder, "llama")
+
+
+def adapter(llama, variant, *targets):
+    folder, _ = llama
+    wanted = targets or ("q_proj", "k_proj", "v_proj", "down_proj")
+    return weights_of(tiny.MODELS["llama"](), variant, base=folder, targets=list(wanted))
+
+
+def fields(path):
+    reader = gguf.GGUFReader(str(path))
+    return reader, {name: field.contents() for name, field in reader.fields.items()}
+
+
+@pytest.mark.parametrize("variant", ["lora", "rslora", "ranks"])
+def test_the_scale_is_llama_cpps(llama, tmp_path, variant):
+    weights = adapter(llama, variant)
+    export(weights, tmp_path / "a.gguf", "gguf")
+    reader, said = fields(tmp_path / "a.gguf")
+    assert said["general.type"] == "adapter"
+    assert said["adapter.type"] == "lora"
+    assert said["general.architecture"] == "llama"
+    alpha = said["adapter.lora.alpha"]
+    by_name = {t.name: t for t in reader.tensors}
+    layer = next(x for x in weights.layers if x.name.endswith("1.mlp.down_proj"))
+    a, b = (by_name[f"blk.1.ffn_down.weight.lora_{x}"].data for x in "ab")
+    s = alpha / b.shape[1] if alpha else 1.0
+    np.testing.assert_allclose(s * b @ a, layer.delta_weight().numpy(), rtol=1e-5, atol=1e-7)
+    assert (alpha == 0) == (variant == "ranks") or layer.scaling * layer.rank == alpha
+
+
+@pytest.mark.parametrize(("name", "heads"), [("q_proj", 4), ("k_proj", 2)])
+def test_rows_are_turned_as_the_converter_turns_those_of_w(llama, tmp_path, name, heads):
+    """LlamaModel.permute of llama.cpp's convert_hf_to_gguf.py, written as it stands there."""
+    weights = adapter(llama, "lora", name)
+    export(weights, tmp_path / "a.gguf", "gguf")
+    reader, _ = fields(tmp_path / "a.gguf")
+    tensor = f"blk.0.attn_{name[0]}.weight.lora_b"
+    b = next(t.data for t in reader.tensors if t.name == tensor)
+    B = weights.layers[0].lora_B
+    halves = B.reshape(heads, 2, B.shape[0] // heads // 2, *B.shape[1:])
+    assert np.array_equal(b, halves.swapaxes(1, 2).reshape(B.shape).numpy())
+    assert torch.equal(gguf_adapter.restored(torch.from_numpy(np.array(b)), heads), B)
+    assert torch.equal(gguf_adapter.load(tmp_path / "a.gguf").layers[0].lora_B, B)
+
+
+def test_gpt2_stands_as_it_is_and_embeddings_are_turned(tmp_path):
+    folder = tmp_path / "gpt2"
+    tiny.save(folder, "gpt2")
+    weights = weights_of(tiny.MODELS["gpt2"](), "lora", base=folder, targets=["c_attn", "wte"])
+    export(weights, tmp_path / "a.gguf", "gguf")
+    reader, said = fields(tmp_path / "a.gguf")
+    shapes = {t.name: t.data.shape for t in reader.tensors}
+    assert shapes["blk.0.attn_qkv.weight.lora_a"] == (4, 32)
+    assert shapes["blk.0.attn_qkv.weight.lora_b"] == (96, 4)
+    assert shapes["token_embd.weight.lora_a"] == (tiny.VOCABULARY, 4)
+    assert shapes["token_embd.weight.lora_b"] == (32, 4)
+    assert said["general.architecture"] == "gpt2"
+
+
+def test_a_file_of_others_keeps_llama_cpps_names(llama, tmp_path):
+    export(adapter(llama, "lora", "v_proj"), tmp_path / "a.gguf", "gguf")
+    reader, _ = fields(tmp_path / "a.gguf")
+    writer = gguf.GGUFWriter(str(tmp_path / "b.gguf"), "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, np.array(tensor.data))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = gguf_adapter.load(tmp_path / "b.gguf")
+    assert {x.name for x in found.layers} == {"blk.0.attn_v", "blk.1.attn_v"}
+    assert all(x.scaling == 1 for x in found.layers), "no alpha means that it is folded in"
+    assert "llama.cpp's" in " ".join(found.extra["notes"])
+
+
+def test_what_llama_cpp_cannot_load_is_refused(llama, tmp_path):
+    folder, _ = llama
+    for weights, reason in (
+        (adapter(llama, "dora"), "no DoRA"),
+        (weights_of(tiny.MODELS["llama"](), "lora", base="", targets=["q_proj"]), "--base"),
+        (
+            weights_of(tiny.MODELS["llama"](), "lora", base=folder, targets=["lm_head"]),
+            "ties it to the embedding",
+        ),
+    ):
+        with pytest.raises(ExportError, match=reason):
+            export(weights, tmp_path / "a.gguf", "gguf")
+    tiny.save(tmp_path / "bert", "bert_classifier")
+    bert = weights_of(
+        tiny.MODELS["bert_classifier"](), "lora", base=tmp_path / "bert", targets=["query"]
+    )
+    with pytest.raises(ExportError, match="bert models are not written"):
+        export(bert, tmp_path / "a.gguf", "gguf")
+
+
+def test_a_model_is_no_adapter(llama, tmp_path):
+    writer = gguf.GGUFWriter(str(tmp_path / "m.gguf"), "llama")
+    writer.add_tensor("x", np.zeros((2, 2), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(AdapterError, match="is a model"):
+        gguf_adapter.load(tmp_path / "m.gguf")
+
+
+def test_the_table_of_names_is_not_trusted(llama, tmp_path):
+    weights = adapter(llama, "lora", "q_proj")
+    export(weights, tmp_path / "a.gguf", "gguf")
+    data = (tmp_path / "a.gguf").read_bytes()
+    good = json.dumps(4).encode()
+    bad = data.replace(b'"linear", ' + good, b'"linear", 7')
+    assert bad != data
+    (tmp_path / "b.gguf").write_bytes(bad)
+    with pytest.raises(AdapterError):
+        gguf_adapter.load(tmp_path / "b.gguf")

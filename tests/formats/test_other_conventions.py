@@ -1,0 +1,166 @@
+"""Files of other programs: recognised, scaled by their rules, refused where they are not whole."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from lora_lab.errors import LabError
+from lora_lab.formats.recognise import is_adapter, open_adapter
+
+A, B = torch.randn(3, 6), torch.randn(5, 3)  # rank 3, 6 inputs, 5 outputs
+KOHYA = {"lora_unet_a_b.lora_down.weight": A, "lora_unet_a_b.lora_up.weight": B}
+TUTORIAL = "fc.parametrizations.weight.0.lora_"
+
+# tensors, what is told, s
+READ = {
+    "kohya with alpha": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(6.0)}, {}, 2.0),
+    "kohya without alpha": (KOHYA, {}, 1.0),
+    "kohya with alpha 0": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(0.0)}, {}, 1.0),
+    "diffusers": ({"unet.a.b.lora_A.weight": A, "unet.a.b.lora_B.weight": B}, {}, 1.0),
+    "diffusers with alpha": (
+        {"unet.a.lora_A.weight": A, "unet.a.lora_B.weight": B, "unet.a.alpha": torch.tensor(6.0)},
+        {}, 2.0,
+    ),
+    "old diffusers": ({"unet.a.lora.down.weight": A, "unet.a.lora.up.weight": B}, {}, 1.0),
+    "older diffusers": (
+        {"unet.a.processor.to_q_lora.down.weight": A, "unet.a.processor.to_q_lora.up.weight": B},
+        {}, 1.0,
+    ),
+    "loralib": ({"fc.lora_A": A, "fc.lora_B": B, "fc.bias": torch.ones(5)}, {"alpha": 6}, 2.0),
+    "the tutorial": ({TUTORIAL + "A": A, TUTORIAL + "B": B}, {"alpha": 6.0}, 2.0),
+    "an embedding of minLoRA": (
+        {TUTORIAL + "A": A.t().contiguous(), TUTORIAL + "B": B.t().contiguous()},
+        {"alpha": 6.0}, 2.0,
+    ),
+    "peft without config": (
+        {"base_model.model.fc.lora_A.weight": A, "base_model.model.fc.lora_B.weight": B},
+        {"alpha": 6.0}, 2.0,
+    ),
+    "mlx": ({"fc.lora_a": A.t().contiguous(), "fc.lora_b": B.t().contiguous()}, {}, 20.0),
+}  # fmt: skip
+
+
+def write(folder, tensors, suffix=".safetensors", metadata=None):
+    path = folder / f"adapter{suffix}"
+    if suffix == ".safetensors":
+        safetensors.torch.save_file(tensors, path, metadata)
+    else:
+        torch.save(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("name", READ)
+def test_the_scale_is_that_of_the_convention(tmp_path, name, suffix):
+    tensors, told, s = READ[name]
+    path = write(tmp_path, tensors, suffix)
+    assert is_adapter(path)
+    found = open_adapter(path, **told)
+    (layer,) = found.layers
+    assert layer.scaling == pytest.approx(s)
+    torch.testing.assert_close(layer.delta_weight(), s * B.double() @ A.double())
+    assert found.extra["notes"], "it says how the scale was found"
+
+
+def test_names_are_put_back_from_the_base(tmp_path):
+    path = write(tmp_path, KOHYA)
+    assert open_adapter(path).layers[0].name == "lora_unet_a_b"
+    assert "underscores" in " ".join(open_adapter(path).extra["notes"])
+    assert open_adapter(path, names=("x.y", "a.b")).layers[0].name == "a.b"
+    assert open_adapter(path, names=("a_b", "a.b")).layers[0].name == "lora_unet_a_b"
+
+
+def test_settings_of_diffusers_hold_by_component(tmp_path):
+    said = {
+        "unet.r": 3,
+        "unet.lora_alpha": 3,
+        "unet.alpha_pattern": {"b": 12},
+        "unet.rank_pattern": {},
+    }
+    tensors = {
+        f"unet.{n}.lora_{f}.weight": t.clone() for n in "ab" for f, t in (("A", A), ("B", B))
+    }
+    path = write(tmp_path, tensors, metadata={"lora_adapter_metadata": json.dumps(said)})
+    found = {layer.name: layer.scaling for layer in open_adapter(path).layers}
+    assert found == {"unet.a": 1.0, "unet.b": 4.0}
+    said["unet.r"] = 4
+    path = write(tmp_path, tensors, metadata={"lora_adapter_metadata": json.dumps(said)})
+    with pytest.raises(LabError, match="rank 3, but the metadata says 4"):
+        open_adapter(path)
+
+
+def test_the_scale_of_mlx_stands_in_its_config(tmp_path):
+    tensors = READ["mlx"][0]
+    safetensors.torch.save_file(tensors, tmp_path / "adapters.safetensors")
+    (tmp_path / "adapter_config.json").write_text('{"lora_parameters": {"rank": 3, "scale": 5.0}}')
+    assert open_adapter(tmp_path).layers[0].scaling == 5.0
+
+
+def test_the_tutorials_parametrization_is_read(tmp_path):
+    """The state dict of a parametrized net, W and all, as the tutorial leaves it."""
+
+    class LoRA(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lora_A, self.lora_B = nn.Parameter(A), nn.Parameter(B)
+
+        def forward(self, W):
+            return W + 2.0 * self.lora_B @ self.lora_A
+
+    net = nn.Sequential(nn.Linear(6, 5))
+    W = net[0].weight.detach().clone()
+    nn.utils.parametrize.register_parametrization(net[0], "weight", LoRA())
+    path = write(tmp_path, net.state_dict(), ".pt")
+    found = open_adapter(path, alpha=6.0)
+    assert found.layers[0].name == "0"
+    torch.testing.assert_close(W + found.layers[0].delta_weight().float(), net[0].weight.detach())
+    assert "2 other tensors" in " ".join(found.extra["notes"])
+
+
+BAD = {
+    "no alpha": ({"fc.lora_A": A, "fc.lora_B": B}, {}, "--alpha"),
+    "alpha zero": ({"fc.lora_A": A, "fc.lora_B": B}, {"alpha": 0.0}, "above 0"),
+    "half": ({"fc.lora_A": A}, {"alpha": 1.0}, "lora_B of 'fc' is missing"),
+    "half of kohya": ({"lora_te_a.lora_down.weight": A}, {}, "lora_up.weight' is missing"),
+    "half of diffusers": ({"unet.a.lora_A.weight": A}, {}, "up factor of 'unet.a' is missing"),
+    "more": ({**KOHYA, "lora_unet_a_b.lora_mid.weight": A.clone()}, {}, "Tucker"),
+    "loha": ({"lora_unet_a.hada_w1_a": A}, {}, "LoHa"),
+    "lokr": ({"lora_unet_a.lokr_w1": A}, {}, "LoKr"),
+    "a key of something else": ({**KOHYA, "other.weight": A.clone()}, {}, "no place"),
+    "a model": ({"fc.weight": A}, {}, "no key of it is a factor"),
+    "fp8": ({k: v.to(torch.float8_e4m3fn) for k, v in KOHYA.items()}, {}, "float8_e4m3fn"),
+    "int8": ({k: v.to(torch.int8) for k, v in KOHYA.items()}, {}, "int8"),
+    "NaN": ({**KOHYA, "lora_unet_a_b.lora_up.weight": B * float("nan")}, {}, "NaN"),
+    "another rank": ({**KOHYA, "lora_unet_a_b.lora_up.weight": B[:, :2].clone()}, {}, "multiply"),
+    "alpha of two": ({**KOHYA, "lora_unet_a_b.alpha": torch.ones(2)}, {}, "not one number"),
+    "alpha negative": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(-1.0)}, {}, "alpha"),
+    "alpha NaN": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(float("nan"))}, {}, "alpha"),
+    "old dora": ({**KOHYA, "lora_unet_a_b.dora_scale": torch.ones(1, 6)}, {}, "of the inputs"),
+    "loralib convolution": (
+        {"c.lora_A": torch.ones(6, 12), "c.lora_B": torch.ones(15, 6, 1)}, {"alpha": 1.0}, "convolution",
+    ),
+    "a stranger": ({"fc.lora_A": A, "fc.lora_B": B, "lora_x": A.clone()}, {"alpha": 1.0}, "no place"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_whole_is_refused_by_name(tmp_path, name):
+    tensors, told, reason = BAD[name]
+    path = write(tmp_path, tensors)
+    with pytest.raises(LabError, match=reason) as refused:
+        open_adapter(path, **told)
+    assert "adapter.safetensors" in str(refused.value)
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(LabError, match="no such file"):
+        open_adapter(tmp_path / "x.safetensors")
+    with pytest.raises(LabError, match="no adapter here"):
+        open_adapter(tmp_path)
+    assert not is_adapter(tmp_path)
+    (tmp_path / "x.gguf").write_bytes(b"GGUF" + bytes(80))
+    with pytest.raises(LabError):
+        open_adapter(tmp_path / "x.gguf")

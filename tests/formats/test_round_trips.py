@@ -1,0 +1,122 @@
+"""Every format × type of layer × variant: written, proven, opened again, and the same ΔW."""
+
+import pytest
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from lora_lab.errors import ExportError
+from lora_lab.formats import FORMATS
+from lora_lab.formats.recognise import is_adapter, open_adapter
+from lora_lab.formats.verify import TOLERANCE, export
+from tests.formats.adapters import SPECIAL, VARIANTS, weights_of
+from tests.models import tiny
+
+MODELS = ("llama", "gpt2", "bert_classifier", "vit", *SPECIAL)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bases")
+    for kind in ("llama", "gpt2", "bert_classifier", "vit"):
+        tiny.save(folder / kind, kind)
+    return folder
+
+
+def adapter(bases, model, variant):
+    if model in SPECIAL:
+        torch.manual_seed(0)
+        return weights_of(SPECIAL[model](), variant)
+    module = tiny.MODELS[model]()
+    linear = [
+        n for n, m in module.named_modules() if isinstance(m, torch.nn.Linear | Conv1D)
+        and "lm_head" not in n and "classifier" not in n
+    ]  # fmt: skip
+    return weights_of(module, variant, base=bases / model, targets=linear)
+
+
+CAN = {
+    "peft": set(MODELS),
+    "peft-portable": set(MODELS),
+    "kohya": {"llama", "gpt2", "bert_classifier", "vit", "pictures"},
+    "diffusers": {"llama", "gpt2", "bert_classifier", "vit", "pictures"},
+    "gguf": {"llama", "gpt2"},
+}
+NO_DORA = {"peft-portable", "gguf"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_written_comes_back(bases, tmp_path, name, model, variant):
+    kind, weights = FORMATS[name], adapter(bases, model, variant)
+    target = tmp_path / f"adapter{kind.suffix}"
+    able = model in CAN[name] and not (variant == "dora" and name in NO_DORA)
+    if variant == "dora" and model == "grouped":
+        able = False  # PEFT's norms of groups are wrong
+    if not able:
+        with pytest.raises(ExportError) as refused:
+            export(weights, target, name)
+        assert len(str(refused.value)) > 40
+        assert not target.exists()
+        return
+    report = export(weights, target, name)
+    assert report.largest_error <= TOLERANCE
+    assert report.bytes > 0
+    assert report.keys >= 2 * len(weights.layers)
+    assert report.base_fingerprint == "f00d"
+    assert is_adapter(target)
+    found = open_adapter(target)
+    again = {layer.name: layer for layer in found.layers}
+    assert set(again) == {layer.name for layer in weights.layers}
+    for layer in weights.layers:
+        other = again[layer.name]
+        assert (other.kind, other.groups) == (layer.kind, layer.groups)
+        wanted = layer.delta_weight()
+        assert (other.delta_weight() - wanted).norm() <= TOLERANCE * wanted.norm()
+        if layer.magnitude is None:
+            assert other.magnitude is None
+        else:
+            assert torch.equal(other.magnitude, layer.magnitude)
+    if variant == "dora":
+        assert found.variant == "dora"
+
+
+@pytest.mark.parametrize("name", [n for n, kind in FORMATS.items() if n not in NO_DORA])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_lose_nothing(bases, tmp_path, name, dtype):
+    from lora_lab.formats.factors import cast
+
+    weights = cast(adapter(bases, "llama", "rslora"), dtype)
+    report = export(weights, tmp_path / f"a{FORMATS[name].suffix}", name)
+    assert report.largest_error <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", [n for n, kind in FORMATS.items() if kind.single])
+def test_a_file_that_stands_is_kept(bases, tmp_path, name):
+    weights, target = adapter(bases, "llama", "lora"), tmp_path / "a"
+    target.write_text("mine")
+    with pytest.raises(ExportError, match="exists"):
+        export(weights, target, name)
+    assert target.read_text() == "mine"
+    export(weights, target, name, overwrite=True)
+    assert is_adapter(target.rename(tmp_path / f"b{FORMATS[name].suffix}"))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ExportError, match="is a folder"):
+        export(weights, tmp_path / "folder", name, overwrite=True)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_wrong_file_is_not_delivered(bases, tmp_path, name, monkeypatch):
+    """The writer computes with another scale: the reader that shares nothing with it notices."""
+    from dataclasses import replace
+
+    weights, kind = adapter(bases, "llama", "ranks"), FORMATS[name]
+
+    def save(given, folder):
+        rows = [replace(x, lora_B=x.lora_B * (1 + 1e-5)) for x in given.layers]
+        return kind.save(replace(given, layers=tuple(rows)), folder)
+
+    monkeypatch.setitem(FORMATS, name, replace(kind, save=save))
+    with pytest.raises(ExportError, match="does not compute what the adapter does"):
+        export(weights, tmp_path / "a", name)
+    assert not list(tmp_path.iterdir())
