@@ -289,6 +289,17 @@ class MergeRecord:
 
 
 @dataclass(frozen=True)
+class CutRecord:
+    """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
+
+    step: int
+    path: str
+    ranks: tuple[int, ...]
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
 class MemoryRecord:
     """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
 
@@ -327,7 +338,7 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
-    MergeRecord, MemoryRecord, ErrorRecord, StateRecord,
+    MergeRecord, CutRecord, MemoryRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

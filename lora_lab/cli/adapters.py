@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lora_lab.cli.console import err, out, plain_errors
+from lora_lab.cli.console import err, out, plain_errors, print_table
 from lora_lab.errors import ConfigError
+from lora_lab.workshop.wishes import MERGED
 
 if TYPE_CHECKING:
     from lora_lab.adapters.weights import AdapterWeights
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from lora_lab.workshop.merge_base import MergedReport
 
 SHOWN = 12  # layers that are printed
-MERGED = "merged"
 
 Target = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
 To = Annotated[
@@ -56,7 +56,11 @@ def export(
         from lora_lab.formats import peft
         from lora_lab.runs.folder import RunFolder
 
-        weights = RunFolder.at(run).load_adapter(peft.load)
+        folder = RunFolder.at(run)
+        weights = folder.load_adapter(peft.load)
+        model = folder.load_config().model
+        if base is None and model and Path(model).exists():
+            base = Path(model)
         _deliver(weights, format, target, base, overwrite, as_json)
 
 
@@ -73,7 +77,7 @@ def convert(
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
         weights = _opened(adapter, alpha, base, quiet=as_json)
-        _deliver(_cast(weights, dtype), to, target, base, overwrite, as_json)
+        _deliver(_cast(weights, dtype, to), to, target, base, overwrite, as_json)
 
 
 def resize(
@@ -108,7 +112,7 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        weights = _cast(_opened(adapter, alpha, base, quiet=as_json), dtype)
+        weights = _cast(_opened(adapter, alpha, base, quiet=as_json), dtype, to)
         found = choose.measured(weights)
         if rank is not None:
             wanted = choose.by_rank(found, rank, per_layer)
@@ -235,7 +239,7 @@ def compare(
             shown = "  ".join(f"{angle:.0f}°" for angle in x.angles[::-1][:4])
             table.add_row(escape(x.name), f"{x.cosine:.3f}", f"{x.ratio:.3f}", f"{x.overlap:.3f}",
                           shown + (" …" if len(x.angles) > 4 else ""))  # fmt: skip
-        out.print(table)
+        print_table(table)
         for names, which in ((found.only_first, first), (found.only_second, second)):
             if names:
                 out.print(f"only in {which}: {', '.join(names[:SHOWN])}", style="yellow")
@@ -256,17 +260,12 @@ def _opened(
     return weights
 
 
-def _cast(weights: AdapterWeights, dtype: str | None) -> AdapterWeights:
+def _cast(weights: AdapterWeights, dtype: str | None, format: str) -> AdapterWeights:
     if dtype is None:
         return weights
-    import torch
+    from lora_lab.workshop.files import in_type
 
-    from lora_lab.formats.factors import cast
-
-    kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-    if dtype not in kinds:
-        raise ConfigError(f"There is no type {dtype!r} for factors; there are {', '.join(kinds)}.")
-    return cast(weights, kinds[dtype])
+    return in_type(weights, dtype, format)
 
 
 def _weighted(text: str) -> tuple[Path, float]:

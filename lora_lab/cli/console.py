@@ -7,13 +7,26 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from lora_lab.errors import LabError
 
 # Names and paths are shown as they are: a bracket in one is no markup.
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 out = Console(markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """A table with every cell on one line, wider than the terminal where it has to be."""
+    table.box = SIMPLE_HEAD
+    for column in table.columns:
+        column.no_wrap = True
+    wanted = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    wide = Console(width=max(out.width, wanted), markup=False, highlight=False)
+    wide.print(table, crop=False)
 
 
 @contextmanager

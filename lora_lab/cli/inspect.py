@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lora_lab.cli.console import out, plain_errors
+from lora_lab.cli.console import out, plain_errors, print_table
 from lora_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _model(path: Path, sigma: list[str], as_json: bool) -> None:
         name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:120]
         shape = "×".join(map(str, tensor.shape)) or "one number"
         table.add_row(escape(name), shape, tensor.dtype, f"{tensor.bytes:,}")
-    out.print(table)
+    print_table(table)
 
 
 def _plain(card: ModelCard) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _adapter(
                 if of else ["–"] * 3
             )  # fmt: skip
         table.add_row(*cells, sigma + (" …" if row["rank"] > 4 else ""))
-    out.print(table)
+    print_table(table)
 
 
 def _measure(value: float | None) -> str:

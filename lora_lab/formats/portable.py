@@ -56,9 +56,12 @@ def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
 
 
 def fold(layer: LayerWeights) -> LayerWeights:
-    """s in B; in float32 at least, since half precision would round s·B anew."""
+    """s in B: exactly in the factors' own type where s is a power of two, else in float32."""
     if layer.scaling == 1:
         return replace(layer, alpha=float(layer.rank))
+    B = layer.scaling * layer.lora_B
+    if torch.equal(B.double(), layer.scaling * layer.lora_B.double()):
+        return replace(layer, lora_B=B, alpha=float(layer.rank), scaling=1.0)
     wide = torch.float64 if layer.lora_B.dtype == torch.float64 else torch.float32
     B = (layer.scaling * layer.lora_B.double()).to(wide)
     return replace(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora_lab.records import (
+    CutRecord,
     EvalRecord,
     ExportedRecord,
     GeneratedRecord,
@@ -88,6 +89,20 @@ class MergePreview:
 
 
 @dataclass(frozen=True)
+class EvaluateCut:
+    """Measure the held-out loss of the adapter at `path`, cut to `ranks`, in the open model."""
+
+    path: str
+    ranks: tuple[int, ...]
+    alpha: float | None = None
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[CutRecord]:
+        from lora_lab.training.cut_preview import cut_preview
+
+        yield cut_preview(experiment, self.path, self.alpha, self.ranks)
+
+
+@dataclass(frozen=True)
 class EstimateMemory:
     """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
 
@@ -97,4 +112,4 @@ class EstimateMemory:
         yield memory_preview(experiment)
 
 
-Command = Export | Evaluate | Generate | Save | MergePreview | EstimateMemory
+Command = Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory

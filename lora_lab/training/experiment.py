@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.tasks import TASKS
-from lora_lab.tasks.base import never
+from lora_lab.tasks.base import Evaluation, never
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
 from lora_lab.training.optim import Ramp, build_optimizer
@@ -276,12 +277,7 @@ class Experiment:
         """
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
-        self.model.eval()
-        try:
-            with switched(self.layers, enabled):
-                found = self.task.evaluate(self.model, given_up)
-        finally:
-            self.model.train()
+        found = self.held_out(enabled, given_up)
         if found is None:
             return None
         record = EvalRecord(
@@ -289,6 +285,16 @@ class Experiment:
             time.perf_counter() - started, found.confusion,
         )  # fmt: skip
         return self.best.note(record, self)
+
+    @torch.no_grad()
+    def held_out(self, enabled: bool, given_up: Callable[[], bool] = never) -> Evaluation | None:
+        """A pass over the held-out data; None where it was given up. Nothing is noted."""
+        self.model.eval()
+        try:
+            with switched(self.layers, enabled):
+                return self.task.evaluate(self.model, given_up)
+        finally:
+            self.model.train()
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Iterator[GeneratedRecord]:
         """What the model says to each prompt, first with the adapter off and then with it on.
@@ -310,6 +316,11 @@ class Experiment:
             seconds = time.perf_counter() - started
             yield GeneratedRecord(self.step, prompt, said[False], said[True], seconds)
 
+    def _base_path(self) -> str:
+        """The base's folder, which other programs look names up in; "" where it is none."""
+        model = self.config.model or ""
+        return model if model and (Path(model) / "config.json").is_file() else ""
+
     def weights(self) -> AdapterWeights:
         """A copy of the factors on the CPU; raises ExportError where the variant has none."""
         whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, FullLayer)]
@@ -322,7 +333,7 @@ class Experiment:
             variant=self.config.variant,
             layers=tuple(row for row in rows if row is not None),
             whole=tuple(whole),
-            base=self.base,
+            base=self._base_path() or self.base,
             base_fingerprint=self.base_fingerprint,
             dropout=self.hyper.dropout,
             extra={"task": self.config.task},

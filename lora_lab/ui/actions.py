@@ -54,6 +54,9 @@ class Actions(QObject):
         self.merge = self._action(
             tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
         )
+        self.workshop = self._action(
+            tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
+        )
         self.save = self._action(tr("Save adapter"), "Ctrl+S")
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
@@ -74,7 +77,8 @@ class Actions(QObject):
             self._schemes.addAction(action)
             self.schemes[name] = action
         others = [
-            self.adapter, self.evaluate, self.merge, self.save, self.quit, self.open_base,
+            self.adapter, self.evaluate, self.merge, self.workshop, self.save, self.quit,
+            self.open_base,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -92,7 +96,7 @@ class Actions(QObject):
         self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
-        adapter.addAction(self.merge)
+        adapter.addActions([self.merge, self.workshop])
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))

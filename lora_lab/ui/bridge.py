@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
+    CutRecord,
     DataRecord,
     ErrorRecord,
     EvalRecord,
@@ -57,6 +58,7 @@ class SessionBridge(QObject):
     saved = Signal(object)
     exported = Signal(object)
     merge_measured = Signal(object)  # MergeRecord
+    cut_measured = Signal(object)  # CutRecord
     memory_estimated = Signal(object)  # MemoryRecord
     failed = Signal(object)  # ErrorRecord, or the StateRecord of a failed open
     closed = Signal()  # the thread is joined; nothing comes after this
@@ -79,6 +81,7 @@ class SessionBridge(QObject):
             SavedRecord: self.saved,
             ExportedRecord: self.exported,
             MergeRecord: self.merge_measured,
+            CutRecord: self.cut_measured,
             MemoryRecord: self.memory_estimated,
             ErrorRecord: self.failed,
         }

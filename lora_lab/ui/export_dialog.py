@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -30,19 +31,18 @@ from lora_lab.records import ExportReport
 from lora_lab.ui import theme
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.questions import ask
+from lora_lab.workshop.wishes import FORMATS
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
-
-def adapter_stands_in(folder: Path) -> bool:
-    """Whether an export to this folder would replace an adapter."""
-    return any((folder / name).exists() for name in ADAPTER_FILES)
+def stands(target: Path) -> bool:
+    """Whether an export to this place would replace something."""
+    return target.is_file() or (target.is_dir() and any(target.iterdir()))
 
 
 class ExportDialog(QDialog):
-    """Stays open beside the training window; `export_wished` carries (folder, overwrite)."""
+    """Stays open beside the training window; `export_wished` carries (place, format, overwrite)."""
 
-    export_wished = Signal(str, bool)
+    export_wished = Signal(str, str, bool)
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,7 +58,12 @@ class ExportDialog(QDialog):
         row = QHBoxLayout()
         row.addWidget(self.folder_edit, 1)
         row.addWidget(browse)
-        label = QLabel(self.tr("&Folder (PEFT: adapter_config.json, adapter_model.safetensors)"))
+        self.format_combo = QComboBox()
+        self.format_combo.setAccessibleName(self.tr("Format"))
+        for name, title, _, _ in FORMATS:
+            self.format_combo.addItem(title, name)
+        self.format_combo.currentIndexChanged.connect(self._on_format)
+        label = QLabel(self.tr("&Where to write it"))
         label.setBuddy(self.folder_edit)
         label.setProperty("role", "muted")
 
@@ -91,6 +96,7 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setSpacing(8)
         column.setContentsMargins(18, 14, 18, 14)
+        column.addWidget(self.format_combo)
         column.addWidget(label)
         column.addLayout(row)
         column.addWidget(self._progress)
@@ -151,13 +157,22 @@ class ExportDialog(QDialog):
             self.show_refusal(self.tr("Name a folder for the adapter."))
             return
         folder = Path(text).expanduser()
-        replace = adapter_stands_in(folder)
+        replace = stands(folder)
         if replace and not self.ask_to_replace(folder):
             return
         self._report.hide()
         self._outcome.hide()
         self._set_busy(True)
-        self.export_wished.emit(str(folder), replace)
+        self.export_wished.emit(str(folder), self.format_combo.currentData(), replace)
+
+    def _on_format(self) -> None:
+        """A file's name ends as its format's files do; a folder's in nothing."""
+        suffixes = {name: suffix for name, _, _, suffix in FORMATS}
+        text = self.folder_edit.text().strip()
+        for known in set(suffixes.values()) - {""}:
+            text = text.removesuffix(known)
+        self.folder_edit.setText(text + suffixes[self.format_combo.currentData()])
+        self._outcome.hide()
 
     def _set_busy(self, busy: bool) -> None:
         self._busy = busy

@@ -50,8 +50,8 @@ class ExportFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
-    def _on_wished(self, folder: str, overwrite: bool) -> None:
-        if not self._sessions.request(Export(folder, "peft", overwrite)):
+    def _on_wished(self, folder: str, format: str, overwrite: bool) -> None:
+        if not self._sessions.request(Export(folder, format, overwrite)):
             self._refuse(self.tr("This run has ended. Restart, then export."))
 
     def _on_exported(self, record: ExportedRecord) -> None:

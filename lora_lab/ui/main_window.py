@@ -44,6 +44,7 @@ from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.status import StatusStrip
 from lora_lab.ui.targets import without_lost_layers
 from lora_lab.ui.wishes import Wishes
+from lora_lab.ui.workshop_flow import WorkshopFlow
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
         self.export_flow = ExportFlow(self.sessions, self.notices, self)
         self.merge_flow = MergeFlow(self.sessions, self)
+        self.workshop_flow = WorkshopFlow(self.sessions, self)
         self.memory_flow = MemoryFlow(self.sessions, self)
         self.own_flow = OwnFlow(self.sessions, self.panels, self.notices, self.open, self)
         self.looks = Looks(self, self.host, self.commands.schemes)
@@ -323,6 +325,7 @@ class MainWindow(QMainWindow):
         commands.open_base.triggered.connect(lambda: self.open_checkpoint())
         commands.export.triggered.connect(self.export_flow.start)
         commands.merge.triggered.connect(self.merge_flow.start)
+        commands.workshop.triggered.connect(self.workshop_flow.start)
         commands.save.triggered.connect(self._on_save)
         commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
@@ -353,6 +356,7 @@ class MainWindow(QMainWindow):
         if self._may_close:
             self.export_flow.close()
             self.merge_flow.close()
+            self.workshop_flow.close()
             self.own_flow.close()
             event.accept()
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
     "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "memory_estimated",
+    "merge_measured", "cut_measured", "memory_estimated",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class Sessions(QObject):
     exported = Signal(object)
     saved = Signal(object)
     merge_measured = Signal(object)
+    cut_measured = Signal(object)
     memory_estimated = Signal(object)
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session

@@ -131,6 +131,7 @@ def _merged(
             state[key] = _native(layer, merged, W).contiguous()
         out = folder / file.with_suffix(".safetensors").name
         safetensors.torch.save_file(_apart(state), str(out), {"format": "pt"})
+        shutil.copymode(file, out)  # the library lets only its owner read it
         del state
         again = read_state(out)
         for key, (layer, W, predicted) in before.items():

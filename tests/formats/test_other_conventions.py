@@ -140,9 +140,12 @@ BAD = {
     "alpha NaN": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(float("nan"))}, {}, "alpha"),
     "old dora": ({**KOHYA, "lora_unet_a_b.dora_scale": torch.ones(1, 6)}, {}, "of the inputs"),
     "loralib convolution": (
-        {"c.lora_A": torch.ones(6, 12), "c.lora_B": torch.ones(15, 6, 1)}, {"alpha": 1.0}, "convolution",
+        {"c.lora_A": torch.ones(6, 12), "c.lora_B": torch.ones(15, 6, 1)}, {"alpha": 1.0},
+        "convolution",
     ),
-    "a stranger": ({"fc.lora_A": A, "fc.lora_B": B, "lora_x": A.clone()}, {"alpha": 1.0}, "no place"),
+    "a stranger": (
+        {"fc.lora_A": A, "fc.lora_B": B, "lora_x": A.clone()}, {"alpha": 1.0}, "no place",
+    ),
 }  # fmt: skip
 
 

@@ -1,0 +1,131 @@
+"""Two adapters layer by layer: cosine of their ΔWs, and which directions they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
+
+from lora_lab.ui import theme
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot
+from lora_lab.ui.workshop.fields import SourceField
+from lora_lab.ui.workshop.layers import LayerTable
+from lora_lab.ui.workshop.page import Page
+
+if TYPE_CHECKING:
+    from lora_lab.workshop.compare import Comparison
+
+
+class ComparePage(Page):
+    """The table, and φ(i, j) of the layer that is selected as a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        tr = self.tr
+        self.found: Comparison | None = None
+        self.first, self.second = SourceField(tr("First adapter")), SourceField(tr("Second one"))
+        self.button = QPushButton(tr("&Compare"))
+        self.button.setProperty("role", "primary")
+        self.button.clicked.connect(self._compare)
+        for field in (self.first, self.second):
+            field.where.changed.connect(self._follow)
+        self.told = self.label()
+        self.table = LayerTable(
+            tr("Layers of both"),
+            (tr("Layer"), tr("cosine"), "‖ΔW₂‖/‖ΔW₁‖", "φ", tr("angles")),
+            ("−0.000", "0.000", "0.000", "00°  00°  00°"),
+        )
+        self.table.chosen.connect(self._draw)
+        self.plot = Plot(tr("φ(i, j) of the selected layer"), tr("directions of the first"))
+        self._image = pg.ImageItem()
+        self.plot.addItem(self._image)
+        self.about = self.label()
+        self.about.setText(
+            tr(
+                "Across: the first i directions of one; up: the first j of the other. φ(i, j) is 1 "
+                "(bright) where one space holds the other, 0 where they share nothing (LoRA §7.2)."
+            )
+        )
+        pressed = QHBoxLayout()
+        pressed.addWidget(self.told, 1)
+        pressed.addWidget(self.button)
+        right = QVBoxLayout()
+        right.addWidget(self.plot, 1)
+        right.addWidget(self.about)
+        middle = QHBoxLayout()
+        middle.addWidget(self.table, 3)
+        middle.addLayout(right, 2)
+        column = QVBoxLayout(self)
+        column.addWidget(self.first)
+        column.addWidget(self.second)
+        column.addLayout(pressed)
+        column.addLayout(middle, 1)
+        self._follow()
+
+    def restyle(self, colors: Colors) -> None:
+        self.plot.restyle(colors)
+        low, high = (pg.mkColor(c).getRgb()[:3] for c in (colors.panel, colors.accent))
+        share = np.linspace(0, 1, 256)[:, None]
+        table = (1 - share) * np.array(low) + share * np.array(high)
+        self._image.setLookupTable(table.astype(np.ubyte))
+
+    def _follow(self, *_: object) -> None:
+        self.button.setEnabled(bool(self.first.where.path and self.second.where.path))
+
+    def _compare(self) -> None:
+        one, two = self.first.source, self.second.source
+
+        def work(report):
+            from lora_lab.workshop.files import compare_files
+
+            return compare_files(one, two, report)
+
+        theme.set_role(self.told, "muted")
+        self.told.setText(self.tr("Comparing…"))
+        self.button.setEnabled(False)
+        self.run(work, self._show, self._refuse)
+
+    def _show(self, found: Comparison) -> None:
+        self.found = found
+        self.button.setEnabled(True)
+        rows = []
+        for x in found.layers:
+            angles = "  ".join(f"{a:.0f}°" for a in x.angles[::-1][:3])
+            rows.append((x.name, _figure(x.cosine), _figure(x.ratio), _figure(x.overlap), angles))
+        self.table.show_rows(rows)
+        cosines = np.array([x.cosine for x in found.layers])
+        told = self.tr("{} layers in common, cosine {:.3f} in the middle").format(
+            len(rows), float(np.nanmedian(cosines)) if np.isfinite(cosines).any() else float("nan")
+        )
+        alone = len(found.only_first) + len(found.only_second)
+        if alone:
+            told += self.tr("; {} layers are in one of them only").format(alone)
+        self.told.setText(told)
+        if rows:
+            self.table.selectRow(0)
+
+    def _refuse(self, message: str) -> None:
+        self.button.setEnabled(True)
+        theme.set_role(self.told, "error")
+        self.told.setText(message)
+
+    def _draw(self, row: int) -> None:
+        if self.found is None or row < 0:
+            return
+        phi = self.found.layers[row].phi
+        if not phi.size:
+            self._image.clear()
+            return
+        self._image.setImage(phi, levels=(0.0, 1.0), autoLevels=False)
+        self._image.setRect(0.5, 0.5, phi.shape[0], phi.shape[1])
+        self.plot.getPlotItem().setRange(
+            xRange=(0.5, phi.shape[0] + 0.5), yRange=(0.5, phi.shape[1] + 0.5), padding=0,
+            disableAutoRange=True,
+        )  # fmt: skip
+
+
+def _figure(value: float) -> str:
+    return "—" if value != value else f"{value:.3f}"

@@ -1,0 +1,133 @@
+"""An adapter from a model before and after fine-tuning; and what α means in other programs."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout
+
+from lora_lab.ui.docks.form import Form
+from lora_lab.ui.workshop.fields import DeliveryField, PathField
+from lora_lab.ui.workshop.layers import LayerTable
+from lora_lab.ui.workshop.page import Page
+from lora_lab.workshop.translate import translations
+from lora_lab.workshop.wishes import Delivery
+
+MODELS = "Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)"
+
+
+class ExtractPage(Page):
+    """Two checkpoints, a rank, and where to write."""
+
+    def __init__(self, formats: list[tuple[str, str, bool, str]]) -> None:
+        super().__init__()
+        tr = self.tr
+        hint = tr("Hugging Face folder or checkpoint")
+        self.base = PathField(tr("Model before"), hint, MODELS)
+        self.tuned = PathField(tr("Model after"), hint, MODELS)
+        self.rank = QSpinBox()
+        self.rank.setRange(1, 65536)
+        self.rank.setValue(16)
+        self.rank.setAccessibleName(tr("Rank"))
+        form = Form(widest=tr("Model before"))
+        form.add(tr("Model &before"), self.base)
+        form.add(tr("Model &after"), self.tuned)
+        form.add(tr("&Rank"), self.rank)
+        about = self.label()
+        about.setText(
+            tr(
+                "The best rank-r fit of W_after − W_before in each layer (Eckart–Young), one "
+                "tensor at a time, so that models larger than memory work. Biases, norms and "
+                "embeddings that differ are named and left out."
+            )
+        )
+        self.delivery = DeliveryField(formats, tr("&Extract"))
+        self.delivery.wished.connect(self._extract)
+        self.delivery.cancelled.connect(self._on_cancelled)
+        for field in (self.base, self.tuned):
+            field.changed.connect(self._follow)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(about)
+        column.addStretch(1)
+        column.addWidget(self.delivery)
+        self._follow()
+
+    def _follow(self, *_: object) -> None:
+        self.delivery.set_ready(bool(self.base.path and self.tuned.path))
+
+    def _extract(self, delivery: Delivery) -> None:
+        base, tuned, rank = self.base.path, self.tuned.path, self.rank.value()
+
+        def work(report):
+            from lora_lab.workshop.files import save_extract
+
+            return save_extract(base, tuned, rank, delivery, report)
+
+        self.delivery.set_busy(True)
+        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+
+    def _on_cancelled(self) -> None:
+        self.cancel()
+        self.delivery.show_refusal(self.tr("Called off; nothing was written."))
+
+
+class ScalePage(Page):
+    """α, r and rate here, and what gives the same change elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        tr = self.tr
+        self.alpha, self.rank = QDoubleSpinBox(), QSpinBox()
+        self.alpha.setRange(0.001, 65536)
+        self.alpha.setDecimals(3)
+        self.alpha.setValue(16)
+        self.rank.setRange(1, 65536)
+        self.rank.setValue(8)
+        self.rate = QLineEdit("2e-4")
+        for widget, name in ((self.alpha, "α"), (self.rank, "r"), (self.rate, tr("rate"))):
+            widget.setAccessibleName(name)
+        self.rate.setFixedWidth(self.fontMetrics().averageCharWidth() * 12)
+        row = QHBoxLayout()
+        for text, widget in (("α", self.alpha), ("r", self.rank), (tr("rate"), self.rate)):
+            row.addWidget(QLabel(text))
+            row.addWidget(widget)
+        self.told = self.label("title")
+        row.addWidget(self.told, 1)
+        self.table = LayerTable(
+            tr("Other programs"),
+            (tr("Program"), tr("its own s"), tr("α for the same s"), tr("strength"), tr("rate")),
+            ("00.0000", "0,000.0", "× 00.0000", "0.00e-00"),
+        )
+        about = self.label()
+        about.setText(
+            tr(
+                "ΔW = s·B·A. Out of the box these programs multiply by an s that differs 320-fold. "
+                "“α for the same s” is what to set there; “strength” is what makes the same file "
+                "do the same where its own default s is applied; “rate” moves ΔW as far per step "
+                "when training there with its default."
+            )
+        )
+        column = QVBoxLayout(self)
+        column.addLayout(row)
+        column.addWidget(self.table, 1)
+        column.addWidget(about)
+        self.alpha.valueChanged.connect(self.follow)
+        self.rank.valueChanged.connect(self.follow)
+        self.rate.textChanged.connect(self.follow)
+        self.follow()
+
+    def follow(self, *_: object) -> None:
+        """Bring the table in line with α, r and rate."""
+        try:
+            rate = float(self.rate.text())
+        except ValueError:
+            rate = float("nan")
+        alpha, rank = self.alpha.value(), self.rank.value()
+        scaling = alpha / rank
+        self.told.setText(f"s = α/r = {scaling:.4g}")
+        self.table.show_rows(
+            [
+                (x.tool, f"{x.default:g}", "—" if x.alpha != x.alpha else f"{x.alpha:g}",
+                 f"× {x.strength:.4g}", "—" if x.rate != x.rate else f"{x.rate:.3g}")
+                for x in translations(alpha, rank, rate, scaling)
+            ]
+        )  # fmt: skip

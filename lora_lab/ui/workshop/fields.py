@@ -1,0 +1,233 @@
+"""What the workshop's pages are made of: a path with Browse, an adapter's source, a delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.ui import theme
+from lora_lab.ui.docks.form import Form
+from lora_lab.ui.questions import ask
+from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
+
+FILES = "Adapters (*.safetensors *.gguf *.pt *.pth *.bin);;All files (*)"
+TYPES = ("", "float32", "float16", "bfloat16")
+
+
+class PathField(QWidget):
+    """A path that may be a file or a folder."""
+
+    changed = Signal(str)
+    entered = Signal(str)  # chosen, or typed and confirmed
+
+    def __init__(self, name: str, hint: str = "", files: str = FILES) -> None:
+        super().__init__()
+        self._files = files
+        self.edit = QLineEdit()
+        self.edit.setAccessibleName(name)
+        self.edit.setPlaceholderText(hint)
+        self.edit.textChanged.connect(self.changed)
+        self.edit.returnPressed.connect(lambda: self.entered.emit(self.path))
+        browse = QToolButton()
+        browse.setText(self.tr("Browse"))
+        browse.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(browse)
+        menu.addAction(self.tr("A folder…"), self._folder)
+        menu.addAction(self.tr("A file…"), self._file)
+        browse.setMenu(menu)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.edit, 1)
+        row.addWidget(browse)
+        self.setFocusProxy(self.edit)
+
+    @property
+    def path(self) -> str:
+        text = self.edit.text().strip()
+        return str(Path(text).expanduser()) if text else ""
+
+    def set_path(self, path: str) -> None:
+        self.edit.setText(path)
+        self.entered.emit(self.path)
+
+    def _folder(self) -> None:
+        if found := QFileDialog.getExistingDirectory(self, self.edit.accessibleName(), self.path):
+            self.set_path(found)
+
+    def _file(self) -> None:
+        title = self.edit.accessibleName()
+        found, _ = QFileDialog.getOpenFileName(self, title, self.path, self._files)
+        if found:
+            self.set_path(found)
+
+
+class SourceField(QWidget):
+    """An adapter: where it is, and the α that its file may not say."""
+
+    wished = Signal(object)  # Source
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        hint = self.tr("a PEFT folder, a run, or a file of kohya, diffusers, GGUF, loralib, MLX")
+        self.where = PathField(name, hint)
+        self.alpha = QLineEdit()
+        self.alpha.setPlaceholderText("α")
+        self.alpha.setToolTip(self.tr("Only where the file keeps no α, as loralib's does not"))
+        self.alpha.setAccessibleName(self.tr("α of an adapter that says none"))
+        self.alpha.setFixedWidth(self.fontMetrics().averageCharWidth() * 8)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.where, 1)
+        row.addWidget(self.alpha)
+        self.where.entered.connect(lambda _: self._wish())
+        self.alpha.returnPressed.connect(self._wish)
+        self.setFocusProxy(self.where)
+
+    @property
+    def source(self) -> Source:
+        try:
+            alpha = float(self.alpha.text().replace(",", "."))
+        except ValueError:
+            alpha = None
+        return Source(self.where.path, alpha)
+
+    def _wish(self) -> None:
+        if self.where.path:
+            self.wished.emit(self.source)
+
+
+class DeliveryField(QWidget):
+    """Format, type, base, target, and the button; below it how far it is and what became of it."""
+
+    wished = Signal(object)  # Delivery
+    cancelled = Signal()
+
+    def __init__(self, formats: list[tuple[str, str, bool, str]], action: str) -> None:
+        """`formats`: (name, title, whether it is one file, suffix). `action` names the button."""
+        super().__init__()
+        self.may_replace: Callable[[Path], bool] = self._ask
+        self._formats = {name: (single, suffix) for name, _, single, suffix in formats}
+        self.format_combo = QComboBox()
+        for name, title, _, _ in formats:
+            self.format_combo.addItem(title, name)
+        self.format_combo.addItem(self.tr("merged checkpoint (the base with ΔW in)"), MERGED)
+        self.format_combo.currentIndexChanged.connect(self._follow)
+        self.type_combo = QComboBox()
+        for name in TYPES:
+            self.type_combo.addItem(name or self.tr("type as it is"), name)
+        self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
+        self.target = PathField(self.tr("Where to write"))
+        self.target.changed.connect(self._follow)
+        self.base.changed.connect(self._follow)
+        self.button = QPushButton(action)
+        self.button.setProperty("role", "primary")
+        self.button.clicked.connect(self._on_pressed)
+        self.cancel_button = QPushButton(self.tr("Cancel"))
+        self.cancel_button.clicked.connect(self.cancelled)
+        self._progress = QProgressBar()
+        self._progress.setTextVisible(False)
+        self._progress.setFixedHeight(max(6, self.fontMetrics().height() // 3))
+        self._doing = QLabel()
+        self._doing.setProperty("role", "muted")
+        self.outcome = QLabel()
+        self.outcome.setWordWrap(True)
+        self.outcome.setTextInteractionFlags(
+            self.outcome.textInteractionFlags().TextSelectableByMouse
+        )
+        self._form = Form(widest=self.tr("Base model"))
+        self._form.add(self.tr("&Format"), self.format_combo, self.type_combo)
+        self._form.add(self.tr("&Base model"), self.base)
+        self._form.add(self.tr("&Write to"), self.target, self.button)
+        busy = QHBoxLayout()
+        busy.addWidget(self._doing)
+        busy.addWidget(self._progress, 1)
+        busy.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._form)
+        column.addLayout(busy)
+        column.addWidget(self.outcome)
+        self._busy = [self._doing, self._progress, self.cancel_button]
+        self._ready = False
+        self.set_busy(False)
+        self.outcome.hide()
+        self._follow()
+
+    def set_ready(self, ready: bool) -> None:
+        """Whether there is something to write."""
+        self._ready = ready
+        self._follow()
+
+    def set_busy(self, busy: bool) -> None:
+        for widget in self._busy:
+            widget.setVisible(busy)
+        self.button.setEnabled(not busy)
+        if not busy:
+            self._follow()
+
+    def tell(self, what: str, share: float) -> None:
+        self._doing.setText(f"{what}…")
+        self._progress.setRange(0, 1000 if share >= 0 else 0)
+        self._progress.setValue(round(1000 * max(share, 0)))
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        self._say("\n".join([self.tr("Wrote {}").format(outcome.path), *outcome.words]), "good")
+
+    def show_refusal(self, message: str) -> None:
+        self._say(message, "error")
+
+    def _say(self, text: str, role: str) -> None:
+        self.set_busy(False)
+        theme.set_role(self.outcome, role)
+        self.outcome.setText(text)
+        self.outcome.show()
+
+    def _follow(self, *_: object) -> None:
+        name = self.format_combo.currentData()
+        needs_base = name in ("gguf", MERGED)
+        self._form.setRowVisible(self.base, needs_base)
+        self.type_combo.setVisible(name != MERGED)
+        single, suffix = self._formats.get(name, (False, ""))
+        hint = self.tr("a file, as adapter{}").format(suffix) if single else self.tr("a new folder")
+        self.target.edit.setPlaceholderText(hint)
+        self.button.setEnabled(self._ready and bool(self.target.path))
+
+    def _on_pressed(self) -> None:
+        target = Path(self.target.path)
+        there = target.is_file() or (target.is_dir() and any(target.iterdir()))
+        if there and not self.may_replace(target):
+            return
+        self.outcome.hide()
+        self.wished.emit(
+            Delivery(
+                str(target),
+                self.format_combo.currentData(),
+                self.type_combo.currentData(),
+                self.base.path if self.base.isVisibleTo(self) else "",
+                there,
+            )
+        )
+
+    def _ask(self, target: Path) -> bool:
+        return ask(
+            self,
+            self.tr("Replace what stands there?"),
+            self.tr("{}\nIt stands until the new one is whole.").format(target),
+            self.tr("&Replace"),
+            self.tr("Cancel"),
+        )

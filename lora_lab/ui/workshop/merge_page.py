@@ -1,0 +1,153 @@
+"""Add adapters of one base, with how far each way is from the sum of their ΔWs seen before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QSpinBox,
+    QVBoxLayout,
+)
+
+from lora_lab.ui import theme
+from lora_lab.ui.workshop.fields import DeliveryField, SourceField
+from lora_lab.ui.workshop.page import Page
+from lora_lab.workshop.wishes import Delivery, Source
+
+MOST = 4  # adapters
+
+
+class MergePage(Page):
+    """Two to four adapters, their weights, and the ways to add them."""
+
+    def __init__(self, formats: list[tuple[str, str, bool, str]]) -> None:
+        super().__init__()
+        tr = self.tr
+        self.rows: list[tuple[SourceField, QDoubleSpinBox]] = []
+        grid = QGridLayout()
+        for number in range(MOST):
+            source = SourceField(tr("Adapter {}").format(number + 1))
+            weight = QDoubleSpinBox()
+            weight.setRange(-100, 100)
+            weight.setDecimals(3)
+            weight.setSingleStep(0.1)
+            weight.setValue(1.0)
+            weight.setPrefix("w ")
+            weight.setAccessibleName(tr("Weight of adapter {}").format(number + 1))
+            source.where.changed.connect(self._follow)
+            weight.valueChanged.connect(self._stale)
+            grid.addWidget(QLabel(f"{number + 1}"), number, 0)
+            grid.addWidget(source, number, 1)
+            grid.addWidget(weight, number, 2)
+            self.rows.append((source, weight))
+        self.measure_button = QPushButton(tr("&Measure the ways to add them"))
+        self.measure_button.clicked.connect(self._measure)
+        self.methods = QButtonGroup(self)
+        self.errors: dict[str, QLabel] = {}
+        ways = QGridLayout()
+        titles = {
+            "exact": tr("exact: Σ w·ΔW, factored anew by SVD"),
+            "cat": tr("cat: factors side by side, rank Σr"),
+            "linear": tr("linear: as PEFT adds factors, (Σ√(ws)·B)(Σ√(ws)·A)"),
+        }
+        for row, (name, title) in enumerate(titles.items()):
+            button = QRadioButton(title)
+            button.setChecked(name == "exact")
+            button.setProperty("method", name)
+            self.methods.addButton(button)
+            self.errors[name] = self.label()
+            ways.addWidget(button, row, 0)
+            ways.addWidget(self.errors[name], row, 1)
+        ways.setColumnStretch(1, 1)
+        self.rank = QSpinBox()
+        self.rank.setRange(0, 65536)
+        self.rank.setSpecialValueText(tr("all that there is"))
+        self.rank.setPrefix(tr("cut to rank "))
+        self.rank.setAccessibleName(tr("Rank that the exact sum is cut to"))
+        self.delivery = DeliveryField(formats, tr("&Save"))
+        self.delivery.wished.connect(self._save)
+        self.delivery.cancelled.connect(self._on_cancelled)
+        pressed = QHBoxLayout()
+        pressed.addWidget(self.measure_button)
+        pressed.addStretch(1)
+        pressed.addWidget(self.rank)
+        about = self.label()
+        about.setText(
+            tr(
+                "Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the layer that is farthest off. Adding the "
+                "factors apart is another thing than adding the ΔWs."
+            )
+        )
+        column = QVBoxLayout(self)
+        column.addLayout(grid)
+        column.addLayout(pressed)
+        column.addLayout(ways)
+        column.addWidget(about)
+        column.addStretch(1)
+        column.addWidget(self.delivery)
+        self._follow()
+
+    @property
+    def terms(self) -> list[tuple[Source, float]]:
+        return [(s.source, weight.value()) for s, weight in self.rows if s.where.path]
+
+    @property
+    def method(self) -> str:
+        return str(self.methods.checkedButton().property("method"))
+
+    def _follow(self, *_: object) -> None:
+        ready = len(self.terms) >= 2
+        self.measure_button.setEnabled(ready)
+        self.delivery.set_ready(ready)
+        self._stale()
+
+    def _stale(self, *_: object) -> None:
+        for label in self.errors.values():
+            label.setText("")
+
+    def _measure(self) -> None:
+        terms = self.terms
+
+        def work(report):
+            from lora_lab.workshop.files import method_errors
+
+            return method_errors(terms, report)
+
+        self.delivery.outcome.hide()
+        self.delivery.set_busy(True)
+        self.run(work, self._show_errors, self.delivery.show_refusal, self.delivery.tell)
+
+    def _show_errors(self, found: dict[str, Any]) -> None:
+        self.delivery.set_busy(False)
+        for name, value in found.items():
+            known = isinstance(value, float)
+            text = self.tr("{:.2g} % off").format(100 * value) if known else value
+            if known and value < 1e-6:
+                text = self.tr("the sum itself, to rounding")
+            theme.set_role(
+                self.errors[name],
+                ("good" if value < 1e-4 else "warn") if known else "muted",
+            )
+            self.errors[name].setText(text)
+
+    def _save(self, delivery: Delivery) -> None:
+        terms, method, rank = self.terms, self.method, self.rank.value() or None
+
+        def work(report):
+            from lora_lab.workshop.files import save_sum
+
+            return save_sum(terms, method, rank, delivery, report)
+
+        self.delivery.set_busy(True)
+        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+
+    def _on_cancelled(self) -> None:
+        self.cancel()
+        self.delivery.show_refusal(self.tr("Called off; nothing was written."))

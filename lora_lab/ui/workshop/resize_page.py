@@ -1,0 +1,229 @@
+"""Inspect an adapter, cut it where the curve says, and write it in any format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
+
+from lora_lab.records import CutRecord
+from lora_lab.ui import theme
+from lora_lab.ui.figures import counted, shape_words, size_words
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot, number, pen
+from lora_lab.ui.workshop.fields import DeliveryField, SourceField
+from lora_lab.ui.workshop.layers import LayerTable
+from lora_lab.ui.workshop.page import Page
+from lora_lab.workshop.wishes import Delivery, Source
+
+if TYPE_CHECKING:
+    from lora_lab.workshop.files import AdapterCard
+
+
+class ResizePage(Page):
+    """`cut_wished` asks for the held-out loss at the cut, where a model and data are open."""
+
+    cut_wished = Signal(str, object, object)  # path, ranks, α or None
+
+    def __init__(self, formats: list[tuple[str, str, bool, str]]) -> None:
+        super().__init__()
+        tr = self.tr
+        self.card: AdapterCard | None = None
+        self.ranks: tuple[int, ...] = ()
+        self.source = SourceField(tr("Adapter"))
+        self.source.wished.connect(self.look_at)
+        self.title = self.label("")
+        self.title.setText(tr("Choose an adapter: every convention of the field is read."))
+        self._notes = self.label("warn")
+        self.table = LayerTable(
+            tr("Layers of the adapter"),
+            (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("stable")),
+            ("0,000 × 0,000", "000", "0.00", "0.0000", "00.0"),
+        )
+        self.table.chosen.connect(lambda _: self._draw())
+        self.plot = Plot(tr("Energy kept against rank"), tr("rank"))
+        self._curve = pg.PlotCurveItem()
+        self._one = pg.PlotCurveItem()
+        self._cut = pg.InfiniteLine(angle=90, movable=True)
+        self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
+        self._cut.sigPositionChanged.connect(self._on_dragged)
+        for item in (self._curve, self._one, self._cut):
+            self.plot.addItem(item)
+        self.per_layer = QCheckBox(tr("Spread over the layers where it keeps most"))
+        self.per_layer.setToolTip(tr("As many parameters as this rank has everywhere"))
+        self.per_layer.toggled.connect(self._follow)
+        self.kept = self.label("")
+        self._legend = self.label()
+        self._legend.setText(
+            tr(
+                "Energy kept in %, over all layers; dashed: the layer that is selected. Drag the cut."
+            )
+        )
+        self.loss_button = QPushButton(tr("Held-out &loss here"))
+        self.loss_button.setToolTip(tr("Measured in the model and data that are open"))
+        self.loss_button.clicked.connect(self._ask_loss)
+        self.loss = self.label()
+        self.delivery = DeliveryField(formats, tr("&Save"))
+        self.delivery.wished.connect(self._save)
+        self.delivery.cancelled.connect(self._on_cancelled)
+
+        below = QHBoxLayout()
+        below.addWidget(self.per_layer)
+        below.addStretch(1)
+        below.addWidget(self.loss_button)
+        right = QVBoxLayout()
+        right.addWidget(self.plot, 1)
+        right.addWidget(self._legend)
+        right.addWidget(self.kept)
+        right.addLayout(below)
+        right.addWidget(self.loss)
+        middle = QHBoxLayout()
+        middle.addWidget(self.table, 8)
+        middle.addLayout(right, 5)
+        column = QVBoxLayout(self)
+        column.addWidget(self.source)
+        column.addWidget(self.title)
+        column.addWidget(self._notes)
+        column.addLayout(middle, 1)
+        column.addWidget(self.delivery)
+        self._shown(False)
+
+    def look_at(self, source: Source) -> None:
+        """Open and measure an adapter; what was shown stays until it is whole."""
+
+        def work(report):
+            from lora_lab.workshop.files import card_of
+
+            return card_of(source, report)
+
+        self.title.setText(self.tr("Opening {}…").format(source.path))
+        theme.set_role(self.title, "muted")
+        self.run(work, self._show_card, self._refuse)
+
+    def show_cut(self, record: CutRecord) -> None:
+        """The held-out loss that was asked for."""
+        if self.card is None or record.path != self.card.source.path:
+            return
+        shown = self.tr("held-out loss with these ranks: {}").format(number(record.loss, 4))
+        if record.accuracy is not None:
+            shown += self.tr(", accuracy {:.1f} %").format(100 * record.accuracy)
+        self._tell_loss(shown, "good")
+
+    def refuse_cut(self, message: str) -> None:
+        if self.loss.text() == self.tr("Measuring…"):
+            self._tell_loss(message, "error")
+
+    def restyle(self, colors: Colors) -> None:
+        self.plot.restyle(colors)
+        self._curve.setPen(pen(colors.accent, 2))
+        self._one.setPen(pen(colors.validation, 1.5, Qt.PenStyle.DashLine))
+        self._cut.setPen(pen(colors.marker, 2))
+        self._cut.setHoverPen(pen(colors.accent, 3))
+
+    def _show_card(self, card: AdapterCard) -> None:
+        self.card = card
+        ranks = sorted({layer.rank for layer in card.layers})
+        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
+        theme.set_role(self.title, "title")
+        self.title.setText(
+            f"{card.title} · {card.variant} · {counted(len(card.layers), 'layer')} · {rank} · "
+            f"{size_words(card.bytes)}" + (f" · base {card.base}" if card.base else "")
+        )
+        self._notes.setText("\n".join(card.notes))
+        self.table.show_rows(
+            [
+                (x.name, shape_words(x.shape), str(x.rank), f"{x.scaling:.4g}",
+                 number(x.delta_norm), f"{x.stable_rank:.2f}")
+                for x in card.layers
+            ]
+        )  # fmt: skip
+        self._cut.setBounds((1, card.spectra.most))
+        self._cut.setValue(card.spectra.most)
+        if card.base and not self.delivery.base.path:
+            self.delivery.base.edit.setText(card.base)
+        self._shown(True)
+        self._draw()
+        self._follow()
+
+    def _refuse(self, message: str) -> None:
+        theme.set_role(self.title, "error")
+        self.title.setText(message)
+
+    def _draw(self) -> None:
+        if self.card is None:
+            return
+        spectra = self.card.spectra
+        steps = np.arange(spectra.most + 1)
+        kept = [0.0, *(spectra.kept(spectra.uniform(int(r))) for r in steps[1:])]
+        self._curve.setData(steps, 100 * np.array(kept))
+        rows = self.table.selectionModel().selectedRows()
+        if rows:
+            energy = spectra.sigma[rows[0].row()] ** 2
+            share = np.concatenate([[0.0], np.cumsum(energy) / max(energy.sum(), 1e-300)])
+            self._one.setData(np.arange(len(share)), 100 * share)
+        self._one.setVisible(bool(rows))
+        self.plot.getPlotItem().setRange(
+            xRange=(0, spectra.most), yRange=(0, 102), padding=0.03, disableAutoRange=True
+        )
+
+    def _on_dragged(self) -> None:
+        whole = round(self._cut.value())
+        if abs(self._cut.value() - whole) > 1e-9:
+            self._cut.setValue(whole)  # comes back here, once
+        else:
+            self._follow()
+
+    def _follow(self, *_: object) -> None:
+        if self.card is None:
+            return
+        from lora_lab.workshop.ranks import by_rank
+
+        spectra, rank = self.card.spectra, max(1, round(self._cut.value()))
+        self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)
+        low, high = min(self.ranks), max(self.ranks)
+        said = f"rank {low}" if low == high else f"ranks {low} to {high}"
+        pairs = zip(spectra.sigma, self.ranks, strict=True)
+        lost = [1 - float((s[:r] ** 2).sum() / max((s**2).sum(), 1e-300)) for s, r in pairs]
+        worst = max(range(len(lost)), key=lost.__getitem__)
+        text = self.tr("{}: {:.2f} % of the energy kept, {}").format(
+            said, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks))
+        )
+        if lost[worst] > 1e-12:
+            text += self.tr("; at worst {:.1f} % of ‖ΔW‖ is lost, {}").format(
+                100 * max(lost[worst], 0) ** 0.5, spectra.names[worst]
+            )
+        self.kept.setText(text)
+        self.loss.setText("")
+
+    def _ask_loss(self) -> None:
+        if self.card is not None:
+            self._tell_loss(self.tr("Measuring…"), "muted")
+            self.cut_wished.emit(self.card.source.path, self.ranks, self.card.source.alpha)
+
+    def _tell_loss(self, text: str, role: str) -> None:
+        theme.set_role(self.loss, role)
+        self.loss.setText(text)
+
+    def _save(self, delivery: Delivery) -> None:
+        source, ranks = self.card.source, self.ranks
+
+        def work(report):
+            from lora_lab.workshop.files import save_cut
+
+            return save_cut(source, ranks, delivery, report)
+
+        self.delivery.set_busy(True)
+        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+
+    def _on_cancelled(self) -> None:
+        self.cancel()
+        self.delivery.show_refusal(self.tr("Called off; nothing was written."))
+
+    def _shown(self, ready: bool) -> None:
+        for widget in (self.plot, self.per_layer, self.loss_button):
+            widget.setEnabled(ready)
+        self._notes.setVisible(ready and bool(self._notes.text()))
+        self.delivery.set_ready(ready)

@@ -1,0 +1,207 @@
+"""The workshop from path to path: what the window asks for, with plain numbers coming back.
+
+Nothing of torch is in what is returned, so that the window can hold and draw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.analysis import rank as measures
+from lora_lab.errors import AdapterError
+from lora_lab.progress import Report, silent
+from lora_lab.workshop.ranks import Spectra, measured
+from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
+
+FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
+
+
+@dataclass(frozen=True)
+class LayerCard:
+    """One layer as numbers."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int]
+    rank: int
+    alpha: float
+    scaling: float
+    delta_norm: float
+    stable_rank: float
+    effective_rank: float
+
+
+@dataclass(frozen=True)
+class AdapterCard:
+    """What an adapter is: convention, layers, spectra."""
+
+    source: Source
+    format: str
+    title: str  # of the convention
+    variant: str
+    base: str
+    notes: tuple[str, ...]
+    layers: tuple[LayerCard, ...]
+    spectra: Spectra
+
+    @property
+    def bytes(self) -> int:
+        return self.spectra.bytes([layer.rank for layer in self.layers])
+
+
+def opened(source: Source) -> AdapterWeights:
+    """The adapter with the base's names put in; raises LabError."""
+    from lora_lab.formats.recognise import base_names, open_adapter
+
+    names = base_names(source.base) if source.base else ()
+    return open_adapter(source.path, alpha=source.alpha, names=names, base=source.base)
+
+
+def card_of(source: Source, report: Report = silent) -> AdapterCard:
+    """Open an adapter and measure every layer; raises LabError."""
+    from lora_lab.formats.recognise import TITLES
+
+    report("Opening the adapter", -1)
+    weights = opened(source)
+    report("Singular values", -1)
+    spectra = measured(weights)
+    rows = []
+    for layer, sigma in zip(weights.layers, spectra.sigma, strict=True):
+        rows.append(
+            LayerCard(
+                layer.name, layer.kind, layer.shape, layer.rank, layer.alpha, layer.scaling,
+                float((sigma**2).sum() ** 0.5), measures.stable_rank(sigma),
+                measures.effective_rank(sigma),
+            )
+        )  # fmt: skip
+    return AdapterCard(
+        source, weights.extra["format"], TITLES[weights.extra["format"]], weights.variant,
+        weights.base, tuple(weights.extra["notes"]), tuple(rows), spectra,
+    )  # fmt: skip
+
+
+def save_cut(
+    source: Source, ranks: Sequence[int], delivery: Delivery, report: Report = silent
+) -> Outcome:
+    """Open, cut to `ranks`, write and verify; raises LabError."""
+    from lora_lab.workshop.resize import resized
+
+    report("Opening the adapter", -1)
+    made, cuts = resized(opened(source), ranks, report)
+    worst = max(cuts, key=lambda cut: cut.error)
+    words = []
+    if worst.error:
+        words.append(f"largest error of the cut: {100 * worst.error:.3g} % of ‖ΔW‖, {worst.name}")
+    return deliver(made, delivery, report, words)
+
+
+def method_errors(
+    sources: Sequence[tuple[Source, float]], report: Report = silent
+) -> dict[str, float | str]:
+    """Each way to add adapters, with the largest ‖ΔW − ΣwΔW‖/‖ΣwΔW‖, or why it cannot."""
+    from lora_lab.workshop.combine import METHODS, combine
+
+    report("Opening the adapters", -1)
+    terms = [(opened(source), weight) for source, weight in sources]
+    found: dict[str, float | str] = {}
+    for number, method in enumerate(METHODS):
+        report(f"Measuring {method}", number / len(METHODS))
+        try:
+            found[method] = combine(terms, method).error
+        except AdapterError as error:
+            found[method] = str(error)
+    return found
+
+
+def save_sum(
+    sources: Sequence[tuple[Source, float]],
+    method: str,
+    rank: int | None,
+    delivery: Delivery,
+    report: Report = silent,
+) -> Outcome:
+    """Add adapters, write and verify; raises LabError."""
+    from lora_lab.workshop.combine import combine
+
+    report("Opening the adapters", -1)
+    found = combine([(opened(source), weight) for source, weight in sources], method, rank)
+    words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * found.error:.3g} %", *found.notes]
+    return deliver(found.weights, delivery, report, words)
+
+
+def save_extract(
+    base: str, tuned: str, rank: int, delivery: Delivery, report: Report = silent
+) -> Outcome:
+    """Fit an adapter to two checkpoints, write and verify; raises LabError."""
+    from lora_lab.workshop.extract import extract
+
+    found = extract(Path(base), Path(tuned), rank, report=report)
+    worst = max(found.fits, key=lambda fit: fit.error)
+    words = [
+        f"{len(found.fits)} layers; largest error {100 * worst.error:.3g} % of ‖ΔW‖, where "
+        f"{100 * worst.bound:.3g} % is the least possible ({worst.name})",
+        *found.notes,
+    ]
+    return deliver(found.weights, delivery, report, words)
+
+
+def compare_files(first: Source, second: Source, report: Report = silent) -> Any:
+    """The comparison of two adapters; raises LabError."""
+    from lora_lab.workshop.compare import compare
+
+    report("Comparing", -1)
+    return compare(opened(first), opened(second))
+
+
+def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> AdapterWeights:
+    """The factors in another type; where the format folds s into B, it is folded before."""
+    import torch
+
+    from lora_lab.formats.factors import cast
+    from lora_lab.formats.portable import fold
+
+    kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    if dtype not in kinds:
+        raise AdapterError(f"There is no type {dtype!r} for factors; there are {', '.join(kinds)}.")
+    if format in FOLDING:
+        weights = replace(weights, layers=tuple(fold(layer) for layer in weights.layers))
+    return cast(weights, kinds[dtype])
+
+
+def deliver(
+    weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
+) -> Outcome:
+    """Write and verify, or merge into the base; raises LabError."""
+    from lora_lab.formats.verify import export
+    from lora_lab.workshop.merge_base import write_merged
+
+    target = Path(delivery.target).expanduser()
+    if delivery.base:
+        weights = replace(weights, base=delivery.base)
+    if delivery.format == MERGED:
+        if not weights.base or not Path(weights.base).exists():
+            raise AdapterError("A merged checkpoint needs the base model: name it.")
+        found = write_merged(
+            weights, Path(weights.base), target, overwrite=delivery.overwrite, report=report
+        )
+        worst = max(found.layers, key=lambda layer: layer.measured)
+        told = (
+            f"merged {len(found.layers)} layers into {worst.dtype}",
+            f"rounding loses at most {100 * worst.measured:.2g} % of ΔW (foretold "
+            f"{100 * worst.predicted:.2g} %), in {worst.name}",
+        )
+        return Outcome(found.path, (*words, *told))
+    if delivery.dtype:
+        weights = in_type(weights, delivery.dtype, delivery.format)
+    report("Writing, and reading it again", -1)
+    made = export(weights, target, delivery.format, delivery.overwrite)
+    told = (
+        f"{made.bytes:,} bytes, {made.keys} tensors; re-read: largest error of ΔW "
+        f"{made.largest_error:.1e}",
+        f"SHA-256 {made.sha256}",
+    )
+    return Outcome(made.path, (*words, *told, *made.notes), made)

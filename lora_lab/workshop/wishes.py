@@ -1,0 +1,46 @@
+"""What is asked of the workshop and what it answers, without torch: the window imports this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lora_lab.records import ExportReport
+
+MERGED = "merged"  # beside the names of FORMATS
+# (name, title, whether it is one file, suffix) of formats.FORMATS, whose import takes torch.
+FORMATS = [
+    ("peft", "PEFT folder", False, ""),
+    ("peft-portable", "PEFT folder, portable (vLLM)", False, ""),
+    ("kohya", "kohya file (ComfyUI)", True, ".safetensors"),
+    ("diffusers", "diffusers folder", False, ""),
+    ("gguf", "GGUF file (llama.cpp)", True, ".gguf"),
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an adapter is, and what its file may not say."""
+
+    path: str
+    alpha: float | None = None
+    base: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where and how an adapter is to be written."""
+
+    target: str
+    format: str = "peft"
+    dtype: str = ""  # "": as it is
+    base: str = ""
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An adapter that was written, or a merged checkpoint, in words."""
+
+    path: str
+    words: tuple[str, ...]
+    report: ExportReport | None = None
