@@ -49,7 +49,10 @@ class Actions(QObject):
             tr("Open another base…"), "Ctrl+Shift+O", tip=tr("Another base for the preset shown")
         )
         self.export = self._action(
-            tr("Export…"), "Ctrl+E", "export", tr("Write the adapter for the peft library")
+            tr("Export…"),
+            "Ctrl+E",
+            "export",
+            tr("Write the adapter for PEFT, ComfyUI, diffusers or llama.cpp"),
         )
         self.merge = self._action(
             tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")

@@ -182,7 +182,12 @@ class ExportDialog(QDialog):
     def _browse(self) -> None:
         start = Path(self.folder_edit.text()).expanduser()
         start = next((p for p in (start, *start.parents) if p.is_dir()), Path.home())
-        chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder to export to"), str(start))
+        title = self.tr("Where to export to")
+        single = {name: suffix for name, _, single, suffix in FORMATS if single}
+        if suffix := single.get(self.format_combo.currentData()):
+            chosen, _ = QFileDialog.getSaveFileName(self, title, str(start), f"*{suffix}")
+        else:
+            chosen = QFileDialog.getExistingDirectory(self, title, str(start))
         if chosen:
             self.folder_edit.setText(chosen)
 
@@ -196,7 +201,9 @@ class ExportDialog(QDialog):
         )
 
     def _show_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(self._values["path"].text()))
+        path = Path(self._values["path"].text())
+        folder = path.parent if path.is_file() else path
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def _make_report(self) -> QFrame:
         frame = QFrame()

@@ -221,6 +221,19 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
     assert not dialog.busy
 
 
+def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
+    train(qtbot, opened)
+    opened.export_flow.start()
+    dialog = opened.export_flow.dialog
+    dialog.folder_edit.setText(str(tmp_path / "out"))
+    for name, suffix in (("gguf", ".gguf"), ("kohya", ".safetensors"), ("peft", "")):
+        dialog.format_combo.setCurrentIndex(dialog.format_combo.findData(name))
+        assert dialog.folder_edit.text() == str(tmp_path / f"out{suffix}")
+    with qtbot.waitSignal(dialog.export_wished) as heard:
+        dialog.export_button.click()
+    assert heard.args == [str(tmp_path / "out"), "peft", False]
+
+
 def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):
     train(qtbot, opened)
     opened.ask = lambda *texts: False

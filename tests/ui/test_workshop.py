@@ -116,7 +116,7 @@ def test_what_stands_is_replaced_only_if_agreed(qtbot, workshop, llama, tmp_path
 
 def test_what_is_no_adapter_is_said(qtbot, workshop, tmp_path):
     page = workshop.resize_page
-    (tmp_path / "x.safetensors").write_text("<html>")
+    (tmp_path / "x.safetensors").write_text("<!DOCTYPE html><html><body>404")
     page.source.where.set_path(str(tmp_path / "x.safetensors"))
     qtbot.waitUntil(lambda: "web page" in page.title.text(), timeout=30_000)
     assert page.title.property("role") == "error"

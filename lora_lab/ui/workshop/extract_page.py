@@ -47,8 +47,9 @@ class ExtractPage(Page):
         column = QVBoxLayout(self)
         column.addLayout(form)
         column.addWidget(about)
-        column.addStretch(1)
+        column.addSpacing(12)
         column.addWidget(self.delivery)
+        column.addStretch(1)
         self._follow()
 
     def _follow(self, *_: object) -> None:

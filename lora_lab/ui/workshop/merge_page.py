@@ -90,8 +90,9 @@ class MergePage(Page):
         column.addLayout(pressed)
         column.addLayout(ways)
         column.addWidget(about)
-        column.addStretch(1)
+        column.addSpacing(12)
         column.addWidget(self.delivery)
+        column.addStretch(1)
         self._follow()
 
     @property

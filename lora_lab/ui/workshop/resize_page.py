@@ -58,9 +58,7 @@ class ResizePage(Page):
         self.kept = self.label("")
         self._legend = self.label()
         self._legend.setText(
-            tr(
-                "Energy kept in %, over all layers; dashed: the layer that is selected. Drag the cut."
-            )
+            tr("Energy kept in %, all layers; dashed: the selected one. Drag the line.")
         )
         self.loss_button = QPushButton(tr("Held-out &loss here"))
         self.loss_button.setToolTip(tr("Measured in the model and data that are open"))
