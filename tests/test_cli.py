@@ -70,6 +70,9 @@ def test_export_and_inspect(run, tmp_path):
     assert again.exit_code == 1
     assert "stands" in again.output or "exists" in again.output or "already" in again.output
     assert verb("export", folder, "--out", target, "--overwrite").exit_code == 0
+    kept = [json.loads(x) for x in (folder / "exports.jsonl").read_text().splitlines()]
+    assert [x["path"] for x in kept] == [str(target)] * 2
+    assert kept[0]["sha256"] == report["sha256"]
     for path in (folder, target):
         (layer,) = json.loads(verb("inspect", path, "--json").stdout)["layers"]
         assert (layer["shape"], layer["rank"], layer["alpha"], layer["scaling"]) == (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lora_lab.cli.console import err, out, plain_errors, print_table
-from lora_lab.errors import ConfigError
+from lora_lab.errors import ConfigError, LabError
 from lora_lab.workshop.wishes import MERGED
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def export(
     """Write a run's adapter in another program's format, re-read it and compare."""
     with plain_errors():
         from lora_lab.formats import peft
+        from lora_lab.records import plain
         from lora_lab.runs.folder import RunFolder
 
         folder = RunFolder.at(run)
@@ -61,7 +62,12 @@ def export(
         model = folder.load_config().model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        _deliver(weights, format, target, base, overwrite, as_json)
+        report = _deliver(weights, format, target, base, overwrite, as_json)
+        if report is not None:
+            try:
+                folder.note_export(plain(report))
+            except LabError as error:  # the adapter stands all the same
+                err.print(str(error), style="yellow")
 
 
 def convert(
@@ -183,7 +189,6 @@ def merge(
 ) -> None:
     """Add adapters of one base, and show how far the result is from the sum of their ΔWs."""
     with plain_errors():
-        from lora_lab.errors import LabError
         from lora_lab.workshop.combine import METHODS, combine
 
         terms = [_weighted(text) for text in adapters]
@@ -284,8 +289,8 @@ def _deliver(
     overwrite: bool,
     as_json: bool,
     told: dict[str, Any] | None = None,
-) -> None:
-    """Write in `format`, verified, and print the report."""
+) -> ExportReport | None:
+    """Write in `format`, verified, and print the report; None of a merged checkpoint."""
     from dataclasses import replace
 
     from lora_lab.formats.verify import export as verified
@@ -295,14 +300,15 @@ def _deliver(
         weights = replace(weights, base=str(base))
     if format == MERGED:
         _deliver_merged(weights, target, overwrite, as_json, told)
-        return
+        return None
     report = verified(weights, target, format, overwrite)
     if as_json:
         facts = {**plain(report), "largest_error": report.largest_error,
                  "mean_error": report.mean_error}  # fmt: skip
         print(json.dumps({**(told or {}), **facts}))
-        return
-    _print(report)
+    else:
+        _print(report)
+    return report
 
 
 def _print(report: ExportReport) -> None:

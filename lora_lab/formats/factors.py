@@ -58,7 +58,7 @@ def layer_of_factors(
         up.flatten(1),
         alpha,
         scaling,
-        "conv" if is_kernel else kind or "linear",
+        "conv" if is_kernel else kind if kind in (*MATRICES, "embedding") else "linear",
         (out, *down.shape[1:]) if is_kernel else (),
         magnitude=None if magnitude is None else magnitude.flatten(),
     )

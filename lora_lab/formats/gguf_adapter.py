@@ -163,6 +163,8 @@ def load(path: Path) -> AdapterWeights:
     if _field(reader, "general.type") != "adapter" or _field(reader, "adapter.type") != "lora":
         raise AdapterError(f"{path}: this GGUF file is a model, not a LoRA adapter")
     alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
+    if not 0 <= alpha < 1e30:
+        raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
     said = parse_json(str(_field(reader, NAMES) or "{}").encode(), f"{path}, {NAMES}")
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for tensor in reader.tensors:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.errors import AdapterError, CheckpointError
+from lora_lab.errors import AdapterError, CheckpointError, LabError
 from lora_lab.formats import bare_factors, diffusers, gguf_adapter, kohya, peft
-from lora_lab.formats.container import read_container
+from lora_lab.formats.elsewhere import elsewhere
 from lora_lab.formats.factor_file import PICKLES, read_factor_file
+from lora_lab.models.checkpoint import regular_size
+from lora_lab.models.safetensors_file import read_header
 
 MLX = "adapters.safetensors"
 RUN_ADAPTER = "adapter"  # inside a run folder
@@ -36,6 +38,10 @@ def open_adapter(
     path = Path(path).expanduser()
     found = _folder(path, alpha) if path.is_dir() else _file(path, alpha, tuple(names))
     extra = {"format": "peft", "notes": (), **found.extra}
+    if extra["format"] == "peft":
+        rule = "α/√r (use_rslora)" if found.extra.get("use_rslora") else "α/r"
+        extra["notes"] = (f"s = {rule}, as adapter_config.json says", *extra["notes"])
+    extra["notes"] = (*extra["notes"], *elsewhere(found))
     return replace(found, base=base or found.base, extra=extra)
 
 
@@ -50,9 +56,10 @@ def is_adapter(path: Path) -> bool:
                 return b"adapter.type" in file.read(4096)
         if path.suffix in PICKLES:
             keys: Iterable[str] = read_factor_file(path)[0]
-        else:
-            keys = read_container(path).entries
-    except (OSError, AdapterError):
+        else:  # of a large model the header alone
+            with path.open("rb") as file:
+                keys = read_header(file, regular_size(path))
+    except (OSError, LabError):
         return False
     return any("lora" in key.lower() for key in keys)
 

@@ -25,6 +25,7 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 ADAPTER = "adapter"
 BEST = "adapter-best"
+EXPORTS = "exports.jsonl"
 MAX_CONFIG = 2**20
 LIBRARIES = ("torch", "numpy", "safetensors")
 
@@ -123,6 +124,16 @@ class RunFolder:
                 "The last saved one still stands."
             ) from error
         return target
+
+    def note_export(self, facts: dict[str, Any]) -> None:
+        """Append what was measured of an export to exports.jsonl; raises `LabError`."""
+        path = self.path / EXPORTS
+        line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts})
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise LabError(f"{path} was not written: {_reason(error)}") from error
 
     def load_adapter(self, load: Load) -> AdapterWeights:
         """Read the run's adapter with `load`; raises `AdapterError`."""

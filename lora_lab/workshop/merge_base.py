@@ -72,10 +72,7 @@ def write_merged(
             f"{weights.whole[0].name} is trained whole and is no part of the base. A merged "
             "checkpoint of such a model is not written; a PEFT folder holds all of it."
         )
-    if target.exists() and not overwrite and (target.is_file() or any(target.iterdir())):
-        raise ExportError(f"{target} exists. Choose another place, or allow overwriting it.")
-    if target.resolve() == base.resolve():
-        raise ExportError("The merged checkpoint would replace the base itself. Choose another.")
+    _check_target(base, target, overwrite)
     files = weight_files(base) if base.is_dir() else (base,)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,6 +98,28 @@ def write_merged(
             "before is unchanged."
         ) from error
     return MergedReport(str(target), layers, size)
+
+
+def _check_target(base: Path, target: Path, overwrite: bool) -> None:
+    """Raise ExportError unless writing `target` can lose nothing that was not agreed to."""
+    if target.resolve() == base.resolve():
+        raise ExportError("The merged checkpoint would replace the base itself. Choose another.")
+    if not target.exists():
+        return
+    if target.is_dir() != base.is_dir():
+        kind = "folder" if base.is_dir() else "file"
+        raise ExportError(f"The base is a {kind}, and so will be what is written: name a {kind}.")
+    there = {entry.name for entry in target.iterdir()} if target.is_dir() else {target.name}
+    if there and not overwrite:
+        raise ExportError(f"{target} exists. Choose another place, or allow overwriting it.")
+    if target.is_dir():
+        known = {entry.name for entry in base.iterdir()}
+        known |= {Path(name).with_suffix(".safetensors").name for name in known}
+        if foreign := sorted(there - known):
+            raise ExportError(
+                f"{target} holds other things than this model ({foreign[0]}), and the whole folder "
+                "would be replaced. Choose a new or an empty folder."
+            )
 
 
 def _merged(

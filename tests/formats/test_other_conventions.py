@@ -158,6 +158,11 @@ def test_what_is_not_whole_is_refused_by_name(tmp_path, name):
     assert "adapter.safetensors" in str(refused.value)
 
 
+def test_a_stranger_may_not_name_the_kind_of_a_layer(tmp_path):
+    path = write(tmp_path, KOHYA, metadata={"lora_lab_kinds": '{"lora_unet_a_b": "conv"}'})
+    assert open_adapter(path).layers[0].kind == "linear"
+
+
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(LabError, match="no such file"):
         open_adapter(tmp_path / "x.safetensors")

@@ -149,6 +149,12 @@ def test_a_tied_head_and_another_base_are_refused(tmp_path):
     (tmp_path / "out" / "mine.txt").write_text("x")
     with pytest.raises(ExportError, match="exists"):
         write_merged(good, tmp_path / "base", tmp_path / "out")
+    with pytest.raises(ExportError, match=r"other things than this model \(mine.txt\)"):
+        write_merged(good, tmp_path / "base", tmp_path / "out", overwrite=True)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ExportError, match="name a folder"):
+        write_merged(good, tmp_path / "base", tmp_path / "file", overwrite=True)
+    (tmp_path / "file").unlink()
     assert [f.name for f in (tmp_path / "out").iterdir()] == ["mine.txt"]
     assert {f.name for f in tmp_path.iterdir()} == {"base", "out"}
 

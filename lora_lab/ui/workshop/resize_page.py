@@ -99,6 +99,8 @@ class ResizePage(Page):
 
         self.title.setText(self.tr("Opening {}…").format(source.path))
         theme.set_role(self.title, "muted")
+        self.delivery.set_busy(False)  # what was being written is called off
+        self.delivery.set_ready(False)
         self.run(work, self._show_card, self._refuse)
 
     def show_cut(self, record: CutRecord) -> None:
@@ -149,6 +151,7 @@ class ResizePage(Page):
     def _refuse(self, message: str) -> None:
         theme.set_role(self.title, "error")
         self.title.setText(message)
+        self.delivery.set_ready(self.card is not None)
 
     def _draw(self) -> None:
         if self.card is None:
