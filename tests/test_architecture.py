@@ -203,3 +203,10 @@ OUTSIDE = re.compile(r"(?<![\w./~])/(work|root|home|Users|tmp)/\w|\.\./shared|\b
 def test_nothing_points_outside_the_project(path):
     found = OUTSIDE.search(path.read_text("utf-8"))
     assert found is None, f"{path}: {found.group()!r}"
+
+
+def test_every_room_is_in_the_wheel():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    listed = set(re.findall(r'"(lora_lab[\w.]*)"', text.split("packages = [")[1].split("]")[0]))
+    rooms = {f"lora_lab.{name_of(p)}".rstrip(".") for p in FILES if p.name == "__init__.py"}
+    assert rooms == listed - {"lora_lab.resources"}
