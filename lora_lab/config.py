@@ -196,6 +196,9 @@ class RunConfig(Frozen):
     eval_steps: int = Field(
         0, ge=0, description="Steps between two validations; 0: as often as 3 % of the time allow."
     )
+    autosave_seconds: float = Field(
+        5.0, gt=0, le=3600, description="Seconds of training between two checkpoints."
+    )
     patience: int = Field(
         0, ge=0, description="Validations without a better loss that end the run; 0: none does."
     )

@@ -289,6 +289,22 @@ class MergeRecord:
 
 
 @dataclass(frozen=True)
+class CheckpointRecord:
+    """Everything that the next step depends on was written to the run's folder."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class ResumedRecord:
+    """A run goes on from a checkpoint; what was recorded of later steps no longer holds."""
+
+    step: int
+    notes: tuple[str, ...] = ()  # why the steps to come may differ from those that were lost
+
+
+@dataclass(frozen=True)
 class CutRecord:
     """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
 
@@ -338,7 +354,8 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
-    MergeRecord, CutRecord, MemoryRecord, ErrorRecord, StateRecord,
+    MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, ErrorRecord,
+    StateRecord,
 ]  # fmt: skip
 
 

@@ -38,7 +38,10 @@ def test_train_prints_one_json_object(run):
     assert facts["run"] == str(folder)
     assert facts["seconds"] > 0
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "adapter", "adapter-best"}
+    assert names == {
+        "config.json", "metrics.jsonl", "state.json", "lock", "checkpoints", "adapter",
+        "adapter-best",
+    }  # fmt: skip
 
 
 def test_every_step_is_in_the_metrics(run):
@@ -337,3 +340,24 @@ def test_what_is_missing_is_said_in_a_line(name, tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert reason in done.stderr
     assert "\n" not in done.stderr.strip()
+
+
+def test_a_run_is_listed_and_goes_on(tmp_path):
+    out = tmp_path / "runs" / "one"
+    done = verb("train", "--preset", "known-rank", "--steps", 40, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(verb("runs", tmp_path / "runs", "--json").stdout)
+    assert (row["name"], row["state"], row["step"], row["max_steps"]) == ("one", "finished", 40, 40)
+    ended = verb("resume", out)
+    assert ended.exit_code == 1
+    assert "has come to its end at step 40" in ended.output
+    facts = json.loads(verb("resume", out, "--steps", 100, "--json").stdout)
+    assert facts["steps"] == 100
+    straight = tmp_path / "straight"
+    verb("train", "--preset", "known-rank", "--steps", 40, "--out", straight)
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    assert any('"ResumedRecord"' in line for line in lines)
+    table = verb("runs", tmp_path / "runs").stdout
+    assert "100 / 100" in table
+    assert "There are no runs" in verb("runs", tmp_path / "none").stdout
+    assert "is not a run" in verb("resume", tmp_path / "none").output

@@ -11,6 +11,7 @@ from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
 from lora_lab.cli.console import out, plain_errors
 from lora_lab.cli.inspect import inspect
+from lora_lab.cli.runs import resume, runs
 from lora_lab.cli.train import train
 
 app = typer.Typer(
@@ -50,6 +51,8 @@ app.command()(train)
 for verb in (export, convert, resize, extract, merge, compare):
     app.command()(verb)
 app.command()(inspect)
+app.command()(resume)
+app.command()(runs)
 
 
 @app.command()

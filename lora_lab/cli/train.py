@@ -115,6 +115,7 @@ def train(
     eval_steps: Annotated[int | None, _fixed(COURSE, "eval_steps")] = None,
     patience: Annotated[int | None, _fixed(COURSE, "patience")] = None,
     seed: Annotated[int | None, _fixed(COURSE, "seed")] = None,
+    autosave: Annotated[float | None, _fixed(COURSE, "autosave_seconds", (), "--autosave")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Run folder (new).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -136,13 +137,13 @@ def train(
         "validation": validation, "validation_data": validation_data,
         "skip_bad_rows": skip_bad_rows, "max_length": max_length, "batching": batching,
         "prompts": prompt or None, "epochs": epochs, "accumulation": accumulation,
-        "eval_steps": eval_steps, "patience": patience,
+        "eval_steps": eval_steps, "patience": patience, "autosave_seconds": autosave,
     }  # fmt: skip
     with plain_errors():
         config = _config(preset, task, _given(fixed), _given(hyper))
         if config.factory and not run_factory:
             _ask_about(config.factory)
-        _print_result(_train(config, out_folder), as_json)
+        print_result(_train(config, out_folder), as_json)
 
 
 def _layer_ranks(wished: list[str] | None) -> list[tuple[str, str]] | None:
@@ -215,7 +216,8 @@ def _train(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
     return drive(config, out_folder, err)
 
 
-def _print_result(result: dict[str, Any], as_json: bool) -> None:
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """What a run amounts to, for people or as one JSON object."""
     if as_json:
         print(json.dumps(result))
         return

@@ -19,6 +19,8 @@ from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, wr
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.records import Record
+from lora_lab.runs.listing import SUMMARY
+from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
 
 CONFIG = "config.json"
@@ -39,6 +41,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._metrics: MetricsFile | None = None
+        self._lock: RunLock | None = None
 
     @classmethod
     def create(cls, parent: Path, name: str, *, unique: bool = False) -> RunFolder:
@@ -91,6 +94,21 @@ class RunFolder:
             write_file(self.path / CONFIG, text.encode())
         except OSError as error:
             raise LabError(f"{self.path / CONFIG} was not written: {_reason(error)}") from error
+
+    def lock(self) -> None:
+        """Take the run for this process until `close`; raises `LabError` where another has it."""
+        if self._lock is None:
+            lock = RunLock(self.path)
+            lock.take()
+            self._lock = lock
+
+    def write_summary(self, **facts: Any) -> None:
+        """Replace state.json, which says how far the run is; raises `LabError`."""
+        finite = {k: v for k, v in facts.items() if not (isinstance(v, float) and v - v != 0.0)}
+        try:
+            write_file(self.path / SUMMARY, (json.dumps(finite) + "\n").encode())
+        except OSError as error:
+            raise LabError(f"{self.path / SUMMARY} was not written: {_reason(error)}") from error
 
     def append(self, records: Iterable[Record]) -> None:
         """Append records to the metrics; raises `LabError` once when the disk refuses them."""
@@ -173,8 +191,13 @@ class RunFolder:
     def close(self) -> None:
         """Write and sync what still waits; raises `LabError` when records are lost. Idempotent."""
         metrics, self._metrics = self._metrics, None
-        if metrics is not None:
-            metrics.close()
+        lock, self._lock = self._lock, None
+        try:
+            if metrics is not None:
+                metrics.close()
+        finally:
+            if lock is not None:
+                lock.release()
 
 
 def _version(name: str) -> str | None:

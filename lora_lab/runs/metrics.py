@@ -131,7 +131,8 @@ def line(record: Record) -> str:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
-    Raises `LabError` where the file cannot be read.
+    What was recorded of steps that were lost, because the run was resumed from an earlier one, is
+    left out. Raises `LabError` where the file cannot be read.
     """
     try:
         data = path.read_bytes()
@@ -144,6 +145,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
+            if value.get("record") == "ResumedRecord":
+                found = [x for x in found if x.get("step", 0) <= value["step"]]
             found.append(value)
     return found
 

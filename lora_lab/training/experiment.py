@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -38,6 +37,7 @@ from lora_lab.records import (
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.training.best import Best
+from lora_lab.training.course import Course
 from lora_lab.training.devices import find_device
 from lora_lab.training.optim import Ramp, build_optimizer
 from lora_lab.training.per_layer import check, freeze, rank_notes
@@ -103,9 +103,10 @@ class Experiment:
         self.optimizer = build_optimizer(self.layers.values(), config, self.hyper)
         self.ramps: list[Ramp] = []
         self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
-        self.batches: Iterator[Any] = self.task.batches(config.batch_size, config.seed)
+        self.batches = Course(self.task.batches(config.batch_size, config.seed))
         self.best = Best()
         self.step = 0
+        self.leg = (0, config.max_steps)  # first and last step of the course of the rate
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self.model.train()
@@ -269,11 +270,15 @@ class Experiment:
 
     @torch.no_grad()
     def evaluate(
-        self, enabled: bool | None = None, given_up: Callable[[], bool] = never
+        self,
+        enabled: bool | None = None,
+        given_up: Callable[[], bool] = never,
+        noted: bool = True,
     ) -> EvalRecord | None:
         """Measure the held-out data with the adapter on or off (None: as the switch has it).
 
-        None where `given_up` says that something else has become more urgent.
+        None where `given_up` says that something else has become more urgent. Where it is `noted`
+        it counts for the best step and for patience.
         """
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
@@ -284,7 +289,7 @@ class Experiment:
             self.step, enabled, found.loss, found.accuracy, found.correct, found.total,
             time.perf_counter() - started, found.confusion,
         )  # fmt: skip
-        return self.best.note(record, self)
+        return self.best.note(record, self) if noted else record
 
     @torch.no_grad()
     def held_out(self, enabled: bool, given_up: Callable[[], bool] = never) -> Evaluation | None:

@@ -19,14 +19,29 @@ from rich.progress import (
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import Cancelled, LabError
-from lora_lab.records import ErrorRecord, LoadedRecord, SavedRecord, StepRecord
+from lora_lab.records import (
+    CheckpointRecord,
+    ErrorRecord,
+    LoadedRecord,
+    ResumedRecord,
+    SavedRecord,
+    StepRecord,
+)
 from lora_lab.training.controls import Controls
 from lora_lab.training.outcome import Outcome
 from lora_lab.training.run import run
 
 
-def drive(config: RunConfig, out_folder: Path | None, console: Console) -> dict[str, Any]:
+def drive(
+    config: RunConfig,
+    out_folder: Path | None,
+    console: Console,
+    resume: Path | None = None,
+    until: int | None = None,
+) -> dict[str, Any]:
     """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
+
+    `resume` and `until` are those of `run`.
 
     Raises LabError where nothing was trained or the run could not be kept.
     """
@@ -50,7 +65,9 @@ def drive(config: RunConfig, out_folder: Path | None, console: Console) -> dict[
             )
 
         records = stack.enter_context(
-            closing(run(config, controls, folder=out_folder, report=report))
+            closing(
+                run(config, controls, folder=out_folder, resume=resume, until=until, report=report)
+            )
         )
         for record in records:
             outcome.note(record)
@@ -61,13 +78,18 @@ def drive(config: RunConfig, out_folder: Path | None, console: Console) -> dict[
                 progress.reset(bar, total=record.max_steps, description=title, loss="–")
                 for note in record.notes:
                     console.print(note, style="yellow")
+            elif isinstance(record, ResumedRecord):
+                console.print(f"resumed at step {record.step:,}")
+                progress.update(bar, completed=record.step)
+                for note in record.notes:
+                    console.print(note, style="yellow")
             elif isinstance(record, ErrorRecord):
                 console.print(record.message, style="yellow")
                 if controls.paused:  # nobody is here to lower a rate: the run is at its end
                     failure = record.message
                     controls.stop()
                 unsaved = record.message
-            elif isinstance(record, SavedRecord):
+            elif isinstance(record, SavedRecord | CheckpointRecord):
                 unsaved = ""
     if failure:
         raise LabError(failure)

@@ -1,4 +1,8 @@
-"""Journal: writes a run's records and its adapter to the run's folder, from the first step on."""
+"""Journal: writes a run's records, checkpoints and adapter to its folder, from the first step on.
+
+Checkpoints are copied between two steps and written on a thread of their own, every few seconds of
+training, so that a run whose process is killed loses no more than that.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,25 @@ from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.records import (
     AppliedRecord,
+    CheckpointRecord,
     CountsRecord,
     ErrorRecord,
     EvalRecord,
     FolderRecord,
     Record,
+    ResumedRecord,
     SpectrumRecord,
+    State,
+    StateRecord,
     StepRecord,
 )
+from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.writer import Writer
 from lora_lab.training.commands import Save
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.ration import Ration
+from lora_lab.training.state import state_of
 
 SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only the last one matters
 
@@ -28,22 +40,44 @@ SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only th
 class Journal:
     """The folder of one run. A disk that fails is told of; the training goes on."""
 
-    def __init__(self, experiment: Experiment, where: Path | None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        where: Path | None,
+        resumed: RunFolder | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         """`where`: a folder made at once, so that it fails now or never (LabError); None: one in
-        user data, made at the first step, so that opening and looking leaves nothing behind."""
+        user data, made at the first step, so that opening and looking leaves nothing behind.
+        `resumed` is a run that goes on, with `notes` on what differs."""
         self.experiment = experiment
         self.folder: RunFolder | None = None
         self._early: list[Record] = []
         self._unsaved = False
         self._told = False
-        if where is not None:
+        self._writer = Writer()
+        self._autosave = Ration(share=0.01, interval=experiment.config.autosave_seconds)
+        self._refused = False  # the last checkpoint could not be written
+        self._saved_step = -1
+        self._loss = float("nan")
+        self._state = State.LOADING
+        if resumed is not None:
+            self.folder = resumed
+            resumed.lock()
+            resumed.append([ResumedRecord(experiment.step, notes)])
+            self._saved_step = experiment.step
+        elif where is not None:
             self.folder = RunFolder.create(where.parent, where.name)
             self._begin()
 
     def note(self, record: Record) -> Iterator[Record]:
         """Write a record down; yields what that leads to."""
-        if isinstance(record, StepRecord) or (isinstance(record, AppliedRecord) and record.changes):
+        if isinstance(record, StepRecord):
+            self._unsaved, self._loss = True, record.loss
+        elif isinstance(record, AppliedRecord) and record.changes:
             self._unsaved = True
+        elif isinstance(record, StateRecord):
+            self._state = record.state
         try:
             if self.folder is not None:
                 self.folder.append([record])
@@ -57,10 +91,17 @@ class Journal:
                 self._early.append(record)
         except LabError as error:  # the metrics keep their lines and try again by themselves
             yield ErrorRecord(self.experiment.step, str(error))
+        if isinstance(record, StepRecord):
+            yield from self._autosaved()
+        elif isinstance(record, StateRecord) and self.folder is not None:
+            if record.state is State.PAUSED and record.step:
+                self._checkpoint()
+            yield from self._summarised()
 
     def save(self) -> Iterator[Record]:
-        """Write the adapter to the run's folder unless it stands there as it is."""
+        """Write adapter and checkpoint to the run's folder unless they stand there as they are."""
         if not (self._unsaved and self.experiment.step):
+            yield from self._summarised()
             return
         self._told = False
         yield from self._open()
@@ -73,11 +114,71 @@ class Journal:
             self._unsaved = False
         except LabError as error:
             yield ErrorRecord(self.experiment.step, str(error))
+        if self._saved_step != self.experiment.step:
+            self._checkpoint()
+        self._writer.wait()
+        yield from self._outcomes()
+        yield from self._summarised()
 
     def close(self) -> None:
         """Raises LabError where records could not be written to the last."""
+        self._writer.close()
         if self.folder is not None:
             self.folder.close()
+
+    def _autosaved(self) -> Iterator[Record]:
+        yield from self._outcomes()
+        now = time.perf_counter()
+        if self.folder is not None and self._autosave.due(now):
+            with self._autosave:
+                self._checkpoint()
+                yield from self._summarised()
+
+    def _checkpoint(self) -> None:
+        """Copy the state now, and let the writer have it."""
+        experiment, folder = self.experiment, self.folder
+        assert folder is not None
+        tensors, facts = state_of(experiment)
+        step = self._saved_step = experiment.step
+
+        def job() -> CheckpointRecord:
+            return CheckpointRecord(step, str(write_checkpoint(folder.path, step, tensors, facts)))
+
+        self._writer.offer(job)
+
+    def _outcomes(self) -> Iterator[Record]:
+        """What has come of the checkpoints; a disk that refuses them is told of once."""
+        for outcome in self._writer.outcomes():
+            if isinstance(outcome, CheckpointRecord):
+                self._refused = False
+                if self.folder is not None:
+                    self.folder.append([outcome])
+                yield outcome
+                continue
+            if not self._refused:
+                self._refused = True
+                reason = getattr(outcome, "strerror", None) or outcome
+                yield ErrorRecord(
+                    self.experiment.step,
+                    f"The run could not be saved: {reason}. Training goes on, saving is tried "
+                    "again, and what was saved before still stands.",
+                )
+
+    def _summarised(self) -> Iterator[Record]:
+        """Write down how far the run is."""
+        if self.folder is None:
+            return
+        experiment = self.experiment
+        try:
+            self.folder.write_summary(
+                state=self._state.value, step=experiment.step, max_steps=experiment.leg[1],
+                loss=self._loss, best=experiment.best.loss, seconds=experiment.training_seconds,
+                hyper={"rank": experiment.hyper.rank, "alpha": experiment.hyper.alpha},
+            )  # fmt: skip
+        except LabError as error:
+            if not self._refused:
+                self._refused = True
+                yield ErrorRecord(experiment.step, str(error))
 
     def _open(self) -> Iterator[Record]:
         """Make the folder where there is none yet; tell of a failure once until the next save."""
@@ -94,6 +195,7 @@ class Journal:
 
     def _begin(self) -> None:
         assert self.folder is not None
+        self.folder.lock()
         self.folder.write_config(self.experiment.config, self.experiment.base_fingerprint)
         self.folder.append([self.experiment.loaded(), *self._early])
         self._early = []

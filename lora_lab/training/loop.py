@@ -54,7 +54,6 @@ def train(
     """
     config, model, task = experiment.config, experiment.model, experiment.task
     optimizer = experiment.optimizer
-    leg_start, leg_end = 0, config.max_steps  # resuming after the end starts another leg
     spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
     copies = Ration(share=0.01, interval=1.0)
     last_good = Snapshot(experiment)
@@ -81,7 +80,11 @@ def train(
     untrained = experiment.evaluate(enabled=False)
     assert untrained is not None
     yield untrained
-    if experiment.hyper.enabled:  # ΔW = 0, so the answers are the same
+    if experiment.step:  # a run that is resumed; what it would have counted, it has counted
+        now_on = experiment.evaluate(noted=False)
+        assert now_on is not None
+        yield now_on
+    elif experiment.hyper.enabled:  # ΔW = 0, so the answers are the same
         yield experiment.best.note(replace(untrained, enabled=True), experiment)
 
     while controls.wait_for_turn(
@@ -104,7 +107,7 @@ def train(
                 yield experiment.spectrum()
         if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
-            state, leg_end = State.STOPPED, experiment.step
+            state, experiment.leg = State.STOPPED, (experiment.leg[0], experiment.step)
             yield experiment.spectrum()
             found = list(evaluated())
             stale = not found
@@ -122,14 +125,15 @@ def train(
                     stale = False
                     yield record
             continue
-        if experiment.step >= leg_end:
-            leg_start, leg_end = experiment.step, experiment.step + config.max_steps
+        if experiment.step >= experiment.leg[1]:  # training on after the end: another leg
+            experiment.leg = (experiment.step, experiment.step + config.max_steps)
+        leg_start, leg_end = experiment.leg
         if state is not State.RUNNING:
             state = State.RUNNING
             yield StateRecord(state, experiment.step)
 
         began = time.perf_counter()
-        factor = schedule_factor(config, experiment.step - leg_start, config.max_steps)
+        factor = schedule_factor(config, experiment.step - leg_start, leg_end - leg_start)
         learning_rate = experiment.hyper.learning_rate * factor
         batch = next(experiment.batches)
         optimizer.zero_grad(set_to_none=True)
@@ -183,7 +187,7 @@ def train(
             yield from found
             if config.patience and experiment.best.unimproved >= config.patience and not finished:
                 controls.pause()
-                state, leg_end = State.STOPPED, experiment.step
+                state, experiment.leg = State.STOPPED, (leg_start, experiment.step)
                 yield StateRecord(state, experiment.step, _no_better(experiment))
                 if not linger:
                     break

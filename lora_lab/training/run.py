@@ -8,12 +8,16 @@ from pathlib import Path
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
-from lora_lab.records import FolderRecord, Record, State, StateRecord
+from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRecord
+from lora_lab.runs import checkpoints
+from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.journal import Journal
 from lora_lab.training.loop import train
 from lora_lab.training.pretrain import base_path, pretrain
+from lora_lab.training.state import restore
 
 
 def run(
@@ -21,6 +25,8 @@ def run(
     controls: Controls,
     *,
     folder: Path | None = None,
+    resume: Path | None = None,
+    until: int | None = None,
     linger: bool = False,
     save_at_end: Callable[[], bool] = lambda: True,
     report: Report = silent,
@@ -28,11 +34,16 @@ def run(
     """Open `config`, train, and keep a journal in a run folder; yield every record.
 
     `folder` None makes one in user data at the first step. The adapter is saved there when
-    training ends, is stopped, or fails. `report` hears how far the opening is. Raises LabError
+    training ends, is stopped, or fails; checkpoints as it goes. `resume` is a run folder that goes
+    on from its newest checkpoint, with its own settings in place of `config`, to step `until` where
+    that is given. `report` hears how far the opening is. Raises LabError
     where something cannot be opened, and Cancelled where `report` does.
     """
-    made = ""
-    if config.pretraining is not None and config.model is None:
+    made, notes, resumed = "", (), None
+    if resume is not None:
+        resumed = RunFolder.at(resume)
+        config = resumed.load_config()
+    elif config.pretraining is not None and config.model is None:
         yield from pretrain(config, controls)
         if controls.stopping:
             return
@@ -46,9 +57,15 @@ def run(
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
     experiment = Experiment(config, base=made, report=report)
-    journal = Journal(experiment, folder)
+    if resumed is not None:
+        notes = _restored(experiment, resumed, until)
+        controls.settle(controls.hyper, experiment.hyper)
+    journal = Journal(experiment, folder, resumed, notes)
     try:
         yield experiment.loaded()
+        if resumed is not None:
+            yield from past_records(resumed.path / METRICS, experiment.step)
+            yield ResumedRecord(experiment.step, notes)
         if experiment.task.data is not None:
             yield experiment.task.data
         if journal.folder is not None:
@@ -70,3 +87,18 @@ def run(
         raise
     finally:
         journal.close()
+
+
+def _restored(experiment: Experiment, run: RunFolder, until: int | None) -> tuple[str, ...]:
+    """Put the newest whole checkpoint back; raises LabError where there is none or it is done."""
+    checkpoints.tidy(run.path)
+    found = checkpoints.latest(run.path)
+    notes = restore(experiment, found.tensors, found.facts)
+    if until is not None:
+        experiment.leg = (experiment.leg[0], until)
+    if experiment.step >= experiment.leg[1]:
+        raise LabError(
+            f"{run.path.name} has come to its end at step {experiment.step:,}. Say up to which "
+            "step it should go on (--steps)."
+        )
+    return notes

@@ -28,12 +28,15 @@ class Session:
         paused: bool = True,
         threads: int | None = None,
         run_folder: Path | None = None,
+        resume: Path | None = None,
     ) -> None:
-        """`threads`: torch's (None: as they are). `run_folder`: None makes one in user data."""
+        """`threads`: torch's (None: as they are). `run_folder`: None makes one in user data.
+        `resume`: a run that goes on from its newest checkpoint; `config` is its own then."""
         self.config = config
         self.controls = Controls(config.hyper, paused=paused)
         self._threads = threads
         self._run_folder = run_folder
+        self._resume = resume
         self._save_at_end = True
         self._records: list[Record] = []
         self._waiting_steps = 0
@@ -101,6 +104,7 @@ class Session:
             self.config,
             self.controls,
             folder=self._run_folder,
+            resume=self._resume,
             linger=True,
             save_at_end=lambda: self._save_at_end,
             report=self._report,

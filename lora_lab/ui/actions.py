@@ -61,6 +61,9 @@ class Actions(QObject):
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
         self.save = self._action(tr("Save adapter"), "Ctrl+S")
+        self.runs = self._action(
+            tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
+        )
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
@@ -80,7 +83,7 @@ class Actions(QObject):
             self._schemes.addAction(action)
             self.schemes[name] = action
         others = [
-            self.adapter, self.evaluate, self.merge, self.workshop, self.save, self.quit,
+            self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
             self.open_base,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
@@ -93,7 +96,7 @@ class Actions(QObject):
         file = self._menu(bar.addMenu(tr("&File")), self.open, self.open_base)
         self.presets_menu = file.addMenu(tr("Open preset"))
         file.addSeparator()
-        file.addActions([self.save, self.export, self.runs_folder])
+        file.addActions([self.runs, self.save, self.export, self.runs_folder])
         file.addSeparator()
         file.addAction(self.quit)
         self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora_lab.config import RunConfig, changed
@@ -62,6 +63,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:
+        window.runs_flow.look_for_interrupted()
         if chosen.needs_data and not config.data:
             window.setup_dock.choose_preset(preset)
         else:
@@ -80,11 +82,11 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
         notices.uninstall()
 
 
-def new_session(config: RunConfig) -> Session:
-    """A session that leaves the window a core."""
+def new_session(config: RunConfig, resume: Path | None = None) -> Session:
+    """A session that leaves the window a core; `resume` names a run that goes on."""
     from lora_lab.training.session import Session
 
-    return Session(config, threads=max(1, (os.cpu_count() or 2) - 1))
+    return Session(config, threads=max(1, (os.cpu_count() or 2) - 1), resume=resume)
 
 
 def _heed_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:

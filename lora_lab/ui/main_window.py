@@ -40,6 +40,7 @@ from lora_lab.ui.notices import NoticeBar, Notices
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.questions import ask
+from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.status import StatusStrip
 from lora_lab.ui.targets import without_lost_layers
@@ -99,6 +100,7 @@ class MainWindow(QMainWindow):
         self.export_flow = ExportFlow(self.sessions, self.notices, self)
         self.merge_flow = MergeFlow(self.sessions, self)
         self.workshop_flow = WorkshopFlow(self.sessions, self)
+        self.runs_flow = RunsFlow(self.sessions, self.notices, self.open, self)
         self.memory_flow = MemoryFlow(self.sessions, self)
         self.own_flow = OwnFlow(self.sessions, self.panels, self.notices, self.open, self)
         self.looks = Looks(self, self.host, self.commands.schemes)
@@ -134,8 +136,11 @@ class MainWindow(QMainWindow):
         self.panels[0].say(self.tr("Loading the engine…"))
         self._show_state()
 
-    def open(self, config: RunConfig) -> None:
-        """Open `config` beside what is shown; a run that is training is asked about first."""
+    def open(self, config: RunConfig, resume: Path | None = None) -> None:
+        """Open `config`, or a run that goes on, beside what is shown.
+
+        A run that is training is asked about first.
+        """
         if self.sessions.running and not self.ask(
             self.tr("Training is running. Open anyway?"),
             self.tr("The run ends at this step and its adapter is saved."),
@@ -144,7 +149,7 @@ class MainWindow(QMainWindow):
         ):
             self._show_config()
             return
-        self._begin(config)
+        self._begin(config, resume)
 
     def restart(self) -> None:
         """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
@@ -178,10 +183,10 @@ class MainWindow(QMainWindow):
         """End whatever still runs and wait for it: the last resort when the event loop is gone."""
         self.sessions.finish()
 
-    def _begin(self, config: RunConfig) -> None:
+    def _begin(self, config: RunConfig, resume: Path | None = None) -> None:
         if not self.sessions.leaving:
             self.setup_dock.show_config(config)
-            self.sessions.open(config)
+            self.sessions.open(config, resume)
 
     def _show_config(self) -> None:
         """Let the setup dock show what is open, not what was tried."""
@@ -326,6 +331,8 @@ class MainWindow(QMainWindow):
         commands.export.triggered.connect(self.export_flow.start)
         commands.merge.triggered.connect(self.merge_flow.start)
         commands.workshop.triggered.connect(self.workshop_flow.start)
+        commands.runs.triggered.connect(self.runs_flow.start)
+        self.runs_flow.adapter_wished.connect(self.workshop_flow.show_adapter)
         commands.save.triggered.connect(self._on_save)
         commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
@@ -357,6 +364,7 @@ class MainWindow(QMainWindow):
             self.export_flow.close()
             self.merge_flow.close()
             self.workshop_flow.close()
+            self.runs_flow.close()
             self.own_flow.close()
             event.accept()
             return

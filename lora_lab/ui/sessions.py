@@ -7,6 +7,7 @@ and the old one finishes its step, saves and ends; when it fails, the old one st
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -51,7 +52,7 @@ class Sessions(QObject):
 
     def __init__(
         self,
-        open_session: Callable[[RunConfig], Session],
+        open_session: Callable[..., Session],
         panels: Sequence[Panel],
         parent: QObject | None = None,
     ) -> None:
@@ -100,8 +101,8 @@ class Sessions(QObject):
     def running(self) -> bool:
         return self.serving and self.state is State.RUNNING
 
-    def open(self, config: RunConfig) -> None:
-        """Start a candidate on `config`; a shown run pauses meanwhile."""
+    def open(self, config: RunConfig, resume: Path | None = None) -> None:
+        """Start a candidate on `config`, or on a run to resume; a shown run pauses meanwhile."""
         if self._leaving:
             return
         if self._candidate is not None:
@@ -109,7 +110,8 @@ class Sessions(QObject):
         if self.running:
             self._resume_shown = True
             self._shown.session.controls.pause()
-        bridge = SessionBridge(self._open_session(config), self)
+        more = (config, resume) if resume is not None else (config,)
+        bridge = SessionBridge(self._open_session(*more), self)
         self._candidate, self.gave_up = bridge, False
         bridge.loaded.connect(lambda record: self._on_loaded(bridge, record))
         bridge.state_changed.connect(lambda record: self._on_state(bridge, record))

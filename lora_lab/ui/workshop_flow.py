@@ -35,6 +35,11 @@ class WorkshopFlow(QObject):
         self.dialog.raise_()
         self.dialog.activateWindow()
 
+    def show_adapter(self, path: str) -> None:
+        """Show the workshop with the adapter of a run."""
+        self.start()
+        self.dialog.resize_page.source.where.set_path(path)
+
     def close(self) -> None:
         """End what the workshop still runs."""
         if self.dialog is not None:

@@ -54,6 +54,10 @@ def engine_threads():
     return [t for t in threading.enumerate() if t.name.startswith("lora-lab")]
 
 
+def session_threads():
+    return [t for t in engine_threads() if t.name == "lora-lab-session"]
+
+
 def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     open_preset(qtbot, lab, "digits")
     assert lab.strip.state_label.text() == "Ready"
@@ -136,7 +140,7 @@ def test_a_checkpoint_that_is_none_leaves_the_open_run(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=10_000)
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
-    assert len(engine_threads()) == 1
+    assert len(session_threads()) == 1
 
 
 def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
@@ -202,7 +206,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
     assert lab.state is State.RUNNING
-    assert len(engine_threads()) == 1
+    assert len(session_threads()) == 1
     lab.commands.restart.trigger()
     # The old run pauses while the new one is opened, and is shown until that is ready.
     qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=20_000)

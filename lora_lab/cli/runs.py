@@ -1,0 +1,70 @@
+"""The verbs `resume` and `runs`: go on with a run, and what runs there are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from lora_lab.cli.console import err, out, plain_errors, print_table
+from lora_lab.cli.train import print_result
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")],
+    steps: Annotated[
+        int | None, typer.Option(help="Step to go on to, in place of the run's own end.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Go on with a run from its newest checkpoint, to the bit where the machine is the same."""
+    with plain_errors():
+        from lora_lab import paths
+        from lora_lab.runs.folder import RunFolder
+        from lora_lab.training.headless import drive
+
+        path = run if run.exists() or run.is_absolute() else paths.runs() / run
+        config = RunFolder.at(path).load_config()
+        print_result(drive(config, None, err, resume=path, until=steps), as_json)
+
+
+def runs(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of runs; none: the lab's own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
+) -> None:
+    """List the runs, and which of them were cut off."""
+    with plain_errors():
+        from lora_lab import paths
+        from lora_lab.runs.listing import list_runs
+
+        where = folder or paths.runs()
+        found = list_runs(where)
+        if as_json:
+            rows = [{k: None if v != v else v for k, v in asdict(run).items()} for run in found]
+            print(json.dumps(rows))
+            return
+        if not found:
+            out.print(f"There are no runs in {where}.")
+            return
+        table = Table("run", "state", "what", "r", "α", "step", "loss", "best", "time")
+        for x in found:
+            state = f"interrupted at step {x.step:,}" if x.interrupted else x.state or "–"
+            table.add_row(
+                escape(x.name), state, escape(x.title), str(x.rank), f"{x.alpha:g}",
+                f"{x.step:,} / {x.max_steps:,}", _figure(x.loss), _figure(x.best),
+                "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s",
+            )  # fmt: skip
+        print_table(table)
+        if any(run.interrupted for run in found):
+            out.print("lora-lab resume NAME goes on with one that was interrupted.")
+
+
+def _figure(value: float) -> str:
+    return "–" if value != value else f"{value:.4g}"

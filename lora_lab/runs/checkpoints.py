@@ -1,0 +1,128 @@
+"""Checkpoints of a run: whole folders of plain tensors and numbers, found again after any crash.
+
+`checkpoints/step-000001234/` holds state.safetensors (tensors, and the numbers as JSON in its
+metadata) and manifest.json with the size and SHA-256 of it. The folder is written under another
+name, synced, and renamed, so that what has its name is whole; a damaged one is passed over for the
+one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from lora_lab.atomic import replace_folder, temporary_folder, write_file
+from lora_lab.errors import LabError
+from lora_lab.runs.listing import CHECKPOINTS as FOLDER
+from lora_lab.runs.listing import listed
+
+STATE = "state.safetensors"
+MANIFEST = "manifest.json"
+KEPT = 2  # besides those that are kept on purpose
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One that was read: tensors on the CPU, and numbers and strings."""
+
+    path: Path
+    step: int
+    tensors: dict[str, torch.Tensor]
+    facts: dict[str, Any]
+
+
+def write_checkpoint(
+    run: Path, step: int, tensors: dict[str, torch.Tensor], facts: dict[str, Any], keep: int = KEPT
+) -> Path:
+    """Write one and take away those before the last `keep`, unless their facts say "keep".
+
+    Raises `OSError` where the disk refuses; what stood there still stands.
+    """
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    target = folder / f"step-{step:09d}"
+    data = safetensors.torch.save(tensors, {"facts": json.dumps(facts)})
+    free = shutil.disk_usage(folder).free
+    if free < len(data) + 65536:
+        raise OSError(28, "No space left on device")
+    manifest = {
+        "step": step,
+        "keep": bool(facts.get("keep")),
+        "files": {STATE: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}},
+    }
+    with temporary_folder(target) as temporary:
+        write_file(temporary / STATE, data)
+        write_file(temporary / MANIFEST, json.dumps(manifest, indent=2).encode())
+        replace_folder(temporary, target)
+    for _, path in listed(run)[:-keep]:
+        if path != target and not _manifest(path).get("keep"):
+            shutil.rmtree(path, ignore_errors=True)
+    return target
+
+
+def latest(run: Path, before: int | None = None) -> Checkpoint:
+    """The newest whole checkpoint (at or before step `before`).
+
+    Raises `LabError` where there is none; damaged ones are passed over.
+    """
+    damaged = []
+    for step, path in reversed(listed(run)):
+        if before is not None and step > before:
+            continue
+        try:
+            return read_checkpoint(path)
+        except LabError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise LabError(f"No checkpoint of {run.name} is whole. {damaged[0]}")
+    raise LabError(f"{run.name} has no checkpoint, so it cannot be resumed.")
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one and compare it with its manifest; raises `LabError` where it is not whole."""
+    try:
+        data = (path / STATE).read_bytes()
+        said = _manifest(path)["files"][STATE]
+        if said != {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}:
+            raise LabError(f"{path}: the file is not what its manifest says")
+        length = int.from_bytes(data[:8], "little")
+        facts = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
+        tensors = {name: t.clone() for name, t in safetensors.torch.load(data).items()}
+    except LabError:
+        raise
+    except Exception as error:  # whatever is wrong with it, another may be whole
+        raise LabError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+    return Checkpoint(path, int(facts["step"]), tensors, facts)
+
+
+def tidy(run: Path) -> list[str]:
+    """Remove what crashes left half-written beside the checkpoints; the names of it."""
+    removed = []
+    for parent in (run / FOLDER, run):
+        if not parent.is_dir():
+            continue
+        for entry in os.scandir(parent):
+            if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+                path = Path(entry.path)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+                removed.append(entry.name)
+    return removed
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

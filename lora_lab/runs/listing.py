@@ -1,0 +1,130 @@
+"""The runs of a folder at a glance: from two small files each, never from their metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lora_lab.errors import LabError
+from lora_lab.runs.lock import is_live
+
+CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
+NAME = re.compile(r"step-(\d{9,})")  # of a checkpoint
+LARGEST = 2**20
+INTERRUPTED = "interrupted"
+GOING = ("loading", "running", "paused")  # states that end with the process
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run: what it was asked, how far it is."""
+
+    path: str
+    name: str
+    state: str  # running, paused, finished, stopped, failed, interrupted; "" where nobody wrote one
+    title: str  # preset or task
+    variant: str
+    rank: int
+    alpha: float
+    step: int
+    max_steps: int
+    loss: float
+    best: float  # lowest held-out loss
+    seconds: float
+    started: str
+    bytes: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        return self.state == INTERRUPTED
+
+
+def list_runs(parent: Path) -> list[RunSummary]:
+    """Every run in `parent`, the newest first; folders that are none are passed over."""
+    try:
+        entries = [Path(e.path) for e in os.scandir(parent) if e.is_dir()]
+    except OSError:
+        return []
+    found = []
+    for path in entries:
+        try:
+            found.append(summary_of(path))
+        except LabError:
+            continue
+    return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
+
+
+def summary_of(path: Path) -> RunSummary:
+    """One run; raises `LabError` where there is none."""
+    about = _read(path / CONFIG)
+    config = about.get("config")
+    if not isinstance(config, dict):
+        raise LabError(f"{path} is no run: its {CONFIG} says nothing of one.")
+    said = _read(path / SUMMARY, missing={})
+    state = str(said.get("state", ""))
+    if state in GOING and not is_live(path):
+        state = INTERRUPTED
+    hyper = said.get("hyper") or config.get("hyper") or {}
+    return RunSummary(
+        path=str(path),
+        name=str(said.get("name") or path.name),
+        state=state,
+        title=str(config.get("preset") or config.get("task") or ""),
+        variant=str(config.get("variant", "")),
+        rank=_whole(hyper.get("rank")),
+        alpha=_number(hyper.get("alpha")),
+        step=_whole(said.get("step")),
+        max_steps=_whole(said.get("max_steps") or config.get("max_steps")),
+        loss=_number(said.get("loss")),
+        best=_number(said.get("best")),
+        seconds=_number(said.get("seconds")),
+        started=str(about.get("started", "")),
+    )
+
+
+def listed(run: Path) -> list[tuple[int, Path]]:
+    """(step, folder) of every checkpoint by its name, the oldest first."""
+    found = []
+    try:
+        entries = list(os.scandir(run / CHECKPOINTS))
+    except OSError:
+        return []
+    for entry in entries:
+        if match := NAME.fullmatch(entry.name):
+            found.append((int(match[1]), Path(entry.path)))
+    return sorted(found)
+
+
+def resumable(path: Path) -> int | None:
+    """The step that a run can be resumed from; None where it has no checkpoint."""
+    found = listed(path)
+    return found[-1][0] if found else None
+
+
+def _read(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise LabError(f"{path} is too long for what it should hold.")
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        if missing is not None:
+            return missing
+        raise LabError(f"{path.parent} is no run: it has no {path.name}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        if missing is not None:
+            return missing
+        raise LabError(f"{path} cannot be read: {error}") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _number(value: Any) -> float:
+    return float(value) if type(value) in (int, float) else math.nan

@@ -1,0 +1,68 @@
+"""Whether a run is being written by a living process: a lock that dies with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lora_lab.errors import LabError
+
+NAME = "lock"
+OWNER = "owner.json"
+
+
+class RunLock:
+    """Held from the first record to the last; the system lets go of it when the process ends."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._lock = FileLock(str(run / NAME), thread_local=False)
+
+    def take(self) -> None:
+        """Raises `LabError` where another process has it, or none can be made."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LabError(
+                f"{self._run.name} is being trained by {owner(self._run) or 'another process'}. "
+                "Close it there first."
+            ) from None
+        except OSError as error:
+            raise LabError(f"{self._run} cannot be locked: {error.strerror or error}.") from error
+        about = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        try:
+            (self._run / OWNER).write_text(json.dumps(about), "utf-8")
+        except OSError:
+            return  # it is for people only
+
+    def release(self) -> None:
+        self._lock.release()
+        (self._run / OWNER).unlink(missing_ok=True)
+
+
+def is_live(run: Path) -> bool:
+    """Whether some process holds the run."""
+    if not (run / NAME).exists():
+        return False
+    lock = FileLock(str(run / NAME), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False  # a read-only disk: nobody writes there
+    lock.release()
+    return False
+
+
+def owner(run: Path) -> str:
+    """Who holds it, for people; "" where that is not known."""
+    try:
+        about = json.loads((run / OWNER).read_text("utf-8"))
+        return f"process {int(about['pid'])} (since {str(about['since'])[:40]})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,74 @@
+"""Writes checkpoints on a thread of its own, so that no training step waits for a disk.
+
+One waits at most: a newer one takes the place of one that was not begun. What the disk refuses is
+said once until it is well again, and tried anew with the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Job = Callable[[], Any]
+
+
+class Writer:
+    """Runs the newest job that was offered; used by one thread beside its own."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self._job: Job | None = None
+        self._busy = False
+        self._closing = False
+        self._outcomes: list[Any] = []  # what jobs returned, or the exception that ended them
+        self._thread: threading.Thread | None = None
+
+    def offer(self, job: Job) -> None:
+        """Run `job` as soon as the one before has ended."""
+        with self._news:
+            self._job = job
+            if self._thread is None:
+                # Not a daemon: one in the middle of a write at interpreter exit is cut off.
+                self._thread = threading.Thread(target=self._run, name="lora-lab-writer")
+                self._thread.start()
+            self._news.notify_all()
+
+    def outcomes(self) -> list[Any]:
+        """What has come of the jobs since this was asked last."""
+        if not self._outcomes:
+            return []
+        with self._news:
+            taken, self._outcomes = self._outcomes, []
+            return taken
+
+    def wait(self) -> None:
+        """Until all that was offered has been done."""
+        with self._news:
+            self._news.wait_for(lambda: self._job is None and not self._busy)
+
+    def close(self) -> None:
+        """Do what was offered, and end."""
+        with self._news:
+            self._closing = True
+            self._news.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._job is not None or self._closing)
+                job, self._job = self._job, None
+                if job is None:
+                    return
+                self._busy = True
+            try:
+                outcome: Any = job()
+            except Exception as error:  # noqa: BLE001 - told by whoever asks for outcomes
+                outcome = error
+            with self._news:
+                self._outcomes.append(outcome)
+                self._busy = False
+                self._news.notify_all()

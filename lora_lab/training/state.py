@@ -1,0 +1,162 @@
+"""Everything that a run's next step depends on, as plain tensors and numbers, and put back.
+
+With the same base, data, device, number of threads and versions, a run that is restored takes the
+very steps that it would have taken: factors, optimizer, ramps, random states, the place in the
+course of batches, and the settings as they were last moved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_lab.adapters import LoRALayer
+from lora_lab.config import Hyperparameters, checked
+from lora_lab.errors import LabError
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.optim import Ramp, parameter_groups, set_weight_decay
+from lora_lab.training.per_layer import freeze
+
+VERSION = 1
+Tensors = dict[str, torch.Tensor]
+
+
+@torch.no_grad()
+def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
+    """Copies on the CPU, and what is no tensor; JSON holds the latter."""
+    tensors: Tensors = {}
+    layers: dict[str, Any] = {}
+    for name, layer in experiment.layers.items():
+        trained = {}
+        for label, p in layer.named_parameters(recurse=False):
+            tensors[f"{name}|{label}"] = _copy(p)
+            kept, numbers = {}, {}
+            for key, value in experiment.optimizer.state.get(p, {}).items():
+                if isinstance(value, torch.Tensor):
+                    tensors[f"{name}|{label}|{key}"] = _copy(value)
+                    kept[key] = True
+                elif value is not None:
+                    numbers[key] = value
+            trained[label] = {"moves": p.requires_grad, "state": sorted(kept), "numbers": numbers}
+        about: dict[str, Any] = {"trained": trained}
+        if isinstance(layer, LoRALayer):
+            about |= {"scaling": layer.scaling, "dropout": layer.dropout}
+            for label in ("start_A", "start_B"):
+                if getattr(layer, label) is not None:
+                    tensors[f"{name}|{label}"] = _copy(getattr(layer, label))
+        layers[name] = about
+    tensors["random|torch"] = torch.get_rng_state()
+    tensors["random|generator"] = experiment.generator.get_state()
+    if experiment.device.type == "cuda":
+        tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
+    best = experiment.best
+    facts = {
+        "version": VERSION,
+        "step": experiment.step,
+        "batches": experiment.batches.taken,
+        "seconds": experiment.training_seconds,
+        "leg": list(experiment.leg),
+        "hyper": experiment.hyper.model_dump(mode="json"),
+        "layers": layers,
+        "ramps": [
+            [ramp.layer.name, ramp.fresh.start, ramp.fresh.stop, ramp.steps, ramp.taken]
+            for ramp in experiment.ramps
+        ],
+        "best": {"loss": best.loss if best.step else None, "step": best.step,
+                 "unimproved": best.unimproved},
+        "base_fingerprint": experiment.base_fingerprint,
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "device": str(experiment.device),
+    }  # fmt: skip
+    return tensors, facts
+
+
+@torch.no_grad()
+def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Put a state back into a freshly opened experiment; what differs from where it was saved.
+
+    Raises LabError where it belongs to another base or other layers; use the experiment no more
+    then.
+    """
+    if facts.get("version") != VERSION:
+        raise LabError(f"The checkpoint is of version {facts.get('version')}, not {VERSION}.")
+    if facts["base_fingerprint"] != experiment.base_fingerprint:
+        raise LabError(
+            "The base model is not the one that this run was trained on: its weights differ. Put "
+            "the old one back to resume."
+        )
+    if list(facts["layers"]) != list(experiment.layers):
+        raise LabError("The checkpoint has other layers than the run's settings make.")
+    optimizer = experiment.optimizer
+    optimizer.state.clear()
+    for name, about in facts["layers"].items():
+        _restore_layer(experiment, name, about, tensors)
+    hyper = checked(Hyperparameters, facts["hyper"], "the checkpoint")
+    groups = parameter_groups(experiment.layers.values(), experiment.config)
+    for group, new in zip(optimizer.param_groups, groups, strict=True):
+        group["params"] = new["params"]
+    set_weight_decay(optimizer, hyper.weight_decay)
+    freeze(experiment.layers, hyper)
+    experiment.hyper = hyper
+    experiment.ramps = []
+    for name, start, stop, length, taken in facts["ramps"]:
+        ramp = Ramp(experiment.layers[name], start, stop, length)
+        ramp.taken = taken
+        experiment.ramps.append(ramp)
+    best = facts["best"]
+    experiment.best.step, experiment.best.unimproved = best["step"], best["unimproved"]
+    if best["loss"] is not None:
+        experiment.best.loss = best["loss"]
+    experiment.step = facts["step"]
+    experiment.training_seconds = facts["seconds"]
+    experiment.leg = tuple(facts["leg"])
+    experiment.batches.skip(facts["batches"])
+    experiment.generator.set_state(tensors["random|generator"])
+    if "random|device" in tensors and experiment.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random|device"], experiment.device)
+    torch.set_rng_state(tensors["random|torch"])  # last: what came before may have drawn
+    return _differences(experiment, facts)
+
+
+def _restore_layer(
+    experiment: Experiment, name: str, about: dict[str, Any], tensors: Tensors
+) -> None:
+    layer, device = experiment.layers[name], experiment.device
+    for label, said in about["trained"].items():
+        old = getattr(layer, label)
+        values = tensors[f"{name}|{label}"].to(device, old.dtype)
+        p = nn.Parameter(values, said["moves"])
+        setattr(layer, label, p)
+        state: dict[str, Any] = dict(said["numbers"])
+        for key in said["state"]:
+            value = tensors[f"{name}|{label}|{key}"]
+            # Adam's count of steps stays where the kernel wants it; the moments follow the factor.
+            state[key] = value if key == "step" and device.type == "cpu" else value.to(device)
+        if state:
+            experiment.optimizer.state[p] = state
+    if isinstance(layer, LoRALayer):
+        layer.scaling, layer.dropout = about["scaling"], about["dropout"]
+        for label in ("start_A", "start_B"):
+            if (key := f"{name}|{label}") in tensors:
+                setattr(layer, label, tensors[key].to(device))
+
+
+def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Why the steps to come may not be the very same ones."""
+    here = {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "device": str(experiment.device),
+    }
+    differ = [f"{what} was {facts[what]} and is {now}" for what, now in here.items()
+              if facts[what] != now]  # fmt: skip
+    if not differ:
+        return ()
+    return (f"{'; '.join(differ)}: the order of the data is the same, the losses are to rounding",)
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()

@@ -1,0 +1,121 @@
+"""Checkpoints: written whole, found again, damaged ones passed over, full disks survived."""
+
+import errno
+import json
+import os
+
+import pytest
+import torch
+
+import lora_lab.atomic as atomic
+from lora_lab.errors import LabError
+from lora_lab.runs import checkpoints
+from lora_lab.runs.checkpoints import FOLDER, MANIFEST, STATE, latest, listed, write_checkpoint
+
+
+def write(run, step, **facts):
+    tensors = {"a|lora_A": torch.full((2, 3), float(step)), "n": torch.tensor(step)}
+    return write_checkpoint(run, step, tensors, {"step": step, **facts})
+
+
+def test_the_newest_comes_back_as_it_was(tmp_path):
+    for step in (5, 10, 7):
+        write(tmp_path, step, note="x", nested={"a": [1, 2.5, None]})
+    found = latest(tmp_path)
+    assert found.step == 10
+    assert torch.equal(found.tensors["a|lora_A"], torch.full((2, 3), 10.0))
+    assert found.facts == {"step": 10, "note": "x", "nested": {"a": [1, 2.5, None]}}
+    assert latest(tmp_path, before=9).step == 7
+
+
+def test_the_last_ones_stay_and_those_that_are_to_be_kept(tmp_path):
+    for step in range(1, 7):
+        write(tmp_path, step, keep=step == 2)
+    assert [step for step, _ in listed(tmp_path)] == [2, 5, 6]
+
+
+DAMAGE = {
+    "cut": lambda p: (p / STATE).write_bytes((p / STATE).read_bytes()[:-9]),
+    "turned": lambda p: (p / STATE).write_bytes((p / STATE).read_bytes()[:-1] + b"\x7f"),
+    "empty": lambda p: (p / STATE).write_bytes(b""),
+    "no file": lambda p: (p / STATE).unlink(),
+    "no manifest": lambda p: (p / MANIFEST).unlink(),
+    "a list for a manifest": lambda p: (p / MANIFEST).write_text("[]"),
+    "half a manifest": lambda p: (p / MANIFEST).write_text('{"step": 3, "fi'),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_one_is_passed_over(tmp_path, name):
+    write(tmp_path, 1)
+    DAMAGE[name](write(tmp_path, 2))
+    assert latest(tmp_path).step == 1
+    DAMAGE[name](listed(tmp_path)[0][1])
+    with pytest.raises(LabError, match=r"No checkpoint of .* is whole"):
+        latest(tmp_path)
+
+
+def test_none_is_said(tmp_path):
+    with pytest.raises(LabError, match="has no checkpoint"):
+        latest(tmp_path)
+
+
+def test_what_a_crash_left_is_removed(tmp_path):
+    write(tmp_path, 1)
+    torn = tmp_path / FOLDER / ".step-000000002.abcdef.tmp"
+    torn.mkdir()
+    (torn / STATE).write_bytes(b"half")
+    (tmp_path / ".state.json.abc.tmp").write_text("half")
+    assert len(checkpoints.tidy(tmp_path)) == 2
+    assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["step-000000001"]
+
+
+@pytest.mark.parametrize("fail_at", range(12))
+def test_a_disk_that_fills_up_at_any_write_harms_nothing(tmp_path, monkeypatch, fail_at):
+    """Each call that may say ENOSPC says it in turn."""
+    write(tmp_path, 1)
+    calls = 0
+
+    def failing(real):
+        def call(*arguments, **more):
+            nonlocal calls
+            calls += 1
+            if calls == fail_at + 1:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **more)
+
+        return call
+
+    for name in ("write", "fsync", "open", "replace", "rename"):
+        monkeypatch.setattr(atomic.os, name, failing(getattr(os, name)))
+    try:
+        write(tmp_path, 2)
+        done = True
+    except OSError:
+        done = False
+    monkeypatch.undo()
+    found = latest(tmp_path)
+    assert found.step == (2 if done else found.step)
+    assert found.step in (1, 2)
+    assert torch.equal(found.tensors["n"], torch.tensor(found.step))
+    assert 1 in [step for step, _ in listed(tmp_path)]
+    checkpoints.tidy(tmp_path)
+    assert write(tmp_path, 3)
+    assert latest(tmp_path).step == 3
+
+
+def test_a_disk_with_no_room_is_not_tried(tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    write(tmp_path, 1)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda path: usage(1, 1, 10))
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path, 2)
+    assert latest(tmp_path).step == 1
+
+
+def test_the_manifest_is_for_people_as_well(tmp_path):
+    said = json.loads((write(tmp_path, 12) / MANIFEST).read_text())
+    assert said["step"] == 12
+    assert len(said["files"][STATE]["sha256"]) == 64

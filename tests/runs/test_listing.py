@@ -1,0 +1,91 @@
+"""Runs at a glance: states, who is alive, and a thousand of them in a moment."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.presets import get_preset
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import list_runs, summary_of
+from lora_lab.runs.lock import is_live
+
+
+def make(parent, name, **summary):
+    run = RunFolder.create(parent, name)
+    run.write_config(get_preset("digits").config)
+    if summary:
+        run.write_summary(**{"step": 5, "max_steps": 10, "loss": 0.5, **summary})
+    return run
+
+
+def test_a_run_that_was_cut_off_is_told_from_one_that_lives(tmp_path):
+    for state in ("running", "paused", "finished", "stopped", "failed"):
+        make(tmp_path, state, state=state)
+    make(tmp_path, "old")
+    live = make(tmp_path, "live", state="running")
+    live.lock()
+    (tmp_path / "no run").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{")
+    found = {run.name: run.state for run in list_runs(tmp_path)}
+    assert found == {
+        "running": "interrupted", "paused": "interrupted", "finished": "finished",
+        "stopped": "stopped", "failed": "failed", "old": "", "live": "running",
+    }  # fmt: skip
+    assert is_live(live.path)
+    live.close()
+    assert not is_live(live.path)
+    assert summary_of(live.path).interrupted
+
+
+def test_two_processes_do_not_write_one_run(tmp_path):
+    run = make(tmp_path, "a", state="running")
+    run.lock()
+    code = (
+        "import sys; from pathlib import Path; from lora_lab.runs.folder import RunFolder\n"
+        "try: RunFolder.at(Path(sys.argv[1])).lock()\n"
+        "except Exception as e: print(type(e).__name__, e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=True
+    )
+    assert "LabError a is being trained by process" in done.stdout
+    run.close()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+
+
+def test_the_summary_says_what_holds_now(tmp_path):
+    make(tmp_path, "a", state="finished", hyper={"rank": 9, "alpha": 3.0}, best=float("inf"))
+    run = summary_of(tmp_path / "a")
+    assert (run.rank, run.alpha, run.step, run.max_steps) == (9, 3.0, 5, 10)
+    assert run.best != run.best, "what is not finite is not known"
+    assert run.title == "digits"
+
+
+def test_a_thousand_runs_take_a_moment(tmp_path):
+    config = {"config": RunConfig.model_dump(get_preset("digits").config, mode="json")}
+    for number in range(1000):
+        folder = tmp_path / f"{number:04}"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({**config, "started": f"{number:04}"}))
+        (folder / "state.json").write_text('{"state": "running", "step": 3}')
+        (folder / "lock").touch()
+    began = time.perf_counter()
+    found = list_runs(tmp_path)
+    took = time.perf_counter() - began
+    assert [run.name for run in found[:2]] == ["0999", "0998"]
+    assert took < 5, took
+
+
+def test_no_folder_is_no_run(tmp_path):
+    assert list_runs(tmp_path / "nowhere") == []
+    with pytest.raises(LabError, match="is no run"):
+        summary_of(tmp_path)
