@@ -289,6 +289,14 @@ class MergeRecord:
 
 
 @dataclass(frozen=True)
+class NewsRecord:
+    """Something that a person should know and need not mend."""
+
+    step: int
+    message: str
+
+
+@dataclass(frozen=True)
 class CheckpointRecord:
     """Everything that the next step depends on was written to the run's folder."""
 
@@ -354,8 +362,8 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
-    MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, ErrorRecord,
-    StateRecord,
+    MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, NewsRecord,
+    ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -42,6 +43,7 @@ class RunFolder:
         self.path = path
         self._metrics: MetricsFile | None = None
         self._lock: RunLock | None = None
+        self._saving = threading.Lock()  # the session and the writer both save
 
     @classmethod
     def create(cls, parent: Path, name: str, *, unique: bool = False) -> RunFolder:
@@ -133,7 +135,7 @@ class RunFolder:
 
     def _save(self, target: Path, weights: AdapterWeights, save: Save) -> Path:
         try:
-            with temporary_folder(target) as folder:
+            with self._saving, temporary_folder(target) as folder:
                 save(weights, folder)
                 replace_folder(folder, target)
         except (OSError, RuntimeError) as error:  # the file library knows no OSError for all

@@ -106,6 +106,8 @@ class Experiment:
         self.batches = Course(self.task.batches(config.batch_size, config.seed))
         self.best = Best()
         self.step = 0
+        self.accumulation = config.accumulation  # parts of a step; more where memory was short
+        self.halvings = 0  # times that it was
         self.leg = (0, config.max_steps)  # first and last step of the course of the rate
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started

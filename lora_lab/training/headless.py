@@ -23,6 +23,7 @@ from lora_lab.records import (
     CheckpointRecord,
     ErrorRecord,
     LoadedRecord,
+    NewsRecord,
     ResumedRecord,
     SavedRecord,
     StepRecord,
@@ -83,6 +84,8 @@ def drive(
                 progress.update(bar, completed=record.step)
                 for note in record.notes:
                     console.print(note, style="yellow")
+            elif isinstance(record, NewsRecord):
+                console.print(record.message, style="yellow")
             elif isinstance(record, ErrorRecord):
                 console.print(record.message, style="yellow")
                 if controls.paused:  # nobody is here to lower a rate: the run is at its end

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lora_lab import paths
 from lora_lab.errors import LabError
+from lora_lab.formats import FORMATS
 from lora_lab.records import (
     AppliedRecord,
     CheckpointRecord,
@@ -140,9 +141,13 @@ class Journal:
         assert folder is not None
         tensors, facts = state_of(experiment)
         step = self._saved_step = experiment.step
+        weights = experiment.weights() if experiment.has_factors else None
 
         def job() -> CheckpointRecord:
-            return CheckpointRecord(step, str(write_checkpoint(folder.path, step, tensors, facts)))
+            written = write_checkpoint(folder.path, step, tensors, facts)
+            if weights is not None:  # so that it is there, whatever becomes of the process
+                folder.save_adapter(weights, FORMATS["peft"].save)
+            return CheckpointRecord(step, str(written))
 
         self._writer.offer(job)
 

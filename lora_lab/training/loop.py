@@ -19,6 +19,7 @@ from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
     EvalRecord,
+    NewsRecord,
     Record,
     State,
     StateRecord,
@@ -29,6 +30,7 @@ from lora_lab.training.commands import Command
 from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.gradients import gradients
 from lora_lab.training.nonfinite import first_nonfinite
 from lora_lab.training.optim import schedule_factor, set_rates
 from lora_lab.training.ration import Ration
@@ -52,8 +54,7 @@ def train(
     exports are served, and `controls.resume()` trains `max_steps` more on a course of its own.
     Without `live` the wishes of `controls` are left alone (a base is trained as its preset says).
     """
-    config, model, task = experiment.config, experiment.model, experiment.task
-    optimizer = experiment.optimizer
+    config, optimizer = experiment.config, experiment.optimizer
     spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
     copies = Ration(share=0.01, interval=1.0)
     last_good = Snapshot(experiment)
@@ -136,14 +137,19 @@ def train(
         factor = schedule_factor(config, experiment.step - leg_start, leg_end - leg_start)
         learning_rate = experiment.hyper.learning_rate * factor
         batch = next(experiment.batches)
-        optimizer.zero_grad(set_to_none=True)
-        value = 0.0
-        for part, share in task.parts(batch, config.accumulation):
-            loss = task.loss(model, part)
-            value += share * loss.item()  # on an accelerator this waits for the device
-            if not math.isfinite(value):
-                break
-            (loss if share == 1 else share * loss).backward()
+        value, part, halvings, short = gradients(experiment, batch)
+        if halvings:
+            yield NewsRecord(
+                experiment.step,
+                f"Step {experiment.step + 1} ran out of memory. From here on a step is worked off "
+                f"in {experiment.accumulation} parts, which changes nothing of what is computed.",
+            )
+        if short:
+            controls.pause()
+            state = State.PAUSED
+            yield ErrorRecord(experiment.step, _too_large(experiment, short))
+            yield StateRecord(state, experiment.step, short)
+            continue
         norm = _gradient_norm(optimizer) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
             # The step is not applied: what was learned up to here still stands.
@@ -201,6 +207,14 @@ def train(
                 break
     for command in controls.take_commands():  # asked for before the end: never dropped
         yield from _served(command, experiment, folder())
+
+
+def _too_large(experiment: Experiment, reason: str) -> str:
+    return (
+        f"Step {experiment.step + 1} does not fit into memory even in {experiment.accumulation} "
+        f"parts ({reason}). What was learned is kept. Open the run with a smaller batch, shorter "
+        "texts, checkpointing or bfloat16."
+    )
 
 
 def _no_better(experiment: Experiment) -> str:

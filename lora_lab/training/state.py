@@ -57,6 +57,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
         "step": experiment.step,
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,
+        "parts": [experiment.accumulation, experiment.halvings],
         "leg": list(experiment.leg),
         "hyper": experiment.hyper.model_dump(mode="json"),
         "layers": layers,
@@ -113,6 +114,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])
+    experiment.accumulation, experiment.halvings = facts["parts"]
     experiment.batches.skip(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])
     if "random|device" in tensors and experiment.device.type == "cuda":

@@ -25,6 +25,7 @@ from lora_lab.records import (
     LoadedRecord,
     MemoryRecord,
     MergeRecord,
+    NewsRecord,
     OpeningRecord,
     Record,
     SavedRecord,
@@ -60,6 +61,7 @@ class SessionBridge(QObject):
     merge_measured = Signal(object)  # MergeRecord
     cut_measured = Signal(object)  # CutRecord
     memory_estimated = Signal(object)  # MemoryRecord
+    told = Signal(object)  # NewsRecord
     failed = Signal(object)  # ErrorRecord, or the StateRecord of a failed open
     closed = Signal()  # the thread is joined; nothing comes after this
 
@@ -83,6 +85,7 @@ class SessionBridge(QObject):
             MergeRecord: self.merge_measured,
             CutRecord: self.cut_measured,
             MemoryRecord: self.memory_estimated,
+            NewsRecord: self.told,
             ErrorRecord: self.failed,
         }
         self._timer = QTimer(self)

@@ -312,6 +312,7 @@ class MainWindow(QMainWindow):
         sessions.stepped.connect(self.strip.set_step)
         sessions.opening_told.connect(self.strip.tell_opening)
         sessions.saved.connect(self._on_saved)
+        sessions.told.connect(lambda record: self.notices.warning(record.message))
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
         sessions.given_up.connect(self._show_config)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
     "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "cut_measured", "memory_estimated",
+    "merge_measured", "cut_measured", "memory_estimated", "told",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ class Sessions(QObject):
     merge_measured = Signal(object)
     cut_measured = Signal(object)
     memory_estimated = Signal(object)
+    told = Signal(object)  # NewsRecord
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     given_up = Signal()  # the candidate could not be opened; what was shown stays

@@ -1,0 +1,36 @@
+"""A disk that refuses checkpoints: told once, tried again, the run goes on and nothing is lost."""
+
+import errno
+
+from lora_lab.config import changed
+from lora_lab.presets import get_preset
+from lora_lab.records import CheckpointRecord, ErrorRecord, StepRecord
+from lora_lab.runs.checkpoints import latest
+from lora_lab.training import journal
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+
+
+def test_training_goes_on_and_saving_is_tried_again(tmp_path, monkeypatch):
+    config = changed(get_preset("digits").config, max_steps=3000, autosave_seconds=0.02)
+    real, refused = journal.write_checkpoint, []
+
+    def write(path, step, tensors, facts):
+        if 300 < step < 1500:
+            refused.append(step)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, step, tensors, facts)
+
+    monkeypatch.setattr(journal, "write_checkpoint", write)
+    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    assert len([r for r in seen if isinstance(r, StepRecord)]) == 3000
+    told = [r for r in seen if isinstance(r, ErrorRecord)]
+    assert len(refused) > 1, "it was tried again"
+    assert len(told) == 1, "and told of once"
+    assert "No space left" in told[0].message
+    assert "still stands" in told[0].message
+    saved = [r.step for r in seen if isinstance(r, CheckpointRecord)]
+    assert saved[-1] == 3000
+    assert not any(300 < step < 1500 for step in saved), "no false saved"
+    assert latest(tmp_path / "run").step == 3000
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
