@@ -20,6 +20,7 @@ from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, wr
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.records import Record
+from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.listing import SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
@@ -84,6 +85,7 @@ class RunFolder:
         about = {
             "config": config.model_dump(mode="json"),
             "base_fingerprint": base_fingerprint,
+            "data_fingerprint": data_fingerprint(config.data),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "versions": {
                 "lora_lab": lora_lab.__version__,

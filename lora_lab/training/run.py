@@ -10,6 +10,7 @@ from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRecord
 from lora_lab.runs import checkpoints
+from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.folder import METRICS, RunFolder
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
@@ -94,6 +95,9 @@ def _restored(experiment: Experiment, run: RunFolder, until: int | None) -> tupl
     checkpoints.tidy(run.path)
     found = checkpoints.latest(run.path)
     notes = restore(experiment, found.tensors, found.facts)
+    known = run.about().get("data_fingerprint", "")
+    if known and known != data_fingerprint(experiment.config.data):
+        notes += ("the data has changed since: other rows will come than would have come",)
     if until is not None:
         experiment.leg = (experiment.leg[0], until)
     if experiment.step >= experiment.leg[1]:

@@ -1,0 +1,29 @@
+"""The fingerprint of data: of a file's bytes, of a folder's names and sizes."""
+
+import hashlib
+
+from lora_lab.runs import data_print
+from lora_lab.runs.data_print import data_fingerprint
+
+
+def test_a_file_is_known_by_its_bytes(tmp_path, monkeypatch):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"abc")
+    assert data_fingerprint(str(file)) == hashlib.sha256(b"abc").hexdigest()
+    first = data_fingerprint(str(file))
+    file.write_bytes(b"abd")
+    assert data_fingerprint(str(file)) != first
+    monkeypatch.setattr(data_print, "WHOLE", 2)
+    assert data_fingerprint(str(file)).startswith("3 bytes of ")
+
+
+def test_a_folder_is_known_by_names_and_sizes(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"xx")
+    first = data_fingerprint(str(tmp_path))
+    (tmp_path / "a" / "2.png").write_bytes(b"xx")
+    assert data_fingerprint(str(tmp_path)) != first
+
+
+def test_no_data_has_none():
+    assert data_fingerprint(None) == data_fingerprint("/nowhere") == ""
