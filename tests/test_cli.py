@@ -359,5 +359,7 @@ def test_a_run_is_listed_and_goes_on(tmp_path):
     assert any('"ResumedRecord"' in line for line in lines)
     table = verb("runs", tmp_path / "runs").stdout
     assert "100 / 100" in table
+    short = verb("train", "--preset", "digits", "--steps", 5, "--out", tmp_path / "runs" / "two")
+    assert short.exit_code == 0
     assert "There are no runs" in verb("runs", tmp_path / "none").stdout
     assert "is not a run" in verb("resume", tmp_path / "none").output

@@ -140,15 +140,20 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         raise LabError(f"{path} cannot be read: {error.strerror or error}.") from error
     found = []
     for raw in data.split(b"\n"):
-        try:
-            value = json.loads(raw, object_hook=_finite_again)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
+        if (value := parsed(raw)) is not None:
             if value.get("record") == "ResumedRecord":
                 found = [x for x in found if x.get("step", 0) <= value["step"]]
             found.append(value)
     return found
+
+
+def parsed(raw: bytes) -> dict[str, Any] | None:
+    """One line as a plain table; None for one that was torn."""
+    try:
+        value = json.loads(raw, object_hook=_finite_again)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _cut_torn_line(path: Path) -> int:

@@ -121,6 +121,13 @@ class Journal:
         yield from self._outcomes()
         yield from self._summarised()
 
+    def end(self, failed: bool) -> None:
+        """Say how the run has ended where it was not to its end; it may be resumed all the same."""
+        if self._state not in (State.FINISHED, State.STOPPED):
+            self._state = State.FAILED if failed else State.STOPPED
+        for _ in self._summarised():
+            continue
+
     def close(self) -> None:
         """Raises LabError where records could not be written to the last."""
         self._writer.close()

@@ -12,6 +12,7 @@ from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRe
 from lora_lab.runs import checkpoints
 from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.lock import is_live, owner
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -43,6 +44,8 @@ def run(
     made, notes, resumed = "", (), None
     if resume is not None:
         resumed = RunFolder.at(resume)
+        if is_live(resume):  # before anything is loaded
+            raise LabError(f"{resume.name} is being trained by {owner(resume) or 'another one'}.")
         config = resumed.load_config()
     elif config.pretraining is not None and config.model is None:
         yield from pretrain(config, controls)
@@ -79,12 +82,15 @@ def run(
                 yield from journal.save()
         if save_at_end():
             yield from journal.save()
+        journal.end(failed=False)
     except Exception:
         yield from journal.save()  # what was learned is kept, whatever went wrong
+        journal.end(failed=True)
         raise
     except BaseException:  # the caller is going: saved as well, but nobody listens
         for _ in journal.save():
             continue
+        journal.end(failed=False)
         raise
     finally:
         journal.close()

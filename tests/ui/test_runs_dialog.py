@@ -7,6 +7,7 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run as train
@@ -32,6 +33,7 @@ def cut_off(name, step=30, total=60):
             losses.append(record.loss)
             if record.step == step:
                 controls.stop()
+    assert summary_of(folder).state == ("stopped" if step < total else "finished")
     RunFolder.at(folder).write_summary(state="running", step=step + 3, max_steps=total, loss=0.1)
     return folder, losses
 
