@@ -47,9 +47,7 @@ def test_a_long_one_is_thinned_to_its_last(tmp_path, monkeypatch):
 
 def test_a_million_steps_take_a_moment(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    line = (
-        '{"record":"StepRecord","step":%d,"loss":0.1234567,"learning_rate":0.0001,"seconds":%.6f}'
-    )
+    line = '{"record":"StepRecord","step":%d,"loss":0.12345,"learning_rate":0.0001,"seconds":%.6f}'
     path.write_text("\n".join(line % (n, n / 1000) for n in range(1, 1_000_001)))
     began = time.perf_counter()
     found = list(past_records(path, 1_000_000))
