@@ -56,7 +56,7 @@ def campaign(folder: Path, kills: int, steps: int, seed: int) -> dict[str, float
             time.sleep(0.01)
         time.sleep(clock.uniform(0.0, 0.4))
         if process.poll() is not None:
-            assert process.returncode == 0, process.communicate()
+            assert process.returncode == 0, process.args
             done = True
             break
         process.send_signal(signal.SIGKILL)
@@ -76,15 +76,15 @@ def campaign(folder: Path, kills: int, steps: int, seed: int) -> dict[str, float
 
 def lab(folder: Path, *arguments: object) -> subprocess.Popen[bytes]:
     settings = {**os.environ, "LORA_LAB_HOME": str(folder / "home")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "lora_lab", *map(str, arguments)],
-        env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    with (folder / "lab.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lora_lab", *map(str, arguments)],
+            env=settings, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
-    out, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, out.decode()
+    assert process.wait(timeout=600) == 0, process.args
 
 
 def losses(run: Path) -> list[tuple[int, float]]:
