@@ -124,6 +124,11 @@ class RunFolder:
                 raise LabError(f"{path} cannot be opened: {_reason(error)}") from error
         self._metrics.append(records)
 
+    def flush(self) -> None:
+        """Hand every record to the system; raises `LabError` once where the disk refuses them."""
+        if self._metrics is not None:
+            self._metrics.flush()
+
     def save_adapter(self, weights: AdapterWeights, save: Save) -> Path:
         """Write the adapter with `save`, trained or not; the old one stands until it is whole.
 
@@ -188,8 +193,7 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Every record that was appended, as plain tables; a torn last line is passed over."""
-        if self._metrics is not None:
-            self._metrics.flush()
+        self.flush()
         return read_metrics(self.path / METRICS)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lora_lab import paths
@@ -146,6 +147,9 @@ class Journal:
         """Copy the state now, and let the writer have it."""
         experiment, folder = self.experiment, self.folder
         assert folder is not None
+        # A checkpoint whose steps are not on record would leave a gap in the curve for ever.
+        with suppress(LabError):  # told of by `note`, which tries again
+            folder.flush()
         tensors, facts = state_of(experiment)
         step = self._saved_step = experiment.step
         weights = experiment.weights() if experiment.has_factors else None
