@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from lora_lab import paths
@@ -59,6 +58,7 @@ class Journal:
         self._told = False
         self._writer = Writer()
         self._autosave = Ration(share=0.01, interval=experiment.config.autosave_seconds)
+        self._unsaid: list[str] = []
         self._refused = False  # the last checkpoint could not be written
         self._saved_step = -1
         self._loss = float("nan")
@@ -148,8 +148,10 @@ class Journal:
         experiment, folder = self.experiment, self.folder
         assert folder is not None
         # A checkpoint whose steps are not on record would leave a gap in the curve for ever.
-        with suppress(LabError):  # told of by `note`, which tries again
+        try:
             folder.flush()
+        except LabError as error:  # said once; the lines wait and are tried again
+            self._unsaid.append(str(error))
         tensors, facts = state_of(experiment)
         step = self._saved_step = experiment.step
         weights = experiment.weights() if experiment.has_factors else None
@@ -164,6 +166,8 @@ class Journal:
 
     def _outcomes(self) -> Iterator[Record]:
         """What has come of the checkpoints; a disk that refuses them is told of once."""
+        while self._unsaid:
+            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
         for outcome in self._writer.outcomes():
             if isinstance(outcome, CheckpointRecord):
                 self._refused = False
