@@ -2,6 +2,8 @@
 
 import errno
 
+import pytest
+
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import CheckpointRecord, ErrorRecord, StepRecord
@@ -9,7 +11,14 @@ from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training import journal
 from lora_lab.training.controls import Controls
+from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
+
+
+@pytest.fixture(autouse=True)
+def saves_often(monkeypatch):
+    """However long a copy takes on a busy machine."""
+    monkeypatch.setattr(journal, "Ration", lambda share, interval: Ration(1.0, interval))
 
 
 def test_no_checkpoint_is_ahead_of_the_record(tmp_path, monkeypatch):
