@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
@@ -35,6 +37,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.ration import Ration
 from lora_lab.training.state import state_of
 
+SHARE_OF_MEMORY = 0.5  # of what is free, for the copies of a checkpoint
 SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only the last one matters
 
 
@@ -59,6 +62,7 @@ class Journal:
         self._writer = Writer()
         self._autosave = Ration(share=0.01, interval=experiment.config.autosave_seconds)
         self._unsaid: list[str] = []
+        self._too_large = False  # for a copy of it
         self._refused = False  # the last checkpoint could not be written
         self._saved_step = -1
         self._loss = float("nan")
@@ -147,6 +151,8 @@ class Journal:
         """Copy the state now, and let the writer have it."""
         experiment, folder = self.experiment, self.folder
         assert folder is not None
+        if not self._fits():
+            return
         # A checkpoint whose steps are not on record would leave a gap in the curve for ever.
         try:
             folder.flush()
@@ -163,6 +169,19 @@ class Journal:
             return CheckpointRecord(step, str(written))
 
         self._writer.offer(job)
+
+    def _fits(self) -> bool:
+        """Whether two more copies of the state leave the machine its memory; said once if not."""
+        trained = sum(p.numel() * p.element_size() for p in self.experiment.parameters())
+        free = psutil.virtual_memory().available
+        if (fits := 2 * 3 * trained <= SHARE_OF_MEMORY * free) or self._too_large:
+            return fits  # the values, and Adam's two averages
+        self._too_large = True
+        self._unsaid.append(
+            f"The run is not saved while it trains: a copy of its {trained / 1e9:.1f} GB and their "
+            f"averages does not fit beside it into the {free / 1e9:.1f} GB that are free."
+        )
+        return False
 
     def _outcomes(self) -> Iterator[Record]:
         """What has come of the checkpoints; a disk that refuses them is told of once."""

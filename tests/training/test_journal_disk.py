@@ -1,6 +1,7 @@
 """A disk that refuses checkpoints: told once, tried again, the run goes on and nothing is lost."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,4 +61,16 @@ def test_training_goes_on_and_saving_is_tried_again(tmp_path, monkeypatch):
     assert saved[-1] == 3000
     assert not any(300 < step < 1500 for step in saved), "no false saved"
     assert latest(tmp_path / "run").step == 3000
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
+
+
+def test_what_does_not_fit_beside_the_model_is_not_copied(tmp_path, monkeypatch):
+    config = changed(get_preset("digits").config, max_steps=200, autosave_seconds=0.01)
+    free = SimpleNamespace(available=10_000)
+    monkeypatch.setattr(journal.psutil, "virtual_memory", lambda: free)
+    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    told = [r for r in seen if isinstance(r, ErrorRecord)]
+    assert len(told) == 1
+    assert "not saved while it trains" in told[0].message
+    assert not [r for r in seen if isinstance(r, CheckpointRecord)]
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
