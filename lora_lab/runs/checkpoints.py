@@ -8,6 +8,7 @@ one before.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ from lora_lab.runs.listing import listed
 
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
-KEPT = 2  # besides those that are kept on purpose
+KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Checkpoint:
 
 
 def write_checkpoint(
-    run: Path, step: int, tensors: dict[str, torch.Tensor], facts: dict[str, Any], keep: int = KEPT
+    run: Path, step: int, tensors: dict[str, torch.Tensor], facts: dict[str, Any]
 ) -> Path:
-    """Write one and take away those before the last `keep`, unless their facts say "keep".
+    """Write one, and take away those before the last KEPT.
 
     Raises `OSError` where the disk refuses; what stood there still stands.
     """
@@ -52,31 +53,28 @@ def write_checkpoint(
     data = safetensors.torch.save(tensors, {"facts": json.dumps(facts)})
     free = shutil.disk_usage(folder).free
     if free < len(data) + 65536:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     manifest = {
         "step": step,
-        "keep": bool(facts.get("keep")),
         "files": {STATE: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}},
     }
     with temporary_folder(target) as temporary:
         write_file(temporary / STATE, data)
         write_file(temporary / MANIFEST, json.dumps(manifest, indent=2).encode())
         replace_folder(temporary, target)
-    for _, path in listed(run)[:-keep]:
-        if path != target and not _manifest(path).get("keep"):
+    for _, path in listed(run)[:-KEPT]:
+        if path != target:
             shutil.rmtree(path, ignore_errors=True)
     return target
 
 
-def latest(run: Path, before: int | None = None) -> Checkpoint:
-    """The newest whole checkpoint (at or before step `before`).
+def latest(run: Path) -> Checkpoint:
+    """The newest whole checkpoint.
 
     Raises `LabError` where there is none; damaged ones are passed over.
     """
     damaged = []
-    for step, path in reversed(listed(run)):
-        if before is not None and step > before:
-            continue
+    for _, path in reversed(listed(run)):
         try:
             return read_checkpoint(path)
         except LabError as error:

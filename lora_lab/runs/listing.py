@@ -37,7 +37,6 @@ class RunSummary:
     best: float  # lowest held-out loss
     seconds: float
     started: str
-    bytes: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -72,7 +71,7 @@ def summary_of(path: Path) -> RunSummary:
     hyper = said.get("hyper") or config.get("hyper") or {}
     return RunSummary(
         path=str(path),
-        name=str(said.get("name") or path.name),
+        name=path.name,
         state=state,
         title=str(config.get("preset") or config.get("task") or ""),
         variant=str(config.get("variant", "")),

@@ -66,7 +66,7 @@ def test_peft_answers_as_w_plus_delta(models, tmp_path, name, kind, variant):
     wanted = logits(merged_by_hand(model, weights), kind)
     found = logits(theirs, kind)
     assert (wanted - logits(model, kind)).abs().max() > 1e-3 * wanted.abs().max()
-    assert (found - wanted).abs().max() <= 2e-6 * wanted.abs().max()
+    assert (found - wanted).abs().max() <= 1e-6 * wanted.abs().max()
     keys = set(peft.get_peft_model_state_dict(theirs))
     assert keys == set(peft.utils.load_peft_weights(str(tmp_path / "a")))
 
