@@ -20,14 +20,9 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
     left = set(container.entries)
     stems = {key.split(".")[0] for key in left}
     for layer in weights.layers:
-        path = layer.name.replace(".", "_")
-        ours = {stem for stem in stems if stem == path or stem.endswith(f"_{path}")}
-        if not ours:  # the component is part of the prefix
-            tail = layer.name.partition(".")[2].replace(".", "_")
-            ours = {stem for stem in stems if tail and stem.endswith(f"_{tail}")}
-        if (tight := min(ours, key=len, default=None)) is None:
+        stem = next((name for name in _lookups(layer.name) if name in stems), None)
+        if stem is None:
             raise AdapterError(f"{container.path}: nothing of {show(layer.name)} is in the file")
-        stem = tight
         parts = {
             key[len(stem) + 1 :]: container.array(key) for key in left if key.split(".")[0] == stem
         }
@@ -49,6 +44,21 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
         left -= {key for key in left if key.split(".")[0] == stem}
     if left:
         raise AdapterError(f"{container.path}: {show(min(left))} belongs to no layer")
+
+
+def _lookups(path: str) -> Iterator[str]:
+    """Where a program looks for a layer: by its component's prefix, else among those of a unet."""
+    component, _, inside = path.partition(".")
+    prefixes = {
+        "unet": ("lora_unet",),
+        "transformer": ("lora_transformer",),
+        "text_encoder": ("lora_te1", "lora_te"),
+        "text_encoder_2": ("lora_te2",),
+    }
+    for prefix in prefixes.get(component, ()):
+        yield f"{prefix}_{inside.replace('.', '_')}"
+    yield path.replace(".", "_")
+    yield f"lora_unet_{path.replace('.', '_')}"
 
 
 def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[Found]:

@@ -4,8 +4,10 @@ import pytest
 import torch
 from transformers.pytorch_utils import Conv1D
 
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
 from lora_lab.formats import FORMATS
+from lora_lab.formats.container import read_container
 from lora_lab.formats.recognise import is_adapter, open_adapter
 from lora_lab.formats.verify import TOLERANCE, export
 from tests.formats.adapters import SPECIAL, VARIANTS, weights_of
@@ -120,3 +122,25 @@ def test_a_wrong_file_is_not_delivered(bases, tmp_path, name, monkeypatch):
     with pytest.raises(ExportError, match="does not compute what the adapter does"):
         export(weights, tmp_path / "a", name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["kohya", "diffusers"])
+def test_a_diffusion_model_of_two_text_encoders(tmp_path, name):
+    """The same path in each part: nothing may be taken for another."""
+    generator = torch.Generator().manual_seed(0)
+    parts = ("unet", "text_encoder", "text_encoder_2")
+    layers = tuple(
+        LayerWeights(
+            f"{part}.blocks.0.to_q", torch.randn(2, 6, generator=generator),
+            torch.randn(5, 2, generator=generator), 2.0, 1.0,
+        )
+        for part in parts
+    )  # fmt: skip
+    target = tmp_path / f"a{FORMATS[name].suffix}"
+    assert export(AdapterWeights("lora", layers), target, name).largest_error <= TOLERANCE
+    if name == "kohya":
+        keys = {key.split(".")[0] for key in read_container(target).entries}
+        assert keys == {f"lora_{x}_blocks_0_to_q" for x in ("unet", "te1", "te2")}
+    again = {x.name: x for x in open_adapter(target).layers}
+    for layer in layers:
+        torch.testing.assert_close(again[layer.name].delta_weight(), layer.delta_weight())
