@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, replacing what stood there in one step.
+def write_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Write `parts`, one behind the other, to `path`, replacing what stood there in one step.
 
     Raises `OSError`; the old file then still stands and nothing is left beside it. (Only a failure
     of the very last sync comes after the replacement: the new file stands, its name may not yet
@@ -31,9 +31,10 @@ def write_file(path: Path, data: bytes) -> None:
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
         )
         try:
-            rest = memoryview(data)
-            while rest:  # one call may write less than it was given, and never more than 2 GB
-                rest = rest[os.write(fd, rest) :]
+            for part in parts:
+                rest = memoryview(part)
+                while rest:  # one call may write less than it was given, and never more than 2 GB
+                    rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
         finally:
             os.close(fd)

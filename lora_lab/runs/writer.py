@@ -6,11 +6,15 @@ said once until it is well again, and tried anew with the next.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 Job = Callable[[], Any]
+LAST = 19  # the lowest priority
 
 
 class Writer:
@@ -57,6 +61,9 @@ class Writer:
             self._thread = None
 
     def _run(self) -> None:
+        if sys.platform.startswith("linux"):  # where a thread has a priority of its own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LAST)
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._job is not None or self._closing)
