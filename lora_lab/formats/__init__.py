@@ -40,7 +40,6 @@ class Format:
     suffix: str = ""  # of a file
     load: Callable[[Path], AdapterWeights] = peft.load
     count: Callable[[Path], int] = count_tensors
-    used_by: str = ""  # programs, for people
 
 
 PEFT_FILES = (peft.TENSORS, peft.CONFIG)
@@ -48,23 +47,22 @@ PEFT_FILES = (peft.TENSORS, peft.CONFIG)
 FORMATS: dict[str, Format] = {
     "peft": Format(
         "peft", "PEFT folder (Hugging Face)", PEFT_FILES, peft.save, peft_reread, peft.limits,
-        used_by="PEFT, transformers",
     ),
     "peft-portable": Format(
         "peft-portable", "PEFT folder, portable", PEFT_FILES, portable.save, peft_reread,
-        portable.limits, used_by="PEFT, vLLM, llama.cpp's converter",
+        portable.limits,
     ),
     "kohya": Format(
         "kohya", "kohya file", (kohya.FILE,), kohya.save, reread_kohya, kohya.limits, single=True,
-        suffix=".safetensors", load=kohya.load, used_by="ComfyUI, A1111, sd-scripts",
+        suffix=".safetensors", load=kohya.load,
     ),
     "diffusers": Format(
         "diffusers", "diffusers folder", (diffusers.FILE,), diffusers.save, reread_diffusers,
-        diffusers.limits, load=diffusers.load, used_by="diffusers",
+        diffusers.limits, load=diffusers.load,
     ),
     "gguf": Format(
         "gguf", "GGUF file", (gguf_adapter.FILE,), gguf_adapter.save, gguf_reread,
         gguf_adapter.limits, single=True, suffix=".gguf", load=gguf_adapter.load,
-        count=gguf_adapter.count_tensors, used_by="llama.cpp, Ollama",
+        count=gguf_adapter.count_tensors,
     ),
 }  # fmt: skip

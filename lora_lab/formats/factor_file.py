@@ -10,13 +10,8 @@ import torch
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.container import Container, Entry, read_container, show
 from lora_lab.models.checkpoint import read_state
+from lora_lab.models.safetensors_file import DTYPES
 
-DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
-    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
-    "U8": torch.uint8, "BOOL": torch.bool, "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-}  # fmt: skip
 PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 

@@ -54,14 +54,17 @@ def is_adapter(path: Path) -> bool:
         if path.suffix == ".gguf":
             with path.open("rb") as file:
                 return b"adapter.type" in file.read(4096)
-        if path.suffix in PICKLES:
-            keys: Iterable[str] = read_factor_file(path)[0]
-        else:  # of a large model the header alone
-            with path.open("rb") as file:
-                keys = read_header(file, regular_size(path))
+        return any("lora" in key.lower() for key in _keys(path))
     except (OSError, LabError):
         return False
-    return any("lora" in key.lower() for key in keys)
+
+
+def _keys(path: Path) -> list[str]:
+    """The names of a file's tensors: of safetensors the header alone is read."""
+    if path.suffix in PICKLES:
+        return list(read_factor_file(path)[0])
+    with path.open("rb") as file:
+        return list(read_header(file, regular_size(path)))
 
 
 def base_names(base: str | Path) -> tuple[str, ...]:
@@ -97,9 +100,9 @@ def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeigh
     if path.name in (peft.CONFIG, peft.TENSORS) and (path.parent / peft.CONFIG).exists():
         return peft.load(path)
     try:
+        keys = _keys(path)
+    except (OSError, CheckpointError):  # what is wrong with it is said by the reader of adapters
         keys = list(read_factor_file(path)[0])
-    except CheckpointError as error:
-        raise AdapterError(str(error)) from error
     if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
         return kohya.load(path, names)
     if (name := bare_factors.convention_of(keys)) is not None:

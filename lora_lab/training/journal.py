@@ -37,6 +37,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.ration import Ration
 from lora_lab.training.state import state_of
 
+ADAPTER_SECONDS = 30.0  # between two adapters beside the checkpoints, which hold all of it
 SHARE_OF_MEMORY = 0.5  # of what is free, for the copies of a checkpoint
 SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only the last one matters
 
@@ -63,6 +64,7 @@ class Journal:
         self._autosave = Ration(share=0.01, interval=experiment.config.autosave_seconds)
         self._unsaid: list[str] = []
         self._too_large = False  # for a copy of it
+        self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self._refused = False  # the last checkpoint could not be written
         self._saved_step = -1
         self._loss = float("nan")
@@ -160,11 +162,13 @@ class Journal:
             self._unsaid.append(str(error))
         tensors, facts = state_of(experiment)
         step = self._saved_step = experiment.step
-        weights = experiment.weights() if experiment.has_factors else None
+        weights, now = None, time.monotonic()
+        if experiment.has_factors and now >= self._adapter_due:
+            weights, self._adapter_due = experiment.weights(), now + ADAPTER_SECONDS
 
         def job() -> CheckpointRecord:
             written = write_checkpoint(folder.path, step, tensors, facts)
-            if weights is not None:  # so that it is there, whatever becomes of the process
+            if weights is not None:  # for whoever wants it and no more than it, after a crash
                 folder.save_adapter(weights, FORMATS["peft"].save)
             return CheckpointRecord(step, str(written))
 

@@ -17,8 +17,8 @@ from lora_lab.runs.listing import RunSummary, resumable
 from lora_lab.ui import theme
 from lora_lab.ui.questions import ask
 from lora_lab.ui.status import clock
+from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
-from lora_lab.ui.workshop.layers import LayerTable
 
 
 class RunsDialog(QDialog):

@@ -12,6 +12,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +20,11 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.inject import inject
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.formats import peft
 from lora_lab.presets import get_preset
 from lora_lab.runs.checkpoints import write_checkpoint
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.writer import Writer
 from lora_lab.training.course import Course
 from lora_lab.training.optim import build_optimizer
@@ -32,6 +36,7 @@ WIDTH, LAYERS, RANK = 1024, 40, 64  # 40 · 64 · 2048 numbers: 21 MB in float32
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--adapter-every", type=int, default=6, help="saves")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     net = nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS)))
@@ -58,20 +63,18 @@ def main() -> None:
             saving = bool(turn % 2)
             writer = Writer()
             until = time.perf_counter() + 10
-            save = time.perf_counter() + 5 if saving else float("inf")
+            due = time.perf_counter() + 5 if saving else float("inf")
             while time.perf_counter() < until:
                 took = step()
-                if time.perf_counter() >= save:
-                    save += 5
+                if time.perf_counter() >= due:
+                    due += 5
                     began = time.perf_counter()
                     tensors, facts = state_of(run)
+                    rows = ()
+                    if run.step % arguments.adapter_every == 0:
+                        rows = tuple(layer.layer_weights() for layer in layers.values())
                     run.step += 1
-                    number = run.step
-                    writer.offer(
-                        lambda t=tensors, f=facts, n=number: write_checkpoint(
-                            Path(folder), n, t, {**f, "step": n}
-                        )
-                    )
+                    writer.offer(partial(save, Path(folder), run.step, tensors, facts, rows))
                     copies.append(time.perf_counter() - began)
                     took += copies[-1]
                 if saving:
@@ -87,6 +90,13 @@ def main() -> None:
     print(f"{100 * (with_saving / without - 1):.2f} % slower with all that the writer does")
     print(f"longest step beyond the longest without: "
           f"{1000 * (max(held) - max(times[False])):.1f} ms")  # fmt: skip
+
+
+def save(folder: Path, step: int, tensors: dict, facts: dict, rows: tuple) -> None:
+    """As the journal's job does."""
+    write_checkpoint(folder, step, tensors, {**facts, "step": step})
+    if rows:
+        RunFolder(folder).save_adapter(AdapterWeights("lora", rows), peft.save)
 
 
 def experiment_like(layers: dict, optimizer: torch.optim.Optimizer, config: object) -> object:

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab.ui import theme
 from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.workshop.fields import SourceField
-from lora_lab.ui.workshop.layers import LayerTable
 from lora_lab.ui.workshop.page import Page
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout
 
 from lora_lab.ui.docks.form import Form
+from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
-from lora_lab.ui.workshop.layers import LayerTable
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.translate import translations
 from lora_lab.workshop.wishes import Delivery

@@ -13,9 +13,9 @@ from lora_lab.records import CutRecord
 from lora_lab.ui import theme
 from lora_lab.ui.figures import counted, shape_words, size_words
 from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
-from lora_lab.ui.workshop.layers import LayerTable
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.wishes import Delivery, Source
 
@@ -37,7 +37,7 @@ class ResizePage(Page):
         self.source.wished.connect(self.look_at)
         self.title = self.label("")
         self.title.setText(tr("Choose an adapter: every convention of the field is read."))
-        self._notes = self.label("warn")
+        self._notes = self.label()
         self.table = LayerTable(
             tr("Layers of the adapter"),
             (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("stable")),
@@ -145,6 +145,9 @@ class ResizePage(Page):
         if card.base and not self.delivery.base.path:
             self.delivery.base.edit.setText(card.base)
         self._shown(True)
+        spectra = card.spectra
+        kept = [0.0, *(spectra.kept(spectra.uniform(r)) for r in range(1, spectra.most + 1))]
+        self._curve.setData(np.arange(len(kept)), 100 * np.array(kept))
         self._draw()
         self._follow()
 
@@ -157,9 +160,6 @@ class ResizePage(Page):
         if self.card is None:
             return
         spectra = self.card.spectra
-        steps = np.arange(spectra.most + 1)
-        kept = [0.0, *(spectra.kept(spectra.uniform(int(r))) for r in steps[1:])]
-        self._curve.setData(steps, 100 * np.array(kept))
         rows = self.table.selectionModel().selectedRows()
         if rows:
             energy = spectra.sigma[rows[0].row()] ** 2

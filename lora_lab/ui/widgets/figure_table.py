@@ -1,4 +1,4 @@
-"""A table of an adapter's layers, or of two adapters side by side: plain cells, right-aligned."""
+"""A table of names and figures, as of layers or runs: plain cells, figures at the right."""
 
 from __future__ import annotations
 
