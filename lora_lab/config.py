@@ -95,6 +95,14 @@ class Hyperparameters(Frozen):
         description="Whether evaluations see W + ΔW or the frozen W alone. Training goes on "
         "with the adapter either way.",
     )
+    max_grad_norm: float | None = Field(
+        None,
+        ge=0,
+        le=1e9,
+        title="Clip",
+        description="Norm that all gradients together are cut to from here on; 0: none. None: as "
+        "the run began.",
+    )
     layer_ranks: tuple[tuple[str, int], ...] = Field(
         (),
         title="Ranks of their own",
@@ -236,6 +244,14 @@ class RunConfig(Frozen):
         if variant not in VARIANTS:
             raise ValueError(f"must be one of {', '.join(VARIANTS)}")
         return variant
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a branch begins: its parent's folder, and the step of a save near which it does."""
+
+    run: str
+    step: int
 
 
 Model = TypeVar("Model", bound=BaseModel)

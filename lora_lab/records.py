@@ -5,7 +5,7 @@ Numbers, strings, tuples and read-only numpy arrays; never a tensor, a module or
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union
 
@@ -310,6 +310,24 @@ class ResumedRecord:
 
     step: int
     notes: tuple[str, ...] = ()  # why the steps to come may differ from those that were lost
+    edits: int = -1  # that hold, the first ones of the run; -1: all up to that step
+
+
+@dataclass(frozen=True)
+class NonFiniteRecord:
+    """A step met a NaN or an infinity. It was not applied, and the training pauses."""
+
+    step: int  # that was not made
+    what: str  # "loss", "gradient" or "factor"
+    layer: str  # where it appeared first; "" where no adapted layer is to blame
+    message: str  # all of it in words
+    causes: tuple[str, ...]  # likely ones, the likeliest first
+    remedies: tuple[str, ...]  # of REMEDIES, the best first
+    restored: int  # step whose adapter stands now
+    norm: float  # of the last finite gradient; nan: none was seen
+
+
+REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 
 
 @dataclass(frozen=True)
@@ -363,7 +381,7 @@ Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
     MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, NewsRecord,
-    ErrorRecord, StateRecord,
+    NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 
@@ -372,22 +390,6 @@ def frozen_array(values: Any) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
-
-
-def plain(value: Any) -> Any:
-    """The JSON form of a record or of anything inside one; records are tagged by `record`."""
-    if isinstance(value, Hyperparameters):
-        return value.model_dump()
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {"record": type(value).__name__, **named} if isinstance(value, RECORDS) else named
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
 
 
 RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]

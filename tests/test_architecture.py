@@ -24,6 +24,7 @@ PLAIN = {
     "variants",
     "allocator",
     "progress",
+    "plain",
 }
 ENGINE = {
     "training",
@@ -47,6 +48,7 @@ ALLOWED = {
     "progress": set(),
     "config": {"errors", "variants"},
     "records": {"config"},
+    "plain": {"config", "records"},
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},
     "adapters": {"variants", "config", "errors"},
@@ -55,7 +57,7 @@ ALLOWED = {
     "data": {"records", "config", "errors", "progress"},
     "tasks": {"models", "data", "records", "paths", "config", "errors", "progress"},
     "formats": {"adapters.weights", "models", "records", "errors", "atomic"},
-    "runs": {"adapters.weights", "config", "records", "errors", "paths", "atomic"},
+    "runs": {"adapters.weights", "config", "records", "plain", "errors", "paths", "atomic"},
     "workshop": {
         "adapters.weights",
         "analysis",

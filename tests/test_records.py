@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lora_lab.config import Hyperparameters, checked
+from lora_lab.plain import plain
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
@@ -14,7 +15,6 @@ from lora_lab.records import (
     State,
     StateRecord,
     frozen_array,
-    plain,
 )
 
 

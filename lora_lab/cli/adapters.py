@@ -54,7 +54,7 @@ def export(
     """Write a run's adapter in another program's format, re-read it and compare."""
     with plain_errors():
         from lora_lab.formats import peft
-        from lora_lab.records import plain
+        from lora_lab.plain import plain
         from lora_lab.runs.folder import RunFolder
 
         folder = RunFolder.at(run)
@@ -294,7 +294,7 @@ def _deliver(
     from dataclasses import replace
 
     from lora_lab.formats.verify import export as verified
-    from lora_lab.records import plain
+    from lora_lab.plain import plain
 
     if base is not None:
         weights = replace(weights, base=str(base))

@@ -1,9 +1,9 @@
 """Checkpoints of a run: whole folders of plain tensors and numbers, found again after any crash.
 
 `checkpoints/step-000001234/` holds state.safetensors (tensors, and the numbers as JSON in its
-metadata) and manifest.json with the size and SHA-256 of it. The folder is written under another
-name, synced, and renamed, so that what has its name is whole; a damaged one is passed over for the
-one before.
+metadata) and manifest.json with the size and SHA-256 of it. `kept-…` is one from before an
+edit. The folder is written under another name, synced, and renamed, so that what has its name is
+whole; a damaged one is passed over for the one before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lora_lab.runs.listing import listed
 
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
-KEPT = 2
+NEWEST, MARKS = 2, 12  # of the rolling ones, and of those from before edits, that stay
 WORDS = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
@@ -45,15 +45,19 @@ class Checkpoint:
 
 
 def write_checkpoint(
-    run: Path, step: int, tensors: dict[str, torch.Tensor], facts: dict[str, Any]
+    run: Path,
+    step: int,
+    tensors: dict[str, torch.Tensor],
+    facts: dict[str, Any],
+    keep: bool = False,
 ) -> Path:
-    """Write one, and take away those before the last KEPT.
+    """Write one, and take away what is older than the last of its kind; `keep`: for going back.
 
     Raises `OSError` where the disk refuses; what stood there still stands.
     """
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
-    target = folder / f"step-{step:09d}"
+    target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
     parts = _container(tensors, {"facts": json.dumps(facts)})
     digest, size = hashlib.sha256(), sum(len(part) for part in parts)
     for part in parts:
@@ -69,9 +73,11 @@ def write_checkpoint(
         write_file(temporary / STATE, *parts)
         write_file(temporary / MANIFEST, json.dumps(manifest, indent=2).encode())
         replace_folder(temporary, target)
-    for _, path in listed(run)[:-KEPT]:
-        if path != target:
-            shutil.rmtree(path, ignore_errors=True)
+    for kind, most in (("step", NEWEST), ("kept", MARKS)):
+        alike = [path for _, path in listed(run) if path.name.startswith(kind)]
+        for path in alike[:-most]:
+            if path != target:
+                shutil.rmtree(path, ignore_errors=True)
     return target
 
 
@@ -89,6 +95,27 @@ def latest(run: Path) -> Checkpoint:
     if damaged:
         raise LabError(f"No checkpoint of {run.name} is whole. {damaged[0]}")
     raise LabError(f"{run.name} has no checkpoint, so it cannot be resumed.")
+
+
+def nearest(run: Path, step: int) -> Checkpoint:
+    """The whole checkpoint that is nearest to `step`; of two, that from before the edit.
+
+    Raises `LabError` where there is none.
+    """
+    far = sorted(listed(run), key=lambda found: (abs(found[0] - step), found[1].name))
+    for _, path in far:
+        try:
+            return read_checkpoint(path)
+        except LabError:
+            continue
+    raise LabError(f"{run.name} has no whole checkpoint to go back to.")
+
+
+def forget_after(run: Path, step: int) -> None:
+    """Take away the checkpoints of steps that no longer hold."""
+    for at, path in listed(run):
+        if at > step:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -17,7 +17,7 @@ from typing import Any
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, write_file
-from lora_lab.config import RunConfig, checked
+from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.records import Record
 from lora_lab.runs.data_print import data_fingerprint
@@ -80,10 +80,23 @@ class RunFolder:
         """Where the run's own adapter is saved."""
         return self.path / ADAPTER
 
-    def write_config(self, config: RunConfig, base_fingerprint: str = "") -> None:
-        """Write what the run was asked to do and by which versions; raises `LabError`."""
+    @property
+    def stands(self) -> bool:
+        """Whether the folder is still there: a drive may be pulled out, a folder removed."""
+        return (self.path / CONFIG).is_file()
+
+    def write_config(
+        self, config: RunConfig, base_fingerprint: str = "", origin: Origin | None = None
+    ) -> None:
+        """Write what the run was asked to do and by which versions; raises `LabError`.
+
+        `origin`: where it branched off from another run.
+        """
         about = {
             "config": config.model_dump(mode="json"),
+            "origin": None
+            if origin is None
+            else {"run": Path(origin.run).name, "step": origin.step},
             "base_fingerprint": base_fingerprint,
             "data_fingerprint": data_fingerprint(config.data),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

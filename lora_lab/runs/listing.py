@@ -14,7 +14,7 @@ from lora_lab.errors import LabError
 from lora_lab.runs.lock import is_live
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
-NAME = re.compile(r"step-(\d{9,})")  # of a checkpoint
+NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
 LARGEST = 2**20
 INTERRUPTED = "interrupted"
 GOING = ("loading", "running", "paused")  # states that end with the process
@@ -37,6 +37,8 @@ class RunSummary:
     best: float  # lowest held-out loss
     seconds: float
     started: str
+    parent: str = ""  # name of the run that it branched off from
+    parent_step: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -69,6 +71,8 @@ def summary_of(path: Path) -> RunSummary:
     if state in GOING and not is_live(path):
         state = INTERRUPTED
     hyper = said.get("hyper") or config.get("hyper") or {}
+    origin = about.get("origin")
+    origin = origin if isinstance(origin, dict) else {}
     return RunSummary(
         path=str(path),
         name=path.name,
@@ -83,6 +87,8 @@ def summary_of(path: Path) -> RunSummary:
         best=_number(said.get("best")),
         seconds=_number(said.get("seconds")),
         started=str(about.get("started", "")),
+        parent=str(origin.get("run", "")),
+        parent_step=_whole(origin.get("step")),
     )
 
 

@@ -16,12 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
-from lora_lab.records import Record, StepRecord, plain
+from lora_lab.plain import plain
+from lora_lab.records import Record, StepRecord
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
 MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them, about 200 MB
+PARENTS_OWN = {
+    f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
+}
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -142,9 +147,37 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for raw in data.split(b"\n"):
         if (value := parsed(raw)) is not None:
             if value.get("record") == "ResumedRecord":
-                found = [x for x in found if x.get("step", 0) <= value["step"]]
+                found = _holding(found, value["step"], value.get("edits", -1))
             found.append(value)
     return found
+
+
+def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
+    """Begin `target` with what `source` has recorded up to `step` with so many edits.
+
+    A branch has all of its curve in its own file then, wherever it goes. Raises `LabError`.
+    """
+    rows = _holding(read_metrics(source), step, edits)
+    rows = [row for row in rows if row.get("record") not in PARENTS_OWN]
+    lines = (json.dumps(_spelled(row), separators=(",", ":")) + "\n" for row in rows)
+    try:
+        write_file(target, "".join(lines).encode())
+    except OSError as error:
+        raise LabError(f"{target} cannot be written: {_reason(error)}.") from error
+
+
+def _holding(rows: list[dict[str, Any]], step: int, edits: int) -> list[dict[str, Any]]:
+    """What still holds of `rows` once a run stands at `step` again, with so many edits made."""
+    kept, seen = [], 0
+    for row in rows:
+        if row.get("step", 0) > step:
+            continue
+        if row.get("record") == "AppliedRecord" and row.get("changes"):
+            seen += 1
+            if 0 <= edits < seen:
+                continue
+        kept.append(row)
+    return kept
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:

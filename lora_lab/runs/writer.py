@@ -1,7 +1,8 @@
 """Writes checkpoints on a thread of its own, so that no training step waits for a disk.
 
-One waits at most: a newer one takes the place of one that was not begun. What the disk refuses is
-said once until it is well again, and tried anew with the next.
+Of the rolling ones one waits at most: a newer one takes its place. What must be
+kept waits in turn. What the disk refuses is said once until it is well again, and tried anew with
+the next.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -23,15 +25,19 @@ class Writer:
     def __init__(self) -> None:
         self._news = threading.Condition()
         self._job: Job | None = None
+        self._lasting: deque[Job] = deque()  # these are never left out
         self._busy = False
         self._closing = False
         self._outcomes: list[Any] = []  # what jobs returned, or the exception that ended them
         self._thread: threading.Thread | None = None
 
-    def offer(self, job: Job) -> None:
-        """Run `job` as soon as the one before has ended."""
+    def offer(self, job: Job, lasting: bool = False) -> None:
+        """Run `job` after the one before; unless it is `lasting` a newer one replaces it."""
         with self._news:
-            self._job = job
+            if lasting:
+                self._lasting.append(job)
+            else:
+                self._job = job
             if self._thread is None:
                 # Not a daemon: one in the middle of a write at interpreter exit is cut off.
                 self._thread = threading.Thread(target=self._run, name="lora-lab-writer")
@@ -49,7 +55,7 @@ class Writer:
     def wait(self) -> None:
         """Until all that was offered has been done."""
         with self._news:
-            self._news.wait_for(lambda: self._job is None and not self._busy)
+            self._news.wait_for(lambda: not (self._job or self._lasting or self._busy))
 
     def close(self) -> None:
         """Do what was offered, and end."""
@@ -66,8 +72,11 @@ class Writer:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LAST)
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._job is not None or self._closing)
-                job, self._job = self._job, None
+                self._news.wait_for(lambda: self._lasting or self._job or self._closing)
+                if self._lasting:
+                    job = self._lasting.popleft()
+                else:
+                    job, self._job = self._job, None
                 if job is None:
                     return
                 self._busy = True

@@ -112,4 +112,16 @@ class EstimateMemory:
         yield memory_preview(experiment)
 
 
-Command = Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory
+@dataclass(frozen=True)
+class GoBack:
+    """Put back the save that is nearest to `step`; what was recorded after it no longer holds."""
+
+    step: int
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
+        from lora_lab.training.go_back import go_back
+
+        yield from go_back(experiment, folder, self.step)
+
+
+Command = Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory | GoBack

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import torch
 
 
+LOST = ("CUDA error", "CUDA driver error", "device-side assert", "hipError", "MPS backend error")
+
+
 @dataclass(frozen=True)
 class DeviceChoice:
     """One row of the device chooser; an absent device says why it is absent."""
@@ -20,6 +23,16 @@ class DeviceChoice:
     label: str
     available: bool
     reason: str = ""
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the accelerator itself has failed: nothing on it can be read any more."""
+    import torch
+
+    kind = getattr(torch, "AcceleratorError", None)
+    if kind is not None and isinstance(error, kind):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in LOST)
 
 
 def device_choices() -> list[DeviceChoice]:

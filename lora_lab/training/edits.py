@@ -32,6 +32,7 @@ def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecor
     set_weight_decay(experiment.optimizer, hyper.weight_decay)
     experiment.hyper = hyper  # the learning rate is read from here at every step
     changes = _changes(applied, hyper)
+    experiment.edits += bool(changes)
     return AppliedRecord(experiment.step, hyper, changes, tuple(notes), discarded)
 
 

@@ -103,7 +103,8 @@ class Experiment:
         self.optimizer = build_optimizer(self.layers.values(), config, self.hyper)
         self.ramps: list[Ramp] = []
         self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
-        self.batches = Course(self.task.batches(config.batch_size, config.seed))
+        self.edits = 0  # that were applied so far
+        self.restart_batches()
         self.best = Best()
         self.step = 0
         self.accumulation = config.accumulation  # parts of a step; more where memory was short
@@ -112,6 +113,16 @@ class Experiment:
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self.model.train()
+
+    def restart_batches(self) -> None:
+        """Stand at the beginning of the course of batches."""
+        self.batches = Course(self.task.batches(self.config.batch_size, self.config.seed))
+
+    @property
+    def max_grad_norm(self) -> float:
+        """What gradients are cut to now; 0: they are not."""
+        wished = self.hyper.max_grad_norm
+        return self.config.max_grad_norm if wished is None else wished
 
     def _loaded_state(self) -> dict[str, torch.Tensor]:
         """What the checkpoint brought: without the layers that were drawn anew."""

@@ -24,6 +24,7 @@ from lora_lab.records import (
     ErrorRecord,
     LoadedRecord,
     NewsRecord,
+    NonFiniteRecord,
     ResumedRecord,
     SavedRecord,
     StepRecord,
@@ -31,6 +32,8 @@ from lora_lab.records import (
 from lora_lab.training.controls import Controls
 from lora_lab.training.outcome import Outcome
 from lora_lab.training.run import run
+
+HELP = "Resume it in the window, or train again with a lower --learning-rate or in float32."
 
 
 def drive(
@@ -86,6 +89,9 @@ def drive(
                     console.print(note, style="yellow")
             elif isinstance(record, NewsRecord):
                 console.print(record.message, style="yellow")
+            elif isinstance(record, NonFiniteRecord):
+                failure = f"{record.message} {HELP}"
+                controls.stop()
             elif isinstance(record, ErrorRecord):
                 console.print(record.message, style="yellow")
                 if controls.paused:  # nobody is here to lower a rate: the run is at its end

@@ -6,6 +6,7 @@ training, so that a run whose process is killed loses no more than that.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from lora_lab import paths
+from lora_lab.config import Origin
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.records import (
@@ -29,8 +31,10 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
-from lora_lab.runs.checkpoints import write_checkpoint
-from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.checkpoints import forget_after, write_checkpoint
+from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.log import RunLog
+from lora_lab.runs.metrics import copy_holding
 from lora_lab.runs.writer import Writer
 from lora_lab.training.commands import Save
 from lora_lab.training.experiment import Experiment
@@ -38,6 +42,7 @@ from lora_lab.training.ration import Ration
 from lora_lab.training.state import state_of
 
 ADAPTER_SECONDS = 30.0  # between two adapters beside the checkpoints, which hold all of it
+GESTURE_SECONDS = 2.0  # edits that follow each other sooner are one movement of a hand
 SHARE_OF_MEMORY = 0.5  # of what is free, for the copies of a checkpoint
 SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only the last one matters
 
@@ -51,11 +56,18 @@ class Journal:
         where: Path | None,
         resumed: RunFolder | None = None,
         notes: tuple[str, ...] = (),
+        origin: Origin | None = None,
     ) -> None:
         """`where`: a folder made at once, so that it fails now or never (LabError); None: one in
         user data, made at the first step, so that opening and looking leaves nothing behind.
-        `resumed` is a run that goes on, with `notes` on what differs."""
+        `resumed` is a run that goes on, with `notes` on what differs; `origin` says where this one
+        branched off from another, whose past it takes with it."""
         self.experiment = experiment
+        self._origin, self._notes = origin, notes
+        self._branched_at = (experiment.step, experiment.edits)
+        self._log: RunLog | None = None
+        self._edited_at = -math.inf
+        self._best_kept = experiment.best.step  # whose adapter lies in the folder
         self.folder: RunFolder | None = None
         self._early: list[Record] = []
         self._unsaved = False
@@ -72,7 +84,9 @@ class Journal:
         if resumed is not None:
             self.folder = resumed
             resumed.lock()
-            resumed.append([ResumedRecord(experiment.step, notes)])
+            self._open_log()
+            resumed_at = ResumedRecord(experiment.step, notes, experiment.edits)
+            self._write(resumed_at)
             self._saved_step = experiment.step
         elif where is not None:
             self.folder = RunFolder.create(where.parent, where.name)
@@ -86,13 +100,17 @@ class Journal:
             self._unsaved = True
         elif isinstance(record, StateRecord):
             self._state = record.state
+        elif isinstance(record, ResumedRecord) and self.folder is not None:  # gone back
+            self._writer.wait()
+            forget_after(self.folder.path, record.step)
+            self._saved_step, self._unsaved = record.step, True
         try:
             if self.folder is not None:
-                self.folder.append([record])
+                self._write(record)
             elif isinstance(record, StepRecord):
                 yield from self._open()
                 if self.folder is not None:
-                    self.folder.append([record])
+                    self._write(record)
             else:
                 if isinstance(record, SUPERSEDED):
                     self._early = [r for r in self._early if type(r) is not type(record)]
@@ -101,10 +119,24 @@ class Journal:
             yield ErrorRecord(self.experiment.step, str(error))
         if isinstance(record, StepRecord):
             yield from self._autosaved()
+        elif isinstance(record, AppliedRecord) and record.step and record.changes:
+            self._edited_at = time.monotonic()
+            if self._state is State.PAUSED:  # no step will soon come by and save it
+                yield from self._autosaved()
         elif isinstance(record, StateRecord) and self.folder is not None:
             if record.state is State.PAUSED and record.step:
                 self._checkpoint()
             yield from self._summarised()
+
+    def before_edit(self) -> None:
+        """Keep a checkpoint of what stands, so that the edit to come can be undone.
+
+        A dragged slider edits many times; what stood before the drag is kept.
+        """
+        if self.folder is None or not self.experiment.step:
+            return
+        if time.monotonic() - self._edited_at > GESTURE_SECONDS:
+            self._checkpoint(keep=True)
 
     def save(self) -> Iterator[Record]:
         """Write adapter and checkpoint to the run's folder unless they stand there as they are."""
@@ -118,8 +150,8 @@ class Journal:
         try:
             for record in Save().run(self.experiment, self.folder):
                 yield record
-                self.folder.append([record])
-            self._unsaved = False
+                self._write(record)
+            self._unsaved, self._best_kept = False, self.experiment.best.step
         except LabError as error:
             yield ErrorRecord(self.experiment.step, str(error))
         if self._saved_step != self.experiment.step:
@@ -135,11 +167,26 @@ class Journal:
         for _ in self._summarised():
             continue
 
+    @property
+    def last_save(self) -> int | None:
+        """The step of the newest checkpoint that was ordered; None: there is none."""
+        return self._saved_step if self._saved_step >= 0 else None
+
     def close(self) -> None:
         """Raises LabError where records could not be written to the last."""
         self._writer.close()
-        if self.folder is not None:
-            self.folder.close()
+        try:
+            if self.folder is not None:
+                self.folder.close()
+        finally:
+            if self._log is not None:
+                self._log.close()
+
+    def _write(self, record: Record) -> None:
+        assert self.folder is not None
+        if self._log is not None:
+            self._log.note(record)
+        self.folder.append([record])
 
     def _autosaved(self) -> Iterator[Record]:
         yield from self._outcomes()
@@ -149,11 +196,11 @@ class Journal:
                 self._checkpoint()
                 yield from self._summarised()
 
-    def _checkpoint(self) -> None:
-        """Copy the state now, and let the writer have it."""
+    def _checkpoint(self, keep: bool = False) -> None:
+        """Copy the state now, and let the writer have it; `keep` one for going back."""
         experiment, folder = self.experiment, self.folder
         assert folder is not None
-        if not self._fits():
+        if not self._fits() or not self._stands():
             return
         # A checkpoint whose steps are not on record would leave a gap in the curve for ever.
         try:
@@ -161,18 +208,51 @@ class Journal:
         except LabError as error:  # said once; the lines wait and are tried again
             self._unsaid.append(str(error))
         tensors, facts = state_of(experiment)
-        step = self._saved_step = experiment.step
-        weights, now = None, time.monotonic()
-        if experiment.has_factors and now >= self._adapter_due:
+        step = experiment.step
+        if not keep:
+            self._saved_step = step
+        weights, best, now = None, None, time.monotonic()
+        if experiment.has_factors and now >= self._adapter_due and not keep:
             weights, self._adapter_due = experiment.weights(), now + ADAPTER_SECONDS
+            if experiment.best.step != self._best_kept:
+                best, self._best_kept = experiment.best.weights, experiment.best.step
 
         def job() -> CheckpointRecord:
-            written = write_checkpoint(folder.path, step, tensors, facts)
+            written = write_checkpoint(folder.path, step, tensors, facts, keep)
             if weights is not None:  # for whoever wants it and no more than it, after a crash
                 folder.save_adapter(weights, FORMATS["peft"].save)
+            if best is not None:
+                folder.save_best(best, FORMATS["peft"].save)
             return CheckpointRecord(step, str(written))
 
-        self._writer.offer(job)
+        self._writer.offer(job, lasting=keep)
+
+    def _stands(self) -> bool:
+        """Whether the folder is there; one that was taken away is made anew where that can be."""
+        folder = self.folder
+        assert folder is not None
+        if folder.stands:
+            return True
+        try:
+            folder.close()
+        except LabError as error:
+            self._unsaid.append(str(error))
+        try:
+            folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
+            self._begin()
+        except (LabError, OSError) as error:
+            if not self._refused:
+                self._refused = True
+                self._unsaid.append(
+                    f"The run's folder {folder.path} is gone ({error}). Training goes on in "
+                    "memory; put the folder's drive back, or export the adapter before you close."
+                )
+            return False
+        self._unsaid.append(
+            f"The run's folder {folder.path} was gone and has been made anew. The record of the "
+            "steps before this one is lost; everything that is needed to go on is saved."
+        )
+        return True
 
     def _fits(self) -> bool:
         """Whether two more copies of the state leave the machine its memory; said once if not."""
@@ -238,7 +318,25 @@ class Journal:
 
     def _begin(self) -> None:
         assert self.folder is not None
+        experiment, origin = self.experiment, self._origin
         self.folder.lock()
-        self.folder.write_config(self.experiment.config, self.experiment.base_fingerprint)
-        self.folder.append([self.experiment.loaded(), *self._early])
+        self.folder.write_config(experiment.config, experiment.base_fingerprint, origin)
+        self._open_log()
+        if origin is not None:
+            step, edits = self._branched_at
+            past = Path(origin.run) / METRICS
+            copy_holding(past, self.folder.path / METRICS, step, edits)
+            self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
+            self._write(ResumedRecord(step, self._notes, edits))
+        for record in (experiment.loaded(), *self._early):
+            self._write(record)
         self._early = []
+
+    def _open_log(self) -> None:
+        assert self.folder is not None
+        if self._log is not None:
+            self._log.close()
+        try:
+            self._log = RunLog(self.folder.path)
+        except OSError as error:
+            raise LabError(f"{self.folder.path} cannot be written: {error.strerror}.") from error

@@ -31,7 +31,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
-from lora_lab.training.nonfinite import first_nonfinite
+from lora_lab.training.nonfinite import diagnosis
 from lora_lab.training.optim import schedule_factor, set_rates
 from lora_lab.training.ration import Ration
 from lora_lab.training.snapshot import Snapshot
@@ -47,12 +47,14 @@ def train(
     linger: bool = False,
     live: bool = True,
     folder: Callable[[], RunFolder | None] = lambda: None,
+    before_edit: Callable[[], None] = lambda: None,
 ) -> Iterator[Record]:
     """Run training steps until told to stop; yield what happened, in order.
 
     Without `linger` it ends after `max_steps`. With it, the model stays: edits, evaluations and
     exports are served, and `controls.resume()` trains `max_steps` more on a course of its own.
     Without `live` the wishes of `controls` are left alone (a base is trained as its preset says).
+    `before_edit` is called while the settings are still those of the last step.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra, evals = Ration(share=0.03, interval=0.1), Ration(share=0.03, interval=0.25)
@@ -60,6 +62,7 @@ def train(
     last_good = Snapshot(experiment)
     stale = False  # an edit has moved what an evaluation would see
     state: State | None = None
+    steepness = math.nan  # norm of the last finite gradient
 
     def evaluated() -> Iterator[EvalRecord]:
         """The held-out data now, unless something else has become more urgent meanwhile.
@@ -92,8 +95,14 @@ def train(
         experiment.hyper if live else controls.hyper, resting=state in RESTING
     ):
         for command in controls.take_commands():
+            wished, applied_then = controls.hyper, experiment.hyper
             yield from _served(command, experiment, folder())
+            if experiment.hyper is not applied_then:  # gone back: the settings of then hold again
+                controls.settle(wished, experiment.hyper)
+                controls.pause()
+                state, stale, last_good = None, True, Snapshot(experiment)
         if live and controls.hyper is not experiment.hyper:
+            before_edit()
             if not experiment.finite():  # nothing can be decomposed or rescaled
                 restored = last_good.restore()
                 message = f"The factors were not finite; the adapter of step {restored} is back."
@@ -118,7 +127,8 @@ def train(
                 break
         if controls.paused:
             if state not in RESTING:
-                state = State.PAUSED
+                ended = 0 < experiment.leg[1] <= experiment.step
+                state = State.FINISHED if ended else State.PAUSED
                 yield experiment.spectrum()
                 yield StateRecord(state, experiment.step)
             if stale:
@@ -153,23 +163,24 @@ def train(
         norm = _gradient_norm(optimizer) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
             # The step is not applied: what was learned up to here still stands.
-            message = f"Step {experiment.step + 1}: {first_nonfinite(experiment, part, value)}"
+            broken = not math.isfinite(value)
+            restored = last_good.step if broken else experiment.step
+            found = diagnosis(experiment, part, value, steepness, restored)
             optimizer.zero_grad(set_to_none=True)
-            restored = last_good.restore() if not math.isfinite(value) else experiment.step
-            advice = (
-                f"The adapter of step {restored} is kept. Lower the learning rate or α, then go on."
-            )
+            if broken:
+                last_good.restore()
             controls.pause()
             state = State.PAUSED
-            yield ErrorRecord(experiment.step, f"{message} {advice}")
+            yield found
             yield experiment.spectrum()
-            yield StateRecord(state, experiment.step, message)
+            yield StateRecord(state, experiment.step, found.message)
             continue
+        steepness = norm
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 last_good = Snapshot(experiment)
-        if config.max_grad_norm and norm > config.max_grad_norm:
-            _scale_gradients(optimizer, config.max_grad_norm / norm)
+        if (limit := experiment.max_grad_norm) and norm > limit:
+            _scale_gradients(optimizer, limit / norm)
         set_rates(optimizer, learning_rate)
         for ramp in experiment.ramps:
             ramp.before_step()

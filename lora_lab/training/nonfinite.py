@@ -1,27 +1,60 @@
-"""The first NaN or infinity of a step: which layer it came from, in one sentence."""
+"""The first NaN or infinity of a step: where it came from, what may have made it, what may help."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from lora_lab.records import NonFiniteRecord
 from lora_lab.training.experiment import Experiment
 
+LARGEST = {"float16": "65,504", "bfloat16": "3.4×10³⁸", "float32": "3.4×10³⁸", "float64": "10³⁰⁸"}
+HIGH_RATE = 1e-2  # AdamW moves each number by about the rate in a step
+STEEP = 100.0  # norm of the gradients that is told of
 
-def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> str:
-    """One sentence that names where the first non-finite number of this step appears."""
+
+class Found(NamedTuple):
+    """Where the first non-finite number of a step appears."""
+
+    what: str  # "loss", "gradient" or "factor"
+    layer: str  # "" where no adapted layer shows it
+    words: str
+
+
+def diagnosis(
+    experiment: Experiment, batch: Any, loss: float, norm: float, restored: int
+) -> NonFiniteRecord:
+    """What is known of the step that was not made.
+
+    `norm` is that of the last finite gradient; `restored` is the step whose adapter will stand once
+    this has been looked at.
+    """
+    found = first_nonfinite(experiment, batch, loss)
+    causes, remedies = _causes(experiment, found, norm)
+    step = experiment.step + 1
+    message = (
+        f"Step {step:,} was not made: {found.words} The adapter of step {restored:,} is kept. "
+        f"Likely: {'; or '.join(causes)}."
+    )
+    return NonFiniteRecord(step, found.what, found.layer, message, causes, remedies, restored, norm)
+
+
+def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> Found:
+    """Where the first non-finite number of this step appears, in one sentence."""
+    dtype = experiment.config.dtype
     for name, layer in experiment.layers.items():
         for label, p in layer.named_parameters(recurse=False):
             if not bool(torch.isfinite(p).all()):
-                return f"{label} of layer {name} is not finite ({experiment.config.dtype})."
+                return Found("factor", name, f"{label} of layer {name} is not finite ({dtype}).")
     if math.isfinite(loss):
         for name, layer in experiment.layers.items():
             for label, p in layer.named_parameters(recurse=False):
                 if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
-                    return f"the gradient of {label} in layer {name} is not finite."
-        return "the norm of the gradients overflows."
+                    words = f"the gradient of {label} in layer {name} is not finite ({dtype})."
+                    return Found("gradient", name, words)
+        return Found("gradient", "", f"the norm of the gradients overflows ({dtype}).")
     seen: list[str] = []
 
     def look(name: str) -> Any:
@@ -39,4 +72,33 @@ def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> str:
         for handle in handles:
             handle.remove()
     where = f"first in the output of layer {seen[0]}" if seen else "behind the last adapted layer"
-    return f"the loss is {loss}, {where}."
+    return Found("loss", seen[0] if seen else "", f"the loss is {loss}, {where} ({dtype}).")
+
+
+def _causes(
+    experiment: Experiment, found: Found, norm: float
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Likely causes and remedies, the likeliest first; only what can be told from the numbers."""
+    config, hyper = experiment.config, experiment.hyper
+    causes: list[str] = []
+    remedies: list[str] = []
+    if config.dtype == "float16":
+        causes.append(f"float16 ends at {LARGEST['float16']}, and there is no loss scaling")
+        remedies.append("float32")
+    if math.isfinite(norm) and norm > STEEP and not experiment.max_grad_norm:
+        causes.append(f"the gradients are steep (their norm was {norm:.3g}) and are not clipped")
+        remedies.append("clip")
+    if hyper.learning_rate >= HIGH_RATE:
+        causes.append(f"a learning rate of {hyper.learning_rate:g} is high for {config.optimizer}")
+        remedies.append("lower_rate")
+    scalings = [layer.scaling for layer in experiment.lora_layers]
+    if scalings and max(scalings) > 8:
+        causes.append(f"s = {max(scalings):.3g} multiplies ΔW and its gradients")
+    if not causes:
+        causes.append("the rate is too high for this point of the course, or a row is out of range")
+    if config.dtype == "bfloat16":
+        remedies.append("float32")
+    for always in ("lower_rate", "clip", "go_back"):
+        if always not in remedies and not (always == "clip" and experiment.max_grad_norm):
+            remedies.append(always)
+    return tuple(causes), tuple(remedies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lora_lab.config import RunConfig
+from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRecord
@@ -15,7 +15,9 @@ from lora_lab.runs.folder import METRICS, RunFolder
 from lora_lab.runs.lock import is_live, owner
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
+from lora_lab.training.devices import is_lost
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.go_back import branch_off
 from lora_lab.training.journal import Journal
 from lora_lab.training.loop import train
 from lora_lab.training.pretrain import base_path, pretrain
@@ -28,6 +30,7 @@ def run(
     *,
     folder: Path | None = None,
     resume: Path | None = None,
+    branch: Origin | None = None,
     until: int | None = None,
     linger: bool = False,
     save_at_end: Callable[[], bool] = lambda: True,
@@ -38,7 +41,8 @@ def run(
     `folder` None makes one in user data at the first step. The adapter is saved there when
     training ends, is stopped, or fails; checkpoints as it goes. `resume` is a run folder that goes
     on from its newest checkpoint, with its own settings in place of `config`, to step `until` where
-    that is given. `report` hears how far the opening is. Raises LabError
+    that is given. `branch` begins a new run where another one stood; what `config` says otherwise
+    holds from there on. `report` hears how far the opening is. Raises LabError
     where something cannot be opened, and Cancelled where `report` does.
     """
     made, notes, resumed = "", (), None
@@ -61,21 +65,32 @@ def run(
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
     experiment = Experiment(config, base=made, report=report)
+    wished = experiment.hyper
     if resumed is not None:
-        notes = _restored(experiment, resumed, until)
+        notes = _restored(experiment, resumed, until, ended=linger)
         controls.settle(controls.hyper, experiment.hyper)
-    journal = Journal(experiment, folder, resumed, notes)
+    elif branch is not None:
+        step, notes = branch_off(experiment, Path(branch.run), branch.step)
+        branch = Origin(branch.run, step)
+        if wished == experiment.hyper:
+            controls.settle(controls.hyper, experiment.hyper)
+    journal = Journal(experiment, folder, resumed, notes, branch)
+    past = resume or (Path(branch.run) if branch is not None else None)
     try:
         yield experiment.loaded()
-        if resumed is not None:
-            yield from past_records(resumed.path / METRICS, experiment.step)
-            yield ResumedRecord(experiment.step, notes)
+        if past is not None:
+            yield from past_records(past / METRICS, experiment.step)
+            yield ResumedRecord(experiment.step, notes, experiment.edits)
         if experiment.task.data is not None:
             yield experiment.task.data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
         report("Measuring the untrained model", -1)
-        for record in train(experiment, controls, linger=linger, folder=lambda: journal.folder):
+        records = train(
+            experiment, controls, linger=linger, folder=lambda: journal.folder,
+            before_edit=journal.before_edit,
+        )  # fmt: skip
+        for record in records:
             yield from journal.note(record)
             yield record
             if isinstance(record, StateRecord) and record.state in (State.FINISHED, State.STOPPED):
@@ -83,7 +98,10 @@ def run(
         if save_at_end():
             yield from journal.save()
         journal.end(failed=False)
-    except Exception:
+    except Exception as error:
+        if is_lost(error):
+            journal.end(failed=True)
+            raise LabError(_lost(experiment, journal, error)) from error
         yield from journal.save()  # what was learned is kept, whatever went wrong
         journal.end(failed=True)
         raise
@@ -96,8 +114,26 @@ def run(
         journal.close()
 
 
-def _restored(experiment: Experiment, run: RunFolder, until: int | None) -> tuple[str, ...]:
-    """Put the newest whole checkpoint back; raises LabError where there is none or it is done."""
+def _lost(experiment: Experiment, journal: Journal, error: Exception) -> str:
+    saved, folder = journal.last_save, journal.folder
+    kept = "Nothing was saved yet."
+    if saved is not None and folder is not None:
+        kept = (
+            f"The save of step {saved:,} is intact: start the lab again, and resume "
+            f"{folder.path.name} there (lora-lab resume {folder.path.name}), on another device "
+            "with the same settings if this one does not come back."
+        )
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"The device {experiment.device} was lost at step {experiment.step:,} ({reason}). {kept}"
+
+
+def _restored(
+    experiment: Experiment, run: RunFolder, until: int | None, ended: bool
+) -> tuple[str, ...]:
+    """Put the newest whole checkpoint back; raises LabError where there is none.
+
+    So it does where the run is done, unless one that has `ended` is to be looked at.
+    """
     checkpoints.tidy(run.path)
     found = checkpoints.latest(run.path)
     notes = restore(experiment, found.tensors, found.facts)
@@ -106,7 +142,7 @@ def _restored(experiment: Experiment, run: RunFolder, until: int | None) -> tupl
         notes += ("the data has changed since: other rows will come than would have come",)
     if until is not None:
         experiment.leg = (experiment.leg[0], until)
-    if experiment.step >= experiment.leg[1]:
+    if experiment.step >= experiment.leg[1] and not ended:
         raise LabError(
             f"{run.path.name} has come to its end at step {experiment.step:,}. Say up to which "
             "step it should go on (--steps)."

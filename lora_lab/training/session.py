@@ -10,7 +10,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from lora_lab.config import RunConfig
+from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.records import OpeningRecord, Record, State, StateRecord, StepRecord
 from lora_lab.training.controls import Controls
@@ -29,14 +29,16 @@ class Session:
         threads: int | None = None,
         run_folder: Path | None = None,
         resume: Path | None = None,
+        branch: Origin | None = None,
     ) -> None:
         """`threads`: torch's (None: as they are). `run_folder`: None makes one in user data.
-        `resume`: a run that goes on from its newest checkpoint; `config` is its own then."""
+        `resume`: a run that goes on from its newest checkpoint; `config` is its own then.
+        `branch`: where a new run begins that goes another way from there."""
         self.config = config
         self.controls = Controls(config.hyper, paused=paused)
         self._threads = threads
         self._run_folder = run_folder
-        self._resume = resume
+        self._resume, self._branch = resume, branch
         self._save_at_end = True
         self._records: list[Record] = []
         self._waiting_steps = 0
@@ -105,6 +107,7 @@ class Session:
             self.controls,
             folder=self._run_folder,
             resume=self._resume,
+            branch=self._branch,
             linger=True,
             save_at_end=lambda: self._save_at_end,
             report=self._report,

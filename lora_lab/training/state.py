@@ -7,6 +7,7 @@ course of batches, and the settings as they were last moved.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     facts = {
         "version": VERSION,
         "step": experiment.step,
+        "edits": experiment.edits,
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,
         "parts": [experiment.accumulation, experiment.halvings],
@@ -77,10 +79,9 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
 
 @torch.no_grad()
 def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> tuple[str, ...]:
-    """Put a state back into a freshly opened experiment; what differs from where it was saved.
+    """Put a state back into an experiment; what differs from where it was saved.
 
-    Raises LabError where it belongs to another base or other layers; use the experiment no more
-    then.
+    Raises LabError, with nothing changed, where it belongs to another base or other layers.
     """
     if facts.get("version") != VERSION:
         raise LabError(f"The checkpoint is of version {facts.get('version')}, not {VERSION}.")
@@ -91,11 +92,11 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         )
     if list(facts["layers"]) != list(experiment.layers):
         raise LabError("The checkpoint has other layers than the run's settings make.")
+    hyper = checked(Hyperparameters, facts["hyper"], "the checkpoint")
     optimizer = experiment.optimizer
     optimizer.state.clear()
     for name, about in facts["layers"].items():
         _restore_layer(experiment, name, about, tensors)
-    hyper = checked(Hyperparameters, facts["hyper"], "the checkpoint")
     groups = parameter_groups(experiment.layers.values(), experiment.config)
     for group, new in zip(optimizer.param_groups, groups, strict=True):
         group["params"] = new["params"]
@@ -107,14 +108,18 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         ramp = Ramp(experiment.layers[name], start, stop, length)
         ramp.taken = taken
         experiment.ramps.append(ramp)
-    best = facts["best"]
-    experiment.best.step, experiment.best.unimproved = best["step"], best["unimproved"]
-    if best["loss"] is not None:
-        experiment.best.loss = best["loss"]
+    said, best = facts["best"], experiment.best
+    if best.step != said["step"]:
+        best.weights = None  # those of a step that is gone
+    best.step, best.unimproved = said["step"], said["unimproved"]
+    best.loss = math.inf if said["loss"] is None else said["loss"]
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
+    experiment.edits = facts.get("edits", 0)
+    if experiment.batches.taken > facts["batches"]:
+        experiment.restart_batches()
     experiment.batches.skip(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])
     if "random|device" in tensors and experiment.device.type == "cuda":

@@ -16,7 +16,7 @@ from lora_lab.errors import ExportError
 from lora_lab.formats import FORMATS, verify
 from lora_lab.formats.peft import CONFIG, TENSORS, load
 from lora_lab.formats.verify import export
-from lora_lab.records import plain
+from lora_lab.plain import plain
 
 
 def layer(name, out=5, inside=4, rank=2, alpha=4.0):

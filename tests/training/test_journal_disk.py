@@ -27,11 +27,11 @@ def test_no_checkpoint_is_ahead_of_the_record(tmp_path, monkeypatch):
     config = changed(get_preset("digits").config, max_steps=2000, autosave_seconds=0.02)
     real, ahead = journal.write_checkpoint, []
 
-    def write(path, step, tensors, facts):
+    def write(path, step, tensors, facts, *keep):
         steps = [r["step"] for r in read_metrics(path / "metrics.jsonl")
                  if r["record"] == "StepRecord"]  # fmt: skip
         ahead.append(step - steps[-1])
-        return real(path, step, tensors, facts)
+        return real(path, step, tensors, facts, *keep)
 
     monkeypatch.setattr(journal, "write_checkpoint", write)
     list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
@@ -43,11 +43,11 @@ def test_training_goes_on_and_saving_is_tried_again(tmp_path, monkeypatch):
     config = changed(get_preset("digits").config, max_steps=3000, autosave_seconds=0.02)
     real, refused = journal.write_checkpoint, []
 
-    def write(path, step, tensors, facts):
+    def write(path, step, tensors, facts, *keep):
         if 300 < step < 1500:
             refused.append(step)
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(path, step, tensors, facts)
+        return real(path, step, tensors, facts, *keep)
 
     monkeypatch.setattr(journal, "write_checkpoint", write)
     seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))

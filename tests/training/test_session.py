@@ -12,6 +12,7 @@ import pytest
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.formats import FORMATS
+from lora_lab.plain import plain
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
@@ -22,7 +23,6 @@ from lora_lab.records import (
     State,
     StateRecord,
     StepRecord,
-    plain,
 )
 from lora_lab.training import session as session_module
 from lora_lab.training.commands import Export

@@ -1,0 +1,106 @@
+"""log.txt: what happened in a run, for people; and where a crash of the process itself leaves word.
+
+One line an event, steps left out. While the run is open the log also gets what the lab's own
+loggers say, and the stacks of all threads where the process dies of a signal (faulthandler).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from lora_lab.records import (
+    AppliedRecord,
+    ErrorRecord,
+    EvalRecord,
+    ExportedRecord,
+    LoadedRecord,
+    NewsRecord,
+    NonFiniteRecord,
+    Record,
+    ResumedRecord,
+    SavedRecord,
+    StateRecord,
+)
+
+NAME = "log.txt"
+LARGEST = 8 * 2**20  # bytes; beyond it only errors are written
+
+
+class RunLog(logging.Handler):
+    """Appends lines; a disk that refuses them is no reason to stop, and is told of by others."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(logging.INFO)
+        self._file = (run / NAME).open("a", encoding="utf-8", errors="backslashreplace")
+        self._watches = faulthandler.is_enabled()
+        faulthandler.enable(self._file)
+        logging.getLogger("lora_lab").addHandler(self)
+
+    def note(self, record: Record) -> None:
+        """Write one line about a record that people care for."""
+        words = words_of(record)
+        if words and (self._file.tell() < LARGEST or isinstance(record, ErrorRecord)):
+            self.say(words)
+
+    def say(self, words: str) -> None:
+        """Write one entry, with the time."""
+        with suppress(OSError, ValueError):
+            self._file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {words}\n")
+            self._file.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What the lab's loggers say."""
+        self.say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+    def close(self) -> None:
+        """Let go of the file; a crash is told on stderr again, if it was before."""
+        logging.getLogger("lora_lab").removeHandler(self)
+        faulthandler.disable()
+        if self._watches:
+            with suppress(OSError, ValueError, AttributeError, RuntimeError):
+                faulthandler.enable(sys.__stderr__)
+        with suppress(OSError):
+            self._file.close()
+        super().close()
+
+
+def words_of(record: Record) -> str:
+    """What a person would want to read of a record; "" for what they would not."""
+    match record:
+        case LoadedRecord():
+            notes = "".join(f"\n    {note}" for note in record.notes)
+            return (
+                f"opened {record.title}: {record.variant} on {len(record.layers)} layers of "
+                f"{record.base}, {record.device}, {record.dtype}{notes}"
+            )
+        case AppliedRecord() if record.changes:
+            moves = ", ".join(f"{name} {old} → {new}" for name, old, new in record.changes)
+            notes = f" ({'; '.join(record.notes)})" if record.notes else ""
+            return f"step {record.step:,}: {moves}{notes}"
+        case EvalRecord() if record.best and record.step:
+            return f"step {record.step:,}: best held-out loss so far, {record.loss:.6g}"
+        case ResumedRecord():
+            notes = "".join(f"\n    {note}" for note in record.notes)
+            return f"goes on from the save of step {record.step:,}{notes}"
+        case SavedRecord():
+            return f"step {record.step:,}: adapter saved in {record.path}"
+        case ExportedRecord():
+            report = record.report
+            return (
+                f"step {record.step:,}: exported as {report.format} to {report.path}, largest "
+                f"error {report.largest_error:.2g}"
+            )
+        case NonFiniteRecord() | NewsRecord():
+            return record.message
+        case ErrorRecord():
+            details = "".join(f"\n    {line}" for line in record.details.splitlines())
+            return f"error at step {record.step:,}: {record.message}{details}"
+        case StateRecord():
+            said = f": {record.message}" if record.message else ""
+            return f"step {record.step:,}: {record.state.value}{said}"
+    return ""
