@@ -40,7 +40,7 @@ def test_train_prints_one_json_object(run):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "config.json", "metrics.jsonl", "state.json", "lock", "checkpoints", "adapter",
-        "adapter-best",
+        "adapter-best", "log.txt",
     }  # fmt: skip
 
 

@@ -141,14 +141,16 @@ def _restore_layer(
         for key in said["state"]:
             value = tensors[f"{name}|{label}|{key}"]
             # Adam's count of steps stays where the kernel wants it; the moments follow the factor.
-            state[key] = value if key == "step" and device.type == "cpu" else value.to(device)
+            if key != "step":
+                value = value.to(device, old.dtype)
+            state[key] = value if device.type == "cpu" else value.to(device)
         if state:
             experiment.optimizer.state[p] = state
     if isinstance(layer, LoRALayer):
         layer.scaling, layer.dropout = about["scaling"], about["dropout"]
         for label in ("start_A", "start_B"):
             if (key := f"{name}|{label}") in tensors:
-                setattr(layer, label, tensors[key].to(device))
+                setattr(layer, label, tensors[key].to(device, layer.lora_A.dtype))
 
 
 def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ import torch
 from lora_lab.config import Hyperparameters, changed
 from lora_lab.presets import get_preset
 from lora_lab.records import (
+    REMEDIES,
     AppliedRecord,
     CountsRecord,
     ErrorRecord,
     EvalRecord,
+    NonFiniteRecord,
     SpectrumRecord,
     State,
     StateRecord,
@@ -204,13 +206,20 @@ def test_a_bad_number_pauses_and_the_step_is_not_applied(gradient):
     experiment, controls = Experiment(config), Controls(config.hyper)
     experiment.task = Poisoned(experiment.task, 51, gradient)
     for record in train(experiment, controls):
-        if isinstance(record, ErrorRecord):
-            message = record.message
+        if isinstance(record, NonFiniteRecord):
+            found = record
         if isinstance(record, StateRecord) and record.state is State.PAUSED:
             controls.stop()
-    assert message.startswith("Step 51: ")
-    assert "layer" in message
-    assert "kept" in message
+    assert found.step == 51
+    assert found.message.startswith("Step 51 was not made: ")
+    assert "float32" in found.message
+    assert found.what == ("gradient" if gradient else "loss")
+    assert (found.layer in experiment.layers) == gradient
+    assert found.restored <= 50
+    assert found.causes
+    assert set(found.remedies) <= set(REMEDIES)
+    assert "lower_rate" in found.remedies
+    assert math.isfinite(found.norm)
     assert experiment.step == 50
     assert all(bool(torch.isfinite(p).all()) for p in experiment.parameters())
 
@@ -223,11 +232,13 @@ def test_exploding_factors_are_named_and_rolled_back():
         if isinstance(record, StepRecord) and record.step == 20:
             with torch.no_grad():
                 list(experiment.layers.values())[1].lora_B.fill_(math.inf)
-        if isinstance(record, ErrorRecord):
-            errors.append(record.message)
+        if isinstance(record, NonFiniteRecord):
+            errors.append(record)
             controls.stop()
-    (message,) = errors
-    assert "lora_B of layer" in message
+    (found,) = errors
+    assert "lora_B of layer" in found.message
+    assert found.what == "factor"
+    assert found.layer == list(experiment.layers)[1]
     assert all(bool(torch.isfinite(p).all()) for p in experiment.parameters())
 
 
