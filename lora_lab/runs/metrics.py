@@ -93,10 +93,15 @@ class MetricsFile:
         with suppress(LabError):  # said below, with what it means now
             self.flush()
         fd, self._fd = self._fd, None
+        unsynced = ""
         try:
             os.fsync(fd)
+        except OSError as error:
+            unsynced = _reason(error)
         finally:
             os.close(fd)
+        if unsynced:
+            raise LabError(f"{self.path}: the last records may be lost: {unsynced}.")
         if lost := len(self._lines) + self._lost:
             raise LabError(
                 f"{self.path}: the last {lost} records could not be written and are lost. "
