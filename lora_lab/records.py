@@ -197,6 +197,14 @@ class AppliedRecord:
 
 
 @dataclass(frozen=True)
+class PastEditRecord:
+    """An edit that was made before this run was opened again; nothing is applied now."""
+
+    step: int
+    changes: tuple[tuple[str, Any, Any], ...]
+
+
+@dataclass(frozen=True)
 class EvalRecord:
     """A pass over held-out data, with the adapter on or off."""
 
@@ -322,12 +330,10 @@ class NonFiniteRecord:
     layer: str  # where it appeared first; "" where no adapted layer is to blame
     message: str  # all of it in words
     causes: tuple[str, ...]  # likely ones, the likeliest first
-    remedies: tuple[str, ...]  # of REMEDIES, the best first
+    remedies: tuple[str, ...]  # the best first
     restored: int  # step whose adapter stands now
     norm: float  # of the last finite gradient; nan: none was seen
 
-
-REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 
 
 @dataclass(frozen=True)
@@ -379,7 +385,7 @@ class StateRecord:
 
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
-    AppliedRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
+    AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
     MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, NewsRecord,
     NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip

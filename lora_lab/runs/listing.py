@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
 from lora_lab.runs.lock import is_live
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
 NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
+LABEL = "label.json"  # name and note, the only file of a run that is a person's
 LARGEST = 2**20
+LONGEST = 2000  # characters of a name or a note
 INTERRUPTED = "interrupted"
 GOING = ("loading", "running", "paused")  # states that end with the process
 
@@ -37,6 +40,9 @@ class RunSummary:
     best: float  # lowest held-out loss
     seconds: float
     started: str
+    label: str = ""  # what a person calls it
+    note: str = ""
+    bytes: int = 0  # of the whole folder
     parent: str = ""  # name of the run that it branched off from
     parent_step: int = 0
 
@@ -71,6 +77,7 @@ def summary_of(path: Path) -> RunSummary:
     if state in GOING and not is_live(path):
         state = INTERRUPTED
     hyper = said.get("hyper") or config.get("hyper") or {}
+    label = _read(path / LABEL, missing={})
     origin = about.get("origin")
     origin = origin if isinstance(origin, dict) else {}
     return RunSummary(
@@ -87,6 +94,9 @@ def summary_of(path: Path) -> RunSummary:
         best=_number(said.get("best")),
         seconds=_number(said.get("seconds")),
         started=str(about.get("started", "")),
+        label=str(label.get("name", ""))[:LONGEST],
+        note=str(label.get("note", ""))[:LONGEST],
+        bytes=_size(path),
         parent=str(origin.get("run", "")),
         parent_step=_whole(origin.get("step")),
     )
@@ -125,6 +135,33 @@ def _read(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
             return missing
         raise LabError(f"{path} cannot be read: {error}") from error
     return value if isinstance(value, dict) else {}
+
+
+def set_label(run: Path, name: str, note: str) -> None:
+    """Give a run a name and a note; raises `LabError` where they cannot be written."""
+    text = json.dumps({"name": name[:LONGEST], "note": note[:LONGEST]}, ensure_ascii=False)
+    try:
+        write_file(run / LABEL, f"{text}\n".encode())
+    except OSError as error:
+        raise LabError(f"{run / LABEL} was not written: {error.strerror or error}.") from error
+
+
+def _size(path: Path) -> int:
+    """Bytes of all files in a folder, links not followed; what vanishes meanwhile counts as 0."""
+    total = 0
+    try:
+        entries = list(os.scandir(path))
+    except OSError:
+        return 0
+    for entry in entries:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                total += _size(Path(entry.path))
+            else:
+                total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
 
 
 def _whole(value: Any) -> int:

@@ -7,18 +7,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lora_lab.records import EvalRecord, StepRecord
+import numpy as np
+
+from lora_lab.records import (
+    EvalRecord,
+    LayerSpectrum,
+    PastEditRecord,
+    SpectrumRecord,
+    StepRecord,
+    frozen_array,
+)
 from lora_lab.runs.metrics import parsed
 
 MOST = 50_000  # steps that come back: a curve has no more pixels
-STEP, EVALUATION, RESUMED = (
-    f'{{"record":"{kind}"'.encode() for kind in ("StepRecord", "EvalRecord", "ResumedRecord")
+STEP, EVALUATION, EDIT, RESUMED, SPECTRUM = (
+    f'{{"record":"{kind}"'.encode()
+    for kind in ("StepRecord", "EvalRecord", "AppliedRecord", "ResumedRecord", "SpectrumRecord")
 )
 NUMBER = re.compile(rb'"step":(\d+)')
+EDITS = re.compile(rb'"edits":(\d+)')
 
 
-def past_records(path: Path, until: int) -> Iterator[StepRecord | EvalRecord]:
-    """Steps (every k-th of a long run, and the last) and evaluations up to step `until`, in order.
+Past = StepRecord | EvalRecord | PastEditRecord
+
+
+def past_records(path: Path, until: int) -> Iterator[Past]:
+    """Steps (every k-th of a long run, and the last), evaluations and edits up to step `until`.
 
     Of a million steps only the lines that come back are parsed. Nothing where the file cannot be
     read: a run can go on without its past.
@@ -29,12 +43,14 @@ def past_records(path: Path, until: int) -> Iterator[StepRecord | EvalRecord]:
         return
     kept: list[bytes] = []
     for line in lines:
-        if line.startswith((STEP, EVALUATION)):
+        if line.startswith((STEP, EVALUATION, EDIT)):
             kept.append(line)
         elif line.startswith(RESUMED):  # what came after this step was lost, and made again
             step = _step(line)
             while kept and _step(kept[-1]) > step:
                 kept.pop()
+            if found := EDITS.search(line):
+                _drop_edits(kept, step, int(found[1]))
     while kept and _step(kept[-1]) > until:
         kept.pop()
     steps = sum(line.startswith(STEP) for line in kept)
@@ -54,11 +70,46 @@ def _step(line: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def _record(line: bytes) -> StepRecord | EvalRecord | None:
-    """None for a torn line, or one of another version of the lab."""
+def last_spectrum(path: Path) -> SpectrumRecord | None:
+    """The newest singular values that were recorded; None where there are none."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    at = data.rfind(b"\n" + SPECTRUM)
+    row = parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
+    if row is None:
+        return None
+    try:
+        layers = [
+            LayerSpectrum(**{**layer, "sigma": frozen_array(np.array(layer["sigma"], float))})
+            for layer in row["layers"]
+        ]
+    except (TypeError, KeyError, ValueError):
+        return None
+    return SpectrumRecord(row["step"], tuple(layers))
+
+
+def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
+    """Take away the edits at `step` that came after the first `holding` of the run."""
+    made = sum(line.startswith(EDIT) and b'"changes":[]' not in line for line in kept)
+    for index in range(len(kept) - 1, -1, -1):
+        if made <= holding or _step(kept[index]) < step:
+            return
+        if kept[index].startswith(EDIT) and b'"changes":[]' not in kept[index]:
+            del kept[index]
+            made -= 1
+
+
+def _record(line: bytes) -> Past | None:
+    """None for a torn line, for an edit of nothing, or one of another version of the lab."""
     row = parsed(line)
     if row is None:
         return None
+    if row["record"] == "AppliedRecord":
+        if not row.get("changes"):
+            return None
+        return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
     kind = {"StepRecord": StepRecord, "EvalRecord": EvalRecord}[row.pop("record")]
     try:
         return kind(**{key: _tuples(value) for key, value in row.items()})

@@ -11,6 +11,7 @@ from lora_lab.records import NonFiniteRecord
 from lora_lab.training.experiment import Experiment
 
 LARGEST = {"float16": "65,504", "bfloat16": "3.4×10³⁸", "float32": "3.4×10³⁸", "float64": "10³⁰⁸"}
+REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 HIGH_RATE = 1e-2  # AdamW moves each number by about the rate in a step
 STEEP = 100.0  # norm of the gradients that is told of
 

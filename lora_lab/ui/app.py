@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lora_lab.config import RunConfig, changed
+from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.ui.display import require_display
 
 if TYPE_CHECKING:
@@ -82,11 +82,15 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
         notices.uninstall()
 
 
-def new_session(config: RunConfig, resume: Path | None = None) -> Session:
-    """A session that leaves the window a core; `resume` names a run that goes on."""
+def new_session(
+    config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+) -> Session:
+    """A session that leaves the window a core; `resume` names a run that goes on, `branch` where
+    a new one begins that goes another way."""
     from lora_lab.training.session import Session
 
-    return Session(config, threads=max(1, (os.cpu_count() or 2) - 1), resume=resume)
+    threads = max(1, (os.cpu_count() or 2) - 1)
+    return Session(config, threads=threads, resume=resume, branch=branch)
 
 
 def _heed_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:

@@ -22,12 +22,15 @@ from lora_lab.records import (
     ErrorRecord,
     EvalRecord,
     ExportedRecord,
+    FolderRecord,
     LoadedRecord,
     MemoryRecord,
     MergeRecord,
     NewsRecord,
+    NonFiniteRecord,
     OpeningRecord,
     Record,
+    ResumedRecord,
     SavedRecord,
     SpectrumRecord,
     State,
@@ -62,7 +65,10 @@ class SessionBridge(QObject):
     cut_measured = Signal(object)  # CutRecord
     memory_estimated = Signal(object)  # MemoryRecord
     told = Signal(object)  # NewsRecord
+    broke = Signal(object)  # NonFiniteRecord
+    went_back = Signal(object)  # ResumedRecord
     failed = Signal(object)  # ErrorRecord, or the StateRecord of a failed open
+    housed = Signal(object)  # FolderRecord
     closed = Signal()  # the thread is joined; nothing comes after this
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
@@ -86,6 +92,9 @@ class SessionBridge(QObject):
             CutRecord: self.cut_measured,
             MemoryRecord: self.memory_estimated,
             NewsRecord: self.told,
+            NonFiniteRecord: self.broke,
+            ResumedRecord: self.went_back,
+            FolderRecord: self.housed,
             ErrorRecord: self.failed,
         }
         self._timer = QTimer(self)

@@ -46,6 +46,7 @@ class Notice:
     message: str
     details: str = ""
     times: int = 1
+    actions: tuple[tuple[str, str], ...] = ()  # (key, words) of what can be done at once
 
 
 class Notices(QObject):
@@ -68,8 +69,10 @@ class Notices(QObject):
     def warning(self, message: str, details: str = "") -> None:
         self.posted.emit(Notice("warning", message, details))
 
-    def error(self, message: str, details: str = "") -> None:
-        self.posted.emit(Notice("error", message, details))
+    def error(
+        self, message: str, details: str = "", actions: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self.posted.emit(Notice("error", message, details, actions=actions))
 
     def install(self) -> None:
         """Take over the hooks for uncaught exceptions and Qt's messages."""
@@ -129,9 +132,13 @@ class Notices(QObject):
 class NoticeBar(QFrame):
     """Shows one notice: message, how many more wait, Details, dismiss. Hidden when all is said."""
 
+    acted = Signal(str)  # key of the action that was chosen; the notice leaves
+
     def __init__(self, notices: Notices, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("notice_bar")
+        self._actions = QHBoxLayout()
+        self._actions.setSpacing(6)
         self._waiting: deque[Notice] = deque()
         self._notice: Notice | None = None
 
@@ -162,6 +169,7 @@ class NoticeBar(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 6, 8, 6)
         column.addLayout(row)
+        column.addLayout(self._actions)
         column.addWidget(self._details)
 
         self._leave = QTimer(self)
@@ -193,6 +201,7 @@ class NoticeBar(QFrame):
         """Put the shown notice away; the next one that waits takes its place."""
         self._leave.stop()
         self._notice = None
+        self._offer(())
         if self._waiting:
             self._show(self._waiting.popleft())
         else:
@@ -217,6 +226,7 @@ class NoticeBar(QFrame):
         repeated = f"  (×{notice.times})" if notice.times > 1 else ""
         self._message.setText(notice.message + repeated)
         self.setAccessibleName(f"{notice.severity}: {notice.message}")
+        self._offer(notice.actions)
         self._details.setPlainText(notice.details)
         lines = min(10, notice.details.count("\n") + 2)
         self._details.setFixedHeight(self._details.fontMetrics().lineSpacing() * lines + 12)
@@ -235,6 +245,23 @@ class NoticeBar(QFrame):
             self._leave.stop()
         self.show()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def _offer(self, actions: tuple[tuple[str, str], ...]) -> None:
+        """A button for each thing that can be done about it."""
+        while self._actions.count():
+            if widget := self._actions.takeAt(0).widget():
+                widget.deleteLater()
+        for key, words in actions:
+            button = QToolButton()
+            button.setText(words)
+            button.clicked.connect(lambda _=False, chosen=key: self._act(chosen))
+            self._actions.addWidget(button)
+        if actions:
+            self._actions.addStretch(1)
+
+    def _act(self, key: str) -> None:
+        self.dismiss()
+        self.acted.emit(key)
 
     def _count_waiting(self) -> None:
         count = len(self._waiting)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters, Origin, RunConfig
 from lora_lab.records import LoadedRecord, State, StateRecord
 from lora_lab.ui.bridge import SessionBridge
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
     "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "cut_measured", "memory_estimated", "told",
+    "merge_measured", "cut_measured", "memory_estimated", "told", "broke", "went_back", "housed",
 )  # fmt: skip
 
 
@@ -45,6 +45,9 @@ class Sessions(QObject):
     cut_measured = Signal(object)
     memory_estimated = Signal(object)
     told = Signal(object)  # NewsRecord
+    broke = Signal(object)  # NonFiniteRecord
+    went_back = Signal(object)  # ResumedRecord
+    housed = Signal(object)  # FolderRecord
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     given_up = Signal()  # the candidate could not be opened; what was shown stays
@@ -68,6 +71,7 @@ class Sessions(QObject):
         self.gave_up = False  # the last thing that was opened could not be
         self.state = State.CLOSED
         self.step = 0
+        self.folder: Path | None = None  # of the shown run, once it has one
 
     @property
     def shown(self) -> SessionBridge | None:
@@ -102,8 +106,13 @@ class Sessions(QObject):
     def running(self) -> bool:
         return self.serving and self.state is State.RUNNING
 
-    def open(self, config: RunConfig, resume: Path | None = None) -> None:
-        """Start a candidate on `config`, or on a run to resume; a shown run pauses meanwhile."""
+    def open(
+        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+    ) -> None:
+        """Start a candidate on `config`, on a run to resume, or where a new one branches off.
+
+        A shown run pauses meanwhile.
+        """
         if self._leaving:
             return
         if self._candidate is not None:
@@ -111,8 +120,9 @@ class Sessions(QObject):
         if self.running:
             self._resume_shown = True
             self._shown.session.controls.pause()
-        more = (config, resume) if resume is not None else (config,)
-        bridge = SessionBridge(self._open_session(*more), self)
+        more = {"resume": resume} if resume is not None else {}
+        more |= {"branch": branch} if branch is not None else {}
+        bridge = SessionBridge(self._open_session(config, **more), self)
         self._candidate, self.gave_up = bridge, False
         bridge.loaded.connect(lambda record: self._on_loaded(bridge, record))
         bridge.state_changed.connect(lambda record: self._on_state(bridge, record))
@@ -188,10 +198,12 @@ class Sessions(QObject):
             if self._shown is not None:
                 self._retire(self._shown, save=True)
             self._shown, self._candidate, self._resume_shown = bridge, None, False
+            self.folder = None
             self.state, self.step = State.LOADING, 0
             for name in SHOWN_ONLY:
                 getattr(bridge, name).connect(getattr(self, name))
             bridge.stepped.connect(self._on_stepped)
+            bridge.housed.connect(lambda record: self._on_housed(bridge, record))
             bridge.show_on(self._panels)
         if bridge is self._shown:
             self.step = 0
@@ -200,6 +212,10 @@ class Sessions(QObject):
     def _on_stepped(self, record) -> None:
         if self.sender() is self._shown:
             self.step = record.step
+
+    def _on_housed(self, bridge: SessionBridge, record) -> None:
+        if bridge is self._shown:
+            self.folder = Path(record.path)
 
     def _on_state(self, bridge: SessionBridge, record: StateRecord) -> None:
         if bridge is self._shown and record.state is not State.CLOSED:

@@ -9,7 +9,6 @@ import torch
 from lora_lab.config import Hyperparameters, changed
 from lora_lab.presets import get_preset
 from lora_lab.records import (
-    REMEDIES,
     AppliedRecord,
     CountsRecord,
     ErrorRecord,
@@ -24,6 +23,7 @@ from lora_lab.training.commands import Evaluate
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.nonfinite import REMEDIES
 
 
 def preset(name: str, steps: int, **hyper):

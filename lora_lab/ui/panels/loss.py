@@ -12,8 +12,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from lora_lab.config import Hyperparameters
-from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    EvalRecord,
+    LoadedRecord,
+    NonFiniteRecord,
+    PastEditRecord,
+    Record,
+    ResumedRecord,
+    StepRecord,
+)
 from lora_lab.ui import theme
+from lora_lab.ui.overlays import Overlay
+from lora_lab.ui.panels.edit_marks import EditMarks
+from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.panel import Panel, label, show
 from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.theme import Colors
@@ -22,13 +34,6 @@ from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
-_LABELS = 14
-NOTHING = "–"
-_SHORT = {
-    "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
-    "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
-    "layer_ranks": "rank", "frozen_layers": "frozen",
-}  # fmt: skip
 
 
 class LossPanel(Panel):
@@ -58,9 +63,10 @@ class LossPanel(Panel):
 
         self._plot = plot = Plot("Loss over steps", "step", log_y=True)
         self.body.addWidget(plot)
-        self._marks = pg.PlotCurveItem(connect="pairs")
+        self._marks = EditMarks(plot)
         self._floor_line = pg.PlotCurveItem(connect="finite")
         self._base_line = pg.InfiniteLine(angle=0)
+        self._behind = OverlayCurves(plot)
         self._raw = pg.PlotCurveItem(connect="finite")
         self._smooth = pg.PlotCurveItem(connect="finite")
         self._valid = pg.PlotCurveItem(connect="finite")
@@ -68,14 +74,12 @@ class LossPanel(Panel):
         self._best = pg.ScatterPlotItem(size=13, symbol="star", pxMode=True)
         self._bad = pg.ScatterPlotItem(size=11, symbol="x", pxMode=True)
         items = (
-            self._marks, self._raw, self._floor_line, self._base_line,
+            self._raw, self._floor_line, self._base_line,
             self._smooth, self._valid, self._valid_dots, self._best, self._bad,
         )  # fmt: skip
         self._floor_text = pg.TextItem(anchor=(1, 1))
         self._base_text = pg.TextItem(anchor=(0, 1))
-        self._mark_texts = [pg.TextItem(anchor=(0, 0)) for _ in range(_LABELS)]
-        texts = (*self._mark_texts, self._floor_text, self._base_text)
-        for z, item in enumerate((*items, *texts), start=1):
+        for z, item in enumerate((*items, self._floor_text, self._base_text), start=20):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
@@ -95,7 +99,7 @@ class LossPanel(Panel):
         self._floors = floor
         self._floor_history: list[tuple[int, float]] = []
         self._rank = rank
-        self._edits: list[tuple[int, str, str, str]] = []  # step, short name, old, new
+        self._marks.clear()
         self._max_steps = max_steps
         self._ranged_at = 0.0
         self._fitted = (0, 0)  # points of both curves when the axes moved last
@@ -113,6 +117,7 @@ class LossPanel(Panel):
         losses: list[float] = []
         smooth_steps: list[int] = []
         smooth: list[float] = []
+        records = self._after_going_back(records)
         for record in records:
             if isinstance(record, StepRecord):
                 steps.append(record.step)
@@ -133,15 +138,39 @@ class LossPanel(Panel):
                 self.dirty = True
             elif isinstance(record, AppliedRecord):
                 self._note_edit(record)
+            elif isinstance(record, PastEditRecord):
+                self._marks.note(record.step, record.changes)
+            elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
+                steps.append(record.step)
+                losses.append(math.nan)
         if steps:
             self._train.extend(steps, losses)
             self._smoothed.extend(smooth_steps, smooth)
             self.dirty = True
 
+    def _after_going_back(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Cut the curves where the run stands at an earlier step again; what came after that."""
+        backs = [i for i, record in enumerate(records) if isinstance(record, ResumedRecord)]
+        if not backs:
+            return records
+        self.receive(records[: backs[-1]])
+        back = records[backs[-1]]
+        for series in (self._train, self._smoothed, self._validation):
+            series.cut(back.step)
+        self._marks.cut(back.step, back.edits)
+        if self._best_at is not None and self._best_at[0] > back.step:
+            self._best_at = None
+        self._smoothing.edited()
+        self.dirty = True
+        return records[backs[-1] + 1 :]
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        self._behind.show(overlays)
+        self.dirty = True
+
     def _note_edit(self, record: AppliedRecord) -> None:
         self._smoothing.edited()
-        for field, old, new in record.changes:
-            self._edits.append((record.step, _SHORT.get(field, field), _short(old), _short(new)))
+        self._marks.note(record.step, record.changes)
         if self._ranks is not None:
             self._ranks.apply(record.hyper)
             if (rank := self._lesson_rank()) != self._rank:
@@ -187,7 +216,8 @@ class LossPanel(Panel):
         )
         self._draw_references()
         self._draw_bad(x0, x1)
-        self._draw_edits(x0, x1)
+        self._marks.draw(x0, x1)
+        self._behind.draw(x0, x1, columns, self._scaled)
         self._tell()
 
     def _scaled(self, y: np.ndarray) -> np.ndarray:
@@ -202,11 +232,13 @@ class LossPanel(Panel):
             return
         self._ranged_at, self._fitted = clock, seen
         last = max(self._train.last_step or 0, self._validation.last_step or 0)
+        last = max(last, self._behind.last_step)
         right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
         if last <= self._max_steps:
             right = min(right, self._max_steps)
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
         floors = [value for _, value in self._floor_history]
+        parts += self._behind.values()
         values = np.concatenate([*parts, np.array([self._baseline, *floors], np.float32)])
         values = values[np.isfinite(values)]
         if self._log.isChecked():
@@ -266,27 +298,6 @@ class LossPanel(Panel):
         _, (y0, y1) = self._plot.view.viewRange()
         self._bad.setData(steps, np.full(len(steps), y1 - 0.06 * (y1 - y0)))
 
-    def _draw_edits(self, x0: float, x1: float) -> None:
-        _, (y0, y1) = self._plot.view.viewRange()
-        pixel = (x1 - x0) / self._plot.columns()
-        seen = [edit for edit in self._edits if x0 <= edit[0] <= x1]
-        at = np.unique(np.round(np.array([e[0] for e in seen], float) / pixel)) * pixel
-        self._marks.setData(np.repeat(at, 2), np.tile([y0, y1], len(at)), connect="pairs")
-        texts = iter(self._mark_texts)
-        row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
-        free = [-math.inf] * 3  # where each row of labels is free again
-        for step, end, text in gathered(seen, 70 * pixel):
-            line = next((i for i, x in enumerate(free) if x <= step), None)
-            item = next(texts, None) if line is not None else None
-            if item is None:
-                continue
-            item.setText(text)
-            item.setPos(end, y1 - line * row)
-            item.show()
-            free[line] = end + (item.boundingRect().width() + 4) * pixel
-        for item in texts:
-            item.hide()
-
     def _tell(self) -> None:
         value = self._smoothed.last_value
         bad = self._train.non_finite_count
@@ -301,6 +312,7 @@ class LossPanel(Panel):
             entries.append(("●", c.validation, "validation"))
         if self._best_at is not None:
             entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
+        entries += self._behind.entries()
         spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in entries]
         show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
 
@@ -323,16 +335,13 @@ class LossPanel(Panel):
         self._bad.setPen(pen(colors.error, 2))
         self._best.setBrush(colors.good)
         self._best.setPen(pen(colors.panel))
-        self._marks.setPen(pen(colors.marker))
+        self._marks.restyle(colors)
+        self._behind.restyle(colors)
         dashes = Qt.PenStyle.DashLine
         self._base_line.setPen(pen(colors.frozen, 1, dashes))
         self._floor_line.setPen(pen(colors.good, 1, dashes))
         for text, color in ((self._base_text, colors.muted), (self._floor_text, colors.good)):
             text.setColor(color)
-            text.setFont(theme.font(0.92))
-        for text in self._mark_texts:
-            text.setColor(colors.muted)
-            text.fill = pg.mkBrush(colors.panel)
             text.setFont(theme.font(0.92))
         self.dirty = True
 
@@ -352,35 +361,6 @@ class LossPanel(Panel):
 
     def set_wished(self, hyper: Hyperparameters) -> None:
         """Only what was applied is drawn here."""
-
-
-def _short(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
-
-
-def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple[int, int, str]]:
-    """Edits of one field that follow closely become one: (first step, last step, "α 8→31")."""
-    runs: list[list] = []
-    open_runs: dict[str, list] = {}
-    for step, name, old, new in edits:
-        run = open_runs.get(name)
-        if run is not None and step - run[1] < reach:
-            run[1], run[4] = step, new
-        else:
-            run = [step, step, name, old, new]
-            open_runs[name] = run
-            runs.append(run)
-    return [(first, last, _edit_words(*words)) for first, last, *words in runs]
-
-
-def _edit_words(name: str, old: str, new: str) -> str:
-    if old == new == NOTHING:
-        return f"{name} undone"
-    if old == NOTHING:  # of layers only the differences are told
-        return f"{name} {new}"
-    return f"{name} {old} off" if new == NOTHING else f"{name} {old}→{new}"
 
 
 def _down(value: float, unit: float) -> float:

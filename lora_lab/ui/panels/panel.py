@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, 
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
 from lora_lab.ui import theme
+from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.theme import Colors
 
 
@@ -63,6 +64,9 @@ class Panel(QWidget):
 
     def set_wished(self, hyper: Hyperparameters) -> None:
         """A slider moved; the engine has not applied it yet."""
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        """Other runs to be shown behind this one, where the panel can."""
 
     def redraw(self) -> None:
         """Show what was collected. Called by a timer, only if dirty and visible."""

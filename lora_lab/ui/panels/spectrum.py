@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, 
 from lora_lab.config import Hyperparameters
 from lora_lab.records import AppliedRecord, LayerSpectrum, LoadedRecord, Record, SpectrumRecord
 from lora_lab.ui import theme
+from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.panel import Panel, describe, label, show
 from lora_lab.ui.panels.spectrum_figures import (
     bars_of,
@@ -113,6 +115,8 @@ class SpectrumPanel(Panel):
         self._foot = label("", "small")
         self.body.addWidget(self._foot)
 
+        self._overlays: list[Overlay] = []
+        self._others: list[pg.PlotCurveItem] = []
         self._loaded: LoadedRecord | None = None
         self._last: SpectrumRecord | None = None
         self._ranks: LayerRanks | None = None
@@ -155,6 +159,16 @@ class SpectrumPanel(Panel):
         """Show that layer alone; a name that is not there means all of them."""
         self._chooser.setCurrentIndex(max(0, self._chooser.findText(name)))
 
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        for item in self._others:
+            self._plot.removeItem(item)
+        self._overlays = [o for o in overlays if o.spectrum is not None]
+        self._others = [pg.PlotCurveItem(connect="pairs") for _ in self._overlays]
+        for item in self._others:
+            item.setZValue(8)
+            self._plot.addItem(item, ignoreBounds=True)
+        self.restyle(theme.current())
+
     # -- drawing ---------------------------------------------------------------------------------
 
     def redraw(self) -> None:
@@ -191,6 +205,7 @@ class SpectrumPanel(Panel):
         stub = np.full(int((~nonzero).sum()), 0.012 * (high - low))
         self._zeros.setOpts(x=x[~nonzero], y0=np.full(len(stub), low), height=stub, width=wide)
         self._draw_true(true, starts)
+        self._draw_others(shown, starts)
         self._draw_cuts(cuts, starts, low, high)
         column = self._plot.columns() / (starts[-1] + widths[-1])
         self._name_zeros(shown, starts, low + 0.015 * (high - low), column)
@@ -241,6 +256,19 @@ class SpectrumPanel(Panel):
         ends = np.column_stack([at - 0.46, at + 0.46]).ravel()
         levels = np.repeat(np.tile(self._scaled(true), len(starts)), 2)
         self._true.setData(ends, levels, connect="pairs")
+
+    def _draw_others(self, shown: Sequence[LayerSpectrum], starts: np.ndarray) -> None:
+        """σ of the same layers in other runs, as a level across each bar."""
+        for overlay, item in zip(self._overlays, self._others, strict=True):
+            theirs = {layer.name: layer.sigma for layer in overlay.spectrum.layers}
+            x, y = [], []
+            for layer, start in zip(shown, starts, strict=True):
+                sigma = theirs.get(layer.name, np.empty(0))[: max(len(layer.sigma), 64)]
+                sigma = sigma[sigma > 1e-9 * sigma[0]] if len(sigma) and sigma[0] > 0 else sigma[:0]
+                at = start + np.arange(1, len(sigma) + 1)
+                x.append(np.column_stack([at - 0.46, at + 0.46]).ravel())
+                y.append(np.repeat(self._scaled(sigma), 2))
+            item.setData(np.concatenate(x), np.concatenate(y), connect="pairs")
 
     def _draw_cuts(self, cuts: Sequence[int], starts: np.ndarray, low: float, high: float) -> None:
         at = [start + cut + 0.5 for cut, start in zip(cuts, starts, strict=True) if cut]
@@ -304,6 +332,8 @@ class SpectrumPanel(Panel):
         entries = [f'<span style="color:{c.adapter}">■</span>&nbsp;σ(ΔW)']
         if true:
             entries.append(f'<span style="color:{c.validation}">━</span>&nbsp;true σ(D)')
+        for o in self._overlays:
+            entries.append(f'<span style="color:{o.color}">{o.sample}</span>&nbsp;{escape(o.name)}')
         show(self._legend, "&nbsp;&nbsp;&nbsp;".join(entries))
         told, error = self._cut_text(shown), max(layer.error for layer in shown)
         within = f", σ to within {number(error, 1)}" if error > 0 else ""
@@ -343,6 +373,8 @@ class SpectrumPanel(Panel):
         self._zeros.setOpts(brush=colors.frozen, pen=nothing)
         self._true.setPen(pen(colors.validation, 2))
         self._cut_lines.setPen(pen(colors.warn, 1, Qt.PenStyle.DashLine))
+        for overlay, item in zip(self._overlays, self._others, strict=True):
+            item.setPen(overlay.pen(2))
         for text in self._zero_texts:
             text.setColor(colors.muted)
             text.setFont(theme.font(0.92))

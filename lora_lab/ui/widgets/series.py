@@ -97,6 +97,15 @@ class Series:
             self._bad.append(start + np.flatnonzero(~finite))
         self._grow_pyramid(start)
 
+    def cut(self, step: int) -> None:
+        """Forget every point after `step`. Costs the length once."""
+        kept = int(np.searchsorted(self._x.view, np.int64(step), "right"))
+        if kept == len(self):
+            return
+        x, y = self._x.view[:kept].copy(), self._y.view[:kept].copy()
+        self.__init__()
+        self.extend(x, y)
+
     def _grow_pyramid(self, start: int) -> None:
         """Rebuild the buckets from the one that holds point `start` to the end, level by level."""
         size, level = len(self), 0

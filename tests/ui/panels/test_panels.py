@@ -19,7 +19,7 @@ from lora_lab.records import (
 )
 from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.panels.loss import gathered
+from lora_lab.ui.panels.edit_marks import gathered
 from lora_lab.ui.preview import SAMPLES, samples
 from lora_lab.ui.ranks import energy_beyond
 from lora_lab.ui.widgets.smoothing import Smoothing

@@ -1,0 +1,121 @@
+"""A run as one zip that another lab opens: packed without locks, unpacked without trust."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from lora_lab.atomic import replace_file, replace_folder, temporary_folder
+from lora_lab.errors import LabError
+from lora_lab.runs.listing import CONFIG
+from lora_lab.runs.lock import NAME as LOCK
+from lora_lab.runs.lock import OWNER, is_live
+
+MOST_FILES = 10_000
+LARGEST = 64 * 2**30  # bytes of all that is unpacked
+RATIO = 200  # of unpacked to packed bytes; metrics shrink to a tenth, tensors hardly at all
+CHUNK = 2**20
+
+
+def pack(run: Path, target: Path) -> Path:
+    """Write the run to `target` as a zip with one folder in it.
+
+    Raises `LabError` where there is no run, it is being trained, or the zip cannot be written; an
+    older file then still stands.
+    """
+    if not (run / CONFIG).is_file():
+        raise LabError(f"{run} is no run: it has no {CONFIG}.")
+    if is_live(run):
+        raise LabError(f"{run.name} is being trained. Pack it when it has ended.")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+            for path in sorted(run.rglob("*")):
+                relative = path.relative_to(run)
+                hidden = any(part.startswith(".") for part in relative.parts)
+                if path.is_symlink() or not path.is_file() or hidden:
+                    continue
+                if relative.as_posix() not in (LOCK, OWNER):
+                    archive.write(path, f"{run.name}/{relative.as_posix()}")
+        replace_file(temporary, target)
+    except OSError as error:
+        raise LabError(f"{target} was not written: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def unpack(archive: Path, parent: Path) -> Path:
+    """Unpack a run's zip as a new folder in `parent`, which is returned.
+
+    Raises `LabError` where the file is no zip of one run, names a place outside, holds links, is
+    larger than it may be, or does not fit on the disk. Nothing is left behind then.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive) as opened:
+            files, name = _checked(opened, archive, parent)
+            target = _free_name(parent, name)
+            with temporary_folder(target) as folder:
+                for info, relative in files:
+                    place = folder / relative
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _write(opened, info, place)
+                replace_folder(folder, target)
+    except zipfile.BadZipFile as error:
+        raise LabError(f"{archive} is not a whole zip: {error}.") from error
+    except (OSError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise LabError(f"{archive} was not unpacked: {error}.") from error
+    return target
+
+
+def _checked(
+    opened: zipfile.ZipFile, archive: Path, parent: Path
+) -> tuple[list[tuple[zipfile.ZipInfo, Path]], str]:
+    """Every file with its place in the run, and the run's name."""
+    infos = [info for info in opened.infolist() if not info.is_dir()]
+    if len(infos) > MOST_FILES:
+        raise LabError(f"{archive} has {len(infos):,} files, more than a run can have.")
+    size = sum(info.file_size for info in infos)
+    packed = max(1, sum(info.compress_size for info in infos))
+    if size > LARGEST or size > RATIO * packed + CHUNK:
+        raise LabError(f"{archive} would unpack to {size:,} bytes, and was not unpacked.")
+    if size > shutil.disk_usage(parent).free:
+        raise LabError(f"{archive} needs {size:,} bytes, more than {parent} has free.")
+    files, tops = [], set()
+    for info in infos:
+        parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        strange = any(p in ("..", "/", "") or ":" in p or p.startswith(".") for p in parts)
+        if strange or len(parts) < 2 or kind not in (0, stat.S_IFREG):
+            raise LabError(f"{archive} is not the zip of a run: {info.filename!r} is in it.")
+        tops.add(parts[0])
+        files.append((info, Path(*parts[1:])))
+    if len(tops) != 1 or Path(CONFIG) not in [place for _, place in files]:
+        raise LabError(f"{archive} is not the zip of one run.")
+    places = [place.as_posix().lower() for _, place in files]
+    if len(set(places)) != len(places):
+        raise LabError(f"{archive} names a file twice.")
+    return files, tops.pop()
+
+
+def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:
+    """Unpack one file, and no more of it than was said."""
+    left = info.file_size
+    with opened.open(info) as source, place.open("xb") as target:
+        while part := source.read(CHUNK):
+            left -= len(part)
+            if left < 0:
+                raise OSError(f"{info.filename} is longer than it says")
+            target.write(part)
+
+
+def _free_name(parent: Path, name: str) -> Path:
+    for number in range(1, 10_000):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        if not path.exists():
+            return path
+    raise LabError(f"{parent} has too many runs of the name {name}.")

@@ -1,0 +1,71 @@
+"""Other runs behind the one that is shown: what is read of each, and how each is told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPen
+
+from lora_lab.progress import Report
+from lora_lab.records import EvalRecord, SpectrumRecord, StepRecord
+from lora_lab.runs.folder import METRICS
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.past import last_spectrum, past_records
+from lora_lab.ui import theme
+from lora_lab.ui.widgets.plot import pen
+from lora_lab.ui.widgets.series import Series
+from lora_lab.ui.widgets.smoothing import Smoothing
+
+MOST = 10
+# Beyond the end of the scheme's colours, and for eyes that see few of them, the dashes differ.
+DASHES = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+
+
+@dataclass
+class Overlay:
+    """One other run as the panels draw it; `place` chooses its colour and dashes."""
+
+    path: str
+    name: str
+    place: int
+    train: Series = field(default_factory=Series)  # smoothed
+    validation: Series = field(default_factory=Series)
+    spectrum: SpectrumRecord | None = None
+    adapter: int = 0  # parameters
+
+    @property
+    def color(self) -> str:
+        """Its colour in the scheme in force."""
+        colors = theme.current().series
+        return colors[self.place % len(colors)]
+
+    def pen(self, width: float = 1.6) -> QPen:
+        """How its curves are drawn."""
+        return pen(self.color, width, DASHES[self.place % len(DASHES)])
+
+    @property
+    def sample(self) -> str:
+        """A piece of its line, in letters."""
+        return "╌┈┄"[self.place % len(DASHES)] * 2
+
+
+def read_overlay(path: str, place: int, report: Report) -> Overlay:
+    """Read a run's curves and its last spectrum; raises LabError where there is no run."""
+    summary = summary_of(Path(path))
+    made = Overlay(path, summary.label or summary.name, place)
+    metrics, smoothing = Path(path) / METRICS, Smoothing()
+    steps, losses, at, held = [], [], [], []
+    for record in past_records(metrics, 2**62):
+        if isinstance(record, StepRecord):
+            steps.append(record.step)
+            losses.append(smoothing.add(record.loss))
+        elif isinstance(record, EvalRecord) and record.enabled:
+            at.append(record.step)
+            held.append(record.loss)
+    made.train.extend(np.array(steps, np.int64), np.array(losses))
+    made.validation.extend(np.array(at, np.int64), np.array(held))
+    made.spectrum = last_spectrum(metrics)
+    return made

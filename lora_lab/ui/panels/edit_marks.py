@@ -1,0 +1,120 @@
+"""The edits of a run along its curve: a line at each, with words where there is room."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+
+from lora_lab.ui import theme
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot, pen
+
+_LABELS = 14
+NOTHING = "–"
+_SHORT = {
+    "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
+    "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
+    "layer_ranks": "rank", "frozen_layers": "frozen", "max_grad_norm": "clip",
+}  # fmt: skip
+
+
+class EditMarks:
+    """Lines and labels on one plot; what is added first lies below."""
+
+    def __init__(self, plot: Plot) -> None:
+        self._plot = plot
+        self._lines = pg.PlotCurveItem(connect="pairs")
+        self._texts = [pg.TextItem(anchor=(0, 0)) for _ in range(_LABELS)]
+        plot.addItem(self._lines, ignoreBounds=True)
+        for text in self._texts:
+            text.setZValue(100)
+            plot.addItem(text, ignoreBounds=True)
+        self.clear()
+
+    def clear(self) -> None:
+        """A new run: nothing was edited yet."""
+        self._edits: list[tuple[int, str, str, str]] = []  # step, short name, old, new
+        self._numbers: list[int] = []  # of the edit that each belongs to, from 1
+        self._count = 0
+
+    def note(self, step: int, changes: tuple[tuple[str, Any, Any], ...]) -> None:
+        """One edit, which may have changed several fields."""
+        self._count += bool(changes)
+        for field, old, new in changes:
+            self._edits.append((step, _SHORT.get(field, field), _short(old), _short(new)))
+            self._numbers.append(self._count)
+
+    def cut(self, step: int, edits: int) -> None:
+        """The run stands at `step` again, with so many edits made; -1: all up to there."""
+        kept = [
+            (edit, number)
+            for edit, number in zip(self._edits, self._numbers, strict=True)
+            if edit[0] <= step and (edits < 0 or number <= edits)
+        ]
+        self._edits = [edit for edit, _ in kept]
+        self._numbers = [number for _, number in kept]
+        self._count = max(self._numbers, default=0)
+
+    def draw(self, x0: float, x1: float) -> None:
+        """Show those between two steps."""
+        _, (y0, y1) = self._plot.view.viewRange()
+        pixel = (x1 - x0) / self._plot.columns()
+        seen = [edit for edit in self._edits if x0 <= edit[0] <= x1]
+        at = np.unique(np.round(np.array([e[0] for e in seen], float) / pixel)) * pixel
+        self._lines.setData(np.repeat(at, 2), np.tile([y0, y1], len(at)), connect="pairs")
+        texts = iter(self._texts)
+        row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
+        free = [-math.inf] * 3  # where each row of labels is free again
+        for step, end, text in gathered(seen, 70 * pixel):
+            line = next((i for i, x in enumerate(free) if x <= step), None)
+            item = next(texts, None) if line is not None else None
+            if item is None:
+                continue
+            item.setText(text)
+            item.setPos(end, y1 - line * row)
+            item.show()
+            free[line] = end + (item.boundingRect().width() + 4) * pixel
+        for item in texts:
+            item.hide()
+
+    def restyle(self, colors: Colors) -> None:
+        """Take up the colours in force."""
+        self._lines.setPen(pen(colors.marker))
+        for text in self._texts:
+            text.setColor(colors.muted)
+            text.fill = pg.mkBrush(colors.panel)
+            text.setFont(theme.font(0.92))
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None:
+        return "as begun"
+    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple[int, int, str]]:
+    """Edits of one field that follow closely become one: (first step, last step, "α 8→31")."""
+    runs: list[list] = []
+    open_runs: dict[str, list] = {}
+    for step, name, old, new in edits:
+        run = open_runs.get(name)
+        if run is not None and step - run[1] < reach:
+            run[1], run[4] = step, new
+        else:
+            run = [step, step, name, old, new]
+            open_runs[name] = run
+            runs.append(run)
+    return [(first, last, _edit_words(*words)) for first, last, *words in runs]
+
+
+def _edit_words(name: str, old: str, new: str) -> str:
+    if old == new == NOTHING:
+        return f"{name} undone"
+    if old == NOTHING:  # of layers only the differences are told
+        return f"{name} {new}"
+    return f"{name} {old} off" if new == NOTHING else f"{name} {old}→{new}"

@@ -1,0 +1,76 @@
+"""The loss curves of other runs, behind those of the run that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import numpy as np
+import pyqtgraph as pg
+
+from lora_lab.ui import theme
+from lora_lab.ui.overlays import Overlay
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot
+
+NAMED = 3  # in the legend; beyond that only their number is told
+LETTERS = 18
+
+
+class OverlayCurves:
+    """A smoothed training curve for each, and its validations as a thinner one."""
+
+    def __init__(self, plot: Plot) -> None:
+        self._plot = plot
+        self._overlays: list[Overlay] = []
+        self._curves: list[tuple[pg.PlotCurveItem, pg.PlotCurveItem]] = []
+
+    def show(self, overlays: Sequence[Overlay]) -> None:
+        """From now on these."""
+        for pair in self._curves:
+            for item in pair:
+                self._plot.removeItem(item)
+        self._overlays = list(overlays)
+        self._curves = []
+        for _ in overlays:
+            pair = pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite")
+            for item in pair:
+                item.setZValue(10)
+                self._plot.addItem(item, ignoreBounds=True)
+            self._curves.append(pair)
+        self.restyle(theme.current())
+
+    def draw(
+        self, x0: float, x1: float, columns: int, scaled: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """Show what lies between two steps, at the resolution of the screen."""
+        for overlay, (train, validation) in zip(self._overlays, self._curves, strict=True):
+            x, y = overlay.train.middle(x0, x1, columns // 3)
+            train.setData(x, scaled(y))
+            x, y = overlay.validation.middle(x0, x1, columns // 6)
+            validation.setData(x, scaled(y))
+
+    def values(self) -> list[np.ndarray]:
+        """What the axis must reach."""
+        return [o.train.window(-1, 2**62, 100)[1] for o in self._overlays if len(o.train)]
+
+    @property
+    def last_step(self) -> int:
+        """Where the longest of them ends."""
+        return max((o.train.last_step or 0 for o in self._overlays), default=0)
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        """Rows of a legend: a sample, its colour, and the name."""
+        rows = [
+            (o.sample, o.color, escape(o.name[:LETTERS] + "…" * (len(o.name) > LETTERS)))
+            for o in self._overlays[:NAMED]
+        ]
+        if more := len(self._overlays) - len(rows):
+            rows.append(("", theme.current().muted, f"and {more} more"))
+        return rows
+
+    def restyle(self, colors: Colors) -> None:
+        """Take up the colours in force."""
+        for overlay, (train, validation) in zip(self._overlays, self._curves, strict=True):
+            train.setPen(overlay.pen())
+            validation.setPen(overlay.pen(1))

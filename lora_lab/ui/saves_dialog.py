@@ -1,0 +1,84 @@
+"""The saves of the run that is shown: go back to one, or let a new run branch off from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from lora_lab.ui.widgets.figure_table import LayerTable
+
+
+class SavesDialog(QDialog):
+    """A table of steps that can be restored, the newest first."""
+
+    back_wished = Signal(int)  # step
+    branch_wished = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        tr = self.tr
+        self.setWindowTitle(tr("Go back"))
+        self.steps: tuple[int, ...] = ()
+        self.table = LayerTable(
+            tr("Saves"), (tr("Step"), tr("saved"), tr("kept because")),
+            ("00:00:00", "it stood before an edit"),
+        )  # fmt: skip
+        self.told = QLabel(
+            tr(
+                "Going back drops the steps after the save from this run. A branch is a run of its "
+                "own that begins there with the settings as the docks show them; this one stays as "
+                "it is."
+            )
+        )
+        self.told.setWordWrap(True)
+        self.told.setProperty("role", "muted")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        action = QDialogButtonBox.ButtonRole.ActionRole
+        self.back_button = buttons.addButton(tr("&Go back to it"), action)
+        self.back_button.setProperty("role", "primary")
+        self.branch_button = buttons.addButton(tr("&Branch off from it"), action)
+        self.back_button.clicked.connect(lambda: self._say(self.back_wished))
+        self.branch_button.clicked.connect(lambda: self._say(self.branch_wished))
+        buttons.rejected.connect(self.reject)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+        for button in buttons.buttons():
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(False)
+        column = QVBoxLayout(self)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.told)
+        column.addWidget(buttons)
+        width = self.fontMetrics().averageCharWidth()
+        self.resize(70 * width, 20 * self.fontMetrics().height())
+        self.show_saves([])
+
+    def show_saves(self, saves: Sequence[tuple[int, Path]], near: int | None = None) -> None:
+        """Show these (step, folder); the one nearest to step `near` is chosen, else the newest."""
+        newest = sorted(saves, reverse=True)
+        self.steps = tuple(step for step, _ in newest)
+        rows = []
+        for step, path in newest:
+            try:
+                clock = time.strftime("%H:%M:%S", time.localtime(path.stat().st_mtime))
+            except OSError:
+                clock = ""
+            before = path.name.startswith("kept")
+            why = self.tr("it stood before an edit") if before else self.tr("it is the newest")
+            rows.append((f"{step:,}", clock, why))
+        self.table.show_rows(rows)
+        if newest:
+            far = [abs(step - (near if near is not None else newest[0][0])) for step in self.steps]
+            self.table.selectRow(far.index(min(far)))
+        for button in (self.back_button, self.branch_button):
+            button.setEnabled(bool(newest))
+
+    def _say(self, signal) -> None:
+        rows = self.table.selectionModel().selectedRows()
+        if rows:
+            self.hide()
+            signal.emit(self.steps[rows[0].row()])
