@@ -335,7 +335,6 @@ class NonFiniteRecord:
     norm: float  # of the last finite gradient; nan: none was seen
 
 
-
 @dataclass(frozen=True)
 class CutRecord:
     """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
@@ -385,9 +384,9 @@ class StateRecord:
 
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
-    AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord, ExportedRecord,
-    MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord, NewsRecord,
-    NonFiniteRecord, ErrorRecord, StateRecord,
+    AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
+    ExportedRecord, MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord,
+    NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

@@ -64,6 +64,14 @@ class Actions(QObject):
         self.runs = self._action(
             tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
         )
+        self.undo_edit = self._action(
+            tr("Undo the last edit"), "Ctrl+Shift+Backspace",
+            tip=tr("Back to the step before it, with the settings of then"),
+        )  # fmt: skip
+        self.go_back = self._action(
+            tr("Go back or branch…"), "Ctrl+Backspace",
+            tip=tr("The saves of this run: go back to one, or let a new run begin there"),
+        )  # fmt: skip
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
@@ -84,7 +92,7 @@ class Actions(QObject):
             self.schemes[name] = action
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base,
+            self.open_base, self.undo_edit, self.go_back,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -99,7 +107,9 @@ class Actions(QObject):
         file.addActions([self.runs, self.save, self.export, self.runs_folder])
         file.addSeparator()
         file.addAction(self.quit)
-        self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
+        run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
+        run.addSeparator()
+        run.addActions([self.undo_edit, self.go_back])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
         adapter.addActions([self.merge, self.workshop])
@@ -166,7 +176,8 @@ class Actions(QObject):
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
-        self.save.setEnabled(begun)
+        for action in (self.save, self.undo_edit, self.go_back):
+            action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)
 
     def _show_train(self, text: str, name: str) -> None:

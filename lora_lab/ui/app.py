@@ -63,7 +63,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:
-        window.runs_flow.look_for_interrupted()
+        window.flows.runs.look_for_interrupted()
         if chosen.needs_data and not config.data:
             window.setup_dock.choose_preset(preset)
         else:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab import paths
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord, SavedRecord, State
@@ -32,20 +32,15 @@ from lora_lab.ui.dock_host import DockHost
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.layers import LayersDock
 from lora_lab.ui.docks.setup import SetupDock
-from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.flows import Flows
 from lora_lab.ui.looks import Looks
-from lora_lab.ui.memory_flow import MemoryFlow
-from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.notices import NoticeBar, Notices
-from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.questions import ask
-from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.status import StatusStrip
 from lora_lab.ui.targets import without_lost_layers
 from lora_lab.ui.wishes import Wishes
-from lora_lab.ui.workshop_flow import WorkshopFlow
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
@@ -97,12 +92,7 @@ class MainWindow(QMainWindow):
         self.commands = Actions(self)
         docks = (self.hyper_dock, self.layers_dock)
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
-        self.export_flow = ExportFlow(self.sessions, self.notices, self)
-        self.merge_flow = MergeFlow(self.sessions, self)
-        self.workshop_flow = WorkshopFlow(self.sessions, self)
-        self.runs_flow = RunsFlow(self.sessions, self.notices, self.open, self)
-        self.memory_flow = MemoryFlow(self.sessions, self)
-        self.own_flow = OwnFlow(self.sessions, self.panels, self.notices, self.open, self)
+        self.flows = Flows(self)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
@@ -136,8 +126,10 @@ class MainWindow(QMainWindow):
         self.panels[0].say(self.tr("Loading the engine…"))
         self._show_state()
 
-    def open(self, config: RunConfig, resume: Path | None = None) -> None:
-        """Open `config`, or a run that goes on, beside what is shown.
+    def open(
+        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+    ) -> None:
+        """Open `config`, a run that goes on, or one that branches off, beside what is shown.
 
         A run that is training is asked about first.
         """
@@ -149,7 +141,7 @@ class MainWindow(QMainWindow):
         ):
             self._show_config()
             return
-        self._begin(config, resume)
+        self._begin(config, resume, branch)
 
     def restart(self) -> None:
         """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
@@ -157,9 +149,7 @@ class MainWindow(QMainWindow):
         if config is None:
             return
         try:
-            config = self.setup_dock.wished_config(config)
-            if self._loaded is not None and not self._loaded.stage:
-                config = changed(config, hyper=self._hyper_for(config))
+            config = self.wished_config(config)
         except LabError as error:
             self.notices.error(str(error))
             return
@@ -167,6 +157,13 @@ class MainWindow(QMainWindow):
             self.open(config)
         else:
             self._begin(config)
+
+    def wished_config(self, config: RunConfig) -> RunConfig:
+        """`config` with the settings as they stand in the docks; raises LabError."""
+        config = self.setup_dock.wished_config(config)
+        if self._loaded is not None and not self._loaded.stage:
+            config = changed(config, hyper=self._hyper_for(config))
+        return config
 
     def _hyper_for(self, config: RunConfig) -> Hyperparameters:
         """The wished settings, without what only the layers of the old run could have."""
@@ -183,10 +180,12 @@ class MainWindow(QMainWindow):
         """End whatever still runs and wait for it: the last resort when the event loop is gone."""
         self.sessions.finish()
 
-    def _begin(self, config: RunConfig, resume: Path | None = None) -> None:
+    def _begin(
+        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+    ) -> None:
         if not self.sessions.leaving:
             self.setup_dock.show_config(config)
-            self.sessions.open(config, resume)
+            self.sessions.open(config, resume, branch)
 
     def _show_config(self) -> None:
         """Let the setup dock show what is open, not what was tried."""
@@ -250,7 +249,7 @@ class MainWindow(QMainWindow):
     def _on_checkpoint_wished(self) -> None:
         config = self.setup_dock.config
         if config is not None and config.task in STARTS:
-            self.own_flow.start(config)
+            self.flows.own.start(config)
         else:
             self.open_checkpoint()
 
@@ -327,13 +326,7 @@ class MainWindow(QMainWindow):
         commands.restart.triggered.connect(self.restart)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
-        commands.open.triggered.connect(lambda: self.own_flow.start(self.sessions.config))
         commands.open_base.triggered.connect(lambda: self.open_checkpoint())
-        commands.export.triggered.connect(self.export_flow.start)
-        commands.merge.triggered.connect(self.merge_flow.start)
-        commands.workshop.triggered.connect(self.workshop_flow.start)
-        commands.runs.triggered.connect(self.runs_flow.start)
-        self.runs_flow.adapter_wished.connect(self.workshop_flow.show_adapter)
         commands.save.triggered.connect(self._on_save)
         commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
@@ -349,7 +342,6 @@ class MainWindow(QMainWindow):
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)
         setup.checkpoint_wished.connect(self._on_checkpoint_wished)
-        setup.data_wished.connect(self.own_flow.choose_data)
         setup.restart_wished.connect(self.restart)
 
     # -- the life of the window --------------------------------------------------------------
@@ -362,11 +354,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:
-            self.export_flow.close()
-            self.merge_flow.close()
-            self.workshop_flow.close()
-            self.runs_flow.close()
-            self.own_flow.close()
+            self.flows.close()
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself

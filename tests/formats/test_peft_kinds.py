@@ -154,11 +154,13 @@ def peft_opens(folder, model):
 def test_peft_computes_the_same_from_what_we_export(model, adapter, tmp_path):
     network, layers = trained(model, adapter)
     x = MODELS[model][1]
-    wanted, plain = logits(network, x), logits(base(model), x)
     report = export(weights_of(layers, ADAPTERS[adapter][0]), tmp_path / "a")
     assert report.largest_error <= 1e-12
     opened = peft_opens(tmp_path / "a", model)
-    found = logits(opened, x)
+    # In double precision: what rounding adds up to in single differs from processor to processor.
+    x = x.double() if x.is_floating_point() else x
+    wanted, plain = logits(network.double(), x), logits(base(model).double(), x)
+    found = logits(opened.double(), x)
     assert (wanted - plain).abs().max() > 0.05 * wanted.abs().max(), "the adapter does something"
     assert (found - wanted).abs().max() <= 1e-6 * wanted.abs().max()
 

@@ -173,8 +173,8 @@ def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, se
 
 
 def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened, tmp_path):
-    opened.export_flow.start()
-    dialog = opened.export_flow.dialog
+    opened.flows.export.start()
+    dialog = opened.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     opened.sessions.shown.session.serve = lambda command: None  # it is never answered
     dialog.export_button.click()
@@ -202,8 +202,8 @@ def test_setup_takes_the_height_of_its_text_and_the_sliders_the_rest(qtbot, open
 
 
 def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened, tmp_path):
-    opened.export_flow.start()
-    dialog = opened.export_flow.dialog
+    opened.flows.export.start()
+    dialog = opened.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy)
@@ -223,8 +223,8 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
 
 def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
     train(qtbot, opened)
-    opened.export_flow.start()
-    dialog = opened.export_flow.dialog
+    opened.flows.export.start()
+    dialog = opened.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     for name, suffix in (("gguf", ".gguf"), ("kohya", ".safetensors"), ("peft", "")):
         dialog.format_combo.setCurrentIndex(dialog.format_combo.findData(name))

@@ -99,7 +99,7 @@ def test_from_the_menu_to_the_figures(qtbot, opened):
     menu = next(m for m in opened.commands.menus if m.title() == "&Adapter")
     entry = next(a for a in menu.actions() if a.text() == "Merge preview…")
     entry.trigger()
-    dialog = opened.merge_flow.dialog
+    dialog = opened.flows.merge.dialog
     assert dialog.isVisible()
     assert dialog.busy
     qtbot.waitUntil(lambda: not dialog.busy)
@@ -110,16 +110,16 @@ def test_from_the_menu_to_the_figures(qtbot, opened):
     qtbot.waitUntil(lambda: "bfloat16" in dialog.verdict_label.text())
     assert opened.state is State.RUNNING
     dialog.close()
-    assert opened.merge_flow.dialog is None
+    assert opened.flows.merge.dialog is None
     entry.trigger()
-    assert opened.merge_flow.dialog.isVisible()
+    assert opened.flows.merge.dialog.isVisible()
 
 
 def test_another_model_puts_it_away(qtbot, opened):
     opened.commands.merge.trigger()
     opened.setup_dock.choose_preset("known-rank")
     qtbot.waitUntil(lambda: opened.windowTitle().startswith("Fake known-rank"))
-    assert opened.merge_flow.dialog is None
+    assert opened.flows.merge.dialog is None
 
 
 def test_a_failure_is_told_in_it(qtbot, opened):
@@ -128,8 +128,8 @@ def test_a_failure_is_told_in_it(qtbot, opened):
     opened.sessions.shown.session.serve = lambda command: None  # it is never answered
     opened.commands.merge.trigger()
     opened.sessions.failed.emit(ErrorRecord(0, "Out of memory."))
-    assert opened.merge_flow.dialog.verdict_label.text() == "Out of memory."
-    assert opened.merge_flow.dialog.again_button.isEnabled()
+    assert opened.flows.merge.dialog.verdict_label.text() == "Out of memory."
+    assert opened.flows.merge.dialog.again_button.isEnabled()
 
 
 def test_it_cannot_be_asked_for_before_a_model_stands(window):

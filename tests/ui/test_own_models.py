@@ -183,7 +183,7 @@ def test_work_beside_the_window_ends_once(qtbot, how):
 def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     folder, data = llama
     lab.commands.open.trigger()
-    dialog = lab.own_flow.dialog
+    dialog = lab.flows.own.dialog
     dialog.source.show_path(str(folder))
     qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
     dialog.data_edit.setText(str(data))

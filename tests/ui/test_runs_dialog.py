@@ -53,11 +53,11 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     folder, losses = cut_off("cut")
     told = []
     lab.notices.shown.connect(told.append)
-    lab.runs_flow.look_for_interrupted()
+    lab.flows.runs.look_for_interrupted()
     qtbot.waitUntil(lambda: bool(told), timeout=10_000)
     assert "cut was interrupted at step 33" in told[0].message
     lab.commands.runs.trigger()
-    dialog = lab.runs_flow.dialog
+    dialog = lab.flows.runs.dialog
     qtbot.waitUntil(lambda: len(dialog.runs) == 1, timeout=10_000)
     assert dialog.chosen().interrupted
     assert "goes on at step 30" in dialog.told.text()

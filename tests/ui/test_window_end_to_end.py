@@ -87,7 +87,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: seen[-1].enabled, timeout=10_000)
 
     lab.commands.export.trigger()
-    dialog = lab.export_flow.dialog
+    dialog = lab.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
@@ -118,7 +118,7 @@ def test_known_rank_falls_to_zero_when_the_rank_is_dragged_to_four(qtbot, lab):
 def test_an_untrained_adapter_is_refused_in_the_dialog_and_as_a_notice(qtbot, lab, tmp_path):
     open_preset(qtbot, lab, "digits")
     lab.commands.export.trigger()
-    dialog = lab.export_flow.dialog
+    dialog = lab.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
@@ -196,7 +196,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: "kept in" in lab.notice_bar.notice.message)
 
     lab.commands.export.trigger()
-    dialog = lab.export_flow.dialog
+    dialog = lab.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
@@ -254,7 +254,7 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     table.setData(table.index(1, TRAINS), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
     qtbot.waitUntil(lambda: table.index(1, PARAMETERS).data() == "0", timeout=10_000)
     lab.commands.merge.trigger()
-    dialog = lab.merge_flow.dialog
+    dialog = lab.flows.merge.dialog
     qtbot.waitUntil(lambda: dialog.table.rowCount() == 2, timeout=10_000)
     assert dialog.table.item(0, 0).text() == "fc2"
     assert lab.state is State.RUNNING

@@ -202,7 +202,7 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     )  # fmt: skip
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     lab.commands.workshop.trigger()
-    page = lab.workshop_flow.dialog.resize_page
+    page = lab.flows.workshop.dialog.resize_page
     opened(qtbot, page, llama / "one")
     losses = []
     for rank in (4, 1):

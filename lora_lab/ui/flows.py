@@ -1,0 +1,54 @@
+"""Everything that opens from a menu: made once, connected to its action, closed with the window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from lora_lab.ui.back_flow import BackFlow
+from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.memory_flow import MemoryFlow
+from lora_lab.ui.merge_flow import MergeFlow
+from lora_lab.ui.own_flow import OwnFlow
+from lora_lab.ui.runs_flow import RunsFlow
+from lora_lab.ui.workshop_flow import WorkshopFlow
+
+if TYPE_CHECKING:
+    from lora_lab.ui.main_window import MainWindow
+
+
+class Flows(QObject):
+    """One object for each thing that is more than a single call to the session."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        sessions, notices, commands = window.sessions, window.notices, window.commands
+        self.export = ExportFlow(sessions, notices, window)
+        self.merge = MergeFlow(sessions, window)
+        self.workshop = WorkshopFlow(sessions, window)
+        self.memory = MemoryFlow(sessions, window)
+        self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
+        self.back = BackFlow(
+            sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
+            window.open, window,
+        )  # fmt: skip
+        self.runs = RunsFlow(sessions, notices, window.open, window)
+        self._closing = (
+            self.export, self.merge, self.workshop, self.own, self.back, self.runs,
+        )  # fmt: skip
+
+        commands.open.triggered.connect(lambda: self.own.start(sessions.config))
+        commands.export.triggered.connect(self.export.start)
+        commands.merge.triggered.connect(self.merge.start)
+        commands.workshop.triggered.connect(self.workshop.start)
+        commands.runs.triggered.connect(self.runs.start)
+        commands.go_back.triggered.connect(lambda: self.back.start())
+        commands.undo_edit.triggered.connect(self.back.undo_edit)
+        self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        window.setup_dock.data_wished.connect(self.own.choose_data)
+
+    def close(self) -> None:
+        """Put every dialog away and end what still runs in them."""
+        for flow in self._closing:
+            flow.close()
