@@ -21,12 +21,10 @@ from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.records import Record
 from lora_lab.runs.data_print import data_fingerprint
-from lora_lab.runs.listing import SUMMARY
+from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
 
-CONFIG = "config.json"
-METRICS = "metrics.jsonl"
 ADAPTER = "adapter"
 BEST = "adapter-best"
 EXPORTS = "exports.jsonl"

@@ -15,6 +15,7 @@ from lora_lab.errors import LabError
 from lora_lab.runs.lock import is_live
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
+METRICS = "metrics.jsonl"
 NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
 LABEL = "label.json"  # name and note, the only file of a run that is a person's
 LARGEST = 2**20

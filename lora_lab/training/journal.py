@@ -32,7 +32,8 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.runs.checkpoints import forget_after, write_checkpoint
-from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import METRICS
 from lora_lab.runs.log import RunLog
 from lora_lab.runs.metrics import copy_holding
 from lora_lab.runs.writer import Writer

@@ -11,7 +11,8 @@ from lora_lab.progress import Report, silent
 from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.data_print import data_fingerprint
-from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import METRICS
 from lora_lab.runs.lock import is_live, owner
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls

@@ -10,7 +10,6 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from lora_lab.errors import LabError
-from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.status import clock
 from lora_lab.ui.widgets.figure_table import LayerTable
@@ -56,6 +55,8 @@ class CompareRunsDialog(QDialog):
 
 def settings_of(run: RunSummary) -> dict[str, Any]:
     """The settings of a run by name, the live ones as they began; {} where they cannot be read."""
+    from lora_lab.runs.folder import RunFolder  # brings torch
+
     try:
         values = RunFolder.at(Path(run.path)).load_config().model_dump(mode="json")
     except LabError:

@@ -11,8 +11,7 @@ from PySide6.QtGui import QPen
 
 from lora_lab.progress import Report
 from lora_lab.records import EvalRecord, SpectrumRecord, StepRecord
-from lora_lab.runs.folder import METRICS
-from lora_lab.runs.listing import summary_of
+from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.past import last_spectrum, past_records
 from lora_lab.ui import theme
 from lora_lab.ui.widgets.plot import pen

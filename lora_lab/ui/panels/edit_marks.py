@@ -58,6 +58,10 @@ class EditMarks:
         self._numbers = [number for _, number in kept]
         self._count = max(self._numbers, default=0)
 
+    def words(self) -> list[str]:
+        """The labels that are shown now."""
+        return [text.toPlainText() for text in self._texts if text.isVisible()]
+
     def draw(self, x0: float, x1: float) -> None:
         """Show those between two steps."""
         _, (y0, y1) = self._plot.view.viewRange()

@@ -63,7 +63,7 @@ class LossPanel(Panel):
 
         self._plot = plot = Plot("Loss over steps", "step", log_y=True)
         self.body.addWidget(plot)
-        self._marks = EditMarks(plot)
+        self.marks = EditMarks(plot)
         self._floor_line = pg.PlotCurveItem(connect="finite")
         self._base_line = pg.InfiniteLine(angle=0)
         self._behind = OverlayCurves(plot)
@@ -99,7 +99,7 @@ class LossPanel(Panel):
         self._floors = floor
         self._floor_history: list[tuple[int, float]] = []
         self._rank = rank
-        self._marks.clear()
+        self.marks.clear()
         self._max_steps = max_steps
         self._ranged_at = 0.0
         self._fitted = (0, 0)  # points of both curves when the axes moved last
@@ -139,7 +139,7 @@ class LossPanel(Panel):
             elif isinstance(record, AppliedRecord):
                 self._note_edit(record)
             elif isinstance(record, PastEditRecord):
-                self._marks.note(record.step, record.changes)
+                self.marks.note(record.step, record.changes)
             elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
                 steps.append(record.step)
                 losses.append(math.nan)
@@ -157,7 +157,7 @@ class LossPanel(Panel):
         back = records[backs[-1]]
         for series in (self._train, self._smoothed, self._validation):
             series.cut(back.step)
-        self._marks.cut(back.step, back.edits)
+        self.marks.cut(back.step, back.edits)
         if self._best_at is not None and self._best_at[0] > back.step:
             self._best_at = None
         self._smoothing.edited()
@@ -170,7 +170,7 @@ class LossPanel(Panel):
 
     def _note_edit(self, record: AppliedRecord) -> None:
         self._smoothing.edited()
-        self._marks.note(record.step, record.changes)
+        self.marks.note(record.step, record.changes)
         if self._ranks is not None:
             self._ranks.apply(record.hyper)
             if (rank := self._lesson_rank()) != self._rank:
@@ -216,7 +216,7 @@ class LossPanel(Panel):
         )
         self._draw_references()
         self._draw_bad(x0, x1)
-        self._marks.draw(x0, x1)
+        self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
         self._tell()
 
@@ -335,7 +335,7 @@ class LossPanel(Panel):
         self._bad.setPen(pen(colors.error, 2))
         self._best.setBrush(colors.good)
         self._best.setPen(pen(colors.panel))
-        self._marks.restyle(colors)
+        self.marks.restyle(colors)
         self._behind.restyle(colors)
         dashes = Qt.PenStyle.DashLine
         self._base_line.setPen(pen(colors.frozen, 1, dashes))

@@ -106,7 +106,7 @@ def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
     panel = make("loss", "known-rank")
     panel.redraw()
     assert "r=8 is 0" in panel._floor_text.toPlainText()
-    shown = [text.toPlainText() for text in panel._mark_texts if text.isVisible()]
+    shown = panel.marks.words()
     assert "r 2→8" in shown
     panel.receive([AppliedRecord(200, Hyperparameters(rank=2, alpha=2), (("rank", 8, 2),))])
     panel.redraw()
@@ -360,7 +360,7 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     panel.receive([AppliedRecord(200, own, (("layer_ranks", "–", "linear=2"),))])
     panel.redraw()
     assert panel._floor_text.toPlainText() == "Eckart–Young tail at r=2"
-    shown = [text.toPlainText() for text in panel._mark_texts if text.isVisible()]
+    shown = panel.marks.words()
     assert "rank linear=2" in shown
     assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
 
