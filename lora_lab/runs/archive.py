@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
 from lora_lab.errors import LabError
+from lora_lab.progress import Report, silent
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
@@ -20,8 +21,8 @@ RATIO = 200  # of unpacked to packed bytes; metrics shrink to a tenth, tensors h
 CHUNK = 2**20
 
 
-def pack(run: Path, target: Path) -> Path:
-    """Write the run to `target` as a zip with one folder in it.
+def pack(run: Path, target: Path, report: Report = silent) -> Path:
+    """Write the run to `target` as a zip with one folder in it; `report` hears how far it is.
 
     Raises `LabError` where there is no run, it is being trained, or the zip cannot be written; an
     older file then still stands.
@@ -33,7 +34,9 @@ def pack(run: Path, target: Path) -> Path:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-            for path in sorted(run.rglob("*")):
+            found = sorted(run.rglob("*"))
+            for number, path in enumerate(found):
+                report(f"Packing {run.name}", number / len(found))
                 relative = path.relative_to(run)
                 hidden = any(part.startswith(".") for part in relative.parts)
                 if path.is_symlink() or not path.is_file() or hidden:
@@ -48,7 +51,7 @@ def pack(run: Path, target: Path) -> Path:
     return target
 
 
-def unpack(archive: Path, parent: Path) -> Path:
+def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     """Unpack a run's zip as a new folder in `parent`, which is returned.
 
     Raises `LabError` where the file is no zip of one run, names a place outside, holds links, is
@@ -60,7 +63,8 @@ def unpack(archive: Path, parent: Path) -> Path:
             files, name = _checked(opened, archive, parent)
             target = _free_name(parent, name)
             with temporary_folder(target) as folder:
-                for info, relative in files:
+                for number, (info, relative) in enumerate(files):
+                    report(f"Unpacking {name}", number / len(files))
                     place = folder / relative
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _write(opened, info, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Origin, RunConfig, changed
@@ -23,6 +23,8 @@ CLIP = 1.0  # norm that gradients are cut to
 
 class BackFlow(QObject):
     """Carries wishes to undo to the session, and NaNs with their remedies to the notices."""
+
+    branched = Signal(str)  # path of the run that a branch is opened from
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class BackFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
+        self.branched.emit(str(folder))
         self._open(config, branch=Origin(str(folder), step))
 
     def close(self) -> None:

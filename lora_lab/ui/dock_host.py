@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.panels.panel import Panel
 
-LAYOUT_VERSION = 3  # raise it when docks come or are renamed: an older layout is left alone
+LAYOUT_VERSION = 4  # raise it when docks come or are renamed: an older layout is left alone
 LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
 Area = Qt.DockWidgetArea
 
@@ -27,9 +27,11 @@ class DockHost(QMainWindow):
         left: Sequence[QDockWidget],
         panels: Sequence[Panel],
         behind: Mapping[str, QDockWidget] | None = None,
+        below: Sequence[QDockWidget] = (),
         parent: QWidget | None = None,
     ) -> None:
-        """`behind`: by the key of a panel, a dock that is a tab beside it."""
+        """`behind`: by the key of a panel, a dock that is a tab beside it; `below`: docks that lie
+        under all panels, and are closed until they are asked for."""
         super().__init__(parent)
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockOptions(
@@ -42,6 +44,9 @@ class DockHost(QMainWindow):
         self._panel_docks = [self._dock_of(panel) for panel in panels]
         at = {panel.key: dock for panel, dock in zip(panels, self._panel_docks, strict=True)}
         self._behind = [(at[key], dock) for key, dock in (behind or {}).items()]
+        self._below = list(below)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Area.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Area.BottomDockWidgetArea)
         self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
         self._fit_soon = QTimer(self)  # not at once: this is heard in the middle of a layout
         self._fit_soon.setSingleShot(True)
@@ -58,8 +63,9 @@ class DockHost(QMainWindow):
 
     @property
     def docks(self) -> list[QDockWidget]:
-        """The left column, then the panels, then what stands behind them."""
-        return [*self._left, *self._panel_docks, *(dock for _, dock in self._behind)]
+        """The left column, then the panels, then what stands behind and below them."""
+        behind = (dock for _, dock in self._behind)
+        return [*self._left, *self._panel_docks, *behind, *self._below]
 
     def toggles(self) -> list[QAction]:
         """An action per dock that closes and reopens it."""
@@ -90,9 +96,22 @@ class DockHost(QMainWindow):
             dock.show()
         for dock in grid:
             dock.show()
+        for dock in self._below:
+            self.addDockWidget(Area.BottomDockWidgetArea, dock)
+            dock.hide()
         for front in (*grid[3:4], *(front for front, _ in self._behind)):
             front.raise_()
         self._share_out()
+
+    def bring_up(self, dock: QDockWidget) -> None:
+        """Show a dock that was closed; one below the panels takes two fifths of the height."""
+        fresh = dock.isHidden()
+        dock.show()
+        dock.raise_()
+        if fresh and dock in self._below and not dock.isFloating():
+            height = [self.height() * 2 // 5]
+            # Once it lies among the others: before that it has no place that could be resized.
+            QTimer.singleShot(0, lambda: self.resizeDocks([dock], height, Qt.Orientation.Vertical))
 
     def save(self) -> QByteArray:
         """The layout, for the settings file."""

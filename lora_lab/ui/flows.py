@@ -10,6 +10,7 @@ from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
+from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
@@ -33,9 +34,13 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
             window.open, window,
         )  # fmt: skip
-        self.runs = RunsFlow(sessions, notices, window.open, window)
+        dock = window.runs_dock
+        self.runs = RunsFlow(
+            sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
+        )
+        self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self._closing = (
-            self.export, self.merge, self.workshop, self.own, self.back, self.runs,
+            self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -46,6 +51,7 @@ class Flows(QObject):
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        self.back.branched.connect(self.overlays.follow_branch)
         window.setup_dock.data_wished.connect(self.own.choose_data)
 
     def close(self) -> None:

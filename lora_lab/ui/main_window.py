@@ -31,6 +31,7 @@ from lora_lab.ui.actions import Actions
 from lora_lab.ui.dock_host import DockHost
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.layers import LayersDock
+from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.docks.setup import SetupDock
 from lora_lab.ui.flows import Flows
 from lora_lab.ui.looks import Looks
@@ -75,10 +76,11 @@ class MainWindow(QMainWindow):
         self.setup_dock = SetupDock(presets)
         self.hyper_dock = HyperparametersDock()
         self.layers_dock = LayersDock()
+        self.runs_dock = RunsDock()
         self.panels = [kind() for kind in PANELS.values()]
         self.sessions = Sessions(open_session, self.panels, self)
         left = [self.setup_dock, self.hyper_dock]
-        self.host = DockHost(left, self.panels, {"counts": self.layers_dock})
+        self.host = DockHost(left, self.panels, {"counts": self.layers_dock}, [self.runs_dock])
         self.strip = StatusStrip()
         self.setStatusBar(self.strip)
         middle = QWidget()
@@ -278,6 +280,7 @@ class MainWindow(QMainWindow):
         tones = {"news": colors.accent, "warning": colors.warn, "error": colors.error}
         self.notice_bar.restyle(tones, colors.text, colors.panel)
         self.layers_dock.restyle()
+        self.runs_dock.restyle()
         for panel in self.panels:
             panel.restyle(colors)
 

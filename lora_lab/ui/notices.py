@@ -66,8 +66,10 @@ class Notices(QObject):
     def news(self, message: str, details: str = "") -> None:
         self.posted.emit(Notice("news", message, details))
 
-    def warning(self, message: str, details: str = "") -> None:
-        self.posted.emit(Notice("warning", message, details))
+    def warning(
+        self, message: str, details: str = "", actions: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self.posted.emit(Notice("warning", message, details, actions=actions))
 
     def error(
         self, message: str, details: str = "", actions: tuple[tuple[str, str], ...] = ()

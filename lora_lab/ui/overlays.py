@@ -19,6 +19,7 @@ from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import Smoothing
 
 MOST = 10
+TAKEN = 2  # of the scheme's series: they mean the run that is open, and its validation
 # Beyond the end of the scheme's colours, and for eyes that see few of them, the dashes differ.
 DASHES = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 
@@ -38,23 +39,29 @@ class Overlay:
     @property
     def color(self) -> str:
         """Its colour in the scheme in force."""
-        colors = theme.current().series
+        colors = theme.current().series[TAKEN:]
         return colors[self.place % len(colors)]
 
     def pen(self, width: float = 1.6) -> QPen:
         """How its curves are drawn."""
-        return pen(self.color, width, DASHES[self.place % len(DASHES)])
+        return pen(self.color, width, DASHES[self._dash])
 
     @property
     def sample(self) -> str:
         """A piece of its line, in letters."""
-        return "╌┈┄"[self.place % len(DASHES)] * 2
+        return "╌┈┄"[self._dash] * 2
+
+    @property
+    def _dash(self) -> int:
+        turns = self.place // len(theme.current().series[TAKEN:])
+        return (self.place + turns) % len(DASHES)
 
 
 def read_overlay(path: str, place: int, report: Report) -> Overlay:
     """Read a run's curves and its last spectrum; raises LabError where there is no run."""
     summary = summary_of(Path(path))
     made = Overlay(path, summary.label or summary.name, place)
+    report(f"Reading {made.name}", -1)
     metrics, smoothing = Path(path) / METRICS, Smoothing()
     steps, losses, at, held = [], [], [], []
     for record in past_records(metrics, 2**62):
@@ -64,6 +71,7 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
         elif isinstance(record, EvalRecord) and record.enabled:
             at.append(record.step)
             held.append(record.loss)
+    report(f"Reading {made.name}", -1)  # and the place to call it off
     made.train.extend(np.array(steps, np.int64), np.array(losses))
     made.validation.extend(np.array(at, np.int64), np.array(held))
     made.spectrum = last_spectrum(metrics)

@@ -1,26 +1,38 @@
-"""From the menu to the list of runs, and from there back into a run; what was cut off is told."""
+"""From the list of runs back into a run, behind another one, into a zip, or to the trash.
+
+What was cut off is told when the window opens. Whatever takes time is done beside the window.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QFile, QObject, QTimer, Signal
+from PySide6.QtWidgets import QDockWidget, QFileDialog, QWidget
 
 from lora_lab import paths
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
-from lora_lab.runs.listing import RunSummary, list_runs
+from lora_lab.runs.archive import pack, unpack
+from lora_lab.runs.listing import RunSummary, list_runs, set_label
 from lora_lab.ui.background import Background
-from lora_lab.ui.notices import Notices
-from lora_lab.ui.runs_dialog import RunsDialog
+from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
+from lora_lab.ui.docks.runs import RunsDock
+from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
+
+REFRESH_MS = 300  # events that follow each other closely are one reading of the folder
+RESUME, KEEP, DISCARD, SHOW = "run:resume", "run:keep", "run:discard", "run:show"
+ZIP = "Zip (*.zip)"
 
 
 class RunsFlow(QObject):
-    """Holds the one list of runs; it is read beside the window."""
+    """Reads the folder of runs for the dock, and does what is wished there."""
 
     adapter_wished = Signal(str)
 
@@ -28,74 +40,200 @@ class RunsFlow(QObject):
         self,
         sessions: Sessions,
         notices: Notices,
+        bar: NoticeBar,
+        dock: RunsDock,
+        bring_up: Callable[[QDockWidget], None],
         open: Callable[[RunConfig, Path], None],
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._notices, self._open, self._window = notices, open, window
+        self._sessions, self._notices, self._dock = sessions, notices, dock
+        self._bring_up = bring_up
+        self._open, self._window = open, window
         self._works: list[Background] = []
-        self.dialog: RunsDialog | None = None
-        sessions.loaded.connect(lambda _: self._refresh())
+        self._cut: RunSummary | None = None  # the run that the start has told of
+        self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REFRESH_MS)
+        self._soon.timeout.connect(self._refresh)
+        bar.acted.connect(self._on_acted)
+        dock.open_wished.connect(self._on_open)
+        dock.adapter_wished.connect(self.adapter_wished)
+        dock.keep_wished.connect(self._on_keep)
+        dock.label_wished.connect(self._on_label)
+        dock.compare_wished.connect(self._on_compare)
+        dock.pack_wished.connect(self._on_pack)
+        dock.unpack_wished.connect(self._on_unpack)
+        dock.discard_wished.connect(self._on_discard)
+        dock.refresh_wished.connect(self._refresh)
+        dock.cancelled.connect(self._on_cancelled)
+        dock.visibilityChanged.connect(lambda seen: self._soon.start() if seen else None)
+        sessions.state_changed.connect(self._follow)
+        sessions.housed.connect(lambda _: self._follow())
 
     def look_for_interrupted(self) -> None:
         """Tell of runs that a crash or a power cut has ended, once, when the window opens."""
-        self._read(self._tell)
+        self._do(lambda _: list_runs(paths.runs()), self._tell)
 
     def start(self) -> None:
         """Show the list."""
-        if self.dialog is None:
-            self.dialog = RunsDialog(self._window)
-            self.dialog.resume_wished.connect(self._on_resume)
-            self.dialog.adapter_wished.connect(self.adapter_wished)
-            self.dialog.refresh_wished.connect(self._refresh)
+        self._bring_up(self._dock)
+        self._dock.table.setFocus()
         self._refresh()
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
 
     def close(self) -> None:
-        """Put the list away with the window."""
+        """End with the window what is still being done."""
         for work in self._works:
             work.cancel()
             work.join()
-        if self.dialog is not None:
-            self.dialog.close()
 
-    def _on_resume(self, path: str) -> None:
+    def _follow(self) -> None:
+        folder = self._sessions.folder
+        self._dock.set_current(str(folder) if folder is not None else "")
+        if self._dock.isVisible():
+            self._soon.start()
+
+    def _refresh(self) -> None:
+        self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
+
+    def _on_open(self, path: str) -> None:
         from lora_lab.runs.folder import RunFolder
 
         try:
             config = RunFolder.at(Path(path)).load_config()
         except LabError as error:
-            self.dialog.refuse(str(error))
+            self._dock.refuse(str(error))
             return
-        self.dialog.hide()
         self._open(config, Path(path))
 
-    def _refresh(self) -> None:
-        if self.dialog is not None:
-            self._read(self.dialog.show_runs)
+    def _on_keep(self, path: str) -> None:
+        def work(report: Report) -> int:
+            from lora_lab.training.keep import keep_adapter
 
-    def _read(self, heard: Callable[[list[RunSummary]], None]) -> None:
-        def work(report: Report) -> list[RunSummary]:
-            return list_runs(paths.runs())
+            return keep_adapter(Path(path), report)
 
+        def done(step: int) -> None:
+            adapter = Path(path) / "adapter"
+            said = self.tr("The adapter of step {:,} is kept in {}").format(step, adapter)
+            self._notices.news(said)
+            self._refresh()
+
+        self._do(work, done, self.tr("Opening the run"))
+
+    def _on_label(self, path: str, name: str, note: str) -> None:
+        try:
+            set_label(Path(path), name, note)
+        except LabError as error:
+            self._dock.refuse(str(error))
+        self._refresh()
+
+    def _on_compare(self, runs: list[RunSummary]) -> None:
+        dialog = CompareRunsDialog(runs, self._window)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+
+    def _on_pack(self, path: str) -> None:
+        run = Path(path)
+        title, start = self.tr("Save the run as a zip"), str(Path.home() / f"{run.name}.zip")
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, ZIP)
+        if chosen:
+            target = Path(chosen if chosen.endswith(".zip") else f"{chosen}.zip")
+            self._do(partial(pack, run, target), self._on_packed, self.tr("Packing the run"))
+
+    def _on_packed(self, target: Path) -> None:
+        self._notices.news(self.tr("The run is in {}").format(target))
+        self._dock.set_busy("")
+
+    def _on_unpack(self) -> None:
+        title = self.tr("Open the zip of a run")
+        chosen, _ = QFileDialog.getOpenFileName(self._window, title, str(Path.home()), ZIP)
+        if chosen:
+            self.unpack(Path(chosen))
+
+    def unpack(self, archive: Path) -> None:
+        """Put the run of a zip into the folder of runs, and show it in the list."""
+        self.start()
+        work = partial(unpack, archive, paths.runs())
+        self._do(work, self._on_unpacked, self.tr("Unpacking the run"))
+
+    def _on_unpacked(self, run: Path) -> None:
+        self._notices.news(self.tr("The run stands in {}").format(run))
+        self._refresh()
+
+    def _on_discard(self, runs: list[RunSummary]) -> None:
+        if not self.agrees(runs):
+            return
+        for run in runs:
+            moved = QFile.moveToTrash(run.path)
+            if not (moved if isinstance(moved, bool) else moved[0]):
+                self._dock.refuse(self.tr("{} could not be moved to the trash.").format(run.path))
+                return
+        self._refresh()
+
+    def _ask_to_discard(self, runs: list[RunSummary]) -> bool:
+        return ask(
+            self._window,
+            self.tr("Move these runs to the trash?") if len(runs) > 1
+            else self.tr("Move this run to the trash?"),
+            "\n".join(run.path for run in runs[:12]),
+            self.tr("&Move"),
+            self.tr("Keep"),
+        )  # fmt: skip
+
+    def _do(
+        self, work: Callable[[Report], Any], heard: Callable[..., None], what: str = ""
+    ) -> None:
+        """Do `work` beside the window; the dock says `what` it is, and calls it off."""
         self._works = [old for old in self._works if not old.join(0)]
         background = Background(work, self)
         self._works.append(background)
+        if what:
+            self._dock.set_busy(what)
+            background.told.connect(self._dock.set_busy)
+        background.done.connect(lambda _: self._dock.set_busy("") if what else None)
         background.done.connect(heard)
+        background.failed.connect(self._on_failed)
         background.start()
+
+    def _on_failed(self, message: str) -> None:
+        self._dock.set_busy("")
+        if self._dock.isVisible():
+            self._dock.refuse(message)
+        else:
+            self._notices.error(message)
+
+    def _on_cancelled(self) -> None:
+        for work in self._works:
+            work.cancel()
+        self._dock.set_busy("")
+        self._refresh()
 
     def _tell(self, runs: list[RunSummary]) -> None:
         cut = [run for run in runs if run.interrupted and run.step]
         if not cut:
             return
-        newest = cut[0]
-        message = self.tr("{} was interrupted at step {:,}.").format(newest.name, newest.step)
-        if len(cut) > 1:
-            message += self.tr(" So were {} others.").format(len(cut) - 1)
-        keys = self.tr("Ctrl+L")
-        self._notices.warning(
-            message + self.tr(" File → Runs ({}) resumes it where it was saved.").format(keys),
-            "\n".join(f"{run.path}: step {run.step:,}" for run in cut),
+        self._cut = newest = cut[0]
+        tr = self.tr
+        message = tr("{} was interrupted at step {:,}.").format(
+            newest.label or newest.name, newest.step
         )
+        if len(cut) > 1:
+            message += tr(" So were {} others.").format(len(cut) - 1)
+        self._notices.warning(
+            message,
+            "\n".join(f"{run.path}: step {run.step:,}" for run in cut),
+            ((RESUME, tr("Resume it")), (KEEP, tr("Keep its adapter")),
+             (DISCARD, tr("Move it to trash")), (SHOW, tr("Show all runs"))),
+        )  # fmt: skip
+
+    def _on_acted(self, key: str) -> None:
+        if key == SHOW:
+            self.start()
+        elif self._cut is not None and key == RESUME:
+            self._on_open(self._cut.path)
+        elif self._cut is not None and key == KEEP:
+            self.start()
+            self._on_keep(self._cut.path)
+        elif self._cut is not None and key == DISCARD:
+            self._on_discard([self._cut])

@@ -306,6 +306,11 @@ class LossPanel(Panel):
         if bad:
             parts.append(f"{bad:,} not finite")
         show(self._figure_note, " · ".join(parts))
+        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in self._entries()]
+        show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
+
+    def _entries(self) -> list[tuple[str, str, str]]:
+        """Rows of the legend: as many words as there is room for."""
         c = theme.current()
         entries = [("━", c.smoothed, "train"), ("─", c.raw, "raw")]
         if len(self._validation):
@@ -313,8 +318,12 @@ class LossPanel(Panel):
         if self._best_at is not None:
             entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
         entries += self._behind.entries()
-        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in entries]
-        show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
+        beside = (self._figure, self._figure_note, self._log)
+        room = self.width() - sum(widget.sizeHint().width() + 12 for widget in beside)
+        wide = self._legend.fontMetrics().horizontalAdvance
+        if wide("   ".join(f"{mark} {words}" for mark, _, words in entries)) <= room:
+            return entries
+        return [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
 
     def _scale_changed(self, log: bool) -> None:
         self._plot.left.log = log

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -12,9 +11,6 @@ from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot
-
-NAMED = 3  # in the legend; beyond that only their number is told
-LETTERS = 18
 
 
 class OverlayCurves:
@@ -60,14 +56,11 @@ class OverlayCurves:
         return max((o.train.last_step or 0 for o in self._overlays), default=0)
 
     def entries(self) -> list[tuple[str, str, str]]:
-        """Rows of a legend: a sample, its colour, and the name."""
-        rows = [
-            (o.sample, o.color, escape(o.name[:LETTERS] + "…" * (len(o.name) > LETTERS)))
-            for o in self._overlays[:NAMED]
-        ]
-        if more := len(self._overlays) - len(rows):
-            rows.append(("", theme.current().muted, f"and {more} more"))
-        return rows
+        """A row of a legend: a sample, its colour, and how many they are."""
+        if not self._overlays:
+            return []
+        first, many = self._overlays[0], len(self._overlays)
+        return [(first.sample, first.color, f"{many} other{'s' if many > 1 else ''}")]
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

@@ -1,0 +1,104 @@
+"""Other runs behind the present one: read beside the window, drawn by every panel that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from lora_lab.ui.background import Background
+from lora_lab.ui.docks.runs import RunsDock
+from lora_lab.ui.notices import Notices
+from lora_lab.ui.overlays import MOST, Overlay, read_overlay
+from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.sessions import Sessions
+
+
+class OverlaysFlow(QObject):
+    """Holds the runs that are ticked, each with its place: its colour and dashes."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        panels: Sequence[Panel],
+        dock: RunsDock,
+        notices: Notices,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._sessions, self._panels, self._dock = sessions, panels, dock
+        self._notices = notices
+        self._works: dict[str, Background] = {}
+        self._places: dict[str, int] = {}  # of what is shown and of what is being read
+        self.shown: dict[str, Overlay] = {}
+        self._parent = ""  # of the branch that is being opened
+        dock.overlay_wished.connect(self.wish)
+        dock.cancelled.connect(self._cancel)
+        sessions.housed.connect(lambda record: self.wish(record.path, False))
+        sessions.loaded.connect(lambda _: self._on_loaded())
+        sessions.given_up.connect(lambda: self.follow_branch(""))
+
+    def wish(self, path: str, on: bool) -> None:
+        """Show a run behind the present one, or no more."""
+        if not on:
+            self._places.pop(path, None)
+            if work := self._works.pop(path, None):
+                work.cancel()
+            if self.shown.pop(path, None) is not None:
+                self._tell()
+            return
+        if path in self._places or path == str(self._sessions.folder):
+            return
+        if len(self._places) >= MOST:
+            self._notices.news(self.tr("{} runs are shown already; no more fit.").format(MOST))
+            self._tell()
+            return
+        taken = self._places.values()
+        place = self._places[path] = next(i for i in range(MOST) if i not in taken)
+        work = self._works[path] = Background(partial(read_overlay, path, place), self)
+        work.told.connect(self._dock.set_busy)
+        work.done.connect(self._on_read)
+        work.failed.connect(lambda message: self._on_failed(path, message))
+        work.start()
+
+    def follow_branch(self, parent: str) -> None:
+        """Show `parent` behind the branch that is being opened; "" for none."""
+        self._parent = parent
+
+    def close(self) -> None:
+        """End what is still being read."""
+        for work in self._works.values():
+            work.cancel()
+            work.join()
+
+    def _cancel(self) -> None:
+        for path in list(self._works):
+            self.wish(path, False)
+        self._tell()
+
+    def _on_loaded(self) -> None:
+        if self._parent:
+            self.wish(self._parent, True)
+            self._parent = ""
+        if (folder := self._sessions.folder) is not None:
+            self.wish(str(folder), False)
+
+    def _on_read(self, overlay: Overlay) -> None:
+        self._works.pop(overlay.path, None)
+        self.shown[overlay.path] = overlay
+        self._tell()
+
+    def _on_failed(self, path: str, message: str) -> None:
+        self.wish(path, False)
+        self._tell()
+        self._dock.refuse(message)
+
+    def _tell(self) -> None:
+        if not self._works:
+            self._dock.set_busy("")
+        self._dock.set_overlays(self.shown)
+        overlays = sorted(self.shown.values(), key=lambda overlay: overlay.place)
+        for panel in self._panels:
+            panel.set_overlays(overlays)

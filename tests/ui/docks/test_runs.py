@@ -1,0 +1,303 @@
+"""Runs in the window: listed, told of where they were cut off, opened again with their curves."""
+
+import json
+import zipfile
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.presets import get_preset, list_presets
+from lora_lab.records import State, StepRecord
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import list_runs, summary_of
+from lora_lab.runs.past import past_records
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run as train
+from lora_lab.ui.app import new_session
+from lora_lab.ui.docks.runs import RunsDock
+from lora_lab.ui.docks.runs_model import NAME, NOTE, SHOWN, STEP, with_ancestry
+from lora_lab.ui.main_window import MainWindow
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+def cut_off(name, step=30, total=60):
+    """A run that was closed at `step`, written as if its process had been killed."""
+    preset = get_preset("digits").config
+    config = changed(preset, max_steps=total, hyper={**preset.hyper.model_dump(), "rank": 3})
+    controls, folder = Controls(config.hyper), paths.runs() / name
+    losses = []
+    for record in train(config, controls, folder=folder):
+        if isinstance(record, StepRecord):
+            losses.append(record.loss)
+            if record.step == step:
+                controls.stop()
+    assert summary_of(folder).state == ("stopped" if step < total else "finished")
+    RunFolder.at(folder).write_summary(state="running", step=step + 3, max_steps=total, loss=0.1)
+    return folder, losses
+
+
+@pytest.fixture
+def lab(qtbot, home):
+    made = MainWindow(new_session, list_presets())
+    made.ask = lambda *texts: True
+    made.show()
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
+    made.deleteLater()
+
+
+@pytest.fixture
+def dock(qtbot):
+    made = RunsDock()
+    qtbot.addWidget(made)
+    return made
+
+
+def choose(dock, *names):
+    """Select the rows of these runs, as clicks with Ctrl would."""
+    selection = dock.table.selectionModel()
+    selection.clear()
+    flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+    for row, run in enumerate(dock.model.runs):
+        if run.name in names:
+            selection.select(dock._shown.mapFromSource(dock.model.index(row, NAME)), flags)
+
+
+def listed(qtbot, lab, count):
+    lab.commands.runs.trigger()
+    qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == count, timeout=10_000)
+    return lab.runs_dock
+
+
+def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
+    folder, losses = cut_off("cut")
+    told = []
+    lab.notices.shown.connect(told.append)
+    lab.flows.runs.look_for_interrupted()
+    qtbot.waitUntil(lambda: bool(told), timeout=10_000)
+    assert "cut was interrupted at step 33" in told[0].message
+    dock = listed(qtbot, lab, 1)
+    assert [run.interrupted for run in dock.selected()] == [True]
+    assert "goes on at step 30" in dock.told.text()
+    assert "3 steps after it" in dock.told.text()
+    dock.open_button.click()
+    qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
+    assert lab.sessions.wished.rank == 3
+    assert "step 30 / 60" in lab.strip._step_label.text()
+    lab.sessions.toggle()
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    assert lab.sessions.step == 60
+    found = list(past_records(folder / "metrics.jsonl", 60))
+    steps = [r.step for r in found if isinstance(r, StepRecord)]
+    assert steps == list(range(1, 61))
+    assert [r.loss for r in found if isinstance(r, StepRecord)][:30] == losses
+
+
+@pytest.mark.parametrize("words", ["Resume it", "Keep its adapter", "Move it to trash"])
+def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words):
+    from lora_lab.ui import runs_flow
+
+    folder, _ = cut_off("cut")
+    lab.flows.runs.look_for_interrupted()
+    bar = lab.notice_bar
+    qtbot.waitUntil(lambda: bar.notice is not None, timeout=10_000)
+    buttons = {
+        bar._actions.itemAt(i).widget().text(): bar._actions.itemAt(i).widget()
+        for i in range(bar._actions.count()) if bar._actions.itemAt(i).widget()
+    }  # fmt: skip
+    assert set(buttons) == {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
+    moved = []
+    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda p: (moved.append(p), True)[1])
+    lab.flows.runs.agrees = lambda runs: True
+    (folder / "adapter" / "adapter_model.safetensors").unlink()
+    qtbot.mouseClick(buttons[words], Qt.MouseButton.LeftButton)
+    if words == "Resume it":
+        qtbot.waitUntil(lambda: lab.sessions.step == 30, timeout=60_000)
+    elif words == "Keep its adapter":
+        kept = folder / "adapter" / "adapter_model.safetensors"
+        qtbot.waitUntil(lambda: summary_of(folder).state == "stopped", timeout=60_000)
+        assert kept.is_file()
+        assert summary_of(folder).step == 30
+    else:
+        assert moved == [str(folder)]
+
+
+def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
+    _, losses = cut_off("done", step=60)
+    RunFolder.at(paths.runs() / "done").write_summary(
+        state="finished", step=60, max_steps=60, loss=losses[-1]
+    )
+    dock = listed(qtbot, lab, 1)
+    assert dock.open_button.text() == "&Open"
+    assert "opens with its plots" in dock.told.text()
+    qtbot.keyClick(dock.table, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    loss = next(panel for panel in lab.panels if panel.key == "loss")
+    qtbot.waitUntil(lambda: loss._train.last_step == 60, timeout=10_000)
+    _, shown = loss._train.window(0, 60, 1000)
+    assert sorted(shown) == pytest.approx(sorted(losses), rel=1e-6)
+    lab.sessions.toggle()  # as many steps again
+    qtbot.waitUntil(lambda: lab.sessions.step == 120, timeout=60_000)
+
+
+def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, dock):
+    assert not dock.open_button.isEnabled()
+    assert "No runs yet" in dock.told.text()
+    folder, _ = cut_off("a")
+    cut_off("b")
+    live = RunFolder.at(folder)
+    live.lock()
+    dock.show_runs(list_runs(paths.runs()))
+    seen = {}
+    for name in ("a", "b"):
+        choose(dock, name)
+        able = (dock.open_button, dock.pack_action, dock.discard_action, dock.keep_action)
+        seen[name] = [what.isEnabled() for what in able]
+    live.close()
+    assert seen == {"a": [False] * 4, "b": [True] * 4}
+    heard = []
+    dock.adapter_wished.connect(heard.append)
+    dock.adapter_action.trigger()
+    assert heard == [str(paths.runs() / "b" / "adapter")]
+
+
+def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
+    from lora_lab.ui import runs_flow
+
+    folder, _ = cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    moved = []
+
+    def move(path):
+        moved.append(path)
+        folder.rename(folder.parent.parent / "trash")
+        return True
+
+    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda path: False)
+    lab.flows.runs.agrees = lambda runs: False
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    assert folder.exists()
+    lab.flows.runs.agrees = lambda runs: True
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    assert "could not be moved" in dock.told.text()
+    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", move)
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    assert moved == [str(folder)]
+    qtbot.waitUntil(lambda: not dock.model.runs, timeout=10_000)
+
+
+def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
+    folder, _ = cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    dock.rename_action.trigger()
+    editor = dock.table.findChild(type(dock.filter))
+    assert editor.text() == "a"
+    editor.selectAll()
+    qtbot.keyClicks(editor, "the good one")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: summary_of(folder).label == "the good one", timeout=5_000)
+    qtbot.waitUntil(lambda: dock.model.runs[0].label == "the good one", timeout=10_000)
+    dock.model.setData(dock.model.index(0, NOTE), "α was  too high\n")
+    qtbot.waitUntil(lambda: dock.model.runs[0].note == "α was too high", timeout=10_000)
+    assert summary_of(folder).label == "the good one"
+    assert json.loads((folder / "label.json").read_text("utf-8"))["note"] == "α was too high"
+    dock.filter.setText("good")
+    assert dock._shown.rowCount() == 1
+    dock.filter.setText("bad")
+    assert dock._shown.rowCount() == 0
+
+
+def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, tmp_path):
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    target = tmp_path / "sent.zip"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
+    dock.pack_action.trigger()
+    qtbot.waitUntil(target.exists, timeout=10_000)
+    assert any(name.endswith("metrics.jsonl") for name in zipfile.ZipFile(target).namelist())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(target), ""))
+    dock.unpack_action.trigger()
+    qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=10_000)
+    choose(dock, "a-2")
+    assert "goes on at step 30" in dock.told.text()
+    target.write_bytes(target.read_bytes()[:-40])
+    dock.unpack_action.trigger()
+    qtbot.waitUntil(lambda: "not a whole zip" in dock.told.text(), timeout=10_000)
+    assert dock.told.property("role") == "error"
+
+
+def test_branches_stand_below_the_run_they_came_from(home, dock):
+    cut_off("a")
+    base = summary_of(paths.runs() / "a")
+    names = ["c", "b", "a", "x", "y"]
+    parents = {"b": "a", "c": "b", "x": "y", "y": "x"}
+    runs = [type(base)(**{**vars(base), "name": n, "parent": parents.get(n, "")}) for n in names]
+    assert [(depth, run.name) for depth, run in with_ancestry(runs)] == [
+        (0, "a"), (1, "b"), (2, "c"), (0, "x"), (1, "y"),
+    ]  # fmt: skip
+    dock.show_runs(runs)
+    shown = [dock.model.index(row, NAME).data() for row in range(3)]
+    assert shown == ["a", "↳ b", "   ↳ c"]
+    choose(dock, "b")
+    assert "branched off from a at step 0" in dock.told.text()
+
+
+def test_columns_sort_by_what_they_mean(home, dock):
+    cut_off("a")
+    base = vars(summary_of(paths.runs() / "a"))
+    steps = {"a": 900, "b": 1_000, "c": 20}
+    runs = [type(summary_of(paths.runs() / "a"))(**{**base, "name": n, "step": s})
+            for n, s in steps.items()]  # fmt: skip
+    dock.show_runs(runs)
+    dock.table.sortByColumn(STEP, Qt.SortOrder.AscendingOrder)
+    order = [dock._run(dock._shown.index(row, NAME)).name for row in range(3)]
+    assert order == ["c", "a", "b"]
+
+
+def test_runs_that_are_ticked_stand_behind_the_present_one(qtbot, lab):
+    """In the loss and the spectrum, each with a line of its own; unticked they are gone."""
+    folders = [cut_off(name)[0] for name in ("a", "b")]
+    lab.open(changed(get_preset("digits").config, max_steps=50))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    dock = listed(qtbot, lab, 2)
+    for row in range(2):
+        index = dock.model.index(row, SHOWN)
+        dock.model.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    shown = lab.flows.overlays.shown
+    qtbot.waitUntil(lambda: len(shown) == 2, timeout=10_000)
+    styles = {(o.color, o.pen().style()) for o in shown.values()}
+    assert len(styles) == 2
+    assert {o.path for o in shown.values()} == {str(folder) for folder in folders}
+    assert all(o.train.last_step == 30 and o.spectrum is not None for o in shown.values())
+    loss, spectrum = lab.panels[0], lab.panels[1]
+    assert loss._behind.last_step == 30
+    assert len(spectrum._overlays) == 2
+    dock.model.setData(
+        dock.model.index(0, SHOWN), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole
+    )
+    assert len(shown) == len(spectrum._overlays) == 1
+
+
+def test_settings_that_differ_stand_side_by_side(qtbot, lab):
+    from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
+
+    cut_off("a")
+    cut_off("b", total=90)
+    dock = listed(qtbot, lab, 2)
+    choose(dock, "a", "b")
+    assert dock.told.text() == "2 runs selected."
+    dock.compare_button.click()
+    dialog = lab.findChild(CompareRunsDialog)
+    rows = {row[0]: row[1:] for row in dialog.rows}
+    assert set(rows["max_steps"]) == {"60", "90"}
+    assert "learning_rate" not in rows
+    dialog.reject()
