@@ -35,8 +35,10 @@ class CompareRunsDialog(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
         column.addWidget(buttons)
-        width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()
-        self.resize((40 + 22 * len(runs)) * width, (9 + 2 * len(self.rows)) * height)
+        header, metrics = self.table.horizontalHeader(), self.fontMetrics()
+        columns = sum(header.sectionSize(column) for column in range(1, header.count()))
+        names = max(metrics.horizontalAdvance(row[0]) for row in self.rows) + 60
+        self.resize(names + columns, (8 + 2 * len(self.rows)) * metrics.height())
 
     def _outcomes(self, runs: Sequence[RunSummary]) -> list[tuple[str, ...]]:
         tr = self.tr
@@ -71,7 +73,7 @@ def differing(settings: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     for name in names:
         values = [values.get(name, "—") for values in settings]
         if any(value != values[0] for value in values):
-            rows.append((name, *(_words(value) for value in values)))
+            rows.append((name.replace("_", " "), *(_words(value) for value in values)))
     return rows
 
 
@@ -80,4 +82,6 @@ def _words(value: Any) -> str:
         return "—"
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if type(value) is int else str(value)

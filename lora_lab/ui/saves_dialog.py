@@ -25,8 +25,8 @@ class SavesDialog(QDialog):
         self.setWindowTitle(tr("Go back"))
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
-            tr("Saves"), (tr("Step"), tr("saved"), tr("kept because")),
-            ("00:00:00", "it stood before an edit"),
+            tr("Saves"), (tr("Step"), tr("saved"), tr("kept")),
+            ("00:00:00", "before an edit"),
         )  # fmt: skip
         self.told = QLabel(
             tr(
@@ -68,7 +68,7 @@ class SavesDialog(QDialog):
             except OSError:
                 clock = ""
             before = path.name.startswith("kept")
-            why = self.tr("it stood before an edit") if before else self.tr("it is the newest")
+            why = self.tr("before an edit") if before else self.tr("as the newest")
             rows.append((f"{step:,}", clock, why))
         self.table.show_rows(rows)
         if newest:
