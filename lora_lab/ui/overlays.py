@@ -42,8 +42,8 @@ class Overlay:
         colors = theme.current().series[TAKEN:]
         return colors[self.place % len(colors)]
 
-    def pen(self, width: float = 1.6) -> QPen:
-        """How its curves are drawn."""
+    def pen(self, width: float = 1) -> QPen:
+        """How its curves are drawn; dashes wider than a pixel take five times as long."""
         return pen(self.color, width, DASHES[self._dash])
 
     @property

@@ -14,7 +14,7 @@ from lora_lab.ui.widgets.plot import Plot
 
 
 class OverlayCurves:
-    """A smoothed training curve for each, and its validations as a thinner one."""
+    """A smoothed training curve for each, and its validations."""
 
     def __init__(self, plot: Plot) -> None:
         self._plot = plot
@@ -66,4 +66,4 @@ class OverlayCurves:
         """Take up the colours in force."""
         for overlay, (train, validation) in zip(self._overlays, self._curves, strict=True):
             train.setPen(overlay.pen())
-            validation.setPen(overlay.pen(1))
+            validation.setPen(overlay.pen())
