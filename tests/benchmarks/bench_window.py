@@ -1,12 +1,16 @@
-"""The window while `digits` trains flat out with all panels open: heartbeat, edits, memory.
+"""The window while a model trains flat out with all panels open: heartbeat, edits, memory.
 
-    xvfb-run -a python tests/benchmarks/bench_window.py [seconds]
+    xvfb-run -a python tests/benchmarks/bench_window.py [--seconds 30] [--model FOLDER --data FILE]
+
+Without a model it is the preset `digits`; a model is one of language. Panels that stand behind
+others as tabs are taken out, so that every one of them is in sight and drawn.
 
 A 16 ms precise timer measures by how much it is late; every second a slider edit is made and timed
 until the engine has applied it and the panels have drawn what it echoed. Memory is read after ten
 seconds and at the end (600 seconds are the figure of the README).
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -22,7 +26,7 @@ from PySide6.QtCore import QElapsedTimer, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
-from lora_lab.presets import get_preset, list_presets
+from lora_lab.presets import get_preset, list_presets, starting_config
 from lora_lab.ui import theme
 from lora_lab.ui.app import SWITCH_INTERVAL, new_session
 from lora_lab.ui.main_window import MainWindow
@@ -98,14 +102,26 @@ class Measurement:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--model")
+    parser.add_argument("--data")
+    arguments = parser.parse_args()
+    seconds = arguments.seconds
     app = QApplication(sys.argv[:1])
     sys.setswitchinterval(SWITCH_INTERVAL)
     theme.apply(app, "light")
     window = MainWindow(new_session, list_presets())
     window.left.connect(app.quit)
     measured = Measurement(window, seconds)
-    config = changed(get_preset("digits").config, max_steps=1_000_000_000)
+    for dock in window.host.docks:
+        if dock.isVisibleTo(window.host) and window.host.tabifiedDockWidgets(dock):
+            dock.setFloating(True)
+    endless = {"max_steps": 1_000_000_000}
+    config = changed(get_preset("digits").config, **endless)
+    if arguments.model:
+        own = {"model": arguments.model, "data": arguments.data}
+        config = starting_config("causal_lm", **own, **endless)
     window.painted.connect(lambda: window.open(config))
     window.show()
     app.exec()
@@ -113,8 +129,9 @@ def main() -> None:
     p50, p95, p99 = np.percentile(late, [50, 95, 99])
     first, last = measured.memory
     steps = measured.steps
-    print(f"digits flat out, {os.cpu_count()} cores, {app.platformName()}, {seconds:.0f} s, "
-          f"{(steps - measured.first_step) / seconds:,.0f} steps/s")  # fmt: skip
+    what = arguments.model or "digits"
+    print(f"{what} flat out, {os.cpu_count()} cores, {app.platformName()}, {seconds:.0f} s, "
+          f"{(steps - measured.first_step) / seconds:,.3g} steps/s")  # fmt: skip
     print(f"heartbeat lateness: p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, max {late.max():.1f} "
           f"ms over {len(late):,} beats")  # fmt: skip
     print(f"edit applied and drawn: median {np.median(delays):.0f}, max {max(delays):.0f} ms "
