@@ -57,7 +57,16 @@ ALLOWED = {
     "data": {"records", "config", "errors", "progress"},
     "tasks": {"models", "data", "records", "paths", "config", "errors", "progress"},
     "formats": {"adapters.weights", "models", "records", "errors", "atomic"},
-    "runs": {"adapters.weights", "config", "records", "plain", "errors", "paths", "atomic"},
+    "runs": {
+        "adapters.weights",
+        "config",
+        "records",
+        "plain",
+        "errors",
+        "paths",
+        "atomic",
+        "progress",
+    },  # fmt: skip
     "workshop": {
         "adapters.weights",
         "analysis",
