@@ -66,7 +66,7 @@ ALLOWED = {
         "paths",
         "atomic",
         "progress",
-    },  # fmt: skip
+    },
     "workshop": {
         "adapters.weights",
         "analysis",
