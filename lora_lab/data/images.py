@@ -106,7 +106,7 @@ def _by_class(
     for number, (path, label) in enumerate(files):
         report(f"Reading images of {folder.name}", number / len(files))
         try:
-            image = _read(path, size, channels)
+            image = read_image(path, size, channels)
         except DataError as error:
             place = path.relative_to(folder)
             if not skip_bad:
@@ -140,7 +140,7 @@ def _images_of(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _read(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
     """(height, width, channels) of uint8, turned as the camera says. Raises DataError."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
