@@ -15,6 +15,7 @@ import numpy as np
 from lora_lab.analysis.rank import discarded_energy, numerical_rank
 from lora_lab.errors import LabError
 
+ONE_THREAD = 2**18  # multiplications up to which OpenBLAS starts no second thread
 SAME = math.sqrt(np.finfo(np.float64).eps)  # a relative residual below √eps counts as equal
 
 
@@ -64,7 +65,7 @@ class Decomposition:
 
     def truncated(self, k: int) -> np.ndarray:
         """W_k (m × n)."""
-        return (self.U[:, :k] * self.sigma[:k]) @ self.Vt[:k]
+        return product(self.U[:, :k] * self.sigma[:k], self.Vt[:k])
 
     def pseudo_inverse(self, k: int) -> np.ndarray:
         """W_k⁺ = Σ_{i≤k} v_i u_iᵀ/σ_i (n × m): Moore and Penrose's, where k is the rank of W.
@@ -72,7 +73,7 @@ class Decomposition:
         Values of exactly 0 are left out. A greater k than the rank inverts rounding errors.
         """
         some = int(np.count_nonzero(self.sigma[:k]))
-        return (self.Vt[:some].T / self.sigma[:some]) @ self.U[:, :some].T
+        return product(self.Vt[:some].T / self.sigma[:some], self.U[:, :some].T)
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ def penrose(W: np.ndarray, X: np.ndarray) -> tuple[float, float, float, float]:
     0 where both sides are 0, inf where numbers overflow.
     """
     with np.errstate(all="ignore"):  # an X of rounding errors may be as large as 1/eps² and more
-        P, Q = W @ X, X @ W
-        pairs = ((P @ W, W), (Q @ X, X), (P.T, P), (Q.T, Q))
+        P, Q = product(W, X), product(X, W)
+        pairs = ((product(P, W), W), (product(Q, X), X), (P.T, P), (Q.T, Q))
         found = tuple(_difference(*pair) for pair in pairs)
     return found[0], found[1], found[2], found[3]
 
@@ -128,12 +129,25 @@ def break_even(shape: tuple[int, int]) -> float:
     return shape[0] * shape[1] / (shape[0] + shape[1])
 
 
+def product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """A·B in strips that BLAS multiplies on one thread.
+
+    On more of them it waits for whichever core a training has taken: 256² took 30 ms for 1 ms.
+    """
+    rows, inner, columns = *A.shape, B.shape[1]
+    strip = max(1, ONE_THREAD // max(1, inner * columns))
+    out = np.empty((rows, columns))
+    for top in range(0, rows, strip):
+        np.matmul(A[top : top + strip], B, out=out[top : top + strip])
+    return out
+
+
 def norm(M: np.ndarray) -> float:
     """The Frobenius norm, by the largest entry first, so that no square leaves float64."""
     largest = float(np.abs(M).max(initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return largest
-    return largest * float(np.linalg.norm(M / largest))
+    return largest * math.sqrt(float(np.square(M / largest).sum()))
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:

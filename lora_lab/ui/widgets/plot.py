@@ -104,7 +104,7 @@ class Axis(pg.AxisItem):
         exponent = math.floor(decade + 1e-9)
         mantissa = 10.0 ** (decade - exponent)
         if -3 <= exponent <= 3:
-            return f"{10.0**decade:.3g}"
+            return f"{10.0**decade:.4g}"
         power = "10" + str(exponent).translate(_SUPERSCRIPTS)
         return power if abs(mantissa - 1) < 1e-6 else f"{mantissa:.3g}·{power}"
 

@@ -1,0 +1,107 @@
+"""A matrix with all that is told of it, and what it is in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.analysis.elimination import Ranks, ranks
+from lora_lab.analysis.matrix import Decomposition, decompose
+from lora_lab.analysis.rank import energy_rank
+from lora_lab.data.matrix import Matrix
+from lora_lab.progress import Report, silent
+from lora_lab.ui.figures import shape_words
+from lora_lab.ui.widgets.plot import number
+
+AT_ONCE = 64  # rows and columns up to which everything is computed while the window waits
+FEW = 16  # a rank up to this is where the cut begins; of more values those with 99 % of the energy
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One matrix, taken apart once; every cut is made from this."""
+
+    matrix: Matrix
+    parts: Decomposition
+    ranks: Ranks
+
+    @property
+    def quick(self) -> bool:
+        """Whether measuring a cut takes no time that an eye could see."""
+        return max(self.parts.shape) <= AT_ONCE
+
+    @property
+    def first_cut(self) -> int:
+        """Where the cut begins."""
+        rank = self.parts.rank
+        return rank if rank <= FEW else min(rank, energy_rank(self.parts.sigma, 0.99))
+
+
+def analyse(matrix: Matrix, report: Report = silent) -> Analysis:
+    """SVD and every rank. Raises LabError where there is nothing to take apart."""
+    report("Taking the matrix apart", -1.0)
+    parts = decompose(matrix.values)
+    report("Counting the rank", -1.0)
+    return Analysis(matrix, parts, ranks(parts, matrix.exact))
+
+
+def sub(k: int) -> str:
+    """The number as an index: ₁₂."""
+    return str(k).translate(_SUBSCRIPTS)
+
+
+def what_it_is(analysis: Analysis) -> str:
+    """Shape and kind in a few words."""
+    (m, n), parts = analysis.parts.shape, analysis.parts
+    words = [shape_words((m, n))]
+    if parts.sigma[0] == 0:
+        words.append(_tr("every number is 0"))
+    elif m == n == 1:
+        words.append(_tr("a single number: σ₁ is its size"))
+    elif 1 in (m, n):
+        words.append(
+            _tr("one row: σ₁ is its length") if m == 1 else _tr("one column: σ₁ is its length")
+        )
+    elif m == n:
+        words.append(_tr("square"))
+    else:
+        words.append(_tr("wide") if n > m else _tr("tall"))
+    return " · ".join([*words, *analysis.matrix.notes])
+
+
+def verdict(analysis: Analysis) -> tuple[str, bool]:
+    """Where the ways to count the rank differ, and why; and whether elimination fails there."""
+    found, parts = analysis.ranks, analysis.parts
+    by_sigma, naive, careful = found.by_sigma[0], found.by_elimination[0], found.with_tolerance[0]
+    if parts.sigma[0] == 0:
+        return _tr("Nothing but zeros: the rank is 0."), False
+    if min(naive, careful) > by_sigma:
+        said = _tr(
+            "Elimination fails here: no pivot is below {}, yet σ{} is {}. A change of that size "
+            "makes the rank {}; only σ shows it."
+        )
+        pivot, sigma = number(found.smallest_pivot, 2), number(float(parts.sigma[by_sigma]), 2)
+        return said.format(pivot, sub(by_sigma + 1), sigma, by_sigma), True
+    if naive > by_sigma:
+        said = _tr("Elimination fails here: it takes {} for a pivot, which is rounding alone.")
+        return said.format(number(found.smallest_pivot, 2)), True
+    if min(naive, careful) < by_sigma:
+        said = _tr("Elimination fails here: it takes a pivot for rounding, and finds {} rows.")
+        return said.format(min(naive, careful)), True
+    if found.by_elimination[1] != found.by_sigma[1]:
+        return _tr("In float32 elimination fails: it takes rounding for a pivot."), True
+    if found.by_sigma[1] != by_sigma:
+        return _tr("In float32 the smallest σ are lost to rounding."), False
+    return _tr("All ways agree."), False
+
+
+def condition_words(value: float) -> str:
+    """A condition number, ∞ where a singular value is 0."""
+    return "∞" if math.isinf(value) else number(value, 3)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("SVD bench", text)

@@ -1,0 +1,51 @@
+"""The bench's window: beside the lab, never in its way; a file dropped on it is read."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
+
+from lora_lab.ui import theme
+from lora_lab.ui.bench.page import BenchPage
+
+
+class BenchDialog(QDialog):
+    """The page in a window of its own."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("SVD bench"))
+        self.page = BenchPage()
+        self.setAcceptDrops(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 12, 12, 10)
+        column.addWidget(self.page)
+        self._fit_screen()
+
+    def finish(self) -> None:
+        """End what runs, and wait for it."""
+        self.page.finish()
+
+    def _fit_screen(self) -> None:
+        line = self.fontMetrics().height()
+        room = self.screen().availableSize()
+        self.resize(min(80 * line, room.width() - 40), min(50 * line, room.height() - 60))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "page"):
+            self.page.restyle(theme.current())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.page.cancel()
+        super().closeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        urls = event.mimeData().urls()
+        if len(urls) == 1 and urls[0].isLocalFile():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.page.load(event.mimeData().urls()[0].toLocalFile())

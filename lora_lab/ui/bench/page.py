@@ -1,0 +1,254 @@
+"""The bench as a page: a matrix at the left, its picture and its cut, the numbers at the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+)
+
+from lora_lab.analysis.matrix import Measured, measure, norm
+from lora_lab.analysis.rank import discarded_energy
+from lora_lab.data.matrix import Matrix, read_matrix
+from lora_lab.progress import Report
+from lora_lab.ui import theme
+from lora_lab.ui.bench.analysis import AT_ONCE, Analysis, analyse, what_it_is
+from lora_lab.ui.bench.blocks import BlocksView
+from lora_lab.ui.bench.numbers import Numbers
+from lora_lab.ui.bench.scene import Scenes
+from lora_lab.ui.bench.sigma_plot import EnergyBar, SigmaPlot, energy_words
+from lora_lab.ui.bench.source import SourceColumn
+from lora_lab.ui.panels.panel import describe, label
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import number
+from lora_lab.ui.workshop.page import Page
+
+REST_MS = 120  # a cut at rest this long is measured, where measuring takes time
+WAIT_MS = 300  # work that is done sooner shows no progress
+SPOKEN = 6  # singular values that the summary names
+
+
+class BenchPage(Page):
+    """Everything follows from one `Analysis` and the cut k."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        tr = self.tr
+        self.analysis: Analysis | None = None
+        self.k = 0
+        self._loading = False
+        self._scenes: Scenes | None = None
+        self.source = SourceColumn()
+        self.source.given.connect(self.show_matrix)
+        self.source.file_wished.connect(self.load)
+        self.blocks = BlocksView()
+        self.plot = SigmaPlot()
+        self.plot.cut_moved.connect(self.set_cut)
+        self.energy = EnergyBar()
+        self.numbers = Numbers()
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName(tr("Singular values that are kept"))
+        self.spin = QSpinBox()
+        self.spin.setAccessibleName(tr("Singular values that are kept, as a number"))
+        for knob in (self.slider, self.spin):
+            knob.setRange(0, 0)
+            knob.valueChanged.connect(self.set_cut)
+        self._of = label("", "muted")
+        self._legend = label("", "small")
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._legend.setToolTip(tr("Rounding alone may make a σ as large as max(m, n)·ε·σ₁"))
+        self._rest = QTimer(self, interval=REST_MS, singleShot=True)
+        self._rest.timeout.connect(self._measure)
+        self._doing = label("", "muted")
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 0)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
+        self._bar.setAccessibleName(tr("The matrix is taken apart"))
+        self.cancel_button = QPushButton(tr("Cancel"))
+        self.cancel_button.clicked.connect(self._on_cancelled)
+        self._wait = QTimer(self, interval=WAIT_MS, singleShot=True)
+        self._wait.timeout.connect(lambda: self._show_busy(True))
+        self._lay_out()
+        self._show_busy(False)
+        self.restyle(theme.current())
+        self.source.choose(0)
+
+    # -- the matrix --------------------------------------------------------------------------
+
+    def load(self, path: str) -> None:
+        """Read a file; what is shown stays until it is whole."""
+
+        def work(report):
+            report("Reading", -1.0)
+            return read_matrix(path)
+
+        self._work(work, self._on_read)
+
+    def show_matrix(self, matrix: Matrix) -> None:
+        """Take a matrix apart; a large one beside the window."""
+        if max(matrix.values.shape) <= AT_ONCE:
+            self._end_work()
+            self._take(analyse(matrix))
+        else:
+            self._work(lambda report: analyse(matrix, report), self._take)
+
+    def set_cut(self, k: int) -> None:
+        """Keep the first k singular values: from the slider, the field, the plot or the keys."""
+        if self.analysis is None:
+            return
+        parts = self.analysis.parts
+        self.k = k = max(0, min(int(k), parts.most))
+        for knob in (self.slider, self.spin):
+            with QSignalBlocker(knob):
+                knob.setValue(k)
+        self.plot.show_cut(k)
+        approximation = parts.truncated(k)
+        error = parts.W - approximation
+        lost = discarded_energy(parts.sigma, k)
+        self.energy.show_energy(parts.sigma, k, lost)
+        self.numbers.show_cut(k, norm(error))
+        self.blocks.show_scene(self._scenes.scene(k, approximation, error))
+        describe(self.plot, self.summary())
+        if self.analysis.quick:
+            self.numbers.show_measured(measure(parts, k))
+        else:
+            self._rest.start()
+
+    def summary(self) -> str:
+        """What the bench shows, in a few sentences."""
+        if self.analysis is None:
+            return ""
+        parts, found = self.analysis.parts, self.analysis.ranks
+        lost = discarded_energy(parts.sigma, self.k)
+        first = ", ".join(number(float(sigma)) for sigma in parts.sigma[:SPOKEN])
+        more = ", …" if parts.most > SPOKEN else ""
+        return self.tr(
+            "{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept "
+            "{}, error {}."
+        ).format(
+            what_it_is(self.analysis), first, more, found.by_sigma[0], found.by_elimination[0],
+            self.k, energy_words(lost), number(parts.predicted(self.k)[0]),
+        )  # fmt: skip
+
+    def restyle(self, colors: Colors) -> None:
+        """Take up the colours in force."""
+        self.plot.restyle(colors)
+        if self.analysis is not None:
+            self._scenes = Scenes(self.analysis, colors)
+            self._say_legend(colors)
+            self.set_cut(self.k)
+
+    def _say_legend(self, colors: Colors) -> None:
+        """What the colours of the bars mean, with the tolerance in numbers."""
+        tr = self.tr
+        rounding = tr("rounding, ≤ {}").format(number(self.analysis.parts.tolerance, 2))
+        words = {tr("kept"): colors.adapter, tr("cut"): colors.raw, rounding: colors.frozen}
+        marked = (f'<span style="color:{c}">■</span> {word}' for word, c in words.items())
+        self._legend.setText("&nbsp;&nbsp; ".join(marked))
+
+    # -- work beside the window --------------------------------------------------------------
+
+    def _work(self, work: Callable[[Report], Any], done: Callable[[Any], None]) -> None:
+        self._rest.stop()
+        self._loading = True
+        self._wait.start()
+        self.run(work, done, self._on_failed, lambda what, _: self._doing.setText(f"{what}…"))
+
+    def _end_work(self) -> None:
+        self.cancel()
+        self._rest.stop()
+        self._loading = False
+        self._wait.stop()
+        self._show_busy(False)
+
+    def _on_read(self, matrix: Matrix) -> None:
+        self._end_work()
+        self.source.show_file(matrix)
+
+    def _on_failed(self, message: str) -> None:
+        self._end_work()
+        self.source.refuse(message)
+
+    def _on_cancelled(self) -> None:
+        self._end_work()
+        self.source.refuse(self.tr("Called off; what was there is shown still."))
+
+    def _take(self, analysis: Analysis) -> None:
+        self._end_work()
+        self.analysis = analysis
+        parts = analysis.parts
+        self._scenes = Scenes(analysis, theme.current())
+        self._say_legend(theme.current())
+        for knob in (self.slider, self.spin):
+            with QSignalBlocker(knob):
+                knob.setRange(0, parts.most)
+        self._of.setText(self.tr("of {}").format(parts.most))
+        self.source.say(what_it_is(analysis))
+        self.numbers.show_matrix(analysis)
+        self.plot.show_sigma(parts.sigma, parts.tolerance, analysis.first_cut)
+        self.set_cut(analysis.first_cut)
+
+    def _measure(self) -> None:
+        if self.analysis is None or self._loading:
+            return
+        parts, k = self.analysis.parts, self.k
+
+        def work(report: Report) -> Measured:
+            return measure(parts, k)
+
+        self.run(work, self._on_measured, self.source.refuse)
+
+    def _on_measured(self, found: Measured) -> None:
+        if found.k == self.k and not self._loading:
+            self.numbers.show_measured(found)
+
+    def _show_busy(self, busy: bool) -> None:
+        for widget in (self._doing, self._bar, self.cancel_button):
+            widget.setVisible(busy)
+
+    def _lay_out(self) -> None:
+        line = self.fontMetrics().height()
+        cut = QHBoxLayout()
+        caption = label(self.tr("&Keep"))
+        caption.setBuddy(self.slider)
+        cut.addWidget(caption)
+        cut.addWidget(self.slider, 1)
+        cut.addWidget(self.spin)
+        cut.addWidget(self._of)
+        busy = QHBoxLayout()
+        busy.addWidget(self._doing)
+        busy.addWidget(self._bar, 1)
+        busy.addWidget(self.cancel_button)
+        head = QHBoxLayout()
+        head.addWidget(label(self.tr("Singular values σᵢ of W"), "title"))
+        head.addStretch(1)
+        head.addWidget(self._legend)
+        middle = QVBoxLayout()
+        middle.setSpacing(6)
+        middle.addLayout(busy)
+        middle.addWidget(self.blocks, 8)
+        middle.addLayout(head)
+        middle.addWidget(self.plot, 5)
+        middle.addLayout(cut)
+        middle.addWidget(self.energy)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self.numbers)
+        scroll.setFixedWidth(19 * line)
+        self.source.setFixedWidth(13 * line)
+        row = QHBoxLayout(self)
+        row.setSpacing(14)
+        row.addWidget(self.source)
+        row.addLayout(middle, 1)
+        row.addWidget(scroll)

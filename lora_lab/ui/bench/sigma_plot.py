@@ -1,0 +1,228 @@
+"""The singular values as bars with a cut to drag, and the energy they hold as one bar below."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from lora_lab.ui import theme
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot, number, pen
+
+_ROOM = 0.35  # decades above the largest value and below the smallest
+_BELOW = 1.5  # decades drawn below what rounding alone can make
+MOST_VALUES = 12  # bars above which their values stand; of more they would overlap
+STEPS = {
+    Qt.Key.Key_Left: -1,
+    Qt.Key.Key_Down: -1,
+    Qt.Key.Key_Right: 1,
+    Qt.Key.Key_Up: 1,
+    Qt.Key.Key_PageDown: -10,
+    Qt.Key.Key_PageUp: 10,
+}
+
+
+class SigmaPlot(Plot):
+    """σ_i on a log axis: kept, cut, or rounding. Arrow keys, Home and End move the cut too."""
+
+    cut_moved = Signal(int)  # by hand: how many values are kept
+
+    def __init__(self) -> None:
+        self._sigma = np.zeros(0)
+        self._tolerance = 0.0
+        self._k = 0
+        self._bars: tuple[pg.BarGraphItem, ...] = ()
+        super().__init__("Singular values of W", log_y=True)
+        self.bottom.setGrid(False)
+        self._bars = tuple(pg.BarGraphItem(x=[], height=[], width=1) for _ in "123")
+        self._rounding = pg.PlotCurveItem()
+        self._values = [pg.TextItem("", anchor=(0.5, 1)) for _ in range(MOST_VALUES)]
+        self._zero = pg.TextItem(self.tr("every σ is 0"), anchor=(0.5, 0.5))
+        self._cut = pg.InfiniteLine(angle=90, movable=True)
+        self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
+        self._cut.sigPositionChanged.connect(self._on_dragged)
+        for z, item in enumerate(
+            (*self._bars, self._rounding, *self._values, self._zero, self._cut)
+        ):
+            item.setZValue(z)
+            self.addItem(item, ignoreBounds=True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.follow_wished.connect(self._fit)
+        self.restyle(theme.current())
+
+    def show_sigma(self, sigma: np.ndarray, tolerance: float, k: int) -> None:
+        """Draw these (r, descending) with the cut after k; up to `tolerance` they are rounding."""
+        self._sigma, self._tolerance = sigma, tolerance
+        self.following = True
+        self.follow_button.hide()
+        self._fit()
+        self._name_bars()
+        self.show_cut(k)
+
+    def show_cut(self, k: int) -> None:
+        """Draw the cut after k values; tells nobody."""
+        self._k = k
+        with QSignalBlocker(self._cut):
+            self._cut.setValue(k + 0.5)
+        self._draw()
+
+    def _name_bars(self) -> None:
+        """σ_i above each bar, where they are few."""
+        few = len(self._sigma) <= MOST_VALUES and bool(np.any(self._sigma))
+        low = self._floor() if few else 0.0
+        for text in self._values:
+            text.hide()
+        for index, sigma in enumerate(self._sigma.tolist() if few else ()):
+            text = self._values[index]
+            text.setText("≈ 0" if sigma <= self._tolerance else number(sigma))
+            text.setPos(index + 1, max(low, math.log10(sigma) if sigma else low))
+            text.show()
+
+    def restyle(self, colors: Colors) -> None:
+        super().restyle(colors)
+        self.bottom.showLabel(False)
+        if not self._bars:  # pyqtgraph dresses us before there are any
+            return
+        nothing = pg.mkPen(None)
+        for bars, color in zip(
+            self._bars, (colors.adapter, colors.raw, colors.frozen), strict=True
+        ):
+            bars.setOpts(brush=color, pen=nothing)
+        self._rounding.setPen(pen(colors.marker, 1, Qt.PenStyle.DashLine))
+        self._cut.setPen(pen(colors.validation, 4 if self.hasFocus() else 2))
+        self._cut.setHoverPen(pen(colors.validation, 4))
+        for text in (*self._values, self._zero):
+            text.setColor(colors.text)
+            text.setFont(theme.font(0.92))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: len(self._sigma)}
+        if event.key() in STEPS:
+            self._wish(self._k + STEPS[Qt.Key(event.key())])
+        elif event.key() in ends:
+            self._wish(ends[Qt.Key(event.key())])
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.restyle(theme.current())  # a thick cut: the arrow keys move it
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.restyle(theme.current())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._bars and self.following:
+            self._fit()
+
+    def _on_dragged(self) -> None:
+        self._wish(round(self._cut.value() - 0.5))
+
+    def _wish(self, k: int) -> None:
+        """Move the cut to the nearest gap between two bars, and say where it is now."""
+        k = max(0, min(k, len(self._sigma)))
+        moved = k != self._k
+        self.show_cut(k)
+        if moved:
+            self.cut_moved.emit(k)
+
+    def _floor(self) -> float:
+        """log10 of where the bars begin."""
+        seen = self._sigma[self._sigma > 0]
+        lowest = math.log10(float(seen[-1]))
+        if self._tolerance > 0:
+            lowest = max(lowest, math.log10(self._tolerance) - _BELOW)
+        return min(lowest, math.log10(float(seen[0])) - 0.5) - _ROOM
+
+    def _fit(self) -> None:
+        count = len(self._sigma)
+        zero = not np.any(self._sigma)
+        self._zero.setVisible(zero)
+        self.left.setStyle(showValues=not zero)
+        if zero:
+            self._rounding.setData([], [])
+            self._zero.setPos(count / 2 + 0.5, 0.5)
+            self.show_range((0.5, max(count, 1) + 0.5), (0, 1))
+            return
+        low, top = self._floor(), math.log10(float(self._sigma[0])) + _ROOM
+        if count <= MOST_VALUES:  # room for the values above the bars
+            top += (top - low) * 1.4 * self.fontMetrics().height() / max(60, self.height() - 40)
+        self.show_range((0.5 - 0.01 * count, count + 0.5 + 0.01 * count), (low, top))
+        level = math.log10(self._tolerance)
+        self._rounding.setData([0, count + 1], [level, level])
+        self._rounding.setVisible(level > low)
+
+    def _draw(self) -> None:
+        sigma, k = self._sigma, self._k
+        index = np.arange(1, len(sigma) + 1)
+        drawn = sigma > 0
+        noise = sigma <= self._tolerance
+        low = self._floor() if drawn.any() else 0.0
+        groups = (drawn & ~noise & (index <= k), drawn & ~noise & (index > k), drawn & noise)
+        width = 0.8 if len(sigma) <= 64 else 1.0
+        for bars, some in zip(self._bars, groups, strict=True):
+            height = np.maximum(np.log10(sigma[some]) - low, 0.0)
+            bars.setOpts(x=index[some], height=height, width=width, y0=low)
+        self._cut.setBounds((0.5, len(sigma) + 0.5))
+
+
+class EnergyBar(QWidget):
+    """Σσ² as one bar: a part per singular value, those that are kept in full colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shares = np.zeros(0)
+        self._k = 0
+        self._words = ""
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(self.tr("Energy kept"))
+        self.setFixedHeight(round(2.5 * self.fontMetrics().height()))
+
+    def show_energy(self, sigma: np.ndarray, k: int, lost: float) -> None:
+        """Paint σ² of these (r); k are kept, and with the others the share `lost` is lost."""
+        largest = float(sigma[0]) if len(sigma) else 0.0
+        squares = np.square(sigma / largest) if largest > 0 else np.zeros(0)
+        self._shares, self._k = squares / squares.sum() if len(squares) else squares, k
+        if len(squares):
+            self._words = self.tr("energy kept: {} of Σσ²").format(energy_words(lost))
+        else:
+            self._words = self.tr("energy: there is none in a matrix of zeros")
+        self.setAccessibleDescription(self._words)
+        self.update()
+
+    def paintEvent(self, event: QEvent) -> None:
+        colors = theme.current()
+        painter = QPainter(self)
+        painter.setFont(theme.font(0.92))
+        line = painter.fontMetrics().height()
+        painter.setPen(QColor(colors.muted))
+        head = QRectF(0, 0, self.width(), line)
+        painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self._words)
+        bar = QRectF(0, line + 3, self.width() - 1, self.height() - line - 5)
+        painter.fillRect(bar, QColor(colors.grid))
+        at = bar.left()
+        for index, share in enumerate(self._shares):
+            wide = share * bar.width()
+            if wide < 0.02:
+                break
+            color = colors.adapter if index < self._k else colors.raw
+            gap = 1.0 if wide > 4 else 0.0
+            painter.fillRect(QRectF(at, bar.top(), wide - gap, bar.height()), QColor(color))
+            at += wide
+
+
+def energy_words(lost: float) -> str:
+    """The energy kept where this share is lost: 99.73 %, 99.9999 %; 100 % only within rounding."""
+    if math.isnan(lost):
+        return "—"
+    if lost < 1e-15:
+        return "100 %"
+    digits = max(2, 1 - math.ceil(math.log10(100 * lost))) if lost < 1 else 0
+    return f"{100 * (1 - lost):.{digits}f} %"
