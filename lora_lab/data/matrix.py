@@ -107,8 +107,7 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
     _check_kind(values.dtype)
     if values.ndim == 1:
         values = values[None]
-    if values.ndim != 2:
-        raise DataError(f"it has {_count(values.ndim, 'dimension')}; a matrix has 2")
+    _check_dimensions(values.ndim)
     if values.size == 0:
         raise DataError(f"it is empty ({values.shape[0]} × {values.shape[1]})")
     _check_sides(*values.shape)
@@ -185,6 +184,11 @@ def _check_sides(rows: int, columns: int) -> None:
         )
 
 
+def _check_dimensions(number: int) -> None:
+    if number != 2:
+        raise DataError(f"it has {_count(number, 'dimension')}; a matrix has 2")
+
+
 def _check_kind(dtype: np.dtype) -> None:
     if dtype.kind not in "biuf":
         raise DataError(f"its entries are of type {dtype}; wanted are real numbers")
@@ -212,10 +216,8 @@ def _from_npy(path: Path) -> Matrix:
         except (ValueError, EOFError, SyntaxError) as error:
             raise DataError("this is no .npy file that can be read") from error
         _check_kind(dtype)
-        if len(shape) <= 2:
-            _check_sides(*(1, *shape)[-2:])
-        else:
-            raise DataError(f"it has {len(shape)} dimensions; a matrix has 2")
+        _check_dimensions(max(2, len(shape)) if shape else 0)  # one dimension is one row
+        _check_sides(*(1, *shape)[-2:])
         file.seek(0)
         try:
             values = np.load(file, allow_pickle=False)

@@ -60,6 +60,9 @@ class Actions(QObject):
         self.workshop = self._action(
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
+        self.bench = self._action(
+            tr("SVD bench…"), "Ctrl+J", tip=tr("Take a matrix apart: rank, cut, pseudo-inverse")
+        )
         self.save = self._action(tr("Save adapter"), "Ctrl+S")
         self.runs = self._action(
             tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
@@ -92,7 +95,7 @@ class Actions(QObject):
             self.schemes[name] = action
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base, self.undo_edit, self.go_back,
+            self.open_base, self.undo_edit, self.go_back, self.bench,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -123,7 +126,7 @@ class Actions(QObject):
             view.addAction(toggle)
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Help")), self.shortcuts, self.about)
+        self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)
 
     def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""

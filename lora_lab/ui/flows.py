@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from lora_lab.ui.back_flow import BackFlow
+from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
@@ -29,6 +30,7 @@ class Flows(QObject):
         self.merge = MergeFlow(sessions, window)
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
+        self.bench = BenchFlow(window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
             sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
@@ -41,6 +43,7 @@ class Flows(QObject):
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
+            self.bench,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -48,6 +51,7 @@ class Flows(QObject):
         commands.merge.triggered.connect(self.merge.start)
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
+        commands.bench.triggered.connect(self.bench.start)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)

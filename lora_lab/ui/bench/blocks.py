@@ -73,7 +73,7 @@ class BlocksView(QWidget):
             paint_block(painter, area, block, framed=1 <= index <= 3)
             self._paint_words(painter, block, area, line)
         painter.setFont(theme.font(1.6, QFont.Weight.Medium))
-        painter.setPen(QColor(colors.muted))
+        painter.setPen(QColor(colors.text))
         for sign, area in zip((scene.sign, "·", "·"), placed.signs, strict=True):
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, sign)
         painter.setFont(font)

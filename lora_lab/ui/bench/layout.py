@@ -45,19 +45,19 @@ def place(
     low, high = 0.01, max(0.02, min(tallest, (size[1] - fixed - 2) / sum(rows)))
     for _ in range(24):  # the largest cell with which the wider line fits; words do not shrink
         cell = (low + high) / 2
-        _, total = _upper(upper, braces, cell, line, width_of)
-        needed = max(total, _lower(lower[:2], cell, line, width_of)[1])
+        starts, total = _upper(upper, braces, cell, line, width_of)
+        needed = max(total, _lower(lower[:2], cell, starts[1], width_of)[1])
         low, high = (cell, high) if needed <= size[0] - 2 else (low, cell)
     cell = low
     starts, total = _upper(upper, braces, cell, line, width_of)
-    below, end = _lower(lower[:2], cell, line, width_of)
+    below, end = _lower(lower[:2], cell, starts[1], width_of)
     left = max(1.0, (size[0] - total) / 2)
     top = ABOVE * line
     areas = [_area(b, left + x, top, cell) for b, x in zip(upper, starts, strict=True)]
     tall = max(area.height() for area in areas)
     second = top + tall + (BRACE + BETWEEN + ABOVE) * line
     areas += [_area(b, left + x, second, cell) for b, x in zip(lower[:2], below, strict=True)]
-    inverse, x = lower[2], left + end + DOT * line
+    inverse, x = lower[2], left + max(end + DOT * line, starts[2])
     loose = min(
         cell,
         max(THINNEST, size[0] - x - 2) / inverse.columns,
@@ -99,8 +99,11 @@ def _upper(
 
 
 def _lower(
-    blocks: Sequence[Block], cell: float, line: float, width_of: Callable[[str], float]
+    blocks: Sequence[Block], cell: float, second: float, width_of: Callable[[str], float]
 ) -> tuple[list[float], float]:
-    """The left edges of W_k and W − W_k, and how wide they are together."""
-    first, second = (_slot(block, cell, width_of) for block in blocks)
-    return [0.0, first + SIGN * line], first + SIGN * line + second
+    """The left edges of W_k and W − W_k, under W and U, and how far they reach.
+
+    `second` is where U begins; only the words of W_k may push W − W_k further.
+    """
+    second = max(second, _slot(blocks[0], cell, width_of) + width_of("  "))
+    return [0.0, second], second + _slot(blocks[1], cell, width_of)

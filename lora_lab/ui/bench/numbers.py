@@ -172,7 +172,7 @@ class Numbers(QWidget):
                 show(widget, text)
         fewer = math.ceil(even) - 1
         share = number(100 * numbers / (m * n))
-        said = tr("B and A are {} % of W. Break-even is rank m·n/(m + n) = {}: ")
+        said = tr("B and A are {} % of W’s numbers. Break-even is rank m·n/(m + n) = {}: ")
         said = said.format(share, f"{even:.4g}")
         said += (
             tr("fewer numbers up to {:,}.").format(fewer) if fewer else tr("never fewer numbers.")

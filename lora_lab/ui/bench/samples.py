@@ -88,8 +88,8 @@ SAMPLES = (
         _tutorial,
     ),
     Sample(
-        "Tenths: elimination says 3",
-        "The middle row is the mean of the others, but a tenth has no exact binary form.",
+        "Tenths 3 × 3",
+        "The middle row is the mean of the others, but no tenth is exact in binary.",
         _tenths,
     ),
     Sample(
@@ -98,8 +98,8 @@ SAMPLES = (
         _hilbert,
     ),
     Sample(
-        "Triangle 60 × 60: every pivot is 1",
-        "Elimination sees nothing. Yet 2⁻⁵⁸ in one corner would make the matrix singular.",
+        "Triangle 60 × 60",
+        "Every pivot is 1, and yet 2⁻⁵⁸ taken from one corner makes it singular.",
         _triangle,
     ),
     Sample("Digit 8 × 8", "An 8 as it was scanned: how many values until one can read it?", _digit),

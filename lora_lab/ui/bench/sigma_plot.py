@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui import theme
@@ -61,7 +61,6 @@ class SigmaPlot(Plot):
         self.following = True
         self.follow_button.hide()
         self._fit()
-        self._name_bars()
         self.show_cut(k)
 
     def show_cut(self, k: int) -> None:
@@ -72,16 +71,18 @@ class SigmaPlot(Plot):
         self._draw()
 
     def _name_bars(self) -> None:
-        """σ_i above each bar, where they are few."""
-        few = len(self._sigma) <= MOST_VALUES and bool(np.any(self._sigma))
-        low = self._floor() if few else 0.0
-        for text in self._values:
-            text.hide()
-        for index, sigma in enumerate(self._sigma.tolist() if few else ()):
-            text = self._values[index]
-            text.setText("≈ 0" if sigma <= self._tolerance else number(sigma))
-            text.setPos(index + 1, max(low, math.log10(sigma) if sigma else low))
-            text.show()
+        """σ_i above each bar, where there is room for all of them."""
+        sigma = self._sigma.tolist() if np.any(self._sigma) else []
+        names = ["≈ 0" if value <= self._tolerance else number(value, 4) for value in sigma]
+        metrics = QFontMetricsF(theme.font(0.92))
+        widest = max(map(metrics.horizontalAdvance, names[:MOST_VALUES]), default=0.0) + 6
+        shown = len(names) <= MOST_VALUES and widest * len(names) <= self.view.width()
+        low = self._floor() if sigma else 0.0
+        for index, text in enumerate(self._values):
+            text.setVisible(shown and index < len(names))
+            if shown and index < len(names):
+                text.setText(names[index])
+                text.setPos(index + 1, max(low, math.log10(sigma[index]) if sigma[index] else low))
 
     def restyle(self, colors: Colors) -> None:
         super().restyle(colors)
@@ -144,6 +145,7 @@ class SigmaPlot(Plot):
     def _fit(self) -> None:
         count = len(self._sigma)
         zero = not np.any(self._sigma)
+        self._name_bars()
         self._zero.setVisible(zero)
         self.left.setStyle(showValues=not zero)
         if zero:

@@ -20,6 +20,7 @@ from lora_lab.data.matrix import FILES, Matrix, parse_matrix
 from lora_lab.errors import LabError
 from lora_lab.ui import theme
 from lora_lab.ui.bench.samples import SAMPLES
+from lora_lab.ui.figures import shape_words
 from lora_lab.ui.panels.panel import label, show
 
 REST_MS = 250  # typing at rest this long is read
@@ -112,9 +113,9 @@ class SourceColumn(QWidget):
         self._rest.stop()
         hint = self.tr("1 2 3\n2 4 6\n1 3 5")
         if matrix is not None and not text:
-            rows, columns = matrix.values.shape
-            hint = self.tr("{:,} numbers, too many to write here.\nType to take others.")
-            hint = hint.format(rows * columns)
+            kind = self.tr("grey values") if matrix.picture else self.tr("numbers")
+            hint = self.tr("{} {}.\nType here to take others.")
+            hint = hint.format(shape_words(matrix.values.shape), kind)
         self.text.setPlaceholderText(hint)
         with QSignalBlocker(self.text):
             self.text.setPlainText(text)
