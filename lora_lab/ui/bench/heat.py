@@ -13,9 +13,9 @@ def _rgb(color: str) -> np.ndarray:
 
 
 def _table(colors: Colors) -> np.ndarray:
-    """256 colours from the most negative to the most positive, as 0xffRRGGBB."""
+    """255 colours, an odd number so that 0 has one, from the most negative to the most positive, as 0xffRRGGBB."""
     below, zero, above = map(_rgb, (colors.validation, colors.panel, colors.accent))
-    at = np.linspace(-1, 1, 256)[:, None]
+    at = np.linspace(-1, 1, 255)[:, None]
     share = np.abs(at) ** 0.8  # small values stay visible
     mixed = np.where(at < 0, zero + (below - zero) * share, zero + (above - zero) * share)
     return _packed(mixed)
@@ -30,8 +30,9 @@ _GREYS = _packed(np.repeat(np.arange(256)[:, None], 3, axis=1))
 
 
 def _image(level: np.ndarray, table: np.ndarray) -> QImage:
-    """Levels from 0 to 1, and beyond, through a table of 256 colours."""
-    index = np.clip(255 * level + 0.5, 0, 255).astype(np.uint8)
+    """Levels from 0 to 1, and beyond, through a table of colours."""
+    last = len(table) - 1
+    index = np.clip(last * level + 0.5, 0, last).astype(np.uint8)
     pixels = np.ascontiguousarray(table[index])
     rows, columns = pixels.shape
     image = QImage(pixels.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)

@@ -226,5 +226,5 @@ def energy_words(lost: float) -> str:
         return "—"
     if lost < 1e-15:
         return "100 %"
-    digits = max(2, 1 - math.ceil(math.log10(100 * lost))) if lost < 1 else 0
+    digits = max(2, math.ceil(-math.log10(100 * lost))) if lost < 1 else 0
     return f"{100 * (1 - lost):.{digits}f} %"
