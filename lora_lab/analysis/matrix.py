@@ -101,7 +101,10 @@ def decompose(W: np.ndarray) -> Decomposition:
         U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
     except np.linalg.LinAlgError as error:
         raise LabError(f"The SVD of this matrix did not converge ({error}).") from error
-    return Decomposition(W, U, sigma, Vt)
+    # Of the two signs of a pair (u_i, v_i) LAPACK returns either: the largest entry of v_i is > 0.
+    largest = np.take_along_axis(Vt, np.abs(Vt).argmax(1)[:, None], 1)
+    signs = np.where(largest < 0, -1.0, 1.0)
+    return Decomposition(W, U * signs.T, sigma, Vt * signs)
 
 
 def penrose(W: np.ndarray, X: np.ndarray) -> tuple[float, float, float, float]:

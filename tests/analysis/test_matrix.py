@@ -59,6 +59,7 @@ def test_factors_multiply_back_and_rank_is_numpys(W, rank):
     np.testing.assert_allclose(parts.U.T @ parts.U, np.eye(r), atol=1e-13)
     np.testing.assert_allclose(parts.Vt @ parts.Vt.T, np.eye(r), atol=1e-13)
     np.testing.assert_allclose(parts.truncated(r), W, atol=1e-13 * (np.abs(W).max() or 1))
+    assert (np.abs(parts.Vt).max(1) == parts.Vt.max(1)).all()  # each v_i points where it is largest
     assert parts.rank == rank == np.linalg.matrix_rank(W)
     np.testing.assert_allclose(parts.sigma, scipy.linalg.svdvals(W), atol=1e-13 * parts.sigma[0])
 

@@ -13,7 +13,7 @@ def _rgb(color: str) -> np.ndarray:
 
 
 def _table(colors: Colors) -> np.ndarray:
-    """255 colours, an odd number so that 0 has one, from the most negative to the most positive, as 0xffRRGGBB."""
+    """From the most negative to the most positive as 0xffRRGGBB; the one in the middle is 0's."""
     below, zero, above = map(_rgb, (colors.validation, colors.panel, colors.accent))
     at = np.linspace(-1, 1, 255)[:, None]
     share = np.abs(at) ** 0.8  # small values stay visible

@@ -16,6 +16,7 @@ from lora_lab.ui.bench.block import Block
 
 LARGEST = 6.0  # a cell's side, in heights of a line of text
 THINNEST = 6.0  # pixels of a side that would vanish to scale
+MARGIN = 0.2  # above all, likewise: accents are taller than a line
 SIGN, DOT = 2.2, 1.6  # gaps in heights of a line: around ≈, around ·
 ABOVE, BRACE, BETWEEN, BELOW = 1.35, 2.1, 0.9, 1.35  # likewise: name, brace, gap, foot
 
@@ -39,7 +40,7 @@ def place(
     width_of: Callable[[str], float],
 ) -> Placed:
     """Place W, U, Σ, Vᵀ and W_k, W − W_k, W⁺ in `size`; `line` is the height of a line of text."""
-    fixed = (ABOVE + BRACE + BETWEEN + ABOVE + BELOW) * line
+    fixed = (MARGIN + ABOVE + BRACE + BETWEEN + ABOVE + BELOW) * line
     rows = max(b.rows for b in upper), max(b.rows for b in lower[:2])
     tallest = LARGEST * line
     low, high = 0.01, max(0.02, min(tallest, (size[1] - fixed - 2) / sum(rows)))
@@ -52,7 +53,7 @@ def place(
     starts, total = _upper(upper, braces, cell, line, width_of)
     below, end = _lower(lower[:2], cell, starts[1], width_of)
     left = max(1.0, (size[0] - total) / 2)
-    top = ABOVE * line
+    top = (ABOVE + MARGIN) * line
     areas = [_area(b, left + x, top, cell) for b, x in zip(upper, starts, strict=True)]
     tall = max(area.height() for area in areas)
     second = top + tall + (BRACE + BETWEEN + ABOVE) * line

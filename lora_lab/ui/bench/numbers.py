@@ -59,6 +59,8 @@ class Numbers(QWidget):
         self.energy, self.condition = self._right("", tr("Energy kept")), self._right("", "κ")
         self.lost = self._right("", tr("Relative error"))
         self._norm_heads = label("", "muted"), label("", "muted")
+        self._norm_heads[0].setToolTip(tr("Frobenius norm: the root of Σσᵢ² over what is cut"))
+        self._norm_heads[1].setToolTip(tr("Spectral norm: the largest σ that is cut"))
         self._condition_head = label("", "muted")
         self.told = self._right(""), self._right("")
         self.measured = self._right(""), self._right("")

@@ -75,6 +75,7 @@ class BenchPage(Page):
         self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
         self._bar.setAccessibleName(tr("The matrix is taken apart"))
         self.cancel_button = QPushButton(tr("Cancel"))
+        self.cancel_button.setAutoDefault(False)
         self.cancel_button.clicked.connect(self._on_cancelled)
         self._wait = QTimer(self, interval=WAIT_MS, singleShot=True)
         self._wait.timeout.connect(lambda: self._show_busy(True))

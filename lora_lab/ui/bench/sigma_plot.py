@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
+from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -46,6 +47,7 @@ class SigmaPlot(Plot):
         self._cut = pg.InfiniteLine(angle=90, movable=True)
         self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
         self._cut.sigPositionChanged.connect(self._on_dragged)
+        self.scene().sigMouseClicked.connect(self._on_clicked)
         for z, item in enumerate(
             (*self._bars, self._rounding, *self._values, self._zero, self._cut)
         ):
@@ -99,6 +101,7 @@ class SigmaPlot(Plot):
         self._cut.setHoverPen(pen(colors.validation, 4))
         for text in (*self._values, self._zero):
             text.setColor(colors.text)
+            text.fill = pg.mkBrush(colors.panel)  # so that no line runs through the figures
             text.setFont(theme.font(0.92))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -125,6 +128,11 @@ class SigmaPlot(Plot):
 
     def _on_dragged(self) -> None:
         self._wish(round(self._cut.value() - 0.5))
+
+    def _on_clicked(self, event: MouseClickEvent) -> None:
+        """A click between two bars moves the cut there; a double click shows everything again."""
+        if event.button() == Qt.MouseButton.LeftButton and not event.double():
+            self._wish(round(self.view.mapSceneToView(event.scenePos()).x() - 0.5))
 
     def _wish(self, k: int) -> None:
         """Move the cut to the nearest gap between two bars, and say where it is now."""

@@ -53,6 +53,7 @@ class SourceColumn(QWidget):
         self.text.textChanged.connect(self._on_typed)
         self.load_button = QPushButton(tr("&Load…"))
         self.load_button.setToolTip(tr(".csv, .txt, .npy or an image; or drop one on the window"))
+        self.load_button.setAutoDefault(False)  # Enter belongs to the fields
         self.load_button.clicked.connect(self._on_load)
         self.message = label("", "muted", tr("What the matrix is"))
         for words in (self._says, self.message):

@@ -153,6 +153,8 @@ def test_the_mouse_drags_the_cut_in_the_plot(qtbot, bench):
         qtbot.wait(20)
     qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=at(1))
     assert bench.k == 1
+    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=at(3))
+    qtbot.waitUntil(lambda: bench.k == 3)
 
 
 @pytest.mark.parametrize(
