@@ -15,6 +15,7 @@ import numpy as np
 from lora_lab.analysis.rank import discarded_energy, numerical_rank
 from lora_lab.errors import LabError
 
+TINY = 1e-300  # a singular value below this has no inverse to reckon with
 ONE_THREAD = 2**18  # multiplications up to which OpenBLAS starts no second thread
 SAME = math.sqrt(np.finfo(np.float64).eps)  # a relative residual below √eps counts as equal
 
@@ -70,9 +71,10 @@ class Decomposition:
     def pseudo_inverse(self, k: int) -> np.ndarray:
         """W_k⁺ = Σ_{i≤k} v_i u_iᵀ/σ_i (n × m): Moore and Penrose's, where k is the rank of W.
 
-        Values of exactly 0 are left out. A greater k than the rank inverts rounding errors.
+        Values that have no inverse in float64 are left out. A greater k than the rank inverts
+        rounding errors.
         """
-        some = int(np.count_nonzero(self.sigma[:k]))
+        some = int(np.count_nonzero(self.sigma[:k] > TINY))
         return product(self.Vt[:some].T / self.sigma[:some], self.U[:, :some].T)
 
 

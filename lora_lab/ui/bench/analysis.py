@@ -15,7 +15,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.ui.figures import shape_words
 from lora_lab.ui.widgets.plot import number
 
-AT_ONCE = 64  # rows and columns up to which everything is computed while the window waits
+AT_ONCE = 32  # rows and columns up to which everything is computed while the window waits
 FEW = 16  # a rank up to this is where the cut begins; of more values those with 99 % of the energy
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 

@@ -38,7 +38,7 @@ class BenchDialog(QDialog):
             self.page.restyle(theme.current())
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.page.cancel()
+        self.page.stop()
         super().closeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

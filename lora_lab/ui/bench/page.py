@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
@@ -16,9 +17,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from lora_lab.analysis.matrix import Measured, measure, norm
+from lora_lab.analysis.matrix import Decomposition, Measured, measure, norm
 from lora_lab.analysis.rank import discarded_energy
-from lora_lab.data.matrix import Matrix, read_matrix
+from lora_lab.data.matrix import Matrix, parse_matrix, read_matrix
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report
 from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import AT_ONCE, Analysis, analyse, what_it_is
@@ -34,6 +36,7 @@ from lora_lab.ui.workshop.page import Page
 
 REST_MS = 120  # a cut at rest this long is measured, where measuring takes time
 WAIT_MS = 300  # work that is done sooner shows no progress
+LONG = 50_000  # characters of text that are read beside the window
 SPOKEN = 6  # singular values that the summary names
 
 
@@ -46,9 +49,11 @@ class BenchPage(Page):
         self.analysis: Analysis | None = None
         self.k = 0
         self._loading = False
+        self._turn = 0
         self._scenes: Scenes | None = None
         self.source = SourceColumn()
         self.source.given.connect(self.show_matrix)
+        self.source.typed.connect(self.read)
         self.source.file_wished.connect(self.load)
         self.blocks = BlocksView()
         self.plot = SigmaPlot()
@@ -93,12 +98,25 @@ class BenchPage(Page):
             report("Reading", -1.0)
             return read_matrix(path)
 
-        self._work(work, self._on_read)
+        self._work(work, self.source.show_file)
+
+    def read(self, text: str) -> None:
+        """Read a matrix as it is typed; what is shown stays where it is none."""
+        if len(text) > LONG:
+            self._work(lambda report: analyse(parse_matrix(text), report), self._take)
+            return
+        try:
+            matrix = parse_matrix(text)
+        except LabError as error:
+            self.stop()
+            self.source.refuse(str(error))
+        else:
+            self.show_matrix(matrix)
 
     def show_matrix(self, matrix: Matrix) -> None:
         """Take a matrix apart; a large one beside the window."""
         if max(matrix.values.shape) <= AT_ONCE:
-            self._end_work()
+            self.stop()
             self._take(analyse(matrix))
         else:
             self._work(lambda report: analyse(matrix, report), self._take)
@@ -122,8 +140,7 @@ class BenchPage(Page):
         describe(self.plot, self.summary())
         if self.analysis.quick:
             self.numbers.show_measured(measure(parts, k))
-        else:
-            self._rest.start()
+        self._measure_later()
 
     def summary(self) -> str:
         """What the bench shows, in a few sentences."""
@@ -159,33 +176,47 @@ class BenchPage(Page):
 
     # -- work beside the window --------------------------------------------------------------
 
-    def _work(self, work: Callable[[Report], Any], done: Callable[[Any], None]) -> None:
-        self._rest.stop()
-        self._loading = True
-        self._wait.start()
-        self.run(work, done, self._on_failed, lambda what, _: self._doing.setText(f"{what}…"))
-
-    def _end_work(self) -> None:
+    def stop(self) -> None:
+        """Call off what is computed; what is shown stays."""
         self.cancel()
-        self._rest.stop()
+        self._turn += 1
         self._loading = False
-        self._wait.stop()
+        for timer in (self._rest, self._wait):
+            timer.stop()
         self._show_busy(False)
 
-    def _on_read(self, matrix: Matrix) -> None:
-        self._end_work()
-        self.source.show_file(matrix)
+    def _work(self, work: Callable[[Report], Any], done: Callable[[Any], None]) -> None:
+        self.stop()
+        self._loading = True
+        self._wait.start()
+        turn = self._turn  # what was sent before it was called off may still arrive
 
-    def _on_failed(self, message: str) -> None:
-        self._end_work()
-        self.source.refuse(message)
+        def in_turn(report: Report) -> tuple[int, Callable[[Any], None], Any]:
+            try:
+                return turn, done, work(report)
+            except Cancelled:
+                raise
+            except LabError as error:
+                return turn, self.source.refuse, str(error)
+
+        self.run(in_turn, self._on_done, self.source.refuse, self._on_told)
+
+    def _on_told(self, what: str, _share: float) -> None:
+        self._doing.setText(f"{what}…")
+
+    def _on_done(self, found: tuple[int, Callable[[Any], None], Any]) -> None:
+        turn, done, result = found
+        if turn == self._turn:
+            self.stop()
+            done(result)
+            self._measure_later()
 
     def _on_cancelled(self) -> None:
-        self._end_work()
+        self.stop()
         self.source.refuse(self.tr("Called off; what was there is shown still."))
+        self._measure_later()
 
     def _take(self, analysis: Analysis) -> None:
-        self._end_work()
         self.analysis = analysis
         parts = analysis.parts
         self._scenes = Scenes(analysis, theme.current())
@@ -199,19 +230,28 @@ class BenchPage(Page):
         self.plot.show_sigma(parts.sigma, parts.tolerance, analysis.first_cut)
         self.set_cut(analysis.first_cut)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._measure_later()  # what was called off when it was put away
+
+    def _measure_later(self) -> None:
+        if self.analysis is not None and not self.analysis.quick:
+            self._rest.start()
+
     def _measure(self) -> None:
-        if self.analysis is None or self._loading:
+        if self._loading:
             return
         parts, k = self.analysis.parts, self.k
 
-        def work(report: Report) -> Measured:
-            return measure(parts, k)
+        def work(report: Report) -> tuple[Decomposition, Measured]:
+            return parts, measure(parts, k)
 
         self.run(work, self._on_measured, self.source.refuse)
 
-    def _on_measured(self, found: Measured) -> None:
-        if found.k == self.k and not self._loading:
-            self.numbers.show_measured(found)
+    def _on_measured(self, found: tuple[Decomposition, Measured]) -> None:
+        parts, measured = found
+        if parts is self.analysis.parts and measured.k == self.k:
+            self.numbers.show_measured(measured)
 
     def _show_busy(self, busy: bool) -> None:
         for widget in (self._doing, self._bar, self.cancel_button):

@@ -16,8 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.data.matrix import FILES, Matrix, parse_matrix
-from lora_lab.errors import LabError
+from lora_lab.data.matrix import FILES, Matrix
 from lora_lab.ui import theme
 from lora_lab.ui.bench.samples import SAMPLES
 from lora_lab.ui.figures import shape_words
@@ -28,9 +27,10 @@ TYPED = 1024  # numbers of a file that are put into the field, to go on from the
 
 
 class SourceColumn(QWidget):
-    """`given` has a matrix; `file_wished` a path that is to be read beside the window."""
+    """`given` has a matrix, `typed` the text of one, `file_wished` the path of one."""
 
     given = Signal(object)  # data.matrix.Matrix
+    typed = Signal(str)
     file_wished = Signal(str)
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class SourceColumn(QWidget):
         for words in (self._says, self.message):
             words.setWordWrap(True)
         self._rest = QTimer(self, interval=REST_MS, singleShot=True)
-        self._rest.timeout.connect(self._read)
+        self._rest.timeout.connect(lambda: self.typed.emit(self.text.toPlainText()))
 
         head = QHBoxLayout()
         caption = label(tr("&Matrix W"))
@@ -87,7 +87,7 @@ class SourceColumn(QWidget):
             self.given.emit(made)
         else:
             self._write(made)
-            self._read()
+            self.typed.emit(made)
 
     def show_file(self, matrix: Matrix) -> None:
         """A file was read: few numbers are written into the field."""
@@ -124,14 +124,6 @@ class SourceColumn(QWidget):
     def _on_typed(self) -> None:
         self.samples.setCurrentIndex(-1)
         self._rest.start()
-
-    def _read(self) -> None:
-        try:
-            matrix = parse_matrix(self.text.toPlainText())
-        except LabError as error:
-            self.refuse(str(error))
-        else:
-            self.given.emit(matrix)
 
     def _follow(self, index: int) -> None:
         show(self._says, SAMPLES[index].says if index >= 0 else "")
