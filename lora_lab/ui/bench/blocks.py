@@ -6,6 +6,7 @@ The braces show LoRA's shape: U·Σ is a B of m × k, Vᵀ an A of k × n.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPainterPath
@@ -64,7 +65,7 @@ class BlocksView(QWidget):
         line = metrics.height()
         size = (float(self.width()), float(self.height()))
         self._placed = placed = place(
-            scene.upper, scene.lower, scene.braces, size, line, metrics.horizontalAdvance
+            scene.upper, scene.lower, scene.braces, size, line, cache(metrics.horizontalAdvance)
         )
         painter = QPainter(self)
         blocks = (*scene.upper, *scene.lower)

@@ -44,7 +44,7 @@ def place(
     rows = max(b.rows for b in upper), max(b.rows for b in lower[:2])
     tallest = LARGEST * line
     low, high = 0.01, max(0.02, min(tallest, (size[1] - fixed - 2) / sum(rows)))
-    for _ in range(24):  # the largest cell with which the wider line fits; words do not shrink
+    for _ in range(20):  # the largest cell with which the wider line fits; words do not shrink
         cell = (low + high) / 2
         starts, total = _upper(upper, braces, cell, line, width_of)
         needed = max(total, _lower(lower[:2], cell, starts[1], width_of)[1])
