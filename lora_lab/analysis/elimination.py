@@ -96,7 +96,11 @@ def ranks(parts: Decomposition, exact: Sequence[Sequence[Fraction]] | None = Non
     size = math.ldexp(size, -shift)
     half = np.linalg.svd(W.astype(np.float32), compute_uv=False)
     naive = [eliminated(W, dtype) for dtype in DTYPES]
-    careful = [eliminated(W, dtype, max(W.shape) * EPS[dtype] * size) for dtype in DTYPES]
+    careful = []
+    for dtype, pivots in zip(DTYPES, naive, strict=True):
+        tolerance = max(W.shape) * EPS[dtype] * size
+        alike = all(pivot > tolerance for pivot in pivots)  # then none would have been passed over
+        careful.append(pivots if alike else eliminated(W, dtype, tolerance))
     return Ranks(
         (parts.rank, numerical_rank(half, parts.shape, "float32")),
         (len(naive[0]), len(naive[1])),

@@ -42,7 +42,7 @@ class SigmaPlot(Plot):
         self.bottom.setGrid(False)
         self._bars = tuple(pg.BarGraphItem(x=[], height=[], width=1) for _ in "123")
         self._rounding = pg.PlotCurveItem()
-        self._values = [pg.TextItem("", anchor=(0.5, 1)) for _ in range(MOST_VALUES)]
+        self._values = [pg.TextItem("", anchor=(0.5, 1.1)) for _ in range(MOST_VALUES)]
         self._zero = pg.TextItem(self.tr("every σ is 0"), anchor=(0.5, 0.5))
         self._cut = pg.InfiniteLine(angle=90, movable=True)
         self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
