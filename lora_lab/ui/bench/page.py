@@ -25,9 +25,10 @@ from lora_lab.progress import Report
 from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import AT_ONCE, Analysis, analyse, what_it_is
 from lora_lab.ui.bench.blocks import BlocksView
+from lora_lab.ui.bench.energy_bar import EnergyBar, energy_words
 from lora_lab.ui.bench.numbers import Numbers
 from lora_lab.ui.bench.scene import Scenes
-from lora_lab.ui.bench.sigma_plot import EnergyBar, SigmaPlot, energy_words
+from lora_lab.ui.bench.sigma_plot import SigmaPlot
 from lora_lab.ui.bench.source import SourceColumn
 from lora_lab.ui.panels.panel import describe, label
 from lora_lab.ui.theme import Colors

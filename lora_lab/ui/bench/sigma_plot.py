@@ -1,4 +1,4 @@
-"""The singular values as bars with a cut to drag, and the energy they hold as one bar below."""
+"""The singular values of a matrix as bars on a log axis, with a cut to drag between them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
-from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QPainter, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QFontMetricsF, QKeyEvent, QResizeEvent
 
 from lora_lab.ui import theme
 from lora_lab.ui.theme import Colors
@@ -181,58 +180,3 @@ class SigmaPlot(Plot):
             height = np.maximum(np.log10(sigma[some]) - low, 0.0)
             bars.setOpts(x=index[some], height=height, width=width, y0=low)
         self._cut.setBounds((0.5, len(sigma) + 0.5))
-
-
-class EnergyBar(QWidget):
-    """Σσ² as one bar: a part per singular value, those that are kept in full colour."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._shares = np.zeros(0)
-        self._k = 0
-        self._words = ""
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(self.tr("Energy kept"))
-        self.setFixedHeight(round(2.5 * self.fontMetrics().height()))
-
-    def show_energy(self, sigma: np.ndarray, k: int, lost: float) -> None:
-        """Paint σ² of these (r); k are kept, and with the others the share `lost` is lost."""
-        largest = float(sigma[0]) if len(sigma) else 0.0
-        squares = np.square(sigma / largest) if largest > 0 else np.zeros(0)
-        self._shares, self._k = squares / squares.sum() if len(squares) else squares, k
-        if len(squares):
-            self._words = self.tr("energy kept: {} of Σσ²").format(energy_words(lost))
-        else:
-            self._words = self.tr("energy: there is none in a matrix of zeros")
-        self.setAccessibleDescription(self._words)
-        self.update()
-
-    def paintEvent(self, event: QEvent) -> None:
-        colors = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(0.92))
-        line = painter.fontMetrics().height()
-        painter.setPen(QColor(colors.muted))
-        head = QRectF(0, 0, self.width(), line)
-        painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self._words)
-        bar = QRectF(0, line + 3, self.width() - 1, self.height() - line - 5)
-        painter.fillRect(bar, QColor(colors.grid))
-        at = bar.left()
-        for index, share in enumerate(self._shares):
-            wide = share * bar.width()
-            if wide < 0.02:
-                break
-            color = colors.adapter if index < self._k else colors.raw
-            gap = 1.0 if wide > 4 else 0.0
-            painter.fillRect(QRectF(at, bar.top(), wide - gap, bar.height()), QColor(color))
-            at += wide
-
-
-def energy_words(lost: float) -> str:
-    """The energy kept where this share is lost: 99.73 %, 99.9999 %; 100 % only within rounding."""
-    if math.isnan(lost):
-        return "—"
-    if lost < 1e-15:
-        return "100 %"
-    digits = max(2, math.ceil(-math.log10(100 * lost))) if lost < 1 else 0
-    return f"{100 * (1 - lost):.{digits}f} %"
