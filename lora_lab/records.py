@@ -319,6 +319,7 @@ class ResumedRecord:
     step: int
     notes: tuple[str, ...] = ()  # why the steps to come may differ from those that were lost
     edits: int = -1  # that hold, the first ones of the run; -1: all up to that step
+    leg: tuple[int, ...] = ()  # first and last step of the course of the learning rate; (): unknown
 
 
 @dataclass(frozen=True)
