@@ -80,6 +80,18 @@ def test_a_recipe_is_printed_or_written(run, tmp_path):
     assert "not a run folder" in nowhere.stderr
 
 
+def test_a_report_is_written(run, tmp_path, monkeypatch):
+    folder, trained = run
+    monkeypatch.chdir(tmp_path)
+    done = verb("report", folder)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / f"{folder.name}-report.html").read_text("utf-8")
+    assert "finished at step 500" in page
+    assert f"{json.loads(trained.stdout)['final_loss']:.4g}" in page
+    assert verb("report", folder).exit_code == 1
+    assert verb("report", folder, "--out", tmp_path / "other.html").exit_code == 0
+
+
 def test_export_and_inspect(run, tmp_path):
     folder, trained = run
     target = tmp_path / "adapter"

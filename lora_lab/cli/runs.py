@@ -1,4 +1,4 @@
-"""Verbs on runs: go on with one, list them, and write one down as a script."""
+"""Verbs on runs: go on with one, list them, and write one down as a script or a page."""
 
 from __future__ import annotations
 
@@ -88,6 +88,24 @@ def recipe(
             return
         _write(target, text, overwrite)
         out.print(f"written: {target}. It needs torch, peft and transformers: python {target.name}")
+
+
+def report(
+    run: Run,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; none: RUN-report.html, here.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write one page on a run: settings, curves, spectra, edits, checks; for screen and paper."""
+    with plain_errors():
+        from lora_lab.runs.report import report_of
+
+        path = _found(run)
+        text = report_of(path)
+        target = target or Path(f"{path.name}-report.html")
+        _write(target, text, overwrite)
+        out.print(f"written: {target}")
 
 
 def _found(run: Path) -> Path:
