@@ -108,6 +108,18 @@ def report(
         out.print(f"written: {target}")
 
 
+def tensorboard(
+    run: Run,
+    target: Annotated[Path, typer.Option("--out", help="Folder of the event files.")],
+) -> None:
+    """Write a run as TensorBoard's event files: losses, settings, spectra, edits as text."""
+    with plain_errors():
+        from lora_lab.runs.event_files import write_events
+
+        steps = write_events(_found(run), target)
+        out.print(f"written: {steps:,} steps. To look at them: tensorboard --logdir {target}")
+
+
 def _found(run: Path) -> Path:
     """A folder as it was given, or the run of this name among the lab's own."""
     from lora_lab import paths
