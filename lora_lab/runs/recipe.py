@@ -77,7 +77,8 @@ def written(run: Path) -> Recipe:
         raise LabError(f"{run.name} has made no step yet, so there is nothing to repeat.")
     problem, edits = problem_of(story), edits_of(story)
     words = problem.words | _words(story, edits)
-    body = "\n\n\n".join(_chosen(part, words) for part in _parts_of(story, problem, edits, words))
+    texts, names = part_texts(), _parts_of(story, problem, edits, words)
+    body = "\n\n\n".join(_chosen(texts[name], words) for name in names)
     settings = _settings(story, problem, edits)
     notes = (*problem.notes, *_notes(story, edits))
     text = f"{_head(story, notes)}\n\n{_imports(settings + body)}\n\n{settings}\n\n{body}\n"
@@ -135,10 +136,10 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
     return [*parts, "train", "save_full" if full else "save_adapter"]
 
 
-def _chosen(name: str, words: set[str]) -> str:
+def _chosen(text: str, words: set[str]) -> str:
     """One part of the script, with the lines that these words ask for."""
     lines = []
-    for line in _texts()[name].splitlines():
+    for line in text.splitlines():
         marked = MARK.search(line)
         if marked is None:
             lines.append(line)
@@ -147,8 +148,8 @@ def _chosen(name: str, words: set[str]) -> str:
     return "\n".join(lines)
 
 
-def _texts() -> dict[str, str]:
-    """Every part by its name."""
+def part_texts() -> dict[str, str]:
+    """Every part of a script by its name, marks included."""
     found: dict[str, str] = {}
     for path in sorted(paths.recipes().glob("*.py.txt")):
         for text in re.split(r"^#: ", path.read_text("utf-8"), flags=re.M)[1:]:

@@ -97,9 +97,7 @@ def _texts(story: Story) -> Problem:
         raise LabError(
             f"The base {model} is a GGUF file, which PEFT does not train on; there is no recipe."
         )
-    reading = ROWS.get(Path(str(config.data)).suffix.lower(), "rows_text")
-    if reading == "rows_json" and not _begins_with(str(config.data), "["):
-        reading = "rows_jsonl"
+    reading = rows_part(str(config.data))
     values: dict[str, Any] = {
         "MODEL": _whole_path(model),
         "DATA": _whole_path(str(config.data)),
@@ -126,6 +124,13 @@ def _texts(story: Story) -> Problem:
         order = "shuffled" if config.batching == "shuffled" else "bucketed"
         parts = [reading, f"order_{order}", "alike", "text_classification"]
     return Problem(parts, values, words, notes)
+
+
+def rows_part(path: str) -> str:
+    """The name of the part that reads a file of this form."""
+    found = ROWS.get(Path(path).suffix.lower(), "rows_text")
+    lines = found == "rows_json" and not _begins_with(path, "[")
+    return "rows_jsonl" if lines else found
 
 
 def live(config: RunConfig, hyper: Hyperparameters) -> dict[str, Any]:

@@ -1,25 +1,33 @@
 """A recipe's script is executed: it takes the run's own steps and ends with the run's own ΔW."""
 
 import csv
+import gzip
+import itertools
 import json
 import re
 import runpy
 import warnings
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from lora_lab.config import Origin, changed
+from lora_lab.data.rows import read_table
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, starting_config
-from lora_lab.records import StepRecord
-from lora_lab.runs.recipe import recipe_of, written
+from lora_lab.records import NonFiniteRecord, StepRecord
+from lora_lab.runs.metrics import line
+from lora_lab.runs.recipe import part_texts, recipe_of, written
+from lora_lab.runs.recipe_settings import rows_part
 from lora_lab.runs.story import story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.models.tiny import save
+from tests.runs.told import records, told
 
 CLOSE = 2e-4  # of a loss, after some dozens of steps whose kernels round in other ways
 
@@ -206,6 +214,53 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
     check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
 
 
+TABLES = {
+    "rows.jsonl": ('{"a": 1, "b": "x"}\n\n{"a": 2.5, "b": null}\n', "rows_jsonl"),
+    "list.json": ('\ufeff [{"a": 1}, {"a": "é"}]', "rows_json"),
+    "lines.json": ('{"a": 1}\n{"a": 2}', "rows_jsonl"),
+    "commas.csv": ('\ufeffa, b \r\n"x, ""y""\nz",1\r\n\r\nu,2\r\n', "rows_csv"),
+    "semicolons.csv": ("a;b\n1,5;x\n", "rows_csv"),
+    "tabs.tsv": ("a\tb\n1;2\tx\n", "rows_csv"),
+    "prose.txt": ("one\r\ntwo\r\n\r\n \nthree\rfour\n", "rows_text"),
+    "rows.parquet": ([{"a": 1, "b": ["x"]}, {"a": None, "b": []}], "rows_parquet"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_are_read_as_the_lab_reads_them(tmp_path, name):
+    content, part = TABLES[name]
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8", newline="")
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content), path)
+    assert rows_part(str(path)) == part
+    left = {"csv": csv, "json": json, "pyarrow": pyarrow, "itertools": itertools}
+    exec(part_texts()[part], left)
+    assert left["read_rows"](str(path)) == read_table(path).rows
+
+
+def test_idx_files(tmp_path, monkeypatch):
+    """MNIST's files, packed, on a base of one's own; the loss is that of the run."""
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        for kind, shape in (("images", (count, 28, 28)), ("labels", (count,))):
+            raw = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+            limit = 10 if kind == "labels" else 256
+            raw += generator.integers(0, limit, shape, dtype=np.uint8).tobytes()
+            name = f"{part}-{kind}-idx{len(shape)}-ubyte.gz"
+            (folder / name).write_bytes(gzip.compress(raw))
+    base = {"net.0.weight": torch.randn(16, 784) / 28, "net.0.bias": torch.zeros(16),
+            "net.2.weight": torch.randn(10, 16) / 4, "net.2.bias": torch.zeros(10)}  # fmt: skip
+    save_file(base, tmp_path / "base.safetensors")
+    config = preset("mnist-tutorial", data=str(tmp_path), model=str(tmp_path / "base.safetensors"),
+                    digits=[3, 9], max_steps=40, pretraining=None)  # fmt: skip
+    folder = train(config, tmp_path / "run", {20: {"rank": 3}})
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
 def test_a_run_that_was_resumed_and_trained_on(tmp_path, monkeypatch):
     settings = {**DIGITS, "schedule": "cosine", "max_steps": 20}
     folder = train(preset("digits", **settings), tmp_path / "run")
@@ -257,8 +312,22 @@ def test_what_cannot_be_told_is_said(tmp_path):
     text, notes = written(folder)
     assert any("DoRA lets dropout" in note for note in notes)
     assert "PEFT's DoRA lets dropout" in text
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(line(NonFiniteRecord(3, "loss", "layer", "", (), (), 2, 0.5)))
+    assert any("Step 3 met a loss" in note for note in written(folder).notes)
     about = json.loads((folder / "config.json").read_text())
-    about["config"]["task"] = "image_classification"
-    (folder / "config.json").write_text(json.dumps(about))
-    with pytest.raises(LabError, match="no recipe"):
+    for settings, words in (
+        ({"task": "image_classification"}, "for which there is no recipe"),
+        ({"task": "causal_lm"}, "older version of the lab"),
+        ({"task": "digits", "model": "net.pt"}, "no .safetensors file"),
+    ):
+        about["config"].update(settings)
+        (folder / "config.json").write_text(json.dumps(about))
+        with pytest.raises(LabError, match=words):
+            recipe_of(folder)
+
+
+def test_a_run_without_a_step_has_none(tmp_path):
+    folder = told(tmp_path, written=list(records())[:5])
+    with pytest.raises(LabError, match="no step yet"):
         recipe_of(folder)
