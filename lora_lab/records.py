@@ -145,13 +145,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class LayerSpectrum:
-    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank.
-
-    A large ΔW without factors has its leading values only; each lies at most `error` too low.
-    """
+    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank."""
 
     name: str
-    sigma: np.ndarray
+    sigma: np.ndarray  # of a large ΔW without factors the leading ones
     numerical_rank: int
     stable_rank: float  # nan where ΔW = 0
     effective_rank: float  # nan where ΔW = 0
@@ -159,7 +156,7 @@ class LayerSpectrum:
     rank: int
     alpha: float
     scaling: float
-    error: float = 0.0
+    error: float = 0.0  # what each σ lies too low at most
     frozen: bool = False
 
 
