@@ -31,6 +31,11 @@ def presets() -> Path:
     return resources() / "presets"
 
 
+def recipes() -> Path:
+    """The folder of the parts that a run's script is put together from."""
+    return resources() / "recipe"
+
+
 def user_data() -> Path:
     """Where what the user makes is kept; `LORA_LAB_HOME` moves it."""
     home = os.environ.get("LORA_LAB_HOME")

@@ -145,13 +145,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class LayerSpectrum:
-    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank.
-
-    A large ΔW without factors has its leading values only; each lies at most `error` too low.
-    """
+    """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank."""
 
     name: str
-    sigma: np.ndarray
+    sigma: np.ndarray  # of a large ΔW without factors the leading ones
     numerical_rank: int
     stable_rank: float  # nan where ΔW = 0
     effective_rank: float  # nan where ΔW = 0
@@ -159,7 +156,7 @@ class LayerSpectrum:
     rank: int
     alpha: float
     scaling: float
-    error: float = 0.0
+    error: float = 0.0  # what each σ lies too low at most
     frozen: bool = False
 
 
@@ -319,6 +316,7 @@ class ResumedRecord:
     step: int
     notes: tuple[str, ...] = ()  # why the steps to come may differ from those that were lost
     edits: int = -1  # that hold, the first ones of the run; -1: all up to that step
+    leg: tuple[int, ...] = ()  # first and last step of the course of the learning rate; (): unknown
 
 
 @dataclass(frozen=True)

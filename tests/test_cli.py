@@ -61,6 +61,37 @@ def test_the_same_seed_gives_the_same_run(run, tmp_path):
     assert first["singular_values"] == again["singular_values"]
 
 
+def test_a_recipe_is_printed_or_written(run, tmp_path):
+    folder, _ = run
+    printed = verb("recipe", folder)
+    assert printed.exit_code == 0, printed.output
+    assert "LoraConfig(" in printed.stdout
+    assert "agree up to rounding" in printed.stderr
+    compile(printed.stdout, "recipe.py", "exec")
+    target = tmp_path / "again.py"
+    assert verb("recipe", folder, "--out", target).exit_code == 0
+    assert target.read_text("utf-8") == printed.stdout
+    again = verb("recipe", folder, "--out", target)
+    assert again.exit_code == 1
+    assert "stands there already" in again.stderr
+    assert verb("recipe", folder, "--out", target, "--overwrite").exit_code == 0
+    nowhere = verb("recipe", tmp_path / "none")
+    assert nowhere.exit_code == 1
+    assert "not a run folder" in nowhere.stderr
+
+
+def test_a_report_is_written(run, tmp_path, monkeypatch):
+    folder, trained = run
+    monkeypatch.chdir(tmp_path)
+    done = verb("report", folder)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / f"{folder.name}-report.html").read_text("utf-8")
+    assert "finished at step 500" in page
+    assert f"{json.loads(trained.stdout)['final_loss']:.4g}" in page
+    assert verb("report", folder).exit_code == 1
+    assert verb("report", folder, "--out", tmp_path / "other.html").exit_code == 0
+
+
 def test_export_and_inspect(run, tmp_path):
     folder, trained = run
     target = tmp_path / "adapter"

@@ -1,4 +1,4 @@
-"""The verbs `resume` and `runs`: go on with a run, and what runs there are."""
+"""Verbs on runs: go on with one, list them, and write one down as a script or a page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from rich.table import Table
 
 from lora_lab.cli.console import err, out, plain_errors, print_table
 from lora_lab.cli.train import print_result
+from lora_lab.errors import LabError
+
+Run = Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")]
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")],
+    run: Run,
     steps: Annotated[
         int | None, typer.Option(help="Step to go on to, in place of the run's own end.")
     ] = None,
@@ -24,11 +28,10 @@ def resume(
 ) -> None:
     """Go on with a run from its newest checkpoint, to the bit where the machine is the same."""
     with plain_errors():
-        from lora_lab import paths
         from lora_lab.runs.folder import RunFolder
         from lora_lab.training.headless import drive
 
-        path = run if run.exists() or run.is_absolute() else paths.runs() / run
+        path = _found(run)
         config = RunFolder.at(path).load_config()
         print_result(drive(config, None, err, resume=path, until=steps), as_json)
 
@@ -64,6 +67,76 @@ def runs(
         print_table(table)
         if any(run.interrupted for run in found):
             out.print("lora-lab resume NAME goes on with one that was interrupted.")
+
+
+def recipe(
+    run: Run,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Python file; none: it is printed.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a script in PEFT's own terms that repeats a run, its live edits as a schedule."""
+    with plain_errors():
+        from lora_lab.runs.recipe import written
+
+        text, notes = written(_found(run))
+        for note in notes:
+            err.print(note, style="yellow")
+        if target is None:
+            print(text, end="")
+            return
+        _write(target, text, overwrite)
+        out.print(f"written: {target}. It needs torch, peft and transformers: python {target.name}")
+
+
+def report(
+    run: Run,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; none: RUN-report.html, here.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write one page on a run: settings, curves, spectra, edits, checks; for screen and paper."""
+    with plain_errors():
+        from lora_lab.runs.report import report_of
+
+        path = _found(run)
+        text = report_of(path)
+        target = target or Path(f"{path.name}-report.html")
+        _write(target, text, overwrite)
+        out.print(f"written: {target}")
+
+
+def tensorboard(
+    run: Run,
+    target: Annotated[Path, typer.Option("--out", help="Folder of the event files.")],
+) -> None:
+    """Write a run as TensorBoard's event files: losses, settings, spectra, edits as text."""
+    with plain_errors():
+        from lora_lab.runs.event_files import write_events
+
+        steps = write_events(_found(run), target)
+        out.print(f"written: {steps:,} steps. To look at them: tensorboard --logdir {target}")
+
+
+def _found(run: Path) -> Path:
+    """A folder as it was given, or the run of this name among the lab's own."""
+    from lora_lab import paths
+
+    return run if run.exists() or run.is_absolute() else paths.runs() / run
+
+
+def _write(target: Path, text: str, overwrite: bool) -> None:
+    """Raises LabError where something stands there, or it cannot be written."""
+    from lora_lab.atomic import write_file
+
+    if target.exists() and not overwrite:
+        raise LabError(f"{target} stands there already. Choose another name, or --overwrite.")
+    try:
+        write_file(target, text.encode())
+    except OSError as error:
+        raise LabError(f"{target} was not written: {error.strerror or error}.") from error
 
 
 def _figure(value: float) -> str:

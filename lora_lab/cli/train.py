@@ -117,6 +117,10 @@ def train(
     seed: Annotated[int | None, _fixed(COURSE, "seed")] = None,
     autosave: Annotated[float | None, _fixed(COURSE, "autosave_seconds", (), "--autosave")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Run folder (new).")] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="Folder for TensorBoard's event files as well; needs tensorboard."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train an adapter and write a run folder.
@@ -143,7 +147,7 @@ def train(
         config = _config(preset, task, _given(fixed), _given(hyper))
         if config.factory and not run_factory:
             _ask_about(config.factory)
-        print_result(_train(config, out_folder), as_json)
+        print_result(_train(config, out_folder, tensorboard), as_json)
 
 
 def _layer_ranks(wished: list[str] | None) -> list[tuple[str, str]] | None:
@@ -206,14 +210,14 @@ def _ask_about(factory: str) -> None:
         raise ConfigError("The factory was not run, so there is no model. --run-factory agrees.")
 
 
-def _train(config: RunConfig, out_folder: Path | None) -> dict[str, Any]:
+def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None) -> dict[str, Any]:
     if out_folder is not None and out_folder.exists() and not out_folder.is_dir():
         raise ConfigError(f"{out_folder} is a file. Choose a new folder with --out.")
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
     from lora_lab.training.headless import drive
 
-    return drive(config, out_folder, err)
+    return drive(config, out_folder, err, tensorboard=tensorboard)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:

@@ -23,7 +23,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
         raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
     found = checkpoints.nearest(folder.path, step)
     notes = put_back(experiment, found)
-    yield ResumedRecord(experiment.step, notes, experiment.edits)
+    yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
     words = f"back at step {experiment.step:,}"
     yield AppliedRecord(experiment.step, experiment.hyper, (), (words, *notes))
     yield experiment.counts()

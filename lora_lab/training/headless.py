@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from lora_lab.records import (
     LoadedRecord,
     NewsRecord,
     NonFiniteRecord,
+    Record,
     ResumedRecord,
     SavedRecord,
     StepRecord,
 )
+from lora_lab.runs.event_files import EventFiles
 from lora_lab.training.controls import Controls
 from lora_lab.training.outcome import Outcome
 from lora_lab.training.run import run
@@ -42,10 +44,11 @@ def drive(
     console: Console,
     resume: Path | None = None,
     until: int | None = None,
+    tensorboard: Path | None = None,
 ) -> dict[str, Any]:
     """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
 
-    `resume` and `until` are those of `run`.
+    `resume` and `until` are those of `run`; into `tensorboard` go event files.
 
     Raises LabError where nothing was trained or the run could not be kept.
     """
@@ -56,6 +59,7 @@ def drive(
         TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
     )  # fmt: skip
     with ExitStack() as stack:
+        events = stack.enter_context(_events(tensorboard, config, console))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         stack.enter_context(_stop_on_interrupt(controls))
         bar = progress.add_task("opening", total=None, loss="–")
@@ -75,6 +79,7 @@ def drive(
         )
         for record in records:
             outcome.note(record)
+            events(record)
             if isinstance(record, StepRecord) and record.step % 50 == 0:
                 progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
             elif isinstance(record, LoadedRecord):
@@ -114,6 +119,35 @@ def drive(
     if config.variant == "full":
         console.print("Full fine-tuning is a comparison: its weights are not kept.", style="yellow")
     return facts
+
+
+@contextmanager
+def _events(
+    folder: Path | None, config: RunConfig, console: Console
+) -> Iterator[Callable[[Record], None]]:
+    """Where records go that become event files; a disk that refuses them does not end the run."""
+    if folder is None:
+        yield lambda record: None
+        return
+    files, refused = EventFiles(folder), False
+    files.note_settings(config.model_dump(mode="json"))
+
+    def guarded(write: Callable[[], None]) -> None:
+        nonlocal refused
+        if refused:
+            return
+        try:
+            write()
+        except OSError as error:
+            refused = True
+            reason = error.strerror or error
+            console.print(f"{folder}: event files end here ({reason}); the training goes on",
+                          style="yellow")  # fmt: skip
+
+    try:
+        yield lambda record: guarded(lambda: files.note(record))
+    finally:
+        guarded(files.close)
 
 
 @contextmanager

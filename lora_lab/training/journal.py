@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -86,7 +87,7 @@ class Journal:
             self.folder = resumed
             resumed.lock()
             self._open_log()
-            resumed_at = ResumedRecord(experiment.step, notes, experiment.edits)
+            resumed_at = ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
             self._write(resumed_at)
             self._saved_step = experiment.step
         elif where is not None:
@@ -328,8 +329,10 @@ class Journal:
             past = Path(origin.run) / METRICS
             copy_holding(past, self.folder.path / METRICS, step, edits)
             self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
-            self._write(ResumedRecord(step, self._notes, edits))
-        for record in (experiment.loaded(), *self._early):
+            self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
+        data = experiment.task.data
+        said = () if data is None else (replace(data, rows=(), lengths=None),)  # no one's texts
+        for record in (experiment.loaded(), *said, *self._early):
             self._write(record)
         self._early = []
 

@@ -1,0 +1,241 @@
+"""What a recipe says of a run: its data and base, LoraConfig in PEFT's words, its edits."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lora_lab import paths
+from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.errors import LabError
+from lora_lab.runs.story import Row, Story
+
+ROWS = {
+    ".jsonl": "rows_jsonl", ".ndjson": "rows_jsonl", ".json": "rows_json", ".csv": "rows_csv",
+    ".tsv": "rows_csv", ".parquet": "rows_parquet", ".txt": "rows_text",
+}  # fmt: skip
+SAID = {
+    "text": ("tokens_apart", "said_text"),
+    "prompt + completion": ("tokens_apart", "said_prompt"),
+    "instruction": ("tokens_apart", "said_instruction"),
+    "chat": ("tokens_chat",),
+}
+PIXELS = {  # of the images' tasks: white, and mean and deviation of all pixels
+    "digits": (16.0, 0.3053, 0.3761),
+    "mnist": (255.0, 0.1307, 0.3081),
+}
+SETTLED_AT_ONCE = {"learning_rate", "weight_decay", "dropout", "max_grad_norm", "alpha"}
+
+
+@dataclass
+class Problem:
+    """Data and base: the parts of the script that make them, and the constants these need."""
+
+    parts: list[str]
+    values: dict[str, Any]
+    words: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def problem_of(story: Story) -> Problem:
+    """What is learned, and on which base. Raises LabError for a task that has no recipe."""
+    config = story.config
+    if config.task == "known_rank":
+        return Problem(["known_rank"], {})
+    if config.task in PIXELS:
+        return _images(story)
+    if config.task in ("causal_lm", "text_classification"):
+        return _texts(story)
+    raise LabError(
+        f"{story.path.name} is a run of {config.task}, for which there is no recipe: its images "
+        "and nets are read in ways of the lab's own. There is one for texts and for the presets."
+    )
+
+
+def _images(story: Story) -> Problem:
+    config = story.config
+    white, mean, std = PIXELS[config.task]
+    base = str(config.model or paths.demo("digits_base.safetensors"))
+    if not base.endswith(".safetensors"):
+        raise LabError(f"The base {base} is no .safetensors file, so its net has no recipe.")
+    net = [(name, shape) for name, _, shape in map(_target, story.loaded["adaptable"])]
+    if any(a[1][0] != b[1][1] for a, b in itertools.pairwise(net)):
+        raise LabError(f"The order of the layers of {base} is not told by its record.")
+    values = {
+        "MODEL": _whole_path(base),
+        "NET": [name for name, _ in net],
+        "DATA": _whole_path(config.data or str(paths.demo("digits.safetensors"))),
+        "DIGITS": list(config.digits),
+        "WHITE": white, "MEAN": mean, "STD": std,
+    }  # fmt: skip
+    notes = []
+    if config.model is None or config.data is None:
+        notes.append("Base and data that ship with the lab are read from where it is installed.")
+    if config.model is not None and paths.bases() in Path(base).parents:
+        notes.append(
+            "The base was trained in full by the lab before this run; its file is taken as it is."
+        )
+    reading = "read_digits" if config.task == "digits" else "read_mnist"
+    return Problem([reading, "images", "plain_net"], values, set(), notes)
+
+
+def _texts(story: Story) -> Problem:
+    config, data = story.config, story.last("DataRecord")
+    if data is None:
+        raise LabError(
+            f"{story.path.name} was recorded without what its data was read as, by an older "
+            "version of the lab; so it has no recipe."
+        )
+    model = str(config.model)
+    if model.endswith(".gguf"):
+        raise LabError(
+            f"The base {model} is a GGUF file, which PEFT does not train on; there is no recipe."
+        )
+    reading = rows_part(str(config.data))
+    values: dict[str, Any] = {
+        "MODEL": _whole_path(model),
+        "DATA": _whole_path(str(config.data)),
+        "COLUMNS": dict(data["roles"]),
+        "MAX_LENGTH": data["max_length"],
+    }
+    if config.validation_data:
+        values["VALIDATION_DATA"] = _whole_path(config.validation_data)
+    else:
+        values["VALIDATION"] = config.validation
+    words = {"apart" if config.validation_data else "share"}
+    words |= {"checkpointing"} if config.checkpointing else set()
+    notes = []
+    if config.skip_bad_rows:
+        notes.append(
+            "The run left out rows that could not be read. The script does not: take them out of "
+            "the data first."
+        )
+    if config.task == "causal_lm":
+        words.add("packed" if config.batching == "packed" else "in_rows")
+        parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
+    else:
+        values["CLASSES"] = list(data["classes"])
+        order = "shuffled" if config.batching == "shuffled" else "bucketed"
+        parts = [reading, f"order_{order}", "alike", "text_classification"]
+    return Problem(parts, values, words, notes)
+
+
+def rows_part(path: str) -> str:
+    """The name of the part that reads a file of this form."""
+    found = ROWS.get(Path(path).suffix.lower(), "rows_text")
+    lines = found == "rows_json" and not _begins_with(path, "[")
+    return "rows_jsonl" if lines else found
+
+
+def live(config: RunConfig, hyper: Hyperparameters) -> dict[str, Any]:
+    """The settings that edits change, in the script's words."""
+    limit = config.max_grad_norm if hyper.max_grad_norm is None else hyper.max_grad_norm
+    return {
+        "rank": hyper.rank,
+        "alpha": hyper.alpha,
+        "learning_rate": hyper.learning_rate,
+        "weight_decay": hyper.weight_decay,
+        "dropout": hyper.dropout,
+        "max_grad_norm": limit,
+        "alpha_mode": hyper.alpha_mode,
+        "layer_ranks": dict(hyper.layer_ranks),
+        "frozen_layers": list(hyper.frozen_layers),
+    }
+
+
+def edits_of(story: Story) -> dict[int, list[dict[str, Any]]]:
+    """Step → what is changed before the step that follows it, in the order in which it was.
+
+    Of a slider that was dragged between two steps only the last value is kept where nothing in
+    between has an effect of its own.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    before = live(story.config, story.start)
+    for row in story.edits:
+        if row["step"] >= story.last_step:  # after the last step
+            continue
+        after = live(story.config, Hyperparameters.model_validate(row["hyper"]))
+        change = {name: value for name, value in after.items() if value != before[name]}
+        before = after
+        if not change:
+            continue
+        at = found.setdefault(row["step"], [])
+        if at and set(change) | set(at[-1]) <= SETTLED_AT_ONCE:
+            at[-1].update(change)
+        else:
+            at.append(change)
+    return found
+
+
+def ranks_of(story: Story) -> dict[str, int]:
+    """Layer → its rank at the start, capped; without those that are trained whole."""
+    own = dict(story.start.layer_ranks)
+    return {
+        layer["name"]: min(own.get(layer["name"], story.start.rank), layer["max_rank"])
+        for layer in story.loaded["layers"]
+        if layer["max_rank"]
+    }
+
+
+def lora_config(story: Story) -> str:
+    """The LoraConfig of the start, as Python."""
+    config, start, ranks = story.config, story.start, ranks_of(story)
+    layers = story.loaded["layers"]
+    locked = [x["name"] for x in layers if x["kind"] == "conv" and x.get("rank_locked")]
+    if locked and config.init not in ("pissa", "olora"):
+        raise LabError(f"{locked[0]} is a convolution in groups, which PEFT adapts in another way.")
+    rslora = config.variant == "rslora"
+    root = math.sqrt if rslora else float
+    scaling = start.alpha / root(start.rank)
+    own = {"^" + re.escape(name): rank for name, rank in ranks.items() if rank != start.rank}
+    inits = {"kaiming": True, "gaussian": "gaussian", "pissa": "pissa", "olora": "olora"}
+    settings: dict[str, Any] = {
+        "r": start.rank,
+        "lora_alpha": start.alpha,
+        "target_modules": _targets(story, list(ranks)),
+        "lora_dropout": start.dropout,
+        "use_rslora": rslora,
+        "use_dora": config.variant == "dora",
+        "init_lora_weights": inits.get(config.init, True),
+    }
+    if own:  # the scaling is common to all: each layer's own α gives it
+        settings["rank_pattern"] = own
+        settings["alpha_pattern"] = {name: scaling * root(rank) for name, rank in own.items()}
+    if any(x["kind"] == "conv1d_linear" for x in layers):
+        settings["fan_in_fan_out"] = True
+    if whole := [x["name"] for x in layers if not x["max_rank"]]:
+        settings["modules_to_save"] = whole
+    lines = [f"    {name}={value!r}," for name, value in settings.items()]
+    return "\n".join(["CONFIG = LoraConfig(", *lines, ")"])
+
+
+def _targets(story: Story, names: list[str]) -> list[str]:
+    """The layers in as few words as PEFT's rule for the ends of names allows."""
+    ends = Counter(name.rpartition(".")[2] for name in names)
+    there = Counter(_target(x)[0].rpartition(".")[2] for x in story.loaded["adaptable"])
+    short = {end for end, count in ends.items() if there[end] == count}
+    words = [end if (end := name.rpartition(".")[2]) in short else name for name in names]
+    return list(dict.fromkeys(words))
+
+
+def _target(row: Row) -> tuple[str, str, tuple[int, int]]:
+    return row["name"], row["kind"], tuple(row["shape"])
+
+
+def _begins_with(path: str, mark: str) -> bool:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read(64).lstrip().startswith(mark)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _whole_path(path: str) -> str:
+    """From the root where it is there; a name that is no path stays as it is."""
+    return os.path.abspath(path) if os.path.exists(path) else path

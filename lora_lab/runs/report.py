@@ -1,0 +1,311 @@
+"""One page on a run: a single HTML file without script or other files, for screen and paper."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import lora_lab
+from lora_lab import paths
+from lora_lab.errors import LabError
+from lora_lab.runs.folder import EXPORTS
+from lora_lab.runs.listing import RunSummary, summary_of
+from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
+from lora_lab.runs.story import Story, story_of
+
+EDITS, CHECKS, TROUBLES, PARENTS = 7, 4, 2, 4  # rows of each table
+LONGEST = 90  # characters of a sentence in a table
+
+
+def report_of(run: Path) -> str:
+    """The page of the run in this folder, as HTML; raises LabError where there is no run."""
+    story, summary = story_of(run), summary_of(run)
+    title = summary.label or summary.name
+    parts = [
+        _head(story, summary, title),
+        _figures(story, summary),
+        _section("Loss", curve(story), _legend(story)),
+        _section("Singular values of ΔW", _spectra(story)),
+        _columns(story, run, summary),
+        _foot(story),
+    ]
+    style = (paths.resources() / "report.css").read_text("utf-8")
+    return (
+        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        "<meta name='color-scheme' content='light dark'>"
+        f"<title>{escape(title)} – LoRA Lab</title><style>\n{style}</style></head>\n"
+        f"<body><main>\n{''.join(part for part in parts)}\n</main></body></html>\n"
+    )
+
+
+def _columns(story: Story, run: Path, summary: RunSummary) -> str:
+    """What is said in words: beside the settings what happened, or the parameters alone."""
+    settings = _section("Settings", _pairs(_settings(story)))
+    parameters = _section("Parameters", _parameters(story))
+    ancestry = _section("Ancestry", _ancestry(run, summary))
+    happened = (
+        _section("Edits in mid-run", _edits(story))
+        + _section("Export checks", _checks(story))
+        + _section("Troubles", _troubles(story))
+    )
+    left, right = settings, parameters + ancestry
+    if happened:
+        left, right = settings + parameters + ancestry, happened
+    return f"<div class='two'><div>{left}</div><div>{right}</div></div>"
+
+
+def _section(title: str, body: str, beside: str = "") -> str:
+    if not body:
+        return ""
+    return f"<section><h2>{title}{beside}</h2>{body}</section>\n"
+
+
+def _head(story: Story, summary: RunSummary, title: str) -> str:
+    loaded, config = story.loaded, story.config
+    state = summary.state or "not recorded"
+    ended = f"{state} at step {summary.step or story.last_step:,}"
+    last = story.last("StateRecord")
+    why = str(last.get("message") or "") if last else ""
+    started = str(story.about.get("started", ""))[:16].replace("T", " ")
+    told = [
+        loaded["title"] if loaded["title"] == config.task else f"{loaded['title']} ({config.task})",
+        f"{config.variant} on {loaded['base'] or 'its own base'}",
+        f"{loaded['device']}, {loaded['dtype']}",
+        *([f"begun {started}"] if started else []),
+    ]
+    note = f"<p class='note'>{escape(summary.note)}</p>" if summary.note else ""
+    why = f"<p class='note'>{escape(why)}</p>" if why else ""
+    return (
+        f"<header><h1>{escape(title)}</h1><span class='state {escape(summary.state)}'>"
+        f"{escape(ended)}</span><p>{escape(' · '.join(told))}</p>{why}{note}</header>\n"
+    )
+
+
+def _figures(story: Story, summary: RunSummary) -> str:
+    """The numbers that one asks for first."""
+    evals = story.of("EvalRecord")
+    on = [row for row in evals if row["enabled"]]
+    off = [row for row in evals if not row["enabled"]]
+    step = story.last("StepRecord") or {}
+    cells = [("loss, last step", _number(step.get("loss", math.nan)))]
+    finite = [row for row in on if math.isfinite(row["loss"])]
+    if finite:
+        best = min(finite, key=lambda row: row["loss"])
+        cells.append((f"best held out, step {best['step']:,}", _number(best["loss"])))
+    if on and off and on[-1].get("accuracy") is not None:
+        before, after = 100 * off[0]["accuracy"], 100 * on[-1]["accuracy"]
+        cells.append(("accuracy, off → on", f"{before:.1f} → {after:.1f} %"))
+    count = story.last("CountsRecord")
+    if count:
+        share = 100 * count["adapter"] / max(1, story.loaded["base_parameters"])
+        cells.append((f"trained, {share:.3g} % of the base", f"{count['adapter']:,}"))
+    if story.config.variant != "full":
+        cells.append(("rank, α at the end", f"{summary.rank}, {summary.alpha:g}"))
+    if math.isfinite(summary.seconds):
+        cells.append(("of training", _time(summary.seconds)))
+    shown = "".join(f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in cells)
+    return f"<div class='figures'>{shown}</div>\n"
+
+
+def _legend(story: Story) -> str:
+    evals = story.of("EvalRecord")
+    said = ["<i class='k loss'></i>training"]
+    said += ["<i class='k held'></i>held out"] if any(r["enabled"] for r in evals) else []
+    said += ["<i class='k off'></i>held out, adapter off"] if evals else []
+    said += ["<i class='k mark'></i>edit"] if story.edits else []
+    return f"<span class='legend'>{' '.join(said)}</span>"
+
+
+def _spectra(story: Story) -> str:
+    row = story.last("SpectrumRecord")
+    if row is None or not row["layers"]:
+        return ""
+    truth = story.loaded.get("true_sigma")
+    layers = row["layers"]
+    more = f", {PANELS} of {len(layers)} layers" if len(layers) > PANELS else ""
+    cut = any(len(layer["sigma"]) > BARS for layer in layers[:PANELS])
+    first = f", the first {BARS} of each" if cut else ""
+    known = "; lines: σ of the change that is to be learned" if truth else ""
+    words = f"Step {row['step']:,}{more}{first}; each on its own scale from 0{known}."
+    return f"{spectra(row, truth)}<p class='caption'>{words}</p>"
+
+
+def _settings(story: Story) -> list[tuple[str, str]]:
+    config, start = story.config, story.start
+    rate = f"{start.learning_rate:g}, {config.schedule}"
+    rate += f", {config.warmup_steps} steps of warm-up" if config.warmup_steps else ""
+    rows = f"{config.batch_size}"
+    rows += f" in {config.accumulation} parts" if config.accumulation > 1 else ""
+    clip = config.max_grad_norm if start.max_grad_norm is None else start.max_grad_norm
+    ratio = config.b_rate_ratio
+    data = story.last("DataRecord")
+    held = ""
+    if data:
+        held = f"{data['train_rows']:,} rows, {data['validation_rows']:,} held out"
+    found = [
+        ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
+        ("init", config.init),
+        ("targets", ", ".join(config.targets) or "all linear layers"),
+        ("layers adapted", f"{len(story.loaded['layers'])}"),
+        ("learning rate", rate),
+        ("LoRA+ ratio", f"{ratio:g}" if ratio != 1 else ""),
+        ("optimizer", config.optimizer),
+        ("weight decay", f"{start.weight_decay:g}" if start.weight_decay else ""),
+        ("dropout", f"{start.dropout:g}" if start.dropout else ""),
+        ("gradients cut to", f"{clip:g}" if clip else ""),
+        ("batch", rows),
+        ("steps asked for", f"{config.max_steps:,}"),
+        ("data", Path(config.data).name if config.data else "ships with the lab"),
+        ("", held),
+        ("classes", ", ".join(story.loaded["trained_classes"][:10])),
+        ("seed", str(config.seed)),
+    ]
+    if config.variant == "full":
+        found = [x for x in found if x[0] not in ("rank r, α at the start", "init", "dropout")]
+    return [(name, value) for name, value in found if value]
+
+
+def _parameters(story: Story) -> str:
+    row = story.last("CountsRecord")
+    if row is None:
+        return ""
+    layers = story.loaded["layers"]
+    full = sum(layer["shape"][0] * layer["shape"][1] for layer in layers)
+    base = story.loaded["base_parameters"]
+    rows = [
+        (f"{story.config.variant}: {row['adapter']:,}", row["adapter"], "bar"),
+        (f"full, same layers: {full:,}", full, "full"),
+        (f"the whole base: {base:,}", base, "base"),
+    ]
+    words = ""
+    if story.config.variant != "full" and row["adapter"]:
+        words = f"{full / row['adapter']:,.1f} times fewer than full fine-tuning of these layers"
+        if story.config.optimizer == "adamw":
+            words += (
+                f"; Adam's averages take {_bytes(8 * row['adapter'])} in place of "
+                f"{_bytes(8 * full)}"
+            )
+        words = f"<p class='caption'>Logarithmic. {words}.</p>"
+    return counts(rows) + words
+
+
+def _edits(story: Story) -> str:
+    edits = story.edits
+    if not edits:
+        return ""
+    rows = []
+    for number, row in enumerate(edits[:EDITS], 1):
+        said = ", ".join(f"{_word(f)} {_value(a)} → {_value(b)}" for f, a, b in row["changes"])
+        rows.append((str(number), f"{row['step']:,}", _cut(said)))
+    if len(edits) > EDITS:
+        rows.append(("…", "", f"and {len(edits) - EDITS:,} more, up to step {edits[-1]['step']:,}"))
+    return _table(("", "step", "what"), rows)
+
+
+def _checks(story: Story) -> str:
+    """What was measured of every file that was exported, from the window or the command line."""
+    found = [row["report"] for row in story.of("ExportedRecord")]
+    try:
+        for line in (story.path / EXPORTS).read_text("utf-8").splitlines():
+            value = json.loads(line)
+            found += [value] if isinstance(value, dict) else []
+    except (OSError, ValueError):
+        pass  # none was written, or its last line is torn: what could be read is shown
+    rows = []
+    for row in found[-CHECKS:]:
+        errors = [layer["error"] for layer in row.get("layers", ())]
+        worst = "–" if not errors else f"{max(errors):.1e}" if max(errors) else "0"
+        name = _cut(Path(str(row.get("path", ""))).name, 32)
+        size = _bytes(row.get("bytes", 0))
+        rows.append((str(row.get("format", "")), name, size, worst, str(row.get("sha256", ""))[:8]))
+    head = ("format", "file", "size", "largest error", "SHA-256")
+    return _table(head, rows) if rows else ""
+
+
+def _troubles(story: Story) -> str:
+    met = [(r["step"], r["message"]) for r in story.rows
+           if r.get("record") in ("NonFiniteRecord", "ErrorRecord")]  # fmt: skip
+    rows = [(f"{step:,}", _cut(message)) for step, message in met[:TROUBLES]]
+    if len(met) > TROUBLES:
+        rows.append(("", f"and {len(met) - TROUBLES:,} more, in the run's log"))
+    return _table(("step", "what was said"), rows) if rows else ""
+
+
+def _ancestry(run: Path, summary: RunSummary) -> str:
+    """The runs that this one branched off from, as far as they stand beside it."""
+    rows = []
+    while summary.parent and len(rows) < PARENTS:
+        name, step = summary.parent, summary.parent_step
+        try:
+            summary = summary_of(run.parent / name)
+            rows.append((f"{step:,}", name, summary.label or summary.title))
+        except LabError:
+            rows.append((f"{step:,}", name, "not here"))
+            break
+    return _table(("at step", "of run", ""), rows) if rows else ""
+
+
+def _foot(story: Story) -> str:
+    versions = story.about.get("versions", {})
+    said = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    prints = [
+        f"{what} {str(story.about.get(key) or '')[:12]}"
+        for what, key in (("base", "base_fingerprint"), ("data", "data_fingerprint"))
+        if story.about.get(key)
+    ]
+    words = [f"Run {story.path.name}", said, *prints, f"page by LoRA Lab {lora_lab.__version__}"]
+    return f"<footer>{escape(' · '.join(word for word in words if word))}</footer>"
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(
+        f"<dt>{escape(k)}</dt><dd>{escape(_cut(v))}</dd>" for k, v in rows) + "</dl>"  # fmt: skip
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    top = "".join(f"<th>{escape(word)}</th>" for word in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _word(field: str) -> str:
+    return {"alpha": "α", "layer_ranks": "own ranks", "alpha_mode": "moving α"}.get(
+        field, field.replace("_", " ")
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value).replace("_", " ")
+
+
+def _cut(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "not finite"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

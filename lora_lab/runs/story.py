@@ -1,0 +1,100 @@
+"""What a run's folder tells of it: settings, what happened and still holds, in plain tables.
+
+A script, a report and event files are all written from this; nothing is loaded but JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lora_lab.config import Hyperparameters, RunConfig, checked
+from lora_lab.errors import LabError
+from lora_lab.runs.folder import METRICS, RunFolder
+from lora_lab.runs.metrics import read_metrics
+
+Row = dict[str, Any]
+ENDS = ("finished", "stopped")
+
+
+@dataclass(frozen=True)
+class Leg:
+    """From step `since` on, the learning rate is on a course from step `begin` to step `end`."""
+
+    since: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """One run as its folder tells it. `rows` are the records that still hold, in order."""
+
+    path: Path
+    about: Row  # config.json
+    config: RunConfig
+    rows: tuple[Row, ...]
+
+    def of(self, kind: str) -> list[Row]:
+        """The records of one kind, such as "StepRecord"."""
+        return [row for row in self.rows if row.get("record") == kind]
+
+    def last(self, kind: str) -> Row | None:
+        """The newest record of one kind."""
+        return next((row for row in reversed(self.rows) if row.get("record") == kind), None)
+
+    @property
+    def loaded(self) -> Row:
+        """What stood ready before the first step."""
+        return next(row for row in self.rows if row.get("record") == "LoadedRecord")
+
+    @property
+    def last_step(self) -> int:
+        row = self.last("StepRecord")
+        return row["step"] if row else 0
+
+    @property
+    def start(self) -> Hyperparameters:
+        """The settings before any edit; a branch's are those that its parent began with."""
+        return checked(Hyperparameters, self.loaded["hyper"], str(self.path))
+
+    @property
+    def edits(self) -> list[Row]:
+        """The edits that changed something and still hold, each made before step `step` + 1."""
+        return [row for row in self.of("AppliedRecord") if row.get("changes")]
+
+    @property
+    def branched_at(self) -> int:
+        """The step at which it left its parent; 0 where it has none."""
+        origin = self.about.get("origin")
+        return int(origin["step"]) if isinstance(origin, dict) else 0
+
+    def legs(self) -> list[Leg]:
+        """The courses of the learning rate, in order: training on after an end begins another."""
+        length = self.config.max_steps
+        begin, end = 0, length
+        found = [Leg(0, begin, end)]
+        for row in self.rows:
+            kind, step = row.get("record"), row.get("step", 0)
+            if kind == "ResumedRecord" and row.get("leg"):
+                begin, end = row["leg"]
+                if (begin, end) != (found[-1].begin, found[-1].end):
+                    found.append(Leg(step, begin, end))
+            elif kind == "StateRecord" and row.get("state") in ENDS:
+                end = min(end, step)  # the rate of the steps before was on the old course
+            elif kind == "StepRecord" and step > end:
+                begin, end = step - 1, step - 1 + length
+                found.append(Leg(begin, begin, end))
+        return [leg for leg in found if leg.since < max(1, self.last_step)]
+
+
+def story_of(run: Path) -> Story:
+    """Read a run's folder. Raises LabError where it is none, or has no record of its model."""
+    folder = RunFolder.at(run)
+    config = folder.load_config()
+    rows = tuple(read_metrics(run / METRICS))
+    story = Story(run, folder.about(), config, rows)
+    if story.last("LoadedRecord") is None:
+        raise LabError(f"{run.name} has no record of a model that was opened; train it first.")
+    return story

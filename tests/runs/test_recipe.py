@@ -1,0 +1,333 @@
+"""A recipe's script is executed: it takes the run's own steps and ends with the run's own ΔW."""
+
+import csv
+import gzip
+import itertools
+import json
+import re
+import runpy
+import warnings
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lora_lab.config import Origin, changed
+from lora_lab.data.rows import read_table
+from lora_lab.errors import LabError
+from lora_lab.formats import FORMATS
+from lora_lab.presets import get_preset, starting_config
+from lora_lab.records import NonFiniteRecord, StepRecord
+from lora_lab.runs.metrics import line
+from lora_lab.runs.recipe import part_texts, recipe_of, written
+from lora_lab.runs.recipe_settings import rows_part
+from lora_lab.runs.story import story_of
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+from tests.models.tiny import save
+from tests.runs.told import records, told
+
+CLOSE = 2e-4  # of a loss, after some dozens of steps whose kernels round in other ways
+
+
+def train(config, folder, edits=None, resume=None, **more):
+    """A run with edits (step → fields) made between two steps."""
+    edits = dict(edits or {})
+    controls = Controls(config.hyper)
+    for record in run(config, controls, folder=folder, resume=resume, **more):
+        if isinstance(record, StepRecord) and record.step in edits:
+            controls.set_hyper(changed(controls.hyper, **edits.pop(record.step)))
+    assert not edits
+    return resume or folder
+
+
+def executed(folder, monkeypatch, tmp_path):
+    """What the written script leaves: its losses, and its adapter as the lab reads it."""
+    script = tmp_path / "again.py"
+    script.write_text(recipe_of(folder), encoding="utf-8")
+    assert not re.search(r"import lora_lab|from lora_lab", script.read_text("utf-8"))
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of peft's own imports
+        left = runpy.run_path(str(script))
+    return left
+
+
+def check(folder, left, close=CLOSE):
+    """The script's losses are the record's, and its ΔW the run's."""
+    story = story_of(folder)
+    recorded = [row["loss"] for row in story.of("StepRecord")]
+    assert len(left["losses"]) == len(recorded)
+    assert left["losses"] == pytest.approx(recorded, rel=close, abs=1e-7)
+    assert recorded[0] != pytest.approx(recorded[-1], rel=20 * close), "something was learned"
+    if story.config.variant == "full":
+        return
+    saved = {x.name: x for x in FORMATS["peft"].load(folder / "adapter").layers}
+    assert saved.keys() == left["layers"].keys()
+    with torch.no_grad():
+        if story.config.init in ("pissa", "olora"):  # the rest of ΔW was taken out of W
+            base = load_file(left["MODEL"])
+            found = {
+                name: layer.get_delta_weight("default")
+                + layer.get_base_layer().weight
+                - base[f"{name}.weight"]
+                for name, layer in left["layers"].items()
+            }
+        else:
+            again = FORMATS["peft"].load(folder.parent / left["OUT"]).layers
+            assert [len(x.lora_A) for x in again] == [len(x.lora_A) for x in saved.values()]
+            found = {x.name: x.scaling * (x.lora_B @ x.lora_A) for x in again}
+        for name, x in saved.items():
+            wanted = x.scaling * (x.lora_B @ x.lora_A)
+            assert (found[name] - wanted).norm() <= 10 * close * wanted.norm(), name
+
+
+KNOWN = {"max_steps": 120, "hyper": {"learning_rate": 2e-2, "rank": 2, "alpha": 8.0}}
+EDITS = {
+    "none": {},
+    "rates": {30: {"learning_rate": 5e-3, "weight_decay": 0.1}, 60: {"max_grad_norm": 0.05}},
+    "rank": {40: {"rank": 6}, 80: {"rank": 3}},
+    "alpha": {40: {"alpha": 4.0}, 80: {"alpha": 16.0, "alpha_mode": "keep_function"}},
+    "both": {30: {"rank": 4, "alpha": 12.0}, 60: {"rank": 2}, 90: {"rank": 5}},
+}
+
+
+def preset(name, **settings):
+    config = get_preset(name).config
+    hyper = {**config.hyper.model_dump(), **settings.pop("hyper", {})}
+    return changed(config, **settings, hyper=hyper)
+
+
+@pytest.mark.parametrize(
+    ("variant", "edits"),
+    [*(("lora", name) for name in EDITS), ("rslora", "both"), ("dora", "both"), ("dora", "alpha")],
+)
+def test_known_rank(tmp_path, monkeypatch, variant, edits):
+    config = preset("known-rank", variant=variant, **KNOWN)
+    folder = train(config, tmp_path / "run", EDITS[edits])
+    left = executed(folder, monkeypatch, tmp_path)
+    check(folder, left)
+
+
+DIGITS = {"max_steps": 60, "hyper": {"learning_rate": 1e-3, "rank": 4, "alpha": 8.0}}
+SETTINGS = {
+    "linear, warm, clipped": (
+        {"schedule": "linear", "warmup_steps": 10, "max_grad_norm": 1.0, "accumulation": 3},
+        {20: {"frozen_layers": ["fc1"]}, 35: {"rank": 8}, 50: {"frozen_layers": []}},
+    ),
+    "sgd": (
+        {"optimizer": "sgd", "momentum": 0.9, "hyper": {"learning_rate": 0.02, "weight_decay": 0.1},
+         "max_grad_norm": 1.0},
+        {25: {"rank": 2}, 40: {"rank": 6}},
+    ),
+    "lora+ with dropout": (
+        {"b_rate_ratio": 8.0, "hyper": {"dropout": 0.3}},
+        {30: {"dropout": 0.1, "learning_rate": 5e-4}},
+    ),
+    "own ranks": (
+        {"hyper": {"rank": 16, "layer_ranks": [("fc2", 3)], "frozen_layers": ["fc3"]}},
+        {30: {"rank": 4}, 40: {"layer_ranks": [("fc1", 6)]}},
+    ),
+    "gaussian": ({"init": "gaussian"}, {30: {"rank": 6}}),
+    "normal": ({"init": "normal"}, {}),
+    "orthogonal": ({"init": "orthogonal"}, {}),
+    "eva": ({"init": "eva"}, {30: {"rank": 6}}),
+    "pissa": ({"init": "pissa"}, {30: {"alpha": 16.0}}),
+    "olora": ({"init": "olora"}, {20: {"alpha_mode": "keep_function", "alpha": 4.0}}),
+    "full": ({"variant": "full"}, {30: {"learning_rate": 1e-4, "frozen_layers": ["fc1"]}}),
+    "float64": ({"dtype": "float64"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_digits(tmp_path, monkeypatch, name):
+    settings, edits = SETTINGS[name]
+    settings = {**DIGITS, **settings, "hyper": {**DIGITS["hyper"], **settings.get("hyper", {})}}
+    folder = train(preset("digits", **settings), tmp_path / "run", edits)
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+WORDS = "the film is good and the sound is clear but the end is bad".split()  # noqa: SIM905
+FORMS = {
+    "text": lambda i: {"text": " ".join(WORDS[i % 3 : 5 + i % 7])},
+    "prompt": lambda i: {"prompt": " ".join(WORDS[i % 3 : 4 + i % 7]),
+                         "completion": f" {WORDS[i % 4]}"},
+    "instruction": lambda i: {"instruction": WORDS[i % 5], "input": WORDS[i % 3] * (i % 2),
+                              "output": " ".join(WORDS[i % 4 : 9])},
+    "chat": lambda i: {"messages": [
+        {"role": "user", "content": " ".join(WORDS[i % 3 : 4 + i % 5])},
+        {"role": "assistant", "content": f"{WORDS[i % 4]} {WORDS[i % 6]}"},
+    ]},
+}  # fmt: skip
+MODELS = {
+    "text": ("llama", "text", {"batching": "packed", "schedule": "cosine", "warmup_steps": 4}, {}),
+    "prompt": ("gpt2", "prompt", {"accumulation": 2}, {10: {"rank": 2}, 14: {"rank": 5}}),
+    "chat": ("llama", "chat", {"batching": "shuffled", "max_grad_norm": 1.0}, {}),
+    "instruction": ("llama", "instruction", {"targets": ["q_proj", "v_proj"], "max_length": 200},
+                    {8: {"alpha": 4.0}}),
+    "embeddings": ("llama", "text", {"targets": ["embed_tokens", "up_proj"]}, {10: {"rank": 6}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_language_models(tmp_path, monkeypatch, name):
+    kind, form, settings, edits = MODELS[name]
+    save(tmp_path / kind, kind, chat=form == "chat")
+    for file in ("config.json", "tokenizer_config.json"):  # Alpaca's wording is long
+        told = json.loads((tmp_path / kind / file).read_text())
+        lengths = (
+            {"max_position_embeddings": 256, "model_max_length": 256} if kind == "llama" else {}
+        )
+        told.update((key, value) for key, value in lengths.items() if key in told)
+        (tmp_path / kind / file).write_text(json.dumps(told))
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join(json.dumps(FORMS[form](i)) for i in range(40)))
+    settings = {"batch_size": 8, "max_steps": 20, "accumulation": 1, "validation": 0.2, **settings}
+    config = starting_config(
+        "causal_lm", model=str(tmp_path / kind), data=str(data), **settings,
+        hyper={"learning_rate": 1e-2, "rank": 4, "dropout": 0.1 if form == "chat" else 0.0},
+    )  # fmt: skip
+    folder = train(config, tmp_path / "run", edits)
+    left = executed(folder, monkeypatch, tmp_path)
+    check(folder, left, 1e-3)
+    assert f"{left['held_out_loss'](left['model']):.3g}" == f"{float(left['RUN_HELD_OUT']):.3g}"
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
+    save(tmp_path / kind, kind)
+    data = tmp_path / "rows.csv"
+    with data.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "label"])
+        for i in range(60):
+            said = "the film is good" if i % 3 == 0 else "the sound is bad"
+            writer.writerow([said + " and the film" * (i % 5), "good" if i % 3 == 0 else "bad"])
+    config = starting_config(
+        "text_classification", model=str(tmp_path / kind), data=str(data), batch_size=8,
+        accumulation=2, max_steps=20, validation=0.2, hyper={"learning_rate": 1e-2},
+    )  # fmt: skip
+    edits = {10: {"frozen_layers": ["classifier" if kind == "bert" else "score"]}}
+    folder = train(config, tmp_path / "run", edits)
+    check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
+
+
+TABLES = {
+    "rows.jsonl": ('{"a": 1, "b": "x"}\n\n{"a": 2.5, "b": null}\n', "rows_jsonl"),
+    "list.json": ('\ufeff [{"a": 1}, {"a": "é"}]', "rows_json"),
+    "lines.json": ('{"a": 1}\n{"a": 2}', "rows_jsonl"),
+    "commas.csv": ('\ufeffa, b \r\n"x, ""y""\nz",1\r\n\r\nu,2\r\n', "rows_csv"),
+    "semicolons.csv": ("a;b\n1,5;x\n", "rows_csv"),
+    "tabs.tsv": ("a\tb\n1;2\tx\n", "rows_csv"),
+    "prose.txt": ("one\r\ntwo\r\n\r\n \nthree\rfour\n", "rows_text"),
+    "rows.parquet": ([{"a": 1, "b": ["x"]}, {"a": None, "b": []}], "rows_parquet"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_are_read_as_the_lab_reads_them(tmp_path, name):
+    content, part = TABLES[name]
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8", newline="")
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content), path)
+    assert rows_part(str(path)) == part
+    left = {"csv": csv, "json": json, "pyarrow": pyarrow, "itertools": itertools}
+    exec(part_texts()[part], left)
+    assert left["read_rows"](str(path)) == read_table(path).rows
+
+
+def test_idx_files(tmp_path, monkeypatch):
+    """MNIST's files, packed, on a base of one's own; the loss is that of the run."""
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        for kind, shape in (("images", (count, 28, 28)), ("labels", (count,))):
+            raw = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+            limit = 10 if kind == "labels" else 256
+            raw += generator.integers(0, limit, shape, dtype=np.uint8).tobytes()
+            name = f"{part}-{kind}-idx{len(shape)}-ubyte.gz"
+            (folder / name).write_bytes(gzip.compress(raw))
+    base = {"net.0.weight": torch.randn(16, 784) / 28, "net.0.bias": torch.zeros(16),
+            "net.2.weight": torch.randn(10, 16) / 4, "net.2.bias": torch.zeros(10)}  # fmt: skip
+    save_file(base, tmp_path / "base.safetensors")
+    config = preset("mnist-tutorial", data=str(tmp_path), model=str(tmp_path / "base.safetensors"),
+                    digits=[3, 9], max_steps=40, pretraining=None)  # fmt: skip
+    folder = train(config, tmp_path / "run", {20: {"rank": 3}})
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+def test_a_run_that_was_resumed_and_trained_on(tmp_path, monkeypatch):
+    settings = {**DIGITS, "schedule": "cosine", "max_steps": 20}
+    folder = train(preset("digits", **settings), tmp_path / "run")
+    train(preset("digits"), None, {24: {"rank": 6}}, resume=folder, until=30)
+    assert [(leg.since, leg.begin, leg.end) for leg in story_of(folder).legs()] == [
+        (0, 0, 20),
+        (20, 0, 30),
+    ]
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+def test_a_branch_begins_as_its_parent_did(tmp_path, monkeypatch):
+    parent = train(preset("digits", **DIGITS), tmp_path / "parent", {20: {"rank": 8}})
+    config = preset("digits", **DIGITS, schedule="linear")
+    config = changed(config, hyper={**config.hyper.model_dump(), "learning_rate": 4e-4})
+    folder = train(config, tmp_path / "run", {40: {"rank": 3}}, branch=Origin(str(parent), 20))
+    text, notes = written(folder)
+    assert "20: [{'learning_rate': 0.0004}]" in text
+    assert "40: [{'rank': 3}]" in text
+    (said,) = [note for note in notes if "branched off from parent at step 20" in note]
+    assert said.endswith("while the parent had another schedule.")
+    # From there on the steps are not the run's, since those before were on another schedule.
+    left = executed(folder, monkeypatch, tmp_path)
+    recorded = [row["loss"] for row in story_of(folder).of("StepRecord")]
+    assert left["losses"] != pytest.approx(recorded, rel=CLOSE)
+    config = changed(config, schedule="cosine")
+    folder = train(config, tmp_path / "other", {40: {"rank": 3}}, branch=Origin(str(parent), 20))
+    assert written(folder).notes[-1].endswith("settings, as in the parent.")
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+def test_another_seed_is_another_run(tmp_path, monkeypatch):
+    """What the other tests compare does depend on what the script says."""
+    folder = train(preset("digits", **DIGITS), tmp_path / "run")
+    monkeypatch.setitem(globals(), "recipe_of", reseeded)
+    with pytest.raises(AssertionError):
+        check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+def reseeded(folder):
+    return written(folder).text.replace("SEED = 0", "SEED = 1")
+
+
+def test_what_cannot_be_told_is_said(tmp_path):
+    with pytest.raises(LabError, match="not a run folder"):
+        recipe_of(tmp_path)
+    folder = train(preset("known-rank", max_steps=5, variant="dora", hyper={"dropout": 0.2}),
+                   tmp_path / "run")  # fmt: skip
+    text, notes = written(folder)
+    assert any("DoRA lets dropout" in note for note in notes)
+    assert "PEFT's DoRA lets dropout" in text
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(line(NonFiniteRecord(3, "loss", "layer", "", (), (), 2, 0.5)))
+    assert any("Step 3 met a loss" in note for note in written(folder).notes)
+    about = json.loads((folder / "config.json").read_text())
+    for settings, words in (
+        ({"task": "image_classification"}, "for which there is no recipe"),
+        ({"task": "causal_lm"}, "older version of the lab"),
+        ({"task": "digits", "model": "net.pt"}, "no .safetensors file"),
+    ):
+        about["config"].update(settings)
+        (folder / "config.json").write_text(json.dumps(about))
+        with pytest.raises(LabError, match=words):
+            recipe_of(folder)
+
+
+def test_a_run_without_a_step_has_none(tmp_path):
+    folder = told(tmp_path, written=list(records())[:5])
+    with pytest.raises(LabError, match="no step yet"):
+        recipe_of(folder)
