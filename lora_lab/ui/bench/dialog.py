@@ -25,6 +25,7 @@ class BenchDialog(QDialog):
 
     def finish(self) -> None:
         """End what runs, and wait for it."""
+        self.page.stop()  # or what is still on its way would begin the next
         self.page.finish()
 
     def _fit_screen(self) -> None:
