@@ -8,8 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPainterPath
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+)
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lora_lab.ui import theme
@@ -18,6 +26,7 @@ from lora_lab.ui.bench.layout import ABOVE, BRACE, Placed, place
 from lora_lab.ui.widgets.plot import number, pen
 
 SMALL = 0.92
+U, S, VT = 1, 2, 3  # places in the upper line
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,19 @@ class Scene:
 
 
 class BlocksView(QWidget):
-    """Paints a scene as large as it fits; the tooltip says the number under the pointer."""
+    """Paints a scene as large as it fits; the tooltip says the number under the pointer.
+
+    The cut can be dragged in the factors: across U and Σ, down in Vᵀ.
+    """
+
+    cut_moved = Signal(int)  # by hand: how many values are kept
 
     def __init__(self) -> None:
         super().__init__()
         self._scene: Scene | None = None
         self._placed: Placed | None = None
+        self._held: int | None = None  # which of the upper matrices a drag began in
+        self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("W, its factors U, Σ and Vᵀ, and the matrix of rank k"))
 
@@ -122,6 +138,36 @@ class BlocksView(QWidget):
             Qt.AlignmentFlag.AlignLeft,
             words,
         )
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._held = self._factor_at(event.position())
+            self._drag(event.position())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._drag(event.position())
+        over = self._held or self._factor_at(event.position())
+        across, down = Qt.CursorShape.SizeHorCursor, Qt.CursorShape.SizeVerCursor
+        self.setCursor(Qt.CursorShape.ArrowCursor if not over else down if over == VT else across)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._held = None
+
+    def _factor_at(self, at: QPointF) -> int | None:
+        """Which of U, Σ, Vᵀ lies there, as its place in the upper line."""
+        if self._placed is None:
+            return None
+        return next((i for i in (U, S, VT) if self._placed.areas[i].contains(at)), None)
+
+    def _drag(self, at: QPointF) -> None:
+        if self._held is None:
+            return
+        area, block = self._placed.areas[self._held], self._scene.upper[self._held]
+        if self._held == VT:
+            k = round((at.y() - area.top()) / area.height() * block.rows)
+        else:
+            k = round((at.x() - area.left()) / area.width() * block.columns)
+        self.cut_moved.emit(max(0, min(k, len(self._scene.upper[S].values))))
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and self._scene is not None and self._placed is not None:

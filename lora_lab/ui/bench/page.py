@@ -57,6 +57,7 @@ class BenchPage(Page):
         self.source.typed.connect(self.read)
         self.source.file_wished.connect(self.load)
         self.blocks = BlocksView()
+        self.blocks.cut_moved.connect(self.set_cut)
         self.plot = SigmaPlot()
         self.plot.cut_moved.connect(self.set_cut)
         self.energy = EnergyBar()

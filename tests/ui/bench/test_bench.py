@@ -157,6 +157,31 @@ def test_the_mouse_drags_the_cut_in_the_plot(qtbot, bench):
     qtbot.waitUntil(lambda: bench.k == 3)
 
 
+def test_the_cut_is_dragged_in_the_factors_themselves(qtbot, bench):
+    bench.blocks.grab()
+    _, U, S, Vt, *_ = bench.blocks._placed.areas
+    left, blocks = Qt.MouseButton.LeftButton, bench.blocks
+    third = QPointF(U.width() / 3, 0)
+    inside = QPointF(0, U.height() / 2)
+    qtbot.mousePress(blocks, left, pos=(U.topLeft() + inside + third).toPoint())
+    assert bench.k == 1
+    qtbot.mouseMove(blocks, (U.topLeft() + inside + 2 * third).toPoint())
+    assert bench.k == 2
+    qtbot.mouseMove(blocks, (Vt.topRight() + inside).toPoint())  # far out, and still in U's hand
+    assert bench.k == 3
+    qtbot.mouseRelease(blocks, left, pos=Vt.topLeft().toPoint())
+    qtbot.mouseClick(blocks, left, pos=(Vt.topLeft() + QPointF(9, Vt.height() / 3)).toPoint())
+    assert bench.k == 1
+    qtbot.mouseClick(blocks, left, pos=(S.topLeft() + inside + 2 * third).toPoint())
+    assert bench.k == 2
+    qtbot.mouseMove(blocks, U.center().toPoint())
+    assert blocks.cursor().shape() == Qt.CursorShape.SizeHorCursor
+    qtbot.mouseMove(blocks, Vt.center().toPoint())
+    assert blocks.cursor().shape() == Qt.CursorShape.SizeVerCursor
+    qtbot.mouseClick(blocks, left, pos=QPoint(1, 1))
+    assert bench.k == 2
+
+
 @pytest.mark.parametrize(
     ("k", "marks", "said"),
     [
