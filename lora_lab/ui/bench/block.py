@@ -12,7 +12,7 @@ from lora_lab.ui import theme
 from lora_lab.ui.widgets.plot import number, pen
 
 DIM = 0.22  # the opacity of what is cut
-PAD = 7.0  # pixels beside a number in its cell
+PAD = 4.0  # pixels beside a number in its cell
 MOST_NUMBERS = 400  # in one block; more are not read
 
 
