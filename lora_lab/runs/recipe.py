@@ -36,14 +36,16 @@ LIBRARY = {  # a word of the script → the import that it needs
 INSTALLED = {
     "np.": "import numpy as np",
     "pyarrow.": "import pyarrow.parquet",
+    "ImageOps.": "from PIL import Image, ImageOps",
     "torch.": "import torch",
     "F.": "import torch.nn.functional as F",
     "LoraConfig(": "from peft import LoraConfig, get_peft_model",
     "LoraLayer": "from peft.tuners.lora.layer import LoraLayer",
     "load_file(": "from safetensors.torch import load_file",
-    "save_file(": "from safetensors.torch import save_file",
+    "save_model(": "from safetensors.torch import save_model",
     "nn.": "from torch import nn",
     "AutoModelForCausalLM.": "from transformers import AutoModelForCausalLM",
+    "AutoModelForImageClassification.": "from transformers import AutoModelForImageClassification",
     "AutoModelForSequenceClassification.": (
         "from transformers import AutoModelForSequenceClassification"
     ),

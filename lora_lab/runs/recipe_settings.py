@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import re
@@ -52,24 +53,18 @@ def problem_of(story: Story) -> Problem:
         return _images(story)
     if config.task in ("causal_lm", "text_classification"):
         return _texts(story)
-    raise LabError(
-        f"{story.path.name} is a run of {config.task}, for which there is no recipe: its images "
-        "and nets are read in ways of the lab's own. There is one for texts and for the presets."
-    )
+    if config.task == "image_classification":
+        return _image_folders(story)
+    raise LabError(f"{story.path.name} is a run of {config.task}, for which there is no recipe.")
 
 
 def _images(story: Story) -> Problem:
     config = story.config
     white, mean, std = PIXELS[config.task]
     base = str(config.model or paths.demo("digits_base.safetensors"))
-    if not base.endswith(".safetensors"):
-        raise LabError(f"The base {base} is no .safetensors file, so its net has no recipe.")
-    net = [(name, shape) for name, _, shape in map(_target, story.loaded["adaptable"])]
-    if any(a[1][0] != b[1][1] for a, b in itertools.pairwise(net)):
-        raise LabError(f"The order of the layers of {base} is not told by its record.")
     values = {
         "MODEL": _whole_path(base),
-        "NET": [name for name, _ in net],
+        "NET": _net(story, base),
         "DATA": _whole_path(config.data or str(paths.demo("digits.safetensors"))),
         "DIGITS": list(config.digits),
         "WHITE": white, "MEAN": mean, "STD": std,
@@ -85,13 +80,71 @@ def _images(story: Story) -> Problem:
     return Problem([reading, "images", "plain_net"], values, set(), notes)
 
 
-def _texts(story: Story) -> Problem:
-    config, data = story.config, story.last("DataRecord")
+def _net(story: Story, base: str) -> list[str]:
+    """The linear layers of a plain net in their order; raises LabError where it is another one."""
+    layers = [_target(row) for row in story.loaded["adaptable"]]
+    if not base.endswith(".safetensors") or any(kind != "linear" for _, kind, _ in layers):
+        raise LabError(
+            f"The base {base} is no .safetensors file of linear layers alone, and there is no "
+            "recipe for nets of another kind."
+        )
+    if any(a[2][0] != b[2][1] for a, b in itertools.pairwise(layers)):
+        raise LabError(f"The order of the layers of {base} is not told by the run's record.")
+    return [name for name, _, _ in layers]
+
+
+def _image_folders(story: Story) -> Problem:
+    config, data = story.config, _data_record(story)
+    size = re.search(r"(\d+)×(\d+) pixels, (\d)", data["form"])
+    given = Path(str(config.data))
+    train = next((given / n for n in ("train", "training") if (given / n).is_dir()), None)
+    names = ("validation", "valid", "val", "test", "testing")
+    held = next((given / n for n in names if (given / n).is_dir()), None)
+    folder = train if train and held else given
+    if size is None or not any((folder / name).is_dir() for name in data["classes"]):
+        raise LabError(f"{given} is no folder of images by class, and only for such is a recipe.")
+    held = Path(config.validation_data) if config.validation_data else held if train else None
+    words = {"apart" if held else "share"} | ({"checkpointing"} if config.checkpointing else set())
+    values: dict[str, Any] = {
+        "MODEL": _whole_path(str(config.model)),
+        "DATA": _whole_path(str(folder)),
+        **({"HELD_OUT_DATA": _whole_path(str(held))} if held else {}),
+        **({} if held else {"VALIDATION": config.validation}),
+        "CLASSES": list(data["classes"]),
+        "SIZE": (int(size[1]), int(size[2])),
+        "MODE": "L" if size[3] == "1" else "RGB",
+    }
+    parts = [*([] if held else ["held_out_rows"]), "image_folders", "order_shuffled"]
+    model = Path(str(config.model))
+    if config.factory:
+        raise LabError(f"The net of {config.factory} is code of one's own; it has no recipe.")
+    if model.is_file():
+        values["NET"] = _net(story, str(model))
+        return Problem([*parts, "plain_net"], values, words | {"plain_net"})
+    try:
+        said = json.loads((model / "preprocessor_config.json").read_bytes())
+    except FileNotFoundError:
+        said = {}
+    except (OSError, ValueError) as error:
+        raise LabError(f"{model}/preprocessor_config.json cannot be read: {error}") from error
+    for name, key in (("MEAN", "image_mean"), ("STD", "image_std")):
+        values[name] = said.get(key, [0.5] * int(size[3]))
+    return Problem([*parts, "vision_model"], values, words | {"vision"})
+
+
+def _data_record(story: Story) -> Row:
+    """What the data was read as; raises LabError where an older lab did not record it."""
+    data = story.last("DataRecord")
     if data is None:
         raise LabError(
             f"{story.path.name} was recorded without what its data was read as, by an older "
             "version of the lab; so it has no recipe."
         )
+    return data
+
+
+def _texts(story: Story) -> Problem:
+    config, data = story.config, _data_record(story)
     model = str(config.model)
     if model.endswith(".gguf"):
         raise LabError(
@@ -122,7 +175,8 @@ def _texts(story: Story) -> Problem:
     else:
         values["CLASSES"] = list(data["classes"])
         order = "shuffled" if config.batching == "shuffled" else "bucketed"
-        parts = [reading, f"order_{order}", "alike", "text_classification"]
+        apart = [] if config.validation_data else ["held_out_rows"]
+        parts = [reading, *apart, f"order_{order}", "alike", "text_classification"]
     return Problem(parts, values, words, notes)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from lora_lab.config import Origin, changed
@@ -167,6 +168,7 @@ MODELS = {
     "chat": ("llama", "chat", {"batching": "shuffled", "max_grad_norm": 1.0}, {}),
     "instruction": ("llama", "instruction", {"targets": ["q_proj", "v_proj"], "max_length": 200},
                     {8: {"alpha": 4.0}}),
+    "whole": ("llama", "text", {"variant": "full", "targets": ["o_proj"]}, {}),
     "embeddings": ("llama", "text", {"targets": ["embed_tokens", "up_proj"]}, {10: {"rank": 6}}),
 }  # fmt: skip
 
@@ -187,7 +189,7 @@ def test_language_models(tmp_path, monkeypatch, name):
     settings = {"batch_size": 8, "max_steps": 20, "accumulation": 1, "validation": 0.2, **settings}
     config = starting_config(
         "causal_lm", model=str(tmp_path / kind), data=str(data), **settings,
-        hyper={"learning_rate": 1e-2, "rank": 4, "dropout": 0.1 if form == "chat" else 0.0},
+        hyper={"learning_rate": 2e-2, "rank": 4, "dropout": 0.1 if form == "chat" else 0.0},
     )  # fmt: skip
     folder = train(config, tmp_path / "run", edits)
     left = executed(folder, monkeypatch, tmp_path)
@@ -212,6 +214,34 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
     edits = {10: {"frozen_layers": ["classifier" if kind == "bert" else "score"]}}
     folder = train(config, tmp_path / "run", edits)
     check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
+
+
+@pytest.mark.parametrize("held_out", ["a share", "a folder"])
+@pytest.mark.parametrize("base", ["vit", "net.safetensors"])
+def test_folders_of_images(tmp_path, monkeypatch, base, held_out):
+    random = np.random.default_rng(0)
+    images = tmp_path / "images"
+    for part, count in (("train/", 24), ("val/", 6)) if held_out == "a folder" else (("", 24),):
+        for name, low in (("dark", 0), ("light", 120)):
+            (images / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(low, low + 110, (8 + i % 3, 9, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(images / part / name / f"{i}.png")
+    if base == "vit":
+        save(tmp_path / base, base)
+        rules = {"size": {"height": 8, "width": 8}, "image_mean": [0.4] * 3, "image_std": [0.2] * 3}
+        (tmp_path / base / "preprocessor_config.json").write_text(json.dumps(rules))
+    else:
+        net = torch.nn.Sequential(torch.nn.Linear(192, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+        save_file(net.state_dict(), tmp_path / base)
+    config = starting_config(
+        "image_classification", model=str(tmp_path / base), data=str(images), batch_size=8,
+        validation=0.25, max_steps=20, accumulation=2, hyper={"rank": 2, "learning_rate": 1e-2},
+    )  # fmt: skip
+    folder = train(config, tmp_path / "run", {10: {"alpha": 8.0}})
+    left = executed(folder, monkeypatch, tmp_path)
+    check(folder, left, 1e-3)
+    assert f"{left['held_out_loss'](left['model']):.3g}" == f"{float(left['RUN_HELD_OUT']):.3g}"
 
 
 TABLES = {
@@ -317,8 +347,8 @@ def test_what_cannot_be_told_is_said(tmp_path):
     assert any("Step 3 met a loss" in note for note in written(folder).notes)
     about = json.loads((folder / "config.json").read_text())
     for settings, words in (
-        ({"task": "image_classification"}, "for which there is no recipe"),
-        ({"task": "causal_lm"}, "older version of the lab"),
+        ({"task": "image_classification"}, "older version of the lab"),
+        ({"task": "causal_lm", "model": "x.gguf"}, "older version of the lab"),
         ({"task": "digits", "model": "net.pt"}, "no .safetensors file"),
     ):
         about["config"].update(settings)
