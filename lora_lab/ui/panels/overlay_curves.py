@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
+from lora_lab.ui.overlays import Overlay, legend_rows
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot
 
@@ -56,11 +56,8 @@ class OverlayCurves:
         return max((o.train.last_step or 0 for o in self._overlays), default=0)
 
     def entries(self) -> list[tuple[str, str, str]]:
-        """A row of a legend: a sample, its colour, and how many they are."""
-        if not self._overlays:
-            return []
-        first, many = self._overlays[0], len(self._overlays)
-        return [(first.sample, first.color, f"{many} other{'s' if many > 1 else ''}")]
+        """Rows of a legend."""
+        return legend_rows(self._overlays)
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""
