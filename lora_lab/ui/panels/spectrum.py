@@ -56,7 +56,6 @@ class SpectrumPanel(Panel):
     title = "Spectrum"
 
     wished = Signal(dict)  # rank or layer_ranks, for Hyperparameters
-    view_chosen = Signal(str)  # by a person; a key of `views`, or AUTO
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -92,8 +91,8 @@ class SpectrumPanel(Panel):
             return self.views[key]
         self.views[key] = view = VIEWS[key]()
         self._pages.addWidget(view.widget)
-        if view.plot is not None:
-            view.plot.follow_wished.connect(self._follow)
+        for plot in view.plots:
+            plot.follow_wished.connect(self._follow)
         if key in ("multiples", "heat", "time"):
             view.row_chosen.connect(self._choose_row)
         if key == "energy":
@@ -117,9 +116,6 @@ class SpectrumPanel(Panel):
             self.view_combo.addItem(name, key)
         self.view_combo.setToolTip(self.tr("Auto: bars, or a heat map of many layers"))
         self.view_combo.currentIndexChanged.connect(self._refit)
-        self.view_combo.activated.connect(
-            lambda _: self.view_chosen.emit(self.view_combo.currentData())
-        )
         self._chooser = QComboBox()
         self._chooser.setAccessibleName(self.tr("Layer whose singular values are shown"))
         self._chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -198,11 +194,15 @@ class SpectrumPanel(Panel):
     # -- drawing ---------------------------------------------------------------------------------
 
     @property
+    def chosen_view(self) -> str:
+        """A key of VIEWS, or AUTO."""
+        return self.view_combo.currentData()
+
+    @property
     def view(self) -> str:
         """The view that is shown; AUTO has chosen one by the number of layers."""
-        key = self.view_combo.currentData()
-        if key != AUTO:
-            return key
+        if self.chosen_view != AUTO:
+            return self.chosen_view
         return "heat" if len(self._shown()) > MANY else "bars"
 
     def redraw(self) -> None:
@@ -262,7 +262,7 @@ class SpectrumPanel(Panel):
         within = f", σ to within {number(error, 1)}" if error > 0 else ""
         show(self._foot, told or f"step {self._last.step:,}{within}")
         theme.set_role(self._foot, "warn" if told else "small")
-        describe(self.views[self.view].widget, self.summary())
+        describe(self.views[self.view].picture, self.summary())
 
     def _legend_words(self) -> str:
         c, view = theme.current(), self.view
@@ -321,9 +321,9 @@ class SpectrumPanel(Panel):
         """Another picture: its axes fit at once."""
         for view in self.views.values():
             view.range.forget()
-            if view.plot is not None:
-                view.plot.following = True
-                view.plot.follow_button.hide()
+            for plot in view.plots:
+                plot.following = True
+                plot.follow_button.hide()
         self.dirty = True
         if self.isVisible():
             self.redraw()

@@ -27,7 +27,10 @@ class SpectrumBars:
     def __init__(self) -> None:
         self._others: Sequence[Other] = ()
         self._levels: list[pg.PlotCurveItem] = []
-        self.widget = self.plot = plot = Plot("Singular values of ΔW", "index i", log_y=True)
+        self.widget = self.picture = self.plot = plot = Plot(
+            "Singular values of ΔW", "index i", log_y=True
+        )
+        self.plots = (plot,)
         plot.bottom.setGrid(False)
         self.bars, self.cut_bars, self.zeros = (
             pg.BarGraphItem(x=[], height=[], width=1) for _ in "123"

@@ -30,7 +30,10 @@ class SpectrumEnergy(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.widget = self
-        self.plot = plot = Plot(self.tr("Energy of ΔW by the rank kept"), "rank kept")
+        self.picture = self.plot = plot = Plot(
+            self.tr("Energy of ΔW by the rank kept"), "rank kept"
+        )
+        self.plots = (plot,)
         self._lines = {name: pg.PlotCurveItem() for name in ("least", "all", "true")}
         self._dots = pg.ScatterPlotItem(size=5, pxMode=True)
         self._others: Sequence[Other] = ()
@@ -196,5 +199,5 @@ def share(kept: float) -> str:
         return "—"
     if lost < 1e-9:
         return "100 %"
-    digits = 1 if lost > 0.002 else min(6, math.ceil(-math.log10(100 * lost)) + 1)
+    digits = 1 if lost > 0.002 else min(6, math.ceil(-math.log10(100 * lost) - 1e-6) + 1)
     return f"{100 * kept:.{digits}f} %"

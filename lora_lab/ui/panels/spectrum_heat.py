@@ -24,7 +24,9 @@ class SpectrumHeat:
             QCoreApplication.translate("SpectrumHeat", "Singular values of ΔW, layer by layer"),
             "index i",
         )
-        self.plot, self.row_chosen = self.widget.plot, self.widget.row_chosen
+        self.picture = self.widget.plot
+        self.plots = (self.picture,)
+        self.row_chosen = self.widget.row_chosen
         self.widget.words = self._words
         self.range = Range()
         self._layers: tuple[LayerSpectrum, ...] = ()

@@ -26,7 +26,8 @@ class SpectrumMultiples:
 
     def __init__(self) -> None:
         self.widget = Multiples()
-        self.plot, self.row_chosen = None, self.widget.row_chosen
+        self.picture, self.plots = self.widget, ()
+        self.row_chosen = self.widget.row_chosen
         self.range = Range()
 
     def draw(self, scene: Scene) -> None:

@@ -42,7 +42,7 @@ class SpectrumTime:
         self.widget = QStackedWidget()
         self.widget.addWidget(lines)
         self.widget.addWidget(self._heat)
-        self.plot = lines
+        self.picture, self.plots = lines, (lines, self._heat.plot)
         self.row_chosen = self._heat.row_chosen
         self.range = Range()
         self._first = np.empty((0, 0))
@@ -67,7 +67,7 @@ class SpectrumTime:
         """Show one layer as lines, several as a picture."""
         one = len(scene.shown) == 1
         self.widget.setCurrentIndex(0 if one else 1)
-        self.plot = self._lines_plot if one else self._heat.plot
+        self.picture = self.plots[0 if one else 1]
         if one:
             self._draw_lines(scene)
         else:
@@ -124,8 +124,8 @@ class SpectrumTime:
             begin, end = begin - 1, end + 1
         count = min(_COLUMNS, max(2, len(steps)))
         middles = begin + (np.arange(count) + 0.5) * (end - begin) / count
-        # What was measured last before each column, since the steps between spectra differ.
-        at = np.maximum(0, np.searchsorted(steps, middles, "right") - 1)
+        # What was measured nearest to each column, since the steps between spectra differ.
+        at = np.searchsorted((steps[1:] + steps[:-1]) / 2, middles)
         cells = first[:, at].astype(float)
         with np.errstate(invalid="ignore"):
             positive = cells[cells > 0]

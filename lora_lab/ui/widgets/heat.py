@@ -90,14 +90,15 @@ class _Map(Plot):
         return super().viewportEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pressed = event.pos()
+        self._pressed = event.position().toPoint()
         super().mousePressEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
-        moved = (event.pos() - self._pressed).manhattanLength()
+        at = event.position().toPoint()
+        moved = (at - self._pressed).manhattanLength()
         if event.button() == Qt.MouseButton.LeftButton and moved < 4:
-            self.clicked.emit(self._at(event.pos()))
+            self.clicked.emit(self._at(at))
 
     def _at(self, pos) -> QPointF:
         return self.view.mapSceneToView(self.mapToScene(pos))
