@@ -11,6 +11,7 @@ from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay, legend_rows
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot
+from lora_lab.ui.widgets.series import Series
 
 
 class OverlayCurves:
@@ -49,6 +50,15 @@ class OverlayCurves:
     def values(self) -> list[np.ndarray]:
         """What the axis must reach."""
         return [o.train.window(-1, 2**62, 100)[1] for o in self._overlays if len(o.train)]
+
+    def series(self) -> dict[str, Series]:
+        """All of them, by the run's name and what they are."""
+        parts = (("train, smoothed", "train"), ("validation", "validation"))
+        return {
+            f"{overlay.name}, {name}": getattr(overlay, part)
+            for overlay in self._overlays
+            for name, part in parts
+        }
 
     @property
     def last_step(self) -> int:

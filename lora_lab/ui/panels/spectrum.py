@@ -22,7 +22,7 @@ from lora_lab.records import (
 )
 from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay, legend_rows
-from lora_lab.ui.panels.panel import Panel, describe, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, describe, label, show
 from lora_lab.ui.panels.spectrum_bars import SpectrumBars
 from lora_lab.ui.panels.spectrum_energy import SpectrumEnergy
 from lora_lab.ui.panels.spectrum_figures import is_finite, percent, row_names, span
@@ -342,7 +342,7 @@ class SpectrumPanel(Panel):
             view.restyle(colors)
         self.dirty = True
 
-    def figure_data(self) -> dict[str, list]:
+    def figure_data(self) -> Columns:
         if not self._shown():
             return {}
         columns = {"time": history_columns, "energy": energy_columns}

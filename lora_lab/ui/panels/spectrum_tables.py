@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lora_lab.ui.panels.panel import Columns
 from lora_lab.ui.panels.spectrum_scene import Scene
 from lora_lab.ui.ranks import discarded, energy_tails
-
-Columns = dict[str, list[Any]]
 
 
 def _sources(scene: Scene, name: str, sigma: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
