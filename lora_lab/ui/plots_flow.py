@@ -169,6 +169,7 @@ class PlotsFlow(QObject):
         button = QToolButton()
         button.setText("⋯")
         button.setProperty("role", "quiet")
+        button.setFixedWidth(26)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setToolTip(self.tr("Copy or save this plot and its numbers"))
         button.setAccessibleName(self.tr("Copy or save {}").format(panel.title))

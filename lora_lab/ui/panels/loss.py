@@ -319,7 +319,8 @@ class LossPanel(Panel):
             entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
         entries += self._behind.entries()
         beside = (self._figure, self._figure_note, self._log)
-        room = self.width() - sum(widget.sizeHint().width() + 12 for widget in beside)
+        room = self.width() - self.head.contentsMargins().right()
+        room -= sum(widget.sizeHint().width() + 12 for widget in beside)
         wide = self._legend.fontMetrics().horizontalAdvance
         if wide("   ".join(f"{mark} {words}" for mark, _, words in entries)) <= room:
             return entries

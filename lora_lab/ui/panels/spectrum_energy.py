@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from lora_lab.ui import theme
@@ -19,6 +20,9 @@ from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
 _LEAST = 1e-12  # a share below it is the rounding of float32 squares
+_LONGEST = (
+    "r 16 → 12 keeps 99.9999 % of ΔW’s energy, least 99.9999 %; 95% needs r 12 – a hint: energy"
+)
 _NAMED_SHARE = 0.95  # the rank that holds so much is told
 
 
@@ -55,6 +59,7 @@ class SpectrumEnergy(QWidget):
         self.said.setWordWrap(True)
         below = QHBoxLayout()
         below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(8)
         below.addWidget(self.said, 1)
         below.addWidget(self.rank)
         below.addWidget(self.button)
@@ -79,7 +84,7 @@ class SpectrumEnergy(QWidget):
         rows = [la.sigma for la in scene.shown if is_finite(la) and la.sigma.any()]
         tails = energy_tails(rows)
         self._lost = lost = discarded(tails.sum(axis=0))
-        self._least = discarded(tails).max(axis=0)
+        self._least = discarded(tails).max(axis=0)  # where least is kept, most is lost
         self._take_others(scene.others)
         names = [layer.name for layer in scene.shown]
         others = [together([other.of(name) for name in names]) for other in scene.others]
@@ -120,6 +125,7 @@ class SpectrumEnergy(QWidget):
 
     def _drag(self) -> None:
         self.rank.setValue(round(self.line.value()))
+        self.line.setValue(self.rank.value())  # from rank to rank, nothing between
 
     def _type(self, rank: int) -> None:
         self._placed = True
@@ -142,15 +148,16 @@ class SpectrumEnergy(QWidget):
         all_kept, least_kept = self.kept(rank)
         said = self.tr("{} keeps {} of ΔW’s energy").format(change, share(all_kept))
         if len(scene.shown) > 1:
-            said += self.tr(", {} where it keeps least").format(share(least_kept))
+            said += self.tr(", least {}").format(share(least_kept))
         needed = int(np.argmax(1 - self._lost >= _NAMED_SHARE))
-        said += self.tr("; {:.0%} needs r {}").format(_NAMED_SHARE, max(1, needed))
+        said += self.tr("; {:.0f} % needs r {}").format(100 * _NAMED_SHARE, max(1, needed))
         if not scene.energy_told:
             return said + self.tr(" – a hint: σ(ΔW) is not what a cut of the factors takes")
         return said + self.tr(" – a hint: energy is not loss")
 
     def _tell(self) -> None:
-        show(self.said, self.words())
+        # A number stays beside its unit where the line breaks.
+        show(self.said, self.words().replace(" %", "\u00a0%").replace("r ", "r\u00a0"))
         rank, locked = self.rank.value(), self._scene.rank_locked
         self._line_text.setText(f" r = {rank} ")
         one = len(self._scene.layers) > 1 and len(self._scene.shown) == 1
@@ -170,6 +177,14 @@ class SpectrumEnergy(QWidget):
             item.setZValue(9)
             item.setPen(other.run.pen())
             self.plot.addItem(item, ignoreBounds=True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Lines for the longest words that can come: the plot must not jump while the cut moves.
+        room = max(1, self.width() - self.rank.sizeHint().width() - self.button.sizeHint().width())
+        metrics = self.said.fontMetrics()
+        lines = 1 + int(1.25 * metrics.horizontalAdvance(_LONGEST) / room)
+        self.said.setFixedHeight(lines * metrics.lineSpacing())
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

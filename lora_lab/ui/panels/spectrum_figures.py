@@ -43,7 +43,7 @@ def span(values: Sequence[float], text: Callable[[float], str]) -> str:
     if not finite:
         return "—"
     low, high = text(min(finite)), text(max(finite))
-    return low if low == high else f"{low} – {high}"
+    return low if low == high else f"{low.removesuffix(' %')} – {high}"
 
 
 def tenth(value: float) -> str:
