@@ -16,7 +16,7 @@ from lora_lab.ui.panels.spectrum_scene import Cells, Other, Range, Scene
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
-_MOST_BARS = 2000
+_MOST_BARS = 1.5  # per pixel across
 _ZERO_TEXTS = 8
 _ZERO_ROOM = 18  # pixels of zeros below which they are not named
 
@@ -59,7 +59,7 @@ class SpectrumBars:
         starts = np.concatenate([[0.0], np.cumsum(np.array(widths[:-1], float) + gap)])
         end = float(starts[-1] + widths[-1])
         # Bars beyond what can be seen are thinned within each layer, so that every σ₁ stays.
-        stride = max(1, -(-sum(widths) // _MOST_BARS))
+        stride = max(1, math.ceil(sum(widths) / (_MOST_BARS * plot.columns())))
         cells, index = Cells.of(shown), slice(None, None, stride)
         there, sigma = cells.there[:, index], cells.sigma[:, index][cells.there[:, index]]
         nonzero = cells.nonzero[:, index][there]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -157,7 +158,7 @@ class SpectrumEnergy(QWidget):
 
     def _tell(self) -> None:
         # A number stays beside its unit where the line breaks.
-        show(self.said, self.words().replace(" %", "\u00a0%").replace("r ", "r\u00a0"))
+        show(self.said, re.sub(r" (?=%)|(?<=\br) (?=\d)", "\u00a0", self.words()))
         rank, locked = self.rank.value(), self._scene.rank_locked
         self._line_text.setText(f" r = {rank} ")
         one = len(self._scene.layers) > 1 and len(self._scene.shown) == 1

@@ -158,7 +158,7 @@ class SpectrumTime:
                 round(a + (b - a) * share)
                 for a, b in zip(near.getRgb()[:3], far.getRgb()[:3], strict=True)
             ]
-            item.setPen(pen(QColor(*mixed).name(), 2 if place == 0 else 1.4))
+            item.setPen(pen(QColor(*mixed).name(), 2 if place == 0 else 1))
         self._true.setPen(pen(colors.validation, 1))
         for text in self._texts:
             text.setColor(colors.muted)
