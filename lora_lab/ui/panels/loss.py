@@ -322,9 +322,11 @@ class LossPanel(Panel):
         room = self.width() - self.head.contentsMargins().right()
         room -= sum(widget.sizeHint().width() + 12 for widget in beside)
         wide = self._legend.fontMetrics().horizontalAdvance
-        if wide("   ".join(f"{mark} {words}" for mark, _, words in entries)) <= room:
-            return entries
-        return [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
+        short = [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
+        for rows in (entries, short):
+            if wide("   ".join(f"{mark} {words}" for mark, _, words in rows)) <= room:
+                return rows
+        return [row for row in short if row[2] != "best"]
 
     def _scale_changed(self, log: bool) -> None:
         self._plot.left.log = log

@@ -107,7 +107,8 @@ class Panel(QWidget):
     def _place_corner(self) -> None:
         if self.corner is not None:
             self.corner.adjustSize()
-            self.corner.move(self.width() - self.corner.width() - 8, 7)
+            lower = max(0, self.head.sizeHint().height() - self.corner.height()) // 2
+            self.corner.move(self.width() - self.corner.width() - 8, 8 + lower)
             self.corner.raise_()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

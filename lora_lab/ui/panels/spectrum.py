@@ -27,7 +27,7 @@ from lora_lab.ui.panels.spectrum_bars import SpectrumBars
 from lora_lab.ui.panels.spectrum_energy import SpectrumEnergy
 from lora_lab.ui.panels.spectrum_figures import is_finite, percent, row_names, span
 from lora_lab.ui.panels.spectrum_heat import SpectrumHeat
-from lora_lab.ui.panels.spectrum_history import SpectrumHistory
+from lora_lab.ui.panels.spectrum_history import MOST_VALUES, SpectrumHistory
 from lora_lab.ui.panels.spectrum_measures import Measures
 from lora_lab.ui.panels.spectrum_multiples import SpectrumMultiples
 from lora_lab.ui.panels.spectrum_scene import Other, Scene
@@ -46,6 +46,7 @@ VIEWS = {
     "energy": SpectrumEnergy,
 }
 MANY = 12  # layers beyond which bars side by side are a comb that nobody can read
+_LEAST_COMBO = 64
 _SIDE_FROM = 36  # widths of the letter m from which the measures stand beside the picture
 
 
@@ -121,6 +122,8 @@ class SpectrumPanel(Panel):
         self._chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._chooser.setMaximumWidth(200)
         self._chooser.currentIndexChanged.connect(self._choose)
+        for combo in (self.view_combo, self._chooser):
+            combo.setMinimumWidth(_LEAST_COMBO)  # narrower than their words, in a small panel
         self._log = QToolButton()
         self._log.setText("log")
         self._log.setCheckable(True)
@@ -259,8 +262,12 @@ class SpectrumPanel(Panel):
     def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
         show(self._legend, self._legend_words())
         told, error = self._cut_text(shown), max(layer.error for layer in shown)
-        within = f", σ to within {number(error, 1)}" if error > 0 else ""
-        show(self._foot, told or f"step {self._last.step:,}{within}")
+        more = f", σ to within {number(error, 1)}" if error > 0 else ""
+        if self.view == "time":
+            held = f"{len(self._history)} spectra held"
+            cut = max(len(layer.sigma) for layer in shown) > MOST_VALUES
+            more += f", {held}, the first {MOST_VALUES} σ of each" if cut else f", {held}"
+        show(self._foot, told or f"step {self._last.step:,}{more}")
         theme.set_role(self._foot, "warn" if told else "small")
         describe(self.views[self.view].picture, self.summary())
 

@@ -24,6 +24,7 @@ _LEAST = 1e-12  # a share below it is the rounding of float32 squares
 _LONGEST = (
     "r 16 → 12 keeps 99.9999 % of ΔW’s energy, least 99.9999 %; 95% needs r 12 – a hint: energy"
 )
+_BESIDE = 3
 _NAMED_SHARE = 0.95  # the rank that holds so much is told
 
 
@@ -89,7 +90,9 @@ class SpectrumEnergy(QWidget):
         self._take_others(scene.others)
         names = [layer.name for layer in scene.shown]
         others = [together([other.of(name) for name in names]) for other in scene.others]
-        plot, most = self.plot, max(len(line) for line in (lost, *others))
+        # A full fine-tuning beside a small rank is seen up to a few times that rank.
+        most = max(len(lost), min(max(map(len, others), default=0), _BESIDE * len(lost)))
+        plot = self.plot
         plot.set_log(scene.log)
         if plot.following:
             low = max(_LEAST, min(float(lost[lost > 0].min(initial=1.0)), 0.01))
