@@ -76,6 +76,14 @@ class Actions(QObject):
             tip=tr("The saves of this run: go back to one, or let a new run begin there"),
         )  # fmt: skip
         self.runs_folder = self._action(tr("Show runs folder"))
+        self.copy_plot = self._action(
+            tr("Copy plot"), "Ctrl+Shift+C", tip=tr("The plot clicked last, as a picture")
+        )
+        self.save_plot = self._action(
+            tr("Save plot…"),
+            "Ctrl+Shift+S",
+            tip=tr("The plot clicked last, as PNG, SVG or CSV"),
+        )
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
         self.full_screen = self._action(tr("Full screen"), "F11")
@@ -96,6 +104,7 @@ class Actions(QObject):
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
             self.open_base, self.undo_edit, self.go_back, self.bench,
+            self.copy_plot, self.save_plot,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -124,6 +133,8 @@ class Actions(QObject):
             if number <= 9:
                 toggle.setShortcut(QKeySequence(f"Ctrl+{number}"))
             view.addAction(toggle)
+        view.addSeparator()
+        view.addActions([self.copy_plot, self.save_plot])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
         self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)

@@ -13,6 +13,7 @@ from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
+from lora_lab.ui.plots_flow import PlotsFlow
 from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
 
@@ -41,7 +42,9 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self._closing = (
+            self.plots,
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,
         )  # fmt: skip
@@ -56,6 +59,8 @@ class Flows(QObject):
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
+        commands.copy_plot.triggered.connect(lambda: self.plots.copy())
+        commands.save_plot.triggered.connect(lambda: self.plots.save())
         window.setup_dock.data_wished.connect(self.own.choose_data)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 from lora_lab import paths
 from lora_lab.ui import theme
 from lora_lab.ui.dock_host import DockHost
+from lora_lab.ui.panels.spectrum import SpectrumPanel
 
 
 def settings() -> QSettings:
@@ -46,6 +47,8 @@ class Looks(QObject):
         """Write down how the window lies."""
         self.settings.setValue("geometry", self._window.saveGeometry())
         self.settings.setValue("layout", self._host.save())
+        for panel in self._spectra():
+            self.settings.setValue("spectrum", panel.chosen_view)
         self.settings.sync()
 
     def restore(self) -> None:
@@ -53,12 +56,17 @@ class Looks(QObject):
         scheme = kept_scheme()
         self._schemes[scheme if scheme in self._schemes else "system"].setChecked(True)
         self.dressed.emit(theme.current())
+        for panel in self._spectra():
+            panel.choose_view(str(self.settings.value("spectrum", "")))
         self._window.resize(1280, 800)
         geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
         if geometry is not None:
             self._window.restoreGeometry(geometry)
         if layout is not None:
             self._host.restore(layout)
+
+    def _spectra(self) -> list[SpectrumPanel]:
+        return [panel for panel in self._host.panels if isinstance(panel, SpectrumPanel)]
 
     def _dress(self, scheme: theme.Scheme) -> None:
         app = QApplication.instance()

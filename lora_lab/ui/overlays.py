@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,14 @@ class Overlay:
     def _dash(self) -> int:
         turns = self.place // len(theme.current().series[TAKEN:])
         return (self.place + turns) % len(DASHES)
+
+
+def legend_rows(overlays: Sequence[Overlay]) -> list[tuple[str, str, str]]:
+    """A row of a legend: a sample, its colour, and how many they are; none for none."""
+    if not overlays:
+        return []
+    first, many = overlays[0], len(overlays)
+    return [(first.sample, first.color, f"{many} other{'s' if many > 1 else ''}")]
 
 
 def read_overlay(path: str, place: int, report: Report) -> Overlay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 from PySide6.QtCore import QTimer
@@ -89,18 +90,24 @@ def _digits(steps: int) -> list[Record]:
             lost = (1, 0, 2, 9, 1, 6, 0, 2, 7, 0)
             on = tuple(t - k for t, k in zip(total, lost, strict=True))
             records.append(EvalRecord(step, True, loss, sum(on) / sum(total), on, total))
-    rows = []
-    for place, name in enumerate(shapes):
-        sigma = (4.0 - place) * np.exp(-np.arange(8) * (0.45 + 0.2 * place))
-        if place == 2:
-            sigma[6:] = [3e-9, 1e-9]
-        rows.append(_spectrum(name, sigma, 8, 16))
+            grown = 1 - math.exp(-4 * step / steps)
+            records.append(SpectrumRecord(step, _digits_spectrum(grown, hyper.rank, shapes)))
     per_layer = tuple((n, 8 * sum(s)) for n, s in shapes.items())
     return [
         *records,
         CountsRecord(steps, sum(n for _, n in per_layer), base, per_layer),
-        SpectrumRecord(steps, tuple(rows)),
+        SpectrumRecord(steps, _digits_spectrum(1.0, 8, shapes)),
     ]
+
+
+def _digits_spectrum(grown: float, rank: int, names: Iterable[str]) -> tuple[LayerSpectrum, ...]:
+    rows = []
+    for place, name in enumerate(names):
+        sigma = grown * (4.0 - place) * np.exp(-np.arange(rank) * (0.45 + 0.2 * place))
+        if place == 2:
+            sigma[6:] = np.array([3e-9, 1e-9])[: len(sigma[6:])]
+        rows.append(_spectrum(name, sigma, rank, 2 * rank))
+    return tuple(rows)
 
 
 def _known_rank(steps: int) -> list[Record]:
@@ -129,6 +136,10 @@ def _known_rank(steps: int) -> list[Record]:
         records.append(StepRecord(step, loss, 1e-2, step / 1500))
         if step % max(1, steps // 20) == 0:
             records.append(EvalRecord(step, True, loss))
+            grown = 1 - np.exp(-(np.arange(1, 5)[::-1] ** 1.5) * step / steps)
+            early = (_SIGMA_D * grown)[: hyper.rank]
+            early = np.concatenate([early, 1e-8 / np.arange(1, hyper.rank - len(early) + 1)])
+            records.append(SpectrumRecord(step, (_spectrum("linear", early, hyper.rank, 8),)))
     sigma = np.concatenate([_SIGMA_D * [1, 1, 0.999, 0.97], [4e-8, 2e-8, 1e-8, 6e-9]])
     counts = CountsRecord(steps, 16 * d, d * d, (("linear", 16 * d),))
     return [*records, counts, SpectrumRecord(steps, (_spectrum("linear", sigma, 8, 8),))]

@@ -7,7 +7,7 @@ and tables can foretell an edit while a slider still moves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -87,6 +87,25 @@ def energy_beyond(sigma: np.ndarray, rank: int) -> float:
     squares = np.square(np.nan_to_num(sigma, posinf=0.0))
     total = float(squares.sum())
     return float(squares[rank:].sum()) / total if total > 0 else 0.0
+
+
+def energy_tails(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Σσ² of every row beyond its first k values, (rows, longest + 1); infinities count nothing.
+
+    k runs from 0 (everything) to the longest row (nothing). Summed from the end: small tails keep
+    their digits, which the total minus the head would lose.
+    """
+    squares = np.zeros((len(rows), max((len(row) for row in rows), default=0) + 1))
+    for place, row in enumerate(rows):
+        squares[place, : len(row)] = row
+    squares = np.square(np.nan_to_num(squares, copy=False, posinf=0.0))
+    return squares[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+
+def discarded(tails: np.ndarray) -> np.ndarray:
+    """The share of Σσ² that a cut after k values discards, along the last axis; nan of nothing."""
+    with np.errstate(invalid="ignore"):
+        return tails / tails[..., :1]
 
 
 def energy_lost(spectrum: SpectrumRecord, cut: Callable[[LayerSpectrum], int]) -> tuple[float, str]:

@@ -227,6 +227,7 @@ QToolButton[role="quiet"] {{ background: transparent; border-color: transparent;
     color: {c.muted}; padding: 2px 6px; }}
 QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:checked {{
     background: {hover}; color: {c.text}; }}
+QToolButton[role="quiet"]::menu-indicator {{ image: none; }}
 QToolButton[role="quiet"]:focus {{ border-color: {c.accent}; }}
 QToolButton[role="disclosure"] {{ background: transparent; border-color: transparent;
     color: {c.muted}; padding: 2px 0; text-align: left; }}

@@ -46,6 +46,7 @@ class Wishes(QObject):
         for panel in panels:
             if isinstance(panel, SpectrumPanel):
                 layers_dock.layer_chosen.connect(panel.choose_layer)
+                panel.wished.connect(lambda fields: hyper_dock.wish(**fields))
 
     def preview(self, hyper: Hyperparameters) -> None:
         """Let everybody show what `hyper` would do."""

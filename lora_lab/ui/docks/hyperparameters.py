@@ -147,6 +147,9 @@ class HyperparametersDock(QDockWidget):
                     self.sliders[name].set_note(str(error))
             return
         self._wished = hyper
+        for name in values.keys() & self.sliders.keys():
+            if self.sliders[name].value() != values[name]:  # wished elsewhere, as at a plot
+                self.sliders[name].setValue(values[name])
         if "rank" in values:
             self._note_rank(hyper)
         self._show_scaling(hyper)

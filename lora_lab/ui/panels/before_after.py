@@ -12,7 +12,7 @@ from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
-from lora_lab.ui.panels.panel import Panel, describe, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, describe, label, show
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import number
 
@@ -175,6 +175,30 @@ class BeforeAfterPanel(Panel):
         self._losses.update()
         self.grid.update()
         self.dirty = True
+
+    def figure_data(self) -> Columns:
+        """Per class the correct answers; the counts of the confusion; or the two losses."""
+        off, now = self._off, self._now()
+        if off is None or now is None:
+            return {}
+        if not self.grid.isHidden():
+            classes = self._loaded.classes
+            cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
+            return {
+                "class": [classes[i] for i, _ in cells],
+                "answered": [classes[j] for _, j in cells],
+                "count": [now.confusion[i][j] for i, j in cells],
+            }
+        if not (self._loaded.classes and now.total):
+            return {"adapter": ["off", "on"], "validation_loss": [off.loss, now.loss]}
+        trained = set(self._loaded.trained_classes)
+        return {
+            "class": self._loaded.classes,
+            "trained": [int(name in trained) for name in self._loaded.classes],
+            "correct_off": off.correct,
+            "correct_on": now.correct,
+            "total": now.total,
+        }
 
     def summary(self) -> str:
         now = self._now()

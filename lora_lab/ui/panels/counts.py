@@ -21,7 +21,7 @@ from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, MemoryRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.figures import shape_words, size_words
-from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, label, show
 from lora_lab.ui.ranks import LayerRanks, cap
 from lora_lab.ui.theme import Colors
 
@@ -245,6 +245,21 @@ class CountsPanel(Panel):
                 self._table.item(row, column).setData(Qt.ItemDataRole.UserRole, None)
         self._share.update()
         self.dirty = True
+
+    def figure_data(self) -> Columns:
+        if self._loaded is None:
+            return {}
+        ranks, layers = self._ranks, self._loaded.layers
+        names = [layer.name for layer in layers]
+        return {
+            "layer": names,
+            "out": [layer.shape[0] for layer in layers],
+            "in": [layer.shape[1] for layer in layers],
+            "rank": [ranks.present[name] for name in names],
+            "rank_wished": [ranks.wanted(name, self._wished) for name in names],
+            "parameters": self._per_layer(ranks.applied),
+            "parameters_wished": self._per_layer(self._wished),
+        }
 
     def summary(self) -> str:
         if self._loaded is None:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from lora_lab.data.mapping import FORMS
 from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
 from lora_lab.ui import theme
-from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, label, show
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
 
@@ -236,6 +236,18 @@ class DataPanel(Panel):
         self.dirty = True
         self.histogram.update()
         self.balance.update()
+
+    def figure_data(self) -> Columns:
+        """A row for each that is shown; of text the tokens joined."""
+        rows = self._record.rows if self._record is not None else ()
+        return {
+            "row": [row.number for row in rows],
+            "label": [row.label for row in rows],
+            "tokens": [len(row.tokens) for row in rows],
+            "asked_for": [sum(row.supervised) for row in rows],
+            "cut": [row.cut for row in rows],
+            "text": ["".join(row.tokens) for row in rows],
+        }
 
     def summary(self) -> str:
         record = self._record

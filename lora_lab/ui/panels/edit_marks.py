@@ -71,6 +71,7 @@ class EditMarks:
         self._lines.setData(np.repeat(at, 2), np.tile([y0, y1], len(at)), connect="pairs")
         texts = iter(self._texts)
         row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
+        top, row = (y0, -row) if self._plot.view.yInverted() else (y1, row)
         free = [-math.inf] * 3  # where each row of labels is free again
         for step, end, text in gathered(seen, 70 * pixel):
             line = next((i for i, x in enumerate(free) if x <= step), None)
@@ -78,7 +79,7 @@ class EditMarks:
             if item is None:
                 continue
             item.setText(text)
-            item.setPos(end, y1 - line * row)
+            item.setPos(end, top - line * row)
             item.show()
             free[line] = end + (item.boundingRect().width() + 4) * pixel
         for item in texts:

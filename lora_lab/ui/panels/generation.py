@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
 from lora_lab.ui import theme
-from lora_lab.ui.panels.panel import Panel, label
+from lora_lab.ui.panels.panel import Columns, Panel, label
 from lora_lab.ui.theme import Colors
 
 KEPT = 30  # answers that are shown, the newest first
@@ -139,6 +139,13 @@ class GenerationPanel(Panel):
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True
+
+    def figure_data(self) -> Columns:
+        """The answers as they are shown, the newest first."""
+        return {
+            name: [getattr(answer, name) for answer in self._answers]
+            for name in ("step", "prompt", "off", "on", "seconds")
+        }
 
     def summary(self) -> str:
         if not self._generates:

@@ -26,11 +26,11 @@ from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
-from lora_lab.ui.panels.panel import Panel, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, label, show
 from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
-from lora_lab.ui.widgets.series import Series
+from lora_lab.ui.widgets.series import Series, long_columns
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
@@ -319,11 +319,14 @@ class LossPanel(Panel):
             entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
         entries += self._behind.entries()
         beside = (self._figure, self._figure_note, self._log)
-        room = self.width() - sum(widget.sizeHint().width() + 12 for widget in beside)
+        room = self.width() - self.head.contentsMargins().right()
+        room -= sum(widget.sizeHint().width() + 12 for widget in beside)
         wide = self._legend.fontMetrics().horizontalAdvance
-        if wide("   ".join(f"{mark} {words}" for mark, _, words in entries)) <= room:
-            return entries
-        return [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
+        short = [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
+        for rows in (entries, short):
+            if wide("   ".join(f"{mark} {words}" for mark, _, words in rows)) <= room:
+                return rows
+        return [row for row in short if row[2] != "best"]
 
     def _scale_changed(self, log: bool) -> None:
         self._plot.left.log = log
@@ -353,6 +356,20 @@ class LossPanel(Panel):
             text.setColor(color)
             text.setFont(theme.font(0.92))
         self.dirty = True
+
+    def figure_data(self) -> Columns:
+        base = Series()
+        if math.isfinite(self._baseline):
+            base.extend([0], [self._baseline])
+        return long_columns(
+            {
+                "train": self._train,
+                "train, smoothed": self._smoothed,
+                "validation": self._validation,
+                "base alone, validation": base,
+                **self._behind.series(),
+            }
+        )
 
     def summary(self) -> str:
         if not len(self._train):

@@ -8,9 +8,10 @@ import numpy as np
 import pyqtgraph as pg
 
 from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
+from lora_lab.ui.overlays import Overlay, legend_rows
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot
+from lora_lab.ui.widgets.series import Series
 
 
 class OverlayCurves:
@@ -50,17 +51,23 @@ class OverlayCurves:
         """What the axis must reach."""
         return [o.train.window(-1, 2**62, 100)[1] for o in self._overlays if len(o.train)]
 
+    def series(self) -> dict[str, Series]:
+        """All of them, by the run's name and what they are."""
+        parts = (("train, smoothed", "train"), ("validation", "validation"))
+        return {
+            f"{overlay.name}, {name}": getattr(overlay, part)
+            for overlay in self._overlays
+            for name, part in parts
+        }
+
     @property
     def last_step(self) -> int:
         """Where the longest of them ends."""
         return max((o.train.last_step or 0 for o in self._overlays), default=0)
 
     def entries(self) -> list[tuple[str, str, str]]:
-        """A row of a legend: a sample, its colour, and how many they are."""
-        if not self._overlays:
-            return []
-        first, many = self._overlays[0], len(self._overlays)
-        return [(first.sample, first.color, f"{many} other{'s' if many > 1 else ''}")]
+        """Rows of a legend."""
+        return legend_rows(self._overlays)
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

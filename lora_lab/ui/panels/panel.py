@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.theme import Colors
+
+Columns = dict[str, Sequence[Any]]  # of equal length, by name
 
 
 class Panel(QWidget):
@@ -27,6 +38,8 @@ class Panel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.dirty = True
+        self.corner: QToolButton | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # what was clicked last is meant by the menu
         self.setAccessibleName(self.title)
         self.setAutoFillBackground(True)
         self.setBackgroundRole(self.backgroundRole().Base)
@@ -79,6 +92,28 @@ class Panel(QWidget):
     def summary(self) -> str:
         """What the panel shows, in one sentence."""
         return self._empty.text() if self._stack.currentIndex() else ""
+
+    def figure_data(self) -> Columns:
+        """The numbers that are drawn, as finely as they are held here; nothing where none are."""
+        return {}
+
+    def put_corner(self, button: QToolButton) -> None:
+        """A small button at the top right; what stands in the head makes room for it."""
+        self.corner = button
+        button.setParent(self)
+        self.head.setContentsMargins(0, 0, button.sizeHint().width() + 2, 0)
+        self._place_corner()
+
+    def _place_corner(self) -> None:
+        if self.corner is not None:
+            self.corner.adjustSize()
+            lower = max(0, self.head.sizeHint().height() - self.corner.height()) // 2
+            self.corner.move(self.width() - self.corner.width() - 8, 8 + lower)
+            self.corner.raise_()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_corner()
 
     def say(self, text: str) -> None:
         """Show `text` in place of the body, or the body again if it is empty."""

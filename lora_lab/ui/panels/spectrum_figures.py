@@ -1,4 +1,4 @@
-"""The bars of a spectrum as arrays, and its figures and layer names in few letters."""
+"""The figures of a spectrum and the names of its layers in few letters."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import numpy as np
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui.widgets.plot import number
 
-
-def bars_of(layer: LayerSpectrum, start: float, stride: int) -> tuple[np.ndarray, ...]:
-    """x, σ, index from 1, and whether it is above rounding error."""
-    index = np.arange(1, len(layer.sigma) + 1, stride)
-    sigma = np.nan_to_num(layer.sigma[::stride], nan=0.0, posinf=0.0)
-    return start + index, sigma, index, (index <= layer.numerical_rank) & (sigma > 0)
+_LONG = 16  # letters
 
 
 def is_finite(layer: LayerSpectrum) -> bool:
@@ -32,13 +27,23 @@ def shortened(names: list[str]) -> list[str]:
     return [".".join(parts) for parts in split]
 
 
+def row_names(names: list[str]) -> list[str]:
+    """Names for rows or small pictures: as they are, or shortened where they are long."""
+    return shortened(names) if max(map(len, names), default=0) > _LONG else names
+
+
+def ending(text: str, letters: int) -> str:
+    """The end of a name that is too long: names of layers differ there."""
+    return text if len(text) <= letters else f"…{text[-max(1, letters - 1) :]}"
+
+
 def span(values: Sequence[float], text: Callable[[float], str]) -> str:
     """One value, or the least and the greatest of several."""
     finite = [value for value in values if value == value]
     if not finite:
         return "—"
     low, high = text(min(finite)), text(max(finite))
-    return low if low == high else f"{low} – {high}"
+    return low if low == high else f"{low.removesuffix(' %')} – {high}"
 
 
 def tenth(value: float) -> str:

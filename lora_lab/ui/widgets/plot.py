@@ -169,12 +169,18 @@ class Plot(pg.PlotWidget):
         self.left.setWidth(round(metrics.horizontalAdvance("5·10⁻⁶") + 12))
         self.name_bottom(self.x_label)
 
+    def set_log(self, on: bool) -> None:
+        """Whether the y axis is logarithmic; its values are then given as log10."""
+        if self.left.log != on:
+            self.left.log, self.left.picture = on, None
+
     def name_bottom(self, text: str) -> None:
         """The label under the bottom axis."""
         self.x_label = text
         points = theme.font(0.92).pointSizeF()
         style = {"color": theme.current().muted, "font-size": f"{points:.1f}pt"}
         self.bottom.setLabel(text, **style)
+        self.bottom.resizeEvent()  # it stays where the old text was centred otherwise
 
     def show_range(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         """Set both ranges by program; following stays as it is."""

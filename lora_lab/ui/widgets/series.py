@@ -8,8 +8,8 @@ number of points asked for, not the number stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,6 +59,11 @@ class Series:
 
     def __len__(self) -> int:
         return self._x.size
+
+    @property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every step and value; not to be kept over the next `extend`."""
+        return self._x.view, self._y.view
 
     @property
     def last_step(self) -> int | None:
@@ -190,3 +195,15 @@ class Series:
         last = np.searchsorted(bad, self._place(x1, "right"), "left")
         stride = max(1, -(-int(last - first) // max_points))
         return x[bad[first:last:stride]]
+
+
+def long_columns(curves: Mapping[str, Series]) -> dict[str, Any]:
+    """Several curves below each other: whose, at which step, what value; copies, every point."""
+    parts = [(name, *series.points) for name, series in curves.items() if len(series)]
+    if not parts:
+        return {}
+    return {
+        "curve": [name for name, x, _ in parts for _ in range(len(x))],
+        "step": np.concatenate([x for _, x, _ in parts]),
+        "loss": np.concatenate([y.astype(float) for *_, y in parts]),
+    }

@@ -203,7 +203,7 @@ def test_spectrum_survives_layers_that_are_not_finite(make, bad, count):
     panel.redraw()
     assert ("not finite" in panel.summary()) == (count == len(layers))
     assert "nan" not in panel.summary()
-    assert count == len(layers) or panel._zero_texts[0].toPlainText() == "not finite"
+    assert count == len(layers) or panel.views["bars"].zero_texts[0].toPlainText() == "not finite"
 
 
 def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make, qtbot):
@@ -216,7 +216,7 @@ def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make, qt
     qtbot.wait(550)
     panel.redraw()
     assert not panel.dirty
-    assert 10 ** panel._range[1] > grown[0].sigma[0]
+    assert 10 ** panel.views["bars"].range.ends[1] > grown[0].sigma[0]
 
 
 def test_spectrum_chooser_shows_one_layer(make):
@@ -285,7 +285,7 @@ def test_spectrum_foretells_the_cut_of_one_layer_alone(make):
     panel.redraw()
     assert "rank 3 would discard" in panel.summary()
     assert "net.2" in panel.summary()
-    assert len(panel._cut_lines.getData()[0]) == 2  # one line, in one layer
+    assert len(panel.views["bars"].cut_lines.getData()[0]) == 2  # one line, in one layer
     panel.set_wished(Hyperparameters(rank=2, alpha=16, frozen_layers=("net.0", "net.2", "net.4")))
     panel.redraw()
     assert "discard" not in panel.summary()  # what is frozen keeps its rank
@@ -308,7 +308,7 @@ def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
 def test_spectrum_names_the_scaling_of_the_variant(make, variant, formula):
     panel = make("spectrum")
     panel.reset(replace(samples("digits", 2)[0], variant=variant))
-    assert panel._scaling_name.text() == formula
+    assert panel._measures.scaling_name.text() == formula
 
 
 def test_spectrum_tells_how_exact_its_values_are(make):

@@ -1,0 +1,70 @@
+"""The rank measures of the layers that are shown, in a column beside the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from lora_lab.records import LayerSpectrum
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.panels.spectrum_figures import percent, span, tenth, two
+from lora_lab.ui.ranks import scaling_formula
+
+_MEASURES = (
+    ("Numerical rank", "Singular values above rounding error"),
+    ("Stable rank", "‖ΔW‖_F² / σ₁²"),
+    ("Effective rank", "exp of the entropy of σ / Σσ"),
+    ("‖ΔW‖", "Frobenius norm of ΔW"),
+    ("‖ΔW‖ / ‖W‖", "Size of the change beside the frozen weights"),
+    ("s", "The scaling that multiplies B·A"),
+)
+
+
+class Measures(QWidget):
+    """Six figures; of several layers the least and the greatest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._figures = {}
+        side = QVBoxLayout(self)
+        side.setSpacing(0)
+        side.setContentsMargins(4, 2, 0, 0)
+        for name, meaning in _MEASURES:
+            head, value = label(name, "small"), label("—", "", name)
+            value.setFont(theme.font(1.15, theme.font().Weight.Medium))
+            for widget in (head, value):
+                widget.setToolTip(meaning)
+                side.addWidget(widget)
+            side.addSpacing(6)
+            self._figures[name] = value
+            self.scaling_name = head  # the last one
+        side.addStretch(1)
+        widest = QFontMetrics(theme.font(1.15, theme.font().Weight.Medium))
+        self.setFixedWidth(widest.horizontalAdvance("0.00 % – 00 %") + 10)
+
+    def reset(self, variant: str) -> None:
+        """Name the scaling as the variant makes it."""
+        show(self.scaling_name, f"s = {scaling_formula(variant)}")
+
+    def tell(
+        self, shown: Sequence[LayerSpectrum], norms: Mapping[str, float], scaled: bool
+    ) -> None:
+        """`norms`: ‖W‖ by layer; not `scaled`: there are no factors that s would multiply."""
+        ranks = [layer.numerical_rank for layer in shown]
+        of = f" of {max(len(layer.sigma) for layer in shown)}"
+        size = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
+        scalings = [layer.scaling if scaled else math.nan for layer in shown]
+        told = {
+            "Numerical rank": span(ranks, str) + of,
+            "Stable rank": span([layer.stable_rank for layer in shown], tenth),
+            "Effective rank": span([layer.effective_rank for layer in shown], tenth),
+            "‖ΔW‖": span([layer.delta_norm for layer in shown], two),
+            "‖ΔW‖ / ‖W‖": span(size, percent),
+            "s": span(scalings, "{:.4g}".format),
+        }
+        for name, text in told.items():
+            show(self._figures[name], text)
