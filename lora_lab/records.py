@@ -214,6 +214,8 @@ class EvalRecord:
     seconds: float = 0.0
     confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]
     best: bool = False  # the lowest loss of the run so far, adapter on
+    keep_loss: float | None = None  # on rows of the old task, where such were named
+    keep_accuracy: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import LoadedRecord
 from lora_lab.training.commands import Generate
+from lora_lab.ui.docks.fixed_settings import DATA
 from lora_lab.ui.notices import Notices
-from lora_lab.ui.open_dialog import DATA, OpenDialog
+from lora_lab.ui.open_dialog import OpenDialog
 from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.panel import Panel

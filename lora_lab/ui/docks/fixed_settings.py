@@ -17,7 +17,9 @@ from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
 from lora_lab.ui.targets import adapted, target_words
 from lora_lab.ui.targets_dialog import TargetsDialog
+from lora_lab.ui.widgets.path_choice import PathChoice
 
+DATA = "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
 SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
 FIELDS = RunConfig.model_fields
 
@@ -66,6 +68,12 @@ class FixedSettings(QObject):
         self.patience_box = Whole(0, 1_000_000)
         self.held_box = Number(0, 0.9, 0.05, decimals=4)
         self.dtype_combo = ChoiceCombo(choices.DTYPES, tr("Type of the base's numbers"))
+        self.keep_choice = PathChoice(
+            tr("Rows of the old task"), tr("Rows of the old task"), DATA, tr("not measured")
+        )
+        self.keep_choice.setToolTip(FIELDS["keep_data"].description or "")
+        self.keep_choice.set_path(None)
+        self.keep_choice.chosen.connect(self._on_edited)
         self._widgets = {
             "variant": self.variant_combo, "init": self.init_combo,
             "max_steps": self.steps_box, "batch_size": self.batch_box,
@@ -110,6 +118,7 @@ class FixedSettings(QObject):
             pair(tr("Longest"), self.longest_box, self.batching_combo),
             pair(tr("Held out"), self.held_box, self.dtype_combo),
             pair(tr("Validate"), self.every_box, self.patience_box),
+            form.add(tr("Old task"), self.keep_choice),
         ]
         self._show_more(False)
 
@@ -124,6 +133,8 @@ class FixedSettings(QObject):
             with QSignalBlocker(widget):
                 widget.setValue(min(value, widget.maximum()))
         self._targets = config.targets
+        self.keep_choice.folder = config.task == "image_classification"
+        self.keep_choice.set_path(config.keep_data)
         self._shown = self._values()
         self._show_more(self.more_button.isChecked())
         self._on_edited()
@@ -181,7 +192,7 @@ class FixedSettings(QObject):
             field: widget.name() if isinstance(widget, ChoiceCombo) else widget.value()
             for field, widget in self._widgets.items()
         }
-        return {**values, "targets": self._targets}
+        return {**values, "targets": self._targets, "keep_data": self.keep_choice.path}
 
     def _on_edited(self, *_: object) -> None:
         values, layers = self._values(), self.targeted()
@@ -219,6 +230,7 @@ class FixedSettings(QObject):
             "max_grad_norm": tr("clip {:g}").format(values["max_grad_norm"]),
             "patience": tr("patience {}").format(values["patience"]),
             "dtype": values["dtype"],
+            "keep_data": tr("old task"),
         }
         apart = [text for field, text in told.items() if values[field] != FIELDS[field].default]
         hidden = "" if self.more_button.isChecked() else " · ".join(apart)
