@@ -296,6 +296,20 @@ class MergeRecord:
 
 
 @dataclass(frozen=True)
+class IntruderRecord:
+    """Directions of one layer's W + ΔW that resemble none of W's own; see analysis.intruders."""
+
+    step: int
+    layer: str
+    strongest: int  # directions that were asked for
+    threshold: float  # |cos| below which a direction resembles none
+    checked: int = 0  # directions there were
+    places: tuple[int, ...] = ()  # of the intruders among them, from 1: the strongest
+    similarity: tuple[float, ...] = ()  # of each, the largest |cos| to any of W's own
+    reason: str = ""  # why the layer was not looked at
+
+
+@dataclass(frozen=True)
 class NewsRecord:
     """Something that a person should know and need not mend."""
 
@@ -385,8 +399,8 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportedRecord, MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord,
-    NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
+    ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, CheckpointRecord,
+    ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

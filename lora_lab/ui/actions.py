@@ -57,6 +57,10 @@ class Actions(QObject):
         self.merge = self._action(
             tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
         )
+        self.intruders = self._action(
+            tr("Intruder dimensions…"), "Ctrl+I",
+            tip=tr("Strong directions of W + ΔW that W does not have: a sign of forgetting"),
+        )  # fmt: skip
         self.workshop = self._action(
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
@@ -96,6 +100,7 @@ class Actions(QObject):
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
             self.open_base, self.undo_edit, self.go_back, self.bench,
+            self.intruders,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -115,7 +120,7 @@ class Actions(QObject):
         run.addActions([self.undo_edit, self.go_back])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
-        adapter.addActions([self.merge, self.workshop])
+        adapter.addActions([self.merge, self.intruders, self.workshop])
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))
@@ -179,6 +184,7 @@ class Actions(QObject):
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
+        self.intruders.setEnabled(ready)
         for action in (self.save, self.undo_edit, self.go_back):
             action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)

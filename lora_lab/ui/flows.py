@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.intruder_flow import IntruderFlow
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
@@ -28,6 +29,7 @@ class Flows(QObject):
         sessions, notices, commands = window.sessions, window.notices, window.commands
         self.export = ExportFlow(sessions, notices, window)
         self.merge = MergeFlow(sessions, window)
+        self.intruders = IntruderFlow(sessions, window)
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.bench = BenchFlow(window)
@@ -44,11 +46,13 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,
+            self.intruders,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
         commands.export.triggered.connect(self.export.start)
         commands.merge.triggered.connect(self.merge.start)
+        commands.intruders.triggered.connect(self.intruders.start)
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
