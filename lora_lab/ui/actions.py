@@ -71,6 +71,8 @@ class Actions(QObject):
         self.runs = self._action(
             tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
         )
+        self.undo = self._action(tr("Undo"), "Ctrl+Z")
+        self.redo = self._action(tr("Redo"), "Ctrl+Shift+Z")
         self.undo_edit = self._action(
             tr("Undo the last edit"), "Ctrl+Shift+Backspace",
             tip=tr("Back to the step before it, with the settings of then"),
@@ -101,6 +103,7 @@ class Actions(QObject):
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
             self.open_base, self.undo_edit, self.go_back, self.bench,
             self.intruders,
+            self.undo, self.redo,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -115,6 +118,7 @@ class Actions(QObject):
         file.addActions([self.runs, self.save, self.export, self.runs_folder])
         file.addSeparator()
         file.addAction(self.quit)
+        self._menu(bar.addMenu(tr("&Edit")), self.undo, self.redo)
         run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
         run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])

@@ -15,6 +15,7 @@ from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.runs_flow import RunsFlow
+from lora_lab.ui.undo_flow import UndoFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.undo = UndoFlow(
+            sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
+        )
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,

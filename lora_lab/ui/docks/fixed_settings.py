@@ -28,6 +28,7 @@ class FixedSettings(QObject):
     """Variant, init, targets, steps, and behind "More" the optimizer and its course."""
 
     edited = Signal()  # a field was moved, by hand or by program
+    renewed = Signal()  # by program: other settings are shown, and none of them is an edit
 
     def __init__(self, form: Form, parent: QWidget) -> None:
         super().__init__(parent)
@@ -135,8 +136,9 @@ class FixedSettings(QObject):
         self._targets = config.targets
         self.keep_choice.folder = config.task == "image_classification"
         self.keep_choice.set_path(config.keep_data)
-        self._shown = self._values()
+        self._shown = self.values()
         self._show_more(self.more_button.isChecked())
+        self.renewed.emit()
         self._on_edited()
 
     def reset(self, loaded: LoadedRecord, config: RunConfig) -> None:
@@ -149,13 +151,14 @@ class FixedSettings(QObject):
             self.steps_box.setToolTip(self.tr("{:g} passes over the data").format(config.epochs))
         if self.dialog is not None:
             self.dialog.reject()
+        self.renewed.emit()
         self._on_edited()
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The fixed settings as they stand; one that a box cannot hold stays until it is moved."""
         settings = {
             field: getattr(config, field) if value == self._shown.get(field) else value
-            for field, value in self._values().items()
+            for field, value in self.values().items()
         }
         if settings["max_steps"] != config.max_steps:
             settings["epochs"] = None  # steps were said in their place
@@ -187,7 +190,22 @@ class FixedSettings(QObject):
             self._on_edited()
         dialog.deleteLater()
 
-    def _values(self) -> dict[str, Any]:
+    def put(self, values: dict[str, Any]) -> None:
+        """Set some fields, as a person would."""
+        for field, value in values.items():
+            if field == "targets":
+                self._targets = value
+            elif field == "keep_data":
+                self.keep_choice.set_path(value)
+            elif isinstance(widget := self._widgets[field], ChoiceCombo):
+                widget.choose(value)
+            else:
+                with QSignalBlocker(widget):
+                    widget.setValue(value)
+        self._on_edited()
+
+    def values(self) -> dict[str, Any]:
+        """What stands in every field."""
         values = {
             field: widget.name() if isinstance(widget, ChoiceCombo) else widget.value()
             for field, widget in self._widgets.items()
@@ -195,7 +213,7 @@ class FixedSettings(QObject):
         return {**values, "targets": self._targets, "keep_data": self.keep_choice.path}
 
     def _on_edited(self, *_: object) -> None:
-        values, layers = self._values(), self.targeted()
+        values, layers = self.values(), self.targeted()
         words = target_words(self._targets, None if layers is None else len(layers))
         self.targets_button.setText(words)
         self.targets_button.setEnabled(layers is not None)
@@ -244,4 +262,4 @@ class FixedSettings(QObject):
             self._form.setRowVisible(row, on)
         for row in self._of_own_data:
             self._form.setRowVisible(row, on and own)
-        self._tell_hidden(self._values())
+        self._tell_hidden(self.values())
