@@ -91,6 +91,7 @@ class Actions(QObject):
         self.train.setAutoRepeat(False)
         self.adapter.setAutoRepeat(False)
 
+        self.recent_menu = QMenu(tr("Open &recent"), window)
         self._schemes = QActionGroup(self)
         self.schemes: dict[str, QAction] = {}
         titles = {"system": tr("As the system"), "light": tr("Light"), "dark": tr("Dark")}
@@ -113,6 +114,7 @@ class Actions(QObject):
         bar = window.menuBar()
         self.menus: list[QMenu] = []
         file = self._menu(bar.addMenu(tr("&File")), self.open, self.open_base)
+        file.addMenu(self.recent_menu)
         self.presets_menu = file.addMenu(tr("Open preset"))
         file.addSeparator()
         file.addActions([self.runs, self.save, self.export, self.runs_folder])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from lora_lab.ui.arrivals import Arrivals
 from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.export_flow import ExportFlow
@@ -14,6 +16,7 @@ from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
+from lora_lab.ui.recent_flow import RecentFlow
 from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.undo_flow import UndoFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
@@ -47,10 +50,21 @@ class Flows(QObject):
         self.undo = UndoFlow(
             sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
         )
+        openers = {
+            "model": lambda path: self.own.begin_with(model=path),
+            "adapter": self.workshop.show_adapter,
+            "rows": lambda path: self.own.take_data(path, images=False),
+            "images": lambda path: self.own.take_data(path, images=True),
+            "run": self.runs.open_run,
+            "run zip": lambda path: self.runs.unpack(Path(path)),
+        }
+        self.arrivals = Arrivals(openers, notices, window)
+        self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,
             self.intruders,
+            self.arrivals,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -63,6 +77,7 @@ class Flows(QObject):
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        self.workshop.adapter_opened.connect(self.recent.note_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
         window.setup_dock.data_wished.connect(self.own.choose_data)
 
