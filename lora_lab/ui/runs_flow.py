@@ -232,7 +232,7 @@ class RunsFlow(QObject):
         if key == SHOW:
             self.start()
         elif self._cut is not None and key == RESUME:
-            self._on_open(self._cut.path)
+            self.open_run(self._cut.path)
         elif self._cut is not None and key == KEEP:
             self.start()
             self._on_keep(self._cut.path)
