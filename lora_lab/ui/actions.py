@@ -84,6 +84,11 @@ class Actions(QObject):
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
+        self.next_area = self._action(tr("Next area"), "F6")
+        self.previous_area = self._action(tr("Previous area"), "Shift+F6")
+        self.describe = self._action(
+            tr("Describe what is shown…"), "Ctrl+D", tip=tr("Every plot that is seen, in words")
+        )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
@@ -105,6 +110,7 @@ class Actions(QObject):
             self.open_base, self.undo_edit, self.go_back, self.bench,
             self.intruders,
             self.undo, self.redo,
+            self.next_area, self.previous_area, self.describe,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -115,7 +121,7 @@ class Actions(QObject):
         self.menus: list[QMenu] = []
         file = self._menu(bar.addMenu(tr("&File")), self.open, self.open_base)
         file.addMenu(self.recent_menu)
-        self.presets_menu = file.addMenu(tr("Open preset"))
+        self.presets_menu = file.addMenu(tr("Open &preset"))
         file.addSeparator()
         file.addActions([self.runs, self.save, self.export, self.runs_folder])
         file.addSeparator()
@@ -135,6 +141,8 @@ class Actions(QObject):
             if number <= 9:
                 toggle.setShortcut(QKeySequence(f"Ctrl+{number}"))
             view.addAction(toggle)
+        view.addSeparator()
+        view.addActions([self.describe, self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
         self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)

@@ -10,8 +10,10 @@ from PySide6.QtCore import QObject
 from lora_lab.ui.arrivals import Arrivals
 from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
+from lora_lab.ui.describe import described, description_page
 from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.intruder_flow import IntruderFlow
+from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
@@ -60,6 +62,12 @@ class Flows(QObject):
         }
         self.arrivals = Arrivals(openers, notices, window)
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
+        self.keyboard = Keyboard(window, window.host)
+        commands.next_area.triggered.connect(lambda: self.keyboard.next_area())
+        commands.previous_area.triggered.connect(lambda: self.keyboard.next_area(-1))
+        commands.describe.triggered.connect(
+            lambda: description_page(window, described(window.panels, self.keyboard.area())).show()
+        )
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,

@@ -88,9 +88,9 @@ class FixedSettings(QObject):
         }  # fmt: skip
         beside = {
             self.init_combo: tr("I&nit"), self.batch_box: tr("&Batch"),
-            self.ratio_box: tr("L&oRA+ λ"), self.warmup_box: tr("&Warm-up"),
+            self.ratio_box: tr("LoRA+ λ"), self.warmup_box: tr("&Warm-up"),
             self.momentum_box: tr("&Momentum"), self.norm_box: tr("C&lip"),
-            self.batching_combo: tr("Batc&hes"), self.patience_box: tr("Patience"),
+            self.batching_combo: tr("Batches"), self.patience_box: tr("Patience"),
             self.dtype_combo: tr("T&ype"),
         }  # fmt: skip
         for field, widget in self._widgets.items():
@@ -105,14 +105,14 @@ class FixedSettings(QObject):
         def pair(label: str, first: QWidget, second: QWidget) -> Any:
             return form.add(label, first, muted(beside[second], second), second)
 
-        pair(tr("&Adapter"), self.variant_combo, self.init_combo)
+        pair(tr("Ada&pter"), self.variant_combo, self.init_combo)
         form.add(tr("Tar&gets"), self.targets_button)
         pair(tr("S&teps"), self.steps_box, self.batch_box)
         form.addRow(self.more_button)
         self._less_used = [
-            pair(tr("O&ptimizer"), self.optimizer_combo, self.ratio_box),
+            pair(tr("Optimi&zer"), self.optimizer_combo, self.ratio_box),
             pair(tr("S&chedule"), self.schedule_combo, self.warmup_box),
-            pair(tr("S&eed"), self.seed_box, self.momentum_box),
+            pair(tr("&Seed"), self.seed_box, self.momentum_box),
             pair(tr("Parts"), self.parts_box, self.norm_box),
         ]
         self._of_own_data = [
