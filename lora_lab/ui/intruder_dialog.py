@@ -99,6 +99,7 @@ class IntruderDialog(QDialog):
         column.addWidget(self.table, 1)
         column.addStretch(0)  # while there is no table, words stand at the top
         column.addWidget(buttons)
+        self.count_button.setDefault(True)
         metrics = self.fontMetrics()
         self.resize(46 * metrics.horizontalAdvance("m"), 26 * metrics.height())
         for later in (self._progress, self.verdict, self.table):

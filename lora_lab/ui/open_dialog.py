@@ -99,6 +99,7 @@ class OpenDialog(QDialog):
         if not self.device_combo.count():
             self.device_combo.addItem("cpu", "cpu")
         self.dtype_combo = QComboBox()
+        self.dtype_combo.setAccessibleName(tr("Type of the base's numbers"))
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
         self.dtype_combo.currentIndexChanged.connect(self._follow)

@@ -28,6 +28,12 @@ def press(*keys, held=NONE):
         QTest.keyClick(under_the_fingers(), key, held)
 
 
+def activate(qtbot, window):
+    """What a window manager does when a window comes, or the menu or dialog before it goes."""
+    window.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
+
+
 @pytest.fixture
 def opened(qtbot, window, presets):
     window.open(presets[0].config)
@@ -41,8 +47,7 @@ def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path
     window = MainWindow(new_session, list_presets())
     window.ask = lambda *texts: True
     window.show()
-    window.activateWindow()
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
+    activate(qtbot, window)
     press(Key.Key_F, held=ALT)
     qtbot.waitUntil(lambda: QApplication.activePopupWidget() is not None)
     press(Key.Key_P)
@@ -52,8 +57,7 @@ def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path
     assert window.sessions.config.preset == "known-rank"
 
     qtbot.waitUntil(lambda: window.commands.train.isEnabled())
-    window.activateWindow()  # as a window manager does when a menu closes
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
+    activate(qtbot, window)
     press(Key.Key_Space)
     qtbot.waitUntil(lambda: window.sessions.step > 20, timeout=20_000)
     before = window.hyper_dock.wished.rank
@@ -75,7 +79,8 @@ def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert config["r"] == before + 2
     press(Key.Key_Escape)
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
+    qtbot.waitUntil(lambda: window.flows.export.dialog is None)
+    activate(qtbot, window)
     press(Key.Key_Q, held=CTRL)
     qtbot.waitUntil(lambda: window.closed, timeout=30_000)
     window.deleteLater()

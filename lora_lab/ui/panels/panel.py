@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QGraphicsView,
+    QHBoxLayout,
+    QLabel,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
 from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.theme import Colors
+
+TELL_MS = 2000
 
 
 class Panel(QWidget):
@@ -46,6 +56,8 @@ class Panel(QWidget):
         self._stack = QStackedLayout()
         self._stack.addWidget(full)
         self._stack.addWidget(blank)
+        self._telling = QTimer(self, interval=TELL_MS)  # to those who listen instead of looking
+        self._telling.timeout.connect(self.tell_aloud)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(12, 8, 10, 6)
         outer.setSpacing(6)
@@ -79,6 +91,20 @@ class Panel(QWidget):
     def summary(self) -> str:
         """What the panel shows, in one sentence."""
         return self._empty.text() if self._stack.currentIndex() else ""
+
+    def tell_aloud(self) -> None:
+        """Let screen readers find the sentence of now, at the panel and at its plots."""
+        words = self.summary()
+        for picture in (self, *self.findChildren(QGraphicsView)):
+            describe(picture, words)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._telling.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._telling.stop()
 
     def say(self, text: str) -> None:
         """Show `text` in place of the body, or the body again if it is empty."""
