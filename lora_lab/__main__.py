@@ -27,7 +27,17 @@ def main() -> None:
             sys.exit(f"lora-lab: {error}")
     from lora_lab.cli import app
 
-    app()
+    app(_with_values(arguments))
+
+
+def _with_values(arguments: list[str]) -> list[str]:
+    """`--perf-log` may stand alone: typer has no option whose value may be left out."""
+    found = []
+    for place, argument in enumerate(arguments):
+        following = arguments[place + 1 : place + 2]
+        alone = argument == "--perf-log" and (not following or following[0].startswith("-"))
+        found.append(f"{argument}=" if alone else argument)
+    return found
 
 
 if __name__ == "__main__":

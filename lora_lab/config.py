@@ -168,6 +168,11 @@ class RunConfig(Frozen):
     validation_data: str | None = Field(
         None, description="File or folder of held-out data; none: a share of the data."
     )
+    keep_data: str | None = Field(
+        None,
+        description="File or folder of the same form with rows of the old task: a few are measured "
+        "beside the held-out ones, and show what the model forgets.",
+    )
     skip_bad_rows: bool = Field(False, description="Leave out rows that cannot be read.")
     max_length: int = Field(1024, ge=2, le=2**24, description="Tokens that a row is cut to.")
     batching: Batching = Field(

@@ -12,6 +12,8 @@ from typing import Any, Union
 import numpy as np
 
 from lora_lab.config import Hyperparameters
+from lora_lab.measured import CutRecord, IntruderRecord, MemoryRecord, MergeRecord
+from lora_lab.measured import LayerMerge as LayerMerge  # a part of one; imported from here as well
 
 
 class State(str, Enum):
@@ -214,6 +216,8 @@ class EvalRecord:
     seconds: float = 0.0
     confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]
     best: bool = False  # the lowest loss of the run so far, adapter on
+    keep_loss: float | None = None  # on rows of the old task, where such were named
+    keep_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -272,28 +276,6 @@ class ExportedRecord:
 
 
 @dataclass(frozen=True)
-class LayerMerge:
-    """What a merge would lose of one layer's ΔW, as a share of it, in each dtype of the record."""
-
-    name: str
-    shape: tuple[int, int]
-    relative_size: float  # ‖ΔW‖_F/‖W‖_F
-    loss: tuple[float, ...]  # nan at ΔW = 0 and where it is not finite; inf beyond the dtype
-
-
-@dataclass(frozen=True)
-class MergeRecord:
-    """What merging ΔW into W would lose, by dtype of the merged weight; nothing was merged."""
-
-    step: int
-    dtypes: tuple[str, ...]
-    loss: tuple[float, ...]  # of all layers together
-    relative_size: float  # of all layers together
-    layers: tuple[LayerMerge, ...]
-    share: float = 1.0  # of the entries that was looked at
-
-
-@dataclass(frozen=True)
 class NewsRecord:
     """Something that a person should know and need not mend."""
 
@@ -334,34 +316,6 @@ class NonFiniteRecord:
 
 
 @dataclass(frozen=True)
-class CutRecord:
-    """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
-
-    step: int
-    path: str
-    ranks: tuple[int, ...]
-    loss: float
-    accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class MemoryRecord:
-    """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
-
-    step: int
-    weights: int  # of base and adapter
-    gradients: int
-    optimizer: int
-    activations: int
-    seconds: float  # that the estimate took
-    reason: str = ""  # why there is none; all bytes are 0 then
-
-    @property
-    def peak(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
-
-
-@dataclass(frozen=True)
 class ErrorRecord:
     """A command or an edit failed; what stood before still stands."""
 
@@ -383,8 +337,8 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportedRecord, MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord,
-    NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
+    ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, CheckpointRecord,
+    ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

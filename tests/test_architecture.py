@@ -15,6 +15,7 @@ ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
 PLAIN = {
+    "measured",
     "config",
     "records",
     "errors",
@@ -47,7 +48,8 @@ ALLOWED = {
     "allocator": set(),
     "progress": set(),
     "config": {"errors", "variants"},
-    "records": {"config"},
+    "measured": set(),
+    "records": {"config", "measured"},
     "plain": {"config", "records"},
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},

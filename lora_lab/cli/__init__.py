@@ -10,6 +10,7 @@ import typer
 from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
 from lora_lab.cli.console import out, plain_errors
+from lora_lab.cli.desktop import desktop
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.runs import recipe, report, resume, runs, tensorboard
 from lora_lab.cli.train import train
@@ -35,6 +36,15 @@ def window(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="Preset that the window opens with.")] = "digits",
     data: Annotated[str | None, typer.Option(help="Its data folder, where it needs one.")] = None,
+    perf_log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[FILE]",
+            help="Write a line a second on how the window keeps up, as CSV: by how much a timer of "
+            "16 ms came late (p50, p99, most), time of ticks, of draining, and of drawing per "
+            "panel, records, steps per second, memory. Without FILE: a new one beside the runs.",
+        ),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Train low-rank adapters and see what they learn. Without a verb the window opens."""
@@ -42,7 +52,7 @@ def window(
         with plain_errors():
             from lora_lab.ui.app import run
 
-            raise typer.Exit(run(preset=preset, data=data))
+            raise typer.Exit(run(preset=preset, data=data, perf_log=perf_log))
 
 
 app.command()(train)
@@ -56,6 +66,7 @@ app.command()(runs)
 app.command()(recipe)
 app.command()(report)
 app.command()(tensorboard)
+app.command()(desktop)
 
 
 @app.command()

@@ -79,6 +79,7 @@ def train(
     ] = None,
     validation: Annotated[float | None, _fixed(DATA, "validation")] = None,
     validation_data: Annotated[str | None, _fixed(DATA, "validation_data")] = None,
+    keep_data: Annotated[str | None, _fixed(DATA, "keep_data")] = None,
     skip_bad_rows: Annotated[bool | None, _fixed(DATA, "skip_bad_rows")] = None,
     max_length: Annotated[int | None, _fixed(DATA, "max_length")] = None,
     batching: Annotated[str | None, _fixed(DATA, "batching", get_args(Batching))] = None,
@@ -138,7 +139,7 @@ def train(
         "b_rate_ratio": b_rate_ratio, "momentum": momentum, "schedule": schedule,
         "warmup_steps": warmup_steps, "targets": _split(targets), "dtype": dtype,
         "checkpointing": checkpointing, "factory": factory, "columns": _columns(column),
-        "validation": validation, "validation_data": validation_data,
+        "validation": validation, "validation_data": validation_data, "keep_data": keep_data,
         "skip_bad_rows": skip_bad_rows, "max_length": max_length, "batching": batching,
         "prompts": prompt or None, "epochs": epochs, "accumulation": accumulation,
         "eval_steps": eval_steps, "patience": patience, "autosave_seconds": autosave,
@@ -237,6 +238,13 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
     if on and off and on["accuracy"] is not None:
         out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
+    if on and off and on["keep_accuracy"] is not None:
+        out.print(f"accuracy on the old task: adapter off {100 * off['keep_accuracy']:.1f} %, "
+                  f"on {100 * on['keep_accuracy']:.1f} %")  # fmt: skip
+    elif on and off and on["keep_loss"] is not None:
+        out.print(
+            f"loss on the old task: adapter off {off['keep_loss']:.4g}, on {on['keep_loss']:.4g}"
+        )
     share = f" ({100 * p['adapter'] / p['frozen']:.3f} %)" if p["frozen"] else ""
     out.print(f"trained {p['adapter']:,} parameters beside {p['frozen']:,} frozen ones{share}")
     spectra = sorted(result["singular_values"].items(), key=lambda item: -max(item[1], default=0))

@@ -46,6 +46,7 @@ class Task:
     data: DataRecord | None = None  # what to look at before training
     fresh: tuple[str, ...] = ()  # layers the checkpoint does not have: drawn anew, trained whole
     notes: tuple[str, ...] = ()  # what the person should know of base and data
+    keeps: bool = False  # whether there are rows of an old task to measure
 
     def base_model(self) -> nn.Module:
         """A fresh base model with its weights, on the CPU, in float32 or the config's dtype."""
@@ -84,6 +85,12 @@ class Task:
 
         Between two batches it asks `given_up` and breaks off with None.
         """
+        raise NotImplementedError
+
+    def evaluate_kept(
+        self, model: nn.Module, given_up: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        """Like `evaluate`, on the rows of the old task; asked only where the task `keeps` some."""
         raise NotImplementedError
 
     def prompts(self) -> tuple[str, ...]:

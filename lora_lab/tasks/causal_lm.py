@@ -7,7 +7,7 @@ changes nothing for what stands before. Packed rows are told apart by positions 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from lora_lab.models.hf_folder import open_model, open_tokenizer
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.chunked_loss import chunked_cross_entropy
+from lora_lab.tasks.kept import Kept, some_rows
 from lora_lab.tasks.lm_head import Head
 from lora_lab.tasks.text import longest, needs, rows_by_length
 
@@ -62,8 +63,9 @@ class CausalLmTask(Task):
         tokenizer = open_tokenizer(model)
         limit = longest(config, model, tokenizer)
 
-        def read(path: str) -> tuple[list[Example], Any, Any, tuple[str, ...]]:
+        def read(path: str, few: bool = False) -> tuple[list[Example], Any, Any, tuple[str, ...]]:
             table = read_table(path, skip_bad=config.skip_bad_rows, report=report)
+            table = some_rows(table) if few else table
             mapping = map_columns(table, "causal_lm", config.columns)
             skip = config.skip_bad_rows
             examples, notes = encode_rows(
@@ -81,6 +83,10 @@ class CausalLmTask(Task):
         if not train:
             raise DataError(f"{table.path.name}: there is no row to train on.")
         task = cls(config, tokenizer, train, held_out, limit, report)
+        if config.keep_data:
+            old, _, _, more = read(config.keep_data, few=True)
+            task.keep(old)
+            notes += more
         task.form = mapping.form
         task.data = text_record(
             table, mapping, "causal_lm", tokenizer, train, held_out, limit, notes
@@ -108,6 +114,11 @@ class CausalLmTask(Task):
         self._pad = tokenizer.eos_token_id if pad is None else pad
         self._pad = 0 if self._pad is None else self._pad
         self._head: Head | None = None
+
+    def keep(self, examples: list[Example]) -> None:
+        """Rows of the old task, to be measured beside the held-out ones."""
+        self.keeps = True
+        self._kept = Kept(examples, [len(example.ids) for example in examples], EVAL_TOKENS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` in the config's dtype."""
@@ -162,11 +173,26 @@ class CausalLmTask(Task):
 
     def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
         """Mean loss per supervised token of the held-out rows; nan where none are held out."""
+        blocks = rows_by_length([len(e.ids) for e in self.held_out], EVAL_TOKENS)
+        return self._evaluation(model, self.held_out, blocks, given_up)
+
+    def evaluate_kept(
+        self, model: nn.Module, given_up: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        return self._evaluation(model, self._kept.source, self._kept.blocks(), given_up)
+
+    def _evaluation(
+        self,
+        model: nn.Module,
+        source: list[Example],
+        blocks: Iterable[Sequence[int]],
+        given_up: Callable[[], bool],
+    ) -> Evaluation | None:
         total, count = 0.0, 0
-        for rows in rows_by_length([len(e.ids) for e in self.held_out], EVAL_TOKENS):
+        for rows in blocks:
             if given_up():
                 return None
-            part = self._collated(self.held_out, [[i] for i in rows])
+            part = self._collated(source, [[int(i)] for i in rows])
             total += self._mean(model, part).item() * len(part.targets)
             count += len(part.targets)
         return Evaluation(loss=total / count if count else float("nan"))

@@ -6,7 +6,7 @@ Images are kept as bytes and turned into numbers batch by batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.causal_lm import enable_checkpointing
 from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.kept import Kept, chosen
 from lora_lab.tasks.text import needs
 
 EVAL_ROWS = 64  # images per forward pass of an evaluation
@@ -79,6 +80,10 @@ class ImageClassificationTask(Task):
         if len(found.classes) < 2:
             raise DataError("All images are of one class, so nothing can be told apart.")
         task = cls(config, found, held_out, mean, std, report)
+        if config.keep_data:
+            old = read(config.keep_data)
+            task.keep(old)
+            notes += old.notes
         task.data = image_record(data, found, held_out, notes)
         return task
 
@@ -106,6 +111,22 @@ class ImageClassificationTask(Task):
             std = tuple(some.std((0, 1, 2)).clamp_min(1e-3).tolist())
         self._mean, self._std = (torch.tensor(t).view(1, -1, 1, 1) for t in (mean, std))
         self._plain = Path(str(config.model)).is_file() or bool(config.factory)
+
+    def keep(self, old: ImageSet) -> None:
+        """Images of the old task, to be measured beside the held-out ones.
+
+        Raises DataError for a class that is none of those to train on: nothing would tell it.
+        """
+        if unknown := [name for name in old.classes if name not in self.classes]:
+            raise DataError(
+                f"The images of the old task are of the class {unknown[0]!r}, which is none of "
+                f"{', '.join(self.classes)}. Take images of these classes."
+            )
+        few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are let go
+        places = np.array([self.classes.index(name) for name in old.classes])
+        pair = (torch.from_numpy(few.images), torch.from_numpy(places[few.labels]))
+        self.keeps = True
+        self._kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` for these classes, in the config's dtype."""
@@ -152,10 +173,23 @@ class ImageClassificationTask(Task):
         return F.cross_entropy(self._logits(model, images).float(), labels)
 
     def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
-        tally = Tally(len(self.classes))
         pairs = zip(
             self.held_images.split(EVAL_ROWS), self.held_labels.split(EVAL_ROWS), strict=True
         )
+        return self._evaluation(model, pairs, given_up)
+
+    def evaluate_kept(
+        self, model: nn.Module, given_up: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        images, labels = self._kept.source
+        blocks = map(torch.from_numpy, self._kept.blocks())
+        pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
+        return self._evaluation(model, pairs, given_up)
+
+    def _evaluation(
+        self, model: nn.Module, pairs: Iterable[Batch], given_up: Callable[[], bool]
+    ) -> Evaluation | None:
+        tally = Tally(len(self.classes))
         for images, labels in pairs:
             if given_up():
                 return None

@@ -6,7 +6,7 @@ A head that the checkpoint does not have is drawn anew and trained whole, beside
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.causal_lm import enable_checkpointing
 from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.kept import Kept, some_rows
 from lora_lab.tasks.text import longest, needs, rows_by_length
 
 EVAL_TOKENS = 8192
@@ -64,8 +65,9 @@ class TextClassificationTask(Task):
         limit = longest(config, model, tokenizer)
         skip = config.skip_bad_rows
 
-        def read(path: str, classes: Sequence[str] | None) -> Any:
+        def read(path: str, classes: Sequence[str] | None, few: bool = False) -> Any:
             table = read_table(path, skip_bad=skip, report=report)
+            table = some_rows(table) if few else table
             mapping = map_columns(table, "text_classification", config.columns)
             examples, labels, names, notes = encode_texts(
                 table, mapping, tokenizer, limit, classes=classes, skip_bad=skip, report=report
@@ -82,6 +84,10 @@ class TextClassificationTask(Task):
             first, second = split(len(found.labels), config.validation, config.seed, found.labels)
             train, held_out = _chosen(found, first), _chosen(found, second)
         task = cls(config, tokenizer, train, held_out, classes, report)
+        if config.keep_data:
+            old, _, _, _, more = read(config.keep_data, classes, few=True)
+            task.keep(old)
+            notes += more
         task.data = text_record(
             table, mapping, "text_classification", tokenizer, train.examples, held_out.examples,
             limit, notes, classes=classes, labels=train.labels, validation_labels=held_out.labels,
@@ -106,6 +112,11 @@ class TextClassificationTask(Task):
         self._report = report
         self._lengths = np.array([len(example.ids) for example in train.examples])
         self._pad = tokenizer.pad_token_id or 0
+
+    def keep(self, old: Labelled) -> None:
+        """Texts of the old task, to be measured beside the held-out ones."""
+        self.keeps = True
+        self._kept = Kept(old, [len(example.ids) for example in old.examples], EVAL_TOKENS)
 
     def base_model(self) -> nn.Module:
         """The encoder of `config.model` with a head for these classes, in the config's dtype."""
@@ -153,11 +164,26 @@ class TextClassificationTask(Task):
         return F.cross_entropy(self._logits(model, batch).float(), batch.labels)
 
     def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+        blocks = rows_by_length([len(e.ids) for e in self.held_out.examples], EVAL_TOKENS)
+        return self._evaluation(model, self.held_out, blocks, given_up)
+
+    def evaluate_kept(
+        self, model: nn.Module, given_up: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        return self._evaluation(model, self._kept.source, self._kept.blocks(), given_up)
+
+    def _evaluation(
+        self,
+        model: nn.Module,
+        source: Labelled,
+        blocks: Iterable[Sequence[int]],
+        given_up: Callable[[], bool],
+    ) -> Evaluation | None:
         tally = Tally(len(self.classes))
-        for rows in rows_by_length([len(e.ids) for e in self.held_out.examples], EVAL_TOKENS):
+        for rows in blocks:
             if given_up():
                 return None
-            part = self._collated(self.held_out, np.array(rows))
+            part = self._collated(source, np.asarray(rows))
             tally.add(self._logits(model, part), part.labels)
         return tally.evaluation()
 

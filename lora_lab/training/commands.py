@@ -16,6 +16,7 @@ from lora_lab.records import (
     EvalRecord,
     ExportedRecord,
     GeneratedRecord,
+    IntruderRecord,
     MemoryRecord,
     MergeRecord,
     Record,
@@ -103,6 +104,20 @@ class EvaluateCut:
 
 
 @dataclass(frozen=True)
+class CountIntruders:
+    """Count the intruder dimensions of one layer; a model takes one such command per layer."""
+
+    layer: str
+    strongest: int = 10
+    threshold: float = 0.5
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[IntruderRecord]:
+        from lora_lab.training.intruder_count import count_intruders
+
+        yield count_intruders(experiment, self.layer, self.strongest, self.threshold)
+
+
+@dataclass(frozen=True)
 class EstimateMemory:
     """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
 
@@ -124,4 +139,7 @@ class GoBack:
         yield from go_back(experiment, folder, self.step)
 
 
-Command = Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory | GoBack
+Command = (
+    Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | CountIntruders
+    | EstimateMemory | GoBack
+)  # fmt: skip

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from lora_lab.analysis import rank as measures
 from lora_lab.analysis.randomized import Spectrum
 from lora_lab.analysis.spectrum import stated_spectra
 from lora_lab.config import KNOBS, RunConfig
-from lora_lab.errors import ExportError, LabError
+from lora_lab.errors import ConfigError, ExportError, LabError
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
@@ -64,6 +65,11 @@ class Experiment:
         self._factor_dtype = "float64" if dtype == torch.float64 else "float32"
         torch.manual_seed(config.seed)  # dropout
         self.task = TASKS[config.task].open(config, report)
+        if config.keep_data and not self.task.keeps:
+            raise ConfigError(
+                "Rows of an old task are for models and data of your own. This task measures what "
+                "is forgotten class by class, or has nothing to forget."
+            )
         self.config = config = with_steps(config, self.task.rows)
         self.model = self.task.base_model()
         self.base = base or self.task.base
@@ -296,21 +302,34 @@ class Experiment:
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
         found = self.held_out(enabled, given_up)
-        if found is None:
+        old = self._kept(enabled, given_up) if found is not None and self.task.keeps else None
+        if found is None or (old is None and self.task.keeps):
             return None
         record = EvalRecord(
             self.step, enabled, found.loss, found.accuracy, found.correct, found.total,
             time.perf_counter() - started, found.confusion,
+            keep_loss=old.loss if old else None, keep_accuracy=old.accuracy if old else None,
         )  # fmt: skip
         return self.best.note(record, self) if noted else record
 
     @torch.no_grad()
     def held_out(self, enabled: bool, given_up: Callable[[], bool] = never) -> Evaluation | None:
         """A pass over the held-out data; None where it was given up. Nothing is noted."""
+        with self._measuring(enabled):
+            return self.task.evaluate(self.model, given_up)
+
+    def _kept(self, enabled: bool, given_up: Callable[[], bool]) -> Evaluation | None:
+        """A pass over the rows of the old task."""
+        with self._measuring(enabled):
+            return self.task.evaluate_kept(self.model, given_up)
+
+    @contextmanager
+    def _measuring(self, enabled: bool) -> Iterator[None]:
+        """The model as it answers, with the adapter on or off; it trains on afterwards."""
         self.model.eval()
         try:
             with switched(self.layers, enabled):
-                return self.task.evaluate(self.model, given_up)
+                yield
         finally:
             self.model.train()
 

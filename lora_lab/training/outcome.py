@@ -77,6 +77,8 @@ def _evaluation(record: EvalRecord | None) -> dict[str, Any] | None:
     return {
         "loss": record.loss,
         "accuracy": record.accuracy,
+        "keep_loss": record.keep_loss,
+        "keep_accuracy": record.keep_accuracy,
         "correct": list(record.correct),
         "total": list(record.total),
     }

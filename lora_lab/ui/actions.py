@@ -57,6 +57,10 @@ class Actions(QObject):
         self.merge = self._action(
             tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
         )
+        self.intruders = self._action(
+            tr("Intruder dimensions…"), "Ctrl+I",
+            tip=tr("Strong directions of W + ΔW that W does not have: a sign of forgetting"),
+        )  # fmt: skip
         self.workshop = self._action(
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
@@ -67,6 +71,8 @@ class Actions(QObject):
         self.runs = self._action(
             tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
         )
+        self.undo = self._action(tr("Undo"), "Ctrl+Z")
+        self.redo = self._action(tr("Redo"), "Ctrl+Shift+Z")
         self.undo_edit = self._action(
             tr("Undo the last edit"), "Ctrl+Shift+Backspace",
             tip=tr("Back to the step before it, with the settings of then"),
@@ -86,6 +92,11 @@ class Actions(QObject):
         )
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
+        self.next_area = self._action(tr("Next area"), "F6")
+        self.previous_area = self._action(tr("Previous area"), "Shift+F6")
+        self.describe = self._action(
+            tr("Describe what is shown…"), "Ctrl+D", tip=tr("Every plot that is seen, in words")
+        )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
@@ -93,6 +104,7 @@ class Actions(QObject):
         self.train.setAutoRepeat(False)
         self.adapter.setAutoRepeat(False)
 
+        self.recent_menu = QMenu(tr("Open &recent"), window)
         self._schemes = QActionGroup(self)
         self.schemes: dict[str, QAction] = {}
         titles = {"system": tr("As the system"), "light": tr("Light"), "dark": tr("Dark")}
@@ -105,6 +117,9 @@ class Actions(QObject):
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
             self.open_base, self.undo_edit, self.go_back, self.bench,
             self.copy_plot, self.save_plot,
+            self.intruders,
+            self.undo, self.redo,
+            self.next_area, self.previous_area, self.describe,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -114,17 +129,19 @@ class Actions(QObject):
         bar = window.menuBar()
         self.menus: list[QMenu] = []
         file = self._menu(bar.addMenu(tr("&File")), self.open, self.open_base)
-        self.presets_menu = file.addMenu(tr("Open preset"))
+        file.addMenu(self.recent_menu)
+        self.presets_menu = file.addMenu(tr("Open &preset"))
         file.addSeparator()
         file.addActions([self.runs, self.save, self.export, self.runs_folder])
         file.addSeparator()
         file.addAction(self.quit)
+        self._menu(bar.addMenu(tr("&Edit")), self.undo, self.redo)
         run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
         run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
-        adapter.addActions([self.merge, self.workshop])
+        adapter.addActions([self.merge, self.intruders, self.workshop])
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))
@@ -134,7 +151,9 @@ class Actions(QObject):
                 toggle.setShortcut(QKeySequence(f"Ctrl+{number}"))
             view.addAction(toggle)
         view.addSeparator()
-        view.addActions([self.copy_plot, self.save_plot])
+        view.addActions([self.copy_plot, self.save_plot, self.describe])
+        view.addSeparator()
+        view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
         self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)
@@ -190,6 +209,7 @@ class Actions(QObject):
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
+        self.intruders.setEnabled(ready)
         for action in (self.save, self.undo_edit, self.go_back):
             action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)

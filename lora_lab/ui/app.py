@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lora_lab import paths
 from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.ui.display import require_display
 
@@ -26,10 +27,16 @@ NOOP_MS = 200  # how long Ctrl-C waits at most: Python sees a signal only when P
 SWITCH_INTERVAL = 0.001
 
 
-def run(preset: str = "digits", data: str | None = None, scheme: str | None = None) -> int:
+def run(
+    preset: str = "digits",
+    data: str | None = None,
+    scheme: str | None = None,
+    perf_log: str | None = None,
+) -> int:
     """Open the window on a preset and stay until it is closed; the exit status.
 
-    Raises LabError where there is no display or no such preset.
+    `perf_log` names the file that ui/perf_log.py writes; "": one of its own; None: none.
+    Raises LabError where there is no display, no such preset, or the file cannot be written.
     """
     # OpenMP threads that spin at barriers take the window's core; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -42,6 +49,7 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     chosen = get_preset(preset)
     config = changed(chosen.config, data=data) if data else chosen.config
 
+    from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.ui import theme
@@ -52,6 +60,8 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("lora-lab")
     app.setApplicationDisplayName("LoRA Lab")
+    app.setDesktopFileName("lora-lab")  # a desktop finds the entry of the window's icon by it
+    app.setWindowIcon(QIcon(str(paths.resources() / "desktop" / "lora-lab.svg")))
     notices = Notices()
     notices.install()
     switch_interval = sys.getswitchinterval()
@@ -60,6 +70,13 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     window = MainWindow(new_session, list_presets(), notices)
     if scheme is not None:
         window.looks.set_scheme(scheme)
+    log = None
+    if perf_log is not None:
+        from lora_lab.ui.perf_log import PerfLog, default_file
+
+        file = Path(perf_log) if perf_log else default_file(paths.user_data())
+        log = PerfLog(file, window.sessions, window.panels, notices, window)
+        notices.news(f"How the window keeps up is written to {file}")
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:
@@ -76,6 +93,8 @@ def run(preset: str = "digits", data: str | None = None, scheme: str | None = No
     try:
         return app.exec()
     finally:
+        if log is not None:
+            log.close()
         window.finish()  # no thread may be left in torch when the interpreter ends
         restore_signals()
         sys.setswitchinterval(switch_interval)

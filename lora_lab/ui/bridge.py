@@ -23,6 +23,7 @@ from lora_lab.records import (
     EvalRecord,
     ExportedRecord,
     FolderRecord,
+    IntruderRecord,
     LoadedRecord,
     MemoryRecord,
     MergeRecord,
@@ -63,6 +64,7 @@ class SessionBridge(QObject):
     exported = Signal(object)
     merge_measured = Signal(object)  # MergeRecord
     cut_measured = Signal(object)  # CutRecord
+    intruders_counted = Signal(object)  # IntruderRecord
     memory_estimated = Signal(object)  # MemoryRecord
     told = Signal(object)  # NewsRecord
     broke = Signal(object)  # NonFiniteRecord
@@ -90,6 +92,7 @@ class SessionBridge(QObject):
             ExportedRecord: self.exported,
             MergeRecord: self.merge_measured,
             CutRecord: self.cut_measured,
+            IntruderRecord: self.intruders_counted,
             MemoryRecord: self.memory_estimated,
             NewsRecord: self.told,
             NonFiniteRecord: self.broke,

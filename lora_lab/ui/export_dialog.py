@@ -54,6 +54,7 @@ class ExportDialog(QDialog):
         self.folder_edit.setAccessibleName(self.tr("Folder of the exported adapter"))
         self.folder_edit.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
         browse = QPushButton(self.tr("&Browse…"))
+        browse.setAutoDefault(False)  # Enter in the field exports
         browse.clicked.connect(self._browse)
         row = QHBoxLayout()
         row.addWidget(self.folder_edit, 1)
@@ -69,6 +70,7 @@ class ExportDialog(QDialog):
 
         self._progress = QProgressBar()
         self._progress.setRange(0, 0)
+        self._progress.setAccessibleName(self.tr("Progress of the export"))
         self._progress.setTextVisible(False)
         self._progress.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
         self._outcome = QLabel()
@@ -80,7 +82,6 @@ class ExportDialog(QDialog):
             self.tr("&Export"), QDialogButtonBox.ButtonRole.ActionRole
         )
         self.export_button.setProperty("role", "primary")
-        self.export_button.setDefault(True)
         self.export_button.clicked.connect(self._start)
         self.show_folder_button = self._buttons.addButton(
             self.tr("&Show folder"), QDialogButtonBox.ButtonRole.ActionRole
@@ -104,6 +105,7 @@ class ExportDialog(QDialog):
         column.addWidget(self._report)
         column.addStretch(1)
         column.addWidget(self._buttons)
+        self.export_button.setDefault(True)  # known to the dialog only once it lies in it
         self._after = (self._report, self.show_folder_button, self.copy_button)
         for hidden in (self._progress, self._outcome, *self._after):
             hidden.hide()

@@ -37,3 +37,14 @@ def shape_words(shape: tuple[int, int]) -> str:
 def counted(number: int, noun: str) -> str:
     """1 layer, 2 layers."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def setting_words(value: object) -> str:
+    """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return "none" if not value else str(value[0]) if len(value) == 1 else f"{len(value)} layers"
+    if isinstance(value, int | float):
+        return f"{value:.12g}"
+    return "none" if value is None else str(value).rpartition("/")[2].replace("_", " ")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from lora_lab.ui.arrivals import Arrivals
 from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
+from lora_lab.ui.describe import described, description_page
 from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.intruder_flow import IntruderFlow
+from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.plots_flow import PlotsFlow
+from lora_lab.ui.recent_flow import RecentFlow
 from lora_lab.ui.runs_flow import RunsFlow
+from lora_lab.ui.undo_flow import UndoFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ class Flows(QObject):
         sessions, notices, commands = window.sessions, window.notices, window.commands
         self.export = ExportFlow(sessions, notices, window)
         self.merge = MergeFlow(sessions, window)
+        self.intruders = IntruderFlow(sessions, window)
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.bench = BenchFlow(window)
@@ -43,21 +51,44 @@ class Flows(QObject):
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
+        self.undo = UndoFlow(
+            sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
+        )
+        openers = {
+            "model": lambda path: self.own.begin_with(model=path),
+            "adapter": self.workshop.show_adapter,
+            "rows": lambda path: self.own.take_data(path, images=False),
+            "images": lambda path: self.own.take_data(path, images=True),
+            "run": self.runs.open_run,
+            "run zip": lambda path: self.runs.unpack(Path(path)),
+        }
+        self.arrivals = Arrivals(openers, notices, window)
+        self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
+        self.keyboard = Keyboard(window, window.host)
+        commands.next_area.triggered.connect(lambda: self.keyboard.next_area())
+        commands.previous_area.triggered.connect(lambda: self.keyboard.next_area(-1))
+        commands.describe.triggered.connect(
+            lambda: description_page(window, described(window.panels, self.keyboard.area())).show()
+        )
         self._closing = (
             self.plots,
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,
+            self.intruders,
+            self.arrivals,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
         commands.export.triggered.connect(self.export.start)
         commands.merge.triggered.connect(self.merge.start)
+        commands.intruders.triggered.connect(self.intruders.start)
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        self.workshop.adapter_opened.connect(self.recent.note_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())
         commands.save_plot.triggered.connect(lambda: self.plots.save())

@@ -30,6 +30,7 @@ from lora_lab.presets import STARTS, TASK_TITLES, starting_config
 from lora_lab.progress import Report
 from lora_lab.ui import theme
 from lora_lab.ui.background import Background
+from lora_lab.ui.docks.fixed_settings import DATA
 from lora_lab.ui.docks.form import Form
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.model_source import ModelSource
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from lora_lab.models.inspect import ModelCard
     from lora_lab.training.devices import DeviceChoice
 
-DATA = "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 SIGMAS = 6  # singular values that are written out
 
@@ -99,6 +99,7 @@ class OpenDialog(QDialog):
         if not self.device_combo.count():
             self.device_combo.addItem("cpu", "cpu")
         self.dtype_combo = QComboBox()
+        self.dtype_combo.setAccessibleName(tr("Type of the base's numbers"))
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
         self.dtype_combo.currentIndexChanged.connect(self._follow)

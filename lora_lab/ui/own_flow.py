@@ -12,8 +12,9 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import LoadedRecord
 from lora_lab.training.commands import Generate
+from lora_lab.ui.docks.fixed_settings import DATA
 from lora_lab.ui.notices import Notices
-from lora_lab.ui.open_dialog import DATA, OpenDialog
+from lora_lab.ui.open_dialog import OpenDialog
 from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.panel import Panel
@@ -54,6 +55,26 @@ class OwnFlow(QObject):
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()
+
+    def begin_with(self, model: str = "", data: str = "") -> None:
+        """Open the dialog with a model, or data, that came from elsewhere."""
+        self.start()
+        if model:
+            self.dialog.source.show_path(model)
+        if data:
+            self.dialog.data_edit.setText(data)
+
+    def take_data(self, path: str, images: bool) -> None:
+        """Data for the model that is open where it is of that sort; else for one to be chosen."""
+        config = self._sessions.config
+        tasks = ("image_classification", "mnist") if images else (
+            "causal_lm", "text_classification"
+        )  # fmt: skip
+        asked = self.dialog is not None and self.dialog.isVisible()
+        if config is None or config.task not in tasks or asked:
+            self.begin_with(data=path)
+        else:
+            self._change(data=path, columns=())
 
     def choose_data(self) -> None:
         """Ask for other data for the model that is open."""

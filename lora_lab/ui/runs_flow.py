@@ -58,7 +58,7 @@ class RunsFlow(QObject):
         self._soon.setInterval(REFRESH_MS)
         self._soon.timeout.connect(self._refresh)
         bar.acted.connect(self._on_acted)
-        dock.open_wished.connect(self._on_open)
+        dock.open_wished.connect(self.open_run)
         dock.adapter_wished.connect(self.adapter_wished)
         dock.keep_wished.connect(self._on_keep)
         dock.label_wished.connect(self._on_label)
@@ -97,7 +97,8 @@ class RunsFlow(QObject):
     def _refresh(self) -> None:
         self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
 
-    def _on_open(self, path: str) -> None:
+    def open_run(self, path: str) -> None:
+        """Resume the run at `path`, or look at it; what is wrong with it is said in the list."""
         from lora_lab.runs.folder import RunFolder
 
         try:
@@ -231,7 +232,7 @@ class RunsFlow(QObject):
         if key == SHOW:
             self.start()
         elif self._cut is not None and key == RESUME:
-            self._on_open(self._cut.path)
+            self.open_run(self._cut.path)
         elif self._cut is not None and key == KEEP:
             self.start()
             self._on_keep(self._cut.path)

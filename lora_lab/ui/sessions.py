@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
     "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "cut_measured", "memory_estimated", "told", "broke", "went_back", "housed",
+    "merge_measured", "cut_measured", "intruders_counted", "memory_estimated", "told", "broke",
+    "went_back", "housed",
 )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ class Sessions(QObject):
     saved = Signal(object)
     merge_measured = Signal(object)
     cut_measured = Signal(object)
+    intruders_counted = Signal(object)  # IntruderRecord
     memory_estimated = Signal(object)
     told = Signal(object)  # NewsRecord
     broke = Signal(object)  # NonFiniteRecord

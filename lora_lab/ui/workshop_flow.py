@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.records import ErrorRecord, SavedRecord, StateRecord
@@ -13,6 +13,8 @@ from lora_lab.ui.workshop.dialog import WorkshopDialog
 
 class WorkshopFlow(QObject):
     """Holds the one workshop; it stays as it was when it is opened again."""
+
+    adapter_opened = Signal(str)
 
     def __init__(self, sessions: Sessions, window: QWidget) -> None:
         super().__init__(window)
@@ -27,6 +29,8 @@ class WorkshopFlow(QObject):
         if self.dialog is None:
             self.dialog = WorkshopDialog(self._window)
             self.dialog.cut_wished.connect(self._measure)
+            opened = self.dialog.resize_page.source.wished
+            opened.connect(lambda source: self.adapter_opened.emit(source.path))
             self._sessions.cut_measured.connect(self.dialog.resize_page.show_cut)
         page = self.dialog.resize_page
         if self._saved and not page.source.where.path:

@@ -214,3 +214,22 @@ def test_a_long_name_of_a_base_breaks_instead_of_being_cut_off(qtbot, dock, conf
     label = dock._base
     assert label.toolTip() == name
     assert label.height() >= 2 * label.fontMetrics().height()
+
+
+def test_rows_of_the_old_task_apply_on_restart_and_can_be_taken_away(dock, config, qtbot):
+    own = changed(config, preset="", task="causal_lm", keep_data="/data/old.jsonl")
+    dock.show_config(own)
+    dock.fixed.more_button.setChecked(True)
+    choice = dock.fixed.keep_choice
+    assert choice.isVisible()
+    assert choice.button.text() == "old.jsonl"
+    assert not dock.edited
+    qtbot.mouseClick(choice.clear_button, Qt.MouseButton.LeftButton)
+    assert dock.restart_button.isVisible()
+    assert dock.wished_config(own).keep_data is None
+    assert not choice.clear_button.isVisible()
+    choice.ask = lambda: "/data/older.jsonl"
+    qtbot.mouseClick(choice.button, Qt.MouseButton.LeftButton)
+    assert dock.wished_config(own).keep_data == "/data/older.jsonl"
+    dock.show_config(config)  # a preset measures class by class
+    assert not choice.isVisible()

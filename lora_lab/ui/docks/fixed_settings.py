@@ -17,7 +17,9 @@ from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
 from lora_lab.ui.targets import adapted, target_words
 from lora_lab.ui.targets_dialog import TargetsDialog
+from lora_lab.ui.widgets.path_choice import PathChoice
 
+DATA = "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
 SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
 FIELDS = RunConfig.model_fields
 
@@ -26,6 +28,7 @@ class FixedSettings(QObject):
     """Variant, init, targets, steps, and behind "More" the optimizer and its course."""
 
     edited = Signal()  # a field was moved, by hand or by program
+    renewed = Signal()  # by program: other settings are shown, and none of them is an edit
 
     def __init__(self, form: Form, parent: QWidget) -> None:
         super().__init__(parent)
@@ -66,6 +69,12 @@ class FixedSettings(QObject):
         self.patience_box = Whole(0, 1_000_000)
         self.held_box = Number(0, 0.9, 0.05, decimals=4)
         self.dtype_combo = ChoiceCombo(choices.DTYPES, tr("Type of the base's numbers"))
+        self.keep_choice = PathChoice(
+            tr("Rows of the old task"), tr("Rows of the old task"), DATA, tr("not measured")
+        )
+        self.keep_choice.setToolTip(FIELDS["keep_data"].description or "")
+        self.keep_choice.set_path(None)
+        self.keep_choice.chosen.connect(self._on_edited)
         self._widgets = {
             "variant": self.variant_combo, "init": self.init_combo,
             "max_steps": self.steps_box, "batch_size": self.batch_box,
@@ -79,9 +88,9 @@ class FixedSettings(QObject):
         }  # fmt: skip
         beside = {
             self.init_combo: tr("I&nit"), self.batch_box: tr("&Batch"),
-            self.ratio_box: tr("L&oRA+ λ"), self.warmup_box: tr("&Warm-up"),
+            self.ratio_box: tr("LoRA+ λ"), self.warmup_box: tr("&Warm-up"),
             self.momentum_box: tr("&Momentum"), self.norm_box: tr("C&lip"),
-            self.batching_combo: tr("Batc&hes"), self.patience_box: tr("Patience"),
+            self.batching_combo: tr("Batches"), self.patience_box: tr("Patience"),
             self.dtype_combo: tr("T&ype"),
         }  # fmt: skip
         for field, widget in self._widgets.items():
@@ -96,20 +105,21 @@ class FixedSettings(QObject):
         def pair(label: str, first: QWidget, second: QWidget) -> Any:
             return form.add(label, first, muted(beside[second], second), second)
 
-        pair(tr("&Adapter"), self.variant_combo, self.init_combo)
+        pair(tr("Ada&pter"), self.variant_combo, self.init_combo)
         form.add(tr("Tar&gets"), self.targets_button)
         pair(tr("S&teps"), self.steps_box, self.batch_box)
         form.addRow(self.more_button)
         self._less_used = [
-            pair(tr("O&ptimizer"), self.optimizer_combo, self.ratio_box),
+            pair(tr("Optimi&zer"), self.optimizer_combo, self.ratio_box),
             pair(tr("S&chedule"), self.schedule_combo, self.warmup_box),
-            pair(tr("S&eed"), self.seed_box, self.momentum_box),
+            pair(tr("&Seed"), self.seed_box, self.momentum_box),
             pair(tr("Parts"), self.parts_box, self.norm_box),
         ]
         self._of_own_data = [
             pair(tr("Longest"), self.longest_box, self.batching_combo),
             pair(tr("Held out"), self.held_box, self.dtype_combo),
             pair(tr("Validate"), self.every_box, self.patience_box),
+            form.add(tr("Old task"), self.keep_choice),
         ]
         self._show_more(False)
 
@@ -124,8 +134,11 @@ class FixedSettings(QObject):
             with QSignalBlocker(widget):
                 widget.setValue(min(value, widget.maximum()))
         self._targets = config.targets
-        self._shown = self._values()
+        self.keep_choice.folder = config.task == "image_classification"
+        self.keep_choice.set_path(config.keep_data)
+        self._shown = self.values()
         self._show_more(self.more_button.isChecked())
+        self.renewed.emit()
         self._on_edited()
 
     def reset(self, loaded: LoadedRecord, config: RunConfig) -> None:
@@ -138,13 +151,14 @@ class FixedSettings(QObject):
             self.steps_box.setToolTip(self.tr("{:g} passes over the data").format(config.epochs))
         if self.dialog is not None:
             self.dialog.reject()
+        self.renewed.emit()
         self._on_edited()
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The fixed settings as they stand; one that a box cannot hold stays until it is moved."""
         settings = {
             field: getattr(config, field) if value == self._shown.get(field) else value
-            for field, value in self._values().items()
+            for field, value in self.values().items()
         }
         if settings["max_steps"] != config.max_steps:
             settings["epochs"] = None  # steps were said in their place
@@ -176,15 +190,30 @@ class FixedSettings(QObject):
             self._on_edited()
         dialog.deleteLater()
 
-    def _values(self) -> dict[str, Any]:
+    def put(self, values: dict[str, Any]) -> None:
+        """Set some fields, as a person would."""
+        for field, value in values.items():
+            if field == "targets":
+                self._targets = value
+            elif field == "keep_data":
+                self.keep_choice.set_path(value)
+            elif isinstance(widget := self._widgets[field], ChoiceCombo):
+                widget.choose(value)
+            else:
+                with QSignalBlocker(widget):
+                    widget.setValue(value)
+        self._on_edited()
+
+    def values(self) -> dict[str, Any]:
+        """What stands in every field."""
         values = {
             field: widget.name() if isinstance(widget, ChoiceCombo) else widget.value()
             for field, widget in self._widgets.items()
         }
-        return {**values, "targets": self._targets}
+        return {**values, "targets": self._targets, "keep_data": self.keep_choice.path}
 
     def _on_edited(self, *_: object) -> None:
-        values, layers = self._values(), self.targeted()
+        values, layers = self.values(), self.targeted()
         words = target_words(self._targets, None if layers is None else len(layers))
         self.targets_button.setText(words)
         self.targets_button.setEnabled(layers is not None)
@@ -219,6 +248,7 @@ class FixedSettings(QObject):
             "max_grad_norm": tr("clip {:g}").format(values["max_grad_norm"]),
             "patience": tr("patience {}").format(values["patience"]),
             "dtype": values["dtype"],
+            "keep_data": tr("old task"),
         }
         apart = [text for field, text in told.items() if values[field] != FIELDS[field].default]
         hidden = "" if self.more_button.isChecked() else " · ".join(apart)
@@ -232,4 +262,4 @@ class FixedSettings(QObject):
             self._form.setRowVisible(row, on)
         for row in self._of_own_data:
             self._form.setRowVisible(row, on and own)
-        self._tell_hidden(self._values())
+        self._tell_hidden(self.values())

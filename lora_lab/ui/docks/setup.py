@@ -104,7 +104,7 @@ class SetupDock(QDockWidget):
         self._form = Form(widest=self.tr("Optimizer"))
         self._form.add(self.tr("&Data"), self.data_button)
         self._form.add(self.tr("Base"), self._base, self.checkpoint_button)
-        self._form.add(self.tr("De&vice"), self.device_combo)
+        self._form.add(self.tr("Dev&ice"), self.device_combo)
         self._form.add(self.tr("Learns"), self._learns)
         self.fixed = FixedSettings(self._form, self)
         self.fixed.edited.connect(self._on_edited)

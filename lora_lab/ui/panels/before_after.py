@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
-from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record
+from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
 from lora_lab.ui import theme
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
+from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled, told
 from lora_lab.ui.panels.panel import Columns, Panel, describe, label, show
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import number
@@ -44,14 +45,28 @@ class BeforeAfterPanel(Panel):
         self.confusion_button.setProperty("role", "quiet")
         self.confusion_button.setToolTip(self.tr("Which class was taken for which"))
         self.confusion_button.toggled.connect(self.redraw)
+        self.steps_button = QToolButton()
+        self.steps_button.setText(self.tr("over steps"))
+        self.steps_button.setCheckable(True)
+        self.steps_button.setProperty("role", "quiet")
+        self.steps_button.setToolTip(self.tr("The new task and the old one, step by step"))
+        self.steps_button.toggled.connect(self._on_steps)
+        self.confusion_button.toggled.connect(
+            lambda on: self.steps_button.setChecked(self.steps_button.isChecked() and not on)
+        )
+        self.curves = ForgettingCurves()
+        self._sentence = label(role="muted", name=self.tr("Learned and forgotten"))
         self._foot = label()
         self._foot.setTextFormat(Qt.TextFormat.RichText)
         self.body.addLayout(grid)
+        self.body.addWidget(self._sentence)
         self.body.addWidget(self._bars, 1)
         self.body.addWidget(self._losses, 1)
         self.body.addWidget(self.grid, 1)
+        self.body.addWidget(self.curves, 1)
         below = QHBoxLayout()
         below.addWidget(self._foot, 1)
+        below.addWidget(self.steps_button)
         below.addWidget(self.confusion_button)
         self.body.addLayout(below)
         self._loaded: LoadedRecord | None = None
@@ -63,6 +78,8 @@ class BeforeAfterPanel(Panel):
     def reset(self, loaded: LoadedRecord) -> None:
         self._loaded, self._off, self._on = loaded, None, None
         self._enabled = loaded.hyper.enabled
+        self.curves.clear_points()
+        self.steps_button.setChecked(not loaded.classes)  # two bars tell less than two curves
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -70,8 +87,13 @@ class BeforeAfterPanel(Panel):
             if isinstance(record, EvalRecord):
                 if record.enabled:
                     self._on = record
+                    if pair := both(record, self._loaded):
+                        self.curves.add(record.step, pair)
                 else:
                     self._off = record
+                self.dirty = True
+            elif isinstance(record, ResumedRecord):
+                self.curves.cut(record.step)
                 self.dirty = True
             elif isinstance(record, AppliedRecord):
                 self._enabled = record.hyper.enabled
@@ -101,19 +123,27 @@ class BeforeAfterPanel(Panel):
         classes = bool(self._loaded.classes and measured.total)
         now = self._now() or self._off
         counted = classes and bool(now.confusion)
+        sentence = self._learned()
+        self._sentence.setVisible(bool(sentence))
+        show(self._sentence, sentence)
+        self.steps_button.setVisible(bool(sentence))
+        curves = bool(sentence) and self.steps_button.isChecked()
+        self.curves.setVisible(curves)
         confused = counted and self.confusion_button.isChecked()
         self.confusion_button.setVisible(counted)
         self.grid.setVisible(confused)
         if confused:
             self.grid.show_counts(now.confusion, self._loaded.classes)
-        self._bars.setVisible(classes and not confused)
-        self._losses.setVisible(not classes)
+        self._bars.setVisible(classes and not confused and not curves)
+        self._losses.setVisible(not classes and not curves)
         if classes:
             self._tell_classes()
         else:
             self._tell_losses()
+        if curves:
+            self.curves.draw()
         summary = self.summary()
-        for chart in (self._bars, self._losses, self.grid):
+        for chart in (self._bars, self._losses, self.grid, self.curves):
             describe(chart, summary)
 
     def _tell_classes(self) -> None:
@@ -134,8 +164,18 @@ class BeforeAfterPanel(Panel):
         self._bars.show_pairs(pairs)
         self._tell_foot(bool(trained and others))
 
+    def _learned(self) -> str:
+        """What was learned and what was forgotten; "" where the old task is not measured."""
+        off, now = (both(r, self._loaded) for r in (self._off, self._now() or self._off))
+        return told(off, now, self._loaded)
+
+    def _on_steps(self, on: bool) -> None:
+        if on:
+            self.confusion_button.setChecked(False)
+        self.redraw()
+
     def _gain(self, classes: Sequence[int]) -> tuple[str, str]:
-        return _points(100 * (_pooled(self._now(), classes) - _pooled(self._off, classes)))
+        return _points(100 * (pooled(self._now(), classes) - pooled(self._off, classes)))
 
     def _tell_losses(self) -> None:
         off = self._off.loss if self._off else math.nan
@@ -161,7 +201,12 @@ class BeforeAfterPanel(Panel):
         if self._bars.isVisibleTo(self):  # the bars of losses are named where they stand
             parts.append(f'<span style="color:{c.frozen}">■</span>&nbsp;adapter off')
             parts.append(f'<span style="color:{c.adapter}">■</span>&nbsp;adapter on')
-        if trained:
+        elif self.curves.isVisibleTo(self):
+            new, old = names(self._loaded)
+            parts.append(f'<span style="color:{c.adapter}">━</span>&nbsp;{new}')
+            right = self.tr(", % right") if self.curves.shares else self.tr(", loss")
+            parts.append(f'<span style="color:{c.validation}">╍</span>&nbsp;{old}{right}')
+        if trained and not self.curves.isVisibleTo(self):
             parts.append(f'<span style="color:{c.accent}">▁</span>&nbsp;trained on')
         if not self._enabled:
             text = "The adapter is off: the base answers alone"
@@ -174,6 +219,7 @@ class BeforeAfterPanel(Panel):
         self._bars.update()
         self._losses.update()
         self.grid.update()
+        self.curves.restyle(colors)
         self.dirty = True
 
     def figure_data(self) -> Columns:
@@ -206,26 +252,19 @@ class BeforeAfterPanel(Panel):
             return "Nothing to compare yet."
         if not (self._loaded.classes and now.total):
             text = f"Validation loss {number(self._off.loss)} off, {number(now.loss)} on"
+            text += f"; {sentence}" if (sentence := self._learned()) else ""
             return text + ("." if self._enabled else "; the adapter is off.")
         changes = [p for p in self.pairs() if p.points == p.points]
         best, worst = max(changes, key=lambda p: p.points), min(changes, key=lambda p: p.points)
         text = f"Accuracy {_percent(_accuracy(self._off))} off, {_percent(_accuracy(now))} on"
         text += f"; most gained: {best.name} {_points(best.points)[0]}"
         text += f", most lost: {worst.name} {_points(worst.points)[0]}"
+        text += f"; {sentence}" if (sentence := self._learned()) else ""
         return text + ("." if self._enabled else "; the adapter is off.")
 
 
 def _share(record: EvalRecord | None, place: int) -> float:
-    return _pooled(record, (place,))
-
-
-def _pooled(record: EvalRecord | None, classes: Sequence[int]) -> float:
-    """Share of correct answers over these classes together."""
-    if record is None or not record.total:
-        return math.nan
-    total = sum(record.total[i] for i in classes if i < len(record.total))
-    correct = sum(record.correct[i] for i in classes if i < len(record.correct))
-    return correct / total if total else math.nan
+    return pooled(record, (place,))
 
 
 def _accuracy(record: EvalRecord | None) -> float:

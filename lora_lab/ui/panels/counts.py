@@ -87,6 +87,7 @@ class CountsPanel(Panel):
         self._share = Share()
         self._bytes = label("", "small", "Memory of the adapter")
         self._table = table = QTableWidget(0, len(_COLUMNS))
+        table.setTabKeyNavigation(False)  # Tab leaves it; arrows move in it
         table.setHorizontalHeaderLabels(_COLUMNS)
         table.setAccessibleName("Parameters per layer")
         table.verticalHeader().hide()

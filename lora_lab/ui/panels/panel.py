@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QGraphicsView,
     QHBoxLayout,
     QLabel,
     QStackedLayout,
@@ -23,6 +24,7 @@ from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.theme import Colors
 
 Columns = dict[str, Sequence[Any]]  # of equal length, by name
+TELL_MS = 2000
 
 
 class Panel(QWidget):
@@ -59,6 +61,8 @@ class Panel(QWidget):
         self._stack = QStackedLayout()
         self._stack.addWidget(full)
         self._stack.addWidget(blank)
+        self._telling = QTimer(self, interval=TELL_MS)  # to those who listen instead of looking
+        self._telling.timeout.connect(self.tell_aloud)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(12, 8, 10, 6)
         outer.setSpacing(6)
@@ -114,6 +118,20 @@ class Panel(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._place_corner()
+
+    def tell_aloud(self) -> None:
+        """Let screen readers find the sentence of now, at the panel and at its plots."""
+        words = self.summary()
+        for picture in (self, *self.findChildren(QGraphicsView)):
+            describe(picture, words)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._telling.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._telling.stop()
 
     def say(self, text: str) -> None:
         """Show `text` in place of the body, or the body again if it is empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QDialog, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from lora_lab.ui import theme
 from lora_lab.ui.workshop.compare_page import ComparePage
@@ -40,6 +40,8 @@ class WorkshopDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 12)
         column.addWidget(self.tabs)
+        for button in self.findChildren(QPushButton):
+            button.setAutoDefault(False)  # Enter in a field means that field
         self.resize_page.cut_wished.connect(self.cut_wished)
         width = self.fontMetrics().averageCharWidth()
         self.resize(min(190 * width, 1180), 46 * self.fontMetrics().height())

@@ -127,7 +127,9 @@ class DeliveryField(QWidget):
             self.format_combo.addItem(title, name)
         self.format_combo.addItem(self.tr("merged checkpoint (the base with ΔW in)"), MERGED)
         self.format_combo.currentIndexChanged.connect(self._follow)
+        self.format_combo.setAccessibleName(self.tr("Format"))
         self.type_combo = QComboBox()
+        self.type_combo.setAccessibleName(self.tr("Type of the numbers"))
         for name in TYPES:
             self.type_combo.addItem(name or self.tr("type as it is"), name)
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
@@ -141,6 +143,7 @@ class DeliveryField(QWidget):
         self.cancel_button.clicked.connect(self.cancelled)
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
+        self._progress.setAccessibleName(self.tr("Progress of the work"))
         self._progress.setFixedHeight(max(6, self.fontMetrics().height() // 3))
         self._doing = QLabel()
         self._doing.setProperty("role", "muted")

@@ -1,0 +1,59 @@
+"""Rows of the old task, measured beside the new one's: what the adapter makes the base forget.
+
+They are few, and fixed for the run, so that the figures of two steps can be compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from lora_lab.data.rows import Table
+from lora_lab.tasks.text import rows_by_length
+
+KEEP_ROWS = 256
+KEEP_SECONDS = 2.0  # of one pass; the first one decides how many of the rows that is
+TOGETHER = 32  # rows that are sorted by length among each other
+
+Rows = TypeVar("Rows")
+
+
+class Kept(Generic[Rows]):
+    """The rows themselves, and blocks of their numbers for one forward pass each."""
+
+    def __init__(self, source: Rows, lengths: Sequence[int], room: int) -> None:
+        """`lengths` of the rows; a block is of up to `room` tokens with padding."""
+        self.source = source
+        order = chosen(len(lengths))
+        self._blocks = [
+            part[rows]
+            for part in np.split(order, range(TOGETHER, len(order), TOGETHER))
+            for rows in rows_by_length([lengths[i] for i in part], room)
+        ]
+        self._timed = False
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Row numbers, a block at a time; what the first pass has no time for is left for good."""
+        began = time.monotonic()
+        for done, rows in enumerate(self._blocks, start=1):
+            yield rows
+            if not self._timed and time.monotonic() - began > KEEP_SECONDS:
+                self._blocks = self._blocks[:done]
+                break
+        self._timed = True
+
+
+def chosen(count: int) -> np.ndarray:
+    """Up to KEEP_ROWS of `count` row numbers, in an order of their own that is always the same."""
+    return np.random.default_rng(0).permutation(count)[:KEEP_ROWS]
+
+
+def some_rows(table: Table) -> Table:
+    """`table` with the chosen rows alone, so that a long file is not tokenized for nothing."""
+    places = np.sort(chosen(len(table.rows)))
+    rows, numbers = ([kept[i] for i in places] for kept in (table.rows, table.numbers))
+    return replace(table, rows=rows, numbers=numbers)

@@ -1,0 +1,42 @@
+"""What the window shows, in words: a sentence for every panel that is seen, to read or copy."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBoxLayout, QWidget
+
+from lora_lab.ui.panels.panel import Panel
+
+
+def described(panels: list[Panel], first: QWidget | None) -> str:
+    """One line per visible panel; that which has the focus stands first."""
+    seen = [panel for panel in panels if panel.isVisible()]
+    seen.sort(key=lambda panel: not (first is not None and first.isAncestorOf(panel)))
+    return "\n\n".join(f"{panel.title}: {panel.summary()}" for panel in seen)
+
+
+def description_page(parent: QWidget, text: str) -> QDialog:
+    """The words, selectable and read aloud, with a button to copy them."""
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(dialog.tr("What is shown"))
+    words = QPlainTextEdit(text)
+    words.setReadOnly(True)
+    words.setAccessibleName(dialog.windowTitle())
+    words.setTextInteractionFlags(
+        words.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+    copy = buttons.addButton(dialog.tr("C&opy"), QDialogButtonBox.ButtonRole.ActionRole)
+    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+    buttons.rejected.connect(dialog.reject)
+    column = QVBoxLayout(dialog)
+    column.setContentsMargins(18, 14, 18, 14)
+    column.addWidget(words, 1)
+    column.addWidget(buttons)
+    metrics = dialog.fontMetrics()
+    dialog.resize(48 * metrics.horizontalAdvance("m"), 18 * metrics.height())
+    words.setFocus()
+    return dialog

@@ -1,0 +1,111 @@
+"""What is forgotten: rows of the old task are measured as held-out rows are, few and in time."""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import ConfigError, DataError
+from lora_lab.presets import starting_config
+from lora_lab.records import EvalRecord
+from lora_lab.runs.past import past_records
+from lora_lab.tasks import TASKS, kept
+from lora_lab.training.experiment import Experiment
+from tests.models.tiny import save
+
+WORDS = "the film is good and the sound is clear but the end is bad".split()  # noqa: SIM905
+
+
+def texts(path, start):
+    rows = [
+        {"prompt": " ".join(WORDS[start:6]), "completion": " " + WORDS[i % 9]} for i in range(9)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def reviews(path, start):
+    labels = ["good" if i % 3 else "bad" for i in range(40)]
+    rows = [
+        {"review": " ".join(WORDS[start : 4 + i % 5]), "label": x} for i, x in enumerate(labels)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def images(path, start):
+    random = np.random.default_rng(start)
+    for name in ("dark", "light") if start else ("light", "dark"):
+        (path / name).mkdir(parents=True)
+        for i in range(3 + start):
+            pixels = random.integers(0, 255, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(path / name / f"{i}.png")
+
+
+CASES = {
+    "causal_lm": ("llama", texts),
+    "text_classification": ("bert_classifier", reviews),
+    "image_classification": ("vit", images),
+}
+
+
+def config_of(name, folder, **settings):
+    kind, write = CASES[name]
+    if not (folder / "model").exists():
+        save(folder / "model", kind)
+        write(folder / "new", 0)
+        write(folder / "old", 1)
+    given = {"model": str(folder / "model"), "data": str(folder / "new"), "batch_size": 4}
+    return starting_config(name, **{**given, **settings})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
+    old = str(tmp_path / "old")
+    config = config_of(name, tmp_path, keep_data=old)
+    experiment = Experiment(config)
+    record = experiment.evaluate(enabled=False)
+    plain = TASKS[name].open(config_of(name, tmp_path, validation_data=old))
+    assert not plain.keeps
+    plain.base_model()
+    experiment.model.eval()
+    with torch.no_grad():
+        wanted = plain.evaluate(experiment.model)
+    assert record.keep_loss == pytest.approx(wanted.loss, rel=1e-5)
+    assert record.keep_accuracy == wanted.accuracy
+    assert record.loss != pytest.approx(record.keep_loss), "the new task's own rows are others"
+    assert experiment.evaluate(given_up=lambda: True) is None
+
+
+def test_few_rows_in_an_order_that_stays_and_no_more_than_time_allows(monkeypatch):
+    found = kept.Kept("rows", list(range(1, 1001)), 4000)
+    blocks = list(found.blocks())
+    rows = np.concatenate(blocks)
+    assert len(rows) == len(set(rows)) == kept.KEEP_ROWS
+    assert all(len(b) * (b.max() + 1) <= 4000 for b in blocks)
+    assert [b.tolist() for b in found.blocks()] == [b.tolist() for b in blocks]
+    monkeypatch.setattr(kept, "KEEP_SECONDS", -1.0)
+    hurried = kept.Kept("rows", list(range(1, 1001)), 4000)
+    assert [b.tolist() for b in hurried.blocks()] == [blocks[0].tolist()]
+    monkeypatch.setattr(kept, "KEEP_SECONDS", 1e9)
+    assert len(list(hurried.blocks())) == 1, "what was left out stays out"
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    config = config_of("image_classification", tmp_path, keep_data=str(tmp_path / "old"))
+    (tmp_path / "old" / "dark").rename(tmp_path / "old" / "night")
+    with pytest.raises(DataError, match="night"):
+        Experiment(config)
+    with pytest.raises(ConfigError, match="class by class"):
+        Experiment(RunConfig(task="digits", keep_data="x"))
+
+
+def test_records_from_before_there_were_such_rows_still_come_back(tmp_path):
+    new = {"keep_loss", "keep_accuracy"}
+    line = {"record": "EvalRecord"}
+    line |= {f.name: 1 for f in fields(EvalRecord) if f.name not in new}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line, separators=(",", ":")))
+    (record,) = past_records(tmp_path / "metrics.jsonl", 1)
+    assert record.keep_loss is None

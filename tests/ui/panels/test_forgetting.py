@@ -1,0 +1,87 @@
+"""Learning and forgetting are told in one sentence and drawn as two curves, whatever names them."""
+
+from dataclasses import replace
+
+import pytest
+
+from lora_lab.records import EvalRecord, ResumedRecord
+from lora_lab.ui.panels.before_after import BeforeAfterPanel
+from lora_lab.ui.preview import samples
+
+OLD_LOSS = {"keep_loss": 2.5}
+OLD_SHARE = {"keep_loss": 2.5, "keep_accuracy": 0.61}
+
+
+def evaluation(step, enabled, accuracy=None, **more):
+    return EvalRecord(step, enabled, 1.5 if enabled else 3.0, accuracy, **more)
+
+
+def digit(step, enabled):
+    return replace(
+        evaluation(step, enabled, 0.5), correct=(*(5,) * 9, 3 if enabled else 1), total=(10,) * 10
+    )
+
+
+@pytest.fixture
+def panel(qtbot):
+    made = BeforeAfterPanel()
+    qtbot.addWidget(made)
+    made.resize(500, 340)
+    made.show()
+    return made
+
+
+CASES = {
+    "classes": ("digits", digit, "9s: 10 % → 30 %; the others: 50 % → 50 %", 30.0, 50.0),
+    "losses": (
+        "known-rank",
+        lambda s, on: evaluation(s, on, **OLD_LOSS),
+        "Loss, new task: 3.00 → 1.50; old task: 2.50 → 2.50",
+        1.5,
+        2.5,
+    ),
+    "shares": (
+        "known-rank",
+        lambda s, on: evaluation(s, on, 0.9 if on else 0.2, **OLD_SHARE),
+        "new task: 20 % → 90 %; old task: 61 % → 61 %",
+        90.0,
+        61.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_tasks_are_told_and_drawn(panel, name):
+    preset, make, sentence, new, old = CASES[name]
+    loaded, *_ = samples(preset, 10)
+    panel.reset(loaded)
+    panel.receive([make(0, False), *(make(step, True) for step in (0, 5, 9))])
+    panel.redraw()
+    assert panel._sentence.text() == sentence
+    assert sentence in panel.summary()
+    assert panel.steps_button.isChecked() == (not loaded.classes)
+    panel.steps_button.setChecked(True)
+    assert panel.curves.isVisible()
+    drawn = [curve.getData() for curve in panel.curves._curves]
+    for (x, y), last in zip(drawn, (new, old), strict=True):
+        assert x.tolist() == [0, 5, 9]
+        assert y[-1] == pytest.approx(last)
+    styles = {curve.opts["pen"].style() for curve in panel.curves._curves}
+    assert len(styles) == 2, "told apart without colours"
+    assert sentence in panel.curves.accessibleDescription()
+    panel.receive([ResumedRecord(5)])
+    panel.redraw()
+    assert panel.curves._curves[0].getData()[0].tolist() == [0, 5]
+    panel.steps_button.setChecked(False)
+    assert not panel.curves.isVisible()
+
+
+def test_where_nothing_old_is_measured_nothing_is_said_of_it(panel):
+    loaded, *_ = samples("known-rank", 10)
+    panel.reset(loaded)
+    panel.receive([evaluation(0, False), evaluation(3, True)])
+    panel.redraw()
+    assert not panel._sentence.isVisible()
+    assert not panel.steps_button.isVisible()
+    assert not panel.curves.isVisible()
+    assert panel._losses.isVisible()

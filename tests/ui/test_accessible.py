@@ -1,0 +1,136 @@
+"""Whoever listens instead of looking: every control has a name, every plot says what it shows."""
+
+import re
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QComboBox,
+    QGraphicsView,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QSlider,
+    QTabBar,
+    QWidget,
+)
+
+from lora_lab.records import State
+from lora_lab.ui.about import about_page, shortcuts_page
+from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
+from lora_lab.ui.describe import description_page
+from lora_lab.ui.export_dialog import ExportDialog
+from lora_lab.ui.intruder_dialog import IntruderDialog
+from lora_lab.ui.merge_dialog import MergeDialog
+from lora_lab.ui.open_dialog import OpenDialog
+from lora_lab.ui.panels import PANELS
+from lora_lab.ui.preview import samples
+from lora_lab.ui.saves_dialog import SavesDialog
+from lora_lab.ui.targets_dialog import TargetsDialog
+from lora_lab.ui.workshop.dialog import WorkshopDialog
+
+CONTROLS = (
+    QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QSlider, QProgressBar, QTabBar,
+    QAbstractScrollArea,
+)  # fmt: skip
+
+
+def inner(widget):
+    """What Qt itself puts into a control: the text of a number, the list of a box, a scroll bar."""
+    if widget.objectName().startswith("qt_") or "Corner" in type(widget).__name__:
+        return True
+    if isinstance(widget, QAbstractScrollArea) and widget.focusPolicy() == Qt.FocusPolicy.NoFocus:
+        return True
+    above = widget.parentWidget()
+    while above is not None:
+        if isinstance(above, QAbstractSpinBox | QComboBox | QTabBar | QLineEdit | QHeaderView):
+            return True
+        above = above.parentWidget()
+    return isinstance(widget, QHeaderView)
+
+
+def nameless(root):
+    buddies = {label.buddy() for label in root.findChildren(QLabel) if label.buddy()}
+    buddies |= {buddy.focusProxy() for buddy in buddies if buddy.focusProxy()}
+    found = []
+    for widget in root.findChildren(QWidget):
+        if not isinstance(widget, CONTROLS) or inner(widget):
+            continue
+        words = widget.text() if isinstance(widget, QAbstractButton) else ""
+        if not (widget.accessibleName().strip() or words.strip(" ×&") or widget in buddies):
+            where = widget.parentWidget()
+            found.append(f"{type(widget).__name__} in {type(where).__name__}")
+    return found
+
+
+DIALOGS = {
+    "open": lambda window: OpenDialog(parent=window),
+    "export": lambda window: ExportDialog(window.flows_folder, window),
+    "merge": MergeDialog,
+    "intruders": IntruderDialog,
+    "workshop": WorkshopDialog,
+    "saves": SavesDialog,
+    "targets": lambda window: TargetsDialog(
+        window.sessions_loaded.adaptable, frozenset({"fc1"}), frozenset({"fc1"}), (), window
+    ),
+    "compare": lambda window: CompareRunsDialog([], window),
+    "about": about_page,
+    "shortcuts": lambda window: shortcuts_page(window, window.commands.menus),
+    "described": lambda window: description_page(window, "Loss: 1."),
+}
+
+
+@pytest.fixture
+def opened(qtbot, window, presets, sessions_made, tmp_path):
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.flows_folder = tmp_path
+    window.sessions_loaded = sessions_made[-1].loaded()
+    return window
+
+
+def test_every_control_of_the_window_has_a_name(opened, qtbot):
+    for dock in opened.host.docks:
+        dock.show()
+    qtbot.wait(20)
+    assert nameless(opened) == []
+    for toggle in opened.host.toggles():
+        assert toggle.text()
+    assert all(panel.accessibleName() == panel.title for panel in opened.panels)
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+def test_every_control_of_a_dialog_has_a_name(opened, qtbot, name):
+    dialog = DIALOGS[name](opened)
+    qtbot.addWidget(dialog)
+    assert dialog.windowTitle()
+    assert dialog.findChildren(QWidget)
+    assert nameless(dialog) == []
+
+
+@pytest.mark.parametrize("key", PANELS)
+def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key):
+    panel = PANELS[key]()
+    qtbot.addWidget(panel)
+    panel.resize(500, 340)
+    panel._telling.setInterval(10)
+    panel.show()
+    loaded, *rest = samples("digits", 60)
+    panel.reset(loaded)
+    panel.redraw()
+    qtbot.waitUntil(lambda: panel.accessibleDescription() == panel.summary())
+    before = panel.summary()
+    panel.receive(rest)
+    panel.redraw()
+    qtbot.waitUntil(lambda: panel.accessibleDescription() == panel.summary())
+    if panel.summary() != before:
+        assert re.search(r"\d", panel.accessibleDescription())
+    for plot in panel.findChildren(QGraphicsView):
+        assert plot.accessibleName()
+        assert plot.accessibleDescription() == panel.summary()
+    panel.hide()
+    assert not panel._telling.isActive()
