@@ -55,13 +55,15 @@ class RunSummary:
 def list_runs(parent: Path) -> list[RunSummary]:
     """Every run in `parent`, the newest first; folders that are none are passed over."""
     try:
-        entries = [Path(e.path) for e in os.scandir(parent) if e.is_dir()]
+        folders = [entry for entry in os.scandir(parent) if entry.is_dir()]
     except OSError:
         return []
     found = []
-    for path in entries:
+    for folder in folders:
+        if folder.name.startswith("."):  # it is being written
+            continue
         try:
-            found.append(summary_of(path))
+            found.append(summary_of(Path(folder.path)))
         except LabError:
             continue
     return sorted(found, key=lambda run: (run.started, run.name), reverse=True)

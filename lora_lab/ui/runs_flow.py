@@ -14,6 +14,7 @@ from PySide6.QtCore import QFile, QObject, QTimer, Signal
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QWidget
 
 from lora_lab import paths
+from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
@@ -65,6 +66,8 @@ class RunsFlow(QObject):
         dock.compare_wished.connect(self._on_compare)
         dock.pack_wished.connect(self._on_pack)
         dock.unpack_wished.connect(self._on_unpack)
+        dock.recipe_wished.connect(self._on_recipe)
+        dock.report_wished.connect(self._on_report)
         dock.discard_wished.connect(self._on_discard)
         dock.refresh_wished.connect(self._refresh)
         dock.cancelled.connect(self._on_cancelled)
@@ -83,7 +86,10 @@ class RunsFlow(QObject):
         self._refresh()
 
     def close(self) -> None:
-        """End with the window what is still being done."""
+        """End with the window what is still being done, and begin nothing more."""
+        self._soon.stop()
+        self._sessions.state_changed.disconnect(self._follow)
+        self._dock.visibilityChanged.disconnect()
         for work in self._works:
             work.cancel()
             work.join()
@@ -161,6 +167,47 @@ class RunsFlow(QObject):
     def _on_unpacked(self, run: Path) -> None:
         self._notices.news(self.tr("The run stands in {}").format(run))
         self._refresh()
+
+    def _on_recipe(self, path: str) -> None:
+        def made(run: Path) -> str:
+            from lora_lab.runs.recipe import recipe_of
+
+            return recipe_of(run)
+
+        self._write(path, self.tr("Save the script"), ".py", made)
+
+    def _on_report(self, path: str) -> None:
+        def made(run: Path) -> str:
+            from lora_lab.runs.report import report_of
+
+            return report_of(run)
+
+        self._write(path, self.tr("Save the page"), ".html", made)
+
+    def _write(self, path: str, title: str, ending: str, made: Callable[[Path], str]) -> None:
+        """Ask for a file, and let it hold what is `made` of the run."""
+        run = Path(path)
+        start = str(Path.home() / f"{run.name}{ending}")
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, f"*{ending}")
+        if not chosen:
+            return
+        target = Path(chosen if chosen.endswith(ending) else f"{chosen}{ending}")
+
+        def work(report: Report) -> Path:
+            report(self.tr("Reading {}").format(run.name), -1)
+            text = made(run).encode()
+            report(self.tr("Writing {}").format(target.name), -1)
+            try:
+                write_file(target, text)
+            except OSError as error:
+                reason = error.strerror or error
+                raise LabError(f"{target} was not written: {reason}.") from error
+            return target
+
+        def done(where: Path) -> None:
+            self._notices.news(self.tr("Written to {}").format(where))
+
+        self._do(work, done, self.tr("Reading the run"))
 
     def _on_discard(self, runs: list[RunSummary]) -> None:
         if not self.agrees(runs):

@@ -63,6 +63,8 @@ class RunsDock(QDockWidget):
     compare_wished = Signal(list)  # of RunSummary
     pack_wished = Signal(str)
     unpack_wished = Signal()
+    recipe_wished = Signal(str)  # a script that repeats the run
+    report_wished = Signal(str)  # a page that tells of it
     discard_wished = Signal(list)  # of RunSummary
     refresh_wished = Signal()
     cancelled = Signal()  # what is being done beside the window
@@ -215,6 +217,12 @@ class RunsDock(QDockWidget):
             tr("Keep its adapter and end it"), "", lambda: self._emit(self.keep_wished)
         )
         menu.addSeparator()
+        self.report_action = self._action(
+            tr("Save a page on it…"), "", lambda: self._emit(self.report_wished)
+        )
+        self.recipe_action = self._action(
+            tr("Save a PEFT script that repeats it…"), "", lambda: self._emit(self.recipe_wished)
+        )
         self.pack_action = self._action(
             tr("Save as a zip…"), "", lambda: self._emit(self.pack_wished)
         )
@@ -244,7 +252,9 @@ class RunsDock(QDockWidget):
         there = run is not None and (Path(run.path) / "adapter").is_dir()
         self.adapter_action.setEnabled(there)
         self.keep_action.setEnabled(run is not None and run.interrupted and step is not None)
-        for action in (self.rename_action, self.note_action):
+        for action in (
+            self.rename_action, self.note_action, self.report_action, self.recipe_action,
+        ):  # fmt: skip
             action.setEnabled(run is not None)
         self.pack_action.setEnabled(run is not None and not living)
         self.discard_action.setEnabled(

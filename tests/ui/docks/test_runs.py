@@ -74,7 +74,7 @@ def choose(dock, *names):
 
 def listed(qtbot, lab, count):
     lab.commands.runs.trigger()
-    qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == count, timeout=10_000)
+    qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == count, timeout=30_000)
     return lab.runs_dock
 
 
@@ -83,7 +83,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     told = []
     lab.notices.shown.connect(told.append)
     lab.flows.runs.look_for_interrupted()
-    qtbot.waitUntil(lambda: bool(told), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
     assert "cut was interrupted at step 33" in told[0].message
     dock = listed(qtbot, lab, 1)
     assert [run.interrupted for run in dock.selected()] == [True]
@@ -109,7 +109,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     folder, _ = cut_off("cut")
     lab.flows.runs.look_for_interrupted()
     bar = lab.notice_bar
-    qtbot.waitUntil(lambda: bar.notice is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: bar.notice is not None, timeout=30_000)
     buttons = {
         bar._actions.itemAt(i).widget().text(): bar._actions.itemAt(i).widget()
         for i in range(bar._actions.count()) if bar._actions.itemAt(i).widget()
@@ -142,7 +142,7 @@ def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
     qtbot.keyClick(dock.table, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     loss = next(panel for panel in lab.panels if panel.key == "loss")
-    qtbot.waitUntil(lambda: loss._train.last_step == 60, timeout=10_000)
+    qtbot.waitUntil(lambda: loss._train.last_step == 60, timeout=30_000)
     _, shown = loss._train.window(0, 60, 1000)
     assert sorted(shown) == pytest.approx(sorted(losses), rel=1e-6)
     lab.sessions.toggle()  # as many steps again
@@ -192,7 +192,7 @@ def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
     monkeypatch.setattr(runs_flow.QFile, "moveToTrash", move)
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     assert moved == [str(folder)]
-    qtbot.waitUntil(lambda: not dock.model.runs, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.model.runs, timeout=30_000)
 
 
 def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
@@ -204,10 +204,10 @@ def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
     editor.selectAll()
     qtbot.keyClicks(editor, "the good one")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: summary_of(folder).label == "the good one", timeout=5_000)
-    qtbot.waitUntil(lambda: dock.model.runs[0].label == "the good one", timeout=10_000)
+    qtbot.waitUntil(lambda: summary_of(folder).label == "the good one", timeout=20_000)
+    qtbot.waitUntil(lambda: dock.model.runs[0].label == "the good one", timeout=30_000)
     dock.model.setData(dock.model.index(0, NOTE), "α was  too high\n")
-    qtbot.waitUntil(lambda: dock.model.runs[0].note == "α was too high", timeout=10_000)
+    qtbot.waitUntil(lambda: dock.model.runs[0].note == "α was too high", timeout=30_000)
     assert summary_of(folder).label == "the good one"
     assert json.loads((folder / "label.json").read_text("utf-8"))["note"] == "α was too high"
     dock.filter.setText("good")
@@ -222,16 +222,16 @@ def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, t
     target = tmp_path / "sent.zip"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
     dock.pack_action.trigger()
-    qtbot.waitUntil(target.exists, timeout=10_000)
+    qtbot.waitUntil(target.exists, timeout=30_000)
     assert any(name.endswith("metrics.jsonl") for name in zipfile.ZipFile(target).namelist())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(target), ""))
     dock.unpack_action.trigger()
-    qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=30_000)
     choose(dock, "a-2")
     assert "goes on at step 30" in dock.told.text()
     target.write_bytes(target.read_bytes()[:-40])
     dock.unpack_action.trigger()
-    qtbot.waitUntil(lambda: "not a whole zip" in dock.told.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "not a whole zip" in dock.told.text(), timeout=30_000)
     assert dock.told.property("role") == "error"
 
 
@@ -273,7 +273,7 @@ def test_runs_that_are_ticked_stand_behind_the_present_one(qtbot, lab):
         index = dock.model.index(row, SHOWN)
         dock.model.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
     shown = lab.flows.overlays.shown
-    qtbot.waitUntil(lambda: len(shown) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(shown) == 2, timeout=30_000)
     styles = {(o.color, o.pen().style()) for o in shown.values()}
     assert len(styles) == 2
     assert {o.path for o in shown.values()} == {str(folder) for folder in folders}
@@ -301,3 +301,24 @@ def test_settings_that_differ_stand_side_by_side(qtbot, lab):
     assert set(rows["max steps"]) == {"60", "90"}
     assert "learning rate" not in rows
     dialog.reject()
+
+
+@pytest.mark.parametrize(
+    ("action", "ending", "words"),
+    [("recipe_action", ".py", "LoraConfig"), ("report_action", ".html", "<svg")],
+)
+def test_a_script_and_a_page_are_written_of_a_run(
+    qtbot, lab, monkeypatch, tmp_path, action, ending, words
+):
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    target = tmp_path / "written"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
+    getattr(dock, action).trigger()
+    written = target.with_suffix(ending)
+    qtbot.waitUntil(written.exists, timeout=30_000)
+    assert words in written.read_text("utf-8")
+    qtbot.waitUntil(lambda: dock._bar.isHidden(), timeout=20_000)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
+    getattr(dock, action).trigger()
+    qtbot.waitUntil(lambda: "was not written" in dock.told.text(), timeout=30_000)
