@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Origin, RunConfig, changed
@@ -18,6 +19,7 @@ from lora_lab.ui.saves_dialog import SavesDialog
 from lora_lab.ui.sessions import Sessions
 
 LOWER = 3.0  # that a rate is divided by
+READ_MS = 500
 CLIP = 1.0  # norm that gradients are cut to
 
 
@@ -42,6 +44,11 @@ class BackFlow(QObject):
         self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
         self.dialog: SavesDialog | None = None
         self._broke_at = 0
+        self._near: int | None = None
+        self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
+        self._again = QTimer(self)
+        self._again.setInterval(READ_MS)
+        self._again.timeout.connect(self._read)
         sessions.broke.connect(self._on_broke)
         sessions.went_back.connect(self._on_went_back)
         bar.acted.connect(self._on_acted)
@@ -52,15 +59,22 @@ class BackFlow(QObject):
             self.dialog = SavesDialog(self._window)
             self.dialog.back_wished.connect(self.go_back)
             self.dialog.branch_wished.connect(self.branch)
-        folder = self._sessions.folder
-        saves = listed(folder) if folder is not None else []
-        if not saves:
-            self._notices.news(self.tr("Nothing has been saved yet: the first step is."))
-            return
-        self.dialog.show_saves(saves, near)
+        self._near, self._saves = near, None
+        self._read()
+        self._again.start()
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()
+
+    def _read(self) -> None:
+        """A save that was on its way to the disk when the list was opened appears in it."""
+        folder = self._sessions.folder
+        saves = listed(folder) if folder is not None else []
+        if saves != self._saves:
+            self._saves = saves
+            self.dialog.show_saves(saves, self._near)
+        if not self.dialog.isVisible():
+            self._again.stop()
 
     def undo_edit(self) -> None:
         """Back to what stood before the newest edit."""
@@ -91,6 +105,7 @@ class BackFlow(QObject):
 
     def close(self) -> None:
         """Put the list away with the window."""
+        self._again.stop()
         if self.dialog is not None:
             self.dialog.close()
 

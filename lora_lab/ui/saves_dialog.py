@@ -28,6 +28,7 @@ class SavesDialog(QDialog):
             tr("Saves"), (tr("Step"), tr("saved"), tr("kept")),
             ("00:00:00", "before an edit"),
         )  # fmt: skip
+        self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
         self.told = QLabel(
             tr(
                 "Going back drops the steps after the save from this run. A branch is a run of its "
@@ -50,6 +51,7 @@ class SavesDialog(QDialog):
             if isinstance(button, QPushButton):
                 button.setAutoDefault(False)
         column = QVBoxLayout(self)
+        column.addWidget(self.empty)
         column.addWidget(self.table, 1)
         column.addWidget(self.told)
         column.addWidget(buttons)
@@ -76,6 +78,7 @@ class SavesDialog(QDialog):
             self.table.selectRow(far.index(min(far)))
         for button in (self.back_button, self.branch_button):
             button.setEnabled(bool(newest))
+        self.empty.setVisible(not newest)
 
     def _say(self, signal) -> None:
         rows = self.table.selectionModel().selectedRows()
