@@ -119,7 +119,7 @@ def main() -> None:
     told = len(large.modules)
     print(f"{count:,} adapted modules of {told:,}, {app.platformName()}, 480 × 330 pixels")
     print(f"open, like ones together: {timed(lambda _: open_it(large, True), 5)}")
-    print(f"open, by name:            {timed(lambda _: open_it(large, False), 5)}")
+    print(f"open, and then by name:   {timed(lambda _: open_it(large, False), 5)}")
     print(f"all rows opened:          {timed(lambda _: (dock.tree.expandAll(), painted()))}")
     for record, name in ((large, f"{count:,}"), (small, "210")):
         records = [spectrum(record, step) for step in range(30)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lora_lab.records import LayerInfo, LoadedRecord
@@ -27,7 +28,7 @@ class Module:
     layer: LayerInfo | None  # where an adapter stands beside it
     adaptable: bool
 
-    @property
+    @cached_property
     def like(self) -> str:
         """The path with its numbers left open; the same for all layers that are alike."""
         return _NUMBER.sub("*", self.name)
