@@ -119,12 +119,13 @@ class Hyperparameters(Frozen):
     @field_validator("layer_ranks")
     @classmethod
     def _one_rank_each(cls, ranks: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-        names = [name for name, _ in ranks]
+        named: set[str] = set()
         for name, rank in ranks:
             if rank < 1:
                 raise ValueError(f"must be at least 1 for {name}")
-            if names.count(name) > 1:
+            if name in named:
                 raise ValueError(f"must name {name} once")
+            named.add(name)
         return tuple(sorted(ranks))
 
     @field_validator("frozen_layers")

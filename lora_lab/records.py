@@ -74,6 +74,7 @@ class LoadedRecord:
     loss_floor: tuple[float, ...] = ()  # known-rank: loss_floor[r] = Eckart–Young tail at rank r
     true_sigma: np.ndarray | None = None  # known-rank: σ(D), descending
     adaptable: tuple[TargetInfo, ...] = ()  # what `targets` may name
+    modules: tuple[tuple[str, str, tuple[int, ...], int], ...] = ()  # path, class, shape, numbers
     locked: tuple[tuple[str, str], ...] = ()  # (hyperparameter, why it cannot move)
     notes: tuple[str, ...] = ()  # what was not done as asked, e.g. a rank that was capped
     seconds: float = 0.0
@@ -340,6 +341,7 @@ Record = Union[
     ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, CheckpointRecord,
     ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
+RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]
 
 
 def frozen_array(values: Any) -> np.ndarray:
@@ -347,6 +349,3 @@ def frozen_array(values: Any) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
-
-
-RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]

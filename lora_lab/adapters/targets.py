@@ -53,6 +53,23 @@ def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]
     }
 
 
+def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], int]]:
+    """Every module with parameters of its own, by path: class, shape of its weight, and how many.
+
+    The counts add up to the model's parameters: one that is shared counts where it stands first.
+    """
+    first = {name for name, _ in model.named_parameters()}
+    found = {}
+    for name, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        if name and own:
+            weight = own.get("weight")
+            count = sum(p.numel() for key, p in own.items() if f"{name}.{key}" in first)
+            shape = () if weight is None else tuple(weight.shape)
+            found[name] = (type(module).__name__, shape, count)
+    return found
+
+
 def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     head = None
     if hasattr(model, "get_output_embeddings"):  # a transformers model

@@ -71,6 +71,13 @@ class DockHost(QMainWindow):
         """An action per dock that closes and reopens it."""
         return [dock.toggleViewAction() for dock in self.docks]
 
+    def bring(self, key: str) -> None:
+        """Open that panel and let it stand before what is tabbed with it."""
+        for panel, dock in zip(self.panels, self._panel_docks, strict=True):
+            if panel.key == key:
+                dock.show()
+                dock.raise_()
+
     def reset_layout(self) -> None:
         """Put every dock where it stood the first time, open and not floating."""
         for dock in self.docks:

@@ -206,9 +206,9 @@ class MainWindow(QMainWindow):
         for panel in self.panels:
             panel.say("")  # what `announce` said; the panel itself is reset after this
         self.strip.reset(record)
-        self.setup_dock.reset(record)
-        self.hyper_dock.reset(record)
         self.layers_dock.reset(record)
+        self.setup_dock.reset(record)  # and tells what is targeted
+        self.hyper_dock.reset(record)
         for panel in self.panels:
             panel.set_config(self.sessions.config)
         self.commands.adapter.setChecked(record.hyper.enabled)
@@ -346,6 +346,11 @@ class MainWindow(QMainWindow):
         setup.device_chosen.connect(self._on_device_chosen)
         setup.checkpoint_wished.connect(self._on_checkpoint_wished)
         setup.restart_wished.connect(self.restart)
+        layers, fixed = self.layers_dock, setup.fixed
+        fixed.edited.connect(lambda: layers.set_targeted(fixed.targeted()))
+        layers.targets_wished.connect(fixed.target)
+        layers.restart_wished.connect(self.restart)
+        layers.spectrum_wished.connect(lambda: self.host.bring("spectrum"))
 
     # -- the life of the window --------------------------------------------------------------
 

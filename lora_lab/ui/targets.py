@@ -24,15 +24,18 @@ def is_all_linear(targets: Sequence[str]) -> bool:
 
 def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
     """The layers that `targets` name: by path, by the end of a path, or all linear ones."""
-    found = set()
+    ends: dict[str, list[str]] = {}  # by every dotted end of a path: thousands may be named
+    for layer in adaptable:
+        end = layer.name
+        while end:
+            ends.setdefault(end, []).append(layer.name)
+            end = end.partition(".")[2]
+    found: set[str] = set()
     for target in targets or (ALL_LINEAR,):
-        for layer in adaptable:
-            if target == ALL_LINEAR:
-                fits = layer.kind in LINEAR_KINDS
-            else:
-                fits = layer.name == target or layer.name.endswith(f".{target}")
-            if fits:
-                found.add(layer.name)
+        if target == ALL_LINEAR:
+            found.update(layer.name for layer in adaptable if layer.kind in LINEAR_KINDS)
+        else:
+            found.update(ends.get(target, ()))
     return frozenset(found)
 
 
@@ -41,6 +44,16 @@ def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str])
     if tuple(targets) == tuple(opened) or (is_all_linear(targets) and is_all_linear(opened)):
         return frozenset(layer.name for layer in loaded.layers)
     return named_by(loaded.adaptable, targets)
+
+
+def as_targets(
+    loaded: LoadedRecord, opened: Sequence[str], layers: frozenset[str]
+) -> tuple[str, ...]:
+    """These layers in the words of a run's settings: as it was opened, all linear, or by path."""
+    for known in (tuple(opened), ()):
+        if layers == adapted(loaded, opened, known):
+            return known
+    return tuple(layer.name for layer in loaded.adaptable if layer.name in layers)
 
 
 def target_words(targets: Sequence[str], count: int | None) -> str:

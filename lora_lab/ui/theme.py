@@ -253,13 +253,18 @@ QRadioButton::indicator:disabled {{ border-color: {c.border}; }}
 
 QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
     border-bottom: 1px solid {c.border}; padding: 3px 8px; }}
-QTableView {{ background: {c.panel}; border: 0; gridline-color: {c.grid};
+QTreeView QHeaderView::section {{ padding: 3px 5px; }}
+QTreeView QHeaderView::up-arrow, QTreeView QHeaderView::down-arrow {{
+    subcontrol-origin: border; subcontrol-position: top center; width: 9px; height: 6px; }}
+QTableView, QTreeView {{ background: {c.panel}; border: 0; gridline-color: {c.grid};
     selection-background-color: {hover}; selection-color: {c.text}; }}
 QTableView::item {{ padding: 0 5px; }}
-QTableView::indicator {{ width: 11px; height: 11px; border: 1px solid {c.muted};
-    border-radius: 3px; background: {c.panel}; }}
-QTableView::indicator:checked {{ border-color: {c.accent}; background: {c.accent}; }}
-QTableView::indicator:disabled {{ border-color: {c.border}; }}
+QTreeView::item {{ padding: 4px 3px; }}
+QTableView::indicator, QTreeView::indicator {{ width: 11px; height: 11px;
+    border: 1px solid {c.muted}; border-radius: 3px; background: {c.panel}; }}
+QTableView::indicator:checked, QTreeView::indicator:checked, QTreeView::indicator:indeterminate {{
+    border-color: {c.accent}; background: {c.accent}; }}
+QTableView::indicator:disabled, QTreeView::indicator:disabled {{ border-color: {c.border}; }}
 QDockWidget {{ font-weight: 600; }}
 QDockWidget::title {{ background: {c.window}; padding: 5px 8px; }}
 QMainWindow::separator {{ background: {c.window}; width: 5px; height: 5px; }}

@@ -8,7 +8,7 @@ from torch import nn
 
 from lora_lab.adapters.inject import adapter_layers, inject, remove
 from lora_lab.adapters.merging import merge, merge_and_unload, ties
-from lora_lab.adapters.targets import adaptable_layers, find_targets
+from lora_lab.adapters.targets import adaptable_layers, find_targets, numbered_modules
 from lora_lab.errors import AdapterError
 
 
@@ -220,3 +220,27 @@ def test_a_subclass_with_a_forward_of_its_own_is_not_guessed_at():
 
     with pytest.raises(AdapterError, match="is a Scaled"):
         inject(nn.ModuleDict({"layer": Scaled(4, 4)}), targets=("layer",), rank=2)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "bert", "vit"])
+def test_modules_with_numbers_add_up_to_the_model(name):
+    model = small(name)
+    found = numbered_modules(model)
+    assert sum(count for _, _, count in found.values()) == sum(
+        p.numel() for p in model.parameters()
+    )
+    modules = dict(model.named_modules())
+    assert list(found) == [n for n in modules if n in found]  # in the model's order
+    for path, (kind, shape, _) in found.items():
+        assert kind == type(modules[path]).__name__
+        weight = getattr(modules[path], "weight", None)
+        assert shape == (() if weight is None else tuple(weight.shape))
+    assert adaptable_layers(model).keys() <= found.keys()
+    assert not any(list(modules[path].parameters()) for path in modules.keys() - found.keys()
+                   if not list(modules[path].children()))  # fmt: skip
+
+
+def test_a_shared_weight_counts_once_and_stands_at_both_places():
+    model = nn.ModuleDict({"a": nn.Linear(3, 2, bias=False), "b": nn.Linear(3, 2, bias=True)})
+    model["b"].weight = model["a"].weight
+    assert numbered_modules(model) == {"a": ("Linear", (2, 3), 6), "b": ("Linear", (2, 3), 2)}

@@ -76,6 +76,10 @@ def test_what_could_be_adapted_is_offered_whatever_is():
         TargetInfo("fc2", "linear", (64, 128)),
         TargetInfo("fc3", "linear", (10, 64)),
     )
+    assert [module[:3] for module in loaded.modules] == [
+        (target.name, "Linear", target.shape) for target in loaded.adaptable
+    ]
+    assert sum(count for *_, count in loaded.modules) == loaded.base_parameters
     (layer,) = loaded.layers
     assert (layer.name, layer.kind, layer.max_rank) == ("fc2", "linear", 64)
     assert layer.rank_locked.startswith("pissa")

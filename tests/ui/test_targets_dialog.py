@@ -4,9 +4,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import TargetInfo
-from lora_lab.ui.targets import named_by, target_words, without_lost_layers
+from lora_lab.ui.targets import as_targets, named_by, target_words, without_lost_layers
 from lora_lab.ui.targets_dialog import NAME, TargetsDialog
 
 LAYERS = (
@@ -130,3 +130,14 @@ def test_a_restart_leaves_behind_what_its_layers_cannot_have():
         hyper, config.model_copy(update={"variant": "full"}), frozenset("abc")
     )
     assert (full.layer_ranks, full.frozen_layers) == ((), ("b", "c"))
+
+
+@pytest.mark.parametrize("opened", [(), ("fc1",), ("fc1", "fc2", "fc3")])
+def test_ticked_layers_get_the_words_of_a_runs_settings(fake_session, presets, opened):
+    loaded = fake_session(changed(presets[0].config, targets=opened)).loaded()
+    linear = frozenset(("fc1", "fc2", "fc3"))
+    present = frozenset(layer.name for layer in loaded.layers)
+    assert as_targets(loaded, opened, present) == opened
+    assert as_targets(loaded, opened, linear) == (opened if present == linear else ())
+    assert as_targets(loaded, opened, linear | {"table"}) == ("fc1", "fc2", "fc3", "table")
+    assert as_targets(loaded, opened, frozenset(("table", "fc2"))) == ("fc2", "table")

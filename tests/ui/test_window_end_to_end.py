@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import new_session
-from lora_lab.ui.docks.layers_model import PARAMETERS, RANK, TRAINS
+from lora_lab.ui.docks.layers_facts import PARAMETERS, RANK, TRAINS
 from lora_lab.ui.main_window import MainWindow
 
 
@@ -221,7 +221,7 @@ def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 600, timeout=30_000)
     plateau = losses[-1]
-    table = lab.layers_dock.table.model()
+    table = lab.layers_dock.model
     table.setData(table.index(0, RANK), 4)
     qtbot.waitUntil(lambda: losses[-1] < 1e-3 * plateau, timeout=30_000)
     assert table.index(0, RANK).data() == "4"
@@ -250,7 +250,7 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     assert fixed.targets_button.text() == "fc2, fc3"
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 30, timeout=20_000)
-    table = lab.layers_dock.table.model()
+    table = lab.layers_dock.model
     table.setData(table.index(1, TRAINS), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
     qtbot.waitUntil(lambda: table.index(1, PARAMETERS).data() == "0", timeout=10_000)
     lab.commands.merge.trigger()

@@ -15,7 +15,7 @@ from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
-from lora_lab.ui.targets import adapted, target_words
+from lora_lab.ui.targets import adapted, as_targets, target_words
 from lora_lab.ui.targets_dialog import TargetsDialog
 from lora_lab.ui.widgets.path_choice import PathChoice
 
@@ -169,6 +169,12 @@ class FixedSettings(QObject):
         if self._loaded is None or not self._loaded.adaptable:
             return None
         return adapted(self._loaded, self._opened, self._targets)
+
+    def target(self, layers: frozenset[str]) -> None:
+        """Let the next start adapt these layers, one at least."""
+        if self._loaded is not None and layers:
+            self._targets = as_targets(self._loaded, self._opened, layers)
+            self._on_edited()
 
     def choose_targets(self) -> None:
         """Open the list of layers; what is chosen there stands in the button afterwards."""

@@ -1,117 +1,205 @@
-"""The table of adapted layers: rank, freeze, parameters, size of ΔW; the first two to be edited.
+"""The tree of modules as Qt's views see it: target and freeze to be ticked, rank to be edited.
 
-Values are looked up when a cell is painted, so that a record costs the same for three layers and
-for thousands. An edit is told as a wish; what is applied comes back in records.
+What a cell says comes from `layers_facts`, what stands where from `layers_tree`. An edit is told as
+a wish; what is applied comes back in records. New figures are announced for rows in view alone.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
-from lora_lab.config import Hyperparameters
-from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
+from lora_lab.records import LoadedRecord
 from lora_lab.ui import theme
-from lora_lab.ui.figures import share_or_dash
-from lora_lab.ui.ranks import LayerRanks, cap
+from lora_lab.ui.docks.layers_facts import (
+    EFFECTIVE,
+    NAME,
+    PARAMETERS,
+    RANK,
+    SIZE,
+    TRAINS,
+    Fact,
+    Facts,
+)
+from lora_lab.ui.docks.layers_tree import (
+    Module,
+    Node,
+    by_likeness,
+    by_name,
+    in_order,
+    modules_of,
+    natural,
+    rearrange,
+    searched,
+    sift,
+)
+from lora_lab.ui.figures import percent
+from lora_lab.ui.ranks import cap
+from lora_lab.ui.widgets.heat_cells import HEAT
 
 Role = Qt.ItemDataRole
-NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE = range(6)
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+TICKS = (NAME, TRAINS)
+LIVE = (PARAMETERS, SIZE, EFFECTIVE)  # columns that move while a run trains
+NOWHERE = QModelIndex()
 
 
-def compact_shape(layer: LayerInfo) -> str:
-    """out × in in as few letters as may be."""
-    return "{}×{}".format(*layer.shape)
-
-
-class LayersModel(QAbstractTableModel):
-    """Rows are the adapted layers; rank and freeze can be edited."""
+class LayersModel(QAbstractItemModel):
+    """Rows are modules, parts of the model, or modules that are alike."""
 
     wished = Signal(dict)  # fields of Hyperparameters with their new values
+    targets_wished = Signal(object)  # frozenset of the layers that the next start is to adapt
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
-        self.layers: tuple[LayerInfo, ...] = ()
-        self.rows_meant: Callable[[int], Sequence[int]] = lambda row: (row,)
-        self._stage = ""
-        self._ranks: LayerRanks | None = None
-        self._wished = Hyperparameters()
-        self._own: dict[str, int] = {}
-        self._frozen: set[str] = set()
-        self._counts: dict[str, int] = {}
-        self._spectra: dict[str, LayerSpectrum] = {}
+        self.facts = Facts(self)
+        self.modules: list[Module] = []
+        self.alike = False  # like modules in one row, instead of by their names
+        self.nodes_meant: Callable[[Node], Sequence[Node]] = lambda node: (node,)
+        self._root = Node("", "")
+        self._nodes: list[Node] = []  # by number
+        self._search, self._adapted_only = "", False
+        self._sorted: tuple[int, bool] | None = None  # column, and whether downwards
+        self._announced: dict[tuple[int, int], Fact] = {}
         self._heads = (
-            (tr("Layer"), tr("Path of the layer in the model")),
+            (tr("Module"), tr("Ticked: an adapter stands beside it. A tick applies on Restart")),
             (tr("out × in"), tr("Shape of W as a matrix")),
             (
                 tr("Rank"),
                 tr("A rank of the layer's own; grey: it follows the common rank. Double-click"),
             ),
             (tr("Trains"), tr("Unticked: ΔW stays as it is, and still takes part")),
-            (tr("Trained"), tr("Parameters of this layer that train")),
-            (tr("‖ΔW‖/‖W‖"), tr("Size of the change beside the frozen weights")),
-        )
+            (tr("Trained"), tr("Parameters of the adapter that train")),
+            (tr("‖ΔW‖/‖W‖"), tr("Size of the change beside the frozen weights. Of several layers: "
+                                "the middle one; at the edge, the colour of the largest")),
+            (tr("Eff. r"), tr("Effective rank, exp of the entropy of σ / Σσ; its colour: the "
+                                 "share of the layer's rank that is in use")),
+        )  # fmt: skip
 
-    # -- what is known -----------------------------------------------------------------------
+    # -- what stands where -----------------------------------------------------------------------
 
     def reset(self, loaded: LoadedRecord) -> None:
-        """Other layers."""
+        """Another model."""
         self.beginResetModel()
-        self.layers, self._stage = loaded.layers, loaded.stage
-        self._ranks = LayerRanks(loaded)
-        self._counts, self._spectra = {}, {}
-        self._keep(loaded.hyper)
+        self.modules = modules_of(loaded)
+        self.facts.reset(loaded)
+        self._search = ""
+        self._plant()
         self.endResetModel()
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        """What is asked for now, whoever asked."""
-        if hyper != self._wished:
-            self._keep(hyper)
-            self._repaint(RANK, TRAINS)
+    def arrange(self, *, alike: bool, search: str, adapted_only: bool) -> None:
+        """Another way to look at the same modules."""
+        self.beginResetModel()
+        self._search, self._adapted_only = search, adapted_only
+        replant, self.alike = alike != self.alike, alike
+        if replant:
+            self._plant()
+        else:
+            self._sift()
+        self.endResetModel()
 
-    def set_applied(self, hyper: Hyperparameters) -> None:
-        """What the loop works with now."""
-        if self._ranks is not None:
-            self._ranks.apply(hyper)
-            self._repaint(RANK, TRAINS)
+    @property
+    def root(self) -> Node:
+        """What stands above the uppermost rows."""
+        return self._root
 
-    def set_counts(self, record: CountsRecord) -> None:
-        self._counts = dict(record.per_layer)
-        self._repaint(PARAMETERS, PARAMETERS)
+    def node(self, index: QModelIndex) -> Node:
+        """The row of an index."""
+        return self._nodes[index.internalId()] if index.isValid() else self._root
 
-    def set_spectrum(self, record: SpectrumRecord) -> None:
-        self._spectra = {row.name: row for row in record.layers}
-        self._repaint(SIZE, SIZE)
+    def index_of(self, node: Node, column: int = NAME) -> QModelIndex:
+        """The cell of a row that is shown."""
+        return NOWHERE if node is self._root else self.createIndex(node.row, column, node.number)
 
-    def apart(self) -> tuple[int, int]:
-        """How many layers have a rank of their own, and how many are frozen."""
-        return len(self._own), len(self._frozen)
+    def shown(self) -> list[Node]:
+        """Every row that is not sifted out, open or not, from above to below."""
+        return _below(self._root)
 
-    def rank_locked(self, row: int) -> str:
-        """Why that layer can have no rank of its own, or nothing."""
-        if self._stage:
-            return self.tr("the base is trained as its preset says")
-        if self._ranks is not None and self._ranks.variant == "full":
-            return self.tr("full fine-tuning has no rank")
-        return self.layers[row].rank_locked
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self._sorted = None if column < 0 else (column, order == Qt.SortOrder.DescendingOrder)
+        self.sort_again()
 
-    def wanted_rank(self, row: int) -> int:
-        """The rank of that layer as it is asked for now."""
-        return self._wanted(self.layers[row])
+    def sort_again(self) -> None:
+        """Let the rows stand by what their figures are now."""
+        moved = in_order(self._root, self._key())
+        if not moved:
+            return
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        rearrange(moved)
+        after = [self.index_of(self.node(index), index.column()) for index in before]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
 
-    # -- the table -----------------------------------------------------------------------------
+    @property
+    def sorted_by(self) -> int:
+        """The column that rows are sorted by; -1: they stand as in the model."""
+        return -1 if self._sorted is None else self._sorted[0]
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.layers)
+    # -- what became known -----------------------------------------------------------------------
 
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._heads)
+    def announce(self, nodes: Iterable[Node], columns: Sequence[int]) -> None:
+        """Have the cells of rows in view painted again, where they say something else."""
+        before, self._announced = self._announced, {}
+        for node in nodes:
+            for column in columns:
+                fact, at = self.facts.fact(node, column), (node.number, column)
+                self._announced[at] = fact
+                if before.get(at) != fact:
+                    index = self.createIndex(node.row, column, node.number)
+                    self.dataChanged.emit(index, index)
+
+    def forget_announced(self) -> None:
+        """Rows were painted without being announced."""
+        self._announced = {}
+
+    # -- edits -----------------------------------------------------------------------------------
+
+    def freeze(self, nodes: Iterable[Node], on: bool) -> None:
+        """Wish that the layers of these rows are frozen, or train."""
+        names = {layer.name for node in nodes for layer in node.layers}
+        frozen = self.facts.frozen | names if on else self.facts.frozen - names
+        self.wished.emit({"frozen_layers": tuple(sorted(frozen))})
+
+    def give_rank(self, nodes: Iterable[Node], rank: int) -> None:
+        """Wish that the layers of these rows have that rank; 0: the common one."""
+        own = dict(self.facts.own)
+        for layer in (layer for node in nodes for layer in node.layers):
+            if not rank:
+                own.pop(layer.name, None)
+            elif not layer.rank_locked:
+                own[layer.name] = min(rank, cap(layer))
+        if own != self.facts.own:
+            self.wished.emit({"layer_ranks": tuple(sorted(own.items()))})
+
+    def target(self, nodes: Iterable[Node], on: bool) -> None:
+        """Wish that the next start adapts the modules of these rows, or does not."""
+        may = self.facts.may_target
+        names = {module.name for node in nodes for module in node.leaves if may(module)}
+        targeted = self.facts.targeted
+        self.targets_wished.emit(targeted | names if on else targeted - names)
+
+    # -- the model as a view sees it -------------------------------------------------------------
+
+    def index(self, row: int, column: int, parent: QModelIndex = NOWHERE) -> QModelIndex:
+        shown = self.node(parent).shown
+        if 0 <= row < len(shown) and 0 <= column < len(self._heads):
+            return self.createIndex(row, column, shown[row].number)
+        return QModelIndex()
+
+    def parent(self, index: QModelIndex = NOWHERE) -> QModelIndex:  # type: ignore[override]
+        above = self._nodes[index.internalId()].parent if index.isValid() else None
+        return QModelIndex() if above is None else self.index_of(above)
+
+    def rowCount(self, parent: QModelIndex = NOWHERE) -> int:
+        return 0 if parent.column() > 0 else len(self.node(parent).shown)
+
+    def columnCount(self, parent: QModelIndex = NOWHERE) -> int:
+        return len(self._heads)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
         if orientation is Qt.Orientation.Vertical:
@@ -119,112 +207,113 @@ class LayersModel(QAbstractTableModel):
         if role == Role.DisplayRole:
             return self._heads[section][0]
         if role == Role.ToolTipRole:
-            locked = section == RANK and self.layers and self.rank_locked(0)
-            return locked or self._heads[section][1]
-        if role == Role.TextAlignmentRole and section not in (NAME, TRAINS):
+            locked = section == RANK and self.modules and self.facts.rank_locked(self._root)
+            tip = locked or self._heads[section][1]
+            if section == SIZE:
+                ends = map(percent, self.facts.heat_range())
+                tip += self.tr(". Colours go from {} to {}").format(*ends)
+            return tip
+        if role == Role.TextAlignmentRole and section not in TICKS:
             return RIGHT
+        if role == Role.InitialSortOrderRole and section > NAME:
+            return Qt.SortOrder.DescendingOrder  # who moved most
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        flags = super().flags(index)
-        if index.column() == RANK and not self.rank_locked(index.row()):
+        flags, node, column = super().flags(index), self.node(index), index.column()
+        if column == RANK and not self.facts.rank_locked(node):
             return flags | Qt.ItemFlag.ItemIsEditable
-        if index.column() == TRAINS and not self._stage:
+        if column == TRAINS and not self.facts.freeze_locked(node):
+            return flags | Qt.ItemFlag.ItemIsUserCheckable
+        if column == NAME and any(map(self.facts.may_target, node.leaves)):
             return flags | Qt.ItemFlag.ItemIsUserCheckable
         return flags
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        row, column = index.row(), index.column()
-        layer = self.layers[row]
-        if role == Role.DisplayRole:
-            return self._text(row, column)
-        if role == Role.CheckStateRole and column == TRAINS:
-            off = layer.name in self._frozen
-            return Qt.CheckState.Unchecked if off else Qt.CheckState.Checked
-        if role == Role.EditRole and column == RANK:
-            return self._own.get(layer.name, 0)
-        if role == Role.ForegroundRole:
-            return self._colour(layer, column)
-        if role == Role.TextAlignmentRole and column not in (NAME, TRAINS):
-            return RIGHT
+        column = index.column()
+        if role == HEAT:  # asked for most: figures move while a run trains
+            fact = self.facts.fact(self.node(index), column)
+            return None if fact.level is None else (fact.text, fact.level, fact.most)
+        if role == Role.TextAlignmentRole:
+            return None if column in TICKS else RIGHT
+        if role not in _ROLES:
+            return None
+        node = self.node(index)
         if role == Role.ToolTipRole:
-            return self._tip(row, column)
-        return None
+            return self.facts.tip(node, column)
+        if role == Role.EditRole:
+            return self.facts.own_rank(node) if column == RANK else None
+        fact = self.facts.fact(node, column)
+        if role == Role.DisplayRole:
+            return fact.text
+        if role == Role.CheckStateRole:
+            return None if fact.tick is None else Qt.CheckState(fact.tick)
+        return QColor(getattr(theme.current(), fact.tone)) if fact.tone else None
 
     def setData(self, index: QModelIndex, value: Any, role: int = Role.EditRole) -> bool:
         """An edit of one row, or of all that are selected with it."""
-        names = [self.layers[row].name for row in self.rows_meant(index.row())]
-        if role == Role.CheckStateRole and index.column() == TRAINS:
-            trains = Qt.CheckState(value) is Qt.CheckState.Checked
-            frozen = self._frozen - set(names) if trains else self._frozen | set(names)
-            self.wished.emit({"frozen_layers": tuple(sorted(frozen))})
+        column, nodes = index.column(), self.nodes_meant(self.node(index))
+        if role == Role.CheckStateRole and column in TICKS:
+            on = Qt.CheckState(value) is Qt.CheckState.Checked
+            if column == TRAINS:
+                self.freeze(nodes, not on)
+            else:
+                self.target(nodes, on)
             return True
-        if role == Role.EditRole and index.column() == RANK:
-            own = dict(self._own)
-            for row in self.rows_meant(index.row()):
-                layer = self.layers[row]
-                if not value:
-                    own.pop(layer.name, None)
-                elif not self.rank_locked(row):
-                    own[layer.name] = min(int(value), cap(layer))
-            if own != self._own:
-                self.wished.emit({"layer_ranks": tuple(sorted(own.items()))})
+        if role == Role.EditRole and column == RANK:
+            self.give_rank(nodes, int(value or 0))
             return True
         return False
 
-    def _text(self, row: int, column: int) -> str:
-        layer = self.layers[row]
+    def _plant(self) -> None:
+        self._root = by_likeness(self.modules) if self.alike else by_name(self.modules)
+        self._sift()
+        self._nodes = []
+        stack = [self._root]
+        while stack:
+            node = stack.pop()
+            node.number = len(self._nodes)
+            self._nodes.append(node)
+            stack += node.children
+
+    def _sift(self) -> None:
+        found = searched(self._search)
+        only = self._adapted_only
+        sift(self._root, lambda m: (not only or m.layer is not None) and found(m))
+        if self._sorted is not None:
+            rearrange(in_order(self._root, self._key()))
+        self._announced = {}
+
+    def _key(self) -> Callable[[Node], Any] | None:
+        """What rows are sorted by; what has no figure comes last, whichever way."""
+        if self._sorted is None:
+            return None
+        (column, down), fact = self._sorted, self.facts.fact
         if column == NAME:
-            return layer.name
-        if column == SHAPE:
-            return compact_shape(layer)
-        if column == RANK:
-            if self._ranks is None or self._ranks.variant == "full":
-                return "—"
-            present, wanted = self._ranks.present[layer.name], self._wanted(layer)
-            return str(wanted) if present == wanted else f"{present}→{wanted}"
-        if column == PARAMETERS:
-            return f"{self._counts[layer.name]:,}" if layer.name in self._counts else "—"
-        if column == SIZE:
-            measured = self._spectra.get(layer.name)
-            if measured is None or not layer.weight_norm:
-                return "—"
-            share = measured.delta_norm / layer.weight_norm
-            return share_or_dash(share) if math.isfinite(share) else self.tr("not finite")
-        return ""
+            if down:
+                return lambda node: _Backwards(natural(node.label))
+            return lambda node: natural(node.label)
 
-    def _colour(self, layer: LayerInfo, column: int) -> QColor | None:
-        c = theme.current()
-        frozen = layer.name in self._frozen
-        if column == RANK and self._ranks is not None:
-            if self._ranks.present[layer.name] != self._wanted(layer):
-                return QColor(c.warn)
-            return QColor(c.accent if layer.name in self._own else c.muted)
-        if column == SHAPE or (frozen and column in (NAME, PARAMETERS, SIZE)):
-            return QColor(c.muted)
-        return None
+        def key(node: Node) -> tuple[bool, float]:
+            value = fact(node, column).value
+            return value is None, 0.0 if value is None else -value if down else value
 
-    def _tip(self, row: int, column: int) -> str:
-        layer = self.layers[row]
-        if column == NAME:
-            return f"{layer.name}, {layer.kind.replace('_', ' ')}"
-        if column == RANK:
-            if locked := self.rank_locked(row):
-                return locked
-            if layer.name in self._own:
-                return self.tr("a rank of its own, {} at most").format(cap(layer))
-            return self.tr("follows the common rank, {} at most").format(cap(layer))
-        if column == TRAINS and layer.name in self._frozen:
-            return self.tr("frozen: ΔW stays as it is, and so does its rank")
-        return ""
+        return key
 
-    def _wanted(self, layer: LayerInfo) -> int:
-        return self._ranks.wanted(layer.name, self._wished) if self._ranks is not None else 0
 
-    def _keep(self, hyper: Hyperparameters) -> None:
-        self._wished = hyper
-        self._own, self._frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
+class _Backwards(list):
+    """A key that sorts the other way round."""
 
-    def _repaint(self, first: int, last: int) -> None:
-        if self.layers:
-            self.dataChanged.emit(self.index(0, first), self.index(len(self.layers) - 1, last))
+    def __lt__(self, other: list) -> bool:
+        return list(self) > list(other)
+
+
+_ROLES = {Role.DisplayRole, Role.CheckStateRole, Role.ForegroundRole, Role.ToolTipRole,
+          Role.EditRole}  # fmt: skip
+
+
+def _below(node: Node) -> list[Node]:
+    found = []
+    for child in node.shown:
+        found += [child, *_below(child)]
+    return found

@@ -1,4 +1,4 @@
-"""The look of every table of layers: rows, no grid, names cut in the middle."""
+"""The look of every table and tree of layers: rows, no grid, names cut in the middle."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
+    QTreeView,
 )
 
 from lora_lab.ui import theme
@@ -18,20 +19,33 @@ from lora_lab.ui import theme
 
 def dress(table: QTableView) -> None:
     """Rows are selected whole and have one height: thousands of them cost nothing."""
-    table.setFont(theme.font())
     table.setShowGrid(False)
-    table.setWordWrap(False)
-    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at the end
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-    table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.setTabKeyNavigation(False)
+    table.setWordWrap(False)
     rows = table.verticalHeader()
     rows.hide()
     rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
     rows.setDefaultSectionSize(table.fontMetrics().height() + 8)
-    header = table.horizontalHeader()
+    _dress(table, table.horizontalHeader())
+
+
+def dress_tree(tree: QTreeView) -> None:
+    """The same for a tree; its rows are as high as their text, and all alike."""
+    tree.setUniformRowHeights(True)
+    tree.setSortingEnabled(False)  # until a column is asked for
+    tree.setAllColumnsShowFocus(False)
+    tree.setAnimated(False)
+    _dress(tree, tree.header())
+    tree.header().setStretchLastSection(False)
+
+
+def _dress(view: QAbstractItemView, header: QHeaderView) -> None:
+    view.setFont(theme.font())
+    view.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at the end
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     header.setHighlightSections(False)
     header.setMinimumSectionSize(24)
     header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
@@ -48,7 +62,8 @@ class Ticks(QStyledItemDelegate):
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
         super().paint(painter, option, index)
-        if index.data(Qt.ItemDataRole.CheckStateRole) != Qt.CheckState.Checked:
+        state = index.data(Qt.ItemDataRole.CheckStateRole)
+        if state not in (Qt.CheckState.Checked, Qt.CheckState.PartiallyChecked):
             return
         self.initStyleOption(option, index)
         element = QStyle.SubElement.SE_ItemViewItemCheckIndicator
@@ -59,7 +74,8 @@ class Ticks(QStyledItemDelegate):
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         painter.setPen(pen)
-        shape = ((0.25, 0.52), (0.43, 0.70), (0.76, 0.31))
+        partly = state == Qt.CheckState.PartiallyChecked
+        shape = ((0.27, 0.5), (0.73, 0.5)) if partly else ((0.25, 0.52), (0.43, 0.70), (0.76, 0.31))
         painter.drawPolyline(
             [QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in shape]
         )
