@@ -6,6 +6,7 @@ A script, a report and event files are all written from this; nothing is loaded 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +39,24 @@ class Story:
 
     def of(self, kind: str) -> list[Row]:
         """The records of one kind, such as "StepRecord"."""
-        return [row for row in self.rows if row.get("record") == kind]
+        return self._by_kind.get(kind, [])
 
     def last(self, kind: str) -> Row | None:
         """The newest record of one kind."""
-        return next((row for row in reversed(self.rows) if row.get("record") == kind), None)
+        found = self.of(kind)
+        return found[-1] if found else None
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(str(row.get("record")), []).append(row)
+        return found
 
     @property
     def loaded(self) -> Row:
         """What stood ready before the first step."""
-        return next(row for row in self.rows if row.get("record") == "LoadedRecord")
+        return self.of("LoadedRecord")[0]
 
     @property
     def last_step(self) -> int:

@@ -44,6 +44,11 @@ def train(config, folder, edits=None, resume=None, **more):
     return resume or folder
 
 
+def some(table, *quick):
+    """The cases of a table, those that are not `quick` among the slow tests."""
+    return [x if x in quick else pytest.param(x, marks=pytest.mark.slow) for x in table]
+
+
 def executed(folder, monkeypatch, tmp_path):
     """What the written script leaves: its losses, and its adapter as the lab reads it."""
     script = tmp_path / "again.py"
@@ -142,7 +147,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", some(SETTINGS, "linear, warm, clipped", "sgd", "lora+ with dropout", "eva", "pissa")
+)
 def test_digits(tmp_path, monkeypatch, name):
     settings, edits = SETTINGS[name]
     settings = {**DIGITS, **settings, "hyper": {**DIGITS["hyper"], **settings.get("hyper", {})}}
@@ -173,7 +180,7 @@ MODELS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", some(MODELS, "text", "prompt", "chat"))
 def test_language_models(tmp_path, monkeypatch, name):
     kind, form, settings, edits = MODELS[name]
     save(tmp_path / kind, kind, chat=form == "chat")
@@ -189,15 +196,16 @@ def test_language_models(tmp_path, monkeypatch, name):
     settings = {"batch_size": 8, "max_steps": 20, "accumulation": 1, "validation": 0.2, **settings}
     config = starting_config(
         "causal_lm", model=str(tmp_path / kind), data=str(data), **settings,
-        hyper={"learning_rate": 2e-2, "rank": 4, "dropout": 0.1 if form == "chat" else 0.0},
+        hyper={"learning_rate": 1e-2, "rank": 4, "dropout": 0.1 if form == "chat" else 0.0},
     )  # fmt: skip
     folder = train(config, tmp_path / "run", edits)
     left = executed(folder, monkeypatch, tmp_path)
     check(folder, left, 1e-3)
-    assert f"{left['held_out_loss'](left['model']):.3g}" == f"{float(left['RUN_HELD_OUT']):.3g}"
+    held_out = left["held_out_loss"](left["model"])
+    assert held_out == pytest.approx(float(left["RUN_HELD_OUT"]), rel=5e-3)
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+@pytest.mark.parametrize("kind", some(["bert", "gpt2"], "bert"))
 def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
     save(tmp_path / kind, kind)
     data = tmp_path / "rows.csv"
@@ -217,7 +225,7 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
 
 
 @pytest.mark.parametrize("held_out", ["a share", "a folder"])
-@pytest.mark.parametrize("base", ["vit", "net.safetensors"])
+@pytest.mark.parametrize("base", some(["vit", "net.safetensors"], "vit"))
 def test_folders_of_images(tmp_path, monkeypatch, base, held_out):
     random = np.random.default_rng(0)
     images = tmp_path / "images"
@@ -241,7 +249,8 @@ def test_folders_of_images(tmp_path, monkeypatch, base, held_out):
     folder = train(config, tmp_path / "run", {10: {"alpha": 8.0}})
     left = executed(folder, monkeypatch, tmp_path)
     check(folder, left, 1e-3)
-    assert f"{left['held_out_loss'](left['model']):.3g}" == f"{float(left['RUN_HELD_OUT']):.3g}"
+    held_out = left["held_out_loss"](left["model"])
+    assert held_out == pytest.approx(float(left["RUN_HELD_OUT"]), rel=5e-3)
 
 
 TABLES = {
