@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -30,7 +29,7 @@ from lora_lab.ui.panels.spectrum_heat import SpectrumHeat
 from lora_lab.ui.panels.spectrum_history import MOST_VALUES, SpectrumHistory
 from lora_lab.ui.panels.spectrum_measures import Measures
 from lora_lab.ui.panels.spectrum_multiples import SpectrumMultiples
-from lora_lab.ui.panels.spectrum_scene import Other, Scene
+from lora_lab.ui.panels.spectrum_scene import Other, Scene, View
 from lora_lab.ui.panels.spectrum_tables import energy_columns, history_columns, spectrum_columns
 from lora_lab.ui.panels.spectrum_time import SpectrumTime
 from lora_lab.ui.ranks import NO_FORESIGHT, LayerRanks, energy_lost
@@ -61,7 +60,7 @@ class SpectrumPanel(Panel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._history = SpectrumHistory()
-        self.views: dict[str, Any] = {}  # made when they are shown first
+        self.views: dict[str, View] = {}  # made when they are shown first
         self._edits: list[AppliedRecord | PastEditRecord | ResumedRecord] = []
         self._pages = QStackedWidget()
         self._linear = {"energy"}  # views whose axis is not logarithmic
@@ -87,7 +86,7 @@ class SpectrumPanel(Panel):
         self._wished = Hyperparameters()
         self.restyle(theme.current())
 
-    def _view(self, key: str) -> Any:
+    def _view(self, key: str) -> View:
         if key in self.views:
             return self.views[key]
         self.views[key] = view = VIEWS[key]()

@@ -6,12 +6,16 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from PySide6.QtWidgets import QWidget
 
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.spectrum_history import SpectrumHistory
+from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.plot import Plot
 
 MOST_FOREIGN = 64  # values of another run, or of the truth, where they are more than the layer's
 _DECADES = 9.0  # drawn below the greatest value at most; less than that is zero in float32
@@ -83,6 +87,21 @@ class Cells:
         place = np.arange(sigma.shape[1])
         nonzero = (place < ranks[:, None]) & (sigma > 0)
         return cls(sigma, place < lengths[:, None], nonzero)
+
+
+class View(Protocol):
+    """What the panel asks of each of its views."""
+
+    widget: QWidget  # all of it
+    picture: QWidget  # what has a name, and is described in words
+    plots: Sequence[Plot]  # those that follow until a hand moves them
+    range: Range
+
+    def draw(self, scene: Scene) -> None:
+        """Show it; not all that it shows is zero."""
+
+    def restyle(self, colors: Colors) -> None:
+        """Take up the colours in force."""
 
 
 class Range:

@@ -196,6 +196,7 @@ def test_of_rows_finer_than_a_pixel_the_strongest_shows(make):
 def test_a_click_chooses_the_layer_below_it(make, qtbot, view):
     panel = make(3, view)
     widget = panel.views[view].widget
+    panel.grab()  # painted once: now it is known what lies where
     if view == "heat":
         scene = widget.plot.view.mapViewToScene(widget.plot.view.viewRect().center())
         at = widget.plot.mapFromScene(scene)
