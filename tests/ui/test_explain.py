@@ -75,7 +75,7 @@ def test_decay_and_rate_follow_the_schedule(session):
     wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
     assert made.words("learning_rate", wished).startswith("now 0.001 ·")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
-    assert 0.5 == pytest.approx((1 - 1e-4) ** 6931, rel=1e-3)
+    assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
     assert made.words("weight_decay", wished) == "A and B shrink 0.01 % a step, half in 6,931 steps"
     assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
 
