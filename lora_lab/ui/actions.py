@@ -80,6 +80,7 @@ class Actions(QObject):
         self.reset_layout = self._action(tr("Reset layout"))
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
+        self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
         self.train.setAutoRepeat(False)
@@ -126,7 +127,9 @@ class Actions(QObject):
             view.addAction(toggle)
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)
+        self._menu(
+            bar.addMenu(tr("&Help")), self.handbook, self.bench, self.shortcuts, self.about
+        )
 
     def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""

@@ -89,8 +89,10 @@ class Explanations:
         if not share:
             return _tr("nothing pulls A and B towards 0")
         half = math.log(2) / share
+        if half >= 1e9:
+            return _tr("hardly shrinks A and B at this rate")
         steps = f"{half / 1e6:,.3g} M" if half >= 1e6 else f"{half:,.0f}"
-        return _tr("A and B shrink {} a step, half in {} steps").format(percent(share), steps)
+        return _tr("halves A and B in {} steps, {} in each").format(steps, percent(share))
 
     def _dropout(self, hyper: Hyperparameters) -> str:
         p = hyper.dropout

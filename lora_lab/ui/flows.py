@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.help_flow import HelpFlow
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
@@ -41,9 +42,11 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.help = HelpFlow(window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.bench,
+            self.help,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -52,6 +55,8 @@ class Flows(QObject):
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
+        commands.handbook.triggered.connect(self.help.start)
+        window.hyper_dock.help_wished.connect(self.help.show_page)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)

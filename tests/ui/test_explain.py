@@ -76,7 +76,9 @@ def test_decay_and_rate_follow_the_schedule(session):
     assert made.words("learning_rate", wished).startswith("now 0.001 ·")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
     assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
-    assert made.words("weight_decay", wished) == "A and B shrink 0.01 % a step, half in 6,931 steps"
+    assert made.words("weight_decay", wished) == "halves A and B in 6,931 steps, 0.01 % in each"
+    tiny = changed(wished, learning_rate=1e-9)
+    assert made.words("weight_decay", tiny) == "hardly shrinks A and B at this rate"
     assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
 
 
@@ -119,4 +121,4 @@ def test_what_is_said_moves_nothing(qtbot, dock, session):
 def test_a_dragged_slider_tells_what_it_would_do(dock):
     assert dock.sliders["rank"].explanation().startswith(f"{TRAINED:,} parameters")
     dock._on_moved("weight_decay", 0.5)
-    assert "half in 1,386 steps" in dock.sliders["weight_decay"].explanation()
+    assert "1,386 steps" in dock.sliders["weight_decay"].explanation()
