@@ -64,7 +64,7 @@ class HyperparametersDock(QDockWidget):
         self._explain_soon.setInterval(EXPLAIN_MS)
         self._explain_soon.timeout.connect(lambda: self._explain(self._wished))
 
-        column = Column(spacing=8)
+        column = Column(spacing=4)
         column.rows.addWidget(self.sliders["rank"])
         column.rows.addWidget(self.sliders["alpha"])
         column.rows.addLayout(self._make_alpha_modes())

@@ -186,7 +186,7 @@ class FieldSlider(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(1)
+        grid.setVerticalSpacing(0)
         grid.addWidget(self._label, 0, 0)
         grid.addWidget(self._beside, 0, 1, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self.edit, 0, 2)
