@@ -12,6 +12,15 @@ from typing import Any, Union
 import numpy as np
 
 from lora_lab.config import Hyperparameters
+from lora_lab.measured import (
+    CutRecord,
+    MemoryRecord,
+    MergeRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
+    SpeedRecord,
+)
 
 
 class State(str, Enum):
@@ -272,28 +281,6 @@ class ExportedRecord:
 
 
 @dataclass(frozen=True)
-class LayerMerge:
-    """What a merge would lose of one layer's ΔW, as a share of it, in each dtype of the record."""
-
-    name: str
-    shape: tuple[int, int]
-    relative_size: float  # ‖ΔW‖_F/‖W‖_F
-    loss: tuple[float, ...]  # nan at ΔW = 0 and where it is not finite; inf beyond the dtype
-
-
-@dataclass(frozen=True)
-class MergeRecord:
-    """What merging ΔW into W would lose, by dtype of the merged weight; nothing was merged."""
-
-    step: int
-    dtypes: tuple[str, ...]
-    loss: tuple[float, ...]  # of all layers together
-    relative_size: float  # of all layers together
-    layers: tuple[LayerMerge, ...]
-    share: float = 1.0  # of the entries that was looked at
-
-
-@dataclass(frozen=True)
 class NewsRecord:
     """Something that a person should know and need not mend."""
 
@@ -334,34 +321,6 @@ class NonFiniteRecord:
 
 
 @dataclass(frozen=True)
-class CutRecord:
-    """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
-
-    step: int
-    path: str
-    ranks: tuple[int, ...]
-    loss: float
-    accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class MemoryRecord:
-    """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
-
-    step: int
-    weights: int  # of base and adapter
-    gradients: int
-    optimizer: int
-    activations: int
-    seconds: float  # that the estimate took
-    reason: str = ""  # why there is none; all bytes are 0 then
-
-    @property
-    def peak(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
-
-
-@dataclass(frozen=True)
 class ErrorRecord:
     """A command or an edit failed; what stood before still stands."""
 
@@ -383,8 +342,9 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportedRecord, MergeRecord, CutRecord, MemoryRecord, CheckpointRecord, ResumedRecord,
-    NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
+    ExportedRecord, MergeRecord, CutRecord, MemoryRecord, SpeedRecord, RatePointRecord,
+    RateFoundRecord, RankHintRecord, CheckpointRecord, ResumedRecord, NewsRecord, NonFiniteRecord,
+    ErrorRecord, StateRecord,
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 PLAIN = {
     "config",
     "records",
+    "measured",
     "errors",
     "paths",
     "atomic",
@@ -47,7 +48,8 @@ ALLOWED = {
     "allocator": set(),
     "progress": set(),
     "config": {"errors", "variants"},
-    "records": {"config"},
+    "measured": set(),
+    "records": {"config", "measured"},
     "plain": {"config", "records"},
     "atomic": {"errors"},
     "presets": {"config", "paths", "errors"},

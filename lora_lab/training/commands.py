@@ -18,8 +18,12 @@ from lora_lab.records import (
     GeneratedRecord,
     MemoryRecord,
     MergeRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
     Record,
     SavedRecord,
+    SpeedRecord,
 )
 
 if TYPE_CHECKING:
@@ -104,12 +108,56 @@ class EvaluateCut:
 
 @dataclass(frozen=True)
 class EstimateMemory:
-    """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
+    """Estimate the peak memory of a step as the model stands; nothing is computed on its data.
+
+    Where `full` is set, that of full fine-tuning of the same base as well.
+    """
+
+    full: bool = False
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MemoryRecord]:
         from lora_lab.training.memory_preview import memory_preview
 
-        yield memory_preview(experiment)
+        yield memory_preview(experiment, self.full)
+
+
+@dataclass(frozen=True)
+class MeasureSpeed:
+    """Time a few steps and put them back."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[SpeedRecord]:
+        from lora_lab.training.speed import measure_speed
+
+        yield measure_speed(experiment)
+
+
+@dataclass(frozen=True)
+class FindRate:
+    """Try rising learning rates for `steps` steps at most, and put everything back.
+
+    It can be broken off between two of them.
+    """
+
+    steps: int = 80
+
+    def run(
+        self, experiment: Experiment, folder: RunFolder | None
+    ) -> Iterator[RatePointRecord | RateFoundRecord]:
+        from lora_lab.training.rate_finder import find_rate
+
+        yield from find_rate(experiment, self.steps)
+
+
+@dataclass(frozen=True)
+class SuggestRank:
+    """Measure the held-out loss at the ranks that keep these shares of ΔW's energy."""
+
+    shares: tuple[float, ...] = (0.95, 0.99)
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[RankHintRecord]:
+        from lora_lab.training.rank_hint import rank_hints
+
+        yield from rank_hints(experiment, self.shares)
 
 
 @dataclass(frozen=True)
@@ -124,4 +172,7 @@ class GoBack:
         yield from go_back(experiment, folder, self.step)
 
 
-Command = Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory | GoBack
+Command = (
+    Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | EstimateMemory | MeasureSpeed
+    | FindRate | SuggestRank | GoBack
+)  # fmt: skip

@@ -29,10 +29,14 @@ from lora_lab.records import (
     NewsRecord,
     NonFiniteRecord,
     OpeningRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
     Record,
     ResumedRecord,
     SavedRecord,
     SpectrumRecord,
+    SpeedRecord,
     State,
     StateRecord,
     StepRecord,
@@ -64,6 +68,10 @@ class SessionBridge(QObject):
     merge_measured = Signal(object)  # MergeRecord
     cut_measured = Signal(object)  # CutRecord
     memory_estimated = Signal(object)  # MemoryRecord
+    speed_measured = Signal(object)  # SpeedRecord
+    rate_tried = Signal(object)  # RatePointRecord
+    rate_found = Signal(object)  # RateFoundRecord
+    rank_hinted = Signal(object)  # RankHintRecord
     told = Signal(object)  # NewsRecord
     broke = Signal(object)  # NonFiniteRecord
     went_back = Signal(object)  # ResumedRecord
@@ -91,6 +99,10 @@ class SessionBridge(QObject):
             MergeRecord: self.merge_measured,
             CutRecord: self.cut_measured,
             MemoryRecord: self.memory_estimated,
+            SpeedRecord: self.speed_measured,
+            RatePointRecord: self.rate_tried,
+            RateFoundRecord: self.rate_found,
+            RankHintRecord: self.rank_hinted,
             NewsRecord: self.told,
             NonFiniteRecord: self.broke,
             ResumedRecord: self.went_back,

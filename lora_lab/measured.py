@@ -1,0 +1,119 @@
+"""Records of what is measured or estimated on request, beside a run and without moving it.
+
+They leave the session thread as all records do: frozen, plain, serialisable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayerMerge:
+    """What a merge would lose of one layer's ΔW, as a share of it, in each dtype of the record."""
+
+    name: str
+    shape: tuple[int, int]
+    relative_size: float  # ‖ΔW‖_F/‖W‖_F
+    loss: tuple[float, ...]  # nan at ΔW = 0 and where it is not finite; inf beyond the dtype
+
+
+@dataclass(frozen=True)
+class MergeRecord:
+    """What merging ΔW into W would lose, by dtype of the merged weight; nothing was merged."""
+
+    step: int
+    dtypes: tuple[str, ...]
+    loss: tuple[float, ...]  # of all layers together
+    relative_size: float  # of all layers together
+    layers: tuple[LayerMerge, ...]
+    share: float = 1.0  # of the entries that was looked at
+
+
+@dataclass(frozen=True)
+class CutRecord:
+    """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
+
+    step: int
+    path: str
+    ranks: tuple[int, ...]
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
+
+    step: int
+    weights: int  # of base and adapter
+    gradients: int
+    optimizer: int
+    activations: int
+    seconds: float  # that the estimate took
+    reason: str = ""  # why there is none; all bytes are 0 then
+    device: int = 0  # bytes that the device has; 0: not known
+    full: int = 0  # the peak of full fine-tuning of the same base; 0: not estimated
+
+    @property
+    def peak(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+@dataclass(frozen=True)
+class SpeedRecord:
+    """How fast this machine makes the steps of a run, measured on some that were put back."""
+
+    step: int
+    per_second: float
+    trained: int  # parameters at which it was measured
+    seconds: float  # that the measuring took
+
+
+@dataclass(frozen=True)
+class RatePointRecord:
+    """One step of a search for the learning rate, which is put back when the search is over."""
+
+    step: int  # of the run, which stands still
+    number: int  # of this step of the search, from 1
+    steps: int  # that it makes at most
+    rate: float
+    loss: float  # may be nan or inf
+
+
+@dataclass(frozen=True)
+class RateFoundRecord:
+    """A search for the learning rate, at its end; everything is as it was before."""
+
+    step: int
+    rates: np.ndarray  # rising by one factor
+    losses: np.ndarray
+    smoothed: np.ndarray
+    steepest: float  # where the smoothed loss falls fastest; nan where it does not fall
+    third: float  # a third of the rate at its lowest; nan where it does not fall
+    diverged: bool  # it ended early, because the loss rose too far
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RankHint:
+    """The rank that keeps a share of Σσ² in every layer, and the held-out loss of the cut to it."""
+
+    share: float
+    ranks: tuple[int, ...]  # the smallest of each layer
+    rank: int  # the largest of them: what a common rank must be
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class RankHintRecord:
+    """What ranks the energy of ΔW suggests, each with the held-out loss beside the present one."""
+
+    step: int
+    present: int  # the largest rank of any layer now
+    loss: float  # held out, as the adapter is
+    accuracy: float | None
+    hints: tuple[RankHint, ...]
