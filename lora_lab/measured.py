@@ -55,7 +55,6 @@ class MemoryRecord:
     seconds: float  # that the estimate took
     reason: str = ""  # why there is none; all bytes are 0 then
     device: int = 0  # bytes that the device has; 0: not known
-    full: int = 0  # the peak of full fine-tuning of the same base; 0: not estimated
 
     @property
     def peak(self) -> int:

@@ -108,17 +108,12 @@ class EvaluateCut:
 
 @dataclass(frozen=True)
 class EstimateMemory:
-    """Estimate the peak memory of a step as the model stands; nothing is computed on its data.
-
-    Where `full` is set, that of full fine-tuning of the same base as well.
-    """
-
-    full: bool = False
+    """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MemoryRecord]:
         from lora_lab.training.memory_preview import memory_preview
 
-        yield memory_preview(experiment, self.full)
+        yield memory_preview(experiment)
 
 
 @dataclass(frozen=True)

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 
-from torch import nn
-
-from lora_lab.adapters import AdapterLayer
-from lora_lab.analysis.memory import MemoryEstimate, estimate_memory
+from lora_lab.analysis.memory import estimate_memory
 from lora_lab.errors import LabError
 from lora_lab.records import MemoryRecord
 from lora_lab.training.devices import device_bytes
 from lora_lab.training.experiment import Experiment
 
 
-def memory_preview(experiment: Experiment, full: bool = False) -> MemoryRecord:
+def memory_preview(experiment: Experiment) -> MemoryRecord:
     """The peak of a step on a batch of the run's size; where it cannot be told, the reason.
 
     The batch is none of the run's, which stay as they were, and one of the largest. The model has
-    its adapters already: they count among the weights. `full` asks for that of full fine-tuning as
-    well, which trains the base and has no adapter in its optimizer.
+    its adapters already: they count among the weights.
     """
     began = time.perf_counter()
+    config, task = experiment.config, experiment.task
     device = device_bytes(experiment.device)
+    states = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
     try:
-        found = _estimate(experiment, _trained)
-        whole = _estimate(experiment, _base) if full and experiment.has_factors else None
+        found = estimate_memory(
+            experiment.model,
+            task.heaviest(config.batch_size, config.accumulation),
+            task.loss,
+            prepare=lambda twin: [p for p in twin.parameters() if p.requires_grad],
+            states_per_parameter=states,
+        )
     except LabError as error:
         seconds = time.perf_counter() - began
         return MemoryRecord(experiment.step, 0, 0, 0, 0, seconds, str(error), device)
@@ -38,35 +40,4 @@ def memory_preview(experiment: Experiment, full: bool = False) -> MemoryRecord:
         activations=found.activations + found.holes,
         seconds=time.perf_counter() - began,
         device=device,
-        full=whole.resident if whole is not None else 0,
     )
-
-
-def _estimate(
-    experiment: Experiment, prepare: Callable[[nn.Module], Iterable[nn.Parameter]]
-) -> MemoryEstimate:
-    config, task = experiment.config, experiment.task
-    return estimate_memory(
-        experiment.model,
-        task.heaviest(config.batch_size, config.accumulation),
-        task.loss,
-        prepare=prepare,
-        states_per_parameter=2 if config.optimizer == "adamw" else int(config.momentum > 0),
-    )
-
-
-def _trained(twin: nn.Module) -> Iterable[nn.Parameter]:
-    return [p for p in twin.parameters() if p.requires_grad]
-
-
-def _base(twin: nn.Module) -> Iterable[nn.Parameter]:
-    """Everything but the adapters trains."""
-    layers = [module for module in twin.modules() if isinstance(module, AdapterLayer)]
-    beside = {id(p) for layer in layers for p in layer.adapter_parameters()}
-    trained = []
-    for p in twin.parameters():
-        if p.is_floating_point():
-            p.requires_grad_(id(p) not in beside)
-            if p.requires_grad:
-                trained.append(p)
-    return trained

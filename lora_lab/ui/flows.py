@@ -15,6 +15,7 @@ from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.runs_flow import RunsFlow
+from lora_lab.ui.speed_flow import SpeedFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Flows(QObject):
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.bench = BenchFlow(window)
+        self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
             sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
