@@ -32,6 +32,14 @@ class Actions(QObject):
         self.restart = self._action(
             tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")
         )
+        self.find_rate = self._action(
+            tr("Find learning rate…"), "Ctrl+Shift+F", tip=tr("Try rising rates, and put all back")
+        )
+        self.suggest_rank = self._action(
+            tr("Suggest a rank…"),
+            "Ctrl+Shift+G",
+            tip=tr("From ΔW's energy, with its loss"),
+        )
         self.adapter = self._action(
             tr("Adapter on"),
             "Ctrl+B",
@@ -96,7 +104,8 @@ class Actions(QObject):
             self.schemes[name] = action
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base, self.undo_edit, self.go_back, self.bench,
+            self.open_base, self.undo_edit, self.go_back, self.bench, self.find_rate,
+            self.suggest_rank,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
 
@@ -112,6 +121,8 @@ class Actions(QObject):
         file.addSeparator()
         file.addAction(self.quit)
         run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
+        run.addSeparator()
+        run.addActions([self.find_rate, self.suggest_rank])
         run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
@@ -182,7 +193,8 @@ class Actions(QObject):
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
-        for action in (self.save, self.undo_edit, self.go_back):
+        self.find_rate.setEnabled(ready)
+        for action in (self.suggest_rank, self.save, self.undo_edit, self.go_back):
             action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)
 

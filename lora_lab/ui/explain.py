@@ -45,13 +45,14 @@ class Explanations:
         ranks = self._ranks
         trained = sum(ranks.trained(name, hyper) for name in ranks.layers)
         share = 100 * trained / max(1, self._loaded.base_parameters)
-        said = _tr("{:,} parameters, {:.3g} %").format(trained, share)
+        many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
         if not used or self._loaded.variant == "full":
-            return said
+            return _tr("{} parameters, {:.3g} % of full").format(many, share)
         low, high = (f"{value:.2g}" for value in (min(used), max(used)))
         uses = low if low == high else f"{low}–{high}"
-        return said + _tr(" · uses {} of {:,}").format(uses, ranks.applied.rank)
+        told = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
+        return told.format(many, share, uses, ranks.applied.rank)
 
     def _alpha(self, hyper: Hyperparameters) -> str:
         moved = {
@@ -82,7 +83,7 @@ class Explanations:
             shown = _tr("A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
             return _tr("now {} × the gradient a step").format(shown)
-        return _tr("now {} · AdamW moves numbers ≈ that a step").format(shown)
+        return _tr("now {} · a step moves numbers ≈ that").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:
         share = self.rate_now(hyper) * hyper.weight_decay

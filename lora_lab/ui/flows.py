@@ -10,10 +10,12 @@ from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.help_flow import HelpFlow
+from lora_lab.ui.hint_flow import HintFlow
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
+from lora_lab.ui.rate_flow import RateFlow
 from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.speed_flow import SpeedFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
@@ -45,10 +47,11 @@ class Flows(QObject):
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.help = HelpFlow(window)
+        self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
+        self.hint = HintFlow(sessions, window.hyper_dock, self.help, window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
-            self.bench,
-            self.help,
+            self.bench, self.help, self.rate, self.hint,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -57,6 +60,14 @@ class Flows(QObject):
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
+        dock = window.hyper_dock
+        for action, link, flow in (
+            (commands.find_rate, dock.find_link, self.rate),
+            (commands.suggest_rank, dock.suggest_link, self.hint),
+        ):
+            action.triggered.connect(flow.start)
+            link.clicked.connect(action.trigger)
+            action.enabledChanged.connect(link.setEnabled)
         commands.handbook.triggered.connect(self.help.start)
         window.hyper_dock.help_wished.connect(self.help.show_page)
         commands.go_back.triggered.connect(lambda: self.back.start())

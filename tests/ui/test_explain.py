@@ -42,15 +42,15 @@ TRAINED = 8 * 128 + 8 * 96 + 8 * 42
 @pytest.mark.parametrize(
     ("field", "settings", "line"),
     [
-        ("rank", {}, f"{TRAINED:,} parameters, {100 * TRAINED / 6570:.3g} % · uses 2.1–5.2 of 8"),
+        ("rank", {}, f"{TRAINED:,} ({100 * TRAINED / 6570:.3g} %) · uses 2.1–5.2 of 8"),
         ("alpha", {}, "has moved W by 0.5–3.1 %, most in fc2"),  # of ‖W‖ = 4 each
-        ("learning_rate", {}, "now 0.001 · AdamW moves numbers ≈ that a step"),
-        ("learning_rate", {"warmup_steps": 100}, "now 1e-5 · AdamW moves numbers ≈ that a step"),
+        ("learning_rate", {}, "now 0.001 · a step moves numbers ≈ that"),
+        ("learning_rate", {"warmup_steps": 100}, "now 1e-5 · a step moves numbers ≈ that"),
         ("learning_rate", {"optimizer": "sgd"}, "now 0.001 × the gradient a step"),
         (
             "learning_rate",
             {"b_rate_ratio": 16},
-            "now A 0.001, B 0.016 · AdamW moves numbers ≈ that a step",
+            "now A 0.001, B 0.016 · a step moves numbers ≈ that",
         ),
         ("weight_decay", {}, "nothing pulls A and B towards 0"),
         ("dropout", {}, "A sees all of its inputs"),

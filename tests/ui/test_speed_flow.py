@@ -9,7 +9,6 @@ from lora_lab.ui import speed_flow
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.speed_flow import SpeedFlow
 
-
 TRAINED = 8 * (128 + 96 + 42)  # of the fake's three layers at rank 8
 
 

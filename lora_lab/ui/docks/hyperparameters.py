@@ -59,6 +59,12 @@ class HyperparametersDock(QDockWidget):
             slider.moved.connect(self._on_moved)
             slider.wished.connect(self._on_wished)
             slider.help_wished.connect(self.help_wished)
+        self.suggest_link = self.sliders["rank"].add_link(
+            self.tr("Suggest…"), self.tr("Ask which rank the energy of ΔW suggests, and its loss")
+        )
+        self.find_link = self.sliders["learning_rate"].add_link(
+            self.tr("Find…"), self.tr("Try rising learning rates for some steps, and put all back")
+        )
         self._explain_soon = QTimer(self)
         self._explain_soon.setSingleShot(True)
         self._explain_soon.setInterval(EXPLAIN_MS)
@@ -180,6 +186,11 @@ class HyperparametersDock(QDockWidget):
         self._show_scaling(hyper)
         self._explain(hyper)
         self.hyper_wished.emit(hyper)
+
+    def wish_value(self, name: str, value: float) -> None:
+        """Move one control, as a hand would."""
+        self.sliders[name].setValue(value)
+        self.wish(**{name: value})
 
     def _on_moved(self, name: str, value: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The pre-flight ruler: file, optimizer, peak of memory, speed and time, beside full fine-tuning."""
+"""The pre-flight ruler: file, optimizer, peak, speed and time, beside full fine-tuning."""
 
 from __future__ import annotations
 

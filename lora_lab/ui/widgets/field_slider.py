@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSlider,
@@ -23,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, Knob
 from lora_lab.ui import theme
-from lora_lab.ui.widgets.note_line import NoteLine
+from lora_lab.ui.widgets.note_line import Link, NoteLine
 
 REST_MS = 150  # a slider at rest this long means its value, even while it is held
 _DECADE = (
@@ -183,6 +184,9 @@ class FieldSlider(QWidget):
         self.setToolTip(knob.help)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
+        self._line = QHBoxLayout()
+        self._line.setSpacing(8)
+        self._line.addWidget(self._note, 1)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
@@ -191,7 +195,7 @@ class FieldSlider(QWidget):
         grid.addWidget(self._beside, 0, 1, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self.edit, 0, 2)
         grid.addWidget(self.slider, 1, 0, 1, 3)
-        grid.addWidget(self._note, 2, 0, 1, 3)
+        grid.addLayout(self._line, 2, 0, 1, 3)
         grid.setColumnStretch(1, 1)
 
         self._rest = QTimer(self)
@@ -232,6 +236,13 @@ class FieldSlider(QWidget):
     def maximum(self) -> float:
         """The upper end of the slider and the field."""
         return self._notches[-1]
+
+    def add_link(self, text: str, tip: str) -> Link:
+        """A word at the end of the line under the slider, for what helps to choose the value."""
+        link = Link(text, tip)
+        link.setAccessibleName(f"{self.knob.label}: {text}")
+        self._line.addWidget(link)
+        return link
 
     def set_applied(self, value: float | None) -> None:
         """What the engine works with now; None before there is one."""

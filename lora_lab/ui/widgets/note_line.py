@@ -1,4 +1,4 @@
-"""One muted line under a control, cut where the room ends, that opens a page when it is clicked.
+"""One muted line under a control, cut where the room ends, that opens a page; and a word beside it.
 
 Painted, not laid out: its words may change many times a second and nothing around it moves.
 """
@@ -6,12 +6,13 @@ Painted, not laid out: its words may change many times a second and nothing arou
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QEnterEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from lora_lab.ui import theme
 
 GAP = 6  # between the words and the question mark
+PRESS = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class NoteLine(QAbstractButton):
@@ -74,3 +75,44 @@ class NoteLine(QAbstractButton):
         self._hovered = False
         self.update()
         super().leaveEvent(event)
+
+
+class Link(QAbstractButton):
+    """A word that does something, as low as the line it stands in; reached by the keyboard."""
+
+    def __init__(self, text: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(text)
+        self.setToolTip(tip)
+        self.setAccessibleDescription(tip)
+        self.setFont(theme.font(0.92))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+
+    def event(self, event: QEvent) -> bool:
+        # The window's own keys (Space trains) go first unless the one in focus claims them.
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() in PRESS:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in PRESS:
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+    def sizeHint(self) -> QSize:
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self.text()) + 2, metrics.height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        font = self.font()
+        font.setUnderline(self.isEnabled() and (self.underMouse() or self.hasFocus()))
+        painter.setFont(font)
+        faint = self.palette().color(self.palette().currentColorGroup(), self.foregroundRole())
+        painter.setPen(QColor(theme.current().accent) if self.isEnabled() else faint)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
