@@ -138,9 +138,7 @@ class Actions(QObject):
             view.addAction(toggle)
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(
-            bar.addMenu(tr("&Help")), self.handbook, self.bench, self.shortcuts, self.about
-        )
+        self._menu(bar.addMenu(tr("&Help")), self.handbook, self.bench, self.shortcuts, self.about)
 
     def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""

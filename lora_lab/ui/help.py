@@ -135,7 +135,12 @@ class Page(QTextBrowser):
         found = super().loadResource(kind, url)
         if kind == QTextDocument.ResourceType.ImageResource.value:
             picture = QImage.fromData(found) if not isinstance(found, QImage) else found
-            picture.setDevicePixelRatio(DENSITY)
+            density = min(self.devicePixelRatioF(), DENSITY)  # a text draws pictures unsmoothed
+            picture = picture.scaledToWidth(
+                round(picture.width() * density / DENSITY),
+                Qt.TransformationMode.SmoothTransformation,
+            )
+            picture.setDevicePixelRatio(density)
             return picture
         return found
 

@@ -20,13 +20,24 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.presets import get_preset
-from lora_lab.records import AppliedRecord, LoadedRecord, Record, SpectrumRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    LoadedRecord,
+    RateFoundRecord,
+    Record,
+    SpectrumRecord,
+    StepRecord,
+)
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.rank_hint import rank_hints
+from lora_lab.training.rate_finder import find_rate
 from lora_lab.ui import theme
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
+from lora_lab.ui.hint_dialog import HintDialog
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.rate_dialog import RateDialog
 
 HERE = Path(__file__).resolve().parent
 SCALE = 2  # pixels per point: sharp on dense screens
@@ -126,11 +137,37 @@ def controls() -> None:
             dock.set_spectrum(record)
         elif isinstance(record, StepRecord):
             dock.set_step(record)
-    keep(dock, "controls", 325, 350)
+    keep(dock, "controls", 325, 318)
+
+
+def learning_rate() -> None:
+    """The finder on the untrained known-rank preset."""
+    experiment = Experiment(preset("known-rank", hyper={"rank": 4, "alpha": 8.0}))
+    dialog = RateDialog()
+    dialog.begin("")
+    for record in find_rate(experiment, 80):
+        if isinstance(record, RateFoundRecord):
+            dialog.show_found(record)
+    keep(dialog, "learning-rate", 600, 430)
+
+
+def choosing_a_rank() -> None:
+    """Suggested ranks for a ΔW of rank 16 that has learned all ten digits."""
+    config = preset("digits", max_steps=2500, eval_steps=500, digits=(), hyper={
+        "learning_rate": 5e-4, "rank": 16, "alpha": 16.0,
+    })  # fmt: skip
+    experiment = Experiment(config)
+    for _ in train(experiment, Controls(config.hyper)):
+        pass
+    dialog = HintDialog()
+    for record in rank_hints(experiment, (0.8, 0.95, 0.99)):
+        dialog.show_record(record)
+    keep(dialog, "choosing-a-rank", 560, 230)
 
 
 PICTURES: dict[str, Callable[[], None]] = {
-    made.__name__: made for made in (rank, alpha, forgetting, controls)
+    made.__name__: made
+    for made in (rank, alpha, forgetting, controls, learning_rate, choosing_a_rank)
 }
 
 
