@@ -36,6 +36,7 @@ class Knob:
     maximum: float
     scale: Literal["linear", "log"]
     help: str
+    page: str  # of resources/help, and its heading: "learning-rate#dropout"
     when: Literal["live", "on_release"] = "live"
 
 
@@ -48,23 +49,28 @@ KNOBS: dict[str, Knob] = {
         "Rank r", 1, 4096, "log",
         "How many directions ΔW = (α/r)·B·A may use. It can change in mid-run: growing keeps ΔW "
         "exactly, shrinking keeps the largest singular values.",
+        "rank",
         when="on_release",
     ),
     "alpha": Knob(
         "Alpha α", 0.125, 1024, "log",
         "The numerator of the scaling s = α/r (rsLoRA: α/√r) that multiplies B·A.",
+        "alpha",
     ),
     "learning_rate": Knob(
         "Learning rate", 1e-6, 1.0, "log",
         "Peak step size of the optimizer. LoRA wants about ten times what full fine-tuning does.",
+        "learning-rate",
     ),
     "weight_decay": Knob(
         "Weight decay", 0.0, 0.5, "linear",
         "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0.",
+        "learning-rate#weight-decay",
     ),
     "dropout": Knob(
         "Dropout", 0.0, 0.9, "linear",
         "Share of the adapter's inputs that is zeroed while training (never while evaluating).",
+        "learning-rate#dropout",
     ),
 }  # fmt: skip
 

@@ -1,11 +1,13 @@
-"""Records of what is asked for between two steps: merges, cuts, intruders, memory.
+"""Records of what is measured or estimated on request, beside a run and without moving it.
 
-They are among the records, and imported from there.
+They leave the session thread as all records do: frozen, plain, serialisable.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,65 @@ class MemoryRecord:
     activations: int
     seconds: float  # that the estimate took
     reason: str = ""  # why there is none; all bytes are 0 then
+    device: int = 0  # bytes that the device has; 0: not known
 
     @property
     def peak(self) -> int:
         return self.weights + self.gradients + self.optimizer + self.activations
+
+
+@dataclass(frozen=True)
+class SpeedRecord:
+    """How fast this machine makes the steps of a run, measured on some that were put back."""
+
+    step: int
+    per_second: float
+    trained: int  # parameters at which it was measured
+    seconds: float  # that the measuring took
+
+
+@dataclass(frozen=True)
+class RatePointRecord:
+    """One step of a search for the learning rate, which is put back when the search is over."""
+
+    step: int  # of the run, which stands still
+    number: int  # of this step of the search, from 1
+    steps: int  # that it makes at most
+    rate: float
+    loss: float  # may be nan or inf
+
+
+@dataclass(frozen=True)
+class RateFoundRecord:
+    """A search for the learning rate, at its end; everything is as it was before."""
+
+    step: int
+    rates: np.ndarray  # rising by one factor
+    losses: np.ndarray
+    smoothed: np.ndarray
+    steepest: float  # where the smoothed loss falls fastest; nan where it does not fall
+    third: float  # a third of the rate at its lowest; nan where it does not fall
+    diverged: bool  # it ended early, because the loss rose too far
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RankHint:
+    """The rank that keeps a share of Σσ² in every layer, and the held-out loss of the cut to it."""
+
+    share: float
+    ranks: tuple[int, ...]  # the smallest of each layer
+    rank: int  # the largest of them: what a common rank must be
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class RankHintRecord:
+    """What ranks the energy of ΔW suggests, each with the held-out loss beside the present one."""
+
+    step: int
+    present: int  # the largest rank of any layer now
+    loss: float  # held out, as the adapter is
+    accuracy: float | None
+    hints: tuple[RankHint, ...]

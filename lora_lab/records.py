@@ -12,7 +12,16 @@ from typing import Any, Union
 import numpy as np
 
 from lora_lab.config import Hyperparameters
-from lora_lab.measured import CutRecord, IntruderRecord, MemoryRecord, MergeRecord
+from lora_lab.measured import (
+    CutRecord,
+    IntruderRecord,
+    MemoryRecord,
+    MergeRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
+    SpeedRecord,
+)
 from lora_lab.measured import LayerMerge as LayerMerge  # a part of one; imported from here as well
 
 
@@ -338,8 +347,9 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, CheckpointRecord,
-    ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
+    ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, SpeedRecord,
+    RatePointRecord, RateFoundRecord, RankHintRecord, CheckpointRecord, ResumedRecord, NewsRecord,
+    NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]
 

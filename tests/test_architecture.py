@@ -18,6 +18,7 @@ PLAIN = {
     "measured",
     "config",
     "records",
+    "measured",
     "errors",
     "paths",
     "atomic",

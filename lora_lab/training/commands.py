@@ -19,8 +19,12 @@ from lora_lab.records import (
     IntruderRecord,
     MemoryRecord,
     MergeRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
     Record,
     SavedRecord,
+    SpeedRecord,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +132,45 @@ class EstimateMemory:
 
 
 @dataclass(frozen=True)
+class MeasureSpeed:
+    """Time a few steps and put them back."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[SpeedRecord]:
+        from lora_lab.training.speed import measure_speed
+
+        yield measure_speed(experiment)
+
+
+@dataclass(frozen=True)
+class FindRate:
+    """Try rising learning rates for `steps` steps at most, and put everything back.
+
+    It can be broken off between two of them.
+    """
+
+    steps: int = 80
+
+    def run(
+        self, experiment: Experiment, folder: RunFolder | None
+    ) -> Iterator[RatePointRecord | RateFoundRecord]:
+        from lora_lab.training.rate_finder import find_rate
+
+        yield from find_rate(experiment, self.steps)
+
+
+@dataclass(frozen=True)
+class SuggestRank:
+    """Measure the held-out loss at the ranks that keep these shares of ΔW's energy."""
+
+    shares: tuple[float, ...] = (0.95, 0.99)
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[RankHintRecord]:
+        from lora_lab.training.rank_hint import rank_hints
+
+        yield from rank_hints(experiment, self.shares)
+
+
+@dataclass(frozen=True)
 class GoBack:
     """Put back the save that is nearest to `step`; what was recorded after it no longer holds."""
 
@@ -141,5 +184,5 @@ class GoBack:
 
 Command = (
     Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | CountIntruders
-    | EstimateMemory | GoBack
+    | EstimateMemory | MeasureSpeed | FindRate | SuggestRank | GoBack
 )  # fmt: skip

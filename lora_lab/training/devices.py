@@ -85,3 +85,13 @@ def find_device(name: str, dtype: str = "float32") -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"Device {name} does not answer: {error}. {advice}") from error
     return device
+
+
+def device_bytes(device: torch.device) -> int:
+    """The memory that a device has for everything; that of the machine for cpu and mps."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return psutil.virtual_memory().total

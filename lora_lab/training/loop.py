@@ -12,8 +12,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import torch
-
 from lora_lab.errors import LabError
 from lora_lab.records import (
     AppliedRecord,
@@ -26,13 +24,14 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.runs.folder import RunFolder
-from lora_lab.training.commands import Command
+from lora_lab.training.commands import Command, FindRate
 from lora_lab.training.controls import Controls
+from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.nonfinite import diagnosis
-from lora_lab.training.optim import schedule_factor, set_rates
+from lora_lab.training.optim import schedule_factor
 from lora_lab.training.ration import Ration
 from lora_lab.training.snapshot import Snapshot
 
@@ -96,7 +95,11 @@ def train(
     ):
         for command in controls.take_commands():
             wished, applied_then = controls.hyper, experiment.hyper
-            yield from _served(command, experiment, folder())
+            served = _served(command, experiment, folder())
+            for record in served:
+                yield record
+                if isinstance(command, FindRate) and controls.take_break():
+                    served.close()  # what it holds, it puts back
             if experiment.hyper is not applied_then:  # gone back: the settings of then hold again
                 controls.settle(wished, experiment.hyper)
                 controls.pause()
@@ -160,7 +163,7 @@ def train(
             yield ErrorRecord(experiment.step, _too_large(experiment, short))
             yield StateRecord(state, experiment.step, short)
             continue
-        norm = _gradient_norm(optimizer) if math.isfinite(value) else math.nan
+        norm = gradient_norm(optimizer) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
             # The step is not applied: what was learned up to here still stands.
             broken = not math.isfinite(value)
@@ -179,13 +182,7 @@ def train(
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 last_good = Snapshot(experiment)
-        if (limit := experiment.max_grad_norm) and norm > limit:
-            _scale_gradients(optimizer, limit / norm)
-        set_rates(optimizer, learning_rate)
-        for ramp in experiment.ramps:
-            ramp.before_step()
-        optimizer.step()
-        experiment.ramps = [ramp for ramp in experiment.ramps if ramp.after_step()]
+        descend(experiment, learning_rate, norm)
         experiment.step += 1
         now = time.perf_counter()
         experiment.training_seconds += now - began
@@ -234,22 +231,6 @@ def _no_better(experiment: Experiment) -> str:
         f"The last {best.unimproved} validations gave no better loss than {best.loss:.4g} at step "
         f"{best.step:,}, so the run has ended. The adapter of that step is kept as well."
     )
-
-
-def _gradients(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    held = (p for group in optimizer.param_groups for p in group["params"])
-    return [p.grad for p in held if p.grad is not None]  # frozen layers have none
-
-
-def _gradient_norm(optimizer: torch.optim.Optimizer) -> float:
-    """Of all gradients together; not finite if one of them is not."""
-    # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    norms = torch.stack(torch._foreach_norm(_gradients(optimizer)))
-    return norms.double().norm().item()
-
-
-def _scale_gradients(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    torch._foreach_mul_(_gradients(optimizer), factor)
 
 
 def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:

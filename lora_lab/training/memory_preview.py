@@ -7,6 +7,7 @@ import time
 from lora_lab.analysis.memory import estimate_memory
 from lora_lab.errors import LabError
 from lora_lab.records import MemoryRecord
+from lora_lab.training.devices import device_bytes
 from lora_lab.training.experiment import Experiment
 
 
@@ -18,6 +19,7 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
     """
     began = time.perf_counter()
     config, task = experiment.config, experiment.task
+    device = device_bytes(experiment.device)
     states = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
     try:
         found = estimate_memory(
@@ -29,7 +31,7 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
         )
     except LabError as error:
         seconds = time.perf_counter() - began
-        return MemoryRecord(experiment.step, 0, 0, 0, 0, seconds, str(error))
+        return MemoryRecord(experiment.step, 0, 0, 0, 0, seconds, str(error), device)
     return MemoryRecord(
         step=experiment.step,
         weights=found.weights + found.adapter,
@@ -37,4 +39,5 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
         optimizer=found.optimizer,
         activations=found.activations + found.holes,
         seconds=time.perf_counter() - began,
+        device=device,
     )

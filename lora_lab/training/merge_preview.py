@@ -8,7 +8,7 @@ import torch
 
 from lora_lab.adapters import AdapterLayer
 from lora_lab.analysis.merge_loss import merge_loss
-from lora_lab.records import LayerMerge, MergeRecord
+from lora_lab.measured import LayerMerge, MergeRecord
 from lora_lab.training.experiment import Experiment
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

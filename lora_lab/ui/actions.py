@@ -32,6 +32,14 @@ class Actions(QObject):
         self.restart = self._action(
             tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")
         )
+        self.find_rate = self._action(
+            tr("Find learning rate…"), "Ctrl+Shift+F", tip=tr("Try rising rates, and put all back")
+        )
+        self.suggest_rank = self._action(
+            tr("Suggest a rank…"),
+            "Ctrl+Shift+G",
+            tip=tr("From ΔW's energy, with its loss"),
+        )
         self.adapter = self._action(
             tr("Adapter on"),
             "Ctrl+B",
@@ -99,6 +107,7 @@ class Actions(QObject):
         )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
+        self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
         self.train.setAutoRepeat(False)
@@ -115,10 +124,8 @@ class Actions(QObject):
             self.schemes[name] = action
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base, self.undo_edit, self.go_back, self.bench,
-            self.copy_plot, self.save_plot,
-            self.intruders,
-            self.undo, self.redo,
+            self.open_base, self.undo_edit, self.go_back, self.bench, self.find_rate,
+            self.suggest_rank, self.copy_plot, self.save_plot, self.intruders, self.undo, self.redo,
             self.next_area, self.previous_area, self.describe,
         ]  # fmt: skip
         window.addActions([*self._icons, *others])
@@ -138,6 +145,8 @@ class Actions(QObject):
         self._menu(bar.addMenu(tr("&Edit")), self.undo, self.redo)
         run = self._menu(bar.addMenu(tr("&Run")), self.train, self.stop, self.restart)
         run.addSeparator()
+        run.addActions([self.find_rate, self.suggest_rank])
+        run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
@@ -156,7 +165,7 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Help")), self.bench, self.shortcuts, self.about)
+        self._menu(bar.addMenu(tr("&Help")), self.handbook, self.bench, self.shortcuts, self.about)
 
     def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""
@@ -209,8 +218,9 @@ class Actions(QObject):
             self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
-        self.intruders.setEnabled(ready)
-        for action in (self.save, self.undo_edit, self.go_back):
+        for action in (self.find_rate, self.intruders):
+            action.setEnabled(ready)
+        for action in (self.suggest_rank, self.save, self.undo_edit, self.go_back):
             action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)
 

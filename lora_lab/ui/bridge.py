@@ -30,10 +30,14 @@ from lora_lab.records import (
     NewsRecord,
     NonFiniteRecord,
     OpeningRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
     Record,
     ResumedRecord,
     SavedRecord,
     SpectrumRecord,
+    SpeedRecord,
     State,
     StateRecord,
     StepRecord,
@@ -66,6 +70,10 @@ class SessionBridge(QObject):
     cut_measured = Signal(object)  # CutRecord
     intruders_counted = Signal(object)  # IntruderRecord
     memory_estimated = Signal(object)  # MemoryRecord
+    speed_measured = Signal(object)  # SpeedRecord
+    rate_tried = Signal(object)  # RatePointRecord
+    rate_found = Signal(object)  # RateFoundRecord
+    rank_hinted = Signal(object)  # RankHintRecord
     told = Signal(object)  # NewsRecord
     broke = Signal(object)  # NonFiniteRecord
     went_back = Signal(object)  # ResumedRecord
@@ -94,6 +102,10 @@ class SessionBridge(QObject):
             CutRecord: self.cut_measured,
             IntruderRecord: self.intruders_counted,
             MemoryRecord: self.memory_estimated,
+            SpeedRecord: self.speed_measured,
+            RatePointRecord: self.rate_tried,
+            RateFoundRecord: self.rate_found,
+            RankHintRecord: self.rank_hinted,
             NewsRecord: self.told,
             NonFiniteRecord: self.broke,
             ResumedRecord: self.went_back,

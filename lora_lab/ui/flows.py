@@ -12,6 +12,8 @@ from lora_lab.ui.back_flow import BackFlow
 from lora_lab.ui.bench_flow import BenchFlow
 from lora_lab.ui.describe import described, description_page
 from lora_lab.ui.export_flow import ExportFlow
+from lora_lab.ui.help_flow import HelpFlow
+from lora_lab.ui.hint_flow import HintFlow
 from lora_lab.ui.intruder_flow import IntruderFlow
 from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.memory_flow import MemoryFlow
@@ -19,8 +21,10 @@ from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.plots_flow import PlotsFlow
+from lora_lab.ui.rate_flow import RateFlow
 from lora_lab.ui.recent_flow import RecentFlow
 from lora_lab.ui.runs_flow import RunsFlow
+from lora_lab.ui.speed_flow import SpeedFlow
 from lora_lab.ui.undo_flow import UndoFlow
 from lora_lab.ui.workshop_flow import WorkshopFlow
 
@@ -40,6 +44,7 @@ class Flows(QObject):
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.bench = BenchFlow(window)
+        self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
             sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
@@ -65,19 +70,18 @@ class Flows(QObject):
         self.arrivals = Arrivals(openers, notices, window)
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
         self.keyboard = Keyboard(window, window.host)
-        commands.next_area.triggered.connect(lambda: self.keyboard.next_area())
-        commands.previous_area.triggered.connect(lambda: self.keyboard.next_area(-1))
-        commands.describe.triggered.connect(
-            lambda: description_page(window, described(window.panels, self.keyboard.area())).show()
-        )
+        self.help = HelpFlow(window)
+        self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
+        self.hint = HintFlow(sessions, window.hyper_dock, self.help, window)
         self._closing = (
-            self.plots,
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
-            self.bench,
-            self.intruders,
-            self.arrivals,
+            self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
         )  # fmt: skip
+        self._connect(window)
 
+    def _connect(self, window: MainWindow) -> None:
+        """What each action and each wish of a dock does."""
+        sessions, commands = window.sessions, window.commands
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
         commands.export.triggered.connect(self.export.start)
         commands.merge.triggered.connect(self.merge.start)
@@ -85,6 +89,16 @@ class Flows(QObject):
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
+        dock = window.hyper_dock
+        for action, link, flow in (
+            (commands.find_rate, dock.find_link, self.rate),
+            (commands.suggest_rank, dock.suggest_link, self.hint),
+        ):
+            action.triggered.connect(flow.start)
+            link.clicked.connect(action.trigger)
+            action.enabledChanged.connect(link.setEnabled)
+        commands.handbook.triggered.connect(self.help.start)
+        window.hyper_dock.help_wished.connect(self.help.show_page)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
@@ -92,6 +106,11 @@ class Flows(QObject):
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())
         commands.save_plot.triggered.connect(lambda: self.plots.save())
+        commands.next_area.triggered.connect(lambda: self.keyboard.next_area())
+        commands.previous_area.triggered.connect(lambda: self.keyboard.next_area(-1))
+        commands.describe.triggered.connect(
+            lambda: description_page(window, described(window.panels, self.keyboard.area())).show()
+        )
         window.setup_dock.data_wished.connect(self.own.choose_data)
 
     def close(self) -> None:

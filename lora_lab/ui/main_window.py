@@ -209,6 +209,7 @@ class MainWindow(QMainWindow):
         self.layers_dock.reset(record)
         self.setup_dock.reset(record)  # and tells what is targeted
         self.hyper_dock.reset(record)
+        self.hyper_dock.set_config(self.sessions.config)
         for panel in self.panels:
             panel.set_config(self.sessions.config)
         self.commands.adapter.setChecked(record.hyper.enabled)
@@ -312,6 +313,7 @@ class MainWindow(QMainWindow):
         sessions.loaded.connect(self._on_loaded)
         sessions.counted.connect(self.setup_dock.set_counts)
         sessions.stepped.connect(self.strip.set_step)
+        sessions.stepped.connect(self.hyper_dock.set_step)
         sessions.opening_told.connect(self.strip.tell_opening)
         sessions.saved.connect(self._on_saved)
         sessions.told.connect(lambda record: self.notices.warning(record.message))

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.records import LayerMerge, MergeRecord
+from lora_lab.measured import LayerMerge, MergeRecord
 from lora_lab.ui import theme
 from lora_lab.ui.figures import share_or_dash
 from lora_lab.ui.widgets.table import dress

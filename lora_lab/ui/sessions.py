@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
     "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "cut_measured", "intruders_counted", "memory_estimated", "told", "broke",
-    "went_back", "housed",
+    "merge_measured", "cut_measured", "intruders_counted", "memory_estimated", "speed_measured",
+    "rate_tried", "rate_found", "rank_hinted", "told", "broke", "went_back", "housed",
 )  # fmt: skip
 
 
@@ -46,6 +46,10 @@ class Sessions(QObject):
     cut_measured = Signal(object)
     intruders_counted = Signal(object)  # IntruderRecord
     memory_estimated = Signal(object)
+    speed_measured = Signal(object)
+    rate_tried = Signal(object)
+    rate_found = Signal(object)
+    rank_hinted = Signal(object)
     told = Signal(object)  # NewsRecord
     broke = Signal(object)  # NonFiniteRecord
     went_back = Signal(object)  # ResumedRecord
@@ -159,6 +163,11 @@ class Sessions(QObject):
             return False
         self._shown.session.controls.request(command)
         return True
+
+    def break_off(self) -> None:
+        """End the long command that the shown session works on; what it moved is put back."""
+        if self._shown is not None:
+            self._shown.session.controls.break_off()
 
     def stop(self) -> None:
         """End the shown run at the step in hand; its model stays, and `toggle` trains on."""

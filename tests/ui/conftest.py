@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.measured import LayerMerge
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
@@ -16,7 +17,6 @@ from lora_lab.records import (
     ExportReport,
     LayerCheck,
     LayerInfo,
-    LayerMerge,
     LayerSpectrum,
     LoadedRecord,
     MergeRecord,

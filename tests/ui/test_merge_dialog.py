@@ -5,7 +5,8 @@ import math
 import pytest
 from PySide6.QtWidgets import QLabel
 
-from lora_lab.records import LayerMerge, MergeRecord, State
+from lora_lab.measured import LayerMerge, MergeRecord
+from lora_lab.records import State
 from lora_lab.ui.merge_dialog import MergeDialog, loss_words, verdict, worst_layer
 
 DTYPES = ("float32", "bfloat16", "float16")

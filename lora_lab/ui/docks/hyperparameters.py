@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDockWidget,
@@ -20,15 +21,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, changed
+from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.records import AppliedRecord, LoadedRecord, SpectrumRecord
+from lora_lab.records import AppliedRecord, LoadedRecord, SpectrumRecord, StepRecord
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
+from lora_lab.ui.explain import Explanations
 from lora_lab.ui.figures import percent
 from lora_lab.ui.ranks import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
 from lora_lab.ui.widgets.field_slider import FieldSlider
 
+EXPLAIN_MS = 200  # between two readings of the figures under the sliders
 ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
 
 
@@ -37,6 +40,7 @@ class HyperparametersDock(QDockWidget):
 
     hyper_wished = Signal(object)  # Hyperparameters to be applied at the next step
     hyper_previewed = Signal(object)  # Hyperparameters under a slider that is still held
+    help_wished = Signal(str)  # a page of the handbook
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,6 +50,7 @@ class HyperparametersDock(QDockWidget):
         self._applied = self._wished
         self._spectrum: SpectrumRecord | None = None
         self._ranks: LayerRanks | None = None
+        self._explained: Explanations | None = None
         self._variant = "lora"
         self._max_rank = 0
 
@@ -53,8 +58,19 @@ class HyperparametersDock(QDockWidget):
         for slider in self.sliders.values():
             slider.moved.connect(self._on_moved)
             slider.wished.connect(self._on_wished)
+            slider.help_wished.connect(self.help_wished)
+        self.suggest_link = self.sliders["rank"].add_link(
+            self.tr("Suggest…"), self.tr("Ask which rank the energy of ΔW suggests, and its loss")
+        )
+        self.find_link = self.sliders["learning_rate"].add_link(
+            self.tr("Find…"), self.tr("Try rising learning rates for some steps, and put all back")
+        )
+        self._explain_soon = QTimer(self)
+        self._explain_soon.setSingleShot(True)
+        self._explain_soon.setInterval(EXPLAIN_MS)
+        self._explain_soon.timeout.connect(lambda: self._explain(self._wished))
 
-        column = Column(spacing=8)
+        column = Column(spacing=4)
         column.rows.addWidget(self.sliders["rank"])
         column.rows.addWidget(self.sliders["alpha"])
         column.rows.addLayout(self._make_alpha_modes())
@@ -77,6 +93,7 @@ class HyperparametersDock(QDockWidget):
         self.setEnabled(True)
         self._spectrum = None
         self._ranks, self._variant = LayerRanks(loaded), loaded.variant
+        self._explained = Explanations(loaded, self._ranks)
         self._max_rank = loaded.max_rank
         self.sliders["rank"].setMaximum(loaded.max_rank)
         locked = dict(loaded.locked)
@@ -90,6 +107,19 @@ class HyperparametersDock(QDockWidget):
         self.set_wished(loaded.hyper)
         self.set_applied(loaded.hyper)
         self._note_rank(loaded.hyper)
+        self._explain(loaded.hyper)
+
+    def set_config(self, config: RunConfig) -> None:
+        """What the model that stands ready was opened with."""
+        if self._explained is not None:
+            self._explained.config = config
+            self._explain(self._wished)
+
+    def set_step(self, record: StepRecord) -> None:
+        """The newest step: the rate that it was made with is the rate now."""
+        if self._explained is not None:
+            self._explained.set_step(record, self._applied)
+            self._explain_in_time()
 
     def set_wished(self, hyper: Hyperparameters) -> None:
         """Move the controls without saying that the person did."""
@@ -104,6 +134,7 @@ class HyperparametersDock(QDockWidget):
         self._mode_buttons[hyper.alpha_mode].setChecked(True)
         self._modes.blockSignals(before)
         self._show_scaling(hyper)
+        self._explain(hyper)
 
     def take_back(self, hyper: Hyperparameters) -> None:
         """A wish was not granted, or granted otherwise: stand on what became of it."""
@@ -132,6 +163,9 @@ class HyperparametersDock(QDockWidget):
     def set_spectrum(self, record: SpectrumRecord) -> None:
         """The newest singular values: from them the price of a smaller rank is foretold."""
         self._spectrum = record
+        if self._explained is not None:
+            self._explained.spectrum = record
+            self._explain_in_time()
 
     def switch_adapter(self, on: bool) -> None:
         """Wish the adapter on or off for evaluations."""
@@ -153,7 +187,13 @@ class HyperparametersDock(QDockWidget):
         if "rank" in values:
             self._note_rank(hyper)
         self._show_scaling(hyper)
+        self._explain(hyper)
         self.hyper_wished.emit(hyper)
+
+    def wish_value(self, name: str, value: float) -> None:
+        """Move one control, as a hand would."""
+        self.sliders[name].setValue(value)
+        self.wish(**{name: value})
 
     def _on_moved(self, name: str, value: Any) -> None:
         try:
@@ -163,10 +203,25 @@ class HyperparametersDock(QDockWidget):
         if name == "rank":
             self._note_rank(hyper)
         self._show_scaling(hyper)
+        self._explain(hyper)
         self.hyper_previewed.emit(hyper)
 
     def _on_wished(self, name: str, value: Any) -> None:
         self.wish(**{name: value})
+
+    def _explain(self, hyper: Hyperparameters) -> None:
+        """What each knob does now, or would do under `hyper`."""
+        if self._explained is not None:
+            for name, slider in self.sliders.items():
+                slider.explain(self._explained.words(name, hyper))
+
+    def _explain_in_time(self) -> None:
+        if self.isVisible() and not self._explain_soon.isActive():
+            self._explain_soon.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._explain(self._wished)
 
     def _note_rank(self, hyper: Hyperparameters, record: AppliedRecord | None = None) -> None:
         note, more = "", hyper.rank - self._applied.rank

@@ -18,14 +18,23 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, MemoryRecord, Record
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    LoadedRecord,
+    MemoryRecord,
+    Record,
+    SpeedRecord,
+    StepRecord,
+)
 from lora_lab.ui import theme
-from lora_lab.ui.figures import shape_words, size_words
+from lora_lab.ui.figures import shape_words
 from lora_lab.ui.panels.panel import Columns, Panel, label, show
+from lora_lab.ui.panels.ruler import Ruler
+from lora_lab.ui.preflight import Preflight
 from lora_lab.ui.ranks import LayerRanks, cap
 from lora_lab.ui.theme import Colors
 
-START_IN_FILE = ("pissa", "olora")  # the file holds their start beside the factors
 _COLUMNS = ("Layer", "out × in", "r", "Parameters")
 
 
@@ -85,7 +94,7 @@ class CountsPanel(Panel):
         below.addStretch(1)
         below.addWidget(self._applied_text)
         self._share = Share()
-        self._bytes = label("", "small", "Memory of the adapter")
+        self.ruler = Ruler()
         self._table = table = QTableWidget(0, len(_COLUMNS))
         table.setTabKeyNavigation(False)  # Tab leaves it; arrows move in it
         table.setHorizontalHeaderLabels(_COLUMNS)
@@ -108,18 +117,19 @@ class CountsPanel(Panel):
         self.body.addLayout(grid)
         self.body.addLayout(below)
         self.body.addWidget(self._share)
-        self.body.addWidget(self._bytes)
+        self.body.addWidget(self.ruler)
         self.body.addWidget(table, 1)
         self._loaded: LoadedRecord | None = None
         self._counts: CountsRecord | None = None
         self._ranks: LayerRanks | None = None
         self._wished = Hyperparameters()
         self._config: RunConfig | None = None
-        self._memory: MemoryRecord | None = None
+        self._preflight: Preflight | None = None
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._loaded, self._counts, self._memory = loaded, None, None
+        self._loaded, self._counts, self._preflight = loaded, None, Preflight(loaded)
+        self._preflight.config = self._config
         self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
         self._table.setRowCount(len(loaded.layers))
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -133,21 +143,40 @@ class CountsPanel(Panel):
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
+        if self._preflight is None:
+            return
         for record in records:
             if isinstance(record, CountsRecord):
                 if self._counts is None or self._counts.per_layer != record.per_layer:
-                    self._memory = None  # of other adapters; another estimate may come
+                    self._preflight.set_memory(None)  # of other adapters; another may come
                 self._counts = record
                 self.dirty = True
             elif isinstance(record, MemoryRecord):
-                self._memory = record
+                self._preflight.set_memory(record)
                 self.dirty = True
+            elif isinstance(record, SpeedRecord):
+                self.set_speed(record.per_second, record.trained)
             elif isinstance(record, AppliedRecord):
                 if self._ranks is not None:
                     if self._wished == self._ranks.applied:  # no wish of its own is waiting
                         self._wished = record.hyper
                     self._ranks.apply(record.hyper)
                 self.dirty = True
+        steps = [record for record in records if isinstance(record, StepRecord)]
+        if steps and self._counts is not None:
+            # Only where two figures change: a redraw looks at every layer.
+            self.dirty |= self._preflight.set_step(steps[-1], self._counts.adapter)
+
+    @property
+    def memory(self) -> MemoryRecord | None:
+        """The newest estimate of a step's memory."""
+        return self._preflight.memory if self._preflight is not None else None
+
+    def set_speed(self, per_second: float, trained: int) -> None:
+        """How fast this machine makes such steps, as measured now or remembered."""
+        if self._preflight is not None:
+            self._preflight.set_speed(per_second, trained)
+            self.dirty = True
 
     def set_config(self, config: RunConfig) -> None:
         self._config = config
@@ -188,8 +217,7 @@ class CountsPanel(Panel):
         show(self._applied_text, f"applied {common}{sum(applied):,}")
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._share.show_shares(sum(wished) / base, sum(applied) / base)
-        show(self._bytes, self._memory_words(sum(wished)))
-        self._bytes.setToolTip(self._memory_tip())
+        self._show_costs(sum(wished), sum(applied))
         for row, layer in enumerate(loaded.layers):
             old, new = ranks.present[layer.name], ranks.wanted(layer.name, self._wished)
             rank = "—" if whole else str(new) if old == new else f"{old} → {new}"
@@ -197,37 +225,21 @@ class CountsPanel(Panel):
             self._cell(row, 2, f"{rank} max" if capped else rank, old != new)
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
 
-    def _memory_words(self, trained: int) -> str:
-        """What the adapter's file takes, and what the optimizer keeps for what trains."""
-        loaded, config, ranks = self._loaded, self._config, self._ranks
-        number = 8 if loaded.dtype == "float64" else 4  # bytes; factors are never narrower
-        said = []
-        if loaded.variant != "full":
-            held = sum(
-                ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
-            )
-            twice = 2 if config is not None and config.init in START_IN_FILE else 1
-            said.append(f"file ≈ {size_words(held * number * twice)}")
-        if config is not None:
-            kept = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
-            name = "Adam’s averages" if kept == 2 else "momentum" if kept else "SGD keeps nothing"
-            said.append(f"{name} ≈ {size_words(trained * number * kept)}" if kept else name)
-        if self._memory is not None and self._memory.peak and self._wished == ranks.applied:
-            said.append(f"peak of a step ≈ {size_words(self._memory.peak)}")
-        return " · ".join(said)
-
-    def _memory_tip(self) -> str:
-        """The parts of the peak, or why there is none."""
-        memory = self._memory
-        if memory is None or not memory.peak:
-            return memory.reason if memory is not None else ""
-        parts = (
-            f"weights {size_words(memory.weights)}",
-            f"gradients {size_words(memory.gradients)}",
-            f"optimizer {size_words(memory.optimizer)}",
-            f"activations {size_words(memory.activations)}",
+    def _show_costs(self, wished: int, applied: int) -> None:
+        ranks, costs, whole = self._ranks, self._preflight, self._loaded.variant == "full"
+        held = self._loaded.base_parameters if whole else sum(
+            ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
+        )  # fmt: skip
+        names = {2: "Adam keeps", 1: "Momentum", 0: "Optimizer"}
+        self.ruler.show_costs(
+            costs.adapter(held, wished, applied),
+            costs.full(),
+            whole=whole,
+            keeps=names[costs.states],
+            steps=self._loaded.max_steps,
+            device=costs.device,
         )
-        return "Tensors at the peak of a step: " + ", ".join(parts)
+        self.ruler.show_parts(costs.memory)
 
     def _cell(self, row: int, column: int, text: str, waits: bool) -> None:
         item = self._table.item(row, column)
@@ -271,7 +283,7 @@ class CountsPanel(Panel):
         text = f"{applied:,} of {base:,} parameters train, {share_words(applied / base)}"
         if wished != applied:
             text += f"; rank {self._wished.rank} would train {wished:,}"
-        return text + "."
+        return f"{text}. {self.ruler.summary()}."
 
 
 def share_words(share: float) -> str:

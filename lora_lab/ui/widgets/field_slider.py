@@ -1,4 +1,4 @@
-"""One live setting as a control: slider, exact field, what is applied, and one line of explaining.
+"""One live setting as a control: slider, exact field, what is applied, and one line that explains.
 
 What is *wished* stands in the slider and the field; what is *applied* is told by `set_applied` and
 stands beside it, highlighted while the two differ. Setting by program emits nothing.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QValidator, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSlider,
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, Knob
 from lora_lab.ui import theme
+from lora_lab.ui.widgets.note_line import Link, NoteLine
 
 REST_MS = 150  # a slider at rest this long means its value, even while it is held
 _DECADE = (
@@ -148,6 +150,7 @@ class FieldSlider(QWidget):
 
     wished = Signal(str, object)  # the value a person means
     moved = Signal(str, object)  # every value on the way there
+    help_wished = Signal(str)  # the page that explains the field
 
     def __init__(self, field: str, knob: Knob, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -158,7 +161,7 @@ class FieldSlider(QWidget):
         self._applied: float | None = None
         self._sent: float = self._value  # the last wish that was told
         self._reason = ""
-        self._note_text = ""
+        self._note_text = self._explanation = ""
 
         self._label = QLabel(knob.label)
         self._label.setProperty("role", "title")
@@ -168,29 +171,31 @@ class FieldSlider(QWidget):
         self.slider = _Slider()
         self.edit = _Field(self._whole)
         self._label.setBuddy(self.edit)
-        self._note = QLabel()
-        self._note.setProperty("role", "small")
-        self._note.setWordWrap(True)
-        self._note.setTextFormat(Qt.TextFormat.PlainText)
-        self._note.hide()
+        self._note = NoteLine()
+        self._note.setAccessibleName(f"{knob.label}, explained")
+        self._note.clicked.connect(lambda: self.help_wished.emit(knob.page))
         self.slider.setAccessibleName(knob.label)
         self.edit.setAccessibleName(f"{knob.label}, exact")
         for widget in (self.slider, self.edit):
             widget.setAccessibleDescription(knob.help)
+            widget.installEventFilter(self)  # F1
         self.edit.setFont(theme.font())
         self.edit.setFixedWidth(self.edit.fontMetrics().horizontalAdvance("0.000000") + 34)
         self.setToolTip(knob.help)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
+        self._line = QHBoxLayout()
+        self._line.setSpacing(8)
+        self._line.addWidget(self._note, 1)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)
+        grid.setVerticalSpacing(0)
         grid.addWidget(self._label, 0, 0)
         grid.addWidget(self._beside, 0, 1, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self.edit, 0, 2)
         grid.addWidget(self.slider, 1, 0, 1, 3)
-        grid.addWidget(self._note, 2, 0, 1, 3)
+        grid.addLayout(self._line, 2, 0, 1, 3)
         grid.setColumnStretch(1, 1)
 
         self._rest = QTimer(self)
@@ -232,20 +237,33 @@ class FieldSlider(QWidget):
         """The upper end of the slider and the field."""
         return self._notches[-1]
 
+    def add_link(self, text: str, tip: str) -> Link:
+        """A word at the end of the line under the slider, for what helps to choose the value."""
+        link = Link(text, tip)
+        link.setAccessibleName(f"{self.knob.label}: {text}")
+        self._line.addWidget(link)
+        return link
+
     def set_applied(self, value: float | None) -> None:
         """What the engine works with now; None before there is one."""
         self._applied = value
         self._show_applied()
 
     def set_note(self, text: str) -> None:
-        """One line under the slider; "" takes it away. A lock's reason stands before it."""
+        """News in the line under the slider; "" gives it back to what explains."""
         self._note_text = text
-        shown = self._reason or text
-        if self._note.text() != shown:
-            self._note.setText(shown)
-            self._note.setVisible(bool(shown))
+        self._show_line()
+
+    def explain(self, text: str) -> None:
+        """What the setting does now, in figures; it stands there while there is no news."""
+        self._explanation = text
+        self._show_line()
 
     def note(self) -> str:
+        """The news under the slider; the reason of a lock stands in place of all else."""
+        return self._reason or self._note_text
+
+    def explanation(self) -> str:
         """The line under the slider."""
         return self._note.text()
 
@@ -264,8 +282,22 @@ class FieldSlider(QWidget):
         for widget in (self.slider, self.edit, self._label):
             widget.setEnabled(movable)
         self.setToolTip(self.knob.help if movable else f"{self._reason}\n\n{self.knob.help}")
-        self.set_note(self._note_text)
+        self._show_line()
         self._show_applied()
+
+    def _show_line(self) -> None:
+        hint = self.tr("Click, or press F1 on the control, for the page with the formula.")
+        self._note.show_line(self.note() or self._explanation, hint)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # The window's F1 is a shortcut, which goes first unless the one in focus claims the key.
+        kinds = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        if event.type() in kinds and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_F1:
+            event.accept()
+            if event.type() == QEvent.Type.KeyPress:
+                self.help_wished.emit(self.knob.page)
+            return True
+        return super().eventFilter(watched, event)
 
     def _slid(self, position: int) -> None:
         self._move_to(self._notches[position])

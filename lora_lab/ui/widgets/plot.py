@@ -2,7 +2,7 @@
 
 A plot follows its data until a hand pans or zooms it; a double click, or the Follow button that
 then appears, returns to following. Curves are `pg.PlotCurveItem`s fed with what is visible, and
-a logarithmic y axis expects log10 of the values.
+a logarithmic axis expects log10 of the values.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Axis(pg.AxisItem):
             return [(float(step), decades.tolist())]
         inner = (np.arange(low, maxVal + 1)[:, None] + np.log10(np.arange(2, 10))).ravel()
         inner = inner[(inner >= minVal) & (inner <= maxVal)]
-        if per_decade < 90:
+        if per_decade < 90 or self.orientation == "bottom":  # labels side by side need more room
             return [(1.0, decades.tolist()), (0.01, inner.tolist())]
         strong = np.isin(np.round(10 ** (inner % 1)), (2, 5))
         named = sorted([*decades.tolist(), *inner[strong].tolist()])
@@ -125,8 +125,10 @@ class Plot(pg.PlotWidget):
     moved_by_hand = Signal()
     follow_wished = Signal()
 
-    def __init__(self, name: str, x_label: str = "", log_y: bool = False) -> None:
-        self.left, self.bottom = Axis("left", log_y), Axis("bottom")
+    def __init__(
+        self, name: str, x_label: str = "", log_y: bool = False, log_x: bool = False
+    ) -> None:
+        self.left, self.bottom = Axis("left", log_y), Axis("bottom", log_x)
         self.follow_button: QToolButton | None = None  # pyqtgraph resizes us before we have one
         super().__init__(axisItems={"left": self.left, "bottom": self.bottom})
         self.following = True

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
@@ -15,11 +15,14 @@ from lora_lab.records import (
     LoadedRecord,
     MemoryRecord,
     SpectrumRecord,
+    SpeedRecord,
     StepRecord,
 )
 from lora_lab.ui import theme
+from lora_lab.ui.figures import size_words
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
+from lora_lab.ui.preflight import duration, rate_words
 from lora_lab.ui.preview import SAMPLES, samples
 from lora_lab.ui.ranks import energy_beyond
 from lora_lab.ui.widgets.smoothing import Smoothing
@@ -97,8 +100,11 @@ def test_a_hidden_panel_collects_without_drawing(make, key, monkeypatch):
 
 def test_records_of_other_rooms_leave_a_panel_clean(make):
     panel = make("counts", "digits")
+    panel.receive([StepRecord(n, 0.1, 1e-3, n / 50) for n in range(5000, 5200)])
     panel.redraw()
-    panel.receive([StepRecord(5000, 0.1, 1e-3, 1.0)])
+    panel.receive([EvalRecord(5200, True, 0.1)])
+    assert not panel.dirty
+    panel.receive([StepRecord(5200, 0.1, 1e-3, 104.0)])  # as fast as those before
     assert not panel.dirty
 
 
@@ -331,27 +337,36 @@ def test_counts_follow_ranks_of_their_own_and_freezes(make):
     assert panel._table.item(2, 3).text() == "0"
 
 
+def figures(panel, row="adapter"):
+    panel.redraw()
+    return {key: cell.text() for (name, key), cell in panel.ruler.cells.items() if name == row}
+
+
 @pytest.mark.parametrize(
-    ("fields", "dtype", "said"),
+    ("fields", "dtype", "file", "optimizer", "keeps"),
     [
-        ({}, "float32", "file ≈ 18.8 kB · Adam’s averages ≈ 37.5 kB"),
-        ({}, "float64", "file ≈ 37.5 kB · Adam’s averages ≈ 75 kB"),
-        ({"init": "pissa"}, "float32", "file ≈ 37.5 kB · Adam’s averages ≈ 37.5 kB"),
-        ({"optimizer": "sgd", "momentum": 0.9}, "float32", "file ≈ 18.8 kB · momentum ≈ 18.8 kB"),
-        ({"optimizer": "sgd"}, "float32", "file ≈ 18.8 kB · SGD keeps nothing"),
-        ({"variant": "full"}, "float32", "Adam’s averages ≈ 207 kB"),
+        ({}, "float32", "18.8 kB", "37.5 kB", "Adam keeps"),
+        ({}, "float64", "37.5 kB", "75 kB", "Adam keeps"),
+        ({"init": "pissa"}, "float32", "37.5 kB", "37.5 kB", "Adam keeps"),
+        ({"optimizer": "sgd", "momentum": 0.9}, "float32", "18.8 kB", "18.8 kB", "Momentum"),
+        ({"optimizer": "sgd"}, "float32", "18.8 kB", "0", "Optimizer"),
+        ({"variant": "full"}, "float32", "104 kB", "207 kB", "Adam keeps"),
     ],
 )
-def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, said):
+def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, optimizer, keeps):
     panel = make("counts")
     panel.set_config(RunConfig(task="digits", **fields))
     loaded = replace(samples("digits", 2)[0], dtype=dtype, variant=fields.get("variant", "lora"))
     panel.reset(loaded)
     panel.receive([AppliedRecord(1, cut_wish(), (("rank", 4, 8),))])
-    panel.redraw()
     parameters = 8 * (128 + 64 + 256 + 138)
     assert parameters * 4 == pytest.approx(18_752, rel=1e-9)
-    assert panel._bytes.text() == said
+    found = figures(panel)
+    assert (found["file"], found["optimizer"]) == (file, optimizer)
+    assert panel.ruler._heads["optimizer"].text() == keeps
+    full = panel.ruler.cells["full", "file"]
+    assert full.isHidden() == (fields.get("variant") == "full")
+    assert full.text() == size_words(loaded.base_parameters * (8 if dtype == "float64" else 4))
 
 
 def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
@@ -365,22 +380,57 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
 
 
-def test_counts_tell_the_peak_of_a_step_while_it_is_of_these_adapters(make):
+def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     panel = make("counts", "digits")
-    panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01)])
-    panel.redraw()
-    assert panel._bytes.text().endswith("peak of a step ≈ 210 kB")
-    assert "activations 30 kB" in panel._bytes.toolTip()
-    panel.set_wished(Hyperparameters(rank=64, alpha=16))  # not applied: nothing is known of it
-    panel.redraw()
-    assert "peak" not in panel._bytes.text()
-    panel.set_wished(Hyperparameters(rank=8, alpha=16))
-    panel.redraw()
-    assert "peak" in panel._bytes.text()
+    panel.set_config(RunConfig(task="digits"))
+    panel.reset(samples("digits", 2)[0])
+    assert figures(panel)["peak"] == "—"
+    panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
+    assert figures(panel)["peak"] == "210 kB"
+    assert panel.ruler._heads["peak"].text() == "Peak of 300 kB"
+    full = panel.ruler.cells["full", "peak"]
+    base = 4 * panel._loaded.base_parameters  # bytes: 104 kB
+    most = 130_000 + 2 * base + base  # weights, averages, gradients (more than activations)
+    assert full.text() == f"≈ {size_words(most)}"
+    assert full.property("role") == "error"  # more than there is
+    assert "activations 30 kB" in panel.ruler.cells["adapter", "peak"].toolTip()
+    applied = panel._ranks.applied
+    panel.set_wished(changed(applied, rank=applied.rank + 1))
+    more = sum(sum(layer.shape) for layer in panel._ranks.layers.values())
+    # each number more: itself, its gradient, two averages, of four bytes
+    assert figures(panel)["peak"] == size_words(210_000 + more * 16)
+    panel.set_wished(applied)
     panel.receive([CountsRecord(9, 5, 5, (("net.0", 5),))])
-    panel.redraw()
-    assert "peak" not in panel._bytes.text()
+    assert figures(panel)["peak"] == "—"
+    assert figures(panel, "full")["peak"] == f"≈ {size_words(most)}"  # no rank moves it
     panel.receive([MemoryRecord(9, 0, 0, 0, 0, 0.01, "The step looks at values.")])
-    panel.redraw()
-    assert "peak" not in panel._bytes.text()
-    assert panel._bytes.toolTip() == "The step looks at values."
+    assert figures(panel)["peak"] == "—"
+    assert panel.ruler.cells["adapter", "peak"].toolTip() == "The step looks at values."
+
+
+def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):
+    panel = make("counts", "digits")
+    panel.set_config(RunConfig(task="digits"))
+    loaded = replace(samples("digits", 2)[0], max_steps=4000)
+    panel.reset(loaded)
+    counts = next(r for r in samples("digits", 2) if isinstance(r, CountsRecord))
+    panel.receive([counts])
+    assert figures(panel)["per_second"] == figures(panel)["seconds"] == "—"
+    panel.receive([SpeedRecord(0, 100.0, counts.adapter, 0.2)])
+    assert (figures(panel)["per_second"], figures(panel)["seconds"]) == ("100", "40 s")
+    base, adapter = loaded.base_parameters, counts.adapter
+    slower = 100 * (2 * base + 3 * adapter) / (3 * base)
+    assert figures(panel, "full")["per_second"] == f"≈ {rate_words(slower)}"
+    panel.receive([StepRecord(1, 1.0, 1e-3, 0.1), StepRecord(2, 1.0, 1e-3, 0.2)])
+    panel.receive([StepRecord(n, 1.0, 1e-3, 0.2 + n / 50) for n in range(3, 300)])
+    assert figures(panel)["per_second"] == "50"
+    assert figures(panel)["seconds"] == "1.3 min"
+    assert "Steps/s: 50" in panel.summary()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.04 s"), (12.3, "12 s"), (90, "1.5 min"), (5400, "1.5 h"), (864_000, "10 days")],
+)
+def test_durations(seconds, said):
+    assert duration(seconds) == said

@@ -1,0 +1,58 @@
+"""A trial: real steps of a run that are put back to the bit, as if they had not been made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.snapshot import Snapshot
+
+
+@contextmanager
+def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
+    """Within, steps may be made on the batches that this gives; afterwards nothing has moved.
+
+    They are the run's own rows in another order, read apart: the place in the course of batches
+    stays. What is put back: factors, optimizer, ramps, the model's buffers (running means of a
+    normalisation), random states, and the parts that a step is worked off in.
+    """
+    config = experiment.config
+    kept, random = Snapshot(experiment), _random_states(experiment)
+    buffers = [(buffer, buffer.clone()) for buffer in experiment.model.buffers()]
+    parts = experiment.accumulation, experiment.halvings
+    batches = experiment.task.batches(config.batch_size, (config.seed + 1) % 2**63)
+    try:
+        yield batches
+    finally:
+        experiment.optimizer.zero_grad(set_to_none=True)
+        kept.restore()
+        with torch.no_grad():
+            for buffer, values in buffers:
+                buffer.copy_(values)
+        experiment.accumulation, experiment.halvings = parts
+        _set_random_states(experiment, random)  # last: what came before may have drawn
+
+
+def _random_states(experiment: Experiment) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    on_device = None
+    if experiment.device.type == "cuda":
+        on_device = torch.cuda.get_rng_state(experiment.device)
+    elif experiment.device.type == "mps":
+        on_device = torch.mps.get_rng_state()
+    return torch.get_rng_state(), experiment.generator.get_state(), on_device
+
+
+def _set_random_states(
+    experiment: Experiment, states: tuple[torch.Tensor, torch.Tensor, Any]
+) -> None:
+    everywhere, own, on_device = states
+    experiment.generator.set_state(own)
+    if experiment.device.type == "cuda":
+        torch.cuda.set_rng_state(on_device, experiment.device)
+    elif experiment.device.type == "mps":
+        torch.mps.set_rng_state(on_device)
+    torch.set_rng_state(everywhere)

@@ -1,0 +1,105 @@
+"""The pre-flight ruler: file, optimizer, peak, speed and time, beside full fine-tuning."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from lora_lab.records import MemoryRecord
+from lora_lab.ui import theme
+from lora_lab.ui.figures import size_words
+from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.preflight import Costs, duration, rate_words
+
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+COLUMNS = ("file", "optimizer", "peak", "per_second", "seconds")
+
+
+class Ruler(QWidget):
+    """Three short rows; figures that are not known yet are a dash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName(self.tr("What the run will cost"))
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(1)
+        self._heads: dict[str, QLabel] = {}
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        self._names = {
+            "adapter": label("", "small"),
+            "full": label(self.tr("Full"), "small"),
+        }
+        for row, name in enumerate(self._names, 1):
+            grid.addWidget(self._names[name], row, 0)
+        for column, key in enumerate(COLUMNS, 1):
+            self._heads[key] = label("", "small")
+            grid.addWidget(self._heads[key], 0, column, RIGHT)
+            for row, name in enumerate(self._names, 1):
+                cell = label("", "muted" if name == "full" else "")
+                cell.setFont(theme.font())
+                self.cells[name, key] = cell
+                grid.addWidget(cell, row, column, RIGHT)
+            grid.setColumnStretch(column, 1)
+        self._names["full"].setToolTip(self.tr("Full fine-tuning of the same base"))
+        show(self._heads["file"], self.tr("File"))
+        show(self._heads["per_second"], self.tr("Steps/s"))
+        work = self.tr(
+            "By arithmetic: a step of full fine-tuning takes 3 multiplications for each weight, "
+            "LoRA slightly more than 2."
+        )
+        held = self.tr(
+            "By arithmetic: the weights, what the optimizer keeps for each, and the activations or "
+            "the gradients, whichever are more."
+        )
+        for key, tip in (("per_second", work), ("seconds", work), ("peak", held)):
+            self.cells["full", key].setToolTip(tip)
+
+    def show_costs(
+        self, adapter: Costs, full: Costs, *, whole: bool, keeps: str, steps: int, device: int
+    ) -> None:
+        """`whole`: what trains is full fine-tuning, so there is one row; `keeps` is who keeps."""
+        show(self._names["adapter"], self.tr("Full") if whole else self.tr("Adapter"))
+        show(self._heads["optimizer"], keeps)
+        peak = self.tr("Peak of {}").format(size_words(device)) if device else self.tr("Peak")
+        show(self._heads["peak"], peak)
+        show(self._heads["seconds"], self.tr("{:,} steps").format(steps))
+        for name, costs in (("adapter", adapter), ("full", full)):
+            for key, words in _words(costs, guessed=name == "full").items():
+                show(self.cells[name, key], words)
+            too_large = 0 < device < costs.peak
+            usual = "muted" if name == "full" else ""
+            theme.set_role(self.cells[name, "peak"], "error" if too_large else usual)
+        for key in COLUMNS:
+            self.cells["full", key].setVisible(not whole)
+        self._names["full"].setVisible(not whole)
+
+    def show_parts(self, memory: MemoryRecord | None) -> None:
+        """The parts of the peak, or why there is none, where the mouse rests on it."""
+        tip = memory.reason if memory is not None else ""
+        if memory is not None and memory.peak:
+            parts = (
+                self.tr("weights {}").format(size_words(memory.weights)),
+                self.tr("gradients {}").format(size_words(memory.gradients)),
+                self.tr("optimizer {}").format(size_words(memory.optimizer)),
+                self.tr("activations {}").format(size_words(memory.activations)),
+            )
+            tip = self.tr("Tensors at the peak of a step: ") + ", ".join(parts)
+        self.cells["adapter", "peak"].setToolTip(tip)
+
+    def summary(self) -> str:
+        """The adapter's figures in words."""
+        told = [(self._heads[key].text(), self.cells["adapter", key].text()) for key in COLUMNS]
+        return ", ".join(f"{head}: {said}" for head, said in told if said != "—")
+
+
+def _words(costs: Costs, guessed: bool) -> dict[str, str]:
+    about = "≈ " if guessed else ""
+    return {
+        "file": size_words(costs.file),
+        "optimizer": size_words(costs.optimizer) if costs.optimizer else "0",
+        "peak": about + size_words(costs.peak) if costs.peak else "—",
+        "per_second": about + rate_words(costs.per_second) if costs.per_second else "—",
+        "seconds": about + duration(costs.seconds) if costs.seconds else "—",
+    }
