@@ -19,6 +19,7 @@ from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.plots_flow import PlotsFlow
+from lora_lab.ui.queue_flow import QueueFlow
 from lora_lab.ui.recent_flow import RecentFlow
 from lora_lab.ui.runs_flow import RunsFlow
 from lora_lab.ui.undo_flow import UndoFlow
@@ -50,6 +51,9 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.queue = QueueFlow(
+            sessions, self.overlays, notices, window.wished_config, window.open, window
+        )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(
             sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
@@ -76,6 +80,7 @@ class Flows(QObject):
             self.bench,
             self.intruders,
             self.arrivals,
+            self.queue,
         )  # fmt: skip
 
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
@@ -85,6 +90,7 @@ class Flows(QObject):
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
+        commands.queue.triggered.connect(self.queue.start)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
