@@ -18,7 +18,6 @@ PLAIN = {
     "measured",
     "config",
     "records",
-    "measured",
     "errors",
     "paths",
     "atomic",

@@ -13,6 +13,7 @@ from lora_lab.cli.console import out, plain_errors
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.runs import recipe, report, resume, runs, tensorboard
+from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ def window(
 
 
 app.command()(train)
+app.command()(sweep)
 
 
 for verb in (export, convert, resize, extract, merge, compare):

@@ -145,7 +145,7 @@ def train(
         "eval_steps": eval_steps, "patience": patience, "autosave_seconds": autosave,
     }  # fmt: skip
     with plain_errors():
-        config = _config(preset, task, _given(fixed), _given(hyper))
+        config = base_config(preset, task, given(fixed), given(hyper))
         if config.factory and not run_factory:
             _ask_about(config.factory)
         print_result(_train(config, out_folder, tensorboard), as_json)
@@ -164,7 +164,7 @@ def _split(names: list[str] | None) -> list[str] | None:
     return [part for part in parts if part] or None
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -176,7 +176,7 @@ def _columns(wished: list[str] | None) -> list[tuple[str, str]] | None:
     return [(role, column) for role, _, column in pairs] or None
 
 
-def _config(
+def base_config(
     preset_name: str | None, task: str | None, fixed: dict[str, Any], hyper: dict[str, Any]
 ) -> RunConfig:
     """What the flags ask for, over a preset or a task's start."""

@@ -17,7 +17,7 @@ from lora_lab.runs.lock import is_live
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
 METRICS = "metrics.jsonl"
 NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
-LABEL = "label.json"  # name and note, the only file of a run that is a person's
+LABEL = "label.json"  # name and note: what people call a run
 LARGEST = 2**20
 LONGEST = 2000  # characters of a name or a note
 INTERRUPTED = "interrupted"
@@ -147,6 +147,12 @@ def set_label(run: Path, name: str, note: str) -> None:
         write_file(run / LABEL, f"{text}\n".encode())
     except OSError as error:
         raise LabError(f"{run / LABEL} was not written: {error.strerror or error}.") from error
+
+
+def name_run(run: Path, name: str) -> None:
+    """Give a run a name unless it has one; raises `LabError` where it cannot be written."""
+    if not (run / LABEL).exists():
+        set_label(run, name, "")
 
 
 def _size(path: Path) -> int:

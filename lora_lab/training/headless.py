@@ -45,15 +45,18 @@ def drive(
     resume: Path | None = None,
     until: int | None = None,
     tensorboard: Path | None = None,
+    controls: Controls | None = None,
 ) -> dict[str, Any]:
     """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
 
-    `resume` and `until` are those of `run`; into `tensorboard` go event files.
+    `resume` and `until` are those of `run`; into `tensorboard` go event files. Whoever gives
+    `controls` can tell afterwards whether the run was interrupted.
 
-    Raises LabError where nothing was trained or the run could not be kept.
+    Raises LabError where nothing was trained or the run could not be kept, and of that Cancelled
+    where it was interrupted.
     """
     outcome, failure, unsaved = Outcome(), "", ""
-    controls = Controls(config.hyper)
+    controls = controls or Controls(config.hyper)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),
@@ -108,10 +111,10 @@ def drive(
     if failure:
         raise LabError(failure)
     if outcome.stage:
-        raise LabError("interrupted while the base was trained; nothing was saved")
+        raise Cancelled("interrupted while the base was trained; nothing was saved")
     facts = outcome.facts()
     if not facts["steps"]:
-        raise LabError("interrupted before the first step")
+        raise Cancelled("interrupted before the first step")
     if not facts["run"]:
         raise LabError("the run could not be kept: no folder could be made for it")
     if unsaved:

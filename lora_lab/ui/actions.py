@@ -89,6 +89,9 @@ class Actions(QObject):
             tr("Go back or branch…"), "Ctrl+Backspace",
             tip=tr("The saves of this run: go back to one, or let a new run begin there"),
         )  # fmt: skip
+        self.queue = self._action(
+            tr("Queue…"), "Ctrl+Shift+Q", tip=tr("Line up runs, and compare them")
+        )
         self.runs_folder = self._action(tr("Show runs folder"))
         self.copy_plot = self._action(
             tr("Copy plot"), "Ctrl+Shift+C", tip=tr("The plot clicked last, as a picture")
@@ -124,7 +127,7 @@ class Actions(QObject):
             self.schemes[name] = action
         others = [
             self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base, self.undo_edit, self.go_back, self.bench, self.find_rate,
+            self.open_base, self.undo_edit, self.go_back, self.bench, self.queue, self.find_rate,
             self.suggest_rank, self.copy_plot, self.save_plot, self.intruders, self.undo, self.redo,
             self.next_area, self.previous_area, self.describe,
         ]  # fmt: skip
@@ -148,6 +151,8 @@ class Actions(QObject):
         run.addActions([self.find_rate, self.suggest_rank])
         run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])
+        run.addSeparator()
+        run.addAction(self.queue)
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
         adapter.addActions([self.merge, self.intruders, self.workshop])

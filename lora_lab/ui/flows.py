@@ -21,6 +21,7 @@ from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
 from lora_lab.ui.own_flow import OwnFlow
 from lora_lab.ui.plots_flow import PlotsFlow
+from lora_lab.ui.queue_flow import QueueFlow
 from lora_lab.ui.rate_flow import RateFlow
 from lora_lab.ui.recent_flow import RecentFlow
 from lora_lab.ui.runs_flow import RunsFlow
@@ -55,6 +56,9 @@ class Flows(QObject):
             sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
         )
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.queue = QueueFlow(
+            sessions, self.overlays, notices, window.wished_config, window.open, window
+        )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(
             sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
@@ -76,6 +80,7 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
+            self.queue,
         )  # fmt: skip
         self._connect(window)
 
@@ -99,6 +104,7 @@ class Flows(QObject):
             action.enabledChanged.connect(link.setEnabled)
         commands.handbook.triggered.connect(self.help.start)
         window.hyper_dock.help_wished.connect(self.help.show_page)
+        commands.queue.triggered.connect(self.queue.start)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)

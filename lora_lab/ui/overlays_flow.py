@@ -40,6 +40,11 @@ class OverlaysFlow(QObject):
         sessions.loaded.connect(lambda _: self._on_loaded())
         sessions.given_up.connect(lambda: self.follow_branch(""))
 
+    @property
+    def full(self) -> bool:
+        """Whether no more runs fit."""
+        return len(self._places) >= MOST
+
     def wish(self, path: str, on: bool) -> None:
         """Show a run behind the present one, or no more."""
         if not on:
@@ -51,7 +56,7 @@ class OverlaysFlow(QObject):
             return
         if path in self._places or path == str(self._sessions.folder):
             return
-        if len(self._places) >= MOST:
+        if self.full:
             self._notices.news(self.tr("{} runs are shown already; no more fit.").format(MOST))
             self._tell()
             return

@@ -6,7 +6,8 @@ button is dressed by its dynamic property `role`, so that it follows when the sc
     label.setProperty("role", "title")      # title, muted, small, figure, second, gain,
                                         # loss, warn, error, good, waiting, settled, empty
     button.setProperty("role", "primary")   # primary: the one thing to press; quiet: no frame;
-                                            # disclosure: opens what is below it
+                                            # disclosure: opens what is below it; pick: one of
+                                            # several that may be chosen together
 """
 
 from __future__ import annotations
@@ -229,6 +230,10 @@ QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:checked {{
     background: {hover}; color: {c.text}; }}
 QToolButton[role="quiet"]::menu-indicator {{ image: none; }}
 QToolButton[role="quiet"]:focus {{ border-color: {c.accent}; }}
+QToolButton[role="pick"] {{ padding: 2px 10px; }}
+QToolButton[role="pick"]:checked {{ background: {c.accent}; color: {c.on_accent};
+    border-color: {c.accent}; }}
+QToolButton[role="pick"]:checked:focus {{ border-color: {c.text}; }}
 QToolButton[role="disclosure"] {{ background: transparent; border-color: transparent;
     color: {c.muted}; padding: 2px 0; text-align: left; }}
 QToolButton[role="disclosure"]:hover {{ color: {c.text}; }}

@@ -1,0 +1,157 @@
+"""The verb `sweep`: a grid over the settings of one run, trained run by run, and a table of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from lora_lab.cli.console import err, fail, out, plain_errors, print_table
+from lora_lab.cli.train import base_config, given
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.presets import STARTS
+
+GRID, RUN = "Grid", "Every run"  # panels of the help
+
+
+def _axis(text: str) -> Any:
+    return typer.Option(help=text, show_default=False, rich_help_panel=GRID, metavar="VALUES")
+
+
+def _fixed(field: str, *flags: str) -> Any:
+    text = str(RunConfig.model_fields[field].description)
+    return typer.Option(*flags, help=text, show_default=False, rich_help_panel=RUN)
+
+
+def sweep(
+    preset: Annotated[str | None, typer.Option(help="Preset whose settings vary.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help=f"A task with a model and data of your own: {', '.join(STARTS)}."),
+    ] = None,
+    rank: Annotated[str | None, _axis("Ranks: 1,2,4,8.")] = None,
+    alpha: Annotated[str | None, _axis("Values of α, or multiples of the rank: 16,r,2r.")] = None,
+    learning_rate: Annotated[str | None, _axis("Learning rates: 1e-3,3e-3.")] = None,
+    variant: Annotated[str | None, _axis("Kinds of adapter: lora,dora,full.")] = None,
+    init: Annotated[str | None, _axis("Starts of A and B: kaiming,pissa.")] = None,
+    targets: Annotated[
+        str | None, _axis("Sets of layers, apart by semicolons: 'all-linear; fc1,fc2'.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds of each combination.", rich_help_panel=GRID)
+    ] = 1,
+    model: Annotated[str | None, _fixed("model")] = None,
+    data: Annotated[str | None, _fixed("data")] = None,
+    device: Annotated[str | None, _fixed("device")] = None,
+    steps: Annotated[int | None, _fixed("max_steps", "--steps")] = None,
+    epochs: Annotated[float | None, _fixed("epochs")] = None,
+    batch_size: Annotated[int | None, _fixed("batch_size")] = None,
+    eval_steps: Annotated[int | None, _fixed("eval_steps")] = None,
+    seed: Annotated[int | None, _fixed("seed")] = None,
+    go_on: Annotated[
+        Path | None,
+        typer.Option("--continue", help="Folder of a sweep that was interrupted: finish that one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+) -> None:
+    """Train every combination of the values given, one after another, and compare them.
+
+    What cannot be combined is named and left out. The table stands by the best held-out loss; a
+    star marks the runs that no other beats in both loss and parameters.
+    """
+    with plain_errors():
+        from lora_lab import paths
+        from lora_lab.runs.queue import WAITING, Queue
+        from lora_lab.training.sweep import run_queue
+
+        texts = {
+            "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
+            "init": init, "targets": targets,
+        }  # fmt: skip
+        fixed = {
+            "model": model, "data": data, "device": device, "max_steps": steps, "epochs": epochs,
+            "batch_size": batch_size, "eval_steps": eval_steps, "seed": seed,
+        }  # fmt: skip
+        folder = go_on or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
+        if go_on is None:
+            runs = _runs(preset, task, texts, fixed, seeds)
+        elif not go_on.is_dir():
+            raise LabError(f"{go_on} is no folder of a sweep.")
+        queue = Queue(folder)
+        try:
+            if go_on is None:
+                queue.add(runs)
+            interrupted = run_queue(queue, err)
+            rows = _rows(queue)
+        finally:
+            queue.close()
+        if as_json:
+            print(json.dumps(rows))
+        else:
+            _print(rows)
+        if interrupted:
+            err.print(f"interrupted; lora-lab sweep --continue {folder} goes on with it.")
+        elif not any(row["state"] in ("done", WAITING) for row in rows):
+            fail("no run came to its end")
+
+
+def _runs(
+    preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int
+) -> tuple[RunConfig, ...]:
+    """The runs of the grid; says on the console how many, and what is left out and why."""
+    from lora_lab.training.grid import expand, parse_axis
+    from lora_lab.training.sweep import layers_of
+
+    axes = {name: parse_axis(name, text) for name, text in texts.items() if text}
+    base = base_config(preset, task, given(fixed), {})
+    if seeds > 1:
+        axes["seed"] = tuple(range(base.seed, base.seed + seeds))
+    found = expand(base, axes, layers_of(base))
+    for reason in found.reasons:
+        err.print(f"left out: {reason}", style="yellow")
+    if not found.runs:
+        raise LabError("Nothing is left to train.")
+    return found.runs
+
+
+def _rows(queue: Any) -> list[dict[str, Any]]:
+    """One plain table of facts per run, the best held-out loss first, those without one last."""
+    from lora_lab.runs.queue import pareto
+    from lora_lab.training.grid import describe
+
+    front = set(pareto(queue.items))
+    items = sorted(queue.items, key=lambda i: i.best if math.isfinite(i.best) else math.inf)
+    return [
+        {
+            "what": describe(i.config), "state": i.state, "rank": i.config.hyper.rank,
+            "alpha": i.config.hyper.alpha, "learning_rate": i.config.hyper.learning_rate,
+            "variant": i.config.variant, "init": i.config.init, "targets": list(i.config.targets),
+            "seed": i.config.seed, "best": i.best if math.isfinite(i.best) else None,
+            "parameters": i.parameters, "steps": i.step, "seconds": round(i.seconds, 3),
+            "pareto": i.id in front, "message": i.message, "run": i.run,
+        }
+        for i in items
+    ]  # fmt: skip
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    table = Table("", "run", "state", "parameters", "best loss", "step", "time", "folder")
+    for row in rows:
+        best = "–" if row["best"] is None else f"{row['best']:.4g}"
+        table.add_row(
+            "★" if row["pareto"] else "", escape(row["what"]), row["state"],
+            f"{row['parameters']:,}" if row["parameters"] else "–", best, f"{row['steps']:,}",
+            f"{row['seconds']:,.1f} s", escape(Path(row["run"]).name),
+        )  # fmt: skip
+    print_table(table)
+    out.print("★ no other run has both fewer parameters and a lower held-out loss.")
+    for row in rows:
+        if row["message"]:
+            out.print(f"{row['what']}: {row['message']}")

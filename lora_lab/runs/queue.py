@@ -1,0 +1,230 @@
+"""A queue of runs in a file: what is to be trained, in which order, and what came of each.
+
+The file is replaced whole at every change, so that a crash between two runs loses nothing; a run
+that was cut off waits again, and goes on from its own checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from lora_lab.atomic import write_file
+from lora_lab.config import RunConfig, checked
+from lora_lab.errors import LabError
+from lora_lab.runs.listing import resumable, summary_of
+from lora_lab.runs.lock import RunLock
+
+WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
+STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED)
+FILE = "queue.json"
+LARGEST = 2**26  # bytes of a queue's file
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a queue. Of a run that was made, `seconds` are of training, without pauses."""
+
+    id: str
+    config: RunConfig
+    state: str = WAITING
+    run: str = ""  # its folder, once it has one
+    max_steps: int = 0  # 0: not known before its data are read
+    step: int = 0
+    best: float = math.nan  # lowest held-out loss, the untrained adapter's among them
+    parameters: int = 0  # that train
+    seconds: float = 0.0
+    message: str = ""  # why it failed
+
+    @property
+    def ended(self) -> bool:
+        return self.state in (DONE, FAILED, ABORTED)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it was begun already and can go on where it was saved."""
+        return self.state == WAITING and bool(self.run) and resumable(Path(self.run)) is not None
+
+
+def new_item(config: RunConfig, max_steps: int = 0) -> Item:
+    """A run that waits; `max_steps` where epochs are known to make so many."""
+    known = config.max_steps if config.epochs is None else max_steps
+    return Item(secrets.token_hex(6), config, max_steps=known)
+
+
+class Queue:
+    """The items of one queue, in a folder that one process holds at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the queue in `folder`, or begin one there; raises LabError.
+
+        It does so where another process has the queue, and for a file that cannot be read, which
+        is moved aside first so that it is not written over.
+        """
+        self.folder = folder
+        self.items: tuple[Item, ...] = ()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(f"The queue cannot be kept in {folder}: {error.strerror}.") from error
+        self._lock = RunLock(folder)
+        try:
+            self._lock.take()
+        except LabError:
+            raise LabError(
+                "The queue is in use by another window or process of the lab. Close it there first."
+            ) from None
+        try:
+            self.items = tuple(_woken(item) for item in _read(folder / FILE))
+        except LabError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the queue; the file stays."""
+        self._lock.release()
+
+    @property
+    def running(self) -> Item | None:
+        return next((item for item in self.items if item.state == RUNNING), None)
+
+    @property
+    def waiting(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.state == WAITING)
+
+    def find(self, id: str) -> Item | None:
+        """The item called `id`, as it is now."""
+        return next((item for item in self.items if item.id == id), None)
+
+    def add(self, configs: Iterable[RunConfig], max_steps: int = 0) -> None:
+        """Put runs at the end. Raises LabError like every change, where it cannot be written."""
+        self._keep((*self.items, *(new_item(config, max_steps) for config in configs)))
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Take items out; what runs stays, and so do the folders of runs."""
+        gone = set(ids)
+        self._keep(i for i in self.items if i.id not in gone or i.state == RUNNING)
+
+    def place(self, id: str, row: int) -> None:
+        """Move a waiting item so that it stands before what is at `row` now.
+
+        It comes to stand behind all that has run or is running.
+        """
+        item = self.find(id)
+        if item is None or item.state != WAITING:
+            return
+        before = [i for i in self.items[:row] if i.id != id]
+        after = [i for i in self.items[row:] if i.id != id]
+        while after and after[0].state != WAITING:
+            before.append(after.pop(0))
+        self._keep((*before, item, *after))
+
+    def note(self, id: str, *, keep: bool = True, **facts: Any) -> None:
+        """Replace what is known of an item; without `keep` it is not written yet."""
+        items = tuple(replace(i, **facts) if i.id == id else i for i in self.items)
+        if keep:
+            self._keep(items)
+        else:
+            self.items = items
+
+    def _keep(self, items: Iterable[Item]) -> None:
+        """Write `items` down, and only then have them."""
+        items = tuple(items)
+        text = json.dumps({"schema": SCHEMA, "items": [_plain(i) for i in items]}, indent=1)
+        try:
+            write_file(self.folder / FILE, text.encode())
+        except OSError as error:
+            reason = error.strerror or error
+            raise LabError(f"The queue was not written to {self.folder}: {reason}.") from error
+        self.items = items
+
+
+def seconds_left(items: Iterable[Item], step_seconds: Callable[[RunConfig], float]) -> float:
+    """Seconds that are left in `items`, by what a step of each takes; nan where one is not known.
+
+    `step_seconds` is nan for a config of which no step was ever measured.
+    """
+    total = 0.0
+    for item in items:
+        if not item.ended:
+            steps = max(0, item.max_steps - item.step) if item.max_steps else math.nan
+            total += steps * step_seconds(item.config)
+    return total
+
+
+def pareto(items: Sequence[Item]) -> tuple[str, ...]:
+    """Ids of the runs than which no other has both fewer parameters and a lower loss.
+
+    By rising parameters. Runs that are equal in both stand there together; those without a finite
+    loss or without parameters are left out, and so is what is still running.
+    """
+    told = [i for i in items if i.ended and i.parameters and math.isfinite(i.best)]
+    front: list[Item] = []
+    for item in sorted(told, key=lambda i: (i.parameters, i.best)):
+        if not front or item.best < front[-1].best or _equal(item, front[-1]):
+            front.append(item)
+    return tuple(item.id for item in front)
+
+
+def _equal(one: Item, other: Item) -> bool:
+    return (one.parameters, one.best) == (other.parameters, other.best)
+
+
+def _woken(item: Item) -> Item:
+    """What ran when the program ended waits again, to go on from its checkpoint.
+
+    Where the newest one is of its last step, it is done.
+    """
+    if item.state != RUNNING:
+        return item
+    reached = resumable(Path(item.run)) if item.run else None
+    if not item.max_steps or reached is None or reached < item.max_steps:
+        return replace(item, state=WAITING)
+    try:
+        run = summary_of(Path(item.run))
+    except LabError:
+        return replace(item, state=DONE, step=reached)
+    return replace(item, state=DONE, step=reached, best=run.best, seconds=run.seconds)
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    values = asdict(replace(item, config=None))  # type: ignore[arg-type]
+    values["config"] = item.config.model_dump(mode="json")
+    values["best"] = item.best if math.isfinite(item.best) else None
+    return values
+
+
+def _read(path: Path) -> list[Item]:
+    try:
+        if not path.exists():
+            return []
+        if path.stat().st_size > LARGEST:
+            raise ValueError("it is too long")
+        stored = json.loads(path.read_bytes())
+        if stored.get("schema") != SCHEMA:
+            raise ValueError("it is of another version of the lab")
+        return [_item(values, str(path)) for values in stored["items"]]
+    except OSError as error:
+        raise LabError(f"The queue {path} cannot be read: {error.strerror or error}.") from error
+    except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
+        path.replace(damaged)
+        raise LabError(
+            f"The queue could not be read ({error}). It is kept as {damaged}; an empty one takes "
+            "its place."
+        ) from error
+
+
+def _item(values: dict[str, Any], where: str) -> Item:
+    values = {field.name: values[field.name] for field in fields(Item)}
+    if values["state"] not in STATES:
+        raise ValueError(f"{values['state']!r} is no state of a run")
+    config = checked(RunConfig, values["config"], where)
+    best = math.nan if values["best"] is None else float(values["best"])
+    return Item(**{**values, "config": config, "best": best})

@@ -1,0 +1,230 @@
+"""A grid over settings: every combination of a few values, laid over the settings of one run.
+
+What cannot be is left out and named with the reason, as far as that is known without the model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from lora_lab.config import Init, RunConfig, changed
+from lora_lab.errors import ConfigError
+from lora_lab.records import TargetInfo
+from lora_lab.variants import VARIANTS
+
+ALL_LINEAR = "all-linear"
+LINEAR = ("linear", "conv1d_linear")  # kinds of layer that it means
+LIVE = ("rank", "alpha", "learning_rate")
+AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
+SHORT = {
+    "rank": "r", "alpha": "α", "learning_rate": "rate", "variant": "", "init": "", "targets": "",
+    "seed": "seed",
+}  # fmt: skip
+OF_ONE_RANK = ("pissa", "olora")  # inits whose start belongs to one rank
+MOST = 1000  # runs of one grid
+VALIDATIONS = 50  # of each run, where the base does not say when
+TIMES_RANK = re.compile(r"(\d*\.?\d*)\s*[*·×]?\s*r", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TimesRank:
+    """An α that goes with the rank: `factor` · r."""
+
+    factor: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A combination that is no run: which, and why."""
+
+    words: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The runs of a grid in order, and what was left out of it."""
+
+    runs: tuple[RunConfig, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why something was left out, a line per reason: "rank 64 and 3 more: rank 64 is …"."""
+        by_reason: dict[str, list[str]] = {}
+        for one in self.left_out:
+            by_reason.setdefault(one.reason, []).append(one.words)
+        return tuple(
+            f"{words[0]}{f' and {len(words) - 1} more' if len(words) > 1 else ''}: {reason}"
+            for reason, words in by_reason.items()
+        )
+
+
+def parse_axis(field: str, text: str) -> tuple[Any, ...]:
+    """The values of one axis as a person writes them; () for nothing but blanks.
+
+    Values stand apart by commas or blanks: "1, 2, 4". An α may go with the rank: "16, r, 2r".
+    Targets stand apart by semicolons, since each value is a list of layers: "all-linear; fc1, fc2".
+    Raises ConfigError for what is no value of that field.
+    """
+    if field == "targets":
+        sets = [part for part in text.split(";") if part.strip()]
+        return _distinct(tuple(re.split(r"[,\s]+", part.strip())) for part in sets)
+    return _distinct(_value(field, part) for part in re.split(r"[,;\s]+", text.strip()) if part)
+
+
+def _value(field: str, text: str) -> Any:
+    try:
+        if field in ("rank", "seed"):
+            return int(text)
+        if field == "alpha" and (times := TIMES_RANK.fullmatch(text)):
+            return TimesRank(float(times[1] or 1))
+        if field in ("alpha", "learning_rate"):
+            return float(text)
+    except ValueError:
+        kinds = {"rank": "a whole number", "seed": "a whole number"}
+        wanted = kinds.get(field, "a number, or a multiple of the rank such as 2r"
+                           if field == "alpha" else "a number")  # fmt: skip
+        raise ConfigError(f"{field} {text!r} is not {wanted}.") from None
+    known = {"variant": tuple(VARIANTS), "init": get_args(Init)}[field]
+    if text not in known:
+        raise ConfigError(f"There is no {field} {text!r}. There are: {', '.join(known)}.")
+    return text
+
+
+def expand(
+    base: RunConfig,
+    axes: Mapping[str, Sequence[Any]],
+    adaptable: Sequence[TargetInfo] = (),
+) -> Expansion:
+    """Every combination of the values in `axes` over `base`; an axis without values stays as it is.
+
+    `adaptable` are the layers of the model, where it is known: then ranks that no layer can use
+    and layers that are not there are left out as well. Full fine-tuning has neither rank, α nor
+    init, so that of several combinations that differ in these one is kept. Where the base validates
+    as often as time allows, the runs do so at the same steps: else a faster one had more chances of
+    a low loss. Raises ConfigError for an unknown axis, and for more than a thousand runs.
+    """
+    if unknown := set(axes) - set(AXES):
+        raise ConfigError(f"{sorted(unknown)[0]} cannot vary in a grid. These can: {_listed()}.")
+    values = [tuple(axes.get(name) or (None,)) for name in AXES]
+    count = 1
+    for several in values:
+        count *= len(several)
+    if count > MOST:
+        raise ConfigError(f"That would be {count:,} runs. A grid has {MOST:,} at most.")
+    if not base.eval_steps and base.epochs is None:
+        base = changed(base, eval_steps=max(1, base.max_steps // VALIDATIONS))
+    varied = [name for name, several in zip(AXES, values, strict=True) if len(several) > 1]
+    runs, left_out, seen = [], [], set()
+    for combination in itertools.product(*values):
+        wished = {name: v for name, v in zip(AXES, combination, strict=True) if v is not None}
+        try:
+            config = _laid_over(base, wished)
+            reason = hindrance(config, adaptable)
+        except ConfigError as error:
+            left_out.append(LeftOut(_words(wished, varied), str(error)))
+            continue
+        kind = _kind(config)
+        if not reason and kind in seen:
+            reason = "the same run as another"
+            if config.variant == "full":
+                reason = "full fine-tuning has no rank, α or init: one run stands for all"
+        if reason:
+            left_out.append(LeftOut(_words(wished, varied), reason))
+            continue
+        seen.add(kind)
+        runs.append(config)
+    return Expansion(tuple(runs), tuple(left_out))
+
+
+def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
+    """Why `config` could not be opened on a model with these layers; "" where nothing is known."""
+    hyper = config.hyper
+    if hyper.layer_ranks and config.init in OF_ONE_RANK and config.variant != "full":
+        return f"{config.init} starts from a part of W that belongs to one rank for all layers"
+    if not adaptable:
+        return ""
+    chosen = {}
+    for target in config.targets or (ALL_LINEAR,):
+        found = {layer.name: layer for layer in adaptable if _named(layer, target)}
+        if not found:
+            return f"no layer is called {target!r}"
+        chosen |= found
+    lost = [n for n in (*dict(hyper.layer_ranks), *hyper.frozen_layers) if n not in chosen]
+    if lost:
+        return f"{lost[0]} has a setting of its own and is not among the targets"
+    if chosen.keys() <= set(hyper.frozen_layers):
+        return "every layer would be frozen, and nothing would learn"
+    most = max(min(layer.shape) for layer in chosen.values())
+    if config.variant != "full" and hyper.rank > most:
+        return f"rank {hyper.rank} is above what any of the layers can use, {most}"
+    embedded = [layer.name for layer in chosen.values() if layer.kind == "embedding"]
+    if config.init == "eva" and config.variant != "full" and embedded:
+        return f"eva needs continuous inputs, and {embedded[0]} is an embedding"
+    return ""
+
+
+def describe(config: RunConfig) -> str:
+    """What a run is among others of its kind, in a few words: r 4 · α 8 · rate 0.001 · DoRA."""
+    hyper = config.hyper
+    parts = [] if config.variant == "full" else [f"r {hyper.rank}", f"α {hyper.alpha:g}"]
+    parts.append(f"rate {hyper.learning_rate:g}")
+    return " · ".join([*parts, *kind_words(config)])
+
+
+def kind_words(config: RunConfig) -> list[str]:
+    """Variant, init, targets and seed, as far as they are not as with most."""
+    words = [VARIANTS[config.variant].title] if config.variant != "lora" else []
+    if config.init != "kaiming" and config.variant != "full":
+        words.append(config.init)
+    if config.targets and config.targets != (ALL_LINEAR,):
+        words.append(", ".join(config.targets))
+    if config.seed:
+        words.append(f"seed {config.seed}")
+    return words
+
+
+def _laid_over(base: RunConfig, wished: Mapping[str, Any]) -> RunConfig:
+    live = {name: wished[name] for name in LIVE if name in wished}
+    if isinstance(alpha := live.get("alpha"), TimesRank):
+        live["alpha"] = alpha.factor * live.get("rank", base.hyper.rank)
+    fixed = {name: value for name, value in wished.items() if name not in LIVE}
+    return changed(base, **fixed, hyper=changed(base.hyper, **live).model_dump())
+
+
+def _kind(config: RunConfig) -> str:
+    """Equal for two configs that would make the very same run."""
+    if config.variant == "full":
+        hyper = changed(config.hyper, rank=1, alpha=1.0)
+        config = changed(config, init="kaiming", hyper=hyper.model_dump())
+    return config.model_dump_json()
+
+
+def _named(layer: TargetInfo, target: str) -> bool:
+    if target == ALL_LINEAR:
+        return layer.kind in LINEAR
+    return layer.name == target or layer.name.endswith(f".{target}")
+
+
+def _words(wished: Mapping[str, Any], varied: Sequence[str]) -> str:
+    """A combination by what sets it apart from the others; all of it where it is the only one."""
+    said = []
+    for name in varied or wished:
+        value = wished[name]
+        shown = f"{value.factor:g}r" if isinstance(value, TimesRank) else value
+        shown = ", ".join(shown) if isinstance(shown, tuple) else str(shown)
+        said.append(f"{SHORT[name]} {shown}".strip())
+    return " · ".join(said)
+
+
+def _distinct(values: Any) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _listed() -> str:
+    return ", ".join(AXES)

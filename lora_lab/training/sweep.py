@@ -1,0 +1,94 @@
+"""The runs of a queue without a window: one after another, each to its end, whatever becomes of it.
+
+A run that fails is noted and the next one begins. An interruption ends the run in hand at its step,
+which is saved, and leaves it waiting: the next time it goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lora_lab import paths
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import Cancelled, LabError
+from lora_lab.records import TargetInfo
+from lora_lab.runs.listing import name_run, summary_of
+from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.training.controls import Controls
+from lora_lab.training.grid import describe
+from lora_lab.training.headless import drive
+
+
+def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
+    """The layers of the model that `config` opens, with adapters of rank 1 as a probe.
+
+    Raises LabError where it cannot be opened.
+    """
+    from lora_lab.training.experiment import Experiment
+
+    hyper = changed(config.hyper, rank=1, layer_ranks=(), frozen_layers=())
+    plain = {"variant": "lora", "init": "kaiming", "targets": (), "hyper": hyper.model_dump()}
+    return Experiment(changed(config, **plain)).loaded().adaptable
+
+
+def run_queue(queue: Queue, console: Console) -> bool:
+    """Train every waiting item in order; whether it was interrupted before the last one.
+
+    Raises LabError where the queue itself cannot be kept.
+    """
+    total = len(queue.waiting)
+    for number in range(1, total + 1):
+        item = queue.waiting[0]
+        console.print(f"run {number} of {total}: {describe(item.config)}")
+        resume = Path(item.run) if item.resumes else None
+        folder = resume or _new_folder(item)
+        queue.note(item.id, state=RUNNING, run=str(folder), message="")
+        controls = Controls(item.config.hyper)
+        parameters = item.parameters
+        try:
+            facts = drive(
+                item.config, None if resume else folder, console, resume=resume, controls=controls
+            )
+            parameters = facts["parameters"]["adapter"]
+            state, message = WAITING if controls.stopping else DONE, ""
+        except Cancelled:
+            state, message = WAITING, ""
+        except LabError as error:
+            state, message = FAILED, str(error)
+        except Exception as error:  # noqa: BLE001 - the runs behind it are not to blame
+            console.print(traceback.format_exc())
+            state, message = FAILED, f"{type(error).__name__}: {error}"
+        if message:
+            console.print(message, style="red")
+        queue.note(
+            item.id,
+            state=state,
+            message=message,
+            parameters=parameters,
+            **_reached(folder, describe(item.config)),
+        )
+        if state == WAITING:
+            return True
+    return False
+
+
+def _new_folder(item: Item) -> Path:
+    """A folder of its own, named beforehand so that a killed run is found again."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{item.config.preset or 'run'}-{item.id[:4]}"
+    return paths.runs() / name
+
+
+def _reached(folder: Path, name: str) -> dict[str, Any]:
+    """How far the run in `folder` has come, as its own summary says; it is given a name."""
+    try:
+        run = summary_of(folder)
+        name_run(folder, name)
+    except LabError:  # it could not be opened, so there is none
+        return {"run": ""}
+    seconds = run.seconds if run.seconds == run.seconds else 0.0
+    return {"step": run.step, "max_steps": run.max_steps, "best": run.best, "seconds": seconds}

@@ -1,0 +1,273 @@
+"""The form that lines runs up: values apart by commas, laid over what the docks show.
+
+A field that is left empty is as the docks have it, and says so in grey.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import LabError
+from lora_lab.presets import TASK_TITLES
+from lora_lab.records import TargetInfo
+from lora_lab.runs.queue import new_item, seconds_left
+from lora_lab.training.grid import Expansion, describe, expand, parse_axis
+from lora_lab.ui import theme
+from lora_lab.ui.docks import choices
+from lora_lab.ui.docks.form import Choice, Whole, muted
+from lora_lab.ui.status import clock
+
+SHOWN = 3  # reasons why something is left out; the tip has them all
+REST_MS = 120  # after the last key, before the grid is counted anew
+
+
+class Picks(QWidget):
+    """A button to press in for each choice; none: as the docks have it."""
+
+    edited = Signal()
+
+    def __init__(self, offered: Sequence[Choice], name: str) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self.buttons: dict[str, QToolButton] = {}
+        for choice in offered:
+            button = QToolButton()
+            button.setText(choice.title)
+            button.setCheckable(True)
+            button.setProperty("role", "pick")
+            button.setToolTip(choice.tip)
+            button.setAccessibleName(f"{name}: {choice.title}")
+            button.toggled.connect(lambda _: self.edited.emit())
+            self.buttons[choice.name] = button
+            row.addWidget(button)
+        row.addSpacing(6)
+        self._docks = QLabel()
+        self._docks.setProperty("role", "muted")
+        row.addWidget(self._docks)
+        row.addStretch(1)
+
+    def picked(self) -> tuple[str, ...]:
+        """The names of what is pressed in."""
+        return tuple(name for name, button in self.buttons.items() if button.isChecked())
+
+    def tell_docks(self, name: str) -> None:
+        """What holds while nothing is picked."""
+        title = self.buttons[name].text()
+        self._docks.setText("" if self.picked() else self.tr("as in the docks: {}").format(title))
+
+
+class Builder(QWidget):
+    """Fields per axis, how many runs they make and about how long, and two ways to add."""
+
+    grid_wished = Signal(tuple)  # of RunConfig
+    docks_wished = Signal()  # one run with the settings as they stand there
+
+    def __init__(self, step_seconds: Callable[[RunConfig], float]) -> None:
+        """`step_seconds`: what a step of a config takes, nan where none was measured."""
+        super().__init__()
+        tr = self.tr
+        self._step_seconds = step_seconds
+        self._base: RunConfig | None = None
+        self._adaptable: tuple[TargetInfo, ...] = ()
+        self._steps_of_epochs = 0
+        self._why = ""  # there is no base
+        self.found = Expansion((), ())
+        self.rank_edit = self._line(tr("Ranks"), tr("Values apart by commas: 1, 2, 4, 8"))
+        self.alpha_edit = self._line(
+            tr("Values of α"), tr("Values, or multiples of the rank: 16, r, 2r")
+        )
+        self.rate_edit = self._line(tr("Learning rates"), tr("Values apart by commas: 1e-3, 3e-3"))
+        self.targets_edit = self._line(
+            tr("Sets of targets"), tr("Sets apart by semicolons: all-linear; fc1, fc2")
+        )
+        self.steps_edit = self._line(tr("Steps of each run"), tr("One number for every run"))
+        self.seeds_box = Whole(1, 100)
+        self.seeds_box.setAccessibleName(tr("Seeds of each combination"))
+        self.seeds_box.setToolTip(tr("Each combination so many times, with one seed after another"))
+        self.seeds_box.valueChanged.connect(self._soon)
+        self.variants = Picks(choices.VARIANTS, tr("Adapter"))
+        self.inits = Picks(choices.INITS, tr("Init"))
+        for picks in (self.variants, self.inits):
+            picks.edited.connect(self._soon)
+        self._about = QLabel()
+        self._about.setProperty("role", "muted")
+        self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.preview = QLabel()
+        self.preview.setAccessibleName(tr("Runs of the grid"))
+        self.preview.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reasons = QLabel()
+        self.reasons.setProperty("role", "small")
+        self.reasons.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reasons.setAccessibleName(tr("What is left out"))
+        self.docks_button = QPushButton(tr("Add what the &docks show"))
+        self.docks_button.clicked.connect(self.docks_wished)
+        self.add_button = QPushButton()
+        self.add_button.clicked.connect(self._add)
+        for button in (self.docks_button, self.add_button):
+            button.setAutoDefault(False)  # Return in a field is the field's own
+        for edit in (self.rank_edit, self.alpha_edit, self.rate_edit, self.targets_edit,
+                     self.steps_edit):  # fmt: skip
+            edit.returnPressed.connect(self.add_button.click)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.count)
+        self._lay_out()
+        self.count()
+
+    def set_base(
+        self,
+        base: RunConfig | None,
+        adaptable: Sequence[TargetInfo],
+        steps_of_epochs: int,
+        why: str = "",
+    ) -> None:
+        """What the grid is laid over: the docks' settings, the layers and steps of that model.
+
+        `why` there is none, where there is none.
+        """
+        self._base, self._adaptable, self._why = base, tuple(adaptable), why
+        self._steps_of_epochs = steps_of_epochs
+        if base is not None:
+            hyper = base.hyper
+            self.rank_edit.setPlaceholderText(f"{hyper.rank}")
+            self.alpha_edit.setPlaceholderText(f"{hyper.alpha:g}")
+            self.rate_edit.setPlaceholderText(f"{hyper.learning_rate:g}")
+            self.targets_edit.setPlaceholderText(", ".join(base.targets) or "all-linear")
+            self.steps_edit.setPlaceholderText(
+                f"{self._steps(base):,}" if self._steps(base) else ""
+            )
+        self.count()
+
+    def count(self) -> None:
+        """Lay the grid out anew and say what it amounts to."""
+        self._timer.stop()
+        base = self._base
+        self.docks_button.setEnabled(base is not None)
+        if base is None:
+            self._show(Expansion((), ()), self._why, "muted")
+            return
+        self.variants.tell_docks(base.variant)
+        self.inits.tell_docks(base.init)
+        title = base.preset or TASK_TITLES.get(base.task, base.task)
+        self._about.setText(
+            self.tr("over what the docks show: {}, {}").format(title, describe(base))
+        )
+        try:
+            found = expand(self._with_steps(base), self.axes(base), self._adaptable)
+        except LabError as error:
+            self._show(Expansion((), ()), str(error), "error")
+            return
+        items = [new_item(config, self._steps_of_epochs) for config in found.runs]
+        seconds = seconds_left(items, self._step_seconds)
+        about = self.tr("time —")
+        if not math.isnan(seconds):
+            about = self.tr("about {}").format(clock(seconds))
+        runs = self.tr("1 run") if len(items) == 1 else self.tr("{:,} runs").format(len(items))
+        words = f"{runs}, {about}"
+        if found.left_out:
+            words += self.tr(" · {:,} left out").format(len(found.left_out))
+        self._show(found, words, "muted" if found.runs else "warn")
+
+    def axes(self, base: RunConfig) -> dict[str, tuple[Any, ...]]:
+        """The values of every axis that is filled in; raises ConfigError for what is none."""
+        edits = {
+            "rank": self.rank_edit, "alpha": self.alpha_edit, "learning_rate": self.rate_edit,
+            "targets": self.targets_edit,
+        }  # fmt: skip
+        axes = {name: parse_axis(name, edit.text()) for name, edit in edits.items()}
+        axes |= {"variant": self.variants.picked(), "init": self.inits.picked()}
+        if (seeds := self.seeds_box.value()) > 1:
+            axes["seed"] = tuple(range(base.seed, base.seed + seeds))
+        return {name: values for name, values in axes.items() if values}
+
+    def _steps(self, base: RunConfig) -> int:
+        return base.max_steps if base.epochs is None else self._steps_of_epochs
+
+    def _with_steps(self, base: RunConfig) -> RunConfig:
+        text = self.steps_edit.text().replace(",", "").strip()
+        return changed(base, max_steps=text, epochs=None) if text else base
+
+    def _show(self, found: Expansion, words: str, role: str) -> None:
+        self.found = found
+        number = len(found.runs)
+        theme.set_role(self.preview, role)
+        self.preview.setText(words)
+        self.reasons.setText("\n".join(found.reasons[:SHOWN]))
+        self.reasons.setToolTip("\n".join(found.reasons))
+        self.reasons.setVisible(bool(found.reasons))
+        self.add_button.setEnabled(number > 0)
+        self.add_button.setText(
+            self.tr("&Add {:,} runs").format(number) if number != 1 else self.tr("&Add 1 run")
+        )
+
+    def _add(self) -> None:
+        self.count()  # what was typed last may not be counted yet
+        if self.found.runs:
+            self.grid_wished.emit(self.found.runs)
+
+    def _soon(self, *_: object) -> None:
+        self._timer.start()
+
+    def _line(self, name: str, tip: str) -> QLineEdit:
+        edit = QLineEdit()
+        edit.setAccessibleName(name)
+        edit.setToolTip(tip)
+        edit.textEdited.connect(self._soon)
+        return edit
+
+    def _lay_out(self) -> None:
+        tr = self.tr
+        title = QLabel(tr("Line up runs"))
+        title.setProperty("role", "title")
+        head = QHBoxLayout()
+        head.addWidget(title)
+        head.addWidget(self._about, 1)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(7)
+        rows = (
+            ((tr("&Rank"), self.rank_edit), (tr("α"), self.alpha_edit),
+             (tr("Ra&te"), self.rate_edit)),
+            ((tr("Tar&gets"), self.targets_edit), (tr("&Steps"), self.steps_edit),
+             (tr("S&eeds"), self.seeds_box)),
+        )  # fmt: skip
+        for row, fields in enumerate(rows):
+            for column, (text, field) in enumerate(fields):
+                grid.addWidget(muted(text, field), row, 2 * column)
+                grid.addWidget(field, row, 2 * column + 1)
+                grid.setColumnStretch(2 * column + 1, 1)
+        for row, (text, picks) in enumerate(
+            ((tr("Adapter"), self.variants), (tr("Init"), self.inits)), len(rows)
+        ):
+            grid.addWidget(muted(text, picks), row, 0)
+            grid.addWidget(picks, row, 1, 1, 5)
+        foot = QHBoxLayout()
+        foot.addWidget(self.preview, 1)
+        foot.addWidget(self.docks_button)
+        foot.addWidget(self.add_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(head)
+        column.addLayout(grid)
+        column.addLayout(foot)
+        column.addWidget(self.reasons)

@@ -1,0 +1,200 @@
+"""The queue as a window beside the lab: the form above, the table and the plot, buttons below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.config import RunConfig
+from lora_lab.runs.queue import FAILED, WAITING, Item, pareto, seconds_left
+from lora_lab.ui import theme
+from lora_lab.ui.queue.builder import Builder
+from lora_lab.ui.queue.pareto_plot import ParetoPlot
+from lora_lab.ui.queue.table import QueueTable
+from lora_lab.ui.status import clock
+
+
+class QueueDialog(QDialog):
+    """Stays open beside the training window; closing it leaves the queue as it is."""
+
+    start_wished = Signal()
+    pause_wished = Signal()
+    abort_wished = Signal()
+    remove_wished = Signal(list)  # ids
+    move_wished = Signal(str, int)  # id, and the row that it should stand before
+    reuse_wished = Signal(object)  # RunConfig
+    old_runs_wished = Signal()
+    activated = Signal()  # the person has come to this window: the docks may have moved meanwhile
+
+    def __init__(
+        self, step_seconds: Callable[[RunConfig], float], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        tr = self.tr
+        self.setWindowTitle(tr("Queue"))
+        self._step_seconds = step_seconds
+        self._items: tuple[Item, ...] = ()
+        self._running: Item | None = None
+        self._on = False
+        self.builder = Builder(step_seconds)
+        self.table = QueueTable()
+        self.table.chosen.connect(lambda _: self._follow())
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._follow())
+        self.table.queue.move_wished.connect(self.move_wished)
+        self.plot = ParetoPlot()
+        self.plot.chosen.connect(self._on_mark)
+        self.told = QLabel()
+        self.told.setAccessibleName(tr("State of the queue"))
+        self.told.setWordWrap(True)
+        self.start_button = self._button("", self._switch)
+        self.start_button.setProperty("role", "primary")
+        self.abort_button = self._button(tr("A&bort this run"), self.abort_wished.emit)
+        self.up_button = self._button(tr("&Up"), lambda: self._move(-1), "Alt+Up")
+        self.down_button = self._button(tr("Do&wn"), lambda: self._move(+1), "Alt+Down")
+        self.remove_button = self._button(tr("Remo&ve"), self._remove, "Del")
+        self.clear_button = self._button(tr("&Clear ended"), self._clear)
+        self.reuse_button = self._button(tr("Reuse sett&ings"), self._reuse)
+        self.old_button = self._button(tr("From &old runs…"), self.old_runs_wished.emit)
+        self.close_button = self._button(tr("Close"), self.reject)
+        self.abort_button.setToolTip(
+            tr("The run ends at its step and is saved; the next one begins")
+        )
+        self.clear_button.setToolTip(tr("Take what has ended out of the list; the runs are kept"))
+        self.reuse_button.setToolTip(tr("Open the settings of the selected run in the docks"))
+        self.old_button.setToolTip(tr("Settings of a run that is not in this queue"))
+        for key, button in (("Alt+Up", self.up_button), ("Alt+Down", self.down_button),
+                            ("Del", self.remove_button)):  # fmt: skip
+            QShortcut(
+                QKeySequence(key), self.table, button.click,
+                context=Qt.ShortcutContext.WidgetShortcut,
+            )  # fmt: skip
+        self._lay_out()
+        self.show_queue((), None, False)
+
+    def show_queue(self, items: Sequence[Item], running: Item | None, on: bool) -> None:
+        """Show the items, the one that runs, and whether another one follows it."""
+        self._items, self._running, self._on = tuple(items), running, on
+        self.table.show_items(items, pareto(items))
+        self._follow()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.activated.emit()
+
+    def _follow(self) -> None:
+        tr, chosen = self.tr, self.table.current
+        self.plot.show_items(self._items, chosen.id if chosen is not None else "")
+        waiting = [item for item in self._items if item.state == WAITING]
+        self.start_button.setText(tr("Pause the &queue") if self._on else tr("Start the &queue"))
+        self.start_button.setToolTip(
+            tr("The run in hand goes on to its end; no other is begun")
+            if self._on
+            else tr("One run after another, in the order of the table")
+        )
+        self.start_button.setEnabled(self._on or bool(waiting))
+        self.abort_button.setEnabled(self._running is not None)
+        movable = chosen is not None and chosen.state == WAITING
+        place = waiting.index(chosen) if movable else 0
+        self.up_button.setEnabled(movable and place > 0)
+        self.down_button.setEnabled(movable and place < len(waiting) - 1)
+        selected = self.table.selected
+        self.remove_button.setEnabled(any(i.state == WAITING or i.ended for i in selected))
+        self.clear_button.setEnabled(any(item.ended for item in self._items))
+        self.reuse_button.setEnabled(chosen is not None)
+        failed = chosen is not None and chosen.state == FAILED
+        theme.set_role(self.told, "error" if failed else "muted")
+        self.told.setText(chosen.message if failed else self._words(len(waiting)))
+
+    def _words(self, waiting: int) -> str:
+        tr = self.tr
+        if not self._items:
+            return tr("Nothing is lined up yet. Fill in values above, and add them.")
+        ended = sum(item.ended for item in self._items)
+        words = tr("{} of {} ended").format(ended, len(self._items))
+        left = seconds_left(self._items, self._step_seconds)
+        if self._running is not None or waiting:
+            words += tr(" · time left {}").format("—" if math.isnan(left) else f"≈ {clock(left)}")
+        if not self._on and waiting:
+            words += tr(" · {} wait until the queue is started").format(waiting)
+        return words
+
+    def _switch(self) -> None:
+        (self.pause_wished if self._on else self.start_wished).emit()
+
+    def _move(self, by: int) -> None:
+        item = self.table.current
+        if item is None:
+            return
+        row = self.table.queue.row_of(item.id)
+        self.move_wished.emit(item.id, row - 1 if by < 0 else row + 2)
+        self.table.choose(item.id)
+
+    def _remove(self) -> None:
+        row = self.table.currentIndex().row()
+        self.remove_wished.emit([item.id for item in self.table.selected])
+        if self._items:
+            self.table.selectRow(min(row, len(self._items) - 1))
+
+    def _clear(self) -> None:
+        self.remove_wished.emit([item.id for item in self._items if item.ended])
+
+    def _reuse(self) -> None:
+        if (item := self.table.current) is not None:
+            self.reuse_wished.emit(item.config)
+
+    def _on_mark(self, id: str) -> None:
+        self.table.choose(id)
+        self.table.setFocus()
+
+    def _button(self, text: str, heard: Callable[[], None], keys: str = "") -> QPushButton:
+        button = QPushButton(text)
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda _=False: heard())
+        if keys:
+            button.setToolTip(f"{text.replace('&', '')} ({keys})")
+        return button
+
+    def _lay_out(self) -> None:
+        both = QSplitter(Qt.Orientation.Horizontal)
+        both.setChildrenCollapsible(False)
+        both.addWidget(self.table)
+        both.addWidget(self.plot)
+        both.setStretchFactor(0, 3)
+        both.setStretchFactor(1, 2)
+        row = QHBoxLayout()
+        row.addWidget(self.start_button)
+        row.addWidget(self.abort_button)
+        row.addSpacing(12)
+        for button in (self.up_button, self.down_button, self.remove_button, self.clear_button):
+            row.addWidget(button)
+        row.addStretch(1)
+        for button in (self.old_button, self.reuse_button, self.close_button):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setSpacing(9)
+        column.addWidget(self.builder)
+        column.addSpacing(6)
+        column.addWidget(self.told)
+        column.addWidget(both, 1)
+        column.addLayout(row)
+        width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()
+        lab = self.parentWidget()
+        wide, high = (lab.width(), lab.height()) if lab is not None else (1280, 800)
+        most = self.screen().availableSize()
+        wide = min(max(150 * width, round(0.86 * wide)), most.width())
+        high = min(max(38 * height, round(0.78 * high)), most.height())
+        self.resize(wide, high)
+        both.setSizes([58 * self.width() // 100, 42 * self.width() // 100])

@@ -1,0 +1,156 @@
+"""Loss over parameters: a mark for each run of a queue, and the front that no run beats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from lora_lab.runs.queue import Item, pareto
+from lora_lab.training.grid import describe
+from lora_lab.ui import theme
+from lora_lab.ui.panels.panel import describe as describe_picture
+from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.widgets.plot import Plot, number, pen
+from lora_lab.ui.widgets.smoothing import FLOOR
+from lora_lab.variants import VARIANTS
+
+SHAPES = dict(zip(VARIANTS, ("o", "s", "t1", "d"), strict=True))  # told apart without colours
+SAMPLES = dict(zip(VARIANTS, "●■▲◆", strict=True))
+
+
+class ParetoPlot(QWidget):
+    """Both axes are logarithmic. What runs stands hollow at its best loss so far."""
+
+    chosen = Signal(str)  # id of the run whose mark was clicked
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAutoFillBackground(True)
+        self.setBackgroundRole(self.backgroundRole().Base)
+        self._items: tuple[Item, ...] = ()
+        self._selected = ""
+        self._title = label(self.tr("Best held-out loss by parameters"), "title")
+        self._legend = label()
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._plot = plot = Plot(
+            self.tr("Best held-out loss over adapter parameters"), self.tr("parameters that train"),
+            log_y=True,
+        )  # fmt: skip
+        plot.bottom.log = True
+        self._line = pg.PlotCurveItem(connect="finite")
+        self._ring = pg.ScatterPlotItem(size=19, pxMode=True)
+        self.marks = pg.ScatterPlotItem(size=11, pxMode=True, hoverable=True, tip=self._tip)
+        self.marks.sigClicked.connect(self._on_clicked)
+        for z, item in enumerate((self._line, self._ring, self.marks), start=20):
+            item.setZValue(z)
+            plot.addItem(item, ignoreBounds=True)
+        plot.follow_wished.connect(self._draw)
+        self._empty = label(self.tr("A mark for each run, once its loss is measured."), "empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 10, 6)
+        column.addWidget(self._title)
+        column.addWidget(self._legend)
+        column.addWidget(plot, 1)
+        column.addWidget(self._empty, 1)
+        self.show_items(())
+
+    def show_items(self, items: Sequence[Item], selected: str = "") -> None:
+        """Show what is known of these; `selected` has a ring around its mark."""
+        self._items = tuple(i for i in items if i.parameters and math.isfinite(i.best))
+        self._selected = selected
+        self._plot.setVisible(bool(self._items))
+        self._legend.setVisible(bool(self._items))
+        self._empty.setVisible(not self._items)
+        self._draw()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_empty"):
+            self._plot.restyle(theme.current())
+            self._draw()
+
+    @staticmethod
+    def place(item: Item) -> tuple[float, float]:
+        """Where its mark stands: log10 of its parameters and of its loss."""
+        return math.log10(item.parameters), math.log10(max(item.best, FLOOR))
+
+    def _draw(self) -> None:
+        colors, items = theme.current(), self._items
+        paints = {name: colors.series[at] for at, name in enumerate(VARIANTS)}
+        self.marks.setData(
+            [
+                {
+                    "pos": self.place(item), "data": item.id, "symbol": SHAPES[item.config.variant],
+                    "pen": pen(paints[item.config.variant], 2),
+                    "brush": paints[item.config.variant] if item.ended else colors.panel,
+                }
+                for item in items
+            ]
+        )  # fmt: skip
+        chosen = [self.place(item) for item in items if item.id == self._selected]
+        self._ring.setData([x for x, _ in chosen], [y for _, y in chosen], brush=None)
+        self._ring.setPen(pen(colors.text, 1.5))
+        if items and self._plot.following:
+            self._fit()
+        front = [next(i for i in items if i.id == id) for id in pareto(items)]
+        self._draw_front(front)
+        show(self._legend, self._legend_text(paints, bool(front)))
+        describe_picture(self._plot, self.summary(front))
+
+    def _fit(self) -> None:
+        places = np.array([self.place(item) for item in self._items])
+        ranges = []
+        for low, high in zip(places.min(0), places.max(0), strict=True):
+            room = max(0.12 * (high - low), 0.08)
+            ranges.append((low - room, high + room))
+        self._plot.show_range(*ranges)
+
+    def _draw_front(self, front: Sequence[Item]) -> None:
+        """Steps: so many parameters buy at best this loss, and on to the right edge."""
+        self._line.setPen(pen(theme.current().muted, 1, Qt.PenStyle.DashLine))
+        if not front:
+            self._line.clear()
+            return
+        x, y = np.array([self.place(item) for item in front]).T
+        right = max(self._plot.view.viewRange()[0][1], x[-1])
+        self._line.setData(np.append(np.repeat(x, 2)[1:], right), np.repeat(y, 2))
+
+    def _legend_text(self, paints: dict[str, str], front: bool) -> str:
+        there = {item.config.variant for item in self._items}
+        parts = [
+            f'<span style="color:{paints[name]}">{SAMPLES[name]}</span> {VARIANTS[name].title}'
+            for name in VARIANTS
+            if name in there
+        ]
+        if front:
+            color = theme.current().muted
+            parts.append(f'<span style="color:{color}">╌╌</span> {self.tr("best for its size")}')
+        return " &nbsp; ".join(parts)
+
+    def summary(self, front: Sequence[Item]) -> str:
+        """What is to be seen, in a sentence."""
+        if not front:
+            return self._empty.text()
+        words = ", ".join(f"{i.parameters:,}: {number(i.best)}" for i in front)
+        return self.tr("Best loss by parameters: {}").format(words)
+
+    def _tip(self, x: float, y: float, data: str) -> str:
+        item = next((item for item in self._items if item.id == data), None)
+        if item is None:
+            return ""
+        loss = number(item.best, 4)
+        return self.tr("{}\n{:,} parameters, loss {}").format(
+            describe(item.config), item.parameters, loss
+        )
+
+    def _on_clicked(self, _scatter: object, spots: Sequence[object], _event: object) -> None:
+        if len(spots):
+            self.chosen.emit(spots[0].data())

@@ -1,0 +1,238 @@
+"""Lets the runs of a queue follow each other in the session that the window shows.
+
+A run of the queue is opened like any other, so that every panel shows it and every control works
+on it. When it ends, for whatever reason, that is noted and the next one is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.records import (
+    CountsRecord,
+    ErrorRecord,
+    EvalRecord,
+    FolderRecord,
+    LoadedRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
+from lora_lab.runs.listing import name_run
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.training.grid import describe
+from lora_lab.ui.bridge import SessionBridge
+from lora_lab.ui.sessions import Sessions
+
+Open = Callable[[RunConfig, Path | None], None]
+
+
+class QueueRunner(QObject):
+    """`on`: whether another run is begun when one ends. At most one item is running."""
+
+    changed = Signal()  # an item has moved to another state, or the queue was switched on or off
+    progressed = Signal(str)  # id of the item that runs: its figures have moved
+    told = Signal(str)  # what a person should know: the queue has stopped, and why
+    failed = Signal(str)  # the queue could not be kept on the disk
+
+    def __init__(
+        self, queue: Queue, sessions: Sessions, open: Open, parent: QObject | None = None
+    ) -> None:
+        """`open` opens settings, or a run that goes on; it may ask the person and do nothing."""
+        super().__init__(parent)
+        self.queue, self._sessions, self._open = queue, sessions, open
+        self.on = False
+        self._id = ""  # of the item that is opened or runs
+        self._config: RunConfig | None = None  # the very object that it was opened with
+        self._stands = False  # its model is loaded
+        self._stage = False  # its base is being trained first
+        self._why = ""  # it could not be opened
+        self._called_off = False  # by `abort`, while it was opened
+        sessions.loaded.connect(self._on_loaded)
+        sessions.stepped.connect(self._on_stepped)
+        sessions.counted.connect(self._on_counted)
+        sessions.evaluated.connect(self._on_evaluated)
+        sessions.housed.connect(self._on_housed)
+        sessions.failed.connect(self._on_failed)
+        sessions.given_up.connect(self._on_given_up)
+
+    @property
+    def running(self) -> Item | None:
+        """The item that is opened or runs now."""
+        return self.queue.find(self._id) if self._id else None
+
+    def start(self) -> None:
+        """Begin with the first one that waits, unless one runs already."""
+        if not self.on:
+            self.on = True
+            self.changed.emit()
+            self._begin_next()
+
+    def pause(self) -> None:
+        """Begin no other run; the one that runs goes on to its end."""
+        if self.on:
+            self.on = False
+            self.changed.emit()
+
+    def abort(self) -> None:
+        """End the run at the step in hand, which is saved; the next one begins if the queue is on.
+
+        One that is still being opened is called off.
+        """
+        if not self._id:
+            return
+        if self._stands:
+            self._sessions.stop()
+        else:
+            self._called_off = True
+            self._sessions.cancel_opening()
+
+    def close(self) -> None:
+        """Write down how far the run is and let go of the queue; what waits stays in its file."""
+        self.on = False
+        if self._id:
+            self._note()
+            self._id = ""
+        self.queue.close()
+
+    def _begin_next(self) -> None:
+        if not self.on or self._id or self._sessions.leaving:
+            return
+        if not self.queue.waiting:
+            self.pause()
+            self.told.emit(self._outcome())
+            return
+        item = self.queue.waiting[0]
+        resume = Path(item.run) if item.resumes else None
+        fresh = {} if resume else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
+        # A config of its own: by this very object it is known again among all that is opened.
+        self._id, self._config = item.id, item.config.model_copy()
+        self._stands, self._why, self._called_off = False, "", False
+        self._note(state=RUNNING, message="", **fresh)
+        self.changed.emit()
+        self._open(self._config, resume)
+        if not self._sessions.opening and not self._stands:  # the person would not have it
+            self._give_back()
+
+    def _give_back(self, words: str = "") -> None:
+        """The item waits again and the queue with it."""
+        self._note(state=WAITING)
+        self._id = ""
+        self.pause()
+        self.changed.emit()
+        if words:
+            self.told.emit(words)
+
+    def _end(self, state: str, message: str = "") -> None:
+        """The item is over; the next one is opened once everybody has heard of this."""
+        self._note(state=state, message=message)
+        self._id = ""
+        self.changed.emit()
+        QTimer.singleShot(0, self, self._begin_next)
+
+    def _outcome(self) -> str:
+        done = [item for item in self.queue.items if item.state == DONE]
+        words = self.tr("The queue has come to its end: {} done.").format(len(done))
+        if failed := sum(item.state == FAILED for item in self.queue.items):
+            words += self.tr(" {} failed.").format(failed)
+        return words
+
+    def _note(self, *, keep: bool = True, **facts: Any) -> None:
+        try:
+            self.queue.note(self._id, keep=keep, **facts)
+        except LabError as error:  # a full disk does not end the queue: it lives in memory
+            self.queue.note(self._id, keep=False, **facts)
+            self.failed.emit(str(error))
+
+    def _shown_is_ours(self) -> bool:
+        return self._config is not None and self._sessions.config is self._config
+
+    # -- what the sessions say ---------------------------------------------------------------
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        if not self._id:
+            return
+        if not self._shown_is_ours():
+            began, self._stands = self._stands, False
+            words = self.tr("Something else was opened, so the queue waits.")
+            if began:
+                self._note(state=ABORTED)
+                self._id = ""
+                self.pause()
+                self.told.emit(words)
+            else:
+                self._give_back(words)
+            return
+        self._stage = bool(record.stage)
+        if not self._stands:
+            self._stands = True
+            shown = self._sessions.shown
+            shown.state_changed.connect(lambda state: self._on_state(shown, state))
+            if shown.session.controls.paused:
+                self._sessions.toggle()
+        if not self._stage:
+            self._note(max_steps=record.max_steps)
+        self.changed.emit()
+
+    def _on_state(self, bridge: SessionBridge, record: StateRecord) -> None:
+        if not self._id or bridge is not self._sessions.shown:
+            return
+        becomes = {
+            State.FINISHED: DONE,
+            State.STOPPED: DONE if record.message else ABORTED,  # words: it went no better
+            State.FAILED: FAILED,
+            State.PAUSED: FAILED if record.message else None,  # words: it cannot go on by itself
+        }.get(record.state)
+        if becomes is not None:
+            message, id = record.message if becomes == FAILED else "", self._id
+            # The newest step of a tick is told after its states: it belongs to this run.
+            QTimer.singleShot(0, self, lambda: id == self._id and self._end(becomes, message))
+
+    def _on_stepped(self, record: StepRecord) -> None:
+        self._move(step=record.step, seconds=record.seconds)
+
+    def _on_counted(self, record: CountsRecord) -> None:
+        self._move(parameters=record.adapter)
+
+    def _on_evaluated(self, record: EvalRecord) -> None:
+        item = self.running
+        if item is not None and record.enabled and not record.loss >= item.best:
+            self._move(best=record.loss)
+
+    def _move(self, **facts: Any) -> None:
+        if self._id and self._stands and not self._stage and self._shown_is_ours():
+            self._note(keep=False, **facts)
+            self.progressed.emit(self._id)
+
+    def _on_housed(self, record: FolderRecord) -> None:
+        item = self.running
+        if item is not None and self._shown_is_ours():
+            self._note(run=record.path)
+            try:
+                name_run(Path(record.path), describe(item.config))
+            except LabError as error:
+                self.failed.emit(str(error))
+
+    def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
+        if self._id and not self._stands and isinstance(record, StateRecord):
+            self._why = record.message
+
+    def _on_given_up(self) -> None:
+        if not self._id or self._stands:
+            return
+        if self._why:
+            self._end(FAILED, self._why)
+        elif self._called_off:
+            self._end(ABORTED)
+        else:
+            self._note(state=ABORTED)
+            self._id = ""
+            self.pause()
+            self.told.emit(self.tr("The opening was called off, so the queue waits."))

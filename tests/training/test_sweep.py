@@ -1,0 +1,153 @@
+"""The runs of a queue without a window: one after another, past failures, through interruptions."""
+
+import io
+import signal
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lora_lab.config import changed
+from lora_lab.presets import get_preset
+from lora_lab.records import StepRecord
+from lora_lab.runs.listing import METRICS, summary_of
+from lora_lab.runs.past import past_records
+from lora_lab.runs.queue import DONE, FAILED, FILE, RUNNING, WAITING, Queue
+from lora_lab.training import headless, sweep
+from lora_lab.training.grid import describe
+from lora_lab.training.sweep import layers_of, run_queue
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def queue(home):
+    made = Queue(home / "queue")
+    yield made
+    made.close()
+
+
+def known_rank(rank, **more):
+    base = get_preset("known-rank").config
+    hyper = {**base.hyper.model_dump(), "rank": rank}
+    return changed(base, **{"max_steps": 40, "eval_steps": 10, **more}, hyper=hyper)
+
+
+def run(queue):
+    said = io.StringIO()
+    return run_queue(queue, Console(file=said, width=200)), said.getvalue()
+
+
+def states(queue):
+    return [item.state for item in queue.items]
+
+
+def losses_of(item):
+    records = past_records(Path(item.run) / METRICS, 40)
+    return [record.loss for record in records if isinstance(record, StepRecord)]
+
+
+def interrupting(monkeypatch, run_number, step):
+    """Ctrl-C at that step of that run."""
+    real, begun = headless.run, []
+
+    def run(*arguments, **more):
+        begun.append(1)
+        for record in real(*arguments, **more):
+            yield record
+            last = isinstance(record, StepRecord) and record.step == step
+            if last and len(begun) == run_number:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(headless, "run", run)
+
+
+def test_one_after_another_past_the_one_that_fails(queue):
+    queue.add([known_rank(1), known_rank(99), known_rank(4)])
+    interrupted, said = run(queue)
+    assert not interrupted
+    assert states(queue) == [DONE, FAILED, DONE]
+    assert "run 3 of 3: r 4 · α 8 · rate 0.01" in said
+    first, failed, last = queue.items
+    assert "Rank 99 is above" in failed.message
+    assert failed.message in said
+    assert failed.run == ""
+    for item, parameters in ((first, 80), (last, 320)):
+        summary = summary_of(Path(item.run))
+        assert (summary.state, summary.step) == ("finished", 40)
+        assert (item.step, item.max_steps, item.parameters) == (40, 40, parameters)
+        assert item.best == summary.best
+        assert summary.label == describe(item.config)  # so it is called in every list of runs
+        assert item.seconds == summary.seconds > 0
+    assert last.best < first.best
+
+
+def test_an_interrupted_run_waits_and_goes_on_to_the_bit(queue, monkeypatch):
+    queue.add([known_rank(2), known_rank(3)])
+    with monkeypatch.context() as patched:
+        interrupting(patched, run_number=1, step=15)
+        interrupted, _ = run(queue)
+    assert interrupted
+    assert states(queue) == [WAITING, WAITING]
+    assert queue.items[0].resumes
+    assert queue.items[0].step == 15
+    assert run(queue)[0] is False
+    assert states(queue) == [DONE, DONE]
+    queue.add([known_rank(2)])
+    run(queue)
+    resumed, _, whole = queue.items
+    losses = losses_of(resumed)
+    assert losses == losses_of(whole)
+    assert len(losses) == 40
+
+
+def test_a_crash_between_two_runs_loses_neither(queue, monkeypatch):
+    queue.add([known_rank(1), known_rank(2)])
+    real = sweep.drive
+
+    def dies_at_the_second(*arguments, **more):
+        if queue.items[0].state == DONE:
+            raise SystemExit("killed")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(sweep, "drive", dies_at_the_second)
+    with pytest.raises(SystemExit):
+        run(queue)
+    monkeypatch.setattr(sweep, "drive", real)
+    stored = (queue.folder / FILE).read_text()
+    assert [word in stored for word in (DONE, RUNNING)] == [True, True]
+    queue.close()
+    revived = Queue(queue.folder)
+    assert states(revived) == [DONE, WAITING]
+    assert not revived.items[1].resumes  # it had not begun
+    run(revived)
+    assert states(revived) == [DONE, DONE]
+    revived.close()
+
+
+def test_a_fault_of_the_program_fails_one_run_only(queue, monkeypatch):
+    real = sweep.drive
+
+    def breaks_once(*arguments, **more):
+        monkeypatch.setattr(sweep, "drive", real)
+        raise RuntimeError("a kernel was not found")
+
+    monkeypatch.setattr(sweep, "drive", breaks_once)
+    queue.add([known_rank(1), known_rank(2)])
+    _, said = run(queue)
+    assert states(queue) == [FAILED, DONE]
+    assert queue.items[0].message == "RuntimeError: a kernel was not found"
+    assert "Traceback" in said
+
+
+def test_the_layers_of_a_model_are_found_whatever_its_adapter(home):
+    base = get_preset("digits").config
+    hyper = {**base.hyper.model_dump(), "rank": 999, "layer_ranks": (("nobody", 3),)}
+    layers = layers_of(changed(base, init="pissa", targets=("nobody",), hyper=hyper))
+    assert [(layer.name, layer.shape) for layer in layers] == [
+        ("fc1", (128, 64)), ("fc2", (64, 128)), ("fc3", (10, 64)),
+    ]  # fmt: skip

@@ -1,0 +1,241 @@
+"""Runs follow each other in the window's session, whatever ends them; the sessions are fakes."""
+
+import pytest
+
+from lora_lab.config import changed
+from lora_lab.records import State, StateRecord
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Queue
+from lora_lab.ui import queue_flow
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def flow(qtbot, window, presets):
+    """The queue of a window that shows a model at rest."""
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.commands.queue.trigger()
+    return window.flows.queue
+
+
+@pytest.fixture
+def lined(flow, presets):
+    """Three runs wait, of rank 1, 2 and 3."""
+
+    def add(*settings):
+        base = changed(presets[0].config, max_steps=70)
+        flow._add([
+            changed(base, **more, hyper={"rank": rank}) for rank, more in enumerate(settings, 1)
+        ])  # fmt: skip
+        return flow.runner
+
+    return add
+
+
+def states(flow):
+    return [item.state for item in flow.runner.queue.items]
+
+
+def opened(sessions_made):
+    return [session.config.hyper.rank for session in sessions_made[1:]]
+
+
+def test_they_follow_each_other_and_are_compared(qtbot, flow, lined, sessions_made, window):
+    lined({}, {}, {})
+    flow.dialog.start_button.click()
+    assert flow.dialog.start_button.text() == "Pause the &queue"
+    qtbot.waitUntil(lambda: states(flow) == [DONE] * 3)
+    assert opened(sessions_made) == [1, 2, 3]
+    assert flow.dialog.start_button.text() == "Start the &queue"
+    items = flow.runner.queue.items
+    assert [item.step for item in items] == [70] * 3
+    assert [item.max_steps for item in items] == [70] * 3
+    assert all(item.best == 0.4 and item.seconds == 70 / 500 for item in items)
+    assert [item.parameters for item in items] == [266, 532, 798]
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
+    assert window.notice_bar.notice.message == "The queue has come to its end: 3 done."
+    assert all(session.saves for session in sessions_made[:-1])
+    assert window.state is State.FINISHED  # the last one stays to be looked at
+    queue = flow.runner.queue
+    assert flow.dialog.plot.marks.data["data"].tolist() == [item.id for item in queue.items]
+
+
+def test_an_aborted_run_is_saved_and_the_next_one_begins(qtbot, flow, lined, sessions_made):
+    lined({"max_steps": 10**6}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    flow.dialog.abort_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [ABORTED, DONE])
+    assert sessions_made[1].saves
+    assert 20 < flow.runner.queue.items[0].step < 10**6
+    qtbot.waitUntil(lambda: not flow.dialog.abort_button.isEnabled())
+
+
+def test_an_opening_is_called_off_and_the_next_one_begins(qtbot, flow, lined, sessions_made):
+    lined({"max_steps": 10**6}, {})
+    flow.dialog.start_button.click()
+    assert states(flow) == [RUNNING, WAITING]
+    flow.dialog.abort_button.click()  # its model is not loaded yet
+    qtbot.waitUntil(lambda: states(flow) == [ABORTED, DONE])
+    assert sessions_made[1].step == 0
+
+
+def test_paused_the_run_in_hand_comes_to_its_end_and_no_other_begins(
+    qtbot, flow, lined, sessions_made
+):
+    lined({}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.running is not None)
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [DONE, WAITING])
+    qtbot.wait(100)
+    assert opened(sessions_made) == [1]
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
+
+
+def test_what_cannot_be_opened_fails_with_its_reason(qtbot, flow, lined):
+    lined({"model": "broken.pt"}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [FAILED, DONE])
+    assert flow.runner.queue.items[0].message == "broken.pt is truncated."
+    flow.dialog.table.selectRow(0)
+    assert flow.dialog.told.text() == "broken.pt is truncated."
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "becomes"),
+    [
+        (State.PAUSED, "Step 21 met a NaN.", FAILED),
+        (State.FAILED, "The device was lost.", FAILED),
+        (State.STOPPED, "The last 3 validations gave no better loss.", DONE),
+        (State.STOPPED, "", ABORTED),
+    ],
+)
+def test_how_it_ended_is_told_by_state_and_words(
+    qtbot, flow, lined, sessions_made, state, message, becomes
+):
+    lined({"max_steps": 10**6}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    sessions_made[1].controls.pause()
+    sessions_made[1].state = state
+    sessions_made[1].waiting.append(StateRecord(state, 21, message))
+    qtbot.waitUntil(lambda: states(flow) == [becomes, DONE])
+    wanted = message if becomes is FAILED else ""
+    assert flow.runner.queue.items[0].message == wanted
+
+
+def test_a_person_may_pause_and_touch_the_run_in_hand(qtbot, flow, lined, window):
+    lined({"max_steps": 210}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.hyper_dock.wish(learning_rate=5e-3)
+    qtbot.wait(100)
+    assert states(flow) == [RUNNING, WAITING]
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_whoever_opens_something_else_makes_the_queue_wait(
+    qtbot, flow, lined, window, presets, sessions_made, loaded
+):
+    lined({"max_steps": 10**6}, {})
+    flow.dialog.start_button.click()
+    if loaded:
+        qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: not flow.runner.on)
+    assert states(flow) == [ABORTED if loaded else WAITING, WAITING]
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
+    assert "so the queue waits" in window.notice_bar.notice.message
+    assert window.sessions.config is presets[1].config
+    assert len(sessions_made) == 3
+
+
+def test_a_training_that_is_to_be_kept_keeps_the_queue_waiting(qtbot, flow, lined, window):
+    lined({})
+    window.sessions.toggle()
+    qtbot.waitUntil(lambda: window.state is State.RUNNING)
+    window.ask = lambda *texts: False
+    flow.dialog.start_button.click()
+    assert states(flow) == [WAITING]
+    assert not flow.runner.on
+    assert window.sessions.running
+
+
+def test_called_off_in_the_window_the_queue_waits(qtbot, flow, lined, window):
+    lined({}, {})
+    flow.dialog.start_button.click()
+    window.strip.cancel_button.click()
+    qtbot.waitUntil(lambda: not flow.runner.on)
+    assert states(flow) == [ABORTED, WAITING]
+
+
+def test_closing_the_window_keeps_what_waits(qtbot, flow, lined, window, home):
+    lined({"max_steps": 10**6}, {}, {})
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    step = flow.runner.queue.items[0].step
+    window.close()
+    qtbot.waitUntil(lambda: window.closed)
+    queue = Queue(home / "queue")
+    assert [item.state for item in queue.items] == [WAITING] * 3
+    assert queue.items[0].step >= step
+    queue.close()
+
+
+def test_a_queue_that_another_window_has_is_told_of(qtbot, window, home):
+    queue = Queue(home / "queue")
+    window.commands.queue.trigger()
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
+    assert "in use by another window" in window.notice_bar.notice.message
+    assert window.flows.queue.dialog is None
+    queue.close()
+    window.commands.queue.trigger()
+    assert window.flows.queue.dialog.isVisible()
+
+
+def test_a_full_disk_does_not_end_the_queue(qtbot, flow, lined, window, monkeypatch):
+    from lora_lab.runs import queue as queue_file
+
+    lined({}, {})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(queue_file, "write_file", full)
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
+    assert "No space left" in window.notice_bar.notice.message
+
+
+def test_the_pace_of_one_run_foretells_the_next(
+    qtbot, flow, lined, window, sessions_made, monkeypatch
+):
+    # By this clock a step takes 1/500 s.
+    monkeypatch.setattr(queue_flow, "monotonic", lambda: sessions_made[-1].step / 500)
+    lined({"max_steps": 10**6}, {"max_steps": 10**6}, {"batch_size": 7})
+    assert "time left —" in flow.dialog.told.text()
+    flow.runner.queue.remove([flow.runner.queue.items[2].id])
+    flow.dialog.start_button.click()
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
+    assert flow.step_seconds(flow.runner.queue.items[1].config) == pytest.approx(1 / 500)
+    # The two runs take 4,000 s together, or 1:06:40.
+    qtbot.waitUntil(lambda: "≈ 1:06:" in flow.dialog.told.text(), timeout=3 * queue_flow.SHOW_MS)
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    monkeypatch.setattr(queue_flow, "monotonic", lambda: 3600 + sessions_made[-1].step / 500)
+    window.commands.train.trigger()
+    step = flow.runner.queue.items[0].step
+    qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > step + 20)
+    assert flow.step_seconds(flow.runner.queue.items[1].config) == pytest.approx(1 / 500)
