@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QSize
-from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRect, QRectF
+from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
+from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from lora_lab import atomic
 from lora_lab.errors import LabError
@@ -48,19 +49,46 @@ def png(panel: Panel, about: About) -> bytes:
 
 def svg(panel: Panel, about: About) -> bytes:
     """An SVG of lines and letters; its <desc> holds `about` as JSON."""
+    plots = [view for view in panel.findChildren(QGraphicsView) if view.isVisible()]
+    places = [QRect(view.mapTo(panel, QPoint()), view.size()) for view in plots]
+    around = QRegion(panel.rect())
+    for place in places:
+        around -= place
+
+    def paint_panel(painter: QPainter) -> None:
+        painter.fillRect(panel.rect(), QColor(theme.current().panel))
+        _render(panel, painter, around)
+
+    def paint_plots(painter: QPainter) -> None:
+        for view, place in zip(plots, places, strict=True):
+            view.render(painter, QRectF(place), view.rect())
+
+    # Qt writes where a child widget is clipped as if the child stood at the origin. The plots are
+    # drawn by themselves, with their clips; what stands around them needs none.
+    whole = re.sub(rb' clip-path="[^"]*"', b"", _drawn(panel, about, paint_panel))
+    inner = _drawn(panel, about, paint_plots) if plots else b""
+    inner = inner[inner.find(b"<defs>") : inner.rfind(b"</svg>")]
+    for mark in (b"#", b'"'):
+        inner = inner.replace(mark + b"clipPath", mark + b"plot")
+        inner = inner.replace(mark + b"gradient", mark + b"plotGradient")
+    # The cells of a heat map have edges; a browser would blur them.
+    inner = inner.replace(b"<image ", b'<image style="image-rendering:pixelated" ')
+    return whole.replace(b"</svg>", inner + b"</svg>")
+
+
+def _drawn(panel: Panel, about: About, paint: Callable[[QPainter], None]) -> bytes:
     from PySide6.QtSvg import QSvgGenerator  # not before it is asked for: the window opens sooner
 
     buffer = _buffer()
     generator = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)  # 1.2 Tiny cannot clip
     generator.setOutputDevice(buffer)
-    generator.setSize(QSize(panel.size()))
+    generator.setSize(panel.size())
     generator.setViewBox(panel.rect())
     generator.setResolution(panel.logicalDpiX())
     generator.setTitle(about.get("Title", panel.title))
     generator.setDescription(json.dumps(dict(about), ensure_ascii=False))
     painter = QPainter(generator)
-    painter.fillRect(panel.rect(), QColor(theme.current().panel))
-    _render(panel, painter)
+    paint(painter)
     painter.end()
     return bytes(buffer.data())
 
@@ -104,13 +132,14 @@ def _buffer() -> QBuffer:
     return buffer
 
 
-def _render(panel: Panel, painter: QPainter) -> None:
-    """The panel without the button that asks for this."""
+def _render(panel: Panel, painter: QPainter, region: QRegion | None = None) -> None:
+    """The panel, or a region of it, without the button that asks for this."""
     corner = panel.corner
     if corner is not None:
         corner.hide()
     try:
-        panel.render(painter, QPoint(), renderFlags=QWidget.RenderFlag.DrawChildren)
+        where = region if region is not None else QRegion(panel.rect())
+        panel.render(painter, QPoint(), where, QWidget.RenderFlag.DrawChildren)
     finally:
         if corner is not None:
             corner.show()

@@ -3,14 +3,16 @@
 import csv
 import io
 import json
+import re
+import time
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu, QProgressDialog, QPushButton
 
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.errors import LabError
@@ -76,6 +78,26 @@ def test_an_svg_is_letters_and_lines_and_says_which_run_it_shows(make, key):
     assert json.loads(root.find(f"{SVG}desc").text) == ABOUT
     words = " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
     assert len(words) > 20
+
+
+def test_a_plot_in_an_svg_is_cut_at_its_own_edges(make):
+    panel = make("loss")
+    plot = panel._plot
+    root = ElementTree.fromstring(plots_out.svg(panel, ABOUT))
+    corner = plot.mapTo(panel, QPoint(0, 0))
+    seen = plot.mapFromScene(plot.view.sceneBoundingRect()).boundingRect().translated(corner)
+    found = []
+    for clip in root.iter(f"{SVG}clipPath"):
+        numbers = re.findall(r"-?[\d.]+", clip.find(f"{SVG}path").get("d"))
+        found.append((*map(float, numbers[:2]), *map(float, numbers[4:6])))
+    wanted = (seen.left(), seen.top(), seen.right(), seen.bottom())
+    assert any(np.allclose(clip, wanted, atol=2) for clip in found)
+    marks = [group.get("clip-path") for group in root.iter(f"{SVG}g")]
+    ids = {f"url(#{clip.get('id')})" for clip in root.iter(f"{SVG}clipPath")}
+    assert set(marks) - {None} <= ids
+    words = ["".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")]
+    assert "step" in words  # the axis
+    assert "train" in " ".join(words)  # the legend
 
 
 @pytest.mark.parametrize("key", PANELS)
@@ -327,3 +349,32 @@ def test_a_button_at_the_corner_covers_nothing(opened, qtbot):
             widget = panel.head.itemAt(i).widget()
             if widget is not None and widget.isVisible():
                 assert not corner.intersects(widget.geometry()), panel.key
+
+
+def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeypatch, tmp_path):
+    def endless(columns, about, report):
+        while True:
+            report("Writing rows", 0.5)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(plots_out, "csv_bytes", endless)
+    answer = str(tmp_path / "plot.csv"), ""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    flow = opened.flows.plots
+    flow.save(opened.panels[0], "csv")
+    qtbot.waitUntil(lambda: opened.findChild(QProgressDialog) is not None)
+    bar = opened.findChild(QProgressDialog)
+    qtbot.waitUntil(bar.isVisible)
+    assert bar.value() == 50
+    bar.findChild(QPushButton).click()
+    qtbot.waitUntil(lambda: flow._work.join(0))
+    assert not list(tmp_path.glob("plot*"))
+
+
+def test_a_million_rows_are_written_in_parts_that_say_how_far_they_are():
+    shares = []
+    columns = {"step": np.arange(50_000), "loss": np.linspace(0, 1, 50_000)}
+    data = plots_out.csv_bytes(columns, {}, lambda _, share: shares.append(share))
+    assert shares == [0.0, 0.4, 0.8]
+    assert data.count(b"\n") == 50_001
+    assert data.endswith(b"49999,1.0\n")

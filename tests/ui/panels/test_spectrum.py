@@ -22,7 +22,6 @@ from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.spectrum import AUTO, MANY, VIEWS, SpectrumPanel
 from lora_lab.ui.panels.spectrum_energy import share, together
-from lora_lab.ui.panels.spectrum_history import MOST, SpectrumHistory
 from lora_lab.ui.preview import samples
 from lora_lab.ui.widgets.heat import shades
 
@@ -210,42 +209,6 @@ def test_a_click_chooses_the_layer_below_it(make, qtbot, view):
 
 
 # -- over time ---------------------------------------------------------------------------------
-
-
-def at_step(step, rank=2):
-    sigma = [step / (place + 1) for place in range(rank)]
-    return SpectrumRecord(step, (layer("a", sigma, rank=rank), layer("b", [1.0])))
-
-
-def test_history_is_bounded_even_and_keeps_the_newest():
-    history = SpectrumHistory()
-    history.clear(["a", "b"])
-    for step in range(1, 5001):
-        history.add(at_step(step))
-        assert len(history) <= MOST + 2
-        assert history.steps[-1] == step
-    steps = history.steps
-    assert len(set(np.diff(steps)[:-1])) == 1
-    assert steps[0] == 1
-    assert np.allclose(history.layer("a"), np.column_stack([steps, steps / 2]))
-    assert np.allclose(history.first(), [steps, np.ones(len(steps))])
-    assert (history.ranks("a") == 2).all()
-
-
-def test_history_goes_back_with_the_run_and_grows_with_the_rank():
-    history = SpectrumHistory()
-    history.clear(["a", "b"])
-    for step in range(10, 110, 10):
-        history.add(at_step(step))
-    history.cut(55)
-    assert list(history.steps) == [10, 20, 30, 40, 50]
-    history.add(at_step(60, rank=3))
-    history.add(at_step(60, rank=3))  # measured twice at one step: the newest stands
-    sigma = history.layer("a")
-    assert sigma.shape == (6, 3)
-    assert np.isnan(sigma[:5, 2]).all()
-    assert sigma[5, 2] == 20
-    assert history.layer("nobody").shape == (0, 0)
 
 
 def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
