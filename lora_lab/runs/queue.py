@@ -98,6 +98,11 @@ class Queue:
     def waiting(self) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.state == WAITING)
 
+    def next(self) -> Item | None:
+        """The first that waits; one that was resumed elsewhere and has come to its end is done."""
+        self._keep(_caught_up(item) for item in self.items)
+        return next(iter(self.waiting), None)
+
     def find(self, id: str) -> Item | None:
         """The item called `id`, as it is now."""
         return next((item for item in self.items if item.id == id), None)
@@ -177,15 +182,17 @@ def _equal(one: Item, other: Item) -> bool:
 
 
 def _woken(item: Item) -> Item:
-    """What ran when the program ended waits again, to go on from its checkpoint.
+    """What ran when the program ended waits again, to go on from its checkpoint."""
+    return _caught_up(replace(item, state=WAITING) if item.state == RUNNING else item)
 
-    Where the newest one is of its last step, it is done.
-    """
-    if item.state != RUNNING:
+
+def _caught_up(item: Item) -> Item:
+    """`item`, done where it waits and its run has come to its last step meanwhile."""
+    if item.state != WAITING or not item.run or not item.max_steps:
         return item
-    reached = resumable(Path(item.run)) if item.run else None
-    if not item.max_steps or reached is None or reached < item.max_steps:
-        return replace(item, state=WAITING)
+    reached = resumable(Path(item.run))
+    if reached is None or reached < item.max_steps:
+        return item
     try:
         run = summary_of(Path(item.run))
     except LabError:

@@ -41,9 +41,9 @@ def run_queue(queue: Queue, console: Console) -> bool:
 
     Raises LabError where the queue itself cannot be kept.
     """
-    total = len(queue.waiting)
-    for number in range(1, total + 1):
-        item = queue.waiting[0]
+    number, total = 0, len(queue.waiting)
+    while (item := queue.next()) is not None:
+        number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
         resume = Path(item.run) if item.resumes else None
         folder = resume or _new_folder(item)

@@ -97,6 +97,20 @@ def test_what_ran_when_the_program_died_goes_on_from_its_checkpoint(
     queue.close()
 
 
+def test_what_was_resumed_elsewhere_and_has_ended_is_done(queue, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    queue.add(ranked(1, 2))
+    first, second = queue.items
+    queue.note(first.id, run=str(run))
+    assert queue.next().id == first.id
+    write_checkpoint(run, 100, {}, {})
+    assert queue.next() is queue.items[1]
+    assert [item.state for item in queue.items] == [DONE, WAITING]
+    queue.note(second.id, state=ABORTED)
+    assert queue.next() is None
+
+
 def test_a_full_disk_leaves_the_queue_as_it_was(queue, monkeypatch):
     queue.add(ranked(1))
 

@@ -105,11 +105,15 @@ class QueueRunner(QObject):
     def _begin_next(self) -> None:
         if not self.on or self._id or self._sessions.leaving:
             return
-        if not self.queue.waiting:
+        try:
+            item = self.queue.next()
+        except LabError as error:  # told, and done without the file
+            self.failed.emit(str(error))
+            item = next(iter(self.queue.waiting), None)
+        if item is None:
             self.pause()
             self.told.emit(self._outcome())
             return
-        item = self.queue.waiting[0]
         resume = Path(item.run) if item.resumes else None
         fresh = {} if resume else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
         # A config of its own: by this very object it is known again among all that is opened.

@@ -1,0 +1,44 @@
+"""A row of the queue dragged by hand, which needs a display server that knows of dragging."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtTest import QTest
+
+from lora_lab.config import RunConfig
+from lora_lab.runs.queue import DONE, WAITING, Item
+from lora_lab.ui.queue.table import KIND, QueueTable
+
+pytestmark = pytest.mark.xcb
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.mark.parametrize(("row", "wishes"), [(3, [("3", 1)]), (0, [])])
+def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
+    table = QueueTable()
+    qtbot.addWidget(table)
+    config = RunConfig(task="digits")
+    table.show_items([Item(str(n), config, WAITING if n else DONE) for n in range(5)], ())
+    table.resize(900, 300)
+    table.show()
+    qtbot.waitExposed(table)
+    view, height = table.viewport(), table.rowHeight(0)
+    heard = []
+    table.queue.move_wished.connect(lambda id, place: heard.append((id, place)))
+
+    def at(row, below=0):
+        return table.visualRect(table.queue.index(row, KIND)).center() + QPoint(0, below)
+
+    def drop():  # dragging has a loop of its own, which ends with the button
+        for place in (at(1), at(1, -height // 2 + 1)):
+            QTest.mouseMove(view, place)
+            QTest.qWait(60)
+        QTest.mouseRelease(view, LEFT, pos=at(1, -height // 2 + 1))
+
+    QTest.mousePress(view, LEFT, pos=at(row))
+    QTimer.singleShot(300, table, drop)
+    for place in (at(row, 4), at(2), at(2, 3)):
+        QTest.mouseMove(view, place)
+        QTest.qWait(50)
+    qtbot.wait(600)
+    assert heard == wishes
+    assert len(table.queue.items) == 5  # the view takes none out
