@@ -24,6 +24,7 @@ DIVERGED = 4.0  # times the lowest smoothed loss: there is no way back
 MEMORY = 0.8  # of the running mean that divergence is judged by
 WIDTH = 2.5  # steps: standard deviation of the smoothing, which looks both ways
 NEAR = 0.01  # of the whole fall: as low as the lowest point
+NOISY = 1.5  # standard deviations of single losses: three of a difference of smoothed ones
 FALLS = 0.02  # share of the first loss that it must fall by to say anything
 
 
@@ -57,7 +58,7 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
             descend(experiment, float(rate), norm)
     tried = rates[: len(losses)]
     curve = smoothed(np.array(losses))
-    steepest, third = suggestions(tried, curve)
+    steepest, third = suggestions(tried, curve, np.array(losses))
     yield RateFoundRecord(
         experiment.step, frozen_array(tried), frozen_array(losses), frozen_array(curve), steepest,
         third, diverged, time.perf_counter() - began,
@@ -79,10 +80,11 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
     return curve
 
 
-def suggestions(rates: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
+def suggestions(rates: np.ndarray, curve: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     """Where `curve` falls fastest per decade, and a third of the rate at its lowest point.
 
-    Both are rules of thumb. nan where the curve does not fall by FALLS of where it starts.
+    Both are rules of thumb. nan where the curve does not fall by FALLS of where it starts, or by
+    no more than the noise of `losses` about it, of which a bell of WIDTH leaves a third.
     """
     finite = np.flatnonzero(np.isfinite(curve))
     if finite.size < 4:
@@ -90,7 +92,8 @@ def suggestions(rates: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     curve = curve[: finite[-1] + 1]
     near = curve.min() + NEAR * (curve[0] - curve.min())  # on a plateau the first place counts
     bottom = int(np.argmax(curve <= near))
-    if bottom < 2 or not curve[bottom] < (1 - FALLS) * curve[0]:
+    noise = float(np.std((losses[: len(curve)] - curve)[: max(bottom, 3)]))
+    if bottom < 2 or not curve[0] - curve[bottom] > max(FALLS * curve[0], NOISY * noise):
         return math.nan, math.nan
     slopes = np.gradient(curve[: bottom + 1], np.log10(rates[: bottom + 1]))
     return float(rates[int(np.argmin(slopes))]), float(rates[bottom] / 3)

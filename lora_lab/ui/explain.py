@@ -11,7 +11,7 @@ import math
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.records import LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.records import CountsRecord, LoadedRecord, SpectrumRecord, StepRecord
 from lora_lab.ui.figures import percent
 from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.widgets.field_slider import plain_number
@@ -25,6 +25,7 @@ class Explanations:
         self._norms = {layer.name: layer.weight_norm for layer in loaded.layers}
         self.config: RunConfig | None = None
         self.spectrum: SpectrumRecord | None = None
+        self.counts: CountsRecord | None = None
         self._factor = math.nan  # the present rate over its peak
 
     def set_step(self, record: StepRecord, applied: Hyperparameters) -> None:
@@ -43,7 +44,7 @@ class Explanations:
 
     def _rank(self, hyper: Hyperparameters) -> str:
         ranks = self._ranks
-        trained = sum(ranks.trained(name, hyper) for name in ranks.layers)
+        trained = sum(ranks.per_layer(hyper, self.counts))
         share = 100 * trained / max(1, self._loaded.base_parameters)
         many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]

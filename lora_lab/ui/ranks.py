@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lora_lab.config import Hyperparameters
-from lora_lab.records import LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
+from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
 
 NO_FORESIGHT = ("dora", "full")  # σ(ΔW) is not σ(s·B·A): it does not tell what a cut would take
 
@@ -55,6 +55,16 @@ class LayerRanks:
         if name in hyper.frozen_layers:
             return 0
         return self.parameters(name, self.wanted(name, hyper))
+
+    def per_layer(self, hyper: Hyperparameters, counts: CountsRecord | None) -> list[int]:
+        """`trained` of each layer in order; counted, where nothing of it changes."""
+        counted = dict(counts.per_layer) if counts is not None else {}
+        found = []
+        for name in self.layers:
+            same = self.wanted(name, hyper) == self.present[name]
+            same = same and (name in hyper.frozen_layers) == (name in self.applied.frozen_layers)
+            found.append(counted[name] if same and name in counted else self.trained(name, hyper))
+        return found
 
     def parameters(self, name: str, rank: int) -> int:
         """Parameters of that layer's adapter at `rank`; DoRA has a magnitude per output besides."""

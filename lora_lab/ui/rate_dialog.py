@@ -137,8 +137,8 @@ class RateDialog(QDialog):
         if math.isnan(record.steepest):
             theme.set_role(self.words, "warn")
             said += self.tr(
-                "The loss did not fall, so no rate is named: the adapter has learned what it can "
-                "here, or the batches differ more than the rates do."
+                "The loss did not fall beyond the noise of its batches, so no rate is named: the "
+                "adapter has learned what it can here, or the batches are too small to tell."
             )
         else:
             said += self.tr("Two rules of thumb; a short trial cannot see what a long run will do.")

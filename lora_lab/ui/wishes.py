@@ -39,7 +39,7 @@ class Wishes(QObject):
         sessions.failed.connect(lambda _: self._stand_on_wish())
         for dock in (hyper_dock, layers_dock):
             sessions.measured.connect(dock.set_spectrum)
-        sessions.counted.connect(layers_dock.set_counts)
+            sessions.counted.connect(dock.set_counts)
         hyper_dock.hyper_wished.connect(self._on_wished)
         hyper_dock.hyper_previewed.connect(self.preview)
         layers_dock.layers_wished.connect(lambda fields: hyper_dock.wish(**fields))

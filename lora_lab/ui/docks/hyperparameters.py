@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.records import AppliedRecord, LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, SpectrumRecord, StepRecord
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.explain import Explanations
@@ -165,6 +165,12 @@ class HyperparametersDock(QDockWidget):
         self._spectrum = record
         if self._explained is not None:
             self._explained.spectrum = record
+            self._explain_in_time()
+
+    def set_counts(self, record: CountsRecord) -> None:
+        """What is trained now, counted."""
+        if self._explained is not None:
+            self._explained.counts = record
             self._explain_in_time()
 
     def switch_adapter(self, on: bool) -> None:

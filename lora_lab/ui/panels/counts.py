@@ -186,16 +186,7 @@ class CountsPanel(Panel):
         self._wished = hyper
 
     def _per_layer(self, hyper: Hyperparameters) -> list[int]:
-        """Trained parameters of each layer under `hyper`; counted, where nothing of it changes."""
-        ranks, counted = self._ranks, dict(self._counts.per_layer) if self._counts else {}
-        assert ranks is not None
-        found = []
-        for name in ranks.layers:
-            same = ranks.wanted(name, hyper) == ranks.present[name]
-            same = same and (name in hyper.frozen_layers) == (name in ranks.applied.frozen_layers)
-            known = same and name in counted
-            found.append(counted[name] if known else ranks.trained(name, hyper))
-        return found
+        return self._ranks.per_layer(hyper, self._counts)
 
     def redraw(self) -> None:
         self.dirty = False
