@@ -11,7 +11,8 @@ from lora_lab.ui.panels.panel import Panel
 
 def described(panels: list[Panel], first: QWidget | None) -> str:
     """One line per visible panel; that which has the focus stands first."""
-    seen = [panel for panel in panels if panel.isVisible()]
+    # Those behind other tabs are visible to Qt, but nothing of them is.
+    seen = [panel for panel in panels if not panel.visibleRegion().isEmpty()]
     seen.sort(key=lambda panel: not (first is not None and first.isAncestorOf(panel)))
     return "\n\n".join(f"{panel.title}: {panel.summary()}" for panel in seen)
 

@@ -35,6 +35,7 @@ from lora_lab.ui.docks.form import Form
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.model_source import ModelSource
 from lora_lab.ui.questions import ask
+from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.tensors import TensorTable
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class OpenDialog(QDialog):
         self.table.selectionModel().selectionChanged.connect(self._follow)
         self._sigma = QLabel()
         self._sigma.setProperty("role", "muted")
+        self.busy = Busy(tr("Progress of looking"))
+        self.busy.cancelled.connect(self._on_cancelled)
         self._sigma.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
         self.task_combo = QComboBox()
@@ -139,6 +142,7 @@ class OpenDialog(QDialog):
         column.addLayout(row)
         column.addWidget(self.table, 1)
         column.addWidget(self._sigma)
+        column.addWidget(self.busy)
         column.addStretch(0)
         column.addLayout(self._form)
         column.addWidget(buttons)
@@ -159,6 +163,7 @@ class OpenDialog(QDialog):
 
             return path, describe(path, report)
 
+        self.busy.begin(self.tr("Looking"))
         self._start(work, self._on_card, lambda message: self._on_refused(path, message))
         self._follow()
 
@@ -185,12 +190,25 @@ class OpenDialog(QDialog):
 
     def _start(self, work: Any, done: Any, failed: Any) -> None:
         made = Background(work, self)
+        made.told.connect(self.busy.tell)
+        made.done.connect(lambda _: self.busy.end())
+        made.failed.connect(lambda _: self.busy.end())
         made.done.connect(done)
         made.failed.connect(failed)
         for other in self._works:
             other.cancel()  # what is asked for now counts
         self._works = [other for other in self._works if not other.join(0)] + [made]
         made.start()
+
+    def _on_cancelled(self) -> None:
+        """What is being looked at, or computed, is left; what was shown stays."""
+        for work in self._works:
+            work.cancel()
+        self._sigma.clear()
+        if self.card is None:
+            self._path = ""
+            self._tell(self.tr("Called off. Choose a model."), "muted")
+        self._follow()
 
     def _on_card(self, found: tuple[str, ModelCard]) -> None:
         path, card = found
@@ -235,6 +253,7 @@ class OpenDialog(QDialog):
             sigma = singular_values(path, tensor.name, report)
             return sigma, stable_rank(sigma), effective_rank(sigma)
 
+        self.busy.begin(self.tr("Singular values"))
         self._start(work, self._on_spectrum, self._sigma.setText)
 
     def _on_spectrum(self, found: Any) -> None:

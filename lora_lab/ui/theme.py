@@ -222,6 +222,7 @@ QPushButton[role="primary"] {{ background: {c.accent}; color: {c.on_accent};
     border-color: {c.accent}; font-weight: 600; padding: 5px 16px; }}
 QPushButton[role="primary"]:hover {{ background: {_mixed(c.accent, c.text, 0.12)}; }}
 QPushButton[role="primary"]:pressed {{ background: {_mixed(c.accent, c.text, 0.24)}; }}
+QPushButton[role="primary"]:focus {{ border: 2px solid {c.text}; padding: 4px 15px; }}
 QPushButton[role="primary"]:disabled {{ background: {groove}; color: {faint};
     border-color: {groove}; }}
 QToolButton[role="quiet"] {{ background: transparent; border-color: transparent;
@@ -245,6 +246,7 @@ QSlider::handle:horizontal {{ width: 13px; height: 13px; margin: -6px 0; border-
     background: {c.panel}; border: 2px solid {c.accent}; }}
 QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{
     background: {_mixed(c.panel, c.accent, 0.35)}; }}
+QSlider::handle:horizontal:focus {{ border-color: {c.text}; }}
 QSlider::handle:horizontal:pressed {{ background: {c.accent}; }}
 QSlider::sub-page:horizontal:disabled {{ background: {groove}; }}
 QSlider::handle:horizontal:disabled {{ border-color: {c.border}; background: {c.window}; }}
@@ -254,6 +256,7 @@ QRadioButton::indicator {{ width: 11px; height: 11px; border-radius: 6px;
 QRadioButton::indicator:hover, QRadioButton::indicator:focus {{ border-color: {c.accent}; }}
 QRadioButton::indicator:checked {{ width: 5px; height: 5px; border: 4px solid {c.accent};
     background: {c.on_accent}; }}
+QRadioButton:focus, QCheckBox:focus {{ color: {c.accent}; }}
 QRadioButton::indicator:disabled {{ border-color: {c.border}; }}
 
 QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
@@ -261,7 +264,9 @@ QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
 QTreeView QHeaderView::section {{ padding: 3px 5px; }}
 QTreeView QHeaderView::up-arrow, QTreeView QHeaderView::down-arrow {{
     subcontrol-origin: border; subcontrol-position: top center; width: 9px; height: 6px; }}
-QTableView, QTreeView {{ background: {c.panel}; border: 0; gridline-color: {c.grid};
+QTableView, QTreeView, QGraphicsView {{ border: 1px solid {c.panel}; }}
+QTableView:focus, QTreeView:focus, QGraphicsView:focus {{ border-color: {c.accent}; }}
+QTableView, QTreeView {{ background: {c.panel}; gridline-color: {c.grid};
     selection-background-color: {hover}; selection-color: {c.text}; }}
 QTableView::item {{ padding: 0 5px; }}
 QTreeView::item {{ padding: 4px 3px; }}
@@ -277,6 +282,7 @@ QMainWindow::separator:hover {{ background: {c.border}; }}
 QTabBar::tab {{ background: transparent; color: {c.muted}; border: 0;
     border-bottom: 2px solid transparent; padding: 5px 10px 4px 10px; }}
 QTabBar::tab:selected {{ color: {c.text}; border-bottom-color: {c.accent}; }}
+QTabBar::tab:selected:focus {{ color: {c.accent}; background: {hover}; }}
 QTabBar::tab:hover {{ color: {c.text}; }}
 QToolBar {{ background: {c.window}; border: 0; spacing: 6px; padding: 4px 6px; }}
 QStatusBar::item {{ border: 0; }}

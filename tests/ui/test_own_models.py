@@ -83,6 +83,37 @@ def test_the_card_is_shown_before_anything_is_opened(qtbot, dialog, llama):
     assert (config.task, config.model, config.data) == ("causal_lm", str(folder), str(data))
 
 
+def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypatch):
+    from lora_lab.models import inspect
+
+    go = threading.Event()
+
+    def slow(*arguments):
+        arguments[-1]("Reading", 0.25)
+        go.wait(10)
+        arguments[-1]("Reading", 0.5)
+
+    dialog.busy._soon.setInterval(0)
+    real = inspect.describe
+    monkeypatch.setattr(inspect, "describe", slow)
+    dialog.source.show_path(str(llama[0]))
+    qtbot.waitUntil(lambda: dialog.busy.isVisible() and dialog.busy.bar.value() == 250)
+    dialog.busy.cancel_button.click()
+    assert "Called off" in dialog.title.text()
+    monkeypatch.setattr(inspect, "describe", real)
+    dialog.source.show_path(str(llama[0]))
+    qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
+    assert not dialog.busy.isVisible()
+    monkeypatch.setattr(inspect, "singular_values", slow)
+    dialog.table.selectRow(0)
+    dialog.sigma_button.click()
+    qtbot.waitUntil(lambda: dialog.busy.isVisible())
+    dialog.busy.cancel_button.click()
+    assert dialog._sigma.text() == ""
+    assert dialog.card is not None, "what was shown stays"
+    go.set()
+
+
 def test_what_is_no_model_is_said_in_the_dialog(qtbot, dialog, tmp_path):
     (tmp_path / "page.safetensors").write_text("<!DOCTYPE html>")
     dialog.source.show_path(str(tmp_path / "page.safetensors"))

@@ -1,9 +1,12 @@
 """The workshop through its widgets: inspected, cut, written, merged, compared, extracted."""
 
 import json
+import threading
 
 import pytest
 import torch
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from lora_lab.formats import FORMATS
 from lora_lab.formats.recognise import open_adapter
@@ -56,6 +59,51 @@ def written(qtbot, delivery, target, role="good"):
     qtbot.waitUntil(lambda: delivery.outcome.isVisible(), timeout=60_000)
     assert delivery.outcome.property("role") == role, delivery.outcome.text()
     return delivery.outcome.text()
+
+
+def test_the_cut_goes_by_key_as_well(qtbot, workshop, llama):
+    page = workshop.resize_page
+    opened(qtbot, page, llama / "one")
+    assert page.rank_box.value() == 4
+    page.rank_box.setFocus()
+    QTest.keyClick(page.rank_box, Qt.Key.Key_Down)
+    assert page._cut.value() == 3
+    assert page.ranks == (3,) * 6
+    page._cut.setValue(2.0)
+    assert page.rank_box.value() == 2
+
+
+def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama, monkeypatch):
+    from lora_lab.workshop import files
+
+    go = threading.Event()
+
+    def slow(*arguments):
+        arguments[-1]("Reading the first", 0.5)
+        go.wait(10)
+        arguments[-1]("Reading the second", 0.9)
+
+    monkeypatch.setattr(files, "card_of", slow)
+    monkeypatch.setattr(files, "compare_files", slow)
+    compare, page = workshop.compare_page, workshop.resize_page
+    for made in (compare, page):
+        made.busy._soon.setInterval(0)
+    page.source.where.set_path(str(llama / "one"))
+    qtbot.waitUntil(lambda: page.busy.isVisible() and page.busy.bar.value() == 500)
+    QTest.mouseClick(page.busy.cancel_button, Qt.MouseButton.LeftButton)
+    assert not page.busy.isVisible()
+    assert "Called off" in page.title.text()
+    workshop.tabs.setCurrentWidget(compare)
+    compare.first.where.set_path(str(llama / "one"))
+    compare.second.where.set_path(str(llama / "two"))
+    compare.button.click()
+    qtbot.waitUntil(lambda: compare.busy.isVisible())
+    QTest.mouseClick(compare.busy.cancel_button, Qt.MouseButton.LeftButton)
+    assert compare.button.isEnabled()
+    go.set()
+    workshop.finish()
+    assert page.card is None
+    assert compare.found is None
 
 
 def test_the_windows_formats_are_those_that_there_are():

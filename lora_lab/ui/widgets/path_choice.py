@@ -51,7 +51,7 @@ class PathChoice(QWidget):
     def set_path(self, path: str | None) -> None:
         """Show `path`, by program."""
         self._path = path
-        self.button.setText(Path(path).name if path else self._none)
+        self.button.setText(_short(Path(path).name) if path else self._none)
         self.button.setToolTip(f"{path}\n{self.toolTip()}" if path else self.toolTip())
         self.clear_button.setVisible(path is not None)
 
@@ -71,3 +71,8 @@ class PathChoice(QWidget):
             self.button.setFocus()  # before the button under the finger is gone
         self.set_path(path)
         self.chosen.emit()
+
+
+def _short(name: str) -> str:
+    """Names differ at both ends: a long one gives way in the middle."""
+    return name if len(name) <= 26 else f"{name[:13]}…{name[-12:]}"

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab.ui import theme
 from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.workshop.fields import SourceField
@@ -33,6 +34,8 @@ class ComparePage(Page):
         for field in (self.first, self.second):
             field.where.changed.connect(self._follow)
         self.told = self.label()
+        self.busy = Busy(tr("Progress of the comparison"))
+        self.busy.cancelled.connect(self._on_cancelled)
         self.table = LayerTable(
             tr("Layers of both"),
             (tr("Layer"), tr("cosine"), "‖ΔW₂‖/‖ΔW₁‖", "φ", tr("angles")),
@@ -62,6 +65,7 @@ class ComparePage(Page):
         column.addWidget(self.first)
         column.addWidget(self.second)
         column.addLayout(pressed)
+        column.addWidget(self.busy)
         column.addLayout(middle, 1)
         self._follow()
 
@@ -86,10 +90,12 @@ class ComparePage(Page):
         theme.set_role(self.told, "muted")
         self.told.setText(self.tr("Comparing…"))
         self.button.setEnabled(False)
-        self.run(work, self._show, self._refuse)
+        self.busy.begin(self.tr("Comparing"))
+        self.run(work, self._show, self._refuse, self.busy.tell)
 
     def _show(self, found: Comparison) -> None:
         self.found = found
+        self.busy.end()
         self.button.setEnabled(True)
         rows = []
         for x in found.layers:
@@ -107,7 +113,13 @@ class ComparePage(Page):
         if rows:
             self.table.selectRow(0)
 
+    def _on_cancelled(self) -> None:
+        self.cancel()
+        self.button.setEnabled(True)
+        self.told.setText(self.tr("Called off."))
+
     def _refuse(self, message: str) -> None:
+        self.busy.end()
         self.button.setEnabled(True)
         theme.set_role(self.told, "error")
         self.told.setText(message)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout
 
 from lora_lab.records import CutRecord
 from lora_lab.ui import theme
 from lora_lab.ui.figures import counted, shape_words, size_words
 from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
@@ -38,6 +39,8 @@ class ResizePage(Page):
         self.title = self.label("")
         self.title.setText(tr("Choose an adapter: every convention of the field is read."))
         self._notes = self.label()
+        self.busy = Busy(tr("Progress of opening the adapter"))
+        self.busy.cancelled.connect(self._on_opening_cancelled)
         self.table = LayerTable(
             tr("Layers of the adapter"),
             (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("stable")),
@@ -52,6 +55,11 @@ class ResizePage(Page):
         self._cut.sigPositionChanged.connect(self._on_dragged)
         for item in (self._curve, self._one, self._cut):
             self.plot.addItem(item)
+        self.rank_box = QSpinBox()
+        self.rank_box.setPrefix(tr("rank "))
+        self.rank_box.setAccessibleName(tr("Rank to cut to"))
+        self.rank_box.setToolTip(tr("The line in the plot, by key"))
+        self.rank_box.valueChanged.connect(lambda rank: self._cut.setValue(rank))
         self.per_layer = QCheckBox(tr("Spread over the layers where it keeps most"))
         self.per_layer.setToolTip(tr("As many parameters as this rank has everywhere"))
         self.per_layer.toggled.connect(self._follow)
@@ -69,6 +77,7 @@ class ResizePage(Page):
         self.delivery.cancelled.connect(self._on_cancelled)
 
         below = QHBoxLayout()
+        below.addWidget(self.rank_box)
         below.addWidget(self.per_layer)
         below.addStretch(1)
         below.addWidget(self.loss_button)
@@ -84,6 +93,7 @@ class ResizePage(Page):
         column = QVBoxLayout(self)
         column.addWidget(self.source)
         column.addWidget(self.title)
+        column.addWidget(self.busy)
         column.addWidget(self._notes)
         column.addLayout(middle, 1)
         column.addWidget(self.delivery)
@@ -101,7 +111,8 @@ class ResizePage(Page):
         theme.set_role(self.title, "muted")
         self.delivery.set_busy(False)  # what was being written is called off
         self.delivery.set_ready(False)
-        self.run(work, self._show_card, self._refuse)
+        self.busy.begin(self.tr("Opening"))
+        self.run(work, self._show_card, self._refuse, self.busy.tell)
 
     def show_cut(self, record: CutRecord) -> None:
         """The held-out loss that was asked for."""
@@ -123,7 +134,13 @@ class ResizePage(Page):
         self._cut.setPen(pen(colors.marker, 2))
         self._cut.setHoverPen(pen(colors.accent, 3))
 
+    def _on_opening_cancelled(self) -> None:
+        self.cancel()
+        self.title.setText(self.tr("Called off."))
+        self.delivery.set_ready(self.card is not None)
+
     def _show_card(self, card: AdapterCard) -> None:
+        self.busy.end()
         self.card = card
         ranks = sorted({layer.rank for layer in card.layers})
         rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
@@ -140,6 +157,8 @@ class ResizePage(Page):
                 for x in card.layers
             ]
         )  # fmt: skip
+        with QSignalBlocker(self.rank_box):
+            self.rank_box.setRange(1, card.spectra.most)
         self._cut.setBounds((1, card.spectra.most))
         self._cut.setValue(card.spectra.most)
         if card.base and not self.delivery.base.path:
@@ -152,6 +171,7 @@ class ResizePage(Page):
         self._follow()
 
     def _refuse(self, message: str) -> None:
+        self.busy.end()
         theme.set_role(self.title, "error")
         self.title.setText(message)
         self.delivery.set_ready(self.card is not None)
@@ -183,6 +203,8 @@ class ResizePage(Page):
         from lora_lab.workshop.ranks import by_rank
 
         spectra, rank = self.card.spectra, max(1, round(self._cut.value()))
+        with QSignalBlocker(self.rank_box):
+            self.rank_box.setValue(rank)
         self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)
         low, high = min(self.ranks), max(self.ranks)
         said = f"rank {low}" if low == high else f"ranks {low} to {high}"
@@ -216,6 +238,7 @@ class ResizePage(Page):
 
             return save_cut(source, ranks, delivery, report)
 
+        self.busy.end()  # what was being opened is called off
         self.delivery.set_busy(True)
         self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
 
@@ -224,7 +247,7 @@ class ResizePage(Page):
         self.delivery.show_refusal(self.tr("Called off; nothing was written."))
 
     def _shown(self, ready: bool) -> None:
-        for widget in (self.plot, self.per_layer, self.loss_button):
+        for widget in (self.plot, self.rank_box, self.per_layer, self.loss_button):
             widget.setEnabled(ready)
         self._notes.setVisible(ready and bool(self._notes.text()))
         self.delivery.set_ready(ready)
