@@ -20,9 +20,9 @@ from lora_lab.records import (
 from lora_lab.runs.metrics import parsed
 
 MOST = 50_000  # steps that come back: a curve has no more pixels
-STEP, EVALUATION, EDIT, RESUMED, SPECTRUM = (
-    f'{{"record":"{kind}"'.encode()
-    for kind in ("StepRecord", "EvalRecord", "AppliedRecord", "ResumedRecord", "SpectrumRecord")
+STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
+    f'{{"record":"{kind}Record"'.encode()
+    for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
 NUMBER = re.compile(rb'"step":(\d+)')
 EDITS = re.compile(rb'"edits":(\d+)')
@@ -72,12 +72,7 @@ def _step(line: bytes) -> int:
 
 def last_spectrum(path: Path) -> SpectrumRecord | None:
     """The newest singular values that were recorded; None where there are none."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    at = data.rfind(b"\n" + SPECTRUM)
-    row = parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
+    row = _last_row(path, SPECTRUM)
     if row is None:
         return None
     try:
@@ -88,6 +83,21 @@ def last_spectrum(path: Path) -> SpectrumRecord | None:
     except (TypeError, KeyError, ValueError):
         return None
     return SpectrumRecord(row["step"], tuple(layers))
+
+
+def last_trained(path: Path) -> int:
+    """How many parameters were trained at the end; 0 where nobody wrote it down."""
+    row = _last_row(path, COUNTS) or {}
+    return row["adapter"] if type(row.get("adapter")) is int else 0
+
+
+def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    at = data.rfind(b"\n" + mark)
+    return parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
 
 
 def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtGui import QPen
 from lora_lab.progress import Report
 from lora_lab.records import EvalRecord, SpectrumRecord, StepRecord
 from lora_lab.runs.listing import METRICS, summary_of
-from lora_lab.runs.past import last_spectrum, past_records
+from lora_lab.runs.past import last_spectrum, last_trained, past_records
 from lora_lab.ui import theme
 from lora_lab.ui.widgets.plot import pen
 from lora_lab.ui.widgets.series import Series
@@ -35,7 +35,8 @@ class Overlay:
     train: Series = field(default_factory=Series)  # smoothed
     validation: Series = field(default_factory=Series)
     spectrum: SpectrumRecord | None = None
-    adapter: int = 0  # parameters
+    evaluation: EvalRecord | None = None  # the newest with its adapter on
+    adapter: int = 0  # parameters that trained at its end; 0: not known
 
     @property
     def color(self) -> str:
@@ -80,8 +81,9 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
         elif isinstance(record, EvalRecord) and record.enabled:
             at.append(record.step)
             held.append(record.loss)
+            made.evaluation = record
     report(f"Reading {made.name}", -1)  # and the place to call it off
     made.train.extend(np.array(steps, np.int64), np.array(losses))
     made.validation.extend(np.array(at, np.int64), np.array(held))
-    made.spectrum = last_spectrum(metrics)
+    made.spectrum, made.adapter = last_spectrum(metrics), last_trained(metrics)
     return made

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWi
 
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
 from lora_lab.ui import theme
+from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled, told
@@ -73,6 +74,7 @@ class BeforeAfterPanel(Panel):
         self._off: EvalRecord | None = None
         self._on: EvalRecord | None = None
         self._enabled = True
+        self._overlays: list[Overlay] = []
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
@@ -98,6 +100,10 @@ class BeforeAfterPanel(Panel):
             elif isinstance(record, AppliedRecord):
                 self._enabled = record.hyper.enabled
                 self.dirty = True
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        self._overlays = [o for o in overlays if o.evaluation is not None]
+        self.dirty = True
 
     def _now(self) -> EvalRecord | None:
         return self._on if self._enabled else self._off
@@ -136,6 +142,7 @@ class BeforeAfterPanel(Panel):
             self.grid.show_counts(now.confusion, self._loaded.classes)
         self._bars.setVisible(classes and not confused and not curves)
         self._losses.setVisible(not classes and not curves)
+        self._tell_others()
         if classes:
             self._tell_classes()
         else:
@@ -145,6 +152,14 @@ class BeforeAfterPanel(Panel):
         summary = self.summary()
         for chart in (self._bars, self._losses, self.grid, self.curves):
             describe(chart, summary)
+
+    def _tell_others(self) -> None:
+        """How the runs that are ticked in the list do on the same held-out data."""
+        places = range(len(self._loaded.classes))
+        self._bars.show_others(
+            tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in self._overlays)
+        )
+        self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in self._overlays))
 
     def _tell_classes(self) -> None:
         pairs = self.pairs()
@@ -227,6 +242,8 @@ class BeforeAfterPanel(Panel):
         off, now = self._off, self._now()
         if off is None or now is None:
             return {}
+        if not self.curves.isHidden():
+            return self.curves.figure_data()
         if not self.grid.isHidden():
             classes = self._loaded.classes
             cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]

@@ -33,6 +33,7 @@ class ClassBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._pairs: tuple[Pair, ...] = ()
+        self._others: tuple[tuple[str, tuple[float, ...]], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(110)
         self.setAccessibleName("Accuracy per class, adapter off and on")
@@ -41,6 +42,12 @@ class ClassBars(QWidget):
         """Paint these from now on."""
         if pairs != self._pairs:
             self._pairs = pairs
+            self.update()
+
+    def show_others(self, others: tuple[tuple[str, tuple[float, ...]], ...]) -> None:
+        """A level across each class for (colour, share of each class) of other runs."""
+        if others != self._others:
+            self._others = others
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -65,6 +72,12 @@ class ClassBars(QWidget):
         slot = plot.width() / len(self._pairs)
         for place, pair in enumerate(self._pairs):
             self._paint_pair(painter, pair, plot, plot.left() + place * slot, slot, (small, strong))
+            wide = min(slot * 0.86, 62.0)
+            left = plot.left() + (place + 0.5) * slot - wide / 2
+            for color, shares in self._others:
+                if place < len(shares) and shares[place] == shares[place]:
+                    y = plot.bottom() - shares[place] * plot.height()
+                    painter.fillRect(QRectF(left, y - 1, wide, 2), QColor(color))
 
     def _paint_pair(
         self, painter: QPainter, pair: Pair, plot: QRectF, x: float, slot: float, fonts: tuple
@@ -109,6 +122,7 @@ class LossBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._off = self._on = math.nan
+        self._others: tuple[tuple[str, float], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(90)
         self.setAccessibleName("Validation loss, adapter off and on")
@@ -117,6 +131,12 @@ class LossBars(QWidget):
         """Paint these from now on; nan where nothing was measured."""
         if repr((off, on)) != repr((self._off, self._on)):
             self._off, self._on = off, on
+            self.update()
+
+    def show_others(self, others: tuple[tuple[str, float], ...]) -> None:
+        """A mark on the lower bar for (colour, loss with the adapter on) of other runs."""
+        if others != self._others:
+            self._others = others
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -128,6 +148,7 @@ class LossBars(QWidget):
         left = painter.fontMetrics().horizontalAdvance("adapter off") + 12
         right = painter.fontMetrics().horizontalAdvance("0.00×10⁻¹²") + 10
         known = [v for _, v, _ in rows if math.isfinite(v) and v > 0]
+        known += [v for _, v in self._others if math.isfinite(v) and v > 0 and known]
         if not known:
             return
         # Each decade is as long as the next; the scale ends a decade below the smaller loss.
@@ -154,6 +175,10 @@ class LossBars(QWidget):
                 Qt.AlignmentFlag.AlignLeft | sides,
                 number(value),
             )
+        for color, value in self._others:
+            if math.isfinite(value) and value > 0:
+                x = left + (self.width() - left - right) * (math.log10(value) - low) / (high - low)
+                painter.fillRect(QRectF(x - 1, top + tall * 1.5 - 3, 2, tall + 6), QColor(color))
         painter.setPen(QColor(c.muted))
         painter.setFont(theme.font(0.92))
         painter.drawText(

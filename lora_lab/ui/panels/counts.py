@@ -29,6 +29,7 @@ from lora_lab.records import (
 )
 from lora_lab.ui import theme
 from lora_lab.ui.figures import shape_words
+from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel, label, show
 from lora_lab.ui.panels.ruler import Ruler
 from lora_lab.ui.preflight import Preflight
@@ -46,6 +47,13 @@ class Share(QWidget):
         self.setFixedHeight(8)
         self.setAccessibleName("Share of full fine-tuning")
         self._share = self._applied = 0.0
+        self._others: tuple[tuple[str, float], ...] = ()
+
+    def show_others(self, others: tuple[tuple[str, float], ...]) -> None:
+        """A mark for (colour, share) of other runs."""
+        if others != self._others:
+            self._others = others
+            self.update()
 
     def show_shares(self, wished: float, applied: float) -> None:
         """Fill up to `wished`; a tick marks `applied` where it differs."""
@@ -59,6 +67,9 @@ class Share(QWidget):
         painter.fillRect(self.rect(), QColor(c.grid))
         width = max(3.0, self.width() * min(self._share, 1.0)) if self._share else 0.0
         painter.fillRect(QRectF(0, 0, width, self.height()), QColor(c.adapter))
+        for color, share in self._others:
+            at = max(3.0, self.width() * min(share, 1.0))
+            painter.fillRect(QRectF(at - 1, 0, 2, self.height()), QColor(color))
         if self._applied and self._applied != self._share:
             at = max(3.0, self.width() * min(self._applied, 1.0))
             painter.fillRect(QRectF(at - 1, 0, 2, self.height()), QColor(c.warn))
@@ -123,6 +134,7 @@ class CountsPanel(Panel):
         self._counts: CountsRecord | None = None
         self._ranks: LayerRanks | None = None
         self._wished = Hyperparameters()
+        self._overlays: list[Overlay] = []
         self._config: RunConfig | None = None
         self._preflight: Preflight | None = None
         self.restyle(theme.current())
@@ -181,6 +193,10 @@ class CountsPanel(Panel):
     def set_config(self, config: RunConfig) -> None:
         self._config = config
 
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        self._overlays = [o for o in overlays if o.adapter]
+        self.dirty = True
+
     def set_wished(self, hyper: Hyperparameters) -> None:
         self.dirty = self.dirty or hyper != self._wished
         self._wished = hyper
@@ -207,6 +223,8 @@ class CountsPanel(Panel):
         common = "" if whole else f"r = {ranks.applied.rank}: "
         show(self._applied_text, f"applied {common}{sum(applied):,}")
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
+        self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
+        self._share.setToolTip("\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays))
         self._share.show_shares(sum(wished) / base, sum(applied) / base)
         self._show_costs(sum(wished), sum(applied))
         for row, layer in enumerate(loaded.layers):

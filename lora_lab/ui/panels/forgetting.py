@@ -11,6 +11,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 
 from lora_lab.records import EvalRecord, LoadedRecord
+from lora_lab.ui.panels.panel import Columns
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
@@ -101,6 +102,11 @@ class ForgettingCurves(Plot):
         scale = 100.0 if pair.shares else 1.0
         self._new.extend([step], [scale * pair.new])
         self._old.extend([step], [scale * pair.old])
+
+    def figure_data(self) -> Columns:
+        """Both curves, in per cent or as losses."""
+        (steps, new), (_, old) = self._new.points(), self._old.points()
+        return {"step": steps, "new_task": new, "old_task": old}
 
     def cut(self, step: int) -> None:
         """The run stands at `step` again."""

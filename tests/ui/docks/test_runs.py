@@ -281,6 +281,17 @@ def test_runs_that_are_ticked_stand_behind_the_present_one(qtbot, lab):
     loss, spectrum = lab.panels[0], lab.panels[1]
     assert loss._behind.last_step == 30
     assert len(spectrum._overlays) == 2
+    for panel in lab.panels:
+        panel.redraw()
+    counts, before_after = (
+        next(panel for panel in lab.panels if panel.key == key)
+        for key in ("counts", "before_after")
+    )
+    (_, share), _ = counts._share._others
+    assert share == pytest.approx(1374 / 17_226, rel=0.01)  # rank 3
+    (_, shares), _ = before_after._bars._others
+    assert len(shares) == 10
+    assert all(0 <= share <= 1 for share in shares)
     dock.model.setData(
         dock.model.index(0, SHOWN), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole
     )
