@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -15,15 +16,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from lora_lab.config import Origin, changed
+from lora_lab.config import Hyperparameters, Origin, changed
 from lora_lab.data.rows import read_table
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.records import NonFiniteRecord, StepRecord
+from lora_lab.runs import recipe, recipe_settings
 from lora_lab.runs.metrics import line
 from lora_lab.runs.recipe import part_texts, recipe_of, written
-from lora_lab.runs.recipe_settings import rows_part
+from lora_lab.runs.recipe_settings import live, rows_part
 from lora_lab.runs.story import story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
@@ -364,6 +366,20 @@ def test_what_cannot_be_told_is_said(tmp_path):
         (folder / "config.json").write_text(json.dumps(about))
         with pytest.raises(LabError, match=words):
             recipe_of(folder)
+
+
+def test_every_live_setting_is_in_the_script():
+    """`enabled` concerns evaluations alone."""
+    config = get_preset("digits").config
+    assert {*live(config, config.hyper), "enabled"} == set(Hyperparameters.model_fields)
+
+
+def test_every_part_is_some_runs():
+    """No text lies in the folder of parts that no script is made of."""
+    sources = "".join(Path(m.__file__).read_text("utf-8") for m in (recipe, recipe_settings))
+    built = ("law_", "order_", "read_")  # their names end in a setting's word
+    for name in part_texts():
+        assert name.startswith(built) or f'"{name}"' in sources, name
 
 
 def test_a_run_without_a_step_has_none(tmp_path):
