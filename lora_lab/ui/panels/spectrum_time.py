@@ -20,7 +20,7 @@ from lora_lab.ui.widgets.plot import Plot, number, pen
 
 _TONES = 8  # of the lines, from σ₁ to the last; more lines share them
 _NAME = 26  # pixels beside the lines for the names of two
-_COLUMNS = 256  # of the picture of all layers
+_COLUMNS = 128  # of the picture of all layers
 
 
 class SpectrumTime:
@@ -126,7 +126,7 @@ class SpectrumTime:
         middles = begin + (np.arange(count) + 0.5) * (end - begin) / count
         # What was measured nearest to each column, since the steps between spectra differ.
         at = np.searchsorted((steps[1:] + steps[:-1]) / 2, middles)
-        cells = first[:, at].astype(float)
+        cells = first[:, at]
         with np.errstate(invalid="ignore"):
             positive = cells[cells > 0]
         if not len(positive):

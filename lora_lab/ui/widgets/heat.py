@@ -156,7 +156,7 @@ class Heat(QWidget):
         if joined > 1:
             shade = np.fmax.reduceat(shade, np.arange(0, rows, joined), axis=0)
         empty = np.isnan(shade)
-        pixels = self._shades[np.where(empty, 0, shade).astype(np.intp)]
+        pixels = self._shades.take(np.where(empty, 0, shade).astype(np.uint8), axis=0)
         pixels[empty, 3] = 0
         self._image.setImage(pixels, autoLevels=False, levels=None)
         self._image.setRect(QRectF(x[0], 0, x[1] - x[0], len(shade) * joined))
