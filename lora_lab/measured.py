@@ -80,7 +80,7 @@ class SpeedRecord:
     """How fast this machine makes the steps of a run, measured on some that were put back."""
 
     step: int
-    per_second: float
+    per_second: float  # 0: a step does not fit into memory
     trained: int  # parameters at which it was measured
     seconds: float  # that the measuring took
 

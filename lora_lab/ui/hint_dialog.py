@@ -116,7 +116,7 @@ class HintDialog(QDialog):
             use.setAutoDefault(False)
             use.setEnabled(hint.rank != record.present)
             use.setToolTip(
-                self.tr("Cut all layers to that rank; of {}, none needs more to keep this share.")
+                self.tr("Make it the common rank; of {}, none needs more to keep this share.")
                 .format(counted(len(hint.ranks), self.tr("layer")))
             )  # fmt: skip
             use.clicked.connect(lambda _=False, rank=hint.rank: self.rank_wished.emit(rank))

@@ -14,6 +14,7 @@ from lora_lab.records import LoadedRecord, MemoryRecord, StepRecord
 START_IN_FILE = ("pissa", "olora")  # the file holds their start beside the factors
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 WINDOW = 2.0  # seconds of training that the speed is taken over
+TELL = 1.0  # seconds between two readings of it
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Preflight:
         self._newest: MemoryRecord | None = None  # at whatever settings
         self._speed, self._speed_trained = 0.0, 0
         self._steps: list[tuple[int, float]] = []
+        self._told, self._told_at = "", -TELL  # the words of the speed, and when
 
     @property
     def states(self) -> int:
@@ -57,12 +59,11 @@ class Preflight:
             self._newest = record
 
     def set_speed(self, per_second: float, trained: int) -> None:
-        """Measured with that many trained parameters."""
+        """Measured with that many trained parameters; 0: it could not be."""
         self._speed, self._speed_trained = per_second, trained
 
     def set_step(self, record: StepRecord, trained: int) -> bool:
-        """The run's own steps measure best; whether the speed reads otherwise now."""
-        before = rate_words(self._speed)
+        """The run's own steps measure best; whether the speed reads otherwise, once a second."""
         if self._steps and record.step <= self._steps[-1][0]:
             self._steps.clear()  # gone back
         self._steps.append((record.step, record.seconds))
@@ -71,7 +72,11 @@ class Preflight:
         (first, began), (last, ended) = self._steps[0], self._steps[-1]
         if last > first and ended > began:
             self.set_speed((last - first) / (ended - began), trained)
-        return rate_words(self._speed) != before
+        words = rate_words(self._speed)
+        if words == self._told or 0 <= record.seconds - self._told_at < TELL:
+            return False
+        self._told, self._told_at = words, record.seconds
+        return True
 
     def adapter(self, held: int, trained: int, applied: int) -> Costs:
         """Of an adapter of `held` numbers of which `trained` train, while `applied` do now."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QDialog,
@@ -49,6 +49,10 @@ class RateDialog(QDialog):
         self._rates: list[float] = []
         self._losses: list[float] = []
         self._found: RateFoundRecord | None = None
+        self._draw_soon = QTimer(self)  # the steps of a small net come by the dozen
+        self._draw_soon.setSingleShot(True)
+        self._draw_soon.setInterval(33)
+        self._draw_soon.timeout.connect(self._draw)
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
@@ -125,7 +129,8 @@ class RateDialog(QDialog):
         self._losses.append(record.loss)
         self.progress.setRange(0, record.steps)
         self.progress.setValue(record.number)
-        self._draw()
+        if not self._draw_soon.isActive():
+            self._draw_soon.start()
 
     def show_found(self, record: RateFoundRecord) -> None:
         """The search is over."""

@@ -58,7 +58,7 @@ class SpeedFlow(QObject):
         return memory is None or not memory.device or memory.peak < memory.device
 
     def _on_measured(self, record: SpeedRecord) -> None:
-        if self._loaded is not None:
+        if self._loaded is not None and record.per_second:
             settings().setValue(self._key(), f"{record.per_second:.6g} {record.trained}")
 
     def _key(self) -> str:

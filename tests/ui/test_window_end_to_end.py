@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
+from lora_lab.training.commands import FindRate
 from lora_lab.ui.app import new_session
 from lora_lab.ui.docks.layers_facts import PARAMETERS, RANK, TRAINS
 from lora_lab.ui.main_window import MainWindow
@@ -258,3 +259,41 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     qtbot.waitUntil(lambda: dialog.table.rowCount() == 2, timeout=10_000)
     assert dialog.table.item(0, 0).text() == "fc2"
     assert lab.state is State.RUNNING
+
+
+def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(qtbot, lab):
+    open_preset(qtbot, lab, "known-rank")
+    cells = lab.flows.speed._panel.ruler.cells
+    known = ("file", "optimizer", "peak", "per_second", "seconds")
+    qtbot.waitUntil(lambda: all("—" not in cells["adapter", key].text() for key in known))
+    assert lab.sessions.step == 0
+    link = lab.hyper_dock.find_link
+    link.setFocus()
+    QTest.keyClick(link, Qt.Key.Key_Return)
+    dialog = lab.flows.rate.dialog
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
+    assert 1e-3 < dialog._found.steepest < 0.1
+    dialog.use_buttons[0].click()
+    wished = lab.hyper_dock.wished.learning_rate
+    qtbot.waitUntil(lambda: lab.sessions.shown.session.controls.hyper.learning_rate == wished)
+    dialog.close()
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 300, timeout=20_000)
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED)
+    lab.commands.suggest_rank.trigger()
+    hint = lab.flows.hint.dialog
+    qtbot.waitUntil(lambda: not hint.busy, timeout=20_000)
+    assert "hint" in hint.words.text()
+    assert "95 %" in hint.summary()
+
+
+def test_the_window_closes_in_the_middle_of_a_search(qtbot, lab, monkeypatch):
+    monkeypatch.setattr("lora_lab.ui.rate_flow.FindRate", lambda: FindRate(10**6))
+    open_preset(qtbot, lab, "digits")
+    lab.commands.find_rate.trigger()
+    dialog = lab.flows.rate.dialog
+    qtbot.waitUntil(lambda: len(dialog._rates) > 3, timeout=20_000)
+    assert dialog.busy
+    lab.leave()
+    qtbot.waitUntil(lambda: lab.closed, timeout=20_000)
