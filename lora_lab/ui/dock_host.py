@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.panels.panel import Panel
@@ -128,7 +128,16 @@ class DockHost(QMainWindow):
         """Take up a kept layout; False (and nothing is moved) where it does not fit."""
         restored = self.restoreState(layout, LAYOUT_VERSION)
         self._as_shipped = self._as_shipped and not restored
+        QTimer.singleShot(0, self, self._hide_stale_tabs)  # once the docks lie where they will
         return restored
+
+    def _hide_stale_tabs(self) -> None:
+        """Bars of the layout before, which Qt forgets in the upper left corner."""
+        for bar in self.findChildren(QTabBar):
+            titles = {bar.tabText(place) for place in range(bar.count())}
+            held = [dock for dock in self.docks if dock.windowTitle() in titles]
+            if not any(dock.isVisible() and dock.x() == bar.x() for dock in held):
+                bar.hide()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -57,6 +57,7 @@ class RateDialog(QDialog):
         self.words.setWordWrap(True)
         self.words.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         self.progress = QProgressBar()
+        self.progress.setAccessibleName(self.tr("Progress of the search"))
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
         self.plot = Plot(self.tr("Loss over learning rate"), self.tr("learning rate"), log_x=True)

@@ -8,7 +8,10 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
+    QDialog,
+    QFileDialog,
     QGraphicsView,
     QHeaderView,
     QLabel,
@@ -110,6 +113,25 @@ def test_every_control_of_a_dialog_has_a_name(opened, qtbot, name):
     assert dialog.windowTitle()
     assert dialog.findChildren(QWidget)
     assert nameless(dialog) == []
+
+
+def test_whatever_opens_from_a_menu_has_names(opened, qtbot, monkeypatch):
+    for ask in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
+        monkeypatch.setattr(QFileDialog, ask, lambda *texts: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
+    actions = [a for menu in opened.commands.menus for a in menu.actions() if "…" in a.text()]
+    assert len(actions) > 5
+    seen = {}
+    for action in actions:
+        if action.isEnabled():
+            action.trigger()
+            qtbot.wait(20)
+            for dialog in QApplication.topLevelWidgets():
+                if isinstance(dialog, QDialog) and dialog.isVisible():
+                    seen[dialog.windowTitle()] = nameless(dialog)
+                    dialog.close()
+    assert len(seen) > 4, seen
+    assert {title: names for title, names in seen.items() if names} == {}
 
 
 @pytest.mark.parametrize("key", PANELS)

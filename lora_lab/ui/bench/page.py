@@ -285,6 +285,7 @@ class BenchPage(Page):
         middle.addLayout(cut)
         middle.addWidget(self.energy)
         scroll = QScrollArea()
+        scroll.setAccessibleName(self.tr("The matrix taken apart"))
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self.numbers)
