@@ -24,6 +24,7 @@ from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
+from lora_lab.runs.writer import Writer
 
 ADAPTER = "adapter"
 BEST = "adapter-best"
@@ -40,6 +41,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.writer: Writer | None = None  # of checkpoints, while the run is trained
         self._metrics: MetricsFile | None = None
         self._lock: RunLock | None = None
         self._saving = threading.Lock()  # the session and the writer both save

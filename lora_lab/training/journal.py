@@ -86,6 +86,7 @@ class Journal:
         if resumed is not None:
             self.folder = resumed
             resumed.lock()
+            resumed.writer = self._writer
             self._open_log()
             resumed_at = ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
             self._write(resumed_at)
@@ -322,6 +323,7 @@ class Journal:
         assert self.folder is not None
         experiment, origin = self.experiment, self._origin
         self.folder.lock()
+        self.folder.writer = self._writer
         self.folder.write_config(experiment.config, experiment.base_fingerprint, origin)
         self._open_log()
         if origin is not None:
