@@ -21,8 +21,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     """
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
-    if folder.writer is not None:  # the nearest may be on its way to the disk
-        folder.writer.wait()
+    folder.settle()
     found = checkpoints.nearest(folder.path, step)
     notes = put_back(experiment, found)
     yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,8 +103,11 @@ def run(
     except Exception as error:
         if is_lost(error):
             journal.end(failed=True)
-            raise LabError(_lost(experiment, journal, error)) from error
+            message = _lost(experiment, journal, error)
+            journal.fail(message, traceback.format_exc())
+            raise LabError(message) from error
         yield from journal.save()  # what was learned is kept, whatever went wrong
+        journal.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
         journal.end(failed=True)
         raise
     except BaseException:  # the caller is going: saved as well, but nobody listens
