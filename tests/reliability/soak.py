@@ -152,7 +152,7 @@ def act(
         controls.request(MergePreview())
     elif name == "back" and clock.random() < 0.3:
         acts["back, of these in earnest"] += 1
-        controls.request(GoBack(max(1, step - clock.randrange(2000))))
+        controls.request(GoBack(max(1, step - clock.randrange(500))))
     if controls.paused and clock.random() < 0.5:
         controls.resume()
 
