@@ -52,6 +52,11 @@ class Writer:
             taken, self._outcomes = self._outcomes, []
             return taken
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done now."""
+        return self._busy
+
     def wait(self) -> None:
         """Until all that was offered has been done."""
         with self._news:

@@ -35,12 +35,16 @@ class Autosave:
         self.saved = saved  # step of the newest checkpoint that is known to stand
         self.behind = saved is None  # something has happened that no checkpoint holds
         self.refused = False  # the disk has refused something, and that was told
-        self._ration = Ration(SHARE, experiment.config.autosave_seconds)
+        self._interval = experiment.config.autosave_seconds
+        self._ration = Ration(SHARE, self._interval)
+        self._took = 0.0  # seconds from the last order until it stood
         self._too_large = False  # for a copy of it
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self._best_kept = experiment.best.step  # whose adapter lies in the folder
 
     def due(self) -> bool:
+        """Whether it is time: what a crash takes is no more than the interval, writing included."""
+        self._ration.interval = max(0.5 * self._interval, self._interval - self._took)
         return self._ration.due(time.perf_counter())
 
     def order(
@@ -60,13 +64,14 @@ class Autosave:
                 if experiment.best.step != self._best_kept:
                     best = experiment.best.weights
                 self.adapter_saved()
-        step = experiment.step
+        step, ordered = experiment.step, time.perf_counter()
         if not keep:
             self.behind = False
 
         def job() -> CheckpointRecord:
             folder.sync()  # a checkpoint must not be ahead of the record of its steps
             written = write_checkpoint(folder.path, step, tensors, facts, keep)
+            self._took = time.perf_counter() - ordered
             if weights is not None:
                 folder.save_adapter(weights, FORMATS["peft"].save)
             if best is not None:

@@ -41,7 +41,7 @@ from lora_lab.records import (
     SavedRecord,
     StepRecord,
 )
-from lora_lab.runs.checkpoints import latest
+from lora_lab.runs.checkpoints import latest, tidy
 from lora_lab.runs.listing import listed
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training import autosave
@@ -190,6 +190,7 @@ def inspected(where: Path, told: Told, wanted: list[float], reference: Path) -> 
         assert same or told.errors, "the adapter is an old one, which is unsaid"
     else:
         assert not done, "an adapter was said to be saved, and is not there"
+    tidy(where)  # as whoever resumes it does
     said = [r.step for r in told.saved if isinstance(r, CheckpointRecord)]
     if not listed(where):
         assert not said, "a checkpoint was said to be saved, and is not there"
