@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 Job = Callable[[], Any]
-LAST = 19  # the lowest priority
+LAST = 10  # of its priority (nice): it steps back, and yet a busy machine lets it come to its end
 
 
 class Writer:

@@ -22,6 +22,7 @@ from torch import nn
 
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.allocator import keep_freed_memory
 from lora_lab.presets import get_preset
 from lora_lab.records import NewsRecord, StepRecord
 from lora_lab.runs import writer
@@ -30,6 +31,7 @@ from lora_lab.training.journal import Journal
 from lora_lab.training.optim import build_optimizer
 
 WIDTH, LAYERS, RANK = 1024, 40, 64  # 40 · 64 · 2048 numbers: 21 MB in float32
+ROWS = 8  # of a batch
 TURN = 10.0  # seconds
 
 
@@ -41,13 +43,14 @@ def main() -> None:
     parser.add_argument("--nice", type=int, default=writer.LAST, help="of the writer's thread")
     arguments = parser.parse_args()
     writer.LAST = arguments.nice
+    keep_freed_memory()  # as the command does
     torch.manual_seed(0)
     net = nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS)))
     layers = inject(net, variant="lora", rank=RANK, alpha=64, targets=["all-linear"])
     config = get_preset("digits").config
     optimizer = build_optimizer(layers.values(), config, config.hyper)
     run = experiment_like(layers, optimizer, config)
-    x = torch.randn(64, WIDTH)
+    x = torch.randn(ROWS, WIDTH)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)

@@ -27,7 +27,7 @@ from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 
 INTERVAL = 0.05  # seconds between two saves
-DISK = 2.0  # seconds that a busy machine may take to write one
+DISK = 5.0  # seconds more that a machine may take that is busy with other things
 LONGEST = 0.4  # seconds of training until it is killed
 TRAIN = ("train", "--preset", "known-rank", "--rank", "4", "--alpha", "8")
 
