@@ -104,7 +104,7 @@ class MetricsFile:
         if lost := len(self._lines) + self._lost:
             raise LabError(
                 f"{self.path}: the last {lost} records could not be written and are lost. "
-                "Free some space on that disk before the next run."
+                "See that the disk is there and has room before the next run."
             )
 
     def sync(self) -> None:

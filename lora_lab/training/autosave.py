@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 
 from lora_lab.formats import FORMATS
-from lora_lab.records import CheckpointRecord, ErrorRecord
+from lora_lab.records import CheckpointRecord, ErrorRecord, NewsRecord
 from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.writer import Writer
@@ -81,12 +81,14 @@ class Autosave:
 
         self.writer.offer(job, lasting=keep)
 
-    def outcomes(self) -> Iterator[CheckpointRecord | ErrorRecord]:
+    def outcomes(self) -> Iterator[CheckpointRecord | ErrorRecord | NewsRecord]:
         """What has come of them; a disk that refuses them is told of once until it is well."""
         for outcome in self.writer.outcomes():
             if isinstance(outcome, CheckpointRecord):
-                self.refused, self.saved = False, outcome.step
+                refused, self.refused, self.saved = self.refused, False, outcome.step
                 yield outcome
+                if refused:
+                    yield NewsRecord(outcome.step, f"Saved again, at step {outcome.step:,}.")
                 continue
             self.behind, self._best_kept, self._adapter_due = True, -1, 0.0
             if not self.refused:

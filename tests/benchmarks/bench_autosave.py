@@ -115,7 +115,8 @@ def experiment_like(layers: dict, optimizer: torch.optim.Optimizer, config: obje
     return SimpleNamespace(
         layers=layers, optimizer=optimizer, generator=torch.Generator(), step=0, edits=0,
         device=torch.device("cpu"), batches=Course(iter(())), training_seconds=0.0, leg=(0, 10**6),
-        config=config, hyper=config.hyper, ramps=[], base_fingerprint="", accumulation=1,
+        task=SimpleNamespace(data=None), config=config, hyper=config.hyper, ramps=[],
+        base_fingerprint="", accumulation=1,
         best=SimpleNamespace(step=0, loss=0.0, unimproved=0, last=0, weights=None), halvings=0,
         has_factors=True, weights=weights, parameters=lambda: parameters,
         loaded=lambda: NewsRecord(0, "a net for measuring"),
