@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
+
 
 def write_file(path: Path, *parts: bytes | memoryview) -> None:
     """Write `parts`, one behind the other, to `path`, replacing what stood there in one step.
@@ -137,7 +139,22 @@ def restore_folder(target: Path) -> bool:
 
 def aside(target: Path) -> Path:
     """Where the old folder waits while the new one is moved into place."""
-    return target.with_name(f".{target.name}.lora-lab-old")
+    return target.with_name(f".{target.name}{ASIDE}")
+
+
+def restore_all(parent: Path) -> list[str]:
+    """Put back, or take away where they are no longer needed, the old folders that crashes left.
+
+    Returns the names of what was put back.
+    """
+    restored = []
+    for path in sorted(parent.glob(f".*{ASIDE}")):
+        target = parent / path.name[1 : -len(ASIDE)]
+        if restore_folder(target):
+            restored.append(target.name)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return restored
 
 
 def _beside(path: Path) -> Path:

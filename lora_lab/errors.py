@@ -25,5 +25,13 @@ class Cancelled(LabError):
     """The person called off what was being opened; nothing has changed."""
 
 
+class Interrupted(Cancelled):
+    """A signal ended it before there was anything to keep; `number` is the signal's."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class ExportError(LabError):
     """An adapter was not delivered: it could not be written, or the file did not prove itself."""

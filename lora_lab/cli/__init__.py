@@ -12,7 +12,7 @@ from lora_lab.cli.adapters import compare, convert, export, extract, merge, resi
 from lora_lab.cli.console import out, plain_errors
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.inspect import inspect
-from lora_lab.cli.runs import recipe, report, resume, runs, tensorboard
+from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
 
@@ -65,6 +65,9 @@ for verb in (export, convert, resize, extract, merge, compare):
 app.command()(inspect)
 app.command()(resume)
 app.command()(runs)
+app.command()(label)
+app.command()(pack)
+app.command()(unpack)
 app.command()(recipe)
 app.command()(report)
 app.command()(tensorboard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from lora_lab.errors import LabError
+from lora_lab.errors import Interrupted, LabError
 
 # Names and paths are shown as they are: a bracket in one is no markup.
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -31,15 +32,20 @@ def print_table(table: Table) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """What the user can mend is one clear line and exit code 1, never a traceback."""
+    """What the user can mend is one clear line and exit code 1, never a traceback.
+
+    What a signal ended has the shells' code for that, 128 and its number.
+    """
     try:
         yield
+    except Interrupted as error:
+        fail(str(error), 128 + error.number)
     except LabError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("interrupted")
+        fail("interrupted", 128 + signal.SIGINT)
 
 
-def fail(message: str) -> NoReturn:
+def fail(message: str, code: int = 1) -> NoReturn:
     err.print(f"lora-lab: {message}", style="red")
-    raise typer.Exit(1)
+    raise typer.Exit(code)

@@ -1,11 +1,11 @@
-"""Verbs on runs: go on with one, list them, and write one down as a script or a page."""
+"""Verbs on runs: go on with one, list them, pack them, write them down as a script or a page."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -15,6 +15,10 @@ from lora_lab.cli.console import err, out, plain_errors, print_table
 from lora_lab.cli.train import print_result
 from lora_lab.errors import LabError
 
+if TYPE_CHECKING:
+    from lora_lab.runs.listing import RunSummary
+
+NOTE = 40  # characters of a note in the table
 Run = Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")]
 
@@ -56,17 +60,68 @@ def runs(
         if not found:
             out.print(f"There are no runs in {where}.")
             return
-        table = Table("run", "state", "what", "r", "α", "step", "loss", "best", "time")
+        table = Table("run", "state", "what", "r", "α", "step", "loss", "best", "time", "size")
+        if more := any(run.label or run.note or run.parent for run in found):
+            table.add_column("about")
         for x in found:
             state = f"interrupted at step {x.step:,}" if x.interrupted else x.state or "–"
-            table.add_row(
+            row = [
                 escape(x.name), state, escape(x.title), str(x.rank), f"{x.alpha:g}",
                 f"{x.step:,} / {x.max_steps:,}", _figure(x.loss), _figure(x.best),
-                "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s",
-            )  # fmt: skip
+                "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s", _size(x.bytes),
+            ]  # fmt: skip
+            table.add_row(*row, *([escape(_about(x))] if more else ()))
         print_table(table)
         if any(run.interrupted for run in found):
             out.print("lora-lab resume NAME goes on with one that was interrupted.")
+
+
+def label(
+    run: Run,
+    name: Annotated[str | None, typer.Option(help="What to call it; the folder stays.")] = None,
+    note: Annotated[str | None, typer.Option(help="What to remember of it.")] = None,
+) -> None:
+    """Give a run a name and a note; what is not given stays as it is."""
+    with plain_errors():
+        from lora_lab.runs.listing import set_label, summary_of
+
+        path = _found(run)
+        now = summary_of(path)
+        if name is None and note is None:
+            raise LabError("Say what to write: --name, --note, or both.")
+        set_label(path, now.label if name is None else name, now.note if note is None else note)
+
+
+def pack(
+    run: Run,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Zip file; none: RUN.zip, here.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a run as one zip that another lab opens; its data and base are not in it."""
+    with plain_errors():
+        from lora_lab.runs.archive import pack as packed
+
+        path = _found(run)
+        target = target or Path(f"{path.name}.zip")
+        _may_be_written(target, overwrite)
+        packed(path, target)
+        out.print(f"written: {target} ({_size(target.stat().st_size)})")
+
+
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="Zip file that pack wrote.")],
+    parent: Annotated[
+        Path | None, typer.Option("--to", help="Folder of runs; none: the lab's own.")
+    ] = None,
+) -> None:
+    """Unpack a run's zip as a new run; nothing in it is trusted, and nothing is replaced."""
+    with plain_errors():
+        from lora_lab import paths
+        from lora_lab.runs.archive import unpack as unpacked
+
+        out.print(f"run {unpacked(archive, parent or paths.runs())}")
 
 
 def recipe(
@@ -131,12 +186,33 @@ def _write(target: Path, text: str, overwrite: bool) -> None:
     """Raises LabError where something stands there, or it cannot be written."""
     from lora_lab.atomic import write_file
 
-    if target.exists() and not overwrite:
-        raise LabError(f"{target} stands there already. Choose another name, or --overwrite.")
+    _may_be_written(target, overwrite)
     try:
         write_file(target, text.encode())
     except OSError as error:
         raise LabError(f"{target} was not written: {error.strerror or error}.") from error
+
+
+def _may_be_written(target: Path, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise LabError(f"{target} stands there already. Choose another name, or --overwrite.")
+
+
+def _about(run: RunSummary) -> str:
+    """What a person wrote about it, and where it comes from."""
+    origin = f"from {run.parent} at step {run.parent_step:,}" if run.parent else ""
+    note = " ".join(run.note.split())
+    short = note if len(note) <= NOTE else f"{note[: NOTE - 1]}…"
+    return " · ".join(part for part in (run.label, short, origin) if part)
+
+
+def _size(size: float) -> str:
+    """In the units of ls -lh, by thousands."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
 def _figure(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -222,10 +223,18 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """What a run amounts to, for people or as one JSON object."""
+    """What a run amounts to, for people or as one JSON object; exits where a signal ended it."""
     if as_json:
         print(json.dumps(result))
-        return
+    else:
+        _print_for_people(result)
+    if name := result["interrupted"]:
+        err.print(f"stopped by {name} after step {result['steps']:,} and saved; "
+                  f"lora-lab resume {result['run']} goes on")  # fmt: skip
+        raise typer.Exit(128 + signal.Signals[name])
+
+
+def _print_for_people(result: dict[str, Any]) -> None:
     p = result["parameters"]
     out.print(f"loss {result['final_loss']:.6g} (best {result['best_loss']:.6g}) "
               f"after {result['steps']:,} steps in {result['seconds']:.1f} s")  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
@@ -71,7 +72,7 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
                 replace_folder(folder, target)
     except zipfile.BadZipFile as error:
         raise LabError(f"{archive} is not a whole zip: {error}.") from error
-    except (OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, zlib.error) as error:
         raise LabError(f"{archive} was not unpacked: {error}.") from error
     return target
 
@@ -94,6 +95,8 @@ def _checked(
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
         kind = stat.S_IFMT(info.external_attr >> 16)
         strange = any(p in ("..", "/", "") or ":" in p or p.startswith(".") for p in parts)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise LabError(f"{archive} is packed in a way that the lab does not pack.")
         if strange or len(parts) < 2 or kind not in (0, stat.S_IFREG):
             raise LabError(f"{archive} is not the zip of a run: {info.filename!r} is in it.")
         tops.add(parts[0])

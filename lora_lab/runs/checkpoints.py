@@ -20,7 +20,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from lora_lab.atomic import replace_folder, temporary_folder, write_file
+from lora_lab.atomic import replace_folder, restore_all, temporary_folder, write_file
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.listing import listed
@@ -136,11 +136,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def tidy(run: Path) -> list[str]:
-    """Remove what crashes left half-written beside the checkpoints; the names of it."""
+    """Mend what crashes left in a run, and remove what is half-written; the names of all of it."""
     removed = []
     for parent in (run / FOLDER, run):
         if not parent.is_dir():
             continue
+        removed += restore_all(parent)
         for entry in os.scandir(parent):
             if entry.name.startswith(".") and entry.name.endswith(".tmp"):
                 path = Path(entry.path)

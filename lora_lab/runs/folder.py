@@ -24,6 +24,7 @@ from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
+from lora_lab.runs.writer import Writer
 
 ADAPTER = "adapter"
 BEST = "adapter-best"
@@ -40,6 +41,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.writer: Writer | None = None  # of checkpoints, while the run is trained
         self._metrics: MetricsFile | None = None
         self._lock: RunLock | None = None
         self._saving = threading.Lock()  # the session and the writer both save
@@ -117,6 +119,12 @@ class RunFolder:
             lock.take()
             self._lock = lock
 
+    def unlock(self) -> None:
+        """Let another process have it, or take it anew where the folder has been made anew."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
     def write_summary(self, **facts: Any) -> None:
         """Replace state.json, which says how far the run is; raises `LabError`."""
         finite = {k: v for k, v in facts.items() if not (isinstance(v, float) and v - v != 0.0)}
@@ -128,17 +136,23 @@ class RunFolder:
     def append(self, records: Iterable[Record]) -> None:
         """Append records to the metrics; raises `LabError` once when the disk refuses them."""
         if self._metrics is None:
-            path = self.path / METRICS
-            try:
-                self._metrics = MetricsFile(path)
-            except OSError as error:
-                raise LabError(f"{path} cannot be opened: {_reason(error)}") from error
+            self._metrics = MetricsFile(self.path / METRICS)
         self._metrics.append(records)
 
     def flush(self) -> None:
         """Hand every record to the system; raises `LabError` once where the disk refuses them."""
         if self._metrics is not None:
             self._metrics.flush()
+
+    def settle(self) -> None:
+        """Wait until every save that was ordered stands, or was refused."""
+        if self.writer is not None:
+            self.writer.wait()
+
+    def sync(self) -> None:
+        """Wait until the disk has what was handed to the system; raises `OSError`."""
+        if self._metrics is not None:
+            self._metrics.sync()
 
     def save_adapter(self, weights: AdapterWeights, save: Save) -> Path:
         """Write the adapter with `save`, trained or not; the old one stands until it is whole.
@@ -210,13 +224,11 @@ class RunFolder:
     def close(self) -> None:
         """Write and sync what still waits; raises `LabError` when records are lost. Idempotent."""
         metrics, self._metrics = self._metrics, None
-        lock, self._lock = self._lock, None
         try:
             if metrics is not None:
                 metrics.close()
         finally:
-            if lock is not None:
-                lock.release()
+            self.unlock()
 
 
 def _version(name: str) -> str | None:

@@ -97,8 +97,8 @@ def summary_of(path: Path) -> RunSummary:
         best=_number(said.get("best")),
         seconds=_number(said.get("seconds")),
         started=str(about.get("started", "")),
-        label=str(label.get("name", ""))[:LONGEST],
-        note=str(label.get("note", ""))[:LONGEST],
+        label=_text(label.get("name")),
+        note=_text(label.get("note")),
         bytes=_size(path),
         parent=str(origin.get("run", "")),
         parent_step=_whole(origin.get("step")),
@@ -127,7 +127,7 @@ def resumable(path: Path) -> int | None:
 def _read(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
-            raise LabError(f"{path} is too long for what it should hold.")
+            raise ValueError("it is too long for what it should hold")
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         if missing is not None:
@@ -171,6 +171,10 @@ def _size(path: Path) -> int:
         except OSError:
             continue
     return total
+
+
+def _text(value: Any) -> str:
+    return value[:LONGEST] if isinstance(value, str) else ""
 
 
 def _whole(value: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,6 +14,7 @@ from lora_lab.errors import LabError
 
 NAME = "lock"
 OWNER = "owner.json"
+PATIENCE = 0.5  # seconds; who only looks whether it is free holds it for a moment
 
 
 class RunLock:
@@ -25,7 +27,7 @@ class RunLock:
     def take(self) -> None:
         """Raises `LabError` where another process has it, or none can be made."""
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=PATIENCE)
         except Timeout:
             raise LabError(
                 f"{self._run.name} is being trained by {owner(self._run) or 'another process'}. "
@@ -40,8 +42,9 @@ class RunLock:
             return  # it is for people only
 
     def release(self) -> None:
-        self._lock.release()
-        (self._run / OWNER).unlink(missing_ok=True)
+        with suppress(OSError):  # the disk may be gone, and the lock with it
+            self._lock.release()
+            (self._run / OWNER).unlink(missing_ok=True)
 
 
 def is_live(run: Path) -> bool:

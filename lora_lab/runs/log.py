@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import os
 import sys
 import time
 from contextlib import suppress
@@ -26,6 +27,7 @@ from lora_lab.records import (
     SavedRecord,
     StateRecord,
 )
+from lora_lab.runs.metrics import stands
 
 NAME = "log.txt"
 LARGEST = 8 * 2**20  # bytes; beyond it only errors are written
@@ -36,7 +38,9 @@ class RunLog(logging.Handler):
 
     def __init__(self, run: Path) -> None:
         super().__init__(logging.INFO)
-        self._file = (run / NAME).open("a", encoding="utf-8", errors="backslashreplace")
+        self._path = run / NAME
+        self._file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
+        self._size = self._path.stat().st_size
         self._watches = faulthandler.is_enabled()
         faulthandler.enable(self._file)
         logging.getLogger("lora_lab").addHandler(self)
@@ -44,18 +48,24 @@ class RunLog(logging.Handler):
     def note(self, record: Record) -> None:
         """Write one line about a record that people care for."""
         words = words_of(record)
-        if words and (self._file.tell() < LARGEST or isinstance(record, ErrorRecord)):
+        if words and (self._size < LARGEST or isinstance(record, ErrorRecord)):
             self.say(words)
 
     def say(self, words: str) -> None:
-        """Write one entry, with the time."""
+        """Write one entry, with the time; from any thread."""
+        entry = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {words}\n"
         with suppress(OSError, ValueError):
-            self._file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {words}\n")
-            self._file.flush()
+            os.write(self._file.fileno(), entry.encode("utf-8", "backslashreplace"))
+            self._size += len(entry)
 
     def emit(self, record: logging.LogRecord) -> None:
         """What the lab's loggers say."""
         self.say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is still the one that lies in the run's folder."""
+        return stands(self._file.fileno(), self._path)
 
     def close(self) -> None:
         """Let go of the file; a crash is told on stderr again, if it was before."""
@@ -102,5 +112,6 @@ def words_of(record: Record) -> str:
             return f"error at step {record.step:,}: {record.message}{details}"
         case StateRecord():
             said = f": {record.message}" if record.message else ""
-            return f"step {record.step:,}: {record.state.value}{said}"
+            details = "".join(f"\n    {line}" for line in record.details.splitlines())
+            return f"step {record.step:,}: {record.state.value}{said}{details}"
     return ""

@@ -34,7 +34,8 @@ class MetricsFile:
     """Appends records; lines go to the system about once a second, and at once with an event.
 
     Used by one thread. A disk that refuses them is reported once, by a `LabError` from `append`;
-    the lines then wait in memory and are tried again every ten seconds and on `close`.
+    the lines then wait in memory and are tried again every ten seconds and on `close`. So they do
+    where the file is gone, until one can be made in its place.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,10 +44,9 @@ class MetricsFile:
         self._next_flush = 0.0
         self._refused = False
         self._lost = 0
-        self._size = _cut_torn_line(path)
-        self._fd: int | None = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
-        )
+        self._size = 0
+        self._fd: int | None = None
+        self._closed = False
 
     def append(self, records: Iterable[Record]) -> None:
         """Add records in order; raises `LabError` the first time that they cannot be written."""
@@ -64,11 +64,11 @@ class MetricsFile:
     def flush(self) -> None:
         """Hand the waiting lines to the system; raises `LabError` once when it refuses them."""
         self._next_flush = time.monotonic() + FLUSH_SECONDS
-        if not self._lines or self._fd is None:
+        if not self._lines or self._closed:
             return
         data = "".join(self._lines).encode()
         try:
-            _write_all(self._fd, data)
+            _write_all(self._opened(), data)
         except OSError as error:
             self._next_flush = time.monotonic() + RETRY_SECONDS
             self._cut_back()
@@ -88,32 +88,65 @@ class MetricsFile:
 
     def close(self) -> None:
         """Write what waits and sync it; raises `LabError` when records are lost with it."""
-        if self._fd is None:
+        if self._closed:
             return
         with suppress(LabError):  # said below, with what it means now
             self.flush()
-        fd, self._fd = self._fd, None
-        unsynced = ""
+        self._closed, unsynced = True, ""
         try:
-            os.fsync(fd)
+            self.sync()
         except OSError as error:
             unsynced = _reason(error)
         finally:
-            os.close(fd)
+            self._let_go()
         if unsynced:
             raise LabError(f"{self.path}: the last records may be lost: {unsynced}.")
         if lost := len(self._lines) + self._lost:
             raise LabError(
                 f"{self.path}: the last {lost} records could not be written and are lost. "
-                "Free some space on that disk before the next run."
+                "See that the disk is there and has room before the next run."
             )
+
+    def sync(self) -> None:
+        """Wait until the disk has what was written; raises `OSError`."""
+        if self._fd is not None:
+            os.fsync(self._fd)
+
+    def _opened(self) -> int:
+        """The file that lies at the path now, which may be another than a moment ago."""
+        if self._fd is not None and not stands(self._fd, self.path):
+            self._let_go()
+        if self._fd is None:
+            self._size = _cut_torn_line(self.path)
+            self._fd = os.open(
+                self.path,
+                os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0),
+                0o666,
+            )
+        return self._fd
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with suppress(OSError):
+                os.close(fd)
 
     def _cut_back(self) -> None:
         """Take away the part of a line that did get written, so that every line stays whole."""
+        if self._fd is None:
+            return
         try:
-            os.ftruncate(self._fd, self._size)  # type: ignore[arg-type]
+            os.ftruncate(self._fd, self._size)
         except OSError:
             self._lines.insert(0, "\n")  # the torn part becomes a line that readers pass over
+
+
+def stands(fd: int, path: Path) -> bool:
+    """Whether an open file is the one that lies at `path`."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except OSError:
+        return False
 
 
 def step_line(record: StepRecord) -> str:

@@ -24,6 +24,11 @@ STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
     for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
+FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
+PLAIN_STEP = re.compile(
+    rb'\{"record":"StepRecord","step":(\d+),"loss":%b,"learning_rate":%b,"seconds":%b\}'
+    % (FLOAT, FLOAT, FLOAT)
+)  # as metrics.step_line writes it: 50,000 of them are no work for a parser of JSON
 NUMBER = re.compile(rb'"step":(\d+)')
 EDITS = re.compile(rb'"edits":(\d+)')
 
@@ -38,31 +43,40 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     read: a run can go on without its past.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
     except OSError:
         return
-    kept: list[bytes] = []
-    for line in lines:
-        if line.startswith((STEP, EVALUATION, EDIT)):
-            kept.append(line)
-        elif line.startswith(RESUMED):  # what came after this step was lost, and made again
-            step = _step(line)
-            while kept and _step(kept[-1]) > step:
-                kept.pop()
-            if found := EDITS.search(line):
-                _drop_edits(kept, step, int(found[1]))
+    kinds = (STEP, EVALUATION, EDIT, RESUMED)
+    kept = [line for line in data.split(b"\n") if line.startswith(kinds)]
+    if RESUMED in data:
+        kept = _holding(kept)
     while kept and _step(kept[-1]) > until:
         kept.pop()
-    steps = sum(line.startswith(STEP) for line in kept)
-    every, seen = max(1, -(-steps // MOST)), 0
+    steps = [index for index, line in enumerate(kept) if line.startswith(STEP)]
+    every = max(1, -(-len(steps) // MOST))
+    if every > 1:
+        some = {*steps[every - 1 :: every], steps[-1]}
+        others = set(range(len(kept))).difference(steps)
+        kept = [kept[index] for index in sorted(some | others)]
     for line in kept:
-        if line.startswith(STEP):
-            seen += 1
-            if seen % every and seen != steps:
-                continue
         record = _record(line)
         if record is not None:
             yield record
+
+
+def _holding(lines: list[bytes]) -> list[bytes]:
+    """Without what a run lost that was resumed from before it, and made again."""
+    kept: list[bytes] = []
+    for line in lines:
+        if not line.startswith(RESUMED):
+            kept.append(line)
+            continue
+        step = _step(line)
+        while kept and _step(kept[-1]) > step:
+            kept.pop()
+        if found := EDITS.search(line):
+            _drop_edits(kept, step, int(found[1]))
+    return kept
 
 
 def _step(line: bytes) -> int:
@@ -113,6 +127,9 @@ def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
 
 def _record(line: bytes) -> Past | None:
     """None for a torn line, for an edit of nothing, or one of another version of the lab."""
+    if found := PLAIN_STEP.fullmatch(line):
+        step, loss, rate, seconds = found.groups()
+        return StepRecord(int(step), float(loss), float(rate), float(seconds))
     row = parsed(line)
     if row is None:
         return None

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 Job = Callable[[], Any]
-LAST = 19  # the lowest priority
+LAST = 10  # of its priority (nice): it steps back, and yet a busy machine lets it come to its end
 
 
 class Writer:
@@ -51,6 +51,11 @@ class Writer:
         with self._news:
             taken, self._outcomes = self._outcomes, []
             return taken
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done now."""
+        return self._busy
 
     def wait(self) -> None:
         """Until all that was offered has been done."""

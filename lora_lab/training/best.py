@@ -23,13 +23,13 @@ class Best:
             None  # None before the first step, and without factors
         )
         self.unimproved = 0  # steps in a row whose validation gave no better loss
-        self._last = -1  # step of the last one; a person may ask for several at one step
+        self.last = -1  # step of the last one; a person may ask for several at one step
 
     def note(self, record: EvalRecord, experiment: Experiment) -> EvalRecord:
         """`record`, marked as best where it is; the untrained adapter sets the mark to beat."""
         if not record.enabled or not math.isfinite(record.loss):
             return record
-        again, self._last = record.step == self._last, record.step
+        again, self.last = record.step == self.last, record.step
         if record.loss >= self.loss:
             self.unimproved += not again
             return record

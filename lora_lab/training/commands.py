@@ -76,6 +76,7 @@ class Save:
         from lora_lab.formats import FORMATS
 
         if folder is not None and experiment.has_factors:
+            folder.settle()  # or an older adapter that is on its way would replace this one
             folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
             yield SavedRecord(experiment.step, str(folder.adapter))
             best = experiment.best

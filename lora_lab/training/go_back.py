@@ -10,8 +10,7 @@ from lora_lab.records import AppliedRecord, Record, ResumedRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.snapshot import Snapshot
-from lora_lab.training.state import restore
+from lora_lab.training.state import restore, state_of
 
 
 def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iterator[Record]:
@@ -21,6 +20,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     """
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
+    folder.settle()
     found = checkpoints.nearest(folder.path, step)
     notes = put_back(experiment, found)
     yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
@@ -31,13 +31,14 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
 
 def put_back(experiment: Experiment, found: checkpoints.Checkpoint) -> tuple[str, ...]:
     """Restore a checkpoint, or leave everything as it is and raise LabError."""
-    before = Snapshot(experiment)
+    before, hyper, best = state_of(experiment), experiment.hyper, experiment.best.weights
     try:
         return restore(experiment, found.tensors, found.facts)
     except LabError:
         raise
     except Exception as error:  # a checkpoint that is whole and yet not of this run
-        before.restore()
+        restore(experiment, *before)
+        experiment.hyper, experiment.best.weights = hyper, best
         raise LabError(f"{found.path} cannot be put back: {error}") from error
 
 

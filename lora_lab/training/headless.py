@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -18,7 +21,7 @@ from rich.progress import (
 )
 
 from lora_lab.config import RunConfig
-from lora_lab.errors import Cancelled, LabError
+from lora_lab.errors import Interrupted, LabError
 from lora_lab.records import (
     CheckpointRecord,
     ErrorRecord,
@@ -35,6 +38,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.outcome import Outcome
 from lora_lab.training.run import run
 
+log = logging.getLogger("lora_lab.headless")
 HELP = "Resume it in the window, or train again with a lower --learning-rate or in float32."
 
 
@@ -52,8 +56,8 @@ def drive(
     `resume` and `until` are those of `run`; into `tensorboard` go event files. Whoever gives
     `controls` can tell afterwards whether the run was interrupted.
 
-    Raises LabError where nothing was trained or the run could not be kept, and of that Cancelled
-    where it was interrupted.
+    A signal ends the run as the window's button does; its name is among the facts. Raises LabError
+    where nothing was trained or the run could not be kept, and Interrupted where a signal is why.
     """
     outcome, failure, unsaved = Outcome(), "", ""
     controls = controls or Controls(config.hyper)
@@ -64,12 +68,14 @@ def drive(
     with ExitStack() as stack:
         events = stack.enter_context(_events(tensorboard, config, console))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
-        stack.enter_context(_stop_on_interrupt(controls))
+        stack.enter_context(_threads_heard())
+        signals = stack.enter_context(_stop_on_signals(controls))
         bar = progress.add_task("opening", total=None, loss="–")
 
         def report(what: str, share: float) -> None:
             if controls.stopping:
-                raise Cancelled("interrupted while the model was opened; nothing was trained")
+                message = "interrupted while the model was opened; nothing was trained"
+                raise Interrupted(message, signals[0])
             known = share >= 0
             progress.update(
                 bar, description=what, total=1 if known else None, completed=max(share, 0)
@@ -111,10 +117,11 @@ def drive(
     if failure:
         raise LabError(failure)
     if outcome.stage:
-        raise Cancelled("interrupted while the base was trained; nothing was saved")
+        raise Interrupted("interrupted while the base was trained; nothing was saved", signals[0])
     facts = outcome.facts()
-    if not facts["steps"]:
-        raise Cancelled("interrupted before the first step")
+    facts["interrupted"] = signal.Signals(signals[0]).name if signals else None
+    if not facts["steps"] and signals:
+        raise Interrupted("interrupted before the first step", signals[0])
     if not facts["run"]:
         raise LabError("the run could not be kept: no folder could be made for it")
     if unsaved:
@@ -154,15 +161,44 @@ def _events(
 
 
 @contextmanager
-def _stop_on_interrupt(controls: Controls) -> Iterator[None]:
-    """Ctrl-C and SIGTERM finish the step and save, like the window's Stop does."""
+def _stop_on_signals(controls: Controls) -> Iterator[list[int]]:
+    """Ctrl-C, SIGTERM and a terminal that is closed finish the step and save; those that came.
 
-    def stop(*_: object) -> None:
+    A second one does not wait for the step.
+    """
+    came: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        came.append(number)
         controls.stop()
+        if len(came) > 1:
+            raise KeyboardInterrupt
 
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # no nohup
+        heeded.append(signal.SIGHUP)
+    old = {number: signal.signal(number, stop) for number in heeded}
     try:
-        yield
+        yield came
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _threads_heard() -> Iterator[None]:
+    """What no thread caught goes into the run's log as well."""
+    before = threading.excepthook
+
+    def heard(arguments: threading.ExceptHookArgs) -> None:
+        about = (arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+        name = arguments.thread.name if arguments.thread else "a thread"
+        text = "".join(traceback.format_exception(*about)).rstrip()
+        log.error("uncaught in %s: %s", name, text)
+        before(arguments)
+
+    threading.excepthook = heard
+    try:
+        yield
+    finally:
+        threading.excepthook = before

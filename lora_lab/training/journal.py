@@ -1,26 +1,21 @@
-"""Journal: writes a run's records, checkpoints and adapter to its folder, from the first step on.
-
-Checkpoints are copied between two steps and written on a thread of their own, every few seconds of
-training, so that a run whose process is killed loses no more than that.
-"""
+"""Journal: writes a run's records, saves and adapter to its folder, from the first step on."""
 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-import psutil
+from typing import Any
 
 from lora_lab import paths
 from lora_lab.config import Origin
 from lora_lab.errors import LabError
-from lora_lab.formats import FORMATS
 from lora_lab.records import (
     AppliedRecord,
-    CheckpointRecord,
     CountsRecord,
     ErrorRecord,
     EvalRecord,
@@ -32,21 +27,19 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
-from lora_lab.runs.checkpoints import forget_after, write_checkpoint
+from lora_lab.runs.checkpoints import forget_after
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import METRICS
+from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.log import RunLog
-from lora_lab.runs.metrics import copy_holding
-from lora_lab.runs.writer import Writer
+from lora_lab.runs.metrics import MAX_WAITING, copy_holding
+from lora_lab.training.autosave import Autosave
 from lora_lab.training.commands import Save
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.ration import Ration
-from lora_lab.training.state import state_of
 
-ADAPTER_SECONDS = 30.0  # between two adapters beside the checkpoints, which hold all of it
+RETRY_SECONDS = 10.0  # between two attempts to make a folder
 GESTURE_SECONDS = 2.0  # edits that follow each other sooner are one movement of a hand
-SHARE_OF_MEMORY = 0.5  # of what is free, for the copies of a checkpoint
 SUPERSEDED = (CountsRecord, SpectrumRecord, EvalRecord)  # before step 1 only the last one matters
+ENDED = (State.FINISHED, State.STOPPED)
 
 
 class Journal:
@@ -65,70 +58,92 @@ class Journal:
         `resumed` is a run that goes on, with `notes` on what differs; `origin` says where this one
         branched off from another, whose past it takes with it."""
         self.experiment = experiment
+        self.folder: RunFolder | None = None
+        self.saves = Autosave(experiment, None if resumed is None else experiment.step)
         self._origin, self._notes = origin, notes
         self._branched_at = (experiment.step, experiment.edits)
         self._log: RunLog | None = None
-        self._edited_at = -math.inf
-        self._best_kept = experiment.best.step  # whose adapter lies in the folder
-        self.folder: RunFolder | None = None
         self._early: list[Record] = []
-        self._unsaved = False
-        self._told = False
-        self._writer = Writer()
-        self._autosave = Ration(share=0.01, interval=experiment.config.autosave_seconds)
         self._unsaid: list[str] = []
-        self._too_large = False  # for a copy of it
-        self._adapter_due = time.monotonic() + ADAPTER_SECONDS
-        self._refused = False  # the last checkpoint could not be written
-        self._saved_step = -1
-        self._loss = float("nan")
+        self._edited_at = -math.inf
+        self._unsaved = False  # the adapter in the folder is not the one that is trained
+        self._open_at = -math.inf  # when to try again to make a folder
+        self._told = False  # that none could be made
+        self._loss = math.nan
         self._state = State.LOADING
-        if resumed is not None:
-            self.folder = resumed
-            resumed.lock()
-            self._open_log()
-            resumed_at = ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
-            self._write(resumed_at)
-            self._saved_step = experiment.step
-        elif where is not None:
-            self.folder = RunFolder.create(where.parent, where.name)
-            self._begin()
+        try:
+            if resumed is not None:
+                self.folder = resumed
+                ended = {state.value for state in ENDED}
+                self._unsaved = summary_of(resumed.path).state not in ended
+                resumed.lock()
+                resumed.writer = self.saves.writer
+                self._open_log()
+                step, edits, leg = experiment.step, experiment.edits, experiment.leg
+                self._write(ResumedRecord(step, notes, edits, leg))
+            elif where is not None:
+                self.folder = RunFolder.create(where.parent, where.name)
+                self._begin()
+        except LabError:
+            self.close()
+            raise
 
     def note(self, record: Record) -> Iterator[Record]:
-        """Write a record down; yields what that leads to."""
+        """Write a record down; yields what that leads to, and writes that down as well."""
+        for found in self._noted(record):
+            if not isinstance(found, FolderRecord):
+                self._written(found)
+            yield found
+
+    def _noted(self, record: Record) -> Iterator[Record]:
+        if self.folder is None:
+            if isinstance(record, SUPERSEDED) and not self.experiment.step:
+                self._early = [r for r in self._early if type(r) is not type(record)]
+            if len(self._early) < MAX_WAITING or not isinstance(record, StepRecord):
+                self._early.append(record)
+            if isinstance(record, StepRecord):
+                yield from self._open()
+        else:
+            self._written(record)
+        self._heed(record)
+        if self.folder is not None:
+            yield from self._safe(record)
+        while self._unsaid:
+            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+
+    def _heed(self, record: Record) -> None:
+        """What a record means for what stands in the folder."""
         if isinstance(record, StepRecord):
-            self._unsaved, self._loss = True, record.loss
-        elif isinstance(record, AppliedRecord) and record.changes:
-            self._unsaved = True
+            self._loss = record.loss
         elif isinstance(record, StateRecord):
             self._state = record.state
-        elif isinstance(record, ResumedRecord) and self.folder is not None:  # gone back
-            self._writer.wait()
-            forget_after(self.folder.path, record.step)
-            self._saved_step, self._unsaved = record.step, True
-        try:
-            if self.folder is not None:
-                self._write(record)
-            elif isinstance(record, StepRecord):
-                yield from self._open()
-                if self.folder is not None:
-                    self._write(record)
-            else:
-                if isinstance(record, SUPERSEDED):
-                    self._early = [r for r in self._early if type(r) is not type(record)]
-                self._early.append(record)
-        except LabError as error:  # the metrics keep their lines and try again by themselves
-            yield ErrorRecord(self.experiment.step, str(error))
-        if isinstance(record, StepRecord):
-            yield from self._autosaved()
-        elif isinstance(record, AppliedRecord) and record.step and record.changes:
+        edited = isinstance(record, AppliedRecord) and bool(record.changes)
+        if edited and record.step:
             self._edited_at = time.monotonic()
-            if self._state is State.PAUSED:  # no step will soon come by and save it
-                yield from self._autosaved()
-        elif isinstance(record, StateRecord) and self.folder is not None:
-            if record.state is State.PAUSED and record.step:
+        moved = edited or isinstance(record, StepRecord | ResumedRecord)
+        self._unsaved = self._unsaved or moved
+        if moved or isinstance(record, EvalRecord):  # it may be the best one
+            self.saves.behind = True
+
+    def _safe(self, record: Record) -> Iterator[Record]:
+        """Save what ought to be saved now."""
+        assert self.folder is not None
+        paused = self._state is State.PAUSED
+        if isinstance(record, ResumedRecord):  # gone back: what came later no longer holds
+            self.saves.wait()
+            yield from self.saves.outcomes()
+            forget_after(self.folder.path, record.step)
+            self.saves.saved = record.step
+        elif isinstance(record, StepRecord):
+            yield from self.saves.outcomes()
+            if self.saves.due():
+                self._checkpoint()
+        elif isinstance(record, StateRecord):
+            if paused and record.step:
                 self._checkpoint()
             yield from self._summarised()
+        elif isinstance(record, AppliedRecord) and record.step and record.changes and paused:
+            self._checkpoint()  # no step will come by and do it
 
     def before_edit(self) -> None:
         """Keep a checkpoint of what stands, so that the edit to come can be undone.
@@ -142,41 +157,55 @@ class Journal:
 
     def save(self) -> Iterator[Record]:
         """Write adapter and checkpoint to the run's folder unless they stand there as they are."""
-        if not (self._unsaved and self.experiment.step):
-            yield from self._summarised()
-            return
-        self._told = False
-        yield from self._open()
+        for found in self._saved():
+            if not isinstance(found, FolderRecord):
+                self._written(found)
+            yield found
+        while self._unsaid:
+            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+
+    def _saved(self) -> Iterator[Record]:
+        step = self.experiment.step
+        if step and self._unsaved:
+            self._open_at = -math.inf
+            yield from self._open()
         if self.folder is None:
             return
-        try:
-            for record in Save().run(self.experiment, self.folder):
-                yield record
-                self._write(record)
-            self._unsaved, self._best_kept = False, self.experiment.best.step
-        except LabError as error:
-            yield ErrorRecord(self.experiment.step, str(error))
-        if self._saved_step != self.experiment.step:
+        if step and self._unsaved and self._stands():
+            try:
+                yield from Save().run(self.experiment, self.folder)
+                self._unsaved = False
+                self.saves.adapter_saved()
+            except LabError as error:
+                yield ErrorRecord(step, str(error))
+        self.saves.wait()
+        yield from self.saves.outcomes()
+        if step and self.saves.behind:
             self._checkpoint()
-        self._writer.wait()
-        yield from self._outcomes()
+            self.saves.wait()
+            yield from self.saves.outcomes()
         yield from self._summarised()
 
-    def end(self, failed: bool) -> None:
-        """Say how the run has ended where it was not to its end; it may be resumed all the same."""
-        if self._state not in (State.FINISHED, State.STOPPED):
-            self._state = State.FAILED if failed else State.STOPPED
-        for _ in self._summarised():
-            continue
+    def fail(self, message: str, details: str) -> None:
+        """Write down what the run has died of."""
+        self._written(StateRecord(State.FAILED, self.experiment.step, message, details))
 
     @property
     def last_save(self) -> int | None:
-        """The step of the newest checkpoint that was ordered; None: there is none."""
-        return self._saved_step if self._saved_step >= 0 else None
+        """The step of the newest checkpoint that was written; None: there is none."""
+        return self.saves.saved
+
+    def end(self, failed: bool) -> None:
+        """Say how the run has ended where it was not to its end; it may be resumed all the same."""
+        if self._state not in ENDED:
+            self._state = State.FAILED if failed else State.STOPPED
+        self.saves.wait()
+        for found in (*self.saves.outcomes(), *self._summarised()):
+            self._written(found)
 
     def close(self) -> None:
         """Raises LabError where records could not be written to the last."""
-        self._writer.close()
+        self.saves.close()
         try:
             if self.folder is not None:
                 self.folder.close()
@@ -190,144 +219,119 @@ class Journal:
             self._log.note(record)
         self.folder.append([record])
 
-    def _autosaved(self) -> Iterator[Record]:
-        yield from self._outcomes()
-        now = time.perf_counter()
-        if self.folder is not None and self._autosave.due(now):
-            with self._autosave:
-                self._checkpoint()
-                yield from self._summarised()
+    def _written(self, record: Record) -> None:
+        """Write down; what the disk refuses is said once, kept in memory and tried again."""
+        if self.folder is None:
+            return
+        try:
+            self._write(record)
+        except LabError as error:
+            self._unsaid.append(str(error))
 
     def _checkpoint(self, keep: bool = False) -> None:
-        """Copy the state now, and let the writer have it; `keep` one for going back."""
-        experiment, folder = self.experiment, self.folder
+        folder = self.folder
         assert folder is not None
-        if not self._fits() or not self._stands():
+        if not self._stands():
             return
         # A checkpoint whose steps are not on record would leave a gap in the curve for ever.
         try:
             folder.flush()
         except LabError as error:  # said once; the lines wait and are tried again
             self._unsaid.append(str(error))
-        tensors, facts = state_of(experiment)
-        step = experiment.step
-        if not keep:
-            self._saved_step = step
-        weights, best, now = None, None, time.monotonic()
-        if experiment.has_factors and now >= self._adapter_due and not keep:
-            weights, self._adapter_due = experiment.weights(), now + ADAPTER_SECONDS
-            if experiment.best.step != self._best_kept:
-                best, self._best_kept = experiment.best.weights, experiment.best.step
+        facts = self._facts()
 
-        def job() -> CheckpointRecord:
-            written = write_checkpoint(folder.path, step, tensors, facts, keep)
-            if weights is not None:  # for whoever wants it and no more than it, after a crash
-                folder.save_adapter(weights, FORMATS["peft"].save)
-            if best is not None:
-                folder.save_best(best, FORMATS["peft"].save)
-            return CheckpointRecord(step, str(written))
+        def then() -> None:
+            folder.write_summary(**facts, state=self._state.value)
 
-        self._writer.offer(job, lasting=keep)
+        self.saves.order(folder, then, keep)
 
     def _stands(self) -> bool:
         """Whether the folder is there; one that was taken away is made anew where that can be."""
         folder = self.folder
         assert folder is not None
-        if folder.stands:
+        here = folder.stands
+        if here and self._log is not None and self._log.stands:
             return True
         try:
-            folder.close()
-        except LabError as error:
-            self._unsaid.append(str(error))
-        try:
             folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
+            folder.unlock()
             self._begin()
         except (LabError, OSError) as error:
-            if not self._refused:
-                self._refused = True
+            if not self.saves.refused:
+                self.saves.refused = True
                 self._unsaid.append(
                     f"The run's folder {folder.path} is gone ({error}). Training goes on in "
                     "memory; put the folder's drive back, or export the adapter before you close."
                 )
             return False
-        self._unsaid.append(
-            f"The run's folder {folder.path} was gone and has been made anew. The record of the "
-            "steps before this one is lost; everything that is needed to go on is saved."
-        )
+        if not here:
+            self._unsaid.append(
+                f"The run's folder {folder.path} was gone and has been made anew. What it held of "
+                "the steps before this one is lost; everything that is needed to go on is saved."
+            )
         return True
 
-    def _fits(self) -> bool:
-        """Whether two more copies of the state leave the machine its memory; said once if not."""
-        trained = sum(p.numel() * p.element_size() for p in self.experiment.parameters())
-        free = psutil.virtual_memory().available
-        if (fits := 2 * 3 * trained <= SHARE_OF_MEMORY * free) or self._too_large:
-            return fits  # the values, and Adam's two averages
-        self._too_large = True
-        self._unsaid.append(
-            f"The run is not saved while it trains: a copy of its {trained / 1e9:.1f} GB and their "
-            f"averages does not fit beside it into the {free / 1e9:.1f} GB that are free."
-        )
-        return False
-
-    def _outcomes(self) -> Iterator[Record]:
-        """What has come of the checkpoints; a disk that refuses them is told of once."""
-        while self._unsaid:
-            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
-        for outcome in self._writer.outcomes():
-            if isinstance(outcome, CheckpointRecord):
-                self._refused = False
-                if self.folder is not None:
-                    self.folder.append([outcome])
-                yield outcome
-                continue
-            if not self._refused:
-                self._refused = True
-                reason = getattr(outcome, "strerror", None) or outcome
-                yield ErrorRecord(
-                    self.experiment.step,
-                    f"The run could not be saved: {reason}. Training goes on, saving is tried "
-                    "again, and what was saved before still stands.",
-                )
+    def _facts(self) -> dict[str, Any]:
+        """How far the run is."""
+        experiment = self.experiment
+        return {
+            "step": experiment.step, "max_steps": experiment.leg[1], "loss": self._loss,
+            "best": experiment.best.loss, "seconds": experiment.training_seconds,
+            "hyper": {"rank": experiment.hyper.rank, "alpha": experiment.hyper.alpha},
+        }  # fmt: skip
 
     def _summarised(self) -> Iterator[Record]:
         """Write down how far the run is."""
         if self.folder is None:
             return
-        experiment = self.experiment
         try:
-            self.folder.write_summary(
-                state=self._state.value, step=experiment.step, max_steps=experiment.leg[1],
-                loss=self._loss, best=experiment.best.loss, seconds=experiment.training_seconds,
-                hyper={"rank": experiment.hyper.rank, "alpha": experiment.hyper.alpha},
-            )  # fmt: skip
+            self.folder.write_summary(**self._facts(), state=self._state.value)
         except LabError as error:
-            if not self._refused:
-                self._refused = True
-                yield ErrorRecord(experiment.step, str(error))
+            if not self.saves.refused:
+                self.saves.refused = True
+                yield ErrorRecord(self.experiment.step, str(error))
 
     def _open(self) -> Iterator[Record]:
-        """Make the folder where there is none yet; tell of a failure once until the next save."""
-        if self.folder is not None or self._told:
+        """Make the folder where there is none yet; a failure is told of once, and tried again."""
+        if self.folder is not None or time.monotonic() < self._open_at:
             return
+        self._open_at = time.monotonic() + RETRY_SECONDS
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.experiment.config.preset or 'run'}"
+        folder = None
         try:
-            self.folder = RunFolder.create(paths.runs(), name, unique=True)
+            self.folder = folder = RunFolder.create(paths.runs(), name, unique=True)
             self._begin()
-            yield FolderRecord(self.experiment.step, str(self.folder.path))
+            self._told = False
+            yield FolderRecord(self.experiment.step, str(folder.path))
         except LabError as error:
-            self.folder, self._told = None, True
-            yield ErrorRecord(self.experiment.step, f"The run is not recorded. {error}")
+            self.folder = None
+            if folder is not None:
+                self._drop(folder)
+            if not self._told:
+                self._told = True
+                yield ErrorRecord(self.experiment.step, f"The run is not recorded. {error}")
+
+    def _drop(self, folder: RunFolder) -> None:
+        """Take away a folder that could not be begun."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        with suppress(LabError):
+            folder.close()
+        shutil.rmtree(folder.path, ignore_errors=True)
 
     def _begin(self) -> None:
+        """Write what a run begins with; raises LabError."""
         assert self.folder is not None
-        experiment, origin = self.experiment, self._origin
-        self.folder.lock()
-        self.folder.write_config(experiment.config, experiment.base_fingerprint, origin)
+        experiment, origin, folder = self.experiment, self._origin, self.folder
+        folder.lock()
+        folder.writer = self.saves.writer
+        if not folder.stands:
+            folder.write_config(experiment.config, experiment.base_fingerprint, origin)
         self._open_log()
-        if origin is not None:
+        if origin is not None and not (folder.path / METRICS).exists():
             step, edits = self._branched_at
-            past = Path(origin.run) / METRICS
-            copy_holding(past, self.folder.path / METRICS, step, edits)
+            copy_holding(Path(origin.run) / METRICS, folder.path / METRICS, step, edits)
             self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
             self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
         data = experiment.task.data

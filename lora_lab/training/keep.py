@@ -26,6 +26,7 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
         experiment = Experiment(folder.load_config(), report=report)
         if not experiment.has_factors:
             raise LabError("Full fine-tuning has no adapter to keep.")
+        checkpoints.tidy(path)
         found = checkpoints.latest(path)
         restore(experiment, found.tensors, found.facts)
         folder.save_adapter(experiment.weights(), FORMATS["peft"].save)

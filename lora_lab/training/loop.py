@@ -83,10 +83,18 @@ def train(
     untrained = experiment.evaluate(enabled=False)
     assert untrained is not None
     yield untrained
-    if experiment.step:  # a run that is resumed; what it would have counted, it has counted
-        now_on = experiment.evaluate(noted=False)
+    if experiment.step:  # a run that is resumed, perhaps from between a step and its validation
+        due = config.eval_steps and experiment.step % config.eval_steps == 0
+        missed = bool(due) or experiment.step >= experiment.leg[1]
+        missed = missed and experiment.best.last != experiment.step
+        now_on = experiment.evaluate(noted=missed)
         assert now_on is not None
         yield now_on
+        if missed and _patience_is_over(experiment):
+            yield _given_up(experiment, controls)
+            state = State.STOPPED
+            if not linger:
+                return
     elif experiment.hyper.enabled:  # ΔW = 0, so the answers are the same
         yield experiment.best.note(replace(untrained, enabled=True), experiment)
 
@@ -134,6 +142,8 @@ def train(
                 state = State.FINISHED if ended else State.PAUSED
                 yield experiment.spectrum()
                 yield StateRecord(state, experiment.step)
+                if ended and not linger:  # it was cut off after its last step
+                    break
             if stale:
                 for record in evaluated():
                     stale = False
@@ -199,10 +209,9 @@ def train(
                 found = list(evaluated())
             stale = not found  # given up: once what was urgent is done
             yield from found
-            if config.patience and experiment.best.unimproved >= config.patience and not finished:
-                controls.pause()
-                state, experiment.leg = State.STOPPED, (leg_start, experiment.step)
-                yield StateRecord(state, experiment.step, _no_better(experiment))
+            if _patience_is_over(experiment):
+                yield _given_up(experiment, controls)
+                state = State.STOPPED
                 if not linger:
                     break
                 continue
@@ -225,12 +234,21 @@ def _too_large(experiment: Experiment, reason: str) -> str:
     )
 
 
-def _no_better(experiment: Experiment) -> str:
+def _patience_is_over(experiment: Experiment) -> bool:
+    patience = experiment.config.patience
+    return 0 < patience <= experiment.best.unimproved and experiment.step < experiment.leg[1]
+
+
+def _given_up(experiment: Experiment, controls: Controls) -> StateRecord:
+    """End the run where it is."""
+    controls.pause()
+    experiment.leg = (experiment.leg[0], experiment.step)
     best = experiment.best
-    return (
+    message = (
         f"The last {best.unimproved} validations gave no better loss than {best.loss:.4g} at step "
         f"{best.step:,}, so the run has ended. The adapter of that step is kept as well."
     )
+    return StateRecord(State.STOPPED, experiment.step, message)
 
 
 def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:

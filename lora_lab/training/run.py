@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRe
 from lora_lab.runs import checkpoints
 from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import METRICS
+from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.lock import is_live, owner
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
@@ -69,6 +70,8 @@ def run(
     wished = experiment.hyper
     if resumed is not None:
         notes = _restored(experiment, resumed, until, ended=linger)
+        if not linger and experiment.step >= experiment.leg[1]:
+            controls.pause()  # cut off after its last step: only its end is left to be written
         controls.settle(controls.hyper, experiment.hyper)
     elif branch is not None:
         step, notes = branch_off(experiment, Path(branch.run), branch.step)
@@ -102,8 +105,11 @@ def run(
     except Exception as error:
         if is_lost(error):
             journal.end(failed=True)
-            raise LabError(_lost(experiment, journal, error)) from error
+            message = _lost(experiment, journal, error)
+            journal.fail(message, traceback.format_exc())
+            raise LabError(message) from error
         yield from journal.save()  # what was learned is kept, whatever went wrong
+        journal.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
         journal.end(failed=True)
         raise
     except BaseException:  # the caller is going: saved as well, but nobody listens
@@ -133,7 +139,8 @@ def _restored(
 ) -> tuple[str, ...]:
     """Put the newest whole checkpoint back; raises LabError where there is none.
 
-    So it does where the run is done, unless one that has `ended` is to be looked at.
+    So it does where the run is done and its end is written, unless one that has `ended` is to be
+    looked at.
     """
     checkpoints.tidy(run.path)
     found = checkpoints.latest(run.path)
@@ -143,7 +150,8 @@ def _restored(
         notes += ("the data has changed since: other rows will come than would have come",)
     if until is not None:
         experiment.leg = (experiment.leg[0], until)
-    if experiment.step >= experiment.leg[1] and not ended:
+    done = summary_of(run.path).state in (State.FINISHED.value, State.STOPPED.value)
+    if experiment.step >= experiment.leg[1] and done and not ended:
         raise LabError(
             f"{run.path.name} has come to its end at step {experiment.step:,}. Say up to which "
             "step it should go on (--steps)."

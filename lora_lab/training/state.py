@@ -68,7 +68,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
             for ramp in experiment.ramps
         ],
         "best": {"loss": best.loss if best.step else None, "step": best.step,
-                 "unimproved": best.unimproved},
+                 "unimproved": best.unimproved, "last": best.last},
         "base_fingerprint": experiment.base_fingerprint,
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
@@ -112,6 +112,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     if best.step != said["step"]:
         best.weights = None  # those of a step that is gone
     best.step, best.unimproved = said["step"], said["unimproved"]
+    best.last = said.get("last", facts["step"])
     best.loss = math.inf if said["loss"] is None else said["loss"]
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]

@@ -4,13 +4,24 @@ import sys
 
 import pytest
 
-from tests.reliability.kill_campaign import campaign
+from tests.reliability import disk_campaign, kill_campaign, soak
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
 def test_a_killed_run_goes_on_to_the_bit(tmp_path):
-    found = campaign(tmp_path, kills=6, steps=30_000, seed=1)
+    found = kill_campaign.campaign(tmp_path, kills=6, steps=30_000, seed=1)
     assert found["kills"] >= 3
-    assert found["lost_seconds"] < 2
+
+
+def test_a_full_disk_damages_nothing(tmp_path):
+    found = disk_campaign.campaign(tmp_path, steps=20, stride=61)
+    assert min(count for name, count in found.items() if name.endswith("runs")) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_soak_ends_like_its_replay(tmp_path):
+    found = soak.soak(tmp_path, minutes=0.2, seed=3)
+    assert int(found["edits that hold"].replace(",", "")) >= 3

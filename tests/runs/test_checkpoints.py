@@ -69,6 +69,20 @@ def test_what_a_crash_left_is_removed(tmp_path):
     assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["step-000000001"]
 
 
+def test_one_that_was_just_being_replaced_comes_back(tmp_path):
+    """Killed between the two renames of a step that is saved anew, and after them."""
+    write(tmp_path, 1)
+    path = write(tmp_path, 2)
+    path.rename(atomic.aside(path))
+    assert checkpoints.tidy(tmp_path) == ["step-000000002"]
+    assert latest(tmp_path).step == 2
+    atomic.aside(path).mkdir()
+    assert checkpoints.tidy(tmp_path) == []
+    assert sorted(p.name for p in (tmp_path / FOLDER).iterdir()) == [
+        "step-000000001", "step-000000002",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("fail_at", range(12))
 def test_a_disk_that_fills_up_at_any_write_harms_nothing(tmp_path, monkeypatch, fail_at):
     """Each call that may say ENOSPC says it in turn."""

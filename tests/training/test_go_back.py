@@ -160,14 +160,15 @@ def test_a_branch_may_have_another_precision_and_length(tmp_path):
         train(other, tmp_path / "c", {}, branch=Origin(str(tmp_path / "parent"), 20))
 
 
-def test_a_checkpoint_of_another_run_leaves_everything_as_it_was(tmp_path, monkeypatch):
+@pytest.mark.parametrize("missing", ["fc1|lora_A", "fc3|lora_B|exp_avg", "random|torch"])
+def test_a_checkpoint_of_another_run_leaves_everything_as_it_was(tmp_path, monkeypatch, missing):
     """One whose tensors do not fit is refused and the run goes on."""
     plain = losses(train(config_of(40), tmp_path / "plain", {20: edit(alpha=3.0)}))
     real = checkpoints.nearest
 
     def damaged(run, step):
         found = real(run, step)
-        found.tensors.pop(next(iter(found.tensors)))
+        found.tensors.pop(missing)
         return found
 
     monkeypatch.setattr(checkpoints, "nearest", damaged)

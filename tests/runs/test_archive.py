@@ -1,0 +1,190 @@
+"""A run as a zip: what comes out is what went in, and nothing that is not a run comes in."""
+
+import json
+import stat
+import struct
+import zipfile
+
+import pytest
+
+from lora_lab.config import changed
+from lora_lab.errors import LabError
+from lora_lab.presets import get_preset
+from lora_lab.records import StepRecord
+from lora_lab.runs import archive
+from lora_lab.runs.archive import pack, unpack
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import set_label, summary_of
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+
+CONFIG = {"config": get_preset("digits").config.model_dump(mode="json")}
+
+
+def losses(stop=0, **how):
+    config = changed(get_preset("digits").config, max_steps=30)
+    controls, found = Controls(config.hyper), {}
+    for record in run(config, controls, **how):
+        if isinstance(record, StepRecord):
+            found[record.step] = record.loss
+            if record.step == stop:
+                controls.stop()
+    return found
+
+
+def test_a_run_goes_round_and_on(tmp_path):
+    """Packed in one lab, unpacked in another, and resumed there to the bit."""
+    straight = losses(folder=tmp_path / "straight")
+    folder = tmp_path / "runs" / "one"
+    losses(stop=20, folder=folder)
+    set_label(folder, "the first", "α = 4")
+    packed = pack(folder, tmp_path / "one.zip")
+    with zipfile.ZipFile(packed) as opened:
+        names = opened.namelist()
+    assert "one/config.json" in names
+    assert not [n for n in names if n.endswith(("/lock", "/owner.json"))]
+    again = unpack(packed, tmp_path / "other")
+    assert again == tmp_path / "other" / "one"
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name not in ("lock", "owner.json"):
+            assert (again / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    assert summary_of(again).label == "the first"
+    assert losses(resume=again) == straight
+    assert unpack(packed, tmp_path / "other").name == "one-2"
+
+
+def test_an_unpacked_run_has_no_other_files_than_its_own(tmp_path):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    (folder.path / ".hidden").write_text("x")
+    (folder.path / "link").symlink_to("/etc/hostname")
+    with zipfile.ZipFile(pack(folder.path, tmp_path / "a.zip")) as opened:
+        assert opened.namelist() == ["a/config.json"]
+
+
+def test_a_live_run_is_not_packed_and_no_run_neither(tmp_path):
+    folder = RunFolder.create(tmp_path, "a")
+    with pytest.raises(LabError, match="is no run"):
+        pack(folder.path, tmp_path / "a.zip")
+    folder.write_config(get_preset("digits").config)
+    folder.lock()
+    with pytest.raises(LabError, match="is being trained"):
+        pack(folder.path, tmp_path / "a.zip")
+    folder.close()
+    (tmp_path / "a.zip").write_bytes(b"old")
+    with pytest.raises(LabError, match="was not written"):
+        pack(folder.path, tmp_path / "none" / "a.zip")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.zip"]
+    assert (tmp_path / "a.zip").read_bytes() == b"old"
+
+
+def write(path, *entries, mode=0):
+    """A zip of (name, bytes) entries beside a config.json that is one."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("run/config.json", json.dumps(CONFIG))
+        for name, data in entries:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            made.writestr(info, data)
+    return path
+
+
+HOSTILE = {
+    "a parent": "run/../../evil",
+    "a parent on Windows": "run\\..\\..\\evil",
+    "an absolute path": "/evil",
+    "a drive": "run/C:evil",
+    "a hidden file": "run/.profile",
+    "no folder": "evil",
+    "two runs": "other/config.json",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_name_that_leads_elsewhere_is_refused(case, tmp_path):
+    path = write(tmp_path / "x.zip", (HOSTILE[case], b"x"))
+    with pytest.raises(LabError, match="is not the zip of"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["runs", "x.zip"]
+
+
+def test_a_strange_packing_is_refused(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as made:
+        made.writestr("run/config.json", json.dumps(CONFIG))
+    with pytest.raises(LabError, match="does not pack"):
+        unpack(path, tmp_path / "runs")
+
+
+def test_links_are_refused(tmp_path):
+    path = write(tmp_path / "x.zip", ("run/adapter", b"/etc"), mode=stat.S_IFLNK | 0o777)
+    with pytest.raises(LabError, match="'run/adapter' is in it"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["run/config.json", "run/CONFIG.json"])
+def test_a_file_that_is_named_twice_is_refused(name, tmp_path):
+    path = write(tmp_path / "x.zip", (name, b"{}"))
+    with pytest.raises(LabError, match="names a file twice"):
+        unpack(path, tmp_path / "runs")
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    path = write(tmp_path / "x.zip", ("run/metrics.jsonl", b"\0" * 50_000_000))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(LabError, match=r"would unpack to 50,00.* bytes, and was not"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_file_that_is_longer_than_it_says_is_cut_off(tmp_path):
+    path = write(tmp_path / "x.zip", ("run/metrics.jsonl", b"a" * 3_000_000))
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):  # both tables: unpacked size
+        place = data.rindex(mark) + at
+        data[place : place + 4] = struct.pack("<I", 1000)
+    path.write_bytes(data)
+    with pytest.raises(LabError, match="not"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_too_many_files_and_too_small_a_disk_are_refused(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.zip", *((f"run/{n}", b"") for n in range(30)))
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "MOST_FILES", 20)
+        with pytest.raises(LabError, match="31 files, more than a run can have"):
+            unpack(path, tmp_path / "runs")
+    usage = archive.shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(LabError, match="has free"):
+        unpack(path, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_torn_zip_leaves_nothing(keep, tmp_path):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    path = pack(folder.path, tmp_path / "a.zip")
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    with pytest.raises(LabError, match="is not a whole zip"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_turned_byte_is_found(tmp_path):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    path = pack(folder.path, tmp_path / "a.zip")
+    data = bytearray(path.read_bytes())
+    data[150] ^= 0xFF  # in the packed settings
+    path.write_bytes(data)
+    with pytest.raises(LabError, match=r"was not unpacked|is not a whole zip"):
+        unpack(path, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+    with pytest.raises(LabError, match="was not unpacked"):
+        unpack(tmp_path / "none.zip", tmp_path / "runs")

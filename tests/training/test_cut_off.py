@@ -1,0 +1,87 @@
+"""A run that is cut off between a step and what belongs to it: its validation, its end."""
+
+import json
+import shutil
+
+import pytest
+
+from lora_lab.config import changed
+from lora_lab.errors import LabError
+from lora_lab.formats import FORMATS
+from lora_lab.presets import get_preset
+from lora_lab.records import EvalRecord, State, StateRecord, StepRecord
+from lora_lab.runs.listing import summary_of
+from lora_lab.tasks.base import Evaluation
+from lora_lab.training import autosave
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from lora_lab.training.ration import Ration
+from lora_lab.training.run import run
+from lora_lab.training.state import restore, state_of
+from tests.training.course import digits
+
+HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step
+
+
+def opened(config):
+    experiment = Experiment(config)
+    experiment.task.evaluate = lambda model, given_up: Evaluation(
+        loss=HELD_OUT.get(experiment.step, 7.0)
+    )
+    return experiment
+
+
+def course(experiment, stop=0):
+    """Steps, the last state, and the state of the experiment right after step `stop`."""
+    steps, last, then = [], None, None
+    for record in train(experiment, Controls(experiment.hyper)):
+        if isinstance(record, StepRecord):
+            steps.append((record.step, record.loss))
+            if record.step == stop:
+                tensors, facts = state_of(experiment)
+                then = tensors, json.loads(json.dumps(facts))
+        elif isinstance(record, StateRecord):
+            last = (record.state, record.step)
+    return steps, last, then
+
+
+@pytest.mark.parametrize("stop", range(1, 11))
+def test_patience_ends_it_where_it_would_have(stop):
+    config = digits(20, eval_steps=2, patience=3)
+    wanted, end, then = course(opened(config), stop)
+    assert end == (State.STOPPED, 10)
+    again = opened(config)
+    restore(again, *then)
+    steps, last, _ = course(again)
+    assert steps == wanted[stop:]
+    assert last == end
+    assert (again.best.step, again.best.loss) == (4, 4.0)
+
+
+def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
+    """Killed after the checkpoint of the last step: adapter, validation and state are made good."""
+    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
+    steps = 12
+    config = changed(get_preset("digits").config, max_steps=steps, autosave_seconds=1e-6)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for record in run(config, Controls(config.hyper), folder=whole):
+        if isinstance(record, StepRecord) and record.step == steps:
+            for _ in range(200):  # until its checkpoint stands
+                if (whole / "checkpoints" / f"step-{steps:09d}").is_dir():
+                    break
+                autosave.time.sleep(0.02)
+            shutil.copytree(whole, cut)
+    assert summary_of(cut).interrupted
+    assert not (cut / "adapter").exists()
+    records = list(run(config, Controls(config.hyper), resume=cut))
+    assert isinstance(records[-1], StateRecord) or records[-1].step == steps
+    assert summary_of(cut).state == "finished"
+    assert max(r.step for r in records if isinstance(r, StepRecord)) == steps
+    ends = [r for r in records if isinstance(r, EvalRecord) and r.step == steps and r.enabled]
+    assert [r.loss for r in ends] == [summary_of(whole).best]
+    assert summary_of(cut).best == summary_of(whole).best
+    a, b = (FORMATS["peft"].load(p / "adapter") for p in (whole, cut))
+    assert all((x.lora_B == y.lora_B).all() for x, y in zip(a.layers, b.layers, strict=True))
+    with pytest.raises(LabError, match="has come to its end at step 12"):
+        list(run(config, Controls(config.hyper), resume=cut))
