@@ -98,7 +98,7 @@ class OverlaysFlow(QObject):
     def _on_failed(self, path: str, message: str) -> None:
         self.wish(path, False)
         self._tell()
-        self._dock.refuse(message)
+        self._notices.error(message)
 
     def _tell(self) -> None:
         if not self._works:

@@ -110,7 +110,7 @@ class RunsFlow(QObject):
         try:
             config = RunFolder.at(Path(path)).load_config()
         except LabError as error:
-            self._dock.refuse(str(error))
+            self._notices.error(str(error))
             return
         self._open(config, Path(path))
 
@@ -132,7 +132,7 @@ class RunsFlow(QObject):
         try:
             set_label(Path(path), name, note)
         except LabError as error:
-            self._dock.refuse(str(error))
+            self._notices.error(str(error))
         self._refresh()
 
     def _on_compare(self, runs: list[RunSummary]) -> None:
@@ -215,7 +215,7 @@ class RunsFlow(QObject):
         for run in runs:
             moved = QFile.moveToTrash(run.path)
             if not (moved if isinstance(moved, bool) else moved[0]):
-                self._dock.refuse(self.tr("{} could not be moved to the trash.").format(run.path))
+                self._notices.error(self.tr("{} could not be moved to the trash.").format(run.path))
                 return
         self._refresh()
 
@@ -246,10 +246,7 @@ class RunsFlow(QObject):
 
     def _on_failed(self, message: str) -> None:
         self._dock.set_busy("")
-        if self._dock.isVisible():
-            self._dock.refuse(message)
-        else:
-            self._notices.error(message)
+        self._notices.error(message)
 
     def _on_cancelled(self) -> None:
         for work in self._works:

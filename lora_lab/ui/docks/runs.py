@@ -129,6 +129,7 @@ class RunsDock(QDockWidget):
         self.cancel_button.clicked.connect(self.cancelled)
         self.told = QLabel()
         self.told.setWordWrap(True)
+        self.told.setProperty("role", "muted")
 
         head = QHBoxLayout()
         head.setSpacing(8)
@@ -186,13 +187,9 @@ class RunsDock(QDockWidget):
         self._bar.setRange(0, 0 if share < 0 else 1000)
         self._bar.setValue(round(1000 * max(share, 0)))
         if words:
-            self._say(words)
-        elif self.told.property("role") != "error":
+            self.told.setText(words)
+        else:
             self._follow()
-
-    def refuse(self, message: str) -> None:
-        """Say what could not be done."""
-        self._say(message, "error")
 
     def restyle(self) -> None:
         """The scheme changed: cells take their colours when they are painted."""
@@ -260,7 +257,7 @@ class RunsDock(QDockWidget):
         self.discard_action.setEnabled(
             bool(chosen) and not any(other.state in LIVING for other in chosen)
         )
-        self._say(self._words(chosen, run, step, living, ended))
+        self.told.setText(self._words(chosen, run, step, living, ended))
 
     def _words(
         self, chosen: list[RunSummary], run: RunSummary | None, step: int | None,
@@ -287,10 +284,6 @@ class RunsDock(QDockWidget):
         if run.interrupted and (lost := run.step - step) > 0:
             words += tr(" The {:,} steps after it were not saved and are made again.").format(lost)
         return words + origin
-
-    def _say(self, words: str, role: str = "muted") -> None:
-        theme.set_role(self.told, role)
-        self.told.setText(words)
 
     def _emit(self, signal) -> None:
         if len(chosen := self.selected()) == 1:

@@ -78,6 +78,12 @@ def listed(qtbot, lab, count):
     return lab.runs_dock
 
 
+def said(lab):
+    """What stands in the one place where errors are shown."""
+    notice = lab.notice_bar.notice
+    return notice.message if notice is not None else ""
+
+
 def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     folder, losses = cut_off("cut")
     told = []
@@ -188,7 +194,7 @@ def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
     assert folder.exists()
     lab.flows.runs.agrees = lambda runs: True
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
-    assert "could not be moved" in dock.told.text()
+    qtbot.waitUntil(lambda: "could not be moved" in said(lab), timeout=30_000)
     monkeypatch.setattr(runs_flow.QFile, "moveToTrash", move)
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     assert moved == [str(folder)]
@@ -231,8 +237,8 @@ def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, t
     assert "goes on at step 30" in dock.told.text()
     target.write_bytes(target.read_bytes()[:-40])
     dock.unpack_action.trigger()
-    qtbot.waitUntil(lambda: "not a whole zip" in dock.told.text(), timeout=30_000)
-    assert dock.told.property("role") == "error"
+    qtbot.waitUntil(lambda: "not a whole zip" in said(lab), timeout=30_000)
+    assert lab.notice_bar.notice.severity == "error"
 
 
 def test_branches_stand_below_the_run_they_came_from(home, dock):
@@ -332,4 +338,4 @@ def test_a_script_and_a_page_are_written_of_a_run(
     qtbot.waitUntil(lambda: dock._bar.isHidden(), timeout=20_000)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
     getattr(dock, action).trigger()
-    qtbot.waitUntil(lambda: "was not written" in dock.told.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "was not written" in said(lab), timeout=30_000)
