@@ -11,7 +11,13 @@ import math
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.records import CountsRecord, LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.records import (
+    CountsRecord,
+    LayerSpectrum,
+    LoadedRecord,
+    SpectrumRecord,
+    StepRecord,
+)
 from lora_lab.ui.figures import percent
 from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.widgets.field_slider import plain_number
@@ -26,6 +32,7 @@ class Explanations:
         self.config: RunConfig | None = None
         self.spectrum: SpectrumRecord | None = None
         self.counts: CountsRecord | None = None
+        self.chosen = ""  # the layer that the figures are of; "": of all
         self._factor = math.nan  # the present rate over its peak
 
     def set_step(self, record: StepRecord, applied: Hyperparameters) -> None:
@@ -53,7 +60,8 @@ class Explanations:
         low, high = (f"{value:.2g}" for value in (min(used), max(used)))
         uses = low if low == high else f"{low}–{high}"
         told = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
-        return told.format(many, share, uses, ranks.applied.rank)
+        rank = ranks.present.get(self.chosen, ranks.applied.rank)
+        return told.format(many, share, uses, rank)
 
     def _alpha(self, hyper: Hyperparameters) -> str:
         moved = {
@@ -63,6 +71,8 @@ class Explanations:
         }
         if not moved:
             return _tr("ΔW is still 0")
+        if self.chosen in moved:
+            return _tr("this layer has moved {} of ‖W‖").format(percent(moved[self.chosen]))
         most = max(moved, key=lambda name: moved[name])
         low, high = percent(min(moved.values())), percent(moved[most])
         span = high if low == high else f"{low.removesuffix(' %')}–{high}"
@@ -102,8 +112,9 @@ class Explanations:
             return _tr("A sees all of its inputs")
         return _tr("zeroes {} of A’s inputs, the rest × {:.3g}").format(percent(p), 1 / (1 - p))
 
-    def _rows(self) -> tuple:
-        return self.spectrum.layers if self.spectrum is not None else ()
+    def _rows(self) -> tuple[LayerSpectrum, ...]:
+        rows = self.spectrum.layers if self.spectrum is not None else ()
+        return tuple(row for row in rows if row.name == self.chosen) or rows
 
 
 def _tr(text: str) -> str:

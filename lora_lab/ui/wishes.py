@@ -43,6 +43,7 @@ class Wishes(QObject):
         hyper_dock.hyper_wished.connect(self._on_wished)
         hyper_dock.hyper_previewed.connect(self.preview)
         layers_dock.layers_wished.connect(lambda fields: hyper_dock.wish(**fields))
+        layers_dock.layer_chosen.connect(hyper_dock.choose_layer)
         for panel in panels:
             if isinstance(panel, SpectrumPanel):
                 layers_dock.layer_chosen.connect(panel.choose_layer)

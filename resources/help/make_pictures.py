@@ -80,6 +80,8 @@ def keep(widget: QWidget, name: str, width: int, height: int) -> None:
         QApplication.processEvents()
         if hasattr(widget, "redraw"):
             widget.redraw()
+        height = max(height, widget.minimumSizeHint().height())
+        widget.resize(width, height)
     if (focused := QApplication.focusWidget()) is not None:
         focused.clearFocus()  # no caret in a field
     picture = QPixmap(SCALE * width, SCALE * height)

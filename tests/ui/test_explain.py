@@ -61,6 +61,15 @@ def test_a_line_holds_the_figures_of_now(session, field, settings, line):
     assert explained(session, seen, **settings).words(field, HYPER) == line
 
 
+def test_of_one_layer_where_one_is_chosen(session):
+    made = explained(session, spectrum(session, (2.1, 5.2, 3.0), (0.02, 0.124, 0.05)))
+    made.chosen = "fc2"
+    assert made.words("alpha", HYPER) == "this layer has moved 3.1 % of ‖W‖"
+    assert made.words("rank", HYPER).endswith("uses 5.2 of 8")
+    made.chosen = ""
+    assert made.words("alpha", HYPER) == "has moved W by 0.5–3.1 %, most in fc2"
+
+
 def test_before_there_is_anything_to_tell(session):
     nothing = spectrum(session, (math.nan,) * 3, (0.0,) * 3)
     for seen in (None, nothing):
@@ -116,6 +125,18 @@ def test_what_is_said_moves_nothing(qtbot, dock, session):
     note.show_line("a long line " * 40)
     assert note.shown().endswith("…")
     assert note.toolTip() == "a long line " * 40
+
+
+def test_the_layer_chosen_in_the_tree_is_the_one_that_is_told_of(qtbot, window, session):
+    window.open(session.config)
+    qtbot.waitUntil(window.commands.train.isEnabled)
+    window.commands.train.trigger()
+    alpha = window.hyper_dock.sliders["alpha"]
+    qtbot.waitUntil(lambda: "most in" in alpha.explanation())
+    window.layers_dock.layer_chosen.emit("fc2")
+    assert alpha.explanation().startswith("this layer has moved")
+    window.layers_dock.layer_chosen.emit("")
+    assert "most in" in alpha.explanation()
 
 
 def test_a_dragged_slider_tells_what_it_would_do(dock):

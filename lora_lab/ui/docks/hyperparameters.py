@@ -173,6 +173,12 @@ class HyperparametersDock(QDockWidget):
             self._explained.counts = record
             self._explain_in_time()
 
+    def choose_layer(self, name: str) -> None:
+        """Let the lines tell of one layer; "" of all."""
+        if self._explained is not None:
+            self._explained.chosen = name
+            self._explain(self._wished)
+
     def switch_adapter(self, on: bool) -> None:
         """Wish the adapter on or off for evaluations."""
         self.wish(enabled=on)
