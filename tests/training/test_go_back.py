@@ -96,22 +96,19 @@ def test_an_edit_is_undone_to_the_bit(tmp_path):
 
 def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):
     """Edited, saved and undone in one pause: no save of the edited state is left to resume from."""
-    folder, config = tmp_path / "run", config_of()
-    controls, applied = Controls(config.hyper), 0
+    folder, copied, config = tmp_path / "run", tmp_path / "copy", config_of()
+    controls, applied = Controls(config.hyper), False
     for record in run(config, controls, folder=folder, linger=True):
         if isinstance(record, StepRecord) and record.step == 20:
             controls.pause()
             controls.set_hyper(changed(controls.hyper, rank=8))
         elif isinstance(record, AppliedRecord) and record.changes:
-            applied += 1
+            applied = True
         elif isinstance(record, StateRecord) and record.state is State.PAUSED and applied:
-            if applied == 1:
-                applied += 1
-                controls.request(GoBack(20))
-            else:
-                break  # as a process that is killed: nothing more is saved by it
-    copied = tmp_path / "copy"
-    shutil.copytree(folder, copied)
+            controls.request(GoBack(20))
+        elif isinstance(record, ResumedRecord):
+            shutil.copytree(folder, copied)  # as a process leaves it that is killed here
+            controls.stop()
     found = checkpoints.latest(copied)
     assert (found.step, found.facts["edits"], found.facts["hyper"]["rank"]) == (20, 0, 4)
     records = train(config, None, {}, resume=copied)
