@@ -105,6 +105,7 @@ def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):
         elif isinstance(record, AppliedRecord) and record.changes:
             applied = True
         elif isinstance(record, StateRecord) and record.state is State.PAUSED and applied:
+            applied = False
             controls.request(GoBack(20))
         elif isinstance(record, ResumedRecord):
             shutil.copytree(folder, copied)  # as a process leaves it that is killed here
