@@ -67,6 +67,7 @@ def write_checkpoint(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     manifest = {
         "step": step,
+        "edits": facts.get("edits", 0),
         "files": {STATE: {"bytes": size, "sha256": digest.hexdigest()}},
     }
     with temporary_folder(target) as temporary:
@@ -111,10 +112,13 @@ def nearest(run: Path, step: int) -> Checkpoint:
     raise LabError(f"{run.name} has no whole checkpoint to go back to.")
 
 
-def forget_after(run: Path, step: int) -> None:
-    """Take away the checkpoints of steps that no longer hold."""
+def forget_after(run: Path, step: int, edits: int) -> None:
+    """Take away the checkpoints that no longer hold once a run is back at `step`, `edits` made.
+
+    Those of later steps do not, and those of this one with more edits.
+    """
     for at, path in listed(run):
-        if at > step:
+        if at > step or (at == step and _whole(_manifest(path).get("edits")) > edits):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -174,6 +178,10 @@ def _container(
     header = json.dumps(table).encode()
     header += b" " * (-len(header) % 8)
     return [len(header).to_bytes(8, "little") + header, *views]
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
 
 
 def _manifest(path: Path) -> dict[str, Any]:

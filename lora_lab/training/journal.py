@@ -96,6 +96,12 @@ class Journal:
             yield found
 
     def _noted(self, record: Record) -> Iterator[Record]:
+        if isinstance(record, ResumedRecord) and self.folder is not None:
+            # Gone back. First the saves of what no longer holds: none may be ahead of the record.
+            self.saves.wait()
+            yield from self.saves.outcomes()
+            forget_after(self.folder.path, record.step, record.edits)
+            self.saves.saved = record.step
         if self.folder is None:
             if isinstance(record, SUPERSEDED) and not self.experiment.step:
                 self._early = [r for r in self._early if type(r) is not type(record)]
@@ -129,12 +135,7 @@ class Journal:
         """Save what ought to be saved now."""
         assert self.folder is not None
         paused = self._state is State.PAUSED
-        if isinstance(record, ResumedRecord):  # gone back: what came later no longer holds
-            self.saves.wait()
-            yield from self.saves.outcomes()
-            forget_after(self.folder.path, record.step)
-            self.saves.saved = record.step
-        elif isinstance(record, StepRecord):
+        if isinstance(record, StepRecord):
             yield from self.saves.outcomes()
             if self.saves.due():
                 self._checkpoint()

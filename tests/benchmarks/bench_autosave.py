@@ -65,16 +65,17 @@ def main() -> None:
     busy: list[float] = []  # while the writer writes
     noting: list[float] = []  # what the journal takes of the training thread, a step
     plain: list[float] = []  # steps without a journal
-    spent = 0.0
+    worked: list[float] = []  # the same in time of the processor, which others cannot inflate
+    spent = processor = 0.0
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(run, Path(folder) / "run")
         for turn in range(max(2, round(arguments.seconds / TURN))):
             until = time.perf_counter() + TURN
             while time.perf_counter() < until:
                 writing = journal.saves.writer.busy
-                began = time.perf_counter()
+                began, before = time.perf_counter(), time.process_time()
                 loss = step()
-                made = time.perf_counter()
+                made, ticks = time.perf_counter(), time.thread_time()
                 if turn % 2 == 0:
                     plain.append(made - began)
                     if not writing:
@@ -85,21 +86,25 @@ def main() -> None:
                 for record in journal.note(StepRecord(run.step, loss, 1e-3, made)):
                     assert not isinstance(record, NewsRecord), record
                 noting.append(time.perf_counter() - made)
+                worked.append(time.thread_time() - ticks)
+                processor += time.process_time() - before
                 spent += time.perf_counter() - began
                 (busy if writing else idle).append(time.perf_counter() - began)
         journal.close()
     size = sum(p.numel() for layer in layers.values() for p in layer.adapter_parameters())
-    middle, writing = statistics.median(idle), statistics.median(busy)
+    middle, writing = statistics.median(idle or busy), statistics.median(busy or idle)
     share = (sum(noting) + len(busy) * max(0.0, writing - middle)) / spent
     print(f"adapter {4 * size / 1e6:.1f} MB; a step {1000 * middle:.1f} ms in the middle")
     print(f"in the training thread {100 * sum(noting) / spent:.3f} % of the time, at most "
           f"{1000 * max(noting):.1f} ms at a step")  # fmt: skip
+    print(f"in time of the processor {100 * sum(worked) / processor:.3f} %, at most "
+          f"{1000 * max(worked):.1f} ms at a step")  # fmt: skip
     print(f"steps while the writer writes {len(busy)} of {len(noting)}, "
           f"{1000 * writing:.1f} ms in the middle")  # fmt: skip
     print(f"both together {100 * share:.2f} % of the time")
     for name, times in (("without a journal", plain), ("while nothing is written", idle),
                         ("while the writer writes", busy)):  # fmt: skip
-        ordered = sorted(times)
+        ordered = sorted(times) or [middle]
         late = [1000 * (ordered[int(len(ordered) * q)] - middle) for q in (0.99, 0.999)]
         print(f"steps {name}: late by {late[0]:.1f} ms (1 in 100), {late[1]:.1f} ms (1 in 1,000), "
               f"at most {1000 * (ordered[-1] - middle):.1f} ms")  # fmt: skip

@@ -1,6 +1,7 @@
 """Going back in a run and branching off from it: what is put back is what stood there."""
 
 import json
+import shutil
 
 import pytest
 
@@ -91,6 +92,28 @@ def test_an_edit_is_undone_to_the_bit(tmp_path):
     assert [r["step"] for r in rows if r["record"] == "StepRecord"] == list(range(1, 61))
     assert not [r for r in rows if r["record"] == "AppliedRecord" and r["changes"]]
     assert "goes on from the save of step 20" in (tmp_path / "edited" / "log.txt").read_text()
+
+
+def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):
+    """Edited, saved and undone in one pause: no save of the edited state is left to resume from."""
+    folder, copied, config = tmp_path / "run", tmp_path / "copy", config_of()
+    controls, applied = Controls(config.hyper), False
+    for record in run(config, controls, folder=folder, linger=True):
+        if isinstance(record, StepRecord) and record.step == 20:
+            controls.pause()
+            controls.set_hyper(changed(controls.hyper, rank=8))
+        elif isinstance(record, AppliedRecord) and record.changes:
+            applied = True
+        elif isinstance(record, StateRecord) and record.state is State.PAUSED and applied:
+            applied = False
+            controls.request(GoBack(20))
+        elif isinstance(record, ResumedRecord):
+            shutil.copytree(folder, copied)  # as a process leaves it that is killed here
+            controls.stop()
+    found = checkpoints.latest(copied)
+    assert (found.step, found.facts["edits"], found.facts["hyper"]["rank"]) == (20, 0, 4)
+    records = train(config, None, {}, resume=copied)
+    assert losses(records) == losses(train(config_of(), tmp_path / "plain", {}))
 
 
 def test_going_back_pauses_and_tells_the_settings_of_then(tmp_path):
