@@ -15,12 +15,13 @@ from lora_lab.records import (
     CountsRecord,
     LayerSpectrum,
     LoadedRecord,
+    ResumedRecord,
     SpectrumRecord,
     StepRecord,
 )
-from lora_lab.ui.figures import percent
+from lora_lab.ui.figures import percent, plain_number
+from lora_lab.ui.panels.spectrum_figures import row_names
 from lora_lab.ui.ranks import LayerRanks
-from lora_lab.ui.widgets.field_slider import plain_number
 
 
 class Explanations:
@@ -38,6 +39,15 @@ class Explanations:
     def set_step(self, record: StepRecord, applied: Hyperparameters) -> None:
         """A step was made while `applied` was in force."""
         self._factor = record.learning_rate / applied.learning_rate
+
+    def set_back(self, record: ResumedRecord) -> None:
+        """The run stands at an earlier step again, whose rate its schedule tells."""
+        self._factor = math.nan
+        if self.config is not None and record.leg and record.step > record.leg[0]:
+            from lora_lab.training.optim import schedule_factor
+
+            begun, end = record.leg
+            self._factor = schedule_factor(self.config, record.step - 1 - begun, end - begun)
 
     def words(self, field: str, hyper: Hyperparameters) -> str:
         """The line of one knob under the settings `hyper`."""
@@ -76,7 +86,8 @@ class Explanations:
         most = max(moved, key=lambda name: moved[name])
         low, high = percent(min(moved.values())), percent(moved[most])
         span = high if low == high else f"{low.removesuffix(' %')}–{high}"
-        where = _tr(", most in {}").format(most) if len(moved) > 1 else ""
+        named = dict(zip(moved, row_names(list(moved)), strict=True))
+        where = _tr(", most in {}").format(named[most]) if len(moved) > 1 else ""
         return _tr("has moved W by {}{}").format(span, where)
 
     def rate_now(self, hyper: Hyperparameters) -> float:
@@ -94,7 +105,7 @@ class Explanations:
             shown = _tr("A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
             return _tr("now {} × the gradient a step").format(shown)
-        return _tr("now {} · a step moves numbers ≈ that").format(shown)
+        return _tr("now a step moves numbers by ≈ {}").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:
         share = self.rate_now(hyper) * hyper.weight_decay

@@ -39,6 +39,14 @@ def stands(target: Path) -> bool:
     return target.is_file() or (target.is_dir() and any(target.iterdir()))
 
 
+# How the other programs take the file.
+USES = {
+    "peft": 'PeftModel.from_pretrained(base, "{}")',
+    "peft-portable": "vllm serve BASE --enable-lora --lora-modules mine={}",
+    "gguf": "llama-cli -m BASE.gguf --lora {}",
+}
+
+
 class ExportDialog(QDialog):
     """Stays open beside the training window; `export_wished` carries (place, format, overwrite)."""
 
@@ -49,6 +57,7 @@ class ExportDialog(QDialog):
         self.setWindowTitle(self.tr("Export adapter"))
         self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
         self._busy = False
+        self._format = ""  # of what is written
 
         self.folder_edit = QLineEdit(str(folder))
         self.folder_edit.setAccessibleName(self.tr("Folder of the exported adapter"))
@@ -129,11 +138,13 @@ class ExportDialog(QDialog):
             "keys": f"{report.keys}   ({len(report.layers)} layers)",
             "sha": report.sha256,
             "path": report.path,
+            "use": USES.get(self._format, "").format(report.path),
             "notes": "\n".join(report.notes),
         }
         for name, text in values.items():
             self._values[name].setText(text)
-        self._form.setRowVisible(self._values["notes"], bool(report.notes))
+        for name in ("use", "notes"):
+            self._form.setRowVisible(self._values[name], bool(values[name]))
         for widget in self._after:
             widget.show()
         self._fit()
@@ -165,7 +176,8 @@ class ExportDialog(QDialog):
         self._report.hide()
         self._outcome.hide()
         self._set_busy(True)
-        self.export_wished.emit(str(folder), self.format_combo.currentData(), replace)
+        self._format = self.format_combo.currentData()
+        self.export_wished.emit(str(folder), self._format, replace)
 
     def _on_format(self) -> None:
         """A file's name ends as its format's files do; a folder's in nothing."""
@@ -219,11 +231,12 @@ class ExportDialog(QDialog):
             ("size", self.tr("Size")),
             ("keys", self.tr("Keys")),
             ("sha", self.tr("SHA-256")),
-            ("path", self.tr("Folder")),
+            ("path", self.tr("Place")),
+            ("use", self.tr("To use it")),
             ("notes", self.tr("Notes")),
         ):
             value = QLabel()
-            value.setWordWrap(name in ("path", "notes"))
+            value.setWordWrap(name in ("path", "use", "notes"))
             value.setTextInteractionFlags(
                 Qt.TextInteractionFlag.TextSelectableByMouse
                 | Qt.TextInteractionFlag.TextSelectableByKeyboard

@@ -5,6 +5,8 @@ The file itself is written by a command on the session thread between two steps.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
@@ -36,7 +38,8 @@ class ExportFlow(QObject):
         """Show the dialog; a second press of the button brings it to the front."""
         if self.dialog is None:
             config, wished = self._sessions.config, self._sessions.wished
-            name = f"{(config and config.preset) or 'adapter'}-r{wished.rank if wished else 0}"
+            model = Path(config.model).stem if config and config.model else "adapter"
+            name = f"{(config and config.preset) or model}-r{wished.rank if wished else 0}"
             name += f"-step{self._sessions.step}"
             self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
             self.dialog.export_wished.connect(self._on_wished)

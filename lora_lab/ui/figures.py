@@ -39,6 +39,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def plain_number(value: float) -> str:
+    """A setting as people write it: 16, 0.05, 1e-4, exact to twelve digits."""
+    if value and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.11e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.12g}"
+
+
 def setting_words(value: object) -> str:
     """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
     if isinstance(value, bool):
@@ -46,5 +54,5 @@ def setting_words(value: object) -> str:
     if isinstance(value, tuple):
         return "none" if not value else str(value[0]) if len(value) == 1 else f"{len(value)} layers"
     if isinstance(value, int | float):
-        return f"{value:.12g}"
+        return plain_number(value)
     return "none" if value is None else str(value).rpartition("/")[2].replace("_", " ")

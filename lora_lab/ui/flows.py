@@ -108,6 +108,7 @@ class Flows(QObject):
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        self.own.adapter_wished.connect(self.workshop.show_adapter)
         self.workshop.adapter_opened.connect(self.recent.note_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())

@@ -314,6 +314,8 @@ class MainWindow(QMainWindow):
         sessions.counted.connect(self.setup_dock.set_counts)
         sessions.stepped.connect(self.strip.set_step)
         sessions.stepped.connect(self.hyper_dock.set_step)
+        sessions.went_back.connect(self.strip.set_back)
+        sessions.went_back.connect(self.hyper_dock.set_back)
         sessions.opening_told.connect(self.strip.tell_opening)
         sessions.saved.connect(self._on_saved)
         sessions.told.connect(lambda record: self.notices.warning(record.message))

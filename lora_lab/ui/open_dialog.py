@@ -35,6 +35,7 @@ from lora_lab.ui.docks.form import Form
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.model_source import ModelSource
 from lora_lab.ui.questions import ask
+from lora_lab.ui.recognised import recognise
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.tensors import TensorTable
 
@@ -50,6 +51,7 @@ class OpenDialog(QDialog):
     """Source, card, task, data, device and type; `wished` is emitted once all of it fits."""
 
     wished = Signal(object)  # RunConfig
+    adapter_wished = Signal(str)  # what was chosen is no model; the workshop opens it
 
     def __init__(self, devices: tuple[DeviceChoice, ...] = (), parent: QWidget | None = None):
         super().__init__(parent)
@@ -57,12 +59,15 @@ class OpenDialog(QDialog):
         self.setWindowTitle(tr("Open a model and data"))
         self.card: ModelCard | None = None
         self.agrees = self._agrees  # asked before somebody's code is run
-        self._path = ""
+        self._path, self._is_adapter = "", False
         self._works: list[Background] = []
 
         self.source = ModelSource()
         self.source.chosen.connect(self.look_at)
-        self.title = QLabel(tr("Choose a model: nothing of it is run, and what is in it is shown."))
+        self.title = QLabel(
+            tr("Choose a model: nothing of it is run, and what is in it is shown. Then name the "
+               "data to train on. An adapter alone is opened in the workshop.")
+        )  # fmt: skip
         self.title.setWordWrap(True)
         self._details = QLabel()
         self._details.setProperty("role", "muted")
@@ -70,6 +75,8 @@ class OpenDialog(QDialog):
         self._notes = QLabel()
         self._notes.setProperty("role", "warn")
         self._notes.setWordWrap(True)
+        self.workshop_button = QPushButton(tr("Open it in the &workshop"))
+        self.workshop_button.clicked.connect(self._on_workshop)
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search the tensors"))
         self.search.setAccessibleName(tr("Search the tensors"))
@@ -136,6 +143,7 @@ class OpenDialog(QDialog):
         column.addWidget(self.title)
         column.addWidget(self._details)
         column.addWidget(self._notes)
+        column.addWidget(self.workshop_button, 0, Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout()
         row.addWidget(self.search, 1)
         row.addWidget(self.sigma_button)
@@ -153,7 +161,7 @@ class OpenDialog(QDialog):
 
     def look_at(self, path: str) -> None:
         """Read the card of what lies at `path`, beside the window."""
-        self._path, self.card = path, None
+        self._path, self.card, self._is_adapter = path, None, False
         self._tell(self.tr("Looking at {}…").format(Path(path).name), "muted")
         self._sigma.clear()
         self.table.tensors.show_tensors(())
@@ -161,6 +169,8 @@ class OpenDialog(QDialog):
         def work(report: Report) -> Any:
             from lora_lab.models.inspect import describe
 
+            if recognise(path).kind == "adapter":
+                return path, None
             return path, describe(path, report)
 
         self.busy.begin(self.tr("Looking"))
@@ -210,12 +220,19 @@ class OpenDialog(QDialog):
             self._tell(self.tr("Called off. Choose a model."), "muted")
         self._follow()
 
-    def _on_card(self, found: tuple[str, ModelCard]) -> None:
+    def _on_card(self, found: tuple[str, ModelCard | None]) -> None:
         path, card = found
         if path != self._path:
             return
         self.card = card
         named = Path(path).name
+        if card is None:
+            self._is_adapter = True
+            words = self.tr("{} is an adapter, not a model. The workshop shows what is in it, cuts "
+                            "it smaller, merges and converts it.")  # fmt: skip
+            self._tell(words.format(named), "warn")
+            self._follow()
+            return
         self._tell(
             f"{named}: {card.parameters:,} parameters in {len(card.tensors):,} tensors, "
             f"{size_words(card.bytes)}, {card.kind}",
@@ -271,6 +288,7 @@ class OpenDialog(QDialog):
         card, task = self.card, self.task_combo.currentData()
         for widget in self._card_widgets:
             widget.setVisible(card is not None)
+        self.workshop_button.setVisible(self._is_adapter)
         for told in (self._details, self._notes, self._sigma):
             told.setVisible(bool(told.text()))
         items = self.task_combo.model()
@@ -298,10 +316,13 @@ class OpenDialog(QDialog):
             return self.tr("{} cannot be opened for this task.").format(Path(self._path).name)
         import psutil
 
+        if not self.data_edit.text().strip():
+            theme.set_role(self._memory, "muted")
+            return self.tr("Now name the data to train on.")
         dtype = self.dtype_combo.currentData()
         weights = card.parameters * BYTES[dtype]
         free = psutil.virtual_memory().available
-        words = self.tr("weights take {} as {}; {} are free here").format(
+        words = self.tr("The weights take {} as {}; {} are free here").format(
             size_words(weights), dtype, size_words(free)
         )
         theme.set_role(self._memory, "muted" if weights < 0.6 * free else "warn")
@@ -315,6 +336,10 @@ class OpenDialog(QDialog):
             found, _ = QFileDialog.getOpenFileName(self, title, start, DATA)
         if found:
             self.data_edit.setText(found)
+
+    def _on_workshop(self) -> None:
+        self.accept()
+        self.adapter_wished.emit(self._path)
 
     def _on_open(self) -> None:
         task = self.task_combo.currentData()

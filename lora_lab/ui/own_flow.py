@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.config import RunConfig, changed
@@ -23,6 +23,8 @@ from lora_lab.ui.sessions import Sessions
 
 class OwnFlow(QObject):
     """Carries what is wished there to the window's `open`, and prompts to the session."""
+
+    adapter_wished = Signal(str)  # an adapter was chosen where models are opened
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class OwnFlow(QObject):
         if self.dialog is None:
             self.dialog = OpenDialog(tuple(device_choices()), self._window)
             self.dialog.wished.connect(self._open)
+            self.dialog.adapter_wished.connect(self.adapter_wished)
         if config is not None and self.dialog.card is None:
             self.dialog.show_config(config)
         self.dialog.show()

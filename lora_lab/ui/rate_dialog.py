@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
 
 from lora_lab.records import RateFoundRecord, RatePointRecord
 from lora_lab.ui import theme
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.panels.panel import describe
-from lora_lab.ui.widgets.field_slider import plain_number
 from lora_lab.ui.widgets.plot import Plot, pen
 
 HIGHEST = 1.25  # times the loss at the start: what the picture shows of divergence

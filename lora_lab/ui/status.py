@@ -7,7 +7,7 @@ from collections import deque
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
-from lora_lab.records import LoadedRecord, OpeningRecord, State, StepRecord
+from lora_lab.records import LoadedRecord, OpeningRecord, ResumedRecord, State, StepRecord
 
 WINDOW = 3.0  # seconds of training that the speed is taken over
 
@@ -20,7 +20,7 @@ def state_words(state: State, step: int) -> str:
         State.LOADING: QCoreApplication.translate("status", "Loading…"),
         State.PAUSED: QCoreApplication.translate("status", "Paused"),
         State.RUNNING: QCoreApplication.translate("status", "Training"),
-        State.FINISHED: QCoreApplication.translate("status", "Finished"),
+        State.FINISHED: QCoreApplication.translate("status", "Finished · ready to export"),
         State.STOPPED: QCoreApplication.translate("status", "Stopped"),
         State.FAILED: QCoreApplication.translate("status", "Failed"),
         State.CLOSED: QCoreApplication.translate("status", "Closed"),
@@ -124,6 +124,12 @@ class StatusStrip(QStatusBar):
             self._recent.popleft()
         self._show()
 
+    def set_back(self, record: ResumedRecord) -> None:
+        """The run stands at an earlier step again."""
+        self._step = record.step
+        self._recent.clear()
+        self._show()
+
     @property
     def speed(self) -> float:
         """Steps per second of training over the last few seconds; 0 while unknown."""
@@ -133,7 +139,10 @@ class StatusStrip(QStatusBar):
         return (last - first) / (ended - began) if ended > began else 0.0
 
     def _show(self) -> None:
-        if self._goal:
+        if self._state is State.LOADING and self._told:
+            self._bar.setRange(0, 0)  # how long what is told there takes is not known
+            self._step_label.setText(f"step {self._step:,} / {self._goal:,}" if self._goal else "")
+        elif self._goal:
             # In thousandths: a bar of a billion steps would overflow the widget's range.
             self._bar.setRange(0, 1000)
             self._bar.setValue(min(1000, round(1000 * self._step / self._goal)))
@@ -146,7 +155,8 @@ class StatusStrip(QStatusBar):
         shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
         self._speed_label.setText(f"{shown} steps/s" if running else "")
         left = (self._goal - self._step) / speed if running else 0.0
-        self._left_label.setText(f"{clock(left)} left" if running else "")
+        said = f"{clock(left)} left" if left > 0 else self.tr("measuring…")
+        self._left_label.setText(said if running else "")
 
     def _label(self, name: str, widest: str) -> QLabel:
         label = QLabel()

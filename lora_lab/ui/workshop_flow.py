@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.records import ErrorRecord, SavedRecord, StateRecord
+from lora_lab.records import ErrorRecord, ExportedRecord, SavedRecord, StateRecord
 from lora_lab.training.commands import EvaluateCut
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.workshop.dialog import WorkshopDialog
@@ -19,9 +19,10 @@ class WorkshopFlow(QObject):
     def __init__(self, sessions: Sessions, window: QWidget) -> None:
         super().__init__(window)
         self._sessions, self._window = sessions, window
-        self._saved = ""  # where the run's adapter was saved last
+        self._saved = ""  # where the run's adapter was saved or exported last
         self.dialog: WorkshopDialog | None = None
         sessions.saved.connect(self._on_saved)
+        sessions.exported.connect(self._on_exported)
         sessions.failed.connect(self._on_failed)
 
     def start(self) -> None:
@@ -58,6 +59,9 @@ class WorkshopFlow(QObject):
 
     def _on_saved(self, record: SavedRecord) -> None:
         self._saved = record.path
+
+    def _on_exported(self, record: ExportedRecord) -> None:
+        self._saved = record.report.path
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         if self.dialog is not None:

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.ui.widgets.field_slider import plain_number
+from lora_lab.ui.figures import plain_number
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,14 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, SpectrumRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    LoadedRecord,
+    ResumedRecord,
+    SpectrumRecord,
+    StepRecord,
+)
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.explain import Explanations
@@ -120,6 +127,12 @@ class HyperparametersDock(QDockWidget):
         if self._explained is not None:
             self._explained.set_step(record, self._applied)
             self._explain_in_time()
+
+    def set_back(self, record: ResumedRecord) -> None:
+        """The run stands at an earlier step again."""
+        if self._explained is not None:
+            self._explained.set_back(record)
+            self._explain(self._wished)
 
     def set_wished(self, hyper: Hyperparameters) -> None:
         """Move the controls without saying that the person did."""

@@ -9,6 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from lora_lab.ui import theme
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
@@ -79,6 +80,9 @@ class EditMarks:
             if item is None:
                 continue
             item.setText(text)
+            # Where the plot ends, it stands at the left of its line.
+            fits = end + item.boundingRect().width() * pixel <= x1
+            item.setAnchor((0, 0) if fits else (1, 0))
             item.setPos(end, top - line * row)
             item.show()
             free[line] = end + (item.boundingRect().width() + 4) * pixel
@@ -99,7 +103,11 @@ def _short(value: object) -> str:
         return "on" if value else "off"
     if value is None:
         return "as begun"
-    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+    return (
+        plain_number(float(f"{value:.3g}"))
+        if isinstance(value, float)
+        else str(value).replace("_", " ")
+    )
 
 
 def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple[int, int, str]]:

@@ -192,7 +192,8 @@ class LossPanel(Panel):
     def redraw(self) -> None:
         self.dirty = False
         if not len(self._train) and not len(self._validation) and math.isnan(self._baseline):
-            self.say("No step yet. Press Space to train.")
+            self.say("No step yet. Train, or Space, begins as soon as the model stands ready.")
+            self._tell()
             self._legend.clear()
             return
         self.say("")
@@ -319,7 +320,8 @@ class LossPanel(Panel):
             entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
         entries += self._behind.entries()
         beside = (self._figure, self._figure_note, self._log)
-        room = self.width() - self.head.contentsMargins().right()
+        around = self.layout().contentsMargins()
+        room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
         room -= sum(widget.sizeHint().width() + 12 for widget in beside)
         wide = self._legend.fontMetrics().horizontalAdvance
         short = [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]

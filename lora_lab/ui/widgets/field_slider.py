@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, Knob
 from lora_lab.ui import theme
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.widgets.note_line import Link, NoteLine
 
 REST_MS = 150  # a slider at rest this long means its value, even while it is held
@@ -127,14 +128,6 @@ class _Field(QDoubleSpinBox):
             super().wheelEvent(event)
         else:
             event.ignore()
-
-
-def plain_number(value: float) -> str:
-    """A setting as people write it: 16, 0.05, 1e-4, exact to twelve digits."""
-    if value and abs(value) < 1e-3:
-        mantissa, exponent = f"{value:.11e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.12g}"
 
 
 def stepped(values: list[float], value: float, steps: int) -> float:

@@ -126,7 +126,7 @@ class DeliveryField(QWidget):
         for name, title, _, _ in formats:
             self.format_combo.addItem(title, name)
         self.format_combo.addItem(self.tr("merged checkpoint (the base with ΔW in)"), MERGED)
-        self.format_combo.currentIndexChanged.connect(self._follow)
+        self.format_combo.currentIndexChanged.connect(self._on_format)
         self.format_combo.setAccessibleName(self.tr("Format"))
         self.type_combo = QComboBox()
         self.type_combo.setAccessibleName(self.tr("Type of the numbers"))
@@ -167,6 +167,8 @@ class DeliveryField(QWidget):
         column.addWidget(self.outcome)
         self._busy = [self._doing, self._progress, self.cancel_button]
         self._ready = False
+        self._place: Path | None = None
+        self._suggested = ""
         self.set_busy(False)
         self.outcome.hide()
         self._follow()
@@ -175,6 +177,18 @@ class DeliveryField(QWidget):
         """Whether there is something to write."""
         self._ready = ready
         self._follow()
+
+    def suggest(self, place: Path) -> None:
+        """A place to write to, without its ending, that gives way to one a person names."""
+        own = self.target.edit.text() not in ("", self._suggested)
+        self._place = place
+        if not own:
+            self._suggest()
+
+    def _suggest(self) -> None:
+        _, suffix = self._formats.get(self.format_combo.currentData(), (False, ""))
+        self._suggested = f"{self._place}{suffix}"
+        self.target.edit.setText(self._suggested)
 
     def set_busy(self, busy: bool) -> None:
         for widget in self._busy:
@@ -199,6 +213,11 @@ class DeliveryField(QWidget):
         theme.set_role(self.outcome, role)
         self.outcome.setText(text)
         self.outcome.show()
+
+    def _on_format(self) -> None:
+        if self._place is not None and self.target.edit.text() == self._suggested:
+            self._suggest()
+        self._follow()
 
     def _follow(self, *_: object) -> None:
         name = self.format_combo.currentData()

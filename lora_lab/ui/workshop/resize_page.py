@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout
 
+from lora_lab import paths
 from lora_lab.records import CutRecord
 from lora_lab.ui import theme
 from lora_lab.ui.figures import counted, shape_words, size_words
@@ -211,15 +213,24 @@ class ResizePage(Page):
         pairs = zip(spectra.sigma, self.ranks, strict=True)
         lost = [1 - float((s[:r] ** 2).sum() / max((s**2).sum(), 1e-300)) for s, r in pairs]
         worst = max(range(len(lost)), key=lost.__getitem__)
-        text = self.tr("{}: {:.2f} % of the energy kept, {}").format(
-            said, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks))
-        )
+        whole = spectra.uniform(spectra.most)
+        text = self.tr("{}: {:.2f} % of the energy kept, {} of {}").format(
+            said, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks)),
+            size_words(spectra.bytes(whole)),
+        )  # fmt: skip
         if lost[worst] > 1e-12:
             text += self.tr("; at worst {:.1f} % of ‖ΔW‖ is lost, {}").format(
                 100 * max(lost[worst], 0) ** 0.5, spectra.names[worst]
             )
         self.kept.setText(text)
         self.loss.setText("")
+        self.delivery.suggest(paths.user_data() / "exports" / f"{self._name()}-r{rank}")
+
+    def _name(self) -> str:
+        """What the adapter is called: a run keeps it in a folder that is called so."""
+        path = Path(self.card.source.path)
+        named = path.stem if path.is_file() else path.name
+        return path.parent.name if named in ("adapter", "adapter_model") else named
 
     def _ask_loss(self) -> None:
         if self.card is not None:

@@ -4,7 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import KNOBS
-from lora_lab.ui.widgets.field_slider import FieldSlider, notches, plain_number, stepped
+from lora_lab.ui.figures import plain_number
+from lora_lab.ui.widgets.field_slider import FieldSlider, notches, stepped
 
 
 @pytest.fixture
