@@ -149,7 +149,8 @@ class DockHost(QMainWindow):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # While the window itself keeps its size, it is a person who moves the divider.
         if event.type() == QEvent.Type.Resize and self._laid_out == self.size():
-            if not watched.isFloating() and event.oldSize().width() != event.size().width():
+            sideways = event.oldSize().width() != event.size().width()
+            if sideways and not watched.isFloating():
                 self._left_width = event.size().width()
         return super().eventFilter(watched, event)
 

@@ -25,7 +25,7 @@ class SavesDialog(QDialog):
         self.setWindowTitle(tr("Go back"))
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
-            tr("Saves"), (tr("Step"), tr("saved"), tr("kept")),
+            tr("Saves"), (tr("Step"), tr("Saved"), tr("Kept")),
             ("00:00:00", "before an edit"),
         )  # fmt: skip
         self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))

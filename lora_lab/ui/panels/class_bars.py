@@ -34,7 +34,7 @@ class ClassBars(QWidget):
         super().__init__()
         self._pairs: tuple[Pair, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(80)
         self.setAccessibleName("Accuracy per class, adapter off and on")
 
     def show_pairs(self, pairs: tuple[Pair, ...]) -> None:
