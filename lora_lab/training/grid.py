@@ -173,7 +173,7 @@ def describe(config: RunConfig) -> str:
     """What a run is among others of its kind, in a few words: r 4 · α 8 · rate 0.001 · DoRA."""
     hyper = config.hyper
     parts = [] if config.variant == "full" else [f"r {hyper.rank}", f"α {hyper.alpha:g}"]
-    parts.append(f"rate {hyper.learning_rate:g}")
+    parts.append(f"rate {hyper.learning_rate:g}".replace("e-0", "e-"))
     return " · ".join([*parts, *kind_words(config)])
 
 

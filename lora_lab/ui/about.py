@@ -85,7 +85,7 @@ def _plain(text: str) -> str:
 def _screen() -> str:
     screen = QGuiApplication.primaryScreen()
     size = screen.size()
-    return f"{size.width()} × {size.height()} at {screen.devicePixelRatio():.0%}"
+    return f"{size.width()} × {size.height()} at {screen.devicePixelRatio() * 100:.0f} %"
 
 
 def _devices() -> list[str]:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.status import clock
+from lora_lab.ui.widgets.field_slider import plain_number
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
 
@@ -83,5 +84,5 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
     if isinstance(value, float):
-        return f"{value:g}"
+        return plain_number(value)
     return f"{value:,}" if type(value) is int else str(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
@@ -16,6 +16,7 @@ from lora_lab.ui.panels.panel import Panel
 
 LAYOUT_VERSION = 4  # raise it when docks come or are renamed: an older layout is left alone
 LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
+QWIDGETSIZE_MAX = (1 << 24) - 1  # Qt's own, which PySide does not name
 Area = Qt.DockWidgetArea
 
 
@@ -52,7 +53,10 @@ class DockHost(QMainWindow):
         self._fit_soon.setSingleShot(True)
         self._fit_soon.setInterval(0)
         self._fit_soon.timeout.connect(self._fit_left)
+        self._left_width = 0  # as it was shared out or dragged by hand; 0: as a kept layout has it
+        self._laid_out = QSize()  # the size that the docks were laid out for last
         for dock in self._left:
+            dock.installEventFilter(self)
             if isinstance(dock.widget(), Column):
                 dock.widget().needs_changed.connect(self._fit_soon.start)
         for dock in self.docks:  # reopened from the menu, a tab comes to the front
@@ -129,6 +133,7 @@ class DockHost(QMainWindow):
         restored = self.restoreState(layout, LAYOUT_VERSION)
         self._as_shipped = self._as_shipped and not restored
         QTimer.singleShot(0, self, self._hide_stale_tabs)  # once the docks lie where they will
+        self._left_width = 0 if restored else self._left_width
         return restored
 
     def _hide_stale_tabs(self) -> None:
@@ -147,7 +152,16 @@ class DockHost(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._laid_out = event.size()
         self._fit_soon.start()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # While the window itself keeps its size, it is a person who moves the divider.
+        if event.type() == QEvent.Type.Resize and self._laid_out == self.size():
+            sideways = event.oldSize().width() != event.size().width()
+            if sideways and not watched.isFloating():
+                self._left_width = event.size().width()
+        return super().eventFilter(watched, event)
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 720)
@@ -157,7 +171,7 @@ class DockHost(QMainWindow):
         em = self.fontMetrics().horizontalAdvance("m")
         width = max(self.width(), self.sizeHint().width())
         height = max(self.height(), self.sizeHint().height())
-        left = LEFT_EMS * em
+        left = self._left_width = LEFT_EMS * em
         grid = self._panel_docks
         each = (width - left) // 2
         if self._left and grid:
@@ -179,6 +193,7 @@ class DockHost(QMainWindow):
         upper, lower = self._left
         if upper.x() != lower.x() or self.tabifiedDockWidgets(upper):
             return  # moved apart by hand
+        self._keep_left_width()
         both = upper.height() + lower.height()
         # Asked of the widgets: a dock remembers the hint of another width.
         needs, rest = (
@@ -189,6 +204,22 @@ class DockHost(QMainWindow):
         above = max(above, upper.minimumSizeHint().height())
         if above != upper.height():
             self.resizeDocks([upper, lower], [above, both - above], Qt.Orientation.Vertical)
+
+    def _keep_left_width(self) -> None:
+        """A wider window is room for the plots: the settings keep their width."""
+        least = max(dock.minimumSizeHint().width() for dock in self._left)
+        width = max(self._left_width, least)
+        if not self._left_width or width == self._left[0].width():
+            return
+        self._laid_out = QSize()  # this is not by hand
+        for dock in self._left:  # held for one layout: resizeDocks shares out all the rest as well
+            dock.setFixedWidth(width)
+        self.layout().activate()
+        for dock in self._left:
+            dock.setMinimumWidth(0)
+            dock.setMaximumWidth(QWIDGETSIZE_MAX)
+        self.layout().activate()
+        self._laid_out = self.size()
 
     def _dock_of(self, panel: Panel) -> QDockWidget:
         dock = QDockWidget(panel.title, self)

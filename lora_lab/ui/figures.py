@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def percent(share: float) -> str:
     """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
@@ -32,6 +34,11 @@ def size_words(count: int) -> str:
 def shape_words(shape: tuple[int, int]) -> str:
     """out × in."""
     return f"{shape[0]:,} × {shape[1]:,}"
+
+
+def sub(k: int) -> str:
+    """The number as an index: ₁₂."""
+    return str(k).translate(_SUBSCRIPTS)
 
 
 def counted(number: int, noun: str) -> str:

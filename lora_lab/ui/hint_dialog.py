@@ -56,8 +56,8 @@ class HintDialog(QDialog):
         self.again_button = buttons.addButton(
             self.tr("&Measure again"), QDialogButtonBox.ButtonRole.ActionRole
         )
-        self.help_button = buttons.addButton(
-            self.tr("&How it works"), QDialogButtonBox.ButtonRole.HelpRole
+        self.help_button = buttons.addButton(  # in this role at the left on every desktop
+            self.tr("&How it works"), QDialogButtonBox.ButtonRole.ResetRole
         )
         self.again_button.clicked.connect(self.measure_wished)
         self.help_button.clicked.connect(lambda: self.help_wished.emit(PAGE))

@@ -89,8 +89,8 @@ class RateDialog(QDialog):
         self.cancel_button = buttons.addButton(
             self.tr("&Call off"), QDialogButtonBox.ButtonRole.ActionRole
         )
-        self.help_button = buttons.addButton(
-            self.tr("&How it works"), QDialogButtonBox.ButtonRole.HelpRole
+        self.help_button = buttons.addButton(  # in this role at the left on every desktop
+            self.tr("&How it works"), QDialogButtonBox.ButtonRole.ResetRole
         )
         self.again_button.clicked.connect(self.search_wished)
         self.cancel_button.clicked.connect(self.cancel_wished)

@@ -213,6 +213,9 @@ QLabel:disabled {{ color: {faint}; }}
 QPushButton, QToolButton {{ background: {c.raised}; color: {c.text};
     border: 1px solid {c.border}; border-radius: 4px; padding: 4px 11px; }}
 QToolButton {{ padding: 3px 8px; }}
+QToolButton[popupMode="2"] {{ padding-right: 20px; }}
+QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center;
+    right: 6px; }}
 QPushButton:hover, QToolButton:hover {{ background: {hover}; }}
 QPushButton:pressed, QToolButton:pressed {{ background: {pressed}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {c.accent}; }}
@@ -230,6 +233,7 @@ QToolButton[role="quiet"] {{ background: transparent; border-color: transparent;
 QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:checked {{
     background: {hover}; color: {c.text}; }}
 QToolButton[role="quiet"]::menu-indicator {{ image: none; }}
+QToolButton[role="quiet"][popupMode="2"] {{ padding-right: 6px; }}
 QToolButton[role="quiet"]:focus {{ border-color: {c.accent}; }}
 QToolButton[role="pick"] {{ padding: 2px 10px; }}
 QToolButton[role="pick"]:checked {{ background: {c.accent}; color: {c.on_accent};
@@ -268,6 +272,7 @@ QTableView, QTreeView, QGraphicsView {{ border: 1px solid {c.panel}; }}
 QTableView:focus, QTreeView:focus, QGraphicsView:focus {{ border-color: {c.accent}; }}
 QTableView, QTreeView {{ background: {c.panel}; gridline-color: {c.grid};
     selection-background-color: {hover}; selection-color: {c.text}; }}
+QTableView {{ outline: 0; }}
 QTableView::item {{ padding: 0 5px; }}
 QTreeView::item {{ padding: 4px 3px; }}
 QTableView::indicator, QTreeView::indicator {{ width: 11px; height: 11px;
@@ -279,6 +284,7 @@ QDockWidget {{ font-weight: 600; }}
 QDockWidget::title {{ background: {c.window}; padding: 5px 8px; }}
 QMainWindow::separator {{ background: {c.window}; width: 5px; height: 5px; }}
 QMainWindow::separator:hover {{ background: {c.border}; }}
+QTabWidget::pane {{ border: 1px solid {c.border}; border-radius: 4px; }}
 QTabBar::tab {{ background: transparent; color: {c.muted}; border: 0;
     border-bottom: 2px solid transparent; padding: 5px 10px 4px 10px; }}
 QTabBar::tab:selected {{ color: {c.text}; border-bottom-color: {c.accent}; }}

@@ -266,6 +266,22 @@ def test_the_layout_is_kept(qtbot, opened, presets, fake_session):
     again.deleteLater()
 
 
+def test_a_wider_window_is_room_for_the_plots(qtbot, opened):
+    """The settings keep their width: the one they came with, and one that was dragged."""
+    host, setup = opened.host, opened.setup_dock
+    loss = next(dock for dock in host.docks if dock.objectName() == "panel_loss")
+    shipped = setup.width()
+    for drag in (0, 200):
+        if drag:
+            host.resizeDocks([setup, loss], [shipped + drag, 500], Qt.Orientation.Horizontal)
+            qtbot.waitUntil(lambda: setup.width() > shipped + 10)
+        width = setup.width()
+        for size in (1900, 1300):
+            opened.resize(size, 900)
+            qtbot.waitUntil(lambda size=size: host.width() == size)
+            qtbot.waitUntil(lambda width=width: setup.width() == width)
+
+
 def test_every_menu_entry_does_something(opened):
     for menu in opened.commands.menus:
         for action in menu.actions():

@@ -12,12 +12,11 @@ from lora_lab.analysis.matrix import Decomposition, decompose
 from lora_lab.analysis.rank import energy_rank
 from lora_lab.data.matrix import Matrix
 from lora_lab.progress import Report, silent
-from lora_lab.ui.figures import shape_words
+from lora_lab.ui.figures import shape_words, sub
 from lora_lab.ui.widgets.plot import number
 
 AT_ONCE = 32  # rows and columns up to which everything is computed while the window waits
 FEW = 16  # a rank up to this is where the cut begins; of more values those with 99 % of the energy
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,6 @@ def analyse(matrix: Matrix, report: Report = silent) -> Analysis:
     parts = decompose(matrix.values)
     report("Counting the rank", -1.0)
     return Analysis(matrix, parts, ranks(parts, matrix.exact))
-
-
-def sub(k: int) -> str:
-    """The number as an index: ₁₂."""
-    return str(k).translate(_SUBSCRIPTS)
 
 
 def what_it_is(analysis: Analysis) -> str:

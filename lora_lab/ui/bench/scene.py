@@ -8,11 +8,11 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
-from lora_lab.ui.bench.analysis import Analysis, sub
+from lora_lab.ui.bench.analysis import Analysis
 from lora_lab.ui.bench.block import MOST_NUMBERS, Block, texts_of
 from lora_lab.ui.bench.blocks import Scene
 from lora_lab.ui.bench.heat import grey, heat
-from lora_lab.ui.figures import shape_words
+from lora_lab.ui.figures import shape_words, sub
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import number
 

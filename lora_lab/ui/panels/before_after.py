@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
@@ -130,7 +131,7 @@ class BeforeAfterPanel(Panel):
         now = self._now() or self._off
         counted = classes and bool(now.confusion)
         sentence = self._learned()
-        self._sentence.setVisible(bool(sentence))
+        self._sentence.setVisible(bool(sentence) and self._roomy())
         show(self._sentence, sentence)
         self.steps_button.setVisible(bool(sentence))
         curves = bool(sentence) and self.steps_button.isChecked()
@@ -229,6 +230,14 @@ class BeforeAfterPanel(Panel):
         elif self._on is not None:
             parts.append(f'<span style="color:{c.muted}">step {self._on.step:,}</span>')
         show(self._foot, "&nbsp;&nbsp;&nbsp;&nbsp;".join(parts))
+
+    def _roomy(self) -> bool:
+        """Whether the bars keep room enough for a line above them."""
+        return self.height() > 14 * self.fontMetrics().height()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._sentence.setVisible(bool(self._sentence.text()) and self._roomy())
 
     def restyle(self, colors: Colors) -> None:
         self._bars.update()

@@ -35,7 +35,7 @@ class ClassBars(QWidget):
         self._pairs: tuple[Pair, ...] = ()
         self._others: tuple[tuple[str, tuple[float, ...]], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(80)
         self.setAccessibleName("Accuracy per class, adapter off and on")
 
     def show_pairs(self, pairs: tuple[Pair, ...]) -> None:

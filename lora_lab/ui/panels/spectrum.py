@@ -275,11 +275,11 @@ class SpectrumPanel(Panel):
         rows = [("■", c.adapter, "σ(ΔW)")]
         if view == "energy":
             what = "discarded" if self._log.isChecked() else "kept"
-            rows = [("━", c.adapter, f"energy {what}")]
+            rows = [("━", c.adapter, f"energy {what}, %")]
             if len(self._shown()) > 1:
                 rows.append(("┈", c.muted, "where least is kept"))
         elif view == "time" and len(self._shown()) > 1:
-            rows = [("■", c.adapter, "σ1 of each layer")]
+            rows = [("■", c.adapter, "σ₁ of each layer")]
         if self._loaded.true_sigma is not None and view != "heat":
             rows.append(("━", c.validation, "true σ(D)"))
         if view in ("bars", "multiples", "energy"):

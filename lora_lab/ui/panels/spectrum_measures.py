@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui import theme
@@ -25,11 +26,12 @@ _MEASURES = (
 
 
 class Measures(QWidget):
-    """Six figures; of several layers the least and the greatest."""
+    """Six figures, or as many as fit; of several layers the least and the greatest."""
 
     def __init__(self) -> None:
         super().__init__()
         self._figures = {}
+        self._rows = []
         side = QVBoxLayout(self)
         side.setSpacing(0)
         side.setContentsMargins(4, 2, 0, 0)
@@ -39,12 +41,25 @@ class Measures(QWidget):
             for widget in (head, value):
                 widget.setToolTip(meaning)
                 side.addWidget(widget)
-            side.addSpacing(6)
+            value.setContentsMargins(0, 0, 0, 6)
             self._figures[name] = value
+            self._rows.append((head, value))
             self.scaling_name = head  # the last one
         side.addStretch(1)
+        side.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         widest = QFontMetrics(theme.font(1.15, theme.font().Weight.Medium))
         self.setFixedWidth(widest.horizontalAdvance("0.00 % – 00 %") + 10)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.minimumWidth(), 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        room = self.height() - 2
+        for row in self._rows:
+            room -= sum(widget.sizeHint().height() for widget in row)
+            for widget in row:
+                widget.setVisible(room >= 0)
 
     def reset(self, variant: str) -> None:
         """Name the scaling as the variant makes it."""

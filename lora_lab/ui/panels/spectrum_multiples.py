@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lora_lab.ui import theme
+from lora_lab.ui.figures import sub
 from lora_lab.ui.panels.spectrum_figures import row_names, two
 from lora_lab.ui.panels.spectrum_scene import Cells, Range, Scene
 from lora_lab.ui.theme import Colors
@@ -123,7 +124,7 @@ class Multiples(QWidget):
             self._paint_line(painter, grid, pen(c.validation, thick), truth)
         self._frame_chosen(painter, grid)
         ends = [number(10.0**v if scene.log else v, 2) for v in (low, high)]
-        said = f"each: σ1 to σ{grid.most}, {ends[0]} to {ends[1]}"
+        said = f"each: σ₁ to σ{sub(grid.most)}, {ends[0]} to {ends[1]}"
         painter.setPen(QColor(c.muted))
         below = QRectF(0, self.height() - grid.line, self.width(), grid.line)
         said += ", log scale" if scene.log else ""
@@ -207,7 +208,7 @@ class Multiples(QWidget):
             else:
                 layer = self._scene.layers[place]
                 first = number(float(layer.sigma[0]))
-                said = f"{layer.name}: σ1 {first}, ‖ΔW‖ {two(layer.delta_norm)}"
+                said = f"{layer.name}: σ₁ {first}, ‖ΔW‖ {two(layer.delta_norm)}"
                 QToolTip.showText(event.globalPos(), said, self)
             return True
         return super().event(event)

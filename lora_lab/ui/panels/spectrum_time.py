@@ -36,7 +36,7 @@ class SpectrumTime:
         for z, item in enumerate((self._true, *reversed(self._lines), *self._texts), start=20):
             item.setZValue(z)
             lines.addItem(item, ignoreBounds=True)
-        self._heat = Heat(tr("SpectrumTime", "σ1 of every layer over steps"), "step")
+        self._heat = Heat(tr("SpectrumTime", "σ₁ of every layer over steps"), "step")
         self._heat_marks = EditMarks(self._heat.plot)
         self._heat.words = self._words
         self.widget = QStackedWidget()
@@ -143,7 +143,7 @@ class SpectrumTime:
     def _words(self, row: int, column: int) -> str:
         at = int(self._columns[column])
         value = number(float(self._first[row, at]))
-        return f"{self._names[row]}: σ1 = {value} at step {int(self._steps[at]):,}"
+        return f"{self._names[row]}: σ₁ = {value} at step {int(self._steps[at]):,}"
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

@@ -32,6 +32,7 @@ from lora_lab.ui import theme
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import Choice, Whole, muted
 from lora_lab.ui.status import clock
+from lora_lab.ui.widgets.field_slider import plain_number
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
 REST_MS = 120  # after the last key, before the grid is counted anew
@@ -102,6 +103,7 @@ class Builder(QWidget):
         self.seeds_box = Whole(1, 100)
         self.seeds_box.setAccessibleName(tr("Seeds of each combination"))
         self.seeds_box.setToolTip(tr("Each combination so many times, with one seed after another"))
+        self.seeds_box.setMinimumHeight(self.rank_edit.sizeHint().height())  # one row of fields
         self.seeds_box.valueChanged.connect(self._soon)
         self.variants = Picks(choices.VARIANTS, tr("Adapter"))
         self.inits = Picks(choices.INITS, tr("Init"))
@@ -150,7 +152,7 @@ class Builder(QWidget):
             hyper = base.hyper
             self.rank_edit.setPlaceholderText(f"{hyper.rank}")
             self.alpha_edit.setPlaceholderText(f"{hyper.alpha:g}")
-            self.rate_edit.setPlaceholderText(f"{hyper.learning_rate:g}")
+            self.rate_edit.setPlaceholderText(plain_number(hyper.learning_rate))
             self.targets_edit.setPlaceholderText(", ".join(base.targets) or "all-linear")
             self.steps_edit.setPlaceholderText(
                 f"{self._steps(base):,}" if self._steps(base) else ""

@@ -19,6 +19,7 @@ from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
 from lora_lab.training.grid import describe, kind_words
 from lora_lab.ui import theme
 from lora_lab.ui.status import clock
+from lora_lab.ui.widgets.field_slider import plain_number
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import dress
 
@@ -41,8 +42,8 @@ class QueueModel(QAbstractTableModel):
         self.items: tuple[Item, ...] = ()
         self._front: frozenset[str] = frozenset()
         self._heads = (
-            "★", "r", "α", tr("rate"), tr("adapter"), tr("state"), tr("parameters"),
-            tr("best loss"), tr("time"),
+            "★", "r", "α", tr("Rate"), tr("Adapter"), tr("State"), tr("Parameters"),
+            tr("Best loss"), tr("Time"),
         )  # fmt: skip
         self._states = {
             WAITING: tr("waiting"), RUNNING: tr("running"), DONE: tr("done"),
@@ -130,7 +131,7 @@ class QueueModel(QAbstractTableModel):
             case 2:
                 return "—" if full else f"{hyper.alpha:g}"
             case 3:
-                return f"{hyper.learning_rate:g}"
+                return plain_number(hyper.learning_rate)
             case 4:
                 return ", ".join(kind_words(item.config)) or "LoRA"
             case 5:
@@ -187,7 +188,7 @@ class QueueTable(QTableView):
         header = self.horizontalHeader()
         widest = {
             STAR: "★", RANK: "0000", ALPHA: "00.0", RATE: "0.00e-00", KIND: "rsLoRA, pissa",
-            STATE: "aborted at 00,000", PARAMETERS: "parameters", BEST: "best loss 0",
+            STATE: "aborted at 00,000", PARAMETERS: "Parameters", BEST: "Best loss 0",
             TIME: "0:00:00",
         }  # fmt: skip
         for column, text in widest.items():

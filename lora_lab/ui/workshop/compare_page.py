@@ -38,7 +38,7 @@ class ComparePage(Page):
         self.busy.cancelled.connect(self._on_cancelled)
         self.table = LayerTable(
             tr("Layers of both"),
-            (tr("Layer"), tr("cosine"), "‖ΔW₂‖/‖ΔW₁‖", "φ", tr("angles")),
+            (tr("Layer"), tr("Cosine"), "‖ΔW₂‖/‖ΔW₁‖", "φ", tr("Angles")),
             ("−0.000", "0.000", "0.000", "00°  00°  00°"),
         )
         self.table.chosen.connect(self._draw)

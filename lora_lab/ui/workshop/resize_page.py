@@ -45,7 +45,7 @@ class ResizePage(Page):
         self.busy.cancelled.connect(self._on_opening_cancelled)
         self.table = LayerTable(
             tr("Layers of the adapter"),
-            (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("stable")),
+            (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("Stable")),
             ("0,000 × 0,000", "000", "0.00", "0.0000", "00.0"),
         )
         self.table.chosen.connect(lambda _: self._draw())
