@@ -41,12 +41,22 @@ class RunLog(logging.Handler):
         self._path = run / NAME
         self._file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
         self._size = self._path.stat().st_size
+        self._best: EvalRecord | None = None
         self._watches = faulthandler.is_enabled()
         faulthandler.enable(self._file)
         logging.getLogger("lora_lab").addHandler(self)
 
     def note(self, record: Record) -> None:
         """Write one line about a record that people care for."""
+        if isinstance(record, EvalRecord) and record.best:
+            self._best = record  # told when the training rests: while it learns, each is the best
+            return
+        if isinstance(record, StateRecord) and record.state is not State.RUNNING and self._best:
+            self._tell(self._best)
+            self._best = None
+        self._tell(record)
+
+    def _tell(self, record: Record) -> None:
         words = words_of(record)
         if words and (self._size < LARGEST or isinstance(record, ErrorRecord)):
             self.say(words)

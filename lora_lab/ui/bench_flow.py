@@ -9,14 +9,15 @@ from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from lora_lab.ui.bench.dialog import BenchDialog
+    from lora_lab.ui.help_flow import HelpFlow
 
 
 class BenchFlow(QObject):
     """Holds the one bench, made when it is first asked for."""
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, handbook: HelpFlow, window: QWidget) -> None:
         super().__init__(window)
-        self._window = window
+        self._help, self._window = handbook, window
         self.dialog: BenchDialog | None = None
 
     def start(self) -> None:
@@ -25,6 +26,7 @@ class BenchFlow(QObject):
             from lora_lab.ui.bench.dialog import BenchDialog
 
             self.dialog = BenchDialog(self._window)
+            self.dialog.help_wished.connect(self._help.show_page)
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()

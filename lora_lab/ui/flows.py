@@ -44,7 +44,6 @@ class Flows(QObject):
         self.intruders = IntruderFlow(sessions, window)
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
-        self.bench = BenchFlow(window)
         self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
@@ -75,6 +74,7 @@ class Flows(QObject):
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
         self.keyboard = Keyboard(window, window.host)
         self.help = HelpFlow(window)
+        self.bench = BenchFlow(self.help, window)
         self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
         self.hint = HintFlow(sessions, window.hyper_dock, self.help, window)
         self._closing = (

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from lora_lab.records import ErrorRecord, NewsRecord, State, StateRecord, StepRecord
+from lora_lab.records import ErrorRecord, EvalRecord, NewsRecord, State, StateRecord, StepRecord
 from lora_lab.runs.log import RunLog
 
 DYING = """
@@ -100,3 +100,18 @@ def test_the_watch_over_crashes_is_given_back(tmp_path):
     watched = faulthandler.is_enabled()
     RunLog(tmp_path).close()
     assert faulthandler.is_enabled() == watched
+
+
+def test_of_many_best_steps_the_last_is_told_when_the_training_rests(tmp_path):
+    log = RunLog(tmp_path)
+    log.note(StateRecord(State.RUNNING, 0))
+    for step in range(1, 50):
+        log.note(EvalRecord(step, True, 1 / step, best=True))
+    assert "best" not in (tmp_path / "log.txt").read_text()
+    log.note(StateRecord(State.PAUSED, 60))
+    log.note(StateRecord(State.PAUSED, 60))
+    log.close()
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.split("  ", 1)[1] for line in lines if "best" in line] == [
+        "step 49: best held-out loss so far, 0.0204082"
+    ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from lora_lab.ui import theme
 from lora_lab.ui.bench.page import BenchPage
 
+HELP = "svd"
+
 
 class BenchDialog(QDialog):
     """The page in a window of its own."""
+
+    help_wished = Signal(str)  # a page of the handbook
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -21,6 +25,8 @@ class BenchDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 12, 10)
         column.addWidget(self.page)
+        self.page.help_button.clicked.connect(lambda: self.help_wished.emit(HELP))
+        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.page.help_button.click)
         self._fit_screen()
 
     def finish(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSlider,
     QSpinBox,
+    QToolButton,
     QVBoxLayout,
 )
 
@@ -86,6 +87,11 @@ class BenchPage(Page):
         self.cancel_button.clicked.connect(self._on_cancelled)
         self._wait = QTimer(self, interval=WAIT_MS, singleShot=True)
         self._wait.timeout.connect(lambda: self._show_busy(True))
+        self.help_button = QToolButton()
+        self.help_button.setText("?")
+        self.help_button.setProperty("role", "quiet")
+        self.help_button.setAccessibleName(tr("The page of the handbook on the SVD"))
+        self.help_button.setToolTip(tr("The page of the handbook (F1)"))
         self._lay_out()
         self._show_busy(False)
         self.restyle(theme.current())
@@ -276,6 +282,7 @@ class BenchPage(Page):
         head.addWidget(label(self.tr("Singular values σᵢ of W"), "title"))
         head.addStretch(1)
         head.addWidget(self._legend)
+        head.addWidget(self.help_button)
         middle = QVBoxLayout()
         middle.setSpacing(6)
         middle.addLayout(busy)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
+from lora_lab import paths
 from lora_lab.ui import theme
 from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.bench.energy_bar import energy_words
@@ -366,3 +367,14 @@ def test_it_opens_from_the_menu_and_ends_with_the_window(qtbot, window):
     window.commands.bench.trigger()
     assert window.flows.bench.dialog is dialog
     assert dialog.page.k == 1
+
+
+def test_its_page_of_the_handbook_is_one_click_away(qtbot):
+    dialog = BenchDialog()
+    qtbot.addWidget(dialog)
+    heard = []
+    dialog.help_wished.connect(heard.append)
+    dialog.page.help_button.click()
+    dialog.finish()
+    assert heard == ["svd"]
+    assert (paths.resources() / "help" / "svd.md").is_file()
