@@ -25,6 +25,7 @@ from lora_lab.records import (
     Record,
     ResumedRecord,
     SavedRecord,
+    State,
     StateRecord,
 )
 from lora_lab.runs.metrics import stands
