@@ -243,7 +243,8 @@ class BenchPage(Page):
         self._measure_later()  # what was called off when it was put away
 
     def _measure_later(self) -> None:
-        if self.analysis is not None and not self.analysis.quick:
+        seen = self.isVisible()  # what nobody sees is measured when it is shown
+        if seen and self.analysis is not None and not self.analysis.quick:
             self._rest.start()
 
     def _measure(self) -> None:
