@@ -7,6 +7,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
@@ -48,7 +49,8 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
     except OSError as error:
         raise LabError(f"{target} was not written: {error.strerror or error}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses even that
+            temporary.unlink()
     return target
 
 

@@ -1,5 +1,6 @@
 """A run as a zip: what comes out is what went in, and nothing that is not a run comes in."""
 
+import errno
 import json
 import stat
 import struct
@@ -76,6 +77,19 @@ def test_a_live_run_is_not_packed_and_no_run_neither(tmp_path):
         pack(folder.path, tmp_path / "none" / "a.zip")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.zip"]
     assert (tmp_path / "a.zip").read_bytes() == b"old"
+
+
+def test_a_read_only_disk_is_said(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(archive.zipfile, "ZipFile", refused)
+    monkeypatch.setattr(archive.Path, "unlink", refused)
+    with pytest.raises(LabError, match="was not written: Read-only file system"):
+        pack(folder.path, tmp_path / "a.zip")
 
 
 def write(path, *entries, mode=0):
