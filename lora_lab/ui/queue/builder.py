@@ -31,6 +31,7 @@ from lora_lab.training.grid import Expansion, describe, expand, parse_axis
 from lora_lab.ui import theme
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import Choice, Whole, muted
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
@@ -150,7 +151,7 @@ class Builder(QWidget):
             hyper = base.hyper
             self.rank_edit.setPlaceholderText(f"{hyper.rank}")
             self.alpha_edit.setPlaceholderText(f"{hyper.alpha:g}")
-            self.rate_edit.setPlaceholderText(f"{hyper.learning_rate:g}")
+            self.rate_edit.setPlaceholderText(plain_number(hyper.learning_rate))
             self.targets_edit.setPlaceholderText(", ".join(base.targets) or "all-linear")
             self.steps_edit.setPlaceholderText(
                 f"{self._steps(base):,}" if self._steps(base) else ""
@@ -169,7 +170,9 @@ class Builder(QWidget):
         self.inits.tell_docks(base.init)
         title = base.preset or TASK_TITLES.get(base.task, base.task)
         self._about.setText(
-            self.tr("over what the docks show: {}, {}").format(title, describe(base))
+            self.tr("over what the docks show: {}, {} · write several values as 2, 4, 8").format(
+                title, describe(base)
+            )
         )
         try:
             found = expand(self._with_steps(base), self.axes(base), self._adaptable)
@@ -178,7 +181,7 @@ class Builder(QWidget):
             return
         items = [new_item(config, self._steps_of_epochs) for config in found.runs]
         seconds = seconds_left(items, self._step_seconds)
-        about = self.tr("time —")
+        about = self.tr("time not known yet")
         if not math.isnan(seconds):
             about = self.tr("about {}").format(clock(seconds))
         runs = self.tr("1 run") if len(items) == 1 else self.tr("{:,} runs").format(len(items))

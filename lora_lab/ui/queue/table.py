@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
 from lora_lab.training.grid import describe, kind_words
 from lora_lab.ui import theme
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import dress
@@ -130,7 +131,7 @@ class QueueModel(QAbstractTableModel):
             case 2:
                 return "—" if full else f"{hyper.alpha:g}"
             case 3:
-                return f"{hyper.learning_rate:g}"
+                return plain_number(hyper.learning_rate)
             case 4:
                 return ", ".join(kind_words(item.config)) or "LoRA"
             case 5:
