@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtGui import QFont, QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui import theme
@@ -22,6 +22,7 @@ _MEASURES = (
     ("‖ΔW‖ / ‖W‖", "Size of the change beside the frozen weights"),
     ("s", "The scaling that multiplies B·A"),
 )
+_WIDEST = "0.034 – 0.047 %"  # in large figures; what is wider stands in small ones
 
 
 class Measures(QWidget):
@@ -30,21 +31,32 @@ class Measures(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._figures = {}
+        self._rows: list[tuple[QWidget, QWidget]] = []
         side = QVBoxLayout(self)
         side.setSpacing(0)
         side.setContentsMargins(4, 2, 0, 0)
         for name, meaning in _MEASURES:
             head, value = label(name, "small"), label("—", "", name)
-            value.setFont(theme.font(1.15, theme.font().Weight.Medium))
+            value.setFont(_font(1.15))
             for widget in (head, value):
                 widget.setToolTip(meaning)
                 side.addWidget(widget)
-            side.addSpacing(6)
+            value.setContentsMargins(0, 0, 0, 6)
             self._figures[name] = value
+            self._rows.append((head, value))
             self.scaling_name = head  # the last one
         side.addStretch(1)
-        widest = QFontMetrics(theme.font(1.15, theme.font().Weight.Medium))
-        self.setFixedWidth(widest.horizontalAdvance("0.00 % – 00 %") + 10)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Ignored)
+        self.setFixedWidth(QFontMetrics(_font(1.15)).horizontalAdvance(_WIDEST) + 8)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many figures as there is room for; none is squeezed."""
+        super().resizeEvent(event)
+        room = event.size().height() - 2
+        for head, value in self._rows:
+            room -= head.sizeHint().height() + value.sizeHint().height()
+            head.setVisible(room >= 0)
+            value.setVisible(room >= 0)
 
     def reset(self, variant: str) -> None:
         """Name the scaling as the variant makes it."""
@@ -66,5 +78,14 @@ class Measures(QWidget):
             "‖ΔW‖ / ‖W‖": span(size, percent),
             "s": span(scalings, "{:.4g}".format),
         }
+        room = self.contentsRect().width() - 4
         for name, text in told.items():
-            show(self._figures[name], text)
+            figure = self._figures[name]
+            if figure.text() != text:
+                fits = QFontMetrics(_font(1.15)).horizontalAdvance(text) <= room
+                figure.setFont(_font(1.15 if fits else 0.9))
+                figure.setText(text)
+
+
+def _font(size: float) -> QFont:
+    return theme.font(size, theme.font().Weight.Medium)
