@@ -449,6 +449,27 @@ def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     assert panel.ruler.cells["adapter", "peak"].toolTip() == "The step looks at values."
 
 
+def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
+    panel = make("counts", "digits")
+    panel.set_config(RunConfig(task="digits"))
+    panel.reset(samples("digits", 2)[0])
+    applied = panel._ranks.applied
+    held = sum(panel._per_layer(applied))
+    panel.receive([
+        CountsRecord(0, held, 5, (("fc1", held),)),
+        MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.9, device=300_000),
+    ])  # fmt: skip
+    more = changed(applied, rank=applied.rank + 1)
+    panel.receive([
+        AppliedRecord(9, more, (("rank", applied.rank, more.rank),)),
+        CountsRecord(9, held + 1, 5, (("fc1", held + 1),)),
+    ])  # fmt: skip
+    panel.set_wished(more)
+    grown = sum(panel._per_layer(more)) - held
+    assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
+    assert panel.ruler._heads["peak"].text() == "Peak of 300 kB"
+
+
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):
     panel = make("counts", "digits")
     panel.set_config(RunConfig(task="digits"))
