@@ -282,10 +282,12 @@ class HyperparametersDock(QDockWidget):
             return
         root = "√" if self._variant == "rslora" else ""
         formula = scaling_formula(self._variant)
-        self._scaling.setText(f"{wished:.3g}")
+        self._scaling.setText(f"{wished:.4g}")
         self._fraction.setText(f"{formula} = {hyper.alpha:.4g} / {root}{hyper.rank:,}")
-        self._scaling_applied.setText(self.tr("applied {:.3g}").format(applied))
-        theme.set_role(self._scaling_applied, "settled" if wished == applied else "waiting")
+        # Told only where it differs: the fraction needs the room.
+        waits = wished != applied
+        self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied) if waits else "")
+        theme.set_role(self._scaling_applied, "waiting" if waits else "settled")
 
     def _make_scaling(self) -> QWidget:
         self._scaling = QLabel()
