@@ -82,7 +82,7 @@ class Actions(QObject):
         self.undo = self._action(tr("Undo"), "Ctrl+Z")
         self.redo = self._action(tr("Redo"), "Ctrl+Shift+Z")
         self.undo_edit = self._action(
-            tr("Undo the last edit"), "Ctrl+Shift+Backspace",
+            tr("Go back before the last edit"), "Ctrl+Shift+Backspace",
             tip=tr("Back to the step before it, with the settings of then"),
         )  # fmt: skip
         self.go_back = self._action(

@@ -140,4 +140,7 @@ class BackFlow(QObject):
 
     def _on_went_back(self, record: ResumedRecord) -> None:
         notes = "".join(f" {note}." for note in record.notes)
-        self._notices.news(self.tr("The run stands at step {:,}.").format(record.step) + notes)
+        self._notices.news(
+            self.tr("The run stands at step {:,}; Train goes on from there.").format(record.step)
+            + notes
+        )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import textwrap
+
+TIP_LETTERS = 72
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -29,6 +32,11 @@ def size_words(count: int) -> str:
         if count < 1000 * size:
             return f"{count / size:.3g} {unit}"
     return f"{count / 1e9:.3g} GB"
+
+
+def tip_lines(text: str) -> str:
+    """A tooltip in lines of a readable length; plain ones are not broken by themselves."""
+    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
 
 
 def shape_words(shape: tuple[int, int]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Literal
 
-from PySide6.QtCore import QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -132,7 +132,11 @@ class Notices(QObject):
 
 
 class NoticeBar(QFrame):
-    """Shows one notice: message, how many more wait, Details, dismiss. Hidden when all is said."""
+    """Shows one notice: message, how many more wait, Details, dismiss. Hidden when all is said.
+
+    News floats over the foot of the window, so that nothing moves under the mouse for its few
+    seconds; what stays takes its place at the top.
+    """
 
     acted = Signal(str)  # key of the action that was chosen; the notice leaves
 
@@ -197,6 +201,7 @@ class NoticeBar(QFrame):
             f'#notice_bar[severity="{severity}"] {{ border-left: 4px solid {tone}; }}'
             for severity, tone in tones.items()
         ]
+        rules.append(f'#notice_bar[severity="news"] {{ border-top: 1px solid {tones["news"]}; }}')
         self.setStyleSheet("\n".join(rules))
 
     def dismiss(self) -> None:
@@ -246,7 +251,33 @@ class NoticeBar(QFrame):
         else:
             self._leave.stop()
         self.show()
+        self._float(notice.severity == "news")
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def _float(self, floating: bool) -> None:
+        """Lie over the foot of what the layout holds, or stand above it."""
+        around = self.parentWidget()
+        column = around.layout() if around is not None else None
+        if column is None:
+            return
+        if not floating:
+            if column.indexOf(self) < 0:
+                column.insertWidget(0, self)
+            return
+        if column.indexOf(self) >= 0:
+            column.removeWidget(self)
+            around.installEventFilter(self)
+        self.layout().activate()
+        height = self.layout().totalHeightForWidth(around.width())
+        height = max(height, self.minimumSizeHint().height())
+        self.setGeometry(0, around.height() - height, around.width(), height)
+        self.raise_()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        around = self.parentWidget()
+        if watched is around and event.type() == QEvent.Type.Resize and self.isVisible():
+            self._float(around.layout().indexOf(self) < 0)
+        return super().eventFilter(watched, event)
 
     def _offer(self, actions: tuple[tuple[str, str], ...]) -> None:
         """A button for each thing that can be done about it."""
@@ -272,6 +303,7 @@ class NoticeBar(QFrame):
 
     def _toggle_details(self) -> None:
         self._leave.stop()  # whoever reads the details wants the bar to stay
+        self._float(False)
         self._details.setVisible(self._details_button.isChecked())
 
     def _copy(self) -> None:

@@ -26,6 +26,7 @@ class Costs:
     peak: int
     per_second: float
     seconds: float
+    peak_carried: bool = False  # over from other adapters by arithmetic, not estimated
 
 
 class Preflight:
@@ -36,6 +37,7 @@ class Preflight:
         self.config: RunConfig | None = None
         self.memory: MemoryRecord | None = None  # at the applied settings
         self._newest: MemoryRecord | None = None  # at whatever settings
+        self._newest_trained = 0  # numbers that trained then; 0: not known
         self._speed, self._speed_trained = 0.0, 0
         self._steps: list[tuple[int, float]] = []
         self._told, self._told_at = "", -TELL  # the words of the speed, and when
@@ -50,13 +52,17 @@ class Preflight:
     @property
     def device(self) -> int:
         """Bytes that the device has; 0 while not known."""
-        return self.memory.device if self.memory is not None else 0
+        known = self.memory or self._newest
+        return known.device if known is not None else 0
 
-    def set_memory(self, record: MemoryRecord | None) -> None:
-        """An estimate; None: it was of other adapters, another will come."""
+    def set_memory(self, record: MemoryRecord | None, trained: int = 0) -> None:
+        """An estimate with so many trained numbers; None: it was of other adapters.
+
+        Another may come. Until then the newest is carried over to what trains now.
+        """
         self.memory = record
         if record is not None and record.peak:
-            self._newest = record
+            self._newest, self._newest_trained = record, trained
 
     def set_speed(self, per_second: float, trained: int) -> None:
         """Measured with that many trained parameters; 0: it could not be."""
@@ -82,14 +88,18 @@ class Preflight:
         """Of an adapter of `held` numbers of which `trained` train, while `applied` do now."""
         number = 8 if self._loaded.dtype == "float64" else 4  # bytes; factors are never narrower
         twice = self.config is not None and self.config.init in START_IN_FILE
-        peak = self.memory.peak if self.memory is not None else 0
+        known, of = self.memory, applied
+        if carried := known is None and self._newest_trained > 0:
+            known, of = self._newest, self._newest_trained
+        peak = known.peak if known is not None else 0
         if peak:  # each number more stands there, has a gradient, and what the optimizer keeps
-            peak += (trained - applied) * number * (2 + self.states)
+            peak += (trained - of) * number * (2 + self.states)
         return self._costs(
             held * number * (2 if twice else 1),
             trained * number * self.states,
             peak,
             self._speed * self._work(self._speed_trained) / self._work(trained),
+            carried,
         )
 
     def full(self) -> Costs:
@@ -115,9 +125,11 @@ class Preflight:
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 
-    def _costs(self, file: int, optimizer: int, peak: int, per_second: float) -> Costs:
+    def _costs(
+        self, file: int, optimizer: int, peak: int, per_second: float, carried: bool = False
+    ) -> Costs:
         seconds = self._loaded.max_steps / per_second if per_second else 0.0
-        return Costs(file, optimizer, peak, per_second, seconds)
+        return Costs(file, optimizer, peak, per_second, seconds, carried)
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
-from lora_lab.records import SpectrumRecord, StepRecord
+from lora_lab.records import ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.explain import Explanations
 from lora_lab.ui.ranks import LayerRanks
@@ -91,6 +91,24 @@ def test_decay_and_rate_follow_the_schedule(session):
     assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
 
 
+def test_after_going_back_the_rate_is_that_of_then(session):
+    made = explained(session, schedule="linear")
+    made.set_step(StepRecord(90, 1.0, 1e-4, 0.1), HYPER)
+    made.set_back(ResumedRecord(26, leg=(0, 100)))
+    assert made.rate_now(HYPER) == pytest.approx(0.75 * HYPER.learning_rate)  # of its 26th step
+    made.set_back(ResumedRecord(0, leg=(0, 100)))
+    assert made.rate_now(HYPER) == HYPER.learning_rate
+
+
+def test_a_layer_is_named_by_what_tells_it_from_the_others(session):
+    seen = spectrum(session, (2.0,) * 3, (0.02, 0.124, 0.05))
+    long = [f"model.layers.{i}.self_attn.q_proj" for i in range(3)]
+    rows = tuple(replace(row, name=name) for row, name in zip(seen.layers, long, strict=True))
+    made = explained(session, replace(seen, layers=rows))
+    made._norms = dict.fromkeys(long, 4.0)
+    assert made.words("alpha", HYPER).endswith("most in 1")
+
+
 @pytest.fixture
 def dock(qtbot, session):
     made = HyperparametersDock()
@@ -124,7 +142,7 @@ def test_what_is_said_moves_nothing(qtbot, dock, session):
     note = dock.sliders["rank"]._note
     note.show_line("a long line " * 40)
     assert note.shown().endswith("…")
-    assert note.toolTip() == "a long line " * 40
+    assert note.toolTip().split() == ["a", "long", "line"] * 40
 
 
 def test_the_layer_chosen_in_the_tree_is_the_one_that_is_told_of(qtbot, window, session):

@@ -213,6 +213,7 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
     qtbot.waitUntil(lambda: not dialog.busy)
     assert dialog._values["error"].text().startswith("1.2e-08")
     assert dialog._values["keys"].text().startswith("6")
+    assert dialog._values["use"].text() == f'PeftModel.from_pretrained(base, "{tmp_path / "out"}")'
     assert (tmp_path / "out" / "adapter_config.json").exists()
     asked = []
     dialog.ask_to_replace = lambda folder: asked.append(folder)

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from PySide6.QtCore import QTimer, qCritical
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from lora_lab.ui.notices import BURST, NoticeBar, Notices
 
@@ -111,3 +112,35 @@ def test_ctrl_c_is_not_a_notice(qtbot, notices, bar, monkeypatch):
     flush(qtbot)
     assert left == [KeyboardInterrupt]
     assert bar.isHidden()
+
+
+def test_news_moves_nothing_and_what_stays_takes_its_place(qtbot, notices):
+    around, content = QWidget(), QWidget()
+    qtbot.addWidget(around)
+    bar = NoticeBar(notices)
+    column = QVBoxLayout(around)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    column.addWidget(bar)
+    column.addWidget(content, 1)
+    around.resize(400, 300)
+    around.show()
+    notices.news("Saved.")
+    flush(qtbot)
+    assert bar.isVisible()
+    assert content.geometry() == around.rect()
+    assert bar.geometry().bottom() == around.rect().bottom()
+    around.resize(500, 200)
+    flush(qtbot)
+    assert (bar.width(), bar.geometry().bottom()) == (500, 199)
+    notices.error("Disk full", "Traceback …")
+    flush(qtbot)
+    assert bar.geometry().top() == 0
+    assert content.geometry().top() == bar.height()
+    bar.dismiss()
+    flush(qtbot)
+    assert content.geometry() == around.rect()
+    notices.news("Saved again.")
+    flush(qtbot)
+    assert content.geometry() == around.rect()
+    assert bar.geometry().bottom() == around.rect().bottom()

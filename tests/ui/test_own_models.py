@@ -289,3 +289,31 @@ def test_steps_take_the_place_of_epochs(qtbot, lab, llama):
     lab.setup_dock.fixed.steps_box.setValue(7)
     wished = lab.setup_dock.wished_config(config)
     assert (wished.max_steps, wished.epochs) == (7, None)
+
+
+def test_an_adapter_given_to_open_is_led_to_the_workshop(qtbot, lab, llama, tmp_path):
+    from lora_lab.formats.verify import export
+    from tests.formats.adapters import weights_of
+    from tests.models.tiny import MODELS
+
+    export(weights_of(MODELS["llama"](), "lora", base=llama[0], targets=["q_proj"]), tmp_path / "a")
+    lab.flows.own.start()
+    dialog = lab.flows.own.dialog
+    assert not dialog.workshop_button.isVisible()
+    dialog.source.show_path(str(tmp_path / "a"))
+    qtbot.waitUntil(dialog.workshop_button.isVisible, timeout=30_000)
+    assert "is an adapter, not a model" in dialog.title.text()
+    assert not dialog.open_button.isEnabled()
+    dialog.workshop_button.click()
+    assert not dialog.isVisible()
+    page = lab.flows.workshop.dialog.resize_page
+    qtbot.waitUntil(lambda: page.card is not None, timeout=30_000)
+    assert page.source.where.path == str(tmp_path / "a")
+
+
+def test_what_is_missing_before_open_is_said(qtbot, dialog, llama):
+    dialog.source.show_path(str(llama[0]))
+    qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
+    assert "name the data" in dialog._memory.text()
+    dialog.data_edit.setText(str(llama[1]))
+    assert "weights take" in dialog._memory.text()

@@ -73,6 +73,23 @@ def test_the_cut_goes_by_key_as_well(qtbot, workshop, llama):
     assert page.rank_box.value() == 2
 
 
+def test_a_place_is_named_until_a_person_names_one(qtbot, workshop, llama, monkeypatch, tmp_path):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    page = workshop.resize_page
+    opened(qtbot, page, llama / "one")
+    assert page.delivery.target.path == str(tmp_path / "exports" / "one-r4")
+    assert page.delivery.button.isEnabled()
+    page.rank_box.setValue(2)
+    assert page.delivery.target.path == str(tmp_path / "exports" / "one-r2")
+    combo = page.delivery.format_combo
+    combo.setCurrentIndex(combo.findData("kohya"))
+    assert page.delivery.target.path == str(tmp_path / "exports" / "one-r2.safetensors")
+    page.delivery.target.edit.setText("/elsewhere/mine")
+    page.rank_box.setValue(3)
+    combo.setCurrentIndex(combo.findData("peft"))
+    assert page.delivery.target.path == "/elsewhere/mine"
+
+
 def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama, monkeypatch):
     from lora_lab.workshop import files
 

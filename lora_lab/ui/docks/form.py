@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.ui.figures import plain_number
+from lora_lab.ui.figures import plain_number, tip_lines
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class ChoiceCombo(QComboBox):
 
     def _show_tip(self) -> None:
         tip = self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""
-        self.setToolTip(self._locked or f"{self._about}\n{tip}")
+        self.setToolTip(tip_lines(self._locked or f"{self._about}\n{tip}"))
 
 
 class Number(QDoubleSpinBox):

@@ -34,7 +34,7 @@ from lora_lab.records import (
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.explain import Explanations
-from lora_lab.ui.figures import percent
+from lora_lab.ui.figures import percent, tip_lines
 from lora_lab.ui.ranks import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
 from lora_lab.ui.widgets.field_slider import FieldSlider
 
@@ -290,8 +290,10 @@ class HyperparametersDock(QDockWidget):
         formula = scaling_formula(self._variant)
         self._scaling.setText(f"{wished:.4g}")
         self._fraction.setText(f"{formula} = {hyper.alpha:.4g} / {root}{hyper.rank:,}")
-        self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied))
-        theme.set_role(self._scaling_applied, "settled" if wished == applied else "waiting")
+        # Told only where it differs: the fraction needs the room.
+        waits = wished != applied
+        self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied) if waits else "")
+        theme.set_role(self._scaling_applied, "waiting" if waits else "settled")
 
     def _make_scaling(self) -> QWidget:
         self._scaling = QLabel()
@@ -327,7 +329,7 @@ class HyperparametersDock(QDockWidget):
         row.setSpacing(10)
         for mode in get_args(AlphaMode):
             button = QRadioButton(mode.replace("_", " the "))
-            button.setToolTip(ALPHA_MODE.description or "")
+            button.setToolTip(tip_lines(ALPHA_MODE.description or ""))
             button.setAccessibleName(f"{ALPHA_MODE.title}: {button.text()}")
             self._modes.addButton(button)
             self._mode_buttons[mode] = button

@@ -164,7 +164,8 @@ class CountsPanel(Panel):
                 self._counts = record
                 self.dirty = True
             elif isinstance(record, MemoryRecord):
-                self._preflight.set_memory(record)
+                trained = self._counts.adapter if self._counts is not None else 0
+                self._preflight.set_memory(record, trained)
                 self.dirty = True
             elif isinstance(record, SpeedRecord):
                 self.set_speed(record.per_second, record.trained)

@@ -96,10 +96,11 @@ class Ruler(QWidget):
 
 def _words(costs: Costs, guessed: bool) -> dict[str, str]:
     about = "≈ " if guessed else ""
+    peak = "≈ " if guessed or costs.peak_carried else ""
     return {
         "file": size_words(costs.file),
         "optimizer": size_words(costs.optimizer) if costs.optimizer else "0",
-        "peak": about + size_words(costs.peak) if costs.peak else "—",
+        "peak": peak + size_words(costs.peak) if costs.peak else "—",
         "per_second": about + rate_words(costs.per_second) if costs.per_second else "—",
         "seconds": about + duration(costs.seconds) if costs.seconds else "—",
     }

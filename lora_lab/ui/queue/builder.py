@@ -31,6 +31,7 @@ from lora_lab.training.grid import Expansion, describe, expand, parse_axis
 from lora_lab.ui import theme
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import Choice, Whole, muted
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
 from lora_lab.ui.widgets.field_slider import plain_number
 
@@ -171,7 +172,9 @@ class Builder(QWidget):
         self.inits.tell_docks(base.init)
         title = base.preset or TASK_TITLES.get(base.task, base.task)
         self._about.setText(
-            self.tr("over what the docks show: {}, {}").format(title, describe(base))
+            self.tr("over what the docks show: {}, {} · write several values as 2, 4, 8").format(
+                title, describe(base)
+            )
         )
         try:
             found = expand(self._with_steps(base), self.axes(base), self._adaptable)
@@ -180,7 +183,7 @@ class Builder(QWidget):
             return
         items = [new_item(config, self._steps_of_epochs) for config in found.runs]
         seconds = seconds_left(items, self._step_seconds)
-        about = self.tr("time —")
+        about = self.tr("time not known yet")
         if not math.isnan(seconds):
             about = self.tr("about {}").format(clock(seconds))
         runs = self.tr("1 run") if len(items) == 1 else self.tr("{:,} runs").format(len(items))

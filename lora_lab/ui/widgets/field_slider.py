@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, Knob
 from lora_lab.ui import theme
-from lora_lab.ui.figures import plain_number
+from lora_lab.ui.figures import plain_number, tip_lines
 from lora_lab.ui.widgets.note_line import Link, NoteLine
 
 REST_MS = 150  # a slider at rest this long means its value, even while it is held
@@ -174,7 +174,7 @@ class FieldSlider(QWidget):
             widget.installEventFilter(self)  # F1
         self.edit.setFont(theme.font())
         self.edit.setFixedWidth(self.edit.fontMetrics().horizontalAdvance("0.000000") + 34)
-        self.setToolTip(knob.help)
+        self.setToolTip(tip_lines(knob.help))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
         self._line = QHBoxLayout()
@@ -274,7 +274,9 @@ class FieldSlider(QWidget):
         self._rest.stop()
         for widget in (self.slider, self.edit, self._label):
             widget.setEnabled(movable)
-        self.setToolTip(self.knob.help if movable else f"{self._reason}\n\n{self.knob.help}")
+        self.setToolTip(
+            tip_lines(self.knob.help if movable else f"{self._reason}\n\n{self.knob.help}")
+        )
         self._show_line()
         self._show_applied()
 

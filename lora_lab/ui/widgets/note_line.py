@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QEnterEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from lora_lab.ui import theme
+from lora_lab.ui.figures import tip_lines
 
 GAP = 6  # between the words and the question mark
 PRESS = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -36,7 +37,7 @@ class NoteLine(QAbstractButton):
             return
         self._hint = hint
         self.setText(text)
-        self.setToolTip("\n\n".join(part for part in (text, hint) if part))
+        self.setToolTip(tip_lines("\n\n".join(part for part in (text, hint) if part)))
         self.update()
 
     def shown(self) -> str:

@@ -46,7 +46,7 @@ class ResizePage(Page):
         self.table = LayerTable(
             tr("Layers of the adapter"),
             (tr("Layer"), tr("out × in"), "r", "s", "‖ΔW‖", tr("Stable")),
-            ("0,000 × 0,000", "000", "0.00", "0.0000", "00.0"),
+            ("0,000 × 0,000", "000", "0.00", "0.00000", "00.00"),
         )
         self.table.chosen.connect(lambda _: self._draw())
         self.plot = Plot(tr("Energy kept against rank"), tr("rank"))

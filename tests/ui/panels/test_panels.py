@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import (
@@ -22,6 +23,7 @@ from lora_lab.ui import theme
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
+from lora_lab.ui.panels.spectrum_measures import Measures
 from lora_lab.ui.preflight import duration, rate_words
 from lora_lab.ui.preview import SAMPLES, samples
 from lora_lab.ui.ranks import energy_beyond
@@ -45,6 +47,45 @@ def make(qtbot):
         return panel
 
     return build
+
+
+def test_the_loss_of_another_run_does_not_linger(make):
+    panel = make("loss", "digits")
+    panel.redraw()
+    assert panel._figure.text() != "—"
+    panel.reset(samples("digits", 3)[0])
+    panel.redraw()
+    assert (panel._figure.text(), panel._figure_note.text()) == ("—", "step 0")
+
+
+def test_the_label_of_a_late_edit_stays_inside(make):
+    panel = make("loss", "digits")
+    panel.marks.note(199, (("rank", 4, 16),))
+    panel.redraw()
+    panel.marks.draw(0.0, 200.0)
+    late = [t for t in panel.marks._texts if t.isVisible() and t.toPlainText() == "r 4→16"]
+    assert [text.anchor.x() for text in late] == [1]
+
+
+@pytest.mark.parametrize(("height", "seen"), [(400, 6), (120, 3), (20, 0)])
+def test_measures_are_shown_whole_or_not_at_all(qtbot, height, seen):
+    around = QWidget()
+    qtbot.addWidget(around)
+    made = Measures()
+    made.setParent(around)
+    around.show()
+    made.resize(made.width(), height)
+    made.show()
+    rows = samples("digits", 3)
+    spectrum = next(r for r in rows if isinstance(r, SpectrumRecord))
+    sizes = (1.4e-3, 4.6e-3, 3e-3)
+    layers = [replace(x, delta_norm=n) for x, n in zip(spectrum.layers, sizes, strict=True)]
+    made.tell(layers, {x.name: 7.0 for x in layers}, True)
+    shown = [value for _, value in made._rows if value.isVisible()]
+    assert len(shown) == seen
+    for value in shown:
+        assert value.fontMetrics().horizontalAdvance(value.text()) <= value.width()
+        assert value.height() >= value.sizeHint().height()
 
 
 @pytest.mark.parametrize("preset", SAMPLES)
@@ -406,6 +447,27 @@ def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     panel.receive([MemoryRecord(9, 0, 0, 0, 0, 0.01, "The step looks at values.")])
     assert figures(panel)["peak"] == "—"
     assert panel.ruler.cells["adapter", "peak"].toolTip() == "The step looks at values."
+
+
+def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
+    panel = make("counts", "digits")
+    panel.set_config(RunConfig(task="digits"))
+    panel.reset(samples("digits", 2)[0])
+    applied = panel._ranks.applied
+    held = sum(panel._per_layer(applied))
+    panel.receive([
+        CountsRecord(0, held, 5, (("fc1", held),)),
+        MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.9, device=300_000),
+    ])  # fmt: skip
+    more = changed(applied, rank=applied.rank + 1)
+    panel.receive([
+        AppliedRecord(9, more, (("rank", applied.rank, more.rank),)),
+        CountsRecord(9, held + 1, 5, (("fc1", held + 1),)),
+    ])  # fmt: skip
+    panel.set_wished(more)
+    grown = sum(panel._per_layer(more)) - held
+    assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
+    assert panel.ruler._heads["peak"].text() == "Peak of 300 kB"
 
 
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):

@@ -57,7 +57,7 @@ def test_a_grid_is_counted_while_it_is_written_and_added(qtbot, flow, dialog):
     fill(builder.rate_edit, "1e-3, 1e-4")
     fill(builder.steps_edit, "1,500")
     builder.seeds_box.setValue(2)
-    qtbot.waitUntil(lambda: builder.preview.text() == "12 runs, time — · 4 left out")
+    qtbot.waitUntil(lambda: builder.preview.text() == "12 runs, time not known yet · 4 left out")
     assert builder.reasons.text() == (
         "r 99 · rate 0.001 · seed 0 and 3 more: rank 99 is above what any of the layers can use, 64"
     )

@@ -168,4 +168,5 @@ def test_everything_is_named(make, field):
     widget = make(field)
     assert widget.slider.accessibleName()
     assert widget.edit.accessibleName()
-    assert widget.toolTip() == KNOBS[field].help
+    assert widget.toolTip().replace("\n", " ") == KNOBS[field].help
+    assert max(map(len, widget.toolTip().split("\n"))) <= 72
