@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
 from lora_lab.ui import theme
-from lora_lab.ui.panels.panel import Columns, Panel, label
+from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.theme import Colors
 
 KEPT = 30  # answers that are shown, the newest first
@@ -72,11 +72,11 @@ class GenerationPanel(Panel):
         self.text = QTextBrowser()
         self.text.setOpenLinks(False)
         self.text.setAccessibleName(self.tr("Answers, adapter off and on"))
-        self._hint = label(role="small")
+        self.text.setPlaceholderText(self.tr("Ask now and again later: the answers stay here."))
         below = QHBoxLayout()
         below.addWidget(self.tokens)
         below.addWidget(self.each_button)
-        below.addWidget(self._hint, 1, Qt.AlignmentFlag.AlignRight)
+        below.addStretch(1)
         self.body.addWidget(self.text, 1)
         self.body.addLayout(below)
 
@@ -133,9 +133,8 @@ class GenerationPanel(Panel):
         self.say("")
         self.ask_button.setEnabled(not self._waiting)
         self.ask_button.setText(self.tr("Asking…") if self._waiting else self.tr("As&k"))
-        self.text.setHtml(answers_html(self._answers, theme.current()))
-        self._hint.setVisible(not self._answers)
-        self._hint.setText(self.tr("Ask now and again later: the answers stay here."))
+        told = answers_html(self._answers, theme.current()) if self._answers else ""
+        self.text.setHtml(told)  # nothing at all lets the placeholder be seen
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True
