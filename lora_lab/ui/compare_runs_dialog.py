@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import RunSummary
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
-from lora_lab.ui.widgets.field_slider import plain_number
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
 

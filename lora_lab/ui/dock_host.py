@@ -53,10 +53,12 @@ class DockHost(QMainWindow):
         self._fit_soon.setSingleShot(True)
         self._fit_soon.setInterval(0)
         self._fit_soon.timeout.connect(self._fit_left)
-        self._left_width = 0  # as it was shared out or dragged by hand; 0: as a kept layout has it
+        # Widths at the left and heights below as they were shared out or dragged by hand.
+        self._extents: dict[QDockWidget, int] = {}
         self._laid_out = QSize()  # the size that the docks were laid out for last
-        for dock in self._left:
+        for dock in (*self._left, *self._below):
             dock.installEventFilter(self)
+        for dock in self._left:
             if isinstance(dock.widget(), Column):
                 dock.widget().needs_changed.connect(self._fit_soon.start)
         for dock in self.docks:  # reopened from the menu, a tab comes to the front
@@ -133,7 +135,8 @@ class DockHost(QMainWindow):
         restored = self.restoreState(layout, LAYOUT_VERSION)
         self._as_shipped = self._as_shipped and not restored
         QTimer.singleShot(0, self, self._hide_stale_tabs)  # once the docks lie where they will
-        self._left_width = 0 if restored else self._left_width
+        if restored:
+            self._extents.clear()  # those of the kept layout are heard when it is laid out
         return restored
 
     def _hide_stale_tabs(self) -> None:
@@ -157,10 +160,9 @@ class DockHost(QMainWindow):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # While the window itself keeps its size, it is a person who moves the divider.
-        if event.type() == QEvent.Type.Resize and self._laid_out == self.size():
-            sideways = event.oldSize().width() != event.size().width()
-            if sideways and not watched.isFloating():
-                self._left_width = event.size().width()
+        by_hand = event.type() == QEvent.Type.Resize and self._laid_out == self.size()
+        if by_hand and watched.isVisible() and not watched.isFloating():
+            self._extents[watched] = self._extent(watched)
         return super().eventFilter(watched, event)
 
     def sizeHint(self) -> QSize:
@@ -171,7 +173,8 @@ class DockHost(QMainWindow):
         em = self.fontMetrics().horizontalAdvance("m")
         width = max(self.width(), self.sizeHint().width())
         height = max(self.height(), self.sizeHint().height())
-        left = self._left_width = LEFT_EMS * em
+        left = LEFT_EMS * em
+        self._extents.update(dict.fromkeys(self._left, left))
         grid = self._panel_docks
         each = (width - left) // 2
         if self._left and grid:
@@ -188,12 +191,12 @@ class DockHost(QMainWindow):
 
     def _fit_left(self) -> None:
         """Settings as tall as their text and the sliders the rest; the sliders in full go first."""
+        self._keep_extents()
         if len(self._left) != 2 or any(d.isFloating() or d.isHidden() for d in self._left):
             return
         upper, lower = self._left
         if upper.x() != lower.x() or self.tabifiedDockWidgets(upper):
             return  # moved apart by hand
-        self._keep_left_width()
         both = upper.height() + lower.height()
         # Asked of the widgets: a dock remembers the hint of another width.
         needs, rest = (
@@ -205,19 +208,31 @@ class DockHost(QMainWindow):
         if above != upper.height():
             self.resizeDocks([upper, lower], [above, both - above], Qt.Orientation.Vertical)
 
-    def _keep_left_width(self) -> None:
-        """A wider window is room for the plots: the settings keep their width."""
-        least = max(dock.minimumSizeHint().width() for dock in self._left)
-        width = max(self._left_width, least)
-        if not self._left_width or width == self._left[0].width():
+    def _extent(self, dock: QDockWidget) -> int:
+        return dock.width() if dock in self._left else dock.height()
+
+    def _keep_extents(self) -> None:
+        """A larger window is room for the plots: what stands around them keeps its size."""
+        homes = (Area.LeftDockWidgetArea, Area.BottomDockWidgetArea)
+        held = {
+            dock: extent
+            for dock, extent in self._extents.items()
+            if dock.isVisible() and not dock.isFloating() and self.dockWidgetArea(dock) in homes
+        }
+        least = max((d.minimumSizeHint().width() for d in held if d in self._left), default=0)
+        held = {d: max(e, least) if d in self._left else e for d, e in held.items()}
+        if all(self._extent(dock) == extent for dock, extent in held.items()):
             return
         self._laid_out = QSize()  # this is not by hand
-        for dock in self._left:  # held for one layout: resizeDocks shares out all the rest as well
-            dock.setFixedWidth(width)
+        for dock, extent in held.items():  # for one layout: resizeDocks shares out all the rest too
+            if dock in self._left:
+                dock.setFixedWidth(extent)
+            else:
+                dock.setFixedHeight(extent)
         self.layout().activate()
-        for dock in self._left:
-            dock.setMinimumWidth(0)
-            dock.setMaximumWidth(QWIDGETSIZE_MAX)
+        for dock in held:
+            dock.setMinimumSize(0, 0)
+            dock.setMaximumSize(QWIDGETSIZE_MAX, QWIDGETSIZE_MAX)
         self.layout().activate()
         self._laid_out = self.size()
 

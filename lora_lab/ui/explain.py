@@ -105,7 +105,7 @@ class Explanations:
             shown = _tr("A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
             return _tr("now {} × the gradient a step").format(shown)
-        return _tr("now a step moves numbers by ≈ {}").format(shown)
+        return _tr("now {} ≈ change per step").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:
         share = self.rate_now(hyper) * hyper.weight_decay

@@ -44,13 +44,13 @@ TRAINED = 8 * 128 + 8 * 96 + 8 * 42
     [
         ("rank", {}, f"{TRAINED:,} ({100 * TRAINED / 6570:.3g} %) · uses 2.1–5.2 of 8"),
         ("alpha", {}, "has moved W by 0.5–3.1 %, most in fc2"),  # of ‖W‖ = 4 each
-        ("learning_rate", {}, "now a step moves numbers by ≈ 0.001"),
-        ("learning_rate", {"warmup_steps": 100}, "now a step moves numbers by ≈ 1e-5"),
+        ("learning_rate", {}, "now 0.001 ≈ change per step"),
+        ("learning_rate", {"warmup_steps": 100}, "now 1e-5 ≈ change per step"),
         ("learning_rate", {"optimizer": "sgd"}, "now 0.001 × the gradient a step"),
         (
             "learning_rate",
             {"b_rate_ratio": 16},
-            "now a step moves numbers by ≈ A 0.001, B 0.016",
+            "now A 0.001, B 0.016 ≈ change per step",
         ),
         ("weight_decay", {}, "nothing pulls A and B towards 0"),
         ("dropout", {}, "A sees all of its inputs"),
@@ -82,7 +82,7 @@ def test_decay_and_rate_follow_the_schedule(session):
     made = explained(session)
     made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1), HYPER)  # a quarter of the peak, 1e-3
     wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
-    assert made.words("learning_rate", wished).endswith("by ≈ 0.001")
+    assert made.words("learning_rate", wished).startswith("now 0.001 ≈")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
     assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
     assert made.words("weight_decay", wished) == "halves A and B in 6,931 steps, 0.01 % in each"

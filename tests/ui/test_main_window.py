@@ -283,6 +283,18 @@ def test_a_wider_window_is_room_for_the_plots(qtbot, opened):
             qtbot.waitUntil(lambda width=width: setup.width() == width)
 
 
+def test_a_taller_window_is_room_for_the_plots(qtbot, opened):
+    """The list of runs keeps the height it came with."""
+    runs = opened.runs_dock
+    opened.host.bring_up(runs)
+    qtbot.waitUntil(lambda: opened.host.height() / 4 < runs.height() < opened.host.height() / 2)
+    height = runs.height()
+    for size in (1400, 900):
+        opened.resize(1400, size)
+        qtbot.waitUntil(lambda size=size: opened.height() == size)
+        qtbot.waitUntil(lambda: runs.height() == height)
+
+
 def test_every_menu_entry_does_something(opened):
     for menu in opened.commands.menus:
         for action in menu.actions():

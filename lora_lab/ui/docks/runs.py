@@ -321,7 +321,7 @@ class RunsDock(QDockWidget):
         header, width = self.table.horizontalHeader(), self.fontMetrics().horizontalAdvance
         widest = (
             self.tr("Shown"), "20261124-182034-digits-2", "interrupted", "classification",
-            "000", "000", "000,000 / 000,000", "0.0000", "000 MB", "0:00:00", "",
+            "000", "000", "000,000 / 000,000", "0.00×10⁻¹⁴", "000 MB", "0:00:00", "",
         )  # fmt: skip
         for column, text in enumerate(widest):
             header.resizeSection(column, width(text) + 16)

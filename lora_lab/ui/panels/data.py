@@ -54,7 +54,9 @@ class DataPanel(Panel):
         self._needed: tuple[str, ...] = ()
         self.form_combo = QComboBox()
         self.form_combo.setAccessibleName(self.tr("What the rows are"))
+        self.form_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.form_combo.activated.connect(self._on_form)
+        self.head.insertWidget(0, self.form_combo)  # where else the form is only named
         self.apply_button = QPushButton(self.tr("Read it so"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.clicked.connect(self._on_apply)
@@ -93,6 +95,8 @@ class DataPanel(Panel):
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._record = None
+        self.rows.clear()
+        self.form_combo.hide()
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -135,7 +139,7 @@ class DataPanel(Panel):
         said = [f"{record.train_rows:,} rows to train on, {record.validation_rows:,} held out"]
         if record.tokens:
             asked = record.supervised_tokens / record.tokens
-            share = f", {asked:.0%} asked for" if record.supervised_tokens else ""
+            share = f", {100 * asked:.0f} % asked for" if record.supervised_tokens else ""
             said.append(f"{record.tokens:,} tokens{share}")
         if record.cut_rows:
             said.append(f"{record.cut_rows:,} rows cut at {record.max_length:,} tokens")
@@ -149,16 +153,17 @@ class DataPanel(Panel):
         self.form_combo.clear()
         self.form_combo.addItems(list(FORMS.get(purpose, {})))
         self.form_combo.setCurrentText(record.form)
-        self.form_combo.setVisible(len(FORMS.get(purpose, {})) > 1)
+        several = len(FORMS.get(purpose, {})) > 1
+        self.form_combo.setVisible(several)
+        self._form.setVisible(not several)
         self._lay_columns(record, purpose)
 
     def _lay_columns(self, record: DataRecord, purpose: str) -> None:
         """A list for each role of the form that is chosen."""
         while self._columns.count():
             widget = self._columns.takeAt(0).widget()
-            if widget not in (None, self.apply_button, self.form_combo):
+            if widget not in (None, self.apply_button):
                 widget.deleteLater()
-        self._columns.addWidget(self.form_combo)
         self.column_combos = {}
         used = dict(record.roles)
         needed, further = FORMS.get(purpose, {}).get(self.form_combo.currentText(), ((), ()))
@@ -210,13 +215,14 @@ class DataPanel(Panel):
     # -- rows ------------------------------------------------------------------------------------
 
     def _list_rows(self, rows: Sequence[DataRow]) -> None:
+        chosen = max(0, self.rows.currentRow())
         self.rows.clear()
         for row in rows:
             words = f"row {row.number:,}"
             words += f"  {row.label}" if row.label else f"  {len(row.tokens):,} tokens"
             self.rows.addItem(words)
         if rows:
-            self.rows.setCurrentRow(0)
+            self.rows.setCurrentRow(min(chosen, len(rows) - 1))
 
     def _show_row(self, place: int) -> None:
         if self._record is None or not 0 <= place < len(self._record.rows):

@@ -136,7 +136,8 @@ class GenerationPanel(Panel):
         self.say("")
         self.ask_button.setEnabled(not self._waiting)
         self.ask_button.setText(self.tr("Asking…") if self._waiting else self.tr("As&k"))
-        self.text.setHtml(answers_html(self._answers, theme.current()))
+        told = answers_html(self._answers, theme.current()) if self._answers else ""
+        self.text.setHtml(told)  # nothing at all lets the placeholder be seen
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True

@@ -78,7 +78,7 @@ class LossPanel(Panel):
             self._smooth, self._valid, self._valid_dots, self._best, self._bad,
         )  # fmt: skip
         self._floor_text = pg.TextItem(anchor=(1, 1))
-        self._base_text = pg.TextItem(anchor=(1, 1))
+        self._base_text = pg.TextItem(anchor=(0, 1))
         for z, item in enumerate((*items, self._floor_text, self._base_text), start=20):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
@@ -268,8 +268,8 @@ class LossPanel(Panel):
             y = float(self._scaled(np.array([self._baseline]))[0])
             self._base_line.setValue(y)
             self._base_text.setText("base alone (validation)")
-            # At the right: every curve begins at the left near the base, and most leave it.
-            self._base_text.setPos(x1 - inset, y)
+            # At the left, above: there the curves have not yet come down, or left their start.
+            self._base_text.setPos(x0 + inset, y)
         history = self._floor_history
         self._floor_text.setVisible(bool(history))
         if not history:
@@ -356,6 +356,7 @@ class LossPanel(Panel):
         self._floor_line.setPen(pen(colors.good, 1, dashes))
         for text, color in ((self._base_text, colors.muted), (self._floor_text, colors.good)):
             text.setColor(color)
+            text.fill = pg.mkBrush(colors.panel + "be")  # curves are still seen behind it
             text.setFont(theme.font(0.92))
         self.dirty = True
 

@@ -48,7 +48,7 @@ class Measures(QWidget):
         side.addStretch(1)
         side.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         widest = QFontMetrics(theme.font(1.15, theme.font().Weight.Medium))
-        self.setFixedWidth(widest.horizontalAdvance("0.00 % – 00 %") + 10)
+        self.setFixedWidth(widest.horizontalAdvance("0.0000 – 0.000 %") + 6)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self.minimumWidth(), 0)

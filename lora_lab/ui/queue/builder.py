@@ -33,7 +33,6 @@ from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import Choice, Whole, muted
 from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
-from lora_lab.ui.widgets.field_slider import plain_number
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
 REST_MS = 120  # after the last key, before the grid is counted anew

@@ -20,7 +20,6 @@ from lora_lab.training.grid import describe, kind_words
 from lora_lab.ui import theme
 from lora_lab.ui.figures import plain_number
 from lora_lab.ui.status import clock
-from lora_lab.ui.widgets.field_slider import plain_number
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import dress
 

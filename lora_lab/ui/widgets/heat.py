@@ -130,7 +130,9 @@ class Heat(QWidget):
         self._cells = np.empty((0, 0))
         self._x = (0.0, 1.0)
         self._names: Sequence[str] = ()
-        self._wide = 0
+        self._shown: tuple | None = None  # what `show_cells` was told last
+        self._room = (0, 0)  # that it was painted for
+        plot.view.sigResized.connect(self._refit)
         self.words: Callable[[int, int], str] = lambda row, column: ""
         self.restyle(theme.current())
 
@@ -145,6 +147,8 @@ class Heat(QWidget):
     ) -> None:
         """Paint `cells` (log10 of them where `log`) from x[0] to x[1]; `ends` span the shades."""
         self._cells, self._x = cells, x
+        self._shown = (cells, names, x, ends, log, marked)
+        self._room = self._measured()
         rows, plot = len(cells), self.plot
         if plot.following:
             plot.show_range(x, (0, rows))
@@ -166,6 +170,14 @@ class Heat(QWidget):
             self._frame.clear()
         self._name_rows(names)
         self._scale.show_ends(low, high, log)
+
+    def _measured(self) -> tuple[int, int]:
+        return self.width(), int(self.plot.view.height())
+
+    def _refit(self) -> None:
+        """Another size has room for more names or fewer, and for other rows: paint again."""
+        if self._shown is not None and self._measured() != self._room:
+            self.show_cells(*self._shown)
 
     def _name_rows(self, names: Sequence[str]) -> None:
         """Names at the left, as many as have room, cut at their beginning."""

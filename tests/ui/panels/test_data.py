@@ -1,0 +1,41 @@
+"""The rows of the data: what is chosen there stays chosen, in the colours of the scheme."""
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from lora_lab.records import DataRecord, DataRow
+from lora_lab.ui import theme
+from lora_lab.ui.panels.data import DataPanel
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_the_row_is_told_in_the_colours_of_the_scheme_and_stays(qtbot, row):
+    app, before = QApplication.instance(), theme.current()
+    rows = tuple(DataRow(n, (f"word{n}", " asked"), (False, True)) for n in range(1, 5))
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    try:
+        panel.restyle(theme.apply(app, "dark"))
+        panel.receive([DataRecord("rows.jsonl", "text", rows=rows)])
+        panel.redraw()
+        panel.rows.setCurrentRow(row)
+        for scheme in ("light", "dark"):
+            colors = theme.apply(app, scheme)
+            panel.restyle(colors)
+            panel.redraw()
+            assert panel.rows.currentRow() == row
+            assert f"word{row + 1}" in panel.text.toPlainText()
+            assert colors.muted in panel.text.toHtml()
+    finally:
+        theme.apply(app, "dark" if before is theme.DARK else "light")
+
+
+@pytest.mark.parametrize(("form", "several"), [("prompt + completion", True), ("ranks", False)])
+def test_the_form_is_named_once(qtbot, form, several):
+    """In the list of forms where it can be another, in words where it cannot."""
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    panel.receive([DataRecord("rows.jsonl", form, columns=("prompt", "completion"))])
+    panel.redraw()
+    assert panel.form_combo.isVisibleTo(panel) == several
+    assert panel._form.isVisibleTo(panel) != several
