@@ -40,6 +40,7 @@ class Autosave:
         self._took = 0.0  # seconds from the last order until it stood
         self._too_large = False  # for a copy of it
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
+        self.adapter_next = False  # it follows the checkpoint that was just ordered
         self._best_kept = experiment.best.step  # whose adapter lies in the folder
 
     def due(self) -> bool:
@@ -56,34 +57,43 @@ class Autosave:
         """
         if not self._fits():
             return
-        experiment, weights, best = self.experiment, None, None
+        experiment = self.experiment
         with self._ration:
             tensors, facts = state_of(experiment)
-            if not keep and experiment.has_factors and time.monotonic() >= self._adapter_due:
-                weights = experiment.weights()
-                if experiment.best.step != self._best_kept:
-                    best = experiment.best.weights
-                self.adapter_saved()
         step, ordered = experiment.step, time.perf_counter()
         if not keep:
             self.behind = False
+            self.adapter_next = experiment.has_factors and time.monotonic() >= self._adapter_due
 
         def job() -> CheckpointRecord:
             folder.sync()  # a checkpoint must not be ahead of the record of its steps
             written = write_checkpoint(folder.path, step, tensors, facts, keep)
             self._took = time.perf_counter() - ordered
-            if weights is not None:
-                folder.save_adapter(weights, FORMATS["peft"].save)
-            if best is not None:
-                folder.save_best(best, FORMATS["peft"].save)
             then()
             return CheckpointRecord(step, str(written))
 
         self.writer.offer(job, lasting=keep)
 
+    def order_adapter(self, folder: RunFolder) -> None:
+        """Copy the adapter, at another step than the checkpoint: no step is held up by both."""
+        experiment, best = self.experiment, None
+        weights = experiment.weights()
+        if experiment.best.step != self._best_kept:
+            best = experiment.best.weights
+        self.adapter_saved()
+
+        def job() -> None:
+            folder.save_adapter(weights, FORMATS["peft"].save)
+            if best is not None:
+                folder.save_best(best, FORMATS["peft"].save)
+
+        self.writer.offer(job, lasting=True)
+
     def outcomes(self) -> Iterator[CheckpointRecord | ErrorRecord | NewsRecord]:
         """What has come of them; a disk that refuses them is told of once until it is well."""
         for outcome in self.writer.outcomes():
+            if outcome is None:  # of an adapter
+                continue
             if isinstance(outcome, CheckpointRecord):
                 refused, self.refused, self.saved = self.refused, False, outcome.step
                 yield outcome
@@ -111,7 +121,7 @@ class Autosave:
 
     def adapter_saved(self) -> None:
         """The adapter and the best one are written, or on their way."""
-        self._best_kept = self.experiment.best.step
+        self._best_kept, self.adapter_next = self.experiment.best.step, False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
 
     def close(self) -> None:

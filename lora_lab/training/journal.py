@@ -139,6 +139,8 @@ class Journal:
             yield from self.saves.outcomes()
             if self.saves.due():
                 self._checkpoint()
+            elif self.saves.adapter_next:
+                self.saves.order_adapter(self.folder)
         elif isinstance(record, StateRecord):
             if paused and record.step:
                 self._checkpoint()

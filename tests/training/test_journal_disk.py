@@ -74,3 +74,22 @@ def test_what_does_not_fit_beside_the_model_is_not_copied(tmp_path, monkeypatch)
     assert "not saved while it trains" in told[0].message
     assert not [r for r in seen if isinstance(r, CheckpointRecord)]
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
+
+
+def test_no_step_is_held_up_by_checkpoint_and_adapter_both(tmp_path, monkeypatch):
+    """The adapter follows at the next step, and is that of its own step."""
+    monkeypatch.setattr(autosave, "ADAPTER_SECONDS", 0.0)
+    copied = {"order": [], "order_adapter": []}
+    for name, steps in copied.items():
+        real = getattr(autosave.Autosave, name)
+
+        def noted(self, *arguments, real=real, steps=steps, **more):
+            steps.append(self.experiment.step)
+            return real(self, *arguments, **more)
+
+        monkeypatch.setattr(autosave.Autosave, name, noted)
+    config = changed(get_preset("digits").config, max_steps=600, autosave_seconds=0.02)
+    list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    assert len(copied["order_adapter"]) > 2
+    assert not set(copied["order_adapter"]) & set(copied["order"])
+    assert {step - 1 for step in copied["order_adapter"]} <= set(copied["order"])
