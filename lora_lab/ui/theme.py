@@ -117,6 +117,10 @@ def apply(app: QApplication, scheme: Scheme = "system") -> Colors:
     if app.style().name() != "fusion":
         app.setStyle("Fusion")
     app.setPalette(_palette(_current))
+    boxes = _palette(_current)
+    if _current.dark:  # Fusion frames a box in a darker shade of "Window"
+        boxes.setColor(QPalette.ColorRole.Window, QColor(_current.border).lighter(140))
+    app.setPalette(boxes, "QAbstractSpinBox")
     app.setStyleSheet(_sheet(_current, app.font().pointSizeF()))
     return _current
 
@@ -190,6 +194,8 @@ def _sheet(c: Colors, points: float) -> str:
     faint = _mixed(c.muted, c.window, 0.45)
     groove = _mixed(c.window, c.text, 0.14)
     waiting = _mixed(c.panel, c.warn, 0.16)
+    # Fusion frames fields in a shade darker than the window: on a dark one that is no frame.
+    frame = c.border if c.dark else _mixed(c.window, "#000000", 0.29)
     return f"""
 QToolTip {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border};
     padding: 5px 7px; }}
@@ -243,6 +249,15 @@ QToolButton[role="disclosure"] {{ background: transparent; border-color: transpa
     color: {c.muted}; padding: 2px 0; text-align: left; }}
 QToolButton[role="disclosure"]:hover {{ color: {c.text}; }}
 QToolButton[role="disclosure"]:focus {{ border-color: {c.accent}; }}
+
+QLineEdit, QTextEdit, QPlainTextEdit, QListView {{ background: {c.panel};
+    border: 1px solid {frame}; border-radius: 3px; }}
+QLineEdit {{ padding: 2px 1px; }}
+QLineEdit:focus, QTextEdit:focus, QPlainTextEdit:focus, QListView:focus {{
+    border-color: {c.accent}; }}
+QLineEdit:disabled, QTextEdit:disabled {{ color: {faint}; border-color: {c.border}; }}
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit, QComboBox QListView,
+QTextEdit[frameShape="0"], QListView[frameShape="0"] {{ border: 0; padding: 0; }}
 
 QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {groove}; }}
 QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {c.accent}; }}

@@ -237,7 +237,9 @@ class BeforeAfterPanel(Panel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._sentence.setVisible(bool(self._sentence.text()) and self._roomy())
+        wanted = bool(self._sentence.text()) and self._roomy()
+        if self._sentence.isHidden() == wanted:  # else the layout would be asked for nothing
+            self._sentence.setVisible(wanted)
 
     def restyle(self, colors: Colors) -> None:
         self._bars.update()
