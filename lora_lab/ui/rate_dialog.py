@@ -138,8 +138,11 @@ class RateDialog(QDialog):
         self.busy, self._found = False, record
         self._rates, self._losses = list(record.rates), list(record.losses)
         theme.set_role(self.words, "")
-        ended = self.tr("until the loss diverged") if record.diverged else self.tr("to the end")
-        said = self.tr("{} steps {}; all of it is put back. ").format(len(record.rates), ended)
+        if record.diverged:
+            said = self.tr("{} steps were tried, until the loss diverged; the model is put back. ")
+        else:
+            said = self.tr("{} steps were tried, up to the highest rate; the model is put back. ")
+        said = said.format(len(record.rates))
         if math.isnan(record.steepest):
             theme.set_role(self.words, "warn")
             said += self.tr(

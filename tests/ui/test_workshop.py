@@ -79,7 +79,10 @@ def test_a_place_is_named_until_a_person_names_one(qtbot, workshop, llama, monke
     opened(qtbot, page, llama / "one")
     assert page.delivery.target.path == str(tmp_path / "exports" / "one-r4")
     assert page.delivery.button.isEnabled()
+    page.delivery.button.click()
+    qtbot.waitUntil(page.delivery.outcome.isVisible, timeout=60_000)
     page.rank_box.setValue(2)
+    assert not page.delivery.outcome.isVisible(), "it was of another cut"
     assert page.delivery.target.path == str(tmp_path / "exports" / "one-r2")
     combo = page.delivery.format_combo
     combo.setCurrentIndex(combo.findData("kohya"))

@@ -148,7 +148,7 @@ class SpectrumEnergy(QWidget):
         scene, rank = self._scene, self.rank.value()
         present = sorted({layer.rank for layer in scene.shown})
         now = str(present[0]) if len(present) == 1 else f"{present[0]} – {present[-1]}"
-        change = f"r {rank}" if present == [rank] else f"r {now} → {rank}"
+        change = f"r {now}" if present[-1] == rank else f"r {now} → {rank}"  # the same: no cut
         all_kept, least_kept = self.kept(rank)
         said = self.tr("{} keeps {} of ΔW’s energy").format(change, share(all_kept))
         if len(scene.shown) > 1:

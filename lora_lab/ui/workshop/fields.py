@@ -205,6 +205,10 @@ class DeliveryField(QWidget):
     def show_outcome(self, outcome: Outcome) -> None:
         self._say("\n".join([self.tr("Wrote {}").format(outcome.path), *outcome.words]), "good")
 
+    def forget_outcome(self) -> None:
+        """What was written is no longer what is shown."""
+        self.outcome.hide()
+
     def show_refusal(self, message: str) -> None:
         self._say(message, "error")
 

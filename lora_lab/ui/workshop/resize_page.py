@@ -224,6 +224,7 @@ class ResizePage(Page):
             )
         self.kept.setText(text)
         self.loss.setText("")
+        self.delivery.forget_outcome()  # it was of another cut
         self.delivery.suggest(paths.user_data() / "exports" / f"{self._name()}-r{rank}")
 
     def _name(self) -> str:

@@ -292,6 +292,14 @@ def test_a_share_never_rounds_up_to_everything(kept, words):
     assert share(kept) == words
 
 
+def test_where_nothing_is_cut_no_cut_is_told(make):
+    panel = make(2, "energy")
+    rows = (layer("block.0.proj"), layer("block.1.proj", (3.0, 1.0), rank=2))  # at its most
+    panel.receive([SpectrumRecord(11, rows)])
+    panel.redraw()
+    assert panel.views["energy"].words().startswith("r 2 – 4 keeps 100 %")
+
+
 def test_dragging_the_cut_tells_what_is_kept_and_the_button_wishes_it(make, qtbot):
     panel = make(2, "energy")
     view, told = panel.views["energy"], []
