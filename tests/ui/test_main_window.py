@@ -287,6 +287,7 @@ def test_a_taller_window_is_room_for_the_plots(qtbot, opened):
     """The list of runs keeps the height it came with."""
     runs = opened.runs_dock
     opened.host.bring_up(runs)
+    qtbot.wait(100)  # it is resized once it lies among the others
     qtbot.waitUntil(lambda: opened.host.height() / 4 < runs.height() < opened.host.height() / 2)
     height = runs.height()
     for size in (1400, 900):
