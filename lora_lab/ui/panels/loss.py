@@ -25,6 +25,7 @@ from lora_lab.records import (
 from lora_lab.ui import theme
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.edit_marks import EditMarks
+from lora_lab.ui.panels.loss_references import References
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.panel import Columns, Panel, label, show
 from lora_lab.ui.ranks import LayerRanks
@@ -64,8 +65,7 @@ class LossPanel(Panel):
         self._plot = plot = Plot("Loss over steps", "step", log_y=True)
         self.body.addWidget(plot)
         self.marks = EditMarks(plot)
-        self._floor_line = pg.PlotCurveItem(connect="finite")
-        self._base_line = pg.InfiniteLine(angle=0)
+        self.references = References(plot)
         self._behind = OverlayCurves(plot)
         self._raw = pg.PlotCurveItem(connect="finite")
         self._smooth = pg.PlotCurveItem(connect="finite")
@@ -73,13 +73,8 @@ class LossPanel(Panel):
         self._valid_dots = pg.ScatterPlotItem(size=6, pxMode=True)
         self._best = pg.ScatterPlotItem(size=13, symbol="star", pxMode=True)
         self._bad = pg.ScatterPlotItem(size=11, symbol="x", pxMode=True)
-        items = (
-            self._raw, self._floor_line, self._base_line,
-            self._smooth, self._valid, self._valid_dots, self._best, self._bad,
-        )  # fmt: skip
-        self._floor_text = pg.TextItem(anchor=(1, 1))
-        self._base_text = pg.TextItem(anchor=(0, 1))
-        for z, item in enumerate((*items, self._floor_text, self._base_text), start=20):
+        upper = (self._smooth, self._valid, self._valid_dots, self._best, self._bad)
+        for z, item in ((20, self._raw), *enumerate(upper, 23)):  # the references lie between
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
@@ -94,16 +89,12 @@ class LossPanel(Panel):
         self._train, self._smoothed, self._validation = Series(), Series(), Series()
         self._smoothing = Smoothing()
         self._seen = 0
-        self._baseline = math.nan
         self._best_at: tuple[int, float] | None = None  # of the validations after step 0
-        self._floors = floor
-        self._floor_history: list[tuple[int, float]] = []
-        self._rank = rank
+        self.references.clear(floor, rank)
         self.marks.clear()
         self._max_steps = max_steps
         self._ranged_at = 0.0
         self._fitted = (0, 0)  # points of both curves when the axes moved last
-        self._note_floor(0, rank)
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._ranks = LayerRanks(loaded)
@@ -134,7 +125,7 @@ class LossPanel(Panel):
                     if record.best and record.step:
                         self._best_at = (record.step, record.loss)
                 else:
-                    self._baseline = record.loss
+                    self.references.baseline = record.loss
                 self.dirty = True
             elif isinstance(record, AppliedRecord):
                 self._note_edit(record)
@@ -173,25 +164,23 @@ class LossPanel(Panel):
         self.marks.note(record.step, record.changes)
         if self._ranks is not None:
             self._ranks.apply(record.hyper)
-            if (rank := self._lesson_rank()) != self._rank:
-                self._note_floor(record.step, rank)
+            if (rank := self._lesson_rank()) != self.references.rank:
+                self.references.note_rank(record.step, rank)
         self.dirty = True
 
     def _lesson_rank(self) -> int:
         """The rank that the loss floor is of: that of the first layer, the only one in a lesson."""
         return next(iter(self._ranks.present.values()), 0) if self._ranks is not None else 0
 
-    def _note_floor(self, step: int, rank: int) -> None:
-        self._rank = rank
-        if self._floors:
-            value = self._floors[min(rank, len(self._floors) - 1)]
-            self._floor_history.append((step, value if value > FLOOR else math.nan))
-
     # -- drawing ---------------------------------------------------------------------------------
 
     def redraw(self) -> None:
         self.dirty = False
-        if not len(self._train) and not len(self._validation) and math.isnan(self._baseline):
+        if (
+            not len(self._train)
+            and not len(self._validation)
+            and math.isnan(self.references.baseline)
+        ):
             self.say("No step yet. Train, or Space, begins as soon as the model stands ready.")
             self._tell()
             self._legend.clear()
@@ -215,7 +204,7 @@ class LossPanel(Panel):
         self._best.setData([best[0]], self._scaled(np.array([best[1]]))) if best else (
             self._best.clear()
         )
-        self._draw_references()
+        self.references.draw(self._scaled)
         self._draw_bad(x0, x1)
         self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
@@ -238,9 +227,8 @@ class LossPanel(Panel):
         if last <= self._max_steps:
             right = min(right, self._max_steps)
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
-        floors = [value for _, value in self._floor_history]
         parts += self._behind.values()
-        values = np.concatenate([*parts, np.array([self._baseline, *floors], np.float32)])
+        values = np.concatenate([*parts, np.array(self.references.values(), np.float32)])
         values = values[np.isfinite(values)]
         if self._log.isChecked():
             values = values[values > FLOOR]
@@ -257,39 +245,6 @@ class LossPanel(Panel):
             unit = 10 ** math.floor(math.log10(span)) / 4
             low, high = _down(low - 0.03 * span, unit), _up(high + 0.17 * span, unit)
         self._plot.show_range((0, max(right, 1)), (low, high))
-
-    def _draw_references(self) -> None:
-        (x0, x1), (_, y1) = self._plot.view.viewRange()
-        seen = math.isfinite(self._baseline)
-        self._base_line.setVisible(seen)
-        self._base_text.setVisible(seen)
-        inset = (x1 - x0) * 0.008
-        if seen:
-            y = float(self._scaled(np.array([self._baseline]))[0])
-            self._base_line.setValue(y)
-            self._base_text.setText("base alone (validation)")
-            # At the left, above: there the curves have not yet come down, or left their start.
-            self._base_text.setPos(x0 + inset, y)
-        history = self._floor_history
-        self._floor_text.setVisible(bool(history))
-        if not history:
-            self._floor_line.clear()
-            return
-        # Each floor from its edit to the next; the last one to the right edge.
-        starts = np.array([step for step, _ in history], float)
-        ends = np.append(starts[1:], max(x1, starts[-1]))
-        levels = self._scaled(np.array([value for _, value in history]))
-        self._floor_line.setData(
-            np.column_stack([starts, ends]).ravel(), np.repeat(levels, 2), connect="finite"
-        )
-        level = float(levels[-1])
-        reached = math.isfinite(level)
-        text = f"Eckart–Young tail at r={self._rank}"
-        self._floor_text.setText(text if reached else f"{text} is 0")
-        # A floor of 0 lies below every axis; its label stands where a falling loss has left.
-        top = float(self._base_line.value()) if seen else y1
-        self._floor_text.setAnchor((1, 1) if reached else (1, 0))
-        self._floor_text.setPos(x1 - inset, level if reached else top)
 
     def _draw_bad(self, x0: float, x1: float) -> None:
         steps = self._train.non_finite(x0, x1)
@@ -351,19 +306,13 @@ class LossPanel(Panel):
         self._best.setPen(pen(colors.panel))
         self.marks.restyle(colors)
         self._behind.restyle(colors)
-        dashes = Qt.PenStyle.DashLine
-        self._base_line.setPen(pen(colors.frozen, 1, dashes))
-        self._floor_line.setPen(pen(colors.good, 1, dashes))
-        for text, color in ((self._base_text, colors.muted), (self._floor_text, colors.good)):
-            text.setColor(color)
-            text.fill = pg.mkBrush(colors.panel + "be")  # curves are still seen behind it
-            text.setFont(theme.font(0.92))
+        self.references.restyle(colors)
         self.dirty = True
 
     def figure_data(self) -> Columns:
         base = Series()
-        if math.isfinite(self._baseline):
-            base.extend([0], [self._baseline])
+        if math.isfinite(self.references.baseline):
+            base.extend([0], [self.references.baseline])
         return long_columns(
             {
                 "train": self._train,

@@ -152,12 +152,12 @@ def test_records_of_other_rooms_leave_a_panel_clean(make):
 def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
     panel = make("loss", "known-rank")
     panel.redraw()
-    assert "r=8 is 0" in panel._floor_text.toPlainText()
+    assert "r=8 is 0" in panel.references.floor_text.toPlainText()
     shown = panel.marks.words()
     assert "r 2→8" in shown
     panel.receive([AppliedRecord(200, Hyperparameters(rank=2, alpha=2), (("rank", 8, 2),))])
     panel.redraw()
-    assert panel._floor_text.toPlainText() == "Eckart–Young tail at r=2"
+    assert panel.references.floor_text.toPlainText() == "Eckart–Young tail at r=2"
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 0.0, 1e-300, -1.0])
@@ -415,7 +415,7 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     own = Hyperparameters(rank=8, alpha=8, layer_ranks=(("linear", 2),))
     panel.receive([AppliedRecord(200, own, (("layer_ranks", "–", "linear=2"),))])
     panel.redraw()
-    assert panel._floor_text.toPlainText() == "Eckart–Young tail at r=2"
+    assert panel.references.floor_text.toPlainText() == "Eckart–Young tail at r=2"
     shown = panel.marks.words()
     assert "rank linear=2" in shown
     assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
