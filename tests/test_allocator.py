@@ -28,6 +28,7 @@ print(sorted(faults() for _ in range(31))[15])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_memory_is_not_faulted_in_again():
     words = [sys.executable, "-c", FAULTS]

@@ -205,6 +205,7 @@ print(wanted, quiet, status("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says what was resident")
 def test_the_estimate_is_what_a_process_takes():
     """Tensors of 37 MiB, which malloc hands back to the system at once."""

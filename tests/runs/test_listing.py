@@ -43,6 +43,7 @@ def test_a_run_that_was_cut_off_is_told_from_one_that_lives(tmp_path):
     assert summary_of(live.path).interrupted
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_one_run(tmp_path):
     run = make(tmp_path, "a", state="running")
     run.lock()

@@ -28,6 +28,7 @@ for record in run(config, Controls(config.hyper), folder=Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("name", "words"), [("SIGSEGV", "Segmentation fault"),
                                              ("SIGABRT", "Aborted")])  # fmt: skip

@@ -144,6 +144,7 @@ def test_a_checkpoint_that_is_none_leaves_the_open_run(qtbot, lab, tmp_path):
     assert len(session_threads()) == 1
 
 
+@pytest.mark.slow
 def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
     open_preset(qtbot, lab, "digits")
     press_space(qtbot, lab)
