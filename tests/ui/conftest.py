@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QGuiApplication
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.measured import LayerMerge
@@ -201,6 +202,14 @@ class FakeSession:
         good = (36, 34, 35, 37, 36, 37, 36, 34, 33, 30 if enabled else 0)
         total = (36, 36, 35, 37, 36, 37, 36, 36, 35, 36)
         return EvalRecord(self.step, enabled, 0.4, sum(good) / sum(total), good, total)
+
+
+@pytest.fixture(autouse=True)
+def empty_clipboard():
+    """Qt's offscreen platform deletes what Python put there after Python has ended, and crashes."""
+    yield
+    if QGuiApplication.instance() is not None:
+        QGuiApplication.clipboard().clear()
 
 
 @pytest.fixture
