@@ -262,8 +262,9 @@ class Journal:
         except (LabError, OSError) as error:
             if not self.saves.refused:
                 self.saves.refused = True
+                what = "cannot be used" if here else "is gone"
                 self._unsaid.append(
-                    f"The run's folder {folder.path} is gone ({error}). Training goes on in "
+                    f"The run's folder {folder.path} {what} ({error}). Training goes on in "
                     "memory; put the folder's drive back, or export the adapter before you close."
                 )
             return False
@@ -347,6 +348,7 @@ class Journal:
         assert self.folder is not None
         if self._log is not None:
             self._log.close()
+            self._log = None  # a closed one cannot be asked whether it stands
         try:
             self._log = RunLog(self.folder.path)
         except OSError as error:
