@@ -22,7 +22,7 @@ from lora_lab.data.rows import read_table
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, starting_config
-from lora_lab.records import NonFiniteRecord, State, StateRecord, StepRecord
+from lora_lab.records import AppliedRecord, NonFiniteRecord, State, StateRecord, StepRecord
 from lora_lab.runs import recipe, recipe_settings
 from lora_lab.runs.metrics import line
 from lora_lab.runs.recipe import part_texts, recipe_of, written
@@ -346,6 +346,23 @@ def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
             controls.resume()
     folder = train(config, tmp_path / "run", branch=Origin(str(tmp_path / "parent"), 50))
     assert story_of(folder).legs() == [Leg(0, 0, 60), Leg(20, 20, 80)]
+
+
+def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
+    """The lab's own folder is made at the first step, when they have been applied."""
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
+    config = preset("digits", **DIGITS)
+    controls, wished = Controls(config.hyper, paused=True), [8, 3]
+    for record in run(config, controls):
+        if isinstance(record, AppliedRecord) or record == StateRecord(State.PAUSED, 0):
+            if wished:
+                controls.set_hyper(changed(controls.hyper, rank=wished.pop(0)))
+            else:
+                controls.resume()
+    (folder,) = (tmp_path / "home" / "runs").iterdir()
+    assert story_of(folder).start.rank == config.hyper.rank
+    assert "0: [{'rank': 8}, {'rank': 3}]" in recipe_of(folder)
+    check(folder, executed(folder, monkeypatch, folder.parent))
 
 
 def test_another_seed_is_another_run(tmp_path, monkeypatch):
