@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from lora_lab.cli import app
+from lora_lab.config import changed
+from lora_lab.presets import starting_config
+from lora_lab.runs.folder import RunFolder
 
 
 def verb(*arguments):
@@ -394,3 +398,18 @@ def test_a_run_is_listed_and_goes_on(tmp_path):
     assert short.exit_code == 0
     assert "There are no runs" in verb("runs", tmp_path / "none").stdout
     assert "is not a run" in verb("resume", tmp_path / "none").output
+
+
+def test_a_runs_own_code_is_not_run_unasked(tmp_path, monkeypatch):
+    """It may have come in a zip from somebody else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "code_of_a_cli_test.py").write_text("open('ran', 'w')\ndef make(): pass\n")
+    folder = RunFolder.create(tmp_path, "run")
+    model, factory = str(tmp_path / "net.pt"), "code_of_a_cli_test:make"
+    torch.save({"weight": torch.zeros(2, 2)}, model)
+    images = {"model": model, "data": str(tmp_path), "factory": factory}
+    folder.write_config(changed(starting_config("image_classification"), **images))
+    asked = verb("resume", "run")
+    assert asked.exit_code == 1
+    assert "runs with all your rights" in asked.output.replace("\n", " ")
+    assert not (tmp_path / "ran").exists()

@@ -70,6 +70,7 @@ def test_an_interrupted_sweep_is_continued(home, monkeypatch):
         patched.setattr(headless, "run", run)
         first = known_rank("--rank", "1,2", "--json")
     (folder,) = (home / "sweeps").iterdir()
+    assert first.exit_code == 128 + signal.SIGINT
     assert f"lora-lab sweep --continue {folder}" in first.stderr
     assert [row["state"] for row in json.loads(first.stdout)] == ["waiting", "waiting"]
     rest = sweep("--continue", folder, "--json")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, out, plain_errors, print_table
-from lora_lab.cli.train import print_result
+from lora_lab.cli.train import ask_about, print_result
 from lora_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def resume(
     steps: Annotated[
         int | None, typer.Option(help="Step to go on to, in place of the run's own end.")
     ] = None,
+    run_factory: Annotated[
+        bool, typer.Option("--run-factory", help="Run its factory's code without asking.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Go on with a run from its newest checkpoint, to the bit where the machine is the same."""
@@ -37,6 +40,7 @@ def resume(
 
         path = _found(run)
         config = RunFolder.at(path).load_config()
+        ask_about(config.factory, run_factory)  # the run may be somebody else's
         print_result(drive(config, None, err, resume=path, until=steps), as_json)
 
 

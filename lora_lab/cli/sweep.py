@@ -88,7 +88,7 @@ def sweep(
         try:
             if go_on is None:
                 queue.add(runs)
-            interrupted = run_queue(queue, err)
+            came = run_queue(queue, err)
             rows = _rows(queue)
         finally:
             queue.close()
@@ -96,8 +96,9 @@ def sweep(
             print(json.dumps(rows))
         else:
             _print(rows)
-        if interrupted:
-            err.print(f"interrupted; lora-lab sweep --continue {folder} goes on with it.")
+        if came:
+            words = f"interrupted; lora-lab sweep --continue {folder} goes on with it"
+            fail(words, 128 + came)
         elif not any(row["state"] in ("done", WAITING) for row in rows):
             fail("no run came to its end")
 

@@ -147,8 +147,7 @@ def train(
     }  # fmt: skip
     with plain_errors():
         config = base_config(preset, task, given(fixed), given(hyper))
-        if config.factory and not run_factory:
-            _ask_about(config.factory)
+        ask_about(config.factory, run_factory)
         print_result(_train(config, out_folder, tensorboard), as_json)
 
 
@@ -203,8 +202,10 @@ def base_config(
     return changed(preset.config, **fixed, hyper=wished.model_dump())
 
 
-def _ask_about(factory: str) -> None:
+def ask_about(factory: str, agreed: bool) -> None:
     """Somebody's own code is run only after they agree."""
+    if not factory or agreed:
+        return
     from lora_lab.models.factory import describe_factory
 
     err.print(describe_factory(factory))

@@ -35,7 +35,9 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
         raise LabError(f"{run.name} is being trained. Pack it when it has ended.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        with zipfile.ZipFile(
+            temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False
+        ) as archive:
             found = sorted(run.rglob("*"))
             for number, path in enumerate(found):
                 report(f"Packing {run.name}", number / len(found))

@@ -27,6 +27,7 @@ MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them
 PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
 }
+ENDS = ("finished", "stopped")  # states after which another course of the rate begins
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -196,7 +197,8 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
     A branch has all of its curve in its own file then, wherever it goes. Raises `LabError`.
     """
     rows = _holding(read_metrics(source), step, edits)
-    rows = [row for row in rows if row.get("record") not in PARENTS_OWN]
+    rows = [row for row in rows
+            if row.get("record") not in PARENTS_OWN or row.get("state") in ENDS]  # fmt: skip
     lines = (json.dumps(_spelled(row), separators=(",", ":")) + "\n" for row in rows)
     try:
         write_file(target, "".join(lines).encode())

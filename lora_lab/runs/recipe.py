@@ -227,7 +227,9 @@ def _head(story: Story, notes: tuple[str, ...]) -> str:
     ]
     filled = [textwrap.fill(line, 98, subsequent_indent="  " * line.startswith("- "))
               for line in lines]  # fmt: skip
-    return '"""' + "\n\n".join([*filled[:2], "\n".join(filled[2:])]).strip() + '\n"""'
+    words = "\n\n".join([*filled[:2], "\n".join(filled[2:])]).strip()
+    words = words.replace("\\", "\\\\").replace('"""', r"\"\"\"")  # names end no docstring
+    return f'"""{words}\n"""'
 
 
 def _notes(story: Story, edits: Edits) -> tuple[str, ...]:

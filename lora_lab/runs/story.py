@@ -13,10 +13,9 @@ from typing import Any
 from lora_lab.config import Hyperparameters, RunConfig, checked
 from lora_lab.errors import LabError
 from lora_lab.runs.folder import METRICS, RunFolder
-from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.metrics import ENDS, read_metrics
 
 Row = dict[str, Any]
-ENDS = ("finished", "stopped")
 
 
 @dataclass(frozen=True)

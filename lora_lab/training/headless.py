@@ -49,18 +49,16 @@ def drive(
     resume: Path | None = None,
     until: int | None = None,
     tensorboard: Path | None = None,
-    controls: Controls | None = None,
 ) -> dict[str, Any]:
     """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
 
-    `resume` and `until` are those of `run`; into `tensorboard` go event files. Whoever gives
-    `controls` can tell afterwards whether the run was interrupted.
+    `resume` and `until` are those of `run`; into `tensorboard` go event files.
 
     A signal ends the run as the window's button does; its name is among the facts. Raises LabError
     where nothing was trained or the run could not be kept, and Interrupted where a signal is why.
     """
     outcome, failure, unsaved = Outcome(), "", ""
-    controls = controls or Controls(config.hyper)
+    controls = Controls(config.hyper)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]}"), TimeRemainingColumn(),

@@ -64,6 +64,8 @@ class Journal:
         self._branched_at = (experiment.step, experiment.edits)
         self._log: RunLog | None = None
         self._early: list[Record] = []
+        # As it was opened: edits may come before the first step, and they are records of their own.
+        self._opened: Record | None = experiment.loaded()
         self._unsaid: list[str] = []
         self._edited_at = -math.inf
         self._unsaved = False  # the adapter in the folder is not the one that is trained
@@ -262,8 +264,9 @@ class Journal:
         except (LabError, OSError) as error:
             if not self.saves.refused:
                 self.saves.refused = True
+                what = "cannot be used" if here else "is gone"
                 self._unsaid.append(
-                    f"The run's folder {folder.path} is gone ({error}). Training goes on in "
+                    f"The run's folder {folder.path} {what} ({error}). Training goes on in "
                     "memory; put the folder's drive back, or export the adapter before you close."
                 )
             return False
@@ -339,14 +342,15 @@ class Journal:
             self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
         data = experiment.task.data
         said = () if data is None else (replace(data, rows=(), lengths=None),)  # no one's texts
-        for record in (experiment.loaded(), *said, *self._early):
+        for record in (self._opened or experiment.loaded(), *said, *self._early):
             self._write(record)
-        self._early = []
+        self._early, self._opened = [], None
 
     def _open_log(self) -> None:
         assert self.folder is not None
         if self._log is not None:
             self._log.close()
+            self._log = None  # a closed one cannot be asked whether it stands
         try:
             self._log = RunLog(self.folder.path)
         except OSError as error:

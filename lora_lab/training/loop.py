@@ -78,6 +78,14 @@ def train(
         if record is not None:
             yield record
 
+    def served(command: Command) -> Iterator[Record]:
+        """What comes of a command; a search may be broken off, by the wish to stop as well."""
+        found = _served(command, experiment, folder())
+        for record in found:
+            yield record
+            if isinstance(command, FindRate) and controls.take_break():
+                found.close()  # what it holds, it puts back
+
     yield experiment.counts()
     yield experiment.spectrum()
     untrained = experiment.evaluate(enabled=False)
@@ -103,11 +111,7 @@ def train(
     ):
         for command in controls.take_commands():
             wished, applied_then = controls.hyper, experiment.hyper
-            served = _served(command, experiment, folder())
-            for record in served:
-                yield record
-                if isinstance(command, FindRate) and controls.take_break():
-                    served.close()  # what it holds, it puts back
+            yield from served(command)
             if experiment.hyper is not applied_then:  # gone back: the settings of then hold again
                 controls.settle(wished, experiment.hyper)
                 controls.pause()
@@ -223,7 +227,7 @@ def train(
             if not linger:
                 break
     for command in controls.take_commands():  # asked for before the end: never dropped
-        yield from _served(command, experiment, folder())
+        yield from served(command)
 
 
 def _too_large(experiment: Experiment, reason: str) -> str:

@@ -6,6 +6,7 @@ which is saved, and leaves it waiting: the next time it goes on from there.
 
 from __future__ import annotations
 
+import signal
 import time
 import traceback
 from pathlib import Path
@@ -15,11 +16,10 @@ from rich.console import Console
 
 from lora_lab import paths
 from lora_lab.config import RunConfig, changed
-from lora_lab.errors import Cancelled, LabError
+from lora_lab.errors import Interrupted, LabError
 from lora_lab.records import TargetInfo
 from lora_lab.runs.listing import name_run, summary_of
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
-from lora_lab.training.controls import Controls
 from lora_lab.training.grid import describe
 from lora_lab.training.headless import drive
 
@@ -36,8 +36,8 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
     return Experiment(changed(config, **plain)).loaded().adaptable
 
 
-def run_queue(queue: Queue, console: Console) -> bool:
-    """Train every waiting item in order; whether it was interrupted before the last one.
+def run_queue(queue: Queue, console: Console) -> int:
+    """Train every waiting item in order; the number of the signal that ended it early, or 0.
 
     Raises LabError where the queue itself cannot be kept.
     """
@@ -48,16 +48,14 @@ def run_queue(queue: Queue, console: Console) -> bool:
         resume = Path(item.run) if item.resumes else None
         folder = resume or _new_folder(item)
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
-        controls = Controls(item.config.hyper)
-        parameters = item.parameters
+        parameters, came = item.parameters, 0
         try:
-            facts = drive(
-                item.config, None if resume else folder, console, resume=resume, controls=controls
-            )
+            facts = drive(item.config, None if resume else folder, console, resume=resume)
             parameters = facts["parameters"]["adapter"]
-            state, message = WAITING if controls.stopping else DONE, ""
-        except Cancelled:
-            state, message = WAITING, ""
+            came = signal.Signals[facts["interrupted"]].value if facts["interrupted"] else 0
+            state, message = WAITING if came else DONE, ""
+        except Interrupted as error:
+            state, message, came = WAITING, "", error.number
         except LabError as error:
             state, message = FAILED, str(error)
         except Exception as error:  # noqa: BLE001 - the runs behind it are not to blame
@@ -72,9 +70,9 @@ def run_queue(queue: Queue, console: Console) -> bool:
             parameters=parameters,
             **_reached(folder, describe(item.config)),
         )
-        if state == WAITING:
-            return True
-    return False
+        if came:
+            return came
+    return 0
 
 
 def _new_folder(item: Item) -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import stat
 import struct
 import zipfile
@@ -61,6 +62,13 @@ def test_an_unpacked_run_has_no_other_files_than_its_own(tmp_path):
     (folder.path / "link").symlink_to("/etc/hostname")
     with zipfile.ZipFile(pack(folder.path, tmp_path / "a.zip")) as opened:
         assert opened.namelist() == ["a/config.json"]
+
+
+def test_a_file_from_before_zips_is_packed(tmp_path):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    os.utime(folder.path / "config.json", (0, 0))
+    assert unpack(pack(folder.path, tmp_path / "a.zip"), tmp_path / "other").name == "a"
 
 
 def test_a_live_run_is_not_packed_and_no_run_neither(tmp_path):

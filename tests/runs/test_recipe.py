@@ -1,5 +1,6 @@
 """A recipe's script is executed: it takes the run's own steps and ends with the run's own ΔW."""
 
+import ast
 import csv
 import gzip
 import itertools
@@ -21,12 +22,12 @@ from lora_lab.data.rows import read_table
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, starting_config
-from lora_lab.records import NonFiniteRecord, StepRecord
+from lora_lab.records import AppliedRecord, NonFiniteRecord, State, StateRecord, StepRecord
 from lora_lab.runs import recipe, recipe_settings
 from lora_lab.runs.metrics import line
 from lora_lab.runs.recipe import part_texts, recipe_of, written
 from lora_lab.runs.recipe_settings import live, rows_part
-from lora_lab.runs.story import story_of
+from lora_lab.runs.story import Leg, story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.models.tiny import save
@@ -333,6 +334,37 @@ def test_a_branch_begins_as_its_parent_did(tmp_path, monkeypatch):
     check(folder, executed(folder, monkeypatch, tmp_path))
 
 
+def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
+    config = preset("digits", max_steps=60, schedule="linear")
+    controls = Controls(config.hyper)
+    for record in run(config, controls, folder=tmp_path / "parent", linger=True):
+        if isinstance(record, StepRecord) and record.step == 20:
+            controls.finish()
+        elif isinstance(record, StepRecord) and record.step == 50:
+            controls.stop()
+        elif isinstance(record, StateRecord) and record.state is State.STOPPED:
+            controls.resume()
+    folder = train(config, tmp_path / "run", branch=Origin(str(tmp_path / "parent"), 50))
+    assert story_of(folder).legs() == [Leg(0, 0, 60), Leg(20, 20, 80)]
+
+
+def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
+    """The lab's own folder is made at the first step, when they have been applied."""
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
+    config = preset("digits", **DIGITS)
+    controls, wished = Controls(config.hyper, paused=True), [8, 3]
+    for record in run(config, controls):
+        if isinstance(record, AppliedRecord) or record == StateRecord(State.PAUSED, 0):
+            if wished:
+                controls.set_hyper(changed(controls.hyper, rank=wished.pop(0)))
+            else:
+                controls.resume()
+    (folder,) = (tmp_path / "home" / "runs").iterdir()
+    assert story_of(folder).start.rank == config.hyper.rank
+    assert "0: [{'rank': 8}, {'rank': 3}]" in recipe_of(folder)
+    check(folder, executed(folder, monkeypatch, folder.parent))
+
+
 def test_another_seed_is_another_run(tmp_path, monkeypatch):
     """What the other tests compare does depend on what the script says."""
     folder = train(preset("digits", **DIGITS), tmp_path / "run")
@@ -380,6 +412,13 @@ def test_every_part_is_some_runs():
     built = ("law_", "order_", "read_")  # their names end in a setting's word
     for name in part_texts():
         assert name.startswith(built) or f'"{name}"' in sources, name
+
+
+@pytest.mark.parametrize("name", ['a"""\nend = 9\n"""', "C-\\Users\\new"])
+def test_a_name_does_not_end_the_scripts_first_words(tmp_path, name):
+    tree = ast.parse(recipe_of(told(tmp_path, name)))
+    assert name.split()[0] in ast.get_docstring(tree)
+    assert "end = 9" not in [ast.unparse(part) for part in tree.body]
 
 
 def test_a_run_without_a_step_has_none(tmp_path):

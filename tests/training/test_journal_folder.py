@@ -169,3 +169,15 @@ def test_what_a_run_dies_of_is_in_its_log(tmp_path, monkeypatch):
     assert "in broken" in log, "with the traceback"
     assert summary_of(tmp_path / "run").state == "failed"
     assert latest(tmp_path / "run").step >= 30
+
+
+def test_a_log_that_cannot_be_opened_again_does_not_end_the_training(tmp_path, wanted):
+    folder = tmp_path / "run"
+
+    def in_the_way():
+        (folder / "log.txt").unlink()
+        (folder / "log.txt").mkdir()
+
+    records = trained(folder, {40: in_the_way})
+    assert losses(records) == wanted
+    assert "cannot be used" in told(records)[0]

@@ -91,11 +91,11 @@ def test_an_interrupted_run_waits_and_goes_on_to_the_bit(queue, monkeypatch):
     with monkeypatch.context() as patched:
         interrupting(patched, run_number=1, step=15)
         interrupted, _ = run(queue)
-    assert interrupted
+    assert interrupted == signal.SIGINT
     assert states(queue) == [WAITING, WAITING]
     assert queue.items[0].resumes
     assert queue.items[0].step == 15
-    assert run(queue)[0] is False
+    assert run(queue)[0] == 0
     assert states(queue) == [DONE, DONE]
     queue.add([known_rank(2)])
     run(queue)

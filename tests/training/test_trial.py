@@ -91,6 +91,16 @@ def test_a_search_can_be_broken_off_and_leaves_nothing():
     run.next(RateFoundRecord)
 
 
+def test_a_search_that_is_asked_for_with_the_stop_is_broken_off():
+    run = Course(digits())
+    run.steps(3)
+    run.controls.stop()
+    run.controls.request(FindRate(400))
+    rest = list(run._records)
+    assert sum(isinstance(record, RatePointRecord) for record in rest) <= 1
+    assert not any(isinstance(record, RateFoundRecord) for record in rest)
+
+
 def test_the_search_crosses_the_decades_and_stops_where_it_diverges():
     run = Course(get_preset("known-rank").config)
     records = list(find_rate(run.experiment, 80))
