@@ -63,7 +63,7 @@ class RunsModel(QAbstractTableModel):
         self.runs: list[RunSummary] = []
         self._depths: list[int] = []
         self._overlays: dict[str, Overlay] = {}
-        self._current = ""
+        self.current = ""
         self._heads = (
             (tr("Shown"), tr("Ticked: its curves stand behind those of the run that is open")),
             (tr("Run"), tr("F2 gives it another name; a branch stands below where it came from")),
@@ -93,7 +93,7 @@ class RunsModel(QAbstractTableModel):
 
     def set_current(self, path: str) -> None:
         """Which run is open."""
-        self._current = path
+        self.current = path
         self._repaint(NAME)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
@@ -113,7 +113,7 @@ class RunsModel(QAbstractTableModel):
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index)
-        if index.column() == SHOWN and self.runs[index.row()].path != self._current:
+        if index.column() == SHOWN and self.runs[index.row()].path != self.current:
             return flags | Qt.ItemFlag.ItemIsUserCheckable
         if index.column() in (NAME, NOTE):
             return flags | Qt.ItemFlag.ItemIsEditable
@@ -128,7 +128,7 @@ class RunsModel(QAbstractTableModel):
             return self._order(run, row, column)
         if role == Role.EditRole:
             return run.note if column == NOTE else run.label or run.name
-        if role == Role.CheckStateRole and column == SHOWN and run.path != self._current:
+        if role == Role.CheckStateRole and column == SHOWN and run.path != self.current:
             on = run.path in self._overlays
             return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
         if role == Role.ForegroundRole:
@@ -184,7 +184,7 @@ class RunsModel(QAbstractTableModel):
         c, overlay = theme.current(), self._overlays.get(run.path)
         if column == SHOWN and overlay is not None:
             return QColor(overlay.color)
-        if column == NAME and run.path == self._current:
+        if column == NAME and run.path == self.current:
             return QColor(c.accent)
         if column == STATE:
             tones = {"interrupted": c.warn, "failed": c.error, "running": c.accent}
