@@ -25,7 +25,7 @@ class RateFlow(QObject):
         sessions.rate_tried.connect(self._on_tried)
         sessions.rate_found.connect(self._on_found)
         sessions.failed.connect(self._on_failed)
-        sessions.loaded.connect(lambda _: self.close())
+        sessions.loaded.connect(lambda _: self._leave_behind())
 
     def start(self) -> None:
         """Show the dialog and search; what it showed before is searched anew."""
@@ -47,6 +47,12 @@ class RateFlow(QObject):
     def close(self) -> None:
         """Put the dialog away, and end the search with it."""
         if self.dialog is not None:
+            self.dialog.close()
+
+    def _leave_behind(self) -> None:
+        """Another model: the search went with the old one, and nothing of this is called off."""
+        if self.dialog is not None:
+            self.dialog.busy = False
             self.dialog.close()
 
     def _search(self) -> None:

@@ -167,6 +167,16 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     assert "a larger one" in dialog.words.text()
 
 
+def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(
+    qtbot, window, asked, presets, sessions_made
+):
+    window.flows.rate.start()
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: window.flows.rate.dialog is None, timeout=20_000)
+    assert window.sessions.shown.session is sessions_made[1]
+    assert not sessions_made[1].controls.take_break()
+
+
 def test_links_can_be_reached_and_pressed_by_keyboard(qtbot, window, asked):
     link = window.hyper_dock.find_link
     assert link.focusPolicy() & Qt.FocusPolicy.TabFocus
