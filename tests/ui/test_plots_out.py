@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -367,8 +368,27 @@ def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeyp
     qtbot.waitUntil(bar.isVisible)
     assert bar.value() == 50
     bar.findChild(QPushButton).click()
-    qtbot.waitUntil(lambda: flow._work.join(0))
+    qtbot.waitUntil(lambda: flow._works[-1].join(0), timeout=20_000)
     assert not list(tmp_path.glob("plot*"))
+
+
+def test_a_second_file_does_not_call_the_first_one_off(opened, qtbot, monkeypatch, tmp_path):
+    made, may_go = plots_out.csv_bytes, threading.Event()
+
+    def held(columns, about, report):
+        may_go.wait(20)
+        return made(columns, about, report)
+
+    monkeypatch.setattr(plots_out, "csv_bytes", held)
+    names = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    flow = opened.flows.plots
+    for name in names:
+        answer = str(name), ""
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, answer=answer: answer)
+        flow.save(opened.panels[0], "csv")
+    may_go.set()
+    qtbot.waitUntil(lambda: all(name.exists() for name in names), timeout=20_000)
+    qtbot.waitUntil(lambda: opened.findChild(QProgressDialog) is None, timeout=20_000)
 
 
 def test_a_million_rows_are_written_in_parts_that_say_how_far_they_are():
