@@ -240,6 +240,20 @@ def test_other_runs_and_the_truth_are_written_beside(make, tmp_path):
     assert read["curve"][-1] == "another run, train, smoothed"
 
 
+def test_two_other_runs_of_one_name_are_both_written(make):
+    from lora_lab.ui.overlays import Overlay
+
+    loss = make("loss", "known-rank")
+    others = [Overlay(f"/runs/{place}", "r 4", number) for number, place in enumerate("ab")]
+    for number, other in enumerate(others):
+        other.train.extend([1], [0.5 + number])
+    loss.set_overlays(others)
+    loss.redraw()
+    read = numbers_of(loss)
+    assert read["curve"][-2:] == [f"r 4 ({place}), train, smoothed" for place in "ab"]
+    assert read["loss"][-2:] == ["0.5", "1.5"]
+
+
 # -- through the window ------------------------------------------------------------------------
 
 
