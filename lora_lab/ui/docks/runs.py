@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QModelIndex,
+    QPoint,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -166,12 +174,20 @@ class RunsDock(QDockWidget):
         if self._missed:  # what is being typed would be lost; it is read again afterwards
             return
         before = {run.path for run in self.selected()}
+        at = self.table.currentIndex()
+        current = self._run(at).path if at.isValid() else ""
         self.model.show(sorted(runs, key=lambda run: not run.interrupted))
         chosen = [row for row, run in enumerate(self.model.runs) if run.path in before]
         selection = self.table.selectionModel()
         flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+        every = QItemSelection()  # at once: whatever is told of each would take its time
         for row in chosen or [0] * bool(self.model.runs):
-            selection.select(self._shown.mapFromSource(self.model.index(row, NAME)), flags)
+            index = self._shown.mapFromSource(self.model.index(row, NAME))
+            every.select(index, index)
+            if self.model.runs[row].path == current:  # where the arrows go on
+                place = self._shown.index(index.row(), at.column())
+                selection.setCurrentIndex(place, selection.SelectionFlag.NoUpdate)
+        selection.select(every, flags)
         self._follow()
 
     def set_overlays(self, overlays: Mapping[str, Overlay]) -> None:

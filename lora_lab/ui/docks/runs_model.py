@@ -36,18 +36,20 @@ def with_ancestry(runs: Sequence[RunSummary]) -> list[tuple[int, RunSummary]]:
     placed: list[tuple[int, RunSummary]] = []
     seen: set[str] = set()
 
-    def place(run: RunSummary, depth: int) -> None:
-        if run.name not in seen:  # a circle, as of files edited by hand, ends here
-            seen.add(run.name)
-            placed.append((depth, run))
-            for branch in below.get(run.name, ()):
-                place(branch, depth + 1)
+    def place(run: RunSummary) -> None:
+        waiting = [(0, run)]
+        while waiting:
+            depth, run = waiting.pop()
+            if run.name not in seen:  # a circle, as of files edited by hand, ends here
+                seen.add(run.name)
+                placed.append((depth, run))
+                waiting += [(depth + 1, branch) for branch in reversed(below.get(run.name, ()))]
 
     for run in runs:
         if run.parent not in names:
-            place(run, 0)
+            place(run)
     for run in runs:  # what hangs on nothing but itself
-        place(run, 0)
+        place(run)
     return placed
 
 

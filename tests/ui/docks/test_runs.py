@@ -2,9 +2,10 @@
 
 import json
 import zipfile
+from time import perf_counter
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from lora_lab import paths
@@ -12,7 +13,7 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import list_runs, summary_of
+from lora_lab.runs.listing import RunSummary, list_runs, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run as train
@@ -293,6 +294,26 @@ def test_branches_stand_below_the_run_they_came_from(home, dock):
     assert shown == ["a", "↳ b", "   ↳ c"]
     choose(dock, "b")
     assert "branched off from a at step 0" in dock.told.text()
+
+
+def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(qtbot, home, dock):
+    base = vars(summary_of(cut_off("a")[0]))
+    runs = [
+        RunSummary(**{**base, "name": f"r{n}", "path": f"/r{n}", "parent": f"r{n - 1}"})
+        for n in range(1100)
+    ]
+    dock.show()
+    dock.show_runs(runs)
+    dock.table.selectAll()
+    dock.table.selectionModel().setCurrentIndex(
+        dock._shown.index(510, NOTE), QItemSelectionModel.SelectionFlag.NoUpdate
+    )
+    began = perf_counter()
+    dock.show_runs(runs)
+    assert perf_counter() - began < 5  # a second for each hundred, if each is told by itself
+    assert len(dock.selected()) == 1100
+    at = dock.table.currentIndex()
+    assert (at.row(), at.column()) == (510, NOTE)
 
 
 def test_columns_sort_by_what_they_mean(home, dock):
