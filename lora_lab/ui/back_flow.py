@@ -21,12 +21,13 @@ from lora_lab.ui.sessions import Sessions
 LOWER = 3.0  # that a rate is divided by
 READ_MS = 500
 CLIP = 1.0  # norm that gradients are cut to
+REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 
 
 class BackFlow(QObject):
     """Carries wishes to undo to the session, and NaNs with their remedies to the notices."""
 
-    branched = Signal(str)  # path of the run that a branch is opened from
+    branched = Signal(str, object)  # path of the run that a branch is opened from, its RunConfig
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class BackFlow(QObject):
         self._sessions, self._notices, self._window = sessions, notices, window
         self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
         self.dialog: SavesDialog | None = None
-        self._broke_at = 0
+        self._broke_at, self._broken = 0, None  # step, and the session that the NaN was met in
         self._near: int | None = None
         self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
         self._again = QTimer(self)
@@ -100,7 +101,7 @@ class BackFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
-        self.branched.emit(str(folder))
+        self.branched.emit(str(folder), config)
         self._open(config, branch=Origin(str(folder), step))
 
     def close(self) -> None:
@@ -117,13 +118,17 @@ class BackFlow(QObject):
             "float32": tr("Branch off in float32"),
             "go_back": tr("Go back to a save…"),
         }
-        self._broke_at = record.restored
+        self._broke_at, self._broken = record.restored, self._sessions.shown
         offered = tuple((key, words[key]) for key in record.remedies if key in words)
         self._notices.error(record.message, actions=offered)
 
     def _on_acted(self, key: str) -> None:
         dock = self._hyper_dock
-        if key == "lower_rate":
+        if key not in REMEDIES:
+            return
+        if self._sessions.shown is not self._broken:
+            self._notices.news(self.tr("The run that this was said of is not open any more."))
+        elif key == "lower_rate":
             dock.wish(learning_rate=dock.wished.learning_rate / LOWER)
             self._notices.news(self.tr("The rate is lower now. Space goes on."))
         elif key == "clip":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report
@@ -15,18 +16,20 @@ from lora_lab.progress import Report
 class Background(QObject):
     """Runs `work(report)` once. Just one of `done` and `failed` follows, unless it is called off.
 
-    The signals are emitted on the thread of the work and heard on the one of the listener.
+    The signals are emitted on the thread that this was made on. When all is said, it is deleted.
     """
 
     told = Signal(str, float)  # what is being done, and its share
     done = Signal(object)  # what `work` returned
     failed = Signal(str)  # a LabError in words; any other exception goes to the one place
+    _came = Signal(str, tuple)  # name of one of the above and what it says; "": the thread ends
 
     def __init__(self, work: Callable[[Report], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._work = work
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lora-lab-background", daemon=True)
+        self._came.connect(self._hear, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
         self._thread.start()
@@ -44,16 +47,23 @@ class Background(QObject):
     def _report(self, what: str, share: float) -> None:
         if self._cancelled.is_set():
             raise Cancelled("called off")
-        self.told.emit(what, share)
+        self._came.emit("told", (what, share))
+
+    def _hear(self, name: str, said: tuple[Any, ...]) -> None:
+        """Say what the thread said, unless it was called off after it had said it."""
+        if not name:
+            self._thread.join()
+            self.deleteLater()
+        elif not self._cancelled.is_set():
+            getattr(self, name).emit(*said)
 
     def _run(self) -> None:
         try:
-            found = self._work(self._report)
+            self._came.emit("done", (self._work(self._report),))
         except Cancelled:
-            return
+            pass
         except LabError as error:
-            if not self._cancelled.is_set():
-                self.failed.emit(str(error))
-            return
-        if not self._cancelled.is_set():
-            self.done.emit(found)
+            self._came.emit("failed", (str(error),))
+        finally:
+            with suppress(RuntimeError):  # who asked for it may be gone by now
+                self._came.emit("", ())

@@ -41,6 +41,7 @@ class HintDialog(QDialog):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.progress = QProgressBar()
+        self.progress.setAccessibleName(self.tr("Progress of the measuring"))
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
         self.progress.setRange(0, 0)

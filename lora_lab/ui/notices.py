@@ -225,8 +225,10 @@ class NoticeBar(QFrame):
         if self._notice is not None and self._notice.message == notice.message:
             self._notice = notice
             self._message.setText(f"{notice.message}  (×{notice.times})")
-        elif self._notice is None and notice.severity != "news":
-            self._show(notice)
+        elif notice.severity != "news" and all(
+            waiting.message != notice.message for waiting in self._waiting
+        ):  # it was put away, and has happened again
+            self._on_shown(notice)
 
     def _show(self, notice: Notice) -> None:
         self._notice = notice

@@ -8,6 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from lora_lab.config import RunConfig
 from lora_lab.ui.background import Background
 from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.notices import Notices
@@ -33,12 +34,14 @@ class OverlaysFlow(QObject):
         self._works: dict[str, Background] = {}
         self._places: dict[str, int] = {}  # of what is shown and of what is being read
         self.shown: dict[str, Overlay] = {}
-        self._parent = ""  # of the branch that is being opened
+        self._branch: tuple[str, RunConfig | None] = (
+            "",
+            None,
+        )  # parent, and what it is opened with
         dock.overlay_wished.connect(self.wish)
         dock.cancelled.connect(self._cancel)
         sessions.housed.connect(lambda record: self.wish(record.path, False))
         sessions.loaded.connect(lambda _: self._on_loaded())
-        sessions.given_up.connect(lambda: self.follow_branch(""))
 
     @property
     def full(self) -> bool:
@@ -68,9 +71,9 @@ class OverlaysFlow(QObject):
         work.failed.connect(lambda message: self._on_failed(path, message))
         work.start()
 
-    def follow_branch(self, parent: str) -> None:
-        """Show `parent` behind the branch that is being opened; "" for none."""
-        self._parent = parent
+    def follow_branch(self, parent: str, config: RunConfig) -> None:
+        """Show `parent` behind the branch that is opened with this very `config`, if it is."""
+        self._branch = (parent, config)
 
     def close(self) -> None:
         """End what is still being read."""
@@ -84,9 +87,10 @@ class OverlaysFlow(QObject):
         self._tell()
 
     def _on_loaded(self) -> None:
-        if self._parent:
-            self.wish(self._parent, True)
-            self._parent = ""
+        parent, config = self._branch
+        if parent and self._sessions.config is config:
+            self.wish(parent, True)
+        self._branch = ("", None)
         if (folder := self._sessions.folder) is not None:
             self.wish(str(folder), False)
 

@@ -12,9 +12,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TextIO
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -57,13 +58,15 @@ class PerfLog(QObject):
             "tick_max_ms", "drain_ms", "collect_ms", *self._draws, "records", "steps_per_second",
             "rss_mb",
         )  # fmt: skip
+        self._file: TextIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
+            self._rows = csv.writer(self._file)
+            self._rows.writerow(self.columns)
         except OSError as error:
+            self._shut()
             raise LabError(f"{path} cannot be written: {error.strerror or error}.") from error
-        self._rows = csv.writer(self._file)
-        self._rows.writerow(self.columns)
         for panel, name in zip(panels, self._draws, strict=True):
             self._time(panel, "redraw", name)
             self._time(panel, "receive", "collect_ms")
@@ -80,7 +83,12 @@ class PerfLog(QObject):
         self._timer.stop()
         while self._unwrap:
             self._unwrap.pop()()
-        self._file.close()
+        self._shut()
+
+    def _shut(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk was told of, and what else is to end must end
+                self._file.close()
 
     def _time(self, owner: Any, name: str, label: str) -> None:
         """Sum up what calls of a method take, until `close`."""

@@ -42,7 +42,7 @@ class PlotsFlow(QObject):
         self._window = window
         self._last: Panel | None = None  # that had the focus
         self._folder = Path.home()
-        self._work: Background | None = None
+        self._works: list[Background] = []
         for panel in panels:
             panel.put_corner(self._button(panel))
         QApplication.instance().focusChanged.connect(self._on_focus)
@@ -126,9 +126,9 @@ class PlotsFlow(QObject):
 
     def close(self) -> None:
         """End what is still being written."""
-        if self._work is not None:
-            self._work.cancel()
-            self._work.join()
+        for work in self._works:
+            work.cancel()
+            work.join()
 
     def _write(self, panel: Panel, path: Path, ending: str) -> None:
         about = self.about(panel)
@@ -146,8 +146,9 @@ class PlotsFlow(QObject):
 
     def _start(self, path: Path, write: Callable[[Report], None]) -> None:
         """Format and write beside the window: a long run has a million rows."""
-        self.close()
-        work = self._work = Background(write, self)
+        self._works = [old for old in self._works if not old.join(0)]
+        work = Background(write, self)
+        self._works.append(work)
         bar = QProgressDialog(
             self.tr("Writing {}").format(path.name), self.tr("Cancel"), 0, 100, self._window
         )

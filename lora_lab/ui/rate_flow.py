@@ -25,7 +25,7 @@ class RateFlow(QObject):
         sessions.rate_tried.connect(self._on_tried)
         sessions.rate_found.connect(self._on_found)
         sessions.failed.connect(self._on_failed)
-        sessions.loaded.connect(lambda _: self.close())
+        sessions.loaded.connect(lambda _: self._leave_behind())
 
     def start(self) -> None:
         """Show the dialog and search; what it showed before is searched anew."""
@@ -49,6 +49,12 @@ class RateFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
+    def _leave_behind(self) -> None:
+        """Another model: the search went with the old one, and nothing of this is called off."""
+        if self.dialog is not None:
+            self.dialog.busy = False
+            self.dialog.close()
+
     def _search(self) -> None:
         wished = self._dock.wished
         if self._sessions.request(FindRate()):
@@ -69,7 +75,8 @@ class RateFlow(QObject):
             self.dialog.show_found(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self.dialog is not None and self.dialog.busy:
+        waits = self.dialog is not None and self.dialog.busy
+        if waits and self._sessions.concerns_shown(record):
             self.dialog.stop(record.message, "error")
 
     def _on_done(self) -> None:

@@ -20,6 +20,7 @@ from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.runs.archive import pack, unpack
 from lora_lab.runs.listing import RunSummary, list_runs, set_label
+from lora_lab.runs.lock import is_live
 from lora_lab.ui.background import Background
 from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
 from lora_lab.ui.docks.runs import RunsDock
@@ -213,10 +214,14 @@ class RunsFlow(QObject):
         if not self.agrees(runs):
             return
         for run in runs:
+            if is_live(Path(run.path)):  # since the list was read, or the start told of it
+                said = self.tr("{} is open, here or in another window. Close it there first.")
+                self._notices.error(said.format(run.label or run.name))
+                break
             moved = QFile.moveToTrash(run.path)
             if not (moved if isinstance(moved, bool) else moved[0]):
                 self._notices.error(self.tr("{} could not be moved to the trash.").format(run.path))
-                return
+                break
         self._refresh()
 
     def _ask_to_discard(self, runs: list[RunSummary]) -> bool:

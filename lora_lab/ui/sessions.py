@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import Hyperparameters, Origin, RunConfig
-from lora_lab.records import LoadedRecord, State, StateRecord
+from lora_lab.records import ErrorRecord, LoadedRecord, State, StateRecord
 from lora_lab.ui.bridge import SessionBridge
 
 if TYPE_CHECKING:
@@ -163,6 +163,10 @@ class Sessions(QObject):
             return False
         self._shown.session.controls.request(command)
         return True
+
+    def concerns_shown(self, failed: ErrorRecord | StateRecord) -> bool:
+        """Whether it is the shown session that failed, not one that was opened beside it."""
+        return isinstance(failed, ErrorRecord) or self.state is State.FAILED
 
     def break_off(self) -> None:
         """End the long command that the shown session works on; what it moved is put back."""

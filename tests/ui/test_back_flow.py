@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
-from lora_lab.records import State
+from lora_lab.records import NonFiniteRecord, State
 from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.tasks.digits import DigitsTask
 from lora_lab.ui.app import new_session
@@ -129,3 +129,38 @@ def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, reme
     step = lab.sessions.step
     assert pause_after(qtbot, lab, 30) >= step + 30
     assert len(list_runs(lab.sessions.folder.parent)) == 1
+
+
+def test_a_branch_that_was_not_opened_puts_nothing_behind_the_next_run(
+    qtbot, window, presets, sessions_made, tmp_path
+):
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+    window.sessions.folder = tmp_path
+    window.sessions.toggle()
+    qtbot.waitUntil(lambda: window.sessions.running, timeout=20_000)
+    window.ask = lambda *texts: False
+    window.flows.back.branch(3)
+    assert len(sessions_made) == 1
+    wished = []
+    window.flows.overlays.wish = lambda *what: wished.append(what)
+    window.ask = lambda *texts: True
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
+    assert wished == []
+
+
+def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+    record = NonFiniteRecord(40, "loss", "", "It broke.", (), ("lower_rate",), 39, math.nan)
+    window.sessions.broke.emit(record)
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
+    rate = window.hyper_dock.wished.learning_rate
+    (button,) = buttons(window.notice_bar).values()
+    button.click()
+    said = window.notice_bar._message
+    qtbot.waitUntil(lambda: "not open any more" in said.text(), timeout=20_000)
+    assert window.hyper_dock.wished.learning_rate == rate

@@ -66,6 +66,25 @@ def test_an_equal_notice_is_counted(qtbot, notices, bar):
     assert bar.isHidden()
 
 
+def test_what_happens_again_is_shown_again_whatever_was_said_between(qtbot, notices, bar):
+    notices.error("Disk full")
+    flush(qtbot)
+    bar.dismiss()
+    notices.news("Saved.")
+    notices.error("Disk full")
+    flush(qtbot)
+    assert (bar.notice.message, bar.notice.times) == ("Disk full", 2)
+    bar.dismiss()
+    notices.warning("Something else")
+    notices.error("Disk full")
+    notices.error("Disk full")
+    flush(qtbot)
+    assert bar.notice.message == "Something else"
+    assert bar._more.text() == "1 more"
+    bar.dismiss()
+    assert bar.notice.message == "Disk full"
+
+
 def test_a_storm_of_different_notices_is_cut(qtbot, notices, bar):
     shown = []
     notices.shown.connect(shown.append)

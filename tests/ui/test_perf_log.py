@@ -1,6 +1,7 @@
 """The log of the window's speed: a line a second that parses, and nothing of it left behind."""
 
 import csv
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from lora_lab.errors import LabError
 from lora_lab.records import State
 from lora_lab.ui import perf_log
 from lora_lab.ui.bridge import SessionBridge
+
+FULL = Path("/dev/full")
 
 
 def test_lines_are_written_while_the_window_runs(qtbot, window, presets, tmp_path):
@@ -43,6 +46,19 @@ def test_a_place_that_cannot_be_written_is_refused(window, tmp_path):
         perf_log.PerfLog(
             tmp_path / "file" / "x.csv", window.sessions, window.panels, window.notices, window
         )
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_refused_at_once_and_holds_up_no_closing(window, tmp_path):
+    things = window.sessions, window.panels, window.notices, window
+    with pytest.raises(LabError, match="cannot be written"):
+        perf_log.PerfLog(FULL, *things)
+    log = perf_log.PerfLog(tmp_path / "perf.csv", *things)
+    log._file.close()
+    log._file = FULL.open("w")
+    log._file.write("a line that finds no room")
+    log.close()
+    assert log._file.closed
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -239,6 +240,20 @@ def test_other_runs_and_the_truth_are_written_beside(make, tmp_path):
     assert read["curve"][-1] == "another run, train, smoothed"
 
 
+def test_two_other_runs_of_one_name_are_both_written(make):
+    from lora_lab.ui.overlays import Overlay
+
+    loss = make("loss", "known-rank")
+    others = [Overlay(f"/runs/{place}", "r 4", number) for number, place in enumerate("ab")]
+    for number, other in enumerate(others):
+        other.train.extend([1], [0.5 + number])
+    loss.set_overlays(others)
+    loss.redraw()
+    read = numbers_of(loss)
+    assert read["curve"][-2:] == [f"r 4 ({place}), train, smoothed" for place in "ab"]
+    assert read["loss"][-2:] == ["0.5", "1.5"]
+
+
 # -- through the window ------------------------------------------------------------------------
 
 
@@ -367,8 +382,27 @@ def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeyp
     qtbot.waitUntil(bar.isVisible)
     assert bar.value() == 50
     bar.findChild(QPushButton).click()
-    qtbot.waitUntil(lambda: flow._work.join(0))
+    qtbot.waitUntil(lambda: flow._works[-1].join(0), timeout=20_000)
     assert not list(tmp_path.glob("plot*"))
+
+
+def test_a_second_file_does_not_call_the_first_one_off(opened, qtbot, monkeypatch, tmp_path):
+    made, may_go = plots_out.csv_bytes, threading.Event()
+
+    def held(columns, about, report):
+        may_go.wait(20)
+        return made(columns, about, report)
+
+    monkeypatch.setattr(plots_out, "csv_bytes", held)
+    names = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    flow = opened.flows.plots
+    for name in names:
+        answer = str(name), ""
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, answer=answer: answer)
+        flow.save(opened.panels[0], "csv")
+    may_go.set()
+    qtbot.waitUntil(lambda: all(name.exists() for name in names), timeout=20_000)
+    qtbot.waitUntil(lambda: opened.findChild(QProgressDialog) is None, timeout=20_000)
 
 
 def test_a_million_rows_are_written_in_parts_that_say_how_far_they_are():

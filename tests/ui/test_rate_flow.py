@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
+from lora_lab.config import changed
 from lora_lab.measured import RankHint
 from lora_lab.records import (
     ErrorRecord,
@@ -165,6 +166,30 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     record = hints()
     say(qtbot, sessions_made[0], RankHintRecord(9, 8, 0.5, None, record.hints[1:]))
     assert "a larger one" in dialog.words.text()
+
+
+def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(
+    qtbot, window, asked, presets, sessions_made
+):
+    window.flows.rate.start()
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: window.flows.rate.dialog is None, timeout=20_000)
+    assert window.sessions.shown.session is sessions_made[1]
+    assert not sessions_made[1].controls.take_break()
+
+
+def test_what_could_not_be_opened_ends_no_search_of_the_run_that_stays(
+    qtbot, window, asked, presets, sessions_made
+):
+    window.flows.rate.start()
+    window.flows.hint.start()
+    window.open(changed(presets[1].config, model="broken"))
+    qtbot.waitUntil(lambda: window.sessions.gave_up, timeout=20_000)
+    assert window.flows.rate.dialog.busy
+    assert window.flows.hint.dialog.busy
+    say(qtbot, sessions_made[0], ErrorRecord(0, "It cannot be done here."))
+    assert not window.flows.rate.dialog.busy
+    assert not window.flows.hint.dialog.busy
 
 
 def test_links_can_be_reached_and_pressed_by_keyboard(qtbot, window, asked):

@@ -7,6 +7,7 @@ for thousands of rows.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -172,10 +173,11 @@ def first_levels(root: Node, most: int) -> list[Node]:
 def _ends(paths: Sequence[str]) -> list[str]:
     """The shortest ends of paths that still tell them apart."""
     parts = [path.split(".") for path in paths]
+    held = Counter(tuple(own[-size:]) for own in parts for size in range(1, len(own) + 1))
     short = []
     for own in parts:
         size = 1
-        while size < len(own) and sum(other[-size:] == own[-size:] for other in parts) > 1:
+        while size < len(own) and held[tuple(own[-size:])] > 1:
             size += 1
         short.append(".".join(own[-size:]))
     return short

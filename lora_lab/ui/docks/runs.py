@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QModelIndex,
+    QPoint,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -86,6 +94,10 @@ class RunsDock(QDockWidget):
         self.table.setModel(self._shown)
         self.table.setAccessibleName(tr("Runs"))
         dress(self.table)
+        self._missed = False  # a list that came while a name or a note was being typed
+        self.table.itemDelegate().closeEditor.connect(
+            lambda: self.refresh_wished.emit() if self._missed else None
+        )
         self._ticks = Ticks(self.table)
         self.table.setItemDelegateForColumn(SHOWN, self._ticks)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
@@ -158,13 +170,24 @@ class RunsDock(QDockWidget):
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
         """Show these, those that were cut off first; what is selected stays selected."""
+        self._missed = self.table.state() == QAbstractItemView.State.EditingState
+        if self._missed:  # what is being typed would be lost; it is read again afterwards
+            return
         before = {run.path for run in self.selected()}
+        at = self.table.currentIndex()
+        current = self._run(at).path if at.isValid() else ""
         self.model.show(sorted(runs, key=lambda run: not run.interrupted))
         chosen = [row for row, run in enumerate(self.model.runs) if run.path in before]
         selection = self.table.selectionModel()
         flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+        every = QItemSelection()  # at once: whatever is told of each would take its time
         for row in chosen or [0] * bool(self.model.runs):
-            selection.select(self._shown.mapFromSource(self.model.index(row, NAME)), flags)
+            index = self._shown.mapFromSource(self.model.index(row, NAME))
+            every.select(index, index)
+            if self.model.runs[row].path == current:  # where the arrows go on
+                place = self._shown.index(index.row(), at.column())
+                selection.setCurrentIndex(place, selection.SelectionFlag.NoUpdate)
+        selection.select(every, flags)
         self._follow()
 
     def set_overlays(self, overlays: Mapping[str, Overlay]) -> None:
@@ -174,6 +197,7 @@ class RunsDock(QDockWidget):
     def set_current(self, path: str) -> None:
         """Mark the run that is open."""
         self.model.set_current(path)
+        self._follow()
 
     def selected(self) -> list[RunSummary]:
         """The runs whose rows are selected, from top to bottom."""
@@ -242,9 +266,10 @@ class RunsDock(QDockWidget):
         run = chosen[0] if len(chosen) == 1 else None
         step = resumable(Path(run.path)) if run is not None else None
         living = run is not None and run.state in LIVING
+        held = living or (run is not None and run.path == self.model.current)
         ended = run is not None and step is not None and step >= run.max_steps
         self.open_button.setText(self.tr("&Open") if ended else self.tr("&Resume"))
-        self.open_button.setEnabled(step is not None and not living)
+        self.open_button.setEnabled(step is not None and not held)
         self.compare_button.setEnabled(len(chosen) > 1)
         there = run is not None and (Path(run.path) / "adapter").is_dir()
         self.adapter_action.setEnabled(there)
@@ -255,13 +280,14 @@ class RunsDock(QDockWidget):
             action.setEnabled(run is not None)
         self.pack_action.setEnabled(run is not None and not living)
         self.discard_action.setEnabled(
-            bool(chosen) and not any(other.state in LIVING for other in chosen)
+            bool(chosen)
+            and not any(o.state in LIVING or o.path == self.model.current for o in chosen)
         )
-        self.told.setText(self._words(chosen, run, step, living, ended))
+        self.told.setText(self._words(chosen, run, step, held, ended))
 
     def _words(
         self, chosen: list[RunSummary], run: RunSummary | None, step: int | None,
-        living: bool, ended: bool,
+        held: bool, ended: bool,
     ) -> str:  # fmt: skip
         tr = self.tr
         if not self.model.runs:
@@ -274,7 +300,7 @@ class RunsDock(QDockWidget):
                 run.parent, run.parent_step
             )
         name = run.label or run.name
-        if living:
+        if held:
             return tr("{} is open, here or in another window.").format(name) + origin
         if step is None:
             return tr("{} has no checkpoint, so it cannot be opened.").format(name) + origin

@@ -36,18 +36,20 @@ def with_ancestry(runs: Sequence[RunSummary]) -> list[tuple[int, RunSummary]]:
     placed: list[tuple[int, RunSummary]] = []
     seen: set[str] = set()
 
-    def place(run: RunSummary, depth: int) -> None:
-        if run.name not in seen:  # a circle, as of files edited by hand, ends here
-            seen.add(run.name)
-            placed.append((depth, run))
-            for branch in below.get(run.name, ()):
-                place(branch, depth + 1)
+    def place(run: RunSummary) -> None:
+        waiting = [(0, run)]
+        while waiting:
+            depth, run = waiting.pop()
+            if run.name not in seen:  # a circle, as of files edited by hand, ends here
+                seen.add(run.name)
+                placed.append((depth, run))
+                waiting += [(depth + 1, branch) for branch in reversed(below.get(run.name, ()))]
 
     for run in runs:
         if run.parent not in names:
-            place(run, 0)
+            place(run)
     for run in runs:  # what hangs on nothing but itself
-        place(run, 0)
+        place(run)
     return placed
 
 
@@ -63,7 +65,7 @@ class RunsModel(QAbstractTableModel):
         self.runs: list[RunSummary] = []
         self._depths: list[int] = []
         self._overlays: dict[str, Overlay] = {}
-        self._current = ""
+        self.current = ""
         self._heads = (
             (tr("Shown"), tr("Ticked: its curves stand behind those of the run that is open")),
             (tr("Run"), tr("F2 gives it another name; a branch stands below where it came from")),
@@ -93,7 +95,7 @@ class RunsModel(QAbstractTableModel):
 
     def set_current(self, path: str) -> None:
         """Which run is open."""
-        self._current = path
+        self.current = path
         self._repaint(NAME)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
@@ -113,7 +115,7 @@ class RunsModel(QAbstractTableModel):
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index)
-        if index.column() == SHOWN and self.runs[index.row()].path != self._current:
+        if index.column() == SHOWN and self.runs[index.row()].path != self.current:
             return flags | Qt.ItemFlag.ItemIsUserCheckable
         if index.column() in (NAME, NOTE):
             return flags | Qt.ItemFlag.ItemIsEditable
@@ -128,7 +130,7 @@ class RunsModel(QAbstractTableModel):
             return self._order(run, row, column)
         if role == Role.EditRole:
             return run.note if column == NOTE else run.label or run.name
-        if role == Role.CheckStateRole and column == SHOWN and run.path != self._current:
+        if role == Role.CheckStateRole and column == SHOWN and run.path != self.current:
             on = run.path in self._overlays
             return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
         if role == Role.ForegroundRole:
@@ -184,7 +186,7 @@ class RunsModel(QAbstractTableModel):
         c, overlay = theme.current(), self._overlays.get(run.path)
         if column == SHOWN and overlay is not None:
             return QColor(overlay.color)
-        if column == NAME and run.path == self._current:
+        if column == NAME and run.path == self.current:
             return QColor(c.accent)
         if column == STATE:
             tones = {"interrupted": c.warn, "failed": c.error, "running": c.accent}

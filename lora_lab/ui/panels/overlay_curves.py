@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
@@ -54,9 +55,14 @@ class OverlayCurves:
     def series(self) -> dict[str, Series]:
         """All of them, by the run's name and what they are."""
         parts = (("train, smoothed", "train"), ("validation", "validation"))
+        names = [overlay.name for overlay in self._overlays]
+        called = [  # two runs of a queue may have the same settings, and a name made of them
+            name if names.count(name) == 1 else f"{name} ({Path(overlay.path).name})"
+            for name, overlay in zip(names, self._overlays, strict=True)
+        ]
         return {
-            f"{overlay.name}, {name}": getattr(overlay, part)
-            for overlay in self._overlays
+            f"{run}, {name}": getattr(overlay, part)
+            for run, overlay in zip(called, self._overlays, strict=True)
             for name, part in parts
         }
 

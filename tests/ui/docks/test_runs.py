@@ -2,9 +2,10 @@
 
 import json
 import zipfile
+from time import perf_counter
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from lora_lab import paths
@@ -12,7 +13,7 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import list_runs, summary_of
+from lora_lab.runs.listing import RunSummary, list_runs, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run as train
@@ -176,6 +177,27 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
     assert heard == [str(paths.runs() / "b" / "adapter")]
 
 
+def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, monkeypatch):
+    from lora_lab.ui import runs_flow
+
+    lab.open(changed(get_preset("digits").config, max_steps=20))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    qtbot.waitUntil(lambda: lab.sessions.folder is not None, timeout=20_000)
+    dock = listed(qtbot, lab, 1)
+    qtbot.waitUntil(lambda: dock.model.runs[0].state == "finished", timeout=30_000)
+    assert "is open, here" in dock.told.text()
+    assert not dock.open_button.isEnabled()
+    assert not dock.discard_action.isEnabled()
+    moved = []
+    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda path: not moved.append(path))
+    lab.flows.runs.agrees = lambda runs: True
+    dock.discard_wished.emit(dock.selected())  # as the notice of the start may, much later
+    qtbot.waitUntil(lambda: "Close it there first" in said(lab), timeout=20_000)
+    assert moved == []
+
+
 def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
     from lora_lab.ui import runs_flow
 
@@ -222,6 +244,23 @@ def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
     assert dock._shown.rowCount() == 0
 
 
+def test_what_is_being_typed_outlives_a_new_reading_of_the_folder(qtbot, home, dock):
+    cut_off("a")
+    runs = list_runs(paths.runs())
+    dock.show()
+    dock.show_runs(runs)
+    dock.note_action.trigger()
+    editor = dock.table.findChild(type(dock.filter))
+    qtbot.keyClicks(editor, "not yet whole")
+    dock.show_runs([])
+    assert editor.text() == "not yet whole"
+    assert dock.model.runs == runs
+    with qtbot.waitSignal(dock.refresh_wished, timeout=20_000):
+        qtbot.keyClick(editor, Qt.Key.Key_Escape)
+    dock.show_runs([])
+    assert dock.model.runs == []
+
+
 def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, tmp_path):
     cut_off("a")
     dock = listed(qtbot, lab, 1)
@@ -255,6 +294,26 @@ def test_branches_stand_below_the_run_they_came_from(home, dock):
     assert shown == ["a", "↳ b", "   ↳ c"]
     choose(dock, "b")
     assert "branched off from a at step 0" in dock.told.text()
+
+
+def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(qtbot, home, dock):
+    base = vars(summary_of(cut_off("a")[0]))
+    runs = [
+        RunSummary(**{**base, "name": f"r{n}", "path": f"/r{n}", "parent": f"r{n - 1}"})
+        for n in range(1100)
+    ]
+    dock.show()
+    dock.show_runs(runs)
+    dock.table.selectAll()
+    dock.table.selectionModel().setCurrentIndex(
+        dock._shown.index(510, NOTE), QItemSelectionModel.SelectionFlag.NoUpdate
+    )
+    began = perf_counter()
+    dock.show_runs(runs)
+    assert perf_counter() - began < 5  # a second for each hundred, if each is told by itself
+    assert len(dock.selected()) == 1100
+    at = dock.table.currentIndex()
+    assert (at.row(), at.column()) == (510, NOTE)
 
 
 def test_columns_sort_by_what_they_mean(home, dock):
