@@ -58,6 +58,8 @@ def write_checkpoint(
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
+    if keep and target.exists():  # of several edits at one step, what stood before the first stays
+        return target
     parts = _container(tensors, {"facts": json.dumps(facts)})
     digest, size = hashlib.sha256(), sum(len(part) for part in parts)
     for part in parts:

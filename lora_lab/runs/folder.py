@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -164,6 +165,11 @@ class RunFolder:
     def save_best(self, weights: AdapterWeights, save: Save) -> Path:
         """Write the adapter of the lowest held-out loss; raises `LabError` like `save_adapter`."""
         return self._save(self.path / BEST, weights, save)
+
+    def forget_best(self) -> None:
+        """Take away the adapter of a step that no longer holds."""
+        with self._saving:
+            shutil.rmtree(self.path / BEST, ignore_errors=True)
 
     def _save(self, target: Path, weights: AdapterWeights, save: Save) -> Path:
         try:

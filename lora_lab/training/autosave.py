@@ -60,13 +60,17 @@ class Autosave:
         experiment = self.experiment
         with self._ration:
             tensors, facts = state_of(experiment)
-        step, ordered = experiment.step, time.perf_counter()
+        step, ordered, best = experiment.step, time.perf_counter(), None
+        if experiment.best.step != self._best_kept:
+            best, self._best_kept = experiment.best.weights, experiment.best.step
         if not keep:
             self.behind = False
             self.adapter_next = experiment.has_factors and time.monotonic() >= self._adapter_due
 
         def job() -> CheckpointRecord:
             folder.sync()  # a checkpoint must not be ahead of the record of its steps
+            if best is not None:  # nor of the best adapter, which it names and does not hold
+                folder.save_best(best, FORMATS["peft"].save)
             written = write_checkpoint(folder.path, step, tensors, facts, keep)
             self._took = time.perf_counter() - ordered
             then()
@@ -76,16 +80,11 @@ class Autosave:
 
     def order_adapter(self, folder: RunFolder) -> None:
         """Copy the adapter, at another step than the checkpoint: no step is held up by both."""
-        experiment, best = self.experiment, None
-        weights = experiment.weights()
-        if experiment.best.step != self._best_kept:
-            best = experiment.best.weights
-        self.adapter_saved()
+        weights = self.experiment.weights()
+        self._adapter_due, self.adapter_next = time.monotonic() + ADAPTER_SECONDS, False
 
         def job() -> None:
             folder.save_adapter(weights, FORMATS["peft"].save)
-            if best is not None:
-                folder.save_best(best, FORMATS["peft"].save)
 
         self.writer.offer(job, lasting=True)
 

@@ -250,8 +250,10 @@ def _given_up(experiment: Experiment, controls: Controls) -> StateRecord:
     best = experiment.best
     message = (
         f"The last {best.unimproved} validations gave no better loss than {best.loss:.4g} at step "
-        f"{best.step:,}, so the run has ended. The adapter of that step is kept as well."
+        f"{best.step:,}, so the run has ended."
     )
+    if best.weights is not None:
+        message += " The adapter of that step is kept as well."
     return StateRecord(State.STOPPED, experiment.step, message)
 
 

@@ -11,6 +11,7 @@ from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
+    EvalRecord,
     FolderRecord,
     ResumedRecord,
     State,
@@ -20,6 +21,7 @@ from lora_lab.records import (
 from lora_lab.runs import checkpoints
 from lora_lab.runs.listing import listed, summary_of
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.training import autosave, journal
 from lora_lab.training.commands import GoBack
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
@@ -233,3 +235,43 @@ def test_a_finished_run_opens_again_as_it_ended(tmp_path):
     assert sorted(losses(records)) == list(range(1, 31))
     about = json.loads((tmp_path / "run" / "state.json").read_text())
     assert about["state"] == "finished"
+
+
+def test_two_edits_at_one_step_are_undone_to_what_stood_before_the_first(tmp_path, monkeypatch):
+    """A rank that was cut in a pause comes back, whatever was moved after it."""
+    monkeypatch.setattr(journal, "GESTURE_SECONDS", 0.0)
+    config, controls, stage = config_of(), Controls(config_of().hyper), []
+    for record in run(config, controls, folder=tmp_path / "run", linger=True):
+        if isinstance(record, StepRecord) and record.step == 20 and not stage:
+            controls.pause()
+        elif isinstance(record, StateRecord) and record.state is State.PAUSED and record.step:
+            if not stage:
+                stage.append("rank")
+                controls.set_hyper(changed(config.hyper, rank=1))
+        elif isinstance(record, AppliedRecord) and record.changes and stage[-1:] == ["rank"]:
+            stage.append("alpha")
+            controls.set_hyper(changed(controls.hyper, alpha=1.0))
+        elif isinstance(record, AppliedRecord) and record.changes and stage[-1:] == ["alpha"]:
+            stage.append("back")
+            controls.request(GoBack(20))
+        elif isinstance(record, AppliedRecord) and not record.changes and stage[-1:] == ["back"]:
+            found = record.hyper
+            controls.stop()
+    assert (found.rank, found.alpha) == (config.hyper.rank, config.hyper.alpha)
+
+
+def test_the_best_adapter_stands_before_the_checkpoint_that_names_it(tmp_path, monkeypatch):
+    """And it is taken away where the run goes back to before it."""
+    real, seen = autosave.write_checkpoint, []
+
+    def write(path, step, tensors, facts, *keep):
+        best = facts["best"]["step"]
+        seen.append(not best or (path / "adapter-best").is_dir())
+        return real(path, step, tensors, facts, *keep)
+
+    monkeypatch.setattr(autosave, "write_checkpoint", write)
+    config = config_of(learning_rate=1e-4)
+    records = drive(config, tmp_path / "run", {20: {"alpha": 3.0}}, back_at=40, to=20)
+    assert any(isinstance(r, EvalRecord) and r.best and r.step for r in records)
+    assert len(seen) > 1
+    assert all(seen)
