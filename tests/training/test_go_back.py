@@ -11,7 +11,6 @@ from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
-    EvalRecord,
     FolderRecord,
     ResumedRecord,
     State,
@@ -19,6 +18,7 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.runs import checkpoints
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import listed, summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training import autosave, journal
@@ -261,17 +261,22 @@ def test_two_edits_at_one_step_are_undone_to_what_stood_before_the_first(tmp_pat
 
 
 def test_the_best_adapter_stands_before_the_checkpoint_that_names_it(tmp_path, monkeypatch):
-    """And it is taken away where the run goes back to before it."""
-    real, seen = autosave.write_checkpoint, []
+    """And it is taken away where the run goes back to before it: no file is of a lost step."""
+    real, forget, stands, left = autosave.write_checkpoint, RunFolder.forget_best, [], []
 
     def write(path, step, tensors, facts, *keep):
-        best = facts["best"]["step"]
-        seen.append(not best or (path / "adapter-best").is_dir())
+        if facts["best"]["step"] and not left:
+            stands.append((path / "adapter-best").is_dir())
         return real(path, step, tensors, facts, *keep)
 
+    def forgotten(folder):
+        forget(folder)
+        left.append((folder.path / "adapter-best").exists())
+
     monkeypatch.setattr(autosave, "write_checkpoint", write)
-    config = config_of(learning_rate=1e-4)
-    records = drive(config, tmp_path / "run", {20: {"alpha": 3.0}}, back_at=40, to=20)
-    assert any(isinstance(r, EvalRecord) and r.best and r.step for r in records)
-    assert len(seen) > 1
-    assert all(seen)
+    monkeypatch.setattr(RunFolder, "forget_best", forgotten)
+    config = changed(config_of(learning_rate=1e-4), eval_steps=5)
+    drive(config, tmp_path / "run", {20: {"alpha": 3.0}}, back_at=40, to=20)
+    assert stands
+    assert all(stands)
+    assert left == [False]
