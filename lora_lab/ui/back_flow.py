@@ -50,6 +50,7 @@ class BackFlow(QObject):
         self._again = QTimer(self)
         self._again.setInterval(READ_MS)
         self._again.timeout.connect(self._read)
+        sessions.loaded.connect(lambda _: self.close())  # the saves shown are of another run
         sessions.broke.connect(self._on_broke)
         sessions.went_back.connect(self._on_went_back)
         bar.acted.connect(self._on_acted)

@@ -55,6 +55,7 @@ class RunsFlow(QObject):
         self._works: list[Background] = []
         self._cut: RunSummary | None = None  # the run that the start has told of
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
+        self.may_run: Callable[[str], bool] = self._ask_to_run
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(REFRESH_MS)
@@ -105,17 +106,36 @@ class RunsFlow(QObject):
         self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
 
     def open_run(self, path: str) -> None:
-        """Resume the run at `path`, or look at it; what is wrong with it is said in the list."""
+        """Resume the run at `path`, or look at it; what is wrong with it is told."""
+        if (config := self._agreed(path)) is not None:
+            self._open(config, Path(path))
+
+    def _agreed(self, path: str) -> RunConfig | None:
+        """The settings of a run; None where it cannot be read, or brings code that may not run."""
         from lora_lab.runs.folder import RunFolder
 
         try:
             config = RunFolder.at(Path(path)).load_config()
+            return config if not config.factory or self.may_run(config.factory) else None
         except LabError as error:
             self._notices.error(str(error))
-            return
-        self._open(config, Path(path))
+            return None
+
+    def _ask_to_run(self, factory: str) -> bool:
+        from lora_lab.models.factory import describe_factory
+
+        return ask(
+            self._window,
+            self.tr("Run the code that builds this run's model?"),
+            describe_factory(factory),
+            self.tr("&Run it"),
+            self.tr("Don’t"),
+        )
 
     def _on_keep(self, path: str) -> None:
+        if self._agreed(path) is None:
+            return
+
         def work(report: Report) -> int:
             from lora_lab.training.keep import keep_adapter
 

@@ -398,3 +398,19 @@ def test_a_script_and_a_page_are_written_of_a_run(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
     getattr(dock, action).trigger()
     qtbot.waitUntil(lambda: "was not written" in said(lab), timeout=30_000)
+
+
+@pytest.mark.parametrize("does", ["open_button", "keep_action"])
+def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
+    """The run may come out of somebody else's zip."""
+    folder, _ = cut_off("a")
+    about = json.loads((folder / "config.json").read_text("utf-8"))
+    about["config"]["factory"] = "somebodys:net"
+    (folder / "config.json").write_text(json.dumps(about), "utf-8")
+    dock, asked, opened = listed(qtbot, lab, 1), [], []
+    lab.flows.runs.may_run = lambda factory: asked.append(factory)
+    monkeypatch.setattr(lab.sessions, "open", lambda *a: opened.append(a))
+    getattr(dock, does).click() if does == "open_button" else getattr(dock, does).trigger()
+    assert asked == ["somebodys:net"]
+    assert opened == []
+    assert dock._bar.isHidden()
