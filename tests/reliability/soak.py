@@ -180,6 +180,8 @@ def replayed(
         if waiting:
             controls.pause()  # until all that was applied here has been
             controls.set_hyper(waiting.pop(0))
+        elif len(found) == steps:  # what was edited after the last step has been applied as well
+            controls.stop()
         else:
             controls.resume()
 
@@ -187,10 +189,8 @@ def replayed(
     for record in train(experiment, controls, linger=True):
         if isinstance(record, StepRecord):
             found.append((record.step, record.loss))
-            if record.step == steps:
-                controls.stop()
-            elif record.step in edits:
-                waiting = edits.pop(record.step)
+            if record.step == steps or record.step in edits:
+                waiting = edits.pop(record.step, [])
                 next_edit()
         elif isinstance(record, AppliedRecord):
             next_edit()
