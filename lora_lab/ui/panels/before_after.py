@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
@@ -123,7 +123,7 @@ class BeforeAfterPanel(Panel):
     def redraw(self) -> None:
         self.dirty = False
         if self._off is None and self._on is None:
-            self.say("Nothing was measured on held-out data yet.")
+            self.say(self.tr("Nothing was measured on held-out data yet."))
             return
         self.say("")
         measured = self._on or self._off
@@ -169,14 +169,16 @@ class BeforeAfterPanel(Panel):
         # The two sums that matter stand first: what was learned, and what was lost for it.
         if trained and others:
             names = ", ".join(pairs[i].name for i in trained)
-            self._set(0, f"Trained: {_elided(names, 22)}", *self._gain(trained))
-            self._set(1, "All other classes", *self._gain(others))
+            learned = self.tr("Trained: {}").format(_elided(names, 22))
+            self._set(0, learned, *self._gain(trained))
+            self._set(1, self.tr("All other classes"), *self._gain(others))
         else:
-            self._set(0, "All classes", *self._gain(range(len(pairs))))
+            self._set(0, self.tr("All classes"), *self._gain(range(len(pairs))))
             worst = min((p.points for p in pairs if p.points == p.points), default=math.nan)
-            self._set(1, "Worst class", *_points(worst))
+            self._set(1, self.tr("Worst class"), *_points(worst))
         off, on = _accuracy(self._off), _accuracy(self._now())
-        self._set(2, "Accuracy, off → on", f"{_percent(off)} → {_percent(on)}", "second")
+        both_shares = f"{_percent(off)} → {_percent(on)}"
+        self._set(2, self.tr("Accuracy, off → on"), both_shares, "second")
         self._bars.show_pairs(pairs)
         self._tell_foot(bool(trained and others))
 
@@ -197,10 +199,10 @@ class BeforeAfterPanel(Panel):
         off = self._off.loss if self._off else math.nan
         now = self._now()
         on = now.loss if now else math.nan
-        self._set(0, "Validation loss, adapter on", number(on), "figure")
-        self._set(1, "Adapter off", number(off), "second")
+        self._set(0, self.tr("Validation loss, adapter on"), number(on), "figure")
+        self._set(1, self.tr("Adapter off"), number(off), "second")
         ratio = off / on if on > 0 else math.inf if on == 0 and off > 0 else math.nan
-        words = "times smaller" if not ratio < 1 else "times larger"
+        words = self.tr("times smaller") if not ratio < 1 else self.tr("times larger")
         value = ratio if not ratio < 1 else (1 / ratio if ratio else math.inf)
         self._set(2, words, number(value) if value == value else "—", "second")
         self._losses.show_losses(off, on)
@@ -215,20 +217,23 @@ class BeforeAfterPanel(Panel):
         c = theme.current()
         parts = []
         if self._bars.isVisibleTo(self):  # the bars of losses are named where they stand
-            parts.append(f'<span style="color:{c.frozen}">■</span>&nbsp;adapter off')
-            parts.append(f'<span style="color:{c.adapter}">■</span>&nbsp;adapter on')
+            off, on = self.tr("adapter off"), self.tr("adapter on")
+            parts.append(f'<span style="color:{c.frozen}">■</span>&nbsp;{off}')
+            parts.append(f'<span style="color:{c.adapter}">■</span>&nbsp;{on}')
         elif self.curves.isVisibleTo(self):
             new, old = names(self._loaded)
             parts.append(f'<span style="color:{c.adapter}">━</span>&nbsp;{new}')
             right = self.tr(", % right") if self.curves.shares else self.tr(", loss")
             parts.append(f'<span style="color:{c.validation}">╍</span>&nbsp;{old}{right}')
         if trained and not self.curves.isVisibleTo(self):
-            parts.append(f'<span style="color:{c.accent}">▁</span>&nbsp;trained on')
+            text = self.tr("trained on")
+            parts.append(f'<span style="color:{c.accent}">▁</span>&nbsp;{text}')
         if not self._enabled:
-            text = "The adapter is off: the base answers alone"
+            text = self.tr("The adapter is off: the base answers alone")
             parts.append(f'<span style="color:{c.warn}">{text}</span>')
         elif self._on is not None:
-            parts.append(f'<span style="color:{c.muted}">step {self._on.step:,}</span>')
+            text = self.tr("step {:,}").format(self._on.step)
+            parts.append(f'<span style="color:{c.muted}">{text}</span>')
         show(self._foot, "&nbsp;&nbsp;&nbsp;&nbsp;".join(parts))
 
     def _roomy(self) -> bool:
@@ -277,18 +282,25 @@ class BeforeAfterPanel(Panel):
     def summary(self) -> str:
         now = self._now()
         if self._off is None or now is None:
-            return "Nothing to compare yet."
+            return self.tr("Nothing to compare yet.")
+        end = "." if self._enabled else self.tr("; the adapter is off.")
         if not (self._loaded.classes and now.total):
-            text = f"Validation loss {number(self._off.loss)} off, {number(now.loss)} on"
+            text = self.tr("Validation loss {} off, {} on")
+            text = text.format(number(self._off.loss), number(now.loss))
             text += f"; {sentence}" if (sentence := self._learned()) else ""
-            return text + ("." if self._enabled else "; the adapter is off.")
+            return text + end
         changes = [p for p in self.pairs() if p.points == p.points]
         best, worst = max(changes, key=lambda p: p.points), min(changes, key=lambda p: p.points)
-        text = f"Accuracy {_percent(_accuracy(self._off))} off, {_percent(_accuracy(now))} on"
-        text += f"; most gained: {best.name} {_points(best.points)[0]}"
-        text += f", most lost: {worst.name} {_points(worst.points)[0]}"
+        text = self.tr("Accuracy {} off, {} on; most gained: {} {}, most lost: {} {}").format(
+            _percent(_accuracy(self._off)),
+            _percent(_accuracy(now)),
+            best.name,
+            _points(best.points)[0],
+            worst.name,
+            _points(worst.points)[0],
+        )
         text += f"; {sentence}" if (sentence := self._learned()) else ""
-        return text + ("." if self._enabled else "; the adapter is off.")
+        return text + end
 
 
 def _share(record: EvalRecord | None, place: int) -> float:
@@ -307,7 +319,8 @@ def _points(points: float) -> tuple[str, str]:
         return "—", "figure"
     sign = "+" if points > 0.05 else "−" if points < -0.05 else "±"
     role = {"+": "gain", "−": "loss", "±": "figure"}[sign]
-    return f"{sign}{abs(points):.1f} pts", role
+    words = QCoreApplication.translate("before_after", "{} pts")
+    return words.format(f"{sign}{abs(points):.1f}"), role
 
 
 def _percent(share: float) -> str:

@@ -36,7 +36,7 @@ class ClassBars(QWidget):
         self._others: tuple[tuple[str, tuple[float, ...]], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(80)
-        self.setAccessibleName("Accuracy per class, adapter off and on")
+        self.setAccessibleName(self.tr("Accuracy per class, adapter off and on"))
 
     def show_pairs(self, pairs: tuple[Pair, ...]) -> None:
         """Paint these from now on."""
@@ -125,7 +125,7 @@ class LossBars(QWidget):
         self._others: tuple[tuple[str, float], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(90)
-        self.setAccessibleName("Validation loss, adapter off and on")
+        self.setAccessibleName(self.tr("Validation loss, adapter off and on"))
 
     def show_losses(self, off: float, on: float) -> None:
         """Paint these from now on; nan where nothing was measured."""
@@ -144,8 +144,11 @@ class LossBars(QWidget):
         painter = QPainter(self)
         painter.setFont(theme.font())
         line = painter.fontMetrics().height()
-        rows = (("adapter off", self._off, c.frozen), ("adapter on", self._on, c.adapter))
-        left = painter.fontMetrics().horizontalAdvance("adapter off") + 12
+        rows = (
+            (self.tr("adapter off"), self._off, c.frozen),
+            (self.tr("adapter on"), self._on, c.adapter),
+        )
+        left = max(painter.fontMetrics().horizontalAdvance(name) for name, _, _ in rows) + 12
         right = painter.fontMetrics().horizontalAdvance("0.00×10⁻¹²") + 10
         known = [v for _, v, _ in rows if math.isfinite(v) and v > 0]
         known += [v for _, v in self._others if math.isfinite(v) and v > 0 and known]
@@ -164,7 +167,9 @@ class LossBars(QWidget):
                 QRectF(0, y, left - 12, tall), Qt.AlignmentFlag.AlignRight | sides, name
             )
             if not math.isfinite(value):
-                painter.drawText(QPointF(left, y + tall / 2 + line / 4), "not measured yet")
+                painter.drawText(
+                    QPointF(left, y + tall / 2 + line / 4), self.tr("not measured yet")
+                )
                 continue
             decades = math.log10(value) - low if value > 0 else 0.0
             width = max(2.0, (self.width() - left - right) * max(0.0, decades) / (high - low))
@@ -184,5 +189,5 @@ class LossBars(QWidget):
         painter.drawText(
             QRectF(left, top + 3 * tall, self.width() - left, line),
             Qt.AlignmentFlag.AlignLeft,
-            "validation loss, log scale",
+            self.tr("validation loss, log scale"),
         )

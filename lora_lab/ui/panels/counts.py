@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -36,8 +36,6 @@ from lora_lab.ui.preflight import Preflight
 from lora_lab.ui.ranks import LayerRanks, cap
 from lora_lab.ui.theme import Colors
 
-_COLUMNS = ("Layer", "out × in", "r", "Parameters")
-
 
 class Share(QWidget):
     """A thin bar: what trains, as a share of full fine-tuning; never thinner than the eye sees."""
@@ -45,7 +43,7 @@ class Share(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setFixedHeight(8)
-        self.setAccessibleName("Share of full fine-tuning")
+        self.setAccessibleName(self.tr("Share of full fine-tuning"))
         self._share = self._applied = 0.0
         self._others: tuple[tuple[str, float], ...] = ()
 
@@ -83,20 +81,24 @@ class CountsPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._adapter = label("", "figure", "Adapter parameters")
-        self._percent = label("", "title", "Share of full fine-tuning")
+        self._percent = label("", "title", self.tr("Share of full fine-tuning"))
         self._applied_text = label("", "settled")
-        names, figures = ("Adapter", "Frozen base", "Full fine-tuning"), []
+        names = (
+            (self.tr("Adapter"), self.tr("Adapter parameters")),
+            (self.tr("Frozen base"), self.tr("Frozen base parameters")),
+            (self.tr("Full fine-tuning"), self.tr("Full fine-tuning parameters")),
+        )
+        figures = []
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(0)
-        for column, name in enumerate(names):
-            figure = self._adapter if column == 0 else label("", "figure", f"{name} parameters")
+        for column, (name, spoken) in enumerate(names):
+            figure = label("", "figure", spoken)
             figures.append(figure)
             grid.addWidget(label(name, "small"), 0, column)
             grid.addWidget(figure, 1, column)
         grid.setColumnStretch(2, 1)
-        self._frozen, self._full = figures[1:]
+        self._adapter, self._frozen, self._full = figures
         for figure in figures[1:]:
             theme.set_role(figure, "second")
         self._adapter_name: QLabel = grid.itemAtPosition(0, 0).widget()
@@ -106,10 +108,11 @@ class CountsPanel(Panel):
         below.addWidget(self._applied_text)
         self._share = Share()
         self.ruler = Ruler()
-        self._table = table = QTableWidget(0, len(_COLUMNS))
+        columns = (self.tr("Layer"), self.tr("out × in"), "r", self.tr("Parameters"))
+        self._table = table = QTableWidget(0, len(columns))
         table.setTabKeyNavigation(False)  # Tab leaves it; arrows move in it
-        table.setHorizontalHeaderLabels(_COLUMNS)
-        table.setAccessibleName("Parameters per layer")
+        table.setHorizontalHeaderLabels(columns)
+        table.setAccessibleName(self.tr("Parameters per layer"))
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
         table.setShowGrid(False)
@@ -209,20 +212,23 @@ class CountsPanel(Panel):
         self.dirty = False
         loaded = self._loaded
         if loaded is None:
-            self.say("No model yet.")
+            self.say(self.tr("No model yet."))
             return
         self.say("")
         ranks, whole = self._ranks, loaded.variant == "full"
         applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
-        show(self._adapter_name, "Trained" if whole else "Adapter")
+        show(self._adapter_name, self.tr("Trained") if whole else self.tr("Adapter"))
         show(self._adapter, f"{sum(wished):,}")
         show(self._frozen, f"{base - sum(wished) if whole else base:,}")
         show(self._full, f"{base:,}")
         show(self._percent, share_words(sum(wished) / base))
-        common = "" if whole else f"r = {ranks.applied.rank}: "
-        show(self._applied_text, f"applied {common}{sum(applied):,}")
+        if whole:
+            told = self.tr("applied {:,}").format(sum(applied))
+        else:
+            told = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
+        show(self._applied_text, told)
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
         self._share.setToolTip("\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays))
@@ -232,7 +238,7 @@ class CountsPanel(Panel):
             old, new = ranks.present[layer.name], ranks.wanted(layer.name, self._wished)
             rank = "—" if whole else str(new) if old == new else f"{old} → {new}"
             capped = not whole and new == cap(layer) < self._wished.rank
-            self._cell(row, 2, f"{rank} max" if capped else rank, old != new)
+            self._cell(row, 2, self.tr("{} max").format(rank) if capped else rank, old != new)
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
 
     def _show_costs(self, wished: int, applied: int) -> None:
@@ -240,7 +246,7 @@ class CountsPanel(Panel):
         held = self._loaded.base_parameters if whole else sum(
             ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
         )  # fmt: skip
-        names = {2: "Adam keeps", 1: "Momentum", 0: "Optimizer"}
+        names = {2: self.tr("Adam keeps"), 1: self.tr("Momentum"), 0: self.tr("Optimizer")}
         self.ruler.show_costs(
             costs.adapter(held, wished, applied),
             costs.full(),
@@ -286,13 +292,14 @@ class CountsPanel(Panel):
 
     def summary(self) -> str:
         if self._loaded is None:
-            return "No model yet."
+            return self.tr("No model yet.")
         applied = sum(self._per_layer(self._ranks.applied))
         wished = sum(self._per_layer(self._wished))
         base = max(1, self._loaded.base_parameters)
-        text = f"{applied:,} of {base:,} parameters train, {share_words(applied / base)}"
+        share = share_words(applied / base)
+        text = self.tr("{:,} of {:,} parameters train, {}").format(applied, base, share)
         if wished != applied:
-            text += f"; rank {self._wished.rank} would train {wished:,}"
+            text += self.tr("; rank {} would train {:,}").format(self._wished.rank, wished)
         return f"{text}. {self.ruler.summary()}."
 
 
@@ -306,4 +313,4 @@ def share_words(share: float) -> str:
         if share < 1
         else f"{share:,.0f}"
     )
-    return f"{shown} % of full fine-tuning"
+    return QCoreApplication.translate("counts", "{} % of full fine-tuning").format(shown)

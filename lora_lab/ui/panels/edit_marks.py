@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import QCoreApplication
 
 from lora_lab.ui import theme
 from lora_lab.ui.figures import plain_number
@@ -15,11 +16,6 @@ from lora_lab.ui.widgets.plot import Plot, pen
 
 _LABELS = 14
 NOTHING = "–"
-_SHORT = {
-    "rank": "r", "alpha": "α", "learning_rate": "lr", "weight_decay": "wd",
-    "dropout": "drop", "alpha_mode": "α mode", "enabled": "adapter",
-    "layer_ranks": "rank", "frozen_layers": "frozen", "max_grad_norm": "clip",
-}  # fmt: skip
 
 
 class EditMarks:
@@ -45,7 +41,7 @@ class EditMarks:
         """One edit, which may have changed several fields."""
         self._count += bool(changes)
         for field, old, new in changes:
-            self._edits.append((step, _SHORT.get(field, field), _short(old), _short(new)))
+            self._edits.append((step, _short_name(field), _short(old), _short(new)))
             self._numbers.append(self._count)
 
     def cut(self, step: int, edits: int) -> None:
@@ -98,11 +94,27 @@ class EditMarks:
             text.setFont(theme.font(0.92))
 
 
+def _short_name(field: str) -> str:
+    known = {
+        "rank": "r",
+        "alpha": "α",
+        "learning_rate": _tr("lr"),
+        "weight_decay": _tr("wd"),
+        "dropout": _tr("drop"),
+        "alpha_mode": _tr("α mode"),
+        "enabled": _tr("adapter"),
+        "layer_ranks": _tr("rank"),
+        "frozen_layers": _tr("frozen"),
+        "max_grad_norm": _tr("clip"),
+    }
+    return known.get(field, field)
+
+
 def _short(value: object) -> str:
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _tr("on") if value else _tr("off")
     if value is None:
-        return "as begun"
+        return _tr("as begun")
     return (
         plain_number(float(f"{value:.3g}"))
         if isinstance(value, float)
@@ -127,7 +139,11 @@ def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple
 
 def _edit_words(name: str, old: str, new: str) -> str:
     if old == new == NOTHING:
-        return f"{name} undone"
+        return _tr("{} undone").format(name)
     if old == NOTHING:  # of layers only the differences are told
         return f"{name} {new}"
-    return f"{name} {old} off" if new == NOTHING else f"{name} {old}→{new}"
+    return _tr("{} {} off").format(name, old) if new == NOTHING else f"{name} {old}→{new}"
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("edits", text)

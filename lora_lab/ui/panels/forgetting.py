@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 
 from lora_lab.records import EvalRecord, LoadedRecord
 from lora_lab.ui.panels.panel import Columns
@@ -58,16 +58,18 @@ def told(off: Both | None, now: Both | None, loaded: LoadedRecord | None) -> str
     new, old = names(loaded)
     learned = f"{new}: {words(off.new)} → {words(now.new)}"
     lost = f"{old}: {words(off.old)} → {words(now.old)}"
-    return f"{learned}; {lost}" if now.shares else f"Loss, {learned}; {lost}"
+    both_told = "{}; {}" if now.shares else _tr("Loss, {}; {}")
+    return both_told.format(learned, lost)
 
 
 def names(loaded: LoadedRecord) -> tuple[str, str]:
     """What the new task and the old one are called."""
     trained = loaded.trained_classes
     if not trained or set(trained) == set(loaded.classes):
-        return "new task", "old task"
-    listed = ", ".join(f"{name}s" if name.isdigit() else name for name in trained)
-    return listed if len(listed) <= 20 else f"{len(trained)} classes", "the others"
+        return _tr("new task"), _tr("old task")
+    listed = ", ".join(_tr("{}s").format(name) if name.isdigit() else name for name in trained)
+    listed = listed if len(listed) <= 20 else _tr("{} classes").format(len(trained))
+    return listed, _tr("the others")
 
 
 def _percent(share: float) -> str:
@@ -78,7 +80,7 @@ class ForgettingCurves(Plot):
     """Solid for the new task, dashed for the old one; dots mark the base alone at step 0."""
 
     def __init__(self) -> None:
-        super().__init__("New task and old task over steps", "step")
+        super().__init__(_tr("New task and old task over steps"), _tr("step"))
         self._new, self._old = Series(), Series()
         self.shares = True
         self._curves = (pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite"))
@@ -149,3 +151,7 @@ class ForgettingCurves(Plot):
             curve.setPen(pen(tone, 2, style))
             end.setBrush(tone)
             end.setPen(pen(colors.panel))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("forgetting", text)

@@ -45,24 +45,24 @@ class LossPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._figure = label(role="figure", name="Smoothed training loss")
+        self._figure = label(role="figure", name=self.tr("Smoothed training loss"))
         self._figure_note = label(role="small")
         self._legend = label()
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._log = QToolButton()
-        self._log.setText("log")
+        self._log.setText(self.tr("log"))
         self._log.setCheckable(True)
         self._log.setChecked(True)
         self._log.setProperty("role", "quiet")
-        self._log.setToolTip("Logarithmic loss axis")
-        self._log.setAccessibleName("Logarithmic loss axis")
+        self._log.setToolTip(self.tr("Logarithmic loss axis"))
+        self._log.setAccessibleName(self.tr("Logarithmic loss axis"))
         self._log.toggled.connect(self._scale_changed)
         self.head.addWidget(self._figure)
         self.head.addWidget(self._figure_note, 1, Qt.AlignmentFlag.AlignVCenter)
         self.head.addWidget(self._legend)
         self.head.addWidget(self._log)
 
-        self._plot = plot = Plot("Loss over steps", "step", log_y=True)
+        self._plot = plot = Plot(self.tr("Loss over steps"), self.tr("step"), log_y=True)
         self.body.addWidget(plot)
         self.marks = EditMarks(plot)
         self.references = References(plot)
@@ -181,7 +181,9 @@ class LossPanel(Panel):
             and not len(self._validation)
             and math.isnan(self.references.baseline)
         ):
-            self.say("No step yet. Train, or Space, begins as soon as the model stands ready.")
+            self.say(
+                self.tr("No step yet. Train, or Space, begins as soon as the model stands ready.")
+            )
             self._tell()
             self._legend.clear()
             return
@@ -258,9 +260,9 @@ class LossPanel(Panel):
         value = self._smoothed.last_value
         bad = self._train.non_finite_count
         show(self._figure, number(value) if len(self._train) else "—")
-        parts = [f"step {self._train.last_step or 0:,}"]
+        parts = [self.tr("step {:,}").format(self._train.last_step or 0)]
         if bad:
-            parts.append(f"{bad:,} not finite")
+            parts.append(self.tr("{:,} not finite").format(bad))
         show(self._figure_note, " · ".join(parts))
         spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in self._entries()]
         show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
@@ -268,22 +270,24 @@ class LossPanel(Panel):
     def _entries(self) -> list[tuple[str, str, str]]:
         """Rows of the legend: as many words as there is room for."""
         c = theme.current()
-        entries = [("━", c.smoothed, "train"), ("─", c.raw, "raw")]
+        raw, best = ("─", c.raw, self.tr("raw")), ("★", c.good, self.tr("best"))
+        entries = [("━", c.smoothed, self.tr("train")), raw]
         if len(self._validation):
-            entries.append(("●", c.validation, "validation"))
+            entries.append(("●", c.validation, self.tr("validation")))
         if self._best_at is not None:
-            entries.append(("★", c.good, f"best, step {self._best_at[0]:,}"))
+            told = ("★", c.good, self.tr("best, step {:,}").format(self._best_at[0]))
+            entries.append(told)
         entries += self._behind.entries()
         beside = (self._figure, self._figure_note, self._log)
         around = self.layout().contentsMargins()
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
         room -= sum(widget.sizeHint().width() + 12 for widget in beside)
         wide = self._legend.fontMetrics().horizontalAdvance
-        short = [(m, k, w.split(",")[0]) for m, k, w in entries if w != "raw"]
+        short = [best if row[0] == best[0] else row for row in entries if row != raw]
         for rows in (entries, short):
             if wide("   ".join(f"{mark} {words}" for mark, _, words in rows)) <= room:
                 return rows
-        return [row for row in short if row[2] != "best"]
+        return [row for row in short if row != best]
 
     def _scale_changed(self, log: bool) -> None:
         self._plot.left.log = log
@@ -325,16 +329,22 @@ class LossPanel(Panel):
 
     def summary(self) -> str:
         if not len(self._train):
-            return "No loss yet."
+            return self.tr("No loss yet.")
         _, y = self._smoothed.window(0, self._smoothed.last_step or 0, 10)
         now, before = self._smoothed.last_value, float(y[max(0, len(y) - 6)])
-        trend = "steady" if abs(now - before) <= 0.02 * abs(before) else "falling"
-        trend = "rising" if now > before and trend != "steady" else trend
-        text = f"Loss {number(now)} at step {self._train.last_step:,}, {trend}"
+        if abs(now - before) <= 0.02 * abs(before):
+            text = self.tr("Loss {} at step {:,}, steady")
+        elif now > before:
+            text = self.tr("Loss {} at step {:,}, rising")
+        else:
+            text = self.tr("Loss {} at step {:,}, falling")
+        text = text.format(number(now), self._train.last_step)
         if len(self._validation):
-            text += f"; validation loss {number(self._validation.last_value)}"
+            value = number(self._validation.last_value)
+            text += self.tr("; validation loss {}").format(value)
         if self._train.non_finite_count:
-            text += f"; {self._train.non_finite_count} steps were not finite"
+            bad = self._train.non_finite_count
+            text += self.tr("; {} steps were not finite").format(bad)
         return text + "."
 
     def set_wished(self, hyper: Hyperparameters) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 
 from lora_lab.ui import theme
 from lora_lab.ui.theme import Colors
@@ -58,7 +58,7 @@ class References:
         if seen:
             y = float(scaled(np.array([self.baseline]))[0])
             self._base_line.setValue(y)
-            self.base_text.setText("base alone (validation)")
+            self.base_text.setText(_tr("base alone (validation)"))
             # At the left, above: there the curves have not yet come down, or left their start.
             self.base_text.setPos(x0 + inset, y)
         self.floor_text.setVisible(bool(self._history))
@@ -74,8 +74,10 @@ class References:
         )
         level = float(levels[-1])
         reached = math.isfinite(level)
-        text = f"Eckart–Young tail at r={self.rank}"
-        self.floor_text.setText(text if reached else f"{text} is 0")
+        tail = (
+            _tr("Eckart–Young tail at r={}") if reached else _tr("Eckart–Young tail at r={} is 0")
+        )
+        self.floor_text.setText(tail.format(self.rank))
         # A floor of 0 lies below every axis; its label stands where a falling loss has left.
         top = float(self._base_line.value()) if seen else y1
         self.floor_text.setAnchor((1, 1) if reached else (1, 0))
@@ -90,3 +92,7 @@ class References:
             text.setColor(color)
             text.fill = pg.mkBrush(colors.panel + "be")  # curves are still seen behind it
             text.setFont(theme.font(0.92))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("loss", text)

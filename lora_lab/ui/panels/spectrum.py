@@ -124,7 +124,7 @@ class SpectrumPanel(Panel):
         for combo in (self.view_combo, self._chooser):
             combo.setMinimumWidth(_LEAST_COMBO)  # narrower than their words, in a small panel
         self._log = QToolButton()
-        self._log.setText("log")
+        self._log.setText(self.tr("log"))
         self._log.setCheckable(True)
         self._log.setChecked(True)
         self._log.setProperty("role", "quiet")
@@ -215,7 +215,8 @@ class SpectrumPanel(Panel):
             return
         if all(layer.numerical_rank == 0 for layer in shown):
             broken = not all(is_finite(layer) for layer in shown)
-            self.say("ΔW is not finite." if broken else "ΔW is zero until the first step.")
+            zero = self.tr("ΔW is zero until the first step.")
+            self.say(self.tr("ΔW is not finite.") if broken else zero)
             return
         self.say("")
         view = self._view(self.view)
@@ -261,12 +262,12 @@ class SpectrumPanel(Panel):
     def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
         show(self._legend, self._legend_words())
         told, error = self._cut_text(shown), max(layer.error for layer in shown)
-        more = f", σ to within {number(error, 1)}" if error > 0 else ""
+        more = self.tr(", σ to within {}").format(number(error, 1)) if error > 0 else ""
         if self.view == "time":
-            held = f"{len(self._history)} spectra held"
-            cut = max(len(layer.sigma) for layer in shown) > MOST_VALUES
-            more += f", {held}, the first {MOST_VALUES} σ of each" if cut else f", {held}"
-        show(self._foot, told or f"step {self._last.step:,}{more}")
+            more += self.tr(", {} spectra held").format(len(self._history))
+            if max(len(layer.sigma) for layer in shown) > MOST_VALUES:
+                more += self.tr(", the first {} σ of each").format(MOST_VALUES)
+        show(self._foot, told or self.tr("step {:,}").format(self._last.step) + more)
         theme.set_role(self._foot, "warn" if told else "small")
         describe(self.views[self.view].picture, self.summary())
 
@@ -274,14 +275,15 @@ class SpectrumPanel(Panel):
         c, view = theme.current(), self.view
         rows = [("■", c.adapter, "σ(ΔW)")]
         if view == "energy":
-            what = "discarded" if self._log.isChecked() else "kept"
-            rows = [("━", c.adapter, f"energy {what}, %")]
+            lost = self._log.isChecked()
+            what = self.tr("energy discarded, %") if lost else self.tr("energy kept, %")
+            rows = [("━", c.adapter, what)]
             if len(self._shown()) > 1:
-                rows.append(("┈", c.muted, "where least is kept"))
+                rows.append(("┈", c.muted, self.tr("where least is kept")))
         elif view == "time" and len(self._shown()) > 1:
-            rows = [("■", c.adapter, "σ₁ of each layer")]
+            rows = [("■", c.adapter, self.tr("σ₁ of each layer"))]
         if self._loaded.true_sigma is not None and view != "heat":
-            rows.append(("━", c.validation, "true σ(D)"))
+            rows.append(("━", c.validation, self.tr("true σ(D)")))
         if view in ("bars", "multiples", "energy"):
             rows += legend_rows(self._overlays)
         spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in rows]
@@ -294,11 +296,15 @@ class SpectrumPanel(Panel):
             return ""
         finite = SpectrumRecord(0, tuple(filter(is_finite, shown)))
         share, worst = energy_lost(finite, lambda layer: at[layer.name])
-        rank = f"rank {cuts[0]}" if len(cuts) == 1 else f"ranks {cuts[0]} – {cuts[-1]}"
+        if len(cuts) == 1:
+            rank = self.tr("rank {}").format(cuts[0])
+        else:
+            rank = self.tr("ranks {} – {}").format(cuts[0], cuts[-1])
         if share < 1e-12:
-            return f"{rank} would discard nothing of ΔW"
-        where = f", most in {worst}" if len(shown) > 1 else ""
-        return f"{rank} would discard {percent(share)} of ΔW’s energy{where}"
+            return self.tr("{} would discard nothing of ΔW").format(rank)
+        where = self.tr(", most in {}").format(worst) if len(shown) > 1 else ""
+        lost = percent(share)
+        return self.tr("{} would discard {} of ΔW’s energy{}").format(rank, lost, where)
 
     # -- what the person does --------------------------------------------------------------------
 
@@ -357,18 +363,21 @@ class SpectrumPanel(Panel):
     def summary(self) -> str:
         shown = self._shown()
         if not shown:
-            return "No spectrum yet."
+            return self.tr("No spectrum yet.")
         if all(layer.numerical_rank == 0 for layer in shown):
-            return "ΔW is zero." if all(map(is_finite, shown)) else "ΔW is not finite."
+            finite = all(map(is_finite, shown))
+            return self.tr("ΔW is zero.") if finite else self.tr("ΔW is not finite.")
         ranks = span([layer.numerical_rank for layer in shown], str)
-        where = shown[0].name if len(shown) == 1 else f"{len(shown)} layers"
-        text = f"ΔW of {where} has numerical rank {ranks} at step {self._last.step:,}"
+        many = len(shown)
+        where = shown[0].name if many == 1 else self.tr("{} layers").format(many)
+        text = self.tr("ΔW of {} has numerical rank {} at step {:,}")
+        text = text.format(where, ranks, self._last.step)
         first = max(float(layer.sigma[0]) for layer in shown if is_finite(layer))
-        text += f", largest singular value {number(first)}"
+        text += self.tr(", largest singular value {}").format(number(first))
         if self.view == "energy" and self._pages.currentWidget() is self._view("energy").widget:
             text += f"; {self._view('energy').words()}"
         elif self.view == "time":
             held = self._history.steps
-            text += f"; {len(held)} spectra from step {held[0]:,} on"
+            text += self.tr("; {} spectra from step {:,} on").format(len(held), held[0])
         cut = self._cut_text(shown)
         return f"{text}; {cut}." if cut else f"{text}."

@@ -15,15 +15,6 @@ from lora_lab.ui.panels.panel import label, show
 from lora_lab.ui.panels.spectrum_figures import percent, span, tenth, two
 from lora_lab.ui.ranks import scaling_formula
 
-_MEASURES = (
-    ("Numerical rank", "Singular values above rounding error"),
-    ("Stable rank", "‖ΔW‖_F² / σ₁²"),
-    ("Effective rank", "exp of the entropy of σ / Σσ"),
-    ("‖ΔW‖", "Frobenius norm of ΔW"),
-    ("‖ΔW‖ / ‖W‖", "Size of the change beside the frozen weights"),
-    ("s", "The scaling that multiplies B·A"),
-)
-
 
 class Measures(QWidget):
     """Six figures, or as many as fit; of several layers the least and the greatest."""
@@ -35,14 +26,26 @@ class Measures(QWidget):
         side = QVBoxLayout(self)
         side.setSpacing(0)
         side.setContentsMargins(4, 2, 0, 0)
-        for name, meaning in _MEASURES:
+        measures = (
+            (
+                "numerical",
+                self.tr("Numerical rank"),
+                self.tr("Singular values above rounding error"),
+            ),
+            ("stable", self.tr("Stable rank"), "‖ΔW‖_F² / σ₁²"),
+            ("effective", self.tr("Effective rank"), self.tr("exp of the entropy of σ / Σσ")),
+            ("size", "‖ΔW‖", self.tr("Frobenius norm of ΔW")),
+            ("share", "‖ΔW‖ / ‖W‖", self.tr("Size of the change beside the frozen weights")),
+            ("scaling", "s", self.tr("The scaling that multiplies B·A")),
+        )
+        for key, name, meaning in measures:
             head, value = label(name, "small"), label("—", "", name)
             value.setFont(theme.font(1.15, theme.font().Weight.Medium))
             for widget in (head, value):
                 widget.setToolTip(meaning)
                 side.addWidget(widget)
             value.setContentsMargins(0, 0, 0, 6)
-            self._figures[name] = value
+            self._figures[key] = value
             self._rows.append((head, value))
             self.scaling_name = head  # the last one
         side.addStretch(1)
@@ -70,16 +73,16 @@ class Measures(QWidget):
     ) -> None:
         """`norms`: ‖W‖ by layer; not `scaled`: there are no factors that s would multiply."""
         ranks = [layer.numerical_rank for layer in shown]
-        of = f" of {max(len(layer.sigma) for layer in shown)}"
+        most = max(len(layer.sigma) for layer in shown)
         size = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
         scalings = [layer.scaling if scaled else math.nan for layer in shown]
         told = {
-            "Numerical rank": span(ranks, str) + of,
-            "Stable rank": span([layer.stable_rank for layer in shown], tenth),
-            "Effective rank": span([layer.effective_rank for layer in shown], tenth),
-            "‖ΔW‖": span([layer.delta_norm for layer in shown], two),
-            "‖ΔW‖ / ‖W‖": span(size, percent),
-            "s": span(scalings, "{:.4g}".format),
+            "numerical": self.tr("{} of {}").format(span(ranks, str), most),
+            "stable": span([layer.stable_rank for layer in shown], tenth),
+            "effective": span([layer.effective_rank for layer in shown], tenth),
+            "size": span([layer.delta_norm for layer in shown], two),
+            "share": span(size, percent),
+            "scaling": span(scalings, "{:.4g}".format),
         }
-        for name, text in told.items():
-            show(self._figures[name], text)
+        for key, text in told.items():
+            show(self._figures[key], text)
