@@ -22,16 +22,21 @@ class Best:
         self.weights: AdapterWeights | None = (
             None  # None before the first step, and without factors
         )
-        self.unimproved = 0  # steps in a row whose validation gave no better loss
-        self.last = -1  # step of the last one; a person may ask for several at one step
+        self.unimproved = 0  # steps in a row whose validation was due and gave no better loss
+        self.last = -1  # step of the last that was due; there may be several at one step
 
-    def note(self, record: EvalRecord, experiment: Experiment) -> EvalRecord:
-        """`record`, marked as best where it is; the untrained adapter sets the mark to beat."""
+    def note(self, record: EvalRecord, experiment: Experiment, due: bool = True) -> EvalRecord:
+        """`record`, marked as best where it is; the untrained adapter sets the mark to beat.
+
+        What a person asks for, or sees in a pause, is not `due` and tries nobody's patience.
+        """
         if not record.enabled or not math.isfinite(record.loss):
             return record
-        again, self.last = record.step == self.last, record.step
+        again = record.step == self.last
+        if due:
+            self.last = record.step
         if record.loss >= self.loss:
-            self.unimproved += not again
+            self.unimproved += due and not again
             return record
         self.loss, self.step, self.unimproved = record.loss, record.step, 0
         if not record.step:

@@ -295,11 +295,12 @@ class Experiment:
         enabled: bool | None = None,
         given_up: Callable[[], bool] = never,
         noted: bool = True,
+        due: bool = True,
     ) -> EvalRecord | None:
         """Measure the held-out data with the adapter on or off (None: as the switch has it).
 
         None where `given_up` says that something else has become more urgent. Where it is `noted`
-        it counts for the best step and for patience.
+        it counts for the best step, and where it was `due` for patience.
         """
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
@@ -312,7 +313,7 @@ class Experiment:
             time.perf_counter() - started, found.confusion,
             keep_loss=old.loss if old else None, keep_accuracy=old.accuracy if old else None,
         )  # fmt: skip
-        return self.best.note(record, self) if noted else record
+        return self.best.note(record, self, due) if noted else record
 
     @torch.no_grad()
     def held_out(self, enabled: bool, given_up: Callable[[], bool] = never) -> Evaluation | None:

@@ -63,7 +63,7 @@ def train(
     state: State | None = None
     steepness = math.nan  # norm of the last finite gradient
 
-    def evaluated() -> Iterator[EvalRecord]:
+    def evaluated(due: bool) -> Iterator[EvalRecord]:
         """The held-out data now, unless something else has become more urgent meanwhile.
 
         Without a window nobody edits: there only a wish to stop is.
@@ -74,7 +74,7 @@ def train(
         def urgent() -> bool:
             return controls.anything_new(applied, paused=paused) if linger else controls.stopping
 
-        record = experiment.evaluate(given_up=urgent)
+        record = experiment.evaluate(given_up=urgent, due=due)
         if record is not None:
             yield record
 
@@ -134,7 +134,7 @@ def train(
             controls.pause()
             state, experiment.leg = State.STOPPED, (experiment.leg[0], experiment.step)
             yield experiment.spectrum()
-            found = list(evaluated())
+            found = list(evaluated(due=False))
             stale = not found
             yield from found
             yield StateRecord(state, experiment.step)
@@ -149,7 +149,7 @@ def train(
                 if ended and not linger:  # it was cut off after its last step
                     break
             if stale:
-                for record in evaluated():
+                for record in evaluated(due=False):
                     stale = False
                     yield record
             continue
@@ -210,7 +210,7 @@ def train(
         wanted = config.eval_steps and experiment.step % config.eval_steps == 0
         if finished or wanted or (not config.eval_steps and evals.due(now, urgent=stale)):
             with evals:
-                found = list(evaluated())
+                found = list(evaluated(due=True))
             stale = not found  # given up: once what was urgent is done
             yield from found
             if _patience_is_over(experiment):
