@@ -60,13 +60,13 @@ def as_targets(
 
 def target_words(targets: Sequence[str], count: int | None) -> str:
     """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
-    layers = "" if count is None else counted(count, "layer")
+    layers = "" if count is None else counted(count, _tr("layer"))
     if is_all_linear(targets):
         return _tr("all linear · {}").format(layers) if layers else _tr("all linear")
     if len(targets) <= 2:
         named = ", ".join(targets)
         return named if count == len(targets) or not layers else f"{named} · {layers}"
-    return layers or counted(len(targets), "target")
+    return layers or counted(len(targets), _tr("target"))
 
 
 def without_lost_layers(

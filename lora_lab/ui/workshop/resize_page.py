@@ -147,11 +147,11 @@ class ResizePage(Page):
         ranks = sorted({layer.rank for layer in card.layers})
         rank = self._rank_words(ranks[0], ranks[-1])
         theme.set_role(self.title, "title")
-        self.title.setText(
-            f"{card.title} · {card.variant} · {counted(len(card.layers), 'layer')} · {rank} · "
-            f"{size_words(card.bytes)}"
-            + (self.tr(" · base {}").format(card.base) if card.base else "")
-        )
+        layers = counted(len(card.layers), self.tr("layer"))
+        said = [card.title, card.variant, layers, rank, size_words(card.bytes)]
+        if card.base:
+            said.append(self.tr("base {}").format(card.base))
+        self.title.setText(" · ".join(said))
         self._notes.setText("\n".join(card.notes))
         self.table.show_rows(
             [
