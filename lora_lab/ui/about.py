@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 import lora_lab
-from lora_lab.ui.keyboard import KEYS
+from lora_lab.ui.keyboard import other_keys
 
 STANDS_ON = (
     "torch", "transformers", "numpy", "safetensors", "PySide6-Essentials", "pyqtgraph", "pydantic",
@@ -37,9 +37,13 @@ def versions() -> list[Row]:
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:
-            found.append((name, "not installed"))
-    found += [("Qt", qVersion()), ("Screen", _screen()), ("System", platform.platform(terse=True))]
-    return [*found, *(("Device", label) for label in _devices())]
+            found.append((name, _tr("not installed")))
+    found += [
+        ("Qt", qVersion()),
+        (_tr("Screen"), _screen()),
+        (_tr("System"), platform.platform(terse=True)),
+    ]
+    return [*found, *((_tr("Device"), label) for label in _devices())]
 
 
 def about_page(parent: QWidget) -> QDialog:
@@ -60,7 +64,7 @@ def shortcuts_page(parent: QWidget, menus: Iterable[QMenu]) -> QDialog:
         keys = [row for action in dock.findChildren(QAction) for row in _of_action(action)]
         own = [row for row in keys if row not in rows]
         rows += [(dock.windowTitle(), ""), *own] if own else []
-    rows += [(_tr("Everywhere"), ""), *((_tr(what), keys) for keys, what in KEYS)]
+    rows += [(_tr("Everywhere"), ""), *((what, keys) for keys, what in other_keys())]
     return _page(parent, _tr("Keyboard shortcuts"), "", rows)[0]
 
 
@@ -85,7 +89,8 @@ def _plain(text: str) -> str:
 def _screen() -> str:
     screen = QGuiApplication.primaryScreen()
     size = screen.size()
-    return f"{size.width()} × {size.height()} at {screen.devicePixelRatio() * 100:.0f} %"
+    scale = 100 * screen.devicePixelRatio()
+    return _tr("{} × {} at {:.0f} %").format(size.width(), size.height(), scale)
 
 
 def _devices() -> list[str]:

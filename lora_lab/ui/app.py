@@ -49,6 +49,7 @@ def run(
     chosen = get_preset(preset)
     config = changed(chosen.config, data=data) if data else chosen.config
 
+    from PySide6.QtCore import QCoreApplication
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
@@ -76,7 +77,8 @@ def run(
 
         file = Path(perf_log) if perf_log else default_file(paths.user_data())
         log = PerfLog(file, window.sessions, window.panels, notices, window)
-        notices.news(f"How the window keeps up is written to {file}")
+        told = QCoreApplication.translate("app", "How the window keeps up is written to {}")
+        notices.news(told.format(file))
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:

@@ -131,11 +131,13 @@ class ExportDialog(QDialog):
         self._outcome.setText(self.tr("Written, re-read, and equal to what is trained."))
         self._outcome.show()
         values = {
-            "error": f"{report.largest_error:.2g}   (mean {report.mean_error:.2g})"
+            "error": self.tr("{:.2g}   (mean {:.2g})").format(
+                report.largest_error, report.mean_error
+            )
             if report.largest_error
             else self.tr("0   (bit for bit)"),
             "size": size_words(report.bytes),
-            "keys": f"{report.keys}   ({len(report.layers)} layers)",
+            "keys": self.tr("{}   ({} layers)").format(report.keys, len(report.layers)),
             "sha": report.sha256,
             "path": report.path,
             "use": USES.get(self._format, "").format(report.path),

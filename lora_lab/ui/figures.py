@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import textwrap
 
+from PySide6.QtCore import QCoreApplication
+
 TIP_LETTERS = 72
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -27,7 +29,7 @@ def share_or_dash(share: float) -> str:
 def size_words(count: int) -> str:
     """Bytes as a person reads them."""
     if count < 1000:
-        return f"{count} bytes"
+        return _tr("{} bytes").format(count)
     for unit, size in (("kB", 1e3), ("MB", 1e6)):
         if count < 1000 * size:
             return f"{count / size:.3g} {unit}"
@@ -65,9 +67,15 @@ def plain_number(value: float) -> str:
 def setting_words(value: object) -> str:
     """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _tr("on") if value else _tr("off")
     if isinstance(value, tuple):
-        return "none" if not value else str(value[0]) if len(value) == 1 else f"{len(value)} layers"
+        if len(value) == 1:
+            return str(value[0])
+        return _tr("{} layers").format(len(value)) if value else _tr("none")
     if isinstance(value, int | float):
         return plain_number(value)
-    return "none" if value is None else str(value).rpartition("/")[2].replace("_", " ")
+    return _tr("none") if value is None else str(value).rpartition("/")[2].replace("_", " ")
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("figures", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QDialog,
@@ -180,7 +180,12 @@ class IntruderDialog(QDialog):
 
 def _cells(record: IntruderRecord) -> tuple[str, ...]:
     if record.reason:
-        return record.layer, "too large", "—", "—"
+        return record.layer, _tr("too large"), "—", "—"
     places = ", ".join(map(str, record.places[:5])) + (", …" if len(record.places) > 5 else "")
     least = f"{min(record.similarity):.3f}" if record.similarity else "—"
-    return record.layer, f"{len(record.places)} of {record.checked}", places or "—", least
+    found = _tr("{} of {}").format(len(record.places), record.checked)
+    return record.layer, found, places or "—", least
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("intruders", text)

@@ -5,7 +5,7 @@ The space bar trains and pauses wherever one is, so it cannot press buttons as i
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -20,14 +20,17 @@ from PySide6.QtWidgets import (
 from lora_lab.ui.dock_host import DockHost
 
 ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-# What no action says; the rest of the shortcuts page is read from the menus.
-KEYS = (
-    ("Enter", "Press the button, or open the list, that has the focus"),
-    ("Tab, Shift+Tab", "The next control, the one before"),
-    ("Arrows, Page Up, Page Down", "Move a slider, by a notch or an octave"),
-    ("Alt and an underlined letter", "Go to that field, or press that button"),
-    ("Esc", "Close a dialog or a list"),
-)
+
+
+def other_keys() -> tuple[tuple[str, str], ...]:
+    """What no action says; the rest of the shortcuts page is read from the menus."""
+    return (
+        (_tr("Enter"), _tr("Press the button, or open the list, that has the focus")),
+        (_tr("Tab, Shift+Tab"), _tr("The next control, the one before")),
+        (_tr("Arrows, Page Up, Page Down"), _tr("Move a slider, by a notch or an octave")),
+        (_tr("Alt and an underlined letter"), _tr("Go to that field, or press that button")),
+        (_tr("Esc"), _tr("Close a dialog or a list")),
+    )
 
 
 class Keyboard(QObject):
@@ -100,3 +103,7 @@ def _first(dock: QDockWidget) -> QWidget | None:
             return place
         place = place.nextInFocusChain()
     return None
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("keyboard", text)

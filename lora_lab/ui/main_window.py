@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from lora_lab.training.session import Session
 
 ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
-CHECKPOINTS = "Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)"
 
 
 class MainWindow(QMainWindow):
@@ -264,7 +263,8 @@ class MainWindow(QMainWindow):
         if not path:
             start = config.model or str(Path.home())
             title = self.tr("Open a base checkpoint")
-            path, _ = QFileDialog.getOpenFileName(self, title, start, CHECKPOINTS)
+            files = self.tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
+            path, _ = QFileDialog.getOpenFileName(self, title, start, files)
         if path:
             self.open(changed(config, model=path))
 

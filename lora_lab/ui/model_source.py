@@ -25,8 +25,6 @@ from lora_lab.ui import theme
 from lora_lab.ui.background import Background
 from lora_lab.ui.figures import size_words
 
-FILES = "Models (*.safetensors *.pt *.pth *.bin *.gguf);;All files (*)"
-
 
 def _cached(report: Report) -> Any:
     from lora_lab.models.hub import cached_models
@@ -200,6 +198,7 @@ class ModelSource(QTabWidget):
 
     def _browse_file(self) -> None:
         title = self.tr("File of the model")
-        found, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), FILES)
+        files = self.tr("Models (*.safetensors *.pt *.pth *.bin *.gguf);;All files (*)")
+        found, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), files)
         if found:
             self.show_path(found)

@@ -30,7 +30,7 @@ from lora_lab.presets import STARTS, TASK_TITLES, starting_config
 from lora_lab.progress import Report
 from lora_lab.ui import theme
 from lora_lab.ui.background import Background
-from lora_lab.ui.docks.fixed_settings import DATA
+from lora_lab.ui.docks.fixed_settings import data_files
 from lora_lab.ui.docks.form import Form
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.model_source import ModelSource
@@ -234,8 +234,9 @@ class OpenDialog(QDialog):
             self._follow()
             return
         self._tell(
-            f"{named}: {card.parameters:,} parameters in {len(card.tensors):,} tensors, "
-            f"{size_words(card.bytes)}, {card.kind}",
+            self.tr("{}: {:,} parameters in {:,} tensors, {}, {}").format(
+                named, card.parameters, len(card.tensors), size_words(card.bytes), card.kind
+            ),
             "title",
         )
         self._details.setText(" · ".join(f"{label} {value}" for label, value in card.details))
@@ -278,8 +279,9 @@ class OpenDialog(QDialog):
         listed = "  ".join(f"{value:.4g}" for value in sigma[:SIGMAS])
         more = f" … {sigma[-1]:.3g}" if len(sigma) > SIGMAS else ""
         self._sigma.setText(
-            f"σ {listed}{more}   ({len(sigma):,} values; stable rank {stable:.3g}, effective rank "
-            f"{effective:.4g})"
+            self.tr("σ {}   ({:,} values; stable rank {:.3g}, effective rank {:.4g})").format(
+                listed + more, len(sigma), stable, effective
+            )
         )
         self._follow()
 
@@ -333,7 +335,7 @@ class OpenDialog(QDialog):
             found = QFileDialog.getExistingDirectory(self, self.tr("Folder of the images"))
         else:
             title, start = self.tr("Data to train on"), self.data_edit.text() or str(Path.home())
-            found, _ = QFileDialog.getOpenFileName(self, title, start, DATA)
+            found, _ = QFileDialog.getOpenFileName(self, title, start, data_files())
         if found:
             self.data_edit.setText(found)
 

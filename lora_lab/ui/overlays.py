@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QPen
 
 from lora_lab.progress import Report
@@ -64,14 +64,15 @@ def legend_rows(overlays: Sequence[Overlay]) -> list[tuple[str, str, str]]:
     if not overlays:
         return []
     first, many = overlays[0], len(overlays)
-    return [(first.sample, first.color, f"{many} other{'s' if many > 1 else ''}")]
+    said = _tr("{} others").format(many) if many > 1 else _tr("1 other")
+    return [(first.sample, first.color, said)]
 
 
 def read_overlay(path: str, place: int, report: Report) -> Overlay:
     """Read a run's curves and its last spectrum; raises LabError where there is no run."""
     summary = summary_of(Path(path))
     made = Overlay(path, summary.label or summary.name, place)
-    report(f"Reading {made.name}", -1)
+    report(_tr("Reading {}").format(made.name), -1)
     metrics, smoothing = Path(path) / METRICS, Smoothing()
     steps, losses, at, held = [], [], [], []
     for record in past_records(metrics, 2**62):
@@ -82,8 +83,12 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
             at.append(record.step)
             held.append(record.loss)
             made.evaluation = record
-    report(f"Reading {made.name}", -1)  # and the place to call it off
+    report(_tr("Reading {}").format(made.name), -1)  # and the place to call it off
     made.train.extend(np.array(steps, np.int64), np.array(losses))
     made.validation.extend(np.array(at, np.int64), np.array(held))
     made.spectrum, made.adapter = last_spectrum(metrics), last_trained(metrics)
     return made
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("overlays", text)

@@ -12,7 +12,7 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import LoadedRecord
 from lora_lab.training.commands import Generate
-from lora_lab.ui.docks.fixed_settings import DATA
+from lora_lab.ui.docks.fixed_settings import data_files
 from lora_lab.ui.notices import Notices
 from lora_lab.ui.open_dialog import OpenDialog
 from lora_lab.ui.panels.data import DataPanel
@@ -89,7 +89,7 @@ class OwnFlow(QObject):
         if config.task == "image_classification":
             found = QFileDialog.getExistingDirectory(self._window, title, start)
         else:
-            found, _ = QFileDialog.getOpenFileName(self._window, title, start, DATA)
+            found, _ = QFileDialog.getOpenFileName(self._window, title, start, data_files())
         if found:
             self._change(data=found, columns=())
 

@@ -71,7 +71,8 @@ class PlotsFlow(QObject):
             columns = plots_out.table(panel)
             rows = len(next(iter(columns.values())))
             if rows > MOST_COPIED:
-                raise LabError(f"{rows:,} rows are too many to copy. Save them as CSV.")
+                said = self.tr("{:,} rows are too many to copy. Save them as CSV.")
+                raise LabError(said.format(rows))
         except LabError as error:
             self._notices.error(str(error))
             return

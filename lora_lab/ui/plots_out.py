@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRect, QRectF
+from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QPoint, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
@@ -43,7 +43,7 @@ def png(panel: Panel, about: About) -> bytes:
     buffer = _buffer()
     writer = QImageWriter(buffer, QByteArray(b"png"))
     if not writer.write(image(panel, about)):
-        raise LabError(f"No PNG could be made: {writer.errorString()}.")
+        raise LabError(_tr("No PNG could be made: {}.").format(writer.errorString()))
     return bytes(buffer.data())
 
 
@@ -97,7 +97,8 @@ def table(panel: Panel) -> Columns:
     """What the panel draws, as columns; raises LabError where it has nothing to show."""
     columns = panel.figure_data()
     if not columns or not len(next(iter(columns.values()))):
-        raise LabError(f"{panel.title} shows no numbers yet. Train a few steps first.")
+        said = _tr("{} shows no numbers yet. Train a few steps first.")
+        raise LabError(said.format(panel.title))
     return columns
 
 
@@ -110,7 +111,7 @@ def csv_bytes(columns: Columns, about: About, report: Report = lambda what, shar
     writer.writerow(columns)
     count = len(next(iter(columns.values())))
     for start in range(0, count, _ROWS):
-        report("Writing rows", start / count)
+        report(_tr("Writing rows"), start / count)
         parts = (column[start : start + _ROWS] for column in columns.values())
         plain = (part.tolist() if hasattr(part, "tolist") else part for part in parts)
         writer.writerows(zip(*plain, strict=True))
@@ -123,7 +124,8 @@ def write(path: Path, data: bytes) -> None:
         atomic.write_file(path, data)
     except OSError as error:
         reason = error.strerror or error
-        raise LabError(f"{path} was not written: {reason}. Choose another place.") from error
+        said = _tr("{} was not written: {}. Choose another place.")
+        raise LabError(said.format(path, reason)) from error
 
 
 def _buffer() -> QBuffer:
@@ -143,3 +145,7 @@ def _render(panel: Panel, painter: QPainter, region: QRegion | None = None) -> N
     finally:
         if corner is not None:
             corner.show()
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("plots", text)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PySide6.QtCore import QCoreApplication
+
 from lora_lab.config import RunConfig
 from lora_lab.records import LoadedRecord, MemoryRecord, StepRecord
 
@@ -138,7 +140,8 @@ def duration(seconds: float) -> str:
         if seconds < limit:
             value = seconds / size
             return f"{value:.1g} {name}" if value < 1 else f"{float(f'{value:.2g}'):g} {name}"
-    return f"{float(f'{seconds / 86400:.2g}'):,g} days"
+    days = float(f"{seconds / 86400:.2g}")
+    return QCoreApplication.translate("preflight", "{:,g} days").format(days)
 
 
 def rate_words(per_second: float) -> str:

@@ -30,7 +30,6 @@ from lora_lab.ui.sessions import Sessions
 
 REFRESH_MS = 300  # events that follow each other closely are one reading of the folder
 RESUME, KEEP, DISCARD, SHOW = "run:resume", "run:keep", "run:discard", "run:show"
-ZIP = "Zip (*.zip)"
 
 
 class RunsFlow(QObject):
@@ -164,7 +163,7 @@ class RunsFlow(QObject):
     def _on_pack(self, path: str) -> None:
         run = Path(path)
         title, start = self.tr("Save the run as a zip"), str(Path.home() / f"{run.name}.zip")
-        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, ZIP)
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, self.tr("Zip (*.zip)"))
         if chosen:
             target = Path(chosen if chosen.endswith(".zip") else f"{chosen}.zip")
             self._do(partial(pack, run, target), self._on_packed, self.tr("Packing the run"))
@@ -175,7 +174,8 @@ class RunsFlow(QObject):
 
     def _on_unpack(self) -> None:
         title = self.tr("Open the zip of a run")
-        chosen, _ = QFileDialog.getOpenFileName(self._window, title, str(Path.home()), ZIP)
+        files = self.tr("Zip (*.zip)")
+        chosen, _ = QFileDialog.getOpenFileName(self._window, title, str(Path.home()), files)
         if chosen:
             self.unpack(Path(chosen))
 
@@ -222,7 +222,8 @@ class RunsFlow(QObject):
                 write_file(target, text)
             except OSError as error:
                 reason = error.strerror or error
-                raise LabError(f"{target} was not written: {reason}.") from error
+                said = self.tr("{} was not written: {}.").format(target, reason)
+                raise LabError(said) from error
             return target
 
         def done(where: Path) -> None:
@@ -292,7 +293,7 @@ class RunsFlow(QObject):
             message += tr(" So were {} others.").format(len(cut) - 1)
         self._notices.warning(
             message,
-            "\n".join(f"{run.path}: step {run.step:,}" for run in cut),
+            "\n".join(tr("{}: step {:,}").format(run.path, run.step) for run in cut),
             ((RESUME, tr("Resume it")), (KEEP, tr("Keep its adapter")),
              (DISCARD, tr("Move it to trash")), (SHOW, tr("Show all runs"))),
         )  # fmt: skip

@@ -26,7 +26,7 @@ class SavesDialog(QDialog):
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
             tr("Saves"), (tr("Step"), tr("Saved"), tr("Why")),
-            ("00:00:00", "before an edit"),
+            ("00:00:00", tr("before an edit")),
         )  # fmt: skip
         self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
         self.told = QLabel(

@@ -51,15 +51,15 @@ class StatusStrip(QStatusBar):
         self._recent: deque[tuple[int, float]] = deque()
         self._told = ""  # what the loading is at
 
-        self.state_label = self._label(self.tr("State"), "Loading…")
+        self.state_label = self._label(self.tr("State"), state_words(State.LOADING, 0))
         self.state_label.setProperty("role", "title")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName(self.tr("Progress of the run"))
         self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
-        self._step_label = self._label(self.tr("Step"), "step 000,000 / 000,000")
-        self._speed_label = self._label(self.tr("Speed"), "00,000 steps/s")
-        self._left_label = self._label(self.tr("Time left"), "0:00:00 left")
+        self._step_label = self._label(self.tr("Step"), self.tr("step 000,000 / 000,000"))
+        self._speed_label = self._label(self.tr("Speed"), self.tr("00,000 steps/s"))
+        self._left_label = self._label(self.tr("Time left"), self.tr("0:00:00 left"))
         self._device_label = self._label(self.tr("Device"), "")
         self._device_label.setProperty("role", "muted")
         self.cancel_button = QToolButton()
@@ -139,23 +139,24 @@ class StatusStrip(QStatusBar):
         return (last - first) / (ended - began) if ended > began else 0.0
 
     def _show(self) -> None:
+        at = self.tr("step {:,} / {:,}").format(self._step, self._goal)
         if self._state is State.LOADING and self._told:
             self._bar.setRange(0, 0)  # how long what is told there takes is not known
-            self._step_label.setText(f"step {self._step:,} / {self._goal:,}" if self._goal else "")
+            self._step_label.setText(at if self._goal else "")
         elif self._goal:
             # In thousandths: a bar of a billion steps would overflow the widget's range.
             self._bar.setRange(0, 1000)
             self._bar.setValue(min(1000, round(1000 * self._step / self._goal)))
-            self._step_label.setText(f"step {self._step:,} / {self._goal:,}")
+            self._step_label.setText(at)
         else:
             self._bar.setRange(0, 0 if self._state is State.LOADING else 1)
             self._step_label.setText("")
         speed = self.speed
         running = self._state is State.RUNNING and speed > 0
         shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
-        self._speed_label.setText(f"{shown} steps/s" if running else "")
+        self._speed_label.setText(self.tr("{} steps/s").format(shown) if running else "")
         left = (self._goal - self._step) / speed if running else 0.0
-        said = f"{clock(left)} left" if left > 0 else self.tr("measuring…")
+        said = self.tr("{} left").format(clock(left)) if left > 0 else self.tr("measuring…")
         self._left_label.setText(said if running else "")
 
     def _label(self, name: str, widest: str) -> QLabel:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import QCoreApplication
+
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import LoadedRecord, TargetInfo
 from lora_lab.ui.figures import counted
@@ -58,13 +60,13 @@ def as_targets(
 
 def target_words(targets: Sequence[str], count: int | None) -> str:
     """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
-    layers = "" if count is None else counted(count, "layer")
+    layers = "" if count is None else counted(count, _tr("layer"))
     if is_all_linear(targets):
-        return f"all linear · {layers}" if layers else "all linear"
+        return _tr("all linear · {}").format(layers) if layers else _tr("all linear")
     if len(targets) <= 2:
         named = ", ".join(targets)
         return named if count == len(targets) or not layers else f"{named} · {layers}"
-    return layers or counted(len(targets), "target")
+    return layers or counted(len(targets), _tr("target"))
 
 
 def without_lost_layers(
@@ -77,3 +79,7 @@ def without_lost_layers(
     if layers <= set(frozen):
         frozen = ()
     return changed(hyper, layer_ranks=ranks, frozen_layers=frozen)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("targets", text)

@@ -210,9 +210,9 @@ class TargetsDialog(QDialog):
     def _tell(self) -> None:
         chosen, known = len(self.model.ticked), len(self.model.layers)
         if self.model.ticked == self._linear:
-            words = self.tr("all linear: {} of {}").format(chosen, counted(known, "layer"))
+            words = self.tr("all linear: {} of {}").format(chosen, counted(known, self.tr("layer")))
         else:
-            words = self.tr("{} of {}").format(chosen, counted(known, "layer"))
+            words = self.tr("{} of {}").format(chosen, counted(known, self.tr("layer")))
         self._count.setText(words)
         theme.set_role(self._count, "muted" if chosen else "warn")
         self.ok_button.setEnabled(chosen > 0)

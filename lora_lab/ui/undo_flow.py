@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
@@ -24,7 +24,6 @@ from lora_lab.ui.wishes import Wishes
 
 TOGETHER = 1.0  # seconds between two moves of one field that are undone as one
 MOST = 200  # edits that are kept
-NAMES = {"enabled": "adapter", "alpha_mode": "moving α", "max_steps": "steps"}
 UNDO, REDO = QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo
 
 
@@ -38,10 +37,9 @@ class Edit:
 
     def words(self) -> str:
         """rank 8→16, alpha 16→32."""
-        pairs = ((name, old, self.after[name]) for name, old in self.before.items())
+        pairs = ((_named(n), old, self.after[n]) for n, old in self.before.items())
         return ", ".join(
-            f"{NAMES.get(name, name).replace('_', ' ')} {setting_words(old)}→{setting_words(new)}"
-            for name, old, new in pairs
+            f"{name} {setting_words(old)}→{setting_words(new)}" for name, old, new in pairs
         )
 
 
@@ -170,6 +168,47 @@ class UndoFlow(QObject):
             _show(action, word, edits[-1].words() if edits else "")
 
 
+def _named(field: str) -> str:
+    """The setting as a person says it."""
+    words = {
+        "rank": _tr("rank"),
+        "alpha": _tr("alpha"),
+        "learning_rate": _tr("learning rate"),
+        "weight_decay": _tr("weight decay"),
+        "dropout": _tr("dropout"),
+        "alpha_mode": _tr("moving α"),
+        "enabled": _tr("adapter"),
+        "max_grad_norm": _tr("max grad norm"),
+        "layer_ranks": _tr("layer ranks"),
+        "frozen_layers": _tr("frozen layers"),
+        "validation": _tr("validation"),
+        "keep_data": _tr("keep data"),
+        "max_length": _tr("max length"),
+        "batching": _tr("batching"),
+        "variant": _tr("variant"),
+        "init": _tr("init"),
+        "targets": _tr("targets"),
+        "dtype": _tr("dtype"),
+        "batch_size": _tr("batch size"),
+        "accumulation": _tr("accumulation"),
+        "max_steps": _tr("steps"),
+        "epochs": _tr("epochs"),
+        "eval_steps": _tr("eval steps"),
+        "patience": _tr("patience"),
+        "schedule": _tr("schedule"),
+        "warmup_steps": _tr("warmup steps"),
+        "optimizer": _tr("optimizer"),
+        "b_rate_ratio": _tr("b rate ratio"),
+        "momentum": _tr("momentum"),
+        "seed": _tr("seed"),
+    }
+    return words.get(field, field.replace("_", " "))
+
+
 def _show(action: QAction, word: str, what: str) -> None:
     action.setEnabled(bool(what))
     action.setText(f"{word} {what}" if what else word)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("undo", text)

@@ -251,5 +251,5 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     made.show()  # not given to qtbot: it would delete the window before the sessions have ended
     yield made
     made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=5000)
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
     made.deleteLater()

@@ -19,17 +19,19 @@ from lora_lab.ui.panels.counts import share_words
 def opened(qtbot, window, presets):
     """The window with `digits` ready."""
     window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
     return window
 
 
 def train(qtbot, window):
     window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.state is State.RUNNING and window.sessions.step > 10)
+    qtbot.waitUntil(
+        lambda: window.state is State.RUNNING and window.sessions.step > 10, timeout=20_000
+    )
 
 
 def test_nothing_starts_before_the_first_paint(qtbot, window, sessions_made):
-    with qtbot.waitSignal(window.painted, timeout=2000):
+    with qtbot.waitSignal(window.painted, timeout=20_000):
         pass
     assert sessions_made == []
     assert not window.commands.train.isEnabled()
@@ -55,10 +57,10 @@ def test_space_trains_and_pauses_wherever_the_focus_is(qtbot, opened, where):
     qtbot.waitActive(opened)
     targets[where].setFocus()
     QTest.keyClick(targets[where], Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: opened.state is State.RUNNING)
+    qtbot.waitUntil(lambda: opened.state is State.RUNNING, timeout=20_000)
     assert opened.commands.train.text() == "Pause"
     QTest.keyClick(targets[where], Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: opened.state is State.PAUSED)
+    qtbot.waitUntil(lambda: opened.state is State.PAUSED, timeout=20_000)
 
 
 def test_space_in_a_text_is_a_space(qtbot, opened):
@@ -76,13 +78,15 @@ def test_space_in_a_text_is_a_space(qtbot, opened):
 def test_edits_reach_the_controls_and_come_back_as_applied(qtbot, opened, sessions_made):
     train(qtbot, opened)
     opened.hyper_dock.sliders["rank"].edit.setValue(4)
-    qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 4)
-    qtbot.waitUntil(lambda: "discarded 3.2 %" in opened.hyper_dock.sliders["rank"].note())
+    qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 4, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: "discarded 3.2 %" in opened.hyper_dock.sliders["rank"].note(), timeout=20_000
+    )
 
 
 def test_the_adapter_switch(qtbot, opened, sessions_made):
     opened.commands.adapter.trigger()
-    qtbot.waitUntil(lambda: not sessions_made[-1].hyper.enabled)
+    qtbot.waitUntil(lambda: not sessions_made[-1].hyper.enabled, timeout=20_000)
     assert opened.commands.adapter.text() == "Adapter off"
 
 
@@ -92,8 +96,8 @@ def test_another_preset_takes_over_only_when_it_is_ready(qtbot, opened, sessions
     opened.ask = lambda *texts: asked.append(texts) or True
     opened.setup_dock.choose_preset("known-rank")
     assert len(asked) == 1
-    qtbot.waitUntil(lambda: opened.windowTitle().startswith("Fake known-rank"))
-    qtbot.waitUntil(lambda: sessions_made[0].ended)
+    qtbot.waitUntil(lambda: opened.windowTitle().startswith("Fake known-rank"), timeout=20_000)
+    qtbot.waitUntil(lambda: sessions_made[0].ended, timeout=20_000)
     assert sessions_made[0].saves is True
     assert opened.strip.state_label.text() == "Ready"
 
@@ -110,22 +114,22 @@ def test_whoever_says_no_keeps_training(qtbot, opened, sessions_made):
 def test_a_checkpoint_that_fails_leaves_the_old_run_going(qtbot, opened, sessions_made):
     train(qtbot, opened)
     opened.open_checkpoint("/somewhere/broken.pt")
-    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
+    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None, timeout=20_000)
     assert "truncated" in opened.notice_bar.notice.message
-    qtbot.waitUntil(lambda: not opened.sessions.opening)
+    qtbot.waitUntil(lambda: not opened.sessions.opening, timeout=20_000)
     step = opened.sessions.step
-    qtbot.waitUntil(lambda: opened.sessions.step > step)
+    qtbot.waitUntil(lambda: opened.sessions.step > step, timeout=20_000)
     assert opened.setup_dock.config.model is None
     assert not sessions_made[0].ended
 
 
 def test_a_first_open_that_fails_leaves_a_usable_window(qtbot, window, presets):
     window.open(changed(presets[0].config, model="broken.pt"))
-    qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
-    qtbot.waitUntil(lambda: window.strip.state_label.text() == "Nothing is open")
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.strip.state_label.text() == "Nothing is open", timeout=20_000)
     assert not window.commands.train.isEnabled()
     window.setup_dock.choose_preset("digits")
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
 
 
 def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
@@ -133,7 +137,7 @@ def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
     opened.setup_dock.fixed.seed_box.setValue(7)
     assert opened.setup_dock.restart_button.isVisible()
     opened.setup_dock.restart_button.click()
-    qtbot.waitUntil(lambda: len(sessions_made) == 2 and sessions_made[0].ended)
+    qtbot.waitUntil(lambda: len(sessions_made) == 2 and sessions_made[0].ended, timeout=20_000)
     assert sessions_made[1].config.seed == 7
     assert sessions_made[1].config.hyper.alpha == 4
     assert not opened.setup_dock.restart_button.isVisible()
@@ -145,18 +149,20 @@ def test_a_preset_that_needs_data_asks_for_its_folder(qtbot, opened, sessions_ma
     assert opened.setup_dock.preset_combo.currentData() == "digits"
     opened.setup_dock._choose_folder = lambda: str(tmp_path)
     opened.setup_dock.choose_preset("mnist-tutorial")
-    qtbot.waitUntil(lambda: sessions_made[-1].config.data == str(tmp_path))
+    qtbot.waitUntil(lambda: sessions_made[-1].config.data == str(tmp_path), timeout=20_000)
 
 
 def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, sessions_made):
     train(qtbot, opened)
     commands = opened.commands
     commands.stop.trigger()
-    qtbot.waitUntil(lambda: opened.state is State.STOPPED)
-    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
+    qtbot.waitUntil(lambda: opened.state is State.STOPPED, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.notice_bar.notice is not None, timeout=20_000)
     step = sessions_made[0].step
     said = opened.notice_bar.notice.message
-    qtbot.waitUntil(lambda: "/runs/fake/adapter" in opened.notice_bar.notice.message)
+    qtbot.waitUntil(
+        lambda: "/runs/fake/adapter" in opened.notice_bar.notice.message, timeout=20_000
+    )
     assert f"step {step:,}" in said
     assert opened.strip.state_label.text() == "Stopped"
     assert commands.train.text() == "Train on"
@@ -164,9 +170,9 @@ def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, se
     for action in (commands.export, commands.evaluate, commands.adapter, commands.save):
         assert action.isEnabled(), action.text()
     commands.adapter.trigger()
-    qtbot.waitUntil(lambda: not sessions_made[0].hyper.enabled)
+    qtbot.waitUntil(lambda: not sessions_made[0].hyper.enabled, timeout=20_000)
     commands.train.trigger()
-    qtbot.waitUntil(lambda: opened.sessions.step > step)
+    qtbot.waitUntil(lambda: opened.sessions.step > step, timeout=20_000)
     assert opened.state is State.RUNNING
     assert opened.strip._goal == step + opened.sessions.config.max_steps
     assert len(sessions_made) == 1
@@ -179,7 +185,7 @@ def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened,
     opened.sessions.shown.session.serve = lambda command: None  # it is never answered
     dialog.export_button.click()
     opened.setup_dock.choose_preset("known-rank")
-    qtbot.waitUntil(lambda: not dialog.busy)
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert "Another run" in dialog._outcome.text()
 
 
@@ -194,11 +200,15 @@ def test_a_closed_dock_is_reopened_by_its_menu_entry(qtbot, opened, place):
 
 def test_setup_takes_the_height_of_its_text_and_the_sliders_the_rest(qtbot, opened):
     upper, lower = opened.setup_dock, opened.hyper_dock
-    qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
+    qtbot.waitUntil(
+        lambda: upper.widget().height() == upper.widget().sizeHint().height(), timeout=20_000
+    )
     assert lower.widget().height() >= lower.widget().sizeHint().height()
     opened.setup_dock.fixed.seed_box.setValue(7)  # the restart button appears
-    qtbot.waitUntil(lambda: opened.setup_dock.restart_button.isVisible())
-    qtbot.waitUntil(lambda: upper.widget().height() == upper.widget().sizeHint().height())
+    qtbot.waitUntil(lambda: opened.setup_dock.restart_button.isVisible(), timeout=20_000)
+    qtbot.waitUntil(
+        lambda: upper.widget().height() == upper.widget().sizeHint().height(), timeout=20_000
+    )
 
 
 def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened, tmp_path):
@@ -206,11 +216,11 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
     dialog = opened.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     dialog.export_button.click()
-    qtbot.waitUntil(lambda: not dialog.busy)
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert "untrained" in dialog._outcome.text()
     train(qtbot, opened)
     dialog.export_button.click()
-    qtbot.waitUntil(lambda: not dialog.busy)
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert dialog._values["error"].text().startswith("1.2e-08")
     assert dialog._values["keys"].text().startswith("6")
     assert dialog._values["use"].text() == f'PeftModel.from_pretrained(base, "{tmp_path / "out"}")'
@@ -230,7 +240,7 @@ def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
     for name, suffix in (("gguf", ".gguf"), ("kohya", ".safetensors"), ("peft", "")):
         dialog.format_combo.setCurrentIndex(dialog.format_combo.findData(name))
         assert dialog.folder_edit.text() == str(tmp_path / f"out{suffix}")
-    with qtbot.waitSignal(dialog.export_wished) as heard:
+    with qtbot.waitSignal(dialog.export_wished, timeout=20_000) as heard:
         dialog.export_button.click()
     assert heard.args == [str(tmp_path / "out"), "peft", False]
 
@@ -242,7 +252,7 @@ def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):
     assert opened.isVisible()
     assert opened.state is State.RUNNING
     opened.ask = lambda *texts: True
-    with qtbot.waitSignal(opened.left, timeout=3000):
+    with qtbot.waitSignal(opened.left, timeout=20_000):
         opened.close()
         assert opened.isVisible()
         assert opened.strip.state_label.text() == "Saving…"
@@ -253,7 +263,7 @@ def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):
 def test_the_layout_is_kept(qtbot, opened, presets, fake_session):
     spectrum = next(d for d in opened.host.docks if d.objectName() == "panel_spectrum")
     spectrum.close()
-    with qtbot.waitSignal(opened.left, timeout=3000):
+    with qtbot.waitSignal(opened.left, timeout=20_000):
         opened.close()
     assert paths.settings_file().exists()
     again = MainWindow(fake_session, presets)
@@ -275,12 +285,12 @@ def test_a_wider_window_is_room_for_the_plots(qtbot, opened):
     for drag in (0, 200):
         if drag:
             host.resizeDocks([setup, loss], [shipped + drag, 500], Qt.Orientation.Horizontal)
-            qtbot.waitUntil(lambda: setup.width() > shipped + 10)
+            qtbot.waitUntil(lambda: setup.width() > shipped + 10, timeout=20_000)
         width = setup.width()
         for size in (1900, 1300):
             opened.resize(size, 900)
-            qtbot.waitUntil(lambda size=size: host.width() == size)
-            qtbot.waitUntil(lambda width=width: setup.width() == width)
+            qtbot.waitUntil(lambda size=size: host.width() == size, timeout=20_000)
+            qtbot.waitUntil(lambda width=width: setup.width() == width, timeout=20_000)
 
 
 def test_a_taller_window_is_room_for_the_plots(qtbot, opened):
@@ -288,12 +298,14 @@ def test_a_taller_window_is_room_for_the_plots(qtbot, opened):
     runs = opened.runs_dock
     opened.host.bring_up(runs)
     qtbot.wait(100)  # it is resized once it lies among the others
-    qtbot.waitUntil(lambda: opened.host.height() / 4 < runs.height() < opened.host.height() / 2)
+    qtbot.waitUntil(
+        lambda: opened.host.height() / 4 < runs.height() < opened.host.height() / 2, timeout=20_000
+    )
     height = runs.height()
     for size in (1400, 900):
         opened.resize(1400, size)
-        qtbot.waitUntil(lambda size=size: opened.height() == size)
-        qtbot.waitUntil(lambda: runs.height() == height)
+        qtbot.waitUntil(lambda size=size: opened.height() == size, timeout=20_000)
+        qtbot.waitUntil(lambda: runs.height() == height, timeout=20_000)
 
 
 def test_every_menu_entry_does_something(opened):

@@ -42,7 +42,7 @@ def hints(present=8):
 def asked(qtbot, window, presets, sessions_made):
     """Commands that the session was given; records are answered by the test."""
     window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
     session, heard = sessions_made[0], []
     serve = session.serve
     mine = (FindRate, SuggestRank)
@@ -58,7 +58,7 @@ def say(qtbot, session, record):
 def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     window.hyper_dock.find_link.click()
     dialog = window.flows.rate.dialog
-    qtbot.waitUntil(lambda: len(asked) == 1)
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     assert dialog.busy
     assert "r = 8, α = 16" in dialog.words.text()
     assert not dialog.use_buttons[0].isEnabled()
@@ -75,9 +75,9 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     dialog.use_buttons[0].click()
     assert window.hyper_dock.wished.learning_rate == 0.0031
     assert window.hyper_dock.sliders["learning_rate"].value() == 0.0031
-    qtbot.waitUntil(lambda: sessions_made[0].hyper.learning_rate == 0.0031)
+    qtbot.waitUntil(lambda: sessions_made[0].hyper.learning_rate == 0.0031, timeout=20_000)
     dialog.again_button.click()
-    qtbot.waitUntil(lambda: len(asked) == 2)
+    qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
 
 
 def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, asked, sessions_made):
@@ -100,7 +100,7 @@ def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, aske
 def test_what_could_not_be_found_is_told(qtbot, window, asked, sessions_made, kind):
     window.commands.find_rate.trigger()
     dialog = window.flows.rate.dialog
-    qtbot.waitUntil(lambda: len(asked) == 1)
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     failed = ErrorRecord(7, "A step does not fit into memory.")
     say(qtbot, sessions_made[0], failed if kind == "failed" else found(math.nan, math.nan, False))
     expected = "does not fit" if kind == "failed" else "did not fall"
@@ -136,10 +136,10 @@ def test_a_rank_is_suggested_with_its_loss_and_used(qtbot, window, asked, sessio
     assert not window.commands.suggest_rank.isEnabled()  # nothing is trained yet
     assert not window.hyper_dock.suggest_link.isEnabled()
     window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.sessions.step > 0)
+    qtbot.waitUntil(lambda: window.sessions.step > 0, timeout=20_000)
     window.hyper_dock.suggest_link.click()
     dialog = window.flows.hint.dialog
-    qtbot.waitUntil(lambda: asked == [SuggestRank()])
+    qtbot.waitUntil(lambda: asked == [SuggestRank()], timeout=20_000)
     assert dialog.busy
     say(qtbot, sessions_made[0], hints())
     assert not dialog.busy
@@ -149,7 +149,7 @@ def test_a_rank_is_suggested_with_its_loss_and_used(qtbot, window, asked, sessio
     assert [button.isEnabled() for button in dialog.use_buttons] == [True, False]  # 8 is present
     dialog.use_buttons[0].click()
     assert window.hyper_dock.wished.rank == 3
-    qtbot.waitUntil(lambda: sessions_made[0].hyper.rank == 3)
+    qtbot.waitUntil(lambda: sessions_made[0].hyper.rank == 3, timeout=20_000)
     dialog.help_button.click()
     assert window.flows.help.book.page.name == "choosing-a-rank"
 
@@ -159,7 +159,7 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
 ):
     window.flows.hint.start()
     dialog = window.flows.hint.dialog
-    qtbot.waitUntil(lambda: len(asked) == 1)
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     say(qtbot, sessions_made[0], ErrorRecord(0, "ΔW is zero."))
     assert dialog.words.text() == "ΔW is zero."
     dialog.again_button.click()

@@ -44,24 +44,26 @@ def speed(window):
 def test_it_is_measured_once_for_each_kind_of_run(qtbot, window, presets, asked):
     config = presets[0].config
     window.open(config)
-    qtbot.waitUntil(lambda: speed(window) == pytest.approx(100))
+    qtbot.waitUntil(lambda: speed(window) == pytest.approx(100), timeout=20_000)
     window.open(changed(config, seed=5))  # the same kind
-    qtbot.waitUntil(lambda: window.sessions.config.seed == 5 and window.state is State.PAUSED)
-    qtbot.waitUntil(lambda: speed(window) == pytest.approx(100))
+    qtbot.waitUntil(
+        lambda: window.sessions.config.seed == 5 and window.state is State.PAUSED, timeout=20_000
+    )
+    qtbot.waitUntil(lambda: speed(window) == pytest.approx(100), timeout=20_000)
     assert len(asked) == 1
     window.open(changed(config, batch_size=77))
-    qtbot.waitUntil(lambda: len(asked) == 2)
+    qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
 
 
 def test_a_run_that_begins_at_once_is_not_held_up(qtbot, window, presets, asked):
     window.flows.speed._rest.setInterval(300)
     window.open(presets[0].config)
-    qtbot.waitUntil(window.commands.train.isEnabled)
+    qtbot.waitUntil(window.commands.train.isEnabled, timeout=20_000)
     window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.sessions.step > 0)
+    qtbot.waitUntil(lambda: window.sessions.step > 0, timeout=20_000)
     qtbot.wait(350)
     window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
     qtbot.wait(350)
     assert asked == []
     assert speed(window) == pytest.approx(500, rel=0.1)  # what the steps of the run say
@@ -70,7 +72,7 @@ def test_a_run_that_begins_at_once_is_not_held_up(qtbot, window, presets, asked)
 def test_a_step_that_does_not_fit_is_not_tried(qtbot, window, presets, asked):
     window.flows.speed._rest.setInterval(200)
     window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
     panel = window.flows.speed._panel
     panel.receive([MemoryRecord(0, 10**9, 0, 0, 0, 0.0, device=10**8)])
     assert not window.flows.speed._fits()

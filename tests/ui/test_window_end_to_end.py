@@ -39,7 +39,7 @@ def open_preset(qtbot, lab, name, **hyper):
 def press_space(qtbot, lab):
     lab.activateWindow()
     # Not waitActive: a window whose own dialog is active counts as active, and the key is lost.
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is lab)
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is lab, timeout=20_000)
     QTest.keyClick(lab, Qt.Key.Key_Space)
 
 
@@ -74,7 +74,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     drag(rank.slider, +8)
     drag(alpha.slider, -8)
     qtbot.waitUntil(
-        lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.wished, timeout=5000
+        lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.wished, timeout=20_000
     )
     assert rank.value() > before.rank
     assert alpha.value() < before.alpha
@@ -124,7 +124,7 @@ def test_an_untrained_adapter_is_refused_in_the_dialog_and_as_a_notice(qtbot, la
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert dialog._outcome.text()
-    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
     assert lab.notice_bar.notice.severity == "error"
     assert not (tmp_path / "adapter").exists()
 
@@ -194,8 +194,8 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     with qtbot.waitSignal(lab.sessions.stopped, timeout=10_000):
         lab.commands.stop.trigger()
     step = lab.sessions.step
-    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)
-    qtbot.waitUntil(lambda: "kept in" in lab.notice_bar.notice.message)
+    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: "kept in" in lab.notice_bar.notice.message, timeout=20_000)
 
     lab.commands.export.trigger()
     dialog = lab.flows.export.dialog
@@ -212,7 +212,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     lab.commands.restart.trigger()
     # The old run pauses while the new one is opened, and is shown until that is ready.
     qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=20_000)
-    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=5_000)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     assert lab.sessions.step == 0
 
 
@@ -230,7 +230,9 @@ def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
     assert lab.hyper_dock.sliders["rank"].value() == 2
 
     table.setData(table.index(0, TRAINS), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
-    qtbot.waitUntil(lambda: lab.notice_bar.notice is not None)  # it is the only layer
+    qtbot.waitUntil(
+        lambda: lab.notice_bar.notice is not None, timeout=20_000
+    )  # it is the only layer
     assert "nothing would learn" in lab.notice_bar.notice.message
     assert lab.hyper_dock.wished.frozen_layers == ()
     step = lab.sessions.step
@@ -266,7 +268,9 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     open_preset(qtbot, lab, "known-rank")
     cells = lab.flows.speed._panel.ruler.cells
     known = ("file", "optimizer", "peak", "per_second", "seconds")
-    qtbot.waitUntil(lambda: all("—" not in cells["adapter", key].text() for key in known))
+    qtbot.waitUntil(
+        lambda: all("—" not in cells["adapter", key].text() for key in known), timeout=20_000
+    )
     assert lab.sessions.step == 0
     link = lab.hyper_dock.find_link
     link.setFocus()
@@ -276,12 +280,14 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     assert 1e-3 < dialog._found.steepest < 0.1
     dialog.use_buttons[0].click()
     wished = lab.hyper_dock.wished.learning_rate
-    qtbot.waitUntil(lambda: lab.sessions.shown.session.controls.hyper.learning_rate == wished)
+    qtbot.waitUntil(
+        lambda: lab.sessions.shown.session.controls.hyper.learning_rate == wished, timeout=20_000
+    )
     dialog.close()
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 300, timeout=20_000)
     press_space(qtbot, lab)
-    qtbot.waitUntil(lambda: lab.state is State.PAUSED)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     lab.commands.suggest_rank.trigger()
     hint = lab.flows.hint.dialog
     qtbot.waitUntil(lambda: not hint.busy, timeout=20_000)

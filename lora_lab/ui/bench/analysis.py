@@ -41,9 +41,9 @@ class Analysis:
 
 def analyse(matrix: Matrix, report: Report = silent) -> Analysis:
     """SVD and every rank. Raises LabError where there is nothing to take apart."""
-    report("Taking the matrix apart", -1.0)
+    report(_tr("Taking the matrix apart"), -1.0)
     parts = decompose(matrix.values)
-    report("Counting the rank", -1.0)
+    report(_tr("Counting the rank"), -1.0)
     return Analysis(matrix, parts, ranks(parts, matrix.exact))
 
 

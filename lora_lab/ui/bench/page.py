@@ -103,7 +103,7 @@ class BenchPage(Page):
         """Read a file; what is shown stays until it is whole."""
 
         def work(report):
-            report("Reading", -1.0)
+            report(self.tr("Reading"), -1.0)
             return read_matrix(path)
 
         self._work(work, self.source.show_file)

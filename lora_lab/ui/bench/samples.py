@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PySide6.QtCore import QT_TRANSLATE_NOOP
 
 from lora_lab import paths
 from lora_lab.data.matrix import Matrix, matrix_of
@@ -78,34 +79,64 @@ def _disc() -> Matrix:
 
 SAMPLES = (
     Sample(
-        "3 × 3 of rank 2",
-        "The second row is twice the first, so only two rows say something new.",
+        QT_TRANSLATE_NOOP("SVD bench", "3 × 3 of rank 2"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench", "The second row is twice the first, so only two rows say something new."
+        ),
         _three,
     ),
     Sample(
-        "10 × 10 of rank 2",
-        "100 numbers that are a product of 10 × 2 and 2 × 10: 40 hold all of it.",
+        QT_TRANSLATE_NOOP("SVD bench", "10 × 10 of rank 2"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench", "100 numbers that are a product of 10 × 2 and 2 × 10: 40 hold all of it."
+        ),
         _tutorial,
     ),
     Sample(
-        "Tenths 3 × 3",
-        "The middle row is the mean of the others, but no tenth is exact in binary.",
+        QT_TRANSLATE_NOOP("SVD bench", "Tenths 3 × 3"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench",
+            "The middle row is the mean of the others, but no tenth is exact in binary.",
+        ),
         _tenths,
     ),
     Sample(
-        "Hilbert 12 × 12",
-        "1/(i + j − 1): no row repeats another, and yet float64 cannot tell it from rank 11.",
+        QT_TRANSLATE_NOOP("SVD bench", "Hilbert 12 × 12"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench",
+            "1/(i + j − 1): no row repeats another, and yet float64 cannot tell it from rank 11.",
+        ),
         _hilbert,
     ),
     Sample(
-        "Triangle 60 × 60",
-        "Every pivot is 1, and yet 2⁻⁵⁸ taken from one corner makes it singular.",
+        QT_TRANSLATE_NOOP("SVD bench", "Triangle 60 × 60"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench", "Every pivot is 1, and yet 2⁻⁵⁸ taken from one corner makes it singular."
+        ),
         _triangle,
     ),
-    Sample("Digit 8 × 8", "An 8 as it was scanned: how many values until one can read it?", _digit),
     Sample(
-        "Gradient 256 × 256", "Brighter to the right and downwards: x + y has rank 2.", _gradient
+        QT_TRANSLATE_NOOP("SVD bench", "Digit 8 × 8"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench", "An 8 as it was scanned: how many values until one can read it?"
+        ),
+        _digit,
     ),
-    Sample("Rings 256 × 256", "Rich to the eye, and of rank 2: cos(x² + y²).", _rings),
-    Sample("Disc 256 × 256", "Plain to the eye, and of high rank: an edge that is round.", _disc),
+    Sample(
+        QT_TRANSLATE_NOOP("SVD bench", "Gradient 256 × 256"),
+        QT_TRANSLATE_NOOP("SVD bench", "Brighter to the right and downwards: x + y has rank 2."),
+        _gradient,
+    ),
+    Sample(
+        QT_TRANSLATE_NOOP("SVD bench", "Rings 256 × 256"),
+        QT_TRANSLATE_NOOP("SVD bench", "Rich to the eye, and of rank 2: cos(x² + y²)."),
+        _rings,
+    ),
+    Sample(
+        QT_TRANSLATE_NOOP("SVD bench", "Disc 256 × 256"),
+        QT_TRANSLATE_NOOP(
+            "SVD bench", "Plain to the eye, and of high rank: an edge that is round."
+        ),
+        _disc,
+    ),
 )

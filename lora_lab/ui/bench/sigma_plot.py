@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QFontMetricsF, QKeyEvent, QResizeEvent
 
 from lora_lab.ui import theme
@@ -37,7 +37,9 @@ class SigmaPlot(Plot):
         self._tolerance = 0.0
         self._k = 0
         self._bars: tuple[pg.BarGraphItem, ...] = ()
-        super().__init__("Singular values of W", log_y=True)
+        super().__init__(
+            QCoreApplication.translate("SVD bench", "Singular values of W"), log_y=True
+        )
         self.bottom.setGrid(False)
         self._bars = tuple(pg.BarGraphItem(x=[], height=[], width=1) for _ in "123")
         self._rounding = pg.PlotCurveItem()

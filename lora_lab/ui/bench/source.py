@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import (
     QComboBox,
@@ -39,7 +39,7 @@ class SourceColumn(QWidget):
         self.samples = QComboBox()
         self.samples.setAccessibleName(tr("Matrix to begin with"))
         self.samples.setPlaceholderText(tr("your own"))
-        self.samples.addItems([sample.title for sample in SAMPLES])
+        self.samples.addItems([_tr(sample.title) for sample in SAMPLES])
         self.samples.setMinimumContentsLength(16)
         self.samples.setCurrentIndex(-1)
         self.samples.activated.connect(self.choose)
@@ -126,7 +126,7 @@ class SourceColumn(QWidget):
         self._rest.start()
 
     def _follow(self, index: int) -> None:
-        show(self._says, SAMPLES[index].says if index >= 0 else "")
+        show(self._says, _tr(SAMPLES[index].says) if index >= 0 else "")
         self._says.setVisible(index >= 0)
 
     def _on_load(self) -> None:
@@ -135,3 +135,7 @@ class SourceColumn(QWidget):
         found, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
         if found:
             self.file_wished.emit(found)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("SVD bench", text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
 from lora_lab.config import RunConfig
@@ -20,9 +20,15 @@ from lora_lab.ui.targets import adapted, as_targets, target_words
 from lora_lab.ui.targets_dialog import TargetsDialog
 from lora_lab.ui.widgets.path_choice import PathChoice
 
-DATA = "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
 SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
 FIELDS = RunConfig.model_fields
+
+
+def data_files() -> str:
+    """What a dialog that asks for rows shows."""
+    return QCoreApplication.translate(
+        "files", "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
+    )
 
 
 class FixedSettings(QObject):
@@ -71,7 +77,7 @@ class FixedSettings(QObject):
         self.held_box = Number(0, 0.9, 0.05, decimals=4)
         self.dtype_combo = ChoiceCombo(choices.DTYPES, tr("Type of the base's numbers"))
         self.keep_choice = PathChoice(
-            tr("Rows of the old task"), tr("Rows of the old task"), DATA, tr("not measured")
+            tr("Rows of the old task"), tr("Rows of the old task"), data_files(), tr("not measured")
         )
         self.keep_choice.setToolTip(tip_lines(FIELDS["keep_data"].description or ""))
         self.keep_choice.set_path(None)

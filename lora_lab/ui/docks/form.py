@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
@@ -31,6 +31,11 @@ class Choice:
     name: str
     title: str
     tip: str
+
+    @property
+    def said(self) -> str:
+        """The line, in the language of the window."""
+        return QCoreApplication.translate("choices", self.tip)
 
 
 class Form(QFormLayout):
@@ -71,7 +76,7 @@ class ChoiceCombo(QComboBox):
 
     def __init__(self, choices: Iterable[Choice], about: str) -> None:
         super().__init__()
-        self._tips = {choice.name: choice.tip for choice in choices}
+        self._tips = {choice.name: choice.said for choice in choices}
         self._about = about
         self._locked = ""
         for choice in choices:

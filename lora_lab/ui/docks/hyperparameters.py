@@ -327,8 +327,12 @@ class HyperparametersDock(QDockWidget):
         self._mode_buttons: dict[AlphaMode, QRadioButton] = {}
         row = QHBoxLayout()
         row.setSpacing(10)
+        named = {
+            "scale_effect": self.tr("scale the effect"),
+            "keep_function": self.tr("keep the function"),
+        }
         for mode in get_args(AlphaMode):
-            button = QRadioButton(mode.replace("_", " the "))
+            button = QRadioButton(named[mode])
             button.setToolTip(tip_lines(ALPHA_MODE.description or ""))
             button.setAccessibleName(f"{ALPHA_MODE.title}: {button.text()}")
             self._modes.addButton(button)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     """One sentence on what is trained on what, and how much of the model that is."""
     layers = len(loaded.layers)
-    said = [f"{layers} layer{'' if layers == 1 else 's'}"]
+    said = [_tr("1 layer") if layers == 1 else _tr("{} layers").format(layers)]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
-        said.insert(0, f"only {', '.join(loaded.trained_classes)} of {len(loaded.classes)} classes")
+        only = ", ".join(loaded.trained_classes)
+        said.insert(0, _tr("only {} of {} classes").format(only, len(loaded.classes)))
     if counts is not None:
         share = counts.adapter / max(1, loaded.base_parameters)
-        said.append(f"{counts.adapter:,} parameters, {share_words(share)}")
+        words = _tr("{:,} parameters, {}").format(counts.adapter, share_words(share))
+        said.append(words)
     return " · ".join(said)
 
 
@@ -250,3 +252,7 @@ class SetupDock(QDockWidget):
             self.device_combo.addItem(name, name)
             row = self.device_combo.count() - 1
         self.device_combo.setCurrentIndex(row)  # `activated` is the person's alone
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("setup", text)

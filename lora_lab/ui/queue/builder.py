@@ -54,7 +54,7 @@ class Picks(QWidget):
             button.setText(choice.title)
             button.setCheckable(True)
             button.setProperty("role", "pick")
-            button.setToolTip(choice.tip)
+            button.setToolTip(choice.said)
             button.setAccessibleName(f"{name}: {choice.title}")
             button.toggled.connect(lambda _: self.edited.emit())
             self.buttons[choice.name] = button

@@ -26,7 +26,7 @@ class LengthHistogram(QWidget):
         self._words = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(6 * self.fontMetrics().height())
-        self.setAccessibleName("Tokens per row")
+        self.setAccessibleName(self.tr("Tokens per row"))
 
     def show_lengths(self, lengths: np.ndarray, limit: int) -> None:
         """Paint these (n) from now on; rows longer than `limit` are cut there."""
@@ -36,9 +36,13 @@ class LengthHistogram(QWidget):
         self._counts, self._edges = np.histogram(np.minimum(lengths, shown), edges)
         self._limit = limit
         middle = int(np.median(lengths))
-        self._words = f"tokens per row: median {middle:,}, longest {longest:,}"
+        tr = self.tr
+        self._words = tr("tokens per row: median {:,}, longest {:,}").format(middle, longest)
         cut = int((lengths > limit).sum())
-        self._words += f", {cut:,} cut at {limit:,}" if cut else f"; none reaches {limit:,}"
+        if cut:
+            self._words += tr(", {:,} cut at {:,}").format(cut, limit)
+        else:
+            self._words += tr("; none reaches {:,}").format(limit)
         self.setAccessibleDescription(self._words)
         self.setToolTip(self._words)
         self.update()
@@ -82,7 +86,7 @@ class Balance(QWidget):
         self._rows: tuple[tuple[str, int, int], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(7 * self.fontMetrics().height())
-        self.setAccessibleName("Rows per class")
+        self.setAccessibleName(self.tr("Rows per class"))
 
     def show_counts(
         self, classes: Sequence[str], train: Sequence[int], held_out: Sequence[int]
@@ -105,7 +109,7 @@ class Balance(QWidget):
         line = metrics.height()
         rows = self._rows[:MOST_CLASSES]
         painter.setPen(QColor(c.muted))
-        words = f"{len(self._rows)} classes: rows to train on, and held out"
+        words = self.tr("{} classes: rows to train on, and held out").format(len(self._rows))
         painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignLeft, words)
         plot = QRectF(0, 2 * line + 4, self.width(), self.height() - 3 * line - 9)
         slot = min(plot.width() / len(rows), 8.0 * line)

@@ -160,15 +160,15 @@ class FieldSlider(QWidget):
         self._label.setProperty("role", "title")
         self._beside = QLabel()
         self._beside.setProperty("role", "settled")
-        self._beside.setAccessibleName(f"{knob.label}, applied")
+        self._beside.setAccessibleName(self.tr("{}, applied").format(knob.label))
         self.slider = _Slider()
         self.edit = _Field(self._whole)
         self._label.setBuddy(self.edit)
         self._note = NoteLine()
-        self._note.setAccessibleName(f"{knob.label}, explained")
+        self._note.setAccessibleName(self.tr("{}, explained").format(knob.label))
         self._note.clicked.connect(lambda: self.help_wished.emit(knob.page))
         self.slider.setAccessibleName(knob.label)
-        self.edit.setAccessibleName(f"{knob.label}, exact")
+        self.edit.setAccessibleName(self.tr("{}, exact").format(knob.label))
         for widget in (self.slider, self.edit):
             widget.setAccessibleDescription(knob.help)
             widget.installEventFilter(self)  # F1
@@ -346,7 +346,8 @@ class FieldSlider(QWidget):
         text, role = "", "settled"
         if self._applied is not None and not self._reason:
             same = math.isclose(self._applied, self._value, rel_tol=1e-9, abs_tol=1e-15)
-            text = f"applied {plain_number(float(f'{self._applied:.6g}'))}"
+            shown = plain_number(float(f"{self._applied:.6g}"))
+            text = self.tr("applied {}").format(shown)
             role = "settled" if same else "waiting"
         if self._beside.text() != text:
             self._beside.setText(text)

@@ -148,9 +148,11 @@ class Plot(pg.PlotWidget):
         self.view.setDefaultPadding(0.0)
         self.view.sigRangeChangedManually.connect(self._taken_by_hand)
         button = QToolButton(self)
-        button.setText("Follow")
-        button.setToolTip("Show everything again and follow the data (or double-click the plot)")
-        button.setAccessibleName(f"Follow the data of {name}")
+        button.setText(self.tr("Follow"))
+        button.setToolTip(
+            self.tr("Show everything again and follow the data (or double-click the plot)")
+        )
+        button.setAccessibleName(self.tr("Follow the data of {}").format(name))
         button.clicked.connect(self.follow)
         button.hide()
         self.follow_button = button

@@ -48,7 +48,7 @@ class TensorsModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
         tensor, column = self.tensors[index.row()], index.column()
         if role == Role.DisplayRole:
-            shape = " × ".join(f"{n:,}" for n in tensor.shape) or "one number"
+            shape = " × ".join(f"{n:,}" for n in tensor.shape) or self.tr("one number")
             name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:200]
             return (name, shape, tensor.dtype, size_words(tensor.bytes))[column]
         if role == Role.TextAlignmentRole and column in (SHAPE, SIZE):

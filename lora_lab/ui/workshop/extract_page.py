@@ -11,8 +11,6 @@ from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.translate import translations
 from lora_lab.workshop.wishes import Delivery
 
-MODELS = "Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)"
-
 
 class ExtractPage(Page):
     """Two checkpoints, a rank, and where to write."""
@@ -21,8 +19,9 @@ class ExtractPage(Page):
         super().__init__()
         tr = self.tr
         hint = tr("Hugging Face folder or checkpoint")
-        self.base = PathField(tr("Model before"), hint, MODELS)
-        self.tuned = PathField(tr("Model after"), hint, MODELS)
+        files = tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
+        self.base = PathField(tr("Model before"), hint, files)
+        self.tuned = PathField(tr("Model after"), hint, files)
         self.rank = QSpinBox()
         self.rank.setRange(1, 65536)
         self.rank.setValue(16)

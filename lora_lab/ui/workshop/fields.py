@@ -25,7 +25,6 @@ from lora_lab.ui.docks.form import Form
 from lora_lab.ui.questions import ask
 from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
 
-FILES = "Adapters (*.safetensors *.gguf *.pt *.pth *.bin);;All files (*)"
 TYPES = ("", "float32", "float16", "bfloat16")
 
 
@@ -35,9 +34,10 @@ class PathField(QWidget):
     changed = Signal(str)
     entered = Signal(str)  # chosen, or typed and confirmed
 
-    def __init__(self, name: str, hint: str = "", files: str = FILES) -> None:
+    def __init__(self, name: str, hint: str = "", files: str = "") -> None:
         super().__init__()
-        self._files = files
+        adapters = self.tr("Adapters (*.safetensors *.gguf *.pt *.pth *.bin);;All files (*)")
+        self._files = files or adapters
         self.edit = QLineEdit()
         self.edit.setAccessibleName(name)
         self.edit.setPlaceholderText(hint)

@@ -145,12 +145,13 @@ class ResizePage(Page):
         self.busy.end()
         self.card = card
         ranks = sorted({layer.rank for layer in card.layers})
-        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
+        rank = self._rank_words(ranks[0], ranks[-1])
         theme.set_role(self.title, "title")
-        self.title.setText(
-            f"{card.title} · {card.variant} · {counted(len(card.layers), 'layer')} · {rank} · "
-            f"{size_words(card.bytes)}" + (f" · base {card.base}" if card.base else "")
-        )
+        layers = counted(len(card.layers), self.tr("layer"))
+        said = [card.title, card.variant, layers, rank, size_words(card.bytes)]
+        if card.base:
+            said.append(self.tr("base {}").format(card.base))
+        self.title.setText(" · ".join(said))
         self._notes.setText("\n".join(card.notes))
         self.table.show_rows(
             [
@@ -199,6 +200,11 @@ class ResizePage(Page):
         else:
             self._follow()
 
+    def _rank_words(self, low: int, high: int) -> str:
+        if low == high:
+            return self.tr("rank {}").format(low)
+        return self.tr("ranks {} to {}").format(low, high)
+
     def _follow(self, *_: object) -> None:
         if self.card is None:
             return
@@ -209,7 +215,7 @@ class ResizePage(Page):
             self.rank_box.setValue(rank)
         self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)
         low, high = min(self.ranks), max(self.ranks)
-        said = f"rank {low}" if low == high else f"ranks {low} to {high}"
+        said = self._rank_words(low, high)
         pairs = zip(spectra.sigma, self.ranks, strict=True)
         lost = [1 - float((s[:r] ** 2).sum() / max((s**2).sum(), 1e-300)) for s, r in pairs]
         worst = max(range(len(lost)), key=lost.__getitem__)
