@@ -15,7 +15,6 @@ from lora_lab.ui.export_flow import ExportFlow
 from lora_lab.ui.help_flow import HelpFlow
 from lora_lab.ui.hint_flow import HintFlow
 from lora_lab.ui.intruder_flow import IntruderFlow
-from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.memory_flow import MemoryFlow
 from lora_lab.ui.merge_flow import MergeFlow
 from lora_lab.ui.overlays_flow import OverlaysFlow
@@ -72,7 +71,6 @@ class Flows(QObject):
         }
         self.arrivals = Arrivals(openers, notices, window)
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
-        self.keyboard = Keyboard(window, window.host)
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
         self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
@@ -113,10 +111,11 @@ class Flows(QObject):
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())
         commands.save_plot.triggered.connect(lambda: self.plots.save())
-        commands.next_area.triggered.connect(lambda: self.keyboard.next_area())
-        commands.previous_area.triggered.connect(lambda: self.keyboard.next_area(-1))
+        commands.next_area.triggered.connect(lambda: window.keyboard.next_area())
+        commands.previous_area.triggered.connect(lambda: window.keyboard.next_area(-1))
+        area = window.keyboard.area
         commands.describe.triggered.connect(
-            lambda: description_page(window, described(window.panels, self.keyboard.area())).show()
+            lambda: description_page(window, described(window.panels, area())).show()
         )
         window.setup_dock.data_wished.connect(self.own.choose_data)
 

@@ -6,7 +6,7 @@ Which session that is, and how another one takes its place, is `sessions`' busin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.layers import LayersDock
 from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.docks.setup import SetupDock
-from lora_lab.ui.flows import Flows
+from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.looks import Looks
 from lora_lab.ui.notices import NoticeBar, Notices
 from lora_lab.ui.panels import PANELS
@@ -46,6 +46,7 @@ from lora_lab.ui.wishes import Wishes
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.session import Session
+    from lora_lab.ui.flows import Flows
 
 ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
@@ -93,7 +94,7 @@ class MainWindow(QMainWindow):
         self.commands = Actions(self)
         docks = (self.hyper_dock, self.layers_dock)
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
-        self.flows = Flows(self)
+        self.keyboard = Keyboard(self, self.host)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
@@ -107,6 +108,13 @@ class MainWindow(QMainWindow):
         self._connect_person()
         self.looks.restore()
         self._show_state()
+
+    @cached_property
+    def flows(self) -> Flows:
+        """What opens from the menus: a third of the window's modules, so made after its paint."""
+        from lora_lab.ui.flows import Flows
+
+        return Flows(self)
 
     @property
     def state(self) -> State:
@@ -362,7 +370,11 @@ class MainWindow(QMainWindow):
         super().paintEvent(event)
         if not self._was_painted:
             self._was_painted = True
-            QTimer.singleShot(0, self.painted.emit)
+            QTimer.singleShot(0, self._on_first_paint)
+
+    def _on_first_paint(self) -> None:
+        self.painted.emit()
+        _ = self.flows  # made here at the latest: from now on a person may reach for a menu
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:

@@ -248,7 +248,8 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     monkeypatch.setattr(MainWindow, "_offer_engine", lambda self: None)
     made = MainWindow(new_session, presets)
     made.ask = lambda *texts: True
-    made.show()  # not given to qtbot: it would delete the window before the sessions have ended
+    with qtbot.waitSignal(made.painted):
+        made.show()  # not given to qtbot: it would delete the window before the sessions have ended
     yield made
     made.leave()
     qtbot.waitUntil(lambda: made.closed, timeout=20_000)

@@ -19,7 +19,8 @@ def lab(qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
     made = MainWindow(new_session, list_presets())
     made.ask = lambda *texts: True
-    made.show()
+    with qtbot.waitSignal(made.painted):
+        made.show()
     made.open(changed(get_preset("digits").config, max_steps=400_000, schedule="constant"))
     qtbot.waitUntil(lambda: made.state is State.PAUSED, timeout=60_000)
     yield made

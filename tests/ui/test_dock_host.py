@@ -23,7 +23,8 @@ def test_bars_come_and_go_with_their_docks(qtbot, window, presets, fake_session)
     assert all(at_home for _, at_home in shipped)
     again = MainWindow(fake_session, presets)
     assert again.host.restore(window.host.save())
-    again.show()
+    with qtbot.waitSignal(again.painted):
+        again.show()
     qtbot.wait(150)
     assert bars(again.host) == shipped
     again.commands.reset_layout.trigger()

@@ -46,7 +46,8 @@ def opened(qtbot, window, presets):
 def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path):
     window = MainWindow(new_session, list_presets())
     window.ask = lambda *texts: True
-    window.show()
+    with qtbot.waitSignal(window.painted):
+        window.show()
     activate(qtbot, window)
     press(Key.Key_F, held=ALT)
     qtbot.waitUntil(lambda: QApplication.activePopupWidget() is not None)
@@ -88,7 +89,7 @@ def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path
 
 def test_tab_comes_to_every_control_and_round_again(opened):
     opened.setup_dock.fixed.more_button.setChecked(True)
-    opened.flows.keyboard.next_area()
+    opened.keyboard.next_area()
     first, seen = QApplication.focusWidget(), []
     while QApplication.focusWidget() not in seen:
         seen.append(QApplication.focusWidget())
@@ -126,10 +127,10 @@ def test_f6_goes_from_area_to_area_and_back(opened):
     areas = []
     for _ in range(4):
         press(Key.Key_F6)
-        areas.append(opened.flows.keyboard.area().windowTitle())
+        areas.append(opened.keyboard.area().windowTitle())
     assert areas == ["Setup", "Hyperparameters", "Loss", "Spectrum"]
     press(Key.Key_F6, held=SHIFT)
-    assert opened.flows.keyboard.area().windowTitle() == "Loss"
+    assert opened.keyboard.area().windowTitle() == "Loss"
 
 
 def test_what_is_shown_is_told_in_words(qtbot, opened):

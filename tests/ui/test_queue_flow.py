@@ -22,7 +22,8 @@ def open_lab(qtbot):
     def open_one(preset):
         lab = MainWindow(new_session, list_presets())
         lab.ask = lambda *texts: True
-        lab.show()
+        with qtbot.waitSignal(lab.painted):
+            lab.show()
         made.append(lab)
         lab.open(get_preset(preset).config)
         qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)

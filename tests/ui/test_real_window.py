@@ -41,7 +41,8 @@ def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
     window.ask = lambda *texts: True
     try:
         window.resize(1280, 800)
-        window.show()
+        with qtbot.waitSignal(window.painted):
+            window.show()
         window.open(get_preset(preset).config)
         qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=60_000)
         qtbot.wait(300)

@@ -23,7 +23,8 @@ def lab(qtbot):
     """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
     made = MainWindow(new_session, list_presets())
     made.ask = lambda *texts: True
-    made.show()
+    with qtbot.waitSignal(made.painted):
+        made.show()
     yield made
     made.leave()
     qtbot.waitUntil(lambda: made.closed, timeout=20_000)

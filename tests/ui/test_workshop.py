@@ -261,7 +261,8 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     data.write_text("\n".join(map(json.dumps, rows)))
     lab = MainWindow(new_session, list_presets())
     lab.ask = lambda *texts: True
-    lab.show()
+    with qtbot.waitSignal(lab.painted):
+        lab.show()
     lab.open(
         starting_config(
             "causal_lm", model=str(llama / "base"), data=str(data), batch_size=4, max_steps=4,

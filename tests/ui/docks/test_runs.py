@@ -49,7 +49,8 @@ def cut_off(name, step=30, total=60):
 def lab(qtbot, home):
     made = MainWindow(new_session, list_presets())
     made.ask = lambda *texts: True
-    made.show()
+    with qtbot.waitSignal(made.painted):
+        made.show()
     yield made
     made.leave()
     qtbot.waitUntil(lambda: made.closed, timeout=20_000)
