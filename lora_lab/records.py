@@ -278,6 +278,23 @@ class ExportReport:
 
 
 @dataclass(frozen=True)
+class ExportingRecord:
+    """What an export is doing, and how far it is; it can be called off here."""
+
+    step: int
+    what: str
+    share: float  # 0 to 1; negative where it cannot be told
+
+
+@dataclass(frozen=True)
+class CalledOffRecord:
+    """A command was ended before it was done, as was asked; it has left nothing behind."""
+
+    step: int
+    command: str  # name of its class
+
+
+@dataclass(frozen=True)
 class ExportedRecord:
     """An adapter file was written, re-read, compared, and moved into place."""
 
@@ -347,9 +364,9 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportedRecord, MergeRecord, CutRecord, IntruderRecord, MemoryRecord, SpeedRecord,
-    RatePointRecord, RateFoundRecord, RankHintRecord, CheckpointRecord, ResumedRecord, NewsRecord,
-    NonFiniteRecord, ErrorRecord, StateRecord,
+    ExportingRecord, ExportedRecord, CalledOffRecord, MergeRecord, CutRecord, IntruderRecord,
+    MemoryRecord, SpeedRecord, RatePointRecord, RateFoundRecord, RankHintRecord, CheckpointRecord,
+    ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip
 RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]
 

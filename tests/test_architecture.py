@@ -58,7 +58,7 @@ ALLOWED = {
     "models": {"errors", "paths", "config", "progress"},
     "data": {"records", "config", "errors", "progress"},
     "tasks": {"models", "data", "records", "paths", "config", "errors", "progress"},
-    "formats": {"adapters.weights", "models", "records", "errors", "atomic"},
+    "formats": {"adapters.weights", "models", "records", "errors", "atomic", "progress"},
     "runs": {
         "adapters.weights",
         "config",

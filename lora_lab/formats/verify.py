@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import math
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from lora_lab.atomic import replace_file, replace_folder, restore_folder, tempor
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.formats import FORMATS, Format
 from lora_lab.formats.found import Found
+from lora_lab.progress import Report, silent
 from lora_lab.records import ExportReport, LayerCheck
 
 CHUNK = 2**20  # bytes that are hashed at a time
@@ -27,6 +30,8 @@ TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's 
 CANCELLED = 1e-12
 # What file managers leave in a folder that was looked at; nobody's work is lost with it.
 DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+Stage = tuple[str, float]  # what is done, and the share of it; negative where it cannot be told
 
 ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space or choose a folder on another disk",
@@ -41,9 +46,28 @@ ADVICE = {
 
 
 def export(
-    weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
+    weights: AdapterWeights,
+    target: Path,
+    format: str = "peft",
+    overwrite: bool = False,
+    report: Report = silent,
 ) -> ExportReport:
     """Write `weights` to the folder or file `target`, prove it, and report what was measured.
+
+    Raises `ExportError`, and Cancelled where `report` does; then nothing at `target` has changed.
+    """
+    with closing(exporting(weights, target, format, overwrite)) as stages:
+        for found in stages:
+            if isinstance(found, ExportReport):
+                return found
+            report(*found)
+    raise AssertionError("an export ends in a report or in an error")
+
+
+def exporting(
+    weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
+) -> Generator[Stage | ExportReport, None, None]:
+    """An export stage by stage, and at last its report; closed at a stage, it leaves no trace.
 
     Refuses adapters that are empty, untrained (ΔW = 0 in every layer) or not finite, and a target
     that exists, unless `overwrite` is set and nothing but an adapter of this format is in it; an
@@ -63,10 +87,12 @@ def export(
         if not kind.single:
             restore_folder(target)
         check_target(target, kind, overwrite)
+        yield "Writing", -1
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
             notes += kind.save(weights, folder)
-            report = prove(weights, folder, kind, target, notes)
+            report = yield from prove(weights, folder, kind, target, notes)
+            yield "Putting it in its place", 1.0
             left = None
             if kind.single:
                 replace_file(folder / kind.files[0], target)
@@ -79,10 +105,10 @@ def export(
             f"The adapter was not written to {target}: {reason(error)}. "
             "What was there before is unchanged."
         ) from error
-    if left is None:
-        return report
-    note = f"the old folder could not be removed and is left as {left}"
-    return ExportReport(**{**vars(report), "notes": (*report.notes, note)})
+    if left is not None:
+        note = f"the old folder could not be removed and is left as {left}"
+        report = ExportReport(**{**vars(report), "notes": (*report.notes, note)})
+    yield report
 
 
 def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
@@ -138,15 +164,17 @@ def check_target(target: Path, kind: Format, overwrite: bool) -> None:
 
 def prove(
     weights: AdapterWeights, folder: Path, kind: Format, target: Path, notes: tuple[str, ...]
-) -> ExportReport:
+) -> Generator[Stage, None, ExportReport]:
     """Re-read `folder` and compare every ΔW; raises `ExportError` where one is off.
 
-    DoRA's ΔW depends on W as well, which is not at hand: there s·B·A and m are compared.
+    A stage per layer, and the report is returned. DoRA's ΔW depends on W as well, which is not at
+    hand: there s·B·A and m are compared.
     """
     expected = {layer.name: layer for layer in weights.layers}
     whole = {key: t for layer in weights.whole for key, t in layer.tensors().items()}
     errors: dict[str, float] = {}
     for found in kind.reread(folder, weights):
+        yield "Reading it again and comparing", len(errors) / (len(expected) + len(whole))
         name = found.name
         if found.right is None and name in whole:
             wanted = whole[name].double().numpy()
@@ -234,10 +262,10 @@ def _product_error(layer: LayerWeights, found: Found) -> float:
     """
     left = layer.scaling * layer.lora_B.double().numpy()  # (out, r)
     right = layer.lora_A.double().numpy()  # (r, in)
-    norm = max(_product_norm(left, right), _factor_size(layer) * CANCELLED / TOLERANCE)
     if np.array_equal(left, found.left) and np.array_equal(right, found.right):
         return 0.0
     assert found.right is not None
+    norm = max(_product_norm(left, right), _factor_size(layer) * CANCELLED / TOLERANCE)
     difference = _product_norm(np.hstack([found.left, -left]), np.vstack([found.right, right]))
     return difference / norm if norm else (0.0 if difference == 0 else float("inf"))
 

@@ -7,6 +7,7 @@ happened and raises LabError when it could not be done.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from lora_lab.records import (
     CutRecord,
     EvalRecord,
     ExportedRecord,
+    ExportingRecord,
+    ExportReport,
     GeneratedRecord,
     IntruderRecord,
     MemoryRecord,
@@ -34,17 +37,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """Write the adapter to `path`, re-read it, compare, and only then call it done."""
+    """Write the adapter to `path`, re-read it, compare, and only then call it done.
+
+    It can be broken off before it is done; then what stood there stands.
+    """
 
     path: str
     format: str = "peft"
     overwrite: bool = False
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
-        from lora_lab.formats.verify import export
+        from lora_lab.formats.verify import exporting
 
-        report = export(experiment.weights(), Path(self.path), self.format, self.overwrite)
-        yield ExportedRecord(experiment.step, report)
+        step = experiment.step
+        yield ExportingRecord(step, "Copying the factors", -1)
+        weights, target = experiment.weights(), Path(self.path)
+        with closing(exporting(weights, target, self.format, self.overwrite)) as stages:
+            for found in stages:
+                if isinstance(found, ExportReport):
+                    yield ExportedRecord(step, found)
+                else:
+                    yield ExportingRecord(step, *found)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Controls:
         self._paused = paused
         self._finishing = False
         self._stopping = False
-        self._breaking = False
+        self._broken: list[Command] = []
         self._commands: deque[Command] = deque()
         self._news = threading.Condition()
 
@@ -56,17 +56,15 @@ class Controls:
         """Queue a command; it runs on the session thread between two steps, paused or not."""
         with self._news:
             self._commands.append(command)
-            self._breaking = False  # meant for one that came before
             self._news.notify()
 
-    def break_off(self) -> None:
-        """End the long command that runs, or that is the next one, after the step in hand."""
-        self._breaking = True
+    def break_off(self, command: Command) -> None:
+        """End this very command, which was requested, where it can be left next."""
+        self._broken.append(command)
 
-    def take_break(self) -> bool:
-        """Whether the command in hand should end now; also where everything is to end."""
-        asked, self._breaking = self._breaking or self._stopping, False
-        return asked
+    def is_broken_off(self, command: Command) -> bool:
+        """Whether just this command is wished to end, not one that asks for the same."""
+        return any(command is one for one in self._broken)
 
     def pause(self) -> None:
         with self._news:

@@ -15,9 +15,12 @@ from dataclasses import replace
 from lora_lab.errors import LabError
 from lora_lab.records import (
     AppliedRecord,
+    CalledOffRecord,
     ErrorRecord,
     EvalRecord,
+    ExportingRecord,
     NewsRecord,
+    RatePointRecord,
     Record,
     State,
     StateRecord,
@@ -79,12 +82,19 @@ def train(
             yield record
 
     def served(command: Command) -> Iterator[Record]:
-        """What comes of a command; a search may be broken off, by the wish to stop as well."""
+        """What comes of a command; a long one may be broken off on its way.
+
+        A search is by the wish to stop as well; an export that was asked for is written.
+        """
         found = _served(command, experiment, folder())
         for record in found:
             yield record
-            if isinstance(command, FindRate) and controls.take_break():
+            if not isinstance(record, RatePointRecord | ExportingRecord):
+                continue
+            unwanted = controls.stopping and isinstance(command, FindRate)
+            if unwanted or controls.is_broken_off(command):
                 found.close()  # what it holds, it puts back
+                yield CalledOffRecord(experiment.step, type(command).__name__)
 
     yield experiment.counts()
     yield experiment.spectrum()

@@ -9,7 +9,15 @@ from pathlib import Path
 from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
-from lora_lab.records import FolderRecord, Record, ResumedRecord, State, StateRecord
+from lora_lab.records import (
+    CalledOffRecord,
+    ExportingRecord,
+    FolderRecord,
+    Record,
+    ResumedRecord,
+    State,
+    StateRecord,
+)
 from lora_lab.runs import checkpoints
 from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.folder import RunFolder
@@ -95,7 +103,8 @@ def run(
             before_edit=journal.before_edit,
         )  # fmt: skip
         for record in records:
-            yield from journal.note(record)
+            if not isinstance(record, ExportingRecord | CalledOffRecord):  # nothing came of it yet
+                yield from journal.note(record)
             yield record
             if isinstance(record, StateRecord) and record.state in (State.FINISHED, State.STOPPED):
                 yield from journal.save()

@@ -16,12 +16,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from lora_lab.records import (
     AppliedRecord,
+    CalledOffRecord,
     CountsRecord,
     CutRecord,
     DataRecord,
     ErrorRecord,
     EvalRecord,
     ExportedRecord,
+    ExportingRecord,
     FolderRecord,
     IntruderRecord,
     LoadedRecord,
@@ -65,7 +67,9 @@ class SessionBridge(QObject):
     counted = Signal(object)  # CountsRecord
     evaluated = Signal(object)
     saved = Signal(object)
+    exporting = Signal(object)  # ExportingRecord
     exported = Signal(object)
+    called_off = Signal(object)  # CalledOffRecord
     merge_measured = Signal(object)  # MergeRecord
     cut_measured = Signal(object)  # CutRecord
     intruders_counted = Signal(object)  # IntruderRecord
@@ -97,7 +101,9 @@ class SessionBridge(QObject):
             CountsRecord: self.counted,
             EvalRecord: self.evaluated,
             SavedRecord: self.saved,
+            ExportingRecord: self.exporting,
             ExportedRecord: self.exported,
+            CalledOffRecord: self.called_off,
             MergeRecord: self.merge_measured,
             CutRecord: self.cut_measured,
             IntruderRecord: self.intruders_counted,

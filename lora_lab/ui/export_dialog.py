@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -31,6 +30,7 @@ from lora_lab.records import ExportReport
 from lora_lab.ui import theme
 from lora_lab.ui.figures import size_words
 from lora_lab.ui.questions import ask
+from lora_lab.ui.widgets.busy import Busy
 from lora_lab.workshop.wishes import FORMATS
 
 
@@ -51,12 +51,14 @@ class ExportDialog(QDialog):
     """Stays open beside the training window; `export_wished` carries (place, format, overwrite)."""
 
     export_wished = Signal(str, str, bool)
+    cancel_wished = Signal()
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Export adapter"))
         self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
         self._busy = False
+        self._calling_off = False
         self._format = ""  # of what is written
 
         self.folder_edit = QLineEdit(str(folder))
@@ -77,11 +79,8 @@ class ExportDialog(QDialog):
         label.setBuddy(self.folder_edit)
         label.setProperty("role", "muted")
 
-        self._progress = QProgressBar()
-        self._progress.setRange(0, 0)
-        self._progress.setAccessibleName(self.tr("Progress of the export"))
-        self._progress.setTextVisible(False)
-        self._progress.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
+        self.progress = Busy(self.tr("Progress of the export"))
+        self.progress.cancelled.connect(self._call_off)
         self._outcome = QLabel()
         self._outcome.setWordWrap(True)
         self._report = self._make_report()
@@ -109,14 +108,14 @@ class ExportDialog(QDialog):
         column.addWidget(self.format_combo)
         column.addWidget(label)
         column.addLayout(row)
-        column.addWidget(self._progress)
+        column.addWidget(self.progress)
         column.addWidget(self._outcome)
         column.addWidget(self._report)
         column.addStretch(1)
         column.addWidget(self._buttons)
         self.export_button.setDefault(True)  # known to the dialog only once it lies in it
         self._after = (self._report, self.show_folder_button, self.copy_button)
-        for hidden in (self._progress, self._outcome, *self._after):
+        for hidden in (self._outcome, *self._after):
             hidden.hide()
 
     @property
@@ -126,10 +125,10 @@ class ExportDialog(QDialog):
 
     def show_report(self, report: ExportReport) -> None:
         """The adapter is written, re-read and compared."""
-        self._set_busy(False)
-        theme.set_role(self._outcome, "good")
-        self._outcome.setText(self.tr("Written, re-read, and equal to what is trained."))
-        self._outcome.show()
+        words = self.tr("Written, re-read, and equal to what is trained.")
+        if self._calling_off:
+            words = self.tr("It was done before it could be called off. {}").format(words)
+        self._say("good", words)
         values = {
             "error": self.tr("{:.2g}   (mean {:.2g})").format(
                 report.largest_error, report.mean_error
@@ -151,14 +150,28 @@ class ExportDialog(QDialog):
             widget.show()
         self._fit()
 
+    def tell(self, what: str, share: float) -> None:
+        """What is being done, and how far it is."""
+        if self._busy and not self._calling_off:
+            self.progress.tell(what, share)
+
     def show_refusal(self, message: str) -> None:
         """The export was not done; the reason is the person's to mend."""
+        self._say("error", message)
+        self._fit()
+
+    def show_called_off(self) -> None:
+        """The export was ended before it was done."""
+        self._say("muted", self.tr("Called off: nothing was written, and what stood there stands."))
+        self._fit()
+
+    def _say(self, role: str, words: str) -> None:
+        """The export is over, and this is what became of it."""
         self._set_busy(False)
         self._report.hide()
-        theme.set_role(self._outcome, "error")
-        self._outcome.setText(message)
+        theme.set_role(self._outcome, role)
+        self._outcome.setText(words)
         self._outcome.show()
-        self._fit()
 
     def _fit(self) -> None:
         """Wrapped labels ask for their height only when the width is known."""
@@ -191,9 +204,21 @@ class ExportDialog(QDialog):
         self._outcome.hide()
 
     def _set_busy(self, busy: bool) -> None:
-        self._busy = busy
+        self._busy, self._calling_off = busy, False
         self.export_button.setEnabled(not busy)
-        self._progress.setVisible(busy)
+        self.progress.cancel_button.setEnabled(True)
+        if busy:
+            self.progress.begin(self.tr("Waiting for the step in hand"))
+        else:
+            self.progress.end()
+
+    def _call_off(self) -> None:
+        """It ends where it can be left next; until that is told, it may still be written."""
+        self._calling_off = True
+        self.progress.cancel_button.setEnabled(False)
+        self.progress.tell(self.tr("Calling it off"), -1)
+        self.progress.show()
+        self.cancel_wished.emit()
 
     def _browse(self) -> None:
         start = Path(self.folder_edit.text()).expanduser()

@@ -100,6 +100,7 @@ class Flows(QObject):
             action.triggered.connect(flow.start)
             link.clicked.connect(action.trigger)
             action.enabledChanged.connect(link.setEnabled)
+            link.setEnabled(action.isEnabled())
         commands.handbook.triggered.connect(self.help.start)
         window.hyper_dock.help_wished.connect(self.help.show_page)
         commands.queue.triggered.connect(self.queue.start)

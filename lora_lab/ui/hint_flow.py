@@ -23,7 +23,7 @@ class HintFlow(QObject):
         self._sessions, self._dock, self._help, self._window = sessions, dock, help_flow, window
         self.dialog: HintDialog | None = None
         sessions.rank_hinted.connect(self._on_hinted)
-        sessions.failed.connect(self._on_failed)
+        sessions.shown_failed.connect(self._on_failed)
         sessions.loaded.connect(lambda _: self.close())
 
     def start(self) -> None:
@@ -55,8 +55,7 @@ class HintFlow(QObject):
             self.dialog.show_record(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        waits = self.dialog is not None and self.dialog.busy
-        if waits and self._sessions.concerns_shown(record):
+        if self.dialog is not None and self.dialog.busy:
             self.dialog.refuse(record.message)
 
     def _on_done(self) -> None:

@@ -23,7 +23,7 @@ class IntruderFlow(QObject):
         self.dialog: IntruderDialog | None = None
         sessions.loaded.connect(self._on_loaded)
         sessions.intruders_counted.connect(self._on_counted)
-        sessions.failed.connect(self._on_failed)
+        sessions.shown_failed.connect(self._on_failed)
 
     def start(self) -> None:
         """Show the dialog; nothing is counted before it is asked for there."""
@@ -63,7 +63,7 @@ class IntruderFlow(QObject):
             self._next()
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self._asked is not None and self._sessions.concerns_shown(record):
+        if self._asked is not None:
             self._asked = None
             self._waiting.clear()
             self.dialog.refuse(record.message)

@@ -23,7 +23,7 @@ class MergeFlow(QObject):
         self._window = window
         self.dialog: MergeDialog | None = None
         sessions.merge_measured.connect(self._on_measured)
-        sessions.failed.connect(self._on_failed)
+        sessions.shown_failed.connect(self._on_failed)
         sessions.loaded.connect(lambda _: self._on_other())
 
     def start(self) -> None:

@@ -22,9 +22,10 @@ class RateFlow(QObject):
         super().__init__(window)
         self._sessions, self._dock, self._help, self._window = sessions, dock, help_flow, window
         self.dialog: RateDialog | None = None
+        self._asked: FindRate | None = None
         sessions.rate_tried.connect(self._on_tried)
         sessions.rate_found.connect(self._on_found)
-        sessions.failed.connect(self._on_failed)
+        sessions.shown_failed.connect(self._on_failed)
         sessions.loaded.connect(lambda _: self._leave_behind())
 
     def start(self) -> None:
@@ -57,13 +58,14 @@ class RateFlow(QObject):
 
     def _search(self) -> None:
         wished = self._dock.wished
-        if self._sessions.request(FindRate()):
+        self._asked = FindRate()
+        if self._sessions.request(self._asked):
             self.dialog.begin(f"r = {wished.rank:,}, α = {wished.alpha:.4g}")
         else:
             self.dialog.stop(self.tr("This run has ended. Restart, then ask again."), "error")
 
     def _call_off(self) -> None:
-        self._sessions.break_off()
+        self._sessions.break_off(self._asked)
         self.dialog.stop(self.tr("Called off; everything is as it was."))
 
     def _on_tried(self, record: RatePointRecord) -> None:
@@ -75,8 +77,7 @@ class RateFlow(QObject):
             self.dialog.show_found(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        waits = self.dialog is not None and self.dialog.busy
-        if waits and self._sessions.concerns_shown(record):
+        if self.dialog is not None and self.dialog.busy:
             self.dialog.stop(record.message, "error")
 
     def _on_done(self) -> None:

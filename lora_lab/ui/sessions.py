@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import Hyperparameters, Origin, RunConfig
-from lora_lab.records import ErrorRecord, LoadedRecord, State, StateRecord
+from lora_lab.records import LoadedRecord, State, StateRecord
 from lora_lab.ui.bridge import SessionBridge
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 # What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
 SHOWN_ONLY = (
-    "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exported", "saved",
-    "merge_measured", "cut_measured", "intruders_counted", "memory_estimated", "speed_measured",
-    "rate_tried", "rate_found", "rank_hinted", "told", "broke", "went_back", "housed",
+    "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exporting", "exported",
+    "called_off", "saved", "merge_measured", "cut_measured", "intruders_counted",
+    "memory_estimated", "speed_measured", "rate_tried", "rate_found", "rank_hinted", "told",
+    "broke", "went_back", "housed",
 )  # fmt: skip
 
 
@@ -40,7 +41,9 @@ class Sessions(QObject):
     counted = Signal(object)
     evaluated = Signal(object)
     stepped = Signal(object)
+    exporting = Signal(object)  # ExportingRecord
     exported = Signal(object)
+    called_off = Signal(object)  # CalledOffRecord
     saved = Signal(object)
     merge_measured = Signal(object)
     cut_measured = Signal(object)
@@ -56,6 +59,7 @@ class Sessions(QObject):
     housed = Signal(object)  # FolderRecord
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
+    shown_failed = Signal(object)  # the same, of the shown one alone
     given_up = Signal()  # the candidate could not be opened; what was shown stays
     stopped = Signal()  # the shown run has ended before its last step; its model stays
     all_ended = Signal()  # after `close_all`: no thread is left
@@ -164,14 +168,10 @@ class Sessions(QObject):
         self._shown.session.controls.request(command)
         return True
 
-    def concerns_shown(self, failed: ErrorRecord | StateRecord) -> bool:
-        """Whether it is the shown session that failed, not one that was opened beside it."""
-        return isinstance(failed, ErrorRecord) or self.state is State.FAILED
-
-    def break_off(self) -> None:
-        """End the long command that the shown session works on; what it moved is put back."""
+    def break_off(self, command: Command) -> None:
+        """End this command of the shown session on its way; what it moved is put back."""
         if self._shown is not None:
-            self._shown.session.controls.break_off()
+            self._shown.session.controls.break_off(command)
 
     def stop(self) -> None:
         """End the shown run at the step in hand; its model stays, and `toggle` trains on."""
@@ -202,6 +202,7 @@ class Sessions(QObject):
         if bridge is self._shown:
             for name in SHOWN_ONLY:
                 getattr(bridge, name).disconnect(getattr(self, name))
+            bridge.failed.disconnect(self.shown_failed)
         if bridge.ended:
             bridge.deleteLater()
         else:
@@ -217,6 +218,7 @@ class Sessions(QObject):
             self.state, self.step = State.LOADING, 0
             for name in SHOWN_ONLY:
                 getattr(bridge, name).connect(getattr(self, name))
+            bridge.failed.connect(self.shown_failed)
             bridge.stepped.connect(self._on_stepped)
             bridge.housed.connect(lambda record: self._on_housed(bridge, record))
             bridge.show_on(self._panels)

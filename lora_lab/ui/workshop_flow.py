@@ -23,7 +23,7 @@ class WorkshopFlow(QObject):
         self.dialog: WorkshopDialog | None = None
         sessions.saved.connect(self._on_saved)
         sessions.exported.connect(self._on_exported)
-        sessions.failed.connect(self._on_failed)
+        sessions.shown_failed.connect(self._on_failed)
 
     def start(self) -> None:
         """Show the workshop, with the run's own adapter where one is saved."""

@@ -197,8 +197,7 @@ def deliver(
         return Outcome(found.path, (*words, *told))
     if delivery.dtype:
         weights = in_type(weights, delivery.dtype, delivery.format)
-    report("Writing, and reading it again", -1)
-    made = export(weights, target, delivery.format, delivery.overwrite)
+    made = export(weights, target, delivery.format, delivery.overwrite, report)
     told = (
         f"{made.bytes:,} bytes, {made.keys} tensors; re-read: largest error of ΔW "
         f"{made.largest_error:.1e}",

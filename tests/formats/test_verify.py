@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,10 +13,10 @@ from safetensors import SafetensorError
 
 from lora_lab import atomic
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.errors import ExportError
+from lora_lab.errors import Cancelled, ExportError
 from lora_lab.formats import FORMATS, verify
 from lora_lab.formats.peft import CONFIG, TENSORS, load
-from lora_lab.formats.verify import export
+from lora_lab.formats.verify import export, exporting
 from lora_lab.plain import plain
 
 
@@ -248,6 +249,39 @@ def test_a_file_that_is_wrong_is_not_delivered(case, weights, tmp_path, standing
         export(weights, tmp_path / "other")
     assert contents(tmp_path) == standing
     assert os.listdir(tmp_path) == ["out"]
+
+
+def stages(weights, target, kind):
+    return [found for found in exporting(weights, target, kind) if isinstance(found, tuple)]
+
+
+@pytest.mark.parametrize("kind", ["peft", "kohya"])
+def test_an_export_that_is_called_off_at_any_stage_leaves_no_trace(
+    kind, weights, tmp_path, standing
+):
+    target = tmp_path / ("out" if kind == "peft" else "out/adapter.safetensors")
+    if kind == "kohya":
+        target.write_bytes(b"what stood there")
+    before = contents(tmp_path)
+    told = stages(weights, tmp_path / "elsewhere", kind)
+    (shutil.rmtree if kind == "peft" else os.remove)(tmp_path / "elsewhere")
+    assert len(told) >= 4  # written, each of two layers compared, put in its place
+    assert [share for _, share in told if share >= 0] == sorted(s for _, s in told if s >= 0)
+    for last in range(len(told)):
+        heard = []
+
+        def report(what, share, last=last, heard=heard):
+            heard.append((what, share))
+            if len(heard) > last:
+                raise Cancelled("called off")
+
+        for place in (target, tmp_path / "new" / "place"):
+            with pytest.raises(Cancelled):
+                export(weights, place, kind, overwrite=True, report=report)
+            assert heard == told[: last + 1]
+            assert contents(tmp_path) == before
+            heard.clear()
+    assert export(weights, target, kind, overwrite=True).largest_error <= 1e-12
 
 
 def change(key, edit):

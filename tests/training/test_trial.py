@@ -78,16 +78,17 @@ def test_what_has_no_gradient_is_put_back_too():
 def test_a_search_can_be_broken_off_and_leaves_nothing():
     expected = course("dropout").steps(5)
     run = course("dropout")
-    run.controls.request(FindRate(400))
+    search = FindRate(400)
+    run.controls.request(search)
     run.next(RatePointRecord)
     run.next(RatePointRecord)
-    run.controls.break_off()
+    run.controls.break_off(search)
     assert run.steps(5) == expected
     points = [record for record in run.seen if isinstance(record, RatePointRecord)]
     assert [point.number for point in points] == [1, 2]  # looked at after each
     assert not any(isinstance(record, RateFoundRecord) for record in run.seen)
-    run.controls.break_off()  # nothing runs; the next one is not meant
-    run.controls.request(FindRate(3))
+    run.controls.break_off(search)  # nothing runs; the next one is not meant
+    run.controls.request(FindRate(400))
     run.next(RateFoundRecord)
 
 

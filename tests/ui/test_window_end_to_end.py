@@ -1,5 +1,6 @@
 """The real window on the real engine, driven through its widgets as a person would."""
 
+import dataclasses
 import json
 import random
 import threading
@@ -10,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.training.commands import FindRate
@@ -305,3 +307,42 @@ def test_the_window_closes_in_the_middle_of_a_search(qtbot, lab, monkeypatch):
     assert dialog.busy
     lab.leave()
     qtbot.waitUntil(lambda: lab.closed, timeout=20_000)
+
+
+def test_an_export_is_called_off_in_the_midst_and_made_again(qtbot, lab, tmp_path, monkeypatch):
+    open_preset(qtbot, lab, "digits")
+    press_space(qtbot, lab)
+    qtbot.waitUntil(lambda: lab.sessions.step > 20, timeout=60_000)
+    place = tmp_path / "exports"
+    place.mkdir()
+    lab.commands.export.trigger()
+    dialog = lab.flows.export.dialog
+    dialog.folder_edit.setText(str(place / "out"))
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
+    before = (place / "out" / "adapter_model.safetensors").read_bytes()
+    kind, reached, may_go = FORMATS["peft"], threading.Event(), threading.Event()
+
+    def reread(folder, weights):
+        reached.set()
+        may_go.wait(60)
+        yield from kind.reread(folder, weights)
+
+    monkeypatch.setitem(FORMATS, "peft", dataclasses.replace(kind, reread=reread))
+    dialog.ask_to_replace = lambda folder: True
+    dialog.export_button.click()
+    qtbot.waitUntil(reached.is_set, timeout=60_000)
+    qtbot.waitUntil(dialog.progress.isVisible, timeout=60_000)
+    assert len(list(place.iterdir())) == 2  # the new one is being written beside the old one
+    dialog.progress.cancel_button.click()
+    may_go.set()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
+    assert "Called off" in dialog._outcome.text()
+    assert [path.name for path in place.iterdir()] == ["out"]
+    assert (place / "out" / "adapter_model.safetensors").read_bytes() == before
+    step = lab.sessions.step
+    qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=60_000)  # it trains on
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
+    assert dialog._outcome.text().startswith("Written")
+    assert (place / "out" / "adapter_model.safetensors").read_bytes() != before

@@ -1,0 +1,151 @@
+"""An export from the button to its end: how far it is, called off, too late, and put away."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lora_lab.config import changed
+from lora_lab.records import (
+    CalledOffRecord,
+    ErrorRecord,
+    ExportedRecord,
+    ExportingRecord,
+    ExportReport,
+    LayerCheck,
+    State,
+    StateRecord,
+)
+from lora_lab.training.commands import Export
+
+
+@pytest.fixture
+def asked(qtbot, window, presets, sessions_made):
+    """Exports that the session was given; what becomes of them is said by the test."""
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+    session, heard = sessions_made[0], []
+    serve = session.serve
+    session.serve = lambda c: heard.append(c) if isinstance(c, Export) else serve(c)
+    return heard
+
+
+@pytest.fixture
+def say(qtbot, window, sessions_made):
+    """Let the first session say this, and wait until the window has heard it."""
+
+    def told(record):
+        sessions_made[0].waiting.append(record)
+        qtbot.waitUntil(lambda: not sessions_made[0].waiting, timeout=20_000)
+
+    return told
+
+
+def begun(qtbot, window, asked, place):
+    window.flows.export.start()
+    dialog = window.flows.export.dialog
+    dialog.folder_edit.setText(str(place))
+    before = len(asked)
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: len(asked) == before + 1, timeout=20_000)
+    return dialog
+
+
+def done(place):
+    report = ExportReport("peft", str(place), (LayerCheck("fc1", 8, 0.0),), 6, 27_412, "3f0a")
+    return ExportedRecord(7, report)
+
+
+def test_an_export_says_how_far_it_is_and_is_called_off(
+    qtbot, window, asked, say, sessions_made, tmp_path
+):
+    dialog = begun(qtbot, window, asked, tmp_path / "out")
+    say(ExportingRecord(7, "Comparing", 0.25))
+    assert (dialog.progress.bar.value(), dialog.progress.bar.maximum()) == (250, 1000)
+    qtbot.waitUntil(dialog.progress.isVisible, timeout=20_000)
+    dialog.progress.cancel_button.click()
+    assert sessions_made[0].controls.is_broken_off(asked[0])
+    assert dialog.progress.isVisible()  # it is not over yet, and does not claim to be
+    assert not dialog.progress.cancel_button.isEnabled()
+    say(ExportingRecord(7, "Comparing", 0.5))  # was on its way
+    assert dialog.progress.bar.maximum() == 0
+    assert dialog.busy
+    say(CalledOffRecord(7, "FindRate"))  # of another dialog
+    assert dialog.busy
+    say(CalledOffRecord(7, "Export"))
+    assert not dialog.busy
+    assert dialog.progress.isHidden()
+    assert "Called off" in dialog._outcome.text()
+    dialog.export_button.click()  # ready for another try, which is not the one that was meant
+    qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
+    assert asked[1] == asked[0]
+    assert not sessions_made[0].controls.is_broken_off(asked[1])
+    assert dialog.progress.cancel_button.isEnabled()
+    say(done(tmp_path / "out"))
+    assert dialog._outcome.text().startswith("Written")
+
+
+def test_an_export_that_was_done_before_it_could_be_called_off_says_so(
+    qtbot, window, asked, say, tmp_path
+):
+    dialog = begun(qtbot, window, asked, tmp_path / "out")
+    dialog.progress.cancel_button.click()
+    say(done(tmp_path / "out"))
+    assert not dialog.busy
+    assert "before it could be called off" in dialog._outcome.text()
+    assert dialog._values["path"].text() == str(tmp_path / "out")
+
+
+def test_a_dialog_that_is_closed_on_the_way_comes_back_as_it_was(
+    qtbot, window, asked, say, tmp_path
+):
+    dialog = begun(qtbot, window, asked, tmp_path / "out")
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    window.flows.export.start()
+    assert window.flows.export.dialog is dialog
+    assert dialog.isVisible()
+    assert dialog.busy
+    assert not dialog.export_button.isEnabled()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    say(done(tmp_path / "out"))
+    assert window.flows.export.dialog is None  # the next one begins afresh
+    assert window.notice_bar.notice.message == f"Exported to {tmp_path / 'out'}"
+
+
+@pytest.mark.parametrize("which", ["export", "merge"])
+def test_what_another_session_says_refuses_nothing(
+    qtbot, window, asked, say, presets, sessions_made, tmp_path, which
+):
+    sessions_made[0].merge_preview = lambda: StateRecord(State.PAUSED, 0)  # no answer
+    if which == "export":
+        begun(qtbot, window, asked, tmp_path / "out")
+    else:
+        window.flows.merge.start()
+    dialog = getattr(window.flows, which).dialog
+    window.open(changed(presets[1].config, model="broken"))
+    qtbot.waitUntil(lambda: window.sessions.gave_up, timeout=20_000)
+    assert dialog.busy
+    say(ErrorRecord(7, "The disk is full."))
+    assert not dialog.busy
+
+
+def test_what_an_old_session_says_on_its_way_out_refuses_nothing(
+    qtbot, window, asked, presets, sessions_made, monkeypatch, tmp_path
+):
+    old = sessions_made[0]
+    monkeypatch.setattr(old, "turn", lambda: None)  # it takes its time to end
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: len(window.sessions._old) == 1, timeout=20_000)
+    shown = window.sessions.shown.session
+    shown.serve = lambda command: None
+    window.flows.export.start()
+    dialog = window.flows.export.dialog
+    dialog.folder_edit.setText(str(tmp_path / "out"))
+    dialog.export_button.click()
+    old.waiting.append(ErrorRecord(7, "The old run was not saved."))
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
+    assert window.notice_bar.notice.message == "The old run was not saved."
+    assert dialog.busy
+    shown.waiting.append(ErrorRecord(7, "It was not written."))
+    qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
+    assert dialog._outcome.text() == "It was not written."
+    monkeypatch.undo()
