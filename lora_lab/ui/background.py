@@ -14,14 +14,15 @@ from lora_lab.progress import Report
 
 
 class Background(QObject):
-    """Runs `work(report)` once. Just one of `done` and `failed` follows, unless it is called off.
+    """Runs `work(report)` once. One of `done`, `failed`, `broke` follows, unless it is called off.
 
     The signals are emitted on the thread that this was made on. When all is said, it is deleted.
     """
 
     told = Signal(str, float)  # what is being done, and its share
     done = Signal(object)  # what `work` returned
-    failed = Signal(str)  # a LabError in words; any other exception goes to the one place
+    failed = Signal(str)  # a LabError in words
+    broke = Signal(str)  # any other exception, which itself goes to the one place; where to look
     _came = Signal(str, tuple)  # name of one of the above and what it says; "": the thread ends
 
     def __init__(self, work: Callable[[Report], Any], parent: QObject | None = None) -> None:
@@ -64,6 +65,10 @@ class Background(QObject):
             pass
         except LabError as error:
             self._came.emit("failed", (str(error),))
+        except BaseException:
+            words = self.tr("It broke off, for a reason that the lab’s main window tells.")
+            self._came.emit("broke", (words,))
+            raise
         finally:
             with suppress(RuntimeError):  # who asked for it may be gone by now
                 self._came.emit("", ())

@@ -141,6 +141,7 @@ class ModelSource(QTabWidget):
             made.told.connect(told)
         made.done.connect(done)
         made.failed.connect(failed)
+        made.broke.connect(failed)
         self._running = [other for other in self._running if not other.join(0)] + [made]
         made.start()
         return made

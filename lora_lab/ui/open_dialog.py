@@ -202,9 +202,10 @@ class OpenDialog(QDialog):
         made = Background(work, self)
         made.told.connect(self.busy.tell)
         made.done.connect(lambda _: self.busy.end())
-        made.failed.connect(lambda _: self.busy.end())
         made.done.connect(done)
-        made.failed.connect(failed)
+        for broken in (made.failed, made.broke):
+            broken.connect(lambda _: self.busy.end())
+            broken.connect(failed)
         for other in self._works:
             other.cancel()  # what is asked for now counts
         self._works = [other for other in self._works if not other.join(0)] + [made]

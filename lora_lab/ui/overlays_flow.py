@@ -54,6 +54,7 @@ class OverlaysFlow(QObject):
             self._places.pop(path, None)
             if work := self._works.pop(path, None):
                 work.cancel()
+                self._dock.busy.end(work)
             if self.shown.pop(path, None) is not None:
                 self._tell()
             return
@@ -66,9 +67,10 @@ class OverlaysFlow(QObject):
         taken = self._places.values()
         place = self._places[path] = next(i for i in range(MOST) if i not in taken)
         work = self._works[path] = Background(partial(read_overlay, path, place), self)
-        work.told.connect(self._dock.set_busy)
+        self._dock.busy.watch(work)
         work.done.connect(self._on_read)
         work.failed.connect(lambda message: self._on_failed(path, message))
+        work.broke.connect(lambda _: self._give_up(path))
         work.start()
 
     def follow_branch(self, parent: str, config: RunConfig) -> None:
@@ -100,13 +102,15 @@ class OverlaysFlow(QObject):
         self._tell()
 
     def _on_failed(self, path: str, message: str) -> None:
-        self.wish(path, False)
-        self._tell()
+        self._give_up(path)
         self._notices.error(message)
 
+    def _give_up(self, path: str) -> None:
+        """It cannot be shown; it is ticked no longer."""
+        self.wish(path, False)
+        self._tell()
+
     def _tell(self) -> None:
-        if not self._works:
-            self._dock.set_busy("")
         self._dock.set_overlays(self.shown)
         overlays = sorted(self.shown.values(), key=lambda overlay: overlay.place)
         for panel in self._panels:

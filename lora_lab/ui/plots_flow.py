@@ -159,7 +159,7 @@ class PlotsFlow(QObject):
         bar.canceled.connect(work.cancel)
         work.done.connect(lambda _: self._tell_saved(path))
         work.failed.connect(self._notices.error)
-        for end in (work.done, work.failed, bar.canceled):
+        for end in (work.done, work.failed, work.broke, bar.canceled):
             end.connect(bar.deleteLater)
         work.start()
 

@@ -211,6 +211,8 @@ class QueueFlow(QObject):
         background = Background(work, self)
         self._works.append(background)
         background.done.connect(self.old_runs.show_runs)
+        for broken in (background.failed, background.broke):
+            broken.connect(lambda message: self.old_runs.say(message, "error"))
         background.start()
 
     def _use_old(self, path: str, use: Callable[[RunConfig], None]) -> None:

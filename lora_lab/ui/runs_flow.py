@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QFile, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QWidget
 
 from lora_lab import paths
@@ -27,6 +27,7 @@ from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.notices import NoticeBar, Notices
 from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
+from lora_lab.ui.trash import move_to_trash
 
 REFRESH_MS = 300  # events that follow each other closely are one reading of the folder
 RESUME, KEEP, DISCARD, SHOW = "run:resume", "run:keep", "run:discard", "run:show"
@@ -170,7 +171,6 @@ class RunsFlow(QObject):
 
     def _on_packed(self, target: Path) -> None:
         self._notices.news(self.tr("The run is in {}").format(target))
-        self._dock.set_busy("")
 
     def _on_unpack(self) -> None:
         title = self.tr("Open the zip of a run")
@@ -234,16 +234,21 @@ class RunsFlow(QObject):
     def _on_discard(self, runs: list[RunSummary]) -> None:
         if not self.agrees(runs):
             return
-        for run in runs:
-            if is_live(Path(run.path)):  # since the list was read, or the start told of it
-                said = self.tr("{} is open, here or in another window. Close it there first.")
-                self._notices.error(said.format(run.label or run.name))
-                break
-            moved = QFile.moveToTrash(run.path)
-            if not (moved if isinstance(moved, bool) else moved[0]):
-                self._notices.error(self.tr("{} could not be moved to the trash.").format(run.path))
-                break
-        self._refresh()
+
+        def work(report: Report) -> None:
+            for number, run in enumerate(runs):
+                name = run.label or run.name
+                report(self.tr("Moving {} to the trash").format(name), number / len(runs))
+                if is_live(Path(run.path)):  # since the list was read, or the start told of it
+                    said = self.tr("{} is open, here or in another window. Close it there first.")
+                    raise LabError(said.format(name))
+                if not move_to_trash(run.path):
+                    said = self.tr("{} could not be moved to the trash.")
+                    raise LabError(said.format(run.path))
+
+        moving = self._do(work, lambda _: self._refresh(), self.tr("Moving to the trash"))
+        for broken in (moving.failed, moving.broke):  # what came before it has gone
+            broken.connect(lambda _: self._refresh())
 
     def _ask_to_discard(self, runs: list[RunSummary]) -> bool:
         return ask(
@@ -257,28 +262,30 @@ class RunsFlow(QObject):
 
     def _do(
         self, work: Callable[[Report], Any], heard: Callable[..., None], what: str = ""
-    ) -> None:
+    ) -> Background:
         """Do `work` beside the window; the dock says `what` it is, and calls it off."""
         self._works = [old for old in self._works if not old.join(0)]
         background = Background(work, self)
         self._works.append(background)
         if what:
-            self._dock.set_busy(what)
-            background.told.connect(self._dock.set_busy)
-        background.done.connect(lambda _: self._dock.set_busy("") if what else None)
+            self._dock.busy.watch(background, what)
         background.done.connect(heard)
-        background.failed.connect(self._on_failed)
+        background.failed.connect(self._notices.error)
         background.start()
-
-    def _on_failed(self, message: str) -> None:
-        self._dock.set_busy("")
-        self._notices.error(message)
+        return background
 
     def _on_cancelled(self) -> None:
-        for work in self._works:
+        left = tuple(self._works)
+        for work in left:
             work.cancel()
-        self._dock.set_busy("")
-        self._refresh()
+            self._dock.busy.end(work)
+
+        def look(_: Report) -> list[RunSummary]:
+            for work in left:  # what each is in the midst of is still done
+                work.join()
+            return list_runs(paths.runs())
+
+        self._do(look, self._dock.show_runs)
 
     def _tell(self, runs: list[RunSummary]) -> None:
         cut = [run for run in runs if run.interrupted and run.step]

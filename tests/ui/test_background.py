@@ -45,6 +45,27 @@ def test_it_says_how_it_ended_and_goes(qtbot, owner, does, says):
     assert owner.children() == []
 
 
+def stumble(report):
+    raise ValueError("nobody foresaw this")
+
+
+def test_what_nobody_foresaw_is_told_as_its_end_and_reaches_the_one_place(
+    qtbot, owner, monkeypatch
+):
+    caught = []
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+    work = Background(stumble, owner)
+    said, broke, gone = heard(work), [], []
+    work.broke.connect(broke.append)
+    work.destroyed.connect(lambda: gone.append(True))
+    work.start()
+    qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
+    assert said == []
+    assert len(broke) == 1
+    assert "main window tells" in broke[0]
+    assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
+
+
 @pytest.mark.parametrize("does", [answer, refuse])
 def test_what_it_said_is_not_heard_once_it_is_called_off(qtbot, owner, does):
     work = Background(does, owner)

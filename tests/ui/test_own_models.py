@@ -115,6 +115,32 @@ def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypat
     go.set()
 
 
+@pytest.mark.parametrize("what", ["model", "download"])
+def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, dialog, tmp_path, monkeypatch, what):
+    caught = []
+
+    def stumble(*arguments):
+        arguments[-1]("On the way", 0.5)
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+    monkeypatch.setattr("lora_lab.models.inspect.describe", stumble)
+    monkeypatch.setattr("lora_lab.models.hub.download", stumble)
+    if what == "model":
+        dialog.source.show_path(str(tmp_path))
+        qtbot.waitUntil(lambda: "broke off" in dialog.title.text(), timeout=20_000)
+        assert dialog.busy.isHidden()
+        assert not dialog.busy._soon.isActive()
+    else:
+        dialog.source.setCurrentIndex(2)
+        dialog.source.name.setText("someone/model")
+        dialog.source.fetch()
+        qtbot.waitUntil(lambda: "broke off" in dialog.source._said.text(), timeout=20_000)
+        assert dialog.source.bar.isHidden()
+        assert dialog.source.fetch_button.isEnabled()
+    assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
+
+
 def test_what_is_no_model_is_said_in_the_dialog(qtbot, dialog, tmp_path):
     (tmp_path / "page.safetensors").write_text("<!DOCTYPE html>")
     dialog.source.show_path(str(tmp_path / "page.safetensors"))

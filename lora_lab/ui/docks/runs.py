@@ -37,6 +37,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.runs.listing import RunSummary, resumable
 from lora_lab.ui import theme
+from lora_lab.ui.busy_works import BusyWorks
 from lora_lab.ui.docks.runs_model import NAME, NOTE, SHOWN, SORT, RunsModel
 from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.widgets.table import Ticks, dress
@@ -165,7 +166,8 @@ class RunsDock(QDockWidget):
         em = self.fontMetrics().horizontalAdvance("m")
         page.setMinimumSize(30 * em, 13 * em)
         self.setWidget(page)
-        self.set_busy("")
+        self.busy = BusyWorks(self._show_busy)
+        self._show_busy("", -1)
         self._follow()
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
@@ -204,8 +206,7 @@ class RunsDock(QDockWidget):
         rows = sorted(index.row() for index in self.table.selectionModel().selectedRows(NAME))
         return [self._run(self._shown.index(row, NAME)) for row in rows]
 
-    def set_busy(self, words: str, share: float = -1) -> None:
-        """Show what is being done and how far it is; "" for nothing."""
+    def _show_busy(self, words: str, share: float) -> None:
         self._bar.setVisible(bool(words))
         self.cancel_button.setVisible(bool(words))
         self._bar.setRange(0, 0 if share < 0 else 1000)
@@ -283,7 +284,8 @@ class RunsDock(QDockWidget):
             bool(chosen)
             and not any(o.state in LIVING or o.path == self.model.current for o in chosen)
         )
-        self.told.setText(self._words(chosen, run, step, held, ended))
+        if self._bar.isHidden():  # else it says what is being done
+            self.told.setText(self._words(chosen, run, step, held, ended))
 
     def _words(
         self, chosen: list[RunSummary], run: RunSummary | None, step: int | None,

@@ -25,12 +25,16 @@ class Page(QWidget):
         failed: Callable[[str], None],
         told: Callable[[str, float], None] | None = None,
     ) -> None:
-        """`work(report)` beside the window; one of `done` and `failed` is called here."""
+        """`work(report)` beside the window; one of `done` and `failed` is called here.
+
+        `failed` also where it broke off: what is shown as busy is to end.
+        """
         self.cancel()
         background = Background(work, self)
         self._works.append(background)
         background.done.connect(done)
         background.failed.connect(failed)
+        background.broke.connect(failed)
         if told is not None:
             background.told.connect(told)
         background.start()

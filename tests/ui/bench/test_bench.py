@@ -297,6 +297,25 @@ def test_a_large_matrix_can_be_called_off(qtbot, bench, monkeypatch):
     assert bench.analysis is shown
 
 
+def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, bench, monkeypatch):
+    caught, go = [], threading.Event()
+
+    def stumble(matrix, report):
+        go.wait(20)
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+    monkeypatch.setattr("lora_lab.ui.bench.page.analyse", stumble)
+    shown = bench.analysis
+    bench.source.choose(len(SAMPLES) - 1)
+    qtbot.waitUntil(bench.cancel_button.isVisible, timeout=5000)
+    go.set()
+    qtbot.waitUntil(lambda: not bench.cancel_button.isVisible(), timeout=20_000)
+    assert "broke off" in bench.source.message.text()
+    assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
+    assert bench.analysis is shown
+
+
 def test_what_was_called_off_is_measured_when_it_is_shown_again(qtbot, bench):
     bench.source.choose(len(SAMPLES) - 1)
     qtbot.waitUntil(lambda: bench.analysis.parts.most == 256, timeout=30_000)

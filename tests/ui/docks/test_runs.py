@@ -1,7 +1,10 @@
 """Runs in the window: listed, told of where they were cut off, opened again with their curves."""
 
 import json
+import shutil
+import threading
 import zipfile
+from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -10,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from lora_lab import paths
 from lora_lab.config import changed
+from lora_lab.errors import CheckpointError
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.folder import RunFolder
@@ -124,7 +128,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     }  # fmt: skip
     assert set(buttons) == {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
     moved = []
-    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda p: (moved.append(p), True)[1])
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda p: not moved.append(p))
     lab.flows.runs.agrees = lambda runs: True
     (folder / "adapter" / "adapter_model.safetensors").unlink()
     qtbot.mouseClick(buttons[words], Qt.MouseButton.LeftButton)
@@ -136,7 +140,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
         assert kept.is_file()
         assert summary_of(folder).step == 30
     else:
-        assert moved == [str(folder)]
+        qtbot.waitUntil(lambda: moved == [str(folder)], timeout=20_000)
 
 
 def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
@@ -192,7 +196,7 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
     assert not dock.open_button.isEnabled()
     assert not dock.discard_action.isEnabled()
     moved = []
-    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda path: not moved.append(path))
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: not moved.append(path))
     lab.flows.runs.agrees = lambda runs: True
     dock.discard_wished.emit(dock.selected())  # as the notice of the start may, much later
     qtbot.waitUntil(lambda: "Close it there first" in said(lab), timeout=20_000)
@@ -211,17 +215,114 @@ def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
         folder.rename(folder.parent.parent / "trash")
         return True
 
-    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", lambda path: False)
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: False)
     lab.flows.runs.agrees = lambda runs: False
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     assert folder.exists()
     lab.flows.runs.agrees = lambda runs: True
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: "could not be moved" in said(lab), timeout=30_000)
-    monkeypatch.setattr(runs_flow.QFile, "moveToTrash", move)
+    monkeypatch.setattr(runs_flow, "move_to_trash", move)
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
-    assert moved == [str(folder)]
     qtbot.waitUntil(lambda: not dock.model.runs, timeout=30_000)
+    assert moved == [str(folder)]
+
+
+def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
+    qtbot, lab, monkeypatch
+):
+    from lora_lab.ui import runs_flow
+
+    folders = [cut_off(name)[0] for name in ("a", "b")]
+    dock = listed(qtbot, lab, 2)
+    choose(dock, "a", "b")
+    moved, reached, may_go = [], threading.Event(), threading.Event()
+
+    def move(path):
+        reached.set()
+        may_go.wait(60)
+        moved.append(Path(path))
+        shutil.rmtree(path)
+        return True
+
+    monkeypatch.setattr(runs_flow, "move_to_trash", move)
+    lab.flows.runs.agrees = lambda runs: True
+    dock.discard_action.trigger()
+    qtbot.waitUntil(reached.is_set, timeout=30_000)
+    qtbot.waitUntil(lambda: "to the trash" in dock.told.text(), timeout=30_000)
+    assert dock.cancel_button.isVisible()
+    dock.cancel_button.click()
+    assert not dock.cancel_button.isVisible()
+    may_go.set()
+    qtbot.waitUntil(lambda: len(dock.model.runs) == 1, timeout=30_000)
+    assert len(moved) == 1
+    assert moved[0] in folders
+    assert dock.model.runs[0].path == str(next(f for f in folders if f not in moved))
+
+
+def test_each_work_ends_its_own_bar_alone(qtbot, lab, monkeypatch):
+    """A run is packed while another one is read to be shown behind, and one reading fails."""
+    from lora_lab.ui import overlays_flow, runs_flow
+
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    path, may_go = dock.model.runs[0].path, threading.Event()
+
+    def pack(run, target, report):
+        report("Packing", 0.5)
+        may_go.wait(60)
+        report("Packing", 0.75)
+        return target
+
+    def read(path, place, report):
+        report("Reading", -1)
+        raise CheckpointError("It cannot be read.")
+
+    monkeypatch.setattr(runs_flow, "pack", pack)
+    monkeypatch.setattr(overlays_flow, "read_overlay", read)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: ("/tmp/never.zip", ""))
+    dock.pack_action.trigger()
+    qtbot.waitUntil(lambda: dock._bar.value() == 500, timeout=30_000)
+    dock.overlay_wished.emit(path, True)
+    qtbot.waitUntil(lambda: "cannot be read" in said(lab), timeout=30_000)
+    dock.refresh_wished.emit()
+    qtbot.waitUntil(lambda: not lab.flows.runs._works[-1]._thread.is_alive(), timeout=30_000)
+    qtbot.wait(50)
+    assert dock.cancel_button.isVisible()
+    assert dock._bar.isVisible()
+    assert dock._bar.value() == 500
+    assert dock.told.text() == "Packing"
+    may_go.set()
+    qtbot.waitUntil(lambda: not dock.cancel_button.isVisible(), timeout=30_000)
+    assert "goes on at step 30" in dock.told.text()
+
+
+@pytest.mark.parametrize("which", ["packing", "reading"])
+def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, monkeypatch, which):
+    from lora_lab.ui import overlays_flow, runs_flow
+
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    caught = []
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+
+    def stumble(*arguments):
+        arguments[-1]("On the way", 0.5)
+        raise ZeroDivisionError(which)
+
+    monkeypatch.setattr(runs_flow, "pack", stumble)
+    monkeypatch.setattr(overlays_flow, "read_overlay", stumble)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: ("/tmp/never.zip", ""))
+    path, shown = dock.model.runs[0].path, []
+    monkeypatch.setattr(dock.busy, "_show", lambda words, share: shown.append(words))
+    if which == "packing":
+        dock.pack_action.trigger()
+    else:
+        dock.overlay_wished.emit(path, True)
+    qtbot.waitUntil(lambda: bool(caught), timeout=30_000)
+    qtbot.waitUntil(lambda: shown[-2:] == ["On the way", ""], timeout=30_000)
+    assert [str(one.exc_value) for one in caught] == [which]
+    assert path not in lab.flows.overlays._places  # it may be wished again
 
 
 def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
