@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from lora_lab.analysis.matrix import Decomposition, Measured, measure, norm
 from lora_lab.analysis.rank import discarded_energy
 from lora_lab.data.matrix import Matrix, parse_matrix, read_matrix
-from lora_lab.errors import Cancelled, LabError
+from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import AT_ONCE, Analysis, analyse, what_it_is
@@ -51,7 +51,6 @@ class BenchPage(Page):
         self.analysis: Analysis | None = None
         self.k = 0
         self._loading = False
-        self._turn = 0
         self._scenes: Scenes | None = None
         self.source = SourceColumn()
         self.source.given.connect(self.show_matrix)
@@ -187,7 +186,6 @@ class BenchPage(Page):
     def stop(self) -> None:
         """Call off what is computed; what is shown stays."""
         self.cancel()
-        self._turn += 1
         self._loading = False
         for timer in (self._rest, self._wait):
             timer.stop()
@@ -197,32 +195,24 @@ class BenchPage(Page):
         self.stop()
         self._loading = True
         self._wait.start()
-        turn = self._turn  # what was sent before it was called off may still arrive
-
-        def in_turn(report: Report) -> tuple[int, Callable[[Any], None], Any]:
-            try:
-                return turn, done, work(report)
-            except Cancelled:
-                raise
-            except LabError as error:
-                return turn, self.source.refuse, str(error)
-
-        self.run(in_turn, self._on_done, self.source.refuse, self._on_told)
+        self.run(
+            work,
+            lambda found: self._end(done, found),
+            lambda message: self._end(self.source.refuse, message),
+            self._on_told,
+        )
 
     def _on_told(self, what: str, _share: float) -> None:
         self._doing.setText(f"{what}…")
 
-    def _on_done(self, found: tuple[int, Callable[[Any], None], Any]) -> None:
-        turn, done, result = found
-        if turn == self._turn:
-            self.stop()
-            done(result)
-            self._measure_later()
+    def _end(self, heard: Callable[[Any], None], found: Any) -> None:
+        """The work is over, and `heard` takes what came of it."""
+        self.stop()
+        heard(found)
+        self._measure_later()
 
     def _on_cancelled(self) -> None:
-        self.stop()
-        self.source.refuse(self.tr("Called off; what was there is shown still."))
-        self._measure_later()
+        self._end(self.source.refuse, self.tr("Called off; what was there is shown still."))
 
     def _take(self, analysis: Analysis) -> None:
         self.analysis = analysis
