@@ -6,6 +6,7 @@ settings of a run, and the session opens it beside what is shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -53,7 +54,7 @@ class OpenDialog(QDialog):
     wished = Signal(object)  # RunConfig
     adapter_wished = Signal(str)  # what was chosen is no model; the workshop opens it
 
-    def __init__(self, devices: tuple[DeviceChoice, ...] = (), parent: QWidget | None = None):
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
         self.setWindowTitle(tr("Open a model and data"))
@@ -103,11 +104,7 @@ class OpenDialog(QDialog):
         browse = QPushButton(tr("&Browse…"))
         browse.clicked.connect(self._browse_data)
         self.device_combo = QComboBox()
-        for choice in devices:
-            if choice.available:
-                self.device_combo.addItem(choice.label, choice.name)
-        if not self.device_combo.count():
-            self.device_combo.addItem("cpu", "cpu")
+        self.device_combo.addItem("CPU", "cpu")  # which is always there; others may be offered
         self.dtype_combo = QComboBox()
         self.dtype_combo.setAccessibleName(tr("Type of the base's numbers"))
         for name in get_args(DType):
@@ -176,6 +173,15 @@ class OpenDialog(QDialog):
         self.busy.begin(self.tr("Looking"))
         self._start(work, self._on_card, lambda message: self._on_refused(path, message))
         self._follow()
+
+    def offer_devices(self, choices: Iterable[DeviceChoice]) -> None:
+        """Let one of these be chosen; what was chosen before stays where it is among them."""
+        chosen = self.device_combo.currentData()
+        self.device_combo.clear()
+        for choice in choices:
+            if choice.available:
+                self.device_combo.addItem(choice.label, choice.name)
+        self.device_combo.setCurrentIndex(max(0, self.device_combo.findData(chosen)))
 
     def show_config(self, config: RunConfig) -> None:
         """Begin with the model and data of a run of one's own."""

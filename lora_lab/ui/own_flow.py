@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
+from lora_lab.progress import Report
 from lora_lab.records import LoadedRecord
 from lora_lab.training.commands import Generate
+from lora_lab.ui.background import Background
 from lora_lab.ui.docks.fixed_settings import data_files
 from lora_lab.ui.notices import Notices
 from lora_lab.ui.open_dialog import OpenDialog
@@ -19,6 +22,9 @@ from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.sessions import Sessions
+
+if TYPE_CHECKING:
+    from lora_lab.training.devices import DeviceChoice
 
 
 class OwnFlow(QObject):
@@ -38,6 +44,7 @@ class OwnFlow(QObject):
         self._sessions, self._notices, self._open = sessions, notices, open
         self._window = parent
         self.dialog: OpenDialog | None = None
+        self._asking: Background | None = None
         sessions.loaded.connect(self._on_loaded)
         for panel in panels:
             if isinstance(panel, DataPanel):
@@ -47,12 +54,11 @@ class OwnFlow(QObject):
 
     def start(self, config: RunConfig | None = None) -> None:
         """Open the dialog, with the model and data of `config` if these are one's own."""
-        from lora_lab.training.devices import device_choices
-
         if self.dialog is None:
-            self.dialog = OpenDialog(tuple(device_choices()), self._window)
+            self.dialog = OpenDialog(self._window)
             self.dialog.wished.connect(self._open)
             self.dialog.adapter_wished.connect(self.adapter_wished)
+            self._ask_for_devices(self.dialog)
         if config is not None and self.dialog.card is None:
             self.dialog.show_config(config)
         self.dialog.show()
@@ -98,6 +104,22 @@ class OwnFlow(QObject):
         if self.dialog is not None:
             self.dialog.finish()
             self.dialog.close()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking.join()
+
+    def _ask_for_devices(self, dialog: OpenDialog) -> None:
+        """The engine knows them, and may have to be imported first, which takes its time."""
+
+        def work(_: Report) -> list[DeviceChoice]:
+            from lora_lab.training.devices import device_choices
+
+            return device_choices()
+
+        self._asking = Background(work, self)
+        self._asking.done.connect(dialog.offer_devices)
+        self._asking.failed.connect(self._notices.error)
+        self._asking.start()
 
     def _change(self, **settings: object) -> None:
         """Open the run that is shown anew with other settings."""

@@ -8,6 +8,7 @@ import pytest
 from lora_lab.errors import Cancelled, DataError
 from lora_lab.presets import list_presets, starting_config
 from lora_lab.records import State
+from lora_lab.training.devices import DeviceChoice
 from lora_lab.ui.app import new_session
 from lora_lab.ui.background import Background
 from lora_lab.ui.main_window import MainWindow
@@ -273,6 +274,31 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     loss = panel(lab, "loss")
     loss.redraw()
     assert loss._best_at is not None
+
+
+def test_devices_are_asked_for_beside_the_window(qtbot, window, monkeypatch):
+    asked, may_answer = [], threading.Event()
+
+    def slow():
+        asked.append(threading.current_thread())
+        may_answer.wait(60)
+        return [
+            DeviceChoice("cpu", "CPU, 2 cores", True),
+            DeviceChoice("cuda:0", "A fast one", True),
+            DeviceChoice("mps", "Apple GPU (MPS)", False, "only on Apple silicon"),
+        ]
+
+    monkeypatch.setattr("lora_lab.training.devices.device_choices", slow)
+    window.commands.open.trigger()  # with no engine loaded
+    combo = window.flows.own.dialog.device_combo
+    assert window.flows.own.dialog.isVisible()
+    assert [combo.itemData(i) for i in range(combo.count())] == ["cpu"]
+    may_answer.set()
+    qtbot.waitUntil(lambda: combo.count() == 2, timeout=20_000)
+    assert combo.itemText(1) == "A fast one"
+    assert combo.currentData() == "cpu"
+    assert asked != []
+    assert threading.main_thread() not in asked
 
 
 def test_other_columns_are_read_anew(qtbot, lab, llama):
