@@ -34,6 +34,7 @@ class ParetoPlot(QWidget):
         self.setBackgroundRole(self.backgroundRole().Base)
         self._items: tuple[Item, ...] = ()
         self._selected = ""
+        self._drawn: dict[pg.ScatterPlotItem, list[tuple[object, ...]]] = {}  # looks of its marks
         self._title = label(self.tr("Best held-out loss by parameters"), "title")
         self._legend = label()
         self._legend.setTextFormat(Qt.TextFormat.RichText)
@@ -44,9 +45,14 @@ class ParetoPlot(QWidget):
         plot.bottom.log = True
         self._line = pg.PlotCurveItem(connect="finite")
         self._ring = pg.ScatterPlotItem(size=19, pxMode=True)
-        self.marks = pg.ScatterPlotItem(size=11, pxMode=True, hoverable=True, tip=self._tip)
-        self.marks.sigClicked.connect(self._on_clicked)
-        for z, item in enumerate((self._line, self._ring, self.marks), start=20):
+        # Apart, since a mark that moves several times a second must not redraw hundreds of others.
+        self.marks, self.moving = (
+            pg.ScatterPlotItem(size=11, pxMode=True, hoverable=True, tip=self._tip)
+            for _ in range(2)
+        )
+        for marks in (self.marks, self.moving):
+            marks.sigClicked.connect(self._on_clicked)
+        for z, item in enumerate((self._line, self._ring, self.marks, self.moving), start=20):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         plot.follow_wished.connect(self._draw)
@@ -64,8 +70,11 @@ class ParetoPlot(QWidget):
 
     def show_items(self, items: Sequence[Item], selected: str = "") -> None:
         """Show what is known of these; `selected` has a ring around its mark."""
+        before = [_look(item) for item in self._items], self._selected
         self._items = tuple(i for i in items if i.parameters and math.isfinite(i.best))
         self._selected = selected
+        if before == ([_look(item) for item in self._items], selected) and self._drawn:
+            return
         self._plot.setVisible(bool(self._items))
         self._legend.setVisible(bool(self._items))
         self._empty.setVisible(not self._items)
@@ -75,6 +84,7 @@ class ParetoPlot(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_empty"):
             self._plot.restyle(theme.current())
+            self._drawn.clear()
             self._draw()
 
     @staticmethod
@@ -85,16 +95,8 @@ class ParetoPlot(QWidget):
     def _draw(self) -> None:
         colors, items = theme.current(), self._items
         paints = {name: colors.series[at] for at, name in enumerate(VARIANTS)}
-        self.marks.setData(
-            [
-                {
-                    "pos": self.place(item), "data": item.id, "symbol": SHAPES[item.config.variant],
-                    "pen": pen(paints[item.config.variant], 2),
-                    "brush": paints[item.config.variant] if item.ended else colors.panel,
-                }
-                for item in items
-            ]
-        )  # fmt: skip
+        self._mark(self.marks, [item for item in items if item.ended], paints)
+        self._mark(self.moving, [item for item in items if not item.ended], paints)
         chosen = [self.place(item) for item in items if item.id == self._selected]
         self._ring.setData([x for x, _ in chosen], [y for _, y in chosen], brush=None)
         self._ring.setPen(pen(colors.text, 1.5))
@@ -104,6 +106,26 @@ class ParetoPlot(QWidget):
         self._draw_front(front)
         show(self._legend, self._legend_text(paints, bool(front)))
         describe_picture(self._plot, self.summary(front))
+
+    def _mark(
+        self, marks: pg.ScatterPlotItem, items: Sequence[Item], paints: dict[str, str]
+    ) -> None:
+        """Set these marks, unless they stand there already."""
+        looks = [_look(item) for item in items]
+        if looks == self._drawn.get(marks):
+            return
+        self._drawn[marks] = looks
+        hollow = theme.current().panel
+        marks.setData(
+            [
+                {
+                    "pos": self.place(item), "data": item.id, "symbol": SHAPES[item.config.variant],
+                    "pen": pen(paints[item.config.variant], 2),
+                    "brush": paints[item.config.variant] if item.ended else hollow,
+                }
+                for item in items
+            ]
+        )  # fmt: skip
 
     def _fit(self) -> None:
         places = np.array([self.place(item) for item in self._items])
@@ -154,3 +176,8 @@ class ParetoPlot(QWidget):
     def _on_clicked(self, _scatter: object, spots: Sequence[object], _event: object) -> None:
         if len(spots):
             self.chosen.emit(spots[0].data())
+
+
+def _look(item: Item) -> tuple[object, ...]:
+    """All that the mark of an item hangs on."""
+    return item.id, item.parameters, item.best, item.ended, item.config.variant

@@ -52,15 +52,18 @@ class QueueModel(QAbstractTableModel):
 
     def show(self, items: Sequence[Item], front: Sequence[str]) -> None:
         """Show these, the ones in `front` with a star; rows that stay keep their selection."""
-        same = [i.id for i in items] == [i.id for i in self.items]
-        self._front = frozenset(front)
-        if same:
-            self.items = tuple(items)
-            self.dataChanged.emit(self.index(0, 0), self.index(len(items) - 1, TIME))
+        before, starred = self.items, self._front
+        same = [item.id for item in before] == [item.id for item in items]
+        if not same:
+            self.beginResetModel()
+        self.items, self._front = tuple(items), frozenset(front)
+        if not same:
+            self.endResetModel()
             return
-        self.beginResetModel()
-        self.items = tuple(items)
-        self.endResetModel()
+        moved = starred ^ self._front
+        for row, (old, new) in enumerate(zip(before, self.items, strict=True)):
+            if old is not new or new.id in moved:
+                self.dataChanged.emit(self.index(row, 0), self.index(row, TIME))
 
     def row_of(self, id: str) -> int:
         """Where an item stands; -1: nowhere."""

@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QEvent, QModelIndex, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -196,7 +196,8 @@ def test_table_and_plot_show_what_came_of_each(qtbot, flow, dialog):
     assert column(STATE, SHARE) == [None, None, 0.5]
     assert column(BEST) == ["0.5000", "0.6000", "0.4000"]
     plot = dialog.plot
-    places = {spot.data(): (spot.pos().x(), spot.pos().y()) for spot in plot.marks.points()}
+    spots = (*plot.marks.points(), *plot.moving.points())
+    places = {spot.data(): (spot.pos().x(), spot.pos().y()) for spot in spots}
     assert places[ids[1]] == pytest.approx((2.30103, -0.22185), abs=1e-4)
     assert len(places) == 3
     assert plot._line.yData.max() == pytest.approx(-0.30103)  # the front: the first run alone
@@ -217,6 +218,42 @@ def test_table_and_plot_show_what_came_of_each(qtbot, flow, dialog):
     QTest.mouseClick(screen, Qt.MouseButton.LeftButton, pos=at)
     qtbot.waitUntil(lambda: dialog.table.current.id == ids[1])
     assert plot._ring.getData()[0].tolist() == pytest.approx([2.30103], abs=1e-4)
+
+
+def test_a_step_of_the_run_in_hand_touches_its_own_row_and_mark(flow, dialog, monkeypatch):
+    ids = line_up(flow, "1, 2, 3, 4")
+    note = flow.runner.queue.note
+    note(ids[0], state=DONE, step=9, max_steps=9, best=0.5, parameters=100, seconds=61.0)
+    note(ids[1], state=RUNNING, step=3, max_steps=9, best=0.4, parameters=200)
+    flow._show()
+    model, plot = dialog.table.queue, dialog.plot
+    rows, drawn = [], []
+    model.dataChanged.connect(lambda first, last: rows.append((first.row(), last.row())))
+    model.modelAboutToBeReset.connect(lambda: rows.append("all"))
+    for name in ("marks", "moving"):
+        marks = getattr(plot, name)
+        monkeypatch.setattr(
+            marks, "setData",
+            lambda *data, name=name, does=marks.setData: drawn.append(name) or does(*data),
+        )  # fmt: skip
+    note(ids[1], step=4, keep=False)
+    flow._show()
+    assert (rows, drawn) == ([(1, 1)], [])
+    assert model.index(1, STATE).data() == "running 44 %"
+    note(ids[1], step=5, best=0.3, keep=False)
+    flow._show()
+    assert (rows, drawn) == ([(1, 1), (1, 1)], ["moving"])
+    assert plot.moving.points()[0].pos().y() == pytest.approx(-0.52288, abs=1e-4)
+    rows.clear()
+    note(ids[1], state=DONE, step=9, best=0.3, parameters=90, keep=False)
+    flow._show()
+    assert rows == [(0, 0), (1, 1)]  # the first one has lost its star
+    assert [model.index(row, STAR).data() for row in range(2)] == ["", "★"]
+    assert drawn == ["moving", "marks", "moving"]
+    assert len(plot.marks.points()) == 2
+    assert len(plot.moving.points()) == 0
+    plot.setPalette(QPalette(Qt.GlobalColor.darkBlue))  # another scheme
+    assert drawn == ["moving", "marks", "moving", "marks", "moving"]
 
 
 def test_marks_of_kinds_differ_in_shape_and_colour(flow, dialog):
