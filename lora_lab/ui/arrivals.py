@@ -18,6 +18,10 @@ from lora_lab.ui.widgets.drop_hint import DropHint
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
 
+# What takes one thing at a time; the zips of runs are unpacked one beside the other.
+PLACES: dict[Kind, str] = {
+    "model": "model", "adapter": "adapter", "rows": "data", "images": "data", "run": "run",
+}  # fmt: skip
 DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove)
 
 
@@ -77,9 +81,15 @@ class Arrivals(QObject):
         return super().eventFilter(watched, event)
 
     def _on_recognised(self, found: list[Found]) -> None:
+        places: dict[str, Found] = {}  # what each of them, which takes one thing, is taken by
+        left: dict[str, list[str]] = {}
         # A model before the data that came with it: it opens the dialog that both go to.
         for one in sorted(found, key=lambda f: f.kind != "model"):
-            if one.kind:
+            place = PLACES.get(one.kind, one.path)
+            if one.kind and place in places:
+                left.setdefault(place, []).append(one.path)
+            elif one.kind:
+                places[place] = one
                 self.recognised.emit(one)
                 self._openers[one.kind](one.path)
             else:
@@ -90,6 +100,9 @@ class Arrivals(QObject):
                         "folders of images, runs and their zips."
                     ).format(one.path)
                 )
+        for place, others in left.items():
+            said = self.tr("{} is opened. There is room for one at a time, so these are not: {}")
+            self._notices.news(said.format(places[place].path, ", ".join(others)))
 
 
 def _paths(data: QMimeData) -> list[str]:

@@ -115,6 +115,35 @@ def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypat
     assert seen == [str(tmp_path), tmp_path / "r.zip"]
 
 
+def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
+    opened, qtbot, tmp_path, monkeypatch
+):
+    seen = {kind: [] for kind in opened.flows.arrivals._openers}
+    for kind, taken in seen.items():
+        monkeypatch.setitem(opened.flows.arrivals._openers, kind, taken.append)
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("r/config.json", "{}")
+    (tmp_path / "a.csv").write_text("text,label\nx,y\n")
+    first, second, third, rows = (str(tmp_path / n) for n in ("two", "one", "three", "a.csv"))
+    zips = [str(tmp_path / f"{name}.zip") for name in ("one", "two")]
+    recognised = []
+    opened.flows.arrivals.recognised.connect(lambda found: recognised.append(found.path))
+    drop(opened, first, rows, second, third, *zips)
+    said = opened.notice_bar.findChildren(QLabel)
+    expected = f"{first} is opened. There is room for one at a time, so these are not: "
+    qtbot.waitUntil(
+        lambda: any(label.text() == f"{expected}{second}, {third}" for label in said),
+        timeout=20_000,
+    )
+    assert {kind: taken for kind, taken in seen.items() if taken} == {
+        "model": [first], "rows": [rows], "run zip": zips,
+    }  # fmt: skip
+    assert recognised == [first, rows, *zips]  # what was left is nothing that was opened lately
+
+
 def test_what_is_unknown_is_said_with_what_would_not_be(opened, qtbot, tmp_path):
     (tmp_path / "song.mp3").write_bytes(b"ID3")
     drop(opened, tmp_path / "song.mp3")
