@@ -84,6 +84,7 @@ class Page(QTextBrowser):
         self.setFrameShape(QTextBrowser.Shape.NoFrame)
         self.setAccessibleName(self.tr("Page"))
         self.setOpenLinks(False)
+        self._widths: dict[str, float] = {}  # of the pictures as they are, in points
         self.anchorClicked.connect(self._follow)
         self.sourceChanged.connect(self._show)
 
@@ -199,6 +200,14 @@ class Page(QTextBrowser):
             head.setFontWeight(QFont.Weight.DemiBold)
             cell.setFormat(head)
 
+    def _width_of(self, picture: str) -> float:
+        """Read once: a window that is drawn larger asks at every step."""
+        if picture not in self._widths:
+            kind = QTextDocument.ResourceType.ImageResource.value
+            image = self.loadResource(kind, QUrl(picture))
+            self._widths[picture] = image.deviceIndependentSize().width()
+        return self._widths[picture]
+
     def _fit_pictures(self) -> None:
         room = self.viewport().width() - 2 * MARGIN - 4
         block = self.document().begin()
@@ -208,10 +217,7 @@ class Page(QTextBrowser):
                 fragment = piece.fragment()
                 if fragment.charFormat().isImageFormat():
                     image = fragment.charFormat().toImageFormat()
-                    picture = self.loadResource(
-                        QTextDocument.ResourceType.ImageResource.value, QUrl(image.name())
-                    )
-                    wished = min(picture.deviceIndependentSize().width(), room)
+                    wished = min(self._width_of(image.name()), room)
                     if wished > 0 and image.width() != wished:
                         image.setWidth(wished)
                         cursor.setPosition(fragment.position())

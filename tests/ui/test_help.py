@@ -123,6 +123,22 @@ def test_pictures_fit_the_width(book):
     assert picture.devicePixelRatio() == book.devicePixelRatio()
 
 
+def test_a_window_that_is_drawn_larger_reads_no_picture_again(book, monkeypatch):
+    book.resize(1000, 500)
+    book.go("svd")
+    assert len(picture_widths(book.page)) > 1
+    read = []
+    monkeypatch.setattr(
+        book.page, "loadResource",
+        lambda kind, url, does=book.page.loadResource: read.append(url) or does(kind, url),
+    )  # fmt: skip
+    for width in range(560, 1000, 40):
+        book.resize(width, 500)
+        QApplication.processEvents()
+    assert read == []
+    assert max(picture_widths(book.page)) > 560
+
+
 def test_links_take_the_colour_of_the_scheme(book):
     app, before = QApplication.instance(), theme.current()
     try:
