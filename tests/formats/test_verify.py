@@ -324,6 +324,14 @@ def test_a_wrong_file_of_other_layers_is_not_delivered(case, tmp_path, monkeypat
     assert os.listdir(tmp_path) == ["good"]
 
 
+def test_what_was_written_bit_for_bit_needs_no_decomposition(weights, tmp_path, monkeypatch):
+    def decomposed(*factors):
+        raise AssertionError("it takes most of the time of an export")
+
+    monkeypatch.setattr(verify, "_product_norm", decomposed)
+    assert export(weights, tmp_path / "out").largest_error == 0.0
+
+
 def test_a_path_below_a_file_says_so(weights, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ExportError, match=r"a file, not a folder\. Choose another folder"):

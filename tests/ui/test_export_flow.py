@@ -108,6 +108,7 @@ def test_a_dialog_that_is_closed_on_the_way_comes_back_as_it_was(
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     say(done(tmp_path / "out"))
     assert window.flows.export.dialog is None  # the next one begins afresh
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
     assert window.notice_bar.notice.message == f"Exported to {tmp_path / 'out'}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -124,6 +125,32 @@ def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama,
     workshop.finish()
     assert page.card is None
     assert compare.found is None
+
+
+def test_what_is_written_is_called_off_between_two_layers(
+    qtbot, workshop, llama, monkeypatch, tmp_path
+):
+    page, kind = workshop.resize_page, FORMATS["peft"]
+    opened(qtbot, page, llama / "one")
+    read, go = [], threading.Event()
+
+    def slow(folder, weights):
+        for found in kind.reread(folder, weights):
+            read.append(found.name)
+            go.wait(60)
+            yield found
+
+    monkeypatch.setitem(FORMATS, "peft", replace(kind, reread=slow))
+    (tmp_path / "place").mkdir()
+    page.delivery.target.edit.setText(str(tmp_path / "place" / "out"))
+    page.delivery.button.click()
+    qtbot.waitUntil(lambda: bool(read), timeout=60_000)
+    page.delivery.cancel_button.click()
+    go.set()
+    page.finish()
+    assert "Called off" in page.delivery.outcome.text()
+    assert len(read) == 1  # and none of the other layers
+    assert list((tmp_path / "place").iterdir()) == []
 
 
 def test_the_windows_formats_are_those_that_there_are():
