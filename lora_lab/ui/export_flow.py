@@ -38,10 +38,7 @@ class ExportFlow(QObject):
         sessions.called_off.connect(self._on_called_off)
         sessions.exported.connect(self._on_exported)
         sessions.shown_failed.connect(self._on_failed)
-        # Another session took the place of the one that was asked: its answer will not come.
-        sessions.loaded.connect(
-            lambda _: self._refuse(self.tr("Another run was opened before this was exported."))
-        )
+        sessions.loaded.connect(lambda _: self._on_other())
 
     def start(self) -> None:
         """Show the dialog; a second press brings it to the front, as does one while it exports."""
@@ -85,6 +82,12 @@ class ExportFlow(QObject):
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         self._refuse(record.message)
+
+    def _on_other(self) -> None:
+        """Another session took the place of the one that was asked: its answer will not come."""
+        if self.dialog is not None and self.dialog.busy:
+            self._sessions.break_off(self._asked)
+            self._refuse(self.tr("Another run was opened before this was exported."))
 
     def _refuse(self, message: str) -> None:
         if self.dialog is not None and self.dialog.busy:

@@ -169,9 +169,9 @@ class Sessions(QObject):
         return True
 
     def break_off(self, command: Command) -> None:
-        """End this command of the shown session on its way; what it moved is put back."""
-        if self._shown is not None:
-            self._shown.session.controls.break_off(command)
+        """End this command, of a session that goes as well; what it moved is put back."""
+        for bridge in self._alive():
+            bridge.session.controls.break_off(command)
 
     def stop(self) -> None:
         """End the shown run at the step in hand; its model stays, and `toggle` trains on."""

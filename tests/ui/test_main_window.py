@@ -180,11 +180,14 @@ def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened,
     opened.flows.export.start()
     dialog = opened.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
-    opened.sessions.shown.session.serve = lambda command: None  # it is never answered
+    old, asked = opened.sessions.shown.session, []
+    old.serve = asked.append  # it is never answered
     dialog.export_button.click()
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     opened.setup_dock.choose_preset("known-rank")
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert "Another run" in dialog._outcome.text()
+    assert old.controls.is_broken_off(asked[0])  # what is said not to be written is not
 
 
 @pytest.mark.parametrize("place", range(7))
