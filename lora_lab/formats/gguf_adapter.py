@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from lora_lab.formats.container import parse_json, show
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+
+if TYPE_CHECKING:
+    from gguf import TensorNameMap
 
 FILE = "adapter.gguf"
 NAMES = "lora_lab.names"  # {tensor: [module path, kind, heads whose rows are permuted or 0]}
@@ -114,12 +118,9 @@ def base_config(weights: AdapterWeights) -> dict[str, Any]:
 
 def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
     """llama.cpp's name of the tensor that the layer adapts; raises AdapterError without one."""
-    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
-
     name, _ = ARCHITECTURES[config["model_type"]]
-    kind = next(arch for arch, said in MODEL_ARCH_NAMES.items() if said == name)
     blocks = config.get("num_hidden_layers") or config.get("n_layer") or 0
-    found = get_tensor_name_map(kind, blocks).get_name(layer.name)
+    found = _names(name, blocks).get_name(layer.name)
     if found is None:
         raise AdapterError(f"{layer.name}: llama.cpp has no tensor for it in a {name} model")
     if found == "output" and config.get("tie_word_embeddings", name == "gpt2"):
@@ -128,6 +129,14 @@ def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
             "has no output tensor to adapt; write a merged checkpoint"
         )
     return f"{found}.weight"
+
+
+@lru_cache(maxsize=1)  # made anew for every layer, it took nearly all the time of a file
+def _names(architecture: str, blocks: int) -> TensorNameMap:
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+
+    kind = next(arch for arch, said in MODEL_ARCH_NAMES.items() if said == architecture)
+    return get_tensor_name_map(kind, blocks)
 
 
 def permuted(B: torch.Tensor, heads: int) -> torch.Tensor:

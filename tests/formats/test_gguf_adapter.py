@@ -48,6 +48,16 @@ def test_the_scale_is_llama_cpps(llama, tmp_path, variant):
     assert (alpha == 0) == (variant == "ranks") or layer.scaling * layer.rank == alpha
 
 
+def test_llama_cpps_names_are_listed_once_for_all_layers(llama, tmp_path, monkeypatch):
+    listed, make = [], gguf.get_tensor_name_map
+    monkeypatch.setattr(
+        gguf, "get_tensor_name_map", lambda *asked: listed.append(asked) or make(*asked)
+    )
+    gguf_adapter._names.cache_clear()
+    export(adapter(llama, "lora"), tmp_path / "a.gguf", "gguf")
+    assert listed == [(gguf.MODEL_ARCH.LLAMA, 2)]
+
+
 @pytest.mark.parametrize(("name", "heads"), [("q_proj", 4), ("k_proj", 2)])
 def test_rows_are_turned_as_the_converter_turns_those_of_w(llama, tmp_path, name, heads):
     """LlamaModel.permute of llama.cpp's convert_hf_to_gguf.py, written as it stands there."""
