@@ -260,7 +260,7 @@ def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
     assert dock.model.runs[0].path == str(next(f for f in folders if f not in moved))
 
 
-def test_each_work_ends_its_own_bar_alone(qtbot, lab, monkeypatch):
+def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     """A run is packed while another one is read to be shown behind, and one reading fails."""
     from lora_lab.ui import overlays_flow, runs_flow
 
@@ -280,7 +280,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, monkeypatch):
 
     monkeypatch.setattr(runs_flow, "pack", pack)
     monkeypatch.setattr(overlays_flow, "read_overlay", read)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: ("/tmp/never.zip", ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     dock.pack_action.trigger()
     qtbot.waitUntil(lambda: dock._bar.value() == 500, timeout=30_000)
     dock.overlay_wished.emit(path, True)
@@ -298,7 +298,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, monkeypatch):
 
 
 @pytest.mark.parametrize("which", ["packing", "reading"])
-def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, monkeypatch, which):
+def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypatch, which):
     from lora_lab.ui import overlays_flow, runs_flow
 
     cut_off("a")
@@ -312,7 +312,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, monkeypatch, w
 
     monkeypatch.setattr(runs_flow, "pack", stumble)
     monkeypatch.setattr(overlays_flow, "read_overlay", stumble)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: ("/tmp/never.zip", ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     path, shown = dock.model.runs[0].path, []
     monkeypatch.setattr(dock.busy, "_show", lambda words, share: shown.append(words))
     if which == "packing":
