@@ -128,7 +128,7 @@ def test_a_failure_is_told_in_it(qtbot, opened):
 
     opened.sessions.shown.session.serve = lambda command: None  # it is never answered
     opened.commands.merge.trigger()
-    opened.sessions.failed.emit(ErrorRecord(0, "Out of memory."))
+    opened.sessions.shown.failed.emit(ErrorRecord(0, "Out of memory."))
     assert opened.flows.merge.dialog.verdict_label.text() == "Out of memory."
     assert opened.flows.merge.dialog.again_button.isEnabled()
 
