@@ -349,6 +349,11 @@ class ErrorRecord:
     step: int
     message: str
     details: str = ""
+    command: str = ""  # name of its class where it was one
+
+    def ends(self, command: type) -> bool:
+        """Whether nothing comes any more of such a command."""
+        return self.command == command.__name__
 
 
 @dataclass(frozen=True)
@@ -359,6 +364,10 @@ class StateRecord:
     step: int
     message: str = ""
     details: str = ""
+
+    def ends(self, command: type) -> bool:
+        """Whether nothing comes any more of such a command."""
+        return self.state is State.FAILED
 
 
 Record = Union[

@@ -290,9 +290,9 @@ def _served(command: Command, experiment: Experiment, folder: RunFolder | None) 
     """A command that fails leaves a record; the training goes on."""
     try:
         yield from command.run(experiment, folder)
+        return
     except LabError as error:
-        yield ErrorRecord(experiment.step, str(error), traceback.format_exc())
+        message, details = str(error), traceback.format_exc()
     except Exception as error:  # noqa: BLE001 - no command may take the model with it
-        yield ErrorRecord(
-            experiment.step, f"{type(error).__name__}: {error}", traceback.format_exc()
-        )
+        message, details = f"{type(error).__name__}: {error}", traceback.format_exc()
+    yield ErrorRecord(experiment.step, message, details, type(command).__name__)

@@ -81,7 +81,8 @@ class ExportFlow(QObject):
             self._put_away()
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        self._refuse(record.message)
+        if record.ends(Export):
+            self._refuse(record.message)
 
     def _on_other(self) -> None:
         """Another session took the place of the one that was asked: its answer will not come."""

@@ -55,7 +55,8 @@ class HintFlow(QObject):
             self.dialog.show_record(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self.dialog is not None and self.dialog.busy:
+        waits = self.dialog is not None and self.dialog.busy
+        if waits and record.ends(SuggestRank):
             self.dialog.refuse(record.message)
 
     def _on_done(self) -> None:

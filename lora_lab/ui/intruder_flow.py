@@ -63,7 +63,7 @@ class IntruderFlow(QObject):
             self._next()
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self._asked is not None:
+        if self._asked is not None and record.ends(CountIntruders):
             self._asked = None
             self._waiting.clear()
             self.dialog.refuse(record.message)

@@ -53,7 +53,8 @@ class MergeFlow(QObject):
             self.dialog.show_record(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self.dialog is not None and self.dialog.busy:
+        waits = self.dialog is not None and self.dialog.busy
+        if waits and record.ends(MergePreview):
             self.dialog.refuse(record.message)
 
     def _on_other(self) -> None:

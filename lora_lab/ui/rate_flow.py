@@ -77,7 +77,8 @@ class RateFlow(QObject):
             self.dialog.show_found(record)
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self.dialog is not None and self.dialog.busy:
+        waits = self.dialog is not None and self.dialog.busy
+        if waits and record.ends(FindRate):
             self.dialog.stop(record.message, "error")
 
     def _on_done(self) -> None:

@@ -64,5 +64,5 @@ class WorkshopFlow(QObject):
         self._saved = record.report.path
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self.dialog is not None:
+        if self.dialog is not None and record.ends(EvaluateCut):
             self.dialog.resize_page.refuse_cut(record.message)

@@ -25,7 +25,7 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.training import session as session_module
-from lora_lab.training.commands import Export
+from lora_lab.training.commands import Evaluate, Export
 from lora_lab.training.session import Session
 
 
@@ -142,6 +142,7 @@ def test_an_untrained_adapter_is_refused_and_the_session_lives(opened, tmp_path)
     session.controls.request(Export(str(tmp_path / "adapter")))
     records = until(session, lambda r: isinstance(r, ErrorRecord))
     assert "untrained" in records[-1].message or "ΔW" in records[-1].message
+    assert [records[-1].ends(command) for command in (Export, Evaluate)] == [True, False]
     assert not (tmp_path / "adapter").exists()
     assert session.alive
 

@@ -153,7 +153,7 @@ class FakeSession:
         elif isinstance(command, Evaluate):
             say(self.evaluation(self.hyper.enabled))
         elif isinstance(command, Export) and self.step == 0:
-            say(ErrorRecord(0, "The adapter is untrained: ΔW = 0. Train first."))
+            say(ErrorRecord(0, "The adapter is untrained: ΔW = 0. Train first.", command="Export"))
         elif isinstance(command, Export):
             folder = Path(command.path)
             folder.mkdir(parents=True, exist_ok=True)

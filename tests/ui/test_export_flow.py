@@ -125,7 +125,10 @@ def test_what_another_session_says_refuses_nothing(
     window.open(changed(presets[1].config, model="broken"))
     qtbot.waitUntil(lambda: window.sessions.gave_up, timeout=20_000)
     assert dialog.busy
-    say(ErrorRecord(7, "The disk is full."))
+    say(ErrorRecord(7, "An edit was not applied."))
+    assert dialog.busy
+    command = {"export": "Export", "merge": "MergePreview"}[which]
+    say(ErrorRecord(7, "The disk is full.", command=command))
     assert not dialog.busy
 
 
@@ -142,11 +145,11 @@ def test_what_an_old_session_says_on_its_way_out_refuses_nothing(
     dialog = window.flows.export.dialog
     dialog.folder_edit.setText(str(tmp_path / "out"))
     dialog.export_button.click()
-    old.waiting.append(ErrorRecord(7, "The old run was not saved."))
+    old.waiting.append(ErrorRecord(7, "The old run was not saved.", command="Export"))
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
     assert window.notice_bar.notice.message == "The old run was not saved."
     assert dialog.busy
-    shown.waiting.append(ErrorRecord(7, "It was not written."))
+    shown.waiting.append(ErrorRecord(7, "It was not written.", command="Export"))
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert dialog._outcome.text() == "It was not written."
     monkeypatch.undo()

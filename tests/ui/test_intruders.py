@@ -17,7 +17,9 @@ class Counting:
     def __call__(self, session, command):
         self.asked.append(command)
         if self.fails == command.layer:
-            return ErrorRecord(session.step, "Layer fc2: W holds values that are NaN.")
+            return ErrorRecord(
+                session.step, "Layer fc2: W holds values that are NaN.", "", "CountIntruders"
+            )
         asked = (command.layer, command.strongest, command.threshold)
         if command.layer == "fc3":
             return IntruderRecord(session.step, *asked, reason="too large")

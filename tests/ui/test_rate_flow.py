@@ -104,7 +104,7 @@ def test_what_could_not_be_found_is_told(qtbot, window, asked, sessions_made, ki
     window.commands.find_rate.trigger()
     dialog = window.flows.rate.dialog
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
-    failed = ErrorRecord(7, "A step does not fit into memory.")
+    failed = ErrorRecord(7, "A step does not fit into memory.", command="FindRate")
     say(qtbot, sessions_made[0], failed if kind == "failed" else found(math.nan, math.nan, False))
     expected = "does not fit" if kind == "failed" else "did not fall"
     assert expected in dialog.words.text()
@@ -163,7 +163,7 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     window.flows.hint.start()
     dialog = window.flows.hint.dialog
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
-    say(qtbot, sessions_made[0], ErrorRecord(0, "ΔW is zero."))
+    say(qtbot, sessions_made[0], ErrorRecord(0, "ΔW is zero.", command="SuggestRank"))
     assert dialog.words.text() == "ΔW is zero."
     dialog.again_button.click()
     record = hints()
@@ -191,9 +191,11 @@ def test_what_could_not_be_opened_ends_no_search_of_the_run_that_stays(
     qtbot.waitUntil(lambda: window.sessions.gave_up, timeout=20_000)
     assert window.flows.rate.dialog.busy
     assert window.flows.hint.dialog.busy
-    say(qtbot, sessions_made[0], ErrorRecord(0, "It cannot be done here."))
-    assert not window.flows.rate.dialog.busy
-    assert not window.flows.hint.dialog.busy
+    for failed, still in (("", (True, True)), ("FindRate", (False, True)),
+                          ("SuggestRank", (False, False))):  # fmt: skip
+        record = ErrorRecord(0, "It cannot be done here.", command=failed)
+        say(qtbot, sessions_made[0], record)
+        assert (window.flows.rate.dialog.busy, window.flows.hint.dialog.busy) == still
 
 
 def test_links_can_be_reached_and_pressed_by_keyboard(qtbot, window, asked):
