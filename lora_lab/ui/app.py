@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,7 @@ def run(
     chosen = get_preset(preset)
     config = changed(chosen.config, data=data) if data else chosen.config
 
+    gc.disable()  # until the first paint nothing is garbage, and to look for it takes 50 ms
     from PySide6.QtCore import QCoreApplication
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
@@ -72,33 +74,36 @@ def run(
     if scheme is not None:
         window.looks.set_scheme(scheme)
     log = None
-    if perf_log is not None:
-        from lora_lab.ui.perf_log import PerfLog, default_file
-
-        file = Path(perf_log) if perf_log else default_file(paths.user_data())
-        log = PerfLog(file, window.sessions, window.panels, notices, window)
-        told = QCoreApplication.translate("app", "How the window keeps up is written to {}")
-        notices.news(told.format(file))
     restore_signals = _heed_signals(app, window)
 
     def first_painted() -> None:
+        gc.freeze()  # what the window is made of stays: no later search goes through it
+        gc.enable()
         window.flows.runs.look_for_interrupted()
         if chosen.needs_data and not config.data:
             window.setup_dock.choose_preset(preset)
         else:
             window.open(config)
 
-    window.announce(config)
-    window.painted.connect(first_painted)
-    window.left.connect(app.quit)
-    window.show()
     try:
+        if perf_log is not None:
+            from lora_lab.ui.perf_log import PerfLog, default_file
+
+            file = Path(perf_log) if perf_log else default_file(paths.user_data())
+            log = PerfLog(file, window.sessions, window.panels, notices, window)
+            told = QCoreApplication.translate("app", "How the window keeps up is written to {}")
+            notices.news(told.format(file))
+        window.announce(config)
+        window.painted.connect(first_painted)
+        window.left.connect(app.quit)
+        window.show()
         return app.exec()
     finally:
         if log is not None:
             log.close()
         window.finish()  # no thread may be left in torch when the interpreter ends
         restore_signals()
+        gc.enable()
         sys.setswitchinterval(switch_interval)
         notices.uninstall()
 
