@@ -120,6 +120,11 @@ class RunFolder:
             lock.take()
             self._lock = lock
 
+    @property
+    def held(self) -> bool:
+        """Whether the folder that lies here now is the one that this process has locked."""
+        return self._lock is not None and self._lock.stands
+
     def unlock(self) -> None:
         """Let another process have it, or take it anew where the folder has been made anew."""
         lock, self._lock = self._lock, None

@@ -20,6 +20,7 @@ from lora_lab.records import (
     ErrorRecord,
     EvalRecord,
     FolderRecord,
+    NewsRecord,
     Record,
     ResumedRecord,
     SpectrumRecord,
@@ -66,7 +67,7 @@ class Journal:
         self._early: list[Record] = []
         # As it was opened: edits may come before the first step, and they are records of their own.
         self._opened: Record | None = experiment.loaded()
-        self._unsaid: list[str] = []
+        self._unsaid: list[ErrorRecord | NewsRecord] = []
         self._edited_at = -math.inf
         self._unsaved = False  # the adapter in the folder is not the one that is trained
         self._open_at = -math.inf  # when to try again to make a folder
@@ -117,7 +118,7 @@ class Journal:
         if self.folder is not None:
             yield from self._safe(record)
         while self._unsaid:
-            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+            yield self._unsaid.pop(0)
 
     def _heed(self, record: Record) -> None:
         """What a record means for what stands in the folder."""
@@ -167,7 +168,7 @@ class Journal:
                 self._written(found)
             yield found
         while self._unsaid:
-            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+            yield self._unsaid.pop(0)
 
     def _saved(self) -> Iterator[Record]:
         step = self.experiment.step
@@ -231,7 +232,7 @@ class Journal:
         try:
             self._write(record)
         except LabError as error:
-            self._unsaid.append(str(error))
+            self._regret(str(error))
 
     def _checkpoint(self, keep: bool = False) -> None:
         folder = self.folder
@@ -242,7 +243,7 @@ class Journal:
         try:
             folder.flush()
         except LabError as error:  # said once; the lines wait and are tried again
-            self._unsaid.append(str(error))
+            self._regret(str(error))
         facts = self._facts()
 
         def then() -> None:
@@ -255,9 +256,15 @@ class Journal:
         folder = self.folder
         assert folder is not None
         here = folder.stands
-        if here and self._log is not None and self._log.stands:
+        if here and folder.held:
+            self._open_log()
             return True
         try:
+            if here:  # another folder in its place, or the lock was taken away
+                folder.unlock()
+                folder.lock()
+                self._open_log()
+                return True
             folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
             folder.unlock()
             self._begin()
@@ -265,16 +272,15 @@ class Journal:
             if not self.saves.refused:
                 self.saves.refused = True
                 what = "cannot be used" if here else "is gone"
-                self._unsaid.append(
+                self._regret(
                     f"The run's folder {folder.path} {what} ({error}). Training goes on in "
                     "memory; put the folder's drive back, or export the adapter before you close."
                 )
             return False
-        if not here:
-            self._unsaid.append(
-                f"The run's folder {folder.path} was gone and has been made anew. What it held of "
-                "the steps before this one is lost; everything that is needed to go on is saved."
-            )
+        self._regret(
+            f"The run's folder {folder.path} was gone and has been made anew. What it held of "
+            "the steps before this one is lost; everything that is needed to go on is saved."
+        )
         return True
 
     def _facts(self) -> dict[str, Any]:
@@ -338,7 +344,8 @@ class Journal:
         if origin is not None and not (folder.path / METRICS).exists():
             step, edits = self._branched_at
             copy_holding(Path(origin.run) / METRICS, folder.path / METRICS, step, edits)
-            self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
+            if self._log is not None:
+                self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
             self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
         data = experiment.task.data
         said = () if data is None else (replace(data, rows=(), lengths=None),)  # no one's texts
@@ -347,11 +354,14 @@ class Journal:
         self._early, self._opened = [], None
 
     def _open_log(self) -> None:
+        """Open log.txt where it is not open; a run is kept without it, and it is tried again."""
         assert self.folder is not None
-        if self._log is not None:
-            self._log.close()
-            self._log = None  # a closed one cannot be asked whether it stands
-        try:
+        if self._log is None:
             self._log = RunLog(self.folder.path)
-        except OSError as error:
-            raise LabError(f"{self.folder.path} cannot be written: {error.strerror}.") from error
+        if refused := self._log.renew():
+            words = f"{refused} The run goes on and is saved without its log."
+            self._unsaid.append(NewsRecord(self.experiment.step, words))
+
+    def _regret(self, message: str) -> None:
+        """Say as soon as it can be said what has failed."""
+        self._unsaid.append(ErrorRecord(self.experiment.step, message))
