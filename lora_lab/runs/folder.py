@@ -223,6 +223,14 @@ class RunFolder:
             raise ConfigError(f"{path} does not hold the settings of a run.")
         return about
 
+    def origin(self) -> Origin | None:
+        """Where the run branched off from another; None where it did not, or nobody wrote it."""
+        said = self.about().get("origin")
+        if not isinstance(said, dict):
+            return None
+        run, step = said.get("run"), said.get("step")
+        return Origin(run, step) if type(run) is str and type(step) is int else None
+
     def load_config(self) -> RunConfig:
         """The settings of the run; raises `ConfigError` naming every field that is wrong."""
         return checked(RunConfig, self.about()["config"], str(self.path / CONFIG))

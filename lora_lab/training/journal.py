@@ -61,7 +61,9 @@ class Journal:
         self.experiment = experiment
         self.folder: RunFolder | None = None
         self.saves = Autosave(experiment, None if resumed is None else experiment.step)
-        self._origin, self._notes = origin, notes
+        self._origin = origin if resumed is None else resumed.origin()
+        self._past = None if origin is None else Path(origin.run) / METRICS
+        self._notes = notes
         self._branched_at = (experiment.step, experiment.edits)
         self._log: RunLog | None = None
         self._early: list[Record] = []
@@ -335,23 +337,31 @@ class Journal:
     def _begin(self) -> None:
         """Write what a run begins with; raises LabError."""
         assert self.folder is not None
-        experiment, origin, folder = self.experiment, self._origin, self.folder
+        experiment, folder = self.experiment, self.folder
         folder.lock()
         folder.writer = self.saves.writer
         if not folder.stands:
-            folder.write_config(experiment.config, experiment.base_fingerprint, origin)
+            folder.write_config(experiment.config, experiment.base_fingerprint, self._origin)
         self._open_log()
-        if origin is not None and not (folder.path / METRICS).exists():
-            step, edits = self._branched_at
-            copy_holding(Path(origin.run) / METRICS, folder.path / METRICS, step, edits)
-            if self._log is not None:
-                self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
-            self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
+        if self._past is not None and not (folder.path / METRICS).exists():
+            self._take_past(folder, self._past)
         data = experiment.task.data
         said = () if data is None else (replace(data, rows=(), lengths=None),)  # no one's texts
         for record in (self._opened or experiment.loaded(), *said, *self._early):
             self._write(record)
         self._early, self._opened = [], None
+
+    def _take_past(self, folder: RunFolder, past: Path) -> None:
+        """Begin a branch with what its parent has recorded; raises LabError."""
+        (step, edits), name = self._branched_at, past.parent.name
+        if past.exists():
+            copy_holding(past, folder.path / METRICS, step, edits)
+        else:  # the branch is a run of its own all the same
+            words = f"{name} is gone, and with it what it recorded of the steps up to {step:,}."
+            self._unsaid.append(NewsRecord(self.experiment.step, words))
+        if self._log is not None:
+            self._log.say(f"branched off from {name} at step {step:,}")
+        self._write(ResumedRecord(step, self._notes, edits, self.experiment.leg))
 
     def _open_log(self) -> None:
         """Open log.txt where it is not open; a run is kept without it, and it is tried again."""
