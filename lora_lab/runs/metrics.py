@@ -20,6 +20,7 @@ from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
+from lora_lab.runs.row_shape import flaw
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -176,7 +177,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
     What was recorded of steps that were lost, because the run was resumed from an earlier one, is
-    left out. Raises `LabError` where the file cannot be read.
+    left out. Raises `LabError` where the file cannot be read, or does not say where it went on.
     """
     try:
         data = path.read_bytes()
@@ -186,7 +187,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for raw in data.split(b"\n"):
         if (value := parsed(raw)) is not None:
             if value.get("record") == "ResumedRecord":
-                found = _holding(found, value["step"], value.get("edits", -1))
+                if part := flaw(value):
+                    raise damaged(path, value, part)
+                found = _holding(found, value["step"], value["edits"])
             found.append(value)
     return found
 
@@ -198,7 +201,7 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
     """
     rows = _holding(read_metrics(source), step, edits)
     rows = [row for row in rows
-            if row.get("record") not in PARENTS_OWN or row.get("state") in ENDS]  # fmt: skip
+            if str(row.get("record")) not in PARENTS_OWN or row.get("state") in ENDS]  # fmt: skip
     lines = (json.dumps(_spelled(row), separators=(",", ":")) + "\n" for row in rows)
     try:
         write_file(target, "".join(lines).encode())
@@ -210,7 +213,8 @@ def _holding(rows: list[dict[str, Any]], step: int, edits: int) -> list[dict[str
     """What still holds of `rows` once a run stands at `step` again, with so many edits made."""
     kept, seen = [], 0
     for row in rows:
-        if row.get("step", 0) > step:
+        at = row.get("step")
+        if type(at) is int and at > step:
             continue
         if row.get("record") == "AppliedRecord" and row.get("changes"):
             seen += 1
@@ -218,6 +222,12 @@ def _holding(rows: list[dict[str, Any]], step: int, edits: int) -> list[dict[str
                 continue
         kept.append(row)
     return kept
+
+
+def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
+    """What to raise where a field of a record is not what it should be."""
+    step = f" of step {row['step']:,}" if type(row.get("step")) is int else ""
+    return LabError(f"{path} is damaged: the {row['record']}{step} has no {part} as it should be.")
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lora_lab.records import (
     EvalRecord,
@@ -18,6 +17,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.runs.metrics import parsed
+from lora_lab.runs.row_shape import flaw, known
 
 MOST = 50_000  # steps that come back: a curve has no more pixels
 STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
@@ -87,15 +87,13 @@ def _step(line: bytes) -> int:
 def last_spectrum(path: Path) -> SpectrumRecord | None:
     """The newest singular values that were recorded; None where there are none."""
     row = _last_row(path, SPECTRUM)
-    if row is None:
+    if row is None or not known(row) or flaw(row):
         return None
-    try:
-        layers = [
-            LayerSpectrum(**{**layer, "sigma": frozen_array(np.array(layer["sigma"], float))})
-            for layer in row["layers"]
-        ]
-    except (TypeError, KeyError, ValueError):
-        return None
+    layers = [
+        LayerSpectrum(**{f.name: layer[f.name] for f in fields(LayerSpectrum) if f.name != "sigma"},
+                      sigma=frozen_array(layer["sigma"]))
+        for layer in row["layers"]
+    ]  # fmt: skip
     return SpectrumRecord(row["step"], tuple(layers))
 
 
@@ -131,17 +129,14 @@ def _record(line: bytes) -> Past | None:
         step, loss, rate, seconds = found.groups()
         return StepRecord(int(step), float(loss), float(rate), float(seconds))
     row = parsed(line)
-    if row is None:
+    if row is None or not known(row) or flaw(row):
         return None
     if row["record"] == "AppliedRecord":
         if not row.get("changes"):
             return None
         return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
-    kind = {"StepRecord": StepRecord, "EvalRecord": EvalRecord}[row.pop("record")]
-    try:
-        return kind(**{key: _tuples(value) for key, value in row.items()})
-    except TypeError:
-        return None
+    kind = StepRecord if row["record"] == "StepRecord" else EvalRecord
+    return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind)})
 
 
 def _tuples(value: Any) -> Any:
