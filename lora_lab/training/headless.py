@@ -138,22 +138,22 @@ def _events(
         yield lambda record: None
         return
     files, refused = EventFiles(folder), False
-    files.note_settings(config.model_dump(mode="json"))
 
     def guarded(write: Callable[[], None]) -> None:
         nonlocal refused
-        if refused:
-            return
         try:
             write()
         except OSError as error:
+            if refused:
+                return
             refused = True
             reason = error.strerror or error
             console.print(f"{folder}: event files end here ({reason}); the training goes on",
                           style="yellow")  # fmt: skip
 
     try:
-        yield lambda record: guarded(lambda: files.note(record))
+        guarded(lambda: files.note_settings(config.model_dump(mode="json")))
+        yield lambda record: None if refused else guarded(lambda: files.note(record))
     finally:
         guarded(files.close)
 
