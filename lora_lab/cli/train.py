@@ -243,8 +243,9 @@ def _print_for_people(result: dict[str, Any]) -> None:
     if on and off and on["accuracy"] is None and on["loss"] == on["loss"]:
         out.print(f"loss on held-out data: adapter off {off['loss']:.4g}, on {on['loss']:.4g}")
     if result["best_evaluation"] and result["best_step"] != result["steps"]:
+        kept = ", kept as adapter-best" if (Path(result["run"]) / "adapter-best").is_dir() else ""
         out.print(f"best on held-out data: loss {result['best_evaluation']['loss']:.4g} "
-                  f"at step {result['best_step']:,}, kept as adapter-best")  # fmt: skip
+                  f"at step {result['best_step']:,}{kept}")  # fmt: skip
     if on and off and on["accuracy"] is not None:
         out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip

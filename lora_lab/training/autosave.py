@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats import FORMATS
 from lora_lab.records import CheckpointRecord, ErrorRecord, NewsRecord
 from lora_lab.runs.checkpoints import write_checkpoint
@@ -41,7 +42,7 @@ class Autosave:
         self._too_large = False  # for a copy of it
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self.adapter_next = False  # it follows the checkpoint that was just ordered
-        self._best_kept = experiment.best.step  # whose adapter lies in the folder
+        self._best_kept: AdapterWeights | None = None  # which is known to lie in the folder
 
     def due(self) -> bool:
         """Whether it is time: what a crash takes is no more than the interval, writing included."""
@@ -60,9 +61,11 @@ class Autosave:
         experiment = self.experiment
         with self._ration:
             tensors, facts = state_of(experiment)
-        step, ordered, best = experiment.step, time.perf_counter(), None
-        if experiment.best.step != self._best_kept:
-            best, self._best_kept = experiment.best.weights, experiment.best.step
+        step, ordered, best = experiment.step, time.perf_counter(), experiment.best.weights
+        if best is self._best_kept:
+            best = None
+        else:
+            self._best_kept = best
         if not keep:
             self.behind = False
             self.adapter_next = experiment.has_factors and time.monotonic() >= self._adapter_due
@@ -99,7 +102,7 @@ class Autosave:
                 if refused:
                     yield NewsRecord(outcome.step, f"Saved again, at step {outcome.step:,}.")
                 continue
-            self.behind, self._best_kept, self._adapter_due = True, -1, 0.0
+            self.behind, self._best_kept, self._adapter_due = True, None, 0.0
             if not self.refused:
                 self.refused = True
                 reason = getattr(outcome, "strerror", None) or outcome
@@ -120,7 +123,7 @@ class Autosave:
 
     def adapter_saved(self) -> None:
         """The adapter and the best one are written, or on their way."""
-        self._best_kept, self.adapter_next = self.experiment.best.step, False
+        self._best_kept, self.adapter_next = self.experiment.best.weights, False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ course of batches, and the settings as they were last moved.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -52,7 +51,8 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     tensors["random|generator"] = experiment.generator.get_state()
     if experiment.device.type == "cuda":
         tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
-    best = experiment.best
+    best, best_facts = experiment.best.packed()
+    tensors |= best
     facts = {
         "version": VERSION,
         "step": experiment.step,
@@ -67,8 +67,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
             [ramp.layer.name, ramp.fresh.start, ramp.fresh.stop, ramp.steps, ramp.taken]
             for ramp in experiment.ramps
         ],
-        "best": {"loss": best.loss if best.step else None, "step": best.step,
-                 "unimproved": best.unimproved, "last": best.last},
+        "best": best_facts,
         "base_fingerprint": experiment.base_fingerprint,
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
@@ -108,12 +107,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         ramp = Ramp(experiment.layers[name], start, stop, length)
         ramp.taken = taken
         experiment.ramps.append(ramp)
-    said, best = facts["best"], experiment.best
-    if best.step != said["step"]:
-        best.weights = None  # those of a step that is gone
-    best.step, best.unimproved = said["step"], said["unimproved"]
-    best.last = said.get("last", facts["step"])
-    best.loss = math.inf if said["loss"] is None else said["loss"]
+    experiment.best.unpack(tensors, facts["best"], facts["step"], experiment.has_factors)
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])
