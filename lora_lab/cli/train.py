@@ -225,13 +225,18 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
     """What a run amounts to, for people or as one JSON object; exits where a signal ended it."""
+    from lora_lab.runs.listing import resumable
+
     if as_json:
         print(json.dumps(result))
     else:
         _print_for_people(result)
     if name := result["interrupted"]:
-        err.print(f"stopped by {name} after step {result['steps']:,} and saved; "
-                  f"lora-lab resume {result['run']} goes on")  # fmt: skip
+        run, step = result["run"], result["steps"]
+        words = f"and saved; lora-lab resume {run} goes on"
+        if resumable(Path(run)) != step:  # there was no memory for a copy of all of it
+            words = f"with its adapter saved in {run}; no save of that step can be gone on from"
+        err.print(f"stopped by {name} after step {step:,} {words}")
         raise typer.Exit(128 + signal.Signals[name])
 
 

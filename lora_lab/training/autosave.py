@@ -40,6 +40,7 @@ class Autosave:
         self._ration = Ration(SHARE, self._interval)
         self._took = 0.0  # seconds from the last order until it stood
         self._too_large = False  # for a copy of it
+        self._told_too_large = False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self.adapter_next = False  # it follows the checkpoint that was just ordered
         self._best_kept: AdapterWeights | None = None  # which is known to lie in the folder
@@ -110,8 +111,8 @@ class Autosave:
                     f"The run could not be saved: {reason}. Training goes on, saving is tried "
                     "again, and what was saved before still stands."
                 )
-        if self._too_large and not self.refused:
-            self.refused = True
+        if self._too_large and not self._told_too_large:
+            self.refused = self._told_too_large = True
             yield self._error(
                 f"The run is not saved while it trains: a copy of its {self._trained() / 1e9:.1f} "
                 "GB and their averages does not fit beside it into the memory that is free."

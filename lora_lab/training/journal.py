@@ -63,7 +63,7 @@ class Journal:
         self.saves = Autosave(experiment, None if resumed is None else experiment.step)
         self._origin = origin if resumed is None else resumed.origin()
         self._past = None if origin is None else Path(origin.run) / METRICS
-        self._notes = notes
+        self._notes, self._resumed = notes, resumed is not None
         self._branched_at = (experiment.step, experiment.edits)
         self._log: RunLog | None = None
         self._early: list[Record] = []
@@ -71,6 +71,7 @@ class Journal:
         self._opened: Record | None = experiment.loaded()
         self._unsaid: list[ErrorRecord | NewsRecord] = []
         self._edited_at = -math.inf
+        self._asked_at = 0  # the step at which all was last to be saved
         self._unsaved = False  # the adapter in the folder is not the one that is trained
         self._open_at = -math.inf  # when to try again to make a folder
         self._told = False  # that none could be made
@@ -179,13 +180,15 @@ class Journal:
             yield from self._open()
         if self.folder is None:
             return
+        if step != self._asked_at:  # what is refused now is told, though it was before
+            self._asked_at, self.saves.refused = step, False
         if step and self._unsaved and self._stands():
             try:
                 yield from Save().run(self.experiment, self.folder)
                 self._unsaved = False
                 self.saves.adapter_saved()
             except LabError as error:
-                yield ErrorRecord(step, str(error))
+                self._regret(str(error))  # after what is said of the checkpoint
         self.saves.wait()
         yield from self.saves.outcomes()
         if step and self.saves.behind:
@@ -205,6 +208,8 @@ class Journal:
 
     def end(self, failed: bool) -> None:
         """Say how the run has ended where it was not to its end; it may be resumed all the same."""
+        if self._resumed and self._state is State.LOADING:
+            return  # it was only opened
         if self._state not in ENDED:
             self._state = State.FAILED if failed else State.STOPPED
         self.saves.wait()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lora_lab.config import Origin, RunConfig
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
     CalledOffRecord,
@@ -114,6 +114,9 @@ def run(
         if save_at_end():
             yield from journal.save()
         journal.end(failed=False)
+    except Cancelled:  # while the untrained model was measured
+        journal.end(failed=False)
+        raise
     except Exception as error:
         if is_lost(error):
             journal.end(failed=True)

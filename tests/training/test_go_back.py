@@ -178,7 +178,7 @@ def test_a_branch_knows_where_it_came_from_whatever_becomes_of_the_folders(tmp_p
     config = config_of(learning_rate=3e-4)
     train(config, branch, {}, branch=Origin(str(parent), 20))
     shutil.rmtree(parent)
-    lost = {70: lambda controls: shutil.rmtree(branch)}
+    lost = {70: lambda controls: branch.rename(tmp_path / "gone")}
     train(config, None, lost, resume=branch, until=80)
     found = summary_of(branch)
     assert (found.parent, found.parent_step, found.step) == ("parent", 20, 80)
