@@ -125,8 +125,7 @@ class ImageClassificationTask(Task):
         few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are let go
         places = np.array([self.classes.index(name) for name in old.classes])
         pair = (torch.from_numpy(few.images), torch.from_numpy(places[few.labels]))
-        self.keeps = True
-        self._kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
+        self.kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` for these classes, in the config's dtype."""
@@ -181,8 +180,8 @@ class ImageClassificationTask(Task):
     def evaluate_kept(
         self, model: nn.Module, given_up: Callable[[], bool] = never
     ) -> Evaluation | None:
-        images, labels = self._kept.source
-        blocks = map(torch.from_numpy, self._kept.blocks())
+        images, labels = self.kept.source
+        blocks = map(torch.from_numpy, self.kept.blocks())
         pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
         return self._evaluation(model, pairs, given_up)
 

@@ -51,6 +51,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     tensors["random|generator"] = experiment.generator.get_state()
     if experiment.device.type == "cuda":
         tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
+    kept = experiment.task.kept
     best, best_facts = experiment.best.packed()
     tensors |= best
     facts = {
@@ -68,6 +69,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
             for ramp in experiment.ramps
         ],
         "best": best_facts,
+        "kept": None if kept is None else [experiment.config.keep_data, kept.count],
         "base_fingerprint": experiment.base_fingerprint,
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
@@ -108,6 +110,9 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         ramp.taken = taken
         experiment.ramps.append(ramp)
     experiment.best.unpack(tensors, facts["best"], facts["step"], experiment.has_factors)
+    data, count = facts.get("kept") or (None, None)
+    if experiment.task.kept is not None and data == experiment.config.keep_data:
+        experiment.task.kept.count = count  # or figures of before and after would be of other rows
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])
