@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
     for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
+KINDS = (STEP, EVALUATION, EDIT, RESUMED)
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
     rb'\{"record":"StepRecord","step":(\d+),"loss":%b,"learning_rate":%b,"seconds":%b\}'
@@ -31,7 +33,8 @@ PLAIN_STEP = re.compile(
 )  # as metrics.step_line writes it: 50,000 of them are no work for a parser of JSON
 NUMBER = re.compile(rb'"step":(\d+)')
 EDITS = re.compile(rb'"edits":(\d+)')
-
+BLOCK = 2**20  # bytes that are looked through at a time from the end
+HEAD = len(STEP) + len(b',"step":')  # where the number of a step begins
 
 Past = StepRecord | EvalRecord | PastEditRecord
 
@@ -39,49 +42,66 @@ Past = StepRecord | EvalRecord | PastEditRecord
 def past_records(path: Path, until: int) -> Iterator[Past]:
     """Steps (every k-th of a long run, and the last), evaluations and edits up to step `until`.
 
-    Of a million steps only the lines that come back are parsed. Nothing where the file cannot be
-    read: a run can go on without its past.
+    Of a million steps only the lines that come back are kept and parsed. Nothing where the file
+    cannot be read: a run can go on without its past.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            kept = _kept(file, until)
     except OSError:
         return
-    kinds = (STEP, EVALUATION, EDIT, RESUMED)
-    kept = [line for line in data.split(b"\n") if line.startswith(kinds)]
-    if RESUMED in data:
-        kept = _holding(kept)
-    while kept and _step(kept[-1]) > until:
-        kept.pop()
-    steps = [index for index, line in enumerate(kept) if line.startswith(STEP)]
-    every = max(1, -(-len(steps) // MOST))
-    if every > 1:
-        some = {*steps[every - 1 :: every], steps[-1]}
-        others = set(range(len(kept))).difference(steps)
-        kept = [kept[index] for index in sorted(some | others)]
     for line in kept:
         record = _record(line)
         if record is not None:
             yield record
 
 
-def _holding(lines: list[bytes]) -> list[bytes]:
-    """Without what a run lost that was resumed from before it, and made again."""
+def _kept(lines: Iterable[bytes], until: int) -> list[bytes]:
+    """The lines that come back, without what a run lost that was resumed from before it."""
     kept: list[bytes] = []
-    for line in lines:
-        if not line.startswith(RESUMED):
-            kept.append(line)
+    every, steps, room, last = 1, 0, MOST, b""
+    for raw in lines:
+        line = raw.rstrip()
+        if not line.startswith(KINDS) or not line.endswith(b"}"):  # of another kind, or torn
             continue
         step = _step(line)
-        while kept and _step(kept[-1]) > step:
-            kept.pop()
-        if found := EDITS.search(line):
-            _drop_edits(kept, step, int(found[1]))
+        if line.startswith(RESUMED):
+            if not NUMBER.search(line):
+                continue
+            while kept and _step(kept[-1]) > step:
+                steps -= kept.pop().startswith(STEP)
+            last = b"" if last and _step(last) > step else last
+            if found := EDITS.search(line):
+                _drop_edits(kept, step, int(found[1]))
+        elif step > until:
+            continue
+        elif not line.startswith(STEP):
+            kept.append(line)
+        else:
+            last = line
+            if step % every:
+                continue
+            kept.append(line)
+            steps += 1
+            if steps > room:
+                every *= 2
+                kept = [x for x in kept if not x.startswith(STEP) or _step(x) % every == 0]
+                steps = sum(x.startswith(STEP) for x in kept)
+                room = max(MOST, 2 * steps)  # in a file that somebody made all may be step 0
+    if last and _step(last) % every:
+        at = len(kept)
+        while at and _step(kept[at - 1]) >= _step(last):
+            at -= 1
+        kept.insert(at, last)
     return kept
 
 
 def _step(line: bytes) -> int:
-    found = NUMBER.search(line)
-    return int(found[1]) if found else 0
+    try:
+        return int(line[HEAD : line.index(b",", HEAD)])  # of most lines
+    except ValueError:
+        found = NUMBER.search(line)
+        return int(found[1]) if found else 0
 
 
 def last_spectrum(path: Path) -> SpectrumRecord | None:
@@ -104,12 +124,22 @@ def last_trained(path: Path) -> int:
 
 
 def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
+    """The last line that begins so, looked for from the end: it lies near it, or nowhere."""
+    mark = b"\n" + mark
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start, after = file.seek(0, os.SEEK_END), b""
+            while start:
+                end, start = start, max(0, start - BLOCK)
+                file.seek(start)
+                block = file.read(end - start) + after
+                if (at := block.rfind(mark)) >= 0:
+                    file.seek(start + at + 1)
+                    return parsed(file.readline())
+                after = block[: len(mark) - 1]  # it may lie on the border
     except OSError:
         return None
-    at = data.rfind(b"\n" + mark)
-    return parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
+    return None
 
 
 def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
