@@ -57,8 +57,11 @@ class Task:
         """Move the data to where the model is."""
         raise NotImplementedError
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Any]:
-        """Batches without end, shuffled anew each epoch by a generator seeded with `seed`."""
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Any]:
+        """Batches without end, shuffled anew each epoch by a generator seeded with `seed`.
+
+        The first `skip` are left out; they are not made, since a run may go on behind millions.
+        """
         raise NotImplementedError
 
     def parts(self, batch: Any, count: int) -> Sequence[tuple[Any, float]]:

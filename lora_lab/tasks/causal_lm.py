@@ -141,9 +141,9 @@ class CausalLmTask(Task):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[list[Row]]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[Row]]:
         how, limit = self.config.batching, self.limit
-        for batch in course(self._lengths, batch_size, seed, how, limit):
+        for batch in course(self._lengths, batch_size, seed, how, limit, skip):
             yield [[int(i)] if np.ndim(i) == 0 else [int(j) for j in i] for i in batch]
 
     def parts(self, batch: list[Row], count: int) -> list[tuple[Part, float]]:

@@ -162,8 +162,8 @@ class ImageClassificationTask(Task):
         self.held_labels = self.held_labels.to(device)
         self._mean, self._std = self._mean.to(device, dtype), self._std.to(device, dtype)
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
-        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1):
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
+        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1, skip):
             at = torch.from_numpy(np.asarray(rows)).to(self.labels.device)
             yield self._inputs(self.images.index_select(0, at)), self.labels.index_select(0, at)
 

@@ -138,9 +138,9 @@ class TextClassificationTask(Task):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[list[int]]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[int]]:
         how = "shuffled" if self.config.batching == "shuffled" else "bucketed"
-        for batch in course(self._lengths, batch_size, seed, how, self.config.max_length):
+        for batch in course(self._lengths, batch_size, seed, how, self.config.max_length, skip):
             yield [int(i) for i in batch]
 
     def parts(self, batch: list[int], count: int) -> list[tuple[Part, float]]:

@@ -118,9 +118,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     experiment.leg = tuple(facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
     experiment.edits = facts.get("edits", 0)
-    if experiment.batches.taken > facts["batches"]:
-        experiment.restart_batches()
-    experiment.batches.skip(facts["batches"])
+    experiment.batches.stand_behind(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])
     if "random|device" in tensors and experiment.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random|device"], experiment.device)

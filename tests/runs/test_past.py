@@ -74,9 +74,6 @@ def test_a_million_steps_take_a_moment(tmp_path):
 def test_memory_does_not_grow_with_the_run(tmp_path):
     """Of a window's or a resumed run's memory a long past takes what comes back, no more."""
     path = tmp_path / "metrics.jsonl"
-    line = (
-        '{"record":"StepRecord","step":%d,"loss":0.12345,"learning_rate":0.0001,"seconds":%.6f}\n'
-    )
     peaks = []
     for count in (100_000, 400_000):
         path.write_text("\n".join(LINE % (n, n / 1000) for n in range(1, count + 1)))
