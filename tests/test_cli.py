@@ -228,6 +228,23 @@ def test_full_training_is_counted_once(tmp_path):
     assert "1,536 parameters beside 0" in done.stdout
 
 
+@pytest.mark.parametrize("variant", ["lora", "full"])
+def test_a_best_adapter_is_named_where_it_stands(tmp_path, monkeypatch, variant):
+    from lora_lab.tasks.base import Evaluation
+    from lora_lab.training.experiment import Experiment
+
+    def held_out(self, *_):
+        return Evaluation(3.0 if self.step == 5 else 9.0, 0.5)
+
+    monkeypatch.setattr(Experiment, "held_out", held_out)
+    out = tmp_path / "run"
+    done = verb("train", "--preset", "known-rank", "--variant", variant, "--steps", "20",
+                "--eval-steps", "5", "--out", out)  # fmt: skip
+    assert "best on held-out data: loss 3 at step 5" in done.stdout
+    assert ("kept as adapter-best" in done.stdout) == (out / "adapter-best").exists()
+    assert (out / "adapter-best").exists() == (variant == "lora")
+
+
 def test_every_setting_of_the_command_line_reaches_the_run(tmp_path):
     done = verb("train", "--preset", "digits", "--steps", 20, "--variant", "rslora",
                 "--init", "eva", "--optimizer", "sgd", "--momentum", 0.5, "--b-rate-ratio", 2,

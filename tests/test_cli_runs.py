@@ -56,10 +56,10 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
 def test_a_second_signal_does_not_wait():
     from lora_lab.config import Hyperparameters
     from lora_lab.training.controls import Controls
-    from lora_lab.training.headless import _stop_on_signals
+    from lora_lab.training.headless import stop_on_signals
 
     controls, before = Controls(Hyperparameters()), signal.getsignal(signal.SIGTERM)
-    with _stop_on_signals(controls) as came:
+    with stop_on_signals(controls.stop) as came:
         os.kill(os.getpid(), signal.SIGTERM)
         assert controls.stopping
         with pytest.raises(KeyboardInterrupt):

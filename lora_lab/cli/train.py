@@ -225,13 +225,18 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
     """What a run amounts to, for people or as one JSON object; exits where a signal ended it."""
+    from lora_lab.runs.listing import resumable
+
     if as_json:
         print(json.dumps(result))
     else:
         _print_for_people(result)
     if name := result["interrupted"]:
-        err.print(f"stopped by {name} after step {result['steps']:,} and saved; "
-                  f"lora-lab resume {result['run']} goes on")  # fmt: skip
+        run, step = result["run"], result["steps"]
+        words = f"and saved; lora-lab resume {run} goes on"
+        if resumable(Path(run)) != step:  # there was no memory for a copy of all of it
+            words = f"with its adapter saved in {run}; no save of that step can be gone on from"
+        err.print(f"stopped by {name} after step {step:,} {words}")
         raise typer.Exit(128 + signal.Signals[name])
 
 
@@ -243,8 +248,9 @@ def _print_for_people(result: dict[str, Any]) -> None:
     if on and off and on["accuracy"] is None and on["loss"] == on["loss"]:
         out.print(f"loss on held-out data: adapter off {off['loss']:.4g}, on {on['loss']:.4g}")
     if result["best_evaluation"] and result["best_step"] != result["steps"]:
+        kept = ", kept as adapter-best" if (Path(result["run"]) / "adapter-best").is_dir() else ""
         out.print(f"best on held-out data: loss {result['best_evaluation']['loss']:.4g} "
-                  f"at step {result['best_step']:,}, kept as adapter-best")  # fmt: skip
+                  f"at step {result['best_step']:,}{kept}")  # fmt: skip
     if on and off and on["accuracy"] is not None:
         out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip

@@ -13,23 +13,30 @@ How = Literal["bucketed", "packed", "shuffled"]
 
 
 def course(
-    lengths: np.ndarray, batch_size: int, seed: int, how: How, max_length: int
+    lengths: np.ndarray, batch_size: int, seed: int, how: How, max_length: int, skip: int = 0
 ) -> Iterator[Sequence]:
     """Batches of row numbers without end; the last of an epoch may be smaller.
 
     "bucketed" and "shuffled" give arrays (rows) of numbers. "packed" gives lists of arrays: the
     rows of one array stand end to end, `max_length` tokens at most. What comes is a function of
-    these arguments and of how many batches have come.
+    these arguments and of how many batches have come; the first `skip` are left out.
     """
     generator = np.random.default_rng(seed)
+    count = -(-len(lengths) // batch_size)  # of the batches of an epoch, however they are made
     while True:
         order = generator.permutation(len(lengths))
-        if how == "bucketed":
-            yield from _bucketed(order, lengths, batch_size, generator)
+        if skip >= count:
+            skip -= count
+            if how == "bucketed":  # what it would have drawn as well
+                generator.permutation(count)
             continue
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            yield packed(rows, lengths, max_length) if how == "packed" else rows
+        if how == "bucketed":
+            yield from _bucketed(order, lengths, batch_size, generator)[skip:]
+        else:
+            for start in range(skip * batch_size, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                yield packed(rows, lengths, max_length) if how == "packed" else rows
+        skip = 0
 
 
 def _bucketed(

@@ -120,6 +120,11 @@ class RunFolder:
             lock.take()
             self._lock = lock
 
+    @property
+    def held(self) -> bool:
+        """Whether the folder that lies here now is the one that this process has locked."""
+        return self._lock is not None and self._lock.stands
+
     def unlock(self) -> None:
         """Let another process have it, or take it anew where the folder has been made anew."""
         lock, self._lock = self._lock, None
@@ -217,6 +222,14 @@ class RunFolder:
         if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
             raise ConfigError(f"{path} does not hold the settings of a run.")
         return about
+
+    def origin(self) -> Origin | None:
+        """Where the run branched off from another; None where it did not, or nobody wrote it."""
+        said = self.about().get("origin")
+        if not isinstance(said, dict):
+            return None
+        run, step = said.get("run"), said.get("step")
+        return Origin(run, step) if type(run) is str and type(step) is int else None
 
     def load_config(self) -> RunConfig:
         """The settings of the run; raises `ConfigError` naming every field that is wrong."""

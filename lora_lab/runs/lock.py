@@ -22,6 +22,7 @@ class RunLock:
 
     def __init__(self, run: Path) -> None:
         self._run = run
+        self._held: os.stat_result | None = None  # the file that was locked
         self._lock = FileLock(str(run / NAME), thread_local=False)
 
     def take(self) -> None:
@@ -35,11 +36,23 @@ class RunLock:
             ) from None
         except OSError as error:
             raise LabError(f"{self._run} cannot be locked: {error.strerror or error}.") from error
+        with suppress(OSError):
+            self._held = os.stat(self._run / NAME)
         about = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         try:
             (self._run / OWNER).write_text(json.dumps(about), "utf-8")
         except OSError:
             return  # it is for people only
+
+    @property
+    def stands(self) -> bool:
+        """Whether what was locked is still what lies in the run: a folder may be taken away."""
+        try:
+            return self._held is not None and os.path.samestat(
+                self._held, os.stat(self._run / NAME)
+            )
+        except OSError:
+            return False
 
     def release(self) -> None:
         with suppress(OSError):  # the disk may be gone, and the lock with it

@@ -10,8 +10,10 @@ import faulthandler
 import logging
 import os
 import sys
+import threading
 import time
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 from lora_lab.records import (
@@ -35,17 +37,38 @@ LARGEST = 8 * 2**20  # bytes; beyond it only errors are written
 
 
 class RunLog(logging.Handler):
-    """Appends lines; a disk that refuses them is no reason to stop, and is told of by others."""
+    """Appends lines from the first `renew` on; a disk that refuses them is no reason to stop."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(logging.INFO)
         self._path = run / NAME
-        self._file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
-        self._size = self._path.stat().st_size
+        self._file: FileIO | None = None
+        self._size = 0
+        self._refused = False
+        self._swap = threading.RLock()  # any thread may say something
         self._best: EvalRecord | None = None
         self._watches = faulthandler.is_enabled()
-        faulthandler.enable(self._file)
         logging.getLogger("lora_lab").addHandler(self)
+
+    def renew(self) -> str:
+        """Open the file that lies in the folder now, which may be another than a moment ago.
+
+        Why it cannot be opened, said once until it can; "" otherwise.
+        """
+        if self.stands:
+            return ""
+        try:
+            file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
+        except OSError as error:
+            told, self._refused = self._refused, True
+            return "" if told else f"{self._path} cannot be written: {error.strerror or error}."
+        with self._swap:
+            old, self._file, self._refused = self._file, file, False
+            self._size = os.fstat(file.fileno()).st_size
+            faulthandler.enable(file)
+            if old is not None:
+                old.close()
+        return ""
 
     def note(self, record: Record) -> None:
         """Write one line about a record that people care for."""
@@ -65,9 +88,10 @@ class RunLog(logging.Handler):
     def say(self, words: str) -> None:
         """Write one entry, with the time; from any thread."""
         entry = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {words}\n"
-        with suppress(OSError, ValueError):
-            os.write(self._file.fileno(), entry.encode("utf-8", "backslashreplace"))
-            self._size += len(entry)
+        with self._swap, suppress(OSError, ValueError):
+            if self._file is not None:
+                os.write(self._file.fileno(), entry.encode("utf-8", "backslashreplace"))
+                self._size += len(entry)
 
     def emit(self, record: logging.LogRecord) -> None:
         """What the lab's loggers say."""
@@ -76,7 +100,7 @@ class RunLog(logging.Handler):
     @property
     def stands(self) -> bool:
         """Whether the file is still the one that lies in the run's folder."""
-        return stands(self._file.fileno(), self._path)
+        return self._file is not None and stands(self._file.fileno(), self._path)
 
     def close(self) -> None:
         """Let go of the file; a crash is told on stderr again, if it was before."""
@@ -85,8 +109,10 @@ class RunLog(logging.Handler):
         if self._watches:
             with suppress(OSError, ValueError, AttributeError, RuntimeError):
                 faulthandler.enable(sys.__stderr__)
-        with suppress(OSError):
-            self._file.close()
+        with self._swap, suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+                self._file = None
         super().close()
 
 

@@ -11,15 +11,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lora_lab.atomic import write_file
+import numpy as np
+
+from lora_lab.atomic import replace_file
 from lora_lab.errors import LabError
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
+from lora_lab.runs.row_shape import flaw
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -28,6 +32,8 @@ PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
 }
 ENDS = ("finished", "stopped")  # states after which another course of the rate begins
+STEP_LINE = b'{"record":"StepRecord","step":'
+MOST = 2**62  # of what a step can be in a file that somebody made
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -176,19 +182,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
     What was recorded of steps that were lost, because the run was resumed from an earlier one, is
-    left out. Raises `LabError` where the file cannot be read.
+    left out. Raises `LabError` where the file cannot be read, or does not say where it went on.
     """
     try:
-        data = path.read_bytes()
+        rows = (parsed(raw) for raw in _held(path))
+        return [row for row in rows if row is not None]
     except OSError as error:
         raise LabError(f"{path} cannot be read: {error.strerror or error}.") from error
-    found = []
-    for raw in data.split(b"\n"):
-        if (value := parsed(raw)) is not None:
-            if value.get("record") == "ResumedRecord":
-                found = _holding(found, value["step"], value.get("edits", -1))
-            found.append(value)
-    return found
 
 
 def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
@@ -196,28 +196,73 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
 
     A branch has all of its curve in its own file then, wherever it goes. Raises `LabError`.
     """
-    rows = _holding(read_metrics(source), step, edits)
-    rows = [row for row in rows
-            if row.get("record") not in PARENTS_OWN or row.get("state") in ENDS]  # fmt: skip
-    lines = (json.dumps(_spelled(row), separators=(",", ":")) + "\n" for row in rows)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        write_file(target, "".join(lines).encode())
+        with temporary.open("xb") as file:
+            for raw in _held(source, (step, edits)):
+                row = {} if raw.startswith(STEP_LINE) else parsed(raw) or {}
+                if str(row.get("record")) not in PARENTS_OWN or row.get("state") in ENDS:
+                    file.write(raw.rstrip(b"\n") + b"\n")
+        replace_file(temporary, target)
     except OSError as error:
-        raise LabError(f"{target} cannot be written: {_reason(error)}.") from error
+        reason = _reason(error)
+        raise LabError(f"{source} was not copied to {target}: {reason}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
-def _holding(rows: list[dict[str, Any]], step: int, edits: int) -> list[dict[str, Any]]:
-    """What still holds of `rows` once a run stands at `step` again, with so many edits made."""
-    kept, seen = [], 0
-    for row in rows:
-        if row.get("step", 0) > step:
-            continue
-        if row.get("record") == "AppliedRecord" and row.get("changes"):
-            seen += 1
-            if 0 <= edits < seen:
+def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
+    """The lines that hold; where `until` is given, those up to a step with so many edits.
+
+    Of a long run only the places of its lines are in memory. Raises OSError, and LabError for a
+    record of going on that does not say where.
+    """
+    places, steps, edited = array("q"), array("q"), bytearray()
+    with path.open("rb") as file:
+        at = 0
+        for raw in file:
+            place, at = at, at + len(raw)
+            if raw.startswith(STEP_LINE) and raw.endswith(b"}\n"):
+                number = raw[len(STEP_LINE) : raw.find(b",", len(STEP_LINE))]
+                if number.isdigit() and len(number) < 19:
+                    places.append(place)
+                    steps.append(int(number))
+                    edited.append(False)
+                    continue
+            if (row := parsed(raw)) is None:
                 continue
-        kept.append(row)
-    return kept
+            if row.get("record") == "ResumedRecord":
+                if part := flaw(row):
+                    raise damaged(path, row, part)
+                places, steps, edited = _holding(places, steps, edited, row["step"], row["edits"])
+            step = row.get("step")
+            places.append(place)
+            steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
+            edited.append(row.get("record") == "AppliedRecord" and bool(row.get("changes")))
+        if until is not None:
+            places, _, _ = _holding(places, steps, edited, *until)
+        for place in places:
+            file.seek(place)
+            yield file.readline()
+
+
+def _holding(
+    places: array[int], steps: array[int], edited: bytearray, step: int, edits: int
+) -> tuple[array[int], array[int], bytearray]:
+    """What still holds of the lines once a run stands at `step` again, with so many edits made."""
+    at, marks = np.array(steps, np.int64), np.array(edited, bool)
+    keep = at <= step
+    if edits >= 0:
+        keep &= ~marks | (np.cumsum(marks & keep) <= edits)
+    held = np.array(places, np.int64)[keep].tobytes(), at[keep].tobytes()
+    return array("q", held[0]), array("q", held[1]), bytearray(marks[keep].tobytes())
+
+
+def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
+    """What to raise where a field of a record is not what it should be."""
+    step = f" of step {row['step']:,}" if type(row.get("step")) is int else ""
+    return LabError(f"{path} is damaged: the {row['record']}{step} has no {part} as it should be.")
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:

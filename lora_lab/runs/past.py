@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lora_lab.records import (
     EvalRecord,
@@ -18,12 +18,14 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.runs.metrics import parsed
+from lora_lab.runs.row_shape import flaw, known
 
 MOST = 50_000  # steps that come back: a curve has no more pixels
 STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
     for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
+KINDS = (STEP, EVALUATION, EDIT, RESUMED)
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
     rb'\{"record":"StepRecord","step":(\d+),"loss":%b,"learning_rate":%b,"seconds":%b\}'
@@ -31,7 +33,8 @@ PLAIN_STEP = re.compile(
 )  # as metrics.step_line writes it: 50,000 of them are no work for a parser of JSON
 NUMBER = re.compile(rb'"step":(\d+)')
 EDITS = re.compile(rb'"edits":(\d+)')
-
+BLOCK = 2**20  # bytes that are looked through at a time from the end
+HEAD = len(STEP) + len(b',"step":')  # where the number of a step begins
 
 Past = StepRecord | EvalRecord | PastEditRecord
 
@@ -39,63 +42,78 @@ Past = StepRecord | EvalRecord | PastEditRecord
 def past_records(path: Path, until: int) -> Iterator[Past]:
     """Steps (every k-th of a long run, and the last), evaluations and edits up to step `until`.
 
-    Of a million steps only the lines that come back are parsed. Nothing where the file cannot be
-    read: a run can go on without its past.
+    Of a million steps only the lines that come back are kept and parsed. Nothing where the file
+    cannot be read: a run can go on without its past.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            kept = _kept(file, until)
     except OSError:
         return
-    kinds = (STEP, EVALUATION, EDIT, RESUMED)
-    kept = [line for line in data.split(b"\n") if line.startswith(kinds)]
-    if RESUMED in data:
-        kept = _holding(kept)
-    while kept and _step(kept[-1]) > until:
-        kept.pop()
-    steps = [index for index, line in enumerate(kept) if line.startswith(STEP)]
-    every = max(1, -(-len(steps) // MOST))
-    if every > 1:
-        some = {*steps[every - 1 :: every], steps[-1]}
-        others = set(range(len(kept))).difference(steps)
-        kept = [kept[index] for index in sorted(some | others)]
     for line in kept:
         record = _record(line)
         if record is not None:
             yield record
 
 
-def _holding(lines: list[bytes]) -> list[bytes]:
-    """Without what a run lost that was resumed from before it, and made again."""
+def _kept(lines: Iterable[bytes], until: int) -> list[bytes]:
+    """The lines that come back, without what a run lost that was resumed from before it."""
     kept: list[bytes] = []
-    for line in lines:
-        if not line.startswith(RESUMED):
-            kept.append(line)
+    every, steps, room, last = 1, 0, MOST, b""
+    for raw in lines:
+        line = raw.rstrip()
+        if not line.startswith(KINDS) or not line.endswith(b"}"):  # of another kind, or torn
             continue
         step = _step(line)
-        while kept and _step(kept[-1]) > step:
-            kept.pop()
-        if found := EDITS.search(line):
-            _drop_edits(kept, step, int(found[1]))
+        if line.startswith(RESUMED):
+            if not NUMBER.search(line):
+                continue
+            while kept and _step(kept[-1]) > step:
+                steps -= kept.pop().startswith(STEP)
+            last = b"" if last and _step(last) > step else last
+            if found := EDITS.search(line):
+                _drop_edits(kept, step, int(found[1]))
+        elif step > until:
+            continue
+        elif not line.startswith(STEP):
+            kept.append(line)
+        else:
+            last = line
+            if step % every:
+                continue
+            kept.append(line)
+            steps += 1
+            if steps > room:
+                every *= 2
+                kept = [x for x in kept if not x.startswith(STEP) or _step(x) % every == 0]
+                steps = sum(x.startswith(STEP) for x in kept)
+                room = max(MOST, 2 * steps)  # in a file that somebody made all may be step 0
+    if last and _step(last) % every:
+        at = len(kept)
+        while at and _step(kept[at - 1]) >= _step(last):
+            at -= 1
+        kept.insert(at, last)
     return kept
 
 
 def _step(line: bytes) -> int:
-    found = NUMBER.search(line)
-    return int(found[1]) if found else 0
+    try:
+        return int(line[HEAD : line.index(b",", HEAD)])  # of most lines
+    except ValueError:
+        found = NUMBER.search(line)
+        return int(found[1]) if found else 0
 
 
 def last_spectrum(path: Path) -> SpectrumRecord | None:
     """The newest singular values that were recorded; None where there are none."""
     row = _last_row(path, SPECTRUM)
-    if row is None:
+    if row is None or not known(row) or flaw(row):
         return None
-    try:
-        layers = [
-            LayerSpectrum(**{**layer, "sigma": frozen_array(np.array(layer["sigma"], float))})
-            for layer in row["layers"]
-        ]
-    except (TypeError, KeyError, ValueError):
-        return None
+    layers = [
+        LayerSpectrum(**{f.name: layer[f.name] for f in fields(LayerSpectrum) if f.name != "sigma"},
+                      sigma=frozen_array(layer["sigma"]))
+        for layer in row["layers"]
+    ]  # fmt: skip
     return SpectrumRecord(row["step"], tuple(layers))
 
 
@@ -106,12 +124,22 @@ def last_trained(path: Path) -> int:
 
 
 def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
+    """The last line that begins so, looked for from the end: it lies near it, or nowhere."""
+    mark = b"\n" + mark
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start, after = file.seek(0, os.SEEK_END), b""
+            while start:
+                end, start = start, max(0, start - BLOCK)
+                file.seek(start)
+                block = file.read(end - start) + after
+                if (at := block.rfind(mark)) >= 0:
+                    file.seek(start + at + 1)
+                    return parsed(file.readline())
+                after = block[: len(mark) - 1]  # it may lie on the border
     except OSError:
         return None
-    at = data.rfind(b"\n" + mark)
-    return parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
+    return None
 
 
 def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
@@ -131,17 +159,14 @@ def _record(line: bytes) -> Past | None:
         step, loss, rate, seconds = found.groups()
         return StepRecord(int(step), float(loss), float(rate), float(seconds))
     row = parsed(line)
-    if row is None:
+    if row is None or not known(row) or flaw(row):
         return None
     if row["record"] == "AppliedRecord":
         if not row.get("changes"):
             return None
         return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
-    kind = {"StepRecord": StepRecord, "EvalRecord": EvalRecord}[row.pop("record")]
-    try:
-        return kind(**{key: _tuples(value) for key, value in row.items()})
-    except TypeError:
-        return None
+    kind = StepRecord if row["record"] == "StepRecord" else EvalRecord
+    return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind)})
 
 
 def _tuples(value: Any) -> Any:

@@ -18,7 +18,7 @@ from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import resumable, summary_of
-from lora_lab.runs.lock import RunLock
+from lora_lab.runs.lock import RunLock, is_live
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
 STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED)
@@ -77,6 +77,8 @@ class Queue:
         try:
             self._lock.take()
         except LabError:
+            if not is_live(folder):  # no lock can be made there
+                raise
             raise LabError(
                 "The queue is in use by another window or process of the lab. Close it there first."
             ) from None
@@ -221,7 +223,13 @@ def _read(path: Path) -> list[Item]:
         raise LabError(f"The queue {path} cannot be read: {error.strerror or error}.") from error
     except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
-        path.replace(damaged)
+        try:
+            path.replace(damaged)
+        except OSError as refused:
+            reason = refused.strerror or refused
+            raise LabError(
+                f"The queue {path} could not be read ({error}), nor can it be put aside: {reason}."
+            ) from error
         raise LabError(
             f"The queue could not be read ({error}). It is kept as {damaged}; an empty one takes "
             "its place."

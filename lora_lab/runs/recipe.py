@@ -261,8 +261,8 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
             f"Step {row['step']:,} met a {row['what']} that was not finite and was left out; the "
             f"run went on from the adapter of step {row['restored']:,}. This is not repeated."
         )
-    if at := story.branched_at:
-        parent = story.about["origin"]["run"]
+    if story.origin:
+        parent, at = story.origin.run, story.origin.step
         notes.append(
             f"The run branched off from {parent} at step {at:,}. The steps before are made "
             f"here with its own fixed settings{_differing(story, parent)}."

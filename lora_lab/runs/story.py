@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lora_lab.config import Hyperparameters, RunConfig, checked
+from lora_lab.config import Hyperparameters, Origin, RunConfig, checked
 from lora_lab.errors import LabError
 from lora_lab.runs.folder import METRICS, RunFolder
-from lora_lab.runs.metrics import ENDS, read_metrics
+from lora_lab.runs.metrics import ENDS, damaged, read_metrics
+from lora_lab.runs.row_shape import flaw, known
 
 Row = dict[str, Any]
 
@@ -29,12 +30,16 @@ class Leg:
 
 @dataclass(frozen=True)
 class Story:
-    """One run as its folder tells it. `rows` are the records that still hold, in order."""
+    """One run as its folder tells it.
+
+    `rows` are the records that still hold, in order, each whole and of a kind that is known.
+    """
 
     path: Path
     about: Row  # config.json
     config: RunConfig
     rows: tuple[Row, ...]
+    origin: Origin | None = None
 
     def of(self, kind: str) -> list[Row]:
         """The records of one kind, such as "StepRecord"."""
@@ -72,12 +77,6 @@ class Story:
         """The edits that changed something and still hold, each made before step `step` + 1."""
         return [row for row in self.of("AppliedRecord") if row.get("changes")]
 
-    @property
-    def branched_at(self) -> int:
-        """The step at which it left its parent; 0 where it has none."""
-        origin = self.about.get("origin")
-        return int(origin["step"]) if isinstance(origin, dict) else 0
-
     def legs(self) -> list[Leg]:
         """The courses of the learning rate, in order: training on after an end begins another."""
         length = self.config.max_steps
@@ -98,11 +97,17 @@ class Story:
 
 
 def story_of(run: Path) -> Story:
-    """Read a run's folder. Raises LabError where it is none, or has no record of its model."""
+    """Read a run's folder.
+
+    Raises LabError where it is none, has no record of its model, or one that is damaged.
+    """
     folder = RunFolder.at(run)
     config = folder.load_config()
-    rows = tuple(read_metrics(run / METRICS))
-    story = Story(run, folder.about(), config, rows)
+    rows = tuple(row for row in read_metrics(run / METRICS) if known(row))
+    for row in rows:
+        if part := flaw(row):
+            raise damaged(run / METRICS, row, part)
+    story = Story(run, folder.about(), config, rows, folder.origin())
     if story.last("LoadedRecord") is None:
         raise LabError(f"{run.name} has no record of a model that was opened; train it first.")
     return story

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lora_lab.records import DataRecord
+from lora_lab.tasks.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Task:
     data: DataRecord | None = None  # what to look at before training
     fresh: tuple[str, ...] = ()  # layers the checkpoint does not have: drawn anew, trained whole
     notes: tuple[str, ...] = ()  # what the person should know of base and data
-    keeps: bool = False  # whether there are rows of an old task to measure
+    kept: Kept[Any] | None = None  # rows of an old task, where there are some to measure
 
     def base_model(self) -> nn.Module:
         """A fresh base model with its weights, on the CPU, in float32 or the config's dtype."""
@@ -56,8 +57,11 @@ class Task:
         """Move the data to where the model is."""
         raise NotImplementedError
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Any]:
-        """Batches without end, shuffled anew each epoch by a generator seeded with `seed`."""
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Any]:
+        """Batches without end, shuffled anew each epoch by a generator seeded with `seed`.
+
+        The first `skip` are left out; they are not made, since a run may go on behind millions.
+        """
         raise NotImplementedError
 
     def parts(self, batch: Any, count: int) -> Sequence[tuple[Any, float]]:
@@ -86,6 +90,11 @@ class Task:
         Between two batches it asks `given_up` and breaks off with None.
         """
         raise NotImplementedError
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there are rows of an old task to measure."""
+        return self.kept is not None
 
     def evaluate_kept(
         self, model: nn.Module, given_up: Callable[[], bool] = never

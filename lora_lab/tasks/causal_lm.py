@@ -117,8 +117,7 @@ class CausalLmTask(Task):
 
     def keep(self, examples: list[Example]) -> None:
         """Rows of the old task, to be measured beside the held-out ones."""
-        self.keeps = True
-        self._kept = Kept(examples, [len(example.ids) for example in examples], EVAL_TOKENS)
+        self.kept = Kept(examples, [len(example.ids) for example in examples], EVAL_TOKENS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` in the config's dtype."""
@@ -142,9 +141,9 @@ class CausalLmTask(Task):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[list[Row]]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[Row]]:
         how, limit = self.config.batching, self.limit
-        for batch in course(self._lengths, batch_size, seed, how, limit):
+        for batch in course(self._lengths, batch_size, seed, how, limit, skip):
             yield [[int(i)] if np.ndim(i) == 0 else [int(j) for j in i] for i in batch]
 
     def parts(self, batch: list[Row], count: int) -> list[tuple[Part, float]]:
@@ -179,7 +178,7 @@ class CausalLmTask(Task):
     def evaluate_kept(
         self, model: nn.Module, given_up: Callable[[], bool] = never
     ) -> Evaluation | None:
-        return self._evaluation(model, self._kept.source, self._kept.blocks(), given_up)
+        return self._evaluation(model, self.kept.source, self.kept.blocks(), given_up)
 
     def _evaluation(
         self,

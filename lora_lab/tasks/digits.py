@@ -81,7 +81,7 @@ class DigitsTask(Task):
         )
         self.labels, self.test_labels = (t.to(device) for t in (self.labels, self.test_labels))
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
         """(batch, inputs) and (batch); the last batch of an epoch may be smaller.
 
         Images are gathered a block at a time and split into views, because a gather per batch
@@ -92,11 +92,14 @@ class DigitsTask(Task):
         while True:
             order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
             for rows in order.split(block):
-                yield from zip(
-                    self.images.index_select(0, rows).split(batch_size),
-                    self.labels.index_select(0, rows).split(batch_size),
-                    strict=True,
-                )
+                count = -(-len(rows) // batch_size)
+                if skip >= count:  # blocks begin where they would: batches lie in them as they did
+                    skip -= count
+                    continue
+                images = self.images.index_select(0, rows).split(batch_size)
+                labels = self.labels.index_select(0, rows).split(batch_size)
+                yield from zip(images[skip:], labels[skip:], strict=True)
+                skip = 0
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         images, labels = batch

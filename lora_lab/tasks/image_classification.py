@@ -125,8 +125,7 @@ class ImageClassificationTask(Task):
         few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are let go
         places = np.array([self.classes.index(name) for name in old.classes])
         pair = (torch.from_numpy(few.images), torch.from_numpy(places[few.labels]))
-        self.keeps = True
-        self._kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
+        self.kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` for these classes, in the config's dtype."""
@@ -163,8 +162,8 @@ class ImageClassificationTask(Task):
         self.held_labels = self.held_labels.to(device)
         self._mean, self._std = self._mean.to(device, dtype), self._std.to(device, dtype)
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
-        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1):
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
+        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1, skip):
             at = torch.from_numpy(np.asarray(rows)).to(self.labels.device)
             yield self._inputs(self.images.index_select(0, at)), self.labels.index_select(0, at)
 
@@ -181,8 +180,8 @@ class ImageClassificationTask(Task):
     def evaluate_kept(
         self, model: nn.Module, given_up: Callable[[], bool] = never
     ) -> Evaluation | None:
-        images, labels = self._kept.source
-        blocks = map(torch.from_numpy, self._kept.blocks())
+        images, labels = self.kept.source
+        blocks = map(torch.from_numpy, self.kept.blocks())
         pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
         return self._evaluation(model, pairs, given_up)
 

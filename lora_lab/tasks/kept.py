@@ -34,17 +34,18 @@ class Kept(Generic[Rows]):
             for part in np.split(order, range(TOGETHER, len(order), TOGETHER))
             for rows in rows_by_length([lengths[i] for i in part], room)
         ]
-        self._timed = False
+        self.count: int | None = None  # of the blocks that are measured, once that is decided
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Row numbers, a block at a time; what the first pass has no time for is left for good."""
         began = time.monotonic()
-        for done, rows in enumerate(self._blocks, start=1):
+        for done, rows in enumerate(self._blocks[: self.count], start=1):
             yield rows
-            if not self._timed and time.monotonic() - began > KEEP_SECONDS:
-                self._blocks = self._blocks[:done]
-                break
-        self._timed = True
+            if self.count is None and time.monotonic() - began > KEEP_SECONDS:
+                self.count = done
+                return
+        if self.count is None:
+            self.count = len(self._blocks)
 
 
 def chosen(count: int) -> np.ndarray:

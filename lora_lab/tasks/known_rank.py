@@ -74,7 +74,7 @@ class KnownRankTask(Task):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.batch = tuple(t.to(dtype).to(device) for t in self._exact)
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
         """All examples, (256, 32) and (256, 48), again and again."""
         return itertools.repeat(self.batch)
 

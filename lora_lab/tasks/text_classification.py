@@ -115,8 +115,7 @@ class TextClassificationTask(Task):
 
     def keep(self, old: Labelled) -> None:
         """Texts of the old task, to be measured beside the held-out ones."""
-        self.keeps = True
-        self._kept = Kept(old, [len(example.ids) for example in old.examples], EVAL_TOKENS)
+        self.kept = Kept(old, [len(example.ids) for example in old.examples], EVAL_TOKENS)
 
     def base_model(self) -> nn.Module:
         """The encoder of `config.model` with a head for these classes, in the config's dtype."""
@@ -139,9 +138,9 @@ class TextClassificationTask(Task):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[list[int]]:
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[int]]:
         how = "shuffled" if self.config.batching == "shuffled" else "bucketed"
-        for batch in course(self._lengths, batch_size, seed, how, self.config.max_length):
+        for batch in course(self._lengths, batch_size, seed, how, self.config.max_length, skip):
             yield [int(i) for i in batch]
 
     def parts(self, batch: list[int], count: int) -> list[tuple[Part, float]]:
@@ -170,7 +169,7 @@ class TextClassificationTask(Task):
     def evaluate_kept(
         self, model: nn.Module, given_up: Callable[[], bool] = never
     ) -> Evaluation | None:
-        return self._evaluation(model, self._kept.source, self._kept.blocks(), given_up)
+        return self._evaluation(model, self.kept.source, self.kept.blocks(), given_up)
 
     def _evaluation(
         self,

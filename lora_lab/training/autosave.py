@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats import FORMATS
 from lora_lab.records import CheckpointRecord, ErrorRecord, NewsRecord
 from lora_lab.runs.checkpoints import write_checkpoint
@@ -39,9 +40,10 @@ class Autosave:
         self._ration = Ration(SHARE, self._interval)
         self._took = 0.0  # seconds from the last order until it stood
         self._too_large = False  # for a copy of it
+        self._told_too_large = False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self.adapter_next = False  # it follows the checkpoint that was just ordered
-        self._best_kept = experiment.best.step  # whose adapter lies in the folder
+        self._best_kept: AdapterWeights | None = None  # which is known to lie in the folder
 
     def due(self) -> bool:
         """Whether it is time: what a crash takes is no more than the interval, writing included."""
@@ -60,9 +62,11 @@ class Autosave:
         experiment = self.experiment
         with self._ration:
             tensors, facts = state_of(experiment)
-        step, ordered, best = experiment.step, time.perf_counter(), None
-        if experiment.best.step != self._best_kept:
-            best, self._best_kept = experiment.best.weights, experiment.best.step
+        step, ordered, best = experiment.step, time.perf_counter(), experiment.best.weights
+        if best is self._best_kept:
+            best = None
+        else:
+            self._best_kept = best
         if not keep:
             self.behind = False
             self.adapter_next = experiment.has_factors and time.monotonic() >= self._adapter_due
@@ -99,7 +103,7 @@ class Autosave:
                 if refused:
                     yield NewsRecord(outcome.step, f"Saved again, at step {outcome.step:,}.")
                 continue
-            self.behind, self._best_kept, self._adapter_due = True, -1, 0.0
+            self.behind, self._best_kept, self._adapter_due = True, None, 0.0
             if not self.refused:
                 self.refused = True
                 reason = getattr(outcome, "strerror", None) or outcome
@@ -107,8 +111,8 @@ class Autosave:
                     f"The run could not be saved: {reason}. Training goes on, saving is tried "
                     "again, and what was saved before still stands."
                 )
-        if self._too_large and not self.refused:
-            self.refused = True
+        if self._too_large and not self._told_too_large:
+            self.refused = self._told_too_large = True
             yield self._error(
                 f"The run is not saved while it trains: a copy of its {self._trained() / 1e9:.1f} "
                 "GB and their averages does not fit beside it into the memory that is free."
@@ -120,7 +124,7 @@ class Autosave:
 
     def adapter_saved(self) -> None:
         """The adapter and the best one are written, or on their way."""
-        self._best_kept, self.adapter_next = self.experiment.best.step, False
+        self._best_kept, self.adapter_next = self.experiment.best.weights, False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
 
     def close(self) -> None:

@@ -1,12 +1,18 @@
-"""Best: the adapter of the lowest held-out loss so far, kept aside while training goes on."""
+"""Best: the adapter of the lowest held-out loss so far, kept aside while training goes on.
+
+It is part of every checkpoint, so that the best one of then is the best one again wherever a run
+goes back to, is resumed, or branches off.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
-from lora_lab.adapters.weights import AdapterWeights
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.records import EvalRecord
 
 if TYPE_CHECKING:
@@ -24,6 +30,48 @@ class Best:
         )
         self.unimproved = 0  # steps in a row whose validation was due and gave no better loss
         self.last = -1  # step of the last that was due; there may be several at one step
+
+    def packed(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Its tensors, which are not copied since they never change, and what JSON holds."""
+        tensors: dict[str, torch.Tensor] = {}
+        facts = {"loss": self.loss if self.step else None, "step": self.step,
+                 "unimproved": self.unimproved, "last": self.last, "weights": None}  # fmt: skip
+        if (weights := self.weights) is not None:
+            parts: dict[str, list[dict[str, Any]]] = {"layers": [], "whole": []}
+            for kind, said in parts.items():
+                for layer in getattr(weights, kind):
+                    values = {f.name: getattr(layer, f.name) for f in fields(layer)}
+                    found = {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
+                    tensors |= {f"best|{layer.name}|{k}": v.contiguous() for k, v in found.items()}
+                    plain = {k: list(v) if isinstance(v, tuple) else v
+                             for k, v in values.items() if k not in found}  # fmt: skip
+                    said.append({**plain, "tensors": list(found)})
+            facts["weights"] = {**{f.name: getattr(weights, f.name) for f in fields(weights)},
+                                **parts}  # fmt: skip
+        return tensors, facts
+
+    def unpack(
+        self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], step: int, factors: bool
+    ) -> None:
+        """Be the one that was packed at `step` of a run, with `factors` or without.
+
+        Of one whose adapter was not packed nothing is claimed: the next better loss is the best.
+        """
+        self.step, self.unimproved = facts["step"], facts["unimproved"]
+        self.last = facts.get("last", step)
+        self.loss = math.inf if facts["loss"] is None else facts["loss"]
+        self.weights = None
+        if (said := facts.get("weights")) is not None:
+
+            def layers(label: str, kind: type) -> tuple[Any, ...]:
+                return tuple(_layer(kind, dict(row), tensors) for row in said[label])
+
+            self.weights = AdapterWeights(
+                **{**said, "layers": layers("layers", LayerWeights),
+                   "whole": layers("whole", WholeLayer)}
+            )  # fmt: skip
+        elif factors:
+            self.loss, self.step = math.inf, 0
 
     def note(self, record: EvalRecord, experiment: Experiment, due: bool = True) -> EvalRecord:
         """`record`, marked as best where it is; the untrained adapter sets the mark to beat.
@@ -44,3 +92,9 @@ class Best:
         if experiment.has_factors:
             self.weights = experiment.weights()
         return replace(record, best=True)
+
+
+def _layer(kind: type, row: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
+    found = {label: tensors[f"best|{row['name']}|{label}"] for label in row.pop("tensors")}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return kind(**plain, **found)

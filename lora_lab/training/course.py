@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
 class Course:
     """An iterator that knows how many batches it has given."""
 
-    def __init__(self, batches: Iterator[Any]) -> None:
-        self._batches = batches
+    def __init__(self, begin: Callable[[int], Iterator[Any]]) -> None:
+        """`begin` gives the batches behind the first so many: what comes depends on no more."""
+        self._begin = begin
+        self._batches = begin(0)
         self.taken = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -21,7 +23,7 @@ class Course:
         self.taken += 1
         return batch
 
-    def skip(self, count: int) -> None:
-        """Go on behind the first `count` batches: what comes depends on nothing else."""
-        while self.taken < count:
-            next(self)
+    def stand_behind(self, count: int) -> None:
+        """Go on behind the first `count` batches, from wherever it stands."""
+        if count != self.taken:
+            self._batches, self.taken = self._begin(count), count

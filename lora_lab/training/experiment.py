@@ -111,7 +111,8 @@ class Experiment:
         self.ramps: list[Ramp] = []
         self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
         self.edits = 0  # that were applied so far
-        self.restart_batches()
+        size, seed = config.batch_size, config.seed
+        self.batches = Course(lambda skip: self.task.batches(size, seed, skip))
         self.best = Best()
         self.step = 0
         self.accumulation = config.accumulation  # parts of a step; more where memory was short
@@ -120,10 +121,6 @@ class Experiment:
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self.model.train()
-
-    def restart_batches(self) -> None:
-        """Stand at the beginning of the course of batches."""
-        self.batches = Course(self.task.batches(self.config.batch_size, self.config.seed))
 
     @property
     def max_grad_norm(self) -> float:

@@ -21,10 +21,11 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
     folder.settle()
-    found, best = checkpoints.nearest(folder.path, step), experiment.best.step
+    found, best = checkpoints.nearest(folder.path, step), experiment.best
+    before = best.step, best.loss
     notes = put_back(experiment, found)
-    if experiment.best.step != best:
-        folder.forget_best()
+    if (best.step, best.loss) != before:
+        folder.forget_best()  # that of then comes with the next save
     yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
     words = f"back at step {experiment.step:,}"
     yield AppliedRecord(experiment.step, experiment.hyper, (), (words, *notes))

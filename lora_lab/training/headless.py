@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -67,7 +68,7 @@ def drive(
         events = stack.enter_context(_events(tensorboard, config, console))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         stack.enter_context(_threads_heard())
-        signals = stack.enter_context(_stop_on_signals(controls))
+        signals = stack.enter_context(stop_on_signals(controls.stop))
         bar = progress.add_task("opening", total=None, loss="–")
 
         def report(what: str, share: float) -> None:
@@ -138,44 +139,50 @@ def _events(
         yield lambda record: None
         return
     files, refused = EventFiles(folder), False
-    files.note_settings(config.model_dump(mode="json"))
 
     def guarded(write: Callable[[], None]) -> None:
         nonlocal refused
-        if refused:
-            return
         try:
             write()
         except OSError as error:
+            if refused:
+                return
             refused = True
             reason = error.strerror or error
             console.print(f"{folder}: event files end here ({reason}); the training goes on",
                           style="yellow")  # fmt: skip
 
     try:
-        yield lambda record: guarded(lambda: files.note(record))
+        guarded(lambda: files.note_settings(config.model_dump(mode="json")))
+        yield lambda record: None if refused else guarded(lambda: files.note(record))
     finally:
         guarded(files.close)
 
 
 @contextmanager
-def _stop_on_signals(controls: Controls) -> Iterator[list[int]]:
-    """Ctrl-C, SIGTERM and a terminal that is closed finish the step and save; those that came.
+def stop_on_signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
+    """Ctrl-C, SIGTERM and a terminal that is closed call `stop`; those that came.
 
-    A second one does not wait for the step.
+    A second one does not wait for what is being stopped. Within another such block that one hears
+    of them as well.
     """
     came: list[int] = []
 
-    def stop(number: int, _frame: object) -> None:
+    def heard(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        controls.stop()
+        stop()
+        outer = old[number]
+        if callable(outer) and outer is not signal.default_int_handler:
+            outer(number, frame)
         if len(came) > 1:
             raise KeyboardInterrupt
 
     heeded = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # no nohup
-        heeded.append(signal.SIGHUP)
-    old = {number: signal.signal(number, stop) for number in heeded}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)  # it is ignored under nohup
+    old = {number: signal.getsignal(number) for number in heeded}
+    for number in heeded:
+        signal.signal(number, heard)
     try:
         yield came
     finally:

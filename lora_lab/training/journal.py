@@ -20,6 +20,7 @@ from lora_lab.records import (
     ErrorRecord,
     EvalRecord,
     FolderRecord,
+    NewsRecord,
     Record,
     ResumedRecord,
     SpectrumRecord,
@@ -60,14 +61,17 @@ class Journal:
         self.experiment = experiment
         self.folder: RunFolder | None = None
         self.saves = Autosave(experiment, None if resumed is None else experiment.step)
-        self._origin, self._notes = origin, notes
+        self._origin = origin if resumed is None else resumed.origin()
+        self._past = None if origin is None else Path(origin.run) / METRICS
+        self._notes, self._resumed = notes, resumed is not None
         self._branched_at = (experiment.step, experiment.edits)
         self._log: RunLog | None = None
         self._early: list[Record] = []
         # As it was opened: edits may come before the first step, and they are records of their own.
         self._opened: Record | None = experiment.loaded()
-        self._unsaid: list[str] = []
+        self._unsaid: list[ErrorRecord | NewsRecord] = []
         self._edited_at = -math.inf
+        self._asked_at = 0  # the step at which all was last to be saved
         self._unsaved = False  # the adapter in the folder is not the one that is trained
         self._open_at = -math.inf  # when to try again to make a folder
         self._told = False  # that none could be made
@@ -117,7 +121,7 @@ class Journal:
         if self.folder is not None:
             yield from self._safe(record)
         while self._unsaid:
-            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+            yield self._unsaid.pop(0)
 
     def _heed(self, record: Record) -> None:
         """What a record means for what stands in the folder."""
@@ -167,7 +171,7 @@ class Journal:
                 self._written(found)
             yield found
         while self._unsaid:
-            yield ErrorRecord(self.experiment.step, self._unsaid.pop(0))
+            yield self._unsaid.pop(0)
 
     def _saved(self) -> Iterator[Record]:
         step = self.experiment.step
@@ -176,13 +180,15 @@ class Journal:
             yield from self._open()
         if self.folder is None:
             return
+        if step != self._asked_at:  # what is refused now is told, though it was before
+            self._asked_at, self.saves.refused = step, False
         if step and self._unsaved and self._stands():
             try:
                 yield from Save().run(self.experiment, self.folder)
                 self._unsaved = False
                 self.saves.adapter_saved()
             except LabError as error:
-                yield ErrorRecord(step, str(error))
+                self._regret(str(error))  # after what is said of the checkpoint
         self.saves.wait()
         yield from self.saves.outcomes()
         if step and self.saves.behind:
@@ -202,6 +208,8 @@ class Journal:
 
     def end(self, failed: bool) -> None:
         """Say how the run has ended where it was not to its end; it may be resumed all the same."""
+        if self._resumed and self._state is State.LOADING:
+            return  # it was only opened
         if self._state not in ENDED:
             self._state = State.FAILED if failed else State.STOPPED
         self.saves.wait()
@@ -231,7 +239,7 @@ class Journal:
         try:
             self._write(record)
         except LabError as error:
-            self._unsaid.append(str(error))
+            self._regret(str(error))
 
     def _checkpoint(self, keep: bool = False) -> None:
         folder = self.folder
@@ -242,7 +250,7 @@ class Journal:
         try:
             folder.flush()
         except LabError as error:  # said once; the lines wait and are tried again
-            self._unsaid.append(str(error))
+            self._regret(str(error))
         facts = self._facts()
 
         def then() -> None:
@@ -255,9 +263,15 @@ class Journal:
         folder = self.folder
         assert folder is not None
         here = folder.stands
-        if here and self._log is not None and self._log.stands:
+        if here and folder.held:
+            self._open_log()
             return True
         try:
+            if here:  # another folder in its place, or the lock was taken away
+                folder.unlock()
+                folder.lock()
+                self._open_log()
+                return True
             folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
             folder.unlock()
             self._begin()
@@ -265,16 +279,15 @@ class Journal:
             if not self.saves.refused:
                 self.saves.refused = True
                 what = "cannot be used" if here else "is gone"
-                self._unsaid.append(
+                self._regret(
                     f"The run's folder {folder.path} {what} ({error}). Training goes on in "
                     "memory; put the folder's drive back, or export the adapter before you close."
                 )
             return False
-        if not here:
-            self._unsaid.append(
-                f"The run's folder {folder.path} was gone and has been made anew. What it held of "
-                "the steps before this one is lost; everything that is needed to go on is saved."
-            )
+        self._regret(
+            f"The run's folder {folder.path} was gone and has been made anew. What it held of "
+            "the steps before this one is lost; everything that is needed to go on is saved."
+        )
         return True
 
     def _facts(self) -> dict[str, Any]:
@@ -329,29 +342,41 @@ class Journal:
     def _begin(self) -> None:
         """Write what a run begins with; raises LabError."""
         assert self.folder is not None
-        experiment, origin, folder = self.experiment, self._origin, self.folder
+        experiment, folder = self.experiment, self.folder
         folder.lock()
         folder.writer = self.saves.writer
         if not folder.stands:
-            folder.write_config(experiment.config, experiment.base_fingerprint, origin)
+            folder.write_config(experiment.config, experiment.base_fingerprint, self._origin)
         self._open_log()
-        if origin is not None and not (folder.path / METRICS).exists():
-            step, edits = self._branched_at
-            copy_holding(Path(origin.run) / METRICS, folder.path / METRICS, step, edits)
-            self._log.say(f"branched off from {Path(origin.run).name} at step {step:,}")
-            self._write(ResumedRecord(step, self._notes, edits, experiment.leg))
+        if self._past is not None and not (folder.path / METRICS).exists():
+            self._take_past(folder, self._past)
         data = experiment.task.data
         said = () if data is None else (replace(data, rows=(), lengths=None),)  # no one's texts
         for record in (self._opened or experiment.loaded(), *said, *self._early):
             self._write(record)
         self._early, self._opened = [], None
 
-    def _open_log(self) -> None:
-        assert self.folder is not None
+    def _take_past(self, folder: RunFolder, past: Path) -> None:
+        """Begin a branch with what its parent has recorded; raises LabError."""
+        (step, edits), name = self._branched_at, past.parent.name
+        if past.exists():
+            copy_holding(past, folder.path / METRICS, step, edits)
+        else:  # the branch is a run of its own all the same
+            words = f"{name} is gone, and with it what it recorded of the steps up to {step:,}."
+            self._unsaid.append(NewsRecord(self.experiment.step, words))
         if self._log is not None:
-            self._log.close()
-            self._log = None  # a closed one cannot be asked whether it stands
-        try:
+            self._log.say(f"branched off from {name} at step {step:,}")
+        self._write(ResumedRecord(step, self._notes, edits, self.experiment.leg))
+
+    def _open_log(self) -> None:
+        """Open log.txt where it is not open; a run is kept without it, and it is tried again."""
+        assert self.folder is not None
+        if self._log is None:
             self._log = RunLog(self.folder.path)
-        except OSError as error:
-            raise LabError(f"{self.folder.path} cannot be written: {error.strerror}.") from error
+        if refused := self._log.renew():
+            words = f"{refused} The run goes on and is saved without its log."
+            self._unsaid.append(NewsRecord(self.experiment.step, words))
+
+    def _regret(self, message: str) -> None:
+        """Say as soon as it can be said what has failed."""
+        self._unsaid.append(ErrorRecord(self.experiment.step, message))

@@ -30,10 +30,12 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
         found = checkpoints.latest(path)
         restore(experiment, found.tensors, found.facts)
         folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
-        hyper, best = experiment.hyper, experiment.best.loss
+        hyper, best = experiment.hyper, experiment.best
+        if best.weights is not None:
+            folder.save_best(best.weights, FORMATS["peft"].save)
         folder.write_summary(
             state=State.STOPPED.value, step=experiment.step, max_steps=experiment.leg[1],
-            best=best, seconds=experiment.training_seconds,
+            best=best.loss, seconds=experiment.training_seconds,
             hyper={"rank": hyper.rank, "alpha": hyper.alpha},
         )  # fmt: skip
         return experiment.step

@@ -86,6 +86,8 @@ def train(
 
         A search is by the wish to stop as well; an export that was asked for is written.
         """
+        nonlocal state, stale, last_good
+        wished, applied_then = controls.hyper, experiment.hyper
         found = _served(command, experiment, folder())
         for record in found:
             yield record
@@ -95,6 +97,29 @@ def train(
             if unwanted or controls.is_broken_off(command):
                 found.close()  # what it holds, it puts back
                 yield CalledOffRecord(experiment.step, type(command).__name__)
+        if experiment.hyper is not applied_then:  # gone back: the settings of then hold again
+            controls.settle(wished, experiment.hyper)
+            controls.pause()
+            state, stale, last_good = None, True, Snapshot(experiment)
+
+    def edited() -> Iterator[Record]:
+        """The newest wish applied, where it is not yet."""
+        nonlocal stale
+        if not live or controls.hyper is experiment.hyper:
+            return
+        before_edit()
+        if not experiment.finite():  # nothing can be decomposed or rescaled
+            restored = last_good.restore()
+            message = f"The factors were not finite; the adapter of step {restored} is back."
+            yield ErrorRecord(experiment.step, message)
+        applied = _edited(experiment, controls)
+        yield applied
+        if isinstance(applied, AppliedRecord):
+            yield experiment.counts()
+            stale = stale or _moves_evaluation(applied)
+        if controls.paused:
+            stale = True
+            yield experiment.spectrum()
 
     yield experiment.counts()
     yield experiment.spectrum()
@@ -120,26 +145,8 @@ def train(
         experiment.hyper if live else controls.hyper, resting=state in RESTING
     ):
         for command in controls.take_commands():
-            wished, applied_then = controls.hyper, experiment.hyper
             yield from served(command)
-            if experiment.hyper is not applied_then:  # gone back: the settings of then hold again
-                controls.settle(wished, experiment.hyper)
-                controls.pause()
-                state, stale, last_good = None, True, Snapshot(experiment)
-        if live and controls.hyper is not experiment.hyper:
-            before_edit()
-            if not experiment.finite():  # nothing can be decomposed or rescaled
-                restored = last_good.restore()
-                message = f"The factors were not finite; the adapter of step {restored} is back."
-                yield ErrorRecord(experiment.step, message)
-            applied = _edited(experiment, controls)
-            yield applied
-            if isinstance(applied, AppliedRecord):
-                yield experiment.counts()
-                stale = stale or _moves_evaluation(applied)
-            if controls.paused:
-                stale = True
-                yield experiment.spectrum()
+        yield from edited()
         if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
             state, experiment.leg = State.STOPPED, (experiment.leg[0], experiment.step)
@@ -238,6 +245,7 @@ def train(
                 break
     for command in controls.take_commands():  # asked for before the end: never dropped
         yield from served(command)
+    yield from edited()  # nor is what was wished in the moment of the stop
 
 
 def _too_large(experiment: Experiment, reason: str) -> str:

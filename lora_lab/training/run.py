@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lora_lab.config import Origin, RunConfig
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
     CalledOffRecord,
@@ -22,7 +22,6 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.data_print import data_fingerprint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import METRICS, summary_of
-from lora_lab.runs.lock import is_live, owner
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.devices import is_lost
@@ -58,9 +57,8 @@ def run(
     made, notes, resumed = "", (), None
     if resume is not None:
         resumed = RunFolder.at(resume)
-        if is_live(resume):  # before anything is loaded
-            raise LabError(f"{resume.name} is being trained by {owner(resume) or 'another one'}.")
         config = resumed.load_config()
+        resumed.lock()  # before anything is loaded, and before anything in it is touched
     elif config.pretraining is not None and config.model is None:
         yield from pretrain(config, controls)
         if controls.stopping:
@@ -74,19 +72,24 @@ def run(
         made = f"trained here in {config.pretraining.max_steps:,} steps"
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
-    experiment = Experiment(config, base=made, report=report)
-    wished = experiment.hyper
-    if resumed is not None:
-        notes = _restored(experiment, resumed, until, ended=linger)
-        if not linger and experiment.step >= experiment.leg[1]:
-            controls.pause()  # cut off after its last step: only its end is left to be written
-        controls.settle(controls.hyper, experiment.hyper)
-    elif branch is not None:
-        step, notes = branch_off(experiment, Path(branch.run), branch.step)
-        branch = Origin(branch.run, step)
-        if wished == experiment.hyper:
+    try:
+        experiment = Experiment(config, base=made, report=report)
+        wished = experiment.hyper
+        if resumed is not None:
+            notes = _restored(experiment, resumed, until, ended=linger)
+            if not linger and experiment.step >= experiment.leg[1]:
+                controls.pause()  # cut off after its last step: only its end is left to be written
             controls.settle(controls.hyper, experiment.hyper)
-    journal = Journal(experiment, folder, resumed, notes, branch)
+        elif branch is not None:
+            step, notes = branch_off(experiment, Path(branch.run), branch.step)
+            branch = Origin(branch.run, step)
+            if wished == experiment.hyper:
+                controls.settle(controls.hyper, experiment.hyper)
+        journal = Journal(experiment, folder, resumed, notes, branch)
+    except BaseException:
+        if resumed is not None:
+            resumed.close()
+        raise
     past = resume or (Path(branch.run) if branch is not None else None)
     try:
         yield experiment.loaded()
@@ -111,6 +114,9 @@ def run(
         if save_at_end():
             yield from journal.save()
         journal.end(failed=False)
+    except Cancelled:  # while the untrained model was measured
+        journal.end(failed=False)
+        raise
     except Exception as error:
         if is_lost(error):
             journal.end(failed=True)

@@ -7,7 +7,6 @@ course of batches, and the settings as they were last moved.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -52,7 +51,9 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     tensors["random|generator"] = experiment.generator.get_state()
     if experiment.device.type == "cuda":
         tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
-    best = experiment.best
+    kept = experiment.task.kept
+    best, best_facts = experiment.best.packed()
+    tensors |= best
     facts = {
         "version": VERSION,
         "step": experiment.step,
@@ -67,8 +68,8 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
             [ramp.layer.name, ramp.fresh.start, ramp.fresh.stop, ramp.steps, ramp.taken]
             for ramp in experiment.ramps
         ],
-        "best": {"loss": best.loss if best.step else None, "step": best.step,
-                 "unimproved": best.unimproved, "last": best.last},
+        "best": best_facts,
+        "kept": None if kept is None else [experiment.config.keep_data, kept.count],
         "base_fingerprint": experiment.base_fingerprint,
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
@@ -108,20 +109,16 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         ramp = Ramp(experiment.layers[name], start, stop, length)
         ramp.taken = taken
         experiment.ramps.append(ramp)
-    said, best = facts["best"], experiment.best
-    if best.step != said["step"]:
-        best.weights = None  # those of a step that is gone
-    best.step, best.unimproved = said["step"], said["unimproved"]
-    best.last = said.get("last", facts["step"])
-    best.loss = math.inf if said["loss"] is None else said["loss"]
+    experiment.best.unpack(tensors, facts["best"], facts["step"], experiment.has_factors)
+    data, count = facts.get("kept") or (None, None)
+    if experiment.task.kept is not None and data == experiment.config.keep_data:
+        experiment.task.kept.count = count  # or figures of before and after would be of other rows
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
     experiment.edits = facts.get("edits", 0)
-    if experiment.batches.taken > facts["batches"]:
-        experiment.restart_batches()
-    experiment.batches.skip(facts["batches"])
+    experiment.batches.stand_behind(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])
     if "random|device" in tensors and experiment.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random|device"], experiment.device)

@@ -6,7 +6,6 @@ which is saved, and leaves it waiting: the next time it goes on from there.
 
 from __future__ import annotations
 
-import signal
 import time
 import traceback
 from pathlib import Path
@@ -21,7 +20,7 @@ from lora_lab.records import TargetInfo
 from lora_lab.runs.listing import name_run, summary_of
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
 from lora_lab.training.grid import describe
-from lora_lab.training.headless import drive
+from lora_lab.training.headless import drive, stop_on_signals
 
 
 def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
@@ -39,23 +38,32 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
 def run_queue(queue: Queue, console: Console) -> int:
     """Train every waiting item in order; the number of the signal that ended it early, or 0.
 
+    A run that fails as the signal comes has failed, and the next one is not begun all the same.
     Raises LabError where the queue itself cannot be kept.
     """
+    with stop_on_signals() as came:
+        _run_all(queue, console, came)
+    return came[0] if came else 0
+
+
+def _run_all(queue: Queue, console: Console, came: list[int]) -> None:
     number, total = 0, len(queue.waiting)
-    while (item := queue.next()) is not None:
+    while not came and (item := queue.next()) is not None:
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
         resume = Path(item.run) if item.resumes else None
         folder = resume or _new_folder(item)
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
-        parameters, came = item.parameters, 0
+        parameters = item.parameters
         try:
             facts = drive(item.config, None if resume else folder, console, resume=resume)
             parameters = facts["parameters"]["adapter"]
-            came = signal.Signals[facts["interrupted"]].value if facts["interrupted"] else 0
-            state, message = WAITING if came else DONE, ""
+            state, message = WAITING if facts["interrupted"] else DONE, ""
         except Interrupted as error:
-            state, message, came = WAITING, "", error.number
+            state, message = WAITING, ""
+            console.print(str(error))
+        except KeyboardInterrupt:  # a second signal, which did not wait for the step
+            state, message = WAITING, ""
         except LabError as error:
             state, message = FAILED, str(error)
         except Exception as error:  # noqa: BLE001 - the runs behind it are not to blame
@@ -70,9 +78,6 @@ def run_queue(queue: Queue, console: Console) -> int:
             parameters=parameters,
             **_reached(folder, describe(item.config)),
         )
-        if came:
-            return came
-    return 0
 
 
 def _new_folder(item: Item) -> Path:

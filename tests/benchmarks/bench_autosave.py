@@ -26,6 +26,7 @@ from lora_lab.allocator import keep_freed_memory
 from lora_lab.presets import get_preset
 from lora_lab.records import NewsRecord, StepRecord
 from lora_lab.runs import writer
+from lora_lab.training.best import Best
 from lora_lab.training.course import Course
 from lora_lab.training.journal import Journal
 from lora_lab.training.optim import build_optimizer
@@ -119,10 +120,9 @@ def experiment_like(layers: dict, optimizer: torch.optim.Optimizer, config: obje
 
     return SimpleNamespace(
         layers=layers, optimizer=optimizer, generator=torch.Generator(), step=0, edits=0,
-        device=torch.device("cpu"), batches=Course(iter(())), training_seconds=0.0, leg=(0, 10**6),
-        task=SimpleNamespace(data=None), config=config, hyper=config.hyper, ramps=[],
-        base_fingerprint="", accumulation=1,
-        best=SimpleNamespace(step=0, loss=0.0, unimproved=0, last=0, weights=None), halvings=0,
+        device=torch.device("cpu"), batches=Course(lambda skip: iter(())), training_seconds=0.0,
+        leg=(0, 10**6), task=SimpleNamespace(data=None, kept=None), config=config,
+        hyper=config.hyper, ramps=[], base_fingerprint="", accumulation=1, best=Best(), halvings=0,
         has_factors=True, weights=weights, parameters=lambda: parameters,
         loaded=lambda: NewsRecord(0, "a net for measuring"),
     )  # fmt: skip

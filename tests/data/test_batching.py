@@ -1,5 +1,6 @@
 """Every row comes once an epoch, held out or trained on, in batches that a seed decides."""
 
+import time
 from itertools import islice
 
 import numpy as np
@@ -26,6 +27,22 @@ def test_every_row_comes_once_an_epoch(how):
     assert max(map(len, batches)) == 8
     assert batches == [flat(batch) for batch in epoch(how)]
     assert batches != [flat(batch) for batch in epoch(how, seed=1)]
+
+
+@pytest.mark.parametrize("how", ["bucketed", "packed", "shuffled"])
+@pytest.mark.parametrize("size", [1, 2, 8, 103, 200])  # windows of 50 batches: two of size 1
+def test_what_is_left_out_changes_nothing_of_what_comes(how, size):
+    whole = [flat(b) for b in islice(course(LENGTHS, size, 3, how, 64), 330)]
+    for skip in (0, 1, 2, 12, 13, 14, 103, 104, 207, 315):
+        behind = islice(course(LENGTHS, size, 3, how, 64, skip), 15)
+        assert [flat(batch) for batch in behind] == whole[skip : skip + 15], skip
+
+
+def test_millions_are_left_out_in_a_moment():
+    """A run may go on, or back, behind them."""
+    began = time.process_time()
+    next(course(LENGTHS, 1, 3, "bucketed", 64, 2_000_000))
+    assert time.process_time() - began < 2
 
 
 def test_bucketed_batches_are_of_like_length():

@@ -3,8 +3,10 @@
 Where tensorboard is not installed, only what is said of that is tested.
 """
 
+import io
 import math
 import sys
+import threading
 import warnings
 from itertools import pairwise
 
@@ -128,6 +130,8 @@ def test_two_runs_do_not_share_a_folder(tmp_path, read):
 
 def test_a_disk_that_refuses_them_ends_no_run(tmp_path, read, monkeypatch):
     config = changed(get_preset("known-rank").config, max_steps=20)
+    kept, start = [], threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda t: (kept.append(t), start(t))[1])
 
     def refuse(self, record):
         if isinstance(record, StepRecord):
@@ -136,6 +140,23 @@ def test_a_disk_that_refuses_them_ends_no_run(tmp_path, read, monkeypatch):
     monkeypatch.setattr(EventFiles, "note", refuse)
     console = Console(record=True, quiet=True)
     assert drive(config, tmp_path / "run", console, tensorboard=tmp_path / "live")["steps"] == 20
+    (thread,) = [t for t in kept if type(t).__name__ == "_AsyncWriterThread"]
+    assert not thread.is_alive(), "its writer is closed all the same"
+
+
+@pytest.mark.parametrize("name", ["note_settings", "note", "close"])
+def test_what_they_refuse_is_said_once(tmp_path, read, monkeypatch, name):
+    real = getattr(EventFiles, name)
+
+    def refuse(self, *arguments):
+        real(self, *arguments)
+        raise OSError(28, "No space left on device")
+
+    config = changed(get_preset("known-rank").config, max_steps=5)
+    monkeypatch.setattr(EventFiles, name, refuse)
+    console = Console(record=True, soft_wrap=True, file=io.StringIO())
+    assert drive(config, tmp_path / "run", console, tensorboard=tmp_path / "live")["steps"] == 5
+    assert console.export_text().count("event files end here (No space left on device)") == 1
 
 
 def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ def test_a_process_that_dies_leaves_word(name, words, tmp_path):
 
 def test_events_and_what_the_lab_says_and_no_steps(tmp_path):
     log = RunLog(tmp_path)
+    assert log.renew() == ""
     log.note(StepRecord(1, 0.5, 1e-3, 0.1))
     log.note(StateRecord(State.FAILED, 2, "it broke", "Traceback\n  line"))
     log.note(NewsRecord(2, "half the batch"))
@@ -71,6 +72,7 @@ def test_events_and_what_the_lab_says_and_no_steps(tmp_path):
 def test_it_grows_to_a_limit_and_then_has_errors_only(tmp_path, monkeypatch):
     monkeypatch.setattr("lora_lab.runs.log.LARGEST", 60)
     log = RunLog(tmp_path)
+    assert log.renew() == ""
     for _ in range(5):
         log.note(NewsRecord(1, "x" * 30))
     log.note(ErrorRecord(1, "the disk is full"))
@@ -82,6 +84,7 @@ def test_it_grows_to_a_limit_and_then_has_errors_only(tmp_path, monkeypatch):
 
 def test_a_full_disk_is_no_reason_to_stop(tmp_path, monkeypatch):
     log = RunLog(tmp_path)
+    assert log.renew() == ""
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -99,12 +102,34 @@ def test_a_full_disk_is_no_reason_to_stop(tmp_path, monkeypatch):
 
 def test_the_watch_over_crashes_is_given_back(tmp_path):
     watched = faulthandler.is_enabled()
-    RunLog(tmp_path).close()
+    log = RunLog(tmp_path)
+    log.renew()
+    log.close()
     assert faulthandler.is_enabled() == watched
+
+
+def test_what_cannot_be_opened_is_said_once_and_tried_again(tmp_path):
+    log, path = RunLog(tmp_path), tmp_path / "log.txt"
+    path.mkdir()
+    assert str(path) in log.renew()
+    log.note(NewsRecord(1, "lost"))
+    assert log.renew() == ""
+    path.rmdir()
+    assert log.renew() == ""
+    log.note(NewsRecord(1, "kept"))
+    path.unlink()
+    path.mkdir()
+    assert str(path) in log.renew(), "it is another time"
+    path.rmdir()
+    log.renew()
+    log.note(NewsRecord(1, "again"))
+    log.close()
+    assert path.read_text().endswith("again\n")
 
 
 def test_of_many_best_steps_the_last_is_told_when_the_training_rests(tmp_path):
     log = RunLog(tmp_path)
+    assert log.renew() == ""
     log.note(StateRecord(State.RUNNING, 0))
     for step in range(1, 50):
         log.note(EvalRecord(step, True, 1 / step, best=True))

@@ -2,10 +2,14 @@
 
 import math
 import time
+import tracemalloc
+
+import pytest
 
 from lora_lab.config import Hyperparameters
 from lora_lab.records import (
     AppliedRecord,
+    CountsRecord,
     EvalRecord,
     LayerSpectrum,
     PastEditRecord,
@@ -16,7 +20,9 @@ from lora_lab.records import (
 )
 from lora_lab.runs import past
 from lora_lab.runs.metrics import MetricsFile
-from lora_lab.runs.past import last_spectrum, past_records
+from lora_lab.runs.past import last_spectrum, last_trained, past_records
+
+LINE = '{"record":"StepRecord","step":%d,"loss":0.12345,"learning_rate":0.0001,"seconds":%.6f}'
 
 
 def step(n, loss=0.5):
@@ -57,13 +63,57 @@ def test_a_long_one_is_thinned_to_its_last(tmp_path, monkeypatch):
 
 def test_a_million_steps_take_a_moment(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    line = '{"record":"StepRecord","step":%d,"loss":0.12345,"learning_rate":0.0001,"seconds":%.6f}'
-    path.write_text("\n".join(line % (n, n / 1000) for n in range(1, 1_000_001)))
+    path.write_text("\n".join(LINE % (n, n / 1000) for n in range(1, 1_000_001)))
     began = time.process_time()  # others may be busy
     found = list(past_records(path, 1_000_000))
     took = time.process_time() - began
     assert found[-1].step == 1_000_000
     assert took < 5, took
+
+
+def test_memory_does_not_grow_with_the_run(tmp_path):
+    """Of a window's or a resumed run's memory a long past takes what comes back, no more."""
+    path = tmp_path / "metrics.jsonl"
+    peaks = []
+    for count in (100_000, 400_000):
+        path.write_text("\n".join(LINE % (n, n / 1000) for n in range(1, count + 1)))
+        tracemalloc.start()
+        for record in past_records(path, count):
+            last = record
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert last.step == count
+    assert peaks[1] < 1.2 * peaks[0], peaks
+
+
+def test_the_step_that_a_long_run_goes_on_from_comes_back(tmp_path, monkeypatch):
+    """However it is thinned; and what was recorded after it does not, in whatever order."""
+    monkeypatch.setattr(past, "MOST", 100)
+    path = tmp_path / "metrics.jsonl"
+    held = [EvalRecord(n, True, 0.4) for n in (700, 1003)]
+    write(path, *(step(n) for n in range(1, 701)), held[0], *(step(n) for n in range(701, 1004)),
+          held[1], *(step(n) for n in range(1004, 1501)))  # fmt: skip
+    found = list(past_records(path, 1003))
+    assert [r.step for r in found if isinstance(r, StepRecord)][-1] == 1003
+    assert found[-1] == held[1]
+    assert [r for r in found if isinstance(r, EvalRecord)] == held
+    assert [r.step for r in found] == sorted(r.step for r in found)
+    write(path, ResumedRecord(1003), *(step(n, 0.25) for n in range(1004, 1201)))
+    found = [r for r in past_records(path, 9999) if isinstance(r, StepRecord)]
+    assert [r.loss == 0.25 for r in found] == [r.step > 1003 for r in found]
+    assert found[-1].step == 1200
+    assert 50 <= len(found) <= 101
+
+
+def test_a_file_that_somebody_made_takes_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(past, "MOST", 10)
+    path = tmp_path / "metrics.jsonl"
+    write(path, *(step(0) for _ in range(100_000)))
+    with path.open("ab") as file:
+        file.write(b'{"record":"ResumedRecord"}\n')
+    began = time.process_time()
+    assert len(list(past_records(path, 1))) == 100_000
+    assert time.process_time() - began < 5
 
 
 def edit(step, *changes):
@@ -102,3 +152,15 @@ def test_the_last_spectrum_comes_back(tmp_path):
     with path.open("ab") as file:
         file.write(b'{"record":"SpectrumRecord","step":4,"layers":[{"na')
     assert last_spectrum(path) is None, "torn: better none than half of one"
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1000])
+def test_what_is_looked_for_from_the_end_is_found_wherever_a_block_begins(
+    tmp_path, monkeypatch, block
+):
+    monkeypatch.setattr(past, "BLOCK", block)
+    path = tmp_path / "metrics.jsonl"
+    counts = [CountsRecord(n, 10 + n, 100, ()) for n in (0, 5)]
+    write(path, step(1), counts[0], step(2), counts[1], *(step(n) for n in range(6, 20)))
+    assert last_trained(path) == 15
+    assert last_spectrum(path) is None

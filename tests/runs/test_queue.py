@@ -1,9 +1,12 @@
 """The queue's file: it survives what happens between two runs, and one process has it at a time."""
 
+import errno
 import itertools
 import json
 import math
+import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +150,28 @@ def test_a_damaged_file_is_put_aside_and_an_empty_queue_begins(tmp_path, text):
     queue = Queue(tmp_path)  # the lock was let go of
     assert queue.items == ()
     queue.close()
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_is_left_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / FILE).write_text("{")
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        patch.setattr(Path, "replace", refuse)
+        with pytest.raises(LabError, match="nor can it be put aside: Read-only file system"):
+            Queue(tmp_path)
+    assert (tmp_path / FILE).read_text() == "{"
+    with pytest.raises(LabError, match="It is kept as"):
+        Queue(tmp_path)
+
+
+def test_a_folder_in_which_no_lock_can_be_made_is_not_said_to_be_in_use(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(LabError, match="cannot be locked"):
+        Queue(tmp_path)
 
 
 def test_a_state_or_settings_of_another_version_are_refused(queue):

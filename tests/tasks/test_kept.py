@@ -1,20 +1,22 @@
 """What is forgotten: rows of the old task are measured as held-out rows are, few and in time."""
 
 import json
-from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from lora_lab.config import RunConfig
+from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.errors import ConfigError, DataError
+from lora_lab.plain import plain
 from lora_lab.presets import starting_config
 from lora_lab.records import EvalRecord
 from lora_lab.runs.past import past_records
 from lora_lab.tasks import TASKS, kept
+from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.run import run
 from tests.models.tiny import save
 
 WORDS = "the film is good and the sound is clear but the end is bad".split()  # noqa: SIM905
@@ -93,6 +95,32 @@ def test_few_rows_in_an_order_that_stays_and_no_more_than_time_allows(monkeypatc
     assert len(list(hurried.blocks())) == 1, "what was left out stays out"
 
 
+def test_a_run_that_goes_on_measures_the_same_rows(tmp_path, monkeypatch):
+    """Where they were decided the machine was busy, and where it goes on it has all the time."""
+    config = config_of("text_classification", tmp_path, keep_data=str(tmp_path / "old"), seed=3)
+    config = changed(config, max_steps=4, epochs=None)
+    monkeypatch.setattr(kept, "KEEP_SECONDS", -1.0)
+    first = list(run(changed(config, max_steps=2), Controls(config.hyper), folder=tmp_path / "run"))
+    monkeypatch.setattr(kept, "KEEP_SECONDS", 1e9)
+    again = list(run(config, Controls(config.hyper), resume=tmp_path / "run", until=4))
+    other = list(run(config, Controls(config.hyper), folder=tmp_path / "other"))
+    few, same, all_rows = (
+        next(r.keep_loss for r in records[::-1] if isinstance(r, EvalRecord) and not r.enabled)
+        for records in (first, again, other)
+    )
+    assert few == same
+    assert few != all_rows
+    branch = Origin(str(tmp_path / "run"), 4)
+    texts = changed(config, keep_data=str(tmp_path / "new"), max_steps=2)
+    records = list(run(texts, Controls(config.hyper), folder=tmp_path / "b", branch=branch))
+    whole = list(run(texts, Controls(config.hyper), folder=tmp_path / "c"))
+    a, b = (
+        next(r.keep_loss for r in found[::-1] if isinstance(r, EvalRecord) and not r.enabled)
+        for found in (records, whole)
+    )
+    assert a == b, "other data are decided anew"
+
+
 def test_what_does_not_fit_is_refused(tmp_path):
     config = config_of("image_classification", tmp_path, keep_data=str(tmp_path / "old"))
     (tmp_path / "old" / "dark").rename(tmp_path / "old" / "night")
@@ -104,8 +132,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
 def test_records_from_before_there_were_such_rows_still_come_back(tmp_path):
     new = {"keep_loss", "keep_accuracy"}
-    line = {"record": "EvalRecord"}
-    line |= {f.name: 1 for f in fields(EvalRecord) if f.name not in new}
+    line = {k: v for k, v in plain(EvalRecord(1, True, 0.5, 0.9)).items() if k not in new}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line, separators=(",", ":")))
     (record,) = past_records(tmp_path / "metrics.jsonl", 1)
-    assert record.keep_loss is None
+    assert (record.step, record.keep_loss) == (1, None)

@@ -6,11 +6,12 @@ import shutil
 import pytest
 
 from lora_lab.config import changed
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset
 from lora_lab.records import EvalRecord, State, StateRecord, StepRecord
 from lora_lab.runs.listing import summary_of
+from lora_lab.runs.lock import is_live
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training import autosave
 from lora_lab.training.controls import Controls
@@ -85,3 +86,56 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     assert all((x.lora_B == y.lora_B).all() for x, y in zip(a.layers, b.layers, strict=True))
     with pytest.raises(LabError, match="has come to its end at step 12"):
         list(run(config, Controls(config.hyper), resume=cut))
+
+
+def trained(config, folder, **more):
+    return list(run(config, Controls(config.hyper), folder=folder, **more))
+
+
+def files(run):
+    return {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_of_two_that_resume_one_run_the_later_changes_nothing(tmp_path):
+    """Not even what it would tidy up, and though the other one has only begun to open the model."""
+    config, folder = changed(get_preset("digits").config, max_steps=12), tmp_path / "run"
+    trained(config, folder)
+    half_written = folder / "checkpoints" / ".step-000000013.abc.tmp"
+    refused = []
+
+    def at_once(what, share):
+        if refused:
+            return
+        half_written.mkdir()
+        with (folder / "metrics.jsonl").open("a") as metrics:
+            metrics.write('{"record":"StepRe')
+        before = files(folder)
+        with pytest.raises(LabError, match="is being trained by process") as error:
+            trained(config, None, resume=folder, until=20)
+        refused.append(error)
+        assert files(folder) == before
+        assert half_written.is_dir()
+
+    trained(config, None, resume=folder, until=20, report=at_once)
+    assert refused
+    assert summary_of(folder).step == 20
+    assert not half_written.exists()
+
+
+@pytest.mark.parametrize("when", ["no checkpoint", "the opening is called off", "another base"])
+def test_a_run_that_could_not_be_resumed_is_let_go_of(tmp_path, monkeypatch, when):
+    config = changed(get_preset("digits").config, max_steps=12)
+    trained(config, tmp_path / "run")
+
+    def report(what, share):
+        if when == "the opening is called off":
+            raise Cancelled("called off")
+
+    if when == "no checkpoint":
+        shutil.rmtree(tmp_path / "run" / "checkpoints")
+    elif when == "another base":
+        monkeypatch.setattr("lora_lab.training.experiment.fingerprint", lambda state: "another")
+    with pytest.raises((LabError, Cancelled)):
+        trained(config, None, resume=tmp_path / "run", report=report)
+    assert not is_live(tmp_path / "run")
+    assert summary_of(tmp_path / "run").state == "finished"

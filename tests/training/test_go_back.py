@@ -12,6 +12,7 @@ from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
     FolderRecord,
+    NewsRecord,
     ResumedRecord,
     State,
     StateRecord,
@@ -168,6 +169,43 @@ def test_a_branch_goes_another_way_and_the_parent_stays(tmp_path, monkeypatch, f
     applied = [r for r in rows if r["record"] == "AppliedRecord" and r["changes"]]
     assert [[c[0] for c in r["changes"]] for r in applied] == [["learning_rate"]]
     assert "branched off from parent" in (where / "log.txt").read_text()
+
+
+def test_a_branch_knows_where_it_came_from_whatever_becomes_of_the_folders(tmp_path):
+    """Its own is taken away while it goes on from a save, and the parent is gone by then."""
+    parent, branch = tmp_path / "parent", tmp_path / "branch"
+    train(config_of(), parent, {20: edit(alpha=3.0)})
+    config = config_of(learning_rate=3e-4)
+    train(config, branch, {}, branch=Origin(str(parent), 20))
+    shutil.rmtree(parent)
+    lost = {70: lambda controls: branch.rename(tmp_path / "gone")}
+    train(config, None, lost, resume=branch, until=80)
+    found = summary_of(branch)
+    assert (found.parent, found.parent_step, found.step) == ("parent", 20, 80)
+    assert checkpoints.latest(branch).step == 80
+
+
+def test_a_branch_whose_parent_is_deleted_before_its_first_step_is_recorded(tmp_path):
+    """What cannot be had any more is said; the run is kept all the same."""
+    parent, config = tmp_path / "parent", config_of(learning_rate=3e-4)
+    train(config_of(), parent, {20: edit(alpha=3.0)})
+    wanted = losses(train(config, tmp_path / "wanted", {}, branch=Origin(str(parent), 20)))
+    controls, records = Controls(config.hyper, paused=True), []
+    for record in run(config, controls, linger=True, branch=Origin(str(parent), 20)):
+        records.append(record)
+        if isinstance(record, StateRecord) and record.state is State.PAUSED:
+            shutil.rmtree(parent)
+            controls.resume()
+        elif isinstance(record, StateRecord) and record.state is State.FINISHED:
+            controls.stop()
+    assert losses(records) == wanted
+    assert not [r for r in records if isinstance(r, ErrorRecord)]
+    assert ["parent is gone" in r.message for r in records if isinstance(r, NewsRecord)] == [True]
+    where = type(parent)(next(r for r in records if isinstance(r, FolderRecord)).path)
+    assert (summary_of(where).parent, summary_of(where).step) == ("parent", 60)
+    steps = [r["step"] for r in read_metrics(where / "metrics.jsonl")
+             if r["record"] == "StepRecord"]  # fmt: skip
+    assert steps == list(range(21, 61))
 
 
 def before_edit_loss(tmp_path):

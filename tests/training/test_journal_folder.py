@@ -13,6 +13,7 @@ from lora_lab.records import CheckpointRecord, ErrorRecord, FolderRecord, NewsRe
 from lora_lab.runs import writer
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.listing import summary_of
+from lora_lab.runs.lock import is_live
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training import autosave, journal
 from lora_lab.training.controls import Controls
@@ -171,13 +172,48 @@ def test_what_a_run_dies_of_is_in_its_log(tmp_path, monkeypatch):
     assert latest(tmp_path / "run").step >= 30
 
 
-def test_a_log_that_cannot_be_opened_again_does_not_end_the_training(tmp_path, wanted):
+def put_in_the_way(path):
+    path.unlink()
+    path.mkdir()
+
+
+LOGS = {
+    "deleted": [lambda path: path.unlink(), lambda path: None],
+    "a folder in its place": [put_in_the_way, lambda path: path.rmdir()],
+}
+
+
+@pytest.mark.parametrize("case", LOGS)
+def test_a_log_that_is_lost_stops_no_save(tmp_path, wanted, case):
+    """It is said once where it cannot be opened again, and tried again until it can."""
     folder = tmp_path / "run"
-
-    def in_the_way():
-        (folder / "log.txt").unlink()
-        (folder / "log.txt").mkdir()
-
-    records = trained(folder, {40: in_the_way})
+    lose, give_back = LOGS[case]
+    acts = {40: lambda: lose(folder / "log.txt"), 80: lambda: give_back(folder / "log.txt")}
+    records = trained(folder, acts)
     assert losses(records) == wanted
-    assert "cannot be used" in told(records)[0]
+    saved = {r.step for r in records if isinstance(r, CheckpointRecord)}
+    assert saved >= set(range(42, STEPS + 1)), "metrics and checkpoints go on"
+    assert not told(records), "nothing that a person needs is lost"
+    news = [r.message for r in records if isinstance(r, NewsRecord)]
+    assert ["log" in message for message in news] == [True] * (case != "deleted")
+    rows = read_metrics(folder / "metrics.jsonl")
+    assert [r["loss"] for r in rows if r["record"] == "StepRecord"] == wanted
+    assert [r["record"] for r in rows].count("LoadedRecord") == 1, "it is the same run"
+    assert "finished" in (folder / "log.txt").read_text()
+
+
+def test_a_run_without_a_log_begins_and_is_resumed(tmp_path, wanted):
+    folder, cut = tmp_path / "run", tmp_path / "cut"
+    trained(folder, {60: lambda: shutil.copytree(folder, cut)})
+    put_in_the_way(cut / "log.txt")
+    records = trained(None, {}, resume=cut)
+    assert losses(records) == wanted
+    assert not told(records)
+    assert latest(cut).step == STEPS
+
+
+def test_a_lock_that_is_taken_away_is_taken_anew(tmp_path):
+    folder, held = tmp_path / "run", []
+    acts = {40: (folder / "lock").unlink, 60: lambda: held.append(is_live(folder))}
+    assert not told(trained(folder, acts))
+    assert held == [True]

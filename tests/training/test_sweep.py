@@ -10,10 +10,12 @@ from rich.console import Console
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import StepRecord
+from lora_lab.runs import checkpoints
 from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.runs.queue import DONE, FAILED, FILE, RUNNING, WAITING, Queue
 from lora_lab.training import headless, sweep
+from lora_lab.training import run as training_run
 from lora_lab.training.grid import describe
 from lora_lab.training.sweep import layers_of, run_queue
 
@@ -103,6 +105,72 @@ def test_an_interrupted_run_waits_and_goes_on_to_the_bit(queue, monkeypatch):
     losses = losses_of(resumed)
     assert losses == losses_of(whole)
     assert len(losses) == 40
+
+
+def ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+WHERE = {  # where the Ctrl-C comes: what becomes of the first run, and the step that is saved
+    "in a run that fails": (FAILED, 15),
+    "while it is being saved": (FAILED, 15),
+    "between two runs": (DONE, 40),
+    "twice in a run": (WAITING, 15),
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_whenever_it_is_interrupted_what_was_done_is_saved_and_none_begins(
+    queue, monkeypatch, where
+):
+    real, real_loop, note = headless.run, training_run.train, queue.note
+
+    def loop(*arguments, **more):
+        for record in real_loop(*arguments, **more):
+            yield record
+            if isinstance(record, StepRecord) and record.step == 15:
+                if where == "in a run that fails":
+                    ctrl_c()
+                if where != "between two runs":
+                    raise ZeroDivisionError("no such luck")
+
+    def run_twice(*arguments, **more):
+        for record in real(*arguments, **more):
+            yield record
+            if isinstance(record, StepRecord) and record.step == 15:
+                ctrl_c()
+                ctrl_c()
+
+    def saved(self):
+        ctrl_c()
+        yield from real_save(self)
+
+    def noted(id, **facts):
+        note(id, **facts)
+        if facts["state"] == DONE:
+            ctrl_c()
+
+    real_save = training_run.Journal.save
+    with monkeypatch.context() as patched:
+        if where == "twice in a run":
+            patched.setattr(headless, "run", run_twice)
+        elif where == "between two runs":
+            patched.setattr(queue, "note", noted)
+        else:
+            patched.setattr(training_run, "train", loop)
+        if where == "while it is being saved":
+            patched.setattr(training_run.Journal, "save", saved)
+        queue.add([known_rank(1), known_rank(2)])
+        interrupted, said = run(queue)
+    state, step = WHERE[where]
+    assert interrupted == signal.SIGINT
+    assert states(queue) == [state, WAITING]
+    assert "run 2" not in said
+    assert checkpoints.latest(Path(queue.items[0].run)).step == step
+    assert queue.items[0].step == step
+    assert run(queue)[0] == 0
+    assert states(queue) == [FAILED if state == FAILED else DONE, DONE]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_crash_between_two_runs_loses_neither(queue, monkeypatch):

@@ -1,0 +1,101 @@
+"""What a line of metrics.jsonl must hold to be the record that it says it is.
+
+The shape is that of the record's own class: what has a default there may be missing, as in the runs
+of an older lab, and what is there besides, as in those of a newer one, is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from lora_lab.config import Hyperparameters
+from lora_lab.plain import plain
+from lora_lab.records import RECORDS
+
+Fits = Callable[[Any], bool]
+KINDS = {kind.__name__: kind for kind in RECORDS}
+
+
+def known(row: dict[str, Any]) -> bool:
+    """Whether this version of the lab has such records."""
+    kind = row.get("record")
+    return isinstance(kind, str) and kind in KINDS
+
+
+def flaw(row: dict[str, Any]) -> str:
+    """The field of a known record that is missing or of another form; "" for one that is whole.
+
+    A field that may be missing has its default then.
+    """
+    return _flaw(row, KINDS[row["record"]])
+
+
+def _flaw(row: Any, kind: type) -> str:
+    for name, fits, default in _shape(kind):
+        if name in row:
+            if not fits(row[name]):
+                return name
+        elif default is MISSING:
+            return name
+        else:
+            row[name] = default
+    return ""
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[str, Fits, Any], ...]:
+    """Name, form and default of every field."""
+    hints = get_type_hints(kind)
+    return tuple((f.name, _form(hints[f.name]), plain(f.default)) for f in fields(kind))
+
+
+def _form(hint: Any) -> Fits:
+    """Whether a value of JSON is what `hint` becomes there."""
+    if hint is Any:
+        return lambda value: True
+    if hint is float:
+        return _number
+    if hint is np.ndarray:
+        return _numbers
+    if hint is Hyperparameters:
+        return _settings
+    parts = get_args(hint)
+    if get_origin(hint) is tuple:
+        forms = [_form(part) for part in parts if part is not Ellipsis]
+        if Ellipsis in parts:
+            return lambda value: isinstance(value, list) and all(map(forms[0], value))
+        return lambda value: (
+            isinstance(value, list)
+            and len(value) == len(forms)
+            and all(fits(item) for fits, item in zip(forms, value, strict=True))
+        )
+    if parts:  # a union, of which None is one
+        forms = [_form(part) for part in parts]
+        return lambda value: any(fits(value) for fits in forms)
+    if is_dataclass(hint):
+        return lambda value: isinstance(value, dict) and not _flaw(value, hint)
+    if issubclass(hint, Enum):
+        return lambda value: value in [one.value for one in hint]
+    return lambda value: type(value) is hint
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (float, int)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(_number(item) or _numbers(item) for item in value)
+
+
+def _settings(value: Any) -> bool:
+    try:
+        Hyperparameters.model_validate(value)
+    except ValueError:
+        return False
+    return {"rank", "alpha"} <= value.keys()

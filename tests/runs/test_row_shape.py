@@ -1,0 +1,112 @@
+"""Records of another lab in metrics.jsonl are passed over; damaged ones are named."""
+
+import json
+from dataclasses import MISSING, fields
+
+import pytest
+
+from lora_lab.errors import LabError
+from lora_lab.plain import plain
+from lora_lab.records import RECORDS, ResumedRecord
+from lora_lab.runs.event_files import write_events
+from lora_lab.runs.metrics import copy_holding, read_metrics
+from lora_lab.runs.past import last_spectrum, past_records
+from lora_lab.runs.recipe import written
+from lora_lab.runs.report import report_of
+from lora_lab.runs.row_shape import KINDS, flaw
+from lora_lab.runs.story import story_of
+from tests.runs.told import records, told
+
+ROWS = [json.loads(json.dumps(plain(record))) for record in records()]
+ROWS.append(plain(ResumedRecord(5, (), 2, (0, 5))))
+KNOWN = {row["record"]: row for row in ROWS}  # the last one of each kind
+FOREIGN = [
+    {"record": "WeatherRecord", "step": "noon"},
+    {"record": "WeatherRecord"},
+    {"record": ["StepRecord"], "step": None},
+    {"step": 3},
+    {},
+]
+
+
+def readers(tmp_path):
+    return [report_of, written, lambda run: write_events(run, tmp_path / "events"), story_of]
+
+
+def with_rows(tmp_path, rows):
+    run = told(tmp_path)
+    (run / "metrics.jsonl").write_text(lines(rows))
+    return run
+
+
+def lines(rows):
+    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+
+
+def test_what_the_lab_writes_is_whole():
+    assert [flaw(row) for row in ROWS] == [""] * len(ROWS)
+    assert len(KINDS) == len(RECORDS)
+
+
+def test_foreign_records_are_passed_over(tmp_path):
+    rows = [row for pair in zip(ROWS, FOREIGN * 9, strict=False) for row in pair]
+    run = with_rows(tmp_path, rows)
+    wanted = story_of(with_rows(tmp_path / "plain", ROWS)).rows
+    assert story_of(run).rows == wanted
+    for read in readers(tmp_path):
+        read(run)
+    assert [r.step for r in past_records(run / "metrics.jsonl", 9)][-1] == 5
+    copy_holding(run / "metrics.jsonl", tmp_path / "copy.jsonl", 3, 1)
+    assert max(row["step"] for row in read_metrics(tmp_path / "copy.jsonl")
+               if row.get("record") == "StepRecord") == 3  # fmt: skip
+
+
+def test_what_an_older_lab_did_not_write_has_its_default(tmp_path):
+    rows = []
+    for row in ROWS:
+        optional = {f.name for f in fields(KINDS[row["record"]]) if f.default is not MISSING}
+        rows.append({name: value for name, value in row.items() if name not in optional})
+    rows = [row for row in rows if row["record"] != "ResumedRecord"]  # they would forget nothing
+    run = with_rows(tmp_path, rows)
+    report_of(run)
+    assert story_of(run).loaded["notes"] == []
+    assert story_of(run).last("EvalRecord")["accuracy"] is None
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_damaged_record_is_named(tmp_path, kind):
+    """A field that is missing, and one of another form, each in every way to read a run."""
+    where = max(i for i, row in enumerate(ROWS) if row["record"] == kind)
+    for f in fields(KINDS[kind]):
+        bad = [{**ROWS[where], f.name: {"no": "such form"}}]
+        if f.default is MISSING:
+            bad.append({k: v for k, v in ROWS[where].items() if k != f.name})
+        for row in bad:
+            run = with_rows(tmp_path / str(len(list(tmp_path.iterdir()))), [*ROWS, row])
+            for read in readers(run):
+                with pytest.raises(LabError, match=rf"{kind}.* has no {f.name} as it should be"):
+                    read(run)
+
+
+def test_a_damaged_part_of_a_record_is_named(tmp_path):
+    row = json.loads(json.dumps(KNOWN["SpectrumRecord"]))
+    del row["layers"][0]["effective_rank"]
+    run = with_rows(tmp_path, [*ROWS, row])
+    with pytest.raises(LabError, match="SpectrumRecord of step 5 has no layers"):
+        report_of(run)
+    row["layers"][0]["effective_rank"] = 1.0
+    row["layers"][0]["sigma"] = ["high"]
+    assert flaw(row) == "layers"
+
+
+def test_a_past_with_damaged_records_comes_back_without_them(tmp_path):
+    damaged = [{**KNOWN[kind], "step": 5, name: [{}]} for kind, name in (
+        ("StepRecord", "loss"), ("EvalRecord", "accuracy"), ("AppliedRecord", "changes"),
+        ("SpectrumRecord", "layers"))]  # fmt: skip
+    damaged += [{"record": "AppliedRecord", "changes": [["rank", 1, 2]]}, {"record": "StepRecord"}]
+    path, whole = tmp_path / "metrics.jsonl", tmp_path / "whole.jsonl"
+    path.write_text(lines([*ROWS, *damaged]))
+    whole.write_text(lines(ROWS))
+    assert list(past_records(path, 9)) == list(past_records(whole, 9))
+    assert last_spectrum(path) is None
+    assert last_spectrum(whole).step == 5

@@ -1,0 +1,195 @@
+"""A stop at any moment: what was done is saved, and nothing is said to be saved that is not."""
+
+import io
+import signal
+
+import pytest
+import typer
+from rich.console import Console
+
+from lora_lab.cli.train import print_result
+from lora_lab.config import changed
+from lora_lab.errors import Interrupted, LabError
+from lora_lab.formats import FORMATS
+from lora_lab.presets import get_preset
+from lora_lab.records import (
+    AppliedRecord,
+    CheckpointRecord,
+    EvalRecord,
+    LoadedRecord,
+    StateRecord,
+    StepRecord,
+)
+from lora_lab.runs.checkpoints import latest
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.metrics import read_metrics
+from lora_lab.training import autosave, headless
+from lora_lab.training.controls import Controls
+from lora_lab.training.journal import Journal
+from lora_lab.training.ration import Ration
+from lora_lab.training.run import run
+
+CONFIG = changed(get_preset("known-rank").config, max_steps=30, eval_steps=5)
+
+
+def steps(path):
+    rows = read_metrics(path / "metrics.jsonl")
+    return [(r["step"], r["loss"]) for r in rows if r["record"] == "StepRecord"]
+
+
+def driven(folder, monkeypatch, kind, step, number=signal.SIGTERM, **more):
+    """A run on the command line's own loop to which that signal comes at that record."""
+    real, came = headless.run, []
+
+    def interrupted(*arguments, **others):
+        for record in real(*arguments, **others):
+            yield record
+            if type(record) is kind and getattr(record, "step", 0) == step and not came:
+                came.append(1)
+                signal.raise_signal(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(headless, "run", interrupted)
+        said = Console(file=io.StringIO(), soft_wrap=True)
+        return headless.drive(CONFIG, folder, said, **more)
+
+
+@pytest.fixture
+def wanted(tmp_path):
+    list(run(CONFIG, Controls(CONFIG.hyper), folder=tmp_path / "wanted"))
+    return steps(tmp_path / "wanted")
+
+
+@pytest.mark.parametrize("kind", [LoadedRecord, EvalRecord])
+def test_before_the_first_step_nothing_is_said_to_be_saved(tmp_path, monkeypatch, kind):
+    with pytest.raises(Interrupted, match=r"before the first step|nothing was trained") as error:
+        driven(tmp_path / "run", monkeypatch, kind, 0)
+    assert error.value.number == signal.SIGTERM
+    assert steps(tmp_path / "run") == []
+    assert not (tmp_path / "run" / "adapter").exists()
+    found = summary_of(tmp_path / "run")
+    assert (found.state, found.step) == ("stopped", 0)
+
+
+@pytest.mark.parametrize(("kind", "step"), [
+    (StateRecord, 0), (StepRecord, 1), (CheckpointRecord, 1), (StepRecord, 2), (EvalRecord, 5),
+    (StepRecord, 30),
+])  # fmt: skip
+def test_after_it_the_step_in_hand_is_saved_and_goes_on_to_the_bit(
+    tmp_path, monkeypatch, kind, step, wanted
+):
+    folder = tmp_path / "run"
+    facts = driven(folder, monkeypatch, kind, step, signal.SIGINT)
+    assert facts["interrupted"] == "SIGINT"
+    made = facts["steps"]
+    in_hand = kind is StateRecord  # a step was about to be made
+    assert made == step + in_hand or (kind is CheckpointRecord and made > step)  # told of later
+    assert steps(folder) == wanted[:made]
+    assert latest(folder).step == made
+    assert summary_of(folder).state == ("stopped" if made < 30 else "finished")
+    saved = latest(folder).tensors["layer|lora_B"]
+    assert (FORMATS["peft"].load(folder / "adapter").layers[0].lora_B == saved).all()
+    if made < 30:
+        list(run(CONFIG, Controls(CONFIG.hyper), resume=folder))
+    assert steps(folder) == wanted
+
+
+@pytest.mark.parametrize("end", [12, 30])
+def test_a_run_that_goes_on_and_is_stopped_at_once_stays_as_it_is(
+    tmp_path, monkeypatch, wanted, end
+):
+    folder = tmp_path / "run"
+    driven(folder, monkeypatch, StepRecord, end)
+    before = summary_of(folder).state
+    with pytest.raises(Interrupted, match="nothing was trained"):
+        driven(None, monkeypatch, LoadedRecord, 0, resume=folder, until=40)
+    assert (latest(folder).step, summary_of(folder).step) == (end, end)
+    assert summary_of(folder).state == before
+    assert not (folder / "log.txt").read_text().count("failed")
+    if end < 30:
+        list(run(CONFIG, Controls(CONFIG.hyper), resume=folder))
+    assert steps(folder) == wanted
+
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("step", [0, 1, 7])
+def test_an_edit_that_was_just_made_is_saved(tmp_path, step, applied, paused):
+    """Whether it was applied already, or was wished in the very moment of the stop."""
+    config, folder = changed(CONFIG, autosave_seconds=1000), tmp_path / "run"
+    controls, edited = Controls(config.hyper, paused=paused and not step), []
+    for record in run(config, controls, folder=folder, linger=True):
+        at = isinstance(record, StepRecord) and record.step == step
+        if not step or (paused and step):
+            at = isinstance(record, StateRecord) and record.step == step
+        if isinstance(record, StepRecord) and record.step == step and paused:
+            controls.pause()
+        if at and not edited:
+            edited.append(1)
+            controls.set_hyper(changed(controls.hyper, alpha=3.0))
+            if not applied:
+                controls.stop()
+        if isinstance(record, AppliedRecord):
+            controls.stop()
+    rows = read_metrics(folder / "metrics.jsonl")
+    made = [r for r in rows if r["record"] == "AppliedRecord"]
+    assert [r["hyper"]["alpha"] for r in made] == [3.0]
+    if made[0]["step"]:
+        found = latest(folder)
+        assert found.step == steps(folder)[-1][0] <= made[0]["step"] + 1
+        assert found.facts["hyper"]["alpha"] == 3.0
+        assert summary_of(folder).alpha == 3.0
+
+
+@pytest.mark.parametrize("first", [2, 20, 25])
+@pytest.mark.parametrize("what", ["save_adapter", "write_checkpoint"])
+def test_what_is_refused_at_the_end_is_not_said_to_be_saved(tmp_path, monkeypatch, what, first):
+    """Though the other half of a save stands, and though it was told of before."""
+    place = RunFolder if what == "save_adapter" else autosave
+    note, real, at = Journal.note, getattr(place, what), [0]
+
+    def noted(self, record):
+        at[0] = getattr(record, "step", 0)
+        return note(self, record)
+
+    def refusing(*arguments, **more):
+        if at[0] >= first:
+            raise LabError("No space left on device")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(Journal, "note", noted)
+    monkeypatch.setattr(place, what, refusing)
+    monkeypatch.setattr(autosave, "ADAPTER_SECONDS", 0.0)
+    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, 0.0))
+    with pytest.raises(LabError, match="No space left on device"):
+        driven(tmp_path / "run", monkeypatch, StepRecord, 25)
+
+
+def test_a_refusal_that_is_made_good_is_no_failure(tmp_path, monkeypatch):
+    real, refused = autosave.write_checkpoint, []
+
+    def refusing(path, step, *arguments):
+        if not refused:
+            refused.append(step)
+            raise OSError(28, "No space left on device")
+        return real(path, step, *arguments)
+
+    monkeypatch.setattr(autosave, "write_checkpoint", refusing)
+    assert driven(tmp_path / "run", monkeypatch, StepRecord, 25)["steps"] == 25
+    assert refused
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room):
+    """Without memory for a copy of everything the adapter alone is saved."""
+    if not room:
+        monkeypatch.setattr(autosave.Autosave, "_fits", lambda self: False)
+    facts = driven(tmp_path / "run", monkeypatch, StepRecord, 7)
+    with pytest.raises(typer.Exit) as end:
+        print_result(facts, as_json=True)
+    assert end.value.exit_code == 128 + signal.SIGTERM
+    said = " ".join(capsys.readouterr().err.split())
+    assert (f"and saved; lora-lab resume {tmp_path / 'run'} goes on" in said) == room
+    assert ("with its adapter saved" in said) != room
+    assert (tmp_path / "run" / "adapter").exists()
