@@ -355,6 +355,6 @@ class Handbook(QDialog):
         made = QToolButton()
         made.setText(text)
         made.setShortcut(keys)
-        made.setToolTip(f"{tip} ({keys.toString()})")
+        made.setToolTip(f"{tip} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
         made.setAccessibleName(tip)
         return made

@@ -33,6 +33,7 @@ from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.layers import LayersDock
 from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.docks.setup import SetupDock
+from lora_lab.ui.figures import in_words
 from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.looks import Looks
 from lora_lab.ui.notices import NoticeBar, Notices
@@ -100,7 +101,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(self.commands.toolbar())
         self.commands.fill_menus(self, self.host.toggles())
         for preset in presets:
-            action = self.commands.presets_menu.addAction(preset.title)
+            action = self.commands.presets_menu.addAction(in_words(preset.title))
             action.triggered.connect(
                 lambda _=False, name=preset.name: self.setup_dock.choose_preset(name)
             )

@@ -234,7 +234,12 @@ class NoticeBar(QFrame):
         self._notice = notice
         repeated = f"  (×{notice.times})" if notice.times > 1 else ""
         self._message.setText(notice.message + repeated)
-        self.setAccessibleName(f"{notice.severity}: {notice.message}")
+        said = {
+            "news": self.tr("News: {}"),
+            "warning": self.tr("Warning: {}"),
+            "error": self.tr("Error: {}"),
+        }
+        self.setAccessibleName(said[notice.severity].format(notice.message))
         self._offer(notice.actions)
         self._details.setPlainText(notice.details)
         lines = min(10, notice.details.count("\n") + 2)

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDockWidget,
@@ -257,6 +257,7 @@ class RunsDock(QDockWidget):
 
     def _action(self, words: str, keys: str, does) -> QAction:
         """An entry of the menu; its keys are heard by the table, and named here."""
+        keys = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
         action = self.actions_menu.addAction(f"{words}\t{keys}" if keys else words)
         action.triggered.connect(lambda: does())
         return action

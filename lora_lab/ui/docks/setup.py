@@ -30,6 +30,7 @@ from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.docks.fixed_settings import FixedSettings
 from lora_lab.ui.docks.form import Form, shrinks
+from lora_lab.ui.figures import in_words
 from lora_lab.ui.panels.counts import share_words
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ class SetupDock(QDockWidget):
         self.preset_combo = QComboBox()
         self.preset_combo.setAccessibleName(self.tr("Preset"))
         for preset in self._presets:
-            self.preset_combo.addItem(preset.title, preset.name)
+            self.preset_combo.addItem(in_words(preset.title), preset.name)
             row = self.preset_combo.count() - 1
-            self.preset_combo.setItemData(row, preset.summary, Qt.ItemDataRole.ToolTipRole)
+            tip = in_words(preset.summary)
+            self.preset_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         shrinks(self.preset_combo)
         self.preset_combo.activated.connect(self._on_preset)
         self._summary = QLabel()
@@ -223,7 +225,7 @@ class SetupDock(QDockWidget):
 
     def _ask_for_folder(self) -> str:
         preset = self.preset
-        wanted = preset.needs_data if preset is not None else ""
+        wanted = in_words(preset.needs_data) if preset is not None else ""
         return QFileDialog.getExistingDirectory(self, self.tr("Choose {}").format(wanted))
 
     def _on_device(self) -> None:
@@ -235,15 +237,15 @@ class SetupDock(QDockWidget):
         task = self._config.task if self._config is not None else ""
         own = preset is None and task in STARTS
         if own:
-            self.preset_combo.setPlaceholderText(TASK_TITLES[task])
-        self._summary.setText(preset.summary if preset is not None else "")
+            self.preset_combo.setPlaceholderText(in_words(TASK_TITLES[task]))
+        self._summary.setText(in_words(preset.summary) if preset is not None else "")
         self._summary.setVisible(preset is not None)
         needs = own or (preset is not None and bool(preset.needs_data))
         self._form.setRowVisible(self.data_button, needs)
         if needs:
             folder = Path(data).name if data else self.tr("Choose a folder…")
             self.data_button.setText(folder)
-            wanted = preset.needs_data if preset is not None else self.tr("data")
+            wanted = in_words(preset.needs_data) if preset is not None else self.tr("data")
             self.data_button.setToolTip(data or self.tr("Needs {}").format(wanted))
 
     def _show_device(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
@@ -24,7 +24,7 @@ class BeforeAfterPanel(Panel):
     """Held-out results of the base alone beside those of base and adapter together."""
 
     key = "before_after"
-    title = "Before / After"
+    name = QT_TRANSLATE_NOOP("Panel", "Before / After")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

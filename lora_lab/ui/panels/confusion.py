@@ -20,7 +20,7 @@ class ConfusionGrid(QWidget):
         self._classes: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(110)
-        self.setAccessibleName("Confusion: true class by answered class")
+        self.setAccessibleName(self.tr("Confusion: true class by answered class"))
 
     def show_counts(self, counts: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
         """Paint `counts[true][answered]` from now on."""

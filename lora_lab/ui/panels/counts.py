@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, QRectF, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -77,7 +77,7 @@ class CountsPanel(Panel):
     """How many numbers train, by arithmetic at the wished rank and by count at the applied one."""
 
     key = "counts"
-    title = "Parameters"
+    name = QT_TRANSLATE_NOOP("Panel", "Parameters")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from lora_lab.config import Hyperparameters
@@ -41,7 +41,7 @@ class LossPanel(Panel):
     """Loss over steps. Costs the visible points, whatever the length of the run."""
 
     key = "loss"
-    title = "Loss"
+    name = QT_TRANSLATE_NOOP("Panel", "Loss")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
