@@ -1,6 +1,6 @@
 """Where the docks live: the default layout, keeping it, and the way back to it.
 
-It is a QMainWindow inside the window, so that the notice bar can stand above all docks.
+It is a QMainWindow inside the window, so that the notice bar can lie over all docks.
 """
 
 from __future__ import annotations

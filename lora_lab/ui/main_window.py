@@ -88,14 +88,15 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.notice_bar)
-        column.addWidget(self.host, 1)
+        column.addWidget(self.host)
+        self.notice_bar.setParent(middle)  # it lies over the foot of the docks
+        self.strip.insertWidget(1, self.notice_bar.chip)
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
         docks = (self.hyper_dock, self.layers_dock)
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
-        self.keyboard = Keyboard(self, self.host)
+        self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
