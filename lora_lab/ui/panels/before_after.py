@@ -155,12 +155,14 @@ class BeforeAfterPanel(Panel):
             describe(chart, summary)
 
     def _tell_others(self) -> None:
-        """How the runs that are ticked in the list do on the same held-out data."""
-        places = range(len(self._loaded.classes))
+        """How those runs that are ticked in the list do that are measured alike."""
+        classes = self._loaded.classes
+        alike = [o for o in self._overlays if o.measure == (self._loaded.task, classes)]
+        places = range(len(classes))
         self._bars.show_others(
-            tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in self._overlays)
+            tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in alike)
         )
-        self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in self._overlays))
+        self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in alike))
 
     def _tell_classes(self) -> None:
         pairs = self.pairs()
