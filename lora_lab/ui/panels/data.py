@@ -45,6 +45,7 @@ class DataPanel(Panel):
         self._record: DataRecord | None = None
         self._form = label(role="title")
         self._rows_label, self._counts = label(role="small"), label(role="small")
+        self._rows_label.setWordWrap(True)
         self._counts.setWordWrap(True)
         self.head.addWidget(self._form)
         self.head.addWidget(self._rows_label, 1, Qt.AlignmentFlag.AlignVCenter)
@@ -176,7 +177,7 @@ class DataPanel(Panel):
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            combo.setMinimumContentsLength(5)
+            combo.setMinimumContentsLength(3)
             combo.addItem(NONE, "")
             for column in record.columns:
                 combo.addItem(column, column)

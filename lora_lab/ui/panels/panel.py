@@ -160,6 +160,15 @@ def label(text: str = "", role: str = "", name: str = "") -> QLabel:
     return made
 
 
+def keep_whole(columns: Sequence[Sequence[QWidget]], room: float, between: int) -> None:
+    """Hide the last columns where there is no room: a figure that is cut off is another figure."""
+    for place, column in enumerate(columns):
+        room -= max(widget.sizeHint().width() for widget in column)
+        for widget in column:
+            widget.setVisible(room >= 0 or place == 0)
+        room -= between
+
+
 def show(widget: QLabel, text: str) -> None:
     """setText only where it changes: a relayout for nothing costs more than the drawing."""
     if widget.text() != text:
