@@ -37,6 +37,7 @@ from lora_lab.ui.figures import in_words, size_words
 from lora_lab.ui.model_source import ModelSource
 from lora_lab.ui.questions import ask
 from lora_lab.ui.recognised import recognise
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.tensors import TensorTable
 
@@ -152,7 +153,7 @@ class OpenDialog(QDialog):
         column.addLayout(self._form)
         column.addWidget(buttons)
         em = self.fontMetrics().horizontalAdvance("m")
-        self.resize(56 * em, 46 * self.fontMetrics().height())
+        resize_within(self, 56 * em, 46 * self.fontMetrics().height())
         self._card_widgets = (self.search, self.sigma_button, self.table)
         self._follow()
 

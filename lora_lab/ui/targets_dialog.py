@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from lora_lab.records import TargetInfo
 from lora_lab.ui import theme
 from lora_lab.ui.figures import counted, shape_words
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.widgets.table import Ticks, dress
 
 Role = Qt.ItemDataRole
@@ -185,7 +186,7 @@ class TargetsDialog(QDialog):
         column.addLayout(below)
         column.addWidget(buttons)
         em = metrics.horizontalAdvance("m")
-        self.resize(46 * em, min(44, 17 + len(layers)) * metrics.height())
+        resize_within(self, 46 * em, min(44, 17 + len(layers)) * metrics.height())
         self.model.ticked_changed.connect(self._tell)
         self._on_searched("")
         self._tell()

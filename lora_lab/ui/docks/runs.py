@@ -164,7 +164,7 @@ class RunsDock(QDockWidget):
         column.addWidget(self.table, 1)
         column.addLayout(foot)
         em = self.fontMetrics().horizontalAdvance("m")
-        page.setMinimumSize(30 * em, 13 * em)
+        page.setMinimumSize(30 * em, 9 * em)  # with two rows of panels above it fits a small screen
         self.setWidget(page)
         self.busy = BusyWorks(self._show_busy)
         self._show_busy("", -1)
