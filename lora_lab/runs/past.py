@@ -20,9 +20,9 @@ from lora_lab.records import (
 from lora_lab.runs.metrics import parsed
 
 MOST = 50_000  # steps that come back: a curve has no more pixels
-STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS, LOADED = (
+STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
-    for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts", "Loaded")
+    for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
@@ -105,23 +105,13 @@ def last_trained(path: Path) -> int:
     return row["adapter"] if type(row.get("adapter")) is int else 0
 
 
-def last_measure(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The task, and the classes that it tells apart: runs that share both are measured alike."""
-    row = _last_row(path, LOADED) or {}
-    classes = row.get("classes")
-    names = tuple(map(str, classes)) if isinstance(classes, list) else ()
-    return str(row.get("task", "")), names
-
-
 def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
     try:
         data = path.read_bytes()
     except OSError:
         return None
     at = data.rfind(b"\n" + mark)
-    if at < 0 and not data.startswith(mark):
-        return None
-    return parsed(data[at + 1 :].split(b"\n", 1)[0])
+    return parsed(data[at + 1 :].split(b"\n", 1)[0]) if at >= 0 else None
 
 
 def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:

@@ -13,7 +13,8 @@ from PySide6.QtGui import QPen
 from lora_lab.progress import Report
 from lora_lab.records import EvalRecord, SpectrumRecord, StepRecord
 from lora_lab.runs.listing import METRICS, summary_of
-from lora_lab.runs.past import last_measure, last_spectrum, last_trained, past_records
+from lora_lab.runs.measure import UNKNOWN, Measure, measure_of
+from lora_lab.runs.past import last_spectrum, last_trained, past_records
 from lora_lab.ui import theme
 from lora_lab.ui.widgets.plot import pen
 from lora_lab.ui.widgets.series import Series
@@ -37,7 +38,7 @@ class Overlay:
     spectrum: SpectrumRecord | None = None
     evaluation: EvalRecord | None = None  # the newest with its adapter on
     adapter: int = 0  # parameters that trained at its end; 0: not known
-    measure: tuple[str, tuple[str, ...]] = ("", ())  # its task, and the classes of it
+    measure: Measure = UNKNOWN  # what its evaluations are of
 
     @property
     def color(self) -> str:
@@ -88,7 +89,7 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
     made.train.extend(np.array(steps, np.int64), np.array(losses))
     made.validation.extend(np.array(at, np.int64), np.array(held))
     made.spectrum, made.adapter = last_spectrum(metrics), last_trained(metrics)
-    made.measure = last_measure(metrics)
+    made.measure = measure_of(metrics)
     return made
 
 

@@ -16,7 +16,7 @@ from lora_lab.records import (
 )
 from lora_lab.runs import past
 from lora_lab.runs.metrics import MetricsFile
-from lora_lab.runs.past import last_measure, last_spectrum, past_records
+from lora_lab.runs.past import last_spectrum, past_records
 
 
 def step(n, loss=0.5):
@@ -102,15 +102,3 @@ def test_the_last_spectrum_comes_back(tmp_path):
     with path.open("ab") as file:
         file.write(b'{"record":"SpectrumRecord","step":4,"layers":[{"na')
     assert last_spectrum(path) is None, "torn: better none than half of one"
-
-
-def test_the_measure_is_that_of_the_newest_stage(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    assert last_measure(path) == ("", ())
-    path.write_text('{"record":"LoadedRecord","task":"mnist","classes":["0","1"]}\n')
-    assert last_measure(path) == ("mnist", ("0", "1"))
-    with path.open("a") as file:
-        file.write('{"record":"LoadedRecord","task":"causal_lm","classes":[]}\n')
-    write(tmp_path / "more", step(1))
-    path.write_bytes(path.read_bytes() + (tmp_path / "more").read_bytes())
-    assert last_measure(path) == ("causal_lm", ())
