@@ -18,8 +18,8 @@ TASK_TITLES = {
     "causal_lm": "Language model: go on with text",
     "text_classification": "Text classification",
     "image_classification": "Image classification",
-    "digits": "UCI digits, 8×8 (ship with the lab)",
-    "mnist": "MNIST, 28×28",
+    "digits": "UCI digits, 8 × 8 (ship with the lab)",
+    "mnist": "MNIST, 28 × 28",
 }
 STARTS: dict[str, dict[str, Any]] = {
     "causal_lm": {

@@ -92,7 +92,7 @@ def _model(path: Path, sigma: list[str], as_json: bool) -> None:
     table = Table("tensor", "shape", "type", "bytes")
     for tensor in card.tensors:
         name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:120]
-        shape = "×".join(map(str, tensor.shape)) or "one number"
+        shape = " × ".join(map(str, tensor.shape)) or "one number"
         table.add_row(escape(name), shape, tensor.dtype, f"{tensor.bytes:,}")
     print_table(table)
 
@@ -143,7 +143,7 @@ def _adapter(
     for row in rows:
         sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
         cells = [
-            escape(row["name"]), "×".join(map(str, row["shape"])), str(row["rank"]),
+            escape(row["name"]), " × ".join(map(str, row["shape"])), str(row["rank"]),
             f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
             str(row["numerical_rank"]), _measure(row["stable_rank"]),
             _measure(row["effective_rank"]), str(row["energy_rank_90"]),

@@ -119,7 +119,7 @@ def _by_class(
             size = (image.shape[0], image.shape[1])
         if len(files) * image.nbytes > MEMORY:
             raise DataError(
-                f"{folder.name}: {len(files):,} images of {size[1]}×{size[0]} pixels do not fit "
+                f"{folder.name}: {len(files):,} images of {size[1]} × {size[0]} pixels do not fit "
                 "into memory. Take fewer, or a model of smaller ones."
             )
         kept.append(image)
@@ -152,7 +152,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> np.nd
             with Image.open(path) as image:
                 width, height = image.size
                 if width * height > LARGEST:
-                    raise DataError(f"{width:,}×{height:,} pixels are too many")
+                    raise DataError(f"{width:,} × {height:,} pixels are too many")
                 mode = "L" if channels == 1 else "RGB"
                 if size is not None:
                     image.draft(mode, (2 * size[1], 2 * size[0]))  # JPEG decodes smaller at once
@@ -214,7 +214,7 @@ def _scaled(images: np.ndarray, size: tuple[int, int] | None, channels: int) -> 
         from PIL import Image, ImageOps
 
         if len(images) * size[0] * size[1] * channels > MEMORY:
-            raise DataError(f"{len(images):,} images of {size[1]}×{size[0]} pixels are too many.")
+            raise DataError(f"{len(images):,} images of {size[1]} × {size[0]} pixels are too many.")
         images = np.stack(
             [
                 np.asarray(ImageOps.fit(Image.fromarray(i), size[::-1], Image.Resampling.BILINEAR))

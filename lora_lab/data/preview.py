@@ -76,7 +76,7 @@ def image_record(
     """What became of a folder: some images of each class as the model gets them, and counts."""
     order = np.argsort(_place_in_class(found.labels), kind="stable")[:ROWS]
     height, width, channels = found.images.shape[1:]
-    size = f"{width}×{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
+    size = f"{width} × {height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     return DataRecord(
         path=path,
         form=f"images, {size}",

@@ -107,13 +107,16 @@ class DigitsTask(Task):
 
     def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation:
         logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])
-        right = self.test_labels[logits.argmax(1) == self.test_labels]
-        correct = torch.bincount(right, minlength=len(self.classes)).tolist()
+        size = len(self.classes)
+        pairs = self.test_labels * size + logits.argmax(1)  # true class, then the answered one
+        counts = torch.bincount(pairs, minlength=size**2).view(size, size)
+        correct = counts.diagonal().tolist()
         return Evaluation(
             loss=F.cross_entropy(logits, self.test_labels).item(),
             accuracy=sum(correct) / len(self.test_labels),
             correct=tuple(correct),
             total=self.total,
+            confusion=tuple(map(tuple, counts.tolist())),
         )
 
     def _base_name(self) -> str:

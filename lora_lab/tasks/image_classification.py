@@ -252,4 +252,4 @@ def _wanted(
 
 def _size(images: torch.Tensor) -> str:
     height, width, channels = images.shape[1:]
-    return f"{width}×{height} pixels in {channels} channel{'s' if channels > 1 else ''}"
+    return f"{width} × {height} pixels in {channels} channel{'s' if channels > 1 else ''}"

@@ -61,8 +61,8 @@ def _read_part(folder: Path, part: str) -> Batch:
         raise DataError(f"{labels_path.name} is empty: there are no {PARTS[part]}.")
     if images.shape[1:] != (28, 28):
         raise DataError(
-            f"{images_path.name} has images of {images.shape[2]}×{images.shape[1]} pixels; "
-            "MNIST's are 28×28."
+            f"{images_path.name} has images of {images.shape[2]} × {images.shape[1]} pixels; "
+            "MNIST's are 28 × 28."
         )
     if (labels > 9).any():
         at = int((labels > 9).nonzero()[0])

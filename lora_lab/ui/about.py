@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from PySide6.QtCore import QCoreApplication, Qt, qVersion
-from PySide6.QtGui import QAction, QGuiApplication, QIcon
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -78,7 +78,10 @@ def _of_menu(menu: QMenu) -> list[Row]:
 
 def _of_action(action: QAction) -> list[Row]:
     text, _, told = action.text().partition("\t")
-    keys = ", ".join(k.toString() for k in action.shortcuts()) or told
+    keys = (
+        ", ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
+        or told
+    )
     return [(_plain(text), keys)] if keys else []
 
 

@@ -262,6 +262,7 @@ class Actions(QObject):
         action = QAction(text, self)
         if keys:
             action.setShortcut(QKeySequence(keys))
+            keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         if name:
             self._icons[action] = name
         action.setToolTip(f"{tip or text} ({keys})" if keys else tip or text)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHeaderView, QVBoxLayout, QWidget
 
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.figures import plain_number
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.status import clock
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
@@ -39,7 +41,11 @@ class CompareRunsDialog(QDialog):
         header, metrics = self.table.horizontalHeader(), self.fontMetrics()
         columns = sum(header.sectionSize(column) for column in range(1, header.count()))
         names = max(metrics.horizontalAdvance(row[0]) for row in self.rows) + 60
-        self.resize(names + columns, (8 + 2 * len(self.rows)) * metrics.height())
+        high = (8 + 2 * len(self.rows)) * metrics.height()
+        if not resize_within(self, names + columns, high):  # many runs: their columns scroll
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(0, names - 24)
+            self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
     def _outcomes(self, runs: Sequence[RunSummary]) -> list[tuple[str, ...]]:
         tr = self.tr

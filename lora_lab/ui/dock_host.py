@@ -1,6 +1,6 @@
 """Where the docks live: the default layout, keeping it, and the way back to it.
 
-It is a QMainWindow inside the window, so that the notice bar can stand above all docks.
+It is a QMainWindow inside the window, so that the notice bar can lie over all docks.
 """
 
 from __future__ import annotations
@@ -152,6 +152,13 @@ class DockHost(QMainWindow):
         if self._as_shipped:
             self._as_shipped = False
             self._share_out()
+        QTimer.singleShot(0, self, self._hear_extents)
+
+    def _hear_extents(self) -> None:
+        """A kept layout was laid out before anybody listened: what it gave holds from now on."""
+        for dock in (*self._left, *self._below):
+            if dock not in self._extents and dock.isVisible() and not dock.isFloating():
+                self._extents[dock] = self._extent(dock)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

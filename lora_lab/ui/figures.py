@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Iterable
 
 from PySide6.QtCore import QCoreApplication
 
@@ -41,9 +42,9 @@ def tip_lines(text: str) -> str:
     return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
 
 
-def shape_words(shape: tuple[int, int]) -> str:
-    """out × in."""
-    return f"{shape[0]:,} × {shape[1]:,}"
+def shape_words(shape: Iterable[int]) -> str:
+    """out × in, or as many dimensions as there are."""
+    return " × ".join(f"{size:,}" for size in shape)
 
 
 def sub(k: int) -> str:
@@ -75,6 +76,11 @@ def setting_words(value: object) -> str:
     if isinstance(value, int | float):
         return plain_number(value)
     return _tr("none") if value is None else str(value).rpartition("/")[2].replace("_", " ")
+
+
+def in_words(text: str | None) -> str:
+    """What the engine, which knows no languages, says of a setting or a preset, translated."""
+    return QCoreApplication.translate("engine", text) if text else ""
 
 
 def _tr(text: str) -> str:

@@ -44,6 +44,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab import paths
 from lora_lab.ui import theme
+from lora_lab.ui.room import resize_within
 
 INDEX = "index"
 LINE_HEIGHT = 125  # per cent
@@ -293,7 +294,7 @@ class Handbook(QDialog):
         em = self.fontMetrics().horizontalAdvance("m")
         self.search.setMinimumWidth(18 * em)
         split.setSizes([18 * em, 60 * em])
-        self.resize(78 * em, 46 * self.fontMetrics().height())
+        resize_within(self, 78 * em, 46 * self.fontMetrics().height())
         self.contents.setCurrentRow(0)
         self.page.setFocus()
         self._restyle()
@@ -355,6 +356,6 @@ class Handbook(QDialog):
         made = QToolButton()
         made.setText(text)
         made.setShortcut(keys)
-        made.setToolTip(f"{tip} ({keys.toString()})")
+        made.setToolTip(f"{tip} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
         made.setAccessibleName(tip)
         return made

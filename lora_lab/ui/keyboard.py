@@ -5,6 +5,8 @@ The space bar trains and pauses wherever one is, so it cannot press buttons as i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -29,16 +31,18 @@ def other_keys() -> tuple[tuple[str, str], ...]:
         (_tr("Tab, Shift+Tab"), _tr("The next control, the one before")),
         (_tr("Arrows, Page Up, Page Down"), _tr("Move a slider, by a notch or an octave")),
         (_tr("Alt and an underlined letter"), _tr("Go to that field, or press that button")),
-        (_tr("Esc"), _tr("Close a dialog or a list")),
+        (_tr("Esc"), _tr("Close a dialog or a list, put a notice away")),
     )
 
 
 class Keyboard(QObject):
     """Hears the keys that nobody in the window took."""
 
-    def __init__(self, window: QMainWindow, host: DockHost) -> None:
+    def __init__(
+        self, window: QMainWindow, host: DockHost, escape: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(window)
-        self._window, self._host = window, host
+        self._window, self._host, self._escape = window, host, escape
         for listening in (window, *host.docks):  # a floating dock is a window of its own
             listening.installEventFilter(self)
 
@@ -66,6 +70,8 @@ class Keyboard(QObject):
             )  # fmt: skip
             if plain and event.key() in ENTER and _press(QApplication.focusWidget()):
                 return True
+            if plain and event.key() == Qt.Key.Key_Escape:
+                self._escape()
         if event.type() == QEvent.Type.ChildAdded or event.type() == QEvent.Type.Show:
             QTimer.singleShot(0, self, self._name_tab_bars)
         if event.type() == QEvent.Type.WindowActivate and QApplication.focusWidget() is None:

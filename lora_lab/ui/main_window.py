@@ -33,6 +33,7 @@ from lora_lab.ui.docks.hyperparameters import HyperparametersDock
 from lora_lab.ui.docks.layers import LayersDock
 from lora_lab.ui.docks.runs import RunsDock
 from lora_lab.ui.docks.setup import SetupDock
+from lora_lab.ui.figures import in_words
 from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.looks import Looks
 from lora_lab.ui.notices import NoticeBar, Notices
@@ -87,20 +88,21 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.notice_bar)
-        column.addWidget(self.host, 1)
+        column.addWidget(self.host)
+        self.notice_bar.setParent(middle)  # it lies over the foot of the docks
+        self.strip.insertWidget(1, self.notice_bar.chip)
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
         docks = (self.hyper_dock, self.layers_dock)
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
-        self.keyboard = Keyboard(self, self.host)
+        self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
         self.looks = Looks(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
         self.commands.fill_menus(self, self.host.toggles())
         for preset in presets:
-            action = self.commands.presets_menu.addAction(preset.title)
+            action = self.commands.presets_menu.addAction(in_words(preset.title))
             action.triggered.connect(
                 lambda _=False, name=preset.name: self.setup_dock.choose_preset(name)
             )

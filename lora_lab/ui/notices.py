@@ -1,4 +1,4 @@
-"""The one place where errors and news are shown: a bar at the top of the window, never modal.
+"""The one place where errors and news are shown: a bar over the foot of the window, never modal.
 
 `Notices` gathers from any thread: what the window says itself, uncaught exceptions of the GUI
 thread and of plain threads, and Qt's critical messages. `NoticeBar` shows one after the other.
@@ -18,6 +18,7 @@ from typing import Any, Literal
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -28,6 +29,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.ui.widgets.notice_chip import NoticeChip
+
 log = logging.getLogger("lora_lab.ui")
 
 Severity = Literal["news", "warning", "error"]
@@ -35,7 +38,8 @@ Severity = Literal["news", "warning", "error"]
 SAME_FOR = 10.0  # seconds in which an equal notice is counted instead of shown again
 BURST = 8  # different notices in one second; a storm beyond that is only counted
 WAITING_LIMIT = 20  # notices that wait behind the one that is shown
-NEWS_MS = 9_000  # news leaves by itself; warnings and errors stay until dismissed
+NEWS_MS = 9_000  # news leaves by itself
+STAY_MS = 20_000  # warnings and errors then fold into the status strip, until they are dismissed
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,9 @@ class Notices(QObject):
 class NoticeBar(QFrame):
     """Shows one notice: message, how many more wait, Details, dismiss. Hidden when all is said.
 
-    News floats over the foot of the window, so that nothing moves under the mouse for its few
-    seconds; what stays takes its place at the top.
+    It floats over the foot of its parent, so that no plot and no control moves when something is
+    said. What is not dismissed gives the room back after a while: it folds into `chip`, a button
+    for the status strip that unfolds it again. News waits while a warning or an error is read.
     """
 
     acted = Signal(str)  # key of the action that was chosen; the notice leaves
@@ -145,8 +150,10 @@ class NoticeBar(QFrame):
         self.setObjectName("notice_bar")
         self._actions = QHBoxLayout()
         self._actions.setSpacing(6)
-        self._waiting: deque[Notice] = deque()
+        self._waiting: deque[Notice] = deque()  # warnings and errors
+        self._later: deque[Notice] = deque(maxlen=WAITING_LIMIT)  # news
         self._notice: Notice | None = None
+        self._folded = False  # what waits does so in the chip
 
         self._message = QLabel()
         self._message.setTextFormat(Qt.TextFormat.PlainText)
@@ -178,12 +185,14 @@ class NoticeBar(QFrame):
         column.addLayout(self._actions)
         column.addWidget(self._details)
 
+        self.chip = NoticeChip()
+        self.chip.clicked.connect(self.unfold)
         self._leave = QTimer(self)
         self._leave.setSingleShot(True)
-        self._leave.setInterval(NEWS_MS)
-        self._leave.timeout.connect(self.dismiss)
+        self._leave.timeout.connect(self._make_room)
         notices.shown.connect(self._on_shown)
         notices.repeated.connect(self._on_repeated)
+        self._tones: dict[Severity, str] = {}
         self.hide()
 
     @property
@@ -193,31 +202,70 @@ class NoticeBar(QFrame):
 
     def restyle(self, tones: dict[Severity, str], text: str, surface: str) -> None:
         """Colour the bar: a stripe in the severity's tone beside a quiet surface."""
-        rules = [
-            f"#notice_bar {{ background: {surface}; border: none; }}",
-            f"#notice_bar QLabel {{ color: {text}; background: transparent; }}",
-        ]
+        rules = [f"#notice_bar QLabel {{ color: {text}; background: transparent; }}"]
         rules += [
-            f'#notice_bar[severity="{severity}"] {{ border-left: 4px solid {tone}; }}'
+            f'#notice_bar[severity="{severity}"] {{ background: {surface}; border: none;'
+            f" border-top: 1px solid {tone}; border-left: 4px solid {tone}; }}"
             for severity, tone in tones.items()
         ]
-        rules.append(f'#notice_bar[severity="news"] {{ border-top: 1px solid {tones["news"]}; }}')
         self.setStyleSheet("\n".join(rules))
+        self._tones = tones
+        self._show_chip()
 
     def dismiss(self) -> None:
         """Put the shown notice away; the next one that waits takes its place."""
         self._leave.stop()
         self._notice = None
         self._offer(())
-        if self._waiting:
+        if self._waiting and not self._folded:
             self._show(self._waiting.popleft())
+        elif self._later:
+            self._show(self._later.popleft())
         else:
             self.hide()
+        self._show_chip()
+
+    def fold(self) -> None:
+        """Keep the shown warning or error in the chip; the room is free again."""
+        if self._notice is not None and self._notice.severity != "news":
+            self._waiting.appendleft(self._notice)
+            self._folded = True
+            self.dismiss()
+
+    def unfold(self) -> None:
+        """Show what the chip holds."""
+        self._folded = False
+        self.dismiss()  # of news, which has been seen; what waits comes next
+
+    def _make_room(self) -> None:
+        """It was shown for long enough, unless somebody reads it just now."""
+        at_it = self.underMouse() or self.isAncestorOf(QApplication.focusWidget())
+        if at_it or self._details_button.isChecked():
+            self._leave.start()
+        elif self._notice is not None and self._notice.severity == "news":
+            self.dismiss()
+        else:
+            self.fold()
 
     def _on_shown(self, notice: Notice) -> None:
-        if self._notice is None or self._notice.severity == "news":
+        now = self._notice
+        if now is not None and now.message == notice.message:
+            self._on_repeated(replace(notice, times=now.times + notice.times))
+        elif notice.severity == "news":
+            if now is None or now.severity == "news":
+                self._show(notice)
+            else:
+                self._later.append(notice)
+        elif place := self._place(notice):
+            times = self._waiting[place - 1].times + notice.times
+            self._waiting[place - 1] = replace(notice, times=times)
+        elif now is None or now.severity == "news":
+            if now is not None and self._leave.remainingTime() > NEWS_MS // 2:
+                self._later.appendleft(now)  # it was not read yet
+            self._folded = False
             self._show(notice)
-        elif notice.severity != "news" and len(self._waiting) < WAITING_LIMIT:
+            self._show_chip()
+        elif len(self._waiting) < WAITING_LIMIT:
             self._waiting.append(notice)
             self._count_waiting()
 
@@ -225,16 +273,36 @@ class NoticeBar(QFrame):
         if self._notice is not None and self._notice.message == notice.message:
             self._notice = notice
             self._message.setText(f"{notice.message}  (×{notice.times})")
-        elif notice.severity != "news" and all(
-            waiting.message != notice.message for waiting in self._waiting
-        ):  # it was put away, and has happened again
-            self._on_shown(notice)
+        elif notice.severity != "news" and not self._place(notice):
+            self._on_shown(notice)  # it was put away, and has happened again
+
+    def _place(self, notice: Notice) -> int:
+        """Which of those that wait says the same, counted from 1; 0 for none."""
+        said = [waits.message for waits in self._waiting]
+        return said.index(notice.message) + 1 if notice.message in said else 0
+
+    def _show_chip(self) -> None:
+        """In the strip: what is folded."""
+        if self._folded and self._waiting:
+            first, *more = self._waiting
+            self.chip.hold(self._said(first), len(more), self._tones.get(first.severity, ""))
+        else:
+            self.chip.hide()
+
+    def _said(self, notice: Notice) -> str:
+        """The message, and how grave it is."""
+        words = {
+            "news": self.tr("News: {}"),
+            "warning": self.tr("Warning: {}"),
+            "error": self.tr("Error: {}"),
+        }
+        return words[notice.severity].format(notice.message)
 
     def _show(self, notice: Notice) -> None:
         self._notice = notice
         repeated = f"  (×{notice.times})" if notice.times > 1 else ""
         self._message.setText(notice.message + repeated)
-        self.setAccessibleName(f"{notice.severity}: {notice.message}")
+        self.setAccessibleName(self._said(notice))
         self._offer(notice.actions)
         self._details.setPlainText(notice.details)
         lines = min(10, notice.details.count("\n") + 2)
@@ -248,27 +316,17 @@ class NoticeBar(QFrame):
             self.setProperty("severity", notice.severity)
             self.style().unpolish(self)
             self.style().polish(self)
-        if notice.severity == "news":
-            self._leave.start()
-        else:
-            self._leave.stop()
+        self._leave.start(NEWS_MS if notice.severity == "news" else STAY_MS)
         self.show()
-        self._float(notice.severity == "news")
+        self._lie()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
-    def _float(self, floating: bool) -> None:
-        """Lie over the foot of what the layout holds, or stand above it."""
+    def _lie(self) -> None:
+        """Over the foot of what is around, as tall as the words need."""
         around = self.parentWidget()
-        column = around.layout() if around is not None else None
-        if column is None:
+        if around is None:
             return
-        if not floating:
-            if column.indexOf(self) < 0:
-                column.insertWidget(0, self)
-            return
-        if column.indexOf(self) >= 0:
-            column.removeWidget(self)
-            around.installEventFilter(self)
+        around.installEventFilter(self)
         self.layout().activate()
         height = self.layout().totalHeightForWidth(around.width())
         height = max(height, self.minimumSizeHint().height())
@@ -278,7 +336,7 @@ class NoticeBar(QFrame):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         around = self.parentWidget()
         if watched is around and event.type() == QEvent.Type.Resize and self.isVisible():
-            self._float(around.layout().indexOf(self) < 0)
+            self._lie()
         return super().eventFilter(watched, event)
 
     def _offer(self, actions: tuple[tuple[str, str], ...]) -> None:
@@ -299,14 +357,13 @@ class NoticeBar(QFrame):
         self.acted.emit(key)
 
     def _count_waiting(self) -> None:
-        count = len(self._waiting)
+        count = 0 if self._folded else len(self._waiting)
         self._more.setText(self.tr("{} more").format(count) if count else "")
         self._more.setVisible(count > 0)
 
     def _toggle_details(self) -> None:
-        self._leave.stop()  # whoever reads the details wants the bar to stay
-        self._float(False)
         self._details.setVisible(self._details_button.isChecked())
+        self._lie()
 
     def _copy(self) -> None:
         if self._notice is not None:

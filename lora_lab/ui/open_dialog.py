@@ -33,10 +33,11 @@ from lora_lab.ui import theme
 from lora_lab.ui.background import Background
 from lora_lab.ui.docks.fixed_settings import data_files
 from lora_lab.ui.docks.form import Form
-from lora_lab.ui.figures import size_words
+from lora_lab.ui.figures import in_words, size_words
 from lora_lab.ui.model_source import ModelSource
 from lora_lab.ui.questions import ask
 from lora_lab.ui.recognised import recognise
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.tensors import TensorTable
 
@@ -96,7 +97,7 @@ class OpenDialog(QDialog):
 
         self.task_combo = QComboBox()
         for task in STARTS:
-            self.task_combo.addItem(TASK_TITLES[task], task)
+            self.task_combo.addItem(in_words(TASK_TITLES[task]), task)
         self.task_combo.currentIndexChanged.connect(self._follow)
         self.data_edit = QLineEdit()
         self.data_edit.setAccessibleName(tr("Data"))
@@ -152,7 +153,7 @@ class OpenDialog(QDialog):
         column.addLayout(self._form)
         column.addWidget(buttons)
         em = self.fontMetrics().horizontalAdvance("m")
-        self.resize(56 * em, 46 * self.fontMetrics().height())
+        resize_within(self, 56 * em, 46 * self.fontMetrics().height())
         self._card_widgets = (self.search, self.sigma_button, self.table)
         self._follow()
 

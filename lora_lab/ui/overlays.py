@@ -13,6 +13,7 @@ from PySide6.QtGui import QPen
 from lora_lab.progress import Report
 from lora_lab.records import EvalRecord, SpectrumRecord, StepRecord
 from lora_lab.runs.listing import METRICS, summary_of
+from lora_lab.runs.measure import UNKNOWN, Measure, measure_of
 from lora_lab.runs.past import last_spectrum, last_trained, past_records
 from lora_lab.ui import theme
 from lora_lab.ui.widgets.plot import pen
@@ -37,6 +38,7 @@ class Overlay:
     spectrum: SpectrumRecord | None = None
     evaluation: EvalRecord | None = None  # the newest with its adapter on
     adapter: int = 0  # parameters that trained at its end; 0: not known
+    measure: Measure = UNKNOWN  # what its evaluations are of
 
     @property
     def color(self) -> str:
@@ -87,6 +89,7 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
     made.train.extend(np.array(steps, np.int64), np.array(losses))
     made.validation.extend(np.array(at, np.int64), np.array(held))
     made.spectrum, made.adapter = last_spectrum(metrics), last_trained(metrics)
+    made.measure = measure_of(metrics)
     return made
 
 

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from lora_lab.records import TargetInfo
 from lora_lab.ui import theme
 from lora_lab.ui.figures import counted, shape_words
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.widgets.table import Ticks, dress
 
 Role = Qt.ItemDataRole
@@ -150,7 +151,8 @@ class TargetsDialog(QDialog):
         metrics = self.fontMetrics()
         widest = max((shape_words(layer.shape) for layer in layers), key=len, default="")
         header.resizeSection(KIND, metrics.horizontalAdvance("conv1d linear") + 28)
-        header.resizeSection(SHAPE, max(map(metrics.horizontalAdvance, (widest, "out × in"))) + 30)
+        shapes = widest, self.tr("out × in")
+        header.resizeSection(SHAPE, max(map(metrics.horizontalAdvance, shapes)) + 30)
         self.linear_button = QPushButton(self.tr("All &linear"))
         self.linear_button.clicked.connect(lambda: self.model.tick_only(self._linear))
         self.none_button = QPushButton(self.tr("&None"))
@@ -184,7 +186,7 @@ class TargetsDialog(QDialog):
         column.addLayout(below)
         column.addWidget(buttons)
         em = metrics.horizontalAdvance("m")
-        self.resize(46 * em, min(44, 17 + len(layers)) * metrics.height())
+        resize_within(self, 46 * em, min(44, 17 + len(layers)) * metrics.height())
         self.model.ticked_changed.connect(self._tell)
         self._on_searched("")
         self._tell()

@@ -120,7 +120,8 @@ def apply(app: QApplication, scheme: Scheme = "system") -> Colors:
     boxes = _palette(_current)
     if _current.dark:  # Fusion frames a box in a darker shade of "Window"
         boxes.setColor(QPalette.ColorRole.Window, QColor(_current.border).lighter(140))
-    app.setPalette(boxes, "QAbstractSpinBox")
+    for kind in ("QAbstractSpinBox", "QCheckBox"):
+        app.setPalette(boxes, kind)
     app.setStyleSheet(_sheet(_current, app.font().pointSizeF()))
     return _current
 

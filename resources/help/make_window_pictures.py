@@ -1,4 +1,4 @@
-"""Draws the pictures of the whole window: runs that are edited as they go, in mid-training.
+"""Draws the pictures of the whole window, in mid-training, and that of the queue beside it.
 
     QT_QPA_PLATFORM=offscreen python resources/help/make_window_pictures.py [NAME …]
 
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -30,6 +31,12 @@ PICTURES = {
     "window": ("digits", {"learning_rate": 3e-5}, {1000: 6}, 1900),
     "known-rank": ("known-rank", {}, {1000: 4, 2000: 8}, 3000),
 }
+# What is lined up: the fields that are filled in, and the adapters that are pressed in.
+GRIDS = (
+    ({"rank": "1, 2, 4, 8, 16", "alpha": "2r", "rate": "3e-5", "steps": "1500"}, ()),
+    ({"rank": "4, 16"}, ("dora", "full")),
+)
+QUEUE_SIZE = (1060, 500)  # the pages show it smaller, so one pixel per point is sharp
 
 
 def wait_for(come: Callable[[], bool]) -> None:
@@ -38,26 +45,63 @@ def wait_for(come: Callable[[], bool]) -> None:
         QTest.qWait(20)
 
 
-def draw(name: str) -> None:
-    """Train in a window until the step, and write what it shows."""
-    preset, settings, ranks, last = PICTURES[name]
-    config = get_preset(preset).config
+def opened(name: str, scheme: str, settings: dict[str, float]) -> MainWindow:
+    """A window in which the preset stands ready."""
+    config = get_preset(name).config
     window = MainWindow(new_session, list_presets())
-    window.looks.set_scheme("dark")
+    window.looks.set_scheme(scheme)
     window.resize(*SIZE)
     window.show()
     window.open(changed(config, hyper=changed(config.hyper, **settings)))
     wait_for(lambda: window.state is State.PAUSED and not window.sessions.opening)
+    return window
+
+
+def kept(picture: QPixmap, name: str, window: MainWindow) -> None:
+    """Write the picture and close the window that it is of."""
+    path = HERE / f"{name}.png"
+    picture.save(str(path), "PNG", 0)  # packed as tightly as it goes
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    window.leave()
+    wait_for(lambda: window.closed)
+
+
+def draw(name: str) -> None:
+    """Train in a window until the step, and write what it shows."""
+    preset, settings, ranks, last = PICTURES[name]
+    window = opened(preset, "dark", settings)
     window.sessions.toggle()
     for step, rank in ranks.items():
         wait_for(lambda step=step: window.sessions.step >= step)
         window.hyper_dock.wish(rank=rank)
     wait_for(lambda: window.sessions.step >= last)
-    path = HERE / f"{name}.png"
-    window.grab().save(str(path))
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-    window.leave()
-    wait_for(lambda: window.closed)
+    kept(window.grab(), name, window)
+
+
+def draw_queue() -> None:
+    """Line up eight runs on the digits, let them train one after another, and choose one."""
+    window = opened("digits", "light", {})
+    window.commands.queue.trigger()
+    flow = window.flows.queue
+    dialog, builder = flow.dialog, flow.dialog.builder
+    for texts, adapters in GRIDS:
+        for field, text in texts.items():
+            getattr(builder, f"{field}_edit").setText(text)
+        for adapter in adapters:
+            builder.variants.buttons[adapter].click()
+        builder.count()
+        builder.add_button.click()
+    dialog.start_button.click()
+    wait_for(lambda: all(item.ended for item in flow.runner.queue.items))
+    builder.count()  # now the time of a step is known
+    dialog.table.choose(flow.runner.queue.items[2].id)
+    dialog.resize(*QUEUE_SIZE)
+    QTest.qWait(500)
+    if (focused := dialog.focusWidget()) is not None:
+        focused.clearFocus()  # no caret in a field
+    picture = dialog.grab()
+    dialog.close()
+    kept(picture, "queue", window)
 
 
 def main(names: list[str]) -> None:
@@ -66,8 +110,8 @@ def main(names: list[str]) -> None:
     theme.apply(app, "dark")
     with tempfile.TemporaryDirectory() as home:
         os.environ["LORA_LAB_HOME"] = home
-        for name in names or PICTURES:
-            draw(name)
+        for name in names or (*PICTURES, "queue"):
+            draw_queue() if name == "queue" else draw(name)
 
 
 if __name__ == "__main__":

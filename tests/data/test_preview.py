@@ -79,4 +79,4 @@ def test_images_of_every_class_come_first(channels):
     assert found.rows[0].image.shape == ((5, 4) if channels == 1 else (5, 4, 3))
     assert found.class_counts == (20, 20, 20)
     assert found.validation_counts == (3, 0, 0)
-    assert "4×5" in found.form
+    assert "4 × 5" in found.form

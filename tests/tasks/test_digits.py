@@ -54,6 +54,19 @@ def test_the_base_is_good_at_every_digit_but_9():
     assert task.base == "digits_base.safetensors"
 
 
+def test_the_confusion_counts_every_image_once():
+    task = opened()
+    model = task.base_model().eval()
+    found = evaluated(task, model)
+    counted = [[0] * 10 for _ in range(10)]
+    with torch.no_grad():
+        for image, label in zip(task.test_images, task.test_labels.tolist(), strict=True):
+            counted[label][model(image[None]).argmax().item()] += 1
+    assert [list(row) for row in found.confusion] == counted
+    assert tuple(map(sum, found.confusion)) == found.total
+    assert tuple(found.confusion[i][i] for i in range(10)) == found.correct
+
+
 def test_inputs_are_normalised():
     task = opened()
     every = torch.cat([task.images, task.test_images])

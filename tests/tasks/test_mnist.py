@@ -111,7 +111,7 @@ def test_bad_folders(folder, tmp_path):
 BAD = {
     "counts": ("train-labels", np.zeros(39), "40 images but .* has 39 labels"),
     "label": ("t10k-labels", np.arange(20), "label 10 at position 10 is not a digit"),
-    "size": ("train-images", images(40, 20), "20×20 pixels"),
+    "size": ("train-images", images(40, 20), "20 × 20 pixels"),
     "swapped": ("train-images", np.zeros(40), "images and labels are swapped"),
 }
 

@@ -36,3 +36,22 @@ def test_bars_come_and_go_with_their_docks(qtbot, window, presets, fake_session)
     qtbot.waitUntil(lambda: len(bars(again.host)) == 2)
     again.leave()
     again.deleteLater()
+
+
+def test_a_kept_layout_gives_the_plots_what_a_larger_window_has(
+    qtbot, window, presets, fake_session
+):
+    window.resize(1000, 640)
+    qtbot.wait(20)
+    left = window.setup_dock.width()
+    again = MainWindow(fake_session, presets)
+    again.resize(1000, 640)
+    assert again.host.restore(window.host.save())
+    again.show()
+    qtbot.wait(20)
+    assert again.setup_dock.width() == left
+    again.resize(1600, 900)
+    qtbot.wait(20)
+    assert again.setup_dock.width() == left
+    again.leave()
+    again.deleteLater()

@@ -186,3 +186,28 @@ def test_letters_under_alt_are_one_control_each(opened):
             assert letter not in letters, f"{text} and {letters[letter]}"
             letters[letter] = text
     assert opened.findChildren(QComboBox)
+
+
+def test_a_notice_moves_no_plot_and_escape_puts_it_away(opened, qtbot):
+    def places():
+        return [dock.geometry() for dock in opened.host.docks if dock.isVisible()]
+
+    qtbot.wait(50)  # what the model told has been laid out
+    before, bar = places(), opened.notice_bar
+    opened.notices.error("Disk full", "Traceback …")
+    qtbot.waitUntil(bar.isVisible)
+    qtbot.wait(20)
+    assert places() == before
+    assert bar.geometry().bottom() == bar.parentWidget().rect().bottom()
+    opened.hyper_dock.sliders["rank"].slider.setFocus()
+    press(Key.Key_Escape)
+    assert bar.isHidden()
+    opened.notices.error("Disk still full")
+    qtbot.waitUntil(bar.isVisible)
+    bar.fold()
+    assert bar.isHidden()
+    assert bar.chip.isVisibleTo(opened.strip)
+    assert places() == before
+    bar.chip.setFocus()
+    press(Key.Key_Return)
+    assert bar.notice.message == "Disk still full"

@@ -412,7 +412,7 @@ def test_a_module_that_is_not_adapted_is_muted_and_can_be_ticked(dock, loaded):
     table = row_of(dock, "table")
     assert table.data(CHECK) == Qt.CheckState.Unchecked
     assert table.data(Qt.ItemDataRole.ForegroundRole).name() == theme.current().muted
-    assert [table.siblingAtColumn(c).data() for c in (SHAPE, RANK, SIZE)] == ["16×64", "", ""]
+    assert [table.siblingAtColumn(c).data() for c in (SHAPE, RANK, SIZE)] == ["16 × 64", "", ""]
     assert not table.siblingAtColumn(TRAINS).flags() & Qt.ItemFlag.ItemIsUserCheckable
     dock.tree.setCurrentIndex(table)
     QTest.keyClick(dock.tree, Qt.Key.Key_Space)
@@ -560,7 +560,7 @@ def test_a_narrow_dock_leaves_shapes_to_the_wide_one(dock, loaded, qtbot):
     dock.resize(900, 330)
     qtbot.waitUntil(lambda: not dock.tree.header().isSectionHidden(SHAPE))
     tip = row_of(dock, "model.layers.*.part_1").data(Qt.ItemDataRole.ToolTipRole)
-    assert "64×64" in tip
+    assert "64 × 64" in tip
 
 
 # -- in the window ---------------------------------------------------------------------------

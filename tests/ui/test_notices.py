@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from PySide6.QtCore import QTimer, qCritical
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from lora_lab.ui.notices import BURST, NoticeBar, Notices
 
@@ -19,9 +19,16 @@ def notices(qtbot):
 
 @pytest.fixture
 def bar(qtbot, notices):
-    made = NoticeBar(notices)
-    qtbot.addWidget(made)
-    return made
+    """In a window whose focus is elsewhere."""
+    around = QWidget()
+    qtbot.addWidget(around)
+    made = NoticeBar(notices, around)
+    around.resize(400, 300)
+    elsewhere = QLineEdit(around)
+    around.show()
+    elsewhere.setFocus()
+    yield made
+    made.chip.deleteLater()
 
 
 def flush(qtbot):
@@ -41,19 +48,104 @@ def test_an_error_is_shown_with_details_until_it_is_dismissed(qtbot, notices, ba
     assert bar.isHidden()
 
 
-def test_errors_wait_their_turn_and_news_give_way(qtbot, notices, bar):
+def test_errors_wait_their_turn_and_news_wait_for_them(qtbot, notices, bar):
     notices.news("Saved.")
     flush(qtbot)
     notices.error("first")
     notices.error("second")
-    notices.news("not important now")
+    notices.news("Exported.")
     flush(qtbot)
     assert bar.notice.message == "first"
     assert bar._more.text() == "1 more"
+    said = []
+    while not bar.isHidden():
+        said.append(bar.notice.message)
+        bar.dismiss()
+    assert said == ["first", "second", "Saved.", "Exported."]
+
+
+def test_news_is_followed_by_newer_news_at_once(qtbot, notices, bar):
+    notices.news("Copied the loss.")
+    notices.news("Copied the spectrum.")
+    flush(qtbot)
+    assert bar.notice.message == "Copied the spectrum."
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Nothing stays for long."""
+    monkeypatch.setattr("lora_lab.ui.notices.STAY_MS", 40)
+    monkeypatch.setattr("lora_lab.ui.notices.NEWS_MS", 40)
+
+
+def test_an_error_that_is_not_dismissed_folds_and_is_not_lost(qtbot, notices, bar, soon):
+    notices.error("Disk full", "Traceback …")
+    notices.warning("The rate is high")
+    notices.news("Saved.")
+    flush(qtbot)
+    assert bar.chip.isHidden()
+    shown = set()
+    qtbot.waitUntil(lambda: shown.add(bar.notice and bar.notice.message) or bar.isHidden())
+    assert shown >= {"Disk full", "Saved."}, "both fold into one button, and news is told"
+    assert not bar.chip.isHidden()
+    assert bar.chip.text() == "Error: Disk full  +1"
+    assert bar.chip.accessibleName() == "Error: Disk full"
+    bar.chip.click()
+    assert (bar.notice.message, bar.notice.details) == ("Disk full", "Traceback …")
+    assert bar.chip.isHidden()
     bar.dismiss()
-    assert bar.notice.message == "second"
+    assert bar.notice.message == "The rate is high"
     bar.dismiss()
     assert bar.isHidden()
+    assert bar.chip.isHidden()
+
+
+def test_what_comes_while_others_are_folded_is_shown_first(qtbot, notices, bar):
+    notices.error("old")
+    flush(qtbot)
+    bar.fold()
+    assert bar.isHidden()
+    notices.news("Saved.")
+    flush(qtbot)
+    assert bar.notice.message == "Saved."
+    assert not bar.chip.isHidden(), "news unfolds nothing"
+    notices.error("new")
+    flush(qtbot)
+    assert bar.notice.message == "new"
+    assert bar._more.text() == "1 more"
+    assert bar.chip.isHidden()
+
+
+def test_what_is_folded_and_happens_again_is_counted_there(qtbot, notices, bar, monkeypatch):
+    monkeypatch.setattr("lora_lab.ui.notices.SAME_FOR", 0.0)
+    notices.error("Disk full")
+    flush(qtbot)
+    bar.fold()
+    for _ in range(3):
+        notices.error("Disk full")
+    flush(qtbot)
+    assert bar.isHidden()
+    assert bar.chip.text() == "Error: Disk full"
+    bar.chip.click()
+    assert bar.notice.times == 4
+    assert "×4" in bar._message.text()
+
+
+def test_nothing_folds_under_the_eyes_of_who_reads_it(qtbot, notices, bar, soon):
+    elsewhere = bar.parentWidget().findChild(QLineEdit)
+    notices.error("Disk full", "Traceback …")
+    flush(qtbot)
+    bar._details_button.click()
+    elsewhere.setFocus()
+    qtbot.wait(120)
+    assert not bar.isHidden(), "the details are open"
+    bar._details_button.click()
+    bar._dismiss_button.setFocus()
+    qtbot.wait(120)
+    assert not bar.isHidden(), "somebody is at its buttons"
+    elsewhere.setFocus()
+    qtbot.waitUntil(bar.isHidden)
+    assert not bar.chip.isHidden()
 
 
 def test_an_equal_notice_is_counted(qtbot, notices, bar):
@@ -133,33 +225,39 @@ def test_ctrl_c_is_not_a_notice(qtbot, notices, bar, monkeypatch):
     assert bar.isHidden()
 
 
-def test_news_moves_nothing_and_what_stays_takes_its_place(qtbot, notices):
+def test_no_notice_moves_what_lies_around(qtbot, notices):
     around, content = QWidget(), QWidget()
     qtbot.addWidget(around)
-    bar = NoticeBar(notices)
     column = QVBoxLayout(around)
     column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    column.addWidget(bar)
-    column.addWidget(content, 1)
+    column.addWidget(content)
+    bar = NoticeBar(notices, around)
     around.resize(400, 300)
     around.show()
+
+    def lies():
+        """At the foot, in its whole width, above the rest, and as tall as it needs to be."""
+        assert bar.isVisible()
+        assert content.geometry() == around.rect()
+        assert (bar.x(), bar.width()) == (0, around.width())
+        assert bar.geometry().bottom() == around.rect().bottom()
+        assert bar.height() >= bar.layout().heightForWidth(bar.width())
+        assert around.childAt(bar.geometry().center()) in (bar, *bar.findChildren(QWidget))
+
     notices.news("Saved.")
     flush(qtbot)
-    assert bar.isVisible()
-    assert content.geometry() == around.rect()
-    assert bar.geometry().bottom() == around.rect().bottom()
+    lies()
     around.resize(500, 200)
     flush(qtbot)
-    assert (bar.width(), bar.geometry().bottom()) == (500, 199)
-    notices.error("Disk full", "Traceback …")
+    lies()
+    notices.error("Disk full: " + 40 * "all of it ", "Traceback …")
     flush(qtbot)
-    assert bar.geometry().top() == 0
-    assert content.geometry().top() == bar.height()
+    lies()
+    tall = bar.height()
+    bar._details_button.click()
+    flush(qtbot)
+    lies()
+    assert bar.height() > tall
     bar.dismiss()
-    flush(qtbot)
-    assert content.geometry() == around.rect()
-    notices.news("Saved again.")
-    flush(qtbot)
-    assert content.geometry() == around.rect()
-    assert bar.geometry().bottom() == around.rect().bottom()
+    assert bar.notice.message == "Saved.", "it was cut short by the error"
+    lies()

@@ -233,3 +233,32 @@ def test_rows_of_the_old_task_apply_on_restart_and_can_be_taken_away(dock, confi
     assert dock.wished_config(own).keep_data == "/data/older.jsonl"
     dock.show_config(config)  # a preset measures class by class
     assert not choice.isVisible()
+
+
+def test_the_base_of_what_is_being_opened_is_never_that_of_what_was_open(
+    dock, config, presets, fake_session
+):
+    def shown():
+        return dock._base.text().replace("\u200b", ""), dock._learns.text()
+
+    session = fake_session(config)
+    dock.set_counts(session.counts())
+    there = shown()
+    assert there[0] == "MLP 64-64-32-10, shipped with the lab"
+    assert "parameters" in there[1]
+    for opening, base in (
+        (presets[1].config, "…"),
+        (changed(config, model="/there/big_model.safetensors"), "big_model.safetensors"),
+    ):
+        dock.show_config(opening)
+        assert shown() == (base, "…")
+        dock.show_config(config)  # it could not be opened
+        assert shown() == there
+    dock.show_config(changed(config, max_steps=5))  # a restart: the same parts learn
+    assert shown() == there
+    dock.show_config(changed(config, variant="dora"))
+    assert shown() == (there[0], "…")
+    dock.show_config(presets[1].config)
+    dock.reset(replace(session.loaded(), base="another"))
+    assert shown()[0] == "another"
+    assert "parameters" not in shown()[1], "those were counted of the old one"

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from lora_lab.ui import theme
 from lora_lab.ui.bench.page import BenchPage
+from lora_lab.ui.room import resize_within
 
 HELP = "svd"
 
@@ -27,17 +28,13 @@ class BenchDialog(QDialog):
         column.addWidget(self.page)
         self.page.help_button.clicked.connect(lambda: self.help_wished.emit(HELP))
         QShortcut(QKeySequence.StandardKey.HelpContents, self, self.page.help_button.click)
-        self._fit_screen()
+        line = self.fontMetrics().height()
+        resize_within(self, 80 * line, 50 * line)
 
     def finish(self) -> None:
         """End what runs, and wait for it."""
         self.page.stop()  # or what is still on its way would begin the next
         self.page.finish()
-
-    def _fit_screen(self) -> None:
-        line = self.fontMetrics().height()
-        room = self.screen().availableSize()
-        self.resize(min(80 * line, room.width() - 40), min(50 * line, room.height() - 60))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -15,7 +15,7 @@ from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord
 from lora_lab.ui.docks import choices
 from lora_lab.ui.docks.form import ChoiceCombo, Form, Number, Whole, muted
-from lora_lab.ui.figures import tip_lines
+from lora_lab.ui.figures import in_words, tip_lines
 from lora_lab.ui.targets import adapted, as_targets, target_words
 from lora_lab.ui.targets_dialog import TargetsDialog
 from lora_lab.ui.widgets.path_choice import PathChoice
@@ -79,7 +79,7 @@ class FixedSettings(QObject):
         self.keep_choice = PathChoice(
             tr("Rows of the old task"), tr("Rows of the old task"), data_files(), tr("not measured")
         )
-        self.keep_choice.setToolTip(tip_lines(FIELDS["keep_data"].description or ""))
+        self.keep_choice.setToolTip(tip_lines(in_words(FIELDS["keep_data"].description)))
         self.keep_choice.set_path(None)
         self.keep_choice.chosen.connect(self._on_edited)
         self._widgets = {
@@ -104,7 +104,7 @@ class FixedSettings(QObject):
             if isinstance(widget, ChoiceCombo):
                 widget.currentIndexChanged.connect(self._on_edited)
             else:
-                widget.setToolTip(tip_lines(FIELDS[field].description or ""))
+                widget.setToolTip(tip_lines(in_words(FIELDS[field].description)))
                 widget.valueChanged.connect(self._on_edited)
             if widget in beside:
                 widget.setAccessibleName(beside[widget].replace("&", ""))
@@ -245,7 +245,7 @@ class FixedSettings(QObject):
 
     def _lock(self, box: Number, field: str, reason: str) -> None:
         box.setEnabled(not reason)
-        box.setToolTip(tip_lines(reason or FIELDS[field].description or ""))
+        box.setToolTip(tip_lines(reason or in_words(FIELDS[field].description)))
 
     def _tell_hidden(self, values: dict[str, Any]) -> None:
         """Beside "More", whatever hides there and is not as it is for most."""

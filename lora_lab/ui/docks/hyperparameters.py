@@ -5,6 +5,7 @@ The dock holds what is *wished*; what is *applied* comes back in records and sta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -34,7 +35,7 @@ from lora_lab.records import (
 from lora_lab.ui import theme
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.explain import Explanations
-from lora_lab.ui.figures import percent, tip_lines
+from lora_lab.ui.figures import in_words, percent, tip_lines
 from lora_lab.ui.ranks import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
 from lora_lab.ui.widgets.field_slider import FieldSlider
 
@@ -61,7 +62,11 @@ class HyperparametersDock(QDockWidget):
         self._variant = "lora"
         self._max_rank = 0
 
-        self.sliders = {name: FieldSlider(name, knob) for name, knob in KNOBS.items()}
+        said = {
+            name: replace(knob, label=in_words(knob.label), help=in_words(knob.help))
+            for name, knob in KNOBS.items()
+        }
+        self.sliders = {name: FieldSlider(name, knob) for name, knob in said.items()}
         for slider in self.sliders.values():
             slider.moved.connect(self._on_moved)
             slider.wished.connect(self._on_wished)
@@ -333,8 +338,8 @@ class HyperparametersDock(QDockWidget):
         }
         for mode in get_args(AlphaMode):
             button = QRadioButton(named[mode])
-            button.setToolTip(tip_lines(ALPHA_MODE.description or ""))
-            button.setAccessibleName(f"{ALPHA_MODE.title}: {button.text()}")
+            button.setToolTip(tip_lines(in_words(ALPHA_MODE.description)))
+            button.setAccessibleName(f"{in_words(ALPHA_MODE.title)}: {button.text()}")
             self._modes.addButton(button)
             self._mode_buttons[mode] = button
             row.addWidget(button)

@@ -40,7 +40,7 @@ from lora_lab.ui.docks.layers_menu import fill_menu
 from lora_lab.ui.docks.layers_model import LIVE, LayersModel
 from lora_lab.ui.docks.layers_tree import Node, first_levels, has_likes
 from lora_lab.ui.docks.layers_view import LayersView
-from lora_lab.ui.figures import counted, percent
+from lora_lab.ui.figures import counted, percent, shape_words
 
 SEARCH_FROM = 12  # modules; fewer are found by the eye
 OPENED_ROWS = 40  # that a fresh tree may show without being opened by hand
@@ -145,7 +145,7 @@ class LayersDock(QDockWidget):
         for button, on in ((self.adapted_button, False), (self.alike_button, many)):
             with QSignalBlocker(button):
                 button.setChecked(on and button.isVisibleTo(self._head))
-        self.tree.fit_columns(["×".join(map(str, module.shape)) for module in modules])
+        self.tree.fit_columns([shape_words(module.shape) for module in modules])
         self._say("")
         self._arrange(afresh=True)
         self._tell()

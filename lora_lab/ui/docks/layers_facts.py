@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject
 from lora_lab.config import Hyperparameters
 from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
 from lora_lab.ui.docks.layers_tree import Module, Node
-from lora_lab.ui.figures import counted, percent, share_or_dash
+from lora_lab.ui.figures import counted, percent, shape_words, share_or_dash
 from lora_lab.ui.ranks import LayerRanks, cap
 
 NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
@@ -160,7 +160,7 @@ class Facts(QObject):
         if len(shapes) != 1:
             return Fact()
         shape = shapes.pop()
-        return Fact("×".join(map(str, shape)), tone="muted", value=math.prod(shape))
+        return Fact(shape_words(shape), tone="muted", value=math.prod(shape))
 
     def _rank(self, node: Node) -> Fact:
         layers = [layer for layer in node.layers if layer.max_rank or not layer.rank_locked]

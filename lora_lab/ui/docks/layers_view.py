@@ -106,7 +106,7 @@ class LayersView(QTreeView):
         """Columns as wide as what they hold at most; names take the rest."""
         header, width = self.header(), self.fontMetrics().horizontalAdvance
         for column, widest, margins in (  # a cell's own are wider than a head's
-            (SHAPE, max((*shapes, "out × in"), key=width), 16),
+            (SHAPE, max((*shapes, self.tr("out × in")), key=width), 16),
             (RANK, "16→32", 13),
             (TRAINS, self.tr("Trains"), 11),
             (PARAMETERS, "000,000", 14),

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDockWidget,
@@ -164,7 +164,7 @@ class RunsDock(QDockWidget):
         column.addWidget(self.table, 1)
         column.addLayout(foot)
         em = self.fontMetrics().horizontalAdvance("m")
-        page.setMinimumSize(30 * em, 13 * em)
+        page.setMinimumSize(30 * em, 9 * em)  # with two rows of panels above it fits a small screen
         self.setWidget(page)
         self.busy = BusyWorks(self._show_busy)
         self._show_busy("", -1)
@@ -257,6 +257,7 @@ class RunsDock(QDockWidget):
 
     def _action(self, words: str, keys: str, does) -> QAction:
         """An entry of the menu; its keys are heard by the table, and named here."""
+        keys = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
         action = self.actions_menu.addAction(f"{words}\t{keys}" if keys else words)
         action.triggered.connect(lambda: does())
         return action

@@ -30,11 +30,15 @@ from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.ui.docks.column import Column
 from lora_lab.ui.docks.fixed_settings import FixedSettings
 from lora_lab.ui.docks.form import Form, shrinks
+from lora_lab.ui.figures import in_words
 from lora_lab.ui.panels.counts import share_words
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.devices import DeviceChoice
+
+BASE = ("preset", "task", "model")  # what makes it another model
+LEARNS = ("data", "variant", "targets")  # and what makes other parts of it learn
 
 
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
@@ -67,14 +71,17 @@ class SetupDock(QDockWidget):
         self._presets = list(presets)
         self._config: RunConfig | None = None
         self._loaded: LoadedRecord | None = None
+        self._opened: RunConfig | None = None  # what `_loaded` was opened with
+        self._counts: CountsRecord | None = None
         self._choose_folder: Callable[[], str] = self._ask_for_folder
 
         self.preset_combo = QComboBox()
         self.preset_combo.setAccessibleName(self.tr("Preset"))
         for preset in self._presets:
-            self.preset_combo.addItem(preset.title, preset.name)
+            self.preset_combo.addItem(in_words(preset.title), preset.name)
             row = self.preset_combo.count() - 1
-            self.preset_combo.setItemData(row, preset.summary, Qt.ItemDataRole.ToolTipRole)
+            tip = in_words(preset.summary)
+            self.preset_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         shrinks(self.preset_combo)
         self.preset_combo.activated.connect(self._on_preset)
         self._summary = QLabel()
@@ -152,27 +159,22 @@ class SetupDock(QDockWidget):
         with QSignalBlocker(self.preset_combo):
             self.preset_combo.setCurrentIndex(self.preset_combo.findData(config.preset))
         self.fixed.show_config(config)
-        if self._loaded is None:
-            self._base.setText("…")
-            self._learns.setText("…")
+        self._show_base()
         self._show_preset(self.preset, config.data)
         self._show_device(config.device)
         self._on_edited()
 
     def reset(self, loaded: LoadedRecord) -> None:
         """A model stands ready: say which, and what learns."""
-        self._loaded = loaded
-        # A long file name has no spaces: let it break rather than be cut off.
-        self._base.setText(re.sub(r"([_.\-/])", "\\1\u200b", loaded.base))
-        self._base.setToolTip(loaded.base)
-        self._learns.setText(what_learns(loaded, None))
+        self._loaded, self._opened, self._counts = loaded, self._config, None
+        self._show_base()
         if self._config is not None:
             self.fixed.reset(loaded, self._config)
 
     def set_counts(self, counts: CountsRecord) -> None:
         """The applied parameter counts, for the line on what learns."""
-        if self._loaded is not None:
-            self._learns.setText(what_learns(self._loaded, counts))
+        self._counts = counts
+        self._show_base()
 
     def offer_devices(self, choices: Iterable[DeviceChoice]) -> None:
         """The devices of this machine; what is absent stands there disabled, with the reason."""
@@ -223,7 +225,7 @@ class SetupDock(QDockWidget):
 
     def _ask_for_folder(self) -> str:
         preset = self.preset
-        wanted = preset.needs_data if preset is not None else ""
+        wanted = in_words(preset.needs_data) if preset is not None else ""
         return QFileDialog.getExistingDirectory(self, self.tr("Choose {}").format(wanted))
 
     def _on_device(self) -> None:
@@ -235,16 +237,31 @@ class SetupDock(QDockWidget):
         task = self._config.task if self._config is not None else ""
         own = preset is None and task in STARTS
         if own:
-            self.preset_combo.setPlaceholderText(TASK_TITLES[task])
-        self._summary.setText(preset.summary if preset is not None else "")
+            self.preset_combo.setPlaceholderText(in_words(TASK_TITLES[task]))
+        self._summary.setText(in_words(preset.summary) if preset is not None else "")
         self._summary.setVisible(preset is not None)
         needs = own or (preset is not None and bool(preset.needs_data))
         self._form.setRowVisible(self.data_button, needs)
         if needs:
             folder = Path(data).name if data else self.tr("Choose a folder…")
             self.data_button.setText(folder)
-            wanted = preset.needs_data if preset is not None else self.tr("data")
+            wanted = in_words(preset.needs_data) if preset is not None else self.tr("data")
             self.data_button.setToolTip(data or self.tr("Needs {}").format(wanted))
+
+    def _show_base(self) -> None:
+        """The model that is open, or that which is being opened as far as it is known."""
+        config, loaded, opened = self._config, self._loaded, self._opened
+        base = learns = "…"
+        if config is not None and config.model:
+            base = Path(config.model).name
+        if loaded is not None and _same(config, opened, BASE):
+            base = loaded.base
+            if _same(config, opened, LEARNS):
+                learns = what_learns(loaded, self._counts)
+        # A long file name has no spaces: let it break rather than be cut off.
+        self._base.setText(re.sub(r"([_.\-/])", "\\1\u200b", base))
+        self._base.setToolTip(base if base != "…" else "")
+        self._learns.setText(learns)
 
     def _show_device(self, name: str) -> None:
         row = self.device_combo.findData("cuda:0" if name == "cuda" else name)
@@ -252,6 +269,10 @@ class SetupDock(QDockWidget):
             self.device_combo.addItem(name, name)
             row = self.device_combo.count() - 1
         self.device_combo.setCurrentIndex(row)  # `activated` is the person's alone
+
+
+def _same(one: RunConfig | None, other: RunConfig | None, fields: Sequence[str]) -> bool:
+    return all(getattr(one, field, None) == getattr(other, field, None) for field in fields)
 
 
 def _tr(text: str) -> str:

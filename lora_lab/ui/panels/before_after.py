@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
@@ -15,23 +15,26 @@ from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled, told
-from lora_lab.ui.panels.panel import Columns, Panel, describe, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, describe, keep_whole, label, show
 from lora_lab.ui.theme import Colors
+from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.plot import number
+
+BETWEEN = 26  # pixels from figure to figure
 
 
 class BeforeAfterPanel(Panel):
     """Held-out results of the base alone beside those of base and adapter together."""
 
     key = "before_after"
-    title = "Before / After"
+    name = QT_TRANSLATE_NOOP("Panel", "Before / After")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._figures: list[QLabel] = []
         self._names: list[QLabel] = []
         grid = QGridLayout()
-        grid.setHorizontalSpacing(26)
+        grid.setHorizontalSpacing(BETWEEN)
         grid.setVerticalSpacing(0)
         for column in range(3):
             name, figure = label("", "small"), label("", "figure")
@@ -58,8 +61,8 @@ class BeforeAfterPanel(Panel):
         )
         self.curves = ForgettingCurves()
         self._sentence = label(role="muted", name=self.tr("Learned and forgotten"))
-        self._foot = label()
-        self._foot.setTextFormat(Qt.TextFormat.RichText)
+        self._sentence.setWordWrap(True)
+        self._foot = Legend()
         self.body.addLayout(grid)
         self.body.addWidget(self._sentence)
         self.body.addWidget(self._bars, 1)
@@ -140,7 +143,7 @@ class BeforeAfterPanel(Panel):
         self.confusion_button.setVisible(counted)
         self.grid.setVisible(confused)
         if confused:
-            self.grid.show_counts(now.confusion, self._loaded.classes)
+            self.grid.show_counts(now.confusion, self._loaded.classes, self._marked())
         self._bars.setVisible(classes and not confused and not curves)
         self._losses.setVisible(not classes and not curves)
         self._tell_others()
@@ -148,6 +151,7 @@ class BeforeAfterPanel(Panel):
             self._tell_classes()
         else:
             self._tell_losses()
+        self._fit_figures()
         if curves:
             self.curves.draw()
         summary = self.summary()
@@ -155,12 +159,14 @@ class BeforeAfterPanel(Panel):
             describe(chart, summary)
 
     def _tell_others(self) -> None:
-        """How the runs that are ticked in the list do on the same held-out data."""
-        places = range(len(self._loaded.classes))
+        """How those runs that are ticked in the list do that are measured alike."""
+        classes = self._loaded.classes
+        alike = [o for o in self._overlays if o.measure == (self._loaded.task, classes)]
+        places = range(len(classes))
         self._bars.show_others(
-            tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in self._overlays)
+            tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in alike)
         )
-        self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in self._overlays))
+        self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in alike))
 
     def _tell_classes(self) -> None:
         pairs = self.pairs()
@@ -213,28 +219,37 @@ class BeforeAfterPanel(Panel):
         show(self._figures[column], text)
         theme.set_role(self._figures[column], role)
 
+    def _marked(self) -> frozenset[str]:
+        """The classes that are trained on, where it is not all of them."""
+        trained = frozenset(self._loaded.trained_classes)
+        return frozenset() if trained == frozenset(self._loaded.classes) else trained
+
     def _tell_foot(self, trained: bool) -> None:
         c = theme.current()
         parts = []
         if self._bars.isVisibleTo(self):  # the bars of losses are named where they stand
-            off, on = self.tr("adapter off"), self.tr("adapter on")
-            parts.append(f'<span style="color:{c.frozen}">■</span>&nbsp;{off}')
-            parts.append(f'<span style="color:{c.adapter}">■</span>&nbsp;{on}')
+            parts.append(("■", c.frozen, self.tr("adapter off")))
+            parts.append(("■", c.adapter, self.tr("adapter on")))
         elif self.curves.isVisibleTo(self):
             new, old = names(self._loaded)
-            parts.append(f'<span style="color:{c.adapter}">━</span>&nbsp;{new}')
             right = self.tr(", % right") if self.curves.shares else self.tr(", loss")
-            parts.append(f'<span style="color:{c.validation}">╍</span>&nbsp;{old}{right}')
-        if trained and not self.curves.isVisibleTo(self):
-            text = self.tr("trained on")
-            parts.append(f'<span style="color:{c.accent}">▁</span>&nbsp;{text}')
+            parts.append(("━", c.adapter, new))
+            parts.append(("╍", c.validation, f"{old}{right}"))
+        elif self.grid.isVisibleTo(self):
+            parts.append(("■", c.adapter, self.tr("right")))
+            parts.append(("■", c.validation, self.tr("taken for another")))
         if not self._enabled:
-            text = self.tr("The adapter is off: the base answers alone")
-            parts.append(f'<span style="color:{c.warn}">{text}</span>')
-        elif self._on is not None:
-            text = self.tr("step {:,}").format(self._on.step)
-            parts.append(f'<span style="color:{c.muted}">{text}</span>')
-        show(self._foot, "&nbsp;&nbsp;&nbsp;&nbsp;".join(parts))
+            parts.append(("", c.warn, self.tr("The adapter is off: the base answers alone")))
+        if trained and not self.curves.isVisibleTo(self):
+            parts.append(("▁", c.accent, self.tr("trained on")))
+        if self._enabled and self._on is not None:
+            parts.append(("", c.muted, self.tr("step {:,}").format(self._on.step)))
+        self._foot.show_rows(parts)
+
+    def _fit_figures(self) -> None:
+        around = self.layout().contentsMargins()
+        room = self.width() - around.left() - around.right()
+        keep_whole(list(zip(self._names, self._figures, strict=True)), room, BETWEEN)
 
     def _roomy(self) -> bool:
         """Whether the bars keep room enough for a line above them."""
@@ -245,6 +260,7 @@ class BeforeAfterPanel(Panel):
         wanted = bool(self._sentence.text()) and self._roomy()
         if self._sentence.isHidden() == wanted:  # else the layout would be asked for nothing
             self._sentence.setVisible(wanted)
+        self._fit_figures()
 
     def restyle(self, colors: Colors) -> None:
         self._bars.update()

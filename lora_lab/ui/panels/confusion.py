@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lora_lab.ui import theme
+from lora_lab.ui.widgets.heat_cells import luminance
+
+TALLEST = 3.0  # a cell, in lines of text
+WIDEST = 2.2  # in its heights: numbers find room where cells are low
+NARROWEST = 2.5  # a column that has a name above it, in widths of the letter m
+Middle = Qt.AlignmentFlag.AlignVCenter
 
 
 class ConfusionGrid(QWidget):
-    """Rows are true classes, columns what was answered; right answers lie on the diagonal."""
+    """Rows are true classes, columns what was answered; right answers lie on the diagonal.
+
+    A cell is as strong as its share of the row: each class is told alike, however rare it is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: tuple[tuple[int, ...], ...] = ()
         self._classes: tuple[str, ...] = ()
+        self._trained: frozenset[str] = frozenset()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(110)
-        self.setAccessibleName("Confusion: true class by answered class")
+        self.setMinimumHeight(80)
+        self.setAccessibleName(self.tr("Confusion: true class by answered class"))
 
-    def show_counts(self, counts: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
-        """Paint `counts[true][answered]` from now on."""
-        counts = tuple(tuple(row) for row in counts)
-        if (counts, tuple(classes)) != (self._counts, self._classes):
-            self._counts, self._classes = counts, tuple(classes)
+    def show_counts(
+        self,
+        counts: Sequence[Sequence[int]],
+        classes: Sequence[str],
+        trained: Collection[str] = (),
+    ) -> None:
+        """Paint `counts[true][answered]` from now on; `trained` classes are marked."""
+        shown = tuple(map(tuple, counts)), tuple(classes), frozenset(trained)
+        if shown != (self._counts, self._classes, self._trained):
+            self._counts, self._classes, self._trained = shown
             self.update()
 
-    def _area(self) -> tuple[QRectF, float]:
-        """Where the cells lie, and how large one is."""
-        metrics = self.fontMetrics()
+    def _area(self) -> tuple[QRectF, float, float]:
+        """Where the cells lie, and how wide and tall one is."""
+        metrics = QFontMetricsF(theme.font(0.92, QFont.Weight.DemiBold))
         widest = max((metrics.horizontalAdvance(name) for name in self._classes), default=0)
         left = min(widest + 10, self.width() / 3)
         line = metrics.height()
         size = len(self._counts) or 1
-        cell = min((self.width() - left) / size, (self.height() - 2 * line - 8) / size, 4.0 * line)
-        return QRectF(left, line + 4, cell * size, cell * size), cell
+        above = line + 4  # the names of the columns
+        if self._headed():
+            above += line + 4
+        tall = min((self.height() - above - 2) / size, TALLEST * line)
+        wide = min((self.width() - left) / size, WIDEST * tall)
+        return QRectF(left, above, wide * size, tall * size), wide, tall
+
+    def _headed(self) -> bool:
+        """Whether there is room for a line on what rows and columns are."""
+        return self.height() > 9 * self.fontMetrics().height()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if not self._counts:
@@ -45,47 +68,79 @@ class ConfusionGrid(QWidget):
         c = theme.current()
         painter = QPainter(self)
         painter.setFont(theme.font(0.92))
+        area, wide, tall = self._area()
+        line = painter.fontMetrics().height()
+        if self._headed():
+            painter.setPen(QColor(c.muted))
+            head = QRectF(area.left(), 0, self.width() - area.left(), line)
+            painter.drawText(head, Middle, self.tr("↓ true class    → answered"))
+        self._paint_names(painter, area, wide, tall)
+        painter.setFont(theme.font(0.92))
         metrics = painter.fontMetrics()
-        area, cell = self._area()
-        painter.setPen(QColor(c.muted))
-        head = QRectF(area.left(), 0, self.width() - area.left(), metrics.height())
-        painter.drawText(head, Qt.AlignmentFlag.AlignLeft, "answered →   (rows: true class)")
+        most = max(max(row) for row in self._counts)
+        # Some numbers beside cells without one would read as if those were zero.
+        fits = metrics.horizontalAdvance(f"{most:,}") + 4 <= wide and tall >= 0.8 * line
+        panel = QColor(c.panel)
         for row, counts in enumerate(self._counts):
             total = max(1, sum(counts))
-            y = area.top() + row * cell
-            if cell >= metrics.height() * 0.8:
-                name = metrics.elidedText(
-                    self._classes[row], Qt.TextElideMode.ElideRight, int(area.left() - 6)
-                )
-                painter.setPen(QColor(c.text))
-                beside = QRectF(0, y, area.left() - 6, cell)
-                middle = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                painter.drawText(beside, middle, name)
             for column, count in enumerate(counts):
-                box = QRectF(area.left() + column * cell, y, cell - 1, cell - 1)
-                right = row == column
-                color = QColor(c.adapter if right else c.validation)
-                color.setAlphaF(0.06 + 0.84 * count / total if count else 0.04)
-                painter.fillRect(box, color)
-                text = f"{count:,}"
-                if count and metrics.horizontalAdvance(text) + 4 <= cell:
-                    strong = count / total > 0.55
-                    painter.setPen(QColor(c.on_accent if strong else c.text))
-                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+                x, y = area.left() + column * wide, area.top() + row * tall
+                box = QRectF(x, y, wide - 1, tall - 1)
+                hue = QColor(c.adapter if row == column else c.validation)
+                ground = _mixed(panel, hue, 0.1 + 0.9 * count / total)
+                if not count:
+                    ground = _mixed(panel, QColor(c.grid), 0.6)
+                painter.fillRect(box, ground)
+                if count and fits:
+                    # Black and white are read equally well at a luminance of 0.179 (WCAG 2).
+                    painter.setPen(QColor("#000000" if luminance(ground) > 0.179 else "#ffffff"))
+                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{count:,}")
+
+    def _paint_names(self, painter: QPainter, area: QRectF, wide: float, tall: float) -> None:
+        """Beside the rows and above the columns, as far as they have room."""
+        c = theme.current()
+        line = painter.fontMetrics().height()
+        above = wide >= NARROWEST * painter.fontMetrics().horizontalAdvance("m")
+        above = above or (all(len(name) <= 2 for name in self._classes) and wide >= line * 0.8)
+        for place, name in enumerate(self._classes):
+            trained = name in self._trained
+            weight = QFont.Weight.DemiBold if trained else QFont.Weight.Normal
+            painter.setFont(theme.font(0.92, weight))
+            painter.setPen(QColor(c.accent if trained else c.text))
+            cut = painter.fontMetrics().elidedText
+            if tall >= 0.8 * line:
+                beside = QRectF(0, area.top() + place * tall, area.left() - 6, tall - 1)
+                said = cut(name, Qt.TextElideMode.ElideRight, int(beside.width()))
+                painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Middle, said)
+            if above:
+                x = area.left() + place * wide
+                over = QRectF(x, area.top() - line - 3, wide - 1, line)
+                said = cut(name, Qt.TextElideMode.ElideRight, int(wide) - 2)
+                painter.drawText(over, Qt.AlignmentFlag.AlignCenter, said)
+                if trained:
+                    painter.fillRect(QRectF(x, area.top() - 3, wide - 1, 2), QColor(c.accent))
 
     def event(self, event) -> bool:
         if isinstance(event, QHelpEvent) and self._counts:
-            area, cell = self._area()
+            area, wide, tall = self._area()
             at = event.pos()
-            row, column = int((at.y() - area.top()) // cell), int((at.x() - area.left()) // cell)
+            row, column = int((at.y() - area.top()) // tall), int((at.x() - area.left()) // wide)
             size = len(self._counts)
             if 0 <= row < size and 0 <= column < size:
-                words = (
-                    f"{self._counts[row][column]:,} of class {self._classes[row]} were taken for "
-                    f"{self._classes[column]}"
+                words = self.tr("{:,} of {:,} of class {} were taken for {}").format(
+                    self._counts[row][column],
+                    sum(self._counts[row]),
+                    self._classes[row],
+                    self._classes[column],
                 )
                 QToolTip.showText(event.globalPos(), words, self)
             else:
                 QToolTip.hideText()
             return True
         return super().event(event)
+
+
+def _mixed(one: QColor, other: QColor, share: float) -> QColor:
+    """Opaque, so that it is known what a number on it is read against."""
+    a, b = one.getRgbF()[:3], other.getRgbF()[:3]
+    return QColor.fromRgbF(*(x + (y - x) * share for x, y in zip(a, b, strict=True)))

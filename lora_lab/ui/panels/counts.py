@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -30,11 +30,13 @@ from lora_lab.records import (
 from lora_lab.ui import theme
 from lora_lab.ui.figures import shape_words
 from lora_lab.ui.overlays import Overlay
-from lora_lab.ui.panels.panel import Columns, Panel, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, keep_whole, label, show
 from lora_lab.ui.panels.ruler import Ruler
 from lora_lab.ui.preflight import Preflight
 from lora_lab.ui.ranks import LayerRanks, cap
 from lora_lab.ui.theme import Colors
+
+BETWEEN = 24  # pixels from figure to figure
 
 
 class Share(QWidget):
@@ -77,7 +79,7 @@ class CountsPanel(Panel):
     """How many numbers train, by arithmetic at the wished rank and by count at the applied one."""
 
     key = "counts"
-    title = "Parameters"
+    name = QT_TRANSLATE_NOOP("Panel", "Parameters")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,18 +90,18 @@ class CountsPanel(Panel):
             (self.tr("Frozen base"), self.tr("Frozen base parameters")),
             (self.tr("Full fine-tuning"), self.tr("Full fine-tuning parameters")),
         )
-        figures = []
+        self._columns = []
         grid = QGridLayout()
-        grid.setHorizontalSpacing(24)
+        grid.setHorizontalSpacing(BETWEEN)
         grid.setVerticalSpacing(0)
         for column, (name, spoken) in enumerate(names):
-            figure = label("", "figure", spoken)
-            figures.append(figure)
-            grid.addWidget(label(name, "small"), 0, column)
+            head, figure = label(name, "small"), label("", "figure", spoken)
+            self._columns.append((head, figure))
+            grid.addWidget(head, 0, column)
             grid.addWidget(figure, 1, column)
         grid.setColumnStretch(2, 1)
-        self._adapter, self._frozen, self._full = figures
-        for figure in figures[1:]:
+        self._adapter, self._frozen, self._full = (figure for _, figure in self._columns)
+        for figure in (self._frozen, self._full):
             theme.set_role(figure, "second")
         self._adapter_name: QLabel = grid.itemAtPosition(0, 0).widget()
         below = QHBoxLayout()
@@ -205,6 +207,16 @@ class CountsPanel(Panel):
         self.dirty = self.dirty or hyper != self._wished
         self._wished = hyper
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        around = self.layout().contentsMargins()
+        room = self.width() - around.left() - around.right()
+        keep_whole(self._columns, room, BETWEEN)
+        keep_whole([(self._percent,), (self._applied_text,)], room, 6)
+
     def _per_layer(self, hyper: Hyperparameters) -> list[int]:
         return self._ranks.per_layer(hyper, self._counts)
 
@@ -230,6 +242,7 @@ class CountsPanel(Panel):
             told = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
         show(self._applied_text, told)
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
+        self._fit()
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
         self._share.setToolTip("\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays))
         self._share.show_shares(sum(wished) / base, sum(applied) / base)

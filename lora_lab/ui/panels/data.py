@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
@@ -36,7 +36,7 @@ class DataPanel(Panel):
     """Twenty rows, token by token: what the loss asks for stands out from what is only read."""
 
     key = "data"
-    title = "Data"
+    name = QT_TRANSLATE_NOOP("Panel", "Data")
 
     columns_wished = Signal(tuple)  # ((role, column), …): read the data anew so
 
@@ -45,6 +45,7 @@ class DataPanel(Panel):
         self._record: DataRecord | None = None
         self._form = label(role="title")
         self._rows_label, self._counts = label(role="small"), label(role="small")
+        self._rows_label.setWordWrap(True)
         self._counts.setWordWrap(True)
         self.head.addWidget(self._form)
         self.head.addWidget(self._rows_label, 1, Qt.AlignmentFlag.AlignVCenter)
@@ -136,13 +137,16 @@ class DataPanel(Panel):
             self._list_rows(record.rows)
 
     def _figures(self, record: DataRecord) -> list[str]:
-        said = [f"{record.train_rows:,} rows to train on, {record.validation_rows:,} held out"]
-        if record.tokens:
-            asked = record.supervised_tokens / record.tokens
-            share = f", {100 * asked:.0f} % asked for" if record.supervised_tokens else ""
-            said.append(f"{record.tokens:,} tokens{share}")
+        said = self.tr("{:,} rows to train on, {:,} held out")
+        said = [said.format(record.train_rows, record.validation_rows)]
+        if record.supervised_tokens and record.tokens:
+            asked = 100 * record.supervised_tokens / record.tokens
+            said.append(self.tr("{:,} tokens, {:.0f} % asked for").format(record.tokens, asked))
+        elif record.tokens:
+            said.append(self.tr("{:,} tokens").format(record.tokens))
         if record.cut_rows:
-            said.append(f"{record.cut_rows:,} rows cut at {record.max_length:,} tokens")
+            words = self.tr("{:,} rows cut at {:,} tokens")
+            said.append(words.format(record.cut_rows, record.max_length))
         return said
 
     # -- columns ---------------------------------------------------------------------------------
@@ -173,7 +177,7 @@ class DataPanel(Panel):
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            combo.setMinimumContentsLength(5)
+            combo.setMinimumContentsLength(3)
             combo.addItem(NONE, "")
             for column in record.columns:
                 combo.addItem(column, column)
@@ -266,15 +270,18 @@ def row_html(row: DataRow, colors: Colors) -> str:
     """One row token by token; two shades take turns, so that each token is seen."""
     asked = (_blend(colors.panel, colors.accent, 0.20), _blend(colors.panel, colors.accent, 0.32))
     read = (colors.panel, _blend(colors.panel, colors.muted, 0.13))
-    head = [f"{len(row.tokens):,} tokens"]
+    head = [_tr("{:,} tokens").format(len(row.tokens))]
     if row.cut:
-        head.append(f"{row.cut:,} more are cut off")
+        head.append(_tr("{:,} more are cut off").format(row.cut))
     if row.label:
-        head.append(f"label <b>{escape(row.label)}</b>")
+        head.append(_tr("label {}").format(f"<b>{escape(row.label)}</b>"))
+    grounds = []
     if any(row.supervised):
-        head.append(f'<span style="background:{asked[1]}">&nbsp;the loss asks for it&nbsp;</span>')
+        grounds.append((asked[1], _tr("the loss asks for it")))
         if not all(row.supervised[1:]):
-            head.append(f'<span style="background:{read[1]}">&nbsp;only read&nbsp;</span>')
+            grounds.append((read[1], _tr("only read")))
+    for ground, words in grounds:
+        head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
     parts = []
     # Word pieces come without the spaces between them, unlike the tokens of most language models.
     bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
@@ -304,3 +311,7 @@ def _pixmap(image: np.ndarray) -> QPixmap:
     return QPixmap.fromImage(made).scaled(
         THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("DataPanel", text)

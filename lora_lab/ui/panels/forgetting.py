@@ -83,6 +83,7 @@ class ForgettingCurves(Plot):
         super().__init__(_tr("New task and old task over steps"), _tr("step"))
         self._new, self._old = Series(), Series()
         self.shares = True
+        self.left.unit = " %"
         self._curves = (pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite"))
         self._ends = (pg.ScatterPlotItem(size=7), pg.ScatterPlotItem(size=8, symbol="s"))
         for item in (*self._curves, *self._ends):
@@ -100,7 +101,9 @@ class ForgettingCurves(Plot):
         """One more evaluation with the adapter on."""
         if self._new.last_step is not None and step < self._new.last_step:
             self.cut(step)
-        self.shares = pair.shares
+        if pair.shares != self.shares:
+            self.shares = pair.shares
+            self.left.unit, self.left.picture = " %" if pair.shares else "", None
         scale = 100.0 if pair.shares else 1.0
         self._new.extend([step], [scale * pair.new])
         self._old.extend([step], [scale * pair.old])

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -31,7 +31,7 @@ class GenerationPanel(Panel):
     """Asks between two steps; the answers stay below each other, so that learning is seen."""
 
     key = "generation"
-    title = "Generation"
+    name = QT_TRANSLATE_NOOP("Panel", "Generation")
 
     asked = Signal(tuple, int)  # prompts, new tokens
 
@@ -155,7 +155,8 @@ class GenerationPanel(Panel):
         if not self._answers:
             return self.tr("Nothing was asked yet.")
         newest = self._answers[0]
-        return f"Step {newest.step:,}, adapter off: {newest.off} Adapter on: {newest.on}"
+        words = self.tr("Step {:,}, adapter off: {} Adapter on: {}")
+        return words.format(newest.step, newest.off, newest.on)
 
 
 def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
@@ -163,18 +164,23 @@ def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
     rows = []
     for answer in answers:
         words = escape(answer.prompt).replace("\n", "<br>")
+        step = _tr("step {:,}").format(answer.step)
         rows.append(
             f'<tr><td colspan="2" style="color:{colors.muted};padding-top:10px">'
-            f"step {answer.step:,} · {words}</td></tr><tr>"
+            f"{step} · {words}</td></tr><tr>"
         )
         for name, said, color in (
-            ("off", answer.off, colors.muted),
-            ("on", answer.on, colors.accent),
+            (_tr("adapter off"), answer.off, colors.muted),
+            (_tr("adapter on"), answer.on, colors.accent),
         ):
-            text = escape(said).replace("\n", "<br>") or "<i>(ends at once)</i>"
+            text = escape(said).replace("\n", "<br>") or f"<i>{_tr('(ends at once)')}</i>"
             rows.append(
                 f'<td width="50%" style="padding:3px 10px 3px 0"><span style="color:{color}">'
-                f"adapter {name}</span><br>{text}</td>"
+                f"{name}</span><br>{text}</td>"
             )
         rows.append("</tr>")
     return f'<table width="100%" cellspacing="0">{"".join(rows)}</table>' if rows else ""
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("GenerationPanel", text)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from lora_lab.config import Hyperparameters
@@ -27,7 +28,7 @@ from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_references import References
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
-from lora_lab.ui.panels.panel import Columns, Panel, label, show
+from lora_lab.ui.panels.panel import Columns, Panel, keep_whole, label, show
 from lora_lab.ui.ranks import LayerRanks
 from lora_lab.ui.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
@@ -41,7 +42,7 @@ class LossPanel(Panel):
     """Loss over steps. Costs the visible points, whatever the length of the run."""
 
     key = "loss"
-    title = "Loss"
+    name = QT_TRANSLATE_NOOP("Panel", "Loss")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -278,16 +279,22 @@ class LossPanel(Panel):
             told = ("★", c.good, self.tr("best, step {:,}").format(self._best_at[0]))
             entries.append(told)
         entries += self._behind.entries()
-        beside = (self._figure, self._figure_note, self._log)
         around = self.layout().contentsMargins()
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
-        room -= sum(widget.sizeHint().width() + 12 for widget in beside)
+        room -= self._log.sizeHint().width() + 12
+        keep_whole([(self._figure,), (self._figure_note,)], room, 12)
+        room -= sum(w.sizeHint().width() + 12 for w in (self._figure, self._figure_note))
         wide = self._legend.fontMetrics().horizontalAdvance
         short = [best if row[0] == best[0] else row for row in entries if row != raw]
-        for rows in (entries, short):
+        least = [row for row in short if row != best]
+        for rows in (entries, short, *(least[:count] for count in range(len(least), 0, -1))):
             if wide("   ".join(f"{mark} {words}" for mark, _, words in rows)) <= room:
                 return rows
-        return [row for row in short if row != best]
+        return []  # the number beside it is not cut for a word
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.dirty = True  # other words fit beside the number, and other points into the plot
 
     def _scale_changed(self, log: bool) -> None:
         self._plot.left.log = log

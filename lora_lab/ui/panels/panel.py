@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QGraphicsView,
@@ -35,7 +35,7 @@ class Panel(QWidget):
     """
 
     key = ""
-    title = ""
+    name = ""  # marked for translation; `title` is what a person reads
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +68,11 @@ class Panel(QWidget):
         outer.setSpacing(6)
         outer.addLayout(self.head)
         outer.addLayout(self._stack, 1)
+
+    @property
+    def title(self) -> str:
+        """The name in the language of the window."""
+        return QCoreApplication.translate("Panel", self.name)
 
     def set_config(self, config: RunConfig) -> None:
         """What the model that stands ready was opened with; told before `reset`."""
@@ -153,6 +158,15 @@ def label(text: str = "", role: str = "", name: str = "") -> QLabel:
     if name:
         made.setAccessibleName(name)
     return made
+
+
+def keep_whole(columns: Sequence[Sequence[QWidget]], room: float, between: int) -> None:
+    """Hide the last columns where there is no room: a figure that is cut off is another figure."""
+    for place, column in enumerate(columns):
+        room -= max(widget.sizeHint().width() for widget in column)
+        for widget in column:
+            widget.setVisible(room >= 0 or place == 0)
+        room -= between
 
 
 def show(widget: QLabel, text: str) -> None:

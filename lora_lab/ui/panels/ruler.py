@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from lora_lab.records import MemoryRecord
@@ -13,6 +14,8 @@ from lora_lab.ui.preflight import Costs, duration, rate_words
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 COLUMNS = ("file", "optimizer", "peak", "per_second", "seconds")
+FIRST_TO_GO = ("optimizer", "per_second", "file", "peak")  # where there is no room for all
+BETWEEN = 10  # pixels
 
 
 class Ruler(QWidget):
@@ -21,9 +24,10 @@ class Ruler(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName(self.tr("What the run will cost"))
+        self._whole = False
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(10)
+        grid.setHorizontalSpacing(BETWEEN)
         grid.setVerticalSpacing(1)
         self._heads: dict[str, QLabel] = {}
         self.cells: dict[tuple[str, str], QLabel] = {}
@@ -71,9 +75,31 @@ class Ruler(QWidget):
             too_large = 0 < device < costs.peak
             usual = "muted" if name == "full" else ""
             theme.set_role(self.cells[name, "peak"], "error" if too_large else usual)
-        for key in COLUMNS:
-            self.cells["full", key].setVisible(not whole)
+        self._whole = whole
         self._names["full"].setVisible(not whole)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Whole columns go where there is no room: a figure that is cut off is another figure."""
+        columns = {
+            key: (self._heads[key], self.cells["adapter", key], self.cells["full", key])
+            for key in COLUMNS
+        }
+        wide = {k: BETWEEN + max(w.sizeHint().width() for w in c) for k, c in columns.items()}
+        room = self.width() - max(name.sizeHint().width() for name in self._names.values())
+        gone: set[str] = set()
+        for key in FIRST_TO_GO:
+            if sum(wide[k] for k in COLUMNS if k not in gone) <= room:
+                break
+            gone.add(key)
+        for key, (head, adapter, full) in columns.items():
+            head.setVisible(key not in gone)
+            adapter.setVisible(key not in gone)
+            full.setVisible(key not in gone and not self._whole)
 
     def show_parts(self, memory: MemoryRecord | None) -> None:
         """The parts of the peak, or why there is none, where the mouse rests on it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
@@ -53,7 +53,7 @@ class SpectrumPanel(Panel):
     """Holds the newest spectrum and those before it; the view that is chosen draws them."""
 
     key = "spectrum"
-    title = "Spectrum"
+    name = QT_TRANSLATE_NOOP("Panel", "Spectrum")
 
     wished = Signal(dict)  # rank or layer_ranks, for Hyperparameters
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui import theme
@@ -28,7 +28,7 @@ class SpectrumBars:
         self._others: Sequence[Other] = ()
         self._levels: list[pg.PlotCurveItem] = []
         self.widget = self.picture = self.plot = plot = Plot(
-            "Singular values of ΔW", "index i", log_y=True
+            _tr("Singular values of ΔW"), _tr("index i"), log_y=True
         )
         self.plots = (plot,)
         plot.bottom.setGrid(False)
@@ -37,7 +37,7 @@ class SpectrumBars:
         )
         self.true_ticks = pg.PlotCurveItem(connect="pairs")
         self.cut_lines = pg.PlotCurveItem(connect="pairs")
-        self.zero_texts = [pg.TextItem("zero", anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
+        self.zero_texts = [pg.TextItem(_tr("zero"), anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
         items = (self.bars, self.cut_bars, self.zeros, self.cut_lines, self.true_ticks)
         for z, item in enumerate((*items, *self.zero_texts), start=1):
             item.setZValue(z)
@@ -123,7 +123,7 @@ class SpectrumBars:
             if zeros <= 0 or len(shown) > _ZERO_TEXTS or zeros * column < _ZERO_ROOM:
                 continue
             item = next(texts)
-            item.setText("zero" if is_finite(layer) else "not finite")
+            item.setText(_tr("zero") if is_finite(layer) else _tr("not finite"))
             item.setPos(at + (layer.numerical_rank + 1 + len(layer.sigma)) / 2, height)
             item.show()
         for item in texts:
@@ -136,7 +136,7 @@ class SpectrumBars:
             every = max(1, math.ceil(widths[0] * 24 / self.plot.columns()))
             every = next((n for n in (1, 2, 5, 10, 20, 50, 100) if n >= every), every)
             ticks = range(every, widths[0] + 1, every) if every > 1 else range(1, widths[0] + 1)
-            self._set_ticks([(i, str(i)) for i in ticks], "index i")
+            self._set_ticks([(i, str(i)) for i in ticks], _tr("index i"))
             return
         names = [layer.name for layer in shown]
         room = self.plot.columns() / (starts[-1] + widths[-1]) / 6.5  # letters per unit
@@ -147,7 +147,7 @@ class SpectrumBars:
             letters = max(1, int((width + 1) * room))
             if letters > 1:
                 ticks.append((at + (width + 1) / 2, ending(name, letters)))
-        self._set_ticks(ticks, "layers, σ₁ ≥ σ₂ ≥ … in each")
+        self._set_ticks(ticks, _tr("layers, σ₁ ≥ σ₂ ≥ … in each"))
 
     def _set_ticks(self, ticks: list[tuple[float, str]], name: str) -> None:
         self.plot.bottom.setTicks([ticks])
@@ -168,3 +168,7 @@ class SpectrumBars:
         for text in self.zero_texts:
             text.setColor(colors.muted)
             text.setFont(theme.font(0.92))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("SpectrumBars", text)

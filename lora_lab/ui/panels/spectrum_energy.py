@@ -37,7 +37,7 @@ class SpectrumEnergy(QWidget):
         super().__init__()
         self.widget = self
         self.picture = self.plot = plot = Plot(
-            self.tr("Energy of ΔW by the rank kept"), "rank kept"
+            self.tr("Energy of ΔW by the rank kept"), self.tr("rank kept")
         )
         self.plots = (plot,)
         self._lines = {name: pg.PlotCurveItem() for name in ("least", "all", "true")}

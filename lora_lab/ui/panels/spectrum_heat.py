@@ -22,7 +22,7 @@ class SpectrumHeat:
     def __init__(self) -> None:
         self.widget = Heat(
             QCoreApplication.translate("SpectrumHeat", "Singular values of ΔW, layer by layer"),
-            "index i",
+            QCoreApplication.translate("SpectrumHeat", "index i"),
         )
         self.picture = self.widget.plot
         self.plots = (self.picture,)

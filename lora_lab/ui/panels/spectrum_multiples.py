@@ -124,10 +124,11 @@ class Multiples(QWidget):
             self._paint_line(painter, grid, pen(c.validation, thick), truth)
         self._frame_chosen(painter, grid)
         ends = [number(10.0**v if scene.log else v, 2) for v in (low, high)]
-        said = f"each: σ₁ to σ{sub(grid.most)}, {ends[0]} to {ends[1]}"
+        words = self.tr("each: σ₁ to {}, {} to {}, log scale")
+        words = words if scene.log else self.tr("each: σ₁ to {}, {} to {}")
+        said = words.format(f"σ{sub(grid.most)}", *ends)
         painter.setPen(QColor(c.muted))
         below = QRectF(0, self.height() - grid.line, self.width(), grid.line)
-        said += ", log scale" if scene.log else ""
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, said)
 
     def _paint_names(self, painter: QPainter, grid: _Grid) -> None:

@@ -28,7 +28,8 @@ class SpectrumTime:
 
     def __init__(self) -> None:
         tr = QCoreApplication.translate
-        self._lines_plot = lines = Plot(tr("SpectrumTime", "σ over steps"), "step", log_y=True)
+        step = tr("SpectrumTime", "step")
+        self._lines_plot = lines = Plot(tr("SpectrumTime", "σ over steps"), step, log_y=True)
         self._true = pg.PlotCurveItem(connect="pairs")
         self._lines = [pg.PlotCurveItem(connect="finite") for _ in range(_TONES)]
         self._marks = EditMarks(lines)
@@ -36,7 +37,7 @@ class SpectrumTime:
         for z, item in enumerate((self._true, *reversed(self._lines), *self._texts), start=20):
             item.setZValue(z)
             lines.addItem(item, ignoreBounds=True)
-        self._heat = Heat(tr("SpectrumTime", "σ₁ of every layer over steps"), "step")
+        self._heat = Heat(tr("SpectrumTime", "σ₁ of every layer over steps"), step)
         self._heat_marks = EditMarks(self._heat.plot)
         self._heat.words = self._words
         self.widget = QStackedWidget()
@@ -143,7 +144,8 @@ class SpectrumTime:
     def _words(self, row: int, column: int) -> str:
         at = int(self._columns[column])
         value = number(float(self._first[row, at]))
-        return f"{self._names[row]}: σ₁ = {value} at step {int(self._steps[at]):,}"
+        words = QCoreApplication.translate("SpectrumTime", "{}: σ₁ = {} at step {:,}")
+        return words.format(self._names[row], value, int(self._steps[at]))
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

@@ -48,6 +48,7 @@ class Axis(pg.AxisItem):
     def __init__(self, orientation: str, log: bool = False) -> None:
         super().__init__(orientation)
         self.log = log
+        self.unit = ""  # behind every number of an even axis
         self.enableAutoSIPrefix(False)
         self.setStyle(
             tickLength=0,
@@ -97,7 +98,7 @@ class Axis(pg.AxisItem):
             return ["" if spacing < 0.1 else self._decade_text(v) for v in values]
         if self.orientation == "bottom":
             return [step_text(v, spacing) for v in values]
-        return super().tickStrings(values, scale, spacing)
+        return [f"{text}{self.unit}" for text in super().tickStrings(values, scale, spacing)]
 
     @staticmethod
     def _decade_text(decade: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtWidgets import QHeaderView, QTableView
 
-from lora_lab.ui.figures import size_words
+from lora_lab.ui.figures import shape_words, size_words
 from lora_lab.ui.widgets.table import dress
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TensorsModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
         tensor, column = self.tensors[index.row()], index.column()
         if role == Role.DisplayRole:
-            shape = " × ".join(f"{n:,}" for n in tensor.shape) or self.tr("one number")
+            shape = shape_words(tensor.shape) or self.tr("one number")
             name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:200]
             return (name, shape, tensor.dtype, size_words(tensor.bytes))[column]
         if role == Role.TextAlignmentRole and column in (SHAPE, SIZE):

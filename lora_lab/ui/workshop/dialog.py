@@ -7,6 +7,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from lora_lab.ui import theme
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.workshop.compare_page import ComparePage
 from lora_lab.ui.workshop.extract_page import ExtractPage, ScalePage
 from lora_lab.ui.workshop.merge_page import MergePage
@@ -44,7 +45,7 @@ class WorkshopDialog(QDialog):
             button.setAutoDefault(False)  # Enter in a field means that field
         self.resize_page.cut_wished.connect(self.cut_wished)
         width = self.fontMetrics().averageCharWidth()
-        self.resize(min(190 * width, 1180), 46 * self.fontMetrics().height())
+        resize_within(self, min(190 * width, 1180), 46 * self.fontMetrics().height())
         self._restyle()
 
     def finish(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout
 
 from lora_lab.ui.docks.form import Form
+from lora_lab.ui.figures import plain_number
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
 from lora_lab.ui.workshop.page import Page
@@ -127,7 +128,8 @@ class ScalePage(Page):
         self.table.show_rows(
             [
                 (x.tool, f"{x.default:g}", "—" if x.alpha != x.alpha else f"{x.alpha:g}",
-                 f"× {x.strength:.4g}", "—" if x.rate != x.rate else f"{x.rate:.3g}")
+                 f"× {x.strength:.4g}",
+                 "—" if x.rate != x.rate else plain_number(float(f"{x.rate:.3g}")))
                 for x in translations(alpha, rank, rate, scaling)
             ]
         )  # fmt: skip

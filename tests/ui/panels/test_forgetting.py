@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lora_lab.records import EvalRecord, ResumedRecord
+from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.preview import samples
 
@@ -66,6 +67,8 @@ def test_both_tasks_are_told_and_drawn(panel, name):
     for (x, y), last in zip(drawn, (new, old), strict=True):
         assert x.tolist() == [0, 5, 9]
         assert y[-1] == pytest.approx(last)
+    ticks = panel.curves.left.tickStrings([50.0, 100.0], 1.0, 50.0)
+    assert ticks == (["50", "100"] if name == "losses" else ["50 %", "100 %"])
     styles = {curve.opts["pen"].style() for curve in panel.curves._curves}
     assert len(styles) == 2, "told apart without colours"
     assert sentence in panel.curves.accessibleDescription()
@@ -85,3 +88,26 @@ def test_where_nothing_old_is_measured_nothing_is_said_of_it(panel):
     assert not panel.steps_button.isVisible()
     assert not panel.curves.isVisible()
     assert panel._losses.isVisible()
+
+
+def test_only_runs_that_are_measured_alike_are_shown_beside(panel):
+    loaded, *_ = samples("digits", 10)
+    theirs = [
+        ("digits", loaded.classes),
+        ("digits", ("cat", "dog")),
+        ("causal_lm", ()),
+        ("", ()),
+    ]
+    panel.set_overlays(
+        [Overlay(f"/{place}", f"run {place}", place, evaluation=digit(9, True), measure=measure)
+         for place, measure in enumerate(theirs)]
+    )  # fmt: skip
+    panel.reset(loaded)
+    panel.receive([digit(0, False), digit(5, True)])
+    panel.redraw()
+    assert [shares for _, shares in panel._bars._others] == [(*(0.5,) * 9, 0.3)]
+    loaded, *_ = samples("known-rank", 10)
+    panel.reset(loaded)
+    panel.receive([evaluation(0, False), evaluation(5, True)])
+    panel.redraw()
+    assert panel._losses._others == ()

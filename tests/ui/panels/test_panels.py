@@ -92,7 +92,7 @@ def test_measures_are_shown_whole_or_not_at_all(qtbot, height, seen):
 @pytest.mark.parametrize("key", PANELS)
 def test_a_panel_lives(make, key, preset):
     panel = make(key, preset)
-    assert (panel.key, panel.title) == (key, PANELS[key].title)
+    assert (panel.key, panel.title) == (key, PANELS[key].name)
     assert panel.dirty
     for colors in (theme.DARK, theme.LIGHT):
         panel.redraw()
