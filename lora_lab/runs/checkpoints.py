@@ -1,9 +1,9 @@
 """Checkpoints of a run: whole folders of plain tensors and numbers, found again after any crash.
 
 `checkpoints/step-000001234/` holds state.safetensors (tensors, and the numbers as JSON in its
-metadata) and manifest.json with the size and SHA-256 of it. `kept-…` is one from before an
-edit. The folder is written under another name, synced, and renamed, so that what has its name is
-whole; a damaged one is passed over for the one before.
+metadata) and manifest.json with the size and CRC-32 of it. `kept-…` is one from before an edit. The
+folder is written under another name, synced, and renamed, so that what has its name is whole; a
+damaged one is passed over for the one before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,16 +62,14 @@ def write_checkpoint(
     if keep and target.exists():  # of several edits at one step, what stood before the first stays
         return target
     parts = _container(tensors, {"facts": json.dumps(facts)})
-    digest, size = hashlib.sha256(), sum(len(part) for part in parts)
-    for part in parts:
-        digest.update(part)
+    size = sum(len(part) for part in parts)
     free = shutil.disk_usage(folder).free
     if free < size + 65536:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     manifest = {
         "step": step,
         "edits": facts.get("edits", 0),
-        "files": {STATE: {"bytes": size, "sha256": digest.hexdigest()}},
+        "files": {STATE: {"bytes": size, "crc32": _crc32(*parts)}},
     }
     with temporary_folder(target) as temporary:
         write_file(temporary / STATE, *parts)
@@ -129,7 +128,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         data = (path / STATE).read_bytes()
         said = _manifest(path)["files"][STATE]
-        if said != {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}:
+        digest = (
+            {"sha256": hashlib.sha256(data).hexdigest()}  # of the first saves that there were
+            if "sha256" in said
+            else {"crc32": _crc32(data)}
+        )
+        if said != {"bytes": len(data), **digest}:
             raise LabError(f"{path}: the file is not what its manifest says")
         length = int.from_bytes(data[:8], "little")
         facts = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
@@ -180,6 +184,18 @@ def _container(
     header = json.dumps(table).encode()
     header += b" " * (-len(header) % 8)
     return [len(header).to_bytes(8, "little") + header, *views]
+
+
+def _crc32(*parts: bytes | memoryview) -> str:
+    """Of the parts one behind the other, in hex; misses one damage in 4 billion.
+
+    Nobody forges a save, so SHA-256 would only take longer: 43 instead of 16 ms for 63 MB, in which
+    a training on all cores waits, and 150 ms on processors without instructions for it.
+    """
+    found = 0
+    for part in parts:
+        found = zlib.crc32(part, found)
+    return f"{found:08x}"
 
 
 def _whole(value: Any) -> int:

@@ -7,6 +7,7 @@ course of batches, and the settings as they were last moved.
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import torch
@@ -166,4 +167,11 @@ def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ..
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()
+    found = tensor.detach().contiguous()
+    if found.device.type != "cpu":
+        return found.to("cpu")
+    # By this thread alone: torch's own copying takes all of them and waits for the busiest, up to
+    # 25 instead of 11 ms for 63 MB.
+    copy = torch.empty_like(found)
+    ctypes.memmove(copy.data_ptr(), found.data_ptr(), found.nbytes)
+    return copy

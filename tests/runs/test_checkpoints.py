@@ -1,8 +1,10 @@
 """Checkpoints: written whole, found again, damaged ones passed over, full disks survived."""
 
 import errno
+import hashlib
 import json
 import os
+import zlib
 
 import pytest
 import torch
@@ -131,4 +133,20 @@ def test_a_disk_with_no_room_is_not_tried(tmp_path, monkeypatch):
 def test_the_manifest_is_for_people_as_well(tmp_path):
     said = json.loads((write(tmp_path, 12) / MANIFEST).read_text())
     assert said["step"] == 12
-    assert len(said["files"][STATE]["sha256"]) == 64
+    data = (tmp_path / "checkpoints" / "step-000000012" / STATE).read_bytes()
+    assert said["files"][STATE] == {"bytes": len(data), "crc32": f"{zlib.crc32(data):08x}"}
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_first_saves_had_another_sum(tmp_path, damaged):
+    folder = write(tmp_path, 12)
+    data = (folder / STATE).read_bytes()
+    said = json.loads((folder / MANIFEST).read_text())
+    said["files"][STATE] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / MANIFEST).write_text(json.dumps(said))
+    if damaged:
+        (folder / STATE).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(LabError, match="not what its manifest says"):
+            latest(tmp_path)
+    else:
+        assert latest(tmp_path).step == 12
