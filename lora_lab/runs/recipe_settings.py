@@ -95,7 +95,7 @@ def _net(story: Story, base: str) -> list[str]:
 
 def _image_folders(story: Story) -> Problem:
     config, data = story.config, _data_record(story)
-    size = re.search(r"(\d+)×(\d+) pixels, (\d)", data["form"])
+    size = re.search(r"(\d+) ?× ?(\d+) pixels, (\d)", data["form"])
     given = Path(str(config.data))
     train = next((given / n for n in ("train", "training") if (given / n).is_dir()), None)
     names = ("validation", "valid", "val", "test", "testing")

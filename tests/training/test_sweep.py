@@ -123,6 +123,7 @@ WHERE = {  # where the Ctrl-C comes: what becomes of the first run, and the step
 def test_whenever_it_is_interrupted_what_was_done_is_saved_and_none_begins(
     queue, monkeypatch, where
 ):
+    before = signal.getsignal(signal.SIGINT)
     real, real_loop, note = headless.run, training_run.train, queue.note
 
     def loop(*arguments, **more):
@@ -170,7 +171,7 @@ def test_whenever_it_is_interrupted_what_was_done_is_saved_and_none_begins(
     assert queue.items[0].step == step
     assert run(queue)[0] == 0
     assert states(queue) == [FAILED if state == FAILED else DONE, DONE]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_crash_between_two_runs_loses_neither(queue, monkeypatch):
