@@ -71,6 +71,7 @@ def test_a_million_steps_take_a_moment(tmp_path):
     assert took < 5, took
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_run(tmp_path):
     """Of a window's or a resumed run's memory a long past takes what comes back, no more."""
     path = tmp_path / "metrics.jsonl"

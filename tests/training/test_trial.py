@@ -160,6 +160,7 @@ def test_smoothing_keeps_lines_and_stops_at_what_is_not_finite():
     assert broken.tolist() == [1.0, 1.0, math.inf, 1.0]
 
 
+@pytest.mark.slow
 def test_a_step_without_room_is_told_and_put_back(monkeypatch):
     run = Course(digits())
     run.steps(2)

@@ -41,6 +41,7 @@ def last(records, kind, **fields):
     ][-1]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_stages_the_counts_of_the_tutorial_and_a_base_that_is_made_once(tmp_path):
     data = write_idx(tmp_path)
     pretraining = {"max_steps": 60, "batch_size": 10, "learning_rate": 1e-3}
