@@ -25,7 +25,7 @@ STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
     for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
 )
-KINDS = (STEP, EVALUATION, EDIT, RESUMED)
+KINDS = (EVALUATION, EDIT, RESUMED)  # besides
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
     rb'\{"record":"StepRecord","step":(\d+),"loss":%b,"learning_rate":%b,"seconds":%b\}'
@@ -61,6 +61,22 @@ def _kept(lines: Iterable[bytes], until: int) -> list[bytes]:
     kept: list[bytes] = []
     every, steps, room, last = 1, 0, MOST, b""
     for raw in lines:
+        if raw.startswith(STEP):
+            # Nearly all lines: whatever else is asked of each is heard at a million of them.
+            step = _step(raw)
+            if step > until or not raw.endswith((b"}\n", b"}")):  # torn
+                continue
+            last = raw
+            if step % every:
+                continue
+            kept.append(raw.rstrip())
+            steps += 1
+            if steps > room:
+                every *= 2
+                kept = [x for x in kept if not x.startswith(STEP) or _step(x) % every == 0]
+                steps = sum(x.startswith(STEP) for x in kept)
+                room = max(MOST, 2 * steps)  # in a file that somebody made all may be step 0
+            continue
         line = raw.rstrip()
         if not line.startswith(KINDS) or not line.endswith(b"}"):  # of another kind, or torn
             continue
@@ -73,26 +89,13 @@ def _kept(lines: Iterable[bytes], until: int) -> list[bytes]:
             last = b"" if last and _step(last) > step else last
             if found := EDITS.search(line):
                 _drop_edits(kept, step, int(found[1]))
-        elif step > until:
-            continue
-        elif not line.startswith(STEP):
+        elif step <= until:
             kept.append(line)
-        else:
-            last = line
-            if step % every:
-                continue
-            kept.append(line)
-            steps += 1
-            if steps > room:
-                every *= 2
-                kept = [x for x in kept if not x.startswith(STEP) or _step(x) % every == 0]
-                steps = sum(x.startswith(STEP) for x in kept)
-                room = max(MOST, 2 * steps)  # in a file that somebody made all may be step 0
     if last and _step(last) % every:
         at = len(kept)
         while at and _step(kept[at - 1]) >= _step(last):
             at -= 1
-        kept.insert(at, last)
+        kept.insert(at, last.rstrip())
     return kept
 
 

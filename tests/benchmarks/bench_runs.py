@@ -1,0 +1,113 @@
+"""A thousand runs in their dock, and one of a million steps opened again, in a real window.
+
+    xvfb-run -a python tests/benchmarks/bench_runs.py [--runs 1000] [--steps 1000000] [--rounds 5]
+
+The list is timed from the wish for it until the dock has painted it; the run from the wish until
+its loss is drawn, beside the same run of a few steps: the rest is what any model takes to open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.presets import get_preset, list_presets
+from lora_lab.records import State, StepRecord
+from lora_lab.runs.metrics import read_metrics, step_line
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+from lora_lab.ui import theme
+from lora_lab.ui.app import new_session
+from lora_lab.ui.main_window import MainWindow
+
+SHORT = 200  # steps of the run that all of them are copies of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1_000_000, help="of the long run")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LORA_LAB_HOME"] = home
+        short, long = make_runs(paths.runs(), arguments.runs, arguments.steps)
+        app = QApplication([])
+        theme.apply(app, "light")
+        window = MainWindow(new_session, list_presets())
+        window.resize(1280, 800)
+        window.painted.connect(lambda: window.open(get_preset("digits").config))
+        window.show()
+        until(lambda: window.state is State.PAUSED)
+        print(f"QT_QPA_PLATFORM {app.platformName()}, {os.cpu_count()} cores")
+        tell(f"{arguments.runs:,} runs listed", [listed(window) for _ in range(arguments.rounds)])
+        pairs = [(opened(window, short), opened(window, long)) for _ in range(arguments.rounds)]
+        for steps, times in zip((SHORT, arguments.steps), zip(*pairs, strict=True), strict=True):
+            tell(f"a run of {steps:,} steps opened", times)
+        window.leave()
+        until(lambda: window.closed)
+
+
+def make_runs(folder: Path, count: int, steps: int) -> tuple[Path, Path]:
+    """Copies of one run that ended, the last of them with many more steps in its record."""
+    first = folder / "0000"
+    config = changed(get_preset("digits").config, max_steps=SHORT)
+    for _ in run(config, Controls(config.hyper), folder=first):
+        pass
+    for number in range(1, count):
+        shutil.copytree(first, folder / f"{number:04}")
+    long = folder / f"{count - 1:04}"
+    ends = [row for row in read_metrics(long / "metrics.jsonl") if row["record"] == "StateRecord"]
+    with (long / "metrics.jsonl").open("w") as file:
+        for step in range(1, steps + 1):
+            file.write(step_line(StepRecord(step, 1.0 / step, 1e-3, step / 1000)))
+        file.write(json.dumps({**ends[-1], "step": steps}) + "\n")
+    return first, long
+
+
+def listed(window: MainWindow) -> float:
+    """Seconds from the wish for the list until it is painted."""
+    dock = window.runs_dock
+    dock.hide()
+    dock.model.show([])
+    began = time.perf_counter()
+    window.commands.runs.trigger()
+    until(lambda: dock.model.rowCount() > 1)
+    dock.table.viewport().repaint()
+    return time.perf_counter() - began
+
+
+def opened(window: MainWindow, folder: Path) -> float:
+    """Seconds from the wish for a run until its curves stand there."""
+    began = time.perf_counter()
+    window.flows.runs.open_run(str(folder))
+    until(lambda: window.sessions.folder == folder and not window.sessions.opening)
+    window.repaint()
+    return time.perf_counter() - began
+
+
+def until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        QTest.qWait(1)
+
+
+def tell(what: str, times: Sequence[float]) -> None:
+    print(f"{what:36} median {statistics.median(times):.2f} s, worst {max(times):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
