@@ -117,6 +117,8 @@ class NoticeBar(QFrame):
         elif self._later:
             self._show(self._later.popleft())
         else:
+            if self.isAncestorOf(QApplication.focusWidget()):
+                self.window().setFocus()  # else the next Enter would press what comes after it
             self.hide()
         self._show_chip()
 
@@ -248,7 +250,7 @@ class NoticeBar(QFrame):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         around = self.parentWidget()
-        if watched is around and event.type() == QEvent.Type.Resize and self.isVisible():
+        if watched is around and event.type() == QEvent.Type.Resize and not self.isHidden():
             self._lie()
         return super().eventFilter(watched, event)
 

@@ -212,6 +212,10 @@ def test_a_notice_moves_no_plot_and_escape_puts_it_away(opened, qtbot):
     press(Key.Key_Return)
     assert bar.notice.message == "Disk still full"
     assert bar.isAncestorOf(QApplication.focusWidget()), "where the next key belongs"
+    press(Key.Key_Return, Key.Key_Return)  # one too many
+    assert bar.isHidden()
+    qtbot.wait(50)
+    assert opened.state is State.PAUSED
 
 
 def test_escape_puts_one_notice_away_wherever_one_is(opened, qtbot):

@@ -210,6 +210,18 @@ def test_what_happens_again_is_shown_again_whatever_was_said_between(qtbot, noti
     assert bar.notice.message == "Disk full"
 
 
+def test_what_was_said_before_the_window_came_lies_at_its_foot(qtbot, notices):
+    around = QWidget()
+    qtbot.addWidget(around)
+    bar = NoticeBar(notices, around)
+    notices.error("The settings could not be read.")
+    flush(qtbot)
+    around.resize(1000, 700)
+    around.show()
+    assert (bar.x(), bar.width()) == (0, 1000)
+    assert bar.geometry().bottom() == around.rect().bottom()
+
+
 def test_no_notice_moves_what_lies_around(qtbot, notices):
     around, content = QWidget(), QWidget()
     qtbot.addWidget(around)
