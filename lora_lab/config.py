@@ -283,6 +283,14 @@ def changed(current: Model, **values: Any) -> Model:
     return checked(type(current), {**current.model_dump(), **values})
 
 
+def plain_number(value: float) -> str:
+    """A setting as people write it: 16, 0.05, 1e-4, exact to twelve digits."""
+    if value and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.11e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.12g}"
+
+
 def _complaint(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":

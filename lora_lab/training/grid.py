@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from lora_lab.config import Init, RunConfig, changed
+from lora_lab.config import Init, RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
 from lora_lab.records import TargetInfo
 from lora_lab.variants import VARIANTS
@@ -173,7 +173,7 @@ def describe(config: RunConfig) -> str:
     """What a run is among others of its kind, in a few words: r 4 · α 8 · rate 0.001 · DoRA."""
     hyper = config.hyper
     parts = [] if config.variant == "full" else [f"r {hyper.rank}", f"α {hyper.alpha:g}"]
-    parts.append(f"rate {hyper.learning_rate:g}".replace("e-0", "e-"))
+    parts.append(f"rate {plain_number(hyper.learning_rate)}")
     return " · ".join([*parts, *kind_words(config)])
 
 
@@ -217,6 +217,7 @@ def _words(wished: Mapping[str, Any], varied: Sequence[str]) -> str:
     for name in varied or wished:
         value = wished[name]
         shown = f"{value.factor:g}r" if isinstance(value, TimesRank) else value
+        shown = plain_number(shown) if isinstance(shown, float) else shown
         shown = ", ".join(shown) if isinstance(shown, tuple) else str(shown)
         said.append(f"{SHORT[name]} {shown}".strip())
     return " · ".join(said)

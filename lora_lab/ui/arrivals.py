@@ -100,9 +100,10 @@ class Arrivals(QObject):
                         "folders of images, runs and their zips."
                     ).format(one.path)
                 )
-        for place, others in left.items():
-            said = self.tr("{} is opened. There is room for one at a time, so these are not: {}")
-            self._notices.news(said.format(places[place].path, ", ".join(others)))
+        said = self.tr("{} is opened. There is room for one at a time, so these are not: {}")
+        told = [said.format(places[at].path, ", ".join(others)) for at, others in left.items()]
+        if told:
+            self._notices.news("\n".join(told))  # at once: news is followed by newer news
 
 
 def _paths(data: QMimeData) -> list[str]:

@@ -14,7 +14,8 @@ from lora_lab.records import NonFiniteRecord, ResumedRecord
 from lora_lab.runs.listing import listed
 from lora_lab.training.commands import GoBack
 from lora_lab.ui.docks.hyperparameters import HyperparametersDock
-from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.notice_bar import NoticeBar
+from lora_lab.ui.notices import Notices
 from lora_lab.ui.saves_dialog import SavesDialog
 from lora_lab.ui.sessions import Sessions
 

@@ -87,8 +87,11 @@ class ExportFlow(QObject):
     def _on_other(self) -> None:
         """Another session took the place of the one that was asked: its answer will not come."""
         if self.dialog is not None and self.dialog.busy:
+            said = self.tr("Another run was opened before this was exported.")
             self._sessions.break_off(self._asked)
-            self._refuse(self.tr("Another run was opened before this was exported."))
+            if self.dialog.isHidden():
+                self._notices.warning(said)
+            self._refuse(said)
 
     def _refuse(self, message: str) -> None:
         if self.dialog is not None and self.dialog.busy:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.config import plain_number
+
 TIP_LETTERS = 72
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -55,14 +57,6 @@ def sub(k: int) -> str:
 def counted(number: int, noun: str) -> str:
     """1 layer, 2 layers."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def plain_number(value: float) -> str:
-    """A setting as people write it: 16, 0.05, 1e-4, exact to twelve digits."""
-    if value and abs(value) < 1e-3:
-        mantissa, exponent = f"{value:.11e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.12g}"
 
 
 def setting_words(value: object) -> str:

@@ -70,7 +70,8 @@ class Keyboard(QObject):
             )  # fmt: skip
             if plain and event.key() in ENTER and _press(QApplication.focusWidget()):
                 return True
-            if plain and event.key() == Qt.Key.Key_Escape:
+            # A dock that does not float passes the key on to the window: once is enough.
+            if plain and event.key() == Qt.Key.Key_Escape and watched.isWindow():
                 self._escape()
         if event.type() == QEvent.Type.ChildAdded or event.type() == QEvent.Type.Show:
             QTimer.singleShot(0, self, self._name_tab_bars)

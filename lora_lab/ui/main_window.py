@@ -36,7 +36,8 @@ from lora_lab.ui.docks.setup import SetupDock
 from lora_lab.ui.figures import in_words
 from lora_lab.ui.keyboard import Keyboard
 from lora_lab.ui.looks import Looks
-from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.notice_bar import NoticeBar
+from lora_lab.ui.notices import Notices
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions

@@ -24,7 +24,8 @@ from lora_lab.runs.lock import is_live
 from lora_lab.ui.background import Background
 from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
 from lora_lab.ui.docks.runs import RunsDock
-from lora_lab.ui.notices import NoticeBar, Notices
+from lora_lab.ui.notice_bar import NoticeBar
+from lora_lab.ui.notices import Notices
 from lora_lab.ui.questions import ask
 from lora_lab.ui.sessions import Sessions
 from lora_lab.ui.trash import move_to_trash

@@ -126,16 +126,19 @@ def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
         (tmp_path / name / "config.json").write_text("{}")
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
             archive.writestr("r/config.json", "{}")
-    (tmp_path / "a.csv").write_text("text,label\nx,y\n")
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("text,label\nx,y\n")
     first, second, third, rows = (str(tmp_path / n) for n in ("two", "one", "three", "a.csv"))
+    more = str(tmp_path / "b.csv")
     zips = [str(tmp_path / f"{name}.zip") for name in ("one", "two")]
     recognised = []
     opened.flows.arrivals.recognised.connect(lambda found: recognised.append(found.path))
-    drop(opened, first, rows, second, third, *zips)
+    drop(opened, first, rows, second, third, more, *zips)
     said = opened.notice_bar.findChildren(QLabel)
-    expected = f"{first} is opened. There is room for one at a time, so these are not: "
+    opens = "{} is opened. There is room for one at a time, so these are not: {}"
+    expected = (opens.format(first, f"{second}, {third}"), opens.format(rows, more))
     qtbot.waitUntil(
-        lambda: any(label.text() == f"{expected}{second}, {third}" for label in said),
+        lambda: any(label.text() == "\n".join(expected) for label in said),
         timeout=20_000,
     )
     assert {kind: taken for kind, taken in seen.items() if taken} == {

@@ -112,6 +112,17 @@ def test_a_dialog_that_is_closed_on_the_way_comes_back_as_it_was(
     assert window.notice_bar.notice.message == f"Exported to {tmp_path / 'out'}"
 
 
+def test_an_export_that_goes_with_its_run_is_told_where_its_dialog_was_closed(
+    qtbot, window, asked, presets, tmp_path
+):
+    dialog = begun(qtbot, window, asked, tmp_path / "out")
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    window.open(presets[1].config)
+    qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
+    assert "Another run" in window.notice_bar.notice.message
+    assert window.flows.export.dialog is None
+
+
 @pytest.mark.parametrize("which", ["export", "merge"])
 def test_what_another_session_says_refuses_nothing(
     qtbot, window, asked, say, presets, sessions_made, tmp_path, which

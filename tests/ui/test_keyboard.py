@@ -211,3 +211,20 @@ def test_a_notice_moves_no_plot_and_escape_puts_it_away(opened, qtbot):
     bar.chip.setFocus()
     press(Key.Key_Return)
     assert bar.notice.message == "Disk still full"
+    assert bar.isAncestorOf(QApplication.focusWidget()), "where the next key belongs"
+    press(Key.Key_Return, Key.Key_Return)  # one too many
+    assert bar.isHidden()
+    qtbot.wait(50)
+    assert opened.state is State.PAUSED
+
+
+def test_escape_puts_one_notice_away_wherever_one_is(opened, qtbot):
+    opened.notices.error("first")
+    opened.notices.error("second")
+    bar = opened.notice_bar
+    qtbot.waitUntil(lambda: bar._more.text() == "1 more")
+    opened.hyper_dock.sliders["rank"].slider.setFocus()  # in a dock, in the window
+    press(Key.Key_Escape)
+    assert bar.notice.message == "second"
+    press(Key.Key_Escape)
+    assert bar.isHidden()

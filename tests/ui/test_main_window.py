@@ -347,3 +347,22 @@ def test_what_learns_is_told_as_the_tutorial_tells_it(fake_session, presets, ada
     loaded = replace(fake_session(presets[0].config).loaded(), base_parameters=base)
     assert said in what_learns(loaded, CountsRecord(0, adapter, base, ()))
     assert share_words(adapter / base) in what_learns(loaded, CountsRecord(0, adapter, base, ()))
+
+
+def test_a_figure_that_needs_more_room_cuts_nothing_off_and_moves_the_divider_once(qtbot, opened):
+    opened.resize(900, 600)
+    dock = opened.hyper_dock
+    rate, column = dock.sliders["learning_rate"], dock.widget()
+    opened.host.resizeDocks([dock], [10], Qt.Orientation.Horizontal)
+    rate.set_applied(4e-6)
+    qtbot.wait(20)
+    before = dock.width()
+    rate.set_applied(1.23456e-06)
+    qtbot.waitUntil(lambda: dock.width() > before)
+    qtbot.wait(20)
+    assert column.widget().width() <= column.viewport().width()
+    grown = dock.width()
+    for value in (4e-6, 1.23456e-06, 4e-6):  # as while somebody drags the slider
+        rate.set_applied(value)
+        qtbot.wait(20)
+        assert dock.width() == grown

@@ -11,7 +11,8 @@ from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.compare_runs_dialog import MOST, CompareRunsDialog
 from lora_lab.ui.help import Handbook
 from lora_lab.ui.open_dialog import OpenDialog
-from lora_lab.ui.room import resize_within
+from lora_lab.ui.queue.dialog import QueueDialog
+from lora_lab.ui.room import FRAME, resize_within
 from lora_lab.ui.targets_dialog import TargetsDialog
 from lora_lab.ui.workshop.dialog import WorkshopDialog
 
@@ -24,6 +25,7 @@ WINDOWS = {
     "handbook": Handbook,
     "bench": BenchDialog,
     "targets": lambda: TargetsDialog(LAYERS, frozenset(), frozenset(), ()),
+    "queue": lambda: QueueDialog(lambda config: 0.1),
     "compare": lambda: CompareRunsDialog([RUN] * MOST),
 }
 
@@ -42,6 +44,8 @@ def test_a_window_fits_a_small_screen(qtbot, small, name):
     least = window.minimumSizeHint()
     assert max(window.width(), least.width()) <= SMALL.width()
     assert max(window.height(), least.height()) <= SMALL.height()
+    assert window.width() <= max(least.width(), SMALL.width() - FRAME[0])
+    assert window.height() <= max(least.height(), SMALL.height() - FRAME[1])
 
 
 def test_a_window_is_as_large_as_it_would_be_where_there_is_room(qtbot, small):

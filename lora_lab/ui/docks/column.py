@@ -17,6 +17,7 @@ class Column(QScrollArea):
     def __init__(self, spacing: int) -> None:
         super().__init__()
         self._foot: QWidget | None = None
+        self._widest = 0  # that the rows have been; the column does not shrink with every figure
         self._body = QWidget()
         self.rows = QVBoxLayout(self._body)
         self.rows.setContentsMargins(10, 4, 10, 8)
@@ -37,7 +38,7 @@ class Column(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         bar = self.verticalScrollBar().sizeHint().width()
         height = self.fontMetrics().height() * 6 + self._foot_height()
-        return QSize(self._body.minimumSizeHint().width() + bar, height)
+        return QSize(max(self._widest, self._body.minimumSizeHint().width()) + bar, height)
 
     def sizeHint(self) -> QSize:
         # At the width that the text has now: beside a scroll bar it needs more height, and the bar
@@ -58,8 +59,9 @@ class Column(QScrollArea):
             return super().eventFilter(watched, event)
         # A scroll area asks for a minimum only, and a wrapped label's minimum is a single line.
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
-            needed = self._height_at(self._body.width())
-            if needed != self._body.minimumHeight():
+            needed, wide = self._height_at(self._body.width()), self._body.minimumSizeHint().width()
+            if needed != self._body.minimumHeight() or wide > self._widest:
+                self._widest = max(wide, self._widest)
                 self._body.setMinimumHeight(needed)
                 self.updateGeometry()
                 self.needs_changed.emit()

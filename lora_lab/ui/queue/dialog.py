@@ -23,6 +23,7 @@ from lora_lab.ui import theme
 from lora_lab.ui.queue.builder import Builder
 from lora_lab.ui.queue.pareto_plot import ParetoPlot
 from lora_lab.ui.queue.table import QueueTable
+from lora_lab.ui.room import resize_within
 from lora_lab.ui.status import clock
 
 
@@ -193,8 +194,6 @@ class QueueDialog(QDialog):
         width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()
         lab = self.parentWidget()
         wide, high = (lab.width(), lab.height()) if lab is not None else (1280, 800)
-        most = self.screen().availableSize()
-        wide = min(max(150 * width, round(0.86 * wide)), most.width())
-        high = min(max(38 * height, round(0.78 * high)), most.height())
-        self.resize(wide, high)
+        wide, high = max(150 * width, round(0.86 * wide)), max(38 * height, round(0.78 * high))
+        resize_within(self, wide, high)
         both.setSizes([58 * self.width() // 100, 42 * self.width() // 100])

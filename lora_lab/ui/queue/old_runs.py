@@ -27,7 +27,7 @@ class OldRunsDialog(QDialog):
         self.runs: tuple[RunSummary, ...] = ()
         self.table = LayerTable(
             tr("Old runs"),
-            (tr("Run"), tr("what"), tr("adapter"), "r", "α", tr("steps"), tr("best")),
+            (tr("Run"), tr("Task"), tr("Adapter"), "r", "α", tr("Steps"), tr("Best loss")),
             ("text_classification", "rslora", "000", "00.0", "000,000", "0.0000"),
         )
         self.table.chosen.connect(lambda _: self._follow())

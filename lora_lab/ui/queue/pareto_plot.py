@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from lora_lab.runs.queue import Item, pareto
 from lora_lab.training.grid import describe
 from lora_lab.ui import theme
 from lora_lab.ui.panels.panel import describe as describe_picture
-from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.panels.panel import label
+from lora_lab.ui.widgets.legend import Legend, Row
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 from lora_lab.variants import VARIANTS
@@ -36,8 +37,7 @@ class ParetoPlot(QWidget):
         self._selected = ""
         self._drawn: dict[pg.ScatterPlotItem, list[tuple[object, ...]]] = {}  # looks of its marks
         self._title = label(self.tr("Best held-out loss by parameters"), "title")
-        self._legend = label()
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._legend = Legend()
         self._plot = plot = Plot(
             self.tr("Best held-out loss over adapter parameters"), self.tr("parameters that train"),
             log_y=True,
@@ -59,7 +59,6 @@ class ParetoPlot(QWidget):
         self._empty = label(self.tr("A mark for each run, once its loss is measured."), "empty")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
-        self._legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 10, 6)
         column.addWidget(self._title)
@@ -104,7 +103,7 @@ class ParetoPlot(QWidget):
             self._fit()
         front = [next(i for i in items if i.id == id) for id in pareto(items)]
         self._draw_front(front)
-        show(self._legend, self._legend_text(paints, bool(front)))
+        self._legend.show_rows(self._legend_rows(paints, bool(front)))
         describe_picture(self._plot, self.summary(front))
 
     def _mark(
@@ -145,17 +144,16 @@ class ParetoPlot(QWidget):
         right = max(self._plot.view.viewRange()[0][1], x[-1])
         self._line.setData(np.append(np.repeat(x, 2)[1:], right), np.repeat(y, 2))
 
-    def _legend_text(self, paints: dict[str, str], front: bool) -> str:
+    def _legend_rows(self, paints: dict[str, str], front: bool) -> list[Row]:
         there = {item.config.variant for item in self._items}
-        parts = [
-            f'<span style="color:{paints[name]}">{SAMPLES[name]}</span> {VARIANTS[name].title}'
+        rows = [
+            (SAMPLES[name], paints[name], VARIANTS[name].title)
             for name in VARIANTS
             if name in there
         ]
         if front:
-            color = theme.current().muted
-            parts.append(f'<span style="color:{color}">╌╌</span> {self.tr("best for its size")}')
-        return " &nbsp; ".join(parts)
+            rows.append(("╌╌", theme.current().muted, self.tr("best for its size")))
+        return rows
 
     def summary(self, front: Sequence[Item]) -> str:
         """What is to be seen, in a sentence."""

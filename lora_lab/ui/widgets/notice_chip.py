@@ -24,6 +24,7 @@ class NoticeChip(QToolButton):
         metrics = self.fontMetrics()
         room = EMS * metrics.horizontalAdvance("m")
         first = metrics.elidedText(said.partition("\n")[0], Qt.TextElideMode.ElideRight, room)
+        first = first.replace("&", "&&")  # no letter of a path is a key under Alt
         self.setText(f"{first}  +{more}" if more else first)
         self.setAccessibleName(said)
         self.setToolTip(tip_lines(said))

@@ -95,15 +95,15 @@ class ScalePage(Page):
         row.addWidget(self.told, 1)
         self.table = LayerTable(
             tr("Other programs"),
-            (tr("Program"), tr("its own s"), tr("α for the same s"), tr("strength"), tr("rate")),
+            (tr("Program"), tr("Its own s"), tr("α for the same s"), tr("Strength"), tr("Rate")),
             ("00.0000", "0,000.0", "× 00.0000", "0.00e-00"),
         )
         about = self.label()
         about.setText(
             tr(
                 "ΔW = s·B·A. Out of the box these programs multiply by an s that differs 320-fold. "
-                "“α for the same s” is what to set there; “strength” is what makes the same file "
-                "do the same where its own default s is applied; “rate” moves ΔW as far per step "
+                "“α for the same s” is what to set there; “Strength” is what makes the same file "
+                "do the same where its own default s is applied; “Rate” moves ΔW as far per step "
                 "when training there with its default."
             )
         )

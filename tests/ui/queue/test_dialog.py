@@ -266,7 +266,13 @@ def test_marks_of_kinds_differ_in_shape_and_colour(flow, dialog):
     spots = dialog.plot.marks.points()
     assert len({spot.symbol() for spot in spots}) == 4
     assert len({spot.brush().color().name() for spot in spots}) == 4
-    assert all(sample in dialog.plot._legend.text() for sample in "●■▲◆")
+    legend = dialog.plot._legend
+    dialog.plot.resize(1000, 300)
+    assert all(sample in legend.text() for sample in "●■▲◆")
+    assert "best for its size" in legend.text()
+    dialog.plot.resize(200, 300)  # no half a word, and the rest where the mouse rests
+    assert "best" not in legend.text()
+    assert "best for its size" in legend.toolTip()
 
 
 def test_settings_of_a_row_are_reused_in_the_docks(qtbot, flow, dialog, window):
@@ -285,6 +291,8 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     dialog.old_button.click()
     picker = flow.old_runs
     qtbot.waitUntil(lambda: len(picker.runs) == 1)
+    heads = [picker.table.model().headerData(at, Qt.Orientation.Horizontal) for at in range(7)]
+    assert heads == ["Run", "Task", "Adapter", "r", "α", "Steps", "Best loss"]
     picker.add_button.click()
     assert [item.config for item in flow.runner.queue.items] == [old]
     dialog.old_button.click()
