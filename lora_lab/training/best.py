@@ -34,7 +34,7 @@ class Best:
     def packed(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Its tensors, which are not copied since they never change, and what JSON holds."""
         tensors: dict[str, torch.Tensor] = {}
-        facts = {"loss": self.loss if self.step else None, "step": self.step,
+        facts = {"loss": self.loss if math.isfinite(self.loss) else None, "step": self.step,
                  "unimproved": self.unimproved, "last": self.last, "weights": None}  # fmt: skip
         if (weights := self.weights) is not None:
             parts: dict[str, list[dict[str, Any]]] = {"layers": [], "whole": []}
@@ -50,13 +50,8 @@ class Best:
                                 **parts}  # fmt: skip
         return tensors, facts
 
-    def unpack(
-        self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], step: int, factors: bool
-    ) -> None:
-        """Be the one that was packed at `step` of a run, with `factors` or without.
-
-        Of one whose adapter was not packed nothing is claimed: the next better loss is the best.
-        """
+    def unpack(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], step: int) -> None:
+        """Be the one that was packed at `step` of a run; an older lab packed no adapter."""
         self.step, self.unimproved = facts["step"], facts["unimproved"]
         self.last = facts.get("last", step)
         self.loss = math.inf if facts["loss"] is None else facts["loss"]
@@ -70,7 +65,10 @@ class Best:
                 **{**said, "layers": layers("layers", LayerWeights),
                    "whole": layers("whole", WholeLayer)}
             )  # fmt: skip
-        elif factors:
+
+    def claim_what_is_there(self, factors: bool) -> None:
+        """Of `factors` that lie nowhere nothing is claimed: the next better loss is the best."""
+        if factors and self.step and self.weights is None:
             self.loss, self.step = math.inf, 0
 
     def note(self, record: EvalRecord, experiment: Experiment, due: bool = True) -> EvalRecord:

@@ -26,6 +26,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     notes = put_back(experiment, found)
     if (best.step, best.loss) != before:
         folder.forget_best()  # that of then comes with the next save
+        best.claim_what_is_there(experiment.has_factors)
     yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
     words = f"back at step {experiment.step:,}"
     yield AppliedRecord(experiment.step, experiment.hyper, (), (words, *notes))
@@ -56,6 +57,7 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
     if parent.optimizer != experiment.config.optimizer:
         raise LabError("A branch keeps its optimizer: the averages of one are no use to another.")
     notes = put_back(experiment, found)
+    experiment.best.claim_what_is_there(experiment.has_factors)
     begun, end = experiment.leg
     if experiment.config.max_steps != parent.max_steps:
         end = begun + experiment.config.max_steps

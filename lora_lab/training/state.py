@@ -110,7 +110,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         ramp = Ramp(experiment.layers[name], start, stop, length)
         ramp.taken = taken
         experiment.ramps.append(ramp)
-    experiment.best.unpack(tensors, facts["best"], facts["step"], experiment.has_factors)
+    experiment.best.unpack(tensors, facts["best"], facts["step"])
     data, count = facts.get("kept") or (None, None)
     if experiment.task.kept is not None and data == experiment.config.keep_data:
         experiment.task.kept.count = count  # or figures of before and after would be of other rows

@@ -191,6 +191,49 @@ def test_of_a_save_without_its_best_adapter_nothing_is_claimed(tmp_path, monkeyp
     assert (folder / "adapter-best").exists()
 
 
+def test_a_run_of_an_older_lab_that_goes_on_keeps_its_best(tmp_path, monkeypatch, at_15, held_out):
+    """Its saves do not hold it, and in its folder it lies all the same."""
+    folder, cut, read = tmp_path / "run", tmp_path / "cut", checkpoints.read_checkpoint
+
+    def older(path):
+        found = read(path)
+        found.facts["best"].pop("weights", None)
+        return found
+
+    def script(controls):
+        yield StepRecord, 20
+        controls.pause()
+        yield StateRecord, 20
+        shutil.copytree(folder, cut)
+        controls.resume()
+
+    trained(folder, script)
+    held_out[30] = 8.0
+    monkeypatch.setattr(checkpoints, "read_checkpoint", older)
+    trained(None, resume=cut)
+    assert torch.equal(of(cut), at_15)
+    assert summary_of(cut).best == 3.0
+    branch = trained(tmp_path / "branch", branch=Origin(str(cut), 20))
+    assert summary_of(branch).best == 8.0
+
+
+def test_after_a_crash_the_untrained_model_is_still_the_mark_to_beat(tmp_path, held_out):
+    """Nothing was better before the save, and nothing is after it: patience ends it as it would."""
+    held_out.clear()
+    held_out[0] = 5.0
+    config, ends = changed(CONFIG, patience=4), []
+    for plan in ({}, {7: "stop"}, {"resume": tmp_path / "1"}):
+        controls = Controls(config.hyper)
+        where = plan.get("resume") or tmp_path / str(len(ends))
+        for record in run(config, controls, folder=where, resume=plan.get("resume")):
+            if isinstance(record, StepRecord) and record.step in plan:
+                controls.stop()
+        ends.append(summary_of(where).step)
+    assert ends == [20, 7, 20]
+    assert summary_of(where).best == 5.0
+    assert not (where / "adapter-best").exists()
+
+
 @pytest.mark.parametrize("settings", [{}, {"variant": "dora"}, {"variant": "full"}])
 def test_it_comes_back_from_plain_tensors_and_json(settings):
     experiment = Experiment(digits(**settings))
@@ -198,7 +241,7 @@ def test_it_comes_back_from_plain_tensors_and_json(settings):
     experiment.evaluate(enabled=True)
     tensors, facts = experiment.best.packed()
     again = Best()
-    again.unpack(tensors, json.loads(json.dumps(facts)), 7, experiment.has_factors)
+    again.unpack(tensors, json.loads(json.dumps(facts)), 7)
     assert vars(again).keys() == vars(experiment.best).keys()
     assert (again.step, again.loss, again.last) == (7, 9.0, 7)
     assert (again.weights is None) == (settings.get("variant") == "full")
