@@ -208,8 +208,8 @@ class Journal:
 
     def end(self, failed: bool) -> None:
         """Say how the run has ended where it was not to its end; it may be resumed all the same."""
-        if self._resumed and self._state is State.LOADING:
-            return  # it was only opened
+        if self._only_opened:
+            return
         if self._state not in ENDED:
             self._state = State.FAILED if failed else State.STOPPED
         self.saves.wait()
@@ -254,7 +254,8 @@ class Journal:
         facts = self._facts()
 
         def then() -> None:
-            folder.write_summary(**facts, state=self._state.value)
+            if not self._only_opened:
+                folder.write_summary(**facts, state=self._state.value)
 
         self.saves.order(folder, then, keep)
 
@@ -290,6 +291,11 @@ class Journal:
         )
         return True
 
+    @property
+    def _only_opened(self) -> bool:
+        """Whether it is a run that was to go on and did not yet: it is as it was."""
+        return self._resumed and self._state is State.LOADING
+
     def _facts(self) -> dict[str, Any]:
         """How far the run is."""
         experiment = self.experiment
@@ -301,7 +307,7 @@ class Journal:
 
     def _summarised(self) -> Iterator[Record]:
         """Write down how far the run is."""
-        if self.folder is None:
+        if self.folder is None or self._only_opened:
             return
         try:
             self.folder.write_summary(**self._facts(), state=self._state.value)

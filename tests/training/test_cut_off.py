@@ -10,6 +10,8 @@ from lora_lab.errors import Cancelled, LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset
 from lora_lab.records import EvalRecord, State, StateRecord, StepRecord
+from lora_lab.runs.checkpoints import latest
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.lock import is_live
 from lora_lab.tasks.base import Evaluation
@@ -139,3 +141,18 @@ def test_a_run_that_could_not_be_resumed_is_let_go_of(tmp_path, monkeypatch, whe
         trained(config, None, resume=tmp_path / "run", report=report)
     assert not is_live(tmp_path / "run")
     assert summary_of(tmp_path / "run").state == "finished"
+
+
+@pytest.mark.parametrize("end", ["finished", "interrupted"])
+def test_a_run_that_is_only_opened_stays_as_it_was(tmp_path, end):
+    """The window is closed while the model is measured, before anything could be trained."""
+    config, folder = changed(get_preset("digits").config, max_steps=12), tmp_path / "run"
+    trained(config, folder)
+    if end == "interrupted":
+        RunFolder.at(folder).write_summary(state="running", step=12, max_steps=12)
+    controls = Controls(config.hyper, paused=True)
+    for record in run(config, controls, resume=folder, linger=True):
+        if isinstance(record, EvalRecord):
+            controls.stop()
+    assert summary_of(folder).state == end
+    assert latest(folder).step == 12
