@@ -64,18 +64,15 @@ class Autosave:
         with self._ration:
             tensors, facts = state_of(experiment)
         step, ordered, best = experiment.step, time.perf_counter(), experiment.best.weights
-        if best is self._best_kept:
-            best = None
-        else:
-            self._best_kept = best
         if not keep:
             self.behind = False
             self.adapter_next = experiment.has_factors and time.monotonic() >= self._adapter_due
 
         def job() -> CheckpointRecord:
             folder.sync()  # a checkpoint must not be ahead of the record of its steps
-            if best is not None:  # nor of the best adapter, which it names and does not hold
+            if best is not None and best is not self._best_kept:
                 folder.save_best(best, FORMATS["peft"].save)
+                self._best_kept = best  # only now: a job may be left out for a newer one
             written = write_checkpoint(folder.path, step, tensors, facts, keep)
             self._took = time.perf_counter() - ordered
             then()
@@ -104,7 +101,7 @@ class Autosave:
                 if refused:
                     yield NewsRecord(outcome.step, f"Saved again, at step {outcome.step:,}.")
                 continue
-            self.behind, self._best_kept, self._adapter_due = True, None, 0.0
+            self.write_anew()
             if not self.refused:
                 self.refused = True
                 reason = getattr(outcome, "strerror", None) or outcome
@@ -122,6 +119,10 @@ class Autosave:
     def wait(self) -> None:
         """Until all that was ordered is written, or refused."""
         self.writer.wait()
+
+    def write_anew(self) -> None:
+        """All that was written is to be written again: it was refused, or is gone."""
+        self.behind, self._best_kept, self._adapter_due = True, None, 0.0
 
     def adapter_saved(self) -> None:
         """The adapter and the best one are written, or on their way."""

@@ -276,6 +276,7 @@ class Journal:
             folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
             folder.unlock()
             self._begin()
+            self.saves.write_anew()
         except (LabError, OSError) as error:
             if not self.saves.refused:
                 self.saves.refused = True

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from lora_lab.config import Origin, changed
 from lora_lab.formats import FORMATS
 from lora_lab.records import EvalRecord, ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.runs import checkpoints, writer
-from lora_lab.runs.listing import summary_of
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import listed, summary_of
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training import autosave
 from lora_lab.training.best import Best
@@ -232,6 +234,23 @@ def test_after_a_crash_the_untrained_model_is_still_the_mark_to_beat(tmp_path, h
     assert ends == [20, 7, 20]
     assert summary_of(where).best == 5.0
     assert not (where / "adapter-best").exists()
+
+
+def test_a_save_that_is_left_out_for_a_newer_one_takes_no_best_adapter_with_it(
+    tmp_path, monkeypatch
+):
+    """As where the disk is slower than the saves come."""
+    monkeypatch.setattr(autosave, "Writer", writer.Writer)
+    experiment, folder = Experiment(CONFIG), RunFolder.create(tmp_path, "run")
+    saves, disk = autosave.Autosave(experiment), threading.Event()
+    saves.writer.offer(lambda: disk.wait(30), lasting=True)
+    for experiment.step in (15, 16):
+        experiment.evaluate(enabled=True)
+        saves.order(folder)
+    disk.set()
+    saves.close()
+    assert [step for step, _ in listed(folder.path)] == [16]
+    assert (folder.path / "adapter-best").is_dir()
 
 
 @pytest.mark.parametrize("settings", [{}, {"variant": "dora"}, {"variant": "full"}])

@@ -15,8 +15,10 @@ from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.tasks.base import Evaluation
 from lora_lab.training import autosave, journal
 from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
 from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 
@@ -36,9 +38,11 @@ def saves_at_every_step(monkeypatch):
     monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
 
 
-def trained(folder, acts, resume=None):
+def trained(folder, acts, resume=None, **settings):
     """Every record of a run in which `acts` (step → what is done) are done."""
-    config = changed(get_preset("digits").config, max_steps=STEPS, autosave_seconds=1e-6)
+    config = changed(
+        get_preset("digits").config, max_steps=STEPS, autosave_seconds=1e-6, **settings
+    )
     how = {"resume": resume} if resume else {"folder": folder}
     records = []
     try:
@@ -170,6 +174,21 @@ def test_what_a_run_dies_of_is_in_its_log(tmp_path, monkeypatch):
     assert "in broken" in log, "with the traceback"
     assert summary_of(tmp_path / "run").state == "failed"
     assert latest(tmp_path / "run").step >= 30
+
+
+def test_with_a_folder_that_is_made_anew_the_best_adapter_comes_back(tmp_path, monkeypatch):
+    folder, found = tmp_path / "run", []
+
+    def held_out(self, enabled, given_up=None):
+        return Evaluation(loss=1.0 if self.step == 20 else 9.0)
+
+    def look():
+        found.append((folder / "adapter-best").is_dir())
+
+    monkeypatch.setattr(Experiment, "held_out", held_out)
+    acts = {39: look, 40: lambda: shutil.rmtree(folder), 45: look}
+    trained(folder, acts, eval_steps=20)
+    assert found == [True, True], "though no better one has come"
 
 
 def put_in_the_way(path):
