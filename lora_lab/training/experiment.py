@@ -120,7 +120,7 @@ class Experiment:
         self.leg = (0, config.max_steps)  # first and last step of the course of the rate
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
-        self.model.train()
+        self._let_learn()
 
     @property
     def max_grad_norm(self) -> float:
@@ -323,6 +323,13 @@ class Experiment:
         with self._measuring(enabled):
             return self.task.evaluate_kept(self.model, given_up)
 
+    def _let_learn(self) -> None:
+        """Dropout draws again. What norms of the base have measured stays: no adapter holds it."""
+        self.model.train()
+        for module in self.model.modules():
+            if getattr(module, "track_running_stats", False):
+                module.eval()
+
     @contextmanager
     def _measuring(self, enabled: bool) -> Iterator[None]:
         """The model as it answers, with the adapter on or off; it trains on afterwards."""
@@ -331,7 +338,7 @@ class Experiment:
             with switched(self.layers, enabled):
                 yield
         finally:
-            self.model.train()
+            self._let_learn()
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Iterator[GeneratedRecord]:
         """What the model says to each prompt, first with the adapter off and then with it on.
@@ -349,7 +356,7 @@ class Experiment:
                     with switched(self.layers, enabled):
                         (said[enabled],) = self.task.generate(self.model, [prompt], max_new_tokens)
             finally:
-                self.model.train()
+                self._let_learn()
             seconds = time.perf_counter() - started
             yield GeneratedRecord(self.step, prompt, said[False], said[True], seconds)
 
