@@ -111,8 +111,8 @@ class Experiment:
         self.ramps: list[Ramp] = []
         self._spectra: dict[str, Spectrum] = {}  # the last ones, those of longest ago first
         self.edits = 0  # that were applied so far
-        size, seed = config.batch_size, config.seed
-        self.batches = Course(lambda skip: self.task.batches(size, seed, skip))
+        size, seed, task = config.batch_size, config.seed, self.task  # no way back to all of this
+        self.batches = Course(lambda skip: task.batches(size, seed, skip))
         self.best = Best()
         self.step = 0
         self.accumulation = config.accumulation  # parts of a step; more where memory was short

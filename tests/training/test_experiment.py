@@ -1,7 +1,9 @@
 """What stands ready when a run is opened: inits, targets, locks and notes, and its spectra."""
 
+import gc
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -14,6 +16,19 @@ from lora_lab.records import TargetInfo
 from lora_lab.training import experiment as module
 from lora_lab.training.experiment import EVA_BATCHES, Experiment
 from tests.training.course import Course, digits
+
+
+def test_it_is_let_go_of_without_a_search_for_garbage():
+    """Two models of which one is closed would not fit into memory together."""
+    experiment = Experiment(digits())
+    next(experiment.batches)
+    gone = weakref.ref(experiment)
+    gc.disable()
+    try:
+        del experiment
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
