@@ -50,10 +50,12 @@ def drive(
     resume: Path | None = None,
     until: int | None = None,
     tensorboard: Path | None = None,
+    signals: list[int] | None = None,
 ) -> dict[str, Any]:
     """Train, with a progress bar and what must be said on `console`; the facts, ready for JSON.
 
-    `resume` and `until` are those of `run`; into `tensorboard` go event files.
+    `resume` and `until` are those of `run`; into `tensorboard` go event files. `signals` are those
+    that its caller has heard; what comes meanwhile is added.
 
     A signal ends the run as the window's button does; its name is among the facts. Raises LabError
     where nothing was trained or the run could not be kept, and Interrupted where a signal is why.
@@ -68,7 +70,7 @@ def drive(
         events = stack.enter_context(_events(tensorboard, config, console))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         stack.enter_context(_threads_heard())
-        signals = stack.enter_context(stop_on_signals(controls.stop))
+        signals = stack.enter_context(stop_on_signals(controls.stop, signals))
         bar = progress.add_task("opening", total=None, loss="–")
 
         def report(what: str, share: float) -> None:
@@ -160,20 +162,19 @@ def _events(
 
 
 @contextmanager
-def stop_on_signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
+def stop_on_signals(
+    stop: Callable[[], None] = lambda: None, came: list[int] | None = None
+) -> Iterator[list[int]]:
     """Ctrl-C, SIGTERM and a terminal that is closed call `stop`; those that came.
 
-    A second one does not wait for what is being stopped. Within another such block that one hears
-    of them as well.
+    A second one does not wait for what is being stopped. `came` is the list of another such block
+    that this one lies in: where one has come there already, `stop` is called at once.
     """
-    came: list[int] = []
+    came = [] if came is None else came
 
     def heard(number: int, frame: FrameType | None) -> None:
         came.append(number)
         stop()
-        outer = old[number]
-        if callable(outer) and outer is not signal.default_int_handler:
-            outer(number, frame)
         if len(came) > 1:
             raise KeyboardInterrupt
 
@@ -183,6 +184,8 @@ def stop_on_signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[in
     old = {number: signal.getsignal(number) for number in heeded}
     for number in heeded:
         signal.signal(number, heard)
+    if came:
+        stop()
     try:
         yield came
     finally:

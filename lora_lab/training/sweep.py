@@ -56,7 +56,9 @@ def _run_all(queue: Queue, console: Console, came: list[int]) -> None:
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
         parameters = item.parameters
         try:
-            facts = drive(item.config, None if resume else folder, console, resume=resume)
+            facts = drive(
+                item.config, None if resume else folder, console, resume=resume, signals=came
+            )
             parameters = facts["parameters"]["adapter"]
             state, message = WAITING if facts["interrupted"] else DONE, ""
         except Interrupted as error:

@@ -174,6 +174,24 @@ def test_whenever_it_is_interrupted_what_was_done_is_saved_and_none_begins(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_one_that_comes_as_a_run_is_about_to_begin_is_heard(queue, monkeypatch):
+    note = queue.note
+
+    def noted(id, **facts):
+        note(id, **facts)
+        if facts["state"] == RUNNING:
+            ctrl_c()
+
+    queue.add([known_rank(1), known_rank(2)])
+    with monkeypatch.context() as patched:
+        patched.setattr(queue, "note", noted)
+        assert run(queue)[0] == signal.SIGINT
+    assert states(queue) == [WAITING, WAITING]
+    assert queue.items[0].run == ""
+    assert run(queue)[0] == 0
+    assert states(queue) == [DONE, DONE]
+
+
 def test_a_crash_between_two_runs_loses_neither(queue, monkeypatch):
     queue.add([known_rank(1), known_rank(2)])
     real = sweep.drive
