@@ -190,15 +190,16 @@ def _woken(item: Item) -> Item:
 
 def _caught_up(item: Item) -> Item:
     """`item`, done where it waits and its run has come to its last step meanwhile."""
-    if item.state != WAITING or not item.run or not item.max_steps:
-        return item
-    reached = resumable(Path(item.run))
-    if reached is None or reached < item.max_steps:
+    reached = resumable(Path(item.run)) if item.state == WAITING and item.run else None
+    if reached is None:
         return item
     try:
         run = summary_of(Path(item.run))
     except LabError:
-        return replace(item, state=DONE, step=reached)
+        return replace(item, state=DONE, step=reached) if 0 < item.max_steps <= reached else item
+    # Its own last step is known where epochs were asked for, and where patience has ended it.
+    if reached < min(item.max_steps or run.max_steps, run.max_steps):
+        return item
     return replace(item, state=DONE, step=reached, best=run.best, seconds=run.seconds)
 
 

@@ -14,10 +14,13 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.runs.queue import DONE, FAILED, FILE, RUNNING, WAITING, Queue
+from lora_lab.tasks.base import Evaluation
 from lora_lab.training import headless, sweep
 from lora_lab.training import run as training_run
+from lora_lab.training.experiment import Experiment
 from lora_lab.training.grid import describe
 from lora_lab.training.sweep import layers_of, run_queue
+from tests.tasks.test_kept import config_of
 
 
 @pytest.fixture
@@ -213,6 +216,33 @@ def test_a_crash_between_two_runs_loses_neither(queue, monkeypatch):
     assert not revived.items[1].resumes  # it had not begun
     run(revived)
     assert states(revived) == [DONE, DONE]
+    revived.close()
+
+
+@pytest.mark.parametrize("end", ["steps", "epochs", "patience"])
+def test_a_crash_behind_the_end_of_a_run_makes_no_failure_of_it(queue, monkeypatch, tmp_path, end):
+    """However it came to its end, which the queue has not heard of."""
+    note = queue.note
+
+    def dies(id, **facts):
+        if facts["state"] == DONE:
+            raise SystemExit("killed")
+        note(id, **facts)
+
+    if end == "epochs":
+        config = config_of("text_classification", tmp_path, epochs=1)
+    else:
+        config = known_rank(1, eval_steps=5, patience=2 * (end == "patience"))
+    monkeypatch.setattr(Experiment, "held_out", lambda *_: Evaluation(loss=1.0))
+    monkeypatch.setattr(queue, "note", dies)
+    queue.add([config])
+    with pytest.raises(SystemExit):
+        run(queue)
+    queue.close()
+    revived = Queue(queue.folder)
+    made = summary_of(Path(revived.items[0].run)).step
+    assert run(revived)[0] == 0
+    assert (states(revived), revived.items[0].step) == ([DONE], made)
     revived.close()
 
 
