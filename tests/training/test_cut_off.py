@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from lora_lab.config import changed
 from lora_lab.errors import Cancelled, LabError
@@ -22,6 +23,7 @@ from lora_lab.training.loop import train
 from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.state import restore, state_of
+from tests.tasks.test_kept import CASES, config_of
 from tests.training.course import digits
 
 HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step
@@ -156,3 +158,32 @@ def test_a_run_that_is_only_opened_stays_as_it_was(tmp_path, end):
             controls.stop()
     assert summary_of(folder).state == end
     assert latest(folder).step == 12
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_data_of_ones_own_go_on_to_the_bit(tmp_path, name):
+    """Rows shuffled anew each epoch, steps in parts, dropout, and the rows of an old task."""
+    config = config_of(name, tmp_path, keep_data=str(tmp_path / "old"), batch_size=2)
+    hyper = {**config.hyper.model_dump(), "rank": 4, "dropout": 0.3, "learning_rate": 1e-2}
+    plan = {"max_steps": 20, "epochs": None, "eval_steps": 4, "accumulation": 2}
+    config = changed(config, hyper=hyper, **plan)
+    controls = Controls(config.hyper)
+    wanted = told(trained(config, tmp_path / "whole"))
+    for record in run(config, controls, folder=tmp_path / "cut"):
+        if isinstance(record, StepRecord) and record.step == 9:
+            controls.stop()
+    found = told(trained(config, None, resume=tmp_path / "cut"))
+    assert {key: found.get(key) for key in wanted} == wanted
+    one, other = latest(tmp_path / "whole"), latest(tmp_path / "cut")
+    assert one.facts["best"] == other.facts["best"]
+    assert one.tensors.keys() == other.tensors.keys()
+    assert all(torch.equal(t, other.tensors[key]) for key, t in one.tensors.items())
+
+
+def told(records):
+    """What each step lost and each validation measured, the old task's rows among it."""
+    kinds = (StepRecord, EvalRecord)
+    return {
+        (type(r), r.step): (r.loss, getattr(r, "keep_loss", None))
+        for r in records if isinstance(r, kinds) and getattr(r, "enabled", True)
+    }  # fmt: skip
