@@ -9,8 +9,14 @@ from lora_lab.errors import LabError
 from lora_lab.records import AppliedRecord, Record, ResumedRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
+from lora_lab.training.best import Best
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.state import restore, state_of
+
+# Where one of these is another, so are the held-out rows, and a loss on the old ones is no mark.
+MEASURED_ON = (
+    "data", "columns", "skip_bad_rows", "validation", "validation_data", "seed", "max_length",
+)  # fmt: skip
 
 
 def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iterator[Record]:
@@ -58,6 +64,8 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
         raise LabError("A branch keeps its optimizer: the averages of one are no use to another.")
     notes = put_back(experiment, found)
     experiment.best.claim_what_is_there(experiment.has_factors)
+    if any(getattr(parent, field) != getattr(experiment.config, field) for field in MEASURED_ON):
+        experiment.best = Best()
     begun, end = experiment.leg
     if experiment.config.max_steps != parent.max_steps:
         end = begun + experiment.config.max_steps

@@ -164,6 +164,21 @@ def test_a_branch_has_the_best_of_its_parent(tmp_path, at_15, held_out):
     assert torch.equal(of(branch), at_15)
 
 
+def test_a_branch_with_other_held_out_rows_has_a_best_of_its_own(tmp_path, held_out):
+    """A loss on the rows of the parent is no mark for those that another seed draws."""
+
+    def script(controls):
+        yield StepRecord, 20
+        edit(controls, alpha=3.0)
+
+    parent = trained(tmp_path / "parent", script)
+    held_out.update({15: 3.0, 30: 8.0})
+    there = Origin(str(parent), 20)
+    branch = trained(tmp_path / "branch", config=changed(CONFIG, seed=5), branch=there)
+    assert summary_of(branch).best == 8.0
+    assert (branch / "adapter-best").is_dir()
+
+
 def test_of_a_save_without_its_best_adapter_nothing_is_claimed(tmp_path, monkeypatch, held_out):
     """One that an older lab wrote: the next improvement is the best."""
     folder, read = tmp_path / "run", checkpoints.read_checkpoint
