@@ -62,9 +62,12 @@ def _kept(lines: Iterable[bytes], until: int) -> list[bytes]:
     every, steps, room, last = 1, 0, MOST, b""
     for raw in lines:
         if raw.startswith(STEP):
-            # Nearly all lines: whatever else is asked of each is heard at a million of them.
-            step = _step(raw)
-            if step > until or not raw.endswith((b"}\n", b"}")):  # torn
+            # Nearly all lines: of a million, whatever is asked of each takes a tenth of a second.
+            try:
+                step = int(raw[HEAD : raw.index(b",", HEAD)])
+            except ValueError:
+                step = _step(raw)
+            if step > until or not (raw.endswith(b"}\n") or raw.endswith(b"}")):  # torn
                 continue
             last = raw
             if step % every:

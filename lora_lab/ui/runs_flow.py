@@ -54,6 +54,7 @@ class RunsFlow(QObject):
         self._bring_up = bring_up
         self._open, self._window = open, window
         self._works: list[Background] = []
+        self._reading = self._reading_again = False  # the list of runs
         self._cut: RunSummary | None = None  # the run that the start has told of
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
         self.may_run: Callable[[str], bool] = self._ask_to_run
@@ -104,7 +105,20 @@ class RunsFlow(QObject):
             self._soon.start()
 
     def _refresh(self) -> None:
-        self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
+        """Read the list anew; wishes that come while it is read are one more reading after it."""
+        self._soon.stop()
+        if self._reading:
+            self._reading_again = True
+            return
+        self._reading, self._reading_again = True, False
+        reading = self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
+        for over in (reading.done, reading.failed, reading.broke):
+            over.connect(lambda _: self._on_read())
+
+    def _on_read(self) -> None:
+        self._reading = False
+        if self._reading_again:
+            self._refresh()
 
     def open_run(self, path: str) -> None:
         """Resume the run at `path`, or look at it; what is wrong with it is told."""
@@ -277,6 +291,7 @@ class RunsFlow(QObject):
 
     def _on_cancelled(self) -> None:
         left = tuple(self._works)
+        self._reading = False  # that one is called off as well
         for work in left:
             work.cancel()
             self._dock.busy.end(work)

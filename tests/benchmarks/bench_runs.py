@@ -13,12 +13,13 @@ import json
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtTest import QTest
+from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab import paths
@@ -29,7 +30,7 @@ from lora_lab.runs.metrics import read_metrics, step_line
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from lora_lab.ui import theme
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import SWITCH_INTERVAL, new_session
 from lora_lab.ui.main_window import MainWindow
 
 SHORT = 200  # steps of the run that all of them are copies of
@@ -47,6 +48,7 @@ def main() -> None:
         os.environ["LORA_LAB_HOME"] = home
         short, long = make_runs(paths.runs(), arguments.runs, arguments.steps)
         app = QApplication([])
+        sys.setswitchinterval(SWITCH_INTERVAL)
         theme.apply(app, "light")
         window = MainWindow(new_session, list_presets())
         window.resize(1280, 800)
@@ -55,6 +57,7 @@ def main() -> None:
         until(lambda: window.state is State.PAUSED)
         print(f"QT_QPA_PLATFORM {app.platformName()}, {os.cpu_count()} cores")
         tell(f"{arguments.runs:,} runs listed", [listed(window) for _ in range(arguments.rounds)])
+        window.runs_dock.hide()
         pairs = [(opened(window, short), opened(window, long)) for _ in range(arguments.rounds)]
         for steps, times in zip((SHORT, arguments.steps), zip(*pairs, strict=True), strict=True):
             tell(f"a run of {steps:,} steps opened", times)
@@ -84,6 +87,8 @@ def listed(window: MainWindow) -> float:
     dock = window.runs_dock
     dock.hide()
     dock.model.show([])
+    settled = time.perf_counter() + 1.0  # what the round before has begun comes to its end
+    until(lambda: time.perf_counter() > settled)
     began = time.perf_counter()
     window.commands.runs.trigger()
     until(lambda: dock.model.rowCount() > 1)
@@ -101,8 +106,12 @@ def opened(window: MainWindow, folder: Path) -> float:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        QTest.qWait(1)
+    """Run the window's own loop, which leaves the other threads their turn, until `holds`."""
+    loop, look = QEventLoop(), QTimer()
+    look.timeout.connect(lambda: loop.quit() if holds() else None)
+    look.start(1)
+    loop.exec()
+    look.stop()
 
 
 def tell(what: str, times: Sequence[float]) -> None:
