@@ -26,6 +26,7 @@ from lora_lab import paths
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State, StepRecord
+from lora_lab.runs import checkpoints
 from lora_lab.runs.metrics import read_metrics, step_line
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
@@ -66,7 +67,7 @@ def main() -> None:
 
 
 def make_runs(folder: Path, count: int, steps: int) -> tuple[Path, Path]:
-    """Copies of one run that ended, the last of them with many more steps in its record."""
+    """Copies of one run that ended; the last of them has made many more steps."""
     first = folder / "0000"
     config = changed(get_preset("digits").config, max_steps=SHORT)
     for _ in run(config, Controls(config.hyper), folder=first):
@@ -79,6 +80,9 @@ def make_runs(folder: Path, count: int, steps: int) -> tuple[Path, Path]:
         for step in range(1, steps + 1):
             file.write(step_line(StepRecord(step, 1.0 / step, 1e-3, step / 1000)))
         file.write(json.dumps({**ends[-1], "step": steps}) + "\n")
+    found = checkpoints.latest(long)
+    facts = {**found.facts, "step": steps, "batches": steps, "leg": [0, steps]}
+    checkpoints.write_checkpoint(long, steps, found.tensors, facts)
     return first, long
 
 
