@@ -31,6 +31,8 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
          "--out", str(out), "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # What a shell ignores in the background (nohup) stays ignored in what it starts.
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
     )  # fmt: skip
     until = time.monotonic() + 60
     while not listed(out) and time.monotonic() < until:
