@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -77,6 +78,7 @@ class Journal:
         self._told = False  # that none could be made
         self._loss = math.nan
         self._state = State.LOADING
+        self._summary = threading.Lock()  # the writer must not overwrite the end with the middle
         try:
             if resumed is not None:
                 self.folder = resumed
@@ -254,8 +256,9 @@ class Journal:
         facts = self._facts()
 
         def then() -> None:
-            if not self._only_opened:
-                folder.write_summary(**facts, state=self._state.value)
+            with self._summary:
+                if not self._only_opened:
+                    folder.write_summary(**facts, state=self._state.value)
 
         self.saves.order(folder, then, keep)
 
@@ -311,7 +314,8 @@ class Journal:
         if self.folder is None or self._only_opened:
             return
         try:
-            self.folder.write_summary(**self._facts(), state=self._state.value)
+            with self._summary:
+                self.folder.write_summary(**self._facts(), state=self._state.value)
         except LabError as error:
             if not self.saves.refused:
                 self.saves.refused = True

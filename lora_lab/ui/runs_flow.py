@@ -106,7 +106,6 @@ class RunsFlow(QObject):
 
     def _refresh(self) -> None:
         """Read the list anew; wishes that come while it is read are one more reading after it."""
-        self._soon.stop()
         if self._reading:
             self._reading_again = True
             return
