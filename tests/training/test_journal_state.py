@@ -1,0 +1,33 @@
+"""state.json: whatever the writer's thread is late with, it tells how the run stands now."""
+
+import threading
+import time
+
+from lora_lab.config import changed
+from lora_lab.presets import get_preset
+from lora_lab.records import State, StateRecord, StepRecord
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import summary_of
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
+
+
+def test_a_slow_writer_does_not_put_the_middle_of_a_run_over_its_end(tmp_path, monkeypatch):
+    write, writing = RunFolder.write_summary, threading.Event()
+
+    def slow(self, **facts):
+        if threading.current_thread().name == "lora-lab-writer":
+            writing.set()
+            time.sleep(0.2)
+        write(self, **facts)
+
+    monkeypatch.setattr(RunFolder, "write_summary", slow)
+    config = changed(get_preset("digits").config, max_steps=3, autosave_seconds=1e-6)
+    told = []
+    for record in run(config, Controls(config.hyper), folder=tmp_path / "run"):
+        if isinstance(record, StepRecord) and record.step == 2:
+            assert writing.wait(20)  # of the first save, and not done with it
+        if isinstance(record, StateRecord) and record.state is State.FINISHED:
+            time.sleep(0.4)
+            told.append(summary_of(tmp_path / "run").state)
+    assert told == ["finished"]
