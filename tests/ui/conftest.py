@@ -254,3 +254,18 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     made.leave()
     qtbot.waitUntil(lambda: made.closed, timeout=20_000)
     made.deleteLater()
+
+
+@pytest.fixture
+def hears(qtbot, window, presets, sessions_made):
+    """Of an open window: the commands of some kinds that its session is given, left to the test."""
+
+    def hear(*kinds):
+        window.open(presets[0].config)
+        qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+        session, heard = sessions_made[0], []
+        serve = session.serve
+        session.serve = lambda c: heard.append(c) if isinstance(c, kinds) else serve(c)
+        return heard
+
+    return hear

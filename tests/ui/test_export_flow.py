@@ -18,14 +18,9 @@ from lora_lab.training.commands import Export
 
 
 @pytest.fixture
-def asked(qtbot, window, presets, sessions_made):
+def asked(hears):
     """Exports that the session was given; what becomes of them is said by the test."""
-    window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-    session, heard = sessions_made[0], []
-    serve = session.serve
-    session.serve = lambda c: heard.append(c) if isinstance(c, Export) else serve(c)
-    return heard
+    return hears(Export)
 
 
 @pytest.fixture

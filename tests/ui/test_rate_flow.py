@@ -39,15 +39,9 @@ def hints(present=8):
 
 
 @pytest.fixture
-def asked(qtbot, window, presets, sessions_made):
+def asked(hears):
     """Commands that the session was given; records are answered by the test."""
-    window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-    session, heard = sessions_made[0], []
-    serve = session.serve
-    mine = (FindRate, SuggestRank)
-    session.serve = lambda c: heard.append(c) if isinstance(c, mine) else serve(c)
-    return heard
+    return hears(FindRate, SuggestRank)
 
 
 def say(qtbot, session, record):
