@@ -35,8 +35,8 @@ def resume(
 ) -> None:
     """Go on with a run from its newest checkpoint, to the bit where the machine is the same."""
     with plain_errors():
+        from lora_lab.cli.headless import drive
         from lora_lab.runs.folder import RunFolder
-        from lora_lab.training.headless import drive
 
         path = _found(run)
         config = RunFolder.at(path).load_config()

@@ -68,8 +68,8 @@ def sweep(
     """
     with plain_errors():
         from lora_lab import paths
+        from lora_lab.cli.queue_runs import run_queue
         from lora_lab.runs.queue import WAITING, Queue
-        from lora_lab.training.sweep import run_queue
 
         texts = {
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
@@ -107,8 +107,8 @@ def _runs(
     preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int
 ) -> tuple[RunConfig, ...]:
     """The runs of the grid; says on the console how many, and what is left out and why."""
-    from lora_lab.training.grid import expand, parse_axis
-    from lora_lab.training.sweep import layers_of
+    from lora_lab.cli.queue_runs import layers_of
+    from lora_lab.runs.grid import expand, parse_axis
 
     axes = {name: parse_axis(name, text) for name, text in texts.items() if text}
     base = base_config(preset, task, given(fixed), {})
@@ -124,8 +124,8 @@ def _runs(
 
 def _rows(queue: Any) -> list[dict[str, Any]]:
     """One plain table of facts per run, the best held-out loss first, those without one last."""
+    from lora_lab.runs.grid import describe
     from lora_lab.runs.queue import pareto
-    from lora_lab.training.grid import describe
 
     front = set(pareto(queue.items))
     items = sorted(queue.items, key=lambda i: i.best if math.isfinite(i.best) else math.inf)

@@ -218,7 +218,7 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
         raise ConfigError(f"{out_folder} is a file. Choose a new folder with --out.")
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
-    from lora_lab.training.headless import drive
+    from lora_lab.cli.headless import drive
 
     return drive(config, out_folder, err, tensorboard=tensorboard)
 

@@ -102,7 +102,7 @@ class MergePreview:
     """Measure what merging ΔW into W would lose, in bounded time; nothing is merged."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MergeRecord]:
-        from lora_lab.training.merge_preview import merge_preview
+        from lora_lab.training.measure.merge_preview import merge_preview
 
         yield merge_preview(experiment)
 
@@ -116,7 +116,7 @@ class EvaluateCut:
     alpha: float | None = None
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[CutRecord]:
-        from lora_lab.training.cut_preview import cut_preview
+        from lora_lab.training.measure.cut_preview import cut_preview
 
         yield cut_preview(experiment, self.path, self.alpha, self.ranks)
 
@@ -130,7 +130,7 @@ class CountIntruders:
     threshold: float = 0.5
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[IntruderRecord]:
-        from lora_lab.training.intruder_count import count_intruders
+        from lora_lab.training.measure.intruder_count import count_intruders
 
         yield count_intruders(experiment, self.layer, self.strongest, self.threshold)
 
@@ -140,7 +140,7 @@ class EstimateMemory:
     """Estimate the peak memory of a step as the model stands; nothing is computed on its data."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MemoryRecord]:
-        from lora_lab.training.memory_preview import memory_preview
+        from lora_lab.training.measure.memory_preview import memory_preview
 
         yield memory_preview(experiment)
 
@@ -150,7 +150,7 @@ class MeasureSpeed:
     """Time a few steps and put them back."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[SpeedRecord]:
-        from lora_lab.training.speed import measure_speed
+        from lora_lab.training.measure.speed import measure_speed
 
         yield measure_speed(experiment)
 
@@ -167,7 +167,7 @@ class FindRate:
     def run(
         self, experiment: Experiment, folder: RunFolder | None
     ) -> Iterator[RatePointRecord | RateFoundRecord]:
-        from lora_lab.training.rate_finder import find_rate
+        from lora_lab.training.measure.rate_finder import find_rate
 
         yield from find_rate(experiment, self.steps)
 
@@ -179,7 +179,7 @@ class SuggestRank:
     shares: tuple[float, ...] = (0.95, 0.99)
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[RankHintRecord]:
-        from lora_lab.training.rank_hint import rank_hints
+        from lora_lab.training.measure.rank_hint import rank_hints
 
         yield from rank_hints(experiment, self.shares)
 
@@ -191,7 +191,7 @@ class GoBack:
     step: int
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
-        from lora_lab.training.go_back import go_back
+        from lora_lab.training.saving.go_back import go_back
 
         yield from go_back(experiment, folder, self.step)
 

@@ -26,11 +26,11 @@ from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.devices import is_lost
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.go_back import branch_off
-from lora_lab.training.journal import Journal
 from lora_lab.training.loop import train
 from lora_lab.training.pretrain import base_path, pretrain
-from lora_lab.training.state import restore
+from lora_lab.training.saving.go_back import branch_off
+from lora_lab.training.saving.journal import Journal
+from lora_lab.training.saving.state import restore
 
 
 def run(

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from lora_lab import paths
 from lora_lab.config import Origin, RunConfig, changed
-from lora_lab.ui.display import require_display
+from lora_lab.ui.shell.display import require_display
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.training.session import Session
-    from lora_lab.ui.main_window import MainWindow
+    from lora_lab.ui.shell.main_window import MainWindow
 
 NOOP_MS = 200  # how long Ctrl-C waits at most: Python sees a signal only when Python runs
 # Seconds; the window gets the GIL back five times sooner than by default. A 16 ms heartbeat while
@@ -36,7 +36,7 @@ def run(
 ) -> int:
     """Open the window on a preset and stay until it is closed; the exit status.
 
-    `perf_log` names the file that ui/perf_log.py writes; "": one of its own; None: none.
+    `perf_log` names the file that ui/shell/perf_log.py writes; "": one of its own; None: none.
     Raises LabError where there is no display, no such preset, or the file cannot be written.
     """
     # OpenMP threads that spin at barriers take the window's core; read when torch is imported.
@@ -55,10 +55,10 @@ def run(
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
-    from lora_lab.ui import theme
-    from lora_lab.ui.looks import kept_scheme
-    from lora_lab.ui.main_window import MainWindow
-    from lora_lab.ui.notices import Notices
+    from lora_lab.ui.notices.notices import Notices
+    from lora_lab.ui.shell.main_window import MainWindow
+    from lora_lab.ui.style import theme
+    from lora_lab.ui.style.settings import kept_scheme
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("lora-lab")
@@ -87,7 +87,7 @@ def run(
 
     try:
         if perf_log is not None:
-            from lora_lab.ui.perf_log import PerfLog, default_file
+            from lora_lab.ui.shell.perf_log import PerfLog, default_file
 
             file = Path(perf_log) if perf_log else default_file(paths.user_data())
             log = PerfLog(file, window.sessions, window.panels, notices, window)

@@ -27,8 +27,8 @@ from lora_lab.records import (
     StepRecord,
     frozen_array,
 )
-from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.style import theme
 
 SAMPLES = ("digits", "known-rank", "text")
 _SIGMA_D = np.array([3.0, 1.6, 0.7, 0.25])

@@ -31,13 +31,13 @@ from lora_lab.records import (
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
-from lora_lab.training.rank_hint import rank_hints
-from lora_lab.training.rate_finder import find_rate
-from lora_lab.ui import theme
-from lora_lab.ui.docks.hyperparameters import HyperparametersDock
-from lora_lab.ui.hint_dialog import HintDialog
+from lora_lab.training.measure.rank_hint import rank_hints
+from lora_lab.training.measure.rate_finder import find_rate
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.rate_dialog import RateDialog
+from lora_lab.ui.style import theme
+from lora_lab.ui.train.hint_dialog import HintDialog
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.ui.train.rate_dialog import RateDialog
 
 HERE = Path(__file__).resolve().parent
 SCALE = 2  # pixels per point: sharp on dense screens

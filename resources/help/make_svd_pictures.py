@@ -16,11 +16,11 @@ from PySide6.QtGui import QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from lora_lab.data.matrix import Matrix, parse_matrix
-from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import analyse
 from lora_lab.ui.bench.blocks import BlocksView
 from lora_lab.ui.bench.samples import SAMPLES
 from lora_lab.ui.bench.scene import Scenes
+from lora_lab.ui.style import theme
 
 HERE = Path(__file__).resolve().parent
 SCALE = 2  # pixels per point: sharp on dense screens

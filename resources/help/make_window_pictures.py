@@ -20,9 +20,9 @@ from PySide6.QtWidgets import QApplication
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
-from lora_lab.ui import theme
 from lora_lab.ui.app import new_session
-from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.style import theme
 
 HERE = Path(__file__).resolve().parent
 SIZE = (1280, 800)

@@ -28,8 +28,8 @@ from lora_lab.records import NewsRecord, StepRecord
 from lora_lab.runs import writer
 from lora_lab.training.best import Best
 from lora_lab.training.course import Course
-from lora_lab.training.journal import Journal
 from lora_lab.training.optim import build_optimizer
+from lora_lab.training.saving.journal import Journal
 
 WIDTH, LAYERS, RANK = 1024, 40, 64  # 40 · 64 · 2048 numbers: 21 MB in float32
 ROWS = 8  # of a batch

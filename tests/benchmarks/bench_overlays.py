@@ -15,10 +15,10 @@ from pyqtgraph import PlotWidget
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.records import LoadedRecord, StepRecord
-from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.preview import samples
+from lora_lab.ui.style import theme
 
 FRAMES = 200
 

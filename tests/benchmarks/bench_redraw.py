@@ -24,9 +24,9 @@ from lora_lab.records import (
     StepRecord,
     frozen_array,
 )
-from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
+from lora_lab.ui.style import theme
 
 CHUNK = 2_000
 FRAMES = 200

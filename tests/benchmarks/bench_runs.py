@@ -30,9 +30,9 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.metrics import read_metrics, step_line
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
-from lora_lab.ui import theme
 from lora_lab.ui.app import SWITCH_INTERVAL, new_session
-from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.style import theme
 
 SHORT = 200  # steps of the run that all of them are copies of
 

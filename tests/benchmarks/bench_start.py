@@ -17,7 +17,7 @@ CHILD = """
 import os, sys, time
 started = float(os.environ["STARTED"])
 from lora_lab.ui import app
-from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.shell.main_window import MainWindow
 
 built = MainWindow.__init__
 

@@ -13,9 +13,9 @@ if len(sys.argv) > 1:
 import numpy as np
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.ui import theme
 from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.bench.samples import SAMPLES
+from lora_lab.ui.style import theme
 
 
 def main() -> None:

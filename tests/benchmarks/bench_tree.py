@@ -28,9 +28,9 @@ from lora_lab.records import (
     TargetInfo,
     frozen_array,
 )
-from lora_lab.ui import theme
-from lora_lab.ui.docks.layers import LayersDock
-from lora_lab.ui.docks.layers_facts import SIZE
+from lora_lab.ui.layers.dock import LayersDock
+from lora_lab.ui.layers.facts import SIZE
+from lora_lab.ui.style import theme
 
 PARTS = (
     *(f"self_attn.{p}_proj" for p in "qkvo"),

@@ -27,9 +27,9 @@ from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets, starting_config
-from lora_lab.ui import theme
 from lora_lab.ui.app import SWITCH_INTERVAL, new_session
-from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.style import theme
 
 BEAT_MS = 16
 WARM_UP = 10.0  # seconds that are not counted: imports, first allocations

@@ -44,10 +44,10 @@ from lora_lab.records import (
 from lora_lab.runs.checkpoints import latest, tidy
 from lora_lab.runs.listing import listed
 from lora_lab.runs.metrics import read_metrics
-from lora_lab.training import autosave
 from lora_lab.training.controls import Controls
 from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
+from lora_lab.training.saving import autosave
 
 CALLS = ("write", "fsync", "replace", "rename", "mkdir", "ftruncate")
 GRAIN = 2**13  # bytes that a mount has more from one filling to the next

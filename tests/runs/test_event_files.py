@@ -13,13 +13,13 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
+from lora_lab.cli.headless import drive
 from lora_lab.config import changed
 from lora_lab.errors import LabError
 from lora_lab.presets import get_preset
 from lora_lab.records import LoadedRecord, StepRecord
 from lora_lab.runs.event_files import EventFiles, write_events
 from lora_lab.runs.story import story_of
-from lora_lab.training.headless import drive
 from tests.runs.told import HELD, LAYERS, LOSSES, SIGMA, records, spectrum, told
 
 CONSOLE = Console(quiet=True)

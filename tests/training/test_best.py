@@ -14,13 +14,13 @@ from lora_lab.runs import checkpoints, writer
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import listed, summary_of
 from lora_lab.tasks.base import Evaluation
-from lora_lab.training import autosave
 from lora_lab.training.best import Best
 from lora_lab.training.commands import GoBack
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.keep import keep_adapter
 from lora_lab.training.run import run
+from lora_lab.training.saving import autosave
+from lora_lab.training.saving.keep import keep_adapter
 from tests.training.course import digits
 
 CONFIG = changed(digits(40, eval_steps=5), autosave_seconds=1000)

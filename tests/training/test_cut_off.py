@@ -16,13 +16,13 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.lock import is_live
 from lora_lab.tasks.base import Evaluation
-from lora_lab.training import autosave
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
-from lora_lab.training.state import restore, state_of
+from lora_lab.training.saving import autosave
+from lora_lab.training.saving.state import restore, state_of
 from tests.tasks.test_kept import CASES, config_of
 from tests.training.course import digits
 

@@ -7,6 +7,7 @@ import pytest
 import typer
 from rich.console import Console
 
+from lora_lab.cli import headless
 from lora_lab.cli.train import print_result
 from lora_lab.config import changed
 from lora_lab.errors import Interrupted, LabError
@@ -24,11 +25,11 @@ from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
-from lora_lab.training import autosave, headless
 from lora_lab.training.controls import Controls
-from lora_lab.training.journal import Journal
 from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
+from lora_lab.training.saving import autosave
+from lora_lab.training.saving.journal import Journal
 
 CONFIG = changed(get_preset("known-rank").config, max_steps=30, eval_steps=5)
 

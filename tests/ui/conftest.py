@@ -238,7 +238,7 @@ def sessions_made():
 @pytest.fixture
 def window(qtbot, presets, sessions_made, monkeypatch):
     """A real window on fake sessions, closed in good order at the end."""
-    from lora_lab.ui.main_window import MainWindow
+    from lora_lab.ui.shell.main_window import MainWindow
 
     def new_session(config):
         fails = "" if "broken" not in (config.model or "") else "broken.pt is truncated."

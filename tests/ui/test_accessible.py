@@ -23,17 +23,17 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.records import State
-from lora_lab.ui.about import about_page, shortcuts_page
-from lora_lab.ui.compare_runs_dialog import CompareRunsDialog
-from lora_lab.ui.describe import description_page
-from lora_lab.ui.export_dialog import ExportDialog
-from lora_lab.ui.intruder_dialog import IntruderDialog
-from lora_lab.ui.merge_dialog import MergeDialog
-from lora_lab.ui.open_dialog import OpenDialog
+from lora_lab.ui.adapter.intruder_dialog import IntruderDialog
+from lora_lab.ui.adapter.merge_dialog import MergeDialog
+from lora_lab.ui.export.dialog import ExportDialog
+from lora_lab.ui.help.about import about_page, shortcuts_page
+from lora_lab.ui.help.describe import description_page
+from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
-from lora_lab.ui.saves_dialog import SavesDialog
-from lora_lab.ui.targets_dialog import TargetsDialog
+from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
+from lora_lab.ui.runs.saves_dialog import SavesDialog
+from lora_lab.ui.train.targets_dialog import TargetsDialog
 from lora_lab.ui.workshop.dialog import WorkshopDialog
 
 CONTROLS = (

@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import sys
 from PySide6.QtCore import QTimer
-import lora_lab.ui.main_window as main_window
+import lora_lab.ui.shell.main_window as main_window
 from lora_lab.ui.app import run
 
 made = main_window.MainWindow.__init__

@@ -27,10 +27,10 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.records import State
-from lora_lab.ui.about import versions
-from lora_lab.ui.docks import choices
+from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
+from lora_lab.ui.train import choices
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 MARKUP = re.compile(r"<[^>]*>|&\w+;")

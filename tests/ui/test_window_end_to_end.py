@@ -16,8 +16,8 @@ from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.training.commands import FindRate
 from lora_lab.ui.app import new_session
-from lora_lab.ui.docks.layers_facts import PARAMETERS, RANK, TRAINS
-from lora_lab.ui.main_window import MainWindow
+from lora_lab.ui.layers.facts import PARAMETERS, RANK, TRAINS
+from lora_lab.ui.shell.main_window import MainWindow
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
 
 
 def test_the_window_closes_in_the_middle_of_a_search(qtbot, lab, monkeypatch):
-    monkeypatch.setattr("lora_lab.ui.rate_flow.FindRate", lambda: FindRate(10**6))
+    monkeypatch.setattr("lora_lab.ui.train.rate_flow.FindRate", lambda: FindRate(10**6))
     open_preset(qtbot, lab, "digits")
     lab.commands.find_rate.trigger()
     dialog = lab.flows.rate.dialog

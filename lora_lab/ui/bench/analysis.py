@@ -12,7 +12,7 @@ from lora_lab.analysis.matrix import Decomposition, decompose
 from lora_lab.analysis.rank import energy_rank
 from lora_lab.data.matrix import Matrix
 from lora_lab.progress import Report, silent
-from lora_lab.ui.figures import shape_words, sub
+from lora_lab.ui.style.figures import shape_words, sub
 from lora_lab.ui.widgets.plot import number
 
 AT_ONCE = 32  # rows and columns up to which everything is computed while the window waits

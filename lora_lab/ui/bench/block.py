@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.plot import number, pen
 
 DIM = 0.22  # the opacity of what is cut

@@ -20,9 +20,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from lora_lab.ui import theme
 from lora_lab.ui.bench.block import Block, paint_block
 from lora_lab.ui.bench.layout import ABOVE, BRACE, Placed, place
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.plot import number, pen
 
 SMALL = 0.92

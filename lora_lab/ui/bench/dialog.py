@@ -6,9 +6,9 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
-from lora_lab.ui import theme
 from lora_lab.ui.bench.page import BenchPage
-from lora_lab.ui.room import resize_within
+from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.dialogs import resize_within
 
 HELP = "svd"
 

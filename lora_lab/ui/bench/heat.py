@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtGui import QColor, QImage
 
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style.theme import Colors
 
 
 def _rgb(color: str) -> np.ndarray:

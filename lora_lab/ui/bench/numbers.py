@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from lora_lab.analysis.elimination import DTYPES
 from lora_lab.analysis.matrix import SAME, Decomposition, Measured, break_even, norm
 from lora_lab.analysis.rank import discarded_energy
-from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import Analysis, condition_words, verdict
 from lora_lab.ui.bench.energy_bar import energy_words
-from lora_lab.ui.figures import shape_words, sub
-from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import shape_words, sub
+from lora_lab.ui.widgets.labels import label, show
 from lora_lab.ui.widgets.plot import number
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -23,7 +23,6 @@ from lora_lab.analysis.rank import discarded_energy
 from lora_lab.data.matrix import Matrix, parse_matrix, read_matrix
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
-from lora_lab.ui import theme
 from lora_lab.ui.bench.analysis import AT_ONCE, Analysis, analyse, what_it_is
 from lora_lab.ui.bench.blocks import BlocksView
 from lora_lab.ui.bench.energy_bar import EnergyBar, energy_words
@@ -31,8 +30,9 @@ from lora_lab.ui.bench.numbers import Numbers
 from lora_lab.ui.bench.scene import Scenes
 from lora_lab.ui.bench.sigma_plot import SigmaPlot
 from lora_lab.ui.bench.source import SourceColumn
-from lora_lab.ui.panels.panel import describe, label
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import describe, label
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.workshop.page import Page
 

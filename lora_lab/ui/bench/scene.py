@@ -12,8 +12,8 @@ from lora_lab.ui.bench.analysis import Analysis
 from lora_lab.ui.bench.block import MOST_NUMBERS, Block, texts_of
 from lora_lab.ui.bench.blocks import Scene
 from lora_lab.ui.bench.heat import grey, heat
-from lora_lab.ui.figures import shape_words, sub
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style.figures import shape_words, sub
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import number
 
 ROOT = 0.25  # Σ is coloured by σ^¼, so that its small values are seen beside σ_1

@@ -17,10 +17,10 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.data.matrix import FILES, Matrix
-from lora_lab.ui import theme
 from lora_lab.ui.bench.samples import SAMPLES
-from lora_lab.ui.figures import shape_words
-from lora_lab.ui.panels.panel import label, show
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import shape_words
+from lora_lab.ui.widgets.labels import label, show
 
 REST_MS = 250  # typing at rest this long is read
 TYPED = 1024  # numbers of a file that are put into the field, to go on from there

@@ -8,7 +8,7 @@ from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.loss import LossPanel
 from lora_lab.ui.panels.panel import Panel
-from lora_lab.ui.panels.spectrum import SpectrumPanel
+from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
 
 PANELS: dict[str, type[Panel]] = {
     panel.key: panel

@@ -10,13 +10,14 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
-from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled, told
-from lora_lab.ui.panels.panel import Columns, Panel, describe, keep_whole, label, show
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.panels.overlays import Overlay
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import describe, keep_whole, label, show
 from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.plot import number
 

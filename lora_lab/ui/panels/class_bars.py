@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.plot import number
 
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat_cells import luminance
 
 TALLEST = 3.0  # a cell, in lines of text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QRectF, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -27,14 +27,15 @@ from lora_lab.records import (
     SpeedRecord,
     StepRecord,
 )
-from lora_lab.ui import theme
-from lora_lab.ui.figures import shape_words
-from lora_lab.ui.overlays import Overlay
-from lora_lab.ui.panels.panel import Columns, Panel, keep_whole, label, show
+from lora_lab.rules import LayerRanks, cap
+from lora_lab.ui.panels.overlays import Overlay
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.panels.preflight import Preflight
 from lora_lab.ui.panels.ruler import Ruler
-from lora_lab.ui.preflight import Preflight
-from lora_lab.ui.ranks import LayerRanks, cap
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import shape_words, share_words
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import keep_whole, label, show
 
 BETWEEN = 24  # pixels from figure to figure
 
@@ -314,16 +315,3 @@ class CountsPanel(Panel):
         if wished != applied:
             text += self.tr("; rank {} would train {:,}").format(self._wished.rank, wished)
         return f"{text}. {self.ruler.summary()}."
-
-
-def share_words(share: float) -> str:
-    """How much trains: the adapter's parameters over those that full fine-tuning trains."""
-    share *= 100
-    shown = (
-        f"{share:.3g}"
-        if 1e-3 <= share < 99.95
-        else f"{share:,.3f}"
-        if share < 1
-        else f"{share:,.0f}"
-    )
-    return QCoreApplication.translate("counts", "{} % of full fine-tuning").format(shown)

@@ -23,10 +23,11 @@ from PySide6.QtWidgets import (
 
 from lora_lab.data.mapping import FORMS
 from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
-from lora_lab.ui import theme
-from lora_lab.ui.panels.panel import Columns, Panel, label, show
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
+from lora_lab.ui.widgets.labels import label, show
 
 THUMB = 72  # pixels of an image in the list
 NONE = "–"

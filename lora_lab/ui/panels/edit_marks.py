@@ -9,9 +9,9 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.ui import theme
-from lora_lab.ui.figures import plain_number
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import plain_number
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
 _LABELS = 14

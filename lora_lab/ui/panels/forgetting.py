@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication, Qt
 
 from lora_lab.records import EvalRecord, LoadedRecord
 from lora_lab.ui.panels.panel import Columns
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
 

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
-from lora_lab.ui import theme
 from lora_lab.ui.panels.panel import Columns, Panel
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 
 KEPT = 30  # answers that are shown, the newest first
 TOKENS = 40

@@ -23,14 +23,15 @@ from lora_lab.records import (
     ResumedRecord,
     StepRecord,
 )
-from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
+from lora_lab.rules import LayerRanks
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_references import References
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
-from lora_lab.ui.panels.panel import Columns, Panel, keep_whole, label, show
-from lora_lab.ui.ranks import LayerRanks
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.panels.overlays import Overlay
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import keep_whole, label, show
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series, long_columns
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing

@@ -9,8 +9,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, Qt
 
-from lora_lab.ui import theme
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyqtgraph as pg
 
-from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay, legend_rows
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.panels.overlays import Overlay, legend_rows
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.widgets.series import Series
 

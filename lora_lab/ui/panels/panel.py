@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
-from lora_lab.ui import theme
-from lora_lab.ui.overlays import Overlay
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.panels.overlays import Overlay
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import describe
 
 Columns = dict[str, Sequence[Any]]  # of equal length, by name
 TELL_MS = 2000
@@ -145,37 +145,3 @@ class Panel(QWidget):
         index = 1 if text else 0
         if self._stack.currentIndex() != index:
             self._stack.setCurrentIndex(index)
-
-
-def label(text: str = "", role: str = "", name: str = "") -> QLabel:
-    """A plain-text label in one of the theme's roles."""
-    made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
-    if role:
-        made.setProperty("role", role)
-    if role in ("figure", "title"):
-        made.setFont(theme.font())  # figures of equal width; the sheet sets the size
-    if name:
-        made.setAccessibleName(name)
-    return made
-
-
-def keep_whole(columns: Sequence[Sequence[QWidget]], room: float, between: int) -> None:
-    """Hide the last columns where there is no room: a figure that is cut off is another figure."""
-    for place, column in enumerate(columns):
-        room -= max(widget.sizeHint().width() for widget in column)
-        for widget in column:
-            widget.setVisible(room >= 0 or place == 0)
-        room -= between
-
-
-def show(widget: QLabel, text: str) -> None:
-    """setText only where it changes: a relayout for nothing costs more than the drawing."""
-    if widget.text() != text:
-        widget.setText(text)
-
-
-def describe(widget: QWidget, text: str) -> None:
-    """What a screen reader says about a picture."""
-    if widget.accessibleDescription() != text:
-        widget.setAccessibleDescription(text)

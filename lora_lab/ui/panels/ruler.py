@@ -7,10 +7,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from lora_lab.records import MemoryRecord
-from lora_lab.ui import theme
-from lora_lab.ui.figures import size_words
-from lora_lab.ui.panels.panel import label, show
-from lora_lab.ui.preflight import Costs, duration, rate_words
+from lora_lab.ui.panels.preflight import Costs
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import duration, rate_words, size_words
+from lora_lab.ui.widgets.labels import label, show
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 COLUMNS = ("file", "optimizer", "peak", "per_second", "seconds")

@@ -26,13 +26,12 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import TASK_TITLES
 from lora_lab.records import TargetInfo
+from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
-from lora_lab.training.grid import Expansion, describe, expand, parse_axis
-from lora_lab.ui import theme
-from lora_lab.ui.docks import choices
-from lora_lab.ui.docks.form import Choice, Whole, muted
-from lora_lab.ui.figures import plain_number
-from lora_lab.ui.status import clock
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import clock, plain_number
+from lora_lab.ui.train import choices
+from lora_lab.ui.widgets.form import Choice, Whole, muted
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
 REST_MS = 120  # after the last key, before the grid is counted anew

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import RunConfig
 from lora_lab.runs.queue import FAILED, WAITING, Item, pareto, seconds_left
-from lora_lab.ui import theme
 from lora_lab.ui.queue.builder import Builder
 from lora_lab.ui.queue.pareto_plot import ParetoPlot
 from lora_lab.ui.queue.table import QueueTable
-from lora_lab.ui.room import resize_within
-from lora_lab.ui.status import clock
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import clock
+from lora_lab.ui.widgets.dialogs import resize_within
 
 
 class QueueDialog(QDialog):

@@ -10,11 +10,11 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from lora_lab.runs.grid import describe
 from lora_lab.runs.queue import Item, pareto
-from lora_lab.training.grid import describe
-from lora_lab.ui import theme
-from lora_lab.ui.panels.panel import describe as describe_picture
-from lora_lab.ui.panels.panel import label
+from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.labels import describe as describe_picture
+from lora_lab.ui.widgets.labels import label
 from lora_lab.ui.widgets.legend import Legend, Row
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.smoothing import FLOOR

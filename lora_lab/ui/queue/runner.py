@@ -25,11 +25,11 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
-from lora_lab.training.grid import describe
-from lora_lab.ui.bridge import SessionBridge
-from lora_lab.ui.sessions import Sessions
+from lora_lab.ui.session.bridge import SessionBridge
+from lora_lab.ui.session.sessions import Sessions
 
 Open = Callable[[RunConfig, Path | None], None]
 

@@ -15,11 +15,10 @@ from PySide6.QtWidgets import (
     QTableView,
 )
 
+from lora_lab.runs.grid import describe, kind_words
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
-from lora_lab.training.grid import describe, kind_words
-from lora_lab.ui import theme
-from lora_lab.ui.figures import plain_number
-from lora_lab.ui.status import clock
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import clock, plain_number
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import dress
 

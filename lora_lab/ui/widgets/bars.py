@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 
 BINS = 60
 MOST_CLASSES = 40  # that are painted; more are told in words

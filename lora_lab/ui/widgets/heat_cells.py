@@ -11,7 +11,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 
 # (text, level 0 to 1, the largest level of several as a mark at the edge or None); or None: no heat
 HEAT = Qt.ItemDataRole.UserRole + 1

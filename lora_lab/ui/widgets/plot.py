@@ -15,8 +15,8 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QToolButton
 
-from lora_lab.ui import theme
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QTreeView,
 )
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 
 
 def dress(table: QTableView) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
-from lora_lab.ui import theme
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot

@@ -6,8 +6,8 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
-from lora_lab.ui import theme
-from lora_lab.ui.room import resize_within
+from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.dialogs import resize_within
 from lora_lab.ui.workshop.compare_page import ComparePage
 from lora_lab.ui.workshop.extract_page import ExtractPage, ScalePage
 from lora_lab.ui.workshop.merge_page import MergePage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout
 
-from lora_lab.ui.docks.form import Form
-from lora_lab.ui.figures import plain_number
+from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.widgets.figure_table import LayerTable
+from lora_lab.ui.widgets.form import Form
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.translate import translations

@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.ui import theme
-from lora_lab.ui.docks.form import Form
-from lora_lab.ui.questions import ask
+from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.dialogs import ask
+from lora_lab.ui.widgets.form import Form
 from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
 
 TYPES = ("", "float32", "float16", "bfloat16")

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.wishes import Delivery, Source

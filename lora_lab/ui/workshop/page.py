@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QLabel, QWidget
 
 from lora_lab.progress import Report
-from lora_lab.ui.background import Background
+from lora_lab.ui.widgets.background import Background
 
 
 class Page(QWidget):

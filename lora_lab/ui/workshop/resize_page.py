@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVB
 
 from lora_lab import paths
 from lora_lab.records import CutRecord
-from lora_lab.ui import theme
-from lora_lab.ui.figures import counted, shape_words, size_words
-from lora_lab.ui.theme import Colors
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import counted, shape_words, size_words
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot, number, pen

@@ -10,11 +10,11 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from lora_lab import paths
-from lora_lab.ui import theme
 from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.bench.energy_bar import energy_words
 from lora_lab.ui.bench.numbers import NOT_YET
 from lora_lab.ui.bench.samples import SAMPLES
+from lora_lab.ui.style import theme
 
 LESSON = np.array([[1.0, 2, 3], [2, 4, 6], [1, 3, 5]])
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QRectF
 
-from lora_lab.ui import theme
 from lora_lab.ui.bench.block import Block, texts_of
 from lora_lab.ui.bench.heat import grey, heat
 from lora_lab.ui.bench.layout import ABOVE, LARGEST, THINNEST, place
+from lora_lab.ui.style import theme
 
 LINE, LETTER = 16.0, 7.0
 

@@ -3,8 +3,8 @@
 import pytest
 from PySide6.QtGui import QPainter
 
-from lora_lab.ui import theme
 from lora_lab.ui.panels.confusion import ConfusionGrid
+from lora_lab.ui.style import theme
 
 COUNTS = ((40, 0, 5), (0, 3, 42), (1, 1, 1043))
 CLASSES = ("cat", "dog", "axolotl")

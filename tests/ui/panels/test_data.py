@@ -4,8 +4,8 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.records import DataRecord, DataRow
-from lora_lab.ui import theme
 from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.style import theme
 
 
 @pytest.mark.parametrize("row", [0, 2])

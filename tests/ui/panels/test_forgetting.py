@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lora_lab.records import EvalRecord, ResumedRecord
-from lora_lab.ui.overlays import Overlay
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
+from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.preview import samples
 
 OLD_LOSS = {"keep_loss": 2.5}

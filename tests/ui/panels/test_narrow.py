@@ -5,9 +5,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QLabel
 
-from lora_lab.ui import theme
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import SAMPLES, samples
+from lora_lab.ui.style import theme
 
 WIDTHS = (22, 30, 60)  # of a panel, in widths of the letter m; the docks let none be narrower
 

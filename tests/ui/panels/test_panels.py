@@ -19,14 +19,13 @@ from lora_lab.records import (
     SpeedRecord,
     StepRecord,
 )
-from lora_lab.ui import theme
-from lora_lab.ui.figures import size_words
+from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
-from lora_lab.ui.panels.spectrum_measures import Measures
-from lora_lab.ui.preflight import duration, rate_words
+from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.preview import SAMPLES, samples
-from lora_lab.ui.ranks import energy_beyond
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import duration, rate_words, size_words
 from lora_lab.ui.widgets.smoothing import Smoothing
 
 NOTHING_TO_SHOW = {(key, p) for key in ("data", "generation") for p in ("digits", "known-rank")}

@@ -5,7 +5,7 @@ import pytest
 from lora_lab.config import changed
 from lora_lab.records import State, StateRecord
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Queue
-from lora_lab.ui import queue_flow
+from lora_lab.ui.queue import flow as queue_flow
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from PySide6.QtCore import QRect
 from PySide6.QtGui import QColor, QImage, QPainter, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QApplication, QStyleOptionViewItem, QTableView
 
-from lora_lab.ui import theme
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat_cells import HEAT, HeatCells, luminance, ramp, shade
 
 # How a person without one kind of cones sees linear red, green and blue (Viénot et al. 1999).

@@ -1,0 +1,99 @@
+"""The runs of a queue without a window: one after another, each to its end, whatever becomes of it.
+
+A run that fails is noted and the next one begins. An interruption ends the run in hand at its step,
+which is saved, and leaves it waiting: the next time it goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lora_lab import paths
+from lora_lab.cli.headless import drive, stop_on_signals
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import Interrupted, LabError
+from lora_lab.records import TargetInfo
+from lora_lab.runs.grid import describe
+from lora_lab.runs.listing import name_run, summary_of
+from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
+
+
+def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
+    """The layers of the model that `config` opens, with adapters of rank 1 as a probe.
+
+    Raises LabError where it cannot be opened.
+    """
+    from lora_lab.training.experiment import Experiment
+
+    hyper = changed(config.hyper, rank=1, layer_ranks=(), frozen_layers=())
+    plain = {"variant": "lora", "init": "kaiming", "targets": (), "hyper": hyper.model_dump()}
+    return Experiment(changed(config, **plain)).loaded().adaptable
+
+
+def run_queue(queue: Queue, console: Console) -> int:
+    """Train every waiting item in order; the number of the signal that ended it early, or 0.
+
+    A run that fails as the signal comes has failed, and the next one is not begun all the same.
+    Raises LabError where the queue itself cannot be kept.
+    """
+    with stop_on_signals() as came:
+        _run_all(queue, console, came)
+    return came[0] if came else 0
+
+
+def _run_all(queue: Queue, console: Console, came: list[int]) -> None:
+    number, total = 0, len(queue.waiting)
+    while not came and (item := queue.next()) is not None:
+        number += 1
+        console.print(f"run {number} of {total}: {describe(item.config)}")
+        resume = Path(item.run) if item.resumes else None
+        folder = resume or _new_folder(item)
+        queue.note(item.id, state=RUNNING, run=str(folder), message="")
+        parameters = item.parameters
+        try:
+            facts = drive(
+                item.config, None if resume else folder, console, resume=resume, signals=came
+            )
+            parameters = facts["parameters"]["adapter"]
+            state, message = WAITING if facts["interrupted"] else DONE, ""
+        except Interrupted as error:
+            state, message = WAITING, ""
+            console.print(str(error))
+        except KeyboardInterrupt:  # a second signal, which did not wait for the step
+            state, message = WAITING, ""
+        except LabError as error:
+            state, message = FAILED, str(error)
+        except Exception as error:  # noqa: BLE001 - the runs behind it are not to blame
+            console.print(traceback.format_exc())
+            state, message = FAILED, f"{type(error).__name__}: {error}"
+        if message:
+            console.print(message, style="red")
+        queue.note(
+            item.id,
+            state=state,
+            message=message,
+            parameters=parameters,
+            **_reached(folder, describe(item.config)),
+        )
+
+
+def _new_folder(item: Item) -> Path:
+    """A folder of its own, named beforehand so that a killed run is found again."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{item.config.preset or 'run'}-{item.id[:4]}"
+    return paths.runs() / name
+
+
+def _reached(folder: Path, name: str) -> dict[str, Any]:
+    """How far the run in `folder` has come, as its own summary says; it is given a name."""
+    try:
+        run = summary_of(folder)
+        name_run(folder, name)
+    except LabError:  # it could not be opened, so there is none
+        return {"run": ""}
+    seconds = run.seconds if run.seconds == run.seconds else 0.0
+    return {"step": run.step, "max_steps": run.max_steps, "best": run.best, "seconds": seconds}

@@ -1,0 +1,167 @@
+"""Rules of the engine that plots, tables and the command line foretell with: no torch, no Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import (
+    CountsRecord,
+    LayerInfo,
+    LayerSpectrum,
+    LoadedRecord,
+    SpectrumRecord,
+    TargetInfo,
+)
+
+NO_FORESIGHT = ("dora", "full")  # σ(ΔW) is not σ(s·B·A): it does not tell what a cut would take
+
+
+class LayerRanks:
+    """The present rank of every layer of a model, kept up with what is applied."""
+
+    def __init__(self, loaded: LoadedRecord) -> None:
+        self.layers = {layer.name: layer for layer in loaded.layers}
+        self.variant = loaded.variant
+        self.applied = loaded.hyper
+        self._asked: Hyperparameters | None = None
+        own, common = dict(loaded.hyper.layer_ranks), loaded.hyper.rank
+        self.present = {n: min(own.get(n, common), cap(i)) for n, i in self.layers.items()}
+
+    def apply(self, hyper: Hyperparameters) -> None:
+        """`hyper` is in force from now on."""
+        self.present = {name: self.wanted(name, hyper) for name in self.layers}
+        self.applied = hyper
+
+    def wanted(self, name: str, hyper: Hyperparameters) -> int:
+        """The rank of that layer under `hyper`: its own, its present one, or the common, capped."""
+        if hyper is not self._asked:  # one snapshot is asked about for all layers in turn
+            self._asked = hyper
+            self._own, self._frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
+        layer = self.layers[name]
+        stays = name in self._frozen or layer.rank_locked or self.variant == "full"
+        rank = self._own.get(name, self.present[name] if stays else hyper.rank)
+        return min(rank, cap(layer))
+
+    def cut(self, row: LayerSpectrum, hyper: Hyperparameters) -> int:
+        """Where `hyper` would cut that layer's singular values; 0 where nothing is foretold."""
+        if self.variant in NO_FORESIGHT or row.name not in self.layers:
+            return 0
+        wanted = self.wanted(row.name, hyper)
+        return wanted if wanted < min(row.rank, self.present[row.name]) else 0
+
+    def trained(self, name: str, hyper: Hyperparameters) -> int:
+        """Parameters that would train in that layer under `hyper`, by arithmetic (LoRA §4.2)."""
+        if name in hyper.frozen_layers:
+            return 0
+        return self.parameters(name, self.wanted(name, hyper))
+
+    def per_layer(self, hyper: Hyperparameters, counts: CountsRecord | None) -> list[int]:
+        """`trained` of each layer in order; counted, where nothing of it changes."""
+        counted = dict(counts.per_layer) if counts is not None else {}
+        found = []
+        for name in self.layers:
+            same = self.wanted(name, hyper) == self.present[name]
+            same = same and (name in hyper.frozen_layers) == (name in self.applied.frozen_layers)
+            found.append(counted[name] if same and name in counted else self.trained(name, hyper))
+        return found
+
+    def parameters(self, name: str, rank: int) -> int:
+        """Parameters of that layer's adapter at `rank`; DoRA has a magnitude per output besides."""
+        out_features, in_features = self.layers[name].shape
+        if self.variant == "full":
+            return out_features * in_features
+        magnitude = out_features if self.variant == "dora" else 0
+        return rank * (out_features + in_features) + magnitude
+
+
+def cap(layer: LayerInfo) -> int:
+    """The largest useful rank of a layer."""
+    return layer.max_rank or min(layer.shape)
+
+
+def scaling_of(hyper: Hyperparameters, variant: str) -> float:
+    """s = α/r, or α/√r for rsLoRA; nan where nothing is scaled."""
+    if variant == "full":
+        return math.nan
+    return hyper.alpha / (math.sqrt(hyper.rank) if variant == "rslora" else hyper.rank)
+
+
+def scaling_formula(variant: str) -> str:
+    """How s is made of α and r."""
+    return "α / √r" if variant == "rslora" else "α / r"
+
+
+def energy_beyond(sigma: np.ndarray, rank: int) -> float:
+    """The share of Σσ² that a cut after the first `rank` values would discard."""
+    squares = np.square(np.nan_to_num(sigma, posinf=0.0))
+    total = float(squares.sum())
+    return float(squares[rank:].sum()) / total if total > 0 else 0.0
+
+
+def energy_tails(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Σσ² of every row beyond its first k values, (rows, longest + 1); infinities count nothing.
+
+    k runs from 0 (everything) to the longest row (nothing). Summed from the end: small tails keep
+    their digits, which the total minus the head would lose.
+    """
+    squares = np.zeros((len(rows), max((len(row) for row in rows), default=0) + 1))
+    for place, row in enumerate(rows):
+        squares[place, : len(row)] = row
+    squares = np.square(np.nan_to_num(squares, copy=False, posinf=0.0))
+    return squares[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+
+def discarded(tails: np.ndarray) -> np.ndarray:
+    """The share of Σσ² that a cut after k values discards, along the last axis; nan of nothing."""
+    with np.errstate(invalid="ignore"):
+        return tails / tails[..., :1]
+
+
+def energy_lost(spectrum: SpectrumRecord, cut: Callable[[LayerSpectrum], int]) -> tuple[float, str]:
+    """The share of Σσ² that is cut away in the layer that would lose most, and its name; or nan.
+
+    `cut` says how many values a layer would keep, 0 for all.
+    """
+    worst, where = 0.0, ""
+    for layer in spectrum.layers:
+        if not np.isfinite(layer.sigma).all():
+            return math.nan, layer.name
+        kept = cut(layer)
+        if kept and (share := energy_beyond(layer.sigma, kept)) > worst:
+            worst, where = share, layer.name
+    return worst, where
+
+
+ALL_LINEAR = "all-linear"
+
+
+LINEAR_KINDS = ("linear", "conv1d_linear")
+
+
+OWN_RANK_LOCKED = ("pissa", "olora")  # inits whose start belongs to one rank
+
+
+def is_all_linear(targets: Sequence[str]) -> bool:
+    """Whether these targets are every linear layer and no other."""
+    return not targets or tuple(targets) == (ALL_LINEAR,)
+
+
+def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
+    """The layers that `targets` name: by path, by the end of a path, or all linear ones."""
+    ends: dict[str, list[str]] = {}  # by every dotted end of a path: thousands may be named
+    for layer in adaptable:
+        end = layer.name
+        while end:
+            ends.setdefault(end, []).append(layer.name)
+            end = end.partition(".")[2]
+    found: set[str] = set()
+    for target in targets or (ALL_LINEAR,):
+        if target == ALL_LINEAR:
+            found.update(layer.name for layer in adaptable if layer.kind in LINEAR_KINDS)
+        else:
+            found.update(ends.get(target, ()))
+    return frozenset(found)

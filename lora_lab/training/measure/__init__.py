@@ -1,0 +1,1 @@
+"""What is measured on request, each leaving no trace in the training."""

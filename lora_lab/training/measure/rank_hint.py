@@ -1,0 +1,43 @@
+"""Which rank the energy of ΔW suggests, and what the held-out data says of the cut to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lora_lab.analysis.rank import energy_rank
+from lora_lab.errors import LabError
+from lora_lab.measured import RankHint, RankHintRecord
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.measure.cut_preview import standing_in
+from lora_lab.workshop.resize import cut_layer
+
+
+def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[RankHintRecord]:
+    """For each share the rank that keeps it in every layer, measured; what is live stays.
+
+    One record, after as many passes over the held-out data as there are shares, and one more.
+    Raises LabError for an adapter that is untrained or not of plain factors.
+    """
+    if experiment.config.variant not in ("lora", "rslora") or not experiment.has_factors:
+        raise LabError(
+            "A rank is suggested for plain factors only: the energy of DoRA's ΔW does not tell "
+            "what a cut would take, and full fine-tuning has no rank."
+        )
+    sigma = {row.name: row.sigma for row in experiment.spectrum().layers}
+    layers = experiment.lora_layers
+    if not any(sigma[layer.name][:1].any() for layer in layers):
+        raise LabError("ΔW is zero: there is no energy to keep yet. Train first.")
+    present = experiment.held_out(enabled=True)
+    assert present is not None
+    hints = []
+    for share in shares:
+        ranks = tuple(max(1, energy_rank(sigma[layer.name], share)) for layer in layers)
+        rank = max(ranks)
+        rows = (layer.layer_weights() for layer in layers)
+        cut = tuple(cut_layer(row, rank, experiment.config.variant)[0] for row in rows)
+        with standing_in(experiment, cut):
+            found = experiment.held_out(enabled=True)
+        assert found is not None
+        hints.append(RankHint(share, ranks, rank, found.loss, found.accuracy))
+    largest = max(layer.rank for layer in layers)
+    yield RankHintRecord(experiment.step, largest, present.loss, present.accuracy, tuple(hints))

@@ -1,0 +1,77 @@
+"""Going back in a run, and branching off from it: a save of an earlier step is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lora_lab.errors import LabError
+from lora_lab.records import AppliedRecord, Record, ResumedRecord
+from lora_lab.runs import checkpoints
+from lora_lab.runs.folder import RunFolder
+from lora_lab.training.best import Best
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.saving.state import restore, state_of
+
+# Where one of these is another, so are the held-out rows, and a loss on the old ones is no mark.
+MEASURED_ON = (
+    "data", "columns", "skip_bad_rows", "validation", "validation_data", "seed", "max_length",
+)  # fmt: skip
+
+
+def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iterator[Record]:
+    """Restore the save of the run that is nearest to `step`.
+
+    Raises LabError, with everything as it was, where there is none or it cannot be put back.
+    """
+    if folder is None:
+        raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
+    folder.settle()
+    found, best = checkpoints.nearest(folder.path, step), experiment.best
+    before = best.step, best.loss
+    notes = put_back(experiment, found)
+    if (best.step, best.loss) != before:
+        folder.forget_best()  # that of then comes with the next save
+        best.claim_what_is_there(experiment.has_factors)
+    yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
+    words = f"back at step {experiment.step:,}"
+    yield AppliedRecord(experiment.step, experiment.hyper, (), (words, *notes))
+    yield experiment.counts()
+
+
+def put_back(experiment: Experiment, found: checkpoints.Checkpoint) -> tuple[str, ...]:
+    """Restore a checkpoint, or leave everything as it is and raise LabError."""
+    before, hyper, best = state_of(experiment), experiment.hyper, experiment.best.weights
+    try:
+        return restore(experiment, found.tensors, found.facts)
+    except LabError:
+        raise
+    except Exception as error:  # a checkpoint that is whole and yet not of this run
+        restore(experiment, *before)
+        experiment.hyper, experiment.best.weights = hyper, best
+        raise LabError(f"{found.path} cannot be put back: {error}") from error
+
+
+def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple[str, ...]]:
+    """Let a fresh experiment begin where the run at `run` stood at about `step`.
+
+    Returns the step and what differs. What its config says otherwise holds from here on. Raises
+    LabError where the run has no such save, or its settings have other layers.
+    """
+    wished, parent = experiment.hyper, RunFolder.at(run).load_config()
+    found = checkpoints.nearest(run, step)
+    if parent.optimizer != experiment.config.optimizer:
+        raise LabError("A branch keeps its optimizer: the averages of one are no use to another.")
+    notes = put_back(experiment, found)
+    experiment.best.claim_what_is_there(experiment.has_factors)
+    if any(getattr(parent, field) != getattr(experiment.config, field) for field in MEASURED_ON):
+        experiment.best = Best()
+    begun, end = experiment.leg
+    if experiment.config.max_steps != parent.max_steps:
+        end = begun + experiment.config.max_steps
+    if end <= experiment.step:
+        end = experiment.step + experiment.config.max_steps
+    experiment.leg = (begun, end)
+    if experiment.hyper.layer_ranks != wished.layer_ranks:
+        notes += ("ranks of single layers are those of the parent until the first step",)
+    return experiment.step, notes

@@ -1,0 +1,43 @@
+"""Keep the adapter of a run that was cut off: made from its newest save, without training on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lora_lab.errors import LabError
+from lora_lab.formats import FORMATS
+from lora_lab.progress import Report, silent
+from lora_lab.records import State
+from lora_lab.runs import checkpoints
+from lora_lab.runs.folder import RunFolder
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.saving.state import restore
+
+
+def keep_adapter(path: Path, report: Report = silent) -> int:
+    """Write the adapter of the newest save to the run's folder and call the run stopped there.
+
+    Returns the step. Raises LabError where the run is being trained, has no whole save, or its base
+    is not there.
+    """
+    folder = RunFolder.at(path)
+    folder.lock()
+    try:
+        experiment = Experiment(folder.load_config(), report=report)
+        if not experiment.has_factors:
+            raise LabError("Full fine-tuning has no adapter to keep.")
+        checkpoints.tidy(path)
+        found = checkpoints.latest(path)
+        restore(experiment, found.tensors, found.facts)
+        folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
+        hyper, best = experiment.hyper, experiment.best
+        if best.weights is not None:
+            folder.save_best(best.weights, FORMATS["peft"].save)
+        folder.write_summary(
+            state=State.STOPPED.value, step=experiment.step, max_steps=experiment.leg[1],
+            best=best.loss, seconds=experiment.training_seconds,
+            hyper={"rank": hyper.rank, "alpha": hyper.alpha},
+        )  # fmt: skip
+        return experiment.step
+    finally:
+        folder.close()

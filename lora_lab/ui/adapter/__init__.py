@@ -1,0 +1,1 @@
+"""What is asked of a trained adapter on request: merging and intruder dimensions."""

@@ -1,0 +1,1 @@
+"""Writing what was made: the adapter as a file, a plot as a picture."""

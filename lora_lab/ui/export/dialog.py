@@ -1,0 +1,283 @@
+"""Export: choose a folder, ask before an adapter is replaced, show what the re-reading measured.
+
+The file is written by a command on the session thread between two steps; this dialog asks for it
+and shows the report. A refusal is shown here and as a notice; what stood in the folder stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.records import ExportReport
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import size_words
+from lora_lab.ui.widgets.busy import Busy
+from lora_lab.ui.widgets.dialogs import ask
+from lora_lab.workshop.wishes import FORMATS
+
+
+def stands(target: Path) -> bool:
+    """Whether an export to this place would replace something."""
+    return target.is_file() or (target.is_dir() and any(target.iterdir()))
+
+
+# How the other programs take the file.
+USES = {
+    "peft": 'PeftModel.from_pretrained(base, "{}")',
+    "peft-portable": "vllm serve BASE --enable-lora --lora-modules mine={}",
+    "gguf": "llama-cli -m BASE.gguf --lora {}",
+}
+
+
+class ExportDialog(QDialog):
+    """Stays open beside the training window; `export_wished` carries (place, format, overwrite)."""
+
+    export_wished = Signal(str, str, bool)
+    cancel_wished = Signal()
+
+    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Export adapter"))
+        self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
+        self._busy = False
+        self._calling_off = False
+        self._format = ""  # of what is written
+
+        self.folder_edit = QLineEdit(str(folder))
+        self.folder_edit.setAccessibleName(self.tr("Folder of the exported adapter"))
+        self.folder_edit.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
+        browse = QPushButton(self.tr("&Browse…"))
+        browse.setAutoDefault(False)  # Enter in the field exports
+        browse.clicked.connect(self._browse)
+        row = QHBoxLayout()
+        row.addWidget(self.folder_edit, 1)
+        row.addWidget(browse)
+        self.format_combo = QComboBox()
+        self.format_combo.setAccessibleName(self.tr("Format"))
+        for name, title, _, _ in FORMATS:
+            self.format_combo.addItem(title, name)
+        self.format_combo.currentIndexChanged.connect(self._on_format)
+        label = QLabel(self.tr("&Where to write it"))
+        label.setBuddy(self.folder_edit)
+        label.setProperty("role", "muted")
+
+        self.progress = Busy(self.tr("Progress of the export"))
+        self.progress.cancelled.connect(self._call_off)
+        self._outcome = QLabel()
+        self._outcome.setWordWrap(True)
+        self._report = self._make_report()
+
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self.export_button = self._buttons.addButton(
+            self.tr("&Export"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.export_button.setProperty("role", "primary")
+        self.export_button.clicked.connect(self._start)
+        self.show_folder_button = self._buttons.addButton(
+            self.tr("&Show folder"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.show_folder_button.clicked.connect(self._show_folder)
+        self.copy_button = self._buttons.addButton(
+            self.tr("&Copy report"), QDialogButtonBox.ButtonRole.ActionRole
+        )
+        self.copy_button.clicked.connect(self._copy)
+        self._buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+        self._buttons.rejected.connect(self.reject)
+
+        column = QVBoxLayout(self)
+        column.setSpacing(8)
+        column.setContentsMargins(18, 14, 18, 14)
+        column.addWidget(self.format_combo)
+        column.addWidget(label)
+        column.addLayout(row)
+        column.addWidget(self.progress)
+        column.addWidget(self._outcome)
+        column.addWidget(self._report)
+        column.addStretch(1)
+        column.addWidget(self._buttons)
+        self.export_button.setDefault(True)  # known to the dialog only once it lies in it
+        self._after = (self._report, self.show_folder_button, self.copy_button)
+        for hidden in (self._outcome, *self._after):
+            hidden.hide()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an export was asked for and has not been answered."""
+        return self._busy
+
+    def show_report(self, report: ExportReport) -> None:
+        """The adapter is written, re-read and compared."""
+        words = self.tr("Written, re-read, and equal to what is trained.")
+        if self._calling_off:
+            words = self.tr("It was done before it could be called off. {}").format(words)
+        self._say("good", words)
+        values = {
+            "error": self.tr("{:.2g}   (mean {:.2g})").format(
+                report.largest_error, report.mean_error
+            )
+            if report.largest_error
+            else self.tr("0   (bit for bit)"),
+            "size": size_words(report.bytes),
+            "keys": self.tr("{}   ({} layers)").format(report.keys, len(report.layers)),
+            "sha": report.sha256,
+            "path": report.path,
+            "use": USES.get(self._format, "").format(report.path),
+            "notes": "\n".join(report.notes),
+        }
+        for name, text in values.items():
+            self._values[name].setText(text)
+        for name in ("use", "notes"):
+            self._form.setRowVisible(self._values[name], bool(values[name]))
+        for widget in self._after:
+            widget.show()
+        self._fit()
+
+    def tell(self, what: str, share: float) -> None:
+        """What is being done, and how far it is."""
+        if self._busy and not self._calling_off:
+            self.progress.tell(what, share)
+
+    def show_refusal(self, message: str) -> None:
+        """The export was not done; the reason is the person's to mend."""
+        self._say("error", message)
+        self._fit()
+
+    def show_called_off(self) -> None:
+        """The export was ended before it was done."""
+        self._say("muted", self.tr("Called off: nothing was written, and what stood there stands."))
+        self._fit()
+
+    def _say(self, role: str, words: str) -> None:
+        """The export is over, and this is what became of it."""
+        self._set_busy(False)
+        self._report.hide()
+        theme.set_role(self._outcome, role)
+        self._outcome.setText(words)
+        self._outcome.show()
+
+    def _fit(self) -> None:
+        """Wrapped labels ask for their height only when the width is known."""
+        layout = self.layout()
+        layout.activate()
+        self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+
+    def _start(self) -> None:
+        text = self.folder_edit.text().strip()
+        if not text:
+            self.show_refusal(self.tr("Name a folder for the adapter."))
+            return
+        folder = Path(text).expanduser()
+        replace = stands(folder)
+        if replace and not self.ask_to_replace(folder):
+            return
+        self._report.hide()
+        self._outcome.hide()
+        self._set_busy(True)
+        self._format = self.format_combo.currentData()
+        self.export_wished.emit(str(folder), self._format, replace)
+
+    def _on_format(self) -> None:
+        """A file's name ends as its format's files do; a folder's in nothing."""
+        suffixes = {name: suffix for name, _, _, suffix in FORMATS}
+        text = self.folder_edit.text().strip()
+        for known in set(suffixes.values()) - {""}:
+            text = text.removesuffix(known)
+        self.folder_edit.setText(text + suffixes[self.format_combo.currentData()])
+        self._outcome.hide()
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy, self._calling_off = busy, False
+        self.export_button.setEnabled(not busy)
+        self.progress.cancel_button.setEnabled(True)
+        if busy:
+            self.progress.begin(self.tr("Waiting for the step in hand"))
+        else:
+            self.progress.end()
+
+    def _call_off(self) -> None:
+        """It ends where it can be left next; until that is told, it may still be written."""
+        self._calling_off = True
+        self.progress.cancel_button.setEnabled(False)
+        self.progress.tell(self.tr("Calling it off"), -1)
+        self.progress.show()
+        self.cancel_wished.emit()
+
+    def _browse(self) -> None:
+        start = Path(self.folder_edit.text()).expanduser()
+        start = next((p for p in (start, *start.parents) if p.is_dir()), Path.home())
+        title = self.tr("Where to export to")
+        single = {name: suffix for name, _, single, suffix in FORMATS if single}
+        if suffix := single.get(self.format_combo.currentData()):
+            chosen, _ = QFileDialog.getSaveFileName(self, title, str(start), f"*{suffix}")
+        else:
+            chosen = QFileDialog.getExistingDirectory(self, title, str(start))
+        if chosen:
+            self.folder_edit.setText(chosen)
+
+    def _ask_to_replace(self, folder: Path) -> bool:
+        return ask(
+            self,
+            self.tr("An adapter stands there already. Replace it?"),
+            self.tr("{}\nThe old one stands until the new one is whole.").format(folder),
+            self.tr("&Replace"),
+            self.tr("Cancel"),
+        )
+
+    def _show_folder(self) -> None:
+        path = Path(self._values["path"].text())
+        folder = path.parent if path.is_file() else path
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _make_report(self) -> QFrame:
+        frame = QFrame()
+        self._form = QFormLayout(frame)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setHorizontalSpacing(14)
+        self._form.setVerticalSpacing(4)
+        self._values: dict[str, QLabel] = {}
+        for name, title in (
+            ("error", self.tr("Largest relative error of ΔW")),
+            ("size", self.tr("Size")),
+            ("keys", self.tr("Keys")),
+            ("sha", self.tr("SHA-256")),
+            ("path", self.tr("Place")),
+            ("use", self.tr("To use it")),
+            ("notes", self.tr("Notes")),
+        ):
+            value = QLabel()
+            value.setWordWrap(name in ("path", "use", "notes"))
+            value.setTextInteractionFlags(
+                Qt.TextInteractionFlag.TextSelectableByMouse
+                | Qt.TextInteractionFlag.TextSelectableByKeyboard
+            )
+            value.setAccessibleName(title)
+            self._values[name] = value
+            self._form.addRow(title, value)
+            self._form.labelForField(value).setProperty("role", "muted")
+        return frame
+
+    def _copy(self) -> None:
+        lines = [
+            f"{self._form.labelForField(value).text()}: {value.text()}"
+            for value in self._values.values()
+            if value.text()
+        ]
+        QGuiApplication.clipboard().setText("\n".join(lines))

@@ -1,0 +1,105 @@
+"""From the Export button to the report: the dialog is opened, the session asked, the answer shown.
+
+The file itself is written by a command on the session thread between two steps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from lora_lab import paths
+from lora_lab.records import (
+    CalledOffRecord,
+    ErrorRecord,
+    ExportedRecord,
+    ExportingRecord,
+    StateRecord,
+)
+from lora_lab.training.commands import Export
+from lora_lab.ui.export.dialog import ExportDialog
+from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.session.sessions import Sessions
+
+
+class ExportFlow(QObject):
+    """Holds the one export dialog and what it waits for."""
+
+    def __init__(self, sessions: Sessions, notices: Notices, window: QWidget) -> None:
+        super().__init__(window)
+        self._sessions = sessions
+        self._notices = notices
+        self._window = window
+        self.dialog: ExportDialog | None = None
+        self._asked: Export | None = None
+        sessions.exporting.connect(self._on_exporting)
+        sessions.called_off.connect(self._on_called_off)
+        sessions.exported.connect(self._on_exported)
+        sessions.shown_failed.connect(self._on_failed)
+        sessions.loaded.connect(lambda _: self._on_other())
+
+    def start(self) -> None:
+        """Show the dialog; a second press brings it to the front, as does one while it exports."""
+        if self.dialog is None:
+            config, wished = self._sessions.config, self._sessions.wished
+            model = Path(config.model).stem if config and config.model else "adapter"
+            name = f"{(config and config.preset) or model}-r{wished.rank if wished else 0}"
+            name += f"-step{self._sessions.step}"
+            self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
+            self.dialog.export_wished.connect(self._on_wished)
+            self.dialog.cancel_wished.connect(lambda: self._sessions.break_off(self._asked))
+            self.dialog.finished.connect(self._put_away)
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def close(self) -> None:
+        """Put the dialog away with the window."""
+        if self.dialog is not None:
+            self.dialog.close()
+
+    def _on_wished(self, folder: str, format: str, overwrite: bool) -> None:
+        self._asked = Export(folder, format, overwrite)
+        if not self._sessions.request(self._asked):
+            self._refuse(self.tr("This run has ended. Restart, then export."))
+
+    def _on_exporting(self, record: ExportingRecord) -> None:
+        if self.dialog is not None:
+            self.dialog.tell(record.what, record.share)
+
+    def _on_exported(self, record: ExportedRecord) -> None:
+        if self.dialog is not None:
+            self.dialog.show_report(record.report)
+            self._put_away()
+        self._notices.news(self.tr("Exported to {}").format(record.report.path))
+
+    def _on_called_off(self, record: CalledOffRecord) -> None:
+        if self.dialog is not None and record.command == Export.__name__:
+            self.dialog.show_called_off()
+            self._put_away()
+
+    def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
+        if record.ends(Export):
+            self._refuse(record.message)
+
+    def _on_other(self) -> None:
+        """Another session took the place of the one that was asked: its answer will not come."""
+        if self.dialog is not None and self.dialog.busy:
+            said = self.tr("Another run was opened before this was exported.")
+            self._sessions.break_off(self._asked)
+            if self.dialog.isHidden():
+                self._notices.warning(said)
+            self._refuse(said)
+
+    def _refuse(self, message: str) -> None:
+        if self.dialog is not None and self.dialog.busy:
+            self.dialog.show_refusal(message)
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """Let go of a dialog that was closed, once it waits for nothing more."""
+        if not (self.dialog.isVisible() or self.dialog.busy):
+            self.dialog.deleteLater()
+            self.dialog = None

@@ -1,0 +1,151 @@
+"""A panel as a picture, a drawing or a table: PNG, SVG and CSV that say which run they show."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QPoint, QRect, QRectF
+from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
+from PySide6.QtWidgets import QGraphicsView, QWidget
+
+from lora_lab import atomic
+from lora_lab.errors import LabError
+from lora_lab.progress import Report
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.style import theme
+
+SCALE = 2  # pixels of a PNG for each of the screen's at 100 %
+_ROWS = 20_000  # written between two reports
+
+About = Mapping[str, str]
+
+
+def image(panel: Panel, about: About) -> QImage:
+    """The panel as it is laid out now, twice as sharp, with `about` among its texts."""
+    made = QImage(SCALE * panel.size(), QImage.Format.Format_RGB32)
+    made.setDevicePixelRatio(SCALE)
+    made.fill(QColor(theme.current().panel))
+    painter = QPainter(made)
+    _render(panel, painter)
+    painter.end()
+    for key, text in about.items():
+        made.setText(key, text)
+    return made
+
+
+def png(panel: Panel, about: About) -> bytes:
+    """A PNG whose text chunks hold `about`."""
+    buffer = _buffer()
+    writer = QImageWriter(buffer, QByteArray(b"png"))
+    if not writer.write(image(panel, about)):
+        raise LabError(_tr("No PNG could be made: {}.").format(writer.errorString()))
+    return bytes(buffer.data())
+
+
+def svg(panel: Panel, about: About) -> bytes:
+    """An SVG of lines and letters; its <desc> holds `about` as JSON."""
+    plots = [view for view in panel.findChildren(QGraphicsView) if view.isVisible()]
+    places = [QRect(view.mapTo(panel, QPoint()), view.size()) for view in plots]
+    around = QRegion(panel.rect())
+    for place in places:
+        around -= place
+
+    def paint_panel(painter: QPainter) -> None:
+        painter.fillRect(panel.rect(), QColor(theme.current().panel))
+        _render(panel, painter, around)
+
+    def paint_plots(painter: QPainter) -> None:
+        for view, place in zip(plots, places, strict=True):
+            view.render(painter, QRectF(place), view.rect())
+
+    # Qt writes where a child widget is clipped as if the child stood at the origin. The plots are
+    # drawn by themselves, with their clips; what stands around them needs none.
+    whole = re.sub(rb' clip-path="[^"]*"', b"", _drawn(panel, about, paint_panel))
+    inner = _drawn(panel, about, paint_plots) if plots else b""
+    inner = inner[inner.find(b"<defs>") : inner.rfind(b"</svg>")]
+    for mark in (b"#", b'"'):
+        inner = inner.replace(mark + b"clipPath", mark + b"plot")
+        inner = inner.replace(mark + b"gradient", mark + b"plotGradient")
+    # The cells of a heat map have edges; a browser would blur them.
+    inner = inner.replace(b"<image ", b'<image style="image-rendering:pixelated" ')
+    return whole.replace(b"</svg>", inner + b"</svg>")
+
+
+def _drawn(panel: Panel, about: About, paint: Callable[[QPainter], None]) -> bytes:
+    from PySide6.QtSvg import QSvgGenerator  # not before it is asked for: the window opens sooner
+
+    buffer = _buffer()
+    generator = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)  # 1.2 Tiny cannot clip
+    generator.setOutputDevice(buffer)
+    generator.setSize(panel.size())
+    generator.setViewBox(panel.rect())
+    generator.setResolution(panel.logicalDpiX())
+    generator.setTitle(about.get("Title", panel.title))
+    generator.setDescription(json.dumps(dict(about), ensure_ascii=False))
+    painter = QPainter(generator)
+    paint(painter)
+    painter.end()
+    return bytes(buffer.data())
+
+
+def table(panel: Panel) -> Columns:
+    """What the panel draws, as columns; raises LabError where it has nothing to show."""
+    columns = panel.figure_data()
+    if not columns or not len(next(iter(columns.values()))):
+        said = _tr("{} shows no numbers yet. Train a few steps first.")
+        raise LabError(said.format(panel.title))
+    return columns
+
+
+def csv_bytes(columns: Columns, about: About, report: Report = lambda what, share: None) -> bytes:
+    """Columns under their names, after a comment line `# key: value` for each of `about`."""
+    text = io.StringIO(newline="")
+    for key, value in about.items():
+        text.write(f"# {key}: {' '.join(value.split())}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    count = len(next(iter(columns.values())))
+    for start in range(0, count, _ROWS):
+        report(_tr("Writing rows"), start / count)
+        parts = (column[start : start + _ROWS] for column in columns.values())
+        plain = (part.tolist() if hasattr(part, "tolist") else part for part in parts)
+        writer.writerows(zip(*plain, strict=True))
+    return text.getvalue().encode("utf-8")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put a finished file in its place; raises LabError with what to do."""
+    try:
+        atomic.write_file(path, data)
+    except OSError as error:
+        reason = error.strerror or error
+        said = _tr("{} was not written: {}. Choose another place.")
+        raise LabError(said.format(path, reason)) from error
+
+
+def _buffer() -> QBuffer:
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    return buffer
+
+
+def _render(panel: Panel, painter: QPainter, region: QRegion | None = None) -> None:
+    """The panel, or a region of it, without the button that asks for this."""
+    corner = panel.corner
+    if corner is not None:
+        corner.hide()
+    try:
+        where = region if region is not None else QRegion(panel.rect())
+        panel.render(painter, QPoint(), where, QWidget.RenderFlag.DrawChildren)
+    finally:
+        if corner is not None:
+            corner.show()
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("plots", text)

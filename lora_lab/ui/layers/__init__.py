@@ -1,0 +1,1 @@
+"""The dock that shows every module of the model as a tree."""

@@ -1,0 +1,68 @@
+"""What can be done with the rows of the tree that are selected, as a menu."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMenu
+
+if TYPE_CHECKING:
+    from lora_lab.ui.layers.dock import LayersDock
+
+
+def fill_menu(menu: QMenu, dock: LayersDock) -> None:
+    """Freeze, rank, target, spectrum, those alike, name; what cannot be done is disabled."""
+    model, tree, tr = dock.model, dock.tree, dock.tr
+    facts, nodes = model.facts, tree.selected()
+    layers = [layer for node in nodes for layer in node.layers]
+    free = not any(facts.freeze_locked(node) for node in nodes if node.layers)
+    ranked = any(not facts.rank_locked(node) for node in nodes)
+    may = [m.name for node in nodes for m in node.leaves if facts.may_target(m)]
+    modules = [m for node in nodes for m in node.leaves]
+    one = dock.chosen_layer()
+
+    def add(text: str, call, possible: bool) -> None:
+        action = menu.addAction(text)
+        action.triggered.connect(lambda: call())
+        action.setEnabled(possible)
+
+    add(
+        tr("&Freeze"), lambda: model.freeze(nodes, True),
+        free and any(layer.name not in facts.frozen for layer in layers),
+    )  # fmt: skip
+    add(
+        tr("&Unfreeze"), lambda: model.freeze(nodes, False),
+        free and any(layer.name in facts.frozen for layer in layers),
+    )  # fmt: skip
+    menu.addSeparator()
+    add(tr("Own &rank…"), tree.edit_rank, ranked)
+    add(
+        tr("Follow the &common rank"), lambda: model.give_rank(nodes, 0),
+        any(layer.name in facts.own for layer in layers),
+    )  # fmt: skip
+    menu.addSeparator()
+    add(
+        tr("&Adapt on Restart"), lambda: model.target(nodes, True),
+        any(name not in facts.targeted for name in may),
+    )  # fmt: skip
+    add(
+        tr("&Leave out on Restart"), lambda: model.target(nodes, False),
+        any(name in facts.targeted for name in may),
+    )  # fmt: skip
+    menu.addSeparator()
+    add(tr("Show its &spectrum"), dock.show_spectrum, bool(one))
+    alike = {(m.like, m.kind) for m in modules}
+    others = len([m for m in model.modules if (m.like, m.kind) in alike])
+    add(tr("Select all a&like"), dock.select_alike, others > len(modules))
+    add(
+        tr("Copy &name"),
+        lambda: QGuiApplication.clipboard().setText("\n".join(node.name for node in nodes)),
+        bool(nodes),
+    )
+    menu.addSeparator()
+    column, across = tree.column, Qt.Orientation.Horizontal
+    head = model.headerData(column, across, Qt.ItemDataRole.DisplayRole)
+    add(tr("Sor&t by {}").format(head), lambda: tree.sort_by(column), True)
+    add(tr("In the &model’s order"), lambda: tree.sort_by(-1), model.sorted_by >= 0)

@@ -1,0 +1,1 @@
+"""How a model, data, an adapter or a run comes into the window."""

@@ -1,0 +1,110 @@
+"""Files and folders that come to the window, dropped on it or opened again from the menu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QGraphicsView, QWidget
+
+from lora_lab.progress import Report
+from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.open.drop_hint import DropHint
+from lora_lab.ui.open.recognised import Found, Kind, recognise
+from lora_lab.ui.widgets.background import Background
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QMimeData
+
+# What takes one thing at a time; the zips of runs are unpacked one beside the other.
+PLACES: dict[Kind, str] = {
+    "model": "model", "adapter": "adapter", "rows": "data", "images": "data", "run": "run",
+}  # fmt: skip
+DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove)
+
+
+class Arrivals(QObject):
+    """Recognises what came beside the window, and hands it to whoever opens its kind."""
+
+    recognised = Signal(object)  # Found, of a kind that is opened
+
+    def __init__(
+        self, openers: dict[Kind, Callable[[str], None]], notices: Notices, window: QWidget
+    ) -> None:
+        """`openers` take a path of their kind."""
+        super().__init__(window)
+        self._openers, self._notices = openers, notices
+        self._works: list[Background] = []
+        self.hint = DropHint(window)
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+        for plot in window.findChildren(QGraphicsView):  # they would swallow what is dropped
+            plot.setAcceptDrops(False)
+            plot.viewport().setAcceptDrops(False)
+
+    def take(self, paths: list[str]) -> None:
+        """Look at what came, and open what is known of it."""
+
+        def work(report: Report) -> list[Found]:
+            return [recognise(path) for path in paths]
+
+        self._works = [old for old in self._works if not old.join(0)]
+        looking = Background(work, self)
+        self._works.append(looking)
+        looking.done.connect(self._on_recognised)
+        looking.failed.connect(self._notices.error)
+        looking.start()
+
+    def close(self) -> None:
+        """Nothing is opened any more."""
+        for work in self._works:
+            work.cancel()
+            work.join()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if kind in DRAGS and _paths(event.mimeData()):
+            event.acceptProposedAction()
+            if kind == QEvent.Type.DragEnter:
+                self.hint.show_over()
+            return True
+        if kind == QEvent.Type.DragLeave:
+            self.hint.hide()
+        elif kind == QEvent.Type.Drop and isinstance(event, QDropEvent):
+            self.hint.hide()
+            if paths := _paths(event.mimeData()):
+                event.acceptProposedAction()
+                self.take(paths)
+                return True
+        return super().eventFilter(watched, event)
+
+    def _on_recognised(self, found: list[Found]) -> None:
+        places: dict[str, Found] = {}  # what each of them, which takes one thing, is taken by
+        left: dict[str, list[str]] = {}
+        # A model before the data that came with it: it opens the dialog that both go to.
+        for one in sorted(found, key=lambda f: f.kind != "model"):
+            place = PLACES.get(one.kind, one.path)
+            if one.kind and place in places:
+                left.setdefault(place, []).append(one.path)
+            elif one.kind:
+                places[place] = one
+                self.recognised.emit(one)
+                self._openers[one.kind](one.path)
+            else:
+                self._notices.warning(
+                    self.tr(
+                        "{} is nothing that the lab opens. It takes models (a Hugging Face folder, "
+                        ".safetensors, .pt, .gguf), adapters, rows (.jsonl, .csv, .parquet, .txt), "
+                        "folders of images, runs and their zips."
+                    ).format(one.path)
+                )
+        said = self.tr("{} is opened. There is room for one at a time, so these are not: {}")
+        told = [said.format(places[at].path, ", ".join(others)) for at, others in left.items()]
+        if told:
+            self._notices.news("\n".join(told))  # at once: news is followed by newer news
+
+
+def _paths(data: QMimeData) -> list[str]:
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]

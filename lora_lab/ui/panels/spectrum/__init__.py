@@ -1,0 +1,1 @@
+"""The panel that draws the singular values of ΔW, one file for each view."""

@@ -1,0 +1,40 @@
+"""The figures of a spectrum and the names of its layers in few letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lora_lab.records import LayerSpectrum
+from lora_lab.ui.widgets.plot import number
+
+
+def is_finite(layer: LayerSpectrum) -> bool:
+    """Whether every value is finite."""
+    return bool(np.isfinite(layer.sigma).all())
+
+
+def span(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """One value, or the least and the greatest of several."""
+    finite = [value for value in values if value == value]
+    if not finite:
+        return "—"
+    low, high = text(min(finite)), text(max(finite))
+    return low if low == high else f"{low.removesuffix(' %')} – {high}"
+
+
+def tenth(value: float) -> str:
+    """Two figures or three, for ranks that are no whole numbers."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def two(value: float) -> str:
+    """Two figures, or three above one."""
+    return number(value, 3 if value >= 1 else 2)
+
+
+def percent(share: float) -> str:
+    """A share as per cent with two figures."""
+    share *= 100
+    return f"{share:.2g} %" if 1e-4 <= share < 99.5 else f"{share:.1f} %" if share else "0 %"

@@ -1,0 +1,385 @@
+"""The singular values of ΔW, in the view that is chosen, with rank measures and foresight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
+
+from lora_lab.config import Hyperparameters
+from lora_lab.records import (
+    AppliedRecord,
+    LayerSpectrum,
+    LoadedRecord,
+    PastEditRecord,
+    Record,
+    ResumedRecord,
+    SpectrumRecord,
+)
+from lora_lab.rules import NO_FORESIGHT, LayerRanks, energy_lost
+from lora_lab.ui.panels.overlays import Overlay, legend_rows
+from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.panels.spectrum.bars import SpectrumBars
+from lora_lab.ui.panels.spectrum.energy import SpectrumEnergy
+from lora_lab.ui.panels.spectrum.figures import is_finite, percent, span
+from lora_lab.ui.panels.spectrum.heat import SpectrumHeat
+from lora_lab.ui.panels.spectrum.history import MOST_VALUES, SpectrumHistory
+from lora_lab.ui.panels.spectrum.measures import Measures
+from lora_lab.ui.panels.spectrum.multiples import SpectrumMultiples
+from lora_lab.ui.panels.spectrum.scene import Other, Scene, View
+from lora_lab.ui.panels.spectrum.tables import energy_columns, history_columns, spectrum_columns
+from lora_lab.ui.panels.spectrum.time import SpectrumTime
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import row_names
+from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.labels import describe, label, show
+from lora_lab.ui.widgets.plot import number
+
+AUTO = "auto"
+VIEWS = {
+    "bars": SpectrumBars,
+    "multiples": SpectrumMultiples,
+    "heat": SpectrumHeat,
+    "time": SpectrumTime,
+    "energy": SpectrumEnergy,
+}
+MANY = 12  # layers beyond which bars side by side are a comb that nobody can read
+_LEAST_COMBO = 64
+_SIDE_FROM = 36  # widths of the letter m from which the measures stand beside the picture
+
+
+class SpectrumPanel(Panel):
+    """Holds the newest spectrum and those before it; the view that is chosen draws them."""
+
+    key = "spectrum"
+    name = QT_TRANSLATE_NOOP("Panel", "Spectrum")
+
+    wished = Signal(dict)  # rank or layer_ranks, for Hyperparameters
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._history = SpectrumHistory()
+        self.views: dict[str, View] = {}  # made when they are shown first
+        self._edits: list[AppliedRecord | PastEditRecord | ResumedRecord] = []
+        self._pages = QStackedWidget()
+        self._linear = {"energy"}  # views whose axis is not logarithmic
+        self._make_head()
+        self._measures = Measures()
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self._pages, 1)
+        row.addWidget(self._measures)
+        self._legend = label()
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._foot = label("", "small")
+        self.body.addWidget(self._legend)
+        self.body.addLayout(row, 1)
+        self.body.addWidget(self._foot)
+
+        self._overlays: tuple[Overlay, ...] = ()
+        self._others: tuple[Other, ...] = ()
+        self._loaded: LoadedRecord | None = None
+        self._last: SpectrumRecord | None = None
+        self._ranks: LayerRanks | None = None
+        self._wished = Hyperparameters()
+        self.restyle(theme.current())
+
+    def _view(self, key: str) -> View:
+        if key in self.views:
+            return self.views[key]
+        self.views[key] = view = VIEWS[key]()
+        self._pages.addWidget(view.widget)
+        for plot in view.plots:
+            plot.follow_wished.connect(self._follow)
+        if key in ("multiples", "heat", "time"):
+            view.row_chosen.connect(self._choose_row)
+        if key == "energy":
+            view.rank_wished.connect(self._wish_rank)
+        if key == "time":
+            for record in self._edits:
+                view.note(record)
+        return view
+
+    def _make_head(self) -> None:
+        self.view_combo = QComboBox()
+        self.view_combo.setAccessibleName(self.tr("How the singular values are shown"))
+        for key, name in (
+            (AUTO, self.tr("Auto")),
+            ("bars", self.tr("Bars")),
+            ("multiples", self.tr("Small multiples")),
+            ("heat", self.tr("Heat map")),
+            ("time", self.tr("Over time")),
+            ("energy", self.tr("Energy")),
+        ):
+            self.view_combo.addItem(name, key)
+        self.view_combo.setToolTip(self.tr("Auto: bars, or a heat map of many layers"))
+        self.view_combo.currentIndexChanged.connect(self._refit)
+        self._chooser = QComboBox()
+        self._chooser.setAccessibleName(self.tr("Layer whose singular values are shown"))
+        self._chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._chooser.setMaximumWidth(200)
+        self._chooser.currentIndexChanged.connect(self._choose)
+        for combo in (self.view_combo, self._chooser):
+            combo.setMinimumWidth(_LEAST_COMBO)  # narrower than their words, in a small panel
+        self._log = QToolButton()
+        self._log.setText(self.tr("log"))
+        self._log.setCheckable(True)
+        self._log.setChecked(True)
+        self._log.setProperty("role", "quiet")
+        self._log.setToolTip(self.tr("Logarithmic axis"))
+        self._log.setAccessibleName(self.tr("Logarithmic axis"))
+        self._log.toggled.connect(self._scale_changed)
+        self.head.addWidget(self.view_combo)
+        self.head.addWidget(self._chooser)
+        self.head.addStretch(1)
+        self.head.addWidget(self._log)
+
+    # -- collecting ------------------------------------------------------------------------------
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        self._loaded, self._last = loaded, None
+        self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
+        names = [layer.name for layer in loaded.layers]
+        self._history.clear(names)
+        self._edits.clear()
+        if time := self.views.get("time"):
+            time.clear()
+        self._measures.reset(loaded.variant)
+        with QSignalBlocker(self._chooser):
+            self._chooser.clear()
+            if len(names) != 1:
+                self._chooser.addItem(self.tr("All layers"), "")
+            for text, name in zip(row_names(names), names, strict=True):
+                self._chooser.addItem(text, name)
+        self._choose()
+
+    def receive(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record, SpectrumRecord):
+                self._last = record
+                self._history.add(record)
+            elif isinstance(record, AppliedRecord):
+                if self._ranks is not None:
+                    if self._wished == self._ranks.applied:  # no wish of its own is waiting
+                        self._wished = record.hyper
+                    self._ranks.apply(record.hyper)
+            elif isinstance(record, ResumedRecord):
+                self._history.cut(record.step)
+            elif not isinstance(record, PastEditRecord):
+                continue
+            self.dirty = True
+            if not isinstance(record, SpectrumRecord):
+                self._edits.append(record)
+                if time := self.views.get("time"):
+                    time.note(record)
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        self.dirty = self.dirty or hyper != self._wished
+        self._wished = hyper
+
+    def choose_layer(self, name: str) -> None:
+        """Show that layer alone; a name that is not there means all of them."""
+        self._chooser.setCurrentIndex(max(0, self._chooser.findData(name)))
+
+    def choose_view(self, key: str) -> None:
+        """Show it so from now on; what is not known leaves it as it is."""
+        if (place := self.view_combo.findData(key)) >= 0:
+            self.view_combo.setCurrentIndex(place)
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        self._overlays = tuple(o for o in overlays if o.spectrum is not None)
+        self._others = tuple(map(Other, self._overlays))
+        self._refit()
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    @property
+    def chosen_view(self) -> str:
+        """A key of VIEWS, or AUTO."""
+        return self.view_combo.currentData()
+
+    @property
+    def view(self) -> str:
+        """The view that is shown; AUTO has chosen one by the number of layers."""
+        if self.chosen_view != AUTO:
+            return self.chosen_view
+        return "heat" if len(self._shown()) > MANY else "bars"
+
+    def redraw(self) -> None:
+        self.dirty = False
+        shown = self._shown()
+        if not shown:
+            self.say(self.tr("No spectrum yet."))
+            return
+        if all(layer.numerical_rank == 0 for layer in shown):
+            broken = not all(is_finite(layer) for layer in shown)
+            zero = self.tr("ΔW is zero until the first step.")
+            self.say(self.tr("ΔW is not finite.") if broken else zero)
+            return
+        self.say("")
+        view = self._view(self.view)
+        self._pages.setCurrentWidget(view.widget)
+        with QSignalBlocker(self._log):
+            self._log.setChecked(self.view not in self._linear)
+        view.draw(self._scene())
+        self.dirty = view.range.withheld  # drawn again in a while, if no step comes
+        norms = {layer.name: layer.weight_norm for layer in self._loaded.layers}
+        self._measures.tell(shown, norms, self._loaded.variant != "full")
+        self._tell(shown)
+
+    def _scene(self) -> Scene:
+        loaded = self._loaded
+        true = loaded.true_sigma if loaded.true_sigma is not None else np.empty(0)
+        return Scene(
+            step=self._last.step,
+            layers=self._last.layers,
+            chosen=self._chooser.currentData() or "",
+            true=true[true > 1e-9 * true[0]] if len(true) else true,
+            others=self._others,
+            cuts=self._cuts(self._last.layers),
+            log=self.view not in self._linear,
+            history=self._history,
+            energy_told=loaded.variant not in NO_FORESIGHT,
+            rank_locked=dict(loaded.locked).get("rank", ""),
+        )
+
+    def _shown(self) -> tuple[LayerSpectrum, ...]:
+        if self._last is None:
+            return ()
+        name = self._chooser.currentData()
+        layers = tuple(layer for layer in self._last.layers if layer.name == name)
+        return layers or self._last.layers
+
+    def _cuts(self, layers: Sequence[LayerSpectrum]) -> dict[str, int]:
+        """Where a smaller rank that is wished would cut each layer; 0 for nowhere."""
+        ranks = self._ranks
+        if ranks is None or self._wished == ranks.applied:
+            return {}
+        return {layer.name: ranks.cut(layer, self._wished) for layer in layers}
+
+    def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
+        show(self._legend, self._legend_words())
+        told, error = self._cut_text(shown), max(layer.error for layer in shown)
+        more = self.tr(", σ to within {}").format(number(error, 1)) if error > 0 else ""
+        if self.view == "time":
+            more += self.tr(", {} spectra held").format(len(self._history))
+            if max(len(layer.sigma) for layer in shown) > MOST_VALUES:
+                more += self.tr(", the first {} σ of each").format(MOST_VALUES)
+        show(self._foot, told or self.tr("step {:,}").format(self._last.step) + more)
+        theme.set_role(self._foot, "warn" if told else "small")
+        describe(self.views[self.view].picture, self.summary())
+
+    def _legend_words(self) -> str:
+        c, view = theme.current(), self.view
+        rows = [("■", c.adapter, "σ(ΔW)")]
+        if view == "energy":
+            lost = self._log.isChecked()
+            what = self.tr("energy discarded, %") if lost else self.tr("energy kept, %")
+            rows = [("━", c.adapter, what)]
+            if len(self._shown()) > 1:
+                rows.append(("┈", c.muted, self.tr("where least is kept")))
+        elif view == "time" and len(self._shown()) > 1:
+            rows = [("■", c.adapter, self.tr("σ₁ of each layer"))]
+        if self._loaded.true_sigma is not None and view != "heat":
+            rows.append(("━", c.validation, self.tr("true σ(D)")))
+        if view in ("bars", "multiples", "energy"):
+            rows += legend_rows(self._overlays)
+        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in rows]
+        return "&nbsp;&nbsp; ".join(spans)
+
+    def _cut_text(self, shown: Sequence[LayerSpectrum]) -> str:
+        at = self._cuts(shown)
+        cuts = sorted(set(at.values()) - {0})
+        if not cuts:
+            return ""
+        finite = SpectrumRecord(0, tuple(filter(is_finite, shown)))
+        share, worst = energy_lost(finite, lambda layer: at[layer.name])
+        if len(cuts) == 1:
+            rank = self.tr("rank {}").format(cuts[0])
+        else:
+            rank = self.tr("ranks {} – {}").format(cuts[0], cuts[-1])
+        if share < 1e-12:
+            return self.tr("{} would discard nothing of ΔW").format(rank)
+        where = self.tr(", most in {}").format(worst) if len(shown) > 1 else ""
+        lost = percent(share)
+        return self.tr("{} would discard {} of ΔW’s energy{}").format(rank, lost, where)
+
+    # -- what the person does --------------------------------------------------------------------
+
+    def _choose(self, _index: int = 0) -> None:
+        if energy := self.views.get("energy"):
+            energy.clear()
+        self._refit()
+
+    def _choose_row(self, row: int) -> None:
+        self.choose_layer(self._last.layers[row].name)
+
+    def _wish_rank(self, rank: int) -> None:
+        """The cut of all layers is the common rank; that of one among several is its own."""
+        shown = self._shown()
+        if len(shown) == 1 and len(self._last.layers) > 1:
+            own = {**dict(self._wished.layer_ranks), shown[0].name: rank}
+            self.wished.emit({"layer_ranks": tuple(sorted(own.items()))})
+        else:
+            self.wished.emit({"rank": rank})
+
+    def _scale_changed(self, log: bool) -> None:
+        (self._linear.discard if log else self._linear.add)(self.view)
+        self._refit()
+
+    def _refit(self, _index: int = 0) -> None:
+        """Another picture: its axes fit at once."""
+        for view in self.views.values():
+            view.range.forget()
+            for plot in view.plots:
+                plot.following = True
+                plot.follow_button.hide()
+        self.dirty = True
+        if self.isVisible():
+            self.redraw()
+
+    def _follow(self) -> None:
+        self.views[self.view].range.forget()
+        self.redraw()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        em = self.fontMetrics().horizontalAdvance("m")
+        self._measures.setVisible(self.width() >= _SIDE_FROM * em)
+
+    def restyle(self, colors: Colors) -> None:
+        for view in self.views.values():
+            view.restyle(colors)
+        self.dirty = True
+
+    def figure_data(self) -> Columns:
+        if not self._shown():
+            return {}
+        columns = {"time": history_columns, "energy": energy_columns}
+        return columns.get(self.view, spectrum_columns)(self._scene())
+
+    def summary(self) -> str:
+        shown = self._shown()
+        if not shown:
+            return self.tr("No spectrum yet.")
+        if all(layer.numerical_rank == 0 for layer in shown):
+            finite = all(map(is_finite, shown))
+            return self.tr("ΔW is zero.") if finite else self.tr("ΔW is not finite.")
+        ranks = span([layer.numerical_rank for layer in shown], str)
+        many = len(shown)
+        where = shown[0].name if many == 1 else self.tr("{} layers").format(many)
+        text = self.tr("ΔW of {} has numerical rank {} at step {:,}")
+        text = text.format(where, ranks, self._last.step)
+        first = max(float(layer.sigma[0]) for layer in shown if is_finite(layer))
+        text += self.tr(", largest singular value {}").format(number(first))
+        if self.view == "energy" and self._pages.currentWidget() is self._view("energy").widget:
+            text += f"; {self._view('energy').words()}"
+        elif self.view == "time":
+            held = self._history.steps
+            text += self.tr("; {} spectra from step {:,} on").format(len(held), held[0])
+        cut = self._cut_text(shown)
+        return f"{text}; {cut}." if cut else f"{text}."

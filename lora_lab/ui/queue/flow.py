@@ -1,0 +1,239 @@
+"""From the menu to the queue: its file, its runner, the window beside the lab, and old settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QWidget
+
+from lora_lab import paths
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.progress import Report
+from lora_lab.records import LoadedRecord, State, StepRecord
+from lora_lab.runs.listing import RunSummary, list_runs
+from lora_lab.runs.queue import Queue
+from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.queue.dialog import QueueDialog
+from lora_lab.ui.queue.old_runs import OldRunsDialog
+from lora_lab.ui.queue.runner import Open, QueueRunner
+from lora_lab.ui.runs.overlays_flow import OverlaysFlow
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.background import Background
+
+SHOW_MS = 200  # between two looks at the figures of the run in hand
+ENOUGH = 5  # steps that must have been made before their speed is believed
+
+
+class QueueFlow(QObject):
+    """Holds the one queue of the window, once it was asked for."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        overlays: OverlaysFlow,
+        notices: Notices,
+        wished: Callable[[RunConfig], RunConfig],
+        open: Open,
+        window: QWidget,
+    ) -> None:
+        """`wished` is a config with what the docks say; `open` opens one, or a run to resume."""
+        super().__init__(window)
+        self._sessions, self._overlays, self._notices = sessions, overlays, notices
+        self._wished, self._open, self._window = wished, open, window
+        self._loaded: LoadedRecord | None = None
+        self._pace: dict[tuple[object, ...], float] = {}  # seconds per step, by what it depends on
+        self._since: tuple[int, float] | None = None  # step and time since when it runs evenly
+        self._works: list[Background] = []
+        self.runner: QueueRunner | None = None
+        self._behind: list[str] = []  # runs that the queue has put behind the present one
+        self.dialog: QueueDialog | None = None
+        self.old_runs: OldRunsDialog | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(SHOW_MS)
+        self._soon.timeout.connect(lambda: self.dialog.isVisible() and self._show())
+        sessions.loaded.connect(self._on_loaded)
+        sessions.stepped.connect(self._on_stepped)
+        sessions.state_changed.connect(self._on_state)
+
+    def start(self) -> None:
+        """Show the queue; its file is read the first time."""
+        if self.dialog is None and not self._read():
+            return
+        self._show_base()
+        self._show()
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def close(self) -> None:
+        """Keep what waits, and end what is still being read."""
+        self._soon.stop()
+        for work in self._works:
+            work.cancel()
+            work.join()
+        if self.runner is not None:
+            self.runner.close()
+        for dialog in (self.dialog, self.old_runs):
+            if dialog is not None:
+                dialog.close()
+
+    def step_seconds(self, config: RunConfig) -> float:
+        """What a step of such a run took where one was measured; nan elsewhere."""
+        return self._pace.get(_pace_key(config), math.nan)
+
+    def _read(self) -> bool:
+        try:
+            queue = Queue(paths.user_data() / "queue")
+        except LabError as error:
+            self._notices.error(str(error))
+            return False
+        self.runner = runner = QueueRunner(queue, self._sessions, self._open, self)
+        self.dialog = dialog = QueueDialog(self.step_seconds, self._window)
+        runner.changed.connect(self._on_changed)
+        runner.progressed.connect(lambda _: self._soon.isActive() or self._soon.start())
+        runner.told.connect(self._notices.news)
+        runner.failed.connect(self._notices.error)
+        dialog.start_wished.connect(runner.start)
+        dialog.pause_wished.connect(runner.pause)
+        dialog.abort_wished.connect(runner.abort)
+        dialog.remove_wished.connect(lambda ids: self._change(lambda: queue.remove(ids)))
+        dialog.move_wished.connect(lambda id, row: self._change(lambda: queue.place(id, row)))
+        dialog.reuse_wished.connect(self._reuse)
+        dialog.old_runs_wished.connect(self._show_old_runs)
+        dialog.builder.grid_wished.connect(lambda configs: self._add(configs, self._steps))
+        dialog.builder.docks_wished.connect(self._add_docks)
+        dialog.activated.connect(self._show_base)
+        return True
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Change the queue; what cannot be written is told, and the queue stays as it was."""
+        try:
+            change()
+        except LabError as error:
+            self._notices.error(str(error))
+        self._show()
+
+    def _add(self, configs: Sequence[RunConfig], max_steps: int = 0) -> None:
+        self._change(lambda: self.runner.queue.add(configs, max_steps))
+
+    def _add_docks(self) -> None:
+        try:
+            self._add([self._docks()], self._steps)
+        except LabError as error:
+            self._notices.error(str(error))
+
+    def _docks(self) -> RunConfig:
+        """What the docks show; raises LabError where nothing is open, or it does not fit."""
+        config = self._sessions.config
+        if config is None:
+            raise LabError(self.tr("Nothing is open."))
+        return self._wished(config)
+
+    def _reuse(self, config: RunConfig) -> None:
+        self._open(config, None)
+
+    def _on_changed(self) -> None:
+        running = self.runner.running
+        if running is not None and self._sessions.folder is None:  # it stands at its beginning
+            for item in self.runner.queue.items:
+                if item.ended and item.step and _alike(item.config, running.config):
+                    self._put_behind(item.run)
+        self._show()
+
+    def _put_behind(self, run: str) -> None:
+        """Show an ended run behind the present one, in place of the oldest where no more fit."""
+        overlays = self._overlays
+        if not run or run in self._behind:
+            return
+        while overlays.full and self._behind:
+            overlays.wish(self._behind.pop(0), False)
+        if not overlays.full:  # of runs that a person has put there
+            overlays.wish(run, True)
+            self._behind.append(run)
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        if not record.stage:
+            self._loaded = record
+        if self.dialog is not None:
+            self._show_base()
+
+    def _on_stepped(self, record: StepRecord) -> None:
+        """Measure the pace by the clock: validations and saves take their time as well."""
+        config, now = self._sessions.config, monotonic()
+        if self._since is None:
+            self._since = (record.step, now)
+        elif config is not None and record.step >= self._since[0] + ENOUGH:
+            step, began = self._since
+            self._pace[_pace_key(config)] = (now - began) / (record.step - step)
+
+    def _on_state(self) -> None:
+        if self._sessions.state is not State.RUNNING:
+            self._since = None  # a pause is no part of a pace
+
+    @property
+    def _steps(self) -> int:
+        """Steps that the epochs of the present run make; 0: not known."""
+        return self._loaded.max_steps if self._loaded is not None else 0
+
+    def _show_base(self) -> None:
+        adaptable = self._loaded.adaptable if self._loaded is not None else ()
+        try:
+            self.dialog.builder.set_base(self._docks(), adaptable, self._steps)
+        except LabError as error:
+            self.dialog.builder.set_base(None, (), 0, str(error))
+
+    def _show(self) -> None:
+        runner = self.runner
+        self.dialog.show_queue(runner.queue.items, runner.running, runner.on)
+
+    # -- old runs ----------------------------------------------------------------------------
+
+    def _show_old_runs(self) -> None:
+        if self.old_runs is None:
+            self.old_runs = OldRunsDialog(self.dialog)
+            self.old_runs.open_wished.connect(lambda path: self._use_old(path, self._reuse))
+            self.old_runs.add_wished.connect(
+                lambda path: self._use_old(path, lambda config: self._add([config]))
+            )
+        self.old_runs.show()
+        self.old_runs.raise_()
+
+        def work(report: Report) -> list[RunSummary]:
+            return list_runs(paths.runs())
+
+        self._works = [old for old in self._works if not old.join(0)]
+        background = Background(work, self)
+        self._works.append(background)
+        background.done.connect(self.old_runs.show_runs)
+        for broken in (background.failed, background.broke):
+            broken.connect(lambda message: self.old_runs.say(message, "error"))
+        background.start()
+
+    def _use_old(self, path: str, use: Callable[[RunConfig], None]) -> None:
+        from lora_lab.runs.folder import RunFolder
+
+        try:
+            config = RunFolder.at(Path(path)).load_config()
+        except LabError as error:
+            self.old_runs.say(str(error), "error")
+            return
+        self.old_runs.hide()
+        use(config)
+
+
+def _alike(one: RunConfig, other: RunConfig) -> bool:
+    """Whether the losses of two runs mean the same."""
+    return all(getattr(one, name) == getattr(other, name) for name in ("task", "model", "data"))
+
+
+def _pace_key(config: RunConfig) -> tuple[object, ...]:
+    """What the time of a step hangs on most; rank and kind of adapter move it a little."""
+    return (
+        config.task, config.model, config.data, config.device, config.dtype, config.batch_size,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Other runs behind the present one: read beside the window, drawn by every panel that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from lora_lab.config import RunConfig
+from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.panels.overlays import MOST, Overlay, read_overlay
+from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.runs.dock import RunsDock
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.background import Background
+
+
+class OverlaysFlow(QObject):
+    """Holds the runs that are ticked, each with its place: its colour and dashes."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        panels: Sequence[Panel],
+        dock: RunsDock,
+        notices: Notices,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._sessions, self._panels, self._dock = sessions, panels, dock
+        self._notices = notices
+        self._works: dict[str, Background] = {}
+        self._places: dict[str, int] = {}  # of what is shown and of what is being read
+        self.shown: dict[str, Overlay] = {}
+        self._branch: tuple[str, RunConfig | None] = (
+            "",
+            None,
+        )  # parent, and what it is opened with
+        dock.overlay_wished.connect(self.wish)
+        dock.cancelled.connect(self._cancel)
+        sessions.housed.connect(lambda record: self.wish(record.path, False))
+        sessions.loaded.connect(lambda _: self._on_loaded())
+
+    @property
+    def full(self) -> bool:
+        """Whether no more runs fit."""
+        return len(self._places) >= MOST
+
+    def wish(self, path: str, on: bool) -> None:
+        """Show a run behind the present one, or no more."""
+        if not on:
+            self._places.pop(path, None)
+            if work := self._works.pop(path, None):
+                work.cancel()
+                self._dock.busy.end(work)
+            if self.shown.pop(path, None) is not None:
+                self._tell()
+            return
+        if path in self._places or path == str(self._sessions.folder):
+            return
+        if self.full:
+            self._notices.news(self.tr("{} runs are shown already; no more fit.").format(MOST))
+            self._tell()
+            return
+        taken = self._places.values()
+        place = self._places[path] = next(i for i in range(MOST) if i not in taken)
+        work = self._works[path] = Background(partial(read_overlay, path, place), self)
+        self._dock.busy.watch(work)
+        work.done.connect(self._on_read)
+        work.failed.connect(lambda message: self._on_failed(path, message))
+        work.broke.connect(lambda _: self._give_up(path))
+        work.start()
+
+    def follow_branch(self, parent: str, config: RunConfig) -> None:
+        """Show `parent` behind the branch that is opened with this very `config`, if it is."""
+        self._branch = (parent, config)
+
+    def close(self) -> None:
+        """End what is still being read."""
+        for work in self._works.values():
+            work.cancel()
+            work.join()
+
+    def _cancel(self) -> None:
+        for path in list(self._works):
+            self.wish(path, False)
+        self._tell()
+
+    def _on_loaded(self) -> None:
+        parent, config = self._branch
+        if parent and self._sessions.config is config:
+            self.wish(parent, True)
+        self._branch = ("", None)
+        if (folder := self._sessions.folder) is not None:
+            self.wish(str(folder), False)
+
+    def _on_read(self, overlay: Overlay) -> None:
+        self._works.pop(overlay.path, None)
+        self.shown[overlay.path] = overlay
+        self._tell()
+
+    def _on_failed(self, path: str, message: str) -> None:
+        self._give_up(path)
+        self._notices.error(message)
+
+    def _give_up(self, path: str) -> None:
+        """It cannot be shown; it is ticked no longer."""
+        self.wish(path, False)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._dock.set_overlays(self.shown)
+        overlays = sorted(self.shown.values(), key=lambda overlay: overlay.place)
+        for panel in self._panels:
+            panel.set_overlays(overlays)

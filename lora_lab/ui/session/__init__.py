@@ -1,0 +1,1 @@
+"""The door between the window and the engine."""

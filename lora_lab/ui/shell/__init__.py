@@ -1,0 +1,1 @@
+"""The main window: menus, docks, keyboard, status and what is undone."""

@@ -1,0 +1,126 @@
+"""Everything that opens from a menu: made once, connected to its action, closed with the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from lora_lab.ui.adapter.intruder_flow import IntruderFlow
+from lora_lab.ui.adapter.merge_flow import MergeFlow
+from lora_lab.ui.bench.flow import BenchFlow
+from lora_lab.ui.export.flow import ExportFlow
+from lora_lab.ui.export.plots_flow import PlotsFlow
+from lora_lab.ui.help.describe import described, description_page
+from lora_lab.ui.help.flow import HelpFlow
+from lora_lab.ui.open.arrivals import Arrivals
+from lora_lab.ui.open.flow import OwnFlow
+from lora_lab.ui.open.recent_menu import RecentFlow
+from lora_lab.ui.queue.flow import QueueFlow
+from lora_lab.ui.runs.back_flow import BackFlow
+from lora_lab.ui.runs.flow import RunsFlow
+from lora_lab.ui.runs.overlays_flow import OverlaysFlow
+from lora_lab.ui.shell.undo import UndoFlow
+from lora_lab.ui.train.hint_flow import HintFlow
+from lora_lab.ui.train.memory_flow import MemoryFlow
+from lora_lab.ui.train.rate_flow import RateFlow
+from lora_lab.ui.train.speed_flow import SpeedFlow
+from lora_lab.ui.workshop.flow import WorkshopFlow
+
+if TYPE_CHECKING:
+    from lora_lab.ui.shell.main_window import MainWindow
+
+
+class Flows(QObject):
+    """One object for each thing that is more than a single call to the session."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        sessions, notices, commands = window.sessions, window.notices, window.commands
+        self.export = ExportFlow(sessions, notices, window)
+        self.merge = MergeFlow(sessions, window)
+        self.intruders = IntruderFlow(sessions, window)
+        self.workshop = WorkshopFlow(sessions, window)
+        self.memory = MemoryFlow(sessions, window)
+        self.speed = SpeedFlow(sessions, window.panels, window)
+        self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
+        self.back = BackFlow(
+            sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
+            window.open, window,
+        )  # fmt: skip
+        dock = window.runs_dock
+        self.runs = RunsFlow(
+            sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
+        )
+        self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
+        self.queue = QueueFlow(
+            sessions, self.overlays, notices, window.wished_config, window.open, window
+        )
+        self.plots = PlotsFlow(sessions, window.panels, notices, window)
+        self.undo = UndoFlow(
+            sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
+        )
+        openers = {
+            "model": lambda path: self.own.begin_with(model=path),
+            "adapter": self.workshop.show_adapter,
+            "rows": lambda path: self.own.take_data(path, images=False),
+            "images": lambda path: self.own.take_data(path, images=True),
+            "run": self.runs.open_run,
+            "run zip": lambda path: self.runs.unpack(Path(path)),
+        }
+        self.arrivals = Arrivals(openers, notices, window)
+        self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
+        self.help = HelpFlow(window)
+        self.bench = BenchFlow(self.help, window)
+        self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
+        self.hint = HintFlow(sessions, window.hyper_dock, self.help, window)
+        self._closing = (
+            self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
+            self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
+            self.queue,
+        )  # fmt: skip
+        self._connect(window)
+
+    def _connect(self, window: MainWindow) -> None:
+        """What each action and each wish of a dock does."""
+        sessions, commands = window.sessions, window.commands
+        commands.open.triggered.connect(lambda: self.own.start(sessions.config))
+        commands.export.triggered.connect(self.export.start)
+        commands.merge.triggered.connect(self.merge.start)
+        commands.intruders.triggered.connect(self.intruders.start)
+        commands.workshop.triggered.connect(self.workshop.start)
+        commands.runs.triggered.connect(self.runs.start)
+        commands.bench.triggered.connect(self.bench.start)
+        dock = window.hyper_dock
+        for action, link, flow in (
+            (commands.find_rate, dock.find_link, self.rate),
+            (commands.suggest_rank, dock.suggest_link, self.hint),
+        ):
+            action.triggered.connect(flow.start)
+            link.clicked.connect(action.trigger)
+            action.enabledChanged.connect(link.setEnabled)
+            link.setEnabled(action.isEnabled())
+        commands.handbook.triggered.connect(self.help.start)
+        window.hyper_dock.help_wished.connect(self.help.show_page)
+        commands.queue.triggered.connect(self.queue.start)
+        commands.go_back.triggered.connect(lambda: self.back.start())
+        commands.undo_edit.triggered.connect(self.back.undo_edit)
+        self.runs.adapter_wished.connect(self.workshop.show_adapter)
+        self.own.adapter_wished.connect(self.workshop.show_adapter)
+        self.workshop.adapter_opened.connect(self.recent.note_adapter)
+        self.back.branched.connect(self.overlays.follow_branch)
+        commands.copy_plot.triggered.connect(lambda: self.plots.copy())
+        commands.save_plot.triggered.connect(lambda: self.plots.save())
+        commands.next_area.triggered.connect(lambda: window.keyboard.next_area())
+        commands.previous_area.triggered.connect(lambda: window.keyboard.next_area(-1))
+        area = window.keyboard.area
+        commands.describe.triggered.connect(
+            lambda: description_page(window, described(window.panels, area())).show()
+        )
+        window.setup_dock.data_wished.connect(self.own.choose_data)
+
+    def close(self) -> None:
+        """Put every dialog away and end what still runs in them."""
+        for flow in self._closing:
+            flow.close()

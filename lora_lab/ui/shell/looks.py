@@ -1,0 +1,70 @@
+"""How the window looks and lies: the scheme, its geometry and docks, kept from start to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
+from lora_lab.ui.shell.dock_host import DockHost
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.settings import kept_scheme, settings
+
+
+class Looks(QObject):
+    """Follows the theme menu and the desktop, and keeps what was chosen."""
+
+    dressed = Signal(object)  # theme.Colors in force from now on
+
+    def __init__(self, window: QMainWindow, host: DockHost, schemes: Mapping[str, QAction]) -> None:
+        super().__init__(window)
+        self._window, self._host, self._schemes = window, host, schemes
+        self.settings = settings()
+        for name, action in schemes.items():
+            action.triggered.connect(lambda _=False, name=name: self.set_scheme(name))
+        QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
+
+    def set_scheme(self, scheme: theme.Scheme) -> None:
+        """Dress the program in a scheme and keep the choice."""
+        self.settings.setValue("scheme", scheme)
+        self._schemes[scheme].setChecked(True)
+        self._dress(scheme)
+
+    def keep(self) -> None:
+        """Write down how the window lies."""
+        self.settings.setValue("geometry", self._window.saveGeometry())
+        self.settings.setValue("layout", self._host.save())
+        for panel in self._spectra():
+            self.settings.setValue("spectrum", panel.chosen_view)
+        self.settings.sync()
+
+    def restore(self) -> None:
+        """Take up what was kept; the program is dressed already."""
+        scheme = kept_scheme()
+        self._schemes[scheme if scheme in self._schemes else "system"].setChecked(True)
+        self.dressed.emit(theme.current())
+        for panel in self._spectra():
+            panel.choose_view(str(self.settings.value("spectrum", "")))
+        self._window.resize(1280, 800)
+        geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
+        if geometry is not None:
+            self._window.restoreGeometry(geometry)
+        if layout is not None:
+            self._host.restore(layout)
+
+    def _spectra(self) -> list[SpectrumPanel]:
+        return [panel for panel in self._host.panels if isinstance(panel, SpectrumPanel)]
+
+    def _dress(self, scheme: theme.Scheme) -> None:
+        app = QApplication.instance()
+        before = app.styleHints().blockSignals(True)  # applying it must not answer itself
+        colors = theme.apply(app, scheme)
+        app.styleHints().blockSignals(before)
+        self.dressed.emit(colors)
+
+    def _on_system_scheme(self) -> None:
+        if self._schemes["system"].isChecked():
+            self._dress("system")

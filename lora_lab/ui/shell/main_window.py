@@ -1,0 +1,397 @@
+"""The window: toolbar, docks, status bar; what the person does goes to the session that is shown.
+
+Which session that is, and how another one takes its place, is `sessions`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QMainWindow,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab import paths
+from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
+from lora_lab.errors import LabError
+from lora_lab.presets import STARTS
+from lora_lab.records import LoadedRecord, SavedRecord, State
+from lora_lab.training.commands import Evaluate, Save
+from lora_lab.ui.help.about import about_page, shortcuts_page
+from lora_lab.ui.layers.dock import LayersDock
+from lora_lab.ui.notices.bar import NoticeBar
+from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.panels import PANELS
+from lora_lab.ui.runs.dock import RunsDock
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.shell.actions import Actions
+from lora_lab.ui.shell.dock_host import DockHost
+from lora_lab.ui.shell.keyboard import Keyboard
+from lora_lab.ui.shell.looks import Looks
+from lora_lab.ui.shell.status import StatusStrip
+from lora_lab.ui.shell.wishes import Wishes
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import in_words
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.ui.train.setup import SetupDock
+from lora_lab.ui.train.targets import without_lost_layers
+from lora_lab.ui.widgets.dialogs import ask
+
+if TYPE_CHECKING:
+    from lora_lab.presets import Preset
+    from lora_lab.training.session import Session
+    from lora_lab.ui.shell.flows import Flows
+
+ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
+
+
+class MainWindow(QMainWindow):
+    """One experiment in view: its controls on the left, its plots on the right."""
+
+    painted = Signal()  # once, after the first paint: now the engine may be started
+    left = Signal()  # every session is closed and joined: the program may end
+
+    def __init__(
+        self,
+        open_session: Callable[[RunConfig], Session],
+        presets: Sequence[Preset],
+        notices: Notices | None = None,
+    ) -> None:
+        super().__init__()
+        self._loaded: LoadedRecord | None = None
+        self._save_asked = False
+        self._saved: SavedRecord | None = None  # the newest of the session that is shown
+        self._may_close = self._was_painted = False
+        self.ask = partial(ask, self)
+
+        self.setWindowTitle("LoRA Lab")
+        self.notices = notices or Notices(self)
+        self.notice_bar = NoticeBar(self.notices)
+        self.setup_dock = SetupDock(presets)
+        self.hyper_dock = HyperparametersDock()
+        self.layers_dock = LayersDock()
+        self.runs_dock = RunsDock()
+        self.panels = [kind() for kind in PANELS.values()]
+        self.sessions = Sessions(open_session, self.panels, self)
+        left = [self.setup_dock, self.hyper_dock]
+        self.host = DockHost(left, self.panels, {"counts": self.layers_dock}, [self.runs_dock])
+        self.strip = StatusStrip()
+        self.setStatusBar(self.strip)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.host)
+        self.notice_bar.setParent(middle)  # it lies over the foot of the docks
+        self.strip.insertWidget(1, self.notice_bar.chip)
+        self.setCentralWidget(middle)
+
+        self.commands = Actions(self)
+        docks = (self.hyper_dock, self.layers_dock)
+        self.wishes = Wishes(self.sessions, *docks, self.panels, self)
+        self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
+        self.looks = Looks(self, self.host, self.commands.schemes)
+        self.commands.restyle(theme.current())
+        self.addToolBar(self.commands.toolbar())
+        self.commands.fill_menus(self, self.host.toggles())
+        for preset in presets:
+            action = self.commands.presets_menu.addAction(in_words(preset.title))
+            action.triggered.connect(
+                lambda _=False, name=preset.name: self.setup_dock.choose_preset(name)
+            )
+        self._connect_sessions()
+        self._connect_person()
+        self.looks.restore()
+        self._show_state()
+
+    @cached_property
+    def flows(self) -> Flows:
+        """What opens from the menus: a third of the window's modules, so made after its paint."""
+        from lora_lab.ui.shell.flows import Flows
+
+        return Flows(self)
+
+    @property
+    def state(self) -> State:
+        """The state of the session that is shown."""
+        return self.sessions.state
+
+    @property
+    def closed(self) -> bool:
+        """Whether every session has ended and the window is away for good."""
+        return self._may_close
+
+    def announce(self, config: RunConfig) -> None:
+        """Show what is going to be opened, so that the first paint is not an empty form."""
+        self.setup_dock.show_config(config)
+        self.hyper_dock.set_wished(config.hyper)
+        for panel in self.panels:
+            panel.say(" ")
+        self.panels[0].say(self.tr("Loading the engine…"))
+        self._show_state()
+
+    def open(
+        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+    ) -> None:
+        """Open `config`, a run that goes on, or one that branches off, beside what is shown.
+
+        A run that is training is asked about first.
+        """
+        if self.sessions.running and not self.ask(
+            self.tr("Training is running. Open anyway?"),
+            self.tr("The run ends at this step and its adapter is saved."),
+            self.tr("&Open"),
+            self.tr("Keep training"),
+        ):
+            self._show_config()
+            return
+        self._begin(config, resume, branch)
+
+    def restart(self) -> None:
+        """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
+        config = self.setup_dock.config
+        if config is None:
+            return
+        try:
+            config = self.wished_config(config)
+        except LabError as error:
+            self.notices.error(str(error))
+            return
+        if self.setup_dock.edited:
+            self.open(config)
+        else:
+            self._begin(config)
+
+    def wished_config(self, config: RunConfig) -> RunConfig:
+        """`config` with the settings as they stand in the docks; raises LabError."""
+        config = self.setup_dock.wished_config(config)
+        if self._loaded is not None and not self._loaded.stage:
+            config = changed(config, hyper=self._hyper_for(config))
+        return config
+
+    def _hyper_for(self, config: RunConfig) -> Hyperparameters:
+        """The wished settings, without what only the layers of the old run could have."""
+        wished, layers = self.hyper_dock.wished, self.setup_dock.fixed.targeted()
+        return wished if layers is None else without_lost_layers(wished, config, layers)
+
+    def leave(self) -> None:
+        """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
+        if not self.sessions.leaving:
+            self.looks.keep()
+            self.sessions.close_all()
+
+    def finish(self) -> None:
+        """End whatever still runs and wait for it: the last resort when the event loop is gone."""
+        self.sessions.finish()
+
+    def _begin(
+        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
+    ) -> None:
+        if not self.sessions.leaving:
+            self.setup_dock.show_config(config)
+            self.sessions.open(config, resume, branch)
+
+    def _show_config(self) -> None:
+        """Let the setup dock show what is open, not what was tried."""
+        if self.sessions.config is not None:
+            self.setup_dock.show_config(self.sessions.config)
+
+    # -- what the session says ---------------------------------------------------------------
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        if self._loaded is None:
+            self._offer_engine()
+        self._loaded = record
+        self._saved = None
+        stage = f" ({record.stage})" if record.stage else ""
+        self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
+        for panel in self.panels:
+            panel.say("")  # what `announce` said; the panel itself is reset after this
+        self.strip.reset(record)
+        self.layers_dock.reset(record)
+        self.setup_dock.reset(record)  # and tells what is targeted
+        self.hyper_dock.reset(record)
+        self.hyper_dock.set_config(self.sessions.config)
+        for panel in self.panels:
+            panel.set_config(self.sessions.config)
+        self.commands.adapter.setChecked(record.hyper.enabled)
+        self._show_state()
+
+    def _offer_engine(self) -> None:
+        """What only the engine knows, asked now that the session's thread has imported torch."""
+        from lora_lab.training.devices import device_choices
+
+        self.setup_dock.offer_devices(device_choices())
+
+    def _on_stopped(self) -> None:
+        step = self.sessions.step
+        said = self.tr("The run has ended at step {:,}.").format(step)
+        if self._saved is not None and self._saved.step == step:
+            said += self.tr(" Its adapter is kept in {}").format(self._saved.path)
+        self.notices.news(said)
+
+    def _on_all_ended(self) -> None:
+        self._may_close = True
+        self.close()
+        self.left.emit()
+
+    def _on_saved(self, record: SavedRecord) -> None:
+        self._saved = record
+        if self._save_asked:
+            self._save_asked = False
+            self.notices.news(
+                self.tr("Saved the adapter of step {:,} in {}").format(record.step, record.path)
+            )
+        elif self.state is State.STOPPED:
+            self._on_stopped()  # said again, now with the place where it is kept
+
+    # -- what the person does ----------------------------------------------------------------
+
+    def _on_device_chosen(self, name: str) -> None:
+        if config := self.setup_dock.config:
+            self.open(changed(config, device=name))
+
+    def _on_checkpoint_wished(self) -> None:
+        config = self.setup_dock.config
+        if config is not None and config.task in STARTS:
+            self.flows.own.start(config)
+        else:
+            self.open_checkpoint()
+
+    def open_checkpoint(self, path: str = "") -> None:
+        """Open another base for the task that is shown; without a path the person is asked."""
+        config = self.setup_dock.config
+        if config is None:
+            return
+        if not path:
+            start = config.model or str(Path.home())
+            title = self.tr("Open a base checkpoint")
+            files = self.tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
+            path, _ = QFileDialog.getOpenFileName(self, title, start, files)
+        if path:
+            self.open(changed(config, model=path))
+
+    def _on_save(self) -> None:
+        self._save_asked = self.sessions.request(Save())
+
+    def _on_runs_folder(self) -> None:
+        paths.runs().mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.runs())))
+
+    def restyle(self, colors: theme.Colors) -> None:
+        """Take up the colours in force."""
+        self.commands.restyle(colors)
+        tones = {"news": colors.accent, "warning": colors.warn, "error": colors.error}
+        self.notice_bar.restyle(tones, colors.text, colors.panel)
+        self.layers_dock.restyle()
+        self.runs_dock.restyle()
+        for panel in self.panels:
+            panel.restyle(colors)
+
+    def _show_state(self) -> None:
+        """Bring words and actions in line with what the session is doing."""
+        sessions, commands, state = self.sessions, self.commands, self.sessions.state
+        serving = sessions.serving and not sessions.opening
+        ready = serving and state in (State.PAUSED, State.RUNNING, *ENDED)
+        begun = ready and (sessions.step > 0 or sessions.running)
+        commands.follow(ready, begun, sessions.running, state in ENDED)
+        known = self.setup_dock.config is not None and not self.sessions.leaving
+        commands.restart.setEnabled(known and not sessions.opening)
+        commands.open.setEnabled(not self.sessions.leaving)
+        own = known and self.setup_dock.config.task in STARTS
+        commands.open_base.setEnabled(known and not own)
+        self.host.setEnabled(not self.sessions.leaving)
+        if sessions.shown is not None:
+            self.strip.set_state(state, sessions.step)
+        self.strip.set_opening(sessions.opening and not sessions.leaving)
+        if sessions.leaving:
+            self.strip.say(self.tr("Saving…"))
+        elif sessions.opening:
+            self.strip.say(self.tr("Loading…"))
+        elif sessions.shown is None and sessions.gave_up:
+            self.strip.say(self.tr("Nothing is open"))
+
+    def _connect_sessions(self) -> None:
+        sessions = self.sessions
+        sessions.loaded.connect(self._on_loaded)
+        sessions.counted.connect(self.setup_dock.set_counts)
+        sessions.stepped.connect(self.strip.set_step)
+        sessions.stepped.connect(self.hyper_dock.set_step)
+        sessions.went_back.connect(self.strip.set_back)
+        sessions.went_back.connect(self.hyper_dock.set_back)
+        sessions.opening_told.connect(self.strip.tell_opening)
+        sessions.saved.connect(self._on_saved)
+        sessions.told.connect(lambda record: self.notices.warning(record.message))
+        sessions.state_changed.connect(self._show_state)
+        sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
+        sessions.given_up.connect(self._show_config)
+        sessions.stopped.connect(self._on_stopped)
+        sessions.all_ended.connect(self._on_all_ended)
+
+    def _connect_person(self) -> None:
+        commands = self.commands
+        self.strip.cancel_wished.connect(self.sessions.cancel_opening)
+        commands.train.triggered.connect(self.sessions.toggle)
+        commands.stop.triggered.connect(self.sessions.stop)
+        commands.restart.triggered.connect(self.restart)
+        commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
+        commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
+        commands.open_base.triggered.connect(lambda: self.open_checkpoint())
+        commands.save.triggered.connect(self._on_save)
+        commands.runs_folder.triggered.connect(self._on_runs_folder)
+        commands.quit.triggered.connect(self.close)
+        commands.reset_layout.triggered.connect(self.host.reset_layout)
+        commands.full_screen.toggled.connect(
+            lambda on: self.showFullScreen() if on else self.showNormal()
+        )
+        commands.shortcuts.triggered.connect(lambda: shortcuts_page(self, commands.menus).show())
+        commands.about.triggered.connect(lambda: about_page(self).show())
+        self.looks.dressed.connect(self.restyle)
+        self.wishes.settled.connect(lambda hyper: commands.adapter.setChecked(hyper.enabled))
+        setup = self.setup_dock
+        setup.preset_chosen.connect(self.open)
+        setup.device_chosen.connect(self._on_device_chosen)
+        setup.checkpoint_wished.connect(self._on_checkpoint_wished)
+        setup.restart_wished.connect(self.restart)
+        layers, fixed = self.layers_dock, setup.fixed
+        fixed.edited.connect(lambda: layers.set_targeted(fixed.targeted()))
+        layers.targets_wished.connect(fixed.target)
+        layers.restart_wished.connect(self.restart)
+        layers.spectrum_wished.connect(lambda: self.host.bring("spectrum"))
+
+    # -- the life of the window --------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self._on_first_paint)
+
+    def _on_first_paint(self) -> None:
+        self.painted.emit()
+        _ = self.flows  # made here at the latest: from now on a person may reach for a menu
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._may_close:
+            self.flows.close()
+            event.accept()
+            return
+        event.ignore()  # the sessions end first; then the window closes itself
+        if self.sessions.leaving:
+            return
+        if self.sessions.running and not self.ask(
+            self.tr("Training is running. Close the lab?"),
+            self.tr("The step in hand is finished and the adapter is saved."),
+            self.tr("&Save and close"),
+            self.tr("Keep training"),
+        ):
+            return
+        self.leave()

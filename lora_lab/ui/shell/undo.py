@@ -1,0 +1,214 @@
+"""Undo and redo of what was wished: sliders, the adapter's switch, and the settings of a restart.
+
+What was learned since is not undone; going back to a save is (`back_flow`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractSpinBox, QWidget
+
+from lora_lab.config import Hyperparameters, changed
+from lora_lab.records import LoadedRecord
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.shell.actions import Actions
+from lora_lab.ui.shell.wishes import Wishes
+from lora_lab.ui.style.figures import setting_words
+from lora_lab.ui.train.fixed_settings import FixedSettings
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+
+TOGETHER = 1.0  # seconds between two moves of one field that are undone as one
+MOST = 200  # edits that are kept
+UNDO, REDO = QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Fields that were moved together, with what stood there before and after."""
+
+    live: bool  # of the hyperparameters; else of the settings that are fixed for a run
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    def words(self) -> str:
+        """rank 8→16, alpha 16→32."""
+        pairs = ((_named(n), old, self.after[n]) for n, old in self.before.items())
+        return ", ".join(
+            f"{name} {setting_words(old)}→{setting_words(new)}" for name, old, new in pairs
+        )
+
+
+class UndoFlow(QObject):
+    """Listens to what is wished, and wishes the opposite when it is asked to."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        wishes: Wishes,
+        hyper_dock: HyperparametersDock,
+        fixed: FixedSettings,
+        commands: Actions,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._hyper_dock, self._fixed, self._commands = hyper_dock, fixed, commands
+        self._done: list[Edit] = []
+        self._undone: list[Edit] = []
+        self._hyper: Hyperparameters = hyper_dock.wished
+        self._settings = fixed.values()
+        self._at = 0.0  # when the newest edit was moved last
+        self._held = False  # the mouse was held down then
+        self._undoing = False
+        hyper_dock.hyper_wished.connect(self._on_wished)
+        fixed.edited.connect(self._on_fixed)
+        fixed.renewed.connect(lambda: self._forget(live=False))
+        sessions.loaded.connect(self._on_loaded)
+        sessions.applied.connect(lambda _: self._stand())  # a wish may have been mended
+        wishes.settled.connect(lambda _: self._stand())
+        commands.undo.triggered.connect(self.undo)
+        commands.redo.triggered.connect(self.redo)
+        for dock in (hyper_dock, fixed.parent()):
+            for box in dock.findChildren(QAbstractSpinBox):
+                box.installEventFilter(self)
+        self._tell()
+
+    def undo(self) -> None:
+        """Take the newest edit back."""
+        if self._done:
+            edit = self._done.pop()
+            self._undone.append(edit)
+            self._wish(edit, edit.before)
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        if self._undone:
+            edit = self._undone.pop()
+            self._done.append(edit)
+            self._wish(edit, edit.after)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Undo in a field means the setting, unless a number is being typed there."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            typing = watched.text() != watched.textFromValue(watched.value())
+            if not typing and (event.matches(UNDO) or event.matches(REDO)):
+                event.ignore()
+                return True
+        return super().eventFilter(watched, event)
+
+    def _wish(self, edit: Edit, values: dict[str, Any]) -> None:
+        self._undoing = True
+        try:
+            if edit.live:
+                self._hyper_dock.take_back(changed(self._hyper_dock.wished, **values))
+                self._hyper_dock.wish()
+                self._commands.adapter.setChecked(self._hyper_dock.wished.enabled)
+            else:
+                self._fixed.put(values)
+        finally:
+            self._undoing = False
+        self._at = 0.0
+        self._stand()
+        self._settings = self._fixed.values()
+        self._tell()
+
+    def _on_wished(self, hyper: Hyperparameters) -> None:
+        if not self._undoing:
+            self._note(True, self._hyper.model_dump(), hyper.model_dump())
+            self._hyper = hyper
+
+    def _on_fixed(self) -> None:
+        if not self._undoing:
+            values = self._fixed.values()
+            self._note(False, self._settings, values)
+            self._settings = values
+
+    def _note(self, live: bool, old: dict[str, Any], new: dict[str, Any]) -> None:
+        names = [name for name in new if old[name] != new[name]]
+        if not names:
+            return
+        edit = Edit(live, {n: old[n] for n in names}, {n: new[n] for n in names})
+        now = time.monotonic()
+        held = bool(QGuiApplication.mouseButtons() & Qt.MouseButton.LeftButton)
+        last = self._done[-1] if self._done and not self._undone else None
+        near = (held and self._held) or now - self._at < TOGETHER
+        if near and last and last.live == live and last.before.keys() == edit.before.keys():
+            edit = Edit(live, last.before, edit.after)
+            self._done.pop()
+        self._at, self._held = now, held
+        self._undone.clear()
+        if edit.before != edit.after:
+            self._done = [*self._done[-MOST:], edit]
+        self._tell()
+
+    def _on_loaded(self, record: LoadedRecord) -> None:
+        self._forget(live=True)
+        self._hyper = record.hyper
+
+    def _forget(self, live: bool) -> None:
+        """What is shown is another run's: edits of the old one mean nothing there."""
+        self._done = [edit for edit in self._done if edit.live != live]
+        self._undone = [edit for edit in self._undone if edit.live != live]
+        self._settings = self._fixed.values()
+        self._tell()
+
+    def _stand(self) -> None:
+        self._hyper = self._hyper_dock.wished
+
+    def _tell(self) -> None:
+        pairs = (
+            (self._commands.undo, self._done, self.tr("Undo")),
+            (self._commands.redo, self._undone, self.tr("Redo")),
+        )
+        for action, edits, word in pairs:
+            _show(action, word, edits[-1].words() if edits else "")
+
+
+def _named(field: str) -> str:
+    """The setting as a person says it."""
+    words = {
+        "rank": _tr("rank"),
+        "alpha": _tr("alpha"),
+        "learning_rate": _tr("learning rate"),
+        "weight_decay": _tr("weight decay"),
+        "dropout": _tr("dropout"),
+        "alpha_mode": _tr("moving α"),
+        "enabled": _tr("adapter"),
+        "max_grad_norm": _tr("max grad norm"),
+        "layer_ranks": _tr("layer ranks"),
+        "frozen_layers": _tr("frozen layers"),
+        "validation": _tr("validation"),
+        "keep_data": _tr("keep data"),
+        "max_length": _tr("max length"),
+        "batching": _tr("batching"),
+        "variant": _tr("variant"),
+        "init": _tr("init"),
+        "targets": _tr("targets"),
+        "dtype": _tr("dtype"),
+        "batch_size": _tr("batch size"),
+        "accumulation": _tr("accumulation"),
+        "max_steps": _tr("steps"),
+        "epochs": _tr("epochs"),
+        "eval_steps": _tr("eval steps"),
+        "patience": _tr("patience"),
+        "schedule": _tr("schedule"),
+        "warmup_steps": _tr("warmup steps"),
+        "optimizer": _tr("optimizer"),
+        "b_rate_ratio": _tr("b rate ratio"),
+        "momentum": _tr("momentum"),
+        "seed": _tr("seed"),
+    }
+    return words.get(field, field.replace("_", " "))
+
+
+def _show(action: QAction, word: str, what: str) -> None:
+    action.setEnabled(bool(what))
+    action.setText(f"{word} {what}" if what else word)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("undo", text)

@@ -1,0 +1,156 @@
+"""How quantities are written for a person: shares, bytes, shapes."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.config import plain_number
+from lora_lab.records import State
+
+TIP_LETTERS = 72
+_LONG = 16  # letters of a name
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def percent(share: float) -> str:
+    """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
+    if share < 1e-6:
+        return "< 0.0001 %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
+
+
+def share_or_dash(share: float) -> str:
+    """A share that may be nothing at all, or not known."""
+    if math.isnan(share):
+        return "—"
+    return percent(share) if share else "0 %"
+
+
+def size_words(count: int) -> str:
+    """Bytes as a person reads them."""
+    if count < 1000:
+        return _tr("{} bytes").format(count)
+    for unit, size in (("kB", 1e3), ("MB", 1e6)):
+        if count < 1000 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e9:.3g} GB"
+
+
+def tip_lines(text: str) -> str:
+    """A tooltip in lines of a readable length; plain ones are not broken by themselves."""
+    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
+
+
+def shape_words(shape: Iterable[int]) -> str:
+    """out × in, or as many dimensions as there are."""
+    return " × ".join(f"{size:,}" for size in shape)
+
+
+def sub(k: int) -> str:
+    """The number as an index: ₁₂."""
+    return str(k).translate(_SUBSCRIPTS)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def setting_words(value: object) -> str:
+    """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
+    if isinstance(value, bool):
+        return _tr("on") if value else _tr("off")
+    if isinstance(value, tuple):
+        if len(value) == 1:
+            return str(value[0])
+        return _tr("{} layers").format(len(value)) if value else _tr("none")
+    if isinstance(value, int | float):
+        return plain_number(value)
+    return _tr("none") if value is None else str(value).rpartition("/")[2].replace("_", " ")
+
+
+def in_words(text: str | None) -> str:
+    """What the engine, which knows no languages, says of a setting or a preset, translated."""
+    return QCoreApplication.translate("engine", text) if text else ""
+
+
+def share_words(share: float) -> str:
+    """How much trains: the adapter's parameters over those that full fine-tuning trains."""
+    share *= 100
+    shown = (
+        f"{share:.3g}"
+        if 1e-3 <= share < 99.95
+        else f"{share:,.3f}"
+        if share < 1
+        else f"{share:,.0f}"
+    )
+    return _tr("{} % of full fine-tuning").format(shown)
+
+
+def shortened(names: list[str]) -> list[str]:
+    """Names without the dotted beginning and end that all of them share."""
+    split = [name.split(".") for name in names]
+    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
+        split = [parts[1:] for parts in split]
+    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
+        split = [parts[:-1] for parts in split]
+    return [".".join(parts) for parts in split]
+
+
+def row_names(names: list[str]) -> list[str]:
+    """Names for rows or small pictures: as they are, or shortened where they are long."""
+    return shortened(names) if max(map(len, names), default=0) > _LONG else names
+
+
+def ending(text: str, letters: int) -> str:
+    """The end of a name that is too long: names of layers differ there."""
+    return text if len(text) <= letters else f"…{text[-max(1, letters - 1) :]}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 0.4 s, 12 s, 3 min, 2.5 h, 4 days."""
+    for limit, size, name in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1g} {name}" if value < 1 else f"{float(f'{value:.2g}'):g} {name}"
+    days = float(f"{seconds / 86400:.2g}")
+    return _tr("{:,g} days").format(days)
+
+
+def rate_words(per_second: float) -> str:
+    """Steps per second with two figures."""
+    return f"{float(f'{per_second:.2g}'):,g}"
+
+
+def state_words(state: State, step: int) -> str:
+    """The state as a person says it."""
+    if state is State.PAUSED and step == 0:
+        return _tr("Ready")
+    return {
+        State.LOADING: _tr("Loading…"),
+        State.PAUSED: _tr("Paused"),
+        State.RUNNING: _tr("Training"),
+        State.FINISHED: _tr("Finished · ready to export"),
+        State.STOPPED: _tr("Stopped"),
+        State.FAILED: _tr("Failed"),
+        State.CLOSED: _tr("Closed"),
+    }[state]
+
+
+def clock(seconds: float) -> str:
+    """12 s, 3:05, 2:14:09."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("figures", text)

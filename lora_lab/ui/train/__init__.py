@@ -1,0 +1,1 @@
+"""What a person may set before and while a run trains."""

@@ -1,0 +1,131 @@
+"""What each live setting does to this model now, in one short line of figures.
+
+Records in, words out; no widget. Lines are cut at the width of the dock, so what matters most
+stands first.
+"""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.records import (
+    CountsRecord,
+    LayerSpectrum,
+    LoadedRecord,
+    ResumedRecord,
+    SpectrumRecord,
+    StepRecord,
+)
+from lora_lab.rules import LayerRanks
+from lora_lab.ui.style.figures import percent, plain_number, row_names
+
+
+class Explanations:
+    """The newest records of one model, and a line for each knob made of them."""
+
+    def __init__(self, loaded: LoadedRecord, ranks: LayerRanks) -> None:
+        self._loaded, self._ranks = loaded, ranks
+        self._norms = {layer.name: layer.weight_norm for layer in loaded.layers}
+        self.config: RunConfig | None = None
+        self.spectrum: SpectrumRecord | None = None
+        self.counts: CountsRecord | None = None
+        self.chosen = ""  # the layer that the figures are of; "": of all
+        self._factor = math.nan  # the present rate over its peak
+
+    def set_step(self, record: StepRecord, applied: Hyperparameters) -> None:
+        """A step was made while `applied` was in force."""
+        self._factor = record.learning_rate / applied.learning_rate
+
+    def set_back(self, record: ResumedRecord) -> None:
+        """The run stands at an earlier step again, whose rate its schedule tells."""
+        self._factor = math.nan
+        if self.config is not None and record.leg and record.step > record.leg[0]:
+            from lora_lab.training.optim import schedule_factor
+
+            begun, end = record.leg
+            self._factor = schedule_factor(self.config, record.step - 1 - begun, end - begun)
+
+    def words(self, field: str, hyper: Hyperparameters) -> str:
+        """The line of one knob under the settings `hyper`."""
+        return {
+            "rank": self._rank,
+            "alpha": self._alpha,
+            "learning_rate": self._rate,
+            "weight_decay": self._decay,
+            "dropout": self._dropout,
+        }[field](hyper)
+
+    def _rank(self, hyper: Hyperparameters) -> str:
+        ranks = self._ranks
+        trained = sum(ranks.per_layer(hyper, self.counts))
+        share = 100 * trained / max(1, self._loaded.base_parameters)
+        many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
+        used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
+        if not used or self._loaded.variant == "full":
+            return _tr("{} parameters, {:.3g} % of full").format(many, share)
+        low, high = (f"{value:.2g}" for value in (min(used), max(used)))
+        uses = low if low == high else f"{low}–{high}"
+        told = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
+        rank = ranks.present.get(self.chosen, ranks.applied.rank)
+        return told.format(many, share, uses, rank)
+
+    def _alpha(self, hyper: Hyperparameters) -> str:
+        moved = {
+            row.name: row.delta_norm / self._norms[row.name]
+            for row in self._rows()
+            if self._norms.get(row.name) and row.delta_norm > 0
+        }
+        if not moved:
+            return _tr("ΔW is still 0")
+        if self.chosen in moved:
+            return _tr("this layer has moved {} of ‖W‖").format(percent(moved[self.chosen]))
+        most = max(moved, key=lambda name: moved[name])
+        low, high = percent(min(moved.values())), percent(moved[most])
+        span = high if low == high else f"{low.removesuffix(' %')}–{high}"
+        named = dict(zip(moved, row_names(list(moved)), strict=True))
+        where = _tr(", most in {}").format(named[most]) if len(moved) > 1 else ""
+        return _tr("has moved W by {}{}").format(span, where)
+
+    def rate_now(self, hyper: Hyperparameters) -> float:
+        """The learning rate after its schedule, as the newest step had it."""
+        if not math.isnan(self._factor):
+            return hyper.learning_rate * self._factor
+        warmup = self.config.warmup_steps if self.config is not None else 0
+        return hyper.learning_rate / max(1, warmup)  # the very first step
+
+    def _rate(self, hyper: Hyperparameters) -> str:
+        config, now = self.config, self.rate_now(hyper)
+        shown = plain_number(float(f"{now:.3g}"))
+        if config is not None and config.b_rate_ratio != 1:
+            other = plain_number(float(f"{now * config.b_rate_ratio:.3g}"))
+            shown = _tr("A {}, B {}").format(shown, other)
+        if config is not None and config.optimizer == "sgd":
+            return _tr("now {} × the gradient a step").format(shown)
+        return _tr("now {} ≈ change per step").format(shown)
+
+    def _decay(self, hyper: Hyperparameters) -> str:
+        share = self.rate_now(hyper) * hyper.weight_decay
+        if not share:
+            return _tr("nothing pulls A and B towards 0")
+        half = math.log(2) / share
+        if half >= 1e9:
+            return _tr("hardly shrinks A and B at this rate")
+        steps = f"{half / 1e6:,.3g} M" if half >= 1e6 else f"{half:,.0f}"
+        return _tr("halves A and B in {} steps, {} in each").format(steps, percent(share))
+
+    def _dropout(self, hyper: Hyperparameters) -> str:
+        p = hyper.dropout
+        if not p:
+            return _tr("A sees all of its inputs")
+        return _tr("zeroes {} of A’s inputs, the rest × {:.3g}").format(percent(p), 1 / (1 - p))
+
+    def _rows(self) -> tuple[LayerSpectrum, ...]:
+        rows = self.spectrum.layers if self.spectrum is not None else ()
+        return tuple(row for row in rows if row.name == self.chosen) or rows
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("explain", text)

@@ -1,0 +1,354 @@
+"""One live setting as a control: slider, exact field, what is applied, and one line that explains.
+
+What is *wished* stands in the slider and the field; what is *applied* is told by `set_applied` and
+stands beside it, highlighted while the two differ. Setting by program emits nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QValidator, QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSlider,
+    QWidget,
+)
+
+from lora_lab.config import Hyperparameters, Knob
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import plain_number, tip_lines
+from lora_lab.ui.train.note_line import Link, NoteLine
+
+REST_MS = 150  # a slider at rest this long means its value, even while it is held
+_DECADE = (
+    1, 1.1, 1.2, 1.4, 1.5, 1.7, 1.8, 2, 2.2, 2.5, 2.7, 3, 3.3, 3.6, 4, 4.5, 5, 5.5, 6, 6.7, 7.5, 8,
+    9,
+)  # fmt: skip
+
+
+def notches(knob: Knob, whole: bool, maximum: float) -> list[float]:
+    """The values a slider snaps to, evenly spaced to the eye on the knob's scale.
+
+    Whole numbers and ranges of octaves step by eighths of an octave with the powers of two exact;
+    ranges of many decades (learning rates) by two-digit values; linear ones by hundredths.
+    """
+    low = knob.minimum
+    if knob.scale == "linear":
+        step = 10.0 ** math.floor(math.log10((knob.maximum - low) / 50))
+        count = math.floor((maximum - low) / step + 1e-9)
+        found = [round(low + i * step, 12) for i in range(count + 1)]
+    elif whole or maximum / low <= 1e5:
+        first, last = math.floor(math.log2(low)), math.ceil(math.log2(maximum))
+        found = []
+        for power in range(first, last + 1):
+            for eighth in range(8):
+                value = 2.0**power * (1 + eighth / 8)
+                found.append(value if eighth == 0 else float(f"{value:.2g}"))
+        if whole:
+            found = [round(value) for value in found]
+    else:
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(maximum))
+        found = [float(f"{m}e{power}") for power in range(first, last + 1) for m in _DECADE]
+    inside = {value for value in found if low <= value <= maximum}
+    ends = {round(low), round(maximum)} if whole else {low, maximum}
+    return sorted(inside | ends)
+
+
+class _Slider(QSlider):
+    """A slider that leaves the wheel to the page unless it was chosen."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class _Field(QDoubleSpinBox):
+    """An exact value: any decimal or 1e-4 may be typed; arrows go to the next notch."""
+
+    def __init__(self, whole: bool) -> None:
+        super().__init__()
+        self.whole = whole
+        self.notches: list[float] = []
+        self.setDecimals(0 if whole else 12)
+        self.setKeyboardTracking(False)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
+
+    def textFromValue(self, value: float) -> str:
+        return f"{round(value):d}" if self.whole else plain_number(value)
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text.strip().replace(",", "."))
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, position: int) -> object:
+        state = QValidator.State.Acceptable
+        try:
+            value = float(text.strip().replace(",", "."))
+        except ValueError:
+            rest = text.strip().lower().strip("0123456789.,e+-")
+            state = QValidator.State.Invalid if rest else QValidator.State.Intermediate
+        else:
+            fits = self.minimum() <= value <= self.maximum()
+            if not fits or (self.whole and value != round(value)):
+                state = QValidator.State.Intermediate
+        return state, text, position
+
+    def fixup(self, text: str) -> str:
+        # A whole number above the limit becomes the limit; nonsense becomes what stood there.
+        value = min(max(self.valueFromText(text), self.minimum()), self.maximum())
+        return self.textFromValue(value if math.isfinite(value) else self.value())
+
+    def stepBy(self, steps: int) -> None:
+        if self.whole:
+            self.setValue(self.value() + steps)
+        else:
+            self.setValue(stepped(self.notches, self.value(), steps))
+        self.selectAll()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def stepped(values: list[float], value: float, steps: int) -> float:
+    """The notch `steps` away; from between two notches the first step goes to the neighbour."""
+    below = sum(1 for notch in values if notch < value * (1 - 1e-12))
+    on = below < len(values) and math.isclose(values[below], value, rel_tol=1e-12)
+    target = below + steps - (0 if on or steps < 0 else 1)
+    return values[min(max(target, 0), len(values) - 1)]
+
+
+class FieldSlider(QWidget):
+    """A control for one field of `Hyperparameters`, made from its `Knob`."""
+
+    wished = Signal(str, object)  # the value a person means
+    moved = Signal(str, object)  # every value on the way there
+    help_wished = Signal(str)  # the page that explains the field
+
+    def __init__(self, field: str, knob: Knob, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field, self.knob = field, knob
+        info = Hyperparameters.model_fields[field]
+        self._whole = info.annotation is int
+        self._value: float = info.default
+        self._applied: float | None = None
+        self._sent: float = self._value  # the last wish that was told
+        self._reason = ""
+        self._note_text = self._explanation = ""
+
+        self._label = QLabel(knob.label)
+        self._label.setProperty("role", "title")
+        self._beside = QLabel()
+        self._beside.setProperty("role", "settled")
+        self._beside.setAccessibleName(self.tr("{}, applied").format(knob.label))
+        self.slider = _Slider()
+        self.edit = _Field(self._whole)
+        self._label.setBuddy(self.edit)
+        self._note = NoteLine()
+        self._note.setAccessibleName(self.tr("{}, explained").format(knob.label))
+        self._note.clicked.connect(lambda: self.help_wished.emit(knob.page))
+        self.slider.setAccessibleName(knob.label)
+        self.edit.setAccessibleName(self.tr("{}, exact").format(knob.label))
+        for widget in (self.slider, self.edit):
+            widget.setAccessibleDescription(knob.help)
+            widget.installEventFilter(self)  # F1
+        self.edit.setFont(theme.font())
+        self.edit.setFixedWidth(self.edit.fontMetrics().horizontalAdvance("0.000000") + 34)
+        self.setToolTip(tip_lines(knob.help))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+        self._line = QHBoxLayout()
+        self._line.setSpacing(8)
+        self._line.addWidget(self._note, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(0)
+        grid.addWidget(self._label, 0, 0)
+        grid.addWidget(self._beside, 0, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.edit, 0, 2)
+        grid.addWidget(self.slider, 1, 0, 1, 3)
+        grid.addLayout(self._line, 2, 0, 1, 3)
+        grid.setColumnStretch(1, 1)
+
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._tell_wish)
+        self.slider.valueChanged.connect(self._slid)
+        self.slider.sliderReleased.connect(self._released)
+        self.edit.valueChanged.connect(self._typed)
+        self.setMaximum(knob.maximum)
+
+    def value(self) -> Any:
+        """What is wished: int for whole fields, else float."""
+        return round(self._value) if self._whole else float(self._value)
+
+    def setValue(self, value: float) -> None:
+        """Wish by program; emits nothing. A value beyond the slider's ends is kept exactly."""
+        self._rest.stop()
+        self._value = self._sent = value
+        self._show_value()
+
+    def setMaximum(self, maximum: float) -> None:
+        """A new upper end; a wish above it comes down to it, silently."""
+        maximum = max(maximum, self.knob.minimum)
+        self._notches = notches(self.knob, self._whole, maximum)
+        self.edit.notches = self._notches
+        before = self.slider.blockSignals(True)
+        self.slider.setRange(0, len(self._notches) - 1)
+        self.slider.setPageStep(8 if self.knob.scale == "log" else max(1, len(self._notches) // 10))
+        self.slider.blockSignals(before)
+        before = self.edit.blockSignals(True)
+        self.edit.setRange(self.knob.minimum, maximum)
+        self.edit.blockSignals(before)
+        if self._value > maximum:
+            self._value = self._sent = maximum
+        self._show_value()
+
+    def maximum(self) -> float:
+        """The upper end of the slider and the field."""
+        return self._notches[-1]
+
+    def add_link(self, text: str, tip: str) -> Link:
+        """A word at the end of the line under the slider, for what helps to choose the value."""
+        link = Link(text, tip)
+        link.setAccessibleName(f"{self.knob.label}: {text}")
+        self._line.addWidget(link)
+        return link
+
+    def set_applied(self, value: float | None) -> None:
+        """What the engine works with now; None before there is one."""
+        self._applied = value
+        self._show_applied()
+
+    def set_note(self, text: str) -> None:
+        """News in the line under the slider; "" gives it back to what explains."""
+        self._note_text = text
+        self._show_line()
+
+    def explain(self, text: str) -> None:
+        """What the setting does now, in figures; it stands there while there is no news."""
+        self._explanation = text
+        self._show_line()
+
+    def note(self) -> str:
+        """The news under the slider; the reason of a lock stands in place of all else."""
+        return self._reason or self._note_text
+
+    def explanation(self) -> str:
+        """The line under the slider."""
+        return self._note.text()
+
+    def lock(self, reason: str) -> None:
+        """The field cannot move in this run, and says why."""
+        self._reason = reason
+        self._set_movable(False)
+
+    def unlock(self) -> None:
+        """The field may move again."""
+        self._reason = ""
+        self._set_movable(True)
+
+    def _set_movable(self, movable: bool) -> None:
+        self._rest.stop()
+        for widget in (self.slider, self.edit, self._label):
+            widget.setEnabled(movable)
+        self.setToolTip(
+            tip_lines(self.knob.help if movable else f"{self._reason}\n\n{self.knob.help}")
+        )
+        self._show_line()
+        self._show_applied()
+
+    def _show_line(self) -> None:
+        hint = self.tr("Click, or press F1 on the control, for the page with the formula.")
+        self._note.show_line(self.note() or self._explanation, hint)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # The window's F1 is a shortcut, which goes first unless the one in focus claims the key.
+        kinds = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        if event.type() in kinds and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_F1:
+            event.accept()
+            if event.type() == QEvent.Type.KeyPress:
+                self.help_wished.emit(self.knob.page)
+            return True
+        return super().eventFilter(watched, event)
+
+    def _slid(self, position: int) -> None:
+        self._move_to(self._notches[position])
+        if self.knob.when == "live":
+            self._tell_wish()
+        else:
+            self._rest.start()
+
+    def _released(self) -> None:
+        if self.knob.when == "on_release":
+            self._tell_wish()
+
+    def _typed(self, value: float) -> None:
+        self._move_to(value)
+        self._tell_wish()
+
+    def _move_to(self, value: float) -> None:
+        if value != self._value:
+            self._value = value
+            self._show_value()
+            self.moved.emit(self.field, self.value())
+
+    def _tell_wish(self) -> None:
+        self._rest.stop()
+        if self._value != self._sent:
+            self._sent = self._value
+            self.wished.emit(self.field, self.value())
+
+    def _show_value(self) -> None:
+        def distance(position: int) -> float:
+            notch = self._notches[position]
+            if self.knob.scale == "log" and min(notch, self._value) > 0:
+                return abs(math.log(notch / self._value))
+            return abs(notch - self._value)
+
+        before = self.slider.blockSignals(True)
+        if self._notches[self.slider.value()] != self._value:
+            self.slider.setValue(min(range(len(self._notches)), key=distance))
+        self.slider.blockSignals(before)
+        before = self.edit.blockSignals(True)
+        if self._value > self.edit.maximum() or self._value < self.edit.minimum():
+            # Typed limits follow what a file or the command line already set.
+            self.edit.setRange(
+                min(self._value, self.edit.minimum()), max(self._value, self.edit.maximum())
+            )
+        self.edit.setValue(self._value)
+        self.edit.blockSignals(before)
+        self._show_applied()
+
+    def _show_applied(self) -> None:
+        text, role = "", "settled"
+        if self._applied is not None and not self._reason:
+            same = math.isclose(self._applied, self._value, rel_tol=1e-9, abs_tol=1e-15)
+            shown = plain_number(float(f"{self._applied:.6g}"))
+            text = self.tr("applied {}").format(shown)
+            role = "settled" if same else "waiting"
+        if self._beside.text() != text:
+            self._beside.setText(text)
+        theme.set_role(self._beside, role)

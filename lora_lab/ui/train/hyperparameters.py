@@ -1,0 +1,354 @@
+"""The live settings: a slider per knob, the scaling s written out, and what α means when it moves.
+
+The dock holds what is *wished*; what is *applied* comes back in records and stands beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDockWidget,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, RunConfig, changed
+from lora_lab.errors import ConfigError
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    LoadedRecord,
+    ResumedRecord,
+    SpectrumRecord,
+    StepRecord,
+)
+from lora_lab.rules import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import in_words, percent, tip_lines
+from lora_lab.ui.train.explain import Explanations
+from lora_lab.ui.train.field_slider import FieldSlider
+from lora_lab.ui.widgets.column import Column
+
+EXPLAIN_MS = 200  # between two readings of the figures under the sliders
+ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
+
+
+class HyperparametersDock(QDockWidget):
+    """Sliders for every knob in `config.KNOBS`, the scaling, and the two meanings of α."""
+
+    hyper_wished = Signal(object)  # Hyperparameters to be applied at the next step
+    hyper_previewed = Signal(object)  # Hyperparameters under a slider that is still held
+    help_wished = Signal(str)  # a page of the handbook
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("hyperparameters")
+        self.setWindowTitle(self.tr("Hyperparameters"))
+        self._wished = Hyperparameters()
+        self._applied = self._wished
+        self._spectrum: SpectrumRecord | None = None
+        self._ranks: LayerRanks | None = None
+        self._explained: Explanations | None = None
+        self._variant = "lora"
+        self._max_rank = 0
+
+        said = {
+            name: replace(knob, label=in_words(knob.label), help=in_words(knob.help))
+            for name, knob in KNOBS.items()
+        }
+        self.sliders = {name: FieldSlider(name, knob) for name, knob in said.items()}
+        for slider in self.sliders.values():
+            slider.moved.connect(self._on_moved)
+            slider.wished.connect(self._on_wished)
+            slider.help_wished.connect(self.help_wished)
+        self.suggest_link = self.sliders["rank"].add_link(
+            self.tr("Suggest…"), self.tr("Ask which rank the energy of ΔW suggests, and its loss")
+        )
+        self.find_link = self.sliders["learning_rate"].add_link(
+            self.tr("Find…"), self.tr("Try rising learning rates for some steps, and put all back")
+        )
+        self._explain_soon = QTimer(self)
+        self._explain_soon.setSingleShot(True)
+        self._explain_soon.setInterval(EXPLAIN_MS)
+        self._explain_soon.timeout.connect(lambda: self._explain(self._wished))
+
+        column = Column(spacing=4)
+        column.rows.addWidget(self.sliders["rank"])
+        column.rows.addWidget(self.sliders["alpha"])
+        column.rows.addLayout(self._make_alpha_modes())
+        column.rows.addWidget(self._make_scaling())
+        for name, slider in self.sliders.items():
+            if name not in ("rank", "alpha"):
+                column.rows.addWidget(slider)
+        column.rows.addStretch(1)
+        self.setWidget(column)
+        self.setEnabled(False)
+        self._show_scaling(self._wished)
+
+    @property
+    def wished(self) -> Hyperparameters:
+        """What the person asks for now."""
+        return self._wished
+
+    def reset(self, loaded: LoadedRecord) -> None:
+        """Stand on a freshly loaded model: its limits, its settings, its locks."""
+        self.setEnabled(True)
+        self._spectrum = None
+        self._ranks, self._variant = LayerRanks(loaded), loaded.variant
+        self._explained = Explanations(loaded, self._ranks)
+        self._max_rank = loaded.max_rank
+        self.sliders["rank"].setMaximum(loaded.max_rank)
+        locked = dict(loaded.locked)
+        for name, slider in self.sliders.items():
+            if name in locked:
+                slider.lock(locked[name])
+            else:
+                slider.unlock()
+        for mode in self._modes.buttons():
+            mode.setEnabled("alpha" not in locked)
+        self.set_wished(loaded.hyper)
+        self.set_applied(loaded.hyper)
+        self._note_rank(loaded.hyper)
+        self._explain(loaded.hyper)
+
+    def set_config(self, config: RunConfig) -> None:
+        """What the model that stands ready was opened with."""
+        if self._explained is not None:
+            self._explained.config = config
+            self._explain(self._wished)
+
+    def set_step(self, record: StepRecord) -> None:
+        """The newest step: the rate that it was made with is the rate now."""
+        if self._explained is not None:
+            self._explained.set_step(record, self._applied)
+            self._explain_in_time()
+
+    def set_back(self, record: ResumedRecord) -> None:
+        """The run stands at an earlier step again."""
+        if self._explained is not None:
+            self._explained.set_back(record)
+            self._explain(self._wished)
+
+    def set_wished(self, hyper: Hyperparameters) -> None:
+        """Move the controls without saying that the person did."""
+        self._wished = hyper
+        if not self.isEnabled():
+            self._applied = hyper  # nothing is applied yet, so nothing differs from it
+        for name, slider in self.sliders.items():
+            before = slider.blockSignals(True)
+            slider.setValue(getattr(hyper, name))
+            slider.blockSignals(before)
+        before = self._modes.blockSignals(True)
+        self._mode_buttons[hyper.alpha_mode].setChecked(True)
+        self._modes.blockSignals(before)
+        self._show_scaling(hyper)
+        self._explain(hyper)
+
+    def take_back(self, hyper: Hyperparameters) -> None:
+        """A wish was not granted, or granted otherwise: stand on what became of it."""
+        self.set_wished(hyper)
+        self._note_rank(hyper)
+
+    def set_applied(self, hyper: Hyperparameters) -> None:
+        """Show what the loop works with now beside what is wished."""
+        self._applied = hyper
+        for name, slider in self.sliders.items():
+            slider.set_applied(getattr(hyper, name))
+        self._show_scaling(self._wished)
+
+    def note_applied(self, record: AppliedRecord) -> None:
+        """An edit was applied: echo it, and say what it did to ΔW."""
+        self.set_applied(record.hyper)
+        if self._ranks is not None:
+            self._ranks.apply(record.hyper)
+        for name, _old, new in record.changes:
+            # A wish that was mended on the way (a capped rank) is replaced by what stands now.
+            if name == "rank" and self._wished.rank > new == self._max_rank:
+                self.set_wished(changed(self._wished, rank=new))
+            if name == "rank":
+                self._note_rank(self._wished, record)
+
+    def set_spectrum(self, record: SpectrumRecord) -> None:
+        """The newest singular values: from them the price of a smaller rank is foretold."""
+        self._spectrum = record
+        if self._explained is not None:
+            self._explained.spectrum = record
+            self._explain_in_time()
+
+    def set_counts(self, record: CountsRecord) -> None:
+        """What is trained now, counted."""
+        if self._explained is not None:
+            self._explained.counts = record
+            self._explain_in_time()
+
+    def choose_layer(self, name: str) -> None:
+        """Let the lines tell of one layer; "" of all."""
+        if self._explained is not None:
+            self._explained.chosen = name
+            self._explain(self._wished)
+
+    def switch_adapter(self, on: bool) -> None:
+        """Wish the adapter on or off for evaluations."""
+        self.wish(enabled=on)
+
+    def wish(self, **values: Any) -> None:
+        """Wish fields of the one snapshot, as the sliders do; what cannot be is noted."""
+        try:
+            hyper = changed(self._wished, **values)
+        except ConfigError as error:
+            for name in values:
+                if name in self.sliders:
+                    self.sliders[name].set_note(str(error))
+            return
+        self._wished = hyper
+        for name in values.keys() & self.sliders.keys():
+            if self.sliders[name].value() != values[name]:  # wished elsewhere, as at a plot
+                self.sliders[name].setValue(values[name])
+        if "rank" in values:
+            self._note_rank(hyper)
+        self._show_scaling(hyper)
+        self._explain(hyper)
+        self.hyper_wished.emit(hyper)
+
+    def wish_value(self, name: str, value: float) -> None:
+        """Move one control, as a hand would."""
+        self.sliders[name].setValue(value)
+        self.wish(**{name: value})
+
+    def _on_moved(self, name: str, value: Any) -> None:
+        try:
+            hyper = changed(self._wished, **{name: value})
+        except ConfigError:
+            return  # still under the finger; the wish itself says what is wrong
+        if name == "rank":
+            self._note_rank(hyper)
+        self._show_scaling(hyper)
+        self._explain(hyper)
+        self.hyper_previewed.emit(hyper)
+
+    def _on_wished(self, name: str, value: Any) -> None:
+        self.wish(**{name: value})
+
+    def _explain(self, hyper: Hyperparameters) -> None:
+        """What each knob does now, or would do under `hyper`."""
+        if self._explained is not None:
+            for name, slider in self.sliders.items():
+                slider.explain(self._explained.words(name, hyper))
+
+    def _explain_in_time(self) -> None:
+        if self.isVisible() and not self._explain_soon.isActive():
+            self._explain_soon.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._explain(self._wished)
+
+    def _note_rank(self, hyper: Hyperparameters, record: AppliedRecord | None = None) -> None:
+        note, more = "", hyper.rank - self._applied.rank
+        if record is not None and record.discarded_energy > 0:
+            lost = percent(record.discarded_energy)
+            note = self.tr("discarded {} of {} at step {:,}").format(
+                lost, self._energy(), record.step
+            )
+        elif more < 0 and self._spectrum is not None:
+            note = self._foretold(hyper)
+        elif more > 0:
+            note = self.tr("grows by {}: ΔW stays exactly as it is").format(more)
+        if not note and self._max_rank and hyper.rank >= self._max_rank:
+            note = self.tr("capped at {:,} by the size of the layers").format(self._max_rank)
+        self.sliders["rank"].set_note(note)
+
+    def _foretold(self, hyper: Hyperparameters) -> str:
+        """What a smaller rank would take away, from the newest singular values."""
+        if self._variant in NO_FORESIGHT or self._ranks is None:
+            return self.tr("the smallest directions of s·B·A go; how much is told afterwards")
+        ranks = self._ranks
+        share, where = energy_lost(self._spectrum, lambda row: ranks.cut(row, hyper))
+        if share != share:
+            return self.tr("ΔW of {} is not finite: the last good one comes back").format(where)
+        if share > 0:
+            return self.tr("would discard {} of ΔW's energy in {}").format(percent(share), where)
+        return self.tr("would discard nothing: ΔW does not use those directions")
+
+    def _energy(self) -> str:
+        return self.tr("s·B·A's energy") if self._variant == "dora" else self.tr("ΔW's energy")
+
+    def _show_scaling(self, hyper: Hyperparameters) -> None:
+        wished, applied = (scaling_of(h, self._variant) for h in (hyper, self._applied))
+        if wished != wished:
+            self._scaling.setText("—")
+            self._fraction.setText(self.tr("no factors to scale"))
+            self._scaling_applied.setText("")
+            theme.set_role(self._scaling_applied, "settled")
+            return
+        root = "√" if self._variant == "rslora" else ""
+        formula = scaling_formula(self._variant)
+        self._scaling.setText(f"{wished:.4g}")
+        self._fraction.setText(f"{formula} = {hyper.alpha:.4g} / {root}{hyper.rank:,}")
+        # Told only where it differs: the fraction needs the room.
+        waits = wished != applied
+        self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied) if waits else "")
+        theme.set_role(self._scaling_applied, "waiting" if waits else "settled")
+
+    def _make_scaling(self) -> QWidget:
+        self._scaling = QLabel()
+        self._scaling.setProperty("role", "figure")
+        self._scaling.setAccessibleName(self.tr("Scaling s"))
+        sign = QLabel("s =")
+        sign.setProperty("role", "muted")
+        self._fraction = QLabel()
+        self._fraction.setProperty("role", "muted")
+        # A long fraction must not widen the dock while a slider moves.
+        self._fraction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._scaling_applied = QLabel()
+        frame = QFrame()
+        frame.setToolTip(
+            self.tr("The scaling that multiplies B·A: ΔW = s · B·A. It follows rank and α.")
+        )
+        grid = QGridLayout(frame)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        bottom = Qt.AlignmentFlag.AlignBaseline
+        grid.addWidget(sign, 0, 0, bottom)
+        grid.addWidget(self._scaling, 0, 1, bottom)
+        grid.addWidget(self._fraction, 0, 2, bottom)
+        grid.addWidget(self._scaling_applied, 0, 3, bottom | Qt.AlignmentFlag.AlignRight)
+        grid.setColumnStretch(2, 1)
+        return frame
+
+    def _make_alpha_modes(self) -> QHBoxLayout:
+        """Two radio buttons: what moving α does to the ΔW that is already learned."""
+        self._modes = QButtonGroup(self)
+        self._mode_buttons: dict[AlphaMode, QRadioButton] = {}
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        named = {
+            "scale_effect": self.tr("scale the effect"),
+            "keep_function": self.tr("keep the function"),
+        }
+        for mode in get_args(AlphaMode):
+            button = QRadioButton(named[mode])
+            button.setToolTip(tip_lines(in_words(ALPHA_MODE.description)))
+            button.setAccessibleName(f"{in_words(ALPHA_MODE.title)}: {button.text()}")
+            self._modes.addButton(button)
+            self._mode_buttons[mode] = button
+            row.addWidget(button)
+        row.addStretch(1)
+        self._mode_buttons["scale_effect"].setChecked(True)
+        self._modes.buttonToggled.connect(self._on_mode_toggled)
+        return row
+
+    def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
+        if on:
+            modes = self._mode_buttons.items()
+            self.wish(alpha_mode=next(mode for mode, made in modes if made is button))

@@ -1,0 +1,72 @@
+"""Lets the machine time a few steps once for each kind of run, and remembers what it found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, QTimer
+
+from lora_lab.config import RunConfig
+from lora_lab.records import LoadedRecord, SpeedRecord, State
+from lora_lab.training.commands import MeasureSpeed
+from lora_lab.ui.panels.counts import CountsPanel
+from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.style.settings import settings
+
+REST_MS = 800  # after a model stands ready: who presses Train at once is not held up
+
+
+class SpeedFlow(QObject):
+    """Asks only while nothing trains and no step was made: those measure better."""
+
+    def __init__(self, sessions: Sessions, panels: Sequence[Panel], parent: QObject) -> None:
+        super().__init__(parent)
+        self._sessions = sessions
+        self._panel = next(panel for panel in panels if isinstance(panel, CountsPanel))
+        self._loaded: LoadedRecord | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._ask)
+        sessions.loaded.connect(self._on_loaded)
+        sessions.state_changed.connect(self._on_state)
+        sessions.speed_measured.connect(self._on_measured)
+
+    def _on_loaded(self, loaded: LoadedRecord) -> None:
+        self._loaded = loaded
+        self._rest.stop()
+
+    def _on_state(self) -> None:
+        ready = self._sessions.state is State.PAUSED and not self._sessions.step
+        if ready and self._loaded is not None and not self._loaded.stage:
+            self._rest.start()
+        else:
+            self._rest.stop()
+
+    def _ask(self) -> None:
+        known = str(settings().value(self._key(), "")).split()
+        if len(known) == 2:
+            self._panel.set_speed(float(known[0]), int(known[1]))
+        elif self._fits():
+            self._sessions.request(MeasureSpeed())
+
+    def _fits(self) -> bool:
+        """Whether a step may be tried at all: one that does not fit could stall the machine."""
+        memory = self._panel.memory
+        return memory is None or not memory.device or memory.peak < memory.device
+
+    def _on_measured(self, record: SpeedRecord) -> None:
+        if self._loaded is not None and record.per_second:
+            settings().setValue(self._key(), f"{record.per_second:.6g} {record.trained}")
+
+    def _key(self) -> str:
+        """What the speed depends on; the rank is reckoned with."""
+        loaded, config = self._loaded, self._sessions.config or RunConfig(task=self._loaded.task)
+        facts = (
+            loaded.task, loaded.base, loaded.base_parameters, len(loaded.layers), loaded.variant,
+            loaded.device, loaded.dtype, config.batch_size, config.accumulation,
+            config.checkpointing, config.max_length, config.data, config.optimizer,
+        )  # fmt: skip
+        return "speeds/" + hashlib.sha256(repr(facts).encode()).hexdigest()[:20]

@@ -1,0 +1,60 @@
+"""Which layers a list of targets names, in words and as a set of module paths.
+
+The engine decides what is adapted; this tells beforehand, from the list of layers that a loaded
+model says could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import LoadedRecord
+from lora_lab.rules import OWN_RANK_LOCKED, is_all_linear, named_by
+from lora_lab.ui.style.figures import counted
+
+
+def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str]) -> frozenset[str]:
+    """The layers that `targets` name in a model that was opened with the targets `opened`."""
+    if tuple(targets) == tuple(opened) or (is_all_linear(targets) and is_all_linear(opened)):
+        return frozenset(layer.name for layer in loaded.layers)
+    return named_by(loaded.adaptable, targets)
+
+
+def as_targets(
+    loaded: LoadedRecord, opened: Sequence[str], layers: frozenset[str]
+) -> tuple[str, ...]:
+    """These layers in the words of a run's settings: as it was opened, all linear, or by path."""
+    for known in (tuple(opened), ()):
+        if layers == adapted(loaded, opened, known):
+            return known
+    return tuple(layer.name for layer in loaded.adaptable if layer.name in layers)
+
+
+def target_words(targets: Sequence[str], count: int | None) -> str:
+    """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
+    layers = "" if count is None else counted(count, _tr("layer"))
+    if is_all_linear(targets):
+        return _tr("all linear · {}").format(layers) if layers else _tr("all linear")
+    if len(targets) <= 2:
+        named = ", ".join(targets)
+        return named if count == len(targets) or not layers else f"{named} · {layers}"
+    return layers or counted(len(targets), _tr("target"))
+
+
+def without_lost_layers(
+    hyper: Hyperparameters, config: RunConfig, layers: frozenset[str]
+) -> Hyperparameters:
+    """`hyper` without the ranks and freezes that a run of `config` on `layers` could not have."""
+    ranked = config.variant != "full" and config.init not in OWN_RANK_LOCKED
+    ranks = tuple(pair for pair in hyper.layer_ranks if ranked and pair[0] in layers)
+    frozen = tuple(name for name in hyper.frozen_layers if name in layers)
+    if layers <= set(frozen):
+        frozen = ()
+    return changed(hyper, layer_ranks=ranks, frozen_layers=frozen)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("targets", text)

@@ -1,0 +1,176 @@
+"""The rows of the setup dock: muted labels, fields that give way, choices that explain themselves.
+
+A list is made of `Choice`; what cannot be chosen now stays in it, disabled, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
+
+from lora_lab.ui.style.figures import plain_number, tip_lines
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of a list: its name in the settings, its title, and one line about it."""
+
+    name: str
+    title: str
+    tip: str
+
+    @property
+    def said(self) -> str:
+        """The line, in the language of the window."""
+        return QCoreApplication.translate("choices", self.tip)
+
+
+class Form(QFormLayout):
+    """Rows of a muted label and one field, or two with a small label between them."""
+
+    def __init__(self, widest: str) -> None:
+        """`widest` label there will be: hidden rows that appear must not move the fields."""
+        super().__init__()
+        self._widest = widest
+        self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.setVerticalSpacing(5)
+        self.setHorizontalSpacing(10)
+
+    def add(self, label: str, *fields: QWidget) -> QWidget | QHBoxLayout:
+        """A row; what it is made of is what `show_row` takes."""
+        named = next(f for f in fields if not isinstance(f, QLabel) or len(fields) == 1)
+        title = muted(label, named)
+        title.setMinimumWidth(title.fontMetrics().horizontalAdvance(self._widest) + 1)
+        if not named.accessibleName():
+            named.setAccessibleName(label.replace("&", ""))
+        if len(fields) == 1:
+            self.addRow(title, fields[0])
+            return fields[0]
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for field in fields:
+            wide = field.sizePolicy().horizontalPolicy() in (
+                QSizePolicy.Policy.Ignored,
+                QSizePolicy.Policy.Expanding,
+            )
+            row.addWidget(field, int(wide), Qt.AlignmentFlag.AlignVCenter)
+        self.addRow(title, row)
+        return row
+
+
+class ChoiceCombo(QComboBox):
+    """A list of `Choice`; what cannot be chosen stands there disabled, with the reason."""
+
+    def __init__(self, choices: Iterable[Choice], about: str) -> None:
+        super().__init__()
+        self._tips = {choice.name: choice.said for choice in choices}
+        self._about = about
+        self._locked = ""
+        for choice in choices:
+            self.addItem(choice.title, choice.name)
+        shrinks(self)
+        self.allow({})
+        self.currentIndexChanged.connect(self._show_tip)
+
+    def name(self) -> str:
+        """The name of what is chosen."""
+        return self.currentData()
+
+    def choose(self, name: str) -> None:
+        """Choose by program; emits nothing."""
+        with QSignalBlocker(self):
+            self.setCurrentIndex(self.findData(name))
+        self._show_tip()
+
+    def allow(self, hindered: dict[str, str]) -> None:
+        """All may be chosen but what has a reason in `hindered`."""
+        model = self.model()
+        for row in range(self.count()):
+            name = self.itemData(row)
+            reason = hindered.get(name, "")
+            tip = f"{reason}\n{self._tips[name]}" if reason else self._tips[name]
+            self.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+            if isinstance(model, QStandardItemModel):
+                model.item(row).setEnabled(not reason)
+        self._show_tip()
+
+    def lock(self, reason: str) -> None:
+        """Nothing can be chosen here, because of `reason`; "" unlocks."""
+        self._locked = reason
+        self.setEnabled(not reason)
+        self._show_tip()
+
+    def _show_tip(self) -> None:
+        tip = self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""
+        self.setToolTip(tip_lines(self._locked or f"{self._about}\n{tip}"))
+
+
+class Number(QDoubleSpinBox):
+    """A number as people write it: 16, not 16.00."""
+
+    def __init__(self, minimum: float, maximum: float, step: float, decimals: int) -> None:
+        super().__init__()
+        self.setDecimals(decimals)
+        self.setRange(minimum, maximum)
+        self.setSingleStep(step)
+        _settle(self)
+
+    def textFromValue(self, value: float) -> str:
+        return plain_number(value)
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text.strip().replace(",", "."))
+        except ValueError:
+            return self.value()
+
+
+class Whole(QSpinBox):
+    """A whole number with its thousands apart."""
+
+    def __init__(self, minimum: int, maximum: int) -> None:
+        super().__init__()
+        self.setRange(minimum, maximum)
+        self.setGroupSeparatorShown(True)
+        _settle(self)
+
+
+def _settle(box: QSpinBox | QDoubleSpinBox) -> None:
+    box.setKeyboardTracking(False)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0,000") + 26)
+
+
+def muted(text: str, buddy: QWidget) -> QLabel:
+    """A label in the second voice, with the mnemonic of the field beside it."""
+    label = QLabel(text)
+    label.setProperty("role", "muted")
+    label.setBuddy(buddy)
+    return label
+
+
+def shrinks(combo: QComboBox) -> None:
+    """Let a long entry be cut off instead of widening the dock."""
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(3)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def data_files() -> str:
+    """What a dialog that asks for rows shows."""
+    return QCoreApplication.translate(
+        "files", "Data (*.jsonl *.json *.csv *.tsv *.parquet *.txt);;All files (*)"
+    )

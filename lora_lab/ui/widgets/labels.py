@@ -1,0 +1,47 @@
+"""Labels that show figures and words: made, filled, kept whole, and named for screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QLabel,
+    QWidget,
+)
+
+from lora_lab.ui.style import theme
+
+
+def label(text: str = "", role: str = "", name: str = "") -> QLabel:
+    """A plain-text label in one of the theme's roles."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        made.setProperty("role", role)
+    if role in ("figure", "title"):
+        made.setFont(theme.font())  # figures of equal width; the sheet sets the size
+    if name:
+        made.setAccessibleName(name)
+    return made
+
+
+def keep_whole(columns: Sequence[Sequence[QWidget]], room: float, between: int) -> None:
+    """Hide the last columns where there is no room: a figure that is cut off is another figure."""
+    for place, column in enumerate(columns):
+        room -= max(widget.sizeHint().width() for widget in column)
+        for widget in column:
+            widget.setVisible(room >= 0 or place == 0)
+        room -= between
+
+
+def show(widget: QLabel, text: str) -> None:
+    """setText only where it changes: a relayout for nothing costs more than the drawing."""
+    if widget.text() != text:
+        widget.setText(text)
+
+
+def describe(widget: QWidget, text: str) -> None:
+    """What a screen reader says about a picture."""
+    if widget.accessibleDescription() != text:
+        widget.setAccessibleDescription(text)

@@ -1,0 +1,107 @@
+"""A run that is restored takes the very steps it would have taken, whatever was done before."""
+
+import json
+
+import pytest
+import torch
+
+from lora_lab.config import Hyperparameters, changed, checked
+from lora_lab.errors import LabError
+from lora_lab.presets import get_preset
+from lora_lab.records import StepRecord
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from lora_lab.training.saving.state import restore, state_of
+
+STEPS = 24
+# step after which the settings are moved, and how
+EDITS = {
+    3: {"learning_rate": 3e-4},
+    6: {"rank": 6},
+    9: {"alpha": 3.0},
+    12: {"rank": 2, "dropout": 0.2},
+    15: {"alpha": 8.0, "alpha_mode": "keep_function"},
+    18: {"weight_decay": 0.1},
+}
+CASES = {
+    "lora": {},
+    "rslora": {"variant": "rslora"},
+    "dora": {"variant": "dora"},
+    "full": {"variant": "full"},
+    "pissa": {"init": "pissa"},
+    "sgd": {"optimizer": "sgd", "momentum": 0.9},
+    "plus": {"b_rate_ratio": 4.0, "schedule": "cosine", "warmup_steps": 4},
+    "parts": {"accumulation": 2, "batch_size": 33},
+}
+
+
+def config_of(**settings):
+    preset = get_preset("digits").config
+    hyper = {**preset.hyper.model_dump(), "rank": 4, "dropout": 0.1, "learning_rate": 1e-3}
+    return changed(preset, **{"max_steps": STEPS, "batch_size": 32, **settings}, hyper=hyper)
+
+
+def losses(experiment, edits, stop=None):
+    """Train to the end, or until step `stop`; what was lost at each step, and the state then."""
+    controls = Controls(experiment.hyper)
+    found, state = {}, None
+    for record in train(experiment, controls):
+        if not isinstance(record, StepRecord):
+            continue
+        found[record.step] = record.loss
+        if record.step == stop:
+            state = state_of(experiment)
+            controls.stop()
+        if record.step in edits:
+            locked = dict(experiment.locked)
+            moved = {k: v for k, v in edits[record.step].items() if k not in locked}
+            values = {**controls.hyper.model_dump(), **moved}
+            controls.set_hyper(checked(Hyperparameters, values))
+    return found, state
+
+
+@pytest.mark.parametrize("stop", [1, 7, 13, 16, 23])
+@pytest.mark.parametrize("name", CASES)
+def test_resuming_anywhere_changes_nothing(name, stop):
+    config = config_of(**CASES[name])
+    wanted, _ = losses(Experiment(config), EDITS)
+    before, (tensors, facts) = losses(Experiment(config), EDITS, stop)
+    assert before == {step: wanted[step] for step in before}
+
+    torch.manual_seed(99)  # another process begins elsewhere
+    again = Experiment(config)
+    facts = json.loads(json.dumps(facts))  # as it stands in the file
+    assert restore(again, tensors, facts) == ()
+    after, _ = losses(again, EDITS)
+    assert after == {step: loss for step, loss in wanted.items() if step > stop}
+
+
+def test_nothing_of_it_runs_when_it_is_read(tmp_path):
+    experiment = Experiment(config_of())
+    _, (tensors, facts) = losses(experiment, {}, stop=2)
+    assert all(isinstance(t, torch.Tensor) for t in tensors.values())
+    assert json.loads(json.dumps(facts)) == facts
+    torch.save(tensors, tmp_path / "x")
+    torch.load(tmp_path / "x", weights_only=True)
+
+
+def test_another_base_or_other_layers_are_refused():
+    experiment = Experiment(config_of())
+    _, (tensors, facts) = losses(experiment, {}, stop=2)
+    fresh = Experiment(config_of())
+    with pytest.raises(LabError, match="not the one that this run was trained on"):
+        restore(fresh, tensors, {**facts, "base_fingerprint": "other"})
+    layers = dict(list(facts["layers"].items())[:1])
+    with pytest.raises(LabError, match="other layers"):
+        restore(fresh, tensors, {**facts, "layers": layers})
+    with pytest.raises(LabError, match="version"):
+        restore(fresh, tensors, {**facts, "version": 99})
+
+
+def test_what_differs_is_said():
+    experiment = Experiment(config_of())
+    _, (tensors, facts) = losses(experiment, {}, stop=2)
+    (note,) = restore(Experiment(config_of()), tensors, {**facts, "threads": 77})
+    assert "threads was 77" in note
+    assert "to rounding" in note

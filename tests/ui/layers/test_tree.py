@@ -1,0 +1,137 @@
+"""The tree of modules without a window: what stands below what, what is alike, what is found."""
+
+from time import perf_counter
+
+import pytest
+
+from lora_lab.ui.layers.tree import (
+    Module,
+    by_likeness,
+    by_name,
+    first_levels,
+    has_likes,
+    in_order,
+    natural,
+    rearrange,
+    searched,
+    sift,
+)
+
+
+def module(name, kind="linear"):
+    return Module(name, kind, (4, 4), 16, None, True)
+
+
+NAMES = ("embed", "h.0.attn.q", "h.0.norm", "h.1.attn.q", "h.1.norm", "h.10.attn.q", "head")
+MODULES = [module(name, "LayerNorm" if "norm" in name else "linear") for name in NAMES]
+
+
+def drawn(node):
+    """A tree as nested pairs of labels."""
+    return [(child.label, drawn(child)) if child.shown else child.label for child in node.shown]
+
+
+def everything(_):
+    return True
+
+
+def test_parts_of_names_stand_below_each_other():
+    root = by_name(MODULES)
+    sift(root, everything)
+    assert drawn(root) == [
+        "embed",
+        ("h", [("0", [("attn", ["q"]), "norm"]), ("1", [("attn", ["q"]), "norm"]),
+               ("10", [("attn", ["q"])])]),
+        "head",
+    ]  # fmt: skip
+    assert [m.name for m in root.shown[1].leaves] == list(NAMES[1:-1])
+
+
+def test_a_module_may_hold_modules_and_numbers_of_its_own():
+    root = by_name([module("vit.embed"), module("vit.embed.proj")])
+    sift(root, everything)
+    assert drawn(root) == [("vit", [("embed", ["proj"])])]
+    assert [m.name for m in root.shown[0].shown[0].leaves] == ["vit.embed", "vit.embed.proj"]
+
+
+def test_modules_are_alike_that_differ_in_numbers_alone():
+    root = by_likeness(MODULES)
+    sift(root, everything)
+    assert drawn(root) == [
+        "embed", ("h.*.attn.q", ["h.0", "h.1", "h.10"]), ("h.*.norm", ["h.0", "h.1"]), "head",
+    ]  # fmt: skip
+    assert [node.short for node in root.shown] == ["embed", "q", "norm", "head"]
+
+
+@pytest.mark.parametrize(
+    ("names", "shorts"),
+    [
+        (("a.*.q", "a.*.k"), ["q", "k"]),
+        (("l.*.self.out", "l.*.mid.out", "l.*.out"), ["self.out", "mid.out", "*.out"]),
+        (("out", "l.*.out"), ["out", "*.out"]),
+        (("fc1", "fc2b"), ["fc1", "fc2b"]),
+    ],
+)
+def test_short_names_still_tell_them_apart(names, shorts):
+    pairs = [name.replace("*", str(i)) for name in names for i in range(1 + ("*" in name))]
+    root = by_likeness([module(name) for name in pairs])
+    assert [node.short for node in root.children] == shorts
+
+
+def test_two_thousand_modules_of_which_no_two_are_alike_are_named_at_once():
+    modules = [module(f"block{i}.attention.query") for i in range(2000)]
+    began = perf_counter()
+    root = by_likeness(modules)
+    assert perf_counter() - began < 0.5
+    assert [node.short for node in root.children] == [m.name for m in modules]
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [("h.3.q", "h.*.q"), ("3.q.12", "*.q.*"), ("fc1.x2", "fc1.x2"), ("0", "*"), ("a10.b", "a10.b")],
+)
+def test_only_whole_numbers_are_left_open(name, like):
+    assert module(name).like == like
+
+
+def test_other_kinds_are_not_alike():
+    assert not has_likes([module("net.0"), module("net.1", "ReLU")])
+    assert has_likes([module("net.0"), module("net.2")])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("ATTN", 3), ("h.1.", 2), ("h.*.q", 3), ("h*norm", 2), ("x", 0), ("", 7), (" head ", 1),
+     ("h.1*q", 2), ("(", 0)],
+)  # fmt: skip
+def test_the_search(text, found):
+    root = by_name(MODULES)
+    assert sift(root, searched(text)) == (found > 0)
+    assert len(root.leaves) == found
+
+
+def test_sorted_below_each_row_and_back_again():
+    root = by_name(MODULES)
+    sift(root, everything)
+    before = drawn(root)
+    sizes = {"0": 2, "1": 3, "10": 1}
+    rearrange(in_order(root, lambda node: -sizes.get(node.label, 0)))
+    assert [child.label for child in root.shown] == ["embed", "h", "head"]  # as they stood
+    assert [child.label for child in root.shown[1].shown] == ["1", "0", "10"]
+    assert [child.row for child in root.shown[1].shown] == [0, 1, 2]
+    assert in_order(root, lambda node: -sizes.get(node.label, 0)) == []
+    rearrange(in_order(root, None))
+    assert drawn(root) == before
+
+
+def test_as_many_levels_are_opened_as_fit():
+    root = by_name(MODULES)
+    sift(root, everything)
+    assert first_levels(root, 5) == []
+    assert [node.name for node in first_levels(root, 6)] == ["h"]
+    assert [node.name for node in first_levels(root, 11)] == ["h", "h.0", "h.1", "h.10"]
+
+
+def test_names_are_sorted_as_a_person_does():
+    names = ["h.10", "h.9", "h", "g.2", "10", "9"]
+    assert sorted(names, key=natural) == ["9", "10", "g.2", "h", "h.9", "h.10"]

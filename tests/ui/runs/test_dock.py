@@ -1,0 +1,520 @@
+"""Runs in the window: listed, told of where they were cut off, opened again with their curves."""
+
+import json
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtWidgets import QFileDialog
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.errors import CheckpointError
+from lora_lab.presets import get_preset, list_presets
+from lora_lab.records import State, StepRecord
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import RunSummary, list_runs, summary_of
+from lora_lab.runs.past import past_records
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run as train
+from lora_lab.ui.app import new_session
+from lora_lab.ui.runs.dock import RunsDock
+from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, STEP, with_ancestry
+from lora_lab.ui.shell.main_window import MainWindow
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+def cut_off(name, step=30, total=60):
+    """A run that was closed at `step`, written as if its process had been killed."""
+    preset = get_preset("digits").config
+    config = changed(preset, max_steps=total, hyper={**preset.hyper.model_dump(), "rank": 3})
+    controls, folder = Controls(config.hyper), paths.runs() / name
+    losses = []
+    for record in train(config, controls, folder=folder):
+        if isinstance(record, StepRecord):
+            losses.append(record.loss)
+            if record.step == step:
+                controls.stop()
+    assert summary_of(folder).state == ("stopped" if step < total else "finished")
+    RunFolder.at(folder).write_summary(state="running", step=step + 3, max_steps=total, loss=0.1)
+    return folder, losses
+
+
+@pytest.fixture
+def lab(qtbot, home):
+    made = MainWindow(new_session, list_presets())
+    made.ask = lambda *texts: True
+    with qtbot.waitSignal(made.painted):
+        made.show()
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
+    made.deleteLater()
+
+
+@pytest.fixture
+def dock(qtbot):
+    made = RunsDock()
+    qtbot.addWidget(made)
+    return made
+
+
+def choose(dock, *names):
+    """Select the rows of these runs, as clicks with Ctrl would."""
+    selection = dock.table.selectionModel()
+    selection.clear()
+    flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+    for row, run in enumerate(dock.model.runs):
+        if run.name in names:
+            selection.select(dock._shown.mapFromSource(dock.model.index(row, NAME)), flags)
+
+
+def listed(qtbot, lab, count):
+    lab.commands.runs.trigger()
+    qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == count, timeout=30_000)
+    return lab.runs_dock
+
+
+def said(lab):
+    """What stands in the one place where errors are shown."""
+    notice = lab.notice_bar.notice
+    return notice.message if notice is not None else ""
+
+
+def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
+    folder, losses = cut_off("cut")
+    told = []
+    lab.notices.shown.connect(told.append)
+    lab.flows.runs.look_for_interrupted()
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    assert "cut was interrupted at step 33" in told[0].message
+    dock = listed(qtbot, lab, 1)
+    assert [run.interrupted for run in dock.selected()] == [True]
+    assert "goes on at step 30" in dock.told.text()
+    assert "3 steps after it" in dock.told.text()
+    dock.open_button.click()
+    qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
+    assert lab.sessions.wished.rank == 3
+    assert "step 30 / 60" in lab.strip._step_label.text()
+    lab.sessions.toggle()
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    assert lab.sessions.step == 60
+    found = list(past_records(folder / "metrics.jsonl", 60))
+    steps = [r.step for r in found if isinstance(r, StepRecord)]
+    assert steps == list(range(1, 61))
+    assert [r.loss for r in found if isinstance(r, StepRecord)][:30] == losses
+
+
+@pytest.mark.parametrize("words", ["Resume it", "Keep its adapter", "Move it to trash"])
+def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words):
+    from lora_lab.ui.runs import flow as runs_flow
+
+    folder, _ = cut_off("cut")
+    lab.flows.runs.look_for_interrupted()
+    bar = lab.notice_bar
+    qtbot.waitUntil(lambda: bar.notice is not None, timeout=30_000)
+    buttons = {
+        bar._actions.itemAt(i).widget().text(): bar._actions.itemAt(i).widget()
+        for i in range(bar._actions.count()) if bar._actions.itemAt(i).widget()
+    }  # fmt: skip
+    assert set(buttons) == {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
+    moved = []
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda p: not moved.append(p))
+    lab.flows.runs.agrees = lambda runs: True
+    (folder / "adapter" / "adapter_model.safetensors").unlink()
+    qtbot.mouseClick(buttons[words], Qt.MouseButton.LeftButton)
+    if words == "Resume it":
+        qtbot.waitUntil(lambda: lab.sessions.step == 30, timeout=60_000)
+    elif words == "Keep its adapter":
+        kept = folder / "adapter" / "adapter_model.safetensors"
+        qtbot.waitUntil(lambda: summary_of(folder).state == "stopped", timeout=60_000)
+        assert kept.is_file()
+        assert summary_of(folder).step == 30
+    else:
+        qtbot.waitUntil(lambda: moved == [str(folder)], timeout=20_000)
+
+
+def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
+    _, losses = cut_off("done", step=60)
+    RunFolder.at(paths.runs() / "done").write_summary(
+        state="finished", step=60, max_steps=60, loss=losses[-1]
+    )
+    dock = listed(qtbot, lab, 1)
+    assert dock.open_button.text() == "&Open"
+    assert "opens with its plots" in dock.told.text()
+    qtbot.keyClick(dock.table, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    loss = next(panel for panel in lab.panels if panel.key == "loss")
+    qtbot.waitUntil(lambda: loss._train.last_step == 60, timeout=30_000)
+    _, shown = loss._train.window(0, 60, 1000)
+    assert sorted(shown) == pytest.approx(sorted(losses), rel=1e-6)
+    lab.sessions.toggle()  # as many steps again
+    qtbot.waitUntil(lambda: lab.sessions.step == 120, timeout=60_000)
+
+
+def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, dock):
+    assert not dock.open_button.isEnabled()
+    assert "No runs yet" in dock.told.text()
+    folder, _ = cut_off("a")
+    cut_off("b")
+    live = RunFolder.at(folder)
+    live.lock()
+    dock.show_runs(list_runs(paths.runs()))
+    seen = {}
+    for name in ("a", "b"):
+        choose(dock, name)
+        able = (dock.open_button, dock.pack_action, dock.discard_action, dock.keep_action)
+        seen[name] = [what.isEnabled() for what in able]
+    live.close()
+    assert seen == {"a": [False] * 4, "b": [True] * 4}
+    heard = []
+    dock.adapter_wished.connect(heard.append)
+    dock.adapter_action.trigger()
+    assert heard == [str(paths.runs() / "b" / "adapter")]
+
+
+def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, monkeypatch):
+    from lora_lab.ui.runs import flow as runs_flow
+
+    lab.open(changed(get_preset("digits").config, max_steps=20))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
+    qtbot.waitUntil(lambda: lab.sessions.folder is not None, timeout=20_000)
+    dock = listed(qtbot, lab, 1)
+    qtbot.waitUntil(lambda: dock.model.runs[0].state == "finished", timeout=30_000)
+    assert "is open, here" in dock.told.text()
+    assert not dock.open_button.isEnabled()
+    assert not dock.discard_action.isEnabled()
+    moved = []
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: not moved.append(path))
+    lab.flows.runs.agrees = lambda runs: True
+    dock.discard_wished.emit(dock.selected())  # as the notice of the start may, much later
+    qtbot.waitUntil(lambda: "Close it there first" in said(lab), timeout=20_000)
+    assert moved == []
+
+
+def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
+    from lora_lab.ui.runs import flow as runs_flow
+
+    folder, _ = cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    moved = []
+
+    def move(path):
+        moved.append(path)
+        folder.rename(folder.parent.parent / "trash")
+        return True
+
+    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: False)
+    lab.flows.runs.agrees = lambda runs: False
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    assert folder.exists()
+    lab.flows.runs.agrees = lambda runs: True
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: "could not be moved" in said(lab), timeout=30_000)
+    monkeypatch.setattr(runs_flow, "move_to_trash", move)
+    qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: not dock.model.runs, timeout=30_000)
+    assert moved == [str(folder)]
+
+
+def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
+    qtbot, lab, monkeypatch
+):
+    from lora_lab.ui.runs import flow as runs_flow
+
+    folders = [cut_off(name)[0] for name in ("a", "b")]
+    dock = listed(qtbot, lab, 2)
+    choose(dock, "a", "b")
+    moved, reached, may_go = [], threading.Event(), threading.Event()
+
+    def move(path):
+        reached.set()
+        may_go.wait(60)
+        moved.append(Path(path))
+        shutil.rmtree(path)
+        return True
+
+    monkeypatch.setattr(runs_flow, "move_to_trash", move)
+    lab.flows.runs.agrees = lambda runs: True
+    dock.discard_action.trigger()
+    qtbot.waitUntil(reached.is_set, timeout=30_000)
+    qtbot.waitUntil(lambda: "to the trash" in dock.told.text(), timeout=30_000)
+    assert dock.cancel_button.isVisible()
+    dock.cancel_button.click()
+    assert not dock.cancel_button.isVisible()
+    may_go.set()
+    qtbot.waitUntil(lambda: len(dock.model.runs) == 1, timeout=30_000)
+    assert len(moved) == 1
+    assert moved[0] in folders
+    assert dock.model.runs[0].path == str(next(f for f in folders if f not in moved))
+
+
+def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
+    """A run is packed while another one is read to be shown behind, and one reading fails."""
+    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import overlays_flow
+
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    path, may_go = dock.model.runs[0].path, threading.Event()
+
+    def pack(run, target, report):
+        report("Packing", 0.5)
+        may_go.wait(60)
+        report("Packing", 0.75)
+        return target
+
+    def read(path, place, report):
+        report("Reading", -1)
+        raise CheckpointError("It cannot be read.")
+
+    monkeypatch.setattr(runs_flow, "pack", pack)
+    monkeypatch.setattr(overlays_flow, "read_overlay", read)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
+    dock.pack_action.trigger()
+    qtbot.waitUntil(lambda: dock._bar.value() == 500, timeout=30_000)
+    dock.overlay_wished.emit(path, True)
+    qtbot.waitUntil(lambda: "cannot be read" in said(lab), timeout=30_000)
+    dock.refresh_wished.emit()
+    qtbot.waitUntil(lambda: not lab.flows.runs._works[-1]._thread.is_alive(), timeout=30_000)
+    qtbot.wait(50)
+    assert dock.cancel_button.isVisible()
+    assert dock._bar.isVisible()
+    assert dock._bar.value() == 500
+    assert dock.told.text() == "Packing"
+    may_go.set()
+    qtbot.waitUntil(lambda: not dock.cancel_button.isVisible(), timeout=30_000)
+    assert "goes on at step 30" in dock.told.text()
+
+
+@pytest.mark.parametrize("which", ["packing", "reading"])
+def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypatch, which):
+    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import overlays_flow
+
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    caught = []
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+
+    def stumble(*arguments):
+        arguments[-1]("On the way", 0.5)
+        raise ZeroDivisionError(which)
+
+    monkeypatch.setattr(runs_flow, "pack", stumble)
+    monkeypatch.setattr(overlays_flow, "read_overlay", stumble)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
+    path, shown = dock.model.runs[0].path, []
+    monkeypatch.setattr(dock.busy, "_show", lambda words, share: shown.append(words))
+    if which == "packing":
+        dock.pack_action.trigger()
+    else:
+        dock.overlay_wished.emit(path, True)
+    qtbot.waitUntil(lambda: bool(caught), timeout=30_000)
+    qtbot.waitUntil(lambda: shown[-2:] == ["On the way", ""], timeout=30_000)
+    assert [str(one.exc_value) for one in caught] == [which]
+    assert path not in lab.flows.overlays._places  # it may be wished again
+
+
+def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
+    folder, _ = cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    dock.rename_action.trigger()
+    editor = dock.table.findChild(type(dock.filter))
+    assert editor.text() == "a"
+    editor.selectAll()
+    qtbot.keyClicks(editor, "the good one")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: summary_of(folder).label == "the good one", timeout=20_000)
+    qtbot.waitUntil(lambda: dock.model.runs[0].label == "the good one", timeout=30_000)
+    dock.model.setData(dock.model.index(0, NOTE), "α was  too high\n")
+    qtbot.waitUntil(lambda: dock.model.runs[0].note == "α was too high", timeout=30_000)
+    assert summary_of(folder).label == "the good one"
+    assert json.loads((folder / "label.json").read_text("utf-8"))["note"] == "α was too high"
+    dock.filter.setText("good")
+    assert dock._shown.rowCount() == 1
+    dock.filter.setText("bad")
+    assert dock._shown.rowCount() == 0
+
+
+def test_what_is_being_typed_outlives_a_new_reading_of_the_folder(qtbot, home, dock):
+    cut_off("a")
+    runs = list_runs(paths.runs())
+    dock.show()
+    dock.show_runs(runs)
+    dock.note_action.trigger()
+    editor = dock.table.findChild(type(dock.filter))
+    qtbot.keyClicks(editor, "not yet whole")
+    dock.show_runs([])
+    assert editor.text() == "not yet whole"
+    assert dock.model.runs == runs
+    with qtbot.waitSignal(dock.refresh_wished, timeout=20_000):
+        qtbot.keyClick(editor, Qt.Key.Key_Escape)
+    dock.show_runs([])
+    assert dock.model.runs == []
+
+
+def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, tmp_path):
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    target = tmp_path / "sent.zip"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
+    dock.pack_action.trigger()
+    qtbot.waitUntil(target.exists, timeout=30_000)
+    assert any(name.endswith("metrics.jsonl") for name in zipfile.ZipFile(target).namelist())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(target), ""))
+    dock.unpack_action.trigger()
+    qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=30_000)
+    choose(dock, "a-2")
+    assert "goes on at step 30" in dock.told.text()
+    target.write_bytes(target.read_bytes()[:-40])
+    dock.unpack_action.trigger()
+    qtbot.waitUntil(lambda: "not a whole zip" in said(lab), timeout=30_000)
+    assert lab.notice_bar.notice.severity == "error"
+
+
+def test_branches_stand_below_the_run_they_came_from(home, dock):
+    cut_off("a")
+    base = summary_of(paths.runs() / "a")
+    names = ["c", "b", "a", "x", "y"]
+    parents = {"b": "a", "c": "b", "x": "y", "y": "x"}
+    runs = [type(base)(**{**vars(base), "name": n, "parent": parents.get(n, "")}) for n in names]
+    assert [(depth, run.name) for depth, run in with_ancestry(runs)] == [
+        (0, "a"), (1, "b"), (2, "c"), (0, "x"), (1, "y"),
+    ]  # fmt: skip
+    dock.show_runs(runs)
+    shown = [dock.model.index(row, NAME).data() for row in range(3)]
+    assert shown == ["a", "↳ b", "   ↳ c"]
+    choose(dock, "b")
+    assert "branched off from a at step 0" in dock.told.text()
+
+
+def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(qtbot, home, dock):
+    base = vars(summary_of(cut_off("a")[0]))
+    runs = [
+        RunSummary(**{**base, "name": f"r{n}", "path": f"/r{n}", "parent": f"r{n - 1}"})
+        for n in range(1100)
+    ]
+    dock.show()
+    dock.show_runs(runs)
+    dock.table.selectAll()
+    dock.table.selectionModel().setCurrentIndex(
+        dock._shown.index(510, NOTE), QItemSelectionModel.SelectionFlag.NoUpdate
+    )
+    began = perf_counter()
+    dock.show_runs(runs)
+    assert perf_counter() - began < 5  # a second for each hundred, if each is told by itself
+    assert len(dock.selected()) == 1100
+    at = dock.table.currentIndex()
+    assert (at.row(), at.column()) == (510, NOTE)
+
+
+def test_columns_sort_by_what_they_mean(home, dock):
+    cut_off("a")
+    base = vars(summary_of(paths.runs() / "a"))
+    steps = {"a": 900, "b": 1_000, "c": 20}
+    runs = [type(summary_of(paths.runs() / "a"))(**{**base, "name": n, "step": s})
+            for n, s in steps.items()]  # fmt: skip
+    dock.show_runs(runs)
+    dock.table.sortByColumn(STEP, Qt.SortOrder.AscendingOrder)
+    order = [dock._run(dock._shown.index(row, NAME)).name for row in range(3)]
+    assert order == ["c", "a", "b"]
+
+
+def test_runs_that_are_ticked_stand_behind_the_present_one(qtbot, lab):
+    """In the loss and the spectrum, each with a line of its own; unticked they are gone."""
+    folders = [cut_off(name)[0] for name in ("a", "b")]
+    lab.open(changed(get_preset("digits").config, max_steps=50))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    dock = listed(qtbot, lab, 2)
+    for row in range(2):
+        index = dock.model.index(row, SHOWN)
+        dock.model.setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    shown = lab.flows.overlays.shown
+    qtbot.waitUntil(lambda: len(shown) == 2, timeout=30_000)
+    styles = {(o.color, o.pen().style()) for o in shown.values()}
+    assert len(styles) == 2
+    assert {o.path for o in shown.values()} == {str(folder) for folder in folders}
+    assert all(o.train.last_step == 30 and o.spectrum is not None for o in shown.values())
+    loss, spectrum = lab.panels[0], lab.panels[1]
+    assert loss._behind.last_step == 30
+    assert len(spectrum._overlays) == 2
+    for panel in lab.panels:
+        panel.redraw()
+    counts, before_after = (
+        next(panel for panel in lab.panels if panel.key == key)
+        for key in ("counts", "before_after")
+    )
+    (_, share), _ = counts._share._others
+    assert share == pytest.approx(1374 / 17_226, rel=0.01)  # rank 3
+    (_, shares), _ = before_after._bars._others
+    assert len(shares) == 10
+    assert all(0 <= share <= 1 for share in shares)
+    dock.model.setData(
+        dock.model.index(0, SHOWN), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole
+    )
+    assert len(shown) == len(spectrum._overlays) == 1
+
+
+def test_settings_that_differ_stand_side_by_side(qtbot, lab):
+    from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
+
+    cut_off("a")
+    cut_off("b", total=90)
+    dock = listed(qtbot, lab, 2)
+    choose(dock, "a", "b")
+    assert dock.told.text() == "2 runs selected."
+    dock.compare_button.click()
+    dialog = lab.findChild(CompareRunsDialog)
+    rows = {row[0]: row[1:] for row in dialog.rows}
+    assert set(rows["max steps"]) == {"60", "90"}
+    assert "learning rate" not in rows
+    dialog.reject()
+
+
+@pytest.mark.parametrize(
+    ("action", "ending", "words"),
+    [("recipe_action", ".py", "LoraConfig"), ("report_action", ".html", "<svg")],
+)
+def test_a_script_and_a_page_are_written_of_a_run(
+    qtbot, lab, monkeypatch, tmp_path, action, ending, words
+):
+    cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    target = tmp_path / "written"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
+    getattr(dock, action).trigger()
+    written = target.with_suffix(ending)
+    qtbot.waitUntil(written.exists, timeout=30_000)
+    assert words in written.read_text("utf-8")
+    qtbot.waitUntil(lambda: dock._bar.isHidden(), timeout=20_000)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
+    getattr(dock, action).trigger()
+    qtbot.waitUntil(lambda: "was not written" in said(lab), timeout=30_000)
+
+
+@pytest.mark.parametrize("does", ["open_button", "keep_action"])
+def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
+    """The run may come out of somebody else's zip."""
+    folder, _ = cut_off("a")
+    about = json.loads((folder / "config.json").read_text("utf-8"))
+    about["config"]["factory"] = "somebodys:net"
+    (folder / "config.json").write_text(json.dumps(about), "utf-8")
+    dock, asked, opened = listed(qtbot, lab, 1), [], []
+    lab.flows.runs.may_run = lambda factory: asked.append(factory)
+    monkeypatch.setattr(lab.sessions, "open", lambda *a: opened.append(a))
+    getattr(dock, does).click() if does == "open_button" else getattr(dock, does).trigger()
+    assert asked == ["somebodys:net"]
+    assert opened == []
+    assert dock._bar.isHidden()

@@ -1,0 +1,147 @@
+"""The bridge: order kept, rare news said once, drawing rationed, the thread joined at the end."""
+
+import time
+
+import pytest
+from PySide6.QtWidgets import QWidget
+
+from lora_lab.config import RunConfig, changed
+from lora_lab.records import LoadedRecord, State, StateRecord, StepRecord
+from lora_lab.ui.session.bridge import DRAW_BUDGET, SessionBridge
+
+
+class Listener(QWidget):
+    """A panel that writes down what it is told."""
+
+    def __init__(self, cost=0.0):
+        super().__init__()
+        self.dirty, self.cost = False, cost
+        self.heard, self.redrawn = [], 0
+
+    def reset(self, loaded):
+        self.heard = ["reset"]
+        self.dirty = True
+
+    def receive(self, records):
+        self.heard += [type(record).__name__ for record in records]
+        self.dirty = True
+
+    def redraw(self):
+        time.sleep(self.cost)
+        self.redrawn += 1
+        self.dirty = False
+
+
+@pytest.fixture
+def session(fake_session):
+    return fake_session(RunConfig(preset="digits", task="digits"))
+
+
+@pytest.fixture
+def bridge(qtbot, session):
+    made = SessionBridge(session)
+    session.start()  # the tests poll by hand: no timer, no waiting
+    return made
+
+
+def shown(qtbot, *panels):
+    for panel in panels:
+        qtbot.addWidget(panel)
+        panel.show()
+    return panels
+
+
+def test_a_panel_is_reset_before_it_hears_what_follows_the_load(qtbot, bridge):
+    (panel,) = shown(qtbot, Listener())
+    bridge.loaded.connect(lambda record: bridge.show_on([panel]))
+    bridge.poll()
+    assert panel.heard[0] == "reset"
+    assert "LoadedRecord" not in panel.heard
+    assert panel.heard[-1] == "StateRecord"
+
+
+def test_rare_news_are_signals_and_steps_only_the_newest(qtbot, bridge, session):
+    bridge.poll()
+    session.controls.resume()
+    with qtbot.waitSignals([bridge.state_changed, bridge.measured, bridge.evaluated], timeout=1000):
+        steps = []
+        bridge.stepped.connect(steps.append)
+        bridge.poll()
+    assert [record.step for record in steps] == [session.step]
+
+
+def test_a_hidden_panel_collects_but_is_not_drawn(qtbot, bridge, session):
+    seen, hidden = shown(qtbot, Listener(), Listener())
+    hidden.hide()
+    bridge.show_on([seen, hidden])
+    bridge.poll()
+    assert seen.redrawn == 1
+    assert hidden.redrawn == 0
+    assert hidden.heard
+    hidden.show()
+    bridge.poll()
+    assert hidden.redrawn == 1
+
+
+def test_costly_panels_are_spread_over_ticks_and_each_gets_its_turn(qtbot, bridge, session):
+    panels = shown(qtbot, *(Listener(cost=DRAW_BUDGET * 1.2) for _ in range(3)))
+    bridge.poll()
+    bridge.show_on(panels)
+    for panel in panels:
+        panel.dirty = True
+    session.controls.resume()
+    for _ in range(6):  # every tick makes all of them dirty again
+        bridge.poll()
+    assert [panel.redrawn for panel in panels] == [2, 2, 2]
+
+
+def test_a_panel_that_raises_is_reported_and_the_others_get_theirs(qtbot, bridge, monkeypatch):
+    broken, sound = shown(qtbot, Listener(), Listener())
+    broken.receive = lambda records: 1 / 0
+    bridge.show_on([broken, sound])
+    reported = []
+    monkeypatch.setattr("sys.excepthook", lambda kind, error, trace: reported.append(kind))
+    bridge.poll()
+    assert ZeroDivisionError in reported
+    assert sound.heard
+
+
+def test_a_second_load_is_a_second_start(qtbot, bridge, session):
+    (panel,) = shown(qtbot, Listener())
+    bridge.show_on([panel])
+    bridge.poll()
+    session.waiting += [StepRecord(1, 1.0, 1e-3, 0.1), session.loaded(), session.counts()]
+    loads = []
+    bridge.loaded.connect(loads.append)
+    bridge.poll()
+    assert [type(record) for record in loads] == [LoadedRecord]
+    assert panel.heard == ["reset", "CountsRecord"]
+
+
+def test_closing_saves_ends_and_joins_in_that_order(qtbot, bridge, session):
+    bridge.poll()
+    session.controls.resume()
+    bridge.poll()
+    bridge.request_close(save=True)
+    said = []
+    bridge.saved.connect(lambda record: said.append("saved"))
+    bridge.state_changed.connect(lambda record: said.append(record.state))
+    bridge.closed.connect(lambda: said.append("closed"))
+    bridge.poll()
+    bridge.poll()
+    assert said == ["saved", State.CLOSED, "closed"]
+    assert bridge.ended
+    assert session.saves is True
+
+
+def test_a_failed_open_is_said_with_its_details_and_then_closed(qtbot, fake_session):
+    config = changed(RunConfig(preset="digits", task="digits"), model="broken.pt")
+    session = fake_session(config, fails="broken.pt is truncated.")
+    bridge = SessionBridge(session)
+    failures = []
+    bridge.failed.connect(failures.append)
+    with qtbot.waitSignal(bridge.closed, timeout=2000):
+        bridge.start()
+    assert [(type(f), f.message, bool(f.details)) for f in failures] == [
+        (StateRecord, "broken.pt is truncated.", True)
+    ]

@@ -1,0 +1,116 @@
+"""Undo of settings: one step per edit or drag, live and fixed ones, by key from wherever one is."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from lora_lab.config import changed
+from lora_lab.records import State
+from lora_lab.ui.shell import undo as undo_flow
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def opened(qtbot, window, presets, monkeypatch):
+    monkeypatch.setattr(undo_flow, "TOGETHER", -1.0)  # each edit for itself
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    return window
+
+
+def test_edits_are_taken_back_and_made_again_and_reach_the_session(opened, qtbot, sessions_made):
+    dock, commands = opened.hyper_dock, opened.commands
+    assert not commands.undo.isEnabled()
+    dock.sliders["rank"].edit.setValue(6)
+    dock.sliders["alpha"].edit.setValue(32)
+    assert commands.undo.text() == "Undo alpha 16→32"
+    commands.undo.trigger()
+    assert dock.sliders["alpha"].value() == 16
+    assert commands.undo.text() == "Undo rank 8→6"
+    assert commands.redo.text() == "Redo alpha 16→32"
+    commands.undo.trigger()
+    assert not commands.undo.isEnabled()
+    qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 8)
+    commands.redo.trigger()
+    commands.redo.trigger()
+    assert not commands.redo.isEnabled()
+    qtbot.waitUntil(lambda: sessions_made[-1].hyper.alpha == 32)
+    assert sessions_made[-1].hyper.rank == 6
+    commands.undo.trigger()
+    dock.sliders["dropout"].edit.setValue(0.5)
+    assert not commands.redo.isEnabled(), "another edit: that way is left"
+
+
+def test_a_drag_is_one_edit(opened, monkeypatch):
+    monkeypatch.setattr(undo_flow, "TOGETHER", 60.0)
+    slider = opened.hyper_dock.sliders["alpha"].slider
+    start = slider.value()
+    for position in range(start, start + 9):
+        slider.setValue(position)
+    opened.hyper_dock.sliders["rank"].edit.setValue(9)
+    opened.commands.undo.trigger()
+    assert opened.commands.undo.text().startswith("Undo alpha 16→")
+    opened.commands.undo.trigger()
+    assert slider.value() == start
+    assert not opened.commands.undo.isEnabled()
+    slider.setValue(start + 1)
+    slider.setValue(start)
+    assert not opened.commands.undo.isEnabled(), "where it was: nothing to undo"
+
+
+def test_fixed_settings_are_undone_beside_live_ones(opened):
+    fixed, commands = opened.setup_dock.fixed, opened.commands
+    fixed.batch_box.setValue(7)
+    fixed.variant_combo.setCurrentIndex(fixed.variant_combo.findData("dora"))
+    opened.hyper_dock.switch_adapter(False)
+    assert commands.undo.text() == "Undo adapter on→off"
+    commands.undo.trigger()
+    assert commands.adapter.isChecked()
+    assert commands.undo.text() == "Undo variant lora→dora"
+    commands.undo.trigger()
+    assert fixed.variant_combo.name() == "lora"
+    commands.undo.trigger()
+    assert not opened.setup_dock.edited
+    commands.redo.trigger()
+    assert fixed.batch_box.value() == 7
+    assert opened.setup_dock.restart_button.isVisible()
+
+
+def test_another_run_begins_without_the_edits_of_the_old_one(opened, qtbot, presets, sessions_made):
+    opened.hyper_dock.sliders["rank"].edit.setValue(6)
+    opened.setup_dock.fixed.batch_box.setValue(7)
+    opened.open(changed(presets[0].config, seed=3))
+    qtbot.waitUntil(lambda: len(sessions_made) == 2 and not opened.sessions.opening)
+    assert not opened.commands.undo.isEnabled()
+    opened.hyper_dock.sliders["rank"].edit.setValue(9)
+    assert opened.commands.undo.text() == "Undo rank 8→9"
+
+
+def test_a_refused_wish_leaves_the_next_undo_right(opened, qtbot):
+    opened.layers_dock.layers_wished.emit({"frozen_layers": ("fc1", "fc2", "fc3")})  # refused
+    qtbot.waitUntil(lambda: opened.hyper_dock.wished.frozen_layers == ())
+    opened.hyper_dock.sliders["rank"].edit.setValue(9)
+    assert opened.commands.undo.text() == "Undo rank 8→9"
+
+
+def test_keys_reach_it_from_a_number_field_too(opened):
+    edit = opened.hyper_dock.sliders["rank"].edit
+    edit.setFocus()
+    edit.selectAll()
+    QTest.keyClicks(edit, "5")
+    QTest.keyClick(edit, Qt.Key.Key_Z, CTRL)  # still being typed: the text alone
+    assert opened.hyper_dock.wished.rank == 8
+    assert edit.lineEdit().text() != "5"
+    edit.selectAll()
+    QTest.keyClicks(edit, "5")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert opened.hyper_dock.wished.rank == 5
+    QTest.keyClick(edit, Qt.Key.Key_Z, CTRL)
+    assert opened.hyper_dock.wished.rank == 8
+    assert edit.value() == 8
+    QTest.keyClick(edit, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert opened.hyper_dock.wished.rank == 5

@@ -1,0 +1,77 @@
+"""The ranks that the window foretells are those that the engine then has."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lora_lab.config import Hyperparameters, changed
+from lora_lab.presets import get_preset
+from lora_lab.records import LayerSpectrum, SpectrumRecord
+from lora_lab.rules import LayerRanks, energy_beyond, energy_lost, scaling_of
+from lora_lab.training.edits import apply_hyper
+from lora_lab.training.experiment import Experiment
+
+COURSE = (
+    {"layer_ranks": (("fc2", 7),)},
+    {"rank": 20},  # fc3 is capped at 10
+    {"frozen_layers": ("fc1",)},
+    {"rank": 6},
+    {"layer_ranks": (("fc1", 3), ("fc3", 9))},
+    {"frozen_layers": (), "layer_ranks": ()},
+    {"rank": 2, "frozen_layers": ("fc2", "fc3")},
+)
+
+
+@pytest.mark.parametrize(
+    ("variant", "init"), [("lora", "kaiming"), ("rslora", "kaiming"), ("dora", "kaiming"),
+                          ("lora", "pissa"), ("full", "kaiming")],
+)  # fmt: skip
+def test_they_follow_the_engine_through_a_course_of_edits(variant, init):
+    config = changed(get_preset("digits").config, variant=variant, init=init)
+    experiment = Experiment(config)
+    ranks = LayerRanks(experiment.loaded())
+    for edit in COURSE:
+        if "layer_ranks" in edit and (variant == "full" or init == "pissa"):
+            continue  # the engine refuses it
+        wished = changed(experiment.hyper, **edit)
+        foretold = {name: ranks.wanted(name, wished) for name in ranks.layers}
+        trained = {name: ranks.trained(name, wished) for name in ranks.layers}
+        record = apply_hyper(experiment, wished)
+        ranks.apply(record.hyper)
+        if variant != "full":
+            had = {layer.name: layer.rank for layer in experiment.lora_layers}
+            assert ranks.present == had
+            if init != "pissa":  # there the wish itself is mended
+                assert foretold == had
+            assert trained == dict(experiment.counts().per_layer)
+        assert scaling_of(record.hyper, variant) == pytest.approx(
+            getattr(next(iter(experiment.layers.values())), "scaling", math.nan), nan_ok=True
+        )
+
+
+def row(name, sigma, rank):
+    return LayerSpectrum(name, np.array(sigma), len(sigma), 1.0, 1.0, 1.0, rank, 8.0, 1.0)
+
+
+def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(fake_session, presets):
+    ranks = LayerRanks(fake_session(presets[0].config).loaded())
+    wished = Hyperparameters(rank=2, layer_ranks=(("fc1", 8),), frozen_layers=("fc2",))
+    rows = [row(name, [4.0, 3.0, 1.0, 1.0], 8) for name in ("fc1", "fc2", "fc3")]
+    assert [ranks.cut(r, wished) for r in rows] == [0, 0, 2]
+    share, where = energy_lost(SpectrumRecord(1, tuple(rows)), lambda r: ranks.cut(r, wished))
+    assert (share, where) == (pytest.approx(2 / 27), "fc3")
+    stale = row("fc3", [4.0, 3.0], 2)  # measured after another cut
+    assert ranks.cut(stale, wished) == 0
+
+
+@pytest.mark.parametrize("variant", ["dora", "full"])
+def test_nothing_is_foretold_where_the_singular_values_do_not_tell(fake_session, presets, variant):
+    loaded = fake_session(changed(presets[0].config, variant=variant)).loaded()
+    ranks = LayerRanks(loaded)
+    assert ranks.cut(row("fc1", [1.0] * 8, 8), Hyperparameters(rank=1)) == 0
+
+
+def test_energy_beyond_a_rank():
+    assert energy_beyond(np.array([3.0, 4.0]), 1) == pytest.approx(0.64)
+    assert energy_beyond(np.zeros(3), 1) == 0.0

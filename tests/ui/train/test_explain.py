@@ -1,0 +1,163 @@
+"""The line under each control: figures of the present, checked by hand; and the way to its page."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
+from lora_lab.records import ResumedRecord, SpectrumRecord, StepRecord
+from lora_lab.rules import LayerRanks
+from lora_lab.ui.train.explain import Explanations
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+
+
+@pytest.fixture
+def session(fake_session):
+    return fake_session(RunConfig(preset="digits", task="digits"))
+
+
+def explained(session, spectrum=None, **settings):
+    loaded = session.loaded()
+    made = Explanations(loaded, LayerRanks(loaded))
+    made.config = changed(session.config, **settings)
+    made.spectrum = spectrum
+    return made
+
+
+def spectrum(session, used, norms):
+    rows = session.spectrum().layers
+    return SpectrumRecord(7, tuple(
+        replace(row, effective_rank=e, delta_norm=n)
+        for row, e, n in zip(rows, used, norms, strict=True)
+    ))  # fmt: skip
+
+
+HYPER = Hyperparameters(rank=8, alpha=16)
+# r·(in + out), capped at the smaller side: 8·128 + 8·96 + 8·42 of 6,570
+TRAINED = 8 * 128 + 8 * 96 + 8 * 42
+
+
+@pytest.mark.parametrize(
+    ("field", "settings", "line"),
+    [
+        ("rank", {}, f"{TRAINED:,} ({100 * TRAINED / 6570:.3g} %) · uses 2.1–5.2 of 8"),
+        ("alpha", {}, "has moved W by 0.5–3.1 %, most in fc2"),  # of ‖W‖ = 4 each
+        ("learning_rate", {}, "now 0.001 ≈ change per step"),
+        ("learning_rate", {"warmup_steps": 100}, "now 1e-5 ≈ change per step"),
+        ("learning_rate", {"optimizer": "sgd"}, "now 0.001 × the gradient a step"),
+        (
+            "learning_rate",
+            {"b_rate_ratio": 16},
+            "now A 0.001, B 0.016 ≈ change per step",
+        ),
+        ("weight_decay", {}, "nothing pulls A and B towards 0"),
+        ("dropout", {}, "A sees all of its inputs"),
+    ],
+)
+def test_a_line_holds_the_figures_of_now(session, field, settings, line):
+    seen = spectrum(session, (2.1, 5.2, 3.0), (0.02, 0.124, 0.05))
+    assert explained(session, seen, **settings).words(field, HYPER) == line
+
+
+def test_of_one_layer_where_one_is_chosen(session):
+    made = explained(session, spectrum(session, (2.1, 5.2, 3.0), (0.02, 0.124, 0.05)))
+    made.chosen = "fc2"
+    assert made.words("alpha", HYPER) == "this layer has moved 3.1 % of ‖W‖"
+    assert made.words("rank", HYPER).endswith("uses 5.2 of 8")
+    made.chosen = ""
+    assert made.words("alpha", HYPER) == "has moved W by 0.5–3.1 %, most in fc2"
+
+
+def test_before_there_is_anything_to_tell(session):
+    nothing = spectrum(session, (math.nan,) * 3, (0.0,) * 3)
+    for seen in (None, nothing):
+        made = explained(session, seen)
+        assert made.words("alpha", HYPER) == "ΔW is still 0"
+        assert "uses" not in made.words("rank", HYPER)
+
+
+def test_decay_and_rate_follow_the_schedule(session):
+    made = explained(session)
+    made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1), HYPER)  # a quarter of the peak, 1e-3
+    wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
+    assert made.words("learning_rate", wished).startswith("now 0.001 ≈")
+    # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
+    assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
+    assert made.words("weight_decay", wished) == "halves A and B in 6,931 steps, 0.01 % in each"
+    tiny = changed(wished, learning_rate=1e-9)
+    assert made.words("weight_decay", tiny) == "hardly shrinks A and B at this rate"
+    assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
+
+
+def test_after_going_back_the_rate_is_that_of_then(session):
+    made = explained(session, schedule="linear")
+    made.set_step(StepRecord(90, 1.0, 1e-4, 0.1), HYPER)
+    made.set_back(ResumedRecord(26, leg=(0, 100)))
+    assert made.rate_now(HYPER) == pytest.approx(0.75 * HYPER.learning_rate)  # of its 26th step
+    made.set_back(ResumedRecord(0, leg=(0, 100)))
+    assert made.rate_now(HYPER) == HYPER.learning_rate
+
+
+def test_a_layer_is_named_by_what_tells_it_from_the_others(session):
+    seen = spectrum(session, (2.0,) * 3, (0.02, 0.124, 0.05))
+    long = [f"model.layers.{i}.self_attn.q_proj" for i in range(3)]
+    rows = tuple(replace(row, name=name) for row, name in zip(seen.layers, long, strict=True))
+    made = explained(session, replace(seen, layers=rows))
+    made._norms = dict.fromkeys(long, 4.0)
+    assert made.words("alpha", HYPER).endswith("most in 1")
+
+
+@pytest.fixture
+def dock(qtbot, session):
+    made = HyperparametersDock()
+    qtbot.addWidget(made)
+    made.show()
+    made.reset(session.loaded())
+    made.set_config(session.config)
+    return made
+
+
+@pytest.mark.parametrize("field", KNOBS)
+def test_f1_and_a_click_ask_for_the_page_of_the_control(qtbot, dock, field):
+    heard = []
+    dock.help_wished.connect(heard.append)
+    slider = dock.sliders[field]
+    assert slider.explanation()
+    for widget in (slider.slider, slider.edit):
+        qtbot.keyClick(widget, Qt.Key.Key_F1)
+    slider._note.click()
+    assert heard == [KNOBS[field].page] * 3
+
+
+def test_what_is_said_moves_nothing(qtbot, dock, session):
+    before = dock.widget().sizeHint()
+    session.step = 100
+    dock.set_spectrum(session.spectrum())
+    dock.sliders["rank"].edit.setValue(2)
+    assert "would discard" in dock.sliders["rank"].explanation()
+    qtbot.waitUntil(lambda: "has moved W" in dock.sliders["alpha"].explanation())
+    assert dock.widget().sizeHint() == before
+    note = dock.sliders["rank"]._note
+    note.show_line("a long line " * 40)
+    assert note.shown().endswith("…")
+    assert note.toolTip().split() == ["a", "long", "line"] * 40
+
+
+def test_the_layer_chosen_in_the_tree_is_the_one_that_is_told_of(qtbot, window, session):
+    window.open(session.config)
+    qtbot.waitUntil(window.commands.train.isEnabled)
+    window.commands.train.trigger()
+    alpha = window.hyper_dock.sliders["alpha"]
+    qtbot.waitUntil(lambda: "most in" in alpha.explanation())
+    window.layers_dock.layer_chosen.emit("fc2")
+    assert alpha.explanation().startswith("this layer has moved")
+    window.layers_dock.layer_chosen.emit("")
+    assert "most in" in alpha.explanation()
+
+
+def test_a_dragged_slider_tells_what_it_would_do(dock):
+    assert dock.sliders["rank"].explanation().startswith(f"{TRAINED:,} parameters")
+    dock._on_moved("weight_decay", 0.5)
+    assert "1,386 steps" in dock.sliders["weight_decay"].explanation()

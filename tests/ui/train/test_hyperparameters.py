@@ -1,0 +1,158 @@
+"""The live settings: wishes, previews, notes, locks, and the two meanings of α."""
+
+from dataclasses import replace
+
+import pytest
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import AppliedRecord
+from lora_lab.rules import energy_lost
+from lora_lab.ui.style.figures import percent
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+
+
+@pytest.fixture
+def session(fake_session):
+    return fake_session(RunConfig(preset="digits", task="digits"))
+
+
+@pytest.fixture
+def dock(qtbot, session):
+    made = HyperparametersDock()
+    qtbot.addWidget(made)
+    made.show()
+    made.reset(session.loaded())
+    return made
+
+
+def wishes(dock):
+    heard = []
+    dock.hyper_wished.connect(heard.append)
+    return heard
+
+
+def test_setting_by_program_wishes_nothing(dock, session):
+    heard = wishes(dock)
+    dock.set_wished(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
+    dock.reset(session.loaded())
+    assert heard == []
+
+
+def test_a_typed_alpha_is_wished_whole(dock):
+    heard = wishes(dock)
+    dock.sliders["alpha"].edit.setValue(4)
+    assert heard == [changed(Hyperparameters(), alpha=4)]
+    assert dock._scaling.text() == "0.5"
+    assert dock._scaling_applied.text() == "applied 2"
+
+
+def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
+    heard, previews = wishes(dock), []
+    dock.hyper_previewed.connect(previews.append)
+    slider = dock.sliders["rank"].slider
+    slider.setSliderDown(True)
+    slider.setValue(slider.value() - 1)
+    assert len(previews) == 1
+    assert previews[0].rank < 8
+    assert heard == []
+    slider.setSliderDown(False)
+    assert [hyper.rank for hyper in heard] == [previews[0].rank]
+
+
+def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
+    session.step = 100
+    record = session.spectrum()
+    dock.set_spectrum(record)
+    dock._on_moved("rank", 5)
+    share, where = energy_lost(record, lambda layer: 5)
+    assert 0 < share < 1
+    note = dock.sliders["rank"].note()
+    assert "would discard" in note
+    assert percent(share) in note
+    assert where in note
+    assert energy_lost(record, lambda layer: 0) == (0.0, "")
+
+
+def test_the_cap_and_the_applied_edit_are_noted(dock):
+    assert dock.sliders["rank"].maximum() == 10
+    dock._on_moved("rank", 10)
+    dock.set_applied(changed(Hyperparameters(), rank=10))
+    dock._on_moved("rank", 10)
+    assert "capped at 10" in dock.sliders["rank"].note()
+    smaller = changed(Hyperparameters(), rank=4)
+    dock.set_wished(smaller)
+    dock.note_applied(AppliedRecord(120, smaller, (("rank", 10, 4),), (), 0.032))
+    assert "3.2 %" in dock.sliders["rank"].note()
+    assert "step 120" in dock.sliders["rank"].note()
+
+
+def test_both_meanings_of_alpha_can_be_chosen(dock):
+    heard = wishes(dock)
+    dock._mode_buttons["keep_function"].click()
+    dock._mode_buttons["scale_effect"].click()
+    assert [hyper.alpha_mode for hyper in heard] == ["keep_function", "scale_effect"]
+
+
+def test_what_is_locked_cannot_move_and_says_why(dock, session):
+    reason = "Full training has no rank."
+    dock.reset(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
+    assert not dock.sliders["rank"].slider.isEnabled()
+    assert dock.sliders["rank"].note() == reason
+    assert not dock._mode_buttons["keep_function"].isEnabled()
+    dock.reset(session.loaded())
+    assert dock.sliders["rank"].slider.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("variant", "fraction", "value"),
+    [("lora", "α / r = 16 / 8", "2"), ("dora", "α / r = 16 / 8", "2"),
+     ("rslora", "α / √r = 16 / √8", "5.657"), ("full", "no factors to scale", "—")],
+)  # fmt: skip
+def test_the_scaling_is_written_as_the_variant_has_it(dock, session, variant, fraction, value):
+    dock.reset(replace(session.loaded(), variant=variant))
+    assert dock._fraction.text() == fraction
+    assert dock._scaling.text() == value
+
+
+def test_a_smaller_rank_of_dora_has_no_price_beforehand(dock, session):
+    dock.reset(replace(session.loaded(), variant="dora"))
+    session.step = 100
+    dock.set_spectrum(session.spectrum())
+    dock._on_moved("rank", 2)
+    assert "told afterwards" in dock.sliders["rank"].note()
+    smaller = changed(Hyperparameters(), rank=2)
+    dock.note_applied(AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05))
+    assert "5 % of s·B·A's energy" in dock.sliders["rank"].note()
+
+
+def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
+    session.step = 100
+    dock.set_spectrum(session.spectrum())
+    own = tuple((name, 8) for name in ("fc1", "fc2", "fc3"))
+    dock.wish(layer_ranks=own)
+    dock._on_moved("rank", 2)
+    assert "would discard nothing" in dock.sliders["rank"].note()
+
+
+def test_a_wish_that_is_not_granted_is_taken_back_silently(dock):
+    dock.sliders["rank"].edit.setValue(10)
+    heard = wishes(dock)
+    dock.take_back(Hyperparameters())
+    assert dock.wished == Hyperparameters()
+    assert dock.sliders["rank"].value() == 8
+    assert dock.sliders["rank"].note() == ""
+    assert heard == []
+
+
+def test_the_adapter_switch_is_part_of_the_same_snapshot(dock):
+    heard = wishes(dock)
+    dock.sliders["alpha"].edit.setValue(4)
+    dock.switch_adapter(False)
+    assert heard[-1] == changed(Hyperparameters(), alpha=4, enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.032, "3.2 %"), (1e-9, "< 0.0001 %"), (0.5, "50 %"), (1.0, "100.0 %")]
+)
+def test_percent(share, text):
+    assert percent(share) == text

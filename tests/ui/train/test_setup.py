@@ -1,0 +1,264 @@
+"""The setup dock: what can be chosen and why not, what is behind More, what a restart takes."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from PySide6.QtCore import Qt
+
+from lora_lab.config import RunConfig, changed
+from lora_lab.records import State, TargetInfo
+from lora_lab.ui.train import choices
+from lora_lab.ui.train.fixed_settings import SEED_LIMIT
+from lora_lab.ui.train.setup import SetupDock
+
+FIELDS = RunConfig.model_fields
+TIP = Qt.ItemDataRole.ToolTipRole
+
+
+@pytest.fixture
+def config(presets):
+    return presets[0].config
+
+
+@pytest.fixture
+def dock(qtbot, presets, config, fake_session):
+    made = SetupDock(presets)
+    qtbot.addWidget(made)
+    made.resize(330, 600)
+    made.show()
+    made.show_config(config)
+    made.reset(fake_session(config).loaded())
+    return made
+
+
+def choose(combo, name):
+    row = combo.findData(name)
+    assert combo.model().item(row).isEnabled()
+    combo.setCurrentIndex(row)
+
+
+@pytest.mark.parametrize(
+    ("field", "offered"),
+    [("init", choices.INITS),
+     ("optimizer", choices.OPTIMIZERS), ("schedule", choices.SCHEDULES)],
+)  # fmt: skip
+def test_what_the_engine_knows_is_offered_with_a_line_on_each(field, offered):
+    assert [choice.name for choice in offered] == list(get_args(FIELDS[field].annotation))
+    for choice in offered:
+        assert choice.tip
+        assert "\n" not in choice.tip
+        assert field != "init" or "=" in choice.tip  # a formula
+
+
+@pytest.mark.parametrize(
+    ("field", "combo", "value"),
+    [("variant", "variant_combo", "dora"), ("init", "init_combo", "olora"),
+     ("optimizer", "optimizer_combo", "sgd"), ("schedule", "schedule_combo", "cosine")],
+)  # fmt: skip
+def test_a_choice_applies_on_restart(dock, config, field, combo, value):
+    assert not dock.restart_button.isVisible()
+    choose(getattr(dock.fixed, combo), value)
+    assert dock.restart_button.isVisible()
+    assert dock.wished_config(config) == changed(config, **{field: value})
+    dock.show_config(dock.wished_config(config))
+    assert not dock.restart_button.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("field", "box", "value"),
+    [("max_steps", "steps_box", 500), ("batch_size", "batch_box", 8), ("seed", "seed_box", 7),
+     ("warmup_steps", "warmup_box", 100), ("b_rate_ratio", "ratio_box", 16.0),
+     ("momentum", "momentum_box", 0.9)],
+)  # fmt: skip
+def test_a_number_applies_on_restart(dock, config, field, box, value):
+    getattr(dock.fixed, box).setValue(value)
+    assert dock.restart_button.isVisible()
+    assert dock.wished_config(config) == changed(config, **{field: value})
+
+
+def test_what_no_box_can_hold_stays_until_it_is_moved(dock, config):
+    odd = changed(config, seed=2**40, b_rate_ratio=1e-3, momentum=0.99999)
+    dock.show_config(odd)
+    assert not dock.edited
+    assert dock.wished_config(odd) == odd
+    assert dock.fixed.seed_box.value() == SEED_LIMIT
+    dock.fixed.seed_box.setValue(5)
+    assert dock.wished_config(odd) == changed(odd, seed=5)
+
+
+def test_full_fine_tuning_has_no_init_and_no_ratio_and_says_why(dock):
+    fixed = dock.fixed
+    assert fixed.init_combo.isEnabled()
+    choose(fixed.variant_combo, "full")
+    for widget in (fixed.init_combo, fixed.ratio_box):
+        assert not widget.isEnabled()
+        assert widget.toolTip().startswith("Full fine-tuning has no")
+    choose(fixed.variant_combo, "rslora")
+    assert fixed.init_combo.isEnabled()
+    assert fixed.ratio_box.isEnabled()
+    assert "LoRA+" in fixed.ratio_box.toolTip()
+    assert "√r" in fixed.variant_combo.toolTip()
+
+
+def test_momentum_is_for_sgd_alone(dock):
+    box = dock.fixed.momentum_box
+    assert not box.isEnabled()
+    assert "SGD" in box.toolTip()
+    choose(dock.fixed.optimizer_combo, "sgd")
+    assert box.isEnabled()
+
+
+def test_eva_is_not_offered_for_an_embedding(dock):
+    fixed = dock.fixed
+    row = fixed.init_combo.findData("eva")
+    assert fixed.init_combo.model().item(row).isEnabled()
+    fixed.choose_targets()
+    fixed.dialog.model.tick(["table"])
+    fixed.dialog.accept()
+    assert not fixed.init_combo.model().item(row).isEnabled()
+    assert "embedding" in fixed.init_combo.itemData(row, TIP)
+
+
+def test_less_used_settings_stand_behind_more_and_are_told_beside_it(dock, config):
+    fixed = dock.fixed
+    hidden = (fixed.optimizer_combo, fixed.ratio_box, fixed.schedule_combo, fixed.warmup_box,
+              fixed.momentum_box, fixed.seed_box)  # fmt: skip
+    assert not any(widget.isVisible() for widget in hidden)
+    assert fixed.more_button.text() == "More"
+    dock.show_config(changed(config, schedule="cosine", b_rate_ratio=16, seed=7))
+    assert fixed.more_button.text() == "More  λ 16 · cosine · seed 7"
+    fixed.more_button.click()
+    assert all(widget.isVisible() for widget in hidden)
+    assert fixed.more_button.text() == "More"
+
+
+def test_the_fields_do_not_move_when_more_is_opened(qtbot, dock):
+    fixed = dock.fixed
+    at = fixed.steps_box.x()
+    fixed.more_button.click()
+    qtbot.wait(10)
+    assert fixed.seed_box.isVisible()
+    assert fixed.steps_box.x() == at
+
+
+def test_the_restart_button_stays_in_sight_while_the_settings_scroll(qtbot, dock):
+    dock.resize(330, 220)
+    dock.fixed.more_button.click()
+    dock.fixed.seed_box.setValue(3)
+    qtbot.wait(10)
+    column = dock.widget()
+    assert column.verticalScrollBar().maximum() > 0
+    button = dock.restart_button
+    assert button.isVisible()
+    assert column.rect().contains(button.geometry())
+    assert not button.geometry().intersects(column.viewport().geometry())
+
+
+def test_targets_are_told_and_chosen(dock, config):
+    fixed = dock.fixed
+    assert fixed.targets_button.text() == "all linear · 3 layers"
+    fixed.targets_button.click()
+    fixed.dialog.none_button.click()
+    fixed.dialog.model.tick(["fc2"])
+    fixed.dialog.ok_button.click()
+    assert fixed.dialog is None
+    assert fixed.targets_button.text() == "fc2"
+    assert dock.wished_config(config).targets == ("fc2",)
+    fixed.targets_button.click()
+    assert fixed.dialog.model.ticked == {"fc2"}
+    fixed.dialog.linear_button.click()
+    fixed.dialog.ok_button.click()
+    assert not dock.edited
+
+
+def test_targets_can_be_cancelled_and_wait_for_a_model(qtbot, presets, config, dock, fake_session):
+    dock.fixed.targets_button.click()
+    dock.fixed.dialog.none_button.click()
+    dock.fixed.dialog.reject()
+    assert not dock.edited
+    empty = SetupDock(presets)
+    qtbot.addWidget(empty)
+    empty.show_config(config)
+    assert not empty.fixed.targets_button.isEnabled()
+    assert empty.fixed.targets_button.toolTip()
+    assert empty.fixed.targets_button.text() == "all linear"
+
+
+def test_a_model_that_comes_puts_the_open_list_of_the_old_one_away(dock, config, fake_session):
+    dock.fixed.targets_button.click()
+    other = replace(fake_session(config).loaded(), adaptable=(TargetInfo("w", "linear", (2, 2)),))
+    dock.reset(other)
+    assert dock.fixed.dialog is None
+    dock.fixed.targets_button.click()
+    assert [layer.name for layer in dock.fixed.dialog.model.layers] == ["w"]
+
+
+def test_a_restart_opens_what_was_chosen(qtbot, window, presets, sessions_made):
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    choose(window.setup_dock.fixed.variant_combo, "rslora")
+    choose(window.setup_dock.fixed.init_combo, "pissa")
+    window.hyper_dock.wish(layer_ranks=(("fc1", 3),))
+    window.setup_dock.restart_button.click()
+    qtbot.waitUntil(lambda: len(sessions_made) == 2)
+    opened = sessions_made[1].config
+    assert (opened.variant, opened.init) == ("rslora", "pissa")
+    assert opened.hyper.layer_ranks == ()  # PiSSA's start belongs to one rank
+
+
+def test_a_long_name_of_a_base_breaks_instead_of_being_cut_off(qtbot, dock, config, fake_session):
+    name = "some-very-long_name.of.a_checkpoint-with_many.parts_and-no_space.safetensors"
+    dock.reset(replace(fake_session(config).loaded(), base=name))
+    qtbot.wait(10)
+    label = dock._base
+    assert label.toolTip() == name
+    assert label.height() >= 2 * label.fontMetrics().height()
+
+
+def test_rows_of_the_old_task_apply_on_restart_and_can_be_taken_away(dock, config, qtbot):
+    own = changed(config, preset="", task="causal_lm", keep_data="/data/old.jsonl")
+    dock.show_config(own)
+    dock.fixed.more_button.setChecked(True)
+    choice = dock.fixed.keep_choice
+    assert choice.isVisible()
+    assert choice.button.text() == "old.jsonl"
+    assert not dock.edited
+    qtbot.mouseClick(choice.clear_button, Qt.MouseButton.LeftButton)
+    assert dock.restart_button.isVisible()
+    assert dock.wished_config(own).keep_data is None
+    assert not choice.clear_button.isVisible()
+    choice.ask = lambda: "/data/older.jsonl"
+    qtbot.mouseClick(choice.button, Qt.MouseButton.LeftButton)
+    assert dock.wished_config(own).keep_data == "/data/older.jsonl"
+    dock.show_config(config)  # a preset measures class by class
+    assert not choice.isVisible()
+
+
+def test_the_base_of_what_is_being_opened_is_never_that_of_what_was_open(
+    dock, config, presets, fake_session
+):
+    def shown():
+        return dock._base.text().replace("\u200b", ""), dock._learns.text()
+
+    session = fake_session(config)
+    dock.set_counts(session.counts())
+    there = shown()
+    assert there[0] == "MLP 64-64-32-10, shipped with the lab"
+    assert "parameters" in there[1]
+    for opening, base in (
+        (presets[1].config, "…"),
+        (changed(config, model="/there/big_model.safetensors"), "big_model.safetensors"),
+    ):
+        dock.show_config(opening)
+        assert shown() == (base, "…")
+        dock.show_config(config)  # it could not be opened
+        assert shown() == there
+    dock.show_config(changed(config, max_steps=5))  # a restart: the same parts learn
+    assert shown() == there
+    dock.show_config(changed(config, variant="dora"))
+    assert shown() == (there[0], "…")
+    dock.show_config(presets[1].config)
+    dock.reset(replace(session.loaded(), base="another"))
+    assert shown()[0] == "another"
+    assert "parameters" not in shown()[1], "those were counted of the old one"

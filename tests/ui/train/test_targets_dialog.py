@@ -1,0 +1,144 @@
+"""The list of layers to adapt: search, ticks, and what they are called in a run's settings."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.records import TargetInfo
+from lora_lab.rules import named_by
+from lora_lab.ui.train.targets import as_targets, target_words, without_lost_layers
+from lora_lab.ui.train.targets_dialog import NAME, TargetsDialog
+
+LAYERS = (
+    TargetInfo("embed", "embedding", (64, 1000)),
+    *(
+        TargetInfo(f"layers.{i}.{part}", "linear", (64, 64))
+        for i in range(12)
+        for part in ("q_proj", "k_proj", "up_proj")
+    ),
+    TargetInfo("head", "conv1d_linear", (1000, 64)),
+)
+LINEAR = named_by(LAYERS, ())
+
+
+@pytest.fixture
+def make(qtbot):
+    def build(targets=()):
+        dialog = TargetsDialog(LAYERS, named_by(LAYERS, targets), LINEAR, targets)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        return dialog
+
+    return build
+
+
+def shown(dialog):
+    model = dialog.table.model()
+    return [model.index(row, NAME).data() for row in range(model.rowCount())]
+
+
+@pytest.mark.parametrize(
+    ("typed", "count"), [("Q_PROJ", 12), ("layers.1", 9), ("embedding", 1), ("1,000", 2), ("x", 0)]
+)
+def test_the_search_finds_by_name_kind_and_shape(make, typed, count):
+    dialog = make()
+    dialog.search.setText(typed)
+    assert len(shown(dialog)) == count
+    assert dialog.found_button.isEnabled() == (count > 0)
+
+
+def test_what_is_found_is_ticked_in_one_go(make):
+    dialog = make()
+    dialog.none_button.click()
+    assert not dialog.ok_button.isEnabled()
+    assert dialog.ok_button.toolTip()
+    dialog.search.setText("q_proj")
+    dialog.found_button.click()
+    dialog.search.clear()
+    assert dialog.targets == tuple(f"layers.{i}.q_proj" for i in range(12))
+    assert dialog._count.text() == "12 of 38 layers"
+    assert dialog.ok_button.isEnabled()
+
+
+def test_all_linear_is_a_name_of_its_own(make):
+    dialog = make(("head",))
+    assert dialog.model.ticked == {"head"}
+    dialog.linear_button.click()
+    assert dialog.targets == ()
+    assert dialog._count.text() == "all linear: 37 of 38 layers"
+    dialog.model.tick(["embed"])
+    assert len(dialog.targets) == 38
+
+
+def test_targets_that_are_left_keep_their_words(make):
+    dialog = make(("q_proj",))
+    assert len(dialog.model.ticked) == 12
+    dialog.model.tick(["embed"])
+    dialog.model.tick(["embed"], False)
+    assert dialog.targets == ("q_proj",)
+
+
+def test_space_ticks_all_rows_that_are_selected(make):
+    dialog = make()
+    dialog.none_button.click()
+    dialog.search.setText("layers.3.")
+    dialog.table.selectAll()
+    QTest.keyClick(dialog.table, Qt.Key.Key_Space)
+    assert dialog.model.ticked == set(shown(dialog)) != set()
+    QTest.keyClick(dialog.table, Qt.Key.Key_Space)
+    assert dialog.model.ticked == set()
+
+
+def test_a_box_is_ticked_by_its_cell(make):
+    dialog = make()
+    index = dialog.table.model().index(0, NAME)
+    assert index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
+    dialog.table.model().setData(index, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    assert "embed" in dialog.model.ticked
+
+
+@pytest.mark.parametrize(
+    ("targets", "count", "words"),
+    [((), 3, "all linear · 3 layers"), (("all-linear",), 1, "all linear · 1 layer"),
+     ((), None, "all linear"), (("fc1",), 1, "fc1"), (("q_proj",), 12, "q_proj · 12 layers"),
+     (("a", "b", "c"), 3, "3 layers"), (("a", "b", "c"), None, "3 targets")],
+)  # fmt: skip
+def test_words(targets, count, words):
+    assert target_words(targets, count) == words
+
+
+def test_names_mean_what_the_engine_takes_them_for():
+    from torch import nn
+
+    from lora_lab.adapters.targets import adaptable_layers, find_targets
+
+    block = nn.ModuleDict({"q": nn.Linear(4, 2), "iq": nn.Linear(2, 2)})
+    model = nn.ModuleDict({"q": nn.Linear(4, 4), "block": block, "table": nn.Embedding(3, 4)})
+    known = [TargetInfo(n, k, s) for n, (k, s) in adaptable_layers(model).items()]
+    for targets in ((), ("q",), ("block.q", "table"), ("all-linear", "table"), ("iq",)):
+        assert named_by(known, targets) == frozenset(find_targets(model, targets)), targets
+
+
+def test_a_restart_leaves_behind_what_its_layers_cannot_have():
+    hyper = Hyperparameters(layer_ranks=(("a", 2), ("b", 3)), frozen_layers=("b", "c"))
+    config = RunConfig(task="digits")
+    kept = without_lost_layers(hyper, config, frozenset("ac"))
+    assert (kept.layer_ranks, kept.frozen_layers) == ((("a", 2),), ("c",))
+    alone = without_lost_layers(hyper, config, frozenset("c"))
+    assert alone.frozen_layers == ()  # nothing would learn
+    full = without_lost_layers(
+        hyper, config.model_copy(update={"variant": "full"}), frozenset("abc")
+    )
+    assert (full.layer_ranks, full.frozen_layers) == ((), ("b", "c"))
+
+
+@pytest.mark.parametrize("opened", [(), ("fc1",), ("fc1", "fc2", "fc3")])
+def test_ticked_layers_get_the_words_of_a_runs_settings(fake_session, presets, opened):
+    loaded = fake_session(changed(presets[0].config, targets=opened)).loaded()
+    linear = frozenset(("fc1", "fc2", "fc3"))
+    present = frozenset(layer.name for layer in loaded.layers)
+    assert as_targets(loaded, opened, present) == opened
+    assert as_targets(loaded, opened, linear) == (opened if present == linear else ())
+    assert as_targets(loaded, opened, linear | {"table"}) == ("fc1", "fc2", "fc3", "table")
+    assert as_targets(loaded, opened, frozenset(("table", "fc2"))) == ("fc2", "table")

@@ -1,0 +1,96 @@
+"""Work beside the window: what it says, what is not heard any more, and that nothing is left."""
+
+import threading
+
+import pytest
+from PySide6.QtCore import QObject
+
+from lora_lab.errors import LabError
+from lora_lab.ui.widgets.background import Background
+
+
+def refuse(report):
+    raise LabError("It cannot be done.")
+
+
+def answer(report):
+    report("half", 0.5)
+    return [1, 2]
+
+
+@pytest.fixture
+def owner(qtbot):
+    return QObject()
+
+
+def heard(work):
+    said = []
+    work.told.connect(lambda *what: said.append(what))
+    work.done.connect(said.append)
+    work.failed.connect(said.append)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [(answer, [("half", 0.5), [1, 2]]), (refuse, ["It cannot be done."])],
+)
+def test_it_says_how_it_ended_and_goes(qtbot, owner, does, says):
+    work = Background(does, owner)
+    said, gone = heard(work), []
+    work.destroyed.connect(lambda: gone.append(True))
+    work.start()
+    qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
+    assert said == says
+    assert owner.children() == []
+
+
+def stumble(report):
+    raise ValueError("nobody foresaw this")
+
+
+def test_what_nobody_foresaw_is_told_as_its_end_and_reaches_the_one_place(
+    qtbot, owner, monkeypatch
+):
+    caught = []
+    monkeypatch.setattr(threading, "excepthook", caught.append)
+    work = Background(stumble, owner)
+    said, broke, gone = heard(work), [], []
+    work.broke.connect(broke.append)
+    work.destroyed.connect(lambda: gone.append(True))
+    work.start()
+    qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
+    assert said == []
+    assert len(broke) == 1
+    assert "main window tells" in broke[0]
+    assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
+
+
+@pytest.mark.parametrize("does", [answer, refuse])
+def test_what_it_said_is_not_heard_once_it_is_called_off(qtbot, owner, does):
+    work = Background(does, owner)
+    said, gone = heard(work), []
+    work.destroyed.connect(lambda: gone.append(True))
+    work.start()
+    work.join()  # all is said, and nothing is heard yet
+    work.cancel()
+    qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
+    assert said == []
+
+
+def test_the_work_ends_where_it_reports_next(qtbot, owner):
+    began, may_go, reached = threading.Event(), threading.Event(), []
+
+    def slow(report):
+        began.set()
+        may_go.wait(20)
+        report("on", -1)
+        reached.append(True)
+
+    work = Background(slow, owner)
+    work.start()
+    assert began.wait(20)
+    work.cancel()
+    may_go.set()
+    assert work.join(20)
+    assert reached == []
