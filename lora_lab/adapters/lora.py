@@ -47,7 +47,7 @@ class LoRALayer(AdapterLayer):
         self.init = init
         self.dropout = 0.0
         self.scaling = self.scaling_for(alpha, rank)
-        A, B = self.fresh(min(rank, self.max_rank), generator)
+        A, B = self.new_factors(min(rank, self.max_rank), generator)
         start_A = start_B = None
         if (principal := INITS[init].principal) is not None:
             if groups > 1:
@@ -89,7 +89,9 @@ class LoRALayer(AdapterLayer):
         """This layer's own α: the one that gives its s at its rank."""
         return self.scaling / self.scaling_for(1.0, self.rank)
 
-    def fresh(self, rows: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def new_factors(
+        self, rows: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """New directions with no effect: (rows × in) for A, (out × rows) for B, one of them zero.
 
         A is random and B is zero; an embedding, whose A is looked up, has it the other way round.
@@ -101,8 +103,8 @@ class LoRALayer(AdapterLayer):
         else:
             A = INITS[self.init].rows(rows, in_features, rows, generator)
             B = torch.zeros(out_features, rows // self.kind.groups(self.base_layer))
-        there = {"device": self.base_layer.weight.device, "dtype": self.factor_dtype}
-        return A.to(**there), B.to(**there)
+        device_and_dtype = {"device": self.base_layer.weight.device, "dtype": self.factor_dtype}
+        return A.to(**device_and_dtype), B.to(**device_and_dtype)
 
     def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A and B of the whole ΔW as the forward uses them: [A; A₀] and [B, −B₀] after PiSSA."""

@@ -22,7 +22,7 @@ FIRST = {"exp_avg", "momentum_buffer"}  # running sums of gradients, in Adam and
 SECOND = "exp_avg_sq"
 
 
-class Pair(NamedTuple):
+class MomentPair(NamedTuple):
     """The two trained tensors of a layer: A (r × in), B (out × r)."""
 
     A: nn.Parameter
@@ -31,8 +31,8 @@ class Pair(NamedTuple):
 
 def carry_moments(
     optimizer: torch.optim.Optimizer,
-    old: Pair,
-    new: Pair,
+    old: MomentPair,
+    new: MomentPair,
     M: torch.Tensor,
     N: torch.Tensor,
     c: float,
@@ -67,8 +67,8 @@ def carry_moments(
 def _second_moments(
     v_A: torch.Tensor,
     v_B: torch.Tensor,
-    old: Pair,
-    new: Pair,
+    old: MomentPair,
+    new: MomentPair,
     kept: int,
     c: float,
     wide: torch.dtype,

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.lora import LoRALayer
-from lora_lab.adapters.moments import Pair, carry_moments, scale_moments
+from lora_lab.adapters.moments import MomentPair, carry_moments, scale_moments
 from lora_lab.errors import AdapterError
 
 NEGLIGIBLE = 1e-6  # σ/σ_1 below which a direction is noise and is started afresh
@@ -28,7 +28,7 @@ class Resized:
     old_rank: int
     new_rank: int
     discarded: float  # Σ_{i>r'} σ²/Σσ²: energy of ΔW that was cut away
-    fresh: int  # directions r'-fresh … r'-1 start afresh
+    added: int  # directions r'-added … r'-1 start afresh
 
 
 def resize(
@@ -122,9 +122,9 @@ def _transform(
     A, B = layer.lora_A, layer.lora_B
     wide = torch.float32 if A.device.type == "mps" else torch.float64
     M, N = M.to(A.device, wide), N.to(A.device, wide)
-    rows, columns = layer.fresh(fresh, generator)
+    rows, columns = layer.new_factors(fresh, generator)
     A_new = torch.cat([N @ A.to(wide), rows.to(wide)])
     B_new = torch.cat([c * (B.to(wide) @ M), columns.to(wide)], 1)
     layer.lora_A = nn.Parameter(A_new.to(A.dtype), A.requires_grad)
     layer.lora_B = nn.Parameter(B_new.to(B.dtype), B.requires_grad)
-    carry_moments(optimizer, Pair(A, B), Pair(layer.lora_A, layer.lora_B), M, N, c)
+    carry_moments(optimizer, MomentPair(A, B), MomentPair(layer.lora_A, layer.lora_B), M, N, c)

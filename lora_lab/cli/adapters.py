@@ -12,7 +12,7 @@ import typer
 
 from lora_lab.cli.console import err, out, plain_errors, print_table
 from lora_lab.errors import ConfigError, LabError
-from lora_lab.workshop.wishes import MERGED
+from lora_lab.workshop.requests import MERGED
 
 if TYPE_CHECKING:
     from lora_lab.adapters.weights import AdapterWeights

@@ -1,4 +1,4 @@
-"""The course through the rows: every row once an epoch, shuffled, those of like length together."""
+"""The order of the batches: every row once an epoch, shuffled, those of like length together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WINDOW = 50  # batches within which rows are sorted by length
 How = Literal["bucketed", "packed", "shuffled"]
 
 
-def course(
+def batch_order(
     lengths: np.ndarray, batch_size: int, seed: int, how: How, max_length: int, skip: int = 0
 ) -> Iterator[Sequence]:
     """Batches of row numbers without end; the last of an epoch may be smaller.

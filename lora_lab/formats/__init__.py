@@ -12,10 +12,10 @@ from pathlib import Path
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats import diffusers, gguf_adapter, kohya, peft, portable
 from lora_lab.formats.container import count_tensors
-from lora_lab.formats.found import Found
 from lora_lab.formats.gguf_reread import reread as gguf_reread
 from lora_lab.formats.one_file_reread import reread_diffusers, reread_kohya
 from lora_lab.formats.peft_reread import reread as peft_reread
+from lora_lab.formats.reread_layer import RereadLayer
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Format:
     title: str
     files: tuple[str, ...]
     save: Callable[[AdapterWeights, Path], tuple[str, ...]]
-    reread: Callable[[Path, AdapterWeights], Iterator[Found]]
+    reread: Callable[[Path, AdapterWeights], Iterator[RereadLayer]]
     limits: Callable[[AdapterWeights], tuple[str, ...]] = lambda weights: ()
     single: bool = False
     suffix: str = ""  # of a file

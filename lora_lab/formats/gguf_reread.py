@@ -11,10 +11,10 @@ import numpy as np
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import show
-from lora_lab.formats.found import Found
+from lora_lab.formats.reread_layer import RereadLayer
 
 
-def reread(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
+def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
     """Every layer with llama.cpp's scale, rows of Llama's q and k put back by their numbers."""
     from gguf import GGUFReader
 
@@ -43,7 +43,7 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
         scale = alpha / b.shape[1] if alpha else 1.0
         if name.rpartition(".")[2] not in named:
             raise AdapterError(f"{path}: {show(name)} is none of the adapter's layers")
-        yield Found(name, scale * b, a)
+        yield RereadLayer(name, scale * b, a)
     if tensors:
         raise AdapterError(f"{path}: {show(min(tensors))} belongs to no layer")
 

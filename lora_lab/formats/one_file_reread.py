@@ -11,10 +11,10 @@ import numpy as np
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import read_container, show
-from lora_lab.formats.found import Found
+from lora_lab.formats.reread_layer import RereadLayer
 
 
-def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
+def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
     """ComfyUI's rule: keys are looked up by the model's own paths, s = alpha/r, or 1 without."""
     container = read_container(folder / "adapter.safetensors")
     left = set(container.entries)
@@ -34,7 +34,7 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
             raise AdapterError(
                 f"{container.path}: dora_scale of {show(stem)} is not of the outputs"
             )
-        yield Found(
+        yield RereadLayer(
             layer.name,
             scale * up.reshape(up.shape[0], -1),
             down.reshape(down.shape[0], -1),
@@ -61,7 +61,7 @@ def _lookups(path: str) -> Iterator[str]:
     yield f"lora_unet_{path.replace('.', '_')}"
 
 
-def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
+def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
     """The rule of loaders that read no metadata, s = 1, which the metadata must agree with."""
     container = read_container(folder / "pytorch_lora_weights.safetensors")
     settings = json.loads(container.metadata["lora_adapter_metadata"])
@@ -81,7 +81,7 @@ def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[Found]:
         if f"{stem}.lora_magnitude_vector" in container.entries:
             magnitude = container.array(f"{stem}.lora_magnitude_vector").ravel()
         up, down = container.array(f"{stem}.lora_B.weight"), container.array(key)
-        yield Found(name, _matrix(up), _matrix(down), magnitude)
+        yield RereadLayer(name, _matrix(up), _matrix(down), magnitude)
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:

@@ -17,12 +17,12 @@ import numpy as np
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import Container, read_container, show
-from lora_lab.formats.found import Found
+from lora_lab.formats.reread_layer import RereadLayer
 
 START = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_embedding_A)")
 
 
-def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Found]:
+def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[RereadLayer]:
     """Every layer as PEFT multiplies it; what modules_to_save names by its tensors' own names.
 
     `weights` is not asked: the folder says all. Raises `AdapterError` where PEFT would leave
@@ -69,12 +69,12 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Found]
             if m.shape != ((1, b.shape[0], *beside) if beside else (b.shape[0],)):
                 raise AdapterError(f"{container.path}: the magnitude of {show(name)} does not fit")
             magnitude = m.ravel()
-        yield Found(name, b, a, magnitude)
+        yield RereadLayer(name, b, a, magnitude)
     for key in sorted(left):
         name = key.removeprefix("base_model.model.")
         saved = config.get("modules_to_save") or ()
         if key != name and any(f".{module}." in f".{name}" for module in saved):
-            yield Found(name, take(key))
+            yield RereadLayer(name, take(key))
     if left:
         raise AdapterError(f"{container.path}: PEFT would not read {show(min(left))}")
 

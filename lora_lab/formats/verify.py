@@ -20,7 +20,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import replace_file, replace_folder, restore_folder, temporary_folder
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.formats import FORMATS, Format
-from lora_lab.formats.found import Found
+from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.progress import Report, silent
 from lora_lab.records import ExportReport, LayerCheck
 
@@ -254,7 +254,7 @@ def _factor_size(layer: LayerWeights) -> float:
     return abs(layer.scaling) * math.prod(norms)
 
 
-def _product_error(layer: LayerWeights, found: Found) -> float:
+def _product_error(layer: LayerWeights, found: RereadLayer) -> float:
     """‖left·right − s·B·A‖_F/‖s·B·A‖_F from the factors alone: no ΔW is formed.
 
     The difference is the product of [left, −s·B] and [right; A]; with a QR of each, its norm is

@@ -28,7 +28,7 @@ class Opened:
     """A model whose weights are in place, on the CPU, in eval mode."""
 
     module: nn.Module
-    fresh: tuple[str, ...]  # modules that the checkpoint does not have, drawn anew
+    new_layers: tuple[str, ...]  # modules that the checkpoint does not have, drawn anew
     notes: tuple[str, ...]
     name: str
 
@@ -55,7 +55,7 @@ def open_model(
     """Build the model of a folder, or of a `.gguf` file, for `purpose`.
 
     A classifier's head is made for `classes`; where the checkpoint has none that fits, it is drawn
-    from `seed` and named in `fresh`. Raises CheckpointError for whatever is unsafe, damaged,
+    from `seed` and named in `new_layers`. Raises CheckpointError for whatever is unsafe, damaged,
     missing, or no model for this purpose.
     """
     path = Path(path)
@@ -192,16 +192,18 @@ def _built(
                 f"{path.name}: the checkpoint {what} {shown(body[0])}{more}. Config and weights "
                 "are of different models, or not all was downloaded."
             )
-    fresh = tuple(dict.fromkeys(n.rpartition(".")[0] for n in (*missing, *mismatched)))
-    if fresh:
-        notes.append(f"{', '.join(fresh)}: not in the checkpoint, so drawn anew and trained whole")
+    new_layers = tuple(dict.fromkeys(n.rpartition(".")[0] for n in (*missing, *mismatched)))
+    if new_layers:
+        notes.append(
+            f"{', '.join(new_layers)}: not in the checkpoint, so drawn anew and trained whole"
+        )
     unexpected = sorted(str(name) for name in info["unexpected_keys"])
     if unexpected:
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
         notes.append(f"not used from the checkpoint: {unexpected[0]}{more}")
     if purpose == "causal_lm":
         _set_endings(model, path)
-    return Opened(model.eval(), fresh, tuple(notes), path.name)
+    return Opened(model.eval(), new_layers, tuple(notes), path.name)
 
 
 def _name_classes(config: Any, values: dict[str, Any], classes: tuple[str, ...]) -> list[str]:

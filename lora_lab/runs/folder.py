@@ -21,7 +21,7 @@ from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, wr
 from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.records import Record
-from lora_lab.runs.data_print import data_fingerprint
+from lora_lab.runs.data_fingerprint import data_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics

@@ -187,7 +187,7 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
         "ACCUMULATION": config.accumulation,
         "SCHEDULE": config.schedule,
         "WARMUP": config.warmup_steps,
-        "LEGS": [(leg.since, leg.begin, leg.end) for leg in story.legs()],
+        "LEGS": [(stage.since, stage.begin, stage.end) for stage in story.stages()],
         "B_RATE_RATIO": config.b_rate_ratio,
         **own,
         **({"WHOLE": whole} if whole else {}),

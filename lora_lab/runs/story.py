@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Leg:
+class Stage:
     """From step `since` on, the learning rate is on a course from step `begin` to step `end`."""
 
     since: int
@@ -77,23 +77,23 @@ class Story:
         """The edits that changed something and still hold, each made before step `step` + 1."""
         return [row for row in self.of("AppliedRecord") if row.get("changes")]
 
-    def legs(self) -> list[Leg]:
+    def stages(self) -> list[Stage]:
         """The courses of the learning rate, in order: training on after an end begins another."""
         length = self.config.max_steps
         begin, end = 0, length
-        found = [Leg(0, begin, end)]
+        found = [Stage(0, begin, end)]
         for row in self.rows:
             kind, step = row.get("record"), row.get("step", 0)
             if kind == "ResumedRecord" and row.get("leg"):
                 begin, end = row["leg"]
                 if (begin, end) != (found[-1].begin, found[-1].end):
-                    found.append(Leg(step, begin, end))
+                    found.append(Stage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:
                 end = min(end, step)  # the rate of the steps before was on the old course
             elif kind == "StepRecord" and step > end:
                 begin, end = step - 1, step - 1 + length
-                found.append(Leg(begin, begin, end))
-        return [leg for leg in found if leg.since < max(1, self.last_step)]
+                found.append(Stage(begin, begin, end))
+        return [stage for stage in found if stage.since < max(1, self.last_step)]
 
 
 def story_of(run: Path) -> Story:

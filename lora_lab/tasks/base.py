@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lora_lab.records import DataRecord
-from lora_lab.tasks.kept import Kept
+from lora_lab.tasks.retention import RetentionSet
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Task:
     base: str = ""  # where the base weights come from, for people
     rows: int = 0  # training rows; 0: without end
     data: DataRecord | None = None  # what to look at before training
-    fresh: tuple[str, ...] = ()  # layers the checkpoint does not have: drawn anew, trained whole
+    new_layers: tuple[str, ...] = ()  # not in the checkpoint: drawn anew, fully trained
     notes: tuple[str, ...] = ()  # what the person should know of base and data
-    kept: Kept[Any] | None = None  # rows of an old task, where there are some to measure
+    retention: RetentionSet[Any] | None = None  # rows of an earlier task, if any
 
     def base_model(self) -> nn.Module:
         """A fresh base model with its weights, on the CPU, in float32 or the config's dtype."""
@@ -84,22 +84,24 @@ class Task:
         """The scalar to minimise on one part of a batch; differentiable."""
         raise NotImplementedError
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+    def evaluate(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
         """Measure `model` on the held-out data; the caller has set eval mode and no_grad.
 
-        Between two batches it asks `given_up` and breaks off with None.
+        Between two batches it asks `should_stop` and returns None where it says so.
         """
         raise NotImplementedError
 
     @property
-    def keeps(self) -> bool:
+    def has_retention(self) -> bool:
         """Whether there are rows of an old task to measure."""
-        return self.kept is not None
+        return self.retention is not None
 
-    def evaluate_kept(
-        self, model: nn.Module, given_up: Callable[[], bool] = never
+    def evaluate_retention(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        """Like `evaluate`, on the rows of the old task; asked only where the task `keeps` some."""
+        """Like `evaluate`, on the rows of the old task; asked only where the task has some."""
         raise NotImplementedError
 
     def prompts(self) -> tuple[str, ...]:

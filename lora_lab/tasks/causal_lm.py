@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lora_lab.config import RunConfig
-from lora_lab.data.batching import course
+from lora_lab.data.batching import batch_order
 from lora_lab.data.encode import Example, encode_rows
 from lora_lab.data.mapping import map_columns
 from lora_lab.data.preview import text_record
@@ -26,8 +26,8 @@ from lora_lab.models.hf_folder import open_model, open_tokenizer
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.chunked_loss import chunked_cross_entropy
-from lora_lab.tasks.kept import Kept, some_rows
 from lora_lab.tasks.lm_head import Head
+from lora_lab.tasks.retention import RetentionSet, some_rows
 from lora_lab.tasks.text import longest, needs, rows_by_length
 
 EVAL_TOKENS = 4096  # of one forward pass of an evaluation, padding included
@@ -85,7 +85,7 @@ class CausalLmTask(Task):
         task = cls(config, tokenizer, train, held_out, limit, report)
         if config.keep_data:
             old, _, _, more = read(config.keep_data, few=True)
-            task.keep(old)
+            task.set_retention(old)
             notes += more
         task.form = mapping.form
         task.data = text_record(
@@ -115,9 +115,11 @@ class CausalLmTask(Task):
         self._pad = 0 if self._pad is None else self._pad
         self._head: Head | None = None
 
-    def keep(self, examples: list[Example]) -> None:
+    def set_retention(self, examples: list[Example]) -> None:
         """Rows of the old task, to be measured beside the held-out ones."""
-        self.kept = Kept(examples, [len(example.ids) for example in examples], EVAL_TOKENS)
+        self.retention = RetentionSet(
+            examples, [len(example.ids) for example in examples], EVAL_TOKENS
+        )
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` in the config's dtype."""
@@ -130,7 +132,7 @@ class CausalLmTask(Task):
             report=self._report,
         )
         model = opened.module
-        self.base, self.fresh, self.notes = opened.name, opened.fresh, opened.notes
+        self.base, self.new_layers, self.notes = opened.name, opened.new_layers, opened.notes
         self._head = Head(model)
         if config.batching == "packed":
             self._check_packed(model)
@@ -143,7 +145,7 @@ class CausalLmTask(Task):
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[Row]]:
         how, limit = self.config.batching, self.limit
-        for batch in course(self._lengths, batch_size, seed, how, limit, skip):
+        for batch in batch_order(self._lengths, batch_size, seed, how, limit, skip):
             yield [[int(i)] if np.ndim(i) == 0 else [int(j) for j in i] for i in batch]
 
     def parts(self, batch: list[Row], count: int) -> list[tuple[Part, float]]:
@@ -170,26 +172,28 @@ class CausalLmTask(Task):
     def loss(self, model: nn.Module, batch: Part) -> torch.Tensor:
         return self._mean(model, batch)
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+    def evaluate(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
         """Mean loss per supervised token of the held-out rows; nan where none are held out."""
         blocks = rows_by_length([len(e.ids) for e in self.held_out], EVAL_TOKENS)
-        return self._evaluation(model, self.held_out, blocks, given_up)
+        return self._evaluation(model, self.held_out, blocks, should_stop)
 
-    def evaluate_kept(
-        self, model: nn.Module, given_up: Callable[[], bool] = never
+    def evaluate_retention(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        return self._evaluation(model, self.kept.source, self.kept.blocks(), given_up)
+        return self._evaluation(model, self.retention.source, self.retention.blocks(), should_stop)
 
     def _evaluation(
         self,
         model: nn.Module,
         source: list[Example],
         blocks: Iterable[Sequence[int]],
-        given_up: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> Evaluation | None:
         total, count = 0.0, 0
         for rows in blocks:
-            if given_up():
+            if should_stop():
                 return None
             part = self._collated(source, [[int(i)] for i in rows])
             total += self._mean(model, part).item() * len(part.targets)

@@ -105,7 +105,7 @@ class DigitsTask(Task):
         images, labels = batch
         return F.cross_entropy(model(images), labels)
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation:
+    def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
         logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])
         size = len(self.classes)
         pairs = self.test_labels * size + logits.argmax(1)  # true class, then the answered one

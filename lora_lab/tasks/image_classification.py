@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.config import RunConfig
-from lora_lab.data.batching import course
+from lora_lab.data.batching import batch_order
 from lora_lab.data.images import ImageSet, read_image_folder
 from lora_lab.data.preview import image_record
 from lora_lab.data.split import split
@@ -29,7 +29,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.causal_lm import enable_checkpointing
 from lora_lab.tasks.confusion import Tally
-from lora_lab.tasks.kept import Kept, chosen
+from lora_lab.tasks.retention import RetentionSet, chosen
 from lora_lab.tasks.text import needs
 
 EVAL_ROWS = 64  # images per forward pass of an evaluation
@@ -82,7 +82,7 @@ class ImageClassificationTask(Task):
         task = cls(config, found, held_out, mean, std, report)
         if config.keep_data:
             old = read(config.keep_data)
-            task.keep(old)
+            task.set_retention(old)
             notes += old.notes
         task.data = image_record(data, found, held_out, notes)
         return task
@@ -112,7 +112,7 @@ class ImageClassificationTask(Task):
         self._mean, self._std = (torch.tensor(t).view(1, -1, 1, 1) for t in (mean, std))
         self._plain = Path(str(config.model)).is_file() or bool(config.factory)
 
-    def keep(self, old: ImageSet) -> None:
+    def set_retention(self, old: ImageSet) -> None:
         """Images of the old task, to be measured beside the held-out ones.
 
         Raises DataError for a class that is none of those to train on: nothing would tell it.
@@ -125,7 +125,7 @@ class ImageClassificationTask(Task):
         few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are let go
         places = np.array([self.classes.index(name) for name in old.classes])
         pair = (torch.from_numpy(few.images), torch.from_numpy(places[few.labels]))
-        self.kept = Kept(pair, [1] * len(few.labels), EVAL_ROWS)
+        self.retention = RetentionSet(pair, [1] * len(few.labels), EVAL_ROWS)
 
     def base_model(self) -> nn.Module:
         """The model of `config.model` for these classes, in the config's dtype."""
@@ -140,7 +140,7 @@ class ImageClassificationTask(Task):
                 seed=config.seed,
                 report=self._report,
             )
-            self.base, self.fresh, self.notes = opened.name, opened.fresh, opened.notes
+            self.base, self.new_layers, self.notes = opened.name, opened.new_layers, opened.notes
             if config.checkpointing:
                 enable_checkpointing(opened.module)
             return opened.module
@@ -163,7 +163,7 @@ class ImageClassificationTask(Task):
         self._mean, self._std = self._mean.to(device, dtype), self._std.to(device, dtype)
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
-        for rows in course(np.ones(self.rows), batch_size, seed, "shuffled", 1, skip):
+        for rows in batch_order(np.ones(self.rows), batch_size, seed, "shuffled", 1, skip):
             at = torch.from_numpy(np.asarray(rows)).to(self.labels.device)
             yield self._inputs(self.images.index_select(0, at)), self.labels.index_select(0, at)
 
@@ -171,26 +171,28 @@ class ImageClassificationTask(Task):
         images, labels = batch
         return F.cross_entropy(self._logits(model, images).float(), labels)
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
+    def evaluate(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
         pairs = zip(
             self.held_images.split(EVAL_ROWS), self.held_labels.split(EVAL_ROWS), strict=True
         )
-        return self._evaluation(model, pairs, given_up)
+        return self._evaluation(model, pairs, should_stop)
 
-    def evaluate_kept(
-        self, model: nn.Module, given_up: Callable[[], bool] = never
+    def evaluate_retention(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        images, labels = self.kept.source
-        blocks = map(torch.from_numpy, self.kept.blocks())
+        images, labels = self.retention.source
+        blocks = map(torch.from_numpy, self.retention.blocks())
         pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
-        return self._evaluation(model, pairs, given_up)
+        return self._evaluation(model, pairs, should_stop)
 
     def _evaluation(
-        self, model: nn.Module, pairs: Iterable[Batch], given_up: Callable[[], bool]
+        self, model: nn.Module, pairs: Iterable[Batch], should_stop: Callable[[], bool]
     ) -> Evaluation | None:
         tally = Tally(len(self.classes))
         for images, labels in pairs:
-            if given_up():
+            if should_stop():
                 return None
             if len(labels):
                 tally.add(self._logits(model, self._inputs(images)), labels)

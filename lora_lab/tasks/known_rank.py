@@ -82,5 +82,5 @@ class KnownRankTask(Task):
         X, Y = batch
         return F.mse_loss(model(X), Y)
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation:
+    def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
         return Evaluation(loss=self.loss(model, self.batch).item())

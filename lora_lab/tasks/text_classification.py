@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.config import RunConfig
-from lora_lab.data.batching import course
+from lora_lab.data.batching import batch_order
 from lora_lab.data.encode import Example, encode_texts
 from lora_lab.data.mapping import map_columns
 from lora_lab.data.preview import text_record
@@ -27,7 +27,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.causal_lm import enable_checkpointing
 from lora_lab.tasks.confusion import Tally
-from lora_lab.tasks.kept import Kept, some_rows
+from lora_lab.tasks.retention import RetentionSet, some_rows
 from lora_lab.tasks.text import longest, needs, rows_by_length
 
 EVAL_TOKENS = 8192
@@ -86,7 +86,7 @@ class TextClassificationTask(Task):
         task = cls(config, tokenizer, train, held_out, classes, report)
         if config.keep_data:
             old, _, _, _, more = read(config.keep_data, classes, few=True)
-            task.keep(old)
+            task.set_retention(old)
             notes += more
         task.data = text_record(
             table, mapping, "text_classification", tokenizer, train.examples, held_out.examples,
@@ -113,9 +113,11 @@ class TextClassificationTask(Task):
         self._lengths = np.array([len(example.ids) for example in train.examples])
         self._pad = tokenizer.pad_token_id or 0
 
-    def keep(self, old: Labelled) -> None:
+    def set_retention(self, old: Labelled) -> None:
         """Texts of the old task, to be measured beside the held-out ones."""
-        self.kept = Kept(old, [len(example.ids) for example in old.examples], EVAL_TOKENS)
+        self.retention = RetentionSet(
+            old, [len(example.ids) for example in old.examples], EVAL_TOKENS
+        )
 
     def base_model(self) -> nn.Module:
         """The encoder of `config.model` with a head for these classes, in the config's dtype."""
@@ -129,7 +131,7 @@ class TextClassificationTask(Task):
             report=self._report,
         )
         model = opened.module
-        self.base, self.fresh, self.notes = opened.name, opened.fresh, opened.notes
+        self.base, self.new_layers, self.notes = opened.name, opened.new_layers, opened.notes
         model.config.pad_token_id = self._pad  # a decoder looks for the last token before it
         if config.checkpointing:
             enable_checkpointing(model)
@@ -140,7 +142,9 @@ class TextClassificationTask(Task):
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[int]]:
         how = "shuffled" if self.config.batching == "shuffled" else "bucketed"
-        for batch in course(self._lengths, batch_size, seed, how, self.config.max_length, skip):
+        for batch in batch_order(
+            self._lengths, batch_size, seed, how, self.config.max_length, skip
+        ):
             yield [int(i) for i in batch]
 
     def parts(self, batch: list[int], count: int) -> list[tuple[Part, float]]:
@@ -162,25 +166,27 @@ class TextClassificationTask(Task):
     def loss(self, model: nn.Module, batch: Part) -> torch.Tensor:
         return F.cross_entropy(self._logits(model, batch).float(), batch.labels)
 
-    def evaluate(self, model: nn.Module, given_up: Callable[[], bool] = never) -> Evaluation | None:
-        blocks = rows_by_length([len(e.ids) for e in self.held_out.examples], EVAL_TOKENS)
-        return self._evaluation(model, self.held_out, blocks, given_up)
-
-    def evaluate_kept(
-        self, model: nn.Module, given_up: Callable[[], bool] = never
+    def evaluate(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        return self._evaluation(model, self.kept.source, self.kept.blocks(), given_up)
+        blocks = rows_by_length([len(e.ids) for e in self.held_out.examples], EVAL_TOKENS)
+        return self._evaluation(model, self.held_out, blocks, should_stop)
+
+    def evaluate_retention(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        return self._evaluation(model, self.retention.source, self.retention.blocks(), should_stop)
 
     def _evaluation(
         self,
         model: nn.Module,
         source: Labelled,
         blocks: Iterable[Sequence[int]],
-        given_up: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> Evaluation | None:
         tally = Tally(len(self.classes))
         for rows in blocks:
-            if given_up():
+            if should_stop():
                 return None
             part = self._collated(source, np.asarray(rows))
             tally.add(self._logits(model, part), part.labels)

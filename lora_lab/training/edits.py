@@ -74,8 +74,8 @@ def _set_ranks(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
         worst = max(worst, done.discarded)
         if done.new_rank < done.old_rank:  # a cut mixes the directions
             experiment.ramps = [ramp for ramp in experiment.ramps if ramp.layer is not layer]
-        if done.fresh and experiment.step:
-            start = done.new_rank - done.fresh
+        if done.added and experiment.step:
+            start = done.new_rank - done.added
             experiment.ramps.append(Ramp(layer, start, done.new_rank))
     if hyper.rank != experiment.hyper.rank:
         notes += rank_notes(experiment.layers, hyper)

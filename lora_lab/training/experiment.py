@@ -65,7 +65,7 @@ class Experiment:
         self._factor_dtype = "float64" if dtype == torch.float64 else "float32"
         torch.manual_seed(config.seed)  # dropout
         self.task = TASKS[config.task].open(config, report)
-        if config.keep_data and not self.task.keeps:
+        if config.keep_data and not self.task.has_retention:
             raise ConfigError(
                 "Rows of an old task are for models and data of your own. This task measures what "
                 "is forgotten class by class, or has nothing to forget."
@@ -92,7 +92,7 @@ class Experiment:
             alpha=self.hyper.alpha,
             init=config.init,
             targets=config.targets,
-            whole=[name for name in self.task.fresh if name in self.adaptable],
+            whole=[name for name in self.task.new_layers if name in self.adaptable],
             seed=config.seed,
         )
         check(self.layers, self.hyper)
@@ -130,7 +130,7 @@ class Experiment:
 
     def _loaded_state(self) -> dict[str, torch.Tensor]:
         """What the checkpoint brought: without the layers that were drawn anew."""
-        fresh = tuple(f"{name}." for name in self.task.fresh)
+        fresh = tuple(f"{name}." for name in self.task.new_layers)
         state = self.model.state_dict()
         return {key: t for key, t in state.items() if not (fresh and key.startswith(fresh))}
 
@@ -139,7 +139,7 @@ class Experiment:
         own = dict(self.hyper.layer_ranks)
         for layer in self.lora_layers:
             if layer.name in own and layer.rank != own[layer.name]:
-                A, B = layer.fresh(own[layer.name], self.generator)
+                A, B = layer.new_factors(own[layer.name], self.generator)
                 layer.lora_A, layer.lora_B = nn.Parameter(A), nn.Parameter(B)
 
     def _look_at_data(self) -> None:
@@ -229,7 +229,7 @@ class Experiment:
         own = dict(self.hyper.layer_ranks)
         common = {name: layer for name, layer in self.layers.items() if name not in own}
         notes = [*self.task.notes, *rank_notes(common, self.hyper)]
-        if left := [name for name in self.task.fresh if name not in self.layers]:
+        if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and stays as it was drawn")
         if config.b_rate_ratio != 1 and not self.has_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
@@ -302,8 +302,10 @@ class Experiment:
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
         found = self.held_out(enabled, given_up)
-        old = self._kept(enabled, given_up) if found is not None and self.task.keeps else None
-        if found is None or (old is None and self.task.keeps):
+        old = (
+            self._kept(enabled, given_up) if found is not None and self.task.has_retention else None
+        )
+        if found is None or (old is None and self.task.has_retention):
             return None
         record = EvalRecord(
             self.step, enabled, found.loss, found.accuracy, found.correct, found.total,
@@ -321,7 +323,7 @@ class Experiment:
     def _kept(self, enabled: bool, given_up: Callable[[], bool]) -> Evaluation | None:
         """A pass over the rows of the old task."""
         with self._measuring(enabled):
-            return self.task.evaluate_kept(self.model, given_up)
+            return self.task.evaluate_retention(self.model, given_up)
 
     def _let_learn(self) -> None:
         """Dropout draws again. What norms of the base have measured stays: no adapter holds it."""

@@ -19,7 +19,7 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.runs import checkpoints
-from lora_lab.runs.data_print import data_fingerprint
+from lora_lab.runs.data_fingerprint import data_fingerprint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.past import past_records

@@ -15,7 +15,7 @@ from lora_lab.analysis import rank as measures
 from lora_lab.errors import AdapterError
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.ranks import Spectra, measured
-from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
+from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
 
 FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
 
@@ -86,7 +86,7 @@ def card_of(source: Source, report: Report = silent) -> AdapterCard:
 
 def save_cut(
     source: Source, ranks: Sequence[int], delivery: Delivery, report: Report = silent
-) -> Outcome:
+) -> Delivered:
     """Open, cut to `ranks`, write and verify; raises LabError."""
     from lora_lab.workshop.resize import resized
 
@@ -123,7 +123,7 @@ def save_sum(
     rank: int | None,
     delivery: Delivery,
     report: Report = silent,
-) -> Outcome:
+) -> Delivered:
     """Add adapters, write and verify; raises LabError."""
     from lora_lab.workshop.combine import combine
 
@@ -135,7 +135,7 @@ def save_sum(
 
 def save_extract(
     base: str, tuned: str, rank: int, delivery: Delivery, report: Report = silent
-) -> Outcome:
+) -> Delivered:
     """Fit an adapter to two checkpoints, write and verify; raises LabError."""
     from lora_lab.workshop.extract import extract
 
@@ -174,7 +174,7 @@ def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> Adapte
 
 def deliver(
     weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
-) -> Outcome:
+) -> Delivered:
     """Write and verify, or merge into the base; raises LabError."""
     from lora_lab.formats.verify import export
     from lora_lab.workshop.merge_base import write_merged
@@ -194,7 +194,7 @@ def deliver(
             f"rounding loses at most {100 * worst.measured:.2g} % of ΔW (foretold "
             f"{100 * worst.predicted:.2g} %), in {worst.name}",
         )
-        return Outcome(found.path, (*words, *told))
+        return Delivered(found.path, (*words, *told))
     if delivery.dtype:
         weights = in_type(weights, delivery.dtype, delivery.format)
     made = export(weights, target, delivery.format, delivery.overwrite, report)
@@ -203,4 +203,4 @@ def deliver(
         f"{made.largest_error:.1e}",
         f"SHA-256 {made.sha256}",
     )
-    return Outcome(made.path, (*words, *told, *made.notes), made)
+    return Delivered(made.path, (*words, *told, *made.notes), made)

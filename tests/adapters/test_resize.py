@@ -41,7 +41,7 @@ def test_growing_keeps_delta_weight_and_the_new_directions_learn(dtype, toleranc
     layer, optimizer, step, x = trained(dtype)
     before, y = layer.delta_weight().detach(), layer(x).detach()
     done = resize(layer, 7, 8.0 / 7, optimizer, generator())
-    assert (done.old_rank, done.new_rank, done.fresh, done.discarded) == (4, 7, 3, 0.0)
+    assert (done.old_rank, done.new_rank, done.added, done.discarded) == (4, 7, 3, 0.0)
     assert layer.scaling == 8.0 / 7
     scale = before.abs().max()
     assert (layer.delta_weight() - before).abs().max() <= tolerance * scale
@@ -194,7 +194,7 @@ def test_shrinking_before_the_first_step_leaves_an_adapter_that_can_learn():
     """ΔW = 0 has no directions to keep; zero beside zero would never move."""
     layer, optimizer, step, _ = trained(steps=0)
     done = resize(layer, 2, 8.0 / 2, optimizer, generator())
-    assert (done.fresh, done.discarded) == (2, 0.0)
+    assert (done.added, done.discarded) == (2, 0.0)
     assert layer.lora_A.any()
     step()
     assert layer.lora_B.all()

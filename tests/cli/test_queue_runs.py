@@ -20,7 +20,7 @@ from lora_lab.runs.queue import DONE, FAILED, FILE, RUNNING, WAITING, Queue
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training import run as training_run
 from lora_lab.training.experiment import Experiment
-from tests.tasks.test_kept import config_of
+from tests.tasks.test_retention import config_of
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from lora_lab.data.batching import course, packed
+from lora_lab.data.batching import batch_order, packed
 from lora_lab.data.split import split
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 103)
 
 
 def epoch(how, seed=0, size=8):
-    return list(islice(course(LENGTHS, size, seed, how, 64), -(-len(LENGTHS) // size)))
+    return list(islice(batch_order(LENGTHS, size, seed, how, 64), -(-len(LENGTHS) // size)))
 
 
 def flat(batch):
@@ -32,16 +32,16 @@ def test_every_row_comes_once_an_epoch(how):
 @pytest.mark.parametrize("how", ["bucketed", "packed", "shuffled"])
 @pytest.mark.parametrize("size", [1, 2, 8, 103, 200])  # windows of 50 batches: two of size 1
 def test_what_is_left_out_changes_nothing_of_what_comes(how, size):
-    whole = [flat(b) for b in islice(course(LENGTHS, size, 3, how, 64), 330)]
+    whole = [flat(b) for b in islice(batch_order(LENGTHS, size, 3, how, 64), 330)]
     for skip in (0, 1, 2, 12, 13, 14, 103, 104, 207, 315):
-        behind = islice(course(LENGTHS, size, 3, how, 64, skip), 15)
+        behind = islice(batch_order(LENGTHS, size, 3, how, 64, skip), 15)
         assert [flat(batch) for batch in behind] == whole[skip : skip + 15], skip
 
 
 def test_millions_are_left_out_in_a_moment():
     """A run may go on, or back, behind them."""
     began = time.process_time()
-    next(course(LENGTHS, 1, 3, "bucketed", 64, 2_000_000))
+    next(batch_order(LENGTHS, 1, 3, "bucketed", 64, 2_000_000))
     assert time.process_time() - began < 2
 
 

@@ -90,7 +90,7 @@ def test_the_model_answers_as_before_it_was_packed(tmp_path, kind, apart):
     path = tmp_path / "tiny.gguf"
     write(path, module, kind)
     opened = open_model(path, "causal_lm")
-    assert opened.fresh == ()
+    assert opened.new_layers == ()
     ids = torch.arange(2, 14)[None]
     with torch.no_grad():
         difference = opened.module(ids).logits - module(ids).logits

@@ -52,7 +52,7 @@ def test_the_model_answers_as_it_was_saved(tmp_path, kind, layout):
         layout(tmp_path, module)
     classes = () if PURPOSES[kind] == "causal_lm" else ("no", "yes")
     opened = open_model(tmp_path, PURPOSES[kind], classes=classes)
-    assert opened.fresh == ()
+    assert opened.new_layers == ()
     assert torch.equal(answer(kind, opened.module), answer(kind, module))
 
 
@@ -72,7 +72,7 @@ def test_a_head_that_is_missing_is_drawn_from_the_seed_and_named(tmp_path):
         open_model(tmp_path, "sequence_classification", classes=("a", "b", "c"), seed=seed)
         for seed in (1, 1, 2)
     )
-    assert first.fresh == ("classifier",)
+    assert first.new_layers == ("classifier",)
     assert any("classifier" in note for note in first.notes)
     weights = [opened.module.classifier.weight for opened in (first, again, other)]
     assert weights[0].shape == (3, 32)
@@ -84,14 +84,14 @@ def test_a_head_that_is_missing_is_drawn_from_the_seed_and_named(tmp_path):
 def test_a_head_for_other_classes_is_drawn_anew(tmp_path):
     save(tmp_path, "vit")
     opened = open_model(tmp_path, "image_classification", classes=("a", "b", "c"))
-    assert opened.fresh == ("classifier",)
+    assert opened.new_layers == ("classifier",)
 
 
 def test_the_checkpoints_own_names_of_classes_are_told(tmp_path):
     save(tmp_path, "bert_classifier")
     change(tmp_path, id2label={"0": "NEGATIVE", "1": "POSITIVE"})
     opened = open_model(tmp_path, "sequence_classification", classes=("0", "1"))
-    assert opened.fresh == ()
+    assert opened.new_layers == ()
     assert any("NEGATIVE, POSITIVE" in note for note in opened.notes)
 
 

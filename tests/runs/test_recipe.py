@@ -27,7 +27,7 @@ from lora_lab.runs import recipe, recipe_settings
 from lora_lab.runs.metrics import line
 from lora_lab.runs.recipe import part_texts, recipe_of, written
 from lora_lab.runs.recipe_settings import live, rows_part
-from lora_lab.runs.story import Leg, story_of
+from lora_lab.runs.story import Stage, story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.models.tiny import save
@@ -307,7 +307,7 @@ def test_a_run_that_was_resumed_and_trained_on(tmp_path, monkeypatch):
     settings = {**DIGITS, "schedule": "cosine", "max_steps": 20}
     folder = train(preset("digits", **settings), tmp_path / "run")
     train(preset("digits"), None, {24: {"rank": 6}}, resume=folder, until=30)
-    assert [(leg.since, leg.begin, leg.end) for leg in story_of(folder).legs()] == [
+    assert [(stage.since, stage.begin, stage.end) for stage in story_of(folder).stages()] == [
         (0, 0, 20),
         (20, 0, 30),
     ]
@@ -345,7 +345,7 @@ def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
         elif isinstance(record, StateRecord) and record.state is State.STOPPED:
             controls.resume()
     folder = train(config, tmp_path / "run", branch=Origin(str(tmp_path / "parent"), 50))
-    assert story_of(folder).legs() == [Leg(0, 0, 60), Leg(20, 20, 80)]
+    assert story_of(folder).stages() == [Stage(0, 0, 60), Stage(20, 20, 80)]
 
 
 def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):

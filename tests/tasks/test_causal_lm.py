@@ -103,7 +103,7 @@ def test_an_evaluation_is_the_mean_over_held_out_tokens(tmp_path, data, monkeypa
         found = task.evaluate(model)
         wanted = reference(task, model, range(len(task.held_out)), task.held_out)
     assert found.loss == pytest.approx(float(wanted), rel=1e-5)
-    assert task.evaluate(model, given_up=lambda: True) is None
+    assert task.evaluate(model, should_stop=lambda: True) is None
 
 
 def test_adapters_above_leave_the_layers_below_alone(tmp_path, data):

@@ -45,7 +45,7 @@ def test_loss_and_parts_are_those_of_each_text_alone(tmp_path, data, kind):
     save(tmp_path / kind, kind)
     task = TextClassificationTask.open(config_of(tmp_path / kind, data))
     model = task.base_model()
-    assert task.fresh == (("classifier",) if kind == "bert" else ("score",))
+    assert task.new_layers == (("classifier",) if kind == "bert" else ("score",))
     batch = next(task.batches(8, 0))
     losses = []
     for row in batch:

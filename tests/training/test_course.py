@@ -9,7 +9,7 @@ import torch
 from lora_lab.config import RunConfig
 from lora_lab.tasks import TASKS
 from lora_lab.training.course import Course
-from tests.tasks.test_kept import CASES, config_of
+from tests.tasks.test_retention import CASES, config_of
 
 
 def opened(name, folder):

@@ -23,7 +23,7 @@ from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.state import restore, state_of
-from tests.tasks.test_kept import CASES, config_of
+from tests.tasks.test_retention import CASES, config_of
 from tests.training.course import digits
 
 HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step

@@ -13,8 +13,8 @@ from lora_lab.errors import AdapterError
 from lora_lab.records import CutRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.workshop.files import opened
+from lora_lab.workshop.requests import Source
 from lora_lab.workshop.resize import resized
-from lora_lab.workshop.wishes import Source
 
 
 def cut_preview(

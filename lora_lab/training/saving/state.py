@@ -52,7 +52,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     tensors["random|generator"] = experiment.generator.get_state()
     if experiment.device.type == "cuda":
         tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
-    kept = experiment.task.kept
+    kept = experiment.task.retention
     best, best_facts = experiment.best.packed()
     tensors |= best
     facts = {
@@ -112,8 +112,8 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         experiment.ramps.append(ramp)
     experiment.best.unpack(tensors, facts["best"], facts["step"])
     data, count = facts.get("kept") or (None, None)
-    if experiment.task.kept is not None and data == experiment.config.keep_data:
-        experiment.task.kept.count = count  # or figures of before and after would be of other rows
+    if experiment.task.retention is not None and data == experiment.config.keep_data:
+        experiment.task.retention.count = count  # or figures before and after would differ in rows
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
     experiment.leg = tuple(facts["leg"])

@@ -31,7 +31,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.dialogs import ask
-from lora_lab.workshop.wishes import FORMATS
+from lora_lab.workshop.requests import FORMATS
 
 
 def stands(target: Path) -> bool:

@@ -12,7 +12,7 @@ from lora_lab.ui.workshop.compare_page import ComparePage
 from lora_lab.ui.workshop.extract_page import ExtractPage, ScalePage
 from lora_lab.ui.workshop.merge_page import MergePage
 from lora_lab.ui.workshop.resize_page import ResizePage
-from lora_lab.workshop.wishes import FORMATS
+from lora_lab.workshop.requests import FORMATS
 
 
 class WorkshopDialog(QDialog):

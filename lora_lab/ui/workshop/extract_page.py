@@ -9,8 +9,8 @@ from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.form import Form
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
 from lora_lab.ui.workshop.page import Page
+from lora_lab.workshop.requests import Delivery
 from lora_lab.workshop.translate import translations
-from lora_lab.workshop.wishes import Delivery
 
 
 class ExtractPage(Page):

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.form import Form
-from lora_lab.workshop.wishes import MERGED, Delivery, Outcome, Source
+from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
 
 TYPES = ("", "float32", "float16", "bfloat16")
 
@@ -202,7 +202,7 @@ class DeliveryField(QWidget):
         self._progress.setRange(0, 1000 if share >= 0 else 0)
         self._progress.setValue(round(1000 * max(share, 0)))
 
-    def show_outcome(self, outcome: Outcome) -> None:
+    def show_outcome(self, outcome: Delivered) -> None:
         self._say("\n".join([self.tr("Wrote {}").format(outcome.path), *outcome.words]), "good")
 
     def forget_outcome(self) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from lora_lab.ui.style import theme
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
 from lora_lab.ui.workshop.page import Page
-from lora_lab.workshop.wishes import Delivery, Source
+from lora_lab.workshop.requests import Delivery, Source
 
 MOST = 4  # adapters
 

@@ -20,7 +20,7 @@ from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
 from lora_lab.ui.workshop.page import Page
-from lora_lab.workshop.wishes import Delivery, Source
+from lora_lab.workshop.requests import Delivery, Source
 
 if TYPE_CHECKING:
     from lora_lab.workshop.files import AdapterCard

@@ -13,7 +13,7 @@ from lora_lab.plain import plain
 from lora_lab.presets import starting_config
 from lora_lab.records import EvalRecord
 from lora_lab.runs.past import past_records
-from lora_lab.tasks import TASKS, kept
+from lora_lab.tasks import TASKS, retention
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.run import run
@@ -70,7 +70,7 @@ def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
     experiment = Experiment(config)
     record = experiment.evaluate(enabled=False)
     plain = TASKS[name].open(config_of(name, tmp_path, validation_data=old))
-    assert not plain.keeps
+    assert not plain.has_retention
     plain.base_model()
     experiment.model.eval()
     with torch.no_grad():
@@ -82,16 +82,16 @@ def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
 
 
 def test_few_rows_in_an_order_that_stays_and_no_more_than_time_allows(monkeypatch):
-    found = kept.Kept("rows", list(range(1, 1001)), 4000)
+    found = retention.RetentionSet("rows", list(range(1, 1001)), 4000)
     blocks = list(found.blocks())
     rows = np.concatenate(blocks)
-    assert len(rows) == len(set(rows)) == kept.KEEP_ROWS
+    assert len(rows) == len(set(rows)) == retention.ROWS
     assert all(len(b) * (b.max() + 1) <= 4000 for b in blocks)
     assert [b.tolist() for b in found.blocks()] == [b.tolist() for b in blocks]
-    monkeypatch.setattr(kept, "KEEP_SECONDS", -1.0)
-    hurried = kept.Kept("rows", list(range(1, 1001)), 4000)
+    monkeypatch.setattr(retention, "PASS_SECONDS", -1.0)
+    hurried = retention.RetentionSet("rows", list(range(1, 1001)), 4000)
     assert [b.tolist() for b in hurried.blocks()] == [blocks[0].tolist()]
-    monkeypatch.setattr(kept, "KEEP_SECONDS", 1e9)
+    monkeypatch.setattr(retention, "PASS_SECONDS", 1e9)
     assert len(list(hurried.blocks())) == 1, "what was left out stays out"
 
 
@@ -99,9 +99,9 @@ def test_a_run_that_goes_on_measures_the_same_rows(tmp_path, monkeypatch):
     """Where they were decided the machine was busy, and where it goes on it has all the time."""
     config = config_of("text_classification", tmp_path, keep_data=str(tmp_path / "old"), seed=3)
     config = changed(config, max_steps=4, epochs=None)
-    monkeypatch.setattr(kept, "KEEP_SECONDS", -1.0)
+    monkeypatch.setattr(retention, "PASS_SECONDS", -1.0)
     first = list(run(changed(config, max_steps=2), Controls(config.hyper), folder=tmp_path / "run"))
-    monkeypatch.setattr(kept, "KEEP_SECONDS", 1e9)
+    monkeypatch.setattr(retention, "PASS_SECONDS", 1e9)
     again = list(run(config, Controls(config.hyper), resume=tmp_path / "run", until=4))
     other = list(run(config, Controls(config.hyper), folder=tmp_path / "other"))
     few, same, all_rows = (

@@ -1,6 +1,7 @@
-"""Rows of the old task, measured beside the new one's: what the adapter makes the base forget.
+"""The retention set: rows of an earlier task, measured beside the validation rows of the new one.
 
-They are few, and fixed for the run, so that the figures of two steps can be compared.
+It shows what the adapter makes the base model forget. The rows are few and fixed for the run, so
+that the figures of two steps can be compared.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 from lora_lab.data.rows import Table
 from lora_lab.tasks.text import rows_by_length
 
-KEEP_ROWS = 256
-KEEP_SECONDS = 2.0  # of one pass; the first one decides how many of the rows that is
+ROWS = 256
+PASS_SECONDS = 2.0  # of one pass; the first one decides how many of the rows that is
 TOGETHER = 32  # rows that are sorted by length among each other
 
 Rows = TypeVar("Rows")
 
 
-class Kept(Generic[Rows]):
+class RetentionSet(Generic[Rows]):
     """The rows themselves, and blocks of their numbers for one forward pass each."""
 
     def __init__(self, source: Rows, lengths: Sequence[int], room: int) -> None:
@@ -41,7 +42,7 @@ class Kept(Generic[Rows]):
         began = time.monotonic()
         for done, rows in enumerate(self._blocks[: self.count], start=1):
             yield rows
-            if self.count is None and time.monotonic() - began > KEEP_SECONDS:
+            if self.count is None and time.monotonic() - began > PASS_SECONDS:
                 self.count = done
                 return
         if self.count is None:
@@ -49,8 +50,8 @@ class Kept(Generic[Rows]):
 
 
 def chosen(count: int) -> np.ndarray:
-    """Up to KEEP_ROWS of `count` row numbers, in an order of their own that is always the same."""
-    return np.random.default_rng(0).permutation(count)[:KEEP_ROWS]
+    """Up to ROWS of `count` row numbers, in an order of their own that is always the same."""
+    return np.random.default_rng(0).permutation(count)[:ROWS]
 
 
 def some_rows(table: Table) -> Table:

@@ -1,4 +1,4 @@
-"""Found: what an independent reader found of one layer in a written file."""
+"""What an independent reader got of one layer from a written file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Found:
+class RereadLayer:
     """left (out × r) @ right (r × in) is s·B·A under the target's own rules, in float64.
 
     With DoRA its `magnitude` (out) stands beside. A tensor that is trained whole comes under its

@@ -38,7 +38,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Delivered:
     """An adapter that was written, or a merged checkpoint, in words."""
 
     path: str

@@ -2,8 +2,7 @@
 
 import hashlib
 
-from lora_lab.runs import data_print
-from lora_lab.runs.data_print import data_fingerprint
+from lora_lab.runs.data_fingerprint import data_fingerprint
 
 
 def test_a_file_is_known_by_its_bytes(tmp_path, monkeypatch):
@@ -13,7 +12,7 @@ def test_a_file_is_known_by_its_bytes(tmp_path, monkeypatch):
     first = data_fingerprint(str(file))
     file.write_bytes(b"abd")
     assert data_fingerprint(str(file)) != first
-    monkeypatch.setattr(data_print, "WHOLE", 2)
+    monkeypatch.setattr("lora_lab.runs.data_fingerprint.WHOLE", 2)
     assert data_fingerprint(str(file)).startswith("3 bytes of ")
 
 
