@@ -218,6 +218,7 @@ class BeforeAfterPanel(Panel):
     def _set(self, column: int, name: str, text: str, role: str) -> None:
         show(self._names[column], name)
         show(self._figures[column], text)
+        self._figures[column].setAccessibleName(name)
         theme.set_role(self._figures[column], role)
 
     def _marked(self) -> frozenset[str]:

@@ -33,7 +33,7 @@ class ClassBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._pairs: tuple[Pair, ...] = ()
-        self._others: tuple[tuple[str, tuple[float, ...]], ...] = ()
+        self.others: tuple[tuple[str, tuple[float, ...]], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(80)
         self.setAccessibleName(self.tr("Accuracy per class, adapter off and on"))
@@ -46,8 +46,8 @@ class ClassBars(QWidget):
 
     def show_others(self, others: tuple[tuple[str, tuple[float, ...]], ...]) -> None:
         """A level across each class for (colour, share of each class) of other runs."""
-        if others != self._others:
-            self._others = others
+        if others != self.others:
+            self.others = others
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -74,7 +74,7 @@ class ClassBars(QWidget):
             self._paint_pair(painter, pair, plot, plot.left() + place * slot, slot, (small, strong))
             wide = min(slot * 0.86, 62.0)
             left = plot.left() + (place + 0.5) * slot - wide / 2
-            for color, shares in self._others:
+            for color, shares in self.others:
                 if place < len(shares) and shares[place] == shares[place]:
                     y = plot.bottom() - shares[place] * plot.height()
                     painter.fillRect(QRectF(left, y - 1, wide, 2), QColor(color))
@@ -122,7 +122,7 @@ class LossBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._off = self._on = math.nan
-        self._others: tuple[tuple[str, float], ...] = ()
+        self.others: tuple[tuple[str, float], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(90)
         self.setAccessibleName(self.tr("Validation loss, adapter off and on"))
@@ -135,8 +135,8 @@ class LossBars(QWidget):
 
     def show_others(self, others: tuple[tuple[str, float], ...]) -> None:
         """A mark on the lower bar for (colour, loss with the adapter on) of other runs."""
-        if others != self._others:
-            self._others = others
+        if others != self.others:
+            self.others = others
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -151,7 +151,7 @@ class LossBars(QWidget):
         left = max(painter.fontMetrics().horizontalAdvance(name) for name, _, _ in rows) + 12
         right = painter.fontMetrics().horizontalAdvance("0.00×10⁻¹²") + 10
         known = [v for _, v, _ in rows if math.isfinite(v) and v > 0]
-        known += [v for _, v in self._others if math.isfinite(v) and v > 0 and known]
+        known += [v for _, v in self.others if math.isfinite(v) and v > 0 and known]
         if not known:
             return
         # Each decade is as long as the next; the scale ends a decade below the smaller loss.
@@ -180,7 +180,7 @@ class LossBars(QWidget):
                 Qt.AlignmentFlag.AlignLeft | sides,
                 number(value),
             )
-        for color, value in self._others:
+        for color, value in self.others:
             if math.isfinite(value) and value > 0:
                 x = left + (self.width() - left - right) * (math.log10(value) - low) / (high - low)
                 painter.fillRect(QRectF(x - 1, top + tall * 1.5 - 3, 2, tall + 6), QColor(color))

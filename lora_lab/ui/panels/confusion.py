@@ -44,7 +44,7 @@ class ConfusionGrid(QWidget):
             self._counts, self._classes, self._trained = shown
             self.update()
 
-    def _area(self) -> tuple[QRectF, float, float]:
+    def area(self) -> tuple[QRectF, float, float]:
         """Where the cells lie, and how wide and tall one is."""
         metrics = QFontMetricsF(theme.font(0.92, QFont.Weight.DemiBold))
         widest = max((metrics.horizontalAdvance(name) for name in self._classes), default=0)
@@ -68,7 +68,7 @@ class ConfusionGrid(QWidget):
         c = theme.current()
         painter = QPainter(self)
         painter.setFont(theme.font(0.92))
-        area, wide, tall = self._area()
+        area, wide, tall = self.area()
         line = painter.fontMetrics().height()
         if self._headed():
             painter.setPen(QColor(c.muted))
@@ -122,7 +122,7 @@ class ConfusionGrid(QWidget):
 
     def event(self, event) -> bool:
         if isinstance(event, QHelpEvent) and self._counts:
-            area, wide, tall = self._area()
+            area, wide, tall = self.area()
             at = event.pos()
             row, column = int((at.y() - area.top()) // tall), int((at.x() - area.left()) // wide)
             size = len(self._counts)

@@ -48,12 +48,12 @@ class Share(QWidget):
         self.setFixedHeight(8)
         self.setAccessibleName(self.tr("Share of full fine-tuning"))
         self._share = self._applied = 0.0
-        self._others: tuple[tuple[str, float], ...] = ()
+        self.others: tuple[tuple[str, float], ...] = ()
 
     def show_others(self, others: tuple[tuple[str, float], ...]) -> None:
         """A mark for (colour, share) of other runs."""
-        if others != self._others:
-            self._others = others
+        if others != self.others:
+            self.others = others
             self.update()
 
     def show_shares(self, wished: float, applied: float) -> None:
@@ -68,7 +68,7 @@ class Share(QWidget):
         painter.fillRect(self.rect(), QColor(c.grid))
         width = max(3.0, self.width() * min(self._share, 1.0)) if self._share else 0.0
         painter.fillRect(QRectF(0, 0, width, self.height()), QColor(c.adapter))
-        for color, share in self._others:
+        for color, share in self.others:
             at = max(3.0, self.width() * min(share, 1.0))
             painter.fillRect(QRectF(at - 1, 0, 2, self.height()), QColor(color))
         if self._applied and self._applied != self._share:

@@ -23,7 +23,7 @@ class EditMarks:
 
     def __init__(self, plot: Plot) -> None:
         self._plot = plot
-        self._lines = pg.PlotCurveItem(connect="pairs")
+        self._lines = pg.PlotCurveItem(connect="pairs", name="edits")
         self._texts = [pg.TextItem(anchor=(0, 0)) for _ in range(_LABELS)]
         plot.addItem(self._lines, ignoreBounds=True)
         for text in self._texts:

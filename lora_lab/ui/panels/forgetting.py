@@ -84,7 +84,9 @@ class ForgettingCurves(Plot):
         self._new, self._old = Series(), Series()
         self.shares = True
         self.left.unit = " %"
-        self._curves = (pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite"))
+        self._curves = tuple(
+            pg.PlotCurveItem(connect="finite", name=name) for name in ("new task", "old task")
+        )
         self._ends = (pg.ScatterPlotItem(size=7), pg.ScatterPlotItem(size=8, symbol="s"))
         for item in (*self._curves, *self._ends):
             self.addItem(item, ignoreBounds=True)

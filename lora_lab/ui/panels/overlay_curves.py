@@ -30,8 +30,9 @@ class OverlayCurves:
                 self._plot.removeItem(item)
         self._overlays = list(overlays)
         self._curves = []
+        names = iter(self.series())
         for _ in overlays:
-            pair = pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite")
+            pair = tuple(pg.PlotCurveItem(connect="finite", name=next(names)) for _ in range(2))
             for item in pair:
                 item.setZValue(10)
                 self._plot.addItem(item, ignoreBounds=True)

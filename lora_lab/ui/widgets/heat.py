@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
@@ -104,6 +105,15 @@ class _Map(Plot):
         return self.view.mapSceneToView(self.mapToScene(pos))
 
 
+@dataclass(frozen=True)
+class HeatShown:
+    """What a heat map shows: its values, their shades, and the names that have room."""
+
+    cells: np.ndarray  # (rows, columns); nan where there is none
+    pixels: np.ndarray  # (rows or fewer, columns, 4) RGBA of uint8
+    names: tuple[str, ...]
+
+
 class Heat(QWidget):
     """Cells (rows, columns); nan is an empty place. The first row stands above."""
 
@@ -130,6 +140,7 @@ class Heat(QWidget):
         self._cells = np.empty((0, 0))
         self._x = (0.0, 1.0)
         self._names: Sequence[str] = ()
+        self._written: tuple[str, ...] = ()  # of the names, those that have room
         self._shown: tuple | None = None  # what `show_cells` was told last
         self._room = (0, 0)  # that it was painted for
         plot.view.sigResized.connect(self._refit)
@@ -171,6 +182,10 @@ class Heat(QWidget):
         self._name_rows(names)
         self._scale.show_ends(low, high, log)
 
+    def shown(self) -> HeatShown:
+        """What a person sees now."""
+        return HeatShown(self._cells, self._image.image, self._written)
+
     def _measured(self) -> tuple[int, int]:
         return self.width(), int(self.plot.view.height())
 
@@ -194,6 +209,7 @@ class Heat(QWidget):
             (row + 0.5, metrics.elidedText(names[row], Qt.TextElideMode.ElideLeft, most))
             for row in range(0, len(names), every)
         ]
+        self._written = tuple(text for _, text in texts)
         wide = max((metrics.horizontalAdvance(text) for _, text in texts), default=0)
         axis.setWidth(round(wide) + 12)
         axis.setTicks([texts])

@@ -193,6 +193,11 @@ class Plot(pg.PlotWidget):
         x, y = ((low - 0.004 * (high - low), high + 0.004 * (high - low)) for low, high in (x, y))
         self.view.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
 
+    def shown(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The curves that have a name, as they are drawn: x and y on the axes' scales."""
+        items = (item for item in self.getPlotItem().listDataItems() if item.name())
+        return {item.name(): item.getData() for item in items if len(item.getData()[0])}
+
     def columns(self) -> int:
         """Pixels across the drawing: more points than these cannot be seen."""
         return max(100, int(self.view.width()))

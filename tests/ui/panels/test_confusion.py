@@ -52,7 +52,7 @@ def test_where_the_longest_number_has_no_room_there_is_none(grid, painted, width
 def test_nothing_is_painted_outside(grid):
     for size in ((200, 80), (300, 110), (1400, 300), (60, 500)):
         grid.resize(*size)
-        area, wide, tall = grid._area()
+        area, wide, tall = grid.area()
         assert tall > 0
         assert wide > 0
         assert area.bottom() <= grid.height()
@@ -71,7 +71,7 @@ def dressed(qapp, request):
 def test_a_stronger_cell_is_a_larger_share_of_its_row(dressed, grid):
     grid.resize(600, 300)
     picture = grid.grab().toImage()
-    area, wide, tall = grid._area()
+    area, wide, tall = grid.area()
 
     def distance(row, column):
         x, y = area.left() + column * wide + 3, area.top() + row * tall + 3

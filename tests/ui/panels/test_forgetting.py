@@ -6,8 +6,10 @@ import pytest
 
 from lora_lab.records import EvalRecord, ResumedRecord
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
+from lora_lab.ui.panels.class_bars import ClassBars, LossBars
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.preview import samples
+from tests.ui.seen import named
 
 OLD_LOSS = {"keep_loss": 2.5}
 OLD_SHARE = {"keep_loss": 2.5, "keep_accuracy": 0.61}
@@ -58,23 +60,25 @@ def test_both_tasks_are_told_and_drawn(panel, name):
     panel.reset(loaded)
     panel.receive([make(0, False), *(make(step, True) for step in (0, 5, 9))])
     panel.redraw()
-    assert panel._sentence.text() == sentence
+    assert named(panel, "Learned and forgotten").text() == sentence
     assert sentence in panel.summary()
     assert panel.steps_button.isChecked() == (not loaded.classes)
     panel.steps_button.setChecked(True)
     assert panel.curves.isVisible()
-    drawn = [curve.getData() for curve in panel.curves._curves]
+    drawn = [panel.curves.shown()[task] for task in ("new task", "old task")]
     for (x, y), last in zip(drawn, (new, old), strict=True):
         assert x.tolist() == [0, 5, 9]
         assert y[-1] == pytest.approx(last)
     ticks = panel.curves.left.tickStrings([50.0, 100.0], 1.0, 50.0)
     assert ticks == (["50", "100"] if name == "losses" else ["50 %", "100 %"])
-    styles = {curve.opts["pen"].style() for curve in panel.curves._curves}
+    styles = {
+        curve.opts["pen"].style() for curve in panel.curves.getPlotItem().curves if curve.name()
+    }
     assert len(styles) == 2, "told apart without colours"
     assert sentence in panel.curves.accessibleDescription()
     panel.receive([ResumedRecord(5)])
     panel.redraw()
-    assert panel.curves._curves[0].getData()[0].tolist() == [0, 5]
+    assert panel.curves.shown()["new task"][0].tolist() == [0, 5]
     panel.steps_button.setChecked(False)
     assert not panel.curves.isVisible()
 
@@ -84,10 +88,10 @@ def test_where_nothing_old_is_measured_nothing_is_said_of_it(panel):
     panel.reset(loaded)
     panel.receive([evaluation(0, False), evaluation(3, True)])
     panel.redraw()
-    assert not panel._sentence.isVisible()
+    assert not named(panel, "Learned and forgotten").isVisible()
     assert not panel.steps_button.isVisible()
     assert not panel.curves.isVisible()
-    assert panel._losses.isVisible()
+    assert panel.findChild(LossBars).isVisible()
 
 
 def test_only_runs_that_are_measured_alike_are_shown_beside(panel):
@@ -105,9 +109,9 @@ def test_only_runs_that_are_measured_alike_are_shown_beside(panel):
     panel.reset(loaded)
     panel.receive([digit(0, False), digit(5, True)])
     panel.redraw()
-    assert [shares for _, shares in panel._bars._others] == [(*(0.5,) * 9, 0.3)]
+    assert [shares for _, shares in panel.findChild(ClassBars).others] == [(*(0.5,) * 9, 0.3)]
     loaded, *_ = samples("known-rank", 10)
     panel.reset(loaded)
     panel.receive([evaluation(0, False), evaluation(5, True)])
     panel.redraw()
-    assert panel._losses._others == ()
+    assert panel.findChild(LossBars).others == ()

@@ -5,8 +5,9 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QTableWidget, QToolButton, QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import (
@@ -26,7 +27,9 @@ from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.preview import SAMPLES, samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration, rate_words, size_words
+from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.widgets.smoothing import Smoothing
+from tests.ui.seen import named, words
 
 NOTHING_TO_SHOW = {(key, p) for key in ("data", "generation") for p in ("digits", "known-rank")}
 
@@ -48,13 +51,20 @@ def make(qtbot):
     return build
 
 
+def last_spectrum(preset, steps=200):
+    """The one that `make` has shown last."""
+    return [r for r in samples(preset, steps) if isinstance(r, SpectrumRecord)][-1]
+
+
 def test_the_loss_of_another_run_does_not_linger(make):
     panel = make("loss", "digits")
     panel.redraw()
-    assert panel._figure.text() != "—"
+    figure = named(panel, "Smoothed training loss")
+    assert figure.text() != "—"
     panel.reset(samples("digits", 3)[0])
     panel.redraw()
-    assert (panel._figure.text(), panel._figure_note.text()) == ("—", "step 0")
+    assert figure.text() == "—"
+    assert "step 0" in words(panel)
 
 
 def test_the_label_of_a_late_edit_stays_inside(make):
@@ -62,7 +72,9 @@ def test_the_label_of_a_late_edit_stays_inside(make):
     panel.marks.note(199, (("rank", 4, 16),))
     panel.redraw()
     panel.marks.draw(0.0, 200.0)
-    late = [t for t in panel.marks._texts if t.isVisible() and t.toPlainText() == "r 4→16"]
+    items = named(panel, "Loss over steps", Plot).getPlotItem().items
+    texts = [t for t in items if isinstance(t, pg.TextItem) and t.isVisible()]
+    late = [text for text in texts if text.toPlainText() == "r 4→16"]
     assert [text.anchor.x() for text in late] == [1]
 
 
@@ -80,7 +92,8 @@ def test_measures_are_shown_whole_or_not_at_all(qtbot, height, seen):
     sizes = (1.4e-3, 4.6e-3, 3e-3)
     layers = [replace(x, delta_norm=n) for x, n in zip(spectrum.layers, sizes, strict=True)]
     made.tell(layers, {x.name: 7.0 for x in layers}, True)
-    shown = [value for _, value in made._rows if value.isVisible()]
+    values = [value for value in made.findChildren(QLabel) if value.accessibleName()]
+    shown = [value for value in values if value.isVisible()]
     assert len(shown) == seen
     for value in shown:
         assert value.fontMetrics().horizontalAdvance(value.text()) <= value.width()
@@ -163,7 +176,7 @@ def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
 @pytest.mark.parametrize("log", [True, False])
 def test_loss_takes_any_value(make, loss, log):
     panel = make("loss", "digits", steps=20)
-    panel._log.setChecked(log)
+    named(panel, "Logarithmic loss axis").setChecked(log)
     panel.receive([StepRecord(21 + i, loss, 1e-3, 1.0) for i in range(3)])
     panel.redraw()
     assert not panel.grab().isNull()
@@ -173,7 +186,7 @@ def test_loss_takes_any_value(make, loss, log):
 def test_loss_stands_still_after_a_hand_moved_it_until_followed(make, qtbot):
     panel = make("loss", "digits")
     panel.redraw()
-    plot = panel._plot
+    plot = named(panel, "Loss over steps", Plot)
     plot.view.setRange(xRange=(50, 60), padding=0)
     plot.view.sigRangeChangedManually.emit([True, True])
     panel.receive([StepRecord(1000, 0.1, 1e-3, 1.0)])
@@ -189,7 +202,8 @@ def test_loss_draws_no_more_points_than_columns_however_many_steps(make):
     panel = make("loss", "digits", steps=2)
     panel.receive([StepRecord(s, 1.0 + s % 7, 1e-3, s / 900) for s in range(3, 60_000)])
     panel.redraw()
-    assert len(panel._raw.getData()[0]) <= 2 * panel._plot.columns() + 4
+    plot = named(panel, "Loss over steps", Plot)
+    assert 0 < len(plot.shown()["train"][0]) <= 2 * plot.columns() + 4
 
 
 def test_smoothing_follows_decades_and_ignores_failures():
@@ -221,7 +235,7 @@ def test_spectrum_foretells_what_a_smaller_rank_discards(make):
 
 def test_spectrum_of_zero_is_a_friendly_sentence(make):
     panel = make("spectrum", "digits")
-    record = panel._last
+    record = last_spectrum("digits")
     zero = [
         type(layer)(layer.name, np.zeros(8), 0, math.nan, math.nan, 0.0, 8, 16.0, 2.0)
         for layer in record.layers
@@ -238,7 +252,7 @@ def test_spectrum_of_zero_is_a_friendly_sentence(make):
 @pytest.mark.parametrize("count", [1, 3])
 def test_spectrum_survives_layers_that_are_not_finite(make, bad, count):
     panel = make("spectrum", "digits")
-    layers = list(panel._last.layers)
+    layers = list(last_spectrum("digits").layers)
     for place in range(count):
         sigma = np.full(len(layers[place].sigma), bad)
         layers[place] = replace(
@@ -252,36 +266,42 @@ def test_spectrum_survives_layers_that_are_not_finite(make, bad, count):
     assert count == len(layers) or panel.views["bars"].zero_texts[0].toPlainText() == "not finite"
 
 
-def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make, qtbot):
+def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make):
     panel = make("spectrum", "known-rank")
     panel.redraw()
-    grown = tuple(replace(layer, sigma=layer.sigma * 100) for layer in panel._last.layers)
+    drawn = panel.views["bars"].range
+    now = drawn.clock()
+    drawn.clock = lambda: now
+    measured = last_spectrum("known-rank").layers
+    grown = tuple(replace(layer, sigma=layer.sigma * 100) for layer in measured)
     panel.receive([SpectrumRecord(9, grown)])
     panel.redraw()
     assert panel.dirty  # the range may not move yet, and is asked for again
-    qtbot.wait(550)
+    drawn.clock = lambda: now + 1.0
     panel.redraw()
     assert not panel.dirty
-    assert 10 ** panel.views["bars"].range.ends[1] > grown[0].sigma[0]
+    assert 10 ** drawn.ends[1] > grown[0].sigma[0]
 
 
 def test_spectrum_chooser_shows_one_layer(make):
     panel = make("spectrum", "digits")
-    panel._chooser.setCurrentText("net.2")
+    named(panel, "Layer whose singular values are shown", QComboBox).setCurrentText("net.2")
     assert "net.2" in panel.summary()
-    panel._log.setChecked(False)
+    named(panel, "Logarithmic axis", QToolButton).setChecked(False)
     panel.redraw()
 
 
 def test_counts_move_before_the_rank_is_applied(make):
     panel = make("counts", "digits")
     panel.redraw()
-    assert panel._adapter.text() == "4,688"
+    adapter = named(panel, "Adapter parameters")
+    assert adapter.text() == "4,688"
     panel.set_wished(Hyperparameters(rank=64))
     panel.redraw()
     expected = 64 * (128 + 64) + 64 * 256 + 10 * 138  # the last layer is capped at 10
-    assert panel._adapter.text() == f"{expected:,}"
-    assert panel._applied_text.property("role") == "waiting"
+    assert adapter.text() == f"{expected:,}"
+    (applied,) = (w for w in panel.findChildren(QLabel) if w.text().endswith(": 4,688"))
+    assert applied.property("role") == "waiting"
     assert "4,688" in panel.summary()
 
 
@@ -292,14 +312,15 @@ def test_counts_of_full_fine_tuning_are_everything(make):
     panel.reset(LoadedRecord(**values))
     panel.set_wished(Hyperparameters(rank=64))
     panel.redraw()
-    assert panel._adapter.text() == f"{sum(o * i for o, i in [(128, 64), (128, 128), (10, 128)]):,}"
+    whole = named(panel, "Adapter parameters").text()
+    assert whole == f"{sum(o * i for o, i in [(128, 64), (128, 128), (10, 128)]):,}"
 
 
 def test_before_after_shows_gain_and_forgetting(make):
     panel = make("before_after", "digits")
     panel.redraw()
-    assert panel._figures[0].text().startswith("+97")
-    assert panel._figures[1].text().startswith("−")
+    assert named(panel, "Trained: 9").text().startswith("+97")
+    assert named(panel, "All other classes").text().startswith("−")
     pairs = {pair.name: pair for pair in panel.pairs()}
     assert pairs["9"].trained
     assert pairs["3"].points < 0
@@ -354,27 +375,28 @@ def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
 def test_spectrum_names_the_scaling_of_the_variant(make, variant, formula):
     panel = make("spectrum")
     panel.reset(replace(samples("digits", 2)[0], variant=variant))
-    assert panel._measures.scaling_name.text() == formula
+    assert formula in [label.text() for label in panel.findChildren(QLabel)]
 
 
 def test_spectrum_tells_how_exact_its_values_are(make):
     panel = make("spectrum", "digits")
     panel.redraw()
-    assert "within" not in panel._foot.text()
-    rough = tuple(replace(layer, error=3e-4) for layer in panel._last.layers)
+    assert not [text for text in words(panel) if "within" in text]
+    rough = tuple(replace(layer, error=3e-4) for layer in last_spectrum("digits").layers)
     panel.receive([SpectrumRecord(77, rough)])
     panel.redraw()
-    assert panel._foot.text() == "step 77, σ to within 0.0003"
+    assert "step 77, σ to within 0.0003" in words(panel)
 
 
 def test_counts_follow_ranks_of_their_own_and_freezes(make):
     panel = make("counts", "digits")
     panel.set_wished(cut_wish(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
     panel.redraw()
-    assert panel._adapter.text() == f"{2 * (128 + 64) + 8 * 256:,}"
-    cells = [panel._table.item(row, 2).text() for row in range(3)]
+    assert named(panel, "Adapter parameters").text() == f"{2 * (128 + 64) + 8 * 256:,}"
+    table = named(panel, "Parameters per layer", QTableWidget)
+    cells = [table.item(row, 2).text() for row in range(3)]
     assert cells == ["8 → 2", "8", "8"]
-    assert panel._table.item(2, 3).text() == "0"
+    assert table.item(2, 3).text() == "0"
 
 
 def figures(panel, row="adapter"):
@@ -403,7 +425,7 @@ def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, 
     assert parameters * 4 == pytest.approx(18_752, rel=1e-9)
     found = figures(panel)
     assert (found["file"], found["optimizer"]) == (file, optimizer)
-    assert panel.ruler._heads["optimizer"].text() == keeps
+    assert keeps in words(panel.ruler)
     full = panel.ruler.cells["full", "file"]
     assert full.isHidden() == (fields.get("variant") == "full")
     assert full.text() == size_words(loaded.base_parameters * (8 if dtype == "float64" else 4))
@@ -423,20 +445,21 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
 def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     panel = make("counts", "digits")
     panel.set_config(RunConfig(task="digits"))
-    panel.reset(samples("digits", 2)[0])
+    loaded = samples("digits", 2)[0]
+    panel.reset(loaded)
     assert figures(panel)["peak"] == "—"
     panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
     assert figures(panel)["peak"] == "210 kB"
-    assert panel.ruler._heads["peak"].text() == "Peak of 300 kB"
+    assert "Peak of 300 kB" in words(panel.ruler)
     full = panel.ruler.cells["full", "peak"]
-    base = 4 * panel._loaded.base_parameters  # bytes: 104 kB
+    base = 4 * loaded.base_parameters  # bytes: 104 kB
     most = 130_000 + 2 * base + base  # weights, averages, gradients (more than activations)
     assert full.text() == f"≈ {size_words(most)}"
     assert full.property("role") == "error"  # more than there is
     assert "activations 30 kB" in panel.ruler.cells["adapter", "peak"].toolTip()
-    applied = panel._ranks.applied
+    applied = loaded.hyper
     panel.set_wished(changed(applied, rank=applied.rank + 1))
-    more = sum(sum(layer.shape) for layer in panel._ranks.layers.values())
+    more = sum(sum(layer.shape) for layer in loaded.layers)
     # each number more: itself, its gradient, two averages, of four bytes
     assert figures(panel)["peak"] == size_words(210_000 + more * 16)
     panel.set_wished(applied)
@@ -451,9 +474,10 @@ def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
 def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
     panel = make("counts", "digits")
     panel.set_config(RunConfig(task="digits"))
-    panel.reset(samples("digits", 2)[0])
-    applied = panel._ranks.applied
-    held = sum(panel._per_layer(applied))
+    loaded = samples("digits", 2)[0]
+    panel.reset(loaded)
+    applied = loaded.hyper
+    held = sum(panel.figure_data()["parameters"])
     panel.receive([
         CountsRecord(0, held, 5, (("fc1", held),)),
         MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.9, device=300_000),
@@ -464,9 +488,9 @@ def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
         CountsRecord(9, held + 1, 5, (("fc1", held + 1),)),
     ])  # fmt: skip
     panel.set_wished(more)
-    grown = sum(panel._per_layer(more)) - held
+    grown = sum(panel.figure_data()["parameters_wished"]) - held
     assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
-    assert panel.ruler._heads["peak"].text() == "Peak of 300 kB"
+    assert "Peak of 300 kB" in words(panel.ruler)
 
 
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):

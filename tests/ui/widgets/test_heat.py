@@ -12,9 +12,9 @@ def test_a_taller_map_names_more_rows_and_paints_each(qtbot):
     heat.show()
     cells, names = np.ones((100, 3)), [f"block.{i}.proj" for i in range(100)]
     heat.show_cells(cells, names, (0.0, 3.0), (0.0, 1.0), False)
-    few = len(heat.plot.left._tickLevels[0])
-    assert len(heat._image.image) < 100
+    few = len(heat.shown().names)
+    assert len(heat.shown().pixels) < 100
     heat.resize(400, 1200)
-    qtbot.waitUntil(lambda: len(heat.plot.left._tickLevels[0]) > few)
-    qtbot.waitUntil(lambda: len(heat._image.image) == 100)
-    assert all(text.startswith("block.") for _, text in heat.plot.left._tickLevels[0])
+    qtbot.waitUntil(lambda: len(heat.shown().names) > few)
+    qtbot.waitUntil(lambda: len(heat.shown().pixels) == 100)
+    assert all(text.startswith("block.") for text in heat.shown().names)

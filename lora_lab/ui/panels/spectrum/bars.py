@@ -109,7 +109,7 @@ class SpectrumBars:
         for item in self._levels:
             self.plot.removeItem(item)
         self._others = others
-        self._levels = [pg.PlotCurveItem(connect="pairs") for _ in others]
+        self._levels = [pg.PlotCurveItem(connect="pairs", name=other.run.name) for other in others]
         for item, other in zip(self._levels, others, strict=True):
             item.setZValue(8)
             item.setPen(other.run.pen(2))

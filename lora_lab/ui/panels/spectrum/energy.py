@@ -40,7 +40,7 @@ class SpectrumEnergy(QWidget):
             self.tr("Energy of ΔW by the rank kept"), self.tr("rank kept")
         )
         self.plots = (plot,)
-        self._lines = {name: pg.PlotCurveItem() for name in ("least", "all", "true")}
+        self._lines = {name: pg.PlotCurveItem(name=name) for name in ("least", "all", "true")}
         self._dots = pg.ScatterPlotItem(size=5, pxMode=True)
         self._others: Sequence[Other] = ()
         self._other_lines: list[pg.PlotCurveItem] = []
@@ -176,7 +176,7 @@ class SpectrumEnergy(QWidget):
         for item in self._other_lines:
             self.plot.removeItem(item)
         self._others = others
-        self._other_lines = [pg.PlotCurveItem() for _ in others]
+        self._other_lines = [pg.PlotCurveItem(name=other.run.name) for other in others]
         for item, other in zip(self._other_lines, others, strict=True):
             item.setZValue(9)
             item.setPen(other.run.pen())

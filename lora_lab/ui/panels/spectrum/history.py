@@ -32,6 +32,11 @@ class SpectrumHistory:
         self._seen = 0
         self._passing = False  # the newest is held only until another one comes
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values that are held."""
+        return sum(spectrum.nbytes for spectrum in self._spectra)
+
     def __len__(self) -> int:
         return len(self._steps)
 

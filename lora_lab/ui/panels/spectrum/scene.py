@@ -108,6 +108,7 @@ class Range:
     """The range of a σ axis: it moves in wide steps, and at most twice a second."""
 
     def __init__(self) -> None:
+        self.clock = time.monotonic  # seconds
         self.forget()
 
     def forget(self) -> None:
@@ -126,8 +127,8 @@ class Range:
         else:
             unit = 10 ** math.floor(math.log10(high)) / 2
             wanted = (0.0, math.ceil(1.05 * high / unit) * unit)
-        clock = time.monotonic()
-        if self.ends is None or clock - self._moved_at > _RANGE_SECONDS:
-            self.ends, self._moved_at = wanted, clock
+        now = self.clock()
+        if self.ends is None or now - self._moved_at > _RANGE_SECONDS:
+            self.ends, self._moved_at = wanted, now
         self.withheld = wanted != self.ends
         return self.ends

@@ -31,7 +31,9 @@ class SpectrumTime:
         step = tr("SpectrumTime", "step")
         self._lines_plot = lines = Plot(tr("SpectrumTime", "σ over steps"), step, log_y=True)
         self._true = pg.PlotCurveItem(connect="pairs")
-        self._lines = [pg.PlotCurveItem(connect="finite") for _ in range(_TONES)]
+        self._lines = [
+            pg.PlotCurveItem(connect="finite", name=f"σ, tone {tone}") for tone in range(_TONES)
+        ]
         self._marks = EditMarks(lines)
         self._texts = [pg.TextItem(anchor=(0, 0.5)) for _ in range(2)]
         for z, item in enumerate((self._true, *reversed(self._lines), *self._texts), start=20):

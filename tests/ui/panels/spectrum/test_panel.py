@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QComboBox, QToolButton
 
 from lora_lab.config import Hyperparameters
 from lora_lab.records import (
@@ -24,6 +25,7 @@ from lora_lab.ui.panels.spectrum.panel import AUTO, MANY, VIEWS, SpectrumPanel
 from lora_lab.ui.preview import samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat import shades
+from tests.ui.seen import named, words
 
 SIGMA = np.array([4.0, 2.0, 1.0, 0.5])
 
@@ -84,11 +86,12 @@ def test_every_view_draws_in_both_schemes_and_says_what_it_shows(make, view, cou
     panel = make(count, view)
     panel.set_overlays([overlay(["block.0.proj"]), overlay(["nowhere"], place=1)])
     panel.set_wished(Hyperparameters(rank=2, alpha=8))
-    panel._log.setChecked(log)
+    switch = named(panel, "Logarithmic axis", QToolButton)
+    switch.setChecked(log)
     for colors in (theme.DARK, theme.LIGHT):
         panel.restyle(colors)
         panel.redraw()
-        assert panel._log.isChecked() is log
+        assert switch.isChecked() is log
         assert not panel.grab().isNull()
         assert "numerical rank 4 at step 10" in panel.summary()
         picture = panel.views[view].picture
@@ -112,19 +115,20 @@ def test_a_chosen_view_can_be_reached_by_keys_and_is_drawn(make, qtbot):
     for _ in range(5):
         qtbot.keyClick(panel.view_combo, Qt.Key.Key_Down)
     assert panel.view == "energy"
-    assert panel._pages.currentWidget() is panel.views["energy"].widget
+    assert panel.views["energy"].widget.isVisible()
 
 
 def test_the_log_switch_is_kept_for_each_view(make):
     panel = make(2, "energy")
-    assert not panel._log.isChecked()
+    switch = named(panel, "Logarithmic axis", QToolButton)
+    assert not switch.isChecked()
     panel.choose_view("bars")
-    assert panel._log.isChecked()
-    panel._log.setChecked(False)
+    assert switch.isChecked()
+    switch.setChecked(False)
     panel.choose_view("heat")
-    assert panel._log.isChecked()
+    assert switch.isChecked()
     panel.choose_view("bars")
-    assert not panel._log.isChecked()
+    assert not switch.isChecked()
     assert panel.views["bars"].plot.left.log is False
 
 
@@ -138,33 +142,34 @@ def test_bars_of_one_layer_make_room_for_what_another_run_learned(make):
     panel.set_overlays([overlay(["block.0.proj"], wide)])
     panel.redraw()
     bars = panel.views["bars"]
-    x, y = bars._levels[0].getData()
+    x, y = bars.plot.shown()["another run"]
     assert np.allclose(x.reshape(-1, 2).mean(axis=1), np.arange(1, 21))
     assert np.allclose(y[::2], np.log10(wide))
     assert bars.plot.view.viewRange()[0][1] > 20
     panel.choose_layer("")  # all of them: nobody's values reach into the next layer's place
-    x, _ = panel.views["bars"]._levels[0].getData()
+    x, _ = bars.plot.shown()["another run"]
     assert x.max() < 5
     panel.set_overlays([])
-    assert not panel.views["bars"]._levels
+    assert "another run" not in bars.plot.shown()
 
 
 def test_the_heat_map_has_a_shade_per_value_and_a_place_where_there_is_none(make):
     panel = make(2, "heat")
     rows = (layer("block.0.proj", [1e0, 1e-2]), layer("block.1.proj", [1e-4, 0, 0], zeros=2))
     panel.receive([SpectrumRecord(20, rows)])
-    panel._refit()
+    panel.views["heat"].range.forget()
+    panel.redraw()
     heat = panel.views["heat"].widget
-    assert np.allclose(heat._cells[:, :2], [[0, -2], [-4, -30]])
-    assert math.isnan(heat._cells[0, 2])
-    pixels = heat._image.image
+    cells, pixels = heat.shown().cells, heat.shown().pixels
+    assert np.allclose(cells[:, :2], [[0, -2], [-4, -30]])
+    assert math.isnan(cells[0, 2])
     assert pixels[0, 2, 3] == 0
     assert list(pixels[1, 1, :3]) == list(shades(theme.current())[0, :3])
     grey = pixels[..., :3].astype(int).sum(axis=-1)
     assert grey[0, 0] < grey[0, 1] < grey[1, 0] < grey[1, 1]  # on a light panel more is darker
-    assert panel.views["heat"]._words(0, 1) == "block.0.proj: σ2 = 0.0100"
+    assert heat.words(0, 1) == "block.0.proj: σ2 = 0.0100"
     panel.set_overlays([overlay(["block.0.proj"])])
-    assert "other" not in panel._legend.text()
+    assert not [text for text in words(panel) if "other" in text]
 
 
 @pytest.mark.parametrize("colors", [theme.LIGHT, theme.DARK])
@@ -182,8 +187,9 @@ def test_of_rows_finer_than_a_pixel_the_strongest_shows(make):
     rows = [layer(f"block.{place}.proj", [1e-3]) for place in range(2000)]
     rows[777] = layer("block.777.proj", [1.0])
     panel.receive([SpectrumRecord(20, tuple(rows))])
-    panel._refit()
-    image = panel.views["heat"].widget._image.image
+    panel.views["heat"].range.forget()
+    panel.redraw()
+    image = panel.views["heat"].widget.shown().pixels
     assert len(image) < 1000
     strongest = shades(theme.current())[:, :3].astype(int).sum(axis=1)
     sums = image[:, 0, :3].astype(int).sum(axis=1)
@@ -204,11 +210,16 @@ def test_a_click_chooses_the_layer_below_it(make, qtbot, view):
     else:
         qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(8, 12))
         chosen = "block.0.proj"
-    assert panel._chooser.currentData() == chosen
+    assert named(panel, "Layer whose singular values are shown", QComboBox).currentData() == chosen
     assert panel.view == view
 
 
 # -- over time ---------------------------------------------------------------------------------
+
+
+def marked(plot):
+    """The steps of the edits that have a line."""
+    return [round(x) for x in plot.shown()["edits"][0][::2]]
 
 
 def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
@@ -223,18 +234,19 @@ def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
     panel.receive([AppliedRecord(40, hyper, (("alpha", 8.0, 16.0),))])
     panel.redraw()
     view = panel.views["time"]
-    x, y = view._lines[0].getData()
+    lines = view.plots[0]
+    x, y = lines.shown()["σ, tone 0"]
     assert np.array_equal(x[:-1], [10, 20, 30, 40, 50])
     assert np.allclose(y[:-1], np.log10([4, 80, 120, 160, 200]))
     assert math.isnan(y[-1])
-    assert [edit[0] for edit in view._marks._edits] == [12, 40]
+    assert marked(lines) == [12, 40]
     panel.receive([ResumedRecord(30, edits=1)])
     panel.redraw()
-    assert view._lines[0].getData()[0][-2] == 30
-    assert [edit[0] for edit in view._marks._edits] == [12]
+    assert lines.shown()["σ, tone 0"][0][-2] == 30
+    assert marked(lines) == [12]
     panel.choose_layer("")
-    assert view._heat.isVisible()
-    assert np.allclose(view._heat._cells[0, [0, -1]], np.log10([4, 120]))
+    heat = view.widget.currentWidget()
+    assert np.allclose(heat.shown().cells[0, [0, -1]], np.log10([4, 120]))
     assert "3 spectra from step 10 on" in panel.summary()
 
 
@@ -242,7 +254,8 @@ def test_over_time_leaves_out_what_is_rounding(make):
     panel = make(1, "time")
     panel.receive([SpectrumRecord(20, (layer("block.0.proj", [1, 1e-8], zeros=1),))])
     panel.redraw()
-    heights = np.concatenate([line.getData()[1] for line in panel.views["time"]._lines])
+    curves = panel.views["time"].plots[0].shown()
+    heights = np.concatenate([y for name, (_, y) in curves.items() if "tone" in name])
     assert np.nanmin(heights) > -1
 
 
@@ -366,11 +379,11 @@ def test_energy_of_full_fine_tuning_and_of_the_truth_lie_over_it(make):
     panel.set_overlays([overlay(["block.0.proj"], np.linspace(3, 1, 8))])
     panel.redraw()
     view = panel.views["energy"]
-    _, known = view._lines["true"].getData()
+    _, known = view.plot.shown()["true"]
     assert np.allclose(known, [0, 100 * 25 / 26, 100])
-    x, other = view._other_lines[0].getData()
+    x, other = view.plot.shown()["another run"]
     wanted = np.cumsum(np.square(np.linspace(3, 1, 8)))
     assert list(x) == list(range(9))
     assert np.allclose(other[1:], 100 * wanted / wanted[-1])
-    assert "1 other" in panel._legend.text()
-    assert "true" in panel._legend.text()
+    (legend,) = (text for text in words(panel) if "true" in text)
+    assert "1 other" in legend
