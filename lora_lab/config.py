@@ -139,11 +139,6 @@ class Hyperparameters(Frozen):
     def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
 
-    @property
-    def scaling(self) -> float:
-        """s = α/r (LoRA §4.1)."""
-        return self.alpha / self.rank
-
 
 class Pretraining(Frozen):
     """Full training of all weights that makes the base, before the adapter's own run."""

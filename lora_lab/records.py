@@ -53,13 +53,25 @@ class LayerInfo:
     rank_locked: str = ""  # why its rank cannot move, or nothing
 
 
+LINEAR_KINDS = ("linear", "conv1d_linear")
+
+
 @dataclass(frozen=True)
 class TargetInfo:
-    """A layer of the base model that could be adapted: its name, kind and shape (out, in)."""
+    """A layer of the base model that could be adapted: its name, kind and shape (out, in).
+
+    `all_linear` says whether the target "all-linear" means it. The engine decides that; where it is
+    not given, as in records of older runs, every linear layer counts.
+    """
 
     name: str
     kind: str
     shape: tuple[int, int]
+    all_linear: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.all_linear is None:
+            object.__setattr__(self, "all_linear", self.kind in LINEAR_KINDS)
 
 
 @dataclass(frozen=True)

@@ -139,15 +139,19 @@ def energy_lost(spectrum: SpectrumRecord, cut: Callable[[LayerSpectrum], int]) -
 ALL_LINEAR = "all-linear"
 
 
-LINEAR_KINDS = ("linear", "conv1d_linear")
-
-
 OWN_RANK_LOCKED = ("pissa", "olora")  # inits whose start belongs to one rank
 
 
 def is_all_linear(targets: Sequence[str]) -> bool:
     """Whether these targets are every linear layer and no other."""
     return not targets or tuple(targets) == (ALL_LINEAR,)
+
+
+def is_named(layer: TargetInfo, target: str) -> bool:
+    """Whether that target means this layer: by path, by the end of a path, or as all linear."""
+    if target == ALL_LINEAR:
+        return bool(layer.all_linear)
+    return layer.name == target or layer.name.endswith(f".{target}")
 
 
 def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
@@ -161,7 +165,7 @@ def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozens
     found: set[str] = set()
     for target in targets or (ALL_LINEAR,):
         if target == ALL_LINEAR:
-            found.update(layer.name for layer in adaptable if layer.kind in LINEAR_KINDS)
+            found.update(layer.name for layer in adaptable if layer.all_linear)
         else:
             found.update(ends.get(target, ()))
     return frozenset(found)

@@ -63,6 +63,7 @@ ALLOWED = {
     "formats": {"adapters.weights", "models", "records", "errors", "atomic", "progress"},
     "runs": {
         "adapters.weights",
+        "rules",
         "variants",
         "config",
         "records",

@@ -78,7 +78,3 @@ def test_the_names_of_inits_are_those_that_there_are():
 def test_frozen():
     with pytest.raises(ValidationError):
         Hyperparameters().rank = 3
-
-
-def test_scaling():
-    assert Hyperparameters(rank=8, alpha=16).scaling == 2

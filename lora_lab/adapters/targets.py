@@ -70,6 +70,12 @@ def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], 
     return found
 
 
+def all_linear(model: nn.Module) -> list[str]:
+    """The layers that "all-linear" means, by path: a language model's output head is none."""
+    adaptable = {name: m for name, m in model.named_modules() if kind_or_none(m) is not None}
+    return _all_linear(model, adaptable)
+
+
 def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     head = None
     if hasattr(model, "get_output_embeddings"):  # a transformers model

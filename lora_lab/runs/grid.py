@@ -14,10 +14,9 @@ from typing import Any, get_args
 from lora_lab.config import Init, RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
 from lora_lab.records import TargetInfo
+from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
 from lora_lab.variants import VARIANTS
 
-ALL_LINEAR = "all-linear"
-LINEAR = ("linear", "conv1d_linear")  # kinds of layer that it means
 LIVE = ("rank", "alpha", "learning_rate")
 AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
 SHORT = {
@@ -151,7 +150,7 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
         return ""
     chosen = {}
     for target in config.targets or (ALL_LINEAR,):
-        found = {layer.name: layer for layer in adaptable if _named(layer, target)}
+        found = {layer.name: layer for layer in adaptable if is_named(layer, target)}
         if not found:
             return f"no layer is called {target!r}"
         chosen |= found
@@ -182,7 +181,7 @@ def kind_words(config: RunConfig) -> list[str]:
     words = [VARIANTS[config.variant].title] if config.variant != "lora" else []
     if config.init != "kaiming" and config.variant != "full":
         words.append(config.init)
-    if config.targets and config.targets != (ALL_LINEAR,):
+    if not is_all_linear(config.targets):
         words.append(", ".join(config.targets))
     if config.seed:
         words.append(f"seed {config.seed}")
@@ -203,12 +202,6 @@ def _kind(config: RunConfig) -> str:
         hyper = changed(config.hyper, rank=1, alpha=1.0)
         config = changed(config, init="kaiming", hyper=hyper.model_dump())
     return config.model_dump_json()
-
-
-def _named(layer: TargetInfo, target: str) -> bool:
-    if target == ALL_LINEAR:
-        return layer.kind in LINEAR
-    return layer.name == target or layer.name.endswith(f".{target}")
 
 
 def _words(wished: Mapping[str, Any], varied: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from torch import nn
 from lora_lab.adapters import INITS, AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.eva import start_from_inputs
 from lora_lab.adapters.inject import inject, switched
-from lora_lab.adapters.targets import adaptable_layers, numbered_modules
+from lora_lab.adapters.targets import adaptable_layers, all_linear, numbered_modules
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
 from lora_lab.analysis.randomized import Spectrum
@@ -84,6 +84,7 @@ class Experiment:
         self.base_parameters = sum(p.numel() for p in self.model.parameters())
         self.hyper = config.hyper  # what is applied now
         self.adaptable = adaptable_layers(self.model)
+        self.all_linear = frozenset(all_linear(self.model))
         self.modules = numbered_modules(self.model)
         self.layers: dict[str, AdapterLayer] = inject(
             self.model,
@@ -205,7 +206,8 @@ class Experiment:
             loss_floor=task.loss_floor,
             true_sigma=None if task.true_sigma is None else frozen_array(task.true_sigma),
             adaptable=tuple(
-                TargetInfo(name, kind, shape) for name, (kind, shape) in self.adaptable.items()
+                TargetInfo(name, kind, shape, name in self.all_linear)
+                for name, (kind, shape) in self.adaptable.items()
             ),
             modules=tuple((name, *found) for name, found in self.modules.items()),
             locked=self.locked,

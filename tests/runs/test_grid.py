@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from lora_lab.config import RunConfig, changed
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.records import TargetInfo
 from lora_lab.runs.grid import (
@@ -87,6 +87,13 @@ def test_an_axis_without_values_stays_as_it_is():
 def test_all_runs_validate_at_the_same_steps(more, steps):
     runs = expand(changed(BASE, **more), {"rank": (1, 2)}).runs
     assert [c.eval_steps for c in runs] == [steps, steps]
+
+
+def test_all_linear_is_what_the_engine_says():
+    head = TargetInfo("lm_head", "linear", (99, 99), all_linear=False)
+    config = changed(BASE, hyper=Hyperparameters(rank=50).model_dump())
+    assert hindrance(config, (*LAYERS, head)) == TOO_MUCH.format(50, 32)
+    assert hindrance(changed(config, targets=("lm_head",)), (*LAYERS, head)) == ""
 
 
 def layered(**settings):

@@ -19,6 +19,7 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.rules import scaling_of
 from lora_lab.training.commands import Evaluate
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -107,7 +108,9 @@ def test_alpha_in_its_two_meanings():
                 seen += 1
                 for old, layer in zip(before, experiment.layers.values(), strict=True):
                     torch.testing.assert_close(layer.delta_weight().detach(), factor * old)
-                    assert layer.scaling == pytest.approx(2 * config.hyper.scaling)
+                    assert layer.scaling == pytest.approx(
+                        2 * scaling_of(config.hyper, config.variant)
+                    )
         assert seen == 1
 
 

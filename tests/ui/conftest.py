@@ -29,6 +29,7 @@ from lora_lab.records import (
     TargetInfo,
     frozen_array,
 )
+from lora_lab.rules import scaling_of
 from lora_lab.training.commands import Evaluate, Export, MergePreview, Save
 from lora_lab.training.controls import Controls
 
@@ -192,7 +193,15 @@ class FakeSession:
         sigma = frozen_array(0.9 ** np.arange(rank) * self.step / 100)
         layers = tuple(
             LayerSpectrum(
-                name, sigma, rank, 2.1, 3.4, 1.0, rank, self.hyper.alpha, self.hyper.scaling
+                name,
+                sigma,
+                rank,
+                2.1,
+                3.4,
+                1.0,
+                rank,
+                self.hyper.alpha,
+                scaling_of(self.hyper, self.config.variant),
             )
             for name in SHAPES
         )

@@ -5,10 +5,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.presets import starting_config
 from lora_lab.records import TargetInfo
 from lora_lab.rules import named_by
-from lora_lab.ui.train.targets import as_targets, target_words, without_lost_layers
+from lora_lab.training.experiment import Experiment
+from lora_lab.ui.train.targets import adapted, as_targets, target_words, without_lost_layers
 from lora_lab.ui.train.targets_dialog import NAME, TargetsDialog
+from tests.models.tiny import save
 
 LAYERS = (
     TargetInfo("embed", "embedding", (64, 1000)),
@@ -120,6 +123,34 @@ def test_names_mean_what_the_engine_takes_them_for():
         assert named_by(known, targets) == frozenset(find_targets(model, targets)), targets
 
 
+@pytest.fixture
+def with_head(tmp_path):
+    """Settings of a language model, opened on some of its layers."""
+    data = tmp_path / "rows.csv"
+    data.write_text("text\n" + "the film is good\n" * 8)
+    folder = tmp_path / "model"
+    save(folder, "llama")
+    return starting_config("causal_lm", model=str(folder), data=str(data), targets=("q_proj",))
+
+
+def test_the_output_head_is_adapted_by_name_only(with_head):
+    loaded = Experiment(with_head).loaded()
+    linear = adapted(loaded, with_head.targets, ())
+    assert linear == {
+        layer.name for layer in Experiment(changed(with_head, targets=())).loaded().layers
+    }
+    assert "lm_head" not in linear
+    every = linear | {"lm_head"}
+    targets = as_targets(loaded, with_head.targets, every)
+    assert "lm_head" in targets
+    opened = Experiment(changed(with_head, targets=targets))
+    assert opened.layers.keys() == every
+    assert opened.layers["lm_head"].adapter_parameters()
+    dialog = TargetsDialog(loaded.adaptable, linear, linear, ())
+    dialog.model.tick(["lm_head"])
+    assert set(dialog.targets) == every
+
+
 def test_a_restart_leaves_behind_what_its_layers_cannot_have():
     hyper = Hyperparameters(layer_ranks=(("a", 2), ("b", 3)), frozen_layers=("b", "c"))
     config = RunConfig(task="digits")
@@ -131,6 +162,12 @@ def test_a_restart_leaves_behind_what_its_layers_cannot_have():
         hyper, config.model_copy(update={"variant": "full"}), frozenset("abc")
     )
     assert (full.layer_ranks, full.frozen_layers) == ((), ("b", "c"))
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("linear", True), ("embedding", False)])
+def test_a_record_that_does_not_say_what_all_linear_means_goes_by_the_kind(kind, counts):
+    assert TargetInfo("x", kind, (2, 2)).all_linear is counts
+    assert TargetInfo("x", kind, (2, 2), all_linear=False).all_linear is False
 
 
 @pytest.mark.parametrize("opened", [(), ("fc1",), ("fc1", "fc2", "fc3")])
