@@ -1,7 +1,8 @@
-"""A widget as a person meets it: its parts by their accessible names, and the words on them."""
+"""A widget as a person meets it: its parts by their names, the words on them, what was posted."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocumentFragment
-from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 
 def named(parent, name, kind=QWidget):
@@ -14,11 +15,33 @@ def named(parent, name, kind=QWidget):
 
 def words(parent):
     """The texts of all labels that are visible, without their markup."""
-    labels = [label for label in parent.findChildren(QLabel) if label.isVisible()]
-    return [QTextDocumentFragment.fromHtml(label.text()).toPlainText() for label in labels]
+    return [_plain(label) for label in parent.findChildren(QLabel) if label.isVisible()]
+
+
+def _plain(label):
+    text, form = label.text(), label.textFormat()
+    guessed = form is Qt.TextFormat.AutoText and Qt.mightBeRichText(text)
+    if form is Qt.TextFormat.RichText or guessed:
+        return QTextDocumentFragment.fromHtml(text).toPlainText()
+    return text
 
 
 def buttons(parent):
     """The buttons that are visible, by what stands on them."""
     parts = [part for part in parent.findChildren(QAbstractButton) if part.isVisible()]
     return {part.text().replace("&", ""): part for part in parts if part.text()}
+
+
+def curve(panel, name):
+    """Steps and values of one of the curves that the loss panel holds, every point."""
+    columns = panel.figure_data()
+    rows = zip(*columns.values(), strict=True)
+    points = [(step, value) for whose, step, value in rows if whose == name]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def settle():
+    """Deliver all that was posted: queued signals, layouts, repaints."""
+    for _ in range(3):
+        QApplication.sendPostedEvents()
+        QApplication.processEvents()

@@ -1,10 +1,12 @@
 """The bar: one notice after the other, over what is around; what stays folds, and none is lost."""
 
 import pytest
-from PySide6.QtWidgets import QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from lora_lab.ui.notices.bar import NoticeBar
 from lora_lab.ui.notices.notices import Notices
+from tests.ui.seen import buttons, named, settle, words
 
 
 @pytest.fixture
@@ -26,32 +28,33 @@ def bar(qtbot, notices):
     made.chip.deleteLater()
 
 
-def flush(qtbot):
-    qtbot.wait(20)
+def more(bar):
+    """How many wait, as it is written in the bar."""
+    return bar.findChild(QLabel, "notice_more").text()
 
 
 def test_an_error_is_shown_with_details_until_it_is_dismissed(qtbot, notices, bar):
     assert bar.isHidden()
     notices.error("The checkpoint is truncated.", "Traceback …")
-    flush(qtbot)
+    settle()
     assert not bar.isHidden()
     assert "truncated" in bar.accessibleName()
-    assert bar._details.isHidden()
-    bar._details_button.click()
-    assert not bar._details.isHidden()
+    assert named(bar, "Details of the notice").isHidden()
+    buttons(bar)["Details"].click()
+    assert not named(bar, "Details of the notice").isHidden()
     bar.dismiss()
     assert bar.isHidden()
 
 
 def test_errors_wait_their_turn_and_news_wait_for_them(qtbot, notices, bar):
     notices.news("Saved.")
-    flush(qtbot)
+    settle()
     notices.error("first")
     notices.error("second")
     notices.news("Exported.")
-    flush(qtbot)
+    settle()
     assert bar.notice.message == "first"
-    assert bar._more.text() == "1 more"
+    assert more(bar) == "1 more"
     said = []
     while not bar.isHidden():
         said.append(bar.notice.message)
@@ -62,7 +65,7 @@ def test_errors_wait_their_turn_and_news_wait_for_them(qtbot, notices, bar):
 def test_news_is_followed_by_newer_news_at_once(qtbot, notices, bar):
     notices.news("Copied the loss.")
     notices.news("Copied the spectrum.")
-    flush(qtbot)
+    settle()
     assert bar.notice.message == "Copied the spectrum."
 
 
@@ -77,7 +80,7 @@ def test_an_error_that_is_not_dismissed_folds_and_is_not_lost(qtbot, notices, ba
     notices.error("Disk full", "Traceback …")
     notices.warning("The rate is high")
     notices.news("Saved.")
-    flush(qtbot)
+    settle()
     assert bar.chip.isHidden()
     shown = set()
     qtbot.waitUntil(lambda: shown.add(bar.notice and bar.notice.message) or bar.isHidden())
@@ -97,51 +100,51 @@ def test_an_error_that_is_not_dismissed_folds_and_is_not_lost(qtbot, notices, ba
 
 def test_what_comes_while_others_are_folded_is_shown_first(qtbot, notices, bar):
     notices.error("old")
-    flush(qtbot)
+    settle()
     bar.fold()
     assert bar.isHidden()
     notices.news("Saved.")
-    flush(qtbot)
+    settle()
     assert bar.notice.message == "Saved."
     assert not bar.chip.isHidden(), "news unfolds nothing"
     notices.error("new")
-    flush(qtbot)
+    settle()
     assert bar.notice.message == "new"
-    assert bar._more.text() == "1 more"
+    assert more(bar) == "1 more"
     assert bar.chip.isHidden()
 
 
 def test_what_is_folded_and_happens_again_is_counted_there(qtbot, notices, bar, monkeypatch):
     monkeypatch.setattr("lora_lab.ui.notices.notices.SAME_FOR", 0.0)
     notices.error("Disk full")
-    flush(qtbot)
+    settle()
     bar.fold()
     for _ in range(3):
         notices.error("Disk full")
-    flush(qtbot)
+    settle()
     assert bar.isHidden()
     assert bar.chip.text() == "Error: Disk full"
     bar.chip.click()
     assert bar.notice.times == 4
-    assert "×4" in bar._message.text()
+    assert "Disk full  (×4)" in words(bar)
 
 
-def test_the_count_only_grows(qtbot, notices, bar):
+def test_the_count_only_grows(notices, bar, monkeypatch):
     for _ in range(3):
         notices.error("Disk full")
-    flush(qtbot)
-    notices._recent.clear()  # a while later
+    settle()
+    monkeypatch.setattr("lora_lab.ui.notices.notices.SAME_FOR", 0.0)  # a while later
     for expected in (4, 5):
         notices.error("Disk full")
-        flush(qtbot)
+        settle()
         assert bar.notice.times == expected
-        assert bar._message.text() == f"Disk full  (×{expected})"
+        assert f"Disk full  (×{expected})" in words(bar)
 
 
 def test_news_that_was_followed_by_other_news_can_be_news_again(qtbot, notices, bar):
     for message in ("Copied the loss.", "Copied the spectrum.", "Copied the loss."):
         notices.news(message)
-        flush(qtbot)
+        settle()
         assert bar.notice.message == message
 
 
@@ -149,8 +152,8 @@ def test_what_finds_no_room_to_wait_is_in_the_log(qtbot, notices, bar, caplog, m
     monkeypatch.setattr("lora_lab.ui.notices.bar.WAITING_LIMIT", 1)
     for number in range(3):
         notices.error(f"error {number}")
-    flush(qtbot)
-    assert bar._more.text() == "1 more"
+    settle()
+    assert more(bar) == "1 more"
     assert [record.getMessage() for record in caplog.records] == [
         "too many notices wait; not shown: error 2"
     ]
@@ -158,7 +161,7 @@ def test_what_finds_no_room_to_wait_is_in_the_log(qtbot, notices, bar, caplog, m
 
 def test_an_ampersand_of_a_message_is_no_key(qtbot, notices, bar):
     notices.error("R&D is not a folder")
-    flush(qtbot)
+    settle()
     bar.fold()
     assert bar.chip.text() == "Error: R&&D is not a folder"
     assert bar.chip.shortcut().isEmpty()
@@ -167,14 +170,17 @@ def test_an_ampersand_of_a_message_is_no_key(qtbot, notices, bar):
 def test_nothing_folds_under_the_eyes_of_who_reads_it(qtbot, notices, bar, soon):
     elsewhere = bar.parentWidget().findChild(QLineEdit)
     notices.error("Disk full", "Traceback …")
-    flush(qtbot)
-    bar._details_button.click()
+    settle()
+    buttons(bar)["Details"].click()
     elsewhere.setFocus()
-    qtbot.wait(120)
+    patience = bar.findChild(QTimer)
+    with qtbot.waitSignal(patience.timeout):
+        pass
     assert not bar.isHidden(), "the details are open"
-    bar._details_button.click()
-    bar._dismiss_button.setFocus()
-    qtbot.wait(120)
+    buttons(bar)["Details"].click()
+    buttons(bar)["Dismiss"].setFocus()
+    with qtbot.waitSignal(patience.timeout):
+        pass
     assert not bar.isHidden(), "somebody is at its buttons"
     elsewhere.setFocus()
     qtbot.waitUntil(bar.isHidden)
@@ -184,28 +190,28 @@ def test_nothing_folds_under_the_eyes_of_who_reads_it(qtbot, notices, bar, soon)
 def test_an_equal_notice_is_counted(qtbot, notices, bar):
     for _ in range(500):
         notices.error("Disk full")
-    flush(qtbot)
+    settle()
     assert bar.notice.times == 500
-    assert "×500" in bar._message.text()
+    assert "Disk full  (×500)" in words(bar)
     bar.dismiss()
     assert bar.isHidden()
 
 
 def test_what_happens_again_is_shown_again_whatever_was_said_between(qtbot, notices, bar):
     notices.error("Disk full")
-    flush(qtbot)
+    settle()
     bar.dismiss()
     notices.news("Saved.")
     notices.error("Disk full")
-    flush(qtbot)
+    settle()
     assert (bar.notice.message, bar.notice.times) == ("Disk full", 2)
     bar.dismiss()
     notices.warning("Something else")
     notices.error("Disk full")
     notices.error("Disk full")
-    flush(qtbot)
+    settle()
     assert bar.notice.message == "Something else"
-    assert bar._more.text() == "1 more"
+    assert more(bar) == "1 more"
     bar.dismiss()
     assert bar.notice.message == "Disk full"
 
@@ -215,7 +221,7 @@ def test_what_was_said_before_the_window_came_lies_at_its_foot(qtbot, notices):
     qtbot.addWidget(around)
     bar = NoticeBar(notices, around)
     notices.error("The settings could not be read.")
-    flush(qtbot)
+    settle()
     around.resize(1000, 700)
     around.show()
     assert (bar.x(), bar.width()) == (0, 1000)
@@ -242,17 +248,17 @@ def test_no_notice_moves_what_lies_around(qtbot, notices):
         assert around.childAt(bar.geometry().center()) in (bar, *bar.findChildren(QWidget))
 
     notices.news("Saved.")
-    flush(qtbot)
+    settle()
     lies()
     around.resize(500, 200)
-    flush(qtbot)
+    settle()
     lies()
     notices.error("Disk full: " + 40 * "all of it ", "Traceback …")
-    flush(qtbot)
+    settle()
     lies()
     tall = bar.height()
-    bar._details_button.click()
-    flush(qtbot)
+    buttons(bar)["Details"].click()
+    settle()
     lies()
     assert bar.height() > tall
     bar.dismiss()
@@ -260,15 +266,15 @@ def test_no_notice_moves_what_lies_around(qtbot, notices):
     lies()
     one_line = bar.height()
     notices.warning("It was cut off.", actions=(("resume", "Resume it"), ("show", "Show all")))
-    flush(qtbot)
+    settle()
     lies()
-    buttons = [b for b in bar.findChildren(QToolButton) if b.text() in ("Resume it", "Show all")]
-    assert [bar.rect().contains(button.geometry()) for button in buttons] == [True, True]
-    assert [button.height() >= button.sizeHint().height() for button in buttons] == [True, True]
-    around.resize(buttons[0].fontMetrics().horizontalAdvance("It was cut off.") + 170, 300)
-    flush(qtbot)
+    offered = [buttons(bar)[name] for name in ("Resume it", "Show all")]
+    assert [bar.rect().contains(button.geometry()) for button in offered] == [True, True]
+    assert [button.height() >= button.sizeHint().height() for button in offered] == [True, True]
+    around.resize(offered[0].fontMetrics().horizontalAdvance("It was cut off.") + 170, 300)
+    settle()
     for _ in range(9):  # and now the count has no room in the line
         notices.warning("It was cut off.")
-    flush(qtbot)
+    settle()
     lies()
     assert bar.height() > one_line

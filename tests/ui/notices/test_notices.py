@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import QTimer, qCritical
 
 from lora_lab.ui.notices.notices import BURST, Notices
+from tests.ui.seen import settle
 
 
 @pytest.fixture
@@ -24,34 +25,30 @@ def shown(notices):
     return seen
 
 
-def flush(qtbot):
-    qtbot.wait(20)
-
-
 def test_a_storm_of_different_notices_is_cut(qtbot, notices, shown):
     for number in range(200):
         notices.warning(f"warning {number}")
-    flush(qtbot)
+    settle()
     assert len(shown) == BURST
 
 
 def test_uncaught_exceptions_of_slots_and_threads_arrive(qtbot, notices, shown):
     notices.install()
     QTimer.singleShot(0, lambda: {}["missing"])
-    flush(qtbot)
+    qtbot.waitUntil(lambda: len(shown) == 1)
     assert shown[0].message.startswith("KeyError")
     assert "Traceback" in shown[0].details
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
     thread.join()
-    flush(qtbot)
+    settle()
     assert shown[1].message.startswith("ZeroDivisionError")
 
 
 def test_what_qt_finds_critical_arrives(qtbot, notices, shown):
     notices.install()
     qCritical("the sky is falling")
-    flush(qtbot)
+    settle()
     assert "the sky is falling" in shown[0].message
 
 
@@ -68,6 +65,6 @@ def test_ctrl_c_is_not_a_notice(qtbot, notices, shown, monkeypatch):
     left = []
     monkeypatch.setattr(sys, "__excepthook__", lambda *what: left.append(what[0]))
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
-    flush(qtbot)
+    settle()
     assert left == [KeyboardInterrupt]
     assert shown == []

@@ -12,6 +12,8 @@ from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.tasks.digits import DigitsTask
 from lora_lab.ui.app import new_session
 from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.widgets.plot import Plot
+from tests.ui.seen import buttons, curve, named, words
 
 
 @pytest.fixture
@@ -39,11 +41,6 @@ def pause_after(qtbot, lab, steps):
     return lab.sessions.step
 
 
-def buttons(bar):
-    items = [bar._actions.itemAt(i).widget() for i in range(bar._actions.count())]
-    return {widget.text(): widget for widget in items if widget is not None}
-
-
 def test_the_last_edit_is_undone_with_the_steps_after_it(qtbot, lab):
     at = pause_after(qtbot, lab, 60)
     rank = lab.sessions.wished.rank
@@ -56,7 +53,7 @@ def test_the_last_edit_is_undone_with_the_steps_after_it(qtbot, lab):
     assert lab.sessions.wished.rank == rank
     assert lab.state is State.PAUSED
     loss = lab.panels[0]
-    qtbot.waitUntil(lambda: loss._train.last_step == at, timeout=20_000)
+    qtbot.waitUntil(lambda: curve(loss, "train")[0][-1] == at, timeout=20_000)
     assert loss.marks.words() == []
     assert pause_after(qtbot, lab, 20) > at
     assert after > at
@@ -117,8 +114,9 @@ def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, reme
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     loss = lab.panels[0]
     loss.redraw()
-    assert len(loss._bad.getData()[0]) == 1  # a mark, and the line is not filtered
-    (button,) = [b for words, b in buttons(lab.notice_bar).items() if words.startswith(remedy)]
+    marks = named(loss, "Loss over steps", Plot).shown()["not finite"]
+    assert len(marks[0]) == 1  # a mark, and the line is not filtered
+    (button,) = [b for text, b in buttons(lab.notice_bar).items() if text.startswith(remedy)]
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     if remedy == "Go back to a save":
         assert lab.flows.back.dialog.isVisible()
@@ -160,8 +158,8 @@ def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
     rate = window.hyper_dock.wished.learning_rate
-    (button,) = buttons(window.notice_bar).values()
+    bar = window.notice_bar
+    (button,) = [b for text, b in buttons(bar).items() if text.startswith("Lower the rate")]
     button.click()
-    said = window.notice_bar._message
-    qtbot.waitUntil(lambda: "not open any more" in said.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: any("not open any more" in text for text in words(bar)), timeout=20_000)
     assert window.hyper_dock.wished.learning_rate == rate

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QProgressBar
 
 from lora_lab import paths
 from lora_lab.config import changed
@@ -22,9 +22,12 @@ from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run as train
 from lora_lab.ui.app import new_session
+from lora_lab.ui.panels.class_bars import ClassBars
+from lora_lab.ui.panels.counts import Share
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, STEP, with_ancestry
 from lora_lab.ui.shell.main_window import MainWindow
+from tests.ui import seen
 
 
 @pytest.fixture
@@ -75,13 +78,17 @@ def choose(dock, *names):
     flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
     for row, run in enumerate(dock.model.runs):
         if run.name in names:
-            selection.select(dock._shown.mapFromSource(dock.model.index(row, NAME)), flags)
+            selection.select(dock.table.model().mapFromSource(dock.model.index(row, NAME)), flags)
 
 
 def listed(qtbot, lab, count):
     lab.commands.runs.trigger()
     qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == count, timeout=30_000)
     return lab.runs_dock
+
+
+def progress(dock):
+    return seen.named(dock, "Progress", QProgressBar)
 
 
 def said(lab):
@@ -104,7 +111,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     dock.open_button.click()
     qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
     assert lab.sessions.wished.rank == 3
-    assert "step 30 / 60" in lab.strip._step_label.text()
+    assert "step 30 / 60" in seen.named(lab.strip, "Step").text()
     lab.sessions.toggle()
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     assert lab.sessions.step == 60
@@ -122,11 +129,9 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     lab.flows.runs.look_for_interrupted()
     bar = lab.notice_bar
     qtbot.waitUntil(lambda: bar.notice is not None, timeout=30_000)
-    buttons = {
-        bar._actions.itemAt(i).widget().text(): bar._actions.itemAt(i).widget()
-        for i in range(bar._actions.count()) if bar._actions.itemAt(i).widget()
-    }  # fmt: skip
-    assert set(buttons) == {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
+    buttons = seen.buttons(bar)
+    offered = {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
+    assert set(buttons) == {"Details", "Dismiss", *offered}
     moved = []
     monkeypatch.setattr(runs_flow, "move_to_trash", lambda p: not moved.append(p))
     lab.flows.runs.agrees = lambda runs: True
@@ -154,8 +159,8 @@ def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
     qtbot.keyClick(dock.table, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     loss = next(panel for panel in lab.panels if panel.key == "loss")
-    qtbot.waitUntil(lambda: loss._train.last_step == 60, timeout=30_000)
-    _, shown = loss._train.window(0, 60, 1000)
+    qtbot.waitUntil(lambda: 60 in seen.curve(loss, "train")[0], timeout=30_000)
+    _, shown = seen.curve(loss, "train")
     assert sorted(shown) == pytest.approx(sorted(losses), rel=1e-6)
     lab.sessions.toggle()  # as many steps again
     qtbot.waitUntil(lambda: lab.sessions.step == 120, timeout=60_000)
@@ -169,13 +174,13 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
     live = RunFolder.at(folder)
     live.lock()
     dock.show_runs(list_runs(paths.runs()))
-    seen = {}
+    able = {}
     for name in ("a", "b"):
         choose(dock, name)
-        able = (dock.open_button, dock.pack_action, dock.discard_action, dock.keep_action)
-        seen[name] = [what.isEnabled() for what in able]
+        acts = (dock.open_button, dock.pack_action, dock.discard_action, dock.keep_action)
+        able[name] = [act.isEnabled() for act in acts]
     live.close()
-    assert seen == {"a": [False] * 4, "b": [True] * 4}
+    assert able == {"a": [False] * 4, "b": [True] * 4}
     heard = []
     dock.adapter_wished.connect(heard.append)
     dock.adapter_action.trigger()
@@ -283,15 +288,15 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     monkeypatch.setattr(overlays_flow, "read_overlay", read)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     dock.pack_action.trigger()
-    qtbot.waitUntil(lambda: dock._bar.value() == 500, timeout=30_000)
+    bar = progress(dock)
+    qtbot.waitUntil(lambda: bar.value() == 500, timeout=30_000)
     dock.overlay_wished.emit(path, True)
     qtbot.waitUntil(lambda: "cannot be read" in said(lab), timeout=30_000)
-    dock.refresh_wished.emit()
-    qtbot.waitUntil(lambda: not lab.flows.runs._works[-1]._thread.is_alive(), timeout=30_000)
-    qtbot.wait(50)
+    with qtbot.waitSignal(dock.model.modelReset, timeout=30_000):
+        dock.refresh_wished.emit()
     assert dock.cancel_button.isVisible()
-    assert dock._bar.isVisible()
-    assert dock._bar.value() == 500
+    assert bar.isVisible()
+    assert bar.value() == 500
     assert dock.told.text() == "Packing"
     may_go.set()
     qtbot.waitUntil(lambda: not dock.cancel_button.isVisible(), timeout=30_000)
@@ -305,26 +310,32 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
 
     cut_off("a")
     dock = listed(qtbot, lab, 1)
-    caught = []
+    caught, may_go = [], threading.Event()
     monkeypatch.setattr(threading, "excepthook", caught.append)
 
     def stumble(*arguments):
         arguments[-1]("On the way", 0.5)
+        may_go.wait(60)
         raise ZeroDivisionError(which)
 
     monkeypatch.setattr(runs_flow, "pack", stumble)
     monkeypatch.setattr(overlays_flow, "read_overlay", stumble)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
-    path, shown = dock.model.runs[0].path, []
-    monkeypatch.setattr(dock.busy, "_show", lambda words, share: shown.append(words))
+    path = dock.model.runs[0].path
     if which == "packing":
         dock.pack_action.trigger()
     else:
         dock.overlay_wished.emit(path, True)
-    qtbot.waitUntil(lambda: bool(caught), timeout=30_000)
-    qtbot.waitUntil(lambda: shown[-2:] == ["On the way", ""], timeout=30_000)
-    assert [str(one.exc_value) for one in caught] == [which]
-    assert path not in lab.flows.overlays._places  # it may be wished again
+    qtbot.waitUntil(lambda: dock.told.text() == "On the way", timeout=30_000)
+    may_go.set()
+    qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
+    assert dock.told.text() != "On the way"
+    if which == "reading":
+        dock.overlay_wished.emit(path, True)  # it may be asked for again
+    else:
+        dock.pack_action.trigger()
+    qtbot.waitUntil(lambda: [str(one.exc_value) for one in caught] == [which] * 2, timeout=30_000)
+    qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
 
 
 def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
@@ -343,9 +354,9 @@ def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
     assert summary_of(folder).label == "the good one"
     assert json.loads((folder / "label.json").read_text("utf-8"))["note"] == "α was too high"
     dock.filter.setText("good")
-    assert dock._shown.rowCount() == 1
+    assert dock.table.model().rowCount() == 1
     dock.filter.setText("bad")
-    assert dock._shown.rowCount() == 0
+    assert dock.table.model().rowCount() == 0
 
 
 def test_what_is_being_typed_outlives_a_new_reading_of_the_folder(qtbot, home, dock):
@@ -410,7 +421,7 @@ def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(q
     dock.show_runs(runs)
     dock.table.selectAll()
     dock.table.selectionModel().setCurrentIndex(
-        dock._shown.index(510, NOTE), QItemSelectionModel.SelectionFlag.NoUpdate
+        dock.table.model().index(510, NOTE), QItemSelectionModel.SelectionFlag.NoUpdate
     )
     began = perf_counter()
     dock.show_runs(runs)
@@ -428,7 +439,7 @@ def test_columns_sort_by_what_they_mean(home, dock):
             for n, s in steps.items()]  # fmt: skip
     dock.show_runs(runs)
     dock.table.sortByColumn(STEP, Qt.SortOrder.AscendingOrder)
-    order = [dock._run(dock._shown.index(row, NAME)).name for row in range(3)]
+    order = [dock.table.model().index(row, NAME).data() for row in range(3)]
     assert order == ["c", "a", "b"]
 
 
@@ -447,24 +458,30 @@ def test_runs_that_are_ticked_stand_behind_the_present_one(qtbot, lab):
     assert len(styles) == 2
     assert {o.path for o in shown.values()} == {str(folder) for folder in folders}
     assert all(o.train.last_step == 30 and o.spectrum is not None for o in shown.values())
+    lab.commands.train.trigger()  # before the first step ΔW is zero, and no spectrum is drawn
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     loss, spectrum = lab.panels[0], lab.panels[1]
-    assert loss._behind.last_step == 30
-    assert len(spectrum._overlays) == 2
+    assert {"a, train, smoothed", "b, train, smoothed"} <= set(loss.figure_data()["curve"])
     for panel in lab.panels:
         panel.redraw()
+    assert {"a", "b"} <= set(spectrum.views["bars"].plot.shown())
     counts, before_after = (
         next(panel for panel in lab.panels if panel.key == key)
         for key in ("counts", "before_after")
     )
-    (_, share), _ = counts._share._others
+    (_, share), _ = counts.findChild(Share).others
     assert share == pytest.approx(1374 / 17_226, rel=0.01)  # rank 3
-    (_, shares), _ = before_after._bars._others
+    (_, shares), _ = before_after.findChild(ClassBars).others
     assert len(shares) == 10
     assert all(0 <= share <= 1 for share in shares)
     dock.model.setData(
         dock.model.index(0, SHOWN), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole
     )
-    assert len(shown) == len(spectrum._overlays) == 1
+    qtbot.waitUntil(lambda: len(counts.findChild(Share).others) == 1, timeout=20_000)
+    assert len(shown) == 1
+    spectrum.redraw()
+    drawn = spectrum.views["bars"].plot.shown()
+    assert sorted({"a", "b"} & set(drawn)) == [run.name for run in shown.values()]
 
 
 def test_settings_that_differ_stand_side_by_side(qtbot, lab):
@@ -498,7 +515,7 @@ def test_a_script_and_a_page_are_written_of_a_run(
     written = target.with_suffix(ending)
     qtbot.waitUntil(written.exists, timeout=30_000)
     assert words in written.read_text("utf-8")
-    qtbot.waitUntil(lambda: dock._bar.isHidden(), timeout=20_000)
+    qtbot.waitUntil(progress(dock).isHidden, timeout=20_000)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
     getattr(dock, action).trigger()
     qtbot.waitUntil(lambda: "was not written" in said(lab), timeout=30_000)
@@ -517,4 +534,4 @@ def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
     getattr(dock, does).click() if does == "open_button" else getattr(dock, does).trigger()
     assert asked == ["somebodys:net"]
     assert opened == []
-    assert dock._bar.isHidden()
+    assert progress(dock).isHidden()
