@@ -1,0 +1,42 @@
+"""The run of an earlier lab in the window: its curves, its edits, its spectra, its rank."""
+
+import math
+
+import pytest
+
+from lora_lab import paths
+from lora_lab.presets import list_presets
+from lora_lab.records import State
+from lora_lab.ui.app import new_session
+from lora_lab.ui.shell.main_window import MainWindow
+from tests.runs.earlier.copied import CUT, earlier_run
+
+
+@pytest.fixture
+def lab(qtbot):
+    made = MainWindow(new_session, list_presets())
+    made.ask = lambda *texts: True
+    with qtbot.waitSignal(made.painted):
+        made.show()
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
+    made.deleteLater()
+
+
+def test_it_is_opened_with_its_past(qtbot, lab):
+    lab.flows.runs.open_run(str(earlier_run(paths.runs())))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    assert lab.sessions.step == CUT
+    assert lab.hyper_dock.wished.rank == 2
+    panels = {panel.key: panel for panel in lab.panels}
+    loss, spectrum = panels["loss"], panels["spectrum"]
+    qtbot.waitUntil(lambda: bool(spectrum.figure_data()), timeout=20_000)
+    curves = loss.figure_data()
+    points = [*zip(curves["curve"], curves["step"], curves["loss"], strict=True)]
+    assert [step for name, step, _ in points if name == "train"] == list(range(1, CUT + 1))
+    assert {step for name, step, _ in points if name == "validation"} >= {0, 3, 6, 9, 12, 15, CUT}
+    assert all(math.isfinite(y) for *_, y in points)
+    words = loss.marks.words()
+    assert (words[0], len(words)) == ("r 2→3", 5)
+    assert "rank 2" in spectrum.summary()
