@@ -74,7 +74,7 @@ DIALOGS = {
     "open": lambda window: OpenDialog(parent=window),
     "export": lambda window: ExportDialog(window.flows_folder, window),
     "merge": MergeDialog,
-    "intruders": IntruderDialog,
+    "intruders": lambda window: IntruderDialog(window.sessions_loaded.layers, window),
     "workshop": WorkshopDialog,
     "saves": SavesDialog,
     "targets": lambda window: TargetsDialog(

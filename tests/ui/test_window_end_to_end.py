@@ -262,8 +262,8 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     qtbot.waitUntil(lambda: table.index(1, PARAMETERS).data() == "0", timeout=10_000)
     lab.commands.merge.trigger()
     dialog = lab.flows.merge.dialog
-    qtbot.waitUntil(lambda: dialog.table.rowCount() == 2, timeout=10_000)
-    assert dialog.table.item(0, 0).text() == "fc2"
+    qtbot.waitUntil(lambda: len(dialog.table.cells.rows) == 2, timeout=10_000)
+    assert dialog.table.cells.rows[0][0] == "fc2"
     assert lab.state is State.RUNNING
 
 
@@ -280,7 +280,7 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     QTest.keyClick(link, Qt.Key.Key_Return)
     dialog = lab.flows.rate.dialog
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert 1e-3 < dialog._found.steepest < 0.1
+    assert 1e-3 < dialog.suggestion.steepest < 0.1
     dialog.use_buttons[0].click()
     wished = lab.hyper_dock.wished.learning_rate
     qtbot.waitUntil(
@@ -294,16 +294,16 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     lab.commands.suggest_rank.trigger()
     hint = lab.flows.hint.dialog
     qtbot.waitUntil(lambda: not hint.busy, timeout=20_000)
-    assert "hint" in hint.words.text()
+    assert "hint" in hint.message.text()
     assert "95 %" in hint.summary()
 
 
 def test_the_window_closes_in_the_middle_of_a_search(qtbot, lab, monkeypatch):
-    monkeypatch.setattr("lora_lab.ui.train.rate_flow.FindRate", lambda: FindRate(10**6))
+    monkeypatch.setattr("lora_lab.ui.train.rate_dialog.FindRate", lambda: FindRate(10**6))
     open_preset(qtbot, lab, "digits")
     lab.commands.find_rate.trigger()
     dialog = lab.flows.rate.dialog
-    qtbot.waitUntil(lambda: len(dialog._rates) > 3, timeout=20_000)
+    qtbot.waitUntil(lambda: len(dialog.rates) > 3, timeout=20_000)
     assert dialog.busy
     lab.leave()
     qtbot.waitUntil(lambda: lab.closed, timeout=20_000)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from lora_lab.ui.adapter.intruder_flow import IntruderFlow
-from lora_lab.ui.adapter.merge_flow import MergeFlow
+from lora_lab.ui.adapter.intruder_dialog import IntruderDialog
+from lora_lab.ui.adapter.merge_dialog import MergeDialog
 from lora_lab.ui.bench.flow import BenchFlow
 from lora_lab.ui.export.flow import ExportFlow
 from lora_lab.ui.export.plots_flow import PlotsFlow
@@ -21,10 +21,11 @@ from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.runs.back_flow import BackFlow
 from lora_lab.ui.runs.flow import RunsFlow
 from lora_lab.ui.runs.overlays_flow import OverlaysFlow
+from lora_lab.ui.session.ask_flow import AskFlow
 from lora_lab.ui.shell.undo import UndoFlow
-from lora_lab.ui.train.hint_flow import HintFlow
+from lora_lab.ui.train.hint_dialog import HintDialog
 from lora_lab.ui.train.memory_flow import MemoryFlow
-from lora_lab.ui.train.rate_flow import RateFlow
+from lora_lab.ui.train.rate_dialog import RateDialog
 from lora_lab.ui.train.speed_flow import SpeedFlow
 from lora_lab.ui.workshop.flow import WorkshopFlow
 
@@ -39,8 +40,13 @@ class Flows(QObject):
         super().__init__(window)
         sessions, notices, commands = window.sessions, window.notices, window.commands
         self.export = ExportFlow(sessions, notices, window)
-        self.merge = MergeFlow(sessions, window)
-        self.intruders = IntruderFlow(sessions, window)
+        self.merge = AskFlow(
+            sessions, lambda _: MergeDialog(window), (sessions.merge_measured,), window
+        )
+        self.intruders = AskFlow(
+            sessions, lambda record: IntruderDialog(record.layers, window),
+            (sessions.intruders_counted,), window,
+        )  # fmt: skip
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.speed = SpeedFlow(sessions, window.panels, window)
@@ -73,8 +79,11 @@ class Flows(QObject):
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
-        self.rate = RateFlow(sessions, window.hyper_dock, self.help, window)
-        self.hint = HintFlow(sessions, window.hyper_dock, self.help, window)
+        self.rate = AskFlow(
+            sessions, lambda _: RateDialog(lambda: window.hyper_dock.wished, window),
+            (sessions.rate_tried, sessions.rate_found), window,
+        )  # fmt: skip
+        self.hint = AskFlow(sessions, lambda _: HintDialog(window), (sessions.rank_hinted,), window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
@@ -101,6 +110,8 @@ class Flows(QObject):
             link.clicked.connect(action.trigger)
             action.enabledChanged.connect(link.setEnabled)
             link.setEnabled(action.isEnabled())
+            flow.value_chosen.connect(dock.wish_value)
+            flow.help_requested.connect(self.help.show_page)
         commands.handbook.triggered.connect(self.help.start)
         window.hyper_dock.help_wished.connect(self.help.show_page)
         commands.queue.triggered.connect(self.queue.start)

@@ -1,8 +1,12 @@
-"""A question with two named answers, asked before something that a person may regret."""
+"""What every dialog has alike: its frame, its way to the front, its size, and a question first."""
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QVBoxLayout, QWidget
+
+FRAME = (40, 60)  # pixels of frame, title bar and a little of what lies behind
+Button = QDialogButtonBox.StandardButton
 
 
 def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
@@ -19,7 +23,35 @@ def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
     return box.clickedButton() is agreed
 
 
-FRAME = (40, 60)  # pixels of frame, title bar and a little of what lies behind
+def button_row(dialog: QDialog, kinds: Button = Button.Close) -> QDialogButtonBox:
+    """The buttons at the foot, without the icons of some desktops, wired to close the dialog."""
+    buttons = QDialogButtonBox(kinds)
+    for button in buttons.buttons():
+        button.setIcon(QIcon())
+    buttons.accepted.connect(dialog.accept)
+    buttons.rejected.connect(dialog.reject)
+    return buttons
+
+
+def dialog_column(dialog: QDialog, spacing: int = 8) -> QVBoxLayout:
+    """The layout of a dialog whose rows stand one below the other."""
+    column = QVBoxLayout(dialog)
+    column.setContentsMargins(18, 14, 18, 14)
+    column.setSpacing(spacing)
+    return column
+
+
+def bring_to_front(window: QWidget) -> None:
+    """Show a window, or bring it before the others where it is open already."""
+    window.show()
+    window.raise_()
+    window.activateWindow()
+
+
+def resize_to_text(window: QWidget, ems: float, lines: float) -> None:
+    """As wide as so many letters m, as high as so many lines of text."""
+    metrics = window.fontMetrics()
+    window.resize(round(ems * metrics.horizontalAdvance("m")), round(lines * metrics.height()))
 
 
 def resize_within(window: QWidget, width: int, height: int) -> bool:

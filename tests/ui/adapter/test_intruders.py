@@ -59,31 +59,31 @@ def test_every_layer_is_counted_and_summed_up(qtbot, dialog, counting):
     dialog.threshold_box.setValue(0.6)
     qtbot.waitUntil(dialog.isActiveWindow)
     QTest.keyClick(dialog, Qt.Key.Key_U, Qt.KeyboardModifier.AltModifier)
-    qtbot.waitUntil(lambda: len(counting.asked) == 3 and dialog.count_button.isEnabled())
+    qtbot.waitUntil(lambda: len(counting.asked) == 3 and dialog.again_button.isEnabled())
     assert [c.layer for c in counting.asked] == ["fc1", "fc2", "fc3"]
     assert {(c.strongest, c.threshold) for c in counting.asked} == {(12, 0.6)}
     assert rows(dialog)[0] == ("fc1", "2 of 10", "1, 4", "0.200")
-    assert "2 of 20 strong directions are intruders" in dialog.verdict.text()
-    assert "1 layer is too large" in dialog.verdict.text()
-    assert not dialog.bar.isVisible()
-    dialog.count_button.click()
+    assert "2 of 20 strong directions are intruders" in dialog.message.text()
+    assert "1 layer is too large" in dialog.message.text()
+    assert not dialog.progress.isVisible()
+    dialog.again_button.click()
     qtbot.waitUntil(lambda: len(counting.asked) == 6)
 
 
 def test_stopping_keeps_what_was_counted(qtbot, dialog, counting):
-    dialog.count_button.click()
-    assert dialog.bar.isVisible()
-    dialog.stop_button.click()
-    qtbot.waitUntil(lambda: dialog.count_button.isEnabled())
+    dialog.again_button.click()
+    assert dialog.progress.isVisible()
+    dialog.cancel_button.click()
+    qtbot.waitUntil(lambda: dialog.again_button.isEnabled())
     assert len(counting.asked) == len(rows(dialog)) == 1
-    assert "Stopped after 1 of 3" in dialog.verdict.text()
+    assert "Stopped after 1 of 3" in dialog.message.text()
 
 
 def test_a_layer_that_fails_ends_it_in_words(qtbot, dialog, counting):
     counting.fails = "fc2"
-    dialog.count_button.click()
-    qtbot.waitUntil(lambda: dialog.count_button.isEnabled())
-    assert "NaN" in dialog.verdict.text()
+    dialog.again_button.click()
+    qtbot.waitUntil(lambda: dialog.again_button.isEnabled())
+    assert "NaN" in dialog.message.text()
     assert len(rows(dialog)) == 1
 
 

@@ -74,14 +74,13 @@ def texts(dialog):
 
 
 def test_it_shows_a_line_per_type_and_the_layers_beneath(dialog):
-    dialog.show_record(record(1e-8, 0.38, 0.05, share=0.25))
+    dialog.show_result(record(1e-8, 0.38, 0.05, share=0.25))
     assert set(DTYPES) <= set(texts(dialog))
     assert {"38 %", "5 %"} <= set(texts(dialog))
     assert dialog.about_label.text() == "‖ΔW‖ / ‖W‖ = 3 %, at step 120, from 25% of the entries"
-    cells = [dialog.table.item(1, column).text() for column in range(5)]
-    assert cells == ["fc2", "3 %", "< 0.0001 %", "38 %", "5 %"]
-    dialog.show_record(record(NAN, NAN, NAN, size=0.0))
-    assert "zero" in dialog.verdict_label.text()
+    assert dialog.table.cells.rows[1] == ("fc2", "3 %", "< 0.0001 %", "38 %", "5 %")
+    dialog.show_result(record(NAN, NAN, NAN, size=0.0))
+    assert "zero" in dialog.message.text()
     assert not dialog.lines.isVisible()
     assert not dialog.table.isVisible()
 
@@ -104,14 +103,14 @@ def test_from_the_menu_to_the_figures(qtbot, opened):
     assert dialog.isVisible()
     assert dialog.busy
     qtbot.waitUntil(lambda: not dialog.busy)
-    assert "ΔW is zero" in dialog.verdict_label.text()
+    assert "ΔW is zero" in dialog.message.text()
     opened.sessions.toggle()
     qtbot.waitUntil(lambda: opened.sessions.step > 10)
     dialog.again_button.click()
-    qtbot.waitUntil(lambda: "bfloat16" in dialog.verdict_label.text())
+    qtbot.waitUntil(lambda: "bfloat16" in dialog.message.text())
     assert opened.state is State.RUNNING
     dialog.close()
-    assert opened.flows.merge.dialog is None
+    assert not dialog.isVisible()
     entry.trigger()
     assert opened.flows.merge.dialog.isVisible()
 
@@ -133,7 +132,7 @@ def test_a_failure_is_told_in_it(qtbot, opened):
     failed.emit(ErrorRecord(0, "It is untrained.", command="Export"))
     assert dialog.busy
     failed.emit(ErrorRecord(0, "Out of memory.", command="MergePreview"))
-    assert opened.flows.merge.dialog.verdict_label.text() == "Out of memory."
+    assert opened.flows.merge.dialog.message.text() == "Out of memory."
     assert opened.flows.merge.dialog.again_button.isEnabled()
 
 

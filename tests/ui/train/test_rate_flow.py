@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from lora_lab.config import changed
+from lora_lab.config import Hyperparameters, changed
 from lora_lab.measured import RankHint
 from lora_lab.records import (
     ErrorRecord,
@@ -54,7 +54,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     dialog = window.flows.rate.dialog
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     assert dialog.busy
-    assert "r = 8, α = 16" in dialog.words.text()
+    assert "r = 8, α = 16" in dialog.message.text()
     assert not dialog.use_buttons[0].isEnabled()
     for number, (rate, loss) in enumerate(zip(RATES[:5], LOSSES, strict=False), 1):
         say(qtbot, sessions_made[0], RatePointRecord(7, number, 30, rate, loss))
@@ -62,7 +62,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     say(qtbot, sessions_made[0], found())
     assert not dialog.busy
     assert dialog.progress.isHidden()
-    assert "put back" in dialog.words.text()
+    assert "put back" in dialog.message.text()
     assert [button.text() for button in dialog.use_buttons] == ["Use 0.0031", "Use 0.0069"]
     assert dialog._marks[0].value() == pytest.approx(math.log10(3.14159e-3))
     assert "0.0031" in dialog.plot.accessibleDescription()
@@ -82,7 +82,7 @@ def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, aske
     dialog.cancel_button.click()
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     assert broken[0] is asked[0]
-    assert "Called off" in dialog.words.text()
+    assert "Cancelled" in dialog.message.text()
     say(qtbot, sessions_made[0], RatePointRecord(7, 1, 30, 1e-6, 2.0))  # was on its way
     assert dialog.cancel_button.isHidden()
     dialog.again_button.click()
@@ -90,7 +90,7 @@ def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, aske
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     assert broken[1] is asked[1]
     assert len(broken) == 2
-    assert window.flows.rate.dialog is None
+    assert not dialog.isVisible()
 
 
 @pytest.mark.parametrize("kind", ["flat", "failed"])
@@ -101,17 +101,17 @@ def test_what_could_not_be_found_is_told(qtbot, window, asked, sessions_made, ki
     failed = ErrorRecord(7, "A step does not fit into memory.", command="FindRate")
     say(qtbot, sessions_made[0], failed if kind == "failed" else found(math.nan, math.nan, False))
     expected = "does not fit" if kind == "failed" else "did not fall"
-    assert expected in dialog.words.text()
+    assert expected in dialog.message.text()
     assert not dialog.busy
     assert not any(button.isEnabled() for button in dialog.use_buttons)
 
 
 def test_the_picture_shows_the_fall_and_not_the_blow_up(qtbot):
-    dialog = RateDialog()
+    dialog = RateDialog(Hyperparameters)
     qtbot.addWidget(dialog)
     dialog.show()
-    dialog.begin("r = 8")
-    dialog.show_found(found())
+    dialog.ask()
+    dialog.show_result(found())
     (left, right), (low, high) = dialog.plot.view.viewRange()
     assert left == pytest.approx(-6, abs=0.1)
     assert right == pytest.approx(0, abs=0.1)
@@ -140,7 +140,7 @@ def test_a_rank_is_suggested_with_its_loss_and_used(qtbot, window, asked, sessio
     assert dialog.busy
     say(qtbot, sessions_made[0], hints())
     assert not dialog.busy
-    assert "hint" in dialog.words.text()
+    assert "hint" in dialog.message.text()
     for told in ("95 %", "3", "0.5123", "89.0 %", "as it is"):
         assert told in dialog.summary().split(", ")
     assert [button.isEnabled() for button in dialog.use_buttons] == [True, False]  # 8 is present
@@ -158,18 +158,18 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     dialog = window.flows.hint.dialog
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     say(qtbot, sessions_made[0], ErrorRecord(0, "ΔW is zero.", command="SuggestRank"))
-    assert dialog.words.text() == "ΔW is zero."
+    assert dialog.message.text() == "ΔW is zero."
     dialog.again_button.click()
     record = hints()
     say(qtbot, sessions_made[0], RankHintRecord(9, 8, 0.5, None, record.hints[1:]))
-    assert "a larger one" in dialog.words.text()
+    assert "a larger one" in dialog.message.text()
 
 
 def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(
     qtbot, window, asked, presets, sessions_made
 ):
     window.flows.rate.start()
-    search = window.flows.rate._asked
+    search = window.flows.rate.command
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.flows.rate.dialog is None, timeout=20_000)
     assert window.sessions.shown.session is sessions_made[1]
@@ -198,6 +198,6 @@ def test_links_can_be_reached_and_pressed_by_keyboard(qtbot, window, asked):
     assert link.accessibleName()
     for key in (Qt.Key.Key_Space, Qt.Key.Key_Return):
         qtbot.keyClick(link, key)
-        assert window.flows.rate.dialog is not None
+        assert window.flows.rate.dialog.isVisible()
         window.flows.rate.close()
     assert window.state is State.PAUSED  # Space has trained nothing
