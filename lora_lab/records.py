@@ -131,7 +131,6 @@ class DataRecord:
     form: str  # "prompt + completion", "chat", "text", "text + label", "images by folder", …
     columns: tuple[str, ...] = ()  # of the file
     roles: tuple[tuple[str, str], ...] = ()  # (role, column), guessed or as the config says
-    possible_roles: tuple[str, ...] = ()  # what `columns` of the config may name
     train_rows: int = 0
     validation_rows: int = 0
     rows: tuple[DataRow, ...] = ()  # the first ones of the training part

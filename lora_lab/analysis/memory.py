@@ -49,7 +49,6 @@ class MemoryEstimate:
     optimizer: int  # its state
     activations: int  # the rest at the peak: batch, what backward needs, temporaries
     holes: int  # what the CPU's allocator is expected to leave unused between activations
-    file: int  # the trained tensors in a file, without its header; no part of the peak
 
     @property
     def peak(self) -> int:
@@ -68,18 +67,16 @@ def estimate_memory(
     loss: Callable[[nn.Module, Any], torch.Tensor],
     *,
     prepare: Callable[[nn.Module], Iterable[nn.Parameter]],
-    dtype: torch.dtype | None = None,
     states_per_parameter: int = 2,
 ) -> MemoryEstimate:
     """The memory of a training step of `model` on `batch`; nothing is computed or allocated.
 
     `prepare(twin)` adapts a twin of the model that has no data, and returns the parameters to
     train; `loss(twin, batch)` is the scalar loss. Of `batch`, any nest of dicts, lists and tuples
-    of tensors, only shapes, dtypes and devices count. `dtype` converts the base first, as
-    `model.to(dtype)` would. Weights on `meta` are taken to be on the CPU. The optimizer holds
-    `states_per_parameter` tensors like each trained one (Adam: 2, plus what a trainer copies for
-    itself) and updates in place, as the fused ones do. The model itself, its training mode and the
-    random state are left as they are.
+    of tensors, only shapes, dtypes and devices count. Weights on `meta` are taken to be on the CPU.
+    The optimizer holds `states_per_parameter` tensors like each trained one (Adam: 2, plus what a
+    trainer copies for itself) and updates in place, as the fused ones do. The model itself, its
+    training mode and the random state are left as they are.
 
     Raises LabError where the step cannot run without data, because it looks at values or leaves
     torch, and where it fails for another reason; what `prepare` raises as LabError goes through.
@@ -87,17 +84,11 @@ def estimate_memory(
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     live = _LiveBytes(mode)
     storages: dict[int, torch.UntypedStorage] = {}
-    registered = {id(t) for t in (*model.parameters(), *model.buffers())}
-
-    def weight(t: torch.Tensor) -> torch.Tensor:
-        fake = _fake(t, storages)
-        return fake.to(dtype) if dtype and t.is_floating_point() and id(t) in registered else fake
-
     known: dict[int, Any] = {}
     given: dict[int, Any] = {}
     try:
         with mode:
-            twin = _twin(model, weight, known)
+            twin = _twin(model, lambda t: _fake(t, storages), known)
             inputs = _twin(batch, lambda t: torch.empty_like(_fake(t, {})), given)
             live.add(known.values())
             known.clear()  # what `prepare` takes out is free
@@ -126,7 +117,6 @@ def estimate_memory(
     gradients = [p.grad for p in trained if p.grad is not None]
     if not gradients:
         raise LabError("The loss does not depend on any of the parameters to train.")
-    file = _bytes(trained)
     gradient = _bytes(gradients)
     optimizer = sum(states_per_parameter * _bytes([g]) + STEP_BYTES for g in gradients)
     return MemoryEstimate(
@@ -136,7 +126,6 @@ def estimate_memory(
         optimizer=optimizer,
         activations=max(live.peak, live.now) - weights - adapter - gradient,
         holes=int(HOLES * max(0, live.heap_peak - standing - gradient)),
-        file=file,
     )
 
 

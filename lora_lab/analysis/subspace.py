@@ -8,7 +8,6 @@ never formed. Input that is not finite or does not fit raises AdapterError, whic
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 
@@ -19,9 +18,6 @@ from lora_lab.analysis.spectrum import CANCELLED
 from lora_lab.errors import AdapterError
 
 Adapted = AdapterLayer | LayerWeights
-
-FLAT = 1.5  # of the edge of noise; samples of noise reached 0.69 (5 × 4) to 1.08 (64 × 48)
-DOUBT = 1e-3  # the largest bound on 1 − φ at which a randomised subspace is trusted
 
 
 def as_matrix(M: torch.Tensor, what: str) -> torch.Tensor:
@@ -113,25 +109,10 @@ def similarity(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     """
     X, Y = _orthonormal(X, "X"), _orthonormal(Y, "Y")
     _same_space(X, Y)
-    return _phi(X, Y)
-
-
-def similarity_of_A(A1: torch.Tensor, A2: torch.Tensor) -> torch.Tensor:
-    """φ between the top right singular vectors of A1 (r1 × in) and A2 (r2 × in): LoRA's figure 3.
-
-    Not gauge invariant: A → M·A, B → B·M⁻¹ is the same adapter with another map (only the last
-    entry, that of the whole row spaces, stays). Draws from one seed share their rows, so that two
-    adapters of equal seed agree fully before any training: use independent seeds, and show the map
-    at the start beside it. Float64 (min(r1, in) × min(r2, in)); nan beyond A's numerical rank.
-
-    Raises AdapterError where A1 or A2 is not finite, or their inputs differ.
-    """
-    directions = []
-    for A, what in ((A1, "The first A"), (A2, "The second A")):
-        _, sigma, Vh = torch.linalg.svd(as_matrix(A, what), full_matrices=False)
-        p = numerical_rank(sigma.numpy(), tuple(A.shape), "float64")
-        directions.append((Vh[:p].mT, sigma.numel()))
-    return _phi_or_nan(*directions)
+    shared = (X.mT @ Y).square().cumsum(0).cumsum(1)
+    i = torch.arange(1, X.shape[1] + 1)[:, None]
+    j = torch.arange(1, Y.shape[1] + 1)
+    return (shared / torch.minimum(i, j)).clamp_(max=1.0)
 
 
 def similarity_of_delta(layer1: Adapted, layer2: Adapted, side: str = "right") -> torch.Tensor:
@@ -154,16 +135,6 @@ def similarity_of_delta(layer1: Adapted, layer2: Adapted, side: str = "right") -
     return _phi_or_nan(*directions)
 
 
-def random_similarity(i: int, j: int, n: int) -> float:
-    """E φ(i,j) = max(i,j)/n of independent random subspaces of an n-space: the control.
-
-    E‖XᵀY‖_F² = i·j/n by rotation invariance. Raises AdapterError unless 1 ≤ i, j ≤ n.
-    """
-    if not (1 <= i <= n and 1 <= j <= n):
-        raise AdapterError(f"There are no subspaces of {i} and {j} dimensions among {n}.")
-    return max(i, j) / n
-
-
 def principal_angles(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     """The angles θ in [0, π/2] between the spans of X (n × p) and Y (n × q), largest first.
 
@@ -183,75 +154,13 @@ def principal_angles(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return torch.atan2(sin, cos.flip(0))
 
 
-class TopSubspace(NamedTuple):
-    """The top k left singular vectors U (out × k) and values sigma (k,) of a matrix, float64."""
-
-    U: torch.Tensor
-    sigma: torch.Tensor
-    gap: float  # the eigengap 1 − σ_{k+1}/σ_k behind the last direction; nan where W has rank < k
-    trusted: bool
-
-
-def top_subspace(W: torch.Tensor, k: int, seed: int) -> TopSubspace:
-    """The top k of W (out × in) by randomised subspace iteration, with a verdict on the result.
-
-    Algorithm of torch.svd_lowrank at q = 4k, niter = 4 (Halko et al. 2011, algorithms 4.4 and 5.1)
-    but drawn from a generator of its own, so that neither a training thread nor a device's random
-    state is touched. The values are underestimates. Costs 10 products with W of q columns each.
-
-    trusted says that U is the top subspace, and that W has one:
-    - it is accurate: with residuals e_i = W v_i − σ_i u_i, W·Wᵀ u_i = σ_i² u_i + σ_i e_i, and so
-      1 − φ ≤ Σ_i (σ_i ‖e_i‖ / (σ_i² − σ_{k+1}²))² / k, which must be at most 1e-3; for σ_{k+1},
-      itself an underestimate, σ_{k+1} + ‖e_{k+1}‖ is taken (an estimate, the one step unproven);
-    - W is not flat: σ_1 above 1.5 times ‖W‖_F (1/√out + 1/√in), which is σ_1 of noise with the
-      norm of W (Bai & Yin), or an eigengap above ½ in the upper half of the spectrum. Untrained
-      weights fail here: their top k mean nothing, however exactly computed.
-
-    Raises AdapterError where W is not finite, or k is not in 1 … min(out, in).
-    """
-    W = as_matrix(W, "W")
-    out, into = W.shape
-    if not 1 <= k <= min(out, into):
-        raise AdapterError(f"W ({out} × {into}) has no top {k} directions.")
-    q = min(4 * k, out, into)
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(into, q, generator=generator, dtype=torch.float64)
-    Q = torch.linalg.qr(W @ start).Q  # (out, q)
-    for _ in range(4):
-        Q = torch.linalg.qr(W.mT @ Q).Q  # (in, q)
-        Q = torch.linalg.qr(W @ Q).Q  # (out, q)
-    U, sigma, Vh = torch.linalg.svd(Q.mT @ W, full_matrices=False)
-    U = Q @ U
-    if numerical_rank(sigma.numpy(), (out, into), "float64") < k:
-        return TopSubspace(U[:, :k], sigma[:k], float("nan"), False)
-
-    residual = (W @ Vh[: k + 1].mT - U[:, : k + 1] * sigma[: k + 1]).norm(dim=0)  # ‖e_i‖
-    following, bound = sigma.new_zeros(()), sigma.new_zeros(())  # σ_{k+1}, low and high
-    if k < q:
-        following, bound = sigma[k], sigma[k] + residual[k]
-    gap = float(1 - following / sigma[k - 1])
-    # In units of σ_k, so that squares neither overflow nor vanish.
-    s, e, b = (x / sigma[k - 1] for x in (sigma[:k], residual[:k], bound))
-    missing = float((s * e / (s**2 - b**2)).square().mean())
-    noise = float(W.norm()) * (out**-0.5 + into**-0.5)
-    flat = float(sigma[0]) < FLAT * noise and (gap < 0.5 or 2 * k > min(out, into))
-    return TopSubspace(U[:, :k], sigma[:k], gap, bool(b < 1 and missing <= DOUBT and not flat))
-
-
-def _phi(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    """eq. 4 for orthonormal float64 X (n × p), Y (n × q): all (p × q) entries by two sums."""
-    shared = (X.mT @ Y).square().cumsum(0).cumsum(1)
-    i = torch.arange(1, X.shape[1] + 1)[:, None]
-    j = torch.arange(1, Y.shape[1] + 1)
-    return (shared / torch.minimum(i, j)).clamp_(max=1.0)
-
-
 def _phi_or_nan(first: tuple[torch.Tensor, int], second: tuple[torch.Tensor, int]) -> torch.Tensor:
-    """_phi of two bases in a map of the sizes beside them; nan where a direction is missing."""
+    """φ of two bases in a map of the sizes beside them; nan where a direction is missing."""
     (X, rows), (Y, columns) = first, second
     _same_space(X, Y)
     result = torch.full((rows, columns), float("nan"), dtype=torch.float64)
-    result[: X.shape[1], : Y.shape[1]] = _phi(X, Y)
+    if X.shape[1] and Y.shape[1]:
+        result[: X.shape[1], : Y.shape[1]] = similarity(X, Y)
     return result
 
 

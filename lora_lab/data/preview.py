@@ -9,7 +9,7 @@ import numpy as np
 
 from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
-from lora_lab.data.mapping import POSSIBLE_ROLES, Mapping, Purpose
+from lora_lab.data.mapping import Mapping, Purpose
 from lora_lab.data.rows import Table
 from lora_lab.records import DataRecord, DataRow
 
@@ -54,7 +54,6 @@ def text_record(
         form=mapping.form,
         columns=table.columns,
         roles=mapping.roles,
-        possible_roles=POSSIBLE_ROLES[purpose],
         train_rows=len(train),
         validation_rows=len(held_out),
         rows=tuple(rows),

@@ -7,7 +7,6 @@ out. Nothing in a file is executed.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -47,7 +46,6 @@ class Table:
     rows: list[Row]
     numbers: list[int]
     notes: tuple[str, ...] = ()
-    fingerprint: str = ""  # SHA-256 of the file's bytes
 
 
 class _BadRow(Exception):
@@ -81,10 +79,8 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
     for _, row in rows[:1000]:
         columns.update(dict.fromkeys(row))
     notes = (_left_out(bad),) if bad else ()
-    return Table(
-        path, tuple(columns), [row for _, row in rows], [number for number, _ in rows], notes,
-        hashlib.sha256(raw).hexdigest(),
-    )  # fmt: skip
+    numbers = [number for number, _ in rows]
+    return Table(path, tuple(columns), [row for _, row in rows], numbers, notes)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

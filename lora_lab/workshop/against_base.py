@@ -60,7 +60,7 @@ def _beside(layer: LayerWeights, W: torch.Tensor, look: bool) -> BesideBase:
     size = float(delta.norm())
     factor = intruders = None
     if size and layer.groups == 1:
-        value = amplification(W, layer).factor if layer.magnitude is None else math.nan
+        value = amplification(W, layer) if layer.magnitude is None else math.nan
         factor = value if math.isfinite(value) else None
         if look and layer.magnitude is None and min(layer.shape) <= DENSE:
             intruders = len(intruder_dimensions(W.double(), layer).indices)

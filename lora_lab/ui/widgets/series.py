@@ -74,12 +74,6 @@ class Series:
         """The newest value, finite or not; nan when empty."""
         return float(self._y.view[-1]) if len(self) else float("nan")
 
-    @property
-    def bytes_used(self) -> int:
-        """Bytes that were ever written; the untouched ends of the arrays are not resident."""
-        arrays = [self._x, self._y, self._bad, *(a for level in self._levels for a in level)]
-        return sum(a.size * a.view.itemsize for a in arrays)
-
     def extend(
         self, steps: Sequence[int] | np.ndarray, values: Sequence[float] | np.ndarray
     ) -> None:
