@@ -63,3 +63,15 @@ def packed(rows: np.ndarray, lengths: np.ndarray, max_length: int) -> list[np.nd
         pieces[place].append(row)
         room[place] -= int(lengths[row])
     return [np.array(piece) for piece in pieces]
+
+
+def rows_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """All row numbers, those of like length together, up to `tokens` with padding in one piece."""
+    rows: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if rows and (len(rows) + 1) * lengths[row] > tokens:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows

@@ -9,7 +9,7 @@ import numpy as np
 
 from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
-from lora_lab.data.mapping import Mapping, Purpose
+from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
 from lora_lab.records import DataRecord, DataRow
 
@@ -20,7 +20,6 @@ TOKENS = 2048  # of a row that are shown
 def text_record(
     table: Table,
     mapping: Mapping,
-    purpose: Purpose,
     tokenizer: Any,
     train: Sequence[Example],
     held_out: Sequence[Example],

@@ -23,21 +23,20 @@ from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.cnn import net_from_state
 from lora_lab.models.factory import build
-from lora_lab.models.hf_folder import open_image_rules, open_model
+from lora_lab.models.hf_folder import open_image_rules
 from lora_lab.models.plain import mlp_from_state
 from lora_lab.progress import Report, silent
-from lora_lab.tasks.base import Evaluation, Task, never
-from lora_lab.tasks.causal_lm import enable_checkpointing
+from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, chosen
-from lora_lab.tasks.text import needs
 
 EVAL_ROWS = 64  # images per forward pass of an evaluation
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-class ImageClassificationTask(Task):
+class ImageClassificationTask(PretrainedTask):
     """Mean cross-entropy over the images of a batch; accuracy and confusion on held-out ones.
 
     Inputs are (value/255 − mean)/std per channel: the model's own mean and standard deviation, and
@@ -97,11 +96,9 @@ class ImageClassificationTask(Task):
         report: Report = silent,
     ) -> None:
         """Images (N, height, width, channels) of uint8; no `mean`: that of the training images."""
-        self.config = config
+        super().__init__(config, report)
         self.classes = self.trained_classes = train.classes
         self.rows = len(train.labels)
-        self.base = str(config.model)
-        self._report = report
         self.images, self.labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
         self.held_images = torch.from_numpy(held_out.images)
         self.held_labels = torch.from_numpy(held_out.labels)
@@ -132,18 +129,7 @@ class ImageClassificationTask(Task):
         config, dtype = self.config, getattr(torch, self.config.dtype)
         path = Path(str(config.model))
         if not self._plain:
-            opened = open_model(
-                config.model,
-                "image_classification",
-                classes=self.classes,
-                dtype=dtype,
-                seed=config.seed,
-                report=self._report,
-            )
-            self.base, self.new_layers, self.notes = opened.name, opened.new_layers, opened.notes
-            if config.checkpointing:
-                enable_checkpointing(opened.module)
-            return opened.module
+            return self.open_pretrained("image_classification")
         state = read_state(path, self._report)
         self.base = path.name
         height, width, channels = self.images.shape[1:]

@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from lora_lab.data.batching import rows_by_length
 from lora_lab.data.rows import Table
-from lora_lab.tasks.text import rows_by_length
 
 ROWS = 256
 PASS_SECONDS = 2.0  # of one pass; the first one decides how many of the rows that is

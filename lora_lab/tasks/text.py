@@ -1,44 +1,170 @@
-"""What tasks on text share: what must be named, how long a row may be, rows of like length."""
+"""TextTask: rows of text as tokens, in sets for training, validation and retention."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import nn
 
 from lora_lab.config import RunConfig
-from lora_lab.errors import ConfigError
+from lora_lab.data.batching import rows_by_length
+from lora_lab.data.encode import Example
+from lora_lab.data.mapping import Mapping, Purpose, map_columns
+from lora_lab.data.preview import text_record
+from lora_lab.data.rows import Table, read_table
+from lora_lab.data.split import split
+from lora_lab.errors import DataError
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.progress import Report, silent
+from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.pretrained import PretrainedTask, needs
+from lora_lab.tasks.retention import RetentionSet, some_rows
 
-WITHOUT_LIMIT = 10**9  # what tokenizers say that know of none
+WITHOUT_LIMIT = 10**9  # what tokenizers give as their limit that know of none
 
 
-def needs(config: RunConfig) -> tuple[str, str]:
-    """Model and data of a run that cannot do without; raises ConfigError for what is missing."""
-    if not config.model:
-        raise ConfigError("Choose a model: a Hugging Face folder.")
-    if not config.data:
-        raise ConfigError("Choose data to train on.")
-    if config.digits:
-        raise ConfigError("Classes are chosen by digits in the presets of images only.")
-    return config.model, config.data
+class Texts(NamedTuple):
+    """Rows as tokens; where the task has classes, each with the number of its class."""
+
+    examples: list[Example]
+    labels: np.ndarray | None = None  # (n) of int64
+
+    def lengths(self) -> list[int]:
+        return [len(example.ids) for example in self.examples]
+
+    def subset(self, rows: np.ndarray) -> Texts:
+        labels = None if self.labels is None else self.labels[rows]
+        return Texts([self.examples[i] for i in rows], labels)
+
+
+class Encoded(NamedTuple):
+    """What a task makes of a table."""
+
+    texts: Texts
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class TextTask(PretrainedTask):
+    """A task on rows of text; subclasses encode them, collate parts and compute the loss."""
+
+    name: Purpose
+    evaluation_tokens: ClassVar[int]  # of one forward pass of an evaluation, padding included
+
+    @classmethod
+    def open(cls, config: RunConfig, report: Report = silent) -> Self:
+        """Read `config.data` as `config.model` will see it.
+
+        Raises CheckpointError for the model's folder or tokenizer, DataError for the data, and
+        ConfigError where one of them is not named.
+        """
+        model, data = needs(config)
+        tokenizer = open_tokenizer(model)
+        limit = longest(config, model, tokenizer)
+
+        def read(
+            path: str, classes: Sequence[str] | None = None, few: bool = False
+        ) -> tuple[Table, Mapping, Encoded]:
+            table = read_table(path, skip_bad=config.skip_bad_rows, report=report)
+            table = some_rows(table) if few else table
+            mapping = map_columns(table, cls.name, config.columns)
+            texts, names, notes = cls.encode(
+                table, mapping, tokenizer, limit,
+                classes=classes, skip_bad=config.skip_bad_rows, report=report,
+            )  # fmt: skip
+            return table, mapping, Encoded(texts, names, (*table.notes, *notes))
+
+        table, mapping, (texts, classes, notes) = read(data)
+        if len(classes) == 1:
+            raise DataError(f"{table.path.name}: all rows are of one class, so nothing is learned.")
+        if config.validation_data:
+            _, _, (held_out, _, more) = read(config.validation_data, classes)
+            train, notes = texts, notes + more
+        else:
+            first, second = split(len(texts.examples), config.validation, config.seed, texts.labels)
+            train, held_out = texts.subset(first), texts.subset(second)
+        task = cls(config, tokenizer, train, held_out, classes, limit, mapping.form, report)
+        if config.keep_data:
+            _, _, (old, _, more) = read(config.keep_data, classes, few=True)
+            task.retention = RetentionSet(old, old.lengths(), cls.evaluation_tokens)
+            notes += more
+        task.data = text_record(
+            table, mapping, tokenizer, train.examples, held_out.examples, limit, notes,
+            classes=classes, labels=train.labels, validation_labels=held_out.labels,
+        )  # fmt: skip
+        return task
+
+    @classmethod
+    def encode(cls, *table: Any, classes: Sequence[str] | None, **settings: Any) -> Encoded:
+        """Rows as tokens; arguments as in `encode_texts`, `classes` None: those of the table."""
+        raise NotImplementedError
+
+    def __init__(
+        self,
+        config: RunConfig,
+        tokenizer: Any,
+        train: Texts,
+        held_out: Texts,
+        classes: Sequence[str],
+        limit: int,
+        form: str,
+        report: Report = silent,
+    ) -> None:
+        super().__init__(config, report)
+        self.tokenizer, self.limit, self.form = tokenizer, limit, form
+        self.train, self.held_out = train, held_out
+        self.classes = self.trained_classes = tuple(classes)
+        self.rows = len(train.examples)
+        self.device = torch.device("cpu")
+        self.lengths = np.array(train.lengths())  # (rows): tokens of each
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device = device
+
+    def part_tokens(self, count: int) -> int:
+        """Tokens of one of `count` parts, padding included: a `count`-th of the largest batch.
+
+        So the longest texts bound the memory, and short ones still go through in one piece.
+        """
+        return math.ceil(self.config.batch_size * int(self.lengths.max()) / count)
+
+    def longest_first(self, rows: int) -> list[int]:
+        """The numbers of the longest rows, of which a step takes the most memory."""
+        return [int(i) for i in np.argsort(-self.lengths, kind="stable")[:rows]]
+
+    def evaluate(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        blocks = rows_by_length(self.held_out.lengths(), self.evaluation_tokens)
+        return self.evaluate_blocks(model, self.held_out, blocks, should_stop)
+
+    def evaluate_retention(
+        self, model: nn.Module, should_stop: Callable[[], bool] = never
+    ) -> Evaluation | None:
+        assert self.retention is not None, "asked only where there are rows"
+        blocks = self.retention.blocks()
+        return self.evaluate_blocks(model, self.retention.source, blocks, should_stop)
+
+    def evaluate_blocks(
+        self,
+        model: nn.Module,
+        texts: Texts,
+        blocks: Iterable[Sequence[int]],
+        should_stop: Callable[[], bool],
+    ) -> Evaluation | None:
+        """Measure `model` on the rows of each block in turn; None where it is to stop."""
+        raise NotImplementedError
 
 
 def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
-    """Tokens that a row may have: the config's wish, within what model and tokenizer allow."""
+    """Tokens that a row may have: what is configured, within model's and tokenizer's limits."""
     limits = [config.max_length]
     if not str(model).endswith(".gguf"):
         limits.append(read_config(model).get("max_position_embeddings") or WITHOUT_LIMIT)
     limits.append(min(getattr(tokenizer, "model_max_length", WITHOUT_LIMIT), WITHOUT_LIMIT))
     return int(min(limits))
-
-
-def rows_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """All rows, those of like length together, up to `tokens` with padding in one piece."""
-    rows: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if rows and (len(rows) + 1) * lengths[row] > tokens:
-            yield rows
-            rows = []
-        rows.append(row)
-    if rows:
-        yield rows

@@ -120,7 +120,7 @@ def rows_of(task: Any) -> list[dict[str, Any]]:
                 for token, asked in zip(example.ids, example.supervised, strict=True)
             ],
         }
-        for example in task.train
+        for example in task.train.examples
     ]
 
 

@@ -26,7 +26,7 @@ def example(number, length, asked, cut=0):
 def record(train, held_out=(), **more):
     table = SimpleNamespace(path="rows.csv", columns=("text", "label"))
     mapping = Mapping("text", (("text", "text"),))
-    return text_record(table, mapping, "causal_lm", Letters(), train, held_out, 64, **more)
+    return text_record(table, mapping, Letters(), train, held_out, 64, **more)
 
 
 def test_rows_stand_as_the_model_sees_them():

@@ -50,7 +50,7 @@ def reference(task, model, rows, source=None):
     """transformers' own loss over the supervised tokens of these examples, each row by itself."""
     total, count = 0.0, 0
     for row in rows:
-        example = (source or task.train)[row]
+        example = (source or task.train).examples[row]
         ids = torch.tensor(example.ids, dtype=torch.int64)[None]
         logits = model(input_ids=ids).logits[0, :-1]
         asked = torch.tensor(example.supervised[1:])
@@ -92,16 +92,16 @@ def test_parts_make_up_the_whole(tmp_path, data, kind):
     torch.testing.assert_close(pieces, whole, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(gradient(pieces), gradient(whole), rtol=1e-4, atol=1e-6)
     largest = task.heaviest(8, 4).ids.numel()
-    assert largest <= -(-8 * int(task._lengths.max()) // 4) or len(task.heaviest(8, 4).ids) == 1
+    assert largest <= -(-8 * int(task.lengths.max()) // 4) or len(task.heaviest(8, 4).ids) == 1
 
 
 def test_an_evaluation_is_the_mean_over_held_out_tokens(tmp_path, data, monkeypatch):
     save(tmp_path / "m", "llama")
     task, model = opened(tmp_path / "m", data)
-    monkeypatch.setattr("lora_lab.tasks.causal_lm.EVAL_TOKENS", 40)
+    monkeypatch.setattr(CausalLmTask, "evaluation_tokens", 40)
     with torch.no_grad():
         found = task.evaluate(model)
-        wanted = reference(task, model, range(len(task.held_out)), task.held_out)
+        wanted = reference(task, model, range(len(task.held_out.examples)), task.held_out)
     assert found.loss == pytest.approx(float(wanted), rel=1e-5)
     assert task.evaluate(model, should_stop=lambda: True) is None
 
