@@ -1,6 +1,6 @@
 """A widget as a person meets it: its parts by their names, the words on them, what was posted."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
@@ -19,11 +19,9 @@ def words(parent):
 
 
 def _plain(label):
-    text, form = label.text(), label.textFormat()
-    guessed = form is Qt.TextFormat.AutoText and Qt.mightBeRichText(text)
-    if form is Qt.TextFormat.RichText or guessed:
-        return QTextDocumentFragment.fromHtml(text).toPlainText()
-    return text
+    if label.textFormat() is Qt.TextFormat.RichText:
+        return QTextDocumentFragment.fromHtml(label.text()).toPlainText()
+    return label.text()
 
 
 def buttons(parent):
@@ -38,6 +36,12 @@ def curve(panel, name):
     rows = zip(*columns.values(), strict=True)
     points = [(step, value) for whose, step, value in rows if whose == name]
     return [step for step, _ in points], [value for _, value in points]
+
+
+def timer(owner):
+    """The one timer that belongs to an object."""
+    (one,) = owner.findChildren(QTimer, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    return one
 
 
 def settle():

@@ -43,8 +43,8 @@ class ParetoPlot(QWidget):
             log_y=True,
         )  # fmt: skip
         plot.bottom.log = True
-        self._line = pg.PlotCurveItem(connect="finite")
-        self._ring = pg.ScatterPlotItem(size=19, pxMode=True)
+        self._line = pg.PlotCurveItem(connect="finite", name="front")
+        self._ring = pg.ScatterPlotItem(size=19, pxMode=True, name="selected")
         # Apart, since a mark that moves several times a second must not redraw hundreds of others.
         self.marks, self.moving = (
             pg.ScatterPlotItem(size=11, pxMode=True, hoverable=True, tip=self._tip)

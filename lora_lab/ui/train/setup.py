@@ -72,7 +72,7 @@ class SetupDock(QDockWidget):
         self._loaded: LoadedRecord | None = None
         self._opened: RunConfig | None = None  # what `_loaded` was opened with
         self._counts: CountsRecord | None = None
-        self._choose_folder: Callable[[], str] = self._ask_for_folder
+        self.choose_folder: Callable[[], str] = self._ask_for_folder
 
         self.preset_combo = QComboBox()
         self.preset_combo.setAccessibleName(self.tr("Preset"))
@@ -91,6 +91,7 @@ class SetupDock(QDockWidget):
         self.data_button.setAccessibleName(self.tr("Data folder"))
         self.data_button.clicked.connect(self._on_data)
         self._base = QLabel()
+        self._base.setAccessibleName(self.tr("Base"))
         self._base.setWordWrap(True)
         self._base.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.checkpoint_button = QToolButton()
@@ -216,7 +217,7 @@ class SetupDock(QDockWidget):
         if preset is None:
             self.data_wished.emit()
             return
-        if folder := self._choose_folder():
+        if folder := self.choose_folder():
             self._show_preset(preset, folder)
             self.preset_chosen.emit(changed(preset.config, data=folder))
         elif self._config is not None and self._config.preset != preset.name:

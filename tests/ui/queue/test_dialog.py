@@ -12,6 +12,9 @@ from lora_lab.records import State
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.queue import DONE, RUNNING, WAITING
 from lora_lab.ui.queue.table import BEST, RANK, SHARE, STAR, STATE
+from lora_lab.ui.widgets.legend import Legend
+from lora_lab.ui.widgets.plot import Plot
+from tests.ui.seen import settle, words
 
 Move = Qt.DropAction.MoveAction
 
@@ -73,7 +76,7 @@ def test_a_grid_is_counted_while_it_is_written_and_added(qtbot, flow, dialog):
 
 def test_kinds_and_targets_are_picked(qtbot, flow, dialog):
     builder = dialog.builder
-    assert builder.variants._docks.text() == "as in the docks: LoRA"
+    assert "as in the docks: LoRA" in words(builder.variants)
     for picks, names in ((builder.variants, ("rslora", "dora")), (builder.inits, ("pissa",))):
         for name in names:
             button = picks.buttons[name]
@@ -81,7 +84,7 @@ def test_kinds_and_targets_are_picked(qtbot, flow, dialog):
             QTest.keyClick(button, Qt.Key.Key_Space)
     fill(builder.targets_edit, "fc1; fc2, fc3")
     qtbot.waitUntil(lambda: builder.preview.text().startswith("4 runs"))
-    assert builder.variants._docks.text() == ""
+    assert not [text for text in words(builder.variants) if text]
     builder.add_button.click()
     found = {(i.config.variant, i.config.init, i.config.targets) for i in flow.runner.queue.items}
     assert found == {
@@ -146,7 +149,7 @@ def test_what_has_run_can_be_neither_dragged_nor_moved(flow, dialog):
     ids = line_up(flow)
     flow.runner.queue.note(ids[0], state=DONE)
     flow.runner.queue.note(ids[1], state=RUNNING)
-    flow._show()
+    flow.start()
     drags = [
         bool(
             dialog.table.queue.flags(dialog.table.queue.index(row, 0))
@@ -165,7 +168,7 @@ def test_what_has_run_can_be_neither_dragged_nor_moved(flow, dialog):
 def test_rows_are_removed_and_what_has_ended_is_cleared(qtbot, flow, dialog):
     ids = line_up(flow, "1, 2, 3, 4, 5")
     flow.runner.queue.note(ids[0], state=DONE)
-    flow._show()
+    flow.start()
     dialog.table.selectRow(2)
     dialog.table.setFocus()
     QTest.keyClick(dialog.table, Qt.Key.Key_Delete)
@@ -184,7 +187,7 @@ def test_table_and_plot_show_what_came_of_each(qtbot, flow, dialog):
     note(ids[0], state=DONE, step=70_000, best=0.5, parameters=100, seconds=61.0)
     note(ids[1], state=DONE, step=70_000, best=0.6, parameters=200, seconds=2.0)
     note(ids[2], state=RUNNING, step=35_000, max_steps=70_000, best=0.4, parameters=300)
-    flow._show()
+    flow.start()
     model = dialog.table.queue
 
     def column(place, role=Qt.ItemDataRole.DisplayRole):
@@ -200,12 +203,15 @@ def test_table_and_plot_show_what_came_of_each(qtbot, flow, dialog):
     places = {spot.data(): (spot.pos().x(), spot.pos().y()) for spot in spots}
     assert places[ids[1]] == pytest.approx((2.30103, -0.22185), abs=1e-4)
     assert len(places) == 3
-    assert plot._line.yData.max() == pytest.approx(-0.30103)  # the front: the first run alone
-    assert "100: 0.500" in plot._plot.accessibleDescription()
+    picture = plot.findChild(Plot)
+    assert picture.shown()["front"][1].max() == pytest.approx(
+        -0.30103
+    )  # the front: the first run alone
+    assert "100: 0.500" in picture.accessibleDescription()
     dialog.table.selectRow(0)
-    qtbot.wait(50)  # the plot has just got its room
+    settle()  # the plot has just got its room
     scene = plot.marks.mapToScene(plot.marks.points()[1].pos())
-    at, screen = plot._plot.mapFromScene(scene), plot._plot.viewport()
+    at, screen = picture.mapFromScene(scene), picture.viewport()
     # Sent to the widget itself: where windows overlap, a moved cursor may be over another one.
     none = Qt.MouseButton.NoButton
     move = QMouseEvent(
@@ -213,11 +219,11 @@ def test_table_and_plot_show_what_came_of_each(qtbot, flow, dialog):
         Qt.KeyboardModifier.NoModifier,
     )  # fmt: skip
     QApplication.sendEvent(screen, move)
-    assert plot._plot.view.toolTip().startswith("r 2 · α 16")
-    assert "200 parameters, loss 0.6000" in plot._plot.view.toolTip()
+    assert picture.view.toolTip().startswith("r 2 · α 16")
+    assert "200 parameters, loss 0.6000" in picture.view.toolTip()
     QTest.mouseClick(screen, Qt.MouseButton.LeftButton, pos=at)
     qtbot.waitUntil(lambda: dialog.table.current.id == ids[1])
-    assert plot._ring.getData()[0].tolist() == pytest.approx([2.30103], abs=1e-4)
+    assert picture.shown()["selected"][0].tolist() == pytest.approx([2.30103], abs=1e-4)
 
 
 def test_a_step_of_the_run_in_hand_touches_its_own_row_and_mark(flow, dialog, monkeypatch):
@@ -225,7 +231,7 @@ def test_a_step_of_the_run_in_hand_touches_its_own_row_and_mark(flow, dialog, mo
     note = flow.runner.queue.note
     note(ids[0], state=DONE, step=9, max_steps=9, best=0.5, parameters=100, seconds=61.0)
     note(ids[1], state=RUNNING, step=3, max_steps=9, best=0.4, parameters=200)
-    flow._show()
+    flow.start()
     model, plot = dialog.table.queue, dialog.plot
     rows, drawn = [], []
     model.dataChanged.connect(lambda first, last: rows.append((first.row(), last.row())))
@@ -237,16 +243,16 @@ def test_a_step_of_the_run_in_hand_touches_its_own_row_and_mark(flow, dialog, mo
             lambda *data, name=name, does=marks.setData: drawn.append(name) or does(*data),
         )  # fmt: skip
     note(ids[1], step=4, keep=False)
-    flow._show()
+    flow.start()
     assert (rows, drawn) == ([(1, 1)], [])
     assert model.index(1, STATE).data() == "running 44 %"
     note(ids[1], step=5, best=0.3, keep=False)
-    flow._show()
+    flow.start()
     assert (rows, drawn) == ([(1, 1), (1, 1)], ["moving"])
     assert plot.moving.points()[0].pos().y() == pytest.approx(-0.52288, abs=1e-4)
     rows.clear()
     note(ids[1], state=DONE, step=9, best=0.3, parameters=90, keep=False)
-    flow._show()
+    flow.start()
     assert rows == [(0, 0), (1, 1)]  # the first one has lost its star
     assert [model.index(row, STAR).data() for row in range(2)] == ["", "★"]
     assert drawn == ["moving", "marks", "moving"]
@@ -262,11 +268,11 @@ def test_marks_of_kinds_differ_in_shape_and_colour(flow, dialog):
     ids = line_up(flow, "2")
     for place, id in enumerate(ids, 1):
         flow.runner.queue.note(id, state=DONE, best=1 / place, parameters=10**place)
-    flow._show()
+    flow.start()
     spots = dialog.plot.marks.points()
     assert len({spot.symbol() for spot in spots}) == 4
     assert len({spot.brush().color().name() for spot in spots}) == 4
-    legend = dialog.plot._legend
+    legend = dialog.plot.findChild(Legend)
     dialog.plot.resize(1000, 300)
     assert all(sample in legend.text() for sample in "●■▲◆")
     assert "best for its size" in legend.text()

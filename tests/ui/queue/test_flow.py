@@ -12,6 +12,7 @@ from lora_lab.runs.listing import summary_of
 from lora_lab.runs.queue import ABORTED, DONE, RUNNING, WAITING
 from lora_lab.ui.app import new_session
 from lora_lab.ui.shell.main_window import MainWindow
+from tests.ui.seen import curve
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_two_runs_follow_each_other_and_lie_behind_the_next(qtbot, open_lab):
     assert (overlay.path, overlay.name) == (first.run, "r 1 · α 2 · rate 0.01")
     assert overlay.train.last_step == 120
     assert overlay.validation.last_step == 120
-    assert lab.panels[0]._behind._overlays == [overlay]  # the loss panel draws it
+    behind, _ = curve(lab.panels[0], f"{overlay.name}, train, smoothed")
+    assert behind[-1] == 120  # the loss panel draws it
     assert lab.hyper_dock.wished.rank == 4  # the docks show the one that ran last
     shut(qtbot, lab)
     assert [summary_of(Path(i.run)).best for i in (first, second)] == [first.best, second.best]

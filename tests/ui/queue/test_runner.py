@@ -29,9 +29,10 @@ def lined(flow, presets):
 
     def add(*settings):
         base = changed(presets[0].config, max_steps=70)
-        flow._add([
-            changed(base, **more, hyper={"rank": rank}) for rank, more in enumerate(settings, 1)
-        ])  # fmt: skip
+        flow.runner.queue.add(
+            [changed(base, **more, hyper={"rank": rank}) for rank, more in enumerate(settings, 1)]
+        )
+        flow.start()  # shows them
         return flow.runner
 
     return add
@@ -39,6 +40,12 @@ def lined(flow, presets):
 
 def states(flow):
     return [item.state for item in flow.runner.queue.items]
+
+
+def a_few_turns(qtbot, session):
+    """Let the window look at its session a few times: what was to follow has followed."""
+    goal = session.turns + 3
+    qtbot.waitUntil(lambda: session.turns >= goal)
 
 
 def opened(sessions_made):
@@ -93,7 +100,7 @@ def test_paused_the_run_in_hand_comes_to_its_end_and_no_other_begins(
     qtbot.waitUntil(lambda: flow.runner.running is not None)
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: states(flow) == [DONE, WAITING])
-    qtbot.wait(100)
+    a_few_turns(qtbot, sessions_made[-1])
     assert opened(sessions_made) == [1]
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
@@ -131,14 +138,15 @@ def test_how_it_ended_is_told_by_state_and_words(
     assert flow.runner.queue.items[0].message == wanted
 
 
-def test_a_person_may_pause_and_touch_the_run_in_hand(qtbot, flow, lined, window):
+def test_a_person_may_pause_and_touch_the_run_in_hand(qtbot, flow, lined, window, sessions_made):
     lined({"max_steps": 210}, {})
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: window.state is State.PAUSED)
     window.hyper_dock.wish(learning_rate=5e-3)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: sessions_made[-1].hyper.learning_rate == 5e-3)
+    a_few_turns(qtbot, sessions_made[-1])
     assert states(flow) == [RUNNING, WAITING]
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])

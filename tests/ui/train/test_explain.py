@@ -11,6 +11,7 @@ from lora_lab.records import ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.rules import LayerRanks
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.ui.train.note_line import NoteLine
 
 
 @pytest.fixture
@@ -18,8 +19,11 @@ def session(fake_session):
     return fake_session(RunConfig(preset="digits", task="digits"))
 
 
-def explained(session, spectrum=None, **settings):
+def explained(session, spectrum=None, names=(), **settings):
+    """Of the fake's three layers, which may have other `names`."""
     loaded = session.loaded()
+    layers = zip(loaded.layers, names or [layer.name for layer in loaded.layers], strict=True)
+    loaded = replace(loaded, layers=tuple(replace(la, name=name) for la, name in layers))
     made = Explanations(loaded, LayerRanks(loaded))
     made.config = changed(session.config, **settings)
     made.spectrum = spectrum
@@ -104,8 +108,7 @@ def test_a_layer_is_named_by_what_tells_it_from_the_others(session):
     seen = spectrum(session, (2.0,) * 3, (0.02, 0.124, 0.05))
     long = [f"model.layers.{i}.self_attn.q_proj" for i in range(3)]
     rows = tuple(replace(row, name=name) for row, name in zip(seen.layers, long, strict=True))
-    made = explained(session, replace(seen, layers=rows))
-    made._norms = dict.fromkeys(long, 4.0)
+    made = explained(session, replace(seen, layers=rows), names=long)
     assert made.words("alpha", HYPER).endswith("most in 1")
 
 
@@ -127,7 +130,7 @@ def test_f1_and_a_click_ask_for_the_page_of_the_control(qtbot, dock, field):
     assert slider.explanation()
     for widget in (slider.slider, slider.edit):
         qtbot.keyClick(widget, Qt.Key.Key_F1)
-    slider._note.click()
+    slider.findChild(NoteLine).click()
     assert heard == [KNOBS[field].page] * 3
 
 
@@ -139,7 +142,7 @@ def test_what_is_said_moves_nothing(qtbot, dock, session):
     assert "would discard" in dock.sliders["rank"].explanation()
     qtbot.waitUntil(lambda: "has moved W" in dock.sliders["alpha"].explanation())
     assert dock.widget().sizeHint() == before
-    note = dock.sliders["rank"]._note
+    note = dock.sliders["rank"].findChild(NoteLine)
     note.show_line("a long line " * 40)
     assert note.shown().endswith("…")
     assert note.toolTip().split() == ["a", "long", "line"] * 40
@@ -159,5 +162,5 @@ def test_the_layer_chosen_in_the_tree_is_the_one_that_is_told_of(qtbot, window, 
 
 def test_a_dragged_slider_tells_what_it_would_do(dock):
     assert dock.sliders["rank"].explanation().startswith(f"{TRAINED:,} parameters")
-    dock._on_moved("weight_decay", 0.5)
+    dock.sliders["weight_decay"].moved.emit("weight_decay", 0.5)
     assert "1,386 steps" in dock.sliders["weight_decay"].explanation()

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from lora_lab.config import KNOBS
 from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.train.field_slider import FieldSlider, notches, stepped
+from tests.ui.seen import named, settle, timer
 
 
 @pytest.fixture
@@ -43,13 +44,14 @@ def test_notches_hold_the_values_people_use():
 
 
 @pytest.mark.parametrize("field", KNOBS)
-def test_setting_by_program_emits_nothing_and_keeps_the_value_exactly(make, qtbot, field):
+def test_setting_by_program_emits_nothing_and_keeps_the_value_exactly(make, field):
     widget = make(field)
     value = 13 if field == "rank" else 0.1234567
     widget.setValue(value)
     widget.set_applied(value)
     widget.setMaximum(KNOBS[field].maximum)
-    qtbot.wait(200)
+    settle()
+    assert not timer(widget).isActive(), "nothing is about to be said either"
     assert widget.value() == value
     assert widget.told == widget.passed == []
 
@@ -137,12 +139,13 @@ def test_applied_is_highlighted_while_it_differs(make):
     widget = make("rank")
     widget.setValue(8)
     widget.set_applied(8)
-    assert widget._beside.property("role") == "settled"
+    applied = named(widget, f"{KNOBS['rank'].label}, applied")
+    assert applied.property("role") == "settled"
     widget.edit.stepBy(1)
-    assert widget._beside.property("role") == "waiting"
-    assert "8" in widget._beside.text()
+    assert applied.property("role") == "waiting"
+    assert applied.text() == "applied 8"
     widget.set_applied(9)
-    assert widget._beside.property("role") == "settled"
+    assert applied.property("role") == "settled"
 
 
 def test_lock_says_why_and_unlock_brings_the_note_back(make):

@@ -9,6 +9,7 @@ from lora_lab.records import AppliedRecord
 from lora_lab.rules import energy_lost
 from lora_lab.ui.style.figures import percent
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from tests.ui.seen import buttons, named, words
 
 
 @pytest.fixture
@@ -31,6 +32,11 @@ def wishes(dock):
     return heard
 
 
+def drag(dock, field, value):
+    """The slider passes `value` while it is held."""
+    dock.sliders[field].moved.emit(field, value)
+
+
 def test_setting_by_program_wishes_nothing(dock, session):
     heard = wishes(dock)
     dock.set_wished(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
@@ -42,8 +48,8 @@ def test_a_typed_alpha_is_wished_whole(dock):
     heard = wishes(dock)
     dock.sliders["alpha"].edit.setValue(4)
     assert heard == [changed(Hyperparameters(), alpha=4)]
-    assert dock._scaling.text() == "0.5"
-    assert dock._scaling_applied.text() == "applied 2"
+    assert named(dock, "Scaling s").text() == "0.5"
+    assert "applied 2" in words(dock)
 
 
 def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
@@ -63,7 +69,7 @@ def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
     session.step = 100
     record = session.spectrum()
     dock.set_spectrum(record)
-    dock._on_moved("rank", 5)
+    drag(dock, "rank", 5)
     share, where = energy_lost(record, lambda layer: 5)
     assert 0 < share < 1
     note = dock.sliders["rank"].note()
@@ -75,9 +81,9 @@ def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
 
 def test_the_cap_and_the_applied_edit_are_noted(dock):
     assert dock.sliders["rank"].maximum() == 10
-    dock._on_moved("rank", 10)
+    drag(dock, "rank", 10)
     dock.set_applied(changed(Hyperparameters(), rank=10))
-    dock._on_moved("rank", 10)
+    drag(dock, "rank", 10)
     assert "capped at 10" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=4)
     dock.set_wished(smaller)
@@ -88,8 +94,8 @@ def test_the_cap_and_the_applied_edit_are_noted(dock):
 
 def test_both_meanings_of_alpha_can_be_chosen(dock):
     heard = wishes(dock)
-    dock._mode_buttons["keep_function"].click()
-    dock._mode_buttons["scale_effect"].click()
+    buttons(dock)["keep the function"].click()
+    buttons(dock)["scale the effect"].click()
     assert [hyper.alpha_mode for hyper in heard] == ["keep_function", "scale_effect"]
 
 
@@ -98,7 +104,7 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
     dock.reset(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
     assert not dock.sliders["rank"].slider.isEnabled()
     assert dock.sliders["rank"].note() == reason
-    assert not dock._mode_buttons["keep_function"].isEnabled()
+    assert not buttons(dock)["keep the function"].isEnabled()
     dock.reset(session.loaded())
     assert dock.sliders["rank"].slider.isEnabled()
 
@@ -110,15 +116,15 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
 )  # fmt: skip
 def test_the_scaling_is_written_as_the_variant_has_it(dock, session, variant, fraction, value):
     dock.reset(replace(session.loaded(), variant=variant))
-    assert dock._fraction.text() == fraction
-    assert dock._scaling.text() == value
+    assert fraction in words(dock)
+    assert named(dock, "Scaling s").text() == value
 
 
 def test_a_smaller_rank_of_dora_has_no_price_beforehand(dock, session):
     dock.reset(replace(session.loaded(), variant="dora"))
     session.step = 100
     dock.set_spectrum(session.spectrum())
-    dock._on_moved("rank", 2)
+    drag(dock, "rank", 2)
     assert "told afterwards" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=2)
     dock.note_applied(AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05))
@@ -130,7 +136,7 @@ def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
     dock.set_spectrum(session.spectrum())
     own = tuple((name, 8) for name in ("fc1", "fc2", "fc3"))
     dock.wish(layer_ranks=own)
-    dock._on_moved("rank", 2)
+    drag(dock, "rank", 2)
     assert "would discard nothing" in dock.sliders["rank"].note()
 
 

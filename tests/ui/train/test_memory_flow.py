@@ -4,7 +4,7 @@ import pytest
 
 from lora_lab.records import MemoryRecord, State
 from lora_lab.training.commands import EstimateMemory
-from lora_lab.ui.train.memory_flow import REST_MS
+from tests.ui.seen import timer
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def edit_twice(window):
     edit = window.hyper_dock.sliders["rank"].edit
     edit.setValue(edit.value() - 1)
     edit.setValue(edit.value() - 1)
+    return edit.value()
 
 
 def test_it_is_asked_once_for_a_model_and_once_for_a_burst_of_edits(qtbot, opened, asked):
@@ -39,14 +40,17 @@ def test_it_is_asked_once_for_a_model_and_once_for_a_burst_of_edits(qtbot, opene
     estimated(opened, 0.05)
     edit_twice(opened)
     qtbot.waitUntil(lambda: len(asked) == 2)
-    qtbot.wait(REST_MS + 100)
-    assert len(asked) == 2
+    assert not timer(opened.flows.memory).isActive(), "nothing more is about to be asked"
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(2.0, ""), (0.01, "The step looks at values.")])
-def test_what_takes_long_or_cannot_be_had_is_not_asked_again(qtbot, opened, asked, seconds, reason):
+def test_what_takes_long_or_cannot_be_had_is_not_asked_again(
+    qtbot, opened, asked, sessions_made, seconds, reason
+):
     qtbot.waitUntil(lambda: len(asked) == 1)
     estimated(opened, seconds, reason)
-    edit_twice(opened)
-    qtbot.wait(REST_MS + 200)
+    rank = edit_twice(opened)
+    with qtbot.waitSignal(opened.sessions.counted):
+        qtbot.waitUntil(lambda: sessions_made[0].hyper.rank == rank)
+    assert not timer(opened.flows.memory).isActive(), "nothing more is about to be asked"
     assert len(asked) == 1

@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
 
 from lora_lab.config import Hyperparameters, changed
 from lora_lab.measured import RankHint
@@ -17,8 +19,8 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.training.commands import FindRate, SuggestRank
-from lora_lab.ui.style import theme
 from lora_lab.ui.train.rate_dialog import RateDialog, two_figures
+from tests.ui.seen import words
 
 RATES = np.geomspace(1e-6, 1, 30)
 LOSSES = np.concatenate([np.full(12, 2.0), np.linspace(2, 1, 10), np.linspace(1, 9, 8)])
@@ -45,8 +47,9 @@ def asked(hears):
 
 
 def say(qtbot, session, record):
+    """The session says it, and the window has heard it."""
     session.waiting.append(record)
-    qtbot.wait(80)
+    qtbot.waitUntil(lambda: not any(waits is record for waits in session.waiting))
 
 
 def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
@@ -64,7 +67,9 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     assert dialog.progress.isHidden()
     assert "put back" in dialog.message.text()
     assert [button.text() for button in dialog.use_buttons] == ["Use 0.0031", "Use 0.0069"]
-    assert dialog._marks[0].value() == pytest.approx(math.log10(3.14159e-3))
+    items = dialog.plot.getPlotItem().items
+    marks = [item.value() for item in items if isinstance(item, pg.InfiniteLine)]
+    assert marks == pytest.approx([math.log10(3.14159e-3), math.log10(6.9e-3)])
     assert "0.0031" in dialog.plot.accessibleDescription()
     dialog.use_buttons[0].click()
     assert window.hyper_dock.wished.learning_rate == 0.0031
@@ -117,10 +122,9 @@ def test_the_picture_shows_the_fall_and_not_the_blow_up(qtbot):
     assert right == pytest.approx(0, abs=0.1)
     assert low < 1
     assert 2 < high < 3
-    for colors in (theme.DARK, theme.LIGHT):
-        assert colors.accent
-        dialog._restyle()
-        assert dialog._labels[0].text().count("falls fastest") == 1
+    for ground in (Qt.GlobalColor.black, Qt.GlobalColor.white):
+        dialog.setPalette(QPalette(ground))  # another scheme
+        assert [text.count("falls fastest") for text in words(dialog) if "fastest" in text] == [1]
 
 
 @pytest.mark.parametrize(("rate", "shown"), [(3.14159e-3, 0.0031), (0.333, 0.33), (1.05e-6, 1e-6)])

@@ -11,6 +11,7 @@ from lora_lab.records import State, TargetInfo
 from lora_lab.ui.train import choices
 from lora_lab.ui.train.fixed_settings import SEED_LIMIT
 from lora_lab.ui.train.setup import SetupDock
+from tests.ui.seen import named, settle
 
 FIELDS = RunConfig.model_fields
 TIP = Qt.ItemDataRole.ToolTipRole
@@ -137,7 +138,7 @@ def test_the_fields_do_not_move_when_more_is_opened(qtbot, dock):
     fixed = dock.fixed
     at = fixed.steps_box.x()
     fixed.more_button.click()
-    qtbot.wait(10)
+    settle()
     assert fixed.seed_box.isVisible()
     assert fixed.steps_box.x() == at
 
@@ -146,7 +147,7 @@ def test_the_restart_button_stays_in_sight_while_the_settings_scroll(qtbot, dock
     dock.resize(330, 220)
     dock.fixed.more_button.click()
     dock.fixed.seed_box.setValue(3)
-    qtbot.wait(10)
+    settle()
     column = dock.widget()
     assert column.verticalScrollBar().maximum() > 0
     button = dock.restart_button
@@ -210,8 +211,8 @@ def test_a_restart_opens_what_was_chosen(qtbot, window, presets, sessions_made):
 def test_a_long_name_of_a_base_breaks_instead_of_being_cut_off(qtbot, dock, config, fake_session):
     name = "some-very-long_name.of.a_checkpoint-with_many.parts_and-no_space.safetensors"
     dock.reset(replace(fake_session(config).loaded(), base=name))
-    qtbot.wait(10)
-    label = dock._base
+    settle()
+    label = named(dock, "Base")
     assert label.toolTip() == name
     assert label.height() >= 2 * label.fontMetrics().height()
 
@@ -239,7 +240,8 @@ def test_the_base_of_what_is_being_opened_is_never_that_of_what_was_open(
     dock, config, presets, fake_session
 ):
     def shown():
-        return dock._base.text().replace("\u200b", ""), dock._learns.text()
+        base, learns = named(dock, "Base"), named(dock, "Learns")
+        return base.text().replace("\u200b", ""), learns.text()
 
     session = fake_session(config)
     dock.set_counts(session.counts())

@@ -8,6 +8,7 @@ from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.train import speed_flow
 from lora_lab.ui.train.speed_flow import SpeedFlow
+from tests.ui.seen import timer
 
 TRAINED = 8 * (128 + 96 + 42)  # of the fake's three layers at rank 8
 
@@ -36,9 +37,15 @@ def asked(window, sessions_made, monkeypatch):
 
 
 def speed(window):
-    panel = next(panel for panel in window.panels if isinstance(panel, CountsPanel))
-    trained = panel._counts.adapter if panel._counts else 0
-    return panel._preflight.adapter(1, trained, trained).per_second if trained else 0.0
+    """Steps a second, as the panel of the parameters says it; 0 while it says nothing."""
+    panel = counts(window)
+    panel.redraw()
+    text = panel.ruler.cells["adapter", "per_second"].text()
+    return float(text.replace(",", "")) if text.strip("—") else 0.0
+
+
+def counts(window):
+    return next(panel for panel in window.panels if isinstance(panel, CountsPanel))
 
 
 def test_it_is_measured_once_for_each_kind_of_run(qtbot, window, presets, asked):
@@ -56,27 +63,30 @@ def test_it_is_measured_once_for_each_kind_of_run(qtbot, window, presets, asked)
 
 
 def test_a_run_that_begins_at_once_is_not_held_up(qtbot, window, presets, asked):
-    window.flows.speed._rest.setInterval(300)
+    rest = timer(window.flows.speed)
+    rest.setInterval(60_000)
     window.open(presets[0].config)
     qtbot.waitUntil(window.commands.train.isEnabled, timeout=20_000)
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: window.sessions.step > 0, timeout=20_000)
-    qtbot.wait(350)
+    assert not rest.isActive()
+    said = pytest.approx(500, rel=0.1)  # what the steps of the run say
+    qtbot.waitUntil(lambda: speed(window) == said, timeout=20_000)
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-    qtbot.wait(350)
+    assert not rest.isActive()
     assert asked == []
-    assert speed(window) == pytest.approx(500, rel=0.1)  # what the steps of the run say
+    assert speed(window) == said
 
 
 def test_a_step_that_does_not_fit_is_not_tried(qtbot, window, presets, asked):
-    window.flows.speed._rest.setInterval(200)
+    rest = timer(window.flows.speed)
+    rest.setInterval(60_000)
     window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-    panel = window.flows.speed._panel
-    panel.receive([MemoryRecord(0, 10**9, 0, 0, 0, 0.0, device=10**8)])
-    assert not window.flows.speed._fits()
-    qtbot.wait(300)
+    qtbot.waitUntil(rest.isActive, timeout=20_000)
+    counts(window).receive([MemoryRecord(0, 10**9, 0, 0, 0, 0.0, device=10**8)])
+    with qtbot.waitSignal(rest.timeout):
+        rest.start(0)
     assert asked == []
 
 
