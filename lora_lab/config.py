@@ -1,8 +1,9 @@
 """What a person may set: `Hyperparameters` (live, in mid-run) and `RunConfig` (fixed for a run).
 
-One declaration per field carries its label, limits, scale and help; the slider, the command-line
-flag, the JSON key and the tooltip are all made from it. Everything here is frozen and plain, so a
-value can cross threads and be compared with `is`.
+One declaration per field carries its default, limits, label, help, choices and names; the slider or
+the row of the form, the tooltip, the words of undo, the mark along a curve, the command-line flag
+and the JSON key are all made from it. Everything here is frozen and plain, so a value can cross
+threads and be compared with `is`.
 """
 
 from __future__ import annotations
@@ -12,67 +13,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from lora_lab import choices
+from lora_lab.choices import AlphaMode, Batching, DType, Init, Optimizer, Schedule
 from lora_lab.errors import ConfigError
+from lora_lab.setting import Knob, Setting, declared, settings_of
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
 
-AlphaMode = Literal["scale_effect", "keep_function"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
-Schedule = Literal["constant", "linear", "cosine"]
-DType = Literal["float32", "bfloat16", "float16", "float64"]
-Optimizer = Literal["adamw", "sgd"]
-Batching = Literal["bucketed", "packed", "shuffled"]
-# The keys of INITS, for those who must not wait for torch.
-Init = Literal["kaiming", "gaussian", "normal", "orthogonal", "pissa", "olora", "eva"]
-
-
-@dataclass(frozen=True)
-class Knob:
-    """How a live field looks as a control: label, limits of the slider, its scale, and help."""
-
-    label: str
-    minimum: float
-    maximum: float
-    scale: Literal["linear", "log"]
-    help: str
-    page: str  # of resources/help, and its heading: "learning-rate#dropout"
-    when: Literal["live", "on_release"] = "live"
-
-
-def _knob(default: float, knob: Knob, **limits: Any) -> Any:
-    return Field(default, title=knob.label, description=knob.help, **limits)
-
-
-KNOBS: dict[str, Knob] = {
-    "rank": Knob(
-        "Rank r", 1, 4096, "log",
-        "How many directions ΔW = (α/r)·B·A may use. It can change in mid-run: growing keeps ΔW "
-        "exactly, shrinking keeps the largest singular values.",
-        "rank",
-        when="on_release",
-    ),
-    "alpha": Knob(
-        "Alpha α", 0.125, 1024, "log",
-        "The numerator of the scaling s = α/r (rsLoRA: α/√r) that multiplies B·A.",
-        "alpha",
-    ),
-    "learning_rate": Knob(
-        "Learning rate", 1e-6, 1.0, "log",
-        "Peak step size of the optimizer. LoRA wants about ten times what full fine-tuning does.",
-        "learning-rate",
-    ),
-    "weight_decay": Knob(
-        "Weight decay", 0.0, 0.5, "linear",
-        "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0.",
-        "learning-rate#weight-decay",
-    ),
-    "dropout": Knob(
-        "Dropout", 0.0, 0.9, "linear",
-        "Share of the adapter's inputs that is zeroed while training (never while evaluating).",
-        "learning-rate#dropout",
-    ),
-}  # fmt: skip
 
 
 class Frozen(BaseModel):
@@ -84,43 +33,49 @@ class Frozen(BaseModel):
 class Hyperparameters(Frozen):
     """The live settings. The loop compares the newest snapshot with what it applied last."""
 
-    rank: int = _knob(8, KNOBS["rank"], ge=1, le=65536)
-    alpha: float = _knob(16.0, KNOBS["alpha"], ge=1e-6, le=1e6)
-    learning_rate: float = _knob(1e-3, KNOBS["learning_rate"], gt=0, le=10)
-    weight_decay: float = _knob(0.0, KNOBS["weight_decay"], ge=0, le=10)
-    dropout: float = _knob(0.0, KNOBS["dropout"], ge=0, lt=1)
-    alpha_mode: AlphaMode = Field(
-        "scale_effect",
-        title="Moving α",
-        description="scale the effect: ΔW follows α at once. keep the function: ΔW stays as it is "
-        "and B is rescaled, so that α acts like a learning rate of B.",
-    )
-    enabled: bool = Field(
-        True,
-        title="Adapter on",
-        description="Whether evaluations see W + ΔW or the frozen W alone. Training goes on "
-        "with the adapter either way.",
-    )
-    max_grad_norm: float | None = Field(
-        None,
-        ge=0,
-        le=1e9,
-        title="Clip",
-        description="Norm that all gradients together are cut to from here on; 0: none. None: as "
+    # fmt: off
+    rank: int = declared(8, Knob("Rank r",
+        "How many directions ΔW = (α/r)·B·A may use. It can change in mid-run: growing keeps "
+        "ΔW exactly, shrinking keeps the largest singular values.",
+        short="r", flags=("--rank", "-r"), minimum=1, maximum=4096, scale="log", page="rank",
+        when="on_release"), ge=1, le=65536)
+    alpha: float = declared(16.0, Knob("Alpha α",
+        "The numerator of the scaling s = α/r (rsLoRA: α/√r) that multiplies B·A.",
+        short="α", flags=("--alpha", "-a"), minimum=0.125, maximum=1024, scale="log", page="alpha"
+    ), ge=1e-6, le=1e6)
+    learning_rate: float = declared(1e-3, Knob("Learning rate",
+        "Peak step size of the optimizer. LoRA wants about ten times what full fine-tuning does.",
+        short="lr", flags=("--learning-rate", "--lr"), minimum=1e-6, maximum=1.0, scale="log",
+        page="learning-rate"), gt=0, le=10)
+    weight_decay: float = declared(0.0, Knob("Weight decay",
+        "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0.",
+        short="wd", minimum=0.0, maximum=0.5, scale="linear", page="learning-rate#weight-decay"
+    ), ge=0, le=10)
+    dropout: float = declared(0.0, Knob("Dropout",
+        "Share of the adapter's inputs that is zeroed while training (never while evaluating).",
+        short="drop", minimum=0.0, maximum=0.9, scale="linear", page="learning-rate#dropout"
+    ), ge=0, lt=1)
+    alpha_mode: AlphaMode = declared("scale_effect", Setting("Moving α",
+        "scale the effect: ΔW follows α at once. keep the function: ΔW stays as it is and B is "
+        "rescaled, so that α acts like a learning rate of B.",
+        name="moving α", short="α mode"))
+    enabled: bool = declared(True, Setting("Adapter on",
+        "Whether evaluations see W + ΔW or the frozen W alone. Training continues with the "
+        "adapter either way.",
+        name="adapter"))
+    max_grad_norm: float | None = declared(None, Setting("Max grad norm",
+        "Norm that all gradients together are clipped to from here on; 0: no clipping. None: as "
         "the run began.",
-    )
-    layer_ranks: tuple[tuple[str, int], ...] = Field(
-        (),
-        title="Ranks of their own",
-        description="Layers, by module path, that have another rank than the common one. The "
-        "scaling s stays common.",
-    )
-    frozen_layers: tuple[str, ...] = Field(
-        (),
-        title="Frozen layers",
-        description="Layers, by module path, whose ΔW is trained no further. They keep their rank "
-        "when the common one moves.",
-    )
+        short="max norm"), ge=0, le=1e9)
+    layer_ranks: tuple[tuple[str, int], ...] = declared((), Setting("Per-layer ranks",
+        "Layers, by module path, with another rank than the default one. The scaling s stays "
+        "common.",
+        short="rank", group="Adapter", flags=("--layer-rank",), metavar="NAME=R", example="fc1=4"))
+    frozen_layers: tuple[str, ...] = declared((), Setting("Frozen layers",
+        "Layers, by module path, whose ΔW is trained no further. They keep their rank when the "
+        "default one changes.",
+        short="frozen", group="Adapter", flags=("--freeze",), metavar="NAME"))
+    # fmt: on
 
     @field_validator("layer_ranks")
     @classmethod
@@ -140,6 +95,13 @@ class Hyperparameters(Frozen):
         return tuple(sorted(set(names)))
 
 
+KNOBS: dict[str, Knob] = {
+    field: setting
+    for field, setting in settings_of(Hyperparameters).items()
+    if isinstance(setting, Knob)
+}
+
+
 class Pretraining(Frozen):
     """Full training of all weights that makes the base, before the adapter's own run."""
 
@@ -154,86 +116,111 @@ class RunConfig(Frozen):
     schema_version: Literal[1] = SCHEMA_VERSION
     preset: str = Field("", description="Name of the preset that this run came from.")
     task: str = Field(..., description="What is learned: a name in TASKS.")
-    data: str | None = Field(None, description="Folder or file of data; none: what ships.")
-    model: str | None = Field(None, description="Base checkpoint; none: the task's own.")
-    factory: str = Field(
-        "",
-        description="A function of your own that makes the net, as module:function; the checkpoint "
-        "is loaded into what it returns.",
-    )
-    columns: tuple[tuple[str, str], ...] = Field(
-        (), description="Columns of the data by role, as role=column; none: guessed."
-    )
-    validation: float = Field(
-        0.1, ge=0, lt=1, description="Share of the rows held out, by the seed."
-    )
-    validation_data: str | None = Field(
-        None, description="File or folder of held-out data; none: a share of the data."
-    )
-    keep_data: str | None = Field(
-        None,
-        description="File or folder of the same form with rows of the old task: a few are measured "
-        "beside the held-out ones, and show what the model forgets.",
-    )
-    skip_bad_rows: bool = Field(False, description="Leave out rows that cannot be read.")
-    max_length: int = Field(1024, ge=2, le=2**24, description="Tokens that a row is cut to.")
-    batching: Batching = Field(
-        "bucketed",
-        description="bucketed: rows of like length together. packed: rows end to end up to the "
-        "length. shuffled: as they come.",
-    )
-    prompts: tuple[str, ...] = Field((), description="What the model is asked, adapter off and on.")
+
+    # fmt: off
+    model: str | None = declared(None, Setting("Base",
+        "Base model: Hugging Face folder, .gguf or checkpoint; none: the task's own.",
+        group="Model"))
+    factory: str = declared("", Setting("Model factory",
+        "A function of your own that makes the net, as module:function; the checkpoint is loaded "
+        "into what it returns.",
+        group="Model", metavar="MODULE:FUNCTION"))
+    device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
+    dtype: DType = declared("float32", Setting("dt&ype",
+        "Type of the base's weights. Adapters on half precision stay in float32.",
+        choices=choices.DTYPE_CHOICES, place="own data", group="Model"))
+    checkpointing: bool = declared(False, Setting("Gradient checkpointing",
+        "Compute activations twice instead of keeping them: less memory, slower.",
+        group="Model"))
+
+    data: str | None = declared(None, Setting("Data",
+        "File or folder to learn from; none: what ships.",
+        group="Data"))
+    columns: tuple[tuple[str, str], ...] = declared((), Setting("Columns",
+        "Columns of the data by role, as role=column; none: guessed.",
+        group="Data", flags=("--column",), metavar="ROLE=COLUMN", example="text=review"))
+    validation: float = declared(0.1, Setting("Validation",
+        "Validation split: share of the rows held out, by the seed.",
+        step=0.05, place="own data", group="Data"), ge=0, lt=1)
+    validation_data: str | None = declared(None, Setting("Validation data",
+        "File or folder of validation data; none: a share of the data.",
+        group="Data"))
+    skip_bad_rows: bool = declared(False, Setting("Skip bad rows",
+        "Leave out rows that cannot be read.",
+        group="Data"))
+    max_length: int = declared(1024, Setting("Max &length",
+        "Tokens that a row is cut to.",
+        place="own data", group="Data"), ge=2, le=2**24)
+    batching: Batching = declared("bucketed", Setting("Batching",
+        "bucketed: rows of similar length together. packed: rows end to end up to the max length. "
+        "shuffled: in random order.",
+        choices=choices.BATCHING_CHOICES, place="own data", group="Data"))
+    prompts: tuple[str, ...] = declared((), Setting("Prompts",
+        "What the model is asked, adapter off and on.",
+        group="Data", flags=("--prompt",)))
+    keep_data: str | None = declared(None, Setting("Retention",
+        "Retention set: file or folder of the same form with rows of the old task. A few are "
+        "measured beside the validation rows, and show what the model forgets.",
+        name="retention set", place="own data", group="Data"))
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
-    variant: str = Field("lora", description="Kind of adapter.")
-    init: Init = Field("kaiming", description="How lora_A and lora_B start.")
-    targets: tuple[str, ...] = Field((), description="Adapted layers; none: all linear layers.")
-    device: str = Field("cpu", description="cpu, cuda, cuda:N or mps.")
-    dtype: DType = Field(
-        "float32",
-        description="Type of the base's numbers. Adapters on half precision stay in float32.",
-    )
-    batch_size: int = Field(32, ge=1, le=1_000_000, description="Examples per step.")
-    accumulation: int = Field(
-        1,
-        ge=1,
-        le=1_000_000,
-        description="Parts that a step's examples are worked off in: less memory, the same step. "
-        "Short texts take fewer parts, as long as none is larger than the largest.",
-    )
-    checkpointing: bool = Field(
-        False,
-        description="Compute activations twice instead of keeping them: less memory, slower.",
-    )
-    max_steps: int = Field(1000, ge=1, le=1_000_000_000, description="Steps of one run.")
-    epochs: float | None = Field(
-        None, gt=0, le=1e6, description="Passes over the data, in place of the number of steps."
-    )
-    eval_steps: int = Field(
-        0, ge=0, description="Steps between two validations; 0: as often as 3 % of the time allow."
-    )
-    autosave_seconds: float = Field(
-        5.0, gt=0, le=3600, description="Seconds of training between two checkpoints."
-    )
-    patience: int = Field(
-        0, ge=0, description="Validations without a better loss that end the run; 0: none does."
-    )
-    schedule: Schedule = Field("constant", description="Course of the learning rate.")
-    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
-    optimizer: Optimizer = Field("adamw", description="What turns gradients into steps.")
-    b_rate_ratio: float = Field(
-        1.0,
-        gt=0,
-        le=10_000,
-        description="λ of LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the learning rate of B over "
-        "that of A. 1: none; the paper's is 16.",
-    )
-    momentum: Decay = Field(0.0, description="SGD's momentum.")
+
+    variant: str = declared("lora", Setting("Ada&pter",
+        "Kind of adapter.",
+        choices=choices.VARIANT_CHOICES, place="always", group="Adapter"))
+    init: Init = declared("kaiming", Setting("I&nit",
+        "How lora_A and lora_B start.",
+        choices=choices.INIT_CHOICES, place="always", group="Adapter"))
+    targets: tuple[str, ...] = declared((), Setting("Tar&gets",
+        "Layers to adapt: all-linear, a module path or its end; none: all linear layers.",
+        place="always", group="Adapter", commas=True))
+
+    optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",
+        "What turns gradients into steps.",
+        choices=choices.OPTIMIZER_CHOICES, place="more", group="Training"))
+    b_rate_ratio: float = declared(1.0, Setting("LoRA+ λ",
+        "λ of LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the learning rate of B over that of A. "
+        "1: none; the paper's is 16.",
+        name="LoRA+ λ", short="λ", place="more", group="Training"), gt=0, le=10_000)
+    schedule: Schedule = declared("constant", Setting("S&chedule",
+        "Schedule of the learning rate.",
+        choices=choices.SCHEDULE_CHOICES, place="more", group="Training"))
+    warmup_steps: int = declared(0, Setting("&Warm-up",
+        "Steps of linear warm-up.",
+        short="warm-up", place="more", group="Training"), ge=0)
+    max_steps: int = declared(1000, Setting("S&teps",
+        "Steps of one run.",
+        name="steps", place="always", group="Training", flags=("--steps",)), ge=1, le=1_000_000_000)
+    epochs: float | None = declared(None, Setting("Epochs",
+        "Passes over the data, in place of the number of steps.",
+        group="Training"), gt=0, le=1e6)
+    batch_size: int = declared(32, Setting("&Batch",
+        "Examples per step.",
+        place="always", group="Training"), ge=1, le=1_000_000)
+    seed: int = declared(0, Setting("&Seed",
+        "Seed of inits, batches and dropout.",
+        place="more", group="Training"), ge=0, lt=2**63)
+    momentum: Decay = declared(0.0, Setting("&Momentum",
+        "SGD's momentum.",
+        step=0.1, place="more", group="Training"))
     betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Adam's two decay rates.")
-    max_grad_norm: float = Field(
-        0.0, ge=0, le=1e9, description="Norm that all gradients together are cut to; 0: none."
-    )
     eps: float = Field(1e-8, gt=0, le=1, description="Adam's ε, beside the root of its v.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of inits, batches and dropout.")
+    accumulation: int = declared(1, Setting("Accumulate",
+        "Gradient accumulation: parts that a step's examples are computed in. Less memory, the "
+        "same step. Short texts take fewer parts, as long as none is larger than the largest.",
+        place="more", group="Training"), ge=1, le=1_000_000)
+    max_grad_norm: float = declared(0.0, Setting("Max norm",
+        "Max grad norm: what the norm of all gradients together is clipped to; 0: no clipping.",
+        short="max norm", step=0.5, place="more"), ge=0, le=1e9)
+    eval_steps: int = declared(0, Setting("Eval steps",
+        "Steps between two validations; 0: as often as 3 % of the time allow.",
+        place="own data", group="Training"), ge=0)
+    patience: int = declared(0, Setting("Patience",
+        "Validations without a better loss that end the run; 0: none does.",
+        place="own data", group="Training"), ge=0)
+    autosave_seconds: float = declared(5.0, Setting("Autosave",
+        "Seconds of training between two checkpoints.",
+        group="Training", flags=("--autosave",)), gt=0, le=3600)
+    # fmt: on
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()
 

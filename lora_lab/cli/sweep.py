@@ -13,24 +13,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, fail, out, plain_errors, print_table
-from lora_lab.cli.train import base_config, given
+from lora_lab.cli.flags import with_flags
+from lora_lab.cli.train import base_config
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.presets import STARTS
 
-GRID, RUN = "Grid", "Every run"  # panels of the help
+GRID = "Grid"  # a panel of the help
+EVERY = ("model", "data", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed")
 
 
 def _axis(text: str) -> Any:
     return typer.Option(help=text, show_default=False, rich_help_panel=GRID, metavar="VALUES")
 
 
-def _fixed(field: str, *flags: str) -> Any:
-    text = str(RunConfig.model_fields[field].description)
-    return typer.Option(*flags, help=text, show_default=False, rich_help_panel=RUN)
-
-
+@with_flags(fixed=RunConfig, only=EVERY, panel="Every run")
 def sweep(
+    *,
     preset: Annotated[str | None, typer.Option(help="Preset whose settings vary.")] = None,
     task: Annotated[
         str | None,
@@ -47,14 +46,7 @@ def sweep(
     seeds: Annotated[
         int, typer.Option(min=1, help="Seeds of each combination.", rich_help_panel=GRID)
     ] = 1,
-    model: Annotated[str | None, _fixed("model")] = None,
-    data: Annotated[str | None, _fixed("data")] = None,
-    device: Annotated[str | None, _fixed("device")] = None,
-    steps: Annotated[int | None, _fixed("max_steps", "--steps")] = None,
-    epochs: Annotated[float | None, _fixed("epochs")] = None,
-    batch_size: Annotated[int | None, _fixed("batch_size")] = None,
-    eval_steps: Annotated[int | None, _fixed("eval_steps")] = None,
-    seed: Annotated[int | None, _fixed("seed")] = None,
+    fixed: dict[str, Any],
     go_on: Annotated[
         Path | None,
         typer.Option("--continue", help="Folder of a sweep that was interrupted: finish that one."),
@@ -74,10 +66,6 @@ def sweep(
         texts = {
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
             "init": init, "targets": targets,
-        }  # fmt: skip
-        fixed = {
-            "model": model, "data": data, "device": device, "max_steps": steps, "epochs": epochs,
-            "batch_size": batch_size, "eval_steps": eval_steps, "seed": seed,
         }  # fmt: skip
         folder = go_on or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
         if go_on is None:
@@ -111,7 +99,7 @@ def _runs(
     from lora_lab.runs.grid import expand, parse_axis
 
     axes = {name: parse_axis(name, text) for name, text in texts.items() if text}
-    base = base_config(preset, task, given(fixed), {})
+    base = base_config(preset, task, fixed, {})
     if seeds > 1:
         axes["seed"] = tuple(range(base.seed, base.seed + seeds))
     found = expand(base, axes, layers_of(base))

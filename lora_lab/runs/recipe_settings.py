@@ -189,15 +189,11 @@ def rows_part(path: str) -> str:
 
 def live(config: RunConfig, hyper: Hyperparameters) -> dict[str, Any]:
     """The settings that edits change, in the script's words."""
-    limit = config.max_grad_norm if hyper.max_grad_norm is None else hyper.max_grad_norm
+    values = hyper.model_dump(exclude={"enabled"})
+    if hyper.max_grad_norm is None:
+        values["max_grad_norm"] = config.max_grad_norm
     return {
-        "rank": hyper.rank,
-        "alpha": hyper.alpha,
-        "learning_rate": hyper.learning_rate,
-        "weight_decay": hyper.weight_decay,
-        "dropout": hyper.dropout,
-        "max_grad_norm": limit,
-        "alpha_mode": hyper.alpha_mode,
+        **values,
         "layer_ranks": dict(hyper.layer_ranks),
         "frozen_layers": list(hyper.frozen_layers),
     }

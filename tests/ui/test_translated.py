@@ -26,11 +26,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab import choices
 from lora_lab.records import State
 from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
-from lora_lab.ui.train import choices
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 MARKUP = re.compile(r"<[^>]*>|&\w+;")

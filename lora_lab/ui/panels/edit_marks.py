@@ -9,8 +9,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.config import Hyperparameters
+from lora_lab.setting import setting_of
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import plain_number
+from lora_lab.ui.style.figures import in_words, plain_number
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
@@ -95,19 +97,7 @@ class EditMarks:
 
 
 def _short_name(field: str) -> str:
-    known = {
-        "rank": "r",
-        "alpha": "α",
-        "learning_rate": _tr("lr"),
-        "weight_decay": _tr("wd"),
-        "dropout": _tr("drop"),
-        "alpha_mode": _tr("α mode"),
-        "enabled": _tr("adapter"),
-        "layer_ranks": _tr("rank"),
-        "frozen_layers": _tr("frozen"),
-        "max_grad_norm": _tr("clip"),
-    }
-    return known.get(field, field)
+    return in_words(setting_of(Hyperparameters, field).short)
 
 
 def _short(value: object) -> str:

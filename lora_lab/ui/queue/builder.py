@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.choices import INIT_CHOICES, VARIANT_CHOICES, Choice
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import TASK_TITLES
@@ -29,9 +30,8 @@ from lora_lab.records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import clock, plain_number
-from lora_lab.ui.train import choices
-from lora_lab.ui.widgets.form import Choice, Whole, muted
+from lora_lab.ui.style.figures import clock, in_words, plain_number
+from lora_lab.ui.widgets.form import Whole, muted
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
 REST_MS = 120  # after the last key, before the grid is counted anew
@@ -53,7 +53,7 @@ class Picks(QWidget):
             button.setText(choice.title)
             button.setCheckable(True)
             button.setProperty("role", "pick")
-            button.setToolTip(choice.said)
+            button.setToolTip(in_words(choice.about))
             button.setAccessibleName(f"{name}: {choice.title}")
             button.toggled.connect(lambda _: self.edited.emit())
             self.buttons[choice.name] = button
@@ -104,8 +104,8 @@ class Builder(QWidget):
         self.seeds_box.setToolTip(tr("Each combination so many times, with one seed after another"))
         self.seeds_box.setMinimumHeight(self.rank_edit.sizeHint().height())  # one row of fields
         self.seeds_box.valueChanged.connect(self._soon)
-        self.variants = Picks(choices.VARIANTS, tr("Adapter"))
-        self.inits = Picks(choices.INITS, tr("Init"))
+        self.variants = Picks(VARIANT_CHOICES, tr("Adapter"))
+        self.inits = Picks(INIT_CHOICES, tr("Init"))
         for picks in (self.variants, self.inits):
             picks.edited.connect(self._soon)
         self._about = QLabel()

@@ -9,16 +9,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import LoadedRecord
+from lora_lab.setting import setting_of
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions
 from lora_lab.ui.shell.wishes import Wishes
-from lora_lab.ui.style.figures import setting_words
+from lora_lab.ui.style.figures import in_words, setting_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 
@@ -37,7 +38,11 @@ class Edit:
 
     def words(self) -> str:
         """rank 8→16, alpha 16→32."""
-        pairs = ((_named(n), old, self.after[n]) for n, old in self.before.items())
+        kind = Hyperparameters if self.live else RunConfig
+        pairs = (
+            (in_words(setting_of(kind, field).name), old, self.after[field])
+            for field, old in self.before.items()
+        )
         return ", ".join(
             f"{name} {setting_words(old)}→{setting_words(new)}" for name, old, new in pairs
         )
@@ -168,47 +173,6 @@ class UndoFlow(QObject):
             _show(action, word, edits[-1].words() if edits else "")
 
 
-def _named(field: str) -> str:
-    """The setting as a person says it."""
-    words = {
-        "rank": _tr("rank"),
-        "alpha": _tr("alpha"),
-        "learning_rate": _tr("learning rate"),
-        "weight_decay": _tr("weight decay"),
-        "dropout": _tr("dropout"),
-        "alpha_mode": _tr("moving α"),
-        "enabled": _tr("adapter"),
-        "max_grad_norm": _tr("max grad norm"),
-        "layer_ranks": _tr("layer ranks"),
-        "frozen_layers": _tr("frozen layers"),
-        "validation": _tr("validation"),
-        "keep_data": _tr("keep data"),
-        "max_length": _tr("max length"),
-        "batching": _tr("batching"),
-        "variant": _tr("variant"),
-        "init": _tr("init"),
-        "targets": _tr("targets"),
-        "dtype": _tr("dtype"),
-        "batch_size": _tr("batch size"),
-        "accumulation": _tr("accumulation"),
-        "max_steps": _tr("steps"),
-        "epochs": _tr("epochs"),
-        "eval_steps": _tr("eval steps"),
-        "patience": _tr("patience"),
-        "schedule": _tr("schedule"),
-        "warmup_steps": _tr("warmup steps"),
-        "optimizer": _tr("optimizer"),
-        "b_rate_ratio": _tr("b rate ratio"),
-        "momentum": _tr("momentum"),
-        "seed": _tr("seed"),
-    }
-    return words.get(field, field.replace("_", " "))
-
-
 def _show(action: QAction, word: str, what: str) -> None:
     action.setEnabled(bool(what))
     action.setText(f"{word} {what}" if what else word)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("undo", text)

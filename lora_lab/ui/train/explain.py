@@ -49,14 +49,15 @@ class Explanations:
             self._factor = schedule_factor(self.config, record.step - 1 - begun, end - begun)
 
     def words(self, field: str, hyper: Hyperparameters) -> str:
-        """The line of one knob under the settings `hyper`."""
-        return {
+        """The line of one knob under the settings `hyper`; "" where there is nothing to say."""
+        lines = {
             "rank": self._rank,
             "alpha": self._alpha,
             "learning_rate": self._rate,
             "weight_decay": self._decay,
             "dropout": self._dropout,
-        }[field](hyper)
+        }
+        return lines[field](hyper) if field in lines else ""
 
     def _rank(self, hyper: Hyperparameters) -> str:
         ranks = self._ranks

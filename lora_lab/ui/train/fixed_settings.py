@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
+from lora_lab import choices as offered
 from lora_lab.config import RunConfig
 from lora_lab.presets import STARTS
 from lora_lab.records import LoadedRecord
@@ -41,8 +42,8 @@ class FixedSettings(QObject):
         self._shown: dict[str, Any] = {}
         self.dialog: TargetsDialog | None = None
 
-        self.variant_combo = ChoiceCombo(choices.VARIANTS, tr("Kind of adapter"))
-        self.init_combo = ChoiceCombo(choices.INITS, tr("How A and B start"))
+        self.variant_combo = ChoiceCombo(offered.VARIANT_CHOICES, tr("Kind of adapter"))
+        self.init_combo = ChoiceCombo(offered.INIT_CHOICES, tr("How A and B start"))
         self.targets_button = QPushButton()
         self.targets_button.setAccessibleName(tr("Targets"))
         self.targets_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -55,20 +56,24 @@ class FixedSettings(QObject):
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more_button.toggled.connect(self._show_more)
-        self.optimizer_combo = ChoiceCombo(choices.OPTIMIZERS, tr("What turns gradients to steps"))
+        self.optimizer_combo = ChoiceCombo(
+            offered.OPTIMIZER_CHOICES, tr("What turns gradients to steps")
+        )
         self.ratio_box = Number(0.01, 10_000, 1, decimals=4)
-        self.schedule_combo = ChoiceCombo(choices.SCHEDULES, tr("Course of the learning rate"))
+        self.schedule_combo = ChoiceCombo(
+            offered.SCHEDULE_CHOICES, tr("Course of the learning rate")
+        )
         self.warmup_box = Whole(0, 1_000_000_000)
         self.momentum_box = Number(0, 0.999, 0.1, decimals=4)
         self.seed_box = Whole(0, SEED_LIMIT)
         self.parts_box = Whole(1, 1_000_000)
         self.norm_box = Number(0, 1000, 0.5, decimals=4)
         self.longest_box = Whole(2, 2**24)
-        self.batching_combo = ChoiceCombo(choices.BATCHINGS, tr("Which rows stand together"))
+        self.batching_combo = ChoiceCombo(offered.BATCHING_CHOICES, tr("Which rows stand together"))
         self.every_box = Whole(0, 1_000_000_000)
         self.patience_box = Whole(0, 1_000_000)
         self.held_box = Number(0, 0.9, 0.05, decimals=4)
-        self.dtype_combo = ChoiceCombo(choices.DTYPES, tr("Type of the base's numbers"))
+        self.dtype_combo = ChoiceCombo(offered.DTYPE_CHOICES, tr("Type of the base's numbers"))
         self.keep_choice = PathChoice(
             tr("Rows of the old task"), tr("Rows of the old task"), data_files(), tr("not measured")
         )

@@ -6,7 +6,6 @@ A list is made of `Choice`; what cannot be chosen now stays in it, disabled, wit
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
 from PySide6.QtGui import QStandardItemModel
@@ -21,21 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.ui.style.figures import plain_number, tip_lines
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One entry of a list: its name in the settings, its title, and one line about it."""
-
-    name: str
-    title: str
-    tip: str
-
-    @property
-    def said(self) -> str:
-        """The line, in the language of the window."""
-        return QCoreApplication.translate("choices", self.tip)
+from lora_lab.choices import Choice
+from lora_lab.ui.style.figures import in_words, plain_number, tip_lines
 
 
 class Form(QFormLayout):
@@ -76,7 +62,7 @@ class ChoiceCombo(QComboBox):
 
     def __init__(self, choices: Iterable[Choice], about: str) -> None:
         super().__init__()
-        self._tips = {choice.name: choice.said for choice in choices}
+        self._tips = {choice.name: in_words(choice.about) for choice in choices}
         self._about = about
         self._locked = ""
         for choice in choices:

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.records import State, TargetInfo
-from lora_lab.ui.train import choices
+from lora_lab.setting import setting_of
 from lora_lab.ui.train.fixed_settings import SEED_LIMIT
 from lora_lab.ui.train.setup import SetupDock
 from tests.ui.seen import named, settle
@@ -39,17 +39,14 @@ def choose(combo, name):
     combo.setCurrentIndex(row)
 
 
-@pytest.mark.parametrize(
-    ("field", "offered"),
-    [("init", choices.INITS),
-     ("optimizer", choices.OPTIMIZERS), ("schedule", choices.SCHEDULES)],
-)  # fmt: skip
-def test_what_the_engine_knows_is_offered_with_a_line_on_each(field, offered):
+@pytest.mark.parametrize("field", ["init", "optimizer", "schedule", "batching", "dtype"])
+def test_what_the_engine_knows_is_offered_with_a_line_on_each(field):
+    offered = setting_of(RunConfig, field).choices
     assert [choice.name for choice in offered] == list(get_args(FIELDS[field].annotation))
     for choice in offered:
-        assert choice.tip
-        assert "\n" not in choice.tip
-        assert field != "init" or "=" in choice.tip  # a formula
+        assert choice.about
+        assert "\n" not in choice.about
+        assert field != "init" or "=" in choice.about  # a formula
 
 
 @pytest.mark.parametrize(
