@@ -128,7 +128,7 @@ class RunConfig(Frozen):
     device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",
         "Type of the base's weights. Adapters on half precision stay in float32.",
-        choices=choices.DTYPE_CHOICES, place="own data", group="Model"))
+        choices=choices.DTYPES, place="own data", group="Model"))
     checkpointing: bool = declared(False, Setting("Gradient checkpointing",
         "Compute activations twice instead of keeping them: less memory, slower.",
         group="Model"))
@@ -154,7 +154,7 @@ class RunConfig(Frozen):
     batching: Batching = declared("bucketed", Setting("Batching",
         "bucketed: rows of similar length together. packed: rows end to end up to the max length. "
         "shuffled: in random order.",
-        choices=choices.BATCHING_CHOICES, place="own data", group="Data"))
+        choices=choices.BATCHINGS, place="own data", group="Data"))
     prompts: tuple[str, ...] = declared((), Setting("Prompts",
         "What the model is asked, adapter off and on.",
         group="Data", flags=("--prompt",)))
@@ -166,24 +166,24 @@ class RunConfig(Frozen):
 
     variant: str = declared("lora", Setting("Ada&pter",
         "Kind of adapter.",
-        choices=choices.VARIANT_CHOICES, place="always", group="Adapter"))
+        choices=VARIANTS, place="always", group="Adapter"))
     init: Init = declared("kaiming", Setting("I&nit",
         "How lora_A and lora_B start.",
-        choices=choices.INIT_CHOICES, place="always", group="Adapter"))
+        choices=choices.INITS, place="always", group="Adapter"))
     targets: tuple[str, ...] = declared((), Setting("Tar&gets",
         "Layers to adapt: all-linear, a module path or its end; none: all linear layers.",
         place="always", group="Adapter", commas=True))
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",
         "What turns gradients into steps.",
-        choices=choices.OPTIMIZER_CHOICES, place="more", group="Training"))
+        choices=choices.OPTIMIZERS, place="more", group="Training"))
     b_rate_ratio: float = declared(1.0, Setting("LoRA+ λ",
         "λ of LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the learning rate of B over that of A. "
         "1: none; the paper's is 16.",
         name="LoRA+ λ", short="λ", place="more", group="Training"), gt=0, le=10_000)
     schedule: Schedule = declared("constant", Setting("S&chedule",
         "Schedule of the learning rate.",
-        choices=choices.SCHEDULE_CHOICES, place="more", group="Training"))
+        choices=choices.SCHEDULES, place="more", group="Training"))
     warmup_steps: int = declared(0, Setting("&Warm-up",
         "Steps of linear warm-up.",
         short="warm-up", place="more", group="Training"), ge=0)

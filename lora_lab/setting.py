@@ -8,16 +8,25 @@ it; type, default and limits are the field's own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, Field
 
-from lora_lab.choices import Choice
-
 Group = Literal["", "Model", "Data", "Adapter", "Training"]
 Place = Literal["", "always", "more", "own data"]
+
+
+class Offered(Protocol):
+    """What may be chosen: a `Choice`, or a row of a registry such as VARIANTS."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def about(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Setting:
     help: str
     name: str = ""  # in a sentence, as of undo; "": the field's own with blanks
     short: str = ""  # where there is little room, as along a curve; "": `name`
-    choices: tuple[Choice, ...] = ()
+    choices: Mapping[str, Offered] = field(default_factory=dict)
     step: float = 1.0  # between two values of its box
     place: Place = ""  # in the form of the fixed settings; "": it is not there
     group: Group = ""  # in the help of the command line; "": it has no flag

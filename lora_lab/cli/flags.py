@@ -73,7 +73,7 @@ def _option(
         flags = tuple(f"{flag}/--no-{flag.removeprefix('--')}" for flag in flags)
     words = [setting.help]
     if setting.choices:
-        words.append(f"{', '.join(choice.name for choice in setting.choices)}.")
+        words.append(f"{', '.join(setting.choices)}.")
     if plain == list[str]:
         words.append("Repeat it, or use commas." if setting.commas else "Repeat it for more.")
     option = typer.Option(

@@ -26,8 +26,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab import choices
+from lora_lab.config import RunConfig
 from lora_lab.records import State
+from lora_lab.setting import settings_of
 from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
@@ -55,9 +56,8 @@ NAMES = {
 }  # fmt: skip
 CHOICES = {
     word
-    for table in vars(choices).values()
-    if isinstance(table, tuple)
-    for choice in table
+    for setting in settings_of(RunConfig).values()
+    for choice in setting.choices.values()
     for word in WORD.findall(choice.title)
 }
 

@@ -6,7 +6,7 @@ A field that is left empty is as the docks have it, and says so in grey.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
@@ -22,16 +22,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.choices import INIT_CHOICES, VARIANT_CHOICES, Choice
+from lora_lab.choices import INITS
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import TASK_TITLES
 from lora_lab.records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
+from lora_lab.setting import Offered
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, in_words, plain_number
 from lora_lab.ui.widgets.form import Whole, muted
+from lora_lab.variants import VARIANTS
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
 REST_MS = 120  # after the last key, before the grid is counted anew
@@ -42,13 +44,13 @@ class Picks(QWidget):
 
     edited = Signal()
 
-    def __init__(self, offered: Sequence[Choice], name: str) -> None:
+    def __init__(self, offered: Mapping[str, Offered], name: str) -> None:
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         self.buttons: dict[str, QToolButton] = {}
-        for choice in offered:
+        for key, choice in offered.items():
             button = QToolButton()
             button.setText(choice.title)
             button.setCheckable(True)
@@ -56,7 +58,7 @@ class Picks(QWidget):
             button.setToolTip(in_words(choice.about))
             button.setAccessibleName(f"{name}: {choice.title}")
             button.toggled.connect(lambda _: self.edited.emit())
-            self.buttons[choice.name] = button
+            self.buttons[key] = button
             row.addWidget(button)
         row.addSpacing(6)
         self._docks = QLabel()
@@ -104,8 +106,8 @@ class Builder(QWidget):
         self.seeds_box.setToolTip(tr("Each combination so many times, with one seed after another"))
         self.seeds_box.setMinimumHeight(self.rank_edit.sizeHint().height())  # one row of fields
         self.seeds_box.valueChanged.connect(self._soon)
-        self.variants = Picks(VARIANT_CHOICES, tr("Adapter"))
-        self.inits = Picks(INIT_CHOICES, tr("Init"))
+        self.variants = Picks(VARIANTS, tr("Adapter"))
+        self.inits = Picks(INITS, tr("Init"))
         for picks in (self.variants, self.inits):
             picks.edited.connect(self._soon)
         self._about = QLabel()

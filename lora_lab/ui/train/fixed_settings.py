@@ -20,6 +20,7 @@ from lora_lab.ui.train.targets import adapted, as_targets, target_words
 from lora_lab.ui.train.targets_dialog import TargetsDialog
 from lora_lab.ui.widgets.form import ChoiceCombo, Form, Number, Whole, data_files, muted
 from lora_lab.ui.widgets.path_choice import PathChoice
+from lora_lab.variants import VARIANTS
 
 SEED_LIMIT = 2**31 - 1  # what a spin box can hold; a seed file may say more
 FIELDS = RunConfig.model_fields
@@ -42,8 +43,8 @@ class FixedSettings(QObject):
         self._shown: dict[str, Any] = {}
         self.dialog: TargetsDialog | None = None
 
-        self.variant_combo = ChoiceCombo(offered.VARIANT_CHOICES, tr("Kind of adapter"))
-        self.init_combo = ChoiceCombo(offered.INIT_CHOICES, tr("How A and B start"))
+        self.variant_combo = ChoiceCombo(VARIANTS, tr("Kind of adapter"))
+        self.init_combo = ChoiceCombo(offered.INITS, tr("How A and B start"))
         self.targets_button = QPushButton()
         self.targets_button.setAccessibleName(tr("Targets"))
         self.targets_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -56,24 +57,20 @@ class FixedSettings(QObject):
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more_button.toggled.connect(self._show_more)
-        self.optimizer_combo = ChoiceCombo(
-            offered.OPTIMIZER_CHOICES, tr("What turns gradients to steps")
-        )
+        self.optimizer_combo = ChoiceCombo(offered.OPTIMIZERS, tr("What turns gradients to steps"))
         self.ratio_box = Number(0.01, 10_000, 1, decimals=4)
-        self.schedule_combo = ChoiceCombo(
-            offered.SCHEDULE_CHOICES, tr("Course of the learning rate")
-        )
+        self.schedule_combo = ChoiceCombo(offered.SCHEDULES, tr("Course of the learning rate"))
         self.warmup_box = Whole(0, 1_000_000_000)
         self.momentum_box = Number(0, 0.999, 0.1, decimals=4)
         self.seed_box = Whole(0, SEED_LIMIT)
         self.parts_box = Whole(1, 1_000_000)
         self.norm_box = Number(0, 1000, 0.5, decimals=4)
         self.longest_box = Whole(2, 2**24)
-        self.batching_combo = ChoiceCombo(offered.BATCHING_CHOICES, tr("Which rows stand together"))
+        self.batching_combo = ChoiceCombo(offered.BATCHINGS, tr("Which rows stand together"))
         self.every_box = Whole(0, 1_000_000_000)
         self.patience_box = Whole(0, 1_000_000)
         self.held_box = Number(0, 0.9, 0.05, decimals=4)
-        self.dtype_combo = ChoiceCombo(offered.DTYPE_CHOICES, tr("Type of the base's numbers"))
+        self.dtype_combo = ChoiceCombo(offered.DTYPES, tr("Type of the base's numbers"))
         self.keep_choice = PathChoice(
             tr("Rows of the old task"), tr("Rows of the old task"), data_files(), tr("not measured")
         )

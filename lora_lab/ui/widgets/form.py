@@ -1,11 +1,11 @@
 """The rows of the setup dock: muted labels, fields that give way, choices that explain themselves.
 
-A list is made of `Choice`; what cannot be chosen now stays in it, disabled, with the reason.
+What cannot be chosen now stays in its list, disabled, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
 from PySide6.QtGui import QStandardItemModel
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.choices import Choice
+from lora_lab.setting import Offered
 from lora_lab.ui.style.figures import in_words, plain_number, tip_lines
 
 
@@ -58,15 +58,15 @@ class Form(QFormLayout):
 
 
 class ChoiceCombo(QComboBox):
-    """A list of `Choice`; what cannot be chosen stands there disabled, with the reason."""
+    """A list of choices; what cannot be chosen stands there disabled, with the reason."""
 
-    def __init__(self, choices: Iterable[Choice], about: str) -> None:
+    def __init__(self, choices: Mapping[str, Offered], about: str) -> None:
         super().__init__()
-        self._tips = {choice.name: in_words(choice.about) for choice in choices}
+        self._tips = {name: in_words(choice.about) for name, choice in choices.items()}
         self._about = about
         self._locked = ""
-        for choice in choices:
-            self.addItem(choice.title, choice.name)
+        for name, choice in choices.items():
+            self.addItem(choice.title, name)
         shrinks(self)
         self.allow({})
         self.currentIndexChanged.connect(self._show_tip)
