@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ from lora_lab.ui.shell.display import require_display
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
+    from lora_lab.presets import Preset
     from lora_lab.training.session import Session
+    from lora_lab.ui.notices.notices import Notices
     from lora_lab.ui.shell.main_window import MainWindow
 
 NOOP_MS = 200  # how long Ctrl-C waits at most: Python sees a signal only when Python runs
@@ -56,7 +58,6 @@ def run(
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.ui.notices.notices import Notices
-    from lora_lab.ui.shell.main_window import MainWindow
     from lora_lab.ui.style import theme
     from lora_lab.ui.style.settings import kept_scheme
 
@@ -70,7 +71,7 @@ def run(
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL)
     theme.apply(app, kept_scheme(scheme))
-    window = MainWindow(new_session, list_presets(), notices)
+    window = make_window(new_session, list_presets(), notices)
     if scheme is not None:
         window.looks.set_scheme(scheme)
     log = None
@@ -106,6 +107,25 @@ def run(
         gc.enable()
         sys.setswitchinterval(switch_interval)
         notices.uninstall()
+
+
+def make_window(
+    open_session: Callable[..., Session],
+    presets: Sequence[Preset],
+    notices: Notices | None = None,
+) -> MainWindow:
+    """The window, which gets what opens from its menus (`window.flows`) once it is painted."""
+    from lora_lab.ui.shell.main_window import MainWindow
+
+    window = MainWindow(open_session, presets, notices)
+
+    def add_flows() -> None:
+        from lora_lab.ui.shell.flows import Flows  # a third of the window's modules
+
+        window.flows = Flows(window)
+
+    window.painted.connect(add_flows)
+    return window
 
 
 def new_session(

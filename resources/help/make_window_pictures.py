@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme
 
@@ -48,7 +48,7 @@ def wait_for(come: Callable[[], bool]) -> None:
 def opened(name: str, scheme: str, settings: dict[str, float]) -> MainWindow:
     """A window in which the preset stands ready."""
     config = get_preset(name).config
-    window = MainWindow(new_session, list_presets())
+    window = make_window(new_session, list_presets())
     window.looks.set_scheme(scheme)
     window.resize(*SIZE)
     window.show()

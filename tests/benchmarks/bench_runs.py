@@ -30,7 +30,7 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.metrics import read_metrics, step_line
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
-from lora_lab.ui.app import SWITCH_INTERVAL, new_session
+from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme
 
@@ -51,7 +51,7 @@ def main() -> None:
         app = QApplication([])
         sys.setswitchinterval(SWITCH_INTERVAL)
         theme.apply(app, "light")
-        window = MainWindow(new_session, list_presets())
+        window = make_window(new_session, list_presets())
         window.resize(1280, 800)
         window.painted.connect(lambda: window.open(get_preset("digits").config))
         window.show()

@@ -16,6 +16,7 @@ import time
 CHILD = """
 import os, sys, time
 started = float(os.environ["STARTED"])
+from lora_lab.records import LoadedRecord, StepRecord
 from lora_lab.ui import app
 from lora_lab.ui.shell.main_window import MainWindow
 
@@ -24,8 +25,8 @@ built = MainWindow.__init__
 def init(self, *args):
     built(self, *args)
     self.painted.connect(lambda: marks.setdefault("paint", time.time() - started))
-    self.sessions.loaded.connect(lambda _: self.sessions.toggle())
-    self.sessions.stepped.connect(lambda _: (marks.setdefault("step", time.time() - started),
+    self.sessions.on(LoadedRecord, lambda _: self.sessions.toggle())
+    self.sessions.on(StepRecord, lambda _: (marks.setdefault("step", time.time() - started),
                                              self.leave()))
 
 marks = {}

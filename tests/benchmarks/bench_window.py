@@ -27,7 +27,8 @@ from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, list_presets, starting_config
-from lora_lab.ui.app import SWITCH_INTERVAL, new_session
+from lora_lab.records import AppliedRecord, LoadedRecord, StepRecord
+from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme
 
@@ -54,9 +55,9 @@ class Measurement:
         self.edits = QTimer(window)
         self.edits.setInterval(1000)
         self.edits.timeout.connect(self.edit)
-        window.sessions.loaded.connect(self.start)
-        window.sessions.stepped.connect(self.on_step)
-        window.sessions.applied.connect(self.on_applied)
+        window.sessions.on(LoadedRecord, self.start)
+        window.sessions.on(StepRecord, self.on_step)
+        window.sessions.on(AppliedRecord, self.on_applied)
 
     def start(self, _record: object) -> None:
         self.window.sessions.toggle()
@@ -111,7 +112,7 @@ def main() -> None:
     app = QApplication(sys.argv[:1])
     sys.setswitchinterval(SWITCH_INTERVAL)
     theme.apply(app, "light")
-    window = MainWindow(new_session, list_presets())
+    window = make_window(new_session, list_presets())
     window.left.connect(app.quit)
     measured = Measurement(window, seconds)
     for dock in window.host.docks:

@@ -247,6 +247,7 @@ def sessions_made():
 @pytest.fixture
 def window(qtbot, presets, sessions_made, monkeypatch):
     """A real window on fake sessions, closed in good order at the end."""
+    from lora_lab.ui.app import make_window
     from lora_lab.ui.shell.main_window import MainWindow
 
     def new_session(config):
@@ -255,7 +256,7 @@ def window(qtbot, presets, sessions_made, monkeypatch):
         return sessions_made[-1]
 
     monkeypatch.setattr(MainWindow, "_offer_engine", lambda self: None)
-    made = MainWindow(new_session, presets)
+    made = make_window(new_session, presets)
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()  # not given to qtbot: it would delete the window before the sessions have ended

@@ -11,6 +11,7 @@ SCRIPT = """
 import sys
 from PySide6.QtCore import QTimer
 import lora_lab.ui.shell.main_window as main_window
+from lora_lab.records import LoadedRecord
 from lora_lab.ui.app import run
 
 made = main_window.MainWindow.__init__
@@ -20,7 +21,7 @@ def watched(self, *arguments):
     self.painted.connect(lambda: print("painted", "torch" in sys.modules, flush=True))
     self.sessions.state_changed.connect(lambda: print(self.state.value, flush=True))
     self.sessions.all_ended.connect(lambda: print("ended", flush=True))
-    self.sessions.loaded.connect(lambda: QTimer.singleShot(300, self.sessions.toggle))
+    self.sessions.on(LoadedRecord, lambda _: QTimer.singleShot(300, self.sessions.toggle))
 
 main_window.MainWindow.__init__ = watched
 sys.exit(run(preset="digits"))

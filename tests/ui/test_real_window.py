@@ -7,8 +7,7 @@ from PySide6.QtWidgets import QApplication
 
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
-from lora_lab.ui.app import new_session
-from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.style import theme
 
 pytestmark = pytest.mark.xcb
@@ -36,7 +35,7 @@ def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
     assert app.platformName() == "xcb", "run these with QT_QPA_PLATFORM=xcb under an X server"
     before = theme.current()
     colors = theme.apply(app, scheme)
-    window = MainWindow(new_session, list_presets())
+    window = make_window(new_session, list_presets())
     window.looks.set_scheme(scheme)
     window.ask = lambda *texts: True
     try:

@@ -11,19 +11,19 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from lora_lab.config import changed
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, list_presets
-from lora_lab.records import State
+from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, State, StepRecord
 from lora_lab.training.commands import FindRate
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.layers.facts import PARAMETERS, RANK, TRAINS
-from lora_lab.ui.shell.main_window import MainWindow
 
 
 @pytest.fixture
 def lab(qtbot):
     """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
-    made = MainWindow(new_session, list_presets())
+    made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()
@@ -71,7 +71,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     qtbot.waitUntil(lambda: lab.sessions.step > 50, timeout=20_000)
 
     applied = []
-    lab.sessions.applied.connect(applied.append)
+    lab.sessions.on(AppliedRecord, applied.append)
     rank, alpha = lab.hyper_dock.sliders["rank"], lab.hyper_dock.sliders["alpha"]
     before = lab.hyper_dock.wished
     drag(rank.slider, +8)
@@ -85,7 +85,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
 
     lab.commands.adapter.trigger()
     seen = []
-    lab.sessions.evaluated.connect(seen.append)
+    lab.sessions.on(EvalRecord, seen.append)
     qtbot.waitUntil(lambda: any(not record.enabled for record in seen), timeout=10_000)
     lab.commands.adapter.trigger()
     qtbot.waitUntil(lambda: seen[-1].enabled, timeout=10_000)
@@ -111,7 +111,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
 def test_known_rank_falls_to_zero_when_the_rank_is_dragged_to_four(qtbot, lab):
     open_preset(qtbot, lab, "known-rank", rank=2)
     losses = []
-    lab.sessions.stepped.connect(lambda record: losses.append(record.loss))
+    lab.sessions.on(StepRecord, lambda record: losses.append(record.loss))
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 600, timeout=30_000)
     plateau = losses[-1]
@@ -138,7 +138,7 @@ def test_a_checkpoint_that_is_none_leaves_the_open_run(qtbot, lab, tmp_path):
     path.write_bytes(b"hello")
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=10_000)
-    lab.open_checkpoint(str(path))
+    lab.open(changed(lab.setup_dock.config, model=str(path)))
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
     assert path.name in lab.notice_bar.notice.message
     qtbot.waitUntil(lambda: not lab.sessions.opening, timeout=10_000)
@@ -154,8 +154,8 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
     qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=10_000)
     rng = random.Random(0)
     applied, counts = [], []
-    lab.sessions.applied.connect(applied.append)
-    lab.sessions.counted.connect(counts.append)
+    lab.sessions.on(AppliedRecord, applied.append)
+    lab.sessions.on(CountsRecord, counts.append)
     sliders = lab.hyper_dock.sliders
     modes = list(lab.hyper_dock._mode_buttons.values())
     for _ in range(500):
@@ -222,7 +222,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
 def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
     open_preset(qtbot, lab, "known-rank", rank=2)
     losses = []
-    lab.sessions.stepped.connect(lambda record: losses.append(record.loss))
+    lab.sessions.on(StepRecord, lambda record: losses.append(record.loss))
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 600, timeout=30_000)
     plateau = losses[-1]

@@ -16,6 +16,7 @@ from lora_lab.records import (
     ErrorRecord,
     ExportedRecord,
     ExportingRecord,
+    LoadedRecord,
     StateRecord,
 )
 from lora_lab.training.commands import Export
@@ -34,11 +35,11 @@ class ExportFlow(QObject):
         self._window = window
         self.dialog: ExportDialog | None = None
         self._asked: Export | None = None
-        sessions.exporting.connect(self._on_exporting)
-        sessions.called_off.connect(self._on_called_off)
-        sessions.exported.connect(self._on_exported)
+        sessions.on(ExportingRecord, self._on_exporting)
+        sessions.on(CalledOffRecord, self._on_called_off)
+        sessions.on(ExportedRecord, self._on_exported)
         sessions.shown_failed.connect(self._on_failed)
-        sessions.loaded.connect(lambda _: self._on_other())
+        sessions.on(LoadedRecord, lambda _: self._on_other())
 
     def start(self) -> None:
         """Show the dialog; a second press brings it to the front, as does one while it exports."""

@@ -219,7 +219,7 @@ class LayersDock(QDockWidget):
     def open_menu(self, at: QPoint) -> None:
         """What can be done with the rows that are selected."""
         self.menu = QMenu(self)
-        fill_menu(self.menu, self)
+        fill_menu(self.menu, self.tree, self.chosen_layer(), self.show_spectrum, self.select_alike)
         self.menu.aboutToHide.connect(self.menu.deleteLater)
         self.menu.popup(at)
 

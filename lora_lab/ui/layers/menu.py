@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu
 
-if TYPE_CHECKING:
-    from lora_lab.ui.layers.dock import LayersDock
+from lora_lab.ui.layers.view import LayersView
 
 
-def fill_menu(menu: QMenu, dock: LayersDock) -> None:
-    """Freeze, rank, target, spectrum, those alike, name; what cannot be done is disabled."""
-    model, tree, tr = dock.model, dock.tree, dock.tr
+def fill_menu(
+    menu: QMenu,
+    tree: LayersView,
+    one: str,
+    show_spectrum: Callable[[], None],
+    select_alike: Callable[[], None],
+) -> None:
+    """Freeze, rank, target, spectrum, those alike, name; what cannot be done is disabled.
+
+    `one` is the only adapted layer that is selected, or nothing.
+    """
+    model, tr = tree.model(), tree.tr
     facts, nodes = model.facts, tree.selected()
     layers = [layer for node in nodes for layer in node.layers]
     free = not any(facts.freeze_locked(node) for node in nodes if node.layers)
     ranked = any(not facts.rank_locked(node) for node in nodes)
     may = [m.name for node in nodes for m in node.leaves if facts.may_target(m)]
     modules = [m for node in nodes for m in node.leaves]
-    one = dock.chosen_layer()
 
     def add(text: str, call, possible: bool) -> None:
         action = menu.addAction(text)
@@ -52,10 +59,10 @@ def fill_menu(menu: QMenu, dock: LayersDock) -> None:
         any(name in facts.targeted for name in may),
     )  # fmt: skip
     menu.addSeparator()
-    add(tr("Show its &spectrum"), dock.show_spectrum, bool(one))
+    add(tr("Show its &spectrum"), show_spectrum, bool(one))
     alike = {(m.like, m.kind) for m in modules}
     others = len([m for m in model.modules if (m.like, m.kind) in alike])
-    add(tr("Select all a&like"), dock.select_alike, others > len(modules))
+    add(tr("Select all a&like"), select_alike, others > len(modules))
     add(
         tr("Copy &name"),
         lambda: QGuiApplication.clipboard().setText("\n".join(node.name for node in nodes)),

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
+from lora_lab.presets import STARTS
 from lora_lab.progress import Report
 from lora_lab.records import LoadedRecord
 from lora_lab.training.commands import Generate
@@ -45,7 +46,7 @@ class OwnFlow(QObject):
         self._window = parent
         self.dialog: OpenDialog | None = None
         self._asking: Background | None = None
-        sessions.loaded.connect(self._on_loaded)
+        sessions.on(LoadedRecord, self._on_loaded)
         for panel in panels:
             if isinstance(panel, DataPanel):
                 panel.columns_wished.connect(lambda columns: self._change(columns=columns))
@@ -84,6 +85,18 @@ class OwnFlow(QObject):
             self.begin_with(data=path)
         else:
             self._change(data=path, columns=())
+
+    def choose_base(self, config: RunConfig | None) -> None:
+        """Ask for another base: for a task of the person's own in the dialog, else as a file."""
+        if config is not None and config.task in STARTS:
+            self.start(config)
+        elif config is not None:
+            title = self.tr("Open a base checkpoint")
+            files = self.tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
+            start = config.model or str(Path.home())
+            path, _ = QFileDialog.getOpenFileName(self._window, title, start, files)
+            if path:
+                self._open(changed(config, model=path))
 
     def choose_data(self) -> None:
         """Ask for other data for the model that is open."""

@@ -26,9 +26,9 @@ class RecentFlow(QObject):
         self._sessions, self._menu, self._take = sessions, menu, take
         self.recent = Recent(settings())
         menu.aboutToShow.connect(self.fill)
-        sessions.loaded.connect(self._on_loaded)
-        sessions.housed.connect(self._on_housed)
-        sessions.exported.connect(self._on_exported)
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(FolderRecord, self._on_housed)
+        sessions.on(ExportedRecord, self._on_exported)
 
     def fill(self) -> None:
         """Show what is there now."""

@@ -57,8 +57,8 @@ class QueueFlow(QObject):
         self._soon.setSingleShot(True)
         self._soon.setInterval(SHOW_MS)
         self._soon.timeout.connect(lambda: self.dialog.isVisible() and self._show())
-        sessions.loaded.connect(self._on_loaded)
-        sessions.stepped.connect(self._on_stepped)
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(StepRecord, self._on_stepped)
         sessions.state_changed.connect(self._on_state)
 
     def start(self) -> None:

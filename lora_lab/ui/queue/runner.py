@@ -28,10 +28,9 @@ from lora_lab.records import (
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
-from lora_lab.ui.session.bridge import SessionBridge
 from lora_lab.ui.session.sessions import Sessions
 
-Open = Callable[[RunConfig, Path | None], None]
+Open = Callable[[RunConfig, Path | None], int]  # the id of the session, 0: nothing is opened
 
 
 class QueueRunner(QObject):
@@ -50,16 +49,17 @@ class QueueRunner(QObject):
         self.queue, self._sessions, self._open = queue, sessions, open
         self.on = False
         self._id = ""  # of the item that is opened or runs
-        self._config: RunConfig | None = None  # the very object that it was opened with
+        self._session = 0  # id of the session that it was opened in
         self._stands = False  # its model is loaded
         self._stage = False  # its base is being trained first
         self._why = ""  # it could not be opened
         self._called_off = False  # by `abort`, while it was opened
-        sessions.loaded.connect(self._on_loaded)
-        sessions.stepped.connect(self._on_stepped)
-        sessions.counted.connect(self._on_counted)
-        sessions.evaluated.connect(self._on_evaluated)
-        sessions.housed.connect(self._on_housed)
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(StepRecord, self._on_stepped)
+        sessions.on(CountsRecord, self._on_counted)
+        sessions.on(EvalRecord, self._on_evaluated)
+        sessions.on(FolderRecord, self._on_housed)
+        sessions.on(StateRecord, self._on_state)
         sessions.failed.connect(self._on_failed)
         sessions.given_up.connect(self._on_given_up)
 
@@ -116,13 +116,12 @@ class QueueRunner(QObject):
             return
         resume = Path(item.run) if item.resumes else None
         fresh = {} if resume else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
-        # A config of its own: by this very object it is known again among all that is opened.
-        self._id, self._config = item.id, item.config.model_copy()
+        self._id, self._session = item.id, 0
         self._stands, self._why, self._called_off = False, "", False
         self._note(state=RUNNING, message="", **fresh)
         self.changed.emit()
-        self._open(self._config, resume)
-        if not self._sessions.opening and not self._stands:  # the person would not have it
+        self._session = self._open(item.config, resume)
+        if not self._session:  # the person would not have it
             self._give_back()
 
     def _give_back(self, words: str = "") -> None:
@@ -156,7 +155,7 @@ class QueueRunner(QObject):
             self.failed.emit(str(error))
 
     def _shown_is_ours(self) -> bool:
-        return self._config is not None and self._sessions.config is self._config
+        return self._session != 0 and self._sessions.id == self._session
 
     # -- what the sessions say ---------------------------------------------------------------
 
@@ -177,16 +176,14 @@ class QueueRunner(QObject):
         self._stage = bool(record.stage)
         if not self._stands:
             self._stands = True
-            shown = self._sessions.shown
-            shown.state_changed.connect(lambda state: self._on_state(shown, state))
-            if shown.session.controls.paused:
+            if self._sessions.paused:
                 self._sessions.toggle()
         if not self._stage:
             self._note(max_steps=record.max_steps)
         self.changed.emit()
 
-    def _on_state(self, bridge: SessionBridge, record: StateRecord) -> None:
-        if not self._id or bridge is not self._sessions.shown:
+    def _on_state(self, record: StateRecord) -> None:
+        if not self._id or not self._shown_is_ours():
             return
         becomes = {
             State.FINISHED: DONE,
@@ -195,9 +192,7 @@ class QueueRunner(QObject):
             State.PAUSED: FAILED if record.message else None,  # words: it cannot go on by itself
         }.get(record.state)
         if becomes is not None:
-            message, id = record.message if becomes == FAILED else "", self._id
-            # The newest step of a tick is told after its states: it belongs to this run.
-            QTimer.singleShot(0, self, lambda: id == self._id and self._end(becomes, message))
+            self._end(becomes, record.message if becomes == FAILED else "")
 
     def _on_stepped(self, record: StepRecord) -> None:
         self._move(step=record.step, seconds=record.seconds)

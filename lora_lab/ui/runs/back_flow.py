@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.records import NonFiniteRecord, ResumedRecord
+from lora_lab.records import LoadedRecord, NonFiniteRecord, ResumedRecord
 from lora_lab.runs.listing import listed
 from lora_lab.training.commands import GoBack
 from lora_lab.ui.notices.bar import NoticeBar
@@ -28,7 +28,7 @@ REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 class BackFlow(QObject):
     """Carries wishes to undo to the session, and NaNs with their remedies to the notices."""
 
-    branched = Signal(str, object)  # path of the run that a branch is opened from, its RunConfig
+    branched = Signal(str, int)  # path of the run that a branch leaves, the id of its session
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class BackFlow(QObject):
         bar: NoticeBar,
         hyper_dock: HyperparametersDock,
         wished: Callable[[RunConfig], RunConfig],
-        open: Callable[..., None],
+        open: Callable[..., int],
         window: QWidget,
     ) -> None:
         """`wished` is a config with what the docks say; `open` opens one, or a branch."""
@@ -45,15 +45,15 @@ class BackFlow(QObject):
         self._sessions, self._notices, self._window = sessions, notices, window
         self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
         self.dialog: SavesDialog | None = None
-        self._broke_at, self._broken = 0, None  # step, and the session that the NaN was met in
+        self._broke_at = self._broken = 0  # step, and id of the session that the NaN was met in
         self._near: int | None = None
         self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
         self._again = QTimer(self)
         self._again.setInterval(READ_MS)
         self._again.timeout.connect(self._read)
-        sessions.loaded.connect(lambda _: self.close())  # the saves shown are of another run
-        sessions.broke.connect(self._on_broke)
-        sessions.went_back.connect(self._on_went_back)
+        sessions.on(LoadedRecord, lambda _: self.close())  # the saves shown are of another run
+        sessions.on(NonFiniteRecord, self._on_broke)
+        sessions.on(ResumedRecord, self._on_went_back)
         bar.acted.connect(self._on_acted)
 
     def start(self, near: int | None = None) -> None:
@@ -103,8 +103,8 @@ class BackFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
-        self.branched.emit(str(folder), config)
-        self._open(config, branch=Origin(str(folder), step))
+        if session := self._open(config, branch=Origin(str(folder), step)):
+            self.branched.emit(str(folder), session)
 
     def close(self) -> None:
         """Put the list away with the window."""
@@ -120,7 +120,7 @@ class BackFlow(QObject):
             "float32": tr("Branch off in float32"),
             "go_back": tr("Go back to a save…"),
         }
-        self._broke_at, self._broken = record.restored, self._sessions.shown
+        self._broke_at, self._broken = record.restored, self._sessions.id
         offered = tuple((key, words[key]) for key in record.remedies if key in words)
         self._notices.error(record.message, actions=offered)
 
@@ -128,7 +128,7 @@ class BackFlow(QObject):
         dock = self._hyper_dock
         if key not in REMEDIES:
             return
-        if self._sessions.shown is not self._broken:
+        if self._sessions.id != self._broken:
             self._notices.news(self.tr("The run that this was said of is not open any more."))
         elif key == "lower_rate":
             dock.wish(learning_rate=dock.wished.learning_rate / LOWER)

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QWidget
 
 from lora_lab import paths
@@ -18,6 +19,7 @@ from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
+from lora_lab.records import FolderRecord
 from lora_lab.runs.archive import pack, unpack
 from lora_lab.runs.listing import RunSummary, list_runs, set_label
 from lora_lab.runs.lock import is_live
@@ -77,7 +79,7 @@ class RunsFlow(QObject):
         dock.cancelled.connect(self._on_cancelled)
         dock.visibilityChanged.connect(lambda seen: self._soon.start() if seen else None)
         sessions.state_changed.connect(self._follow)
-        sessions.housed.connect(lambda _: self._follow())
+        sessions.on(FolderRecord, lambda _: self._follow())
 
     def look_for_interrupted(self) -> None:
         """Tell of runs that a crash or a power cut has ended, once, when the window opens."""
@@ -88,6 +90,11 @@ class RunsFlow(QObject):
         self._bring_up(self._dock)
         self._dock.table.setFocus()
         self._refresh()
+
+    def show_folder(self) -> None:
+        """Show where the runs lie, in the desktop's own way."""
+        paths.runs().mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.runs())))
 
     def close(self) -> None:
         """End with the window what is still being done, and begin nothing more."""

@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.config import RunConfig
+from lora_lab.records import FolderRecord, LoadedRecord
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.panels.overlays import MOST, Overlay, read_overlay
 from lora_lab.ui.panels.panel import Panel
@@ -34,14 +34,11 @@ class OverlaysFlow(QObject):
         self._works: dict[str, Background] = {}
         self._places: dict[str, int] = {}  # of what is shown and of what is being read
         self.shown: dict[str, Overlay] = {}
-        self._branch: tuple[str, RunConfig | None] = (
-            "",
-            None,
-        )  # parent, and what it is opened with
+        self._branch = ("", 0)  # the run that it leaves, and the id of its session
         dock.overlay_wished.connect(self.wish)
         dock.cancelled.connect(self._cancel)
-        sessions.housed.connect(lambda record: self.wish(record.path, False))
-        sessions.loaded.connect(lambda _: self._on_loaded())
+        sessions.on(FolderRecord, lambda record: self.wish(record.path, False))
+        sessions.on(LoadedRecord, lambda _: self._on_loaded())
 
     @property
     def full(self) -> bool:
@@ -73,9 +70,9 @@ class OverlaysFlow(QObject):
         work.broke.connect(lambda _: self._give_up(path))
         work.start()
 
-    def follow_branch(self, parent: str, config: RunConfig) -> None:
-        """Show `parent` behind the branch that is opened with this very `config`, if it is."""
-        self._branch = (parent, config)
+    def follow_branch(self, parent: str, session: int) -> None:
+        """Show `parent` behind the branch that is opened in this session, once it is shown."""
+        self._branch = (parent, session)
 
     def close(self) -> None:
         """End what is still being read."""
@@ -89,10 +86,10 @@ class OverlaysFlow(QObject):
         self._tell()
 
     def _on_loaded(self) -> None:
-        parent, config = self._branch
-        if parent and self._sessions.config is config:
+        parent, session = self._branch
+        if parent and self._sessions.id == session:
             self.wish(parent, True)
-        self._branch = ("", None)
+        self._branch = ("", 0)
         if (folder := self._sessions.folder) is not None:
             self.wish(str(folder), False)
 

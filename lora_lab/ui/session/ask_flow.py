@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal
 
 from lora_lab.records import ErrorRecord, LoadedRecord, Record, StateRecord
 from lora_lab.ui.widgets.ask_dialog import AskDialog
@@ -29,19 +29,19 @@ class AskFlow(QObject):
         self,
         sessions: Sessions,
         make: Callable[[LoadedRecord], AskDialog],
-        results: tuple[SignalInstance, ...],
+        results: tuple[type, ...],
         parent: QObject,
     ) -> None:
-        """`make` builds the dialog for the model that is open; `results` bring what it shows."""
+        """`make` builds the dialog for the open model; `results` are the records it shows."""
         super().__init__(parent)
         self._sessions, self._make = sessions, make
         self._loaded: LoadedRecord | None = None
         self.command: Command | None = None  # requested last
         self.dialog: AskDialog | None = None
         for result in results:
-            result.connect(self._show_result)
+            sessions.on(result, self._show_result)
         sessions.shown_failed.connect(self._on_failed)
-        sessions.loaded.connect(self._on_loaded)
+        sessions.on(LoadedRecord, self._on_loaded)
 
     def start(self) -> None:
         """Show the dialog; most of them then measure anew."""

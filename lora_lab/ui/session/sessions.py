@@ -7,61 +7,43 @@ and the old one finishes its step, saves and ends; when it fails, the old one st
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import Hyperparameters, Origin, RunConfig
-from lora_lab.records import LoadedRecord, State, StateRecord
+from lora_lab.records import (
+    ErrorRecord,
+    FolderRecord,
+    LoadedRecord,
+    OpeningRecord,
+    Record,
+    State,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.ui.session.bridge import SessionBridge
+from lora_lab.ui.session.dispatch import Dispatcher
 
 if TYPE_CHECKING:
     from lora_lab.training.commands import Command
     from lora_lab.training.session import Session
     from lora_lab.ui.panels.panel import Panel
 
-# What the shown session says is said by `Sessions` again, so that nobody needs to reconnect.
-SHOWN_ONLY = (
-    "applied", "data_read", "measured", "counted", "evaluated", "stepped", "exporting", "exported",
-    "called_off", "saved", "merge_measured", "cut_measured", "intruders_counted",
-    "memory_estimated", "speed_measured", "rate_tried", "rate_found", "rank_hinted", "told",
-    "broke", "went_back", "housed",
-)  # fmt: skip
+R = TypeVar("R")
 
 
 class Sessions(QObject):
     """One shown, at most one candidate, and old ones until their threads are joined."""
 
-    loaded = Signal(object)  # LoadedRecord of the shown session, or of its next stage
-    opening_told = Signal(object)  # OpeningRecord of the candidate
-    data_read = Signal(object)  # DataRecord
-    applied = Signal(object)
-    measured = Signal(object)
-    counted = Signal(object)
-    evaluated = Signal(object)
-    stepped = Signal(object)
-    exporting = Signal(object)  # ExportingRecord
-    exported = Signal(object)
-    called_off = Signal(object)  # CalledOffRecord
-    saved = Signal(object)
-    merge_measured = Signal(object)
-    cut_measured = Signal(object)
-    intruders_counted = Signal(object)  # IntruderRecord
-    memory_estimated = Signal(object)
-    speed_measured = Signal(object)
-    rate_tried = Signal(object)
-    rate_found = Signal(object)
-    rank_hinted = Signal(object)
-    told = Signal(object)  # NewsRecord
-    broke = Signal(object)  # NonFiniteRecord
-    went_back = Signal(object)  # ResumedRecord
-    housed = Signal(object)  # FolderRecord
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     shown_failed = Signal(object)  # the same, of the shown one alone
     given_up = Signal()  # the candidate could not be opened; what was shown stays
     stopped = Signal()  # the shown run has ended before its last step; its model stays
+    ticked = Signal(object)  # Tick of any session: what the window spent on it
     all_ended = Signal()  # after `close_all`: no thread is left
 
     def __init__(
@@ -73,6 +55,8 @@ class Sessions(QObject):
         super().__init__(parent)
         self._open_session = open_session
         self._panels = panels
+        self._dispatcher = Dispatcher()
+        self._ids = count(1)
         self._shown: SessionBridge | None = None
         self._candidate: SessionBridge | None = None
         self._old: list[SessionBridge] = []
@@ -83,9 +67,27 @@ class Sessions(QObject):
         self.step = 0
         self.folder: Path | None = None  # of the shown run, once it has one
 
+    def on(self, kind: type[R], callback: Callable[[R], object]) -> None:
+        """`callback` receives every record of this type that the shown session says, in order.
+
+        Of steps that follow each other in one tick it is the newest; an OpeningRecord is of the
+        session that is being opened. It holds for every session that is shown from now on.
+        """
+        self._dispatcher.on(kind, callback)
+
     @property
     def shown(self) -> SessionBridge | None:
         return self._shown
+
+    @property
+    def id(self) -> int:
+        """Of the shown session, as `open` handed it out; 0 while none is shown."""
+        return self._shown.id if self._shown is not None else 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether the shown session was asked to pause, or not yet to train."""
+        return self._shown is not None and self._shown.paused
 
     @property
     def config(self) -> RunConfig | None:
@@ -118,13 +120,14 @@ class Sessions(QObject):
 
     def open(
         self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> None:
+    ) -> int:
         """Start a candidate on `config`, on a run to resume, or where a new one branches off.
 
-        A shown run pauses meanwhile.
+        A shown run pauses meanwhile. The id that the session is known by from now on is returned;
+        0 where everything was asked to end, and nothing is opened.
         """
         if self._leaving:
-            return
+            return 0
         if self._candidate is not None:
             self._retire(self._candidate, save=False)
         if self.running:
@@ -132,15 +135,14 @@ class Sessions(QObject):
             self._shown.session.controls.pause()
         more = {"resume": resume} if resume is not None else {}
         more |= {"branch": branch} if branch is not None else {}
-        bridge = SessionBridge(self._open_session(config, **more), self)
+        bridge = SessionBridge(self._open_session(config, **more), self, next(self._ids))
         self._candidate, self.gave_up = bridge, False
-        bridge.loaded.connect(lambda record: self._on_loaded(bridge, record))
-        bridge.state_changed.connect(lambda record: self._on_state(bridge, record))
+        bridge.arrived.connect(lambda record: self._on_arrived(bridge, record))
         bridge.closed.connect(lambda: self._on_closed(bridge))
-        bridge.failed.connect(self.failed)
-        bridge.opening_told.connect(self.opening_told)
+        bridge.ticked.connect(self.ticked)
         bridge.start()
         self.state_changed.emit()
+        return bridge.id
 
     def cancel_opening(self) -> None:
         """Call off what is being opened; what is shown stays, and goes on if it was training."""
@@ -199,47 +201,50 @@ class Sessions(QObject):
 
     def _retire(self, bridge: SessionBridge, *, save: bool) -> None:
         bridge.show_on([])
-        if bridge is self._shown:
-            for name in SHOWN_ONLY:
-                getattr(bridge, name).disconnect(getattr(self, name))
-            bridge.failed.disconnect(self.shown_failed)
         if bridge.ended:
             bridge.deleteLater()
         else:
             self._old.append(bridge)
             bridge.request_close(save=save)
 
-    def _on_loaded(self, bridge: SessionBridge, record: LoadedRecord) -> None:
+    def _on_arrived(self, bridge: SessionBridge, record: Record) -> None:
+        """The one way of every record: what stands here first, then whoever subscribed to it."""
         if bridge is self._candidate:
-            if self._shown is not None:
-                self._retire(self._shown, save=True)
-            self._shown, self._candidate, self._resume_shown = bridge, None, False
-            self.folder = None
-            self.state, self.step = State.LOADING, 0
-            for name in SHOWN_ONLY:
-                getattr(bridge, name).connect(getattr(self, name))
-            bridge.failed.connect(self.shown_failed)
-            bridge.stepped.connect(self._on_stepped)
-            bridge.housed.connect(lambda record: self._on_housed(bridge, record))
-            bridge.show_on(self._panels)
+            if isinstance(record, LoadedRecord):
+                self._adopt(bridge)
+            elif isinstance(record, OpeningRecord):
+                self._dispatcher.dispatch(record)
         if bridge is self._shown:
-            self.step = 0
-            self.loaded.emit(record)
+            self._follow(record)
+            self._dispatcher.dispatch(record)
+            if isinstance(record, StateRecord) and record.state is not State.CLOSED:
+                self.state_changed.emit()
+                if record.state is State.STOPPED:
+                    self.stopped.emit()
+        failed = isinstance(record, StateRecord) and record.state is State.FAILED
+        if failed or isinstance(record, ErrorRecord):
+            if bridge is self._shown:
+                self.shown_failed.emit(record)
+            self.failed.emit(record)
 
-    def _on_stepped(self, record) -> None:
-        if self.sender() is self._shown:
+    def _adopt(self, bridge: SessionBridge) -> None:
+        """The candidate takes the place of what was shown."""
+        if self._shown is not None:
+            self._retire(self._shown, save=True)
+        self._shown, self._candidate, self._resume_shown = bridge, None, False
+        self.folder = None
+        self.state = State.LOADING
+        bridge.show_on(self._panels)
+
+    def _follow(self, record: Record) -> None:
+        if isinstance(record, StepRecord):
             self.step = record.step
-
-    def _on_housed(self, bridge: SessionBridge, record) -> None:
-        if bridge is self._shown:
+        elif isinstance(record, LoadedRecord):
+            self.step = 0
+        elif isinstance(record, FolderRecord):
             self.folder = Path(record.path)
-
-    def _on_state(self, bridge: SessionBridge, record: StateRecord) -> None:
-        if bridge is self._shown and record.state is not State.CLOSED:
+        elif isinstance(record, StateRecord) and record.state is not State.CLOSED:
             self.state, self.step = record.state, record.step
-            self.state_changed.emit()
-            if record.state is State.STOPPED:
-                self.stopped.emit()
 
     def _on_closed(self, bridge: SessionBridge) -> None:
         if bridge in self._old:

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from lora_lab.measured import (
+    IntruderRecord,
+    MergeRecord,
+    RankHintRecord,
+    RateFoundRecord,
+    RatePointRecord,
+)
 from lora_lab.ui.adapter.intruder_dialog import IntruderDialog
 from lora_lab.ui.adapter.merge_dialog import MergeDialog
 from lora_lab.ui.bench.flow import BenchFlow
 from lora_lab.ui.export.flow import ExportFlow
 from lora_lab.ui.export.plots_flow import PlotsFlow
+from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import described, description_page
 from lora_lab.ui.help.flow import HelpFlow
 from lora_lab.ui.open.arrivals import Arrivals
@@ -40,12 +48,10 @@ class Flows(QObject):
         super().__init__(window)
         sessions, notices, commands = window.sessions, window.notices, window.commands
         self.export = ExportFlow(sessions, notices, window)
-        self.merge = AskFlow(
-            sessions, lambda _: MergeDialog(window), (sessions.merge_measured,), window
-        )
+        self.merge = AskFlow(sessions, lambda _: MergeDialog(window), (MergeRecord,), window)
         self.intruders = AskFlow(
             sessions, lambda record: IntruderDialog(record.layers, window),
-            (sessions.intruders_counted,), window,
+            (IntruderRecord,), window,
         )  # fmt: skip
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
@@ -65,7 +71,7 @@ class Flows(QObject):
         )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(
-            sessions, window.wishes, window.hyper_dock, window.setup_dock.fixed, commands, window
+            sessions, window.wishes, window.hyper_dock, window.setup_dock, commands, window
         )
         openers = {
             "model": lambda path: self.own.begin_with(model=path),
@@ -81,9 +87,9 @@ class Flows(QObject):
         self.bench = BenchFlow(self.help, window)
         self.rate = AskFlow(
             sessions, lambda _: RateDialog(lambda: window.hyper_dock.wished, window),
-            (sessions.rate_tried, sessions.rate_found), window,
+            (RatePointRecord, RateFoundRecord), window,
         )  # fmt: skip
-        self.hint = AskFlow(sessions, lambda _: HintDialog(window), (sessions.rank_hinted,), window)
+        self.hint = AskFlow(sessions, lambda _: HintDialog(window), (RankHintRecord,), window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
@@ -92,8 +98,9 @@ class Flows(QObject):
         self._connect(window)
 
     def _connect(self, window: MainWindow) -> None:
-        """What each action and each wish of a dock does."""
-        sessions, commands = window.sessions, window.commands
+        """What each action and each request of a dock does."""
+        sessions, commands, setup = window.sessions, window.commands, window.setup_dock
+        window.closing.connect(self.close)
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
         commands.export.triggered.connect(self.export.start)
         commands.merge.triggered.connect(self.merge.start)
@@ -129,7 +136,12 @@ class Flows(QObject):
         commands.describe.triggered.connect(
             lambda: description_page(window, described(window.panels, area())).show()
         )
-        window.setup_dock.data_wished.connect(self.own.choose_data)
+        commands.shortcuts.triggered.connect(lambda: shortcuts_page(window, commands.menus).show())
+        commands.about.triggered.connect(lambda: about_page(window).show())
+        commands.runs_folder.triggered.connect(self.runs.show_folder)
+        setup.data_wished.connect(self.own.choose_data)
+        setup.checkpoint_wished.connect(lambda: self.own.choose_base(setup.config))
+        commands.open_base.triggered.connect(lambda: self.own.choose_base(setup.config))
 
     def close(self) -> None:
         """Put every dialog away and end what still runs in them."""

@@ -6,26 +6,32 @@ Which session that is, and how another one takes its place, is `sessions`' busin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QPaintEvent
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QMainWindow,
     QVBoxLayout,
     QWidget,
 )
 
-from lora_lab import paths
 from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import STARTS
-from lora_lab.records import LoadedRecord, SavedRecord, State
+from lora_lab.records import (
+    CountsRecord,
+    LoadedRecord,
+    NewsRecord,
+    OpeningRecord,
+    ResumedRecord,
+    SavedRecord,
+    State,
+    StepRecord,
+)
 from lora_lab.training.commands import Evaluate, Save
-from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.notices.bar import NoticeBar
 from lora_lab.ui.notices.notices import Notices
@@ -48,7 +54,6 @@ from lora_lab.ui.widgets.dialogs import ask
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.session import Session
-    from lora_lab.ui.shell.flows import Flows
 
 ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
@@ -57,6 +62,7 @@ class MainWindow(QMainWindow):
     """One experiment in view: its controls on the left, its plots on the right."""
 
     painted = Signal()  # once, after the first paint: now the engine may be started
+    closing = Signal()  # the sessions have ended, and what else is open ends with the window
     left = Signal()  # every session is closed and joined: the program may end
 
     def __init__(
@@ -70,6 +76,7 @@ class MainWindow(QMainWindow):
         self._save_asked = False
         self._saved: SavedRecord | None = None  # the newest of the session that is shown
         self._may_close = self._was_painted = False
+        self.flows: QObject | None = None  # what opens from the menus; set once it is painted
         self.ask = partial(ask, self)
 
         self.setWindowTitle("LoRA Lab")
@@ -112,13 +119,6 @@ class MainWindow(QMainWindow):
         self.looks.restore()
         self._show_state()
 
-    @cached_property
-    def flows(self) -> Flows:
-        """What opens from the menus: a third of the window's modules, so made after its paint."""
-        from lora_lab.ui.shell.flows import Flows
-
-        return Flows(self)
-
     @property
     def state(self) -> State:
         """The state of the session that is shown."""
@@ -140,10 +140,10 @@ class MainWindow(QMainWindow):
 
     def open(
         self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> None:
+    ) -> int:
         """Open `config`, a run that goes on, or one that branches off, beside what is shown.
 
-        A run that is training is asked about first.
+        A run that is training is asked about first. The id of the session; 0: nothing is opened.
         """
         if self.sessions.running and not self.ask(
             self.tr("Training is running. Open anyway?"),
@@ -152,8 +152,8 @@ class MainWindow(QMainWindow):
             self.tr("Keep training"),
         ):
             self._show_config()
-            return
-        self._begin(config, resume, branch)
+            return 0
+        return self._begin(config, resume, branch)
 
     def restart(self) -> None:
         """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
@@ -194,10 +194,10 @@ class MainWindow(QMainWindow):
 
     def _begin(
         self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> None:
+    ) -> int:
         if not self.sessions.leaving:
             self.setup_dock.show_config(config)
-            self.sessions.open(config, resume, branch)
+        return self.sessions.open(config, resume, branch)
 
     def _show_config(self) -> None:
         """Let the setup dock show what is open, not what was tried."""
@@ -259,32 +259,8 @@ class MainWindow(QMainWindow):
         if config := self.setup_dock.config:
             self.open(changed(config, device=name))
 
-    def _on_checkpoint_wished(self) -> None:
-        config = self.setup_dock.config
-        if config is not None and config.task in STARTS:
-            self.flows.own.start(config)
-        else:
-            self.open_checkpoint()
-
-    def open_checkpoint(self, path: str = "") -> None:
-        """Open another base for the task that is shown; without a path the person is asked."""
-        config = self.setup_dock.config
-        if config is None:
-            return
-        if not path:
-            start = config.model or str(Path.home())
-            title = self.tr("Open a base checkpoint")
-            files = self.tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
-            path, _ = QFileDialog.getOpenFileName(self, title, start, files)
-        if path:
-            self.open(changed(config, model=path))
-
     def _on_save(self) -> None:
         self._save_asked = self.sessions.request(Save())
-
-    def _on_runs_folder(self) -> None:
-        paths.runs().mkdir(parents=True, exist_ok=True)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.runs())))
 
     def restyle(self, colors: theme.Colors) -> None:
         """Take up the colours in force."""
@@ -321,15 +297,15 @@ class MainWindow(QMainWindow):
 
     def _connect_sessions(self) -> None:
         sessions = self.sessions
-        sessions.loaded.connect(self._on_loaded)
-        sessions.counted.connect(self.setup_dock.set_counts)
-        sessions.stepped.connect(self.strip.set_step)
-        sessions.stepped.connect(self.hyper_dock.set_step)
-        sessions.went_back.connect(self.strip.set_back)
-        sessions.went_back.connect(self.hyper_dock.set_back)
-        sessions.opening_told.connect(self.strip.tell_opening)
-        sessions.saved.connect(self._on_saved)
-        sessions.told.connect(lambda record: self.notices.warning(record.message))
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(CountsRecord, self.setup_dock.set_counts)
+        sessions.on(StepRecord, self.strip.set_step)
+        sessions.on(StepRecord, self.hyper_dock.set_step)
+        sessions.on(ResumedRecord, self.strip.set_back)
+        sessions.on(ResumedRecord, self.hyper_dock.set_back)
+        sessions.on(OpeningRecord, self.strip.tell_opening)
+        sessions.on(SavedRecord, self._on_saved)
+        sessions.on(NewsRecord, lambda record: self.notices.warning(record.message))
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
         sessions.given_up.connect(self._show_config)
@@ -344,22 +320,17 @@ class MainWindow(QMainWindow):
         commands.restart.triggered.connect(self.restart)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
-        commands.open_base.triggered.connect(lambda: self.open_checkpoint())
         commands.save.triggered.connect(self._on_save)
-        commands.runs_folder.triggered.connect(self._on_runs_folder)
         commands.quit.triggered.connect(self.close)
         commands.reset_layout.triggered.connect(self.host.reset_layout)
         commands.full_screen.toggled.connect(
             lambda on: self.showFullScreen() if on else self.showNormal()
         )
-        commands.shortcuts.triggered.connect(lambda: shortcuts_page(self, commands.menus).show())
-        commands.about.triggered.connect(lambda: about_page(self).show())
         self.looks.dressed.connect(self.restyle)
         self.wishes.settled.connect(lambda hyper: commands.adapter.setChecked(hyper.enabled))
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)
-        setup.checkpoint_wished.connect(self._on_checkpoint_wished)
         setup.restart_wished.connect(self.restart)
         layers, fixed = self.layers_dock, setup.fixed
         fixed.edited.connect(lambda: layers.set_targeted(fixed.targeted()))
@@ -373,15 +344,11 @@ class MainWindow(QMainWindow):
         super().paintEvent(event)
         if not self._was_painted:
             self._was_painted = True
-            QTimer.singleShot(0, self._on_first_paint)
-
-    def _on_first_paint(self) -> None:
-        self.painted.emit()
-        _ = self.flows  # made here at the latest: from now on a person may reach for a menu
+            QTimer.singleShot(0, self, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:
-            self.flows.close()
+            self.closing.emit()
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself

@@ -1,7 +1,7 @@
 """A line a second on how the window keeps up, as CSV: for benchmarks and for reports of a slow one.
 
-It measures from outside, by wrapping what it times, so that a window without it pays nothing. Times
-are the sums of a second in milliseconds. `late` is by how much a timer of 16 ms came too late: what
+Every tick of the bridge says what it took; here it is summed up and written. Times are the sums of
+a second in milliseconds. `late` is by how much a timer of 16 ms came too late: what
 a person would feel as stutter.
 """
 
@@ -11,18 +11,18 @@ import csv
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TextIO
+from typing import TextIO
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from lora_lab.errors import LabError
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.panels.panel import Panel
-from lora_lab.ui.session.bridge import SessionBridge
+from lora_lab.ui.session.bridge import Tick
 from lora_lab.ui.session.sessions import Sessions
 
 BEAT_MS = 16
@@ -49,7 +49,6 @@ class PerfLog(QObject):
         self._counts: Counter[str] = Counter()
         self._late: list[float] = []
         self._slowest = 0.0
-        self._unwrap: list[Callable[[], None]] = []
         self._step, self._began = 0, perf_counter()
         self._said = self._beat_at = self._began
         self._draws = [f"draw_{panel.key}_ms" for panel in panels]
@@ -67,11 +66,7 @@ class PerfLog(QObject):
         except OSError as error:
             self._shut()
             raise LabError(f"{path} cannot be written: {error.strerror or error}.") from error
-        for panel, name in zip(panels, self._draws, strict=True):
-            self._time(panel, "redraw", name)
-            self._time(panel, "receive", "collect_ms")
-        self._time(SessionBridge, "poll", "tick_ms")
-        self._time(SessionBridge, "_hand_over", "hand_over")
+        sessions.ticked.connect(self._on_tick)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(BEAT_MS)
@@ -79,10 +74,9 @@ class PerfLog(QObject):
         self._timer.start()
 
     def close(self) -> None:
-        """Let everything be as it was, and close the file."""
+        """Listen no longer, and close the file."""
         self._timer.stop()
-        while self._unwrap:
-            self._unwrap.pop()()
+        self._sessions.ticked.disconnect(self._on_tick)
         self._shut()
 
     def _shut(self) -> None:
@@ -90,26 +84,15 @@ class PerfLog(QObject):
             with suppress(OSError):  # a full disk was told of, and what else is to end must end
                 self._file.close()
 
-    def _time(self, owner: Any, name: str, label: str) -> None:
-        """Sum up what calls of a method take, until `close`."""
-        inner = getattr(owner, name)
-        own = name in vars(owner)
-
-        def timed(*arguments: Any) -> Any:
-            began = perf_counter()
-            try:
-                return inner(*arguments)
-            finally:
-                took = perf_counter() - began
-                self._spent[label] += took
-                if label == "tick_ms":
-                    self._counts["ticks"] += 1
-                    self._slowest = max(self._slowest, took)
-                elif label == "hand_over":
-                    self._counts["records"] += len(arguments[1])
-
-        setattr(owner, name, timed)
-        self._unwrap.append(lambda: setattr(owner, name, inner) if own else delattr(owner, name))
+    def _on_tick(self, tick: Tick) -> None:
+        self._counts["ticks"] += 1
+        self._counts["records"] += tick.records
+        self._slowest = max(self._slowest, tick.seconds)
+        self._spent["tick_ms"] += tick.seconds
+        self._spent["delivering"] += tick.delivering
+        self._spent["collect_ms"] += tick.collecting
+        for key, seconds in tick.drawing.items():
+            self._spent[f"draw_{key}_ms"] += seconds
 
     def _beat(self) -> None:
         now = perf_counter()
@@ -124,7 +107,7 @@ class PerfLog(QObject):
         spent = {name: 1000 * value for name, value in self._spent.items()}
         drawn = [spent.get(name, 0.0) for name in self._draws]
         # What a tick does besides: swapping the list, and looking for who is dirty.
-        rest = spent.get("tick_ms", 0.0) - spent.get("hand_over", 0.0) - sum(drawn)
+        rest = spent.get("tick_ms", 0.0) - spent.get("delivering", 0.0) - sum(drawn)
         figures = (
             now - self._began, len(late), _quantile(late, 0.5), _quantile(late, 0.99), late[-1],
             self._counts["ticks"], spent.get("tick_ms", 0.0), 1000 * self._slowest, max(0.0, rest),

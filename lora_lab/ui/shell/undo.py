@@ -14,14 +14,14 @@ from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
-from lora_lab.records import LoadedRecord
+from lora_lab.records import AppliedRecord, LoadedRecord
 from lora_lab.setting import setting_of
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions
 from lora_lab.ui.shell.wishes import Wishes
 from lora_lab.ui.style.figures import in_words, setting_words
-from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.ui.train.setup import SetupDock
 
 TOGETHER = 1.0  # seconds between two moves of one field that are undone as one
 MOST = 200  # edits that are kept
@@ -56,12 +56,13 @@ class UndoFlow(QObject):
         sessions: Sessions,
         wishes: Wishes,
         hyper_dock: HyperparametersDock,
-        fixed: FixedSettings,
+        setup_dock: SetupDock,
         commands: Actions,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._hyper_dock, self._fixed, self._commands = hyper_dock, fixed, commands
+        self._hyper_dock, self._commands = hyper_dock, commands
+        self._fixed = fixed = setup_dock.fixed
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
         self._hyper: Hyperparameters = hyper_dock.wished
@@ -72,12 +73,12 @@ class UndoFlow(QObject):
         hyper_dock.hyper_wished.connect(self._on_wished)
         fixed.edited.connect(self._on_fixed)
         fixed.renewed.connect(lambda: self._forget(live=False))
-        sessions.loaded.connect(self._on_loaded)
-        sessions.applied.connect(lambda _: self._stand())  # a wish may have been mended
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(AppliedRecord, lambda _: self._stand())  # a wish may have been mended
         wishes.settled.connect(lambda _: self._stand())
         commands.undo.triggered.connect(self.undo)
         commands.redo.triggered.connect(self.redo)
-        for dock in (hyper_dock, fixed.parent()):
+        for dock in (hyper_dock, setup_dock):
             for box in dock.findChildren(QAbstractSpinBox):
                 box.installEventFilter(self)
         self._tell()

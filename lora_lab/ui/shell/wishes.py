@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import Hyperparameters
-from lora_lab.records import AppliedRecord
+from lora_lab.records import AppliedRecord, CountsRecord, SpectrumRecord
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
@@ -35,11 +35,11 @@ class Wishes(QObject):
         super().__init__(parent)
         self._sessions = sessions
         self._hyper_dock, self._layers_dock, self._panels = hyper_dock, layers_dock, panels
-        sessions.applied.connect(self._on_applied)
+        sessions.on(AppliedRecord, self._on_applied)
         sessions.failed.connect(lambda _: self._stand_on_wish())
         for dock in (hyper_dock, layers_dock):
-            sessions.measured.connect(dock.set_spectrum)
-            sessions.counted.connect(dock.set_counts)
+            sessions.on(SpectrumRecord, dock.set_spectrum)
+            sessions.on(CountsRecord, dock.set_counts)
         hyper_dock.hyper_wished.connect(self._on_wished)
         hyper_dock.hyper_previewed.connect(self.preview)
         layers_dock.layers_wished.connect(lambda fields: hyper_dock.wish(**fields))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer
 
-from lora_lab.records import MemoryRecord
+from lora_lab.records import CountsRecord, LoadedRecord, MemoryRecord
 from lora_lab.training.commands import EstimateMemory
 from lora_lab.ui.session.sessions import Sessions
 
@@ -27,14 +27,14 @@ class MemoryFlow(QObject):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(lambda: sessions.request(EstimateMemory()))
-        sessions.loaded.connect(self._on_loaded)
-        sessions.counted.connect(self._on_counted)
-        sessions.memory_estimated.connect(self._on_estimated)
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(CountsRecord, self._on_counted)
+        sessions.on(MemoryRecord, self._on_estimated)
 
-    def _on_loaded(self) -> None:
+    def _on_loaded(self, _: LoadedRecord) -> None:
         self._slow = False
 
-    def _on_counted(self) -> None:
+    def _on_counted(self, _: CountsRecord) -> None:
         if not self._slow:
             self._rest.start()
 

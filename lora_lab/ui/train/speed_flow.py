@@ -30,9 +30,9 @@ class SpeedFlow(QObject):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self._ask)
-        sessions.loaded.connect(self._on_loaded)
+        sessions.on(LoadedRecord, self._on_loaded)
         sessions.state_changed.connect(self._on_state)
-        sessions.speed_measured.connect(self._on_measured)
+        sessions.on(SpeedRecord, self._on_measured)
 
     def _on_loaded(self, loaded: LoadedRecord) -> None:
         self._loaded = loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.records import ErrorRecord, ExportedRecord, SavedRecord, StateRecord
+from lora_lab.records import CutRecord, ErrorRecord, ExportedRecord, SavedRecord, StateRecord
 from lora_lab.training.commands import EvaluateCut
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.workshop.dialog import WorkshopDialog
@@ -21,8 +21,8 @@ class WorkshopFlow(QObject):
         self._sessions, self._window = sessions, window
         self._saved = ""  # where the run's adapter was saved or exported last
         self.dialog: WorkshopDialog | None = None
-        sessions.saved.connect(self._on_saved)
-        sessions.exported.connect(self._on_exported)
+        sessions.on(SavedRecord, self._on_saved)
+        sessions.on(ExportedRecord, self._on_exported)
         sessions.shown_failed.connect(self._on_failed)
 
     def start(self) -> None:
@@ -32,7 +32,7 @@ class WorkshopFlow(QObject):
             self.dialog.cut_wished.connect(self._measure)
             opened = self.dialog.resize_page.source.wished
             opened.connect(lambda source: self.adapter_opened.emit(source.path))
-            self._sessions.cut_measured.connect(self.dialog.resize_page.show_cut)
+            self._sessions.on(CutRecord, self.dialog.resize_page.show_cut)
         page = self.dialog.resize_page
         if self._saved and not page.source.where.path:
             page.source.where.set_path(self._saved)

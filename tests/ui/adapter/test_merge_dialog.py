@@ -127,11 +127,11 @@ def test_a_failure_is_told_in_it(qtbot, opened):
 
     opened.sessions.shown.session.serve = lambda command: None  # it is never answered
     opened.commands.merge.trigger()
-    dialog, failed = opened.flows.merge.dialog, opened.sessions.shown.failed
-    failed.emit(ErrorRecord(0, "The disk is full."))
-    failed.emit(ErrorRecord(0, "It is untrained.", command="Export"))
+    dialog, arrived = opened.flows.merge.dialog, opened.sessions.shown.arrived
+    arrived.emit(ErrorRecord(0, "The disk is full."))
+    arrived.emit(ErrorRecord(0, "It is untrained.", command="Export"))
     assert dialog.busy
-    failed.emit(ErrorRecord(0, "Out of memory.", command="MergePreview"))
+    arrived.emit(ErrorRecord(0, "Out of memory.", command="MergePreview"))
     assert opened.flows.merge.dialog.message.text() == "Out of memory."
     assert opened.flows.merge.dialog.again_button.isEnabled()
 

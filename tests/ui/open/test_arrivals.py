@@ -160,7 +160,7 @@ def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets):
     flow.fill()
     assert [a.isEnabled() for a in menu.actions()] == [False]
     (tmp_path / "run & more").mkdir()
-    opened.sessions.housed.emit(FolderRecord(1, str(tmp_path / "run & more")))
+    opened.sessions.shown.arrived.emit(FolderRecord(1, str(tmp_path / "run & more")))
     flow.recent.note("data", str(tmp_path / "gone.csv"))
     (tmp_path / "new.csv").write_text("")
     own = changed(

@@ -9,9 +9,8 @@ from lora_lab.errors import Cancelled, DataError
 from lora_lab.presets import list_presets, starting_config
 from lora_lab.records import State
 from lora_lab.training.devices import DeviceChoice
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.open.dialog import OpenDialog
-from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.widgets.background import Background
 from tests.models.tiny import save
 
@@ -31,7 +30,7 @@ def llama(tmp_path_factory):
 
 @pytest.fixture
 def lab(qtbot):
-    made = MainWindow(new_session, list_presets())
+    made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()

@@ -10,8 +10,7 @@ from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.queue import ABORTED, DONE, RUNNING, WAITING
-from lora_lab.ui.app import new_session
-from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.app import make_window, new_session
 from tests.ui.seen import curve
 
 
@@ -21,7 +20,7 @@ def open_lab(qtbot):
     made = []
 
     def open_one(preset):
-        lab = MainWindow(new_session, list_presets())
+        lab = make_window(new_session, list_presets())
         lab.ask = lambda *texts: True
         with qtbot.waitSignal(lab.painted):
             lab.show()

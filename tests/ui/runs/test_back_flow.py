@@ -10,8 +10,7 @@ from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import NonFiniteRecord, State
 from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.tasks.digits import DigitsTask
-from lora_lab.ui.app import new_session
-from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.widgets.plot import Plot
 from tests.ui.seen import buttons, curve, named, words
 
@@ -19,7 +18,7 @@ from tests.ui.seen import buttons, curve, named, words
 @pytest.fixture
 def lab(qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
-    made = MainWindow(new_session, list_presets())
+    made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()
@@ -153,7 +152,7 @@ def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):
     window.open(presets[0].config)
     qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
     record = NonFiniteRecord(40, "loss", "", "It broke.", (), ("lower_rate",), 39, math.nan)
-    window.sessions.broke.emit(record)
+    window.sessions.shown.arrived.emit(record)
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)

@@ -21,12 +21,11 @@ from lora_lab.runs.listing import RunSummary, list_runs, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run as train
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.panels.class_bars import ClassBars
 from lora_lab.ui.panels.counts import Share
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, STEP, with_ancestry
-from lora_lab.ui.shell.main_window import MainWindow
 from tests.ui import seen
 
 
@@ -54,7 +53,7 @@ def cut_off(name, step=30, total=60):
 
 @pytest.fixture
 def lab(qtbot, home):
-    made = MainWindow(new_session, list_presets())
+    made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()

@@ -7,14 +7,13 @@ import pytest
 from lora_lab import paths
 from lora_lab.presets import list_presets
 from lora_lab.records import State
-from lora_lab.ui.app import new_session
-from lora_lab.ui.shell.main_window import MainWindow
+from lora_lab.ui.app import make_window, new_session
 from tests.runs.earlier.copied import CUT, earlier_run
 
 
 @pytest.fixture
 def lab(qtbot):
-    made = MainWindow(new_session, list_presets())
+    made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
     with qtbot.waitSignal(made.painted):
         made.show()

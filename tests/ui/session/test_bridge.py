@@ -6,12 +6,22 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import RunConfig, changed
-from lora_lab.records import LoadedRecord, State, StateRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    LoadedRecord,
+    SavedRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.ui.session.bridge import DRAW_BUDGET, SessionBridge
 
 
 class Listener(QWidget):
     """A panel that writes down what it is told."""
+
+    key = "listener"
 
     def __init__(self, cost=0.0):
         super().__init__()
@@ -44,6 +54,20 @@ def bridge(qtbot, session):
     return made
 
 
+def adopt(bridge, panel):
+    """Show it on the panel once its model stands ready, as the window does."""
+    bridge.arrived.connect(
+        lambda record: bridge.show_on([panel]) if isinstance(record, LoadedRecord) else None
+    )
+
+
+def arriving(bridge):
+    """What the window receives from now on."""
+    records = []
+    bridge.arrived.connect(records.append)
+    return records
+
+
 def shown(qtbot, *panels):
     for panel in panels:
         qtbot.addWidget(panel)
@@ -53,21 +77,39 @@ def shown(qtbot, *panels):
 
 def test_a_panel_is_reset_before_it_hears_what_follows_the_load(qtbot, bridge):
     (panel,) = shown(qtbot, Listener())
-    bridge.loaded.connect(lambda record: bridge.show_on([panel]))
+    adopt(bridge, panel)
     bridge.poll()
     assert panel.heard[0] == "reset"
     assert "LoadedRecord" not in panel.heard
     assert panel.heard[-1] == "StateRecord"
 
 
-def test_rare_news_are_signals_and_steps_only_the_newest(qtbot, bridge, session):
+def test_records_arrive_in_the_order_they_were_said_and_of_steps_in_a_row_the_newest(
+    bridge, session
+):
     bridge.poll()
-    session.controls.resume()
-    with qtbot.waitSignals([bridge.state_changed, bridge.measured, bridge.evaluated], timeout=1000):
-        steps = []
-        bridge.stepped.connect(steps.append)
-        bridge.poll()
-    assert [record.step for record in steps] == [session.step]
+    records = arriving(bridge)
+    applied = AppliedRecord(2, session.hyper, ())
+    session.waiting += [
+        StepRecord(1, 2.0, 1e-3, 0.1), StepRecord(2, 2.0, 1e-3, 0.2), applied,
+        StepRecord(3, 2.0, 2e-3, 0.3), StateRecord(State.PAUSED, 3),
+    ]  # fmt: skip
+    bridge.poll()
+    assert [(type(record), record.step) for record in records] == [
+        (StepRecord, 2), (AppliedRecord, 2), (StepRecord, 3), (StateRecord, 3)
+    ]  # fmt: skip
+
+
+def test_a_tick_says_what_it_carried_and_took(qtbot, bridge, session):
+    (panel,) = shown(qtbot, Listener(cost=0.001))
+    bridge.show_on([panel])
+    ticks = []
+    bridge.ticked.connect(ticks.append)
+    bridge.poll()
+    (tick,) = ticks
+    assert tick.records == 5  # loading, the load, counts, a validation, ready
+    assert tick.drawing.keys() == {panel.key}
+    assert tick.seconds >= tick.delivering + tick.drawing[panel.key] > tick.collecting > 0
 
 
 def test_a_hidden_panel_collects_but_is_not_drawn(qtbot, bridge, session):
@@ -111,10 +153,9 @@ def test_a_second_load_is_a_second_start(qtbot, bridge, session):
     bridge.show_on([panel])
     bridge.poll()
     session.waiting += [StepRecord(1, 1.0, 1e-3, 0.1), session.loaded(), session.counts()]
-    loads = []
-    bridge.loaded.connect(loads.append)
+    records = arriving(bridge)
     bridge.poll()
-    assert [type(record) for record in loads] == [LoadedRecord]
+    assert list(map(type, records)) == [StepRecord, LoadedRecord, CountsRecord]
     assert panel.heard == ["reset", "CountsRecord"]
 
 
@@ -124,12 +165,11 @@ def test_closing_saves_ends_and_joins_in_that_order(qtbot, bridge, session):
     bridge.poll()
     bridge.request_close(save=True)
     said = []
-    bridge.saved.connect(lambda record: said.append("saved"))
-    bridge.state_changed.connect(lambda record: said.append(record.state))
+    bridge.arrived.connect(lambda record: said.append(getattr(record, "state", type(record))))
     bridge.closed.connect(lambda: said.append("closed"))
     bridge.poll()
     bridge.poll()
-    assert said == ["saved", State.CLOSED, "closed"]
+    assert said == [SavedRecord, State.CLOSED, "closed"]
     assert bridge.ended
     assert session.saves is True
 
@@ -138,10 +178,11 @@ def test_a_failed_open_is_said_with_its_details_and_then_closed(qtbot, fake_sess
     config = changed(RunConfig(preset="digits", task="digits"), model="broken.pt")
     session = fake_session(config, fails="broken.pt is truncated.")
     bridge = SessionBridge(session)
-    failures = []
-    bridge.failed.connect(failures.append)
+    records = arriving(bridge)
     with qtbot.waitSignal(bridge.closed, timeout=2000):
         bridge.start()
-    assert [(type(f), f.message, bool(f.details)) for f in failures] == [
-        (StateRecord, "broken.pt is truncated.", True)
+    assert [(r.state, r.message, bool(r.details)) for r in records] == [
+        (State.LOADING, "", False),
+        (State.FAILED, "broken.pt is truncated.", True),
+        (State.CLOSED, "", False),
     ]

@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, Q
 
 from lora_lab.presets import list_presets
 from lora_lab.records import State
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.help.about import about_page, shortcuts_page
-from lora_lab.ui.shell.main_window import MainWindow
 
 Key = Qt.Key
 ALT, CTRL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModifier
@@ -44,7 +43,7 @@ def opened(qtbot, window, presets):
 
 
 def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path):
-    window = MainWindow(new_session, list_presets())
+    window = make_window(new_session, list_presets())
     window.ask = lambda *texts: True
     with qtbot.waitSignal(window.painted):
         window.show()

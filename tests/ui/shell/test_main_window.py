@@ -111,7 +111,7 @@ def test_whoever_says_no_keeps_training(qtbot, opened, sessions_made):
 
 def test_a_checkpoint_that_fails_leaves_the_old_run_going(qtbot, opened, sessions_made):
     train(qtbot, opened)
-    opened.open_checkpoint("/somewhere/broken.pt")
+    opened.open(changed(opened.setup_dock.config, model="/somewhere/broken.pt"))
     qtbot.waitUntil(lambda: opened.notice_bar.notice is not None, timeout=20_000)
     assert "truncated" in opened.notice_bar.notice.message
     qtbot.waitUntil(lambda: not opened.sessions.opening, timeout=20_000)
