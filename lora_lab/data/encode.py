@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.data.dialogue import BadRow, Piece, asked_characters, pieces
+from lora_lab.data.chat_template import ChatTemplate, ChatText
+from lora_lab.data.dialogue import Piece, chat, pieces
+from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
+from lora_lab.data.values import as_label, as_text, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
 
 BLOCK = 500  # rows that are tokenized at a time
-NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -35,58 +37,40 @@ class Example:
         return len(self.ids) + self.cut
 
 
-class _Left:
-    """The rows that were left out, by number and reason; the first one ends it where none may."""
-
-    def __init__(self, table: Table, allowed: bool) -> None:
-        self._name, self._allowed = table.path.name, allowed
-        self._rows: list[tuple[int, str]] = []
-
-    def bad(self, number: int, reason: object) -> None:
-        if not self._allowed:
-            raise DataError(
-                f"{self._name}: row {number:,}: {reason}. Mend it, or let bad rows be left out."
-            )
-        self._rows.append((number, str(reason)))
-
-    def notes(self) -> tuple[str, ...]:
-        if not self._rows:
-            return ()
-        named = "; ".join(f"row {number:,}: {reason}" for number, reason in self._rows[:NAMED])
-        more = f"; and {len(self._rows) - NAMED:,} more" if len(self._rows) > NAMED else ""
-        many = len(self._rows) > 1
-        return (f"{len(self._rows):,} row{'s were' if many else ' was'} left out ({named}{more})",)
-
-
 def encode_rows(
     table: Table,
     mapping: Mapping,
     tokenizer: Any,
     max_length: int,
     *,
+    stops: frozenset[str] = frozenset(),
     skip_bad: bool = False,
     report: Report = silent,
 ) -> tuple[list[Example], tuple[str, ...]]:
-    """Rows to go on with, and notes. The end of a text is a token that is asked for as well.
+    """Rows as token ids to be predicted, and notes. The end of a text is a label token as well.
 
     Prompt and completion are tokenized apart, since at generation the prompt comes alone; chats in
-    one piece, as their template writes them. Raises DataError for rows that are empty or do not
-    have their form (unless `skip_bad`), and where nothing is left.
+    one piece, as their template writes them, one example for every answer where the template
+    rewrites what was said before. `stops` are the tokens that end an answer besides the
+    tokenizer's own. Raises DataError for rows that are empty or do not have their form (unless
+    `skip_bad`), and where nothing is left.
     """
-    left = _Left(table, skip_bad)
-    found: list[tuple[int, list[Piece]]] = []
+    left = LeftOut(table.path.name, skip_bad)
+    template = _chat_template(table, tokenizer, stops) if mapping.form == "chat" else None
+    rows: list[tuple[int, Any]] = []  # number in the file, pieces or a text with its spans
     for number, row in zip(table.numbers, table.rows, strict=True):
         try:
-            found.append((number, pieces(row, mapping, tokenizer)))
+            if template is None:
+                rows.append((number, pieces(row, mapping)))
+            else:
+                rows += [(number, text) for text in template.examples(chat(row, mapping))]
         except BadRow as error:
-            left.bad(number, error)
-        except DataError as error:
-            raise DataError(f"{table.path.name}: {error}.") from None
+            left.add(number, error)
     examples, lost = [], 0
-    encode = _chats if mapping.form == "chat" else _apart
-    for start in range(0, len(found), BLOCK):
-        report("Reading the tokens", start / len(found))
-        block = found[start : start + BLOCK]
+    encode = _apart if template is None else _chats
+    for start in range(0, len(rows), BLOCK):
+        report("Reading the tokens", start / len(rows))
+        block = rows[start : start + BLOCK]
         with _quiet():
             encoded = list(encode([parts for _, parts in block], tokenizer))
         for (number, _), (ids, asked) in zip(block, encoded, strict=True):
@@ -96,7 +80,7 @@ def encode_rows(
                 examples.append(Example(ids, asked, cut, number))
             else:
                 lost += 1
-    notes = list(left.notes())
+    notes = [*left.notes(), *(template.notes() if template else ())]
     if lost:
         many = f"{lost:,} rows were" if lost > 1 else "1 row was"
         notes.append(f"{many} left out: within {max_length:,} tokens nothing is to be predicted")
@@ -105,6 +89,19 @@ def encode_rows(
             f"{table.path.name}: no row is left to learn from ({'; '.join(notes) or 'all empty'})."
         )
     return examples, tuple(notes)
+
+
+def _chat_template(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:
+    if not getattr(tokenizer, "chat_template", None):
+        raise DataError(
+            f"{table.path.name}: The tokenizer has no chat template, and these rows are messages. "
+            "Take a model that was made for chats, or data with prompt and completion."
+        )
+    if not getattr(tokenizer, "is_fast", False):
+        raise DataError(
+            f"{table.path.name}: Chats need a fast tokenizer, which tells where each token stands."
+        )
+    return ChatTemplate(tokenizer, stops)
 
 
 def encode_texts(
@@ -122,22 +119,26 @@ def encode_texts(
     `classes` None takes those there are, in their natural order. Raises DataError for empty texts,
     missing labels and labels that are none of `classes`, unless `skip_bad`.
     """
-    left = _Left(table, skip_bad)
+    left = LeftOut(table.path.name, skip_bad)
     text, pair, label = (mapping.column(role) for role in ("text", "pair", "label"))
     found: list[tuple[int, str, str | None, str]] = []
     for number, row in zip(table.numbers, table.rows, strict=True):
-        said, name = str(row.get(text) or ""), _label(row.get(label))
-        if not said.strip():
-            left.bad(number, "the text is empty")
-        elif not name:
-            left.bad(number, "there is no label")
-        elif classes is not None and name not in classes:
-            left.bad(number, f"label {name[:40]!r} is none of {', '.join(classes)[:80]}")
+        try:
+            said, name = as_text(row.get(text)), as_label(row.get(label))
+            other = as_text(row.get(pair)) if pair else None
+            if not said.strip():
+                raise BadRow("the text is empty")
+            if not name:
+                raise BadRow("there is no label")
+            if classes is not None and name not in classes:
+                raise BadRow(f"label {name[:40]!r} is none of {', '.join(classes)[:80]}")
+        except BadRow as error:
+            left.add(number, error)
         else:
-            found.append((number, said, str(row.get(pair) or "") if pair else None, name))
+            found.append((number, said, other, name))
     if not found:
         raise DataError(f"{table.path.name}: no row with a text and a label is left.")
-    names = tuple(classes) if classes else tuple(sorted({x[3] for x in found}, key=_natural))
+    names = tuple(classes) if classes else tuple(sorted({x[3] for x in found}, key=natural_order))
     places = {name: place for place, name in enumerate(names)}
     examples = []
     for start in range(0, len(found), BLOCK):
@@ -175,39 +176,17 @@ def _apart(rows: list[list[Piece]], tokenizer: Any) -> Iterator[tuple[np.ndarray
         yield np.array(ids, dtype=np.int32), np.array(asked, dtype=bool)
 
 
-def _chats(rows: list[list[Piece]], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """In one piece; a token is asked for where most of it stands in what is asked for."""
-    if not getattr(tokenizer, "is_fast", False):
-        raise DataError("Chats need a fast tokenizer, which tells where each token stands.")
-    texts = [asked_characters(parts) for parts in rows]
-    found = tokenizer(
-        [whole for whole, _ in texts], add_special_tokens=False, return_offsets_mapping=True
+    encoded = tokenizer(
+        [row.text for row in rows], add_special_tokens=False, return_offsets_mapping=True
     )
-    for (_, spans), ids, places in zip(
-        texts, found["input_ids"], found["offset_mapping"], strict=True
-    ):
-        asked = np.zeros(len(ids), dtype=bool)
-        for index, (begin, end) in enumerate(places):
-            inside = sum(max(0, min(end, b) - max(begin, a)) for a, b in spans)
-            asked[index] = 2 * inside > end - begin
-        yield np.array(ids, dtype=np.int32), asked
-
-
-def _label(value: Any) -> str:
-    """A label as a word: 1 and 1.0 are the same, True is True."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
-def _natural(name: str) -> tuple[int, float, str]:
-    """Sorts numbers by their value, before words."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
+    for row, ids, places in zip(rows, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        begins, ends = np.array(places, dtype=np.int64).reshape(-1, 2).T
+        inside = sum(
+            np.clip(np.minimum(ends, b) - np.maximum(begins, a), 0, None) for a, b in row.spans
+        )
+        yield np.array(ids, dtype=np.int32), 2 * inside > ends - begins
 
 
 @contextmanager

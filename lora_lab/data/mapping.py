@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,8 @@ LABEL_LENGTH = 100  # characters
 
 POSSIBLE_ROLES: dict[str, tuple[str, ...]] = {
     "causal_lm": (
-        "text", "prompt", "completion", "instruction", "input", "output", "messages",
+        "text", "prompt", "completion", "instruction", "input", "output", "history", "messages",
+        "tools", "system",
     ),
     "text_classification": ("text", "pair", "label"),
 }  # fmt: skip
@@ -25,8 +27,8 @@ POSSIBLE_ROLES: dict[str, tuple[str, ...]] = {
 # What rows may be, with the roles that each needs and those it may have besides.
 FORMS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "causal_lm": {
-        "chat": (("messages",), ()),
-        "instruction": (("instruction", "output"), ("input",)),
+        "chat": (("messages",), ("tools", "system")),
+        "instruction": (("instruction", "output"), ("input", "system", "history")),
         "prompt + completion": (("prompt", "completion"), ()),
         "text": (("text",), ()),
     },
@@ -36,6 +38,9 @@ FORMS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
     "messages": ("messages", "conversations", "conversation", "dialog", "dialogue", "chat"),
+    "tools": ("tools", "functions"),
+    "system": ("system", "system_prompt"),
+    "history": ("history",),
     "prompt": ("prompt", "question", "query", "source", "context"),
     "completion": ("completion", "response", "answer", "target", "chosen"),
     "instruction": ("instruction",),
@@ -78,6 +83,16 @@ def map_columns(table: Table, purpose: Purpose, wished: Iterable[tuple[str, str]
     return _said(table, given)
 
 
+def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
+    """A note that names the columns which no role takes; none where all are used."""
+    taken = {column for _, column in mapping.roles}
+    rest = [column for column in table.columns if column not in taken]
+    if not rest:
+        return ()
+    one = len(rest) == 1
+    return (f"{'column' if one else 'columns'} not used: {_words(rest)}",)
+
+
 def _said(table: Table, given: dict[str, str]) -> Mapping:
     """Text to go on with, in the first of the forms that has all its columns."""
     for form, (needed, further) in FORMS["causal_lm"].items():
@@ -87,6 +102,12 @@ def _said(table: Table, given: dict[str, str]) -> Mapping:
         found = _columns(table, known, given)
         if set(needed) <= set(found):
             return Mapping(form, tuple(found.items()))
+    if (
+        not given
+        and len(table.columns) == 1
+        and any(_is_json_list(value) for value in _values(table, table.columns[0]))
+    ):
+        return Mapping("chat", (("messages", table.columns[0]),))
     if not given and len(table.columns) == 1:
         return Mapping("text", (("text", table.columns[0]),))
     raise _unknown(
@@ -139,8 +160,21 @@ def _columns(table: Table, roles: Iterable[str], given: dict[str, str]) -> dict[
 def _fits(table: Table, role: str, column: str) -> bool:
     values = _values(table, column)
     if role == "messages":
-        return any(isinstance(value, list) for value in values)
+        return any(isinstance(value, list) or _is_json_list(value) for value in values)
+    if role in ("tools", "history"):
+        return True
     return not any(isinstance(value, list | dict) for value in values)
+
+
+def _is_json_list(value: Any) -> bool:
+    """Whether a cell is a list of objects that was written as text."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return False
+    try:
+        entries = json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict)
 
 
 def _is_text(table: Table, column: str) -> bool:

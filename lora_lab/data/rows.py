@@ -76,8 +76,9 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
     if not rows:
         raise DataError(f"{path.name}: there is no row in it.")
     columns: dict[str, None] = {}
-    for _, row in rows[:1000]:
-        columns.update(dict.fromkeys(row))
+    for _, row in rows:  # a column may begin late in a file of JSON lines
+        if not columns.keys() >= row.keys():
+            columns.update(dict.fromkeys(row))
     notes = (_left_out(bad),) if bad else ()
     numbers = [number for number, _ in rows]
     return Table(path, tuple(columns), [row for _, row in rows], numbers, notes)

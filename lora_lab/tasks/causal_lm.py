@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lora_lab.data.batching import batch_order, rows_by_length
+from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
 from lora_lab.errors import ConfigError
 from lora_lab.tasks.base import Evaluation
@@ -44,8 +45,10 @@ class CausalLmTask(TextTask):
     evaluation_tokens = 4096
 
     @classmethod
-    def encode(cls, *table: Any, classes: Sequence[str] | None, **settings: Any) -> Encoded:
-        examples, notes = encode_rows(*table, **settings)
+    def encode(
+        cls, *table: Any, classes: Sequence[str] | None, stops: frozenset[str], **settings: Any
+    ) -> Encoded:
+        examples, notes = encode_rows(*table, stops=stops, **settings)
         return Encoded(Texts(examples), (), notes)
 
     def base_model(self) -> nn.Module:
@@ -103,18 +106,18 @@ class CausalLmTask(TextTask):
 
     def prompts(self) -> tuple[str, ...]:
         """Prompts to generate from: the config's, or the beginnings of held-out rows."""
-        if self.config.prompts:
-            return self.config.prompts
-        prompts = []
+        return self.config.prompts or self._beginnings()
+
+    def _beginnings(self) -> tuple[str, ...]:
+        """What stands before the first label token of some held-out rows."""
+        texts = []
         for example in self.held_out.examples:
             start = int(example.supervised.argmax())
             if start > 1:
-                prompts.append(
-                    self.tokenizer.decode(example.ids[:start], skip_special_tokens=False)
-                )
-            if len(prompts) == PROMPTS:
+                texts.append(self.tokenizer.decode(example.ids[:start], skip_special_tokens=False))
+            if len(texts) == PROMPTS:
                 break
-        return tuple(prompts)
+        return tuple(texts)
 
     @torch.no_grad()
     def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
@@ -134,14 +137,17 @@ class CausalLmTask(TextTask):
         return answers
 
     def _prompt_ids(self, prompt: str) -> list[int]:
-        if self.form == "chat" and prompt not in self.prompts():
-            turn = [{"role": "user", "content": prompt}]
-            prompt = self.tokenizer.apply_chat_template(
-                turn, tokenize=False, add_generation_prompt=True
-            )
-        elif self.form != "chat" and not self.tokenizer.bos_token:
-            return list(self.tokenizer(prompt)["input_ids"])
-        special = not prompt.startswith(self.tokenizer.bos_token or "\0")
+        """A typed prompt in the very form that rows are trained in; held-out ones as they are."""
+        if prompt not in self._beginnings():
+            if self.form == "chat":
+                turn = [{"role": "user", "content": prompt}]
+                prompt = self.tokenizer.apply_chat_template(
+                    turn, tokenize=False, add_generation_prompt=True
+                )
+            elif self.form == "instruction":
+                prompt = instruction_prompt(prompt)
+        bos = self.tokenizer.bos_token
+        special = self.form != "chat" and not (bos and prompt.startswith(bos))
         return list(self.tokenizer(prompt, add_special_tokens=special)["input_ids"])
 
     def _mean(self, model: nn.Module, part: TokenPart) -> torch.Tensor:

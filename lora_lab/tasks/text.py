@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,17 +13,21 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import rows_by_length
 from lora_lab.data.encode import Example
-from lora_lab.data.mapping import Mapping, Purpose, map_columns
+from lora_lab.data.mapping import Mapping, Purpose, map_columns, unused
 from lora_lab.data.preview import text_record
 from lora_lab.data.rows import Table, read_table
 from lora_lab.data.split import split
 from lora_lab.errors import DataError
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.stop_tokens import stop_tokens
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, some_rows
+
+if TYPE_CHECKING:
+    from typing import Self
 
 WITHOUT_LIMIT = 10**9  # what tokenizers give as their limit that know of none
 
@@ -66,6 +70,7 @@ class TextTask(PretrainedTask):
         model, data = needs(config)
         tokenizer = open_tokenizer(model)
         limit = longest(config, model, tokenizer)
+        stops = stop_tokens(model, tokenizer)
 
         def read(
             path: str, classes: Sequence[str] | None = None, few: bool = False
@@ -75,9 +80,10 @@ class TextTask(PretrainedTask):
             mapping = map_columns(table, cls.name, config.columns)
             texts, names, notes = cls.encode(
                 table, mapping, tokenizer, limit,
-                classes=classes, skip_bad=config.skip_bad_rows, report=report,
+                classes=classes, stops=stops, skip_bad=config.skip_bad_rows, report=report,
             )  # fmt: skip
-            return table, mapping, Encoded(texts, names, (*table.notes, *notes))
+            notes = (*table.notes, *unused(table, mapping), *notes)
+            return table, mapping, Encoded(texts, names, notes)
 
         table, mapping, (texts, classes, notes) = read(data)
         if len(classes) == 1:
@@ -86,8 +92,7 @@ class TextTask(PretrainedTask):
             _, _, (held_out, _, more) = read(config.validation_data, classes)
             train, notes = texts, notes + more
         else:
-            first, second = split(len(texts.examples), config.validation, config.seed, texts.labels)
-            train, held_out = texts.subset(first), texts.subset(second)
+            train, held_out = divided(texts, config.validation, config.seed)
         task = cls(config, tokenizer, train, held_out, classes, limit, mapping.form, report)
         if config.keep_data:
             _, _, (old, _, more) = read(config.keep_data, classes, few=True)
@@ -100,8 +105,13 @@ class TextTask(PretrainedTask):
         return task
 
     @classmethod
-    def encode(cls, *table: Any, classes: Sequence[str] | None, **settings: Any) -> Encoded:
-        """Rows as tokens; arguments as in `encode_texts`, `classes` None: those of the table."""
+    def encode(
+        cls, *table: Any, classes: Sequence[str] | None, stops: frozenset[str], **settings: Any
+    ) -> Encoded:
+        """Rows as tokens; arguments as in `encode_texts`, `classes` None: those of the table.
+
+        `stops` are the texts of the tokens that end an answer.
+        """
         raise NotImplementedError
 
     def __init__(
@@ -168,3 +178,13 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
         limits.append(read_config(model).get("max_position_embeddings") or WITHOUT_LIMIT)
     limits.append(min(getattr(tokenizer, "model_max_length", WITHOUT_LIMIT), WITHOUT_LIMIT))
     return int(min(limits))
+
+
+def divided(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
+    """(training, held-out): rows apart by `split`, all examples of one row on the same side."""
+    numbers = np.array([example.number for example in texts.examples])
+    rows, first = np.unique(numbers, return_index=True)
+    labels = None if texts.labels is None else texts.labels[first]
+    _, held = split(len(rows), share, seed, labels)
+    held_out = np.isin(numbers, rows[held])
+    return texts.subset(np.flatnonzero(~held_out)), texts.subset(np.flatnonzero(held_out))

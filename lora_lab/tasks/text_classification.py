@@ -35,7 +35,9 @@ class TextClassificationTask(TextTask):
     evaluation_tokens = 8192
 
     @classmethod
-    def encode(cls, *table: Any, classes: Sequence[str] | None, **settings: Any) -> Encoded:
+    def encode(
+        cls, *table: Any, classes: Sequence[str] | None, stops: frozenset[str], **settings: Any
+    ) -> Encoded:
         examples, labels, names, notes = encode_texts(*table, classes=classes, **settings)
         return Encoded(Texts(examples, labels), names, notes)
 

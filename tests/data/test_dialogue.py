@@ -1,90 +1,68 @@
-"""The pieces of a row, given or asked for, and chats cut where the assistant speaks."""
+"""The pieces of a row, given or asked for, in the words of its form."""
 
 import pytest
 
-from lora_lab.data.dialogue import BadRow, asked_characters, pieces, turns
+from lora_lab.data.dialogue import chat, instruction_prompt, pieces
+from lora_lab.data.left_out import BadRow
 from lora_lab.data.mapping import Mapping
-from lora_lab.errors import DataError
+
+INSTRUCTION = Mapping(
+    "instruction",
+    tuple((role, role) for role in ("instruction", "output", "input", "system", "history")),
+)
+NAN = float("nan")
 
 
-class Template:
-    """A tokenizer that writes chats as `<role>content;`."""
-
-    chat_template = "x"
-
-    def apply_chat_template(self, messages, tokenize, add_generation_prompt):
-        assert not tokenize
-        text = "".join(f"<{m['role']}>{m['content']};" for m in messages)
-        return text + ("<assistant>" if add_generation_prompt else "")
+def prompt_of(row, mapping=INSTRUCTION):
+    (prompt, asked), (_, answered) = pieces(row, mapping)
+    assert (asked, answered) == (False, True)
+    return prompt
 
 
-class Counting(Template):
-    """A template that writes how many messages there are at the beginning."""
-
-    def apply_chat_template(self, messages, tokenize, add_generation_prompt):
-        return f"{len(messages)}" + super().apply_chat_template(
-            messages, tokenize, add_generation_prompt
-        )
-
-
-CHAT = Mapping("chat", (("messages", "m"),))
+def test_an_instruction_has_its_input_and_its_own_system_text():
+    row = {"instruction": "Judge.", "output": "good", "input": "a film", "system": "BE BRIEF"}
+    assert prompt_of(row) == (
+        "BE BRIEF\n\n### Instruction:\nJudge.\n\n### Input:\na film\n\n### Response:\n"
+    )
+    assert prompt_of({**row, "system": NAN, "input": None}) == instruction_prompt("Judge.")
 
 
-def said(role, content):
-    return {"role": role, "content": content}
+def test_earlier_turns_of_an_instruction_stand_before_it():
+    row = {"instruction": "And one?", "output": "Five.", "history": [["Two?", "Four."], ["a", "b"]]}
+    assert prompt_of(row) == (
+        instruction_prompt("Two?") + "Four.\n\n### Instruction:\na\n\n### Response:\nb"
+        "\n\n### Instruction:\nAnd one?\n\n### Response:\n"
+    )
 
 
-def test_what_the_assistant_says_is_asked_for_and_nothing_else():
-    row = {"m": [said("system", "S"), said("user", "u"), said("assistant", "a"),
-                 said("user", "v"), said("assistant", "b")]}  # fmt: skip
-    assert pieces(row, CHAT, Template()) == [
-        ("<system>S;<user>u;<assistant>", False), ("a;", True),
-        ("<user>v;<assistant>", False), ("b;", True),
-    ]  # fmt: skip
+BAD = {
+    "nan text": (Mapping("text", (("text", "t"),)), {"t": NAN}, "the text is empty"),
+    "nan answer": (INSTRUCTION, {"instruction": "a", "output": NAN}, "the output is empty"),
+    "nan instruction": (INSTRUCTION, {"instruction": NAN, "output": "a"}, "instruction is empty"),
+    "a list": (Mapping("text", (("text", "t"),)), {"t": ["a"]}, "a list where text belongs"),
+    "bytes": (Mapping("text", (("text", "t"),)), {"t": b"\xff"}, "bytes that are not UTF-8"),
+    "half a pair": (Mapping("text", (("text", "t"),)), {"t": "ab\ud83d"}, "ud83d.*place 3"),
+    "a history of words": (
+        INSTRUCTION, {"instruction": "a", "output": "b", "history": ["a"]}, "no list of pairs",
+    ),
+}  # fmt: skip
 
 
-def test_what_follows_the_last_answer_is_given():
-    row = {"m": [said("user", "u"), said("assistant", "a"), said("user", "v")]}
-    assert pieces(row, CHAT, Template())[-1] == ("<user>v;", False)
-
-
-def test_sharegpt_is_the_same_chat():
-    sharegpt = [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]
-    assert turns(sharegpt) == [said("user", "u"), said("assistant", "a")]
-
-
-def test_a_template_that_rewrites_the_beginning_is_refused():
-    row = {"m": [said("user", "u"), said("assistant", "a"), said("user", "v")]}
-    with pytest.raises(BadRow, match="rewrites"):
-        pieces(row, CHAT, Counting())
-
-
-def test_without_a_template_no_row_can_be_read():
-    tokenizer = Template()
-    tokenizer.chat_template = None
-    with pytest.raises(DataError, match="no chat template"):
-        pieces({"m": [said("user", "u"), said("assistant", "a")]}, CHAT, tokenizer)
-
-
-BAD_CHATS = {
-    "nothing": ([], "no messages"),
-    "text": ("hello", "no messages"),
-    "a list of text": (["hello"], "not an object"),
-    "no role": ([{"content": "x"}], "role"),
-    "only questions": ([said("user", "u")], "nothing is said"),
-    "an empty answer": ([said("user", "u"), said("assistant", " ")], "nothing is said"),
-    "content of parts": ([{"role": "assistant", "content": [{"text": "x"}]}], "content"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_CHATS)
-def test_what_is_no_chat_is_said(name):
-    value, reason = BAD_CHATS[name]
+@pytest.mark.parametrize("name", BAD)
+def test_what_does_not_have_its_form_is_named(name):
+    mapping, row, reason = BAD[name]
     with pytest.raises(BadRow, match=reason):
-        turns(value)
+        pieces(row, mapping)
 
 
-def test_spans_are_of_the_whole_text():
-    whole, spans = asked_characters([("ab", False), ("cde", True), ("f", False), ("g", True)])
-    assert whole == "abcdefg"
-    assert [whole[begin:end] for begin, end in spans] == ["cde", "g"]
+def test_bytes_of_a_binary_column_are_text():
+    assert pieces({"t": "é".encode()}, Mapping("text", (("text", "t"),))) == [("é", True)]
+
+
+def test_a_chat_takes_its_tools_and_system_from_their_columns():
+    mapping = Mapping("chat", (("messages", "m"), ("tools", "t"), ("system", "s")))
+    turns = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]
+    found = chat({"m": turns, "t": [{"name": "look"}], "s": "S"}, mapping)
+    assert found.messages == ({"role": "system", "content": "S"}, *turns)
+    assert found.tools == ({"type": "function", "function": {"name": "look"}},)
+    assert chat({"m": turns, "t": None, "s": NAN}, mapping).messages == tuple(turns)

@@ -85,16 +85,12 @@ def test_rows_that_are_cut_before_the_answer_are_left_out(tmp_path):
     assert "nothing is to be predicted" in notes[0]
 
 
-REWRITES = "{{ messages[-1]['content'] }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
 BAD = {
     "empty text": ([{"text": "a"}, {"text": "  "}], {}, "row 2: the text is empty"),
     "no answer": ([{"prompt": "a", "completion": ""}], {}, "row 1: the completion is empty"),
     "nobody answers": ([{"messages": [USER]}], {}, "nothing is said by the assistant"),
     "a message that is none": ([{"messages": ["hi"]}], {}, "not an object"),
     "no template": ([{"messages": [USER, BOT]}], {"chat": False}, "no chat template"),
-    "a template that rewrites": (
-        [{"messages": [USER, BOT]}], {"template": REWRITES}, "rewrites earlier messages",
-    ),
     "a template that fails": (
         [{"messages": [USER, BOT]}], {"template": "{{ raise_exception('no') }}"}, "refuses it",
     ),

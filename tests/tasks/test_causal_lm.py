@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from peft import PeftModel
 
 from lora_lab.config import changed
+from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.errors import ConfigError
 from lora_lab.presets import starting_config
 from lora_lab.records import DataRecord, EvalRecord, GeneratedRecord, LoadedRecord, StepRecord
@@ -204,14 +205,62 @@ def test_what_is_missing_is_asked_for(tmp_path, data, settings, reason):
         CausalLmTask.open(changed(config_of(tmp_path / "m", data), **settings))
 
 
+def generated_from(task, prompt):
+    """The tokens that the model is given to continue."""
+    given = []
+
+    class Model:
+        def generate(self, inputs, **_):
+            given.append(inputs[0].tolist())
+            return inputs
+
+    task.generate(Model(), [prompt], 4)
+    return given[0]
+
+
 def test_a_chat_model_is_asked_as_a_user_would(tmp_path):
-    save(tmp_path / "m", "llama", chat=True)
-    turns = [{"role": "user", "content": "is it good?"}, {"role": "assistant", "content": "yes"}]
-    path = tmp_path / "chat.jsonl"
-    path.write_text("\n".join(json.dumps({"messages": turns}) for _ in range(6)))
-    task, _ = opened(tmp_path / "m", str(path))
-    wanted = task.tokenizer("<|user|>ho<|end|><|assistant|>")["input_ids"]
-    assert task._prompt_ids("ho") == wanted
-    first = task.prompts()[0]
-    assert first == "<|user|>is it good?<|end|><|assistant|>"
-    assert task._prompt_ids(first) == task.tokenizer(first)["input_ids"]
+    folder, data = tmp_path / "m", tmp_path / "chats.jsonl"
+    save(folder, "llama", chat=True)
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]
+    data.write_text("\n".join([json.dumps({"messages": turns})] * 8))
+    for settings in ({}, {"prompts": ("ho",)}):
+        task = CausalLmTask.open(config_of(folder, str(data), **settings))
+        wanted = task.tokenizer("<|user|>ho<|end|><|assistant|>")["input_ids"]
+        assert generated_from(task, "ho") == wanted
+    first = CausalLmTask.open(config_of(folder, str(data))).prompts()[0]
+    assert first == "<|user|>hi<|end|><|assistant|>"
+    assert generated_from(task, first) == task.tokenizer(first)["input_ids"]
+
+
+def test_an_instruction_is_asked_in_the_wording_of_its_rows(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    task = CausalLmTask.open(config_of(tmp_path / "m", data))
+    task.form = "instruction"
+    written = task.tokenizer(instruction_prompt("Count."))["input_ids"]
+    assert generated_from(task, "Count.") == written[-task.limit :]
+
+
+def test_the_answers_of_one_chat_stay_on_one_side_of_the_split(tmp_path):
+    folder, data = tmp_path / "m", tmp_path / "chats.jsonl"
+    save(folder, "llama", chat=True)
+    words = json.loads((tmp_path / "m" / "tokenizer_config.json").read_text())
+    template = tmp_path / "m" / "chat_template.jinja"
+    rewrites = (
+        "{% for m in messages %}{% if loop.last %}<|system|>{% endif %}<|{{ m.role }}|>"
+        "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    if "chat_template" in words:
+        words["chat_template"] = rewrites
+        (tmp_path / "m" / "tokenizer_config.json").write_text(json.dumps(words))
+    else:
+        template.write_text(rewrites)
+    chats = []
+    for i in range(10):
+        say = [("user", f"a{i}"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+        chats.append({"messages": [{"role": r, "content": c} for r, c in say]})
+    data.write_text("\n".join(map(json.dumps, chats)))
+    task = CausalLmTask.open(config_of(folder, str(data), validation=0.3))
+    sides = [[example.number for example in part.examples] for part in (task.train, task.held_out)]
+    assert [len(side) for side in sides] == [14, 6]
+    assert not set(sides[0]) & set(sides[1])
+    assert "one example for each answer" in " ".join(task.data.notes)

@@ -1,0 +1,187 @@
+"""A chat as a row says it, in the words that chat templates know: messages, tools, what is trained.
+
+Other programs' spellings (ShareGPT, OpenAI, Alpaca's history, reasoning under several names) become
+one; nothing that a message holds is dropped. What cannot be written as text is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lora_lab.data.left_out import BadRow
+
+# Who speaks, in ShareGPT's words and a few more.
+SPEAKERS = {
+    "human": "user", "user": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant",
+    "assistant": "assistant", "model": "assistant", "chatgpt": "assistant", "ai": "assistant",
+    "system": "system", "developer": "developer", "tool": "tool", "function": "tool",
+    "observation": "tool", "function_response": "tool", "tool_response": "tool", "ipython": "tool",
+    "function_call": "call", "tool_call": "call",
+}  # fmt: skip
+ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "think")
+UNTRAINED_KEYS = ("weight", "train", "trainable", "loss", "masked")
+CALL_KEYS = ("name", "arguments", "parameters")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Messages as transformers' chat templates take them, and which of them the loss asks for."""
+
+    messages: tuple[dict[str, Any], ...]
+    trained: tuple[bool, ...]  # of every message: an answer of the assistant to be learned
+    tools: tuple[dict[str, Any], ...] = ()
+
+
+def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
+    """The messages of a row, its tools and its system prompt, each a list or a string of JSON.
+
+    Raises BadRow where they are none, hold images or sound, or nothing is said by the assistant.
+    """
+    value = _parsed(value, "messages")
+    if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
+        tools = tools if tools is not None else value.get("tools")
+        value = value["messages"]
+    if not isinstance(value, list) or not value:
+        raise BadRow("there are no messages")
+    messages: list[dict[str, Any]] = []
+    trained: list[bool] = []
+    for entry in value:
+        message = _message(entry)
+        messages.append(message)
+        trained.append(message["role"] == "assistant" and _asked(entry))
+    if isinstance(system, str) and system.strip():
+        if messages[0]["role"] in ("system", "developer"):
+            if messages[0]["content"] != system:
+                raise BadRow("there is a system column beside another system message")
+        else:
+            messages.insert(0, {"role": "system", "content": system})
+            trained.insert(0, False)
+    spoken = [m for m in messages if m["role"] == "assistant"]
+    if not any(_says_something(message) for message in spoken):
+        raise BadRow("nothing is said by the assistant")
+    trained = [t and _says_something(m) for t, m in zip(trained, messages, strict=True)]
+    if not any(trained):
+        raise BadRow("every answer of the assistant is marked as not to be trained")
+    return Chat(tuple(messages), tuple(trained), _tools(tools))
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """The reasoning that a message holds beside its content; "" where there is none."""
+    return next((message[key] for key in REASONING_KEYS if isinstance(message.get(key), str)), "")
+
+
+def _message(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, Mapping):
+        raise BadRow("a message is not an object")
+    who = _first(entry, ROLE_KEYS)
+    if not isinstance(who, str) or not who.strip():
+        raise BadRow("a message has no role")
+    role = SPEAKERS.get(who.strip().lower(), who.strip())
+    content = _content(_first(entry, CONTENT_KEYS))
+    known = {*ROLE_KEYS, *CONTENT_KEYS, *UNTRAINED_KEYS}
+    further = {key: v for key, v in entry.items() if key not in known and v is not None}
+    if "tool_calls" in further:
+        calls = _parsed(further.pop("tool_calls"), "tool_calls")
+        if calls:
+            further["tool_calls"] = [_call(call) for call in _listed(calls, "tool_calls")]
+    if isinstance(further.get("function_call"), Mapping):  # OpenAI's older spelling of one call
+        further["tool_calls"] = [_call(further.pop("function_call"))]
+    if role == "call":
+        calls = _parsed(content or "", "a function call")
+        further["tool_calls"] = [_call(call) for call in _listed(calls, "a function call")]
+        role, content = "assistant", None
+    if content is None and not further.get("tool_calls") and not reasoning_of(further):
+        content = ""
+    message = {"role": role, **({} if content is None else {"content": content}), **further}
+    return message
+
+
+def _content(value: Any) -> str | None:
+    """Text as it is, or the texts of a list of parts in one; None where there is none."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    texts = []
+    for part in _listed(value, "content"):
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        kind = part.get("type", "text") if isinstance(part, Mapping) else type(part).__name__
+        text = part.get("text", part.get("content")) if isinstance(part, Mapping) else None
+        if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
+            raise BadRow(f"a message holds a part of type {str(kind)[:20]!r}: only text is trained")
+        texts.append(text)
+    return "".join(texts)
+
+
+def _call(entry: Any) -> dict[str, Any]:
+    """One call as {type, function: {name, arguments}}, whatever it was wrapped in."""
+    entry = _parsed(entry, "a tool call")
+    if not isinstance(entry, Mapping):
+        raise BadRow("a tool call is not an object")
+    inner = entry.get("function") if isinstance(entry.get("function"), Mapping) else entry
+    name = inner.get("name")
+    if not isinstance(name, str) or not name:
+        raise BadRow("a tool call has no name")
+    arguments = inner.get("arguments", inner.get("parameters"))
+    function = {**inner, "name": name, "arguments": {} if arguments is None else arguments}
+    function.pop("parameters", None)
+    if inner is entry:
+        return {"type": "function", "function": function}
+    return {"type": "function", **entry, "function": function}
+
+
+def _tools(value: Any) -> tuple[dict[str, Any], ...]:
+    value = _parsed(value, "tools")
+    if not value:
+        return ()
+    tools = []
+    for tool in _listed(value, "tools"):
+        tool = _parsed(tool, "a tool")
+        if not isinstance(tool, Mapping):
+            raise BadRow("a tool is not an object")
+        wrapped = "function" in tool or tool.get("type") == "function"
+        tools.append(dict(tool) if wrapped else {"type": "function", "function": dict(tool)})
+    return tuple(tools)
+
+
+def _asked(entry: Mapping[str, Any]) -> bool:
+    """Whether a turn's own flags leave it in the loss: `weight: 0` and `train: false` do not."""
+    if entry.get("masked") in (True, 1):
+        return False
+    flags = (entry[key] for key in UNTRAINED_KEYS if key != "masked" and key in entry)
+    return not any(flag is not None and not flag for flag in flags)
+
+
+def _says_something(message: Mapping[str, Any]) -> bool:
+    said = str(message.get("content") or "").strip() or reasoning_of(message).strip()
+    return bool(said or message.get("tool_calls"))
+
+
+def _first(entry: Mapping[str, Any], keys: Iterable[str]) -> Any:
+    """The value of the first of `keys` that has one: merged tables leave null in the others."""
+    return next((entry[key] for key in keys if entry.get(key) is not None), None)
+
+
+def _parsed(value: Any, what: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise BadRow(f"{what} is text that is not JSON ({str(error)[:60]})") from None
+
+
+def _listed(value: Any, what: str) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise BadRow(f"{what} is not a list")
+    return list(value)

@@ -1,0 +1,72 @@
+"""What one cell of a table says: text, a label, or nothing; a missing value has many spellings."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from lora_lab.data.left_out import BadRow
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is empty: null, NaN (as pandas and NumPy write null), NaT, or "".
+
+    Words such as "nan", "NA" or "null" are words.
+    """
+    if value is None or value == "":
+        return True
+    if isinstance(value, float | Decimal):
+        return math.isnan(value)
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def as_text(value: Any) -> str:
+    """A cell as text, "" where it is missing.
+
+    Raises BadRow for lists and objects, for bytes that are not UTF-8, and for text that holds half
+    of a surrogate pair, which no tokenizer takes.
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, list | dict | tuple):
+        raise BadRow("there is a list where text belongs")
+    if isinstance(value, bytes | bytearray | memoryview):
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            raise BadRow("there are bytes that are not UTF-8 where text belongs") from None
+    text = str(value)
+    return well_formed(text)
+
+
+def well_formed(text: str) -> str:
+    """`text` as it is; raises BadRow where it holds half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])[1:-1]
+        where = f"at place {error.start + 1:,}"
+        raise BadRow(f"the text holds half of a character ({half}) {where}") from None
+    return text
+
+
+def as_label(value: Any) -> str:
+    """A label as a word, "" where it is missing: 1, 1.0 and "1" are the same, True is True."""
+    if (
+        isinstance(value, float | Decimal)
+        and not is_missing(value)
+        and math.isfinite(value)
+        and value == int(value)
+    ):
+        value = int(value)
+    return as_text(value).strip()
+
+
+def natural_order(name: str) -> tuple[int, float, str]:
+    """A key that sorts numbers by their value, before words; the same in every process."""
+    try:
+        number = float(name)
+    except ValueError:
+        return (1, 0.0, name)
+    return (1, 0.0, name) if math.isnan(number) else (0, number, name)

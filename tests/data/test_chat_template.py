@@ -1,0 +1,273 @@
+"""Chats are read and learned as transformers renders them at inference, template by template.
+
+The templates of some forty families lie in TRL's package; where it is not installed the few here
+stand for their kinds.
+"""
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from lora_lab.data.chat import read_chat
+from lora_lab.data.chat_template import ChatTemplate
+from lora_lab.data.left_out import BadRow
+
+SPECIAL = re.compile(
+    r"<\|[\w▁ /]+\|>|<｜[\w▁ ]+｜>|<(?:start|end)_of_\w+>|<\|\w+>|<\w+\|>|\[/?INST\]|</s>"
+)
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def says(text, **more):
+    return {"role": "assistant", "content": text, **more}
+
+
+CALL = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}
+TOOLS = [
+    {"type": "function", "function": {
+        "name": "get_weather", "description": "The weather of a city.",
+        "parameters": {"type": "object", "required": ["city"], "properties": {
+            "city": {"type": "string", "description": "its name"}}}}},
+]  # fmt: skip
+CHATS = {
+    "one": [user("Two plus two?"), says("Four.")],
+    "two": [user("Two plus two?"), says("Four."), user("And one?"), says("Five.")],
+    "system": [{"role": "system", "content": "BE BRIEF"}, user("Two plus two?"), says("Four.")],
+    "thinking": [user("Two plus two?"), says("Four.", reasoning_content="Add two and two.")],
+    "thinking twice": [
+        user("Two plus two?"), says("Four.", reasoning_content="Add two and two."),
+        user("And one?"), says("Five.", reasoning_content="One more."),
+    ],
+    "thinking in the content": [
+        user("Two plus two?"), says("<think>\nAdd two and two.\n</think>\n\nFour."),
+    ],
+    "tools": [
+        user("Weather?"), {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "name": "get_weather", "content": "SUN 23"}, says("It is sunny."),
+    ],
+    "the assistant begins": [says("Welcome!"), user("Two plus two?"), says("Four.")],
+    "ends with a user": [user("Two plus two?"), says("Four."), user("And one?")],
+}  # fmt: skip
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# Thinking of earlier turns goes, and a last turn without any gets an empty block.
+REWRITING = (
+    "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}"
+    "{% set ns.last = loop.index0 %}{% endif %}{% endfor %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' and loop.index0 > ns.last %}"
+    "<think>\n{{ m.reasoning_content or '' }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+MARKED = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}"
+    "{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}"
+    "<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# The next message ends an answer, as GLM's templates have it.
+STOP_BY_NEXT = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+OPEN_THINKING = (
+    "{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}{% else %}<|bot|>"
+    "{{ m.content.split('</think>')[-1] }}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|bot|><think>\n{% endif %}"
+)
+WITHOUT_STOP = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+OWN = {"chatml": CHATML, "rewriting": REWRITING, "marked": MARKED, "by next": STOP_BY_NEXT,
+       "open thinking": OPEN_THINKING, "without stop": WITHOUT_STOP}  # fmt: skip
+
+
+def trl_templates():
+    try:
+        files = importlib.metadata.files("trl") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    found = [Path(f.locate()) for f in files if f.suffix == ".jinja"]
+    return {path.stem: path.read_text("utf-8") for path in sorted(found)}
+
+
+TEMPLATES = {**OWN, **trl_templates()}
+
+
+def tokenizer(template):
+    """Bytes, with what a template writes between pointed brackets as tokens of their own."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    words = PreTrainedTokenizerFast(tokenizer_object=inner)
+    tokens = {*SPECIAL.findall(template)} | {f"<|{r}|>" for r in ("user", "assistant", "system")}
+    words.add_tokens(sorted(tokens), special_tokens=True)
+    words.add_special_tokens({"bos_token": "<bos>", "eos_token": "<eos>"})
+    words.chat_template = template
+    return words
+
+
+def learned(example):
+    return [example.text[begin:end] for begin, end in example.spans]
+
+
+def rendered(words, messages, tools=None, **how):
+    return words.apply_chat_template(messages, tools=tools, tokenize=False, **how)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("chat", CHATS)
+def test_what_is_learned_is_what_follows_the_prompt_of_inference(name, chat):
+    """Each answer: the prompt is transformers' own, the rest of its rendering is learned."""
+    words, messages = tokenizer(TEMPLATES[name]), CHATS[chat]
+    tools = TOOLS if chat == "tools" else None
+    template = ChatTemplate(words)
+    parsed = read_chat(messages, tools)
+    try:
+        examples = template.examples(parsed)
+    except BadRow as error:
+        if "leaves out" in str(error):  # it really does not write the call
+            assert "get_weather" not in "".join(_answers(words, messages, tools))
+            return
+        with pytest.raises(Exception, match=r".") as refused:
+            rendered(words, [_full(m) for m in messages], tools)
+        del refused
+        return
+    spans = [span for example in examples for span in learned(example)]
+    answers = [m for m in messages if m["role"] == "assistant"]
+    assert len(spans) == len(answers)
+    for span, answer in zip(spans, answers, strict=True):
+        content = (answer["content"] or "get_weather").rpartition("</think>")[2].strip()
+        assert content in span
+        for other in messages:
+            if other is not answer and other["role"] != "assistant" and other["content"]:
+                assert other["content"] not in span, "nothing that another one said"
+        assert not re.match(r"\s*<think>\s*</think>", span), "no empty reasoning"
+        assert "<|im_start|>" not in span
+        assert "start_header_id" not in span
+    if len(examples) == 1 and not template.marked and chat != "tools":
+        read = messages if messages[-1]["role"] == "assistant" else messages[:-1]
+        spellings = ([_full(m) for m in read], [_in_parts(m) for m in read])
+        wholes = [_rendered_or(words, spelling, "\0") for spelling in spellings]
+        assert any(examples[0].text.startswith(whole) for whole in wholes)
+    stops = template.without_stop
+    assert stops == (len(answers) if name == "without stop" else 0)
+
+
+def _full(message):
+    return {k: v for k, v in message.items() if v is not None}
+
+
+def _in_parts(message):
+    return {**message, "content": [{"type": "text", "text": message["content"]}]}
+
+
+def _rendered_or(words, messages, otherwise):
+    try:
+        return rendered(words, messages)
+    except Exception:  # noqa: BLE001 - a template that refuses this spelling
+        return otherwise
+
+
+def _answers(words, messages, tools):
+    """What transformers writes for each answer after its prompt, where it does."""
+    for index, message in enumerate(messages):
+        if message["role"] == "assistant" and index:
+            try:
+                prompt = rendered(words, messages[:index], tools, add_generation_prompt=True)
+                text = rendered(words, [_full(m) for m in messages[: index + 1]], tools)
+            except Exception:  # noqa: BLE001 - a template that refuses says nothing
+                continue
+            yield text[len(prompt) :]
+
+
+def test_history_that_is_rewritten_makes_one_example_of_each_answer():
+    words = tokenizer(REWRITING)
+    template = ChatTemplate(words)
+    messages = CHATS["thinking twice"]
+    first, second = template.examples(read_chat(messages))
+    assert first.text == rendered(words, messages[:2])
+    assert second.text == rendered(words, messages)
+    assert learned(first) == ["<think>\nAdd two and two.\n</think>\n\nFour.<|im_end|>\n"]
+    assert learned(second) == ["<think>\nOne more.\n</think>\n\nFive.<|im_end|>\n"]
+    assert "Add two" not in second.text, "thinking of earlier turns is gone, as at inference"
+    assert template.notes() == (
+        "1 chat is trained as one example for each answer, since the chat template rewrites "
+        "earlier turns",
+    )
+
+
+def test_an_empty_block_of_reasoning_is_read_and_not_learned():
+    (example,) = ChatTemplate(tokenizer(REWRITING)).examples(read_chat(CHATS["one"]))
+    assert learned(example) == ["Four.<|im_end|>\n"]
+    assert example.text[: example.spans[0][0]].endswith("<think>\n\n</think>\n\n")
+
+
+def test_markers_that_leave_the_stop_token_out_are_widened_by_it():
+    (example,) = ChatTemplate(tokenizer(MARKED)).examples(read_chat(CHATS["two"]))
+    assert learned(example) == ["Four.<|im_end|>", "Five.<|im_end|>"]
+
+
+def test_a_stop_token_that_the_next_message_writes_is_learned():
+    (example,) = ChatTemplate(tokenizer(STOP_BY_NEXT)).examples(read_chat(CHATS["two"]))
+    assert learned(example) == ["Four.<|user|>", "Five.<|user|>"]
+
+
+def test_an_open_block_in_the_prompt_and_reasoning_that_is_stripped():
+    template = ChatTemplate(tokenizer(OPEN_THINKING))
+    (example,) = template.examples(read_chat(CHATS["thinking in the content"]))
+    assert learned(example) == ["\n\nFour.<|end|>"]
+    assert template.notes() == ("the chat template leaves out reasoning in 1 chat",)
+
+
+def test_what_a_template_drops_is_named():
+    users_only = (
+        "{% for m in messages if m.role != 'system' %}<|im_start|>{{ m.content }}{% endfor %}"
+    )
+    template = ChatTemplate(tokenizer(users_only))
+    template.examples(read_chat(CHATS["system"]))
+    assert "the chat template leaves out system messages in 1 chat" in template.notes()
+
+
+def test_a_turn_with_no_weight_is_read_and_not_learned():
+    messages = [*CHATS["two"][:1], says("Four.", weight=0), *CHATS["two"][2:]]
+    (example,) = ChatTemplate(tokenizer(CHATML)).examples(read_chat(messages))
+    assert learned(example) == ["Five.<|im_end|>\n"]
+    assert "Four." in example.text
+
+
+@pytest.mark.parametrize("written", ["(c.function.arguments | tojson)", "c.function.arguments"])
+@pytest.mark.parametrize("arguments", [{"city": "Paris"}, '{"city": "Paris"}'])
+def test_arguments_of_a_call_may_be_an_object_or_its_json(arguments, written):
+    source = (
+        "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
+        f"<call>{{{{ c.function.name + {written} }}}}</call>{{% endfor %}}<|end|>{{% endfor %}}"
+    )
+    call = {"name": "look", "arguments": arguments}
+    spoken = {"role": "assistant", "content": "", "tool_calls": [{"function": call}]}
+    (example,) = ChatTemplate(tokenizer(source)).examples(read_chat([user("u"), spoken]))
+    assert learned(example) == ['<call>look{"city": "Paris"}</call><|end|>']
+
+
+def test_the_reason_of_the_template_is_said():
+    template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(BadRow, match="System role not supported"):
+        ChatTemplate(tokenizer(template)).examples(read_chat(CHATS["one"]))
+
+
+def test_one_answer_without_a_stop_token_is_said():
+    template = ChatTemplate(tokenizer(WITHOUT_STOP))
+    template.examples(read_chat(CHATS["one"]))
+    assert "will not learn to stop" in template.notes()[0]
