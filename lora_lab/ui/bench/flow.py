@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from lora_lab.ui.widgets.dialogs import bring_to_front
+
 if TYPE_CHECKING:
     from lora_lab.ui.bench.dialog import BenchDialog
     from lora_lab.ui.help.flow import HelpFlow
@@ -27,9 +29,7 @@ class BenchFlow(QObject):
 
             self.dialog = BenchDialog(self._window)
             self.dialog.help_wished.connect(self._help.show_page)
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def close(self) -> None:
         """End what the bench still runs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,7 +29,7 @@ from lora_lab.records import ExportReport
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
 from lora_lab.ui.widgets.busy import Busy
-from lora_lab.ui.widgets.dialogs import ask
+from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
 from lora_lab.workshop.requests import FORMATS
 
 
@@ -85,7 +84,7 @@ class ExportDialog(QDialog):
         self._outcome.setWordWrap(True)
         self._report = self._make_report()
 
-        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self._buttons = button_row(self)
         self.export_button = self._buttons.addButton(
             self.tr("&Export"), QDialogButtonBox.ButtonRole.ActionRole
         )
@@ -99,12 +98,8 @@ class ExportDialog(QDialog):
             self.tr("&Copy report"), QDialogButtonBox.ButtonRole.ActionRole
         )
         self.copy_button.clicked.connect(self._copy)
-        self._buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
-        self._buttons.rejected.connect(self.reject)
 
-        column = QVBoxLayout(self)
-        column.setSpacing(8)
-        column.setContentsMargins(18, 14, 18, 14)
+        column = dialog_column(self)
         column.addWidget(self.format_combo)
         column.addWidget(label)
         column.addLayout(row)

@@ -23,6 +23,7 @@ from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.dialogs import bring_to_front
 
 
 class ExportFlow(QObject):
@@ -52,9 +53,7 @@ class ExportFlow(QObject):
             self.dialog.export_wished.connect(self._on_wished)
             self.dialog.cancel_wished.connect(lambda: self._sessions.break_off(self._asked))
             self.dialog.finished.connect(self._put_away)
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def close(self) -> None:
         """Put the dialog away with the window."""

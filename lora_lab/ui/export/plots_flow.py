@@ -25,7 +25,7 @@ from lora_lab.ui.export import plots_out
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.session.sessions import Sessions
-from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.background import Works
 
 MOST_COPIED = 100_000  # rows on the clipboard; a file takes any number
 SLOW_MS = 500  # after which a file that is still being written shows how far it is
@@ -42,7 +42,7 @@ class PlotsFlow(QObject):
         self._window = window
         self._last: Panel | None = None  # that had the focus
         self._folder = Path.home()
-        self._works: list[Background] = []
+        self._works = Works(self)
         for panel in panels:
             panel.put_corner(self._button(panel))
         QApplication.instance().focusChanged.connect(self._on_focus)
@@ -127,9 +127,7 @@ class PlotsFlow(QObject):
 
     def close(self) -> None:
         """End what is still being written."""
-        for work in self._works:
-            work.cancel()
-            work.join()
+        self._works.finish()
 
     def _write(self, panel: Panel, path: Path, ending: str) -> None:
         about = self.about(panel)
@@ -143,27 +141,26 @@ class PlotsFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
-        self._tell_saved(path)
+        self._show_saved(path)
 
     def _start(self, path: Path, write: Callable[[Report], None]) -> None:
         """Format and write beside the window: a long run has a million rows."""
-        self._works = [old for old in self._works if not old.join(0)]
-        work = Background(write, self)
-        self._works.append(work)
         bar = QProgressDialog(
             self.tr("Writing {}").format(path.name), self.tr("Cancel"), 0, 100, self._window
         )
         bar.setMinimumDuration(SLOW_MS)
         bar.setValue(0)
-        work.told.connect(lambda _, share: bar.setValue(min(99, int(100 * share))))
+        work = self._works.start(
+            write,
+            lambda _: self._show_saved(path),
+            self._notices.error,
+            progress=lambda _, share: bar.setValue(min(99, int(100 * share))),
+        )
         bar.canceled.connect(work.cancel)
-        work.done.connect(lambda _: self._tell_saved(path))
-        work.failed.connect(self._notices.error)
         for end in (work.done, work.failed, work.broke, bar.canceled):
             end.connect(bar.deleteLater)
-        work.start()
 
-    def _tell_saved(self, path: Path) -> None:
+    def _show_saved(self, path: Path) -> None:
         self._notices.news(self.tr("Saved {}").format(path))
 
     def _button(self, panel: Panel) -> QToolButton:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from PySide6.QtCore import QCoreApplication, Qt, qVersion
-from PySide6.QtGui import QAction, QGuiApplication, QIcon, QKeySequence
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 import lora_lab
+from lora_lab.ui.widgets.dialogs import button_row
 
 STANDS_ON = (
     "torch", "transformers", "numpy", "safetensors", "PySide6-Essentials", "pyqtgraph", "pydantic",
@@ -138,9 +139,7 @@ def _page(
     page.setFrameShape(QScrollArea.Shape.NoFrame)
     page.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     page.setAccessibleName(title)
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
-    buttons.rejected.connect(dialog.reject)
+    buttons = button_row(dialog)
     column = QVBoxLayout(dialog)
     column.setContentsMargins(20, 16, 12, 14)
     column.setSpacing(10)

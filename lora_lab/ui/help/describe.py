@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QWidget
 
 from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_to_text
 
 
 def described(panels: list[Panel], first: QWidget | None) -> str:
@@ -28,16 +29,12 @@ def description_page(parent: QWidget, text: str) -> QDialog:
     words.setTextInteractionFlags(
         words.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard
     )
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+    buttons = button_row(dialog)
     copy = buttons.addButton(dialog.tr("C&opy"), QDialogButtonBox.ButtonRole.ActionRole)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
-    buttons.rejected.connect(dialog.reject)
-    column = QVBoxLayout(dialog)
-    column.setContentsMargins(18, 14, 18, 14)
+    column = dialog_column(dialog)
     column.addWidget(words, 1)
     column.addWidget(buttons)
-    metrics = dialog.fontMetrics()
-    dialog.resize(48 * metrics.horizontalAdvance("m"), 18 * metrics.height())
+    resize_to_text(dialog, 48, 18)
     words.setFocus()
     return dialog

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.ui.help.handbook import INDEX, Handbook
+from lora_lab.ui.widgets.dialogs import bring_to_front
 
 
 class HelpFlow(QObject):
@@ -36,6 +37,4 @@ class HelpFlow(QObject):
     def _show(self) -> None:
         if self.book is None:
             self.book = Handbook(self._window)
-        self.book.show()
-        self.book.raise_()
-        self.book.activateWindow()
+        bring_to_front(self.book)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
@@ -21,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.ui.notices.chip import NoticeChip
-from lora_lab.ui.notices.notices import Notice, Notices, Severity
+from lora_lab.ui.notices.notices import Action, Notice, Notices, Severity
 
 log = logging.getLogger("lora_lab.ui")
 
@@ -37,8 +39,6 @@ class NoticeBar(QFrame):
     said. What is not dismissed gives the room back after a while: it folds into `chip`, a button
     for the status strip that unfolds it again. News waits while a warning or an error is read.
     """
-
-    acted = Signal(str)  # key of the action that was chosen; the notice leaves
 
     def __init__(self, notices: Notices, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,9 +82,7 @@ class NoticeBar(QFrame):
 
         self.chip = NoticeChip()
         self.chip.clicked.connect(self.unfold)
-        self._leave = QTimer(self)
-        self._leave.setSingleShot(True)
-        self._leave.timeout.connect(self._make_room)
+        self._leave = QTimer(self, singleShot=True, timeout=self._make_room)
         notices.shown.connect(self._on_shown)
         notices.repeated.connect(self._on_repeated)
         self._tones: dict[Severity, str] = {}
@@ -254,23 +252,24 @@ class NoticeBar(QFrame):
             self._lie()
         return super().eventFilter(watched, event)
 
-    def _offer(self, actions: tuple[tuple[str, str], ...]) -> None:
+    def _offer(self, actions: tuple[Action, ...]) -> None:
         """A button for each thing that can be done about it."""
         while self._actions.count():
             if widget := self._actions.takeAt(0).widget():
                 widget.hide()  # at once: it lies in no layout any more
                 widget.deleteLater()
-        for key, words in actions:
+        for words, action in actions:
             button = QToolButton()
             button.setText(words)
-            button.clicked.connect(lambda _=False, chosen=key: self._act(chosen))
+            button.clicked.connect(partial(self._act, action))
             self._actions.addWidget(button)
         if actions:
             self._actions.addStretch(1)
 
-    def _act(self, key: str) -> None:
+    def _act(self, action: Callable[[], None], _checked: bool = False) -> None:
+        """Put the notice away, and do what was chosen."""
         self.dismiss()
-        self.acted.emit(key)
+        action()
 
     def _count_waiting(self) -> None:
         count = 0 if self._folded else len(self._waiting)

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from PySide6.QtCore import QObject, Qt, QtMsgType, Signal, qInstallMessageHandle
 log = logging.getLogger("lora_lab.ui")
 
 Severity = Literal["news", "warning", "error"]
+Action = tuple[str, Callable[[], None]]  # words of a button, and what it does
 
 SAME_FOR = 10.0  # seconds in which an equal notice is counted instead of shown again
 BURST = 8  # different notices in one second; a storm beyond that is only counted
@@ -33,7 +35,7 @@ class Notice:
     message: str
     details: str = ""
     times: int = 1
-    actions: tuple[tuple[str, str], ...] = ()  # (key, words) of what can be done at once
+    actions: tuple[Action, ...] = ()  # what can be done about it at once
 
 
 class Notices(QObject):
@@ -53,14 +55,10 @@ class Notices(QObject):
     def news(self, message: str, details: str = "") -> None:
         self.posted.emit(Notice("news", message, details))
 
-    def warning(
-        self, message: str, details: str = "", actions: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def warning(self, message: str, details: str = "", actions: tuple[Action, ...] = ()) -> None:
         self.posted.emit(Notice("warning", message, details, actions=actions))
 
-    def error(
-        self, message: str, details: str = "", actions: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def error(self, message: str, details: str = "", actions: tuple[Action, ...] = ()) -> None:
         self.posted.emit(Notice("error", message, details, actions=actions))
 
     def install(self) -> None:

@@ -13,7 +13,7 @@ from lora_lab.progress import Report
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.open.drop_hint import DropHint
 from lora_lab.ui.open.recognised import Found, Kind, recognise
-from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.background import Works
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
@@ -36,7 +36,7 @@ class Arrivals(QObject):
         """`openers` take a path of their kind."""
         super().__init__(window)
         self._openers, self._notices = openers, notices
-        self._works: list[Background] = []
+        self._works = Works(self)
         self.hint = DropHint(window)
         window.setAcceptDrops(True)
         window.installEventFilter(self)
@@ -50,18 +50,11 @@ class Arrivals(QObject):
         def work(report: Report) -> list[Found]:
             return [recognise(path) for path in paths]
 
-        self._works = [old for old in self._works if not old.join(0)]
-        looking = Background(work, self)
-        self._works.append(looking)
-        looking.done.connect(self._on_recognised)
-        looking.failed.connect(self._notices.error)
-        looking.start()
+        self._works.start(work, self._on_recognised, self._notices.error)
 
     def close(self) -> None:
         """Nothing is opened any more."""
-        for work in self._works:
-            work.cancel()
-            work.join()
+        self._works.finish()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()

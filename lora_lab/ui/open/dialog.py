@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QIcon
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -28,23 +27,19 @@ from PySide6.QtWidgets import (
 from lora_lab.config import DType, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.presets import STARTS, TASK_TITLES, starting_config
-from lora_lab.progress import Report
-from lora_lab.ui.open.recognised import recognise
+from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.open.source import ModelSource
 from lora_lab.ui.open.tensors import TensorTable
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, size_words
-from lora_lab.ui.widgets.background import Background
 from lora_lab.ui.widgets.busy import Busy
-from lora_lab.ui.widgets.dialogs import ask, resize_within
+from lora_lab.ui.widgets.dialogs import Button, ask, button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.form import Form, data_files
+from lora_lab.ui.widgets.labels import label
 
 if TYPE_CHECKING:
     from lora_lab.models.inspect import ModelCard
     from lora_lab.training.devices import DeviceChoice
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
-SIGMAS = 6  # singular values that are written out
 
 
 class OpenDialog(QDialog):
@@ -55,51 +50,86 @@ class OpenDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        tr = self.tr
-        self.setWindowTitle(tr("Open a model and data"))
-        self.card: ModelCard | None = None
+        self.setWindowTitle(self.tr("Open a model and data"))
         self.agrees = self._agrees  # asked before somebody's code is run
-        self._path, self._is_adapter = "", False
-        self._works: list[Background] = []
-
+        self.reader = ModelReader(self)
         self.source = ModelSource()
         self.source.chosen.connect(self.look_at)
+        self.busy = Busy(self.tr("Progress of looking"))
+        self.busy.cancelled.connect(self._on_cancelled)
+        card = self._make_card()
+        self._make_form()
+        buttons = button_row(self, Button.Open | Button.Cancel)
+        buttons.accepted.disconnect()
+        buttons.accepted.connect(self._on_open)
+        self.open_button = buttons.button(Button.Open)
+        self.open_button.setProperty("role", "primary")
+        reader = self.reader
+        reader.begun.connect(self.busy.begin)
+        reader.progress.connect(self.busy.tell)
+        reader.ended.connect(self.busy.end)
+        reader.read.connect(self._on_read)
+        reader.refused.connect(self._on_refused)
+        reader.sigma_read.connect(self._on_sigma_read)
+
+        column = dialog_column(self, 9)
+        column.addWidget(self.source)
+        column.addLayout(card, 1)
+        column.addWidget(self.busy)
+        column.addStretch(0)
+        column.addLayout(self._form)
+        column.addWidget(buttons)
+        em = self.fontMetrics().horizontalAdvance("m")
+        resize_within(self, 56 * em, 46 * self.fontMetrics().height())
+        self._update()
+
+    def _make_card(self) -> QVBoxLayout:
+        """What is in the model: a headline, details, notes, and a table of its tensors."""
+        tr = self.tr
         self.title = QLabel(
             tr("Choose a model: nothing of it is run, and what is in it is shown. Then name the "
-               "data to train on. An adapter alone is opened in the workshop.")
+               "data to train on. An adapter alone is opened in the workshop."),
+            wordWrap=True,
         )  # fmt: skip
-        self.title.setWordWrap(True)
-        self._details = QLabel()
-        self._details.setProperty("role", "muted")
-        self._details.setWordWrap(True)
-        self._notes = QLabel()
-        self._notes.setProperty("role", "warn")
-        self._notes.setWordWrap(True)
+        self._details, self._notes, self.sigma = label(role="muted"), label(role="warn"), label()
+        for words in (self._details, self._notes):
+            words.setWordWrap(True)
+        theme.set_role(self.sigma, "muted")
+        self.sigma.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.workshop_button = QPushButton(tr("Open it in the &workshop"))
         self.workshop_button.clicked.connect(self._on_workshop)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(tr("Search the tensors"))
+        self.search = QLineEdit(placeholderText=tr("Search the tensors"), clearButtonEnabled=True)
         self.search.setAccessibleName(tr("Search the tensors"))
-        self.search.setClearButtonEnabled(True)
         self.table = TensorTable()
         self.search.textChanged.connect(self.table.search)
         self.sigma_button = QPushButton(tr("Singular &values"))
         self.sigma_button.setToolTip(tr("of the tensor that is selected"))
         self.sigma_button.clicked.connect(self._on_sigma)
-        self.table.selectionModel().selectionChanged.connect(self._follow)
-        self._sigma = QLabel()
-        self._sigma.setProperty("role", "muted")
-        self.busy = Busy(tr("Progress of looking"))
-        self.busy.cancelled.connect(self._on_cancelled)
-        self._sigma.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table.selectionModel().selectionChanged.connect(self._update)
+        self._card_widgets = (self.search, self.sigma_button, self.table)
+        row = QHBoxLayout()
+        row.addWidget(self.search, 1)
+        row.addWidget(self.sigma_button)
+        column = QVBoxLayout(spacing=9)
+        column.addWidget(self.title)
+        column.addWidget(self._details)
+        column.addWidget(self._notes)
+        column.addWidget(self.workshop_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addLayout(row)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.sigma)
+        return column
 
+    def _make_form(self) -> None:
+        """What is to be trained with it."""
+        tr = self.tr
         self.task_combo = QComboBox()
         for task in STARTS:
             self.task_combo.addItem(in_words(TASK_TITLES[task]), task)
-        self.task_combo.currentIndexChanged.connect(self._follow)
+        self.task_combo.currentIndexChanged.connect(self._update)
         self.data_edit = QLineEdit()
         self.data_edit.setAccessibleName(tr("Data"))
-        self.data_edit.textChanged.connect(self._follow)
+        self.data_edit.textChanged.connect(self._update)
         browse = QPushButton(tr("&Browse…"))
         browse.clicked.connect(self._browse_data)
         self.device_combo = QComboBox()
@@ -108,13 +138,11 @@ class OpenDialog(QDialog):
         self.dtype_combo.setAccessibleName(tr("Type of the base's numbers"))
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
-        self.dtype_combo.currentIndexChanged.connect(self._follow)
-        self._memory = QLabel()
-        self._memory.setProperty("role", "muted")
-        self._memory.setWordWrap(True)
+        self.dtype_combo.currentIndexChanged.connect(self._update)
+        self._memory = QLabel(wordWrap=True)
         self.factory_edit = QLineEdit()
         self.factory_edit.setPlaceholderText(tr("module:function, for nets that are no plain ones"))
-        self.factory_edit.textChanged.connect(self._follow)
+        self.factory_edit.textChanged.connect(self._update)
         self._form = Form(widest=tr("Device"))
         self._form.add(tr("&Task"), self.task_combo)
         self._form.add(tr("D&ata"), self.data_edit, browse)
@@ -123,55 +151,18 @@ class OpenDialog(QDialog):
         self._form.add("", self._memory)
         self.data_edit.setMinimumWidth(30 * self.fontMetrics().averageCharWidth())
 
-        kinds = QDialogButtonBox.StandardButton
-        buttons = QDialogButtonBox(kinds.Open | kinds.Cancel)
-        self.open_button = buttons.button(kinds.Open)
-        self.open_button.setProperty("role", "primary")
-        for kind in (kinds.Open, kinds.Cancel):
-            buttons.button(kind).setIcon(QIcon())
-        buttons.accepted.connect(self._on_open)
-        buttons.rejected.connect(self.reject)
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 14, 18, 14)
-        column.setSpacing(9)
-        column.addWidget(self.source)
-        column.addWidget(self.title)
-        column.addWidget(self._details)
-        column.addWidget(self._notes)
-        column.addWidget(self.workshop_button, 0, Qt.AlignmentFlag.AlignLeft)
-        row = QHBoxLayout()
-        row.addWidget(self.search, 1)
-        row.addWidget(self.sigma_button)
-        column.addLayout(row)
-        column.addWidget(self.table, 1)
-        column.addWidget(self._sigma)
-        column.addWidget(self.busy)
-        column.addStretch(0)
-        column.addLayout(self._form)
-        column.addWidget(buttons)
-        em = self.fontMetrics().horizontalAdvance("m")
-        resize_within(self, 56 * em, 46 * self.fontMetrics().height())
-        self._card_widgets = (self.search, self.sigma_button, self.table)
-        self._follow()
+    @property
+    def card(self) -> ModelCard | None:
+        """What is in the model that was chosen, once it is read."""
+        return self.reader.card
 
     def look_at(self, path: str) -> None:
         """Read the card of what lies at `path`, beside the window."""
-        self._path, self.card, self._is_adapter = path, None, False
-        self._tell(self.tr("Looking at {}…").format(Path(path).name), "muted")
-        self._sigma.clear()
-        self.table.tensors.show_tensors(())
-
-        def work(report: Report) -> Any:
-            from lora_lab.models.inspect import describe
-
-            if recognise(path).kind == "adapter":
-                return path, None
-            return path, describe(path, report)
-
-        self.busy.begin(self.tr("Looking"))
-        self._start(work, self._on_card, lambda message: self._on_refused(path, message))
-        self._follow()
+        self._show_title(self.tr("Looking at {}…").format(Path(path).name), "muted")
+        self.sigma.clear()
+        self.table.show_tensors(())
+        self.reader.open(path)
+        self._update()
 
     def offer_devices(self, choices: Iterable[DeviceChoice]) -> None:
         """Let one of these be chosen; what was chosen before stays where it is among them."""
@@ -193,112 +184,70 @@ class OpenDialog(QDialog):
 
     def finish(self) -> None:
         """End what runs beside the window."""
-        for work in self._works:
-            work.cancel()
-        for work in self._works:
-            work.join(5.0)
+        self.reader.finish()
         self.source.finish()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.source.call_off()
+        self.source.cancel()
         super().closeEvent(event)
 
-    def _start(self, work: Any, done: Any, failed: Any) -> None:
-        made = Background(work, self)
-        made.told.connect(self.busy.tell)
-        made.done.connect(lambda _: self.busy.end())
-        made.done.connect(done)
-        for broken in (made.failed, made.broke):
-            broken.connect(lambda _: self.busy.end())
-            broken.connect(failed)
-        for other in self._works:
-            other.cancel()  # what is asked for now counts
-        self._works = [other for other in self._works if not other.join(0)] + [made]
-        made.start()
-
     def _on_cancelled(self) -> None:
-        """What is being looked at, or computed, is left; what was shown stays."""
-        for work in self._works:
-            work.cancel()
-        self._sigma.clear()
+        """What was shown before stays."""
+        self.reader.cancel()
+        self.sigma.clear()
         if self.card is None:
-            self._path = ""
-            self._tell(self.tr("Called off. Choose a model."), "muted")
-        self._follow()
+            self._show_title(self.tr("Cancelled. Choose a model."), "muted")
+        self._update()
 
-    def _on_card(self, found: tuple[str, ModelCard | None]) -> None:
-        path, card = found
-        if path != self._path:
-            return
-        self.card = card
-        named = Path(path).name
+    def _on_read(self) -> None:
+        card, name = self.card, self.reader.name
         if card is None:
-            self._is_adapter = True
             words = self.tr("{} is an adapter, not a model. The workshop shows what is in it, cuts "
                             "it smaller, merges and converts it.")  # fmt: skip
-            self._tell(words.format(named), "warn")
-            self._follow()
+            self._show_title(words.format(name), "warn")
+            self._update()
             return
-        self._tell(
+        self._show_title(
             self.tr("{}: {:,} parameters in {:,} tensors, {}, {}").format(
-                named, card.parameters, len(card.tensors), size_words(card.bytes), card.kind
+                name, card.parameters, len(card.tensors), size_words(card.bytes), card.kind
             ),
             "title",
         )
         self._details.setText(" · ".join(f"{label} {value}" for label, value in card.details))
         self._notes.setText("\n".join(card.notes))
-        self.table.tensors.show_tensors(card.tensors)
+        self.table.show_tensors(card.tensors)
         if card.tasks:
             self.task_combo.setCurrentIndex(self.task_combo.findData(card.tasks[0]))
-        self._follow()
+        self._update()
 
-    def _on_refused(self, path: str, message: str) -> None:
-        if path == self._path:
-            self._tell(message, "error")
-            self._follow()
+    def _on_refused(self, message: str) -> None:
+        self._show_title(message, "error")
+        self._update()
 
-    def _tell(self, words: str, role: str) -> None:
+    def _show_title(self, words: str, role: str) -> None:
         self.title.setText(words)
         theme.set_role(self.title, role)
         self._details.clear()
         self._notes.clear()
 
     def _on_sigma(self) -> None:
-        tensor, path = self.table.chosen(), self._path
-        if tensor is None:
-            return
-        self._sigma.setText(self.tr("Computing…"))
-        self._follow()
+        if (tensor := self.table.chosen()) is not None:
+            self.sigma.setText(self.tr("Computing…"))
+            self._update()
+            self.reader.measure_sigma(tensor.name)
 
-        def work(report: Report) -> Any:
-            from lora_lab.analysis.rank import effective_rank, stable_rank
-            from lora_lab.models.inspect import singular_values
+    def _on_sigma_read(self, words: str) -> None:
+        self.sigma.setText(words)
+        self._update()
 
-            sigma = singular_values(path, tensor.name, report)
-            return sigma, stable_rank(sigma), effective_rank(sigma)
-
-        self.busy.begin(self.tr("Singular values"))
-        self._start(work, self._on_spectrum, self._sigma.setText)
-
-    def _on_spectrum(self, found: Any) -> None:
-        sigma, stable, effective = found
-        listed = "  ".join(f"{value:.4g}" for value in sigma[:SIGMAS])
-        more = f" … {sigma[-1]:.3g}" if len(sigma) > SIGMAS else ""
-        self._sigma.setText(
-            self.tr("σ {}   ({:,} values; stable rank {:.3g}, effective rank {:.4g})").format(
-                listed + more, len(sigma), stable, effective
-            )
-        )
-        self._follow()
-
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         """Bring what can be pressed in line with what was chosen."""
         card, task = self.card, self.task_combo.currentData()
         for widget in self._card_widgets:
             widget.setVisible(card is not None)
-        self.workshop_button.setVisible(self._is_adapter)
-        for told in (self._details, self._notes, self._sigma):
-            told.setVisible(bool(told.text()))
+        self.workshop_button.setVisible(self.reader.is_adapter)
+        for words in (self._details, self._notes, self.sigma):
+            words.setVisible(bool(words.text()))
         items = self.task_combo.model()
         for row in range(self.task_combo.count()):
             able = card is None or self.task_combo.itemData(row) in card.tasks
@@ -314,40 +263,32 @@ class OpenDialog(QDialog):
             "image_classification": self.tr("a folder with a folder of images per class, or IDX"),
         }[task]
         self.data_edit.setPlaceholderText(wanted)
-        self._memory.setText(self._memory_words(fits))
+        words, tight = self._memory_words(fits)
+        self._memory.setText(words)
+        theme.set_role(self._memory, "warn" if tight else "muted")
 
-    def _memory_words(self, fits: bool) -> str:
-        card = self.card
-        if card is None:
-            return ""
+    def _memory_words(self, fits: bool) -> tuple[str, bool]:
+        """What is still missing, or the memory that it takes; and whether that is tight."""
+        if self.card is None:
+            return "", False
         if not fits:
-            return self.tr("{} cannot be opened for this task.").format(Path(self._path).name)
-        import psutil
-
+            return self.tr("{} cannot be opened for this task.").format(self.reader.name), False
         if not self.data_edit.text().strip():
-            theme.set_role(self._memory, "muted")
-            return self.tr("Now name the data to train on.")
-        dtype = self.dtype_combo.currentData()
-        weights = card.parameters * BYTES[dtype]
-        free = psutil.virtual_memory().available
-        words = self.tr("The weights take {} as {}; {} are free here").format(
-            size_words(weights), dtype, size_words(free)
-        )
-        theme.set_role(self._memory, "muted" if weights < 0.6 * free else "warn")
-        return words + self.tr(". What a step takes is estimated once it is open.")
+            return self.tr("Now name the data to train on."), False
+        return self.reader.memory_words(self.dtype_combo.currentData())
 
     def _browse_data(self) -> None:
         if self.task_combo.currentData() == "image_classification":
-            found = QFileDialog.getExistingDirectory(self, self.tr("Folder of the images"))
+            chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder of the images"))
         else:
             title, start = self.tr("Data to train on"), self.data_edit.text() or str(Path.home())
-            found, _ = QFileDialog.getOpenFileName(self, title, start, data_files())
-        if found:
-            self.data_edit.setText(found)
+            chosen, _ = QFileDialog.getOpenFileName(self, title, start, data_files())
+        if chosen:
+            self.data_edit.setText(chosen)
 
     def _on_workshop(self) -> None:
         self.accept()
-        self.adapter_wished.emit(self._path)
+        self.adapter_wished.emit(self.reader.path)
 
     def _on_open(self) -> None:
         task = self.task_combo.currentData()
@@ -357,14 +298,14 @@ class OpenDialog(QDialog):
                 return
             config = starting_config(
                 task,
-                model=self._path,
+                model=self.reader.path,
                 data=str(Path(self.data_edit.text().strip()).expanduser()),
                 device=self.device_combo.currentData(),
                 dtype=self.dtype_combo.currentData(),
                 factory=factory,
             )
         except LabError as error:
-            self._tell(str(error), "error")
+            self._show_title(str(error), "error")
             return
         self.accept()
         self.wished.emit(config)

@@ -21,7 +21,8 @@ from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.session.sessions import Sessions
-from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.dialogs import bring_to_front
 from lora_lab.ui.widgets.form import data_files
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class OwnFlow(QObject):
         self._sessions, self._notices, self._open = sessions, notices, open
         self._window = parent
         self.dialog: OpenDialog | None = None
-        self._asking: Background | None = None
+        self._works = Works(self)
         sessions.on(LoadedRecord, self._on_loaded)
         for panel in panels:
             if isinstance(panel, DataPanel):
@@ -62,9 +63,7 @@ class OwnFlow(QObject):
             self._ask_for_devices(self.dialog)
         if config is not None and self.dialog.card is None:
             self.dialog.show_config(config)
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def begin_with(self, model: str = "", data: str = "") -> None:
         """Open the dialog with a model, or data, that came from elsewhere."""
@@ -117,9 +116,7 @@ class OwnFlow(QObject):
         if self.dialog is not None:
             self.dialog.finish()
             self.dialog.close()
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking.join()
+        self._works.finish()
 
     def _ask_for_devices(self, dialog: OpenDialog) -> None:
         """The engine knows them, and may have to be imported first, which takes its time."""
@@ -129,10 +126,7 @@ class OwnFlow(QObject):
 
             return device_choices()
 
-        self._asking = Background(work, self)
-        self._asking.done.connect(dialog.offer_devices)
-        self._asking.failed.connect(self._notices.error)
-        self._asking.start()
+        self._works.start(work, dialog.offer_devices, self._notices.error)
 
     def _change(self, **settings: object) -> None:
         """Open the run that is shown anew with other settings."""

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from lora_lab.progress import Report
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
-from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.background import Background, Works
 
 
 def _cached(report: Report) -> Any:
@@ -40,7 +40,7 @@ class ModelSource(QTabWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
-        self._running: list[Background] = []
+        self._works = Works(self)
         self._looked = False
         self.path = QLineEdit()
         self.path.setAccessibleName(tr("Path of the model"))
@@ -72,7 +72,7 @@ class ModelSource(QTabWidget):
         self.fetch_button = QPushButton(tr("&Download"))
         self.fetch_button.clicked.connect(self.fetch)
         self.cancel_button = QPushButton(tr("Call off"))
-        self.cancel_button.clicked.connect(self.call_off)
+        self.cancel_button.clicked.connect(self.cancel)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
@@ -105,18 +105,15 @@ class ModelSource(QTabWidget):
         self.path.setText(path)
         self._on_path()
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """End a download; what has come is kept in the cache."""
         if self._download is not None:
             self._download.cancel()
-            self._end_download(self.tr("Called off. What has come is kept for the next time."))
+            self._end_download(self.tr("Cancelled. What has come is kept for the next time."))
 
     def finish(self) -> None:
         """Nothing is told from now on; wait for what still runs."""
-        for work in self._running:
-            work.cancel()
-        for work in self._running:
-            work.join(5.0)
+        self._works.finish(5.0)
 
     def fetch(self) -> None:
         """Download what is named."""
@@ -129,24 +126,15 @@ class ModelSource(QTabWidget):
 
             return str(download(name, report))
 
-        self._download = self._start(work, self._on_fetched, self._on_refused, self._on_told)
+        self._download = self._works.start(
+            work, self._on_fetched, self._on_refused, self._on_refused, self._on_progress
+        )
         self.bar.setRange(0, 0)
         self.bar.show()
         self.cancel_button.show()
         self.fetch_button.setEnabled(False)
 
-    def _start(self, work: Any, done: Any, failed: Any, told: Any = None) -> Background:
-        made = Background(work, self)
-        if told is not None:
-            made.told.connect(told)
-        made.done.connect(done)
-        made.failed.connect(failed)
-        made.broke.connect(failed)
-        self._running = [other for other in self._running if not other.join(0)] + [made]
-        made.start()
-        return made
-
-    def _on_told(self, what: str, share: float) -> None:
+    def _on_progress(self, what: str, share: float) -> None:
         if self._download is None:
             return
         theme.set_role(self._said, "muted")
@@ -174,7 +162,8 @@ class ModelSource(QTabWidget):
         self.setFixedHeight((6, 12, 8)[index] * self.fontMetrics().height())
         if index == 1 and not self._looked:
             self._looked = True
-            self._start(_cached, self._on_looked, self._cache_note.setText)
+            note = self._cache_note.setText
+            self._works.start(_cached, self._on_looked, note, note)
 
     def _on_looked(self, found: Any) -> None:
         for model in found:

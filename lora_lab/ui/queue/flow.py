@@ -23,7 +23,8 @@ from lora_lab.ui.queue.old_runs import OldRunsDialog
 from lora_lab.ui.queue.runner import Open, QueueRunner
 from lora_lab.ui.runs.overlays_flow import OverlaysFlow
 from lora_lab.ui.session.sessions import Sessions
-from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.dialogs import bring_to_front
 
 SHOW_MS = 200  # between two looks at the figures of the run in hand
 ENOUGH = 5  # steps that must have been made before their speed is believed
@@ -48,14 +49,12 @@ class QueueFlow(QObject):
         self._loaded: LoadedRecord | None = None
         self._pace: dict[tuple[object, ...], float] = {}  # seconds per step, by what it depends on
         self._since: tuple[int, float] | None = None  # step and time since when it runs evenly
-        self._works: list[Background] = []
+        self._works = Works(self)
         self.runner: QueueRunner | None = None
         self._behind: list[str] = []  # runs that the queue has put behind the present one
         self.dialog: QueueDialog | None = None
         self.old_runs: OldRunsDialog | None = None
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(SHOW_MS)
+        self._soon = QTimer(self, singleShot=True, interval=SHOW_MS)
         self._soon.timeout.connect(lambda: self.dialog.isVisible() and self._show())
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(StepRecord, self._on_stepped)
@@ -67,16 +66,12 @@ class QueueFlow(QObject):
             return
         self._show_base()
         self._show()
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def close(self) -> None:
         """Keep what waits, and end what is still being read."""
         self._soon.stop()
-        for work in self._works:
-            work.cancel()
-            work.join()
+        self._works.finish()
         if self.runner is not None:
             self.runner.close()
         for dialog in (self.dialog, self.old_runs):
@@ -201,19 +196,15 @@ class QueueFlow(QObject):
             self.old_runs.add_wished.connect(
                 lambda path: self._use_old(path, lambda config: self._add([config]))
             )
-        self.old_runs.show()
-        self.old_runs.raise_()
+        bring_to_front(self.old_runs)
 
         def work(report: Report) -> list[RunSummary]:
             return list_runs(paths.runs())
 
-        self._works = [old for old in self._works if not old.join(0)]
-        background = Background(work, self)
-        self._works.append(background)
-        background.done.connect(self.old_runs.show_runs)
-        for broken in (background.failed, background.broke):
-            broken.connect(lambda message: self.old_runs.say(message, "error"))
-        background.start()
+        def refuse(message: str) -> None:
+            self.old_runs.say(message, "error")
+
+        self._works.start(work, self.old_runs.show_runs, refuse, refuse)
 
     def _use_old(self, path: str, use: Callable[[RunConfig], None]) -> None:
         from lora_lab.runs.folder import RunFolder

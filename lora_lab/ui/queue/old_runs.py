@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
 
@@ -34,14 +34,12 @@ class OldRunsDialog(QDialog):
         self.table.doubleClicked.connect(lambda _: self.open_button.click())
         self.told = QLabel()
         self.told.setWordWrap(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole
         self.open_button = buttons.addButton(tr("Open in the &docks"), action)
         self.add_button = buttons.addButton(tr("&Add to the queue"), action)
         self.open_button.clicked.connect(lambda: self._tell(self.open_wished))
         self.add_button.clicked.connect(lambda: self._tell(self.add_wished))
-        buttons.rejected.connect(self.reject)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
         column.addWidget(self.told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -13,16 +14,15 @@ from lora_lab.errors import LabError
 from lora_lab.records import LoadedRecord, NonFiniteRecord, ResumedRecord
 from lora_lab.runs.listing import listed
 from lora_lab.training.commands import GoBack
-from lora_lab.ui.notices.bar import NoticeBar
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.ui.widgets.dialogs import bring_to_front
 
 LOWER = 3.0  # that a rate is divided by
 READ_MS = 500
 CLIP = 1.0  # norm that gradients are cut to
-REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 
 
 class BackFlow(QObject):
@@ -34,7 +34,6 @@ class BackFlow(QObject):
         self,
         sessions: Sessions,
         notices: Notices,
-        bar: NoticeBar,
         hyper_dock: HyperparametersDock,
         wished: Callable[[RunConfig], RunConfig],
         open: Callable[..., int],
@@ -45,16 +44,12 @@ class BackFlow(QObject):
         self._sessions, self._notices, self._window = sessions, notices, window
         self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
         self.dialog: SavesDialog | None = None
-        self._broke_at = self._broken = 0  # step, and id of the session that the NaN was met in
         self._near: int | None = None
         self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
-        self._again = QTimer(self)
-        self._again.setInterval(READ_MS)
-        self._again.timeout.connect(self._read)
+        self._again = QTimer(self, interval=READ_MS, timeout=self._read)
         sessions.on(LoadedRecord, lambda _: self.close())  # the saves shown are of another run
         sessions.on(NonFiniteRecord, self._on_broke)
         sessions.on(ResumedRecord, self._on_went_back)
-        bar.acted.connect(self._on_acted)
 
     def start(self, near: int | None = None) -> None:
         """Show the saves there are."""
@@ -65,9 +60,7 @@ class BackFlow(QObject):
         self._near, self._saves = near, None
         self._read()
         self._again.start()
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def _read(self) -> None:
         """A save that was on its way to the disk when the list was opened appears in it."""
@@ -113,37 +106,39 @@ class BackFlow(QObject):
             self.dialog.close()
 
     def _on_broke(self, record: NonFiniteRecord) -> None:
-        tr, rate = self.tr, self._hyper_dock.wished.learning_rate
-        words = {
-            "lower_rate": tr("Lower the rate to {:.2g}").format(rate / LOWER),
-            "clip": tr("Clip gradients at {:g}").format(CLIP),
-            "float32": tr("Branch off in float32"),
-            "go_back": tr("Go back to a save…"),
-        }
-        self._broke_at, self._broken = record.restored, self._sessions.id
-        offered = tuple((key, words[key]) for key in record.remedies if key in words)
-        self._notices.error(record.message, actions=offered)
+        """Say what went wrong, with a button for each remedy."""
+        tr, step, rate = self.tr, record.restored, self._hyper_dock.wished.learning_rate
+        remedies = {
+            "lower_rate": (tr("Lower the rate to {:.2g}").format(rate / LOWER), self._lower_rate),
+            "clip": (tr("Clip gradients at {:g}").format(CLIP), self._clip),
+            "float32": (
+                tr("Branch off in float32"), partial(self.branch, step, dtype="float32"),
+            ),
+            "go_back": (tr("Go back to a save…"), partial(self.start, step)),
+        }  # fmt: skip
+        session = self._sessions.id
+        actions = tuple(
+            (words, partial(self._apply, session, remedy))
+            for words, remedy in (remedies[key] for key in record.remedies if key in remedies)
+        )
+        self._notices.error(record.message, actions=actions)
 
-    def _on_acted(self, key: str) -> None:
-        dock = self._hyper_dock
-        if key not in REMEDIES:
-            return
-        if self._sessions.id != self._broken:
+    def _apply(self, session: int, remedy: Callable[[], None]) -> None:
+        """Apply a remedy, unless another run is open by now than the one that needs it."""
+        if self._sessions.id == session:
+            remedy()
+        else:
             self._notices.news(self.tr("The run that this was said of is not open any more."))
-        elif key == "lower_rate":
-            dock.wish(learning_rate=dock.wished.learning_rate / LOWER)
-            self._notices.news(self.tr("The rate is lower now. Space goes on."))
-        elif key == "clip":
-            dock.wish(max_grad_norm=CLIP)
-            self._notices.news(
-                self.tr("Gradients are cut to a norm of {:g} from here on. Space goes on.").format(
-                    CLIP
-                )
-            )
-        elif key == "float32":
-            self.branch(self._broke_at, dtype="float32")
-        elif key == "go_back":
-            self.start(self._broke_at)
+
+    def _lower_rate(self) -> None:
+        dock = self._hyper_dock
+        dock.wish(learning_rate=dock.wished.learning_rate / LOWER)
+        self._notices.news(self.tr("The rate is lower now. Space goes on."))
+
+    def _clip(self) -> None:
+        self._hyper_dock.wish(max_grad_norm=CLIP)
+        words = self.tr("Gradients are cut to a norm of {:g} from here on. Space goes on.")
+        self._notices.news(words.format(CLIP))
 
     def _on_went_back(self, record: ResumedRecord) -> None:
         notes = "".join(f" {note}." for note in record.notes)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHeaderView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHeaderView, QVBoxLayout, QWidget
 
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.style.figures import clock, plain_number
-from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.dialogs import button_row, resize_within
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
 
@@ -31,9 +30,7 @@ class CompareRunsDialog(QDialog):
         self.table = LayerTable(self.windowTitle(), heads, ["0" * 14] * len(runs))
         self.rows = [*differing([settings_of(run) for run in runs]), *self._outcomes(runs)]
         self.table.show_rows(self.rows)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.rejected.connect(self.reject)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
+        buttons = button_row(self)
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
         column.addWidget(buttons)

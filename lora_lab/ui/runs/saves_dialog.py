@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
 
 
@@ -38,15 +38,13 @@ class SavesDialog(QDialog):
         )
         self.told.setWordWrap(True)
         self.told.setProperty("role", "muted")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole
         self.back_button = buttons.addButton(tr("&Go back to it"), action)
         self.back_button.setProperty("role", "primary")
         self.branch_button = buttons.addButton(tr("&Branch off from it"), action)
         self.back_button.clicked.connect(lambda: self._say(self.back_wished))
         self.branch_button.clicked.connect(lambda: self._say(self.branch_wished))
-        buttons.rejected.connect(self.reject)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())
         for button in buttons.buttons():
             if isinstance(button, QPushButton):
                 button.setAutoDefault(False)

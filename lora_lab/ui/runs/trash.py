@@ -9,6 +9,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.errors import LabError
+from lora_lab.progress import Report
+from lora_lab.runs.listing import RunSummary
+from lora_lab.runs.lock import is_live
 
 MOVE = """
 import sys
@@ -25,3 +34,20 @@ def move_to_trash(path: str) -> bool:
     asked = [sys.executable, "-c", MOVE, path]
     done = subprocess.run(asked, stdin=subprocess.DEVNULL, env=safe, creationflags=flags)
     return done.returncode == 0
+
+
+def discard(runs: Sequence[RunSummary], report: Report) -> None:
+    """Move the folders of these runs to the trash; raises LabError at the first that stays."""
+    for number, run in enumerate(runs):
+        name = run.label or run.name
+        report(_tr("Moving {} to the trash").format(name), number / len(runs))
+        if is_live(Path(run.path)):  # since the list was read, or the notice of the start was shown
+            raise LabError(
+                _tr("{} is open, here or in another window. Close it there first.").format(name)
+            )
+        if not move_to_trash(run.path):
+            raise LabError(_tr("{} could not be moved to the trash.").format(run.path))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("trash", text)

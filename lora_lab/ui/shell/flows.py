@@ -58,13 +58,10 @@ class Flows(QObject):
         self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
-            sessions, notices, window.notice_bar, window.hyper_dock, window.wished_config,
-            window.open, window,
+            sessions, notices, window.hyper_dock, window.wished_config, window.open, window,
         )  # fmt: skip
         dock = window.runs_dock
-        self.runs = RunsFlow(
-            sessions, notices, window.notice_bar, dock, window.host.bring_up, window.open, window
-        )
+        self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.open, window)
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.queue = QueueFlow(
             sessions, self.overlays, notices, window.wished_config, window.open, window
@@ -79,7 +76,7 @@ class Flows(QObject):
             "rows": lambda path: self.own.take_data(path, images=False),
             "images": lambda path: self.own.take_data(path, images=True),
             "run": self.runs.open_run,
-            "run zip": lambda path: self.runs.unpack(Path(path)),
+            "run zip": lambda path: self.runs.files.unpack(Path(path)),
         }
         self.arrivals = Arrivals(openers, notices, window)
         self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QIcon, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -19,14 +19,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QTableView,
-    QVBoxLayout,
     QWidget,
 )
 
 from lora_lab.records import TargetInfo
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import counted, shape_words
-from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.table import Ticks, dress
 
 Role = Qt.ItemDataRole
@@ -170,16 +169,10 @@ class TargetsDialog(QDialog):
         below.addStretch(1)
         below.addWidget(self._count)
         kinds = QDialogButtonBox.StandardButton
-        buttons = QDialogButtonBox(kinds.Ok | kinds.Cancel)
+        buttons = button_row(self, kinds.Ok | kinds.Cancel)
         self.ok_button = buttons.button(kinds.Ok)
         self.ok_button.setProperty("role", "primary")
-        for kind in (kinds.Ok, kinds.Cancel):
-            buttons.button(kind).setIcon(QIcon())
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 14, 18, 14)
-        column.setSpacing(10)
+        column = dialog_column(self, 10)
         column.addWidget(intro)
         column.addLayout(above)
         column.addWidget(self.table, 1)

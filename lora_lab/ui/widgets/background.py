@@ -14,29 +14,29 @@ from lora_lab.progress import Report
 
 
 class Background(QObject):
-    """Runs `work(report)` once. One of `done`, `failed`, `broke` follows, unless it is called off.
+    """Runs `work(report)` once. One of `done`, `failed`, `broke` follows, unless it is cancelled.
 
-    The signals are emitted on the thread that this was made on. When all is said, it is deleted.
+    The signals are emitted on the thread that this was made on. After the last, it is deleted.
     """
 
-    told = Signal(str, float)  # what is being done, and its share
+    progress = Signal(str, float)  # what is being done, and its share
     done = Signal(object)  # what `work` returned
     failed = Signal(str)  # a LabError in words
     broke = Signal(str)  # any other exception, which itself goes to the one place; where to look
-    _came = Signal(str, tuple)  # name of one of the above and what it says; "": the thread ends
+    _sent = Signal(str, tuple)  # name of one of the above and its arguments; "": the thread ends
 
     def __init__(self, work: Callable[[Report], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._work = work
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lora-lab-background", daemon=True)
-        self._came.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+        self._sent.connect(self._receive, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
         self._thread.start()
 
     def cancel(self) -> None:
-        """Nothing is told from now on; the work ends where it reports next."""
+        """No signal follows from now on; the work ends where it reports next."""
         self._cancelled.set()
 
     def join(self, seconds: float | None = None) -> bool:
@@ -47,54 +47,102 @@ class Background(QObject):
 
     def _report(self, what: str, share: float) -> None:
         if self._cancelled.is_set():
-            raise Cancelled("called off")
-        self._came.emit("told", (what, share))
+            raise Cancelled("cancelled")
+        self._sent.emit("progress", (what, share))
 
-    def _hear(self, name: str, said: tuple[Any, ...]) -> None:
-        """Say what the thread said, unless it was called off after it had said it."""
+    def _receive(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """Emit what the thread sent, unless the work was cancelled since."""
         if not name:
             self._thread.join()
             self.deleteLater()
         elif not self._cancelled.is_set():
-            getattr(self, name).emit(*said)
+            getattr(self, name).emit(*arguments)
 
     def _run(self) -> None:
         try:
-            self._came.emit("done", (self._work(self._report),))
+            self._sent.emit("done", (self._work(self._report),))
         except Cancelled:
             pass
         except LabError as error:
-            self._came.emit("failed", (str(error),))
+            self._sent.emit("failed", (str(error),))
         except BaseException:
             words = self.tr("It broke off, for a reason that the lab’s main window tells.")
-            self._came.emit("broke", (words,))
+            self._sent.emit("broke", (words,))
             raise
         finally:
             with suppress(RuntimeError):  # who asked for it may be gone by now
-                self._came.emit("", ())
+                self._sent.emit("", ())
+
+
+class Works:
+    """The works of one owner: how each is begun, cancelled, and waited for in the end."""
+
+    def __init__(self, owner: QObject) -> None:
+        self._owner = owner
+        self._running: list[Background] = []
+
+    def start(
+        self,
+        work: Callable[[Report], Any],
+        done: Callable[..., object],
+        failed: Callable[..., object],
+        broke: Callable[..., object] | None = None,
+        progress: Callable[[str, float], object] | None = None,
+    ) -> Background:
+        """Begin `work(report)`, and call back on this thread.
+
+        `broke` is for what has to end in any case: the error itself is a notice already.
+        """
+        self._drop_ended()
+        background = Background(work, self._owner)
+        self._running.append(background)
+        background.done.connect(done)
+        background.failed.connect(failed)
+        if broke is not None:
+            background.broke.connect(broke)
+        if progress is not None:
+            background.progress.connect(progress)
+        background.start()
+        return background
+
+    def cancel(self) -> tuple[Background, ...]:
+        """Cancel what runs, and return it: each ends where it reports next."""
+        self._drop_ended()
+        for background in self._running:
+            background.cancel()
+        return tuple(self._running)
+
+    def finish(self, seconds: float | None = None) -> None:
+        """Cancel what runs, and wait for it."""
+        for background in self.cancel():
+            background.join(seconds)
+        self._running.clear()
+
+    def _drop_ended(self) -> None:
+        self._running = [work for work in self._running if not work.join(0)]
 
 
 class BusyWorks:
-    """Says to `show` what is being done, in words and as a share; "" once nothing is."""
+    """Calls `show` with what is being done, in words and as a share; "" once nothing is."""
 
     def __init__(self, show: Callable[[str, float], None]) -> None:
         self._show = show
         self._doing: dict[Background, tuple[str, float]] = {}
 
     def watch(self, work: Background, words: str = "") -> None:
-        """Show a work until it is over; without `words` from where it first tells something."""
+        """Show a work until it is over; without `words` from its first report."""
         if words:
-            self._tell(work, words, -1.0)
-        work.told.connect(lambda what, share: self._tell(work, what, share))
+            self._update(work, words, -1.0)
+        work.progress.connect(lambda what, share: self._update(work, what, share))
         for over in (work.done, work.failed, work.broke):
             over.connect(lambda _: self.end(work))
 
     def end(self, work: Background) -> None:
-        """This work is over, or was called off; what else is done is still shown."""
+        """This work is over, or was cancelled; what else is done is still shown."""
         if self._doing.pop(work, None) is not None:
             self._show_newest()
 
-    def _tell(self, work: Background, words: str, share: float) -> None:
+    def _update(self, work: Background, words: str, share: float) -> None:
         self._doing[work] = words, share
         self._show_newest()
 

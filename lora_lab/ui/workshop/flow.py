@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 from lora_lab.records import CutRecord, ErrorRecord, ExportedRecord, SavedRecord, StateRecord
 from lora_lab.training.commands import EvaluateCut
 from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.dialogs import bring_to_front
 from lora_lab.ui.workshop.dialog import WorkshopDialog
 
 
@@ -36,9 +37,7 @@ class WorkshopFlow(QObject):
         page = self.dialog.resize_page
         if self._saved and not page.source.where.path:
             page.source.where.set_path(self._saved)
-        self.dialog.show()
-        self.dialog.raise_()
-        self.dialog.activateWindow()
+        bring_to_front(self.dialog)
 
     def show_adapter(self, path: str) -> None:
         """Show the workshop with the adapter of a run."""

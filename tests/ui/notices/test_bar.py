@@ -265,7 +265,7 @@ def test_no_notice_moves_what_lies_around(qtbot, notices):
     assert bar.notice.message == "Saved.", "it was cut short by the error"
     lies()
     one_line = bar.height()
-    notices.warning("It was cut off.", actions=(("resume", "Resume it"), ("show", "Show all")))
+    notices.warning("It was cut off.", actions=(("Resume it", bool), ("Show all", bool)))
     settle()
     lies()
     offered = [buttons(bar)[name] for name in ("Resume it", "Show all")]

@@ -105,7 +105,7 @@ def test_an_adapter_comes_to_the_workshop_and_is_listed_as_recent(opened, qtbot,
 def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setitem(opened.flows.arrivals._openers, "run", seen.append)
-    monkeypatch.setattr(opened.flows.runs, "unpack", seen.append)
+    monkeypatch.setattr(opened.flows.runs.files, "unpack", seen.append)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "metrics.jsonl").write_text("")
     with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:

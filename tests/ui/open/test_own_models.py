@@ -77,7 +77,7 @@ def test_the_card_is_shown_before_anything_is_opened(qtbot, dialog, llama):
     assert dialog.table.model().rowCount() == 2
     dialog.table.selectRow(0)
     dialog.sigma_button.click()
-    qtbot.waitUntil(lambda: "stable rank" in dialog._sigma.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "stable rank" in dialog.sigma.text(), timeout=30_000)
     with qtbot.waitSignal(dialog.wished) as heard:
         dialog.open_button.click()
     (config,) = heard.args
@@ -100,7 +100,7 @@ def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypat
     dialog.source.show_path(str(llama[0]))
     qtbot.waitUntil(lambda: dialog.busy.isVisible() and dialog.busy.bar.value() == 250)
     dialog.busy.cancel_button.click()
-    assert "Called off" in dialog.title.text()
+    assert "Cancelled" in dialog.title.text()
     monkeypatch.setattr(inspect, "describe", real)
     dialog.source.show_path(str(llama[0]))
     qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
@@ -110,7 +110,7 @@ def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypat
     dialog.sigma_button.click()
     qtbot.waitUntil(lambda: dialog.busy.isVisible())
     dialog.busy.cancel_button.click()
-    assert dialog._sigma.text() == ""
+    assert dialog.sigma.text() == ""
     assert dialog.card is not None, "what was shown stays"
     go.set()
 
@@ -201,7 +201,7 @@ def test_a_download_shows_progress_and_is_called_off(qtbot, dialog, tmp_path, mo
     chosen = []
     source.chosen.connect(chosen.append)
     source.cancel_button.click()
-    assert "Called off" in source._said.text()
+    assert "Cancelled" in source._said.text()
     gate.set()
     dialog.finish()
     qtbot.wait(50)

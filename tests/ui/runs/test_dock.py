@@ -122,7 +122,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
 
 @pytest.mark.parametrize("words", ["Resume it", "Keep its adapter", "Move it to trash"])
 def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words):
-    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import trash
 
     folder, _ = cut_off("cut")
     lab.flows.runs.look_for_interrupted()
@@ -132,7 +132,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     offered = {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
     assert set(buttons) == {"Details", "Dismiss", *offered}
     moved = []
-    monkeypatch.setattr(runs_flow, "move_to_trash", lambda p: not moved.append(p))
+    monkeypatch.setattr(trash, "move_to_trash", lambda p: not moved.append(p))
     lab.flows.runs.agrees = lambda runs: True
     (folder / "adapter" / "adapter_model.safetensors").unlink()
     qtbot.mouseClick(buttons[words], Qt.MouseButton.LeftButton)
@@ -187,7 +187,7 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
 
 
 def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, monkeypatch):
-    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import trash
 
     lab.open(changed(get_preset("digits").config, max_steps=20))
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
@@ -200,7 +200,7 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
     assert not dock.open_button.isEnabled()
     assert not dock.discard_action.isEnabled()
     moved = []
-    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: not moved.append(path))
+    monkeypatch.setattr(trash, "move_to_trash", lambda path: not moved.append(path))
     lab.flows.runs.agrees = lambda runs: True
     dock.discard_wished.emit(dock.selected())  # as the notice of the start may, much later
     qtbot.waitUntil(lambda: "Close it there first" in said(lab), timeout=20_000)
@@ -208,7 +208,7 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
 
 
 def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
-    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import trash
 
     folder, _ = cut_off("a")
     dock = listed(qtbot, lab, 1)
@@ -219,14 +219,14 @@ def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
         folder.rename(folder.parent.parent / "trash")
         return True
 
-    monkeypatch.setattr(runs_flow, "move_to_trash", lambda path: False)
+    monkeypatch.setattr(trash, "move_to_trash", lambda path: False)
     lab.flows.runs.agrees = lambda runs: False
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     assert folder.exists()
     lab.flows.runs.agrees = lambda runs: True
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: "could not be moved" in said(lab), timeout=30_000)
-    monkeypatch.setattr(runs_flow, "move_to_trash", move)
+    monkeypatch.setattr(trash, "move_to_trash", move)
     qtbot.keyClick(dock.table, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: not dock.model.runs, timeout=30_000)
     assert moved == [str(folder)]
@@ -235,7 +235,7 @@ def test_discarding_asks_and_moves_to_the_trash(qtbot, lab, monkeypatch):
 def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
     qtbot, lab, monkeypatch
 ):
-    from lora_lab.ui.runs import flow as runs_flow
+    from lora_lab.ui.runs import trash
 
     folders = [cut_off(name)[0] for name in ("a", "b")]
     dock = listed(qtbot, lab, 2)
@@ -249,7 +249,7 @@ def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
         shutil.rmtree(path)
         return True
 
-    monkeypatch.setattr(runs_flow, "move_to_trash", move)
+    monkeypatch.setattr(trash, "move_to_trash", move)
     lab.flows.runs.agrees = lambda runs: True
     dock.discard_action.trigger()
     qtbot.waitUntil(reached.is_set, timeout=30_000)
@@ -266,8 +266,7 @@ def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
 
 def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     """A run is packed while another one is read to be shown behind, and one reading fails."""
-    from lora_lab.ui.runs import flow as runs_flow
-    from lora_lab.ui.runs import overlays_flow
+    from lora_lab.ui.runs import files_flow, overlays_flow
 
     cut_off("a")
     dock = listed(qtbot, lab, 1)
@@ -283,7 +282,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
         report("Reading", -1)
         raise CheckpointError("It cannot be read.")
 
-    monkeypatch.setattr(runs_flow, "pack", pack)
+    monkeypatch.setattr(files_flow, "pack", pack)
     monkeypatch.setattr(overlays_flow, "read_overlay", read)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     dock.pack_action.trigger()
@@ -304,8 +303,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
 
 @pytest.mark.parametrize("which", ["packing", "reading"])
 def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypatch, which):
-    from lora_lab.ui.runs import flow as runs_flow
-    from lora_lab.ui.runs import overlays_flow
+    from lora_lab.ui.runs import files_flow, overlays_flow
 
     cut_off("a")
     dock = listed(qtbot, lab, 1)
@@ -317,7 +315,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
         may_go.wait(60)
         raise ZeroDivisionError(which)
 
-    monkeypatch.setattr(runs_flow, "pack", stumble)
+    monkeypatch.setattr(files_flow, "pack", stumble)
     monkeypatch.setattr(overlays_flow, "read_overlay", stumble)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     path = dock.model.runs[0].path

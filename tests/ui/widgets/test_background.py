@@ -25,7 +25,7 @@ def owner(qtbot):
 
 def heard(work):
     said = []
-    work.told.connect(lambda *what: said.append(what))
+    work.progress.connect(lambda *what: said.append(what))
     work.done.connect(said.append)
     work.failed.connect(said.append)
     return said

@@ -16,7 +16,7 @@ from lora_lab.presets import list_presets, starting_config
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.workshop.dialog import WorkshopDialog
-from lora_lab.workshop import wishes
+from lora_lab.workshop import requests as wishes
 from lora_lab.workshop.merge_base import write_merged
 from tests.formats.adapters import weights_of
 from tests.models import tiny
