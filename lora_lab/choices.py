@@ -10,8 +10,6 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["constant", "linear", "cosine"]
 Batching = Literal["bucketed", "packed", "shuffled"]
 AlphaMode = Literal["scale_effect", "keep_function"]
-# The keys of adapters.INITS, for those who must not wait for torch.
-Init = Literal["kaiming", "gaussian", "normal", "orthogonal", "pissa", "olora", "eva"]
 
 
 @dataclass(frozen=True)
@@ -21,26 +19,6 @@ class Choice:
     title: str
     about: str
 
-
-INITS: dict[str, Choice] = {
-    "kaiming": Choice("kaiming", "A ~ U(±1/√in), B = 0: what loralib and PEFT do"),
-    "gaussian": Choice("gaussian", "A ~ N(0, 1/r²), B = 0: Hu et al. 2021, §4.1"),
-    "normal": Choice("normal", "A ~ N(0, 1), B = 0: the parametrization tutorial"),
-    "orthogonal": Choice("orthogonal", "A·Aᵀ = I, B = 0: Saxe et al. 2014, arXiv 1312.6120"),
-    "pissa": Choice(
-        "PiSSA",
-        "B·A starts as the r largest directions of W = U·S·Vᵀ. Meng et al. 2024, arXiv 2404.02948",
-    ),
-    "olora": Choice(
-        "OLoRA",
-        "B·A starts as the first r of W = Q·R. Büyükakyüz 2024, arXiv 2406.01775",
-    ),
-    "eva": Choice(
-        "EVA",
-        "A = the directions in which the inputs vary most, B = 0. Paischer et al. 2024, "
-        "arXiv 2410.07170",
-    ),
-}
 
 OPTIMIZERS: dict[str, Choice] = {
     "adamw": Choice("AdamW", "Adam with decoupled weight decay. Loshchilov & Hutter 2019"),

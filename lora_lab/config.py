@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from lora_lab import choices
-from lora_lab.choices import AlphaMode, Batching, DType, Init, Optimizer, Schedule
+from lora_lab import choices, inits, variants
+from lora_lab.choices import AlphaMode, Batching, DType, Optimizer, Schedule
 from lora_lab.errors import ConfigError
+from lora_lab.inits import INITS
 from lora_lab.setting import Knob, Setting, declared, settings_of
 from lora_lab.variants import VARIANTS
 
@@ -164,12 +165,12 @@ class RunConfig(Frozen):
         name="retention set", place="own data", group="Data"))
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
 
-    variant: str = declared("lora", Setting("Ada&pter",
+    variant: str = declared(variants.PLAIN, Setting("Ada&pter",
         "Kind of adapter.",
         choices=VARIANTS, place="always", group="Adapter"))
-    init: Init = declared("kaiming", Setting("I&nit",
+    init: str = declared(inits.PLAIN, Setting("I&nit",
         "How lora_A and lora_B start.",
-        choices=choices.INITS, place="always", group="Adapter"))
+        choices=INITS, place="always", group="Adapter"))
     targets: tuple[str, ...] = declared((), Setting("Tar&gets",
         "Layers to adapt: all-linear, a module path or its end; none: all linear layers.",
         place="always", group="Adapter", commas=True))
@@ -232,12 +233,13 @@ class RunConfig(Frozen):
             raise ValueError(f"must name one column for {twice}")
         return columns
 
-    @field_validator("variant")
+    @field_validator("variant", "init")
     @classmethod
-    def _known(cls, variant: str) -> str:
-        if variant not in VARIANTS:
-            raise ValueError(f"must be one of {', '.join(VARIANTS)}")
-        return variant
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        known = VARIANTS if info.field_name == "variant" else INITS
+        if name not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return name
 
 
 @dataclass(frozen=True)

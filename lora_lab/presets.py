@@ -12,31 +12,7 @@ from typing import Any
 from lora_lab import paths
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import ConfigError
-
-# What can be learned with a model and data of one's own, for people, and how one begins.
-TASK_TITLES = {
-    "causal_lm": "Language model: go on with text",
-    "text_classification": "Text classification",
-    "image_classification": "Image classification",
-    "digits": "UCI digits, 8 × 8 (ship with the lab)",
-    "mnist": "MNIST, 28 × 28",
-}
-STARTS: dict[str, dict[str, Any]] = {
-    "causal_lm": {
-        "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10, "eval_steps": 25,
-        "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
-        "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
-    },
-    "text_classification": {
-        "batch_size": 16, "epochs": 2.0, "schedule": "linear", "eval_steps": 50,
-        "accumulation": 4, "max_grad_norm": 1.0,
-        "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
-    },
-    "image_classification": {
-        "batch_size": 32, "epochs": 3.0, "schedule": "cosine", "eval_steps": 50,
-        "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 1e-3},
-    },
-}  # fmt: skip
+from lora_lab.task_info import TASKS
 
 
 def starting_config(task: str, **settings: Any) -> RunConfig:
@@ -45,7 +21,7 @@ def starting_config(task: str, **settings: Any) -> RunConfig:
     A number of steps takes the place of the epochs, and `hyper`, a dict, of single values only.
     Raises ConfigError for what does not fit.
     """
-    start = dict(STARTS.get(task, {}))
+    start = dict(TASKS[task].start) if task in TASKS else {}
     if settings.get("max_steps") is not None and settings.get("epochs") is None:
         start.pop("epochs", None)
     hyper = {**start.pop("hyper", {}), **settings.pop("hyper", {})}

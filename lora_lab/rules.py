@@ -16,8 +16,9 @@ from lora_lab.records import (
     SpectrumRecord,
     TargetInfo,
 )
+from lora_lab.variants import VARIANTS, Variant
 
-NO_FORESIGHT = ("dora", "full")  # σ(ΔW) is not σ(s·B·A): it does not tell what a cut would take
+ALL_LINEAR = "all-linear"
 
 
 class LayerRanks:
@@ -25,7 +26,7 @@ class LayerRanks:
 
     def __init__(self, loaded: LoadedRecord) -> None:
         self.layers = {layer.name: layer for layer in loaded.layers}
-        self.variant = loaded.variant
+        self.variant = VARIANTS[loaded.variant]
         self.applied = loaded.hyper
         self._asked: Hyperparameters | None = None
         own, common = dict(loaded.hyper.layer_ranks), loaded.hyper.rank
@@ -42,13 +43,13 @@ class LayerRanks:
             self._asked = hyper
             self._own, self._frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
         layer = self.layers[name]
-        stays = name in self._frozen or layer.rank_locked or self.variant == "full"
+        stays = name in self._frozen or layer.rank_locked or not self.variant.factored
         rank = self._own.get(name, self.present[name] if stays else hyper.rank)
         return min(rank, cap(layer))
 
     def cut(self, row: LayerSpectrum, hyper: Hyperparameters) -> int:
         """Where `hyper` would cut that layer's singular values; 0 where nothing is foretold."""
-        if self.variant in NO_FORESIGHT or row.name not in self.layers:
+        if not self.variant.exact_sigma or row.name not in self.layers:
             return 0
         wanted = self.wanted(row.name, hyper)
         return wanted if wanted < min(row.rank, self.present[row.name]) else 0
@@ -70,12 +71,19 @@ class LayerRanks:
         return found
 
     def parameters(self, name: str, rank: int) -> int:
-        """Parameters of that layer's adapter at `rank`; DoRA has a magnitude per output besides."""
-        out_features, in_features = self.layers[name].shape
-        if self.variant == "full":
-            return out_features * in_features
-        magnitude = out_features if self.variant == "dora" else 0
-        return rank * (out_features + in_features) + magnitude
+        """Parameters of that layer's adapter at `rank`."""
+        return adapter_parameters(self.variant, self.layers[name].shape, rank)
+
+
+def adapter_parameters(variant: Variant, shape: tuple[int, int], rank: int) -> int:
+    """Parameters of an adapter at `rank` beside a layer of `shape` (out, in): LoRA §4.2.
+
+    r·(in + out), and a magnitude per output where there is one; all of W without factors.
+    """
+    out_features, in_features = shape
+    if not variant.factored:
+        return out_features * in_features
+    return rank * (out_features + in_features) + (out_features if variant.magnitude else 0)
 
 
 def cap(layer: LayerInfo) -> int:
@@ -84,15 +92,9 @@ def cap(layer: LayerInfo) -> int:
 
 
 def scaling_of(hyper: Hyperparameters, variant: str) -> float:
-    """s = α/r, or α/√r for rsLoRA; nan where nothing is scaled."""
-    if variant == "full":
-        return math.nan
-    return hyper.alpha / (math.sqrt(hyper.rank) if variant == "rslora" else hyper.rank)
-
-
-def scaling_formula(variant: str) -> str:
-    """How s is made of α and r."""
-    return "α / √r" if variant == "rslora" else "α / r"
+    """s as that variant makes it of α and r; nan where nothing is scaled."""
+    row = VARIANTS[variant]
+    return row.scaling(hyper.alpha, hyper.rank) if row.factored else math.nan
 
 
 def energy_beyond(sigma: np.ndarray, rank: int) -> float:
@@ -134,12 +136,6 @@ def energy_lost(spectrum: SpectrumRecord, cut: Callable[[LayerSpectrum], int]) -
         if kept and (share := energy_beyond(layer.sigma, kept)) > worst:
             worst, where = share, layer.name
     return worst, where
-
-
-ALL_LINEAR = "all-linear"
-
-
-OWN_RANK_LOCKED = ("pissa", "olora")  # inits whose start belongs to one rank
 
 
 def is_all_linear(targets: Sequence[str]) -> bool:

@@ -1,12 +1,11 @@
 """Settings: limits in one place, every wrong field named, frozen and JSON both ways."""
 
 import json
-from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from lora_lab.config import KNOBS, Hyperparameters, Init, RunConfig, changed, checked
+from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed, checked
 from lora_lab.errors import ConfigError
 
 
@@ -66,13 +65,6 @@ def test_json_there_and_back():
 def test_wrong_fixed_settings_are_named(field, value):
     with pytest.raises(ConfigError, match=field):
         checked(RunConfig, {"task": "digits", field: value})
-
-
-def test_the_names_of_inits_are_those_that_there_are():
-    """The list in config.py is for those who must not wait for torch."""
-    from lora_lab.adapters import INITS
-
-    assert get_args(Init) == tuple(INITS)
 
 
 def test_frozen():

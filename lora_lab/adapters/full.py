@@ -7,6 +7,7 @@ from torch import nn
 
 from lora_lab.adapters.base import AdapterLayer
 from lora_lab.adapters.weights import WholeLayer
+from lora_lab.variants import FULL, VARIANTS
 
 
 class FullLayer(AdapterLayer):
@@ -16,11 +17,7 @@ class FullLayer(AdapterLayer):
     of b is part of the trained layer but not of ΔW. W' has the base's own dtype.
     """
 
-    locked = (
-        ("rank", "full fine-tuning has no rank"),
-        ("alpha", "full fine-tuning has no scaling"),
-        ("dropout", "full fine-tuning has no adapter path to drop"),
-    )
+    locked = VARIANTS[FULL].locked
 
     def __init__(
         self,

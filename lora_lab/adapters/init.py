@@ -1,8 +1,9 @@
-"""INITS: how the factors start, so that ΔW = 0.
+"""INITS: how the factors start, so that ΔW = 0; the functions behind the rows of `lora_lab.inits`.
 
 A law fills new rows of lora_A (rows × in), on the CPU and from a generator of its own, so that a
 run starts alike on every device; lora_B starts at zero. The law is used again for the new rows
-when a rank grows. Two inits start from a part of W instead, and one looks at the data first.
+when a rank grows. Some inits start from a part of W instead (`principal`), and one looks at the
+data first (`eva`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import torch
 
-from lora_lab.adapters.principal import olora, pissa
+from lora_lab import inits
 
 Law = Callable[[int, int, int, torch.Generator], torch.Tensor]
 Principal = Callable[[torch.Tensor, int, float], tuple[torch.Tensor, torch.Tensor]]
+
+
+def resolved(where: str) -> Any:
+    """What stands at "file:name" in this folder, as a row of a registry names it."""
+    file, name = where.split(":")
+    return getattr(import_module(f"lora_lab.adapters.{file}"), name)
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,6 @@ class Init:
 
     rows: Law  # rows of lora_A
     principal: Principal | None = None  # (W, rank, s) → A₀, B₀, which count as part of W
-    looks_at_data: bool = False  # lora_A is set by lora_lab.adapters.eva once there are inputs
 
 
 def kaiming(rows: int, in_features: int, rank: int, generator: torch.Generator) -> torch.Tensor:
@@ -60,11 +68,6 @@ def orthogonal(rows: int, in_features: int, rank: int, generator: torch.Generato
 
 
 INITS: dict[str, Init] = {
-    "kaiming": Init(kaiming),
-    "gaussian": Init(gaussian),
-    "normal": Init(normal),
-    "orthogonal": Init(orthogonal),
-    "pissa": Init(kaiming, principal=pissa),
-    "olora": Init(kaiming, principal=olora),
-    "eva": Init(kaiming, looks_at_data=True),
+    name: Init(resolved(row.rows), resolved(row.principal) if row.principal else None)
+    for name, row in inits.INITS.items()
 }

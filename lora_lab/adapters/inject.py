@@ -8,18 +8,20 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from lora_lab import inits
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
 from lora_lab.adapters.targets import find_targets
 from lora_lab.errors import AdapterError
+from lora_lab.variants import FULL, PLAIN
 
 
 def inject(
     model: nn.Module,
     *,
-    variant: str = "lora",
+    variant: str = PLAIN,
     rank: int = 8,
     alpha: float = 16.0,
-    init: str = "kaiming",
+    init: str = inits.PLAIN,
     targets: Iterable[str] = (),
     whole: Iterable[str] = (),
     seed: int = 0,
@@ -48,7 +50,7 @@ def inject(
         modules, wholes = dict(model.named_modules()), set(whole)
         wanted = {*find_targets(model, targets), *wholes}
         layers = {
-            name: VARIANTS["full" if name in wholes else variant](
+            name: VARIANTS[FULL if name in wholes else variant](
                 layer, name, rank, alpha, init, generator
             )
             for name, layer in modules.items()

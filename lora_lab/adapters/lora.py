@@ -12,6 +12,7 @@ from lora_lab.adapters.kinds import Embedding, Linear
 from lora_lab.adapters.product import LowRankLinear
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
+from lora_lab.variants import PLAIN, VARIANTS
 
 SMALL = 2**20  # multiplications below which the number of calls counts, and W + s·B·A takes fewest
 
@@ -68,10 +69,7 @@ class LoRALayer(AdapterLayer):
         elif groups > 1:
             self.locked = (("rank", "the factors of a grouped convolution come in blocks"),)
 
-    @staticmethod
-    def scaling_for(alpha: float, rank: int) -> float:
-        """s = α/r."""
-        return alpha / rank
+    scaling_for = staticmethod(VARIANTS[PLAIN].scaling)  # s = α/r
 
     @property
     def rank(self) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from lora_lab.adapters.lora import LoRALayer
+from lora_lab.variants import VARIANTS
 
 
 class RsLoRALayer(LoRALayer):
@@ -14,7 +13,4 @@ class RsLoRALayer(LoRALayer):
     r, so a larger rank can be used. At the same α it moves √r times as far as LoRA.
     """
 
-    @staticmethod
-    def scaling_for(alpha: float, rank: int) -> float:
-        """s = α/√r."""
-        return alpha / math.sqrt(rank)
+    scaling_for = staticmethod(VARIANTS["rslora"].scaling)  # s = α/√r

@@ -38,6 +38,7 @@ from lora_lab.records import (
 from lora_lab.runs.event_files import EventFiles
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
+from lora_lab.variants import VARIANTS
 
 log = logging.getLogger("lora_lab.headless")
 HELP = "Resume it in the window, or train again with a lower --learning-rate or in float32."
@@ -127,8 +128,10 @@ def drive(
         raise LabError("the run could not be kept: no folder could be made for it")
     if unsaved:
         raise LabError(unsaved)
-    if config.variant == "full":
-        console.print("Full fine-tuning is a comparison: its weights are not kept.", style="yellow")
+    if not (variant := VARIANTS[config.variant]).factored:
+        name = str(variant)
+        said = f"{name[0].upper()}{name[1:]} is a comparison: its weights are not kept."
+        console.print(said, style="yellow")
     return facts
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lora_lab import paths
+from lora_lab import inits, paths, variants
 from lora_lab.cli.headless import drive, stop_on_signals
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import Interrupted, LabError
@@ -31,7 +31,12 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
     from lora_lab.training.experiment import Experiment
 
     hyper = changed(config.hyper, rank=1, layer_ranks=(), frozen_layers=())
-    plain = {"variant": "lora", "init": "kaiming", "targets": (), "hyper": hyper.model_dump()}
+    plain = {
+        "variant": variants.PLAIN,
+        "init": inits.PLAIN,
+        "targets": (),
+        "hyper": hyper.model_dump(),
+    }
     return Experiment(changed(config, **plain)).loaded().adaptable
 
 

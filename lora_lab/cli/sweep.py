@@ -17,7 +17,7 @@ from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import base_config
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
-from lora_lab.presets import STARTS
+from lora_lab.task_info import own_tasks
 
 GRID = "Grid"  # a panel of the help
 EVERY = ("model", "data", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed")
@@ -33,7 +33,7 @@ def sweep(
     preset: Annotated[str | None, typer.Option(help="Preset whose settings vary.")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help=f"A task with a model and data of your own: {', '.join(STARTS)}."),
+        typer.Option(help=f"A task with a model and data of your own: {', '.join(own_tasks())}."),
     ] = None,
     rank: Annotated[str | None, _axis("Ranks: 1,2,4,8.")] = None,
     alpha: Annotated[str | None, _axis("Values of α, or multiples of the rank: 16,r,2r.")] = None,

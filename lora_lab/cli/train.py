@@ -13,7 +13,8 @@ from lora_lab.cli.console import err, out, plain_errors
 from lora_lab.cli.flags import with_flags
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.presets import STARTS, get_preset, list_presets, starting_config
+from lora_lab.presets import get_preset, list_presets, starting_config
+from lora_lab.task_info import own_tasks
 
 LISTED = 12  # layers whose spectra are printed
 
@@ -26,7 +27,9 @@ def train(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help=f"What to learn with a model and data of your own: {', '.join(STARTS)}."),
+        typer.Option(
+            help=f"What to learn with a model and data of your own: {', '.join(own_tasks())}."
+        ),
     ] = None,
     fixed: dict[str, Any],
     hyper: dict[str, Any],
@@ -59,16 +62,17 @@ def base_config(
         if preset_name is not None:
             raise ConfigError("Give --preset or --task, not both: a preset has its task.")
         name = task.replace("-", "_")
-        if name not in STARTS:
+        if name not in own_tasks():
             raise ConfigError(
-                f"There is no task {task!r} for data of your own. There are: {', '.join(STARTS)}."
+                f"There is no task {task!r} for data of your own. There are: "
+                f"{', '.join(own_tasks())}."
             )
         return starting_config(name, **fixed, hyper=hyper)
     if preset_name is None:
         names = ", ".join(p.name for p in list_presets())
         raise ConfigError(
             f"Say what to train: --preset with one of {names}; or --task with one of "
-            f"{', '.join(STARTS)}, --model and --data."
+            f"{', '.join(own_tasks())}, --model and --data."
         )
     preset = get_preset(preset_name)
     if preset.needs_data and not (fixed.get("data") or preset.config.data):

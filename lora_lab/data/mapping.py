@@ -5,35 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lora_lab.data.rows import Table
 from lora_lab.errors import DataError
-
-Purpose = Literal["causal_lm", "text_classification"]
+from lora_lab.task_info import TASKS, TaskInfo
 
 SAMPLE = 200  # rows that are looked at
 LABELS = 100  # different values that a column of labels may have
 LABEL_LENGTH = 100  # characters
-
-POSSIBLE_ROLES: dict[str, tuple[str, ...]] = {
-    "causal_lm": (
-        "text", "prompt", "completion", "instruction", "input", "output", "history", "messages",
-        "tools", "system",
-    ),
-    "text_classification": ("text", "pair", "label"),
-}  # fmt: skip
-
-# What rows may be, with the roles that each needs and those it may have besides.
-FORMS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "causal_lm": {
-        "chat": (("messages",), ("tools", "system")),
-        "instruction": (("instruction", "output"), ("input", "system", "history")),
-        "prompt + completion": (("prompt", "completion"), ()),
-        "text": (("text",), ()),
-    },
-    "text_classification": {"text + label": (("text", "label"), ("pair",))},
-}
 
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
@@ -67,20 +47,18 @@ class Mapping:
         return dict(self.roles).get(role)
 
 
-def map_columns(table: Table, purpose: Purpose, wished: Iterable[tuple[str, str]] = ()) -> Mapping:
-    """Say what the columns mean; `wished` (role, column) pairs come first.
+def map_columns(table: Table, task: str, wished: Iterable[tuple[str, str]] = ()) -> Mapping:
+    """Say what the columns mean to that task; `wished` (role, column) pairs come first.
 
     Raises DataError that names the columns there are where something needed is not among them.
     """
-    given = dict(wished)
+    given, row = dict(wished), TASKS[task]
     for role, column in given.items():
-        if role not in POSSIBLE_ROLES[purpose]:
-            raise _unknown(table, f"There is no role {role!r}: {_words(POSSIBLE_ROLES[purpose])}")
+        if role not in row.roles:
+            raise _unknown(table, f"There is no role {role!r}: {_words(row.roles)}")
         if column not in table.columns:
             raise _unknown(table, f"There is no column {column!r}")
-    if purpose == "text_classification":
-        return _labelled(table, given)
-    return _said(table, given)
+    return _labelled(table, given) if row.labelled else _said(table, row, given)
 
 
 def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
@@ -93,9 +71,9 @@ def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
     return (f"{'column' if one else 'columns'} not used: {_words(rest)}",)
 
 
-def _said(table: Table, given: dict[str, str]) -> Mapping:
+def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     """Text to go on with, in the first of the forms that has all its columns."""
-    for form, (needed, further) in FORMS["causal_lm"].items():
+    for form, (needed, further) in row.forms.items():
         known = (*needed, *further)
         if given and not set(given) <= set(known):
             continue

@@ -23,6 +23,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
 from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import layer_of_factors
+from lora_lab.variants import PLAIN
 
 MLX_SCALE = 20.0  # mlx_lm/tuner/lora.py, the default
 
@@ -89,7 +90,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
     notes = [f"this is {convention.title}; {said}"]
     if others:
         notes.append(f"{len(others)} other tensors are no factors and were left out ({others[0]})")
-    return AdapterWeights("lora", tuple(layers), extra={"format": name, "notes": tuple(notes)})
+    return AdapterWeights(PLAIN, tuple(layers), extra={"format": name, "notes": tuple(notes)})
 
 
 def _rule(path: Path, name: str, alpha: float | None) -> tuple[Callable[[int], float], str]:

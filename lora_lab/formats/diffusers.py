@@ -23,6 +23,7 @@ from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.portable import fold
+from lora_lab.variants import of_factors
 
 FILE = "pytorch_lora_weights.safetensors"
 SETTINGS = "lora_adapter_metadata"
@@ -117,7 +118,7 @@ def load(path: Path) -> AdapterWeights:
     if not said and any("alpha" in own for own in parts.values()):
         rule = ".alpha of each layer"
     return AdapterWeights(
-        "dora" if any(x.magnitude is not None for x in layers) else "lora",
+        of_factors(magnitude=any(x.magnitude is not None for x in layers)),
         tuple(layers),
         base=metadata.get("lora_lab_base", ""),
         base_fingerprint=metadata.get("lora_lab_base_fingerprint", ""),

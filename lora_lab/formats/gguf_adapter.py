@@ -23,6 +23,7 @@ from lora_lab.formats.container import parse_json, show
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+from lora_lab.variants import PLAIN
 
 if TYPE_CHECKING:
     from gguf import TensorNameMap
@@ -197,7 +198,7 @@ def load(path: Path) -> AdapterWeights:
     if not said:
         notes.append("names and the order of rows in q and k are llama.cpp's, not the base's")
     return AdapterWeights(
-        "lora",
+        PLAIN,
         tuple(layers),
         base=str(_field(reader, "lora_lab.base") or ""),
         base_fingerprint=str(_field(reader, "lora_lab.base_fingerprint") or ""),

@@ -23,6 +23,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.container import parse_json, show
 from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
+from lora_lab.variants import of_factors
 
 FILE = "adapter.safetensors"
 NAMES = "lora_lab_names"  # in the metadata: {module of the key: module path}
@@ -143,7 +144,7 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
     if any(dora) and not all(dora):
         notes.append("only some layers have a dora_scale")
     return AdapterWeights(
-        "dora" if any(dora) else "lora",
+        of_factors(magnitude=any(dora)),
         tuple(layers),
         base=metadata.get("lora_lab_base", metadata.get("ss_sd_model_name", "")),
         base_fingerprint=metadata.get("lora_lab_base_fingerprint", ""),

@@ -40,6 +40,7 @@ from lora_lab.formats.peft_tensors import (
     split_key,
     tensors_of,
 )
+from lora_lab.variants import VARIANTS, of_flags, peft_flags
 
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
@@ -302,11 +303,13 @@ def _unusual(layer: LayerWeights) -> bool:
 
 def _variant(config: PeftConfig, container: Container) -> str:
     told = container.metadata.get("variant")
-    if told and (told == "dora") != config.use_dora:
+    if told in VARIANTS and VARIANTS[told].magnitude != config.use_dora:
         raise AdapterError(
             f"{config.path}: use_dora is {config.use_dora}, but the tensors are of variant {told!r}"
         )
-    return told or ("dora" if config.use_dora else "rslora" if config.use_rslora else "lora")
+    if told:
+        return told
+    return of_flags({flag for flag in peft_flags() if getattr(config, flag, False)})
 
 
 def _useful_rank(layer: LayerWeights) -> int:

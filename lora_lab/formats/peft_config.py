@@ -14,12 +14,10 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
 from lora_lab.formats.peft_patterns import ends_in, matches, steps_of
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
+from lora_lab.task_info import TASKS
 
 PEFT_VERSION = "0.21.2"  # the version whose files these are
 MAX_RANK = 65536
-
-# PEFT's words for what the base is; it wraps a model of another type without further ado.
-TASK_TYPES = {"causal_lm": "CAUSAL_LM", "text_classification": "SEQ_CLS"}
 
 # Fields that change what an adapter computes in ways that are not read here; each must be empty.
 FOREIGN = {
@@ -134,7 +132,7 @@ def read_config(path: Path) -> PeftConfig:
 
 def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The settings in PEFT's words, and notes."""
-    layers, notes = weights.layers, []
+    layers, notes, task = weights.layers, [], str(weights.extra.get("task", ""))
     plain = all(_same(x.scaling, x.alpha / x.rank) for x in layers)
     rslora = not plain and all(_same(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
     if plain or rslora:
@@ -166,7 +164,8 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
     config = {
         "peft_type": "LORA",
         "peft_version": PEFT_VERSION,
-        "task_type": TASK_TYPES.get(weights.extra.get("task", "")),
+        # What the base is; PEFT wraps a model of another type without further ado.
+        "task_type": TASKS[task].peft if task in TASKS else None,
         "auto_mapping": None,
         "base_model_name_or_path": _hub_name(weights),
         "revision": None,

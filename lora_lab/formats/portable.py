@@ -14,6 +14,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.formats import peft
+from lora_lab.variants import PLAIN
 
 
 def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
         notes.append(f"{len(short)} layers are padded with zeros to rank {rank}")
     for layer in weights.layers:
         layers.append(_padded(fold(layer), rank))
-    return replace(weights, variant="lora", layers=tuple(layers), dropout=0.0), tuple(notes)
+    return replace(weights, variant=PLAIN, layers=tuple(layers), dropout=0.0), tuple(notes)
 
 
 def fold(layer: LayerWeights) -> LayerWeights:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any
 
 from lora_lab.errors import CheckpointError
 
-Purpose = Literal["causal_lm", "sequence_classification", "image_classification"]
-IS_NO = {
-    "causal_lm": "a language model that goes on with text",
-    "sequence_classification": "a model of text that could classify it",
-    "image_classification": "a model of images",
-}
+Purpose = str  # a key of PURPOSES
+PURPOSES: dict[Purpose, tuple[str, str]] = {  # transformers' table of models for it; what they are
+    "causal_lm": ("MODEL_FOR_CAUSAL_LM_MAPPING", "a language model that goes on with text"),
+    "sequence_classification": (
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it",
+    ),
+    "image_classification": ("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING", "a model of images"),
+}  # fmt: skip
 
 
 def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[Any, Any]:
@@ -26,11 +28,8 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
     from transformers.models.auto import modeling_auto
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    mapping = {
-        "causal_lm": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING,
-        "sequence_classification": modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-        "image_classification": modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
-    }[purpose]
+    table, wanted = PURPOSES[purpose]
+    mapping = getattr(modeling_auto, table)
     with quiet():
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
@@ -42,7 +41,7 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
             ) from None
     if found is None:
         raise CheckpointError(
-            f"{name} is a {values['model_type']} model, not {IS_NO[purpose]}. Choose another task "
+            f"{name} is a {values['model_type']} model, not {wanted}. Choose another task "
             "or another model."
         )
     return config, found[0] if isinstance(found, tuple) else found
@@ -52,12 +51,11 @@ def purposes(model_type: str) -> tuple[Purpose, ...]:
     """What a kind of model can be opened for."""
     from transformers.models.auto import modeling_auto as auto
 
-    names = {
-        "causal_lm": auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        "sequence_classification": auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
-        "image_classification": auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
-    }
-    return tuple(purpose for purpose in get_args(Purpose) if model_type in names[purpose])
+    return tuple(
+        purpose
+        for purpose, (table, _) in PURPOSES.items()
+        if model_type in getattr(auto, f"{table}_NAMES")
+    )
 
 
 def first_line(error: Exception) -> str:

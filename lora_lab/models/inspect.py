@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,15 @@ import numpy as np
 import torch
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.architecture import Purpose, purposes
+from lora_lab.models.architecture import purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size, shown
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
 from lora_lab.progress import Report, silent
+from lora_lab.task_info import TASKS
 
-TASKS_OF = {
-    "causal_lm": "causal_lm",
-    "sequence_classification": "text_classification",
-    "image_classification": "image_classification",
-}
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
 
 
@@ -72,8 +67,8 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
         return _folder(path, report)
     tensors, kind = _tensors(path, report)
     if kind == "GGUF":
-        return ModelCard(str(path), kind, tensors, ("causal_lm",), "gguf")
-    return ModelCard(str(path), kind, tensors, ("image_classification",))
+        return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf")
+    return ModelCard(str(path), kind, tensors, tuple(_tasks_for("file")))
 
 
 def singular_values(path: str | Path, name: str, report: Report = silent) -> np.ndarray:
@@ -111,20 +106,25 @@ def read_tensor(path: str | Path, name: str, report: Report = silent) -> torch.T
     raise CheckpointError(f"{path.name} has no tensor {shown(name)}.")
 
 
+def _tasks_for(sort: str) -> list[str]:
+    """The tasks that a model of this sort may be opened for: a folder, a file, or GGUF."""
+    return [name for name, task in TASKS.items() if sort in task.models]
+
+
 def _folder(folder: Path, report: Report) -> ModelCard:
     config = read_config(folder)
     found: list[TensorInfo] = []
     for file in weight_files(folder):
         found += _tensors(file, report)[0]
     kind = str(config["model_type"])
-    able: Iterable[Purpose] = purposes(kind)
+    able = purposes(kind)
     said = " ".join(map(str, config.get("architectures") or ()))
     causal_first = "CausalLM" in said or "LMHead" in said
-    tasks = [TASKS_OF[purpose] for purpose in able]
-    if not causal_first and "text_classification" in tasks:
-        tasks.sort(key=lambda task: task != "text_classification")
+    tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]
+    if not causal_first:
+        tasks.sort(key=lambda task: not TASKS[task].labelled)
     notes = []
-    is_text = any(task != "image_classification" for task in tasks)
+    is_text = any(TASKS[task].data == "rows" for task in tasks)
     if is_text and not any((folder / name).is_file() for name in TOKENIZERS):
         notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
     if not tasks:

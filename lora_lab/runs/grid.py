@@ -9,13 +9,15 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from lora_lab.config import Init, RunConfig, changed, plain_number
+from lora_lab import inits
+from lora_lab.config import RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
+from lora_lab.inits import INITS
 from lora_lab.records import TargetInfo
 from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
-from lora_lab.variants import VARIANTS
+from lora_lab.variants import PLAIN, VARIANTS
 
 LIVE = ("rank", "alpha", "learning_rate")
 AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
@@ -23,7 +25,6 @@ SHORT = {
     "rank": "r", "alpha": "α", "learning_rate": "rate", "variant": "", "init": "", "targets": "",
     "seed": "seed",
 }  # fmt: skip
-OF_ONE_RANK = ("pissa", "olora")  # inits whose start belongs to one rank
 MOST = 1000  # runs of one grid
 VALIDATIONS = 50  # of each run, where the base does not say when
 TIMES_RANK = re.compile(r"(\d*\.?\d*)\s*[*·×]?\s*r", re.IGNORECASE)
@@ -89,7 +90,7 @@ def _value(field: str, text: str) -> Any:
         wanted = kinds.get(field, "a number, or a multiple of the rank such as 2r"
                            if field == "alpha" else "a number")  # fmt: skip
         raise ConfigError(f"{field} {text!r} is not {wanted}.") from None
-    known = {"variant": tuple(VARIANTS), "init": get_args(Init)}[field]
+    known = {"variant": tuple(VARIANTS), "init": tuple(INITS)}[field]
     if text not in known:
         raise ConfigError(f"There is no {field} {text!r}. There are: {', '.join(known)}.")
     return text
@@ -131,8 +132,9 @@ def expand(
         kind = _kind(config)
         if not reason and kind in seen:
             reason = "the same run as another"
-            if config.variant == "full":
-                reason = "full fine-tuning has no rank, α or init: one run stands for all"
+            if not VARIANTS[config.variant].factored:
+                name = str(VARIANTS[config.variant])
+                reason = f"{name} has no rank, α or init: one run stands for all"
         if reason:
             left_out.append(LeftOut(_words(wished, varied), reason))
             continue
@@ -143,8 +145,8 @@ def expand(
 
 def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
     """Why `config` could not be opened on a model with these layers; "" where nothing is known."""
-    hyper = config.hyper
-    if hyper.layer_ranks and config.init in OF_ONE_RANK and config.variant != "full":
+    hyper, init, factored = config.hyper, INITS[config.init], VARIANTS[config.variant].factored
+    if hyper.layer_ranks and init.one_rank and factored:
         return f"{config.init} starts from a part of W that belongs to one rank for all layers"
     if not adaptable:
         return ""
@@ -160,26 +162,27 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
     if chosen.keys() <= set(hyper.frozen_layers):
         return "every layer would be frozen, and nothing would learn"
     most = max(min(layer.shape) for layer in chosen.values())
-    if config.variant != "full" and hyper.rank > most:
+    if factored and hyper.rank > most:
         return f"rank {hyper.rank} is above what any of the layers can use, {most}"
     embedded = [layer.name for layer in chosen.values() if layer.kind == "embedding"]
-    if config.init == "eva" and config.variant != "full" and embedded:
-        return f"eva needs continuous inputs, and {embedded[0]} is an embedding"
+    if init.needs_data and factored and embedded:
+        return f"{config.init} needs continuous inputs, and {embedded[0]} is an embedding"
     return ""
 
 
 def describe(config: RunConfig) -> str:
     """What a run is among others of its kind, in a few words: r 4 · α 8 · rate 0.001 · DoRA."""
     hyper = config.hyper
-    parts = [] if config.variant == "full" else [f"r {hyper.rank}", f"α {hyper.alpha:g}"]
+    factored = VARIANTS[config.variant].factored
+    parts = [f"r {hyper.rank}", f"α {hyper.alpha:g}"] if factored else []
     parts.append(f"rate {plain_number(hyper.learning_rate)}")
     return " · ".join([*parts, *kind_words(config)])
 
 
 def kind_words(config: RunConfig) -> list[str]:
     """Variant, init, targets and seed, as far as they are not as with most."""
-    words = [VARIANTS[config.variant].title] if config.variant != "lora" else []
-    if config.init != "kaiming" and config.variant != "full":
+    words = [VARIANTS[config.variant].title] if config.variant != PLAIN else []
+    if config.init != inits.PLAIN and VARIANTS[config.variant].factored:
         words.append(config.init)
     if not is_all_linear(config.targets):
         words.append(", ".join(config.targets))
@@ -198,9 +201,9 @@ def _laid_over(base: RunConfig, wished: Mapping[str, Any]) -> RunConfig:
 
 def _kind(config: RunConfig) -> str:
     """Equal for two configs that would make the very same run."""
-    if config.variant == "full":
+    if not VARIANTS[config.variant].factored:
         hyper = changed(config.hyper, rank=1, alpha=1.0)
-        config = changed(config, init="kaiming", hyper=hyper.model_dump())
+        config = changed(config, init=inits.PLAIN, hyper=hyper.model_dump())
     return config.model_dump_json()
 
 

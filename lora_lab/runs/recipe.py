@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 import lora_lab
 from lora_lab import paths
 from lora_lab.errors import LabError
+from lora_lab.inits import INITS
 from lora_lab.runs.recipe_settings import Problem, edits_of, live, lora_config, problem_of
 from lora_lab.runs.story import Story, story_of
+from lora_lab.variants import VARIANTS
 
 Edits = dict[int, list[dict[str, Any]]]
 
@@ -103,13 +105,13 @@ def _words(story: Story, edits: Edits) -> set[str]:
         words.add("clip")
     if story.start.layer_ranks:
         words.add("later")
-    if config.variant == "full" or not all(layer["max_rank"] for layer in layers):
+    if not VARIANTS[config.variant].factored or not all(layer["max_rank"] for layer in layers):
         words.add("whole")
     else:
         words.add("bare")
     if any(layer["kind"] == "embedding" for layer in layers):
         words.add("embedding")
-    if config.init in ("pissa", "olora"):
+    if INITS[config.init].one_rank:
         words |= {"principal"} if "alpha" in words else set()
         words.discard("later")
     return words
@@ -117,16 +119,16 @@ def _words(story: Story, edits: Edits) -> set[str]:
 
 def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> list[str]:
     """The names of the script's parts, in order."""
-    init, full = story.config.init, story.config.variant == "full"
+    init, full = INITS[story.config.init], not VARIANTS[story.config.variant].factored
     parts = list(problem.parts)
     if full:
         parts.append("full")
     else:
-        drawn = init not in ("pissa", "olora")
-        parts += [f"law_{'kaiming' if init == 'eva' else init}"] if drawn else []
+        drawn = not init.one_rank
+        parts += [f"law_{init.rows.partition(':')[2]}"] if drawn else []
         parts.append("adapter")
         parts += ["fresh", "drawn"] if drawn else []
-        parts += ["eva"] if init == "eva" else []
+        parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
     parts += ["optimizer", "schedule"]
     parts += ["freeze"] if "freeze" in words else []
@@ -172,7 +174,7 @@ def _imports(text: str) -> str:
 def _settings(story: Story, problem: Problem, edits: Edits) -> str:
     """The constants at the head of the script."""
     config, layers = story.config, story.loaded["layers"]
-    full = config.variant == "full"
+    full = not VARIANTS[config.variant].factored
     whole = [layer["name"] for layer in layers if full or not layer["max_rank"]]
     held_out = [row["loss"] for row in story.of("EvalRecord") if row["enabled"]]
     own = {"MOMENTUM": config.momentum}
@@ -241,20 +243,21 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         "Starting factors, the order of the batches and every setting are the run's own. The "
         "kernels are PEFT's, so the losses agree up to rounding, which grows with the steps."
     ]
-    if config.init in ("kaiming", "gaussian"):
-        notes.append("PEFT draws this start by its own generator; here the run's draws are made.")
-    elif config.init in ("pissa", "olora"):
+    init, variant = INITS[config.init], VARIANTS[config.variant]
+    if init.one_rank:
         notes.append(
             f"An adapter of init {config.init} is saved as PEFT has it, for a base from which its "
             "start is taken out; the run's own file has the difference to the base as it is."
         )
-    elif config.init in ("normal", "orthogonal"):
-        notes.append(f"PEFT has no start like {config.init} here; it is drawn in the script.")
-    elif config.init == "eva":
+    elif init.needs_data:
         notes.append("PEFT's EVA moves ranks between layers; the run's, in the script, does not.")
+    elif init.peft is None:
+        notes.append(f"PEFT has no start like {config.init} here; it is drawn in the script.")
+    else:
+        notes.append("PEFT draws this start by its own generator; here the run's draws are made.")
     if dropped and config.device != "cpu":
         notes.append("Dropout draws other masks on another device.")
-    if dropped and config.variant == "dora":
+    if dropped and variant.magnitude:
         notes.append("PEFT's DoRA lets dropout act on the base's share as well; the run did not.")
     for row in story.of("NonFiniteRecord"):
         notes.append(
@@ -267,7 +270,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
             f"The run branched off from {parent} at step {at:,}. The steps before are made "
             f"here with its own fixed settings{_differing(story, parent)}."
         )
-    if config.variant == "full" and loaded.get("task"):
+    if not variant.factored and loaded.get("task"):
         notes.append("Full fine-tuning has no adapter: PEFT has no part in it.")
     return tuple(notes)
 

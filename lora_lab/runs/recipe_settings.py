@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from typing import Any
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.errors import LabError
+from lora_lab.inits import INITS
 from lora_lab.runs.story import Row, Story
+from lora_lab.task_info import TASKS
+from lora_lab.variants import VARIANTS, peft_flags
 
 ROWS = {
     ".jsonl": "rows_jsonl", ".ndjson": "rows_jsonl", ".json": "rows_json", ".csv": "rows_csv",
@@ -47,15 +50,12 @@ class Problem:
 def problem_of(story: Story) -> Problem:
     """What is learned, and on which base. Raises LabError for a task that has no recipe."""
     config = story.config
-    if config.task == "known_rank":
-        return Problem(["known_rank"], {})
-    if config.task in PIXELS:
-        return _images(story)
-    if config.task in ("causal_lm", "text_classification"):
-        return _texts(story)
-    if config.task == "image_classification":
-        return _image_folders(story)
-    raise LabError(f"{story.path.name} is a run of {config.task}, for which there is no recipe.")
+    kind = TASKS[config.task].recipe if config.task in TASKS else ""
+    if kind not in PROBLEMS:
+        raise LabError(
+            f"{story.path.name} is a run of {config.task}, for which there is no recipe."
+        )
+    return PROBLEMS[kind](story)
 
 
 def _images(story: Story) -> Problem:
@@ -169,7 +169,7 @@ def _texts(story: Story) -> Problem:
             "The run left out rows that could not be read. The script does not: take them out of "
             "the data first."
         )
-    if config.task == "causal_lm":
+    if not TASKS[config.task].labelled:
         words.add("packed" if config.batching == "packed" else "in_rows")
         parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
     else:
@@ -178,6 +178,14 @@ def _texts(story: Story) -> Problem:
         apart = [] if config.validation_data else ["held_out_rows"]
         parts = [reading, *apart, f"order_{order}", "alike", "text_classification"]
     return Problem(parts, values, words, notes)
+
+
+PROBLEMS: dict[str, Callable[[Story], Problem]] = {  # what `TaskInfo.recipe` names
+    "known_rank": lambda _: Problem(["known_rank"], {}),
+    "pixels": _images,
+    "image_folders": _image_folders,
+    "texts": _texts,
+}
 
 
 def rows_part(path: str) -> str:
@@ -238,25 +246,26 @@ def lora_config(story: Story) -> str:
     config, start, ranks = story.config, story.start, ranks_of(story)
     layers = story.loaded["layers"]
     locked = [x["name"] for x in layers if x["kind"] == "conv" and x.get("rank_locked")]
-    if locked and config.init not in ("pissa", "olora"):
+    init, variant = INITS[config.init], VARIANTS[config.variant]
+    if locked and not init.one_rank:
         raise LabError(f"{locked[0]} is a convolution in groups, which PEFT adapts in another way.")
-    rslora = config.variant == "rslora"
-    root = math.sqrt if rslora else float
-    scaling = start.alpha / root(start.rank)
+    if variant.peft is None:
+        raise LabError(f"PEFT has no variant {variant}, so there is no recipe.")
+    scaling = variant.scaling(start.alpha, start.rank)
     own = {"^" + re.escape(name): rank for name, rank in ranks.items() if rank != start.rank}
-    inits = {"kaiming": True, "gaussian": "gaussian", "pissa": "pissa", "olora": "olora"}
     settings: dict[str, Any] = {
         "r": start.rank,
         "lora_alpha": start.alpha,
         "target_modules": _targets(story, list(ranks)),
         "lora_dropout": start.dropout,
-        "use_rslora": rslora,
-        "use_dora": config.variant == "dora",
-        "init_lora_weights": inits.get(config.init, True),
+        **{flag: flag in variant.peft for flag in peft_flags()},
+        "init_lora_weights": True if init.peft is None else init.peft,
     }
     if own:  # the scaling is common to all: each layer's own α gives it
         settings["rank_pattern"] = own
-        settings["alpha_pattern"] = {name: scaling * root(rank) for name, rank in own.items()}
+        settings["alpha_pattern"] = {
+            name: variant.alpha(scaling, rank) for name, rank in own.items()
+        }
     if any(x["kind"] == "conv1d_linear" for x in layers):
         settings["fan_in_fan_out"] = True
     if whole := [x["name"] for x in layers if not x["max_rank"]]:

@@ -16,6 +16,7 @@ from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
 from lora_lab.runs.story import Story, story_of
+from lora_lab.variants import VARIANTS
 
 EDITS, CHECKS, TROUBLES, PARENTS = 7, 4, 2, 4  # rows of each table
 LONGEST = 90  # characters of a sentence in a table
@@ -104,7 +105,7 @@ def _figures(story: Story, summary: RunSummary) -> str:
     if count:
         share = 100 * count["adapter"] / max(1, story.loaded["base_parameters"])
         cells.append((f"trained, {share:.3g} % of the base", f"{count['adapter']:,}"))
-    if story.config.variant != "full":
+    if VARIANTS[story.config.variant].factored:
         cells.append(("rank, α at the end", f"{summary.rank}, {summary.alpha:g}"))
     if math.isfinite(summary.seconds):
         cells.append(("of training", _time(summary.seconds)))
@@ -165,7 +166,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("classes", ", ".join(story.loaded["trained_classes"][:10])),
         ("seed", str(config.seed)),
     ]
-    if config.variant == "full":
+    if not VARIANTS[config.variant].factored:
         found = [x for x in found if x[0] not in ("rank r, α at the start", "init", "dropout")]
     return [(name, value) for name, value in found if value]
 
@@ -183,7 +184,7 @@ def _parameters(story: Story) -> str:
         (f"the whole base: {base:,}", base, "base"),
     ]
     words = ""
-    if story.config.variant != "full" and row["adapter"]:
+    if VARIANTS[story.config.variant].factored and row["adapter"]:
         words = f"{full / row['adapter']:,.1f} times fewer than full fine-tuning of these layers"
         if story.config.optimizer == "adamw":
             words += (

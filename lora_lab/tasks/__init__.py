@@ -1,21 +1,18 @@
-"""TASKS: the things that can be learned; a new one is a file in this folder and a line here."""
+"""TASKS: what can be learned; a new one is a file in this folder and a row of `task_info`."""
 
 from __future__ import annotations
 
-from lora_lab.tasks.base import Evaluation, Task
-from lora_lab.tasks.causal_lm import CausalLmTask
-from lora_lab.tasks.digits import DigitsTask
-from lora_lab.tasks.image_classification import ImageClassificationTask
-from lora_lab.tasks.known_rank import KnownRankTask
-from lora_lab.tasks.mnist import MnistTask
-from lora_lab.tasks.text_classification import TextClassificationTask
+from importlib import import_module
 
-TASKS: dict[str, type[Task]] = {
-    task.name: task
-    for task in (
-        DigitsTask, KnownRankTask, MnistTask, CausalLmTask, TextClassificationTask,
-        ImageClassificationTask,
-    )
-}  # fmt: skip
+from lora_lab import task_info
+from lora_lab.tasks.base import Evaluation, Task
+
+
+def _task(where: str) -> type[Task]:
+    file, name = where.split(":")
+    return getattr(import_module(f"{__name__}.{file}"), name)
+
+
+TASKS: dict[str, type[Task]] = {name: _task(row.task) for name, row in task_info.TASKS.items()}
 
 __all__ = ["TASKS", "Evaluation", "Task"]

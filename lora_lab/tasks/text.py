@@ -13,7 +13,7 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import rows_by_length
 from lora_lab.data.encode import Example
-from lora_lab.data.mapping import Mapping, Purpose, map_columns, unused
+from lora_lab.data.mapping import Mapping, map_columns, unused
 from lora_lab.data.preview import text_record
 from lora_lab.data.rows import Table, read_table
 from lora_lab.data.split import split
@@ -57,7 +57,7 @@ class Encoded(NamedTuple):
 class TextTask(PretrainedTask):
     """A task on rows of text; subclasses encode them, collate parts and compute the loss."""
 
-    name: Purpose
+    name: str
     evaluation_tokens: ClassVar[int]  # of one forward pass of an evaluation, padding included
 
     @classmethod

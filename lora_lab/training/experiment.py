@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lora_lab.adapters import INITS, AdapterLayer, FullLayer, LoRALayer
+from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.eva import start_from_inputs
 from lora_lab.adapters.inject import inject, switched
 from lora_lab.adapters.targets import adaptable_layers, all_linear, numbered_modules
@@ -22,6 +22,7 @@ from lora_lab.analysis.randomized import Spectrum
 from lora_lab.analysis.spectrum import stated_spectra
 from lora_lab.config import KNOBS, RunConfig
 from lora_lab.errors import ConfigError, ExportError, LabError
+from lora_lab.inits import INITS
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
@@ -42,6 +43,7 @@ from lora_lab.training.course import Course
 from lora_lab.training.devices import find_device
 from lora_lab.training.optim import Ramp, build_optimizer
 from lora_lab.training.per_layer import check, freeze, rank_notes
+from lora_lab.variants import PLAIN, VARIANTS
 
 EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions inputs of each
 
@@ -99,7 +101,7 @@ class Experiment:
         check(self.layers, self.hyper)
         self.generator = torch.Generator().manual_seed(config.seed + 1)  # rows of grown factors
         self._start_own_ranks()
-        if INITS[config.init].looks_at_data and self.has_factors:
+        if INITS[config.init].needs_data and self.has_factors:
             self._look_at_data()
         self.weight_norms = {
             name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
@@ -374,8 +376,10 @@ class Experiment:
         whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, FullLayer)]
         rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, FullLayer)]
         if not rows or any(row is None for row in rows):
+            name = str(VARIANTS[self.config.variant])
             raise ExportError(
-                "Full fine-tuning has no low-rank factors to export. Train with variant lora."
+                f"{name[0].upper()}{name[1:]} has no low-rank factors to export. Train with "
+                f"variant {PLAIN}."
             )
         return AdapterWeights(
             variant=self.config.variant,

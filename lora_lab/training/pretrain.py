@@ -15,6 +15,7 @@ from lora_lab.records import Record, State, StateRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.variants import FULL
 
 STAGE = "full training of the base"
 
@@ -70,7 +71,7 @@ def _stage(config: RunConfig) -> RunConfig:
         preset=config.preset,
         task=config.task,
         data=config.data,
-        variant="full",
+        variant=FULL,
         device=config.device,
         dtype=config.dtype,
         seed=config.seed,

@@ -168,7 +168,7 @@ def _text(steps: int) -> list[Record]:
         DataRecord(
             "reviews.jsonl", "prompt + completion", ("prompt", "completion", "stars"),
             (("prompt", "prompt"), ("completion", "completion")),
-            ("text", "prompt", "completion"), 1900, 100, rows, lengths, 512,
+            1900, 100, rows, lengths, 512,
             int((lengths > 512).sum()), int(np.minimum(lengths, 512).sum()), 3800,
             notes=("2 rows were left out (line 17: not JSON; line 90: the prompt is empty)",),
         ),

@@ -14,6 +14,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import singular_factors
 from lora_lab.errors import AdapterError
+from lora_lab.variants import PLAIN
 from lora_lab.workshop.resize import cut_layer
 
 METHODS = {
@@ -72,7 +73,7 @@ def combine(
     whole = next((weights.whole for weights, _ in adapters if weights.whole), ())
     weights = replace(
         first,
-        variant="lora",
+        variant=PLAIN,
         layers=tuple(layers),
         whole=whole,
         extra={k: v for k, v in first.extra.items() if k in ("task", "base_model_name_or_path")},

@@ -18,6 +18,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.models.inspect import TensorInfo, describe, read_tensor
 from lora_lab.progress import Report, silent
+from lora_lab.variants import PLAIN
 
 UNCHANGED = 1e-7  # ‖ΔW‖/‖W‖ at and below which a layer is as it was, to rounding
 GPT2 = ("c_attn", "c_proj", "c_fc")  # layers of GPT-2 that hold W transposed
@@ -82,7 +83,7 @@ def extract(
             f"{len(missed)} other tensors differ (biases, norms, embeddings: {missed[0]}) and are "
             "not in the adapter"
         )
-    weights = AdapterWeights("lora", tuple(layers), base=str(base), extra={"notes": tuple(notes)})
+    weights = AdapterWeights(PLAIN, tuple(layers), base=str(base), extra={"notes": tuple(notes)})
     return Extraction(weights, tuple(fits), tuple(notes))
 
 

@@ -11,6 +11,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import singular_factors
 from lora_lab.errors import AdapterError
 from lora_lab.progress import Report, silent
+from lora_lab.variants import PLAIN, VARIANTS
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def resized(
 
 
 @torch.no_grad()
-def cut_layer(layer: LayerWeights, rank: int, variant: str = "lora") -> tuple[LayerWeights, float]:
+def cut_layer(layer: LayerWeights, rank: int, variant: str = PLAIN) -> tuple[LayerWeights, float]:
     """The layer cut to `rank`, and ‖ΔW' − ΔW‖_F/‖ΔW‖_F."""
     if rank >= layer.rank or layer.groups > 1:
         return layer, 0.0
@@ -57,7 +58,7 @@ def cut_layer(layer: LayerWeights, rank: int, variant: str = "lora") -> tuple[La
     sign = 1.0 if layer.scaling > 0 else -1.0
     root = (sigma[:rank] / s).sqrt() if s else sigma[:rank]
     kind = layer.lora_A.dtype
-    alpha = layer.scaling * (rank**0.5 if variant == "rslora" else rank)
+    alpha = VARIANTS[variant].alpha(layer.scaling, rank)
     return (
         replace(
             layer,

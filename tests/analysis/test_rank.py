@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from lora_lab.analysis.counts import adapter_parameters, layer_rank
 from lora_lab.analysis.rank import (
     discarded_energy,
     effective_rank,
@@ -53,41 +52,3 @@ def test_energy():
     assert [energy_rank(sigma, t) for t in (0.5, 9 / 14, 0.65, 0.99, 1.0)] == [1, 1, 2, 3, 3]
     assert discarded_energy(sigma, 1) == pytest.approx(5 / 14)
     assert discarded_energy(sigma, 3) == 0
-
-
-MLP_MNIST = [(1000, 784), (2000, 1000), (10, 2000)]
-GPT3 = [(12288, 12288)] * 96
-
-
-def llama_8b(parts):
-    shapes = {
-        "attn": [(4096, 4096), (1024, 4096), (1024, 4096), (4096, 4096)],
-        "mlp": [(14336, 4096), (14336, 4096), (4096, 14336)],
-    }
-    return [shape for part in parts for shape in shapes[part]] * 32 + [(128256, 4096)]
-
-
-@pytest.mark.parametrize(
-    ("shapes", "rank", "published"),
-    [
-        (MLP_MNIST, 1, 6_794),
-        (GPT3 * 1, 2, 4_718_592),
-        (GPT3 * 2, 4, 18_874_368),
-        (GPT3 * 4, 4, 37_748_736),
-        (GPT3 * 2, 64, 301_989_888),
-        (GPT3 * 4, 64, 603_979_776),
-        ([(768, 768)] * 24, 8, 294_912),
-        ([(1024, 1024)] * 48, 8, 786_432),
-        (llama_8b(["attn", "mlp"]), 256, 704_970_752),
-        (llama_8b(["attn"]), 256, 251_985_920),
-        (llama_8b(["mlp"]), 256, 486_866_944),
-        (llama_8b(["attn", "mlp"]), 1, 2_753_792),
-    ],
-)
-def test_published_parameter_counts(shapes, rank, published):
-    assert sum(adapter_parameters(shape, rank) for shape in shapes) == published
-
-
-def test_the_count_is_capped_with_the_rank():
-    assert layer_rank((10, 2000), 64) == 10
-    assert adapter_parameters((10, 2000), 64) == 10 * 2010

@@ -9,6 +9,7 @@ from lora_lab.errors import LabError
 from lora_lab.measured import RankHint, RankHintRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure.cut_preview import standing_in
+from lora_lab.variants import VARIANTS
 from lora_lab.workshop.resize import cut_layer
 
 
@@ -18,7 +19,7 @@ def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[Ra
     One record, after as many passes over the held-out data as there are shares, and one more.
     Raises LabError for an adapter that is untrained or not of plain factors.
     """
-    if experiment.config.variant not in ("lora", "rslora") or not experiment.has_factors:
+    if not VARIANTS[experiment.config.variant].exact_sigma or not experiment.has_factors:
         raise LabError(
             "A rank is suggested for plain factors only: the energy of DoRA's ΔW does not tell "
             "what a cut would take, and full fine-tuning has no rank."

@@ -16,7 +16,7 @@ from lora_lab.config import Hyperparameters
 from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
 from lora_lab.rules import LayerRanks, cap
 from lora_lab.ui.layers.tree import Module, Node
-from lora_lab.ui.style.figures import counted, percent, shape_words, share_or_dash
+from lora_lab.ui.style.figures import counted, in_words, percent, shape_words, share_or_dash
 
 NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
 OFF, PARTLY, ON = range(3)  # as Qt.CheckState
@@ -97,8 +97,8 @@ class Facts(QObject):
         """Why that row can have no rank of its own, or nothing."""
         if self._stage:
             return self.tr("the base is trained as its preset says")
-        if self._ranks is not None and self._ranks.variant == "full":
-            return self.tr("full fine-tuning has no rank")
+        if self._ranks is not None and (reason := dict(self._ranks.variant.locked).get("rank")):
+            return in_words(reason)
         layers = node.layers
         if not layers:
             return self.tr("not adapted: it has no rank")
@@ -164,7 +164,7 @@ class Facts(QObject):
 
     def _rank(self, node: Node) -> Fact:
         layers = [layer for layer in node.layers if layer.max_rank or not layer.rank_locked]
-        if not layers or self._ranks is None or self._ranks.variant == "full":
+        if not layers or self._ranks is None or not self._ranks.variant.factored:
             return Fact("—" if node.layers else "", tone="muted")
         present = [self._ranks.present[layer.name] for layer in layers]
         wanted = [self.wanted_rank(layer) for layer in layers]
@@ -311,7 +311,7 @@ class Facts(QObject):
     def _whole(self, module: Module) -> bool:
         """Trained whole beside adapters, whatever is targeted: the checkpoint did not have it."""
         layer, ranks = module.layer, self._ranks
-        factored = ranks is not None and ranks.variant != "full"
+        factored = ranks is not None and ranks.variant.factored
         return factored and layer is not None and not layer.max_rank and bool(layer.rank_locked)
 
     def _keep(self, hyper: Hyperparameters) -> None:

@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import DType, RunConfig
 from lora_lab.errors import LabError
-from lora_lab.presets import STARTS, TASK_TITLES, starting_config
+from lora_lab.presets import starting_config
+from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.open.source import ModelSource
 from lora_lab.ui.open.tensors import TensorTable
@@ -124,8 +125,8 @@ class OpenDialog(QDialog):
         """What is to be trained with it."""
         tr = self.tr
         self.task_combo = QComboBox()
-        for task in STARTS:
-            self.task_combo.addItem(in_words(TASK_TITLES[task]), task)
+        for task in own_tasks():
+            self.task_combo.addItem(in_words(TASKS[task].title), task)
         self.task_combo.currentIndexChanged.connect(self._update)
         self.data_edit = QLineEdit()
         self.data_edit.setAccessibleName(tr("Data"))
@@ -175,7 +176,7 @@ class OpenDialog(QDialog):
 
     def show_config(self, config: RunConfig) -> None:
         """Begin with the model and data of a run of one's own."""
-        if config.model and config.task in STARTS:
+        if config.model and config.task in own_tasks():
             self.source.show_path(config.model)
             self.task_combo.setCurrentIndex(self.task_combo.findData(config.task))
             self.data_edit.setText(config.data or "")
@@ -257,12 +258,7 @@ class OpenDialog(QDialog):
         self._form.setRowVisible(self.factory_edit, single)
         fits = card is not None and (task in card.tasks)
         self.open_button.setEnabled(fits and bool(self.data_edit.text().strip()))
-        wanted = {
-            "causal_lm": self.tr("text, prompts and completions, or chats: JSONL, CSV, Parquet"),
-            "text_classification": self.tr("texts and labels: CSV, JSONL or Parquet"),
-            "image_classification": self.tr("a folder with a folder of images per class, or IDX"),
-        }[task]
-        self.data_edit.setPlaceholderText(wanted)
+        self.data_edit.setPlaceholderText(in_words(TASKS[task].wants))
         words, tight = self._memory_words(fits)
         self._memory.setText(words)
         theme.set_role(self._memory, "warn" if tight else "muted")
@@ -278,7 +274,7 @@ class OpenDialog(QDialog):
         return self.reader.memory_words(self.dtype_combo.currentData())
 
     def _browse_data(self) -> None:
-        if self.task_combo.currentData() == "image_classification":
+        if TASKS[self.task_combo.currentData()].data == "images":
             chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder of the images"))
         else:
             title, start = self.tr("Data to train on"), self.data_edit.text() or str(Path.home())

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.presets import STARTS
 from lora_lab.progress import Report
 from lora_lab.records import LoadedRecord
+from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.training.commands import Generate
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.open.dialog import OpenDialog
@@ -76,18 +76,16 @@ class OwnFlow(QObject):
     def take_data(self, path: str, images: bool) -> None:
         """Data for the model that is open where it is of that sort; else for one to be chosen."""
         config = self._sessions.config
-        tasks = ("image_classification", "mnist") if images else (
-            "causal_lm", "text_classification"
-        )  # fmt: skip
+        sort = "images" if images else "rows"
         asked = self.dialog is not None and self.dialog.isVisible()
-        if config is None or config.task not in tasks or asked:
+        if config is None or TASKS[config.task].data != sort or asked:
             self.begin_with(data=path)
         else:
             self._change(data=path, columns=())
 
     def choose_base(self, config: RunConfig | None) -> None:
         """Ask for another base: for a task of the person's own in the dialog, else as a file."""
-        if config is not None and config.task in STARTS:
+        if config is not None and config.task in own_tasks():
             self.start(config)
         elif config is not None:
             title = self.tr("Open a base checkpoint")
@@ -104,7 +102,7 @@ class OwnFlow(QObject):
             return
         title = self.tr("Data to train on")
         start = config.data or str(Path.home())
-        if config.task == "image_classification":
+        if TASKS[config.task].data == "images":
             found = QFileDialog.getExistingDirectory(self._window, title, start)
         else:
             found, _ = QFileDialog.getOpenFileName(self._window, title, start, data_files())

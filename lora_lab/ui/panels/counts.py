@@ -228,7 +228,7 @@ class CountsPanel(Panel):
             self.say(self.tr("No model yet."))
             return
         self.say("")
-        ranks, whole = self._ranks, loaded.variant == "full"
+        ranks, whole = self._ranks, not self._ranks.variant.factored
         applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
@@ -256,7 +256,8 @@ class CountsPanel(Panel):
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
 
     def _show_costs(self, wished: int, applied: int) -> None:
-        ranks, costs, whole = self._ranks, self._preflight, self._loaded.variant == "full"
+        ranks, costs = self._ranks, self._preflight
+        whole = not ranks.variant.factored
         held = self._loaded.base_parameters if whole else sum(
             ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -21,13 +21,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.data.mapping import FORMS
 from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
+from lora_lab.task_info import TASKS
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
 from lora_lab.ui.widgets.labels import label, show
+
+Forms = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 THUMB = 72  # pixels of an image in the list
 NONE = "–"
@@ -154,16 +156,16 @@ class DataPanel(Panel):
 
     def _show_columns(self, record: DataRecord) -> None:
         """The form, and a list per column of it; "Read it so" appears once one was moved."""
-        purpose = next((p for p, f in FORMS.items() if record.form in f), "")
+        forms = _forms_beside(record.form)
         self.form_combo.clear()
-        self.form_combo.addItems(list(FORMS.get(purpose, {})))
+        self.form_combo.addItems(list(forms))
         self.form_combo.setCurrentText(record.form)
-        several = len(FORMS.get(purpose, {})) > 1
+        several = len(forms) > 1
         self.form_combo.setVisible(several)
         self._form.setVisible(not several)
-        self._lay_columns(record, purpose)
+        self._lay_columns(record, forms)
 
-    def _lay_columns(self, record: DataRecord, purpose: str) -> None:
+    def _lay_columns(self, record: DataRecord, forms: Forms) -> None:
         """A list for each role of the form that is chosen."""
         while self._columns.count():
             widget = self._columns.takeAt(0).widget()
@@ -171,7 +173,7 @@ class DataPanel(Panel):
                 widget.deleteLater()
         self.column_combos = {}
         used = dict(record.roles)
-        needed, further = FORMS.get(purpose, {}).get(self.form_combo.currentText(), ((), ()))
+        needed, further = forms.get(self.form_combo.currentText(), ((), ()))
         for role in (*needed, *further):
             combo = QComboBox()
             combo.setAccessibleName(self.tr("Column of {}").format(role))
@@ -211,8 +213,7 @@ class DataPanel(Panel):
     def _on_form(self) -> None:
         record = self._record
         if record is not None:
-            purpose = next((p for p, f in FORMS.items() if record.form in f), "")
-            self._lay_columns(record, purpose)
+            self._lay_columns(record, _forms_beside(record.form))
 
     def _on_apply(self) -> None:
         self.columns_wished.emit(self.wished_columns())
@@ -295,6 +296,11 @@ def row_html(row: DataRow, colors: Colors) -> str:
         parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
+
+
+def _forms_beside(form: str) -> Forms:
+    """The forms that rows read as `form` may be read as, with the roles of each."""
+    return next((task.forms for task in TASKS.values() if form in task.forms), {})
 
 
 def _blend(one: str, other: str, share: float) -> str:

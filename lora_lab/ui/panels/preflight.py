@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lora_lab.config import RunConfig
+from lora_lab.inits import INITS
 from lora_lab.records import LoadedRecord, MemoryRecord, StepRecord
 from lora_lab.ui.style.figures import rate_words
+from lora_lab.variants import VARIANTS
 
-START_IN_FILE = ("pissa", "olora")  # the file holds their start beside the factors
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 WINDOW = 2.0  # seconds of training that the speed is taken over
 TELL = 1.0  # seconds between two readings of it
@@ -88,7 +89,7 @@ class Preflight:
     def adapter(self, held: int, trained: int, applied: int) -> Costs:
         """Of an adapter of `held` numbers of which `trained` train, while `applied` do now."""
         number = 8 if self._loaded.dtype == "float64" else 4  # bytes; factors are never narrower
-        twice = self.config is not None and self.config.init in START_IN_FILE
+        twice = self.config is not None and INITS[self.config.init].one_rank
         known, of = self.memory, applied
         if carried := known is None and self._newest_trained > 0:
             known, of = self._newest, self._newest_trained
@@ -122,7 +123,7 @@ class Preflight:
         both and the gradient of the adapter.
         """
         base = max(1, self._loaded.base_parameters)
-        if self._loaded.variant == "full":
+        if not VARIANTS[self._loaded.variant].factored:
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 

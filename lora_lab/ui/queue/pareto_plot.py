@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -19,9 +20,6 @@ from lora_lab.ui.widgets.legend import Legend, Row
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 from lora_lab.variants import VARIANTS
-
-SHAPES = dict(zip(VARIANTS, ("o", "s", "t1", "d"), strict=True))  # told apart without colours
-SAMPLES = dict(zip(VARIANTS, "●■▲◆", strict=True))
 
 
 class ParetoPlot(QWidget):
@@ -93,7 +91,8 @@ class ParetoPlot(QWidget):
 
     def _draw(self) -> None:
         colors, items = theme.current(), self._items
-        paints = {name: colors.series[at] for at, name in enumerate(VARIANTS)}
+        series = itertools.cycle(colors.series)
+        paints = dict(zip(VARIANTS, series, strict=False))
         self._mark(self.marks, [item for item in items if item.ended], paints)
         self._mark(self.moving, [item for item in items if not item.ended], paints)
         chosen = [self.place(item) for item in items if item.id == self._selected]
@@ -118,7 +117,8 @@ class ParetoPlot(QWidget):
         marks.setData(
             [
                 {
-                    "pos": self.place(item), "data": item.id, "symbol": SHAPES[item.config.variant],
+                    "pos": self.place(item), "data": item.id,
+                    "symbol": VARIANTS[item.config.variant].mark,
                     "pen": pen(paints[item.config.variant], 2),
                     "brush": paints[item.config.variant] if item.ended else hollow,
                 }
@@ -147,9 +147,7 @@ class ParetoPlot(QWidget):
     def _legend_rows(self, paints: dict[str, str], front: bool) -> list[Row]:
         there = {item.config.variant for item in self._items}
         rows = [
-            (SAMPLES[name], paints[name], VARIANTS[name].title)
-            for name in VARIANTS
-            if name in there
+            (row.sample, paints[name], row.title) for name, row in VARIANTS.items() if name in there
         ]
         if front:
             rows.append(("╌╌", theme.current().muted, self.tr("best for its size")))

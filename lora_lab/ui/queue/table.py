@@ -21,6 +21,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, plain_number
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import dress
+from lora_lab.variants import PLAIN, VARIANTS
 
 Role = Qt.ItemDataRole
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -124,7 +125,7 @@ class QueueModel(QAbstractTableModel):
         return False  # the view takes no row out: the queue has moved it
 
     def _text(self, item: Item, column: int) -> str:
-        hyper, full = item.config.hyper, item.config.variant == "full"
+        hyper, full = item.config.hyper, not VARIANTS[item.config.variant].factored
         match column:
             case 0:
                 return "★" if item.id in self._front else ""
@@ -135,7 +136,7 @@ class QueueModel(QAbstractTableModel):
             case 3:
                 return plain_number(hyper.learning_rate)
             case 4:
-                return ", ".join(kind_words(item.config)) or "LoRA"
+                return ", ".join(kind_words(item.config)) or VARIANTS[PLAIN].title
             case 5:
                 return self._state(item)
             case 6:

@@ -17,6 +17,7 @@ from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, size_words
 from lora_lab.ui.widgets.plot import number
+from lora_lab.variants import PLAIN
 
 Role = Qt.ItemDataRole
 SHOWN, NAME, STATE, WHAT, RANK, ALPHA, STEP, BEST, SIZE, TIME, NOTE = range(11)
@@ -161,7 +162,7 @@ class RunsModel(QAbstractTableModel):
             SHOWN: overlay.sample if overlay is not None else "",
             NAME: "   " * (depth - 1) + "↳ " * (depth > 0) + (run.label or run.name),
             STATE: run.state or "—",
-            WHAT: run.title if run.variant in ("", "lora") else f"{run.title}, {run.variant}",
+            WHAT: run.title if run.variant in ("", PLAIN) else f"{run.title}, {run.variant}",
             RANK: str(run.rank),
             ALPHA: f"{run.alpha:g}",
             STEP: f"{run.step:,} / {run.max_steps:,}",

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.presets import STARTS
 from lora_lab.records import (
     CountsRecord,
     LoadedRecord,
@@ -31,6 +30,7 @@ from lora_lab.records import (
     State,
     StepRecord,
 )
+from lora_lab.task_info import own_tasks
 from lora_lab.training.commands import Evaluate, Save
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.notices.bar import NoticeBar
@@ -282,7 +282,7 @@ class MainWindow(QMainWindow):
         known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
         commands.open.setEnabled(not self.sessions.leaving)
-        own = known and self.setup_dock.config.task in STARTS
+        own = known and self.setup_dock.config.task in own_tasks()
         commands.open_base.setEnabled(known and not own)
         self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:

@@ -6,23 +6,27 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.inits import INITS
+from lora_lab.variants import VARIANTS
+
 
 def init_locked(variant: str) -> str:
     """Why no init can be chosen for this variant, or nothing."""
-    return _tr("Full fine-tuning has no factors A and B.") if variant == "full" else ""
+    return "" if VARIANTS[variant].factored else _tr("Full fine-tuning has no factors A and B.")
 
 
 def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
     """The inits that layers of these kinds cannot have, each with the reason."""
-    if "embedding" in kinds:
-        said = _tr("EVA needs continuous inputs, and an embedding is among the targets.")
-        return {"eva": said}
-    return {}
+    if "embedding" not in kinds:
+        return {}
+    said = _tr("{} needs continuous inputs, and an embedding is among the targets.")
+    return {name: said.format(row.title) for name, row in INITS.items() if row.needs_data}
 
 
 def ratio_locked(variant: str) -> str:
     """Why the LoRA+ ratio has no meaning for this variant, or nothing."""
-    return _tr("Full fine-tuning has no B with a rate of its own.") if variant == "full" else ""
+    said = _tr("Full fine-tuning has no B with a rate of its own.")
+    return "" if VARIANTS[variant].factored else said
 
 
 def momentum_locked(optimizer: str) -> str:

@@ -65,7 +65,7 @@ class Explanations:
         share = 100 * trained / max(1, self._loaded.base_parameters)
         many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
-        if not used or self._loaded.variant == "full":
+        if not used or not ranks.variant.factored:
             return _tr("{} parameters, {:.3g} % of full").format(many, share)
         low, high = (f"{value:.2g}" for value in (min(used), max(used)))
         uses = low if low == high else f"{low}–{high}"

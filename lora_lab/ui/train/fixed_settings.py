@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
 from lora_lab import choices as offered
 from lora_lab.config import RunConfig
-from lora_lab.presets import STARTS
+from lora_lab.inits import INITS
 from lora_lab.records import LoadedRecord
+from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, tip_lines
 from lora_lab.ui.train import choices
 from lora_lab.ui.train.targets import adapted, as_targets, target_words
@@ -44,7 +45,7 @@ class FixedSettings(QObject):
         self.dialog: TargetsDialog | None = None
 
         self.variant_combo = ChoiceCombo(VARIANTS, tr("Kind of adapter"))
-        self.init_combo = ChoiceCombo(offered.INITS, tr("How A and B start"))
+        self.init_combo = ChoiceCombo(INITS, tr("How A and B start"))
         self.targets_button = QPushButton()
         self.targets_button.setAccessibleName(tr("Targets"))
         self.targets_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -136,7 +137,7 @@ class FixedSettings(QObject):
             with QSignalBlocker(widget):
                 widget.setValue(min(value, widget.maximum()))
         self._targets = config.targets
-        self.keep_choice.folder = config.task == "image_classification"
+        self.keep_choice.folder = TASKS[config.task].data == "images"
         self.keep_choice.set_path(config.keep_data)
         self._shown = self.values()
         self._show_more(self.more_button.isChecked())
@@ -265,7 +266,7 @@ class FixedSettings(QObject):
     def _show_more(self, on: bool) -> None:
         arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
         self.more_button.setArrowType(arrow)
-        own = self._config is not None and self._config.task in STARTS
+        own = self._config is not None and self._config.task in own_tasks()
         for row in self._less_used:
             self._form.setRowVisible(row, on)
         for row in self._of_own_data:

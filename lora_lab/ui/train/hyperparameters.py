@@ -32,12 +32,13 @@ from lora_lab.records import (
     SpectrumRecord,
     StepRecord,
 )
-from lora_lab.rules import NO_FORESIGHT, LayerRanks, energy_lost, scaling_formula, scaling_of
+from lora_lab.rules import LayerRanks, energy_lost, scaling_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, percent, tip_lines
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.field_slider import FieldSlider
 from lora_lab.ui.widgets.column import Column
+from lora_lab.variants import PLAIN, VARIANTS
 
 EXPLAIN_MS = 200  # between two readings of the figures under the sliders
 ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
@@ -59,7 +60,7 @@ class HyperparametersDock(QDockWidget):
         self._spectrum: SpectrumRecord | None = None
         self._ranks: LayerRanks | None = None
         self._explained: Explanations | None = None
-        self._variant = "lora"
+        self._variant = PLAIN
         self._max_rank = 0
 
         said = {
@@ -270,7 +271,7 @@ class HyperparametersDock(QDockWidget):
 
     def _foretold(self, hyper: Hyperparameters) -> str:
         """What a smaller rank would take away, from the newest singular values."""
-        if self._variant in NO_FORESIGHT or self._ranks is None:
+        if not VARIANTS[self._variant].exact_sigma or self._ranks is None:
             return self.tr("the smallest directions of s·B·A go; how much is told afterwards")
         ranks = self._ranks
         share, where = energy_lost(self._spectrum, lambda row: ranks.cut(row, hyper))
@@ -281,7 +282,8 @@ class HyperparametersDock(QDockWidget):
         return self.tr("would discard nothing: ΔW does not use those directions")
 
     def _energy(self) -> str:
-        return self.tr("s·B·A's energy") if self._variant == "dora" else self.tr("ΔW's energy")
+        exact = VARIANTS[self._variant].exact_sigma
+        return self.tr("ΔW's energy") if exact else self.tr("s·B·A's energy")
 
     def _show_scaling(self, hyper: Hyperparameters) -> None:
         wished, applied = (scaling_of(h, self._variant) for h in (hyper, self._applied))
@@ -291,10 +293,10 @@ class HyperparametersDock(QDockWidget):
             self._scaling_applied.setText("")
             theme.set_role(self._scaling_applied, "settled")
             return
-        root = "√" if self._variant == "rslora" else ""
-        formula = scaling_formula(self._variant)
+        formula = VARIANTS[self._variant].formula
+        filled = formula.replace("α", f"{hyper.alpha:.4g}").replace("r", f"{hyper.rank:,}")
         self._scaling.setText(f"{wished:.4g}")
-        self._fraction.setText(f"{formula} = {hyper.alpha:.4g} / {root}{hyper.rank:,}")
+        self._fraction.setText(f"{formula} = {filled}")
         # Told only where it differs: the fraction needs the room.
         waits = wished != applied
         self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied) if waits else "")

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.inits import INITS
 from lora_lab.records import LoadedRecord
-from lora_lab.rules import OWN_RANK_LOCKED, is_all_linear, named_by
+from lora_lab.rules import is_all_linear, named_by
 from lora_lab.ui.style.figures import counted
+from lora_lab.variants import VARIANTS
 
 
 def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str]) -> frozenset[str]:
@@ -48,7 +50,7 @@ def without_lost_layers(
     hyper: Hyperparameters, config: RunConfig, layers: frozenset[str]
 ) -> Hyperparameters:
     """`hyper` without the ranks and freezes that a run of `config` on `layers` could not have."""
-    ranked = config.variant != "full" and config.init not in OWN_RANK_LOCKED
+    ranked = VARIANTS[config.variant].factored and not INITS[config.init].one_rank
     ranks = tuple(pair for pair in hyper.layer_ranks if ranked and pair[0] in layers)
     frozen = tuple(name for name in hyper.frozen_layers if name in layers)
     if layers <= set(frozen):

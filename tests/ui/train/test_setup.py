@@ -7,10 +7,12 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.inits import INITS
 from lora_lab.records import State, TargetInfo
 from lora_lab.setting import setting_of
 from lora_lab.ui.train.fixed_settings import SEED_LIMIT
 from lora_lab.ui.train.setup import SetupDock
+from lora_lab.variants import VARIANTS
 from tests.ui.seen import named, settle
 
 FIELDS = RunConfig.model_fields
@@ -39,10 +41,11 @@ def choose(combo, name):
     combo.setCurrentIndex(row)
 
 
-@pytest.mark.parametrize("field", ["init", "optimizer", "schedule", "batching", "dtype"])
+@pytest.mark.parametrize("field", ["variant", "init", "optimizer", "schedule", "batching", "dtype"])
 def test_what_the_engine_knows_is_offered_with_a_line_on_each(field):
     offered = setting_of(RunConfig, field).choices
-    assert list(offered) == list(get_args(FIELDS[field].annotation))
+    known = {"variant": VARIANTS, "init": INITS}.get(field) or get_args(FIELDS[field].annotation)
+    assert list(offered) == list(known)
     for choice in offered.values():
         assert choice.about
         assert "\n" not in choice.about

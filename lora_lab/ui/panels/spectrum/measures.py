@@ -10,10 +10,10 @@ from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
 from lora_lab.records import LayerSpectrum
-from lora_lab.rules import scaling_formula
 from lora_lab.ui.panels.spectrum.figures import percent, span, tenth, two
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.labels import label, show
+from lora_lab.variants import VARIANTS
 
 
 class Measures(QWidget):
@@ -66,7 +66,7 @@ class Measures(QWidget):
 
     def reset(self, variant: str) -> None:
         """Name the scaling as the variant makes it."""
-        show(self.scaling_name, f"s = {scaling_formula(variant)}")
+        show(self.scaling_name, f"s = {VARIANTS[variant].formula}")
 
     def tell(
         self, shown: Sequence[LayerSpectrum], norms: Mapping[str, float], scaled: bool

@@ -19,7 +19,7 @@ from lora_lab.records import (
     ResumedRecord,
     SpectrumRecord,
 )
-from lora_lab.rules import NO_FORESIGHT, LayerRanks, energy_lost
+from lora_lab.rules import LayerRanks, energy_lost
 from lora_lab.ui.panels.overlays import Overlay, legend_rows
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.spectrum.bars import SpectrumBars
@@ -37,6 +37,7 @@ from lora_lab.ui.style.figures import row_names
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import describe, label, show
 from lora_lab.ui.widgets.plot import number
+from lora_lab.variants import VARIANTS
 
 AUTO = "auto"
 VIEWS = {
@@ -228,7 +229,7 @@ class SpectrumPanel(Panel):
         view.draw(self._scene())
         self.dirty = view.range.withheld  # drawn again in a while, if no step comes
         norms = {layer.name: layer.weight_norm for layer in self._loaded.layers}
-        self._measures.tell(shown, norms, self._loaded.variant != "full")
+        self._measures.tell(shown, norms, VARIANTS[self._loaded.variant].factored)
         self._tell(shown)
 
     def _scene(self) -> Scene:
@@ -243,7 +244,7 @@ class SpectrumPanel(Panel):
             cuts=self._cuts(self._last.layers),
             log=self.view not in self._linear,
             history=self._history,
-            energy_told=loaded.variant not in NO_FORESIGHT,
+            energy_told=VARIANTS[loaded.variant].exact_sigma,
             rank_locked=dict(loaded.locked).get("rank", ""),
         )
 

@@ -1,6 +1,7 @@
-"""The ranks that the window foretells are those that the engine then has."""
+"""What is foretold of ranks, parameters and cuts is what the engine then has."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from lora_lab.config import Hyperparameters, changed
 from lora_lab.presets import get_preset
 from lora_lab.records import LayerSpectrum, SpectrumRecord
-from lora_lab.rules import LayerRanks, energy_beyond, energy_lost, scaling_of
+from lora_lab.rules import LayerRanks, adapter_parameters, energy_beyond, energy_lost, scaling_of
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
+from lora_lab.variants import VARIANTS
 
 COURSE = (
     {"layer_ranks": (("fc2", 7),)},
@@ -50,12 +52,17 @@ def test_they_follow_the_engine_through_a_course_of_edits(variant, init):
         )
 
 
+@pytest.fixture
+def loaded():
+    return Experiment(get_preset("digits").config).loaded()
+
+
 def row(name, sigma, rank):
     return LayerSpectrum(name, np.array(sigma), len(sigma), 1.0, 1.0, 1.0, rank, 8.0, 1.0)
 
 
-def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(fake_session, presets):
-    ranks = LayerRanks(fake_session(presets[0].config).loaded())
+def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(loaded):
+    ranks = LayerRanks(loaded)
     wished = Hyperparameters(rank=2, layer_ranks=(("fc1", 8),), frozen_layers=("fc2",))
     rows = [row(name, [4.0, 3.0, 1.0, 1.0], 8) for name in ("fc1", "fc2", "fc3")]
     assert [ranks.cut(r, wished) for r in rows] == [0, 0, 2]
@@ -65,13 +72,51 @@ def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(fake_session
     assert ranks.cut(stale, wished) == 0
 
 
-@pytest.mark.parametrize("variant", ["dora", "full"])
-def test_nothing_is_foretold_where_the_singular_values_do_not_tell(fake_session, presets, variant):
-    loaded = fake_session(changed(presets[0].config, variant=variant)).loaded()
-    ranks = LayerRanks(loaded)
+@pytest.mark.parametrize("variant", [n for n, row in VARIANTS.items() if not row.exact_sigma])
+def test_nothing_is_foretold_where_the_singular_values_do_not_tell(loaded, variant):
+    ranks = LayerRanks(replace(loaded, variant=variant))
     assert ranks.cut(row("fc1", [1.0] * 8, 8), Hyperparameters(rank=1)) == 0
 
 
 def test_energy_beyond_a_rank():
     assert energy_beyond(np.array([3.0, 4.0]), 1) == pytest.approx(0.64)
     assert energy_beyond(np.zeros(3), 1) == 0.0
+
+
+MLP_MNIST = [(1000, 784), (2000, 1000), (10, 2000)]
+GPT3 = [(12288, 12288)] * 96
+
+
+def llama_8b(parts):
+    shapes = {
+        "attn": [(4096, 4096), (1024, 4096), (1024, 4096), (4096, 4096)],
+        "mlp": [(14336, 4096), (14336, 4096), (4096, 14336)],
+    }
+    return [shape for part in parts for shape in shapes[part]] * 32 + [(128256, 4096)]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "rank", "published"),
+    [
+        (MLP_MNIST, 1, 6_794),
+        (GPT3 * 1, 2, 4_718_592),
+        (GPT3 * 2, 4, 18_874_368),
+        (GPT3 * 4, 4, 37_748_736),
+        (GPT3 * 2, 64, 301_989_888),
+        (GPT3 * 4, 64, 603_979_776),
+        ([(768, 768)] * 24, 8, 294_912),
+        ([(1024, 1024)] * 48, 8, 786_432),
+        (llama_8b(["attn", "mlp"]), 256, 704_970_752),
+        (llama_8b(["attn"]), 256, 251_985_920),
+        (llama_8b(["mlp"]), 256, 486_866_944),
+        (llama_8b(["attn", "mlp"]), 1, 2_753_792),
+    ],
+)
+def test_published_parameter_counts(shapes, rank, published):
+    lora = VARIANTS["lora"]
+    assert sum(adapter_parameters(lora, s, min(rank, *s)) for s in shapes) == published
+
+
+def test_a_count_is_capped_with_the_rank(loaded):
+    hyper = Hyperparameters(rank=64)
+    assert LayerRanks(loaded).trained("fc3", hyper) == 10 * (10 + 64)

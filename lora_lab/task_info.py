@@ -1,0 +1,125 @@
+"""The things that can be learned, a row each: title, data, models, and how one begins.
+
+It loads no torch. The classes themselves are `lora_lab.tasks.TASKS`. Nothing outside `tasks/` asks
+for a task by name: it reads the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Data = Literal["rows", "images", ""]
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """`task` is "file:class" of its Task in `lora_lab.tasks`.
+
+    `data`: tables of rows, folders of images (or IDX), or nothing that a person brings; `wants`
+    says it in words. `models`: what a model of one's own may be, "folder" (Hugging Face), "file"
+    (a plain net) or "gguf"; none where the base ships with the lab. `purpose` is a key of
+    `models.architecture.PURPOSES`. `roles` are those that columns may have, in the order in which
+    they are shown; `forms` those that rows of each form need, and may have besides. `peft` is
+    PEFT's task_type. `start` are the settings that one begins with, and `recipe` names what writes
+    the data's part of a run's script.
+    """
+
+    task: str
+    title: str
+    data: Data = ""
+    wants: str = ""
+    models: tuple[str, ...] = ()
+    purpose: str = ""
+    roles: tuple[str, ...] = ()
+    forms: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    peft: str | None = None
+    start: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is for models and data of one's own."""
+        return bool(self.models)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether each row has one label."""
+        return "label" in self.roles
+
+
+TASKS: dict[str, TaskInfo] = {
+    "causal_lm": TaskInfo(
+        "causal_lm:CausalLmTask",
+        "Language model: go on with text",
+        data="rows",
+        wants="text, prompts and completions, or chats: JSONL, CSV, Parquet",
+        models=("folder", "gguf"),
+        purpose="causal_lm",
+        roles=(
+            "text", "prompt", "completion", "instruction", "input", "output", "history", "messages",
+            "tools", "system",
+        ),
+        forms={
+            "chat": (("messages",), ("tools", "system")),
+            "instruction": (("instruction", "output"), ("input", "system", "history")),
+            "prompt + completion": (("prompt", "completion"), ()),
+            "text": (("text",), ()),
+        },
+        peft="CAUSAL_LM",
+        start={
+            "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10,
+            "eval_steps": 25, "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
+        },
+        recipe="texts",
+    ),
+    "text_classification": TaskInfo(
+        "text_classification:TextClassificationTask",
+        "Text classification",
+        data="rows",
+        wants="texts and labels: CSV, JSONL or Parquet",
+        models=("folder",),
+        purpose="sequence_classification",
+        roles=("text", "pair", "label"),
+        forms={"text + label": (("text", "label"), ("pair",))},
+        peft="SEQ_CLS",
+        start={
+            "batch_size": 16, "epochs": 2.0, "schedule": "linear", "eval_steps": 50,
+            "accumulation": 4, "max_grad_norm": 1.0,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
+        },
+        recipe="texts",
+    ),
+    "image_classification": TaskInfo(
+        "image_classification:ImageClassificationTask",
+        "Image classification",
+        data="images",
+        wants="a folder with a folder of images per class, or IDX",
+        models=("folder", "file"),
+        purpose="image_classification",
+        start={
+            "batch_size": 32, "epochs": 3.0, "schedule": "cosine", "eval_steps": 50,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 1e-3},
+        },
+        recipe="image_folders",
+    ),
+    "digits": TaskInfo(
+        "digits:DigitsTask", "UCI digits, 8 × 8 (ship with the lab)", recipe="pixels"
+    ),
+    "mnist": TaskInfo("mnist:MnistTask", "MNIST, 28 × 28", data="images", recipe="pixels"),
+    "known_rank": TaskInfo(
+        "known_rank:KnownRankTask", "A change of known rank (made by the lab)", recipe="known_rank"
+    ),
+}  # fmt: skip
+
+
+def own_tasks() -> tuple[str, ...]:
+    """The tasks for models and data of one's own."""
+    return tuple(name for name, task in TASKS.items() if task.own)
+
+
+def title_of(task: str) -> str:
+    """A task in words; the name itself where it is of another version."""
+    return TASKS[task].title if task in TASKS else task
