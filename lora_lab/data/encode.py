@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from lora_lab.data.chat_template import ChatTemplate, ChatText
-from lora_lab.data.dialogue import Piece, chat, pieces
+from lora_lab.data.dialogue import chat, pieces
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
+from lora_lab.data.seams import encode_pieces
 from lora_lab.data.values import as_label, as_text, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
@@ -67,7 +68,7 @@ def encode_rows(
         except BadRow as error:
             left.add(number, error)
     examples, lost = [], 0
-    encode = _apart if template is None else _chats
+    encode = encode_pieces if template is None else _chats
     for start in range(0, len(rows), BLOCK):
         report("Reading the tokens", start / len(rows))
         block = rows[start : start + BLOCK]
@@ -157,23 +158,6 @@ def encode_texts(
             )
     labels = np.array([places[x[3]] for x in found], dtype=np.int64)
     return examples, labels, names, left.notes()
-
-
-def _apart(rows: list[list[Piece]], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each piece by itself: the first with the tokenizer's beginning, the last with its end."""
-    eos = tokenizer.eos_token_id
-    starts = [parts[0][0] for parts in rows]
-    first = tokenizer(starts)["input_ids"] if any(starts) else [[] for _ in starts]
-    rest = [parts[1][0] if len(parts) > 1 else "" for parts in rows]
-    second = tokenizer(rest, add_special_tokens=False)["input_ids"]
-    ends = {eos, getattr(tokenizer, "sep_token_id", None)} - {None}
-    for parts, a, b in zip(rows, first, second, strict=True):
-        while a and a[-1] in ends and not parts[0][0].endswith(tokenizer.decode(a[-1:])):
-            a = a[:-1]  # some tokenizers end every text
-        asked = [parts[0][1]] * len(a) + [True] * len(b)
-        ids = [*a, *b] + ([] if eos is None else [eos])
-        asked += [True] * (len(ids) - len(asked))
-        yield np.array(ids, dtype=np.int32), np.array(asked, dtype=bool)
 
 
 def _chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:

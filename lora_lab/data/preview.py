@@ -11,6 +11,7 @@ from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
+from lora_lab.data.token_text import token_texts
 from lora_lab.records import DataRecord, DataRow
 
 ROWS = 20
@@ -42,7 +43,7 @@ def text_record(
         rows.append(
             DataRow(
                 number=example.number,
-                tokens=tuple(tokenizer.batch_decode([[int(i)] for i in ids])),
+                tokens=token_texts(tokenizer, ids.tolist()),
                 supervised=tuple(bool(asked) for asked in example.supervised[:TOKENS]),
                 cut=example.cut,
                 label="" if labels is None else classes[int(labels[place])],

@@ -7,6 +7,7 @@ changes nothing for what stands before. Packed rows are told apart by positions 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,18 +107,20 @@ class CausalLmTask(TextTask):
 
     def prompts(self) -> tuple[str, ...]:
         """Prompts to generate from: the config's, or the beginnings of held-out rows."""
-        return self.config.prompts or self._beginnings()
+        return self.config.prompts or tuple(self._beginnings)
 
-    def _beginnings(self) -> tuple[str, ...]:
-        """What stands before the first label token of some held-out rows."""
-        texts = []
+    @cached_property
+    def _beginnings(self) -> dict[str, list[int]]:
+        """What stands before the first label token of some held-out rows, and its ids."""
+        texts: dict[str, list[int]] = {}
         for example in self.held_out.examples:
             start = int(example.supervised.argmax())
             if start > 1:
-                texts.append(self.tokenizer.decode(example.ids[:start], skip_special_tokens=False))
+                ids = example.ids[:start].tolist()
+                texts.setdefault(self.tokenizer.decode(ids, skip_special_tokens=False), ids)
             if len(texts) == PROMPTS:
                 break
-        return tuple(texts)
+        return texts
 
     @torch.no_grad()
     def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
@@ -138,14 +141,15 @@ class CausalLmTask(TextTask):
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         """A typed prompt in the very form that rows are trained in; held-out ones as they are."""
-        if prompt not in self._beginnings():
-            if self.form == "chat":
-                turn = [{"role": "user", "content": prompt}]
-                prompt = self.tokenizer.apply_chat_template(
-                    turn, tokenize=False, add_generation_prompt=True
-                )
-            elif self.form == "instruction":
-                prompt = instruction_prompt(prompt)
+        if prompt in self._beginnings:
+            return self._beginnings[prompt]
+        if self.form == "chat":
+            turn = [{"role": "user", "content": prompt}]
+            prompt = self.tokenizer.apply_chat_template(
+                turn, tokenize=False, add_generation_prompt=True
+            )
+        elif self.form == "instruction":
+            prompt = instruction_prompt(prompt)
         bos = self.tokenizer.bos_token
         special = self.form != "chat" and not (bos and prompt.startswith(bos))
         return list(self.tokenizer(prompt, add_special_tokens=special)["input_ids"])

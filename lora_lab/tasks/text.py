@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from lora_lab.data.mapping import Mapping, map_columns, unused
 from lora_lab.data.preview import text_record
 from lora_lab.data.rows import Table, read_table
 from lora_lab.data.split import split
-from lora_lab.errors import DataError
+from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.stop_tokens import stop_tokens
@@ -133,6 +134,21 @@ class TextTask(PretrainedTask):
         self.device = torch.device("cpu")
         self.lengths = np.array(train.lengths())  # (rows): tokens of each
 
+    def open_pretrained(self, purpose: Any) -> nn.Module:
+        """As in `PretrainedTask`; raises CheckpointError for tokens the model has no row for."""
+        model = super().open_pretrained(purpose)
+        sets = (self.train, self.held_out, *((self.retention.source,) if self.retention else ()))
+        known = model.get_input_embeddings().num_embeddings
+        for example in (e for texts in sets for e in texts.examples):
+            if (largest := int(example.ids.max(initial=0))) >= known:
+                token = self.tokenizer.convert_ids_to_tokens(largest)
+                raise CheckpointError(
+                    f"{Path(self.base).name}: its tokenizer has {len(self.tokenizer):,} tokens and "
+                    f"the model {known:,} embeddings, so token {token!r} ({largest:,}) of row "
+                    f"{example.number:,} cannot be read. Take the tokenizer that belongs to it."
+                )
+        return model
+
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
 
@@ -171,11 +187,26 @@ class TextTask(PretrainedTask):
         raise NotImplementedError
 
 
+# What configs call the number of positions that a model has learned.
+POSITIONS = (
+    "max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_seq_len",
+    "max_seq_length", "seq_length",
+)  # fmt: skip
+OFFSET = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "roberta-prelayernorm", "mpnet",
+          "longformer", "data2vec-text", "xmod", "ernie_m", "luke", "layoutlmv3")  # fmt: skip
+
+
 def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
     """Tokens that a row may have: what is configured, within model's and tokenizer's limits."""
     limits = [config.max_length]
     if not str(model).endswith(".gguf"):
-        limits.append(read_config(model).get("max_position_embeddings") or WITHOUT_LIMIT)
+        values = read_config(model)
+        for value in (values.get(name) for name in POSITIONS):
+            if isinstance(value, int) and value > 0:
+                # These count positions from behind the padding token's.
+                taken = (values.get("pad_token_id") or 0) + 1
+                offset = taken if values.get("model_type") in OFFSET else 0
+                limits.append(max(1, value - offset))
     limits.append(min(getattr(tokenizer, "model_max_length", WITHOUT_LIMIT), WITHOUT_LIMIT))
     return int(min(limits))
 

@@ -6,6 +6,7 @@ A head that the checkpoint does not have is drawn anew and trained whole, beside
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,9 +87,14 @@ class TextClassificationTask(TextTask):
         """(rows, classes)."""
         return model(input_ids=part.ids, attention_mask=part.seen, return_dict=True).logits
 
-    @property
+    @cached_property
     def _pad(self) -> int:
-        return self.tokenizer.pad_token_id or 0
+        """The padding token, or one that no text has: a decoder reads the last token before it."""
+        if self.tokenizer.pad_token_id is not None:
+            return int(self.tokenizer.pad_token_id)
+        sets = (self.train, self.held_out, *((self.retention.source,) if self.retention else ()))
+        used = {int(i) for texts in sets for e in texts.examples for i in np.unique(e.ids)}
+        return next(i for i in range(len(used) + 1) if i not in used)
 
     def _collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
         tokens = [texts.examples[i].ids for i in rows]

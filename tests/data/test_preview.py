@@ -14,8 +14,9 @@ from lora_lab.data.preview import ROWS, TOKENS, image_record, text_record
 class Letters:
     """A tokenizer whose token n is the n-th letter."""
 
-    def batch_decode(self, ids):
-        return [chr(97 + i[0] % 26) for i in ids]
+    def decode(self, ids, skip_special_tokens):
+        assert not skip_special_tokens
+        return "".join(chr(97 + i % 26) for i in ids)
 
 
 def example(number, length, asked, cut=0):

@@ -14,7 +14,7 @@ from lora_lab.tasks.text_classification import TextClassificationTask
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
-from tests.models.tiny import save
+from tests.models.tiny import save, tokenizer
 
 
 @pytest.fixture
@@ -38,6 +38,43 @@ def config_of(folder, data, **settings):
     return starting_config(
         "text_classification", model=str(folder), data=data, **{**base, **settings}
     )
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_decoder_without_a_padding_token_reads_the_last_token(tmp_path, data, kind):
+    """transformers refuses such batches; a single row is read at its last token."""
+    folder = tmp_path / kind
+    save(folder, kind)
+    words = tokenizer()
+    words.pad_token = None
+    words.save_pretrained(folder)
+    task = TextClassificationTask.open(config_of(folder, data))
+    assert task.tokenizer.pad_token_id is None
+    model = task.base_model()
+    batch = next(task.batches(8, 0))
+    ((part, _),) = task.parts(batch, 1)
+    assert len({len(task.train.examples[row].ids) for row in batch}) > 1, "some are padded"
+    for row, loss in zip(
+        batch,
+        F.cross_entropy(
+            model(input_ids=part.ids, attention_mask=part.seen).logits,
+            part.labels,
+            reduction="none",
+        )[_places(task, part, batch)],
+        strict=True,
+    ):
+        ids = torch.tensor(task.train.examples[row].ids, dtype=torch.int64)[None]
+        alone = model(input_ids=ids).logits
+        wanted = F.cross_entropy(alone, torch.tensor([task.train.labels[row]]))
+        torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
+
+
+def _places(task, part, batch):
+    """Where each row of `batch` stands in `part`, which is sorted by length."""
+    lengths = [len(task.train.examples[row].ids) for row in batch]
+    order = sorted(range(len(batch)), key=lambda i: lengths[i])
+    assert [int(n) for n in part.seen.sum(1)] == sorted(lengths)
+    return [order.index(i) for i in range(len(batch))]
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama"])
