@@ -1,5 +1,9 @@
 """The errors that a person can act on: each message says what happened, where, and what to do."""
 
+from __future__ import annotations
+
+import errno
+
 
 class LabError(Exception):
     """Something the user can mend; `str(error)` is shown as it is, so it reads as a sentence."""
@@ -35,3 +39,16 @@ class Interrupted(Cancelled):
 
 class ExportError(LabError):
     """An adapter was not delivered: it could not be written, or the file did not prove itself."""
+
+
+def system_reason(error: Exception) -> str:
+    """Why the system refused, as the middle of a sentence: "the disk is full"."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}"
+
+
+def not_written(path: object, error: Exception) -> LabError:
+    """What to raise where the system refused to write `path`."""
+    return LabError(f"{path} was not written: {system_reason(error)}.")

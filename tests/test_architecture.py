@@ -32,6 +32,8 @@ PLAIN = {
     "allocator",
     "progress",
     "plain",
+    "names",
+    "figures",
 }
 ENGINE = {
     "training",
@@ -55,6 +57,8 @@ ALLOWED = {
     "task_info": set(),
     "allocator": set(),
     "progress": set(),
+    "names": set(),
+    "figures": set(),
     "choices": set(),
     "setting": set(),
     "config": {"choices", "setting", "errors", "inits", "variants"},
@@ -66,13 +70,14 @@ ALLOWED = {
     "presets": {"config", "paths", "errors", "task_info"},
     "adapters": {"inits", "variants", "config", "errors"},
     "analysis": {"adapters", "errors"},
-    "models": {"task_info", "errors", "paths", "config", "progress"},
+    "models": {"names", "task_info", "errors", "paths", "config", "progress"},
     "data": {"task_info", "records", "config", "errors", "progress"},
     "tasks": {"models", "data", "task_info", "records", "paths", "config", "errors", "progress"},
     "formats": {
         "adapters.weights",
         "task_info",
         "variants",
+        "names",
         "models",
         "records",
         "errors",
@@ -80,6 +85,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "figures",
         "adapters.weights",
         "rules",
         "inits",

@@ -13,7 +13,7 @@ import typer
 from lora_lab import paths
 from lora_lab.atomic import write_file
 from lora_lab.cli.console import out, plain_errors
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 
 NAME = "lora-lab"
 
@@ -65,7 +65,7 @@ def _install() -> list[Path]:
         write_file(icon, (paths.resources() / "desktop" / f"{NAME}.svg").read_bytes())
         write_file(target, entry().encode())
     except OSError as error:
-        raise LabError(f"{error.filename or target}: {error.strerror or error}.") from error
+        raise LabError(f"{error.filename or target}: {system_reason(error)}.") from error
     return [target, icon]
 
 
@@ -75,5 +75,5 @@ def _remove() -> list[Path]:
         for path in there:
             path.unlink()
     except OSError as error:
-        raise LabError(f"{error.filename}: {error.strerror or error}.") from error
+        raise LabError(f"{error.filename}: {system_reason(error)}.") from error
     return there

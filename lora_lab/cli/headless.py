@@ -23,7 +23,7 @@ from rich.progress import (
 
 from lora_lab.cli.outcome import Outcome
 from lora_lab.config import RunConfig
-from lora_lab.errors import Interrupted, LabError
+from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.records import (
     CheckpointRecord,
     ErrorRecord,
@@ -153,7 +153,7 @@ def _events(
             if refused:
                 return
             refused = True
-            reason = error.strerror or error
+            reason = system_reason(error)
             console.print(f"{folder}: event files end here ({reason}); the training goes on",
                           style="yellow")  # fmt: skip
 

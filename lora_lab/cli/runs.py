@@ -13,7 +13,8 @@ from rich.table import Table
 
 from lora_lab.cli.console import err, out, plain_errors, print_table
 from lora_lab.cli.train import ask_about, print_result
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, not_written
+from lora_lab.figures import size_words
 
 if TYPE_CHECKING:
     from lora_lab.runs.listing import RunSummary
@@ -72,7 +73,7 @@ def runs(
             row = [
                 escape(x.name), state, escape(x.title), str(x.rank), f"{x.alpha:g}",
                 f"{x.step:,} / {x.max_steps:,}", _figure(x.loss), _figure(x.best),
-                "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s", _size(x.bytes),
+                "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s", size_words(x.bytes),
             ]  # fmt: skip
             table.add_row(*row, *([escape(_about(x))] if more else ()))
         print_table(table)
@@ -111,7 +112,7 @@ def pack(
         target = target or Path(f"{path.name}.zip")
         _may_be_written(target, overwrite)
         packed(path, target)
-        out.print(f"written: {target} ({_size(target.stat().st_size)})")
+        out.print(f"written: {target} ({size_words(target.stat().st_size)})")
 
 
 def unpack(
@@ -194,7 +195,7 @@ def _write(target: Path, text: str, overwrite: bool) -> None:
     try:
         write_file(target, text.encode())
     except OSError as error:
-        raise LabError(f"{target} was not written: {error.strerror or error}.") from error
+        raise not_written(target, error) from error
 
 
 def _may_be_written(target: Path, overwrite: bool) -> None:
@@ -208,15 +209,6 @@ def _about(run: RunSummary) -> str:
     note = " ".join(run.note.split())
     short = note if len(note) <= NOTE else f"{note[: NOTE - 1]}…"
     return " · ".join(part for part in (run.label, short, origin) if part)
-
-
-def _size(size: float) -> str:
-    """In the units of ls -lh, by thousands."""
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
 
 
 def _figure(value: float) -> str:

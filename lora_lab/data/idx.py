@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from lora_lab.errors import DataError
+from lora_lab.errors import DataError, system_reason
 
 IMAGES, LABELS = 0x803, 0x801
 WHAT = {IMAGES: "images", LABELS: "labels"}
@@ -44,7 +44,7 @@ def _read(path: Path, wanted: int) -> np.ndarray:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path.name}: the gzip file is cut off or damaged. {AGAIN}") from error
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise DataError(f"{path.name}: cannot be read ({reason}).") from error
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lora_lab.data.idx import read_images, read_labels
-from lora_lab.errors import DataError
+from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
@@ -70,7 +70,7 @@ def read_image_folder(
         notes = (*first.notes, f"held out are the images in {held.name}/")
         return ImageSet(first.images, first.labels, first.classes, notes, second)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise DataError(f"{folder.name}: cannot be read ({reason}).") from error
     except MemoryError as error:
         raise DataError(f"{folder.name}: its images do not fit into memory.") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lora_lab.data.images import ENDINGS, read_image
-from lora_lab.errors import DataError, LabError
+from lora_lab.errors import DataError, LabError, system_reason
 
 SIDE = 512  # most rows, and most columns
 PICTURE = 256  # an image's longer side is scaled down to this
@@ -96,7 +96,7 @@ def read_matrix(path: str | Path) -> Matrix:
             return _from_text(path)
         raise DataError("wanted is .csv, .txt, .npy, or an image such as .png")
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise DataError(f"{path.name}: cannot be read ({reason}).") from error
     except LabError as error:
         raise DataError(f"{path.name}: {str(error).rstrip('.')}.") from error

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lora_lab.errors import DataError
+from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
 LONGEST_LINE = 64 * 2**20  # bytes
@@ -69,7 +69,7 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
     except DataError as error:
         raise DataError(f"{path.name}: {error}.") from None
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise DataError(f"{path.name}: cannot be read ({reason}).") from error
     except MemoryError as error:
         raise DataError(f"{path.name}: does not fit into memory.") from error

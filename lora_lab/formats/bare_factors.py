@@ -20,9 +20,10 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
+from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes
 from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import layer_of_factors
+from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
 MLX_SCALE = 20.0  # mlx_lm/tuner/lora.py, the default
@@ -73,7 +74,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
             pairs.setdefault(found[1], {})[found[2].upper()] = tensor
         elif "lora" in key.lower():
             raise AdapterError(
-                f"{path}: {show(key)} has no place among those of {convention.title}"
+                f"{path}: {shown(key)} has no place among those of {convention.title}"
             )
         else:
             others.append(key)
@@ -82,7 +83,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
     for module, pair in pairs.items():
         for part in ("A", "B"):
             if part not in pair:
-                raise AdapterError(f"{path}: lora_{part} of {show(module)} is missing")
+                raise AdapterError(f"{path}: lora_{part} of {shown(module)} is missing")
         try:
             layers.append(_layer(module, pair["A"], pair["B"], convention, rule))
         except AdapterError as error:
@@ -129,7 +130,7 @@ def _layer(
     kind = ""
     if A.dim() != B.dim() or A.dim() < 2 or (A.dim() > 2 and not convention.kernels):
         raise AdapterError(
-            f"{show(module)}: factors of the shapes {list(A.shape)} and {list(B.shape)} are not "
+            f"{shown(module)}: factors of the shapes {list(A.shape)} and {list(B.shape)} are not "
             "read; a convolution of loralib is another product and has no such form"
         )
     swapped = A.dim() == 2 and A.shape[0] != B.shape[1] and A.shape[1] == B.shape[0]

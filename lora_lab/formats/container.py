@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.errors import AdapterError
+from lora_lab.errors import AdapterError, system_reason
+from lora_lab.names import shown
 
 MAX_HEADER = 16 * 2**20
 MAX_TENSORS = 100_000
@@ -59,7 +60,7 @@ class Container:
         elif entry.dtype in READABLE:
             values = np.frombuffer(raw, READABLE[entry.dtype])
         else:
-            raise AdapterError(f"{self.path}: {show(name)} has type {entry.dtype}, not a float")
+            raise AdapterError(f"{self.path}: {shown(name)} has type {entry.dtype}, not a float")
         return values.astype(np.float64).reshape(entry.shape)
 
 
@@ -86,7 +87,7 @@ def read_container(path: Path) -> Container:
     position = 8 + size
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin != position:
-            raise AdapterError(f"{path}: {show(name)} overlaps another tensor or leaves a hole")
+            raise AdapterError(f"{path}: {shown(name)} overlaps another tensor or leaves a hole")
         position = entry.end
     if position > len(data):
         raise AdapterError(
@@ -114,7 +115,7 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     except FileNotFoundError:
         raise AdapterError(f"{path}: there is no such file") from None
     except OSError as error:
-        raise AdapterError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise AdapterError(f"{path}: cannot be read: {system_reason(error)}") from error
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -125,7 +126,7 @@ def parse_json(data: bytes, where: str) -> Any:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise AdapterError(f"{where}: {show(twice)} is given twice")
+            raise AdapterError(f"{where}: {shown(twice)} is given twice")
         return found
 
     def constant(name: str) -> Any:
@@ -140,25 +141,19 @@ def parse_json(data: bytes, where: str) -> Any:
         raise AdapterError(f"{where}: not valid JSON: {reason}") from None
 
 
-def show(name: object) -> str:
-    """A name from a file, safe to put into a message: escaped and cut."""
-    text = ascii(name)
-    return text if len(text) <= 100 else text[:97] + "…'"
-
-
 def _entry(path: Path, name: str, value: Any, base: int) -> Entry:
     def wrong(reason: str) -> AdapterError:
-        return AdapterError(f"{path}: {show(name)} {reason}")
+        return AdapterError(f"{path}: {shown(name)} {reason}")
 
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise wrong("is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise wrong(f"has the unknown type {show(dtype)}")
+        raise wrong(f"has the unknown type {shown(dtype)}")
     if not isinstance(shape, list) or not all(type(n) is int for n in shape):
         raise wrong("has a shape that is not a list of integers")
     if not all(0 <= n < MAX_DIMENSION for n in shape):
-        raise wrong(f"has the impossible shape {show(shape)}")
+        raise wrong(f"has the impossible shape {shown(shape)}")
     if (
         not isinstance(offsets, list)
         or [type(n) for n in offsets] != [int, int]

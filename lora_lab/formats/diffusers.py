@@ -18,11 +18,12 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import parse_json, show
+from lora_lab.formats.container import parse_json
 from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.portable import fold
+from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
 FILE = "pytorch_lora_weights.safetensors"
@@ -89,7 +90,7 @@ def load(path: Path) -> AdapterWeights:
     for key, tensor in tensors.items():
         name, part = _split(path, key)
         if part in parts.setdefault(name, {}):
-            raise AdapterError(f"{path}: {show(name)} has two {part} factors")
+            raise AdapterError(f"{path}: {shown(name)} has two {part} factors")
         parts[name][part] = tensor
     said = parse_json(metadata.get(SETTINGS, "{}").encode(), f"{path}, {SETTINGS}")
     if not isinstance(said, dict):
@@ -101,7 +102,7 @@ def load(path: Path) -> AdapterWeights:
     for name, own in parts.items():
         for part in ("down", "up"):
             if part not in own:
-                raise AdapterError(f"{path}: the {part} factor of {show(name)} is missing")
+                raise AdapterError(f"{path}: the {part} factor of {shown(name)} is missing")
         alpha, scaling = _rule(path, said, name, own)
         ours = name.removeprefix(f"{added}.") if added else name
         try:
@@ -159,7 +160,7 @@ def _split(path: Path, key: str) -> tuple[str, str]:
                 if end.startswith("_lora") and name.endswith("to_out"):
                     name += ".0"  # to_out is a list: its linear layer, then dropout
                 return name, part
-    raise AdapterError(f"{path}: {show(key)} has no place in a diffusers file")
+    raise AdapterError(f"{path}: {shown(key)} has no place in a diffusers file")
 
 
 def _rule(
@@ -169,7 +170,7 @@ def _rule(
     rank = own["down"].shape[0]
     if "alpha" in own:
         if own["alpha"].numel() != 1 or not 0 < float(own["alpha"]) < 1e30:
-            raise AdapterError(f"{path}: the alpha of {show(name)} is no number above 0")
+            raise AdapterError(f"{path}: the alpha of {shown(name)} is no number above 0")
         return float(own["alpha"]), None
     component, _, inside = name.partition(".")
     own_settings = {
@@ -180,10 +181,10 @@ def _rule(
     alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
     wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
     if type(alpha) not in (int, float) or not 0 < alpha < 1e30:
-        raise AdapterError(f"{path}: the metadata gives {show(name)} the α {show(alpha)}")
+        raise AdapterError(f"{path}: the metadata gives {shown(name)} the α {shown(alpha)}")
     if wanted != rank:
         raise AdapterError(
-            f"{path}: {show(name)} has rank {rank}, but the metadata says {show(wanted)}"
+            f"{path}: {shown(name)} has rank {rank}, but the metadata says {shown(wanted)}"
         )
     root = own_settings.get("use_rslora") is True
     return float(alpha), float(alpha) / (rank**0.5 if root else rank)

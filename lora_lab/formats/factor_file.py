@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from lora_lab.errors import AdapterError, CheckpointError
-from lora_lab.formats.container import Container, Entry, read_container, show
+from lora_lab.formats.container import Container, Entry, read_container
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.safetensors_file import DTYPES
+from lora_lab.names import shown
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
@@ -50,11 +51,11 @@ def tensors_of(container: Container) -> dict[str, torch.Tensor]:
             dtype = DTYPES.get(entry.dtype)
             if dtype is None:
                 raise AdapterError(
-                    f"{container.path}: {show(name)} has type {entry.dtype}, not a float"
+                    f"{container.path}: {shown(name)} has type {entry.dtype}, not a float"
                 )
             if entry.end == entry.begin:
                 raise AdapterError(
-                    f"{container.path}: {show(name)} has the shape {list(entry.shape)}"
+                    f"{container.path}: {shown(name)} has the shape {list(entry.shape)}"
                 )
             found[name] = _view(container.data, entry, dtype).view(entry.shape)
     return found

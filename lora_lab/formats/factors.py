@@ -12,7 +12,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import show
+from lora_lab.names import shown
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 MATRICES = ("linear", "conv1d_linear")
@@ -36,21 +36,21 @@ def layer_of_factors(
             continue
         if tensor.dtype not in FLOATS:
             raise AdapterError(
-                f"{show(name)}: its {what} factor is of type {_type(tensor)}; only float64, "
+                f"{shown(name)}: its {what} factor is of type {_type(tensor)}; only float64, "
                 "float32, float16 and bfloat16 factors can be read"
             )
         if bad := int((~torch.isfinite(tensor)).sum()):
-            raise AdapterError(f"{show(name)}: {bad} values of its {what} are NaN or infinite")
+            raise AdapterError(f"{shown(name)}: {bad} values of its {what} are NaN or infinite")
     shapes = f"{list(down.shape)} and {list(up.shape)}"
     if down.dim() not in (2, 3, 4) or up.dim() != down.dim() or 0 in (*down.shape, *up.shape):
-        raise AdapterError(f"{show(name)}: factors of the shapes {shapes} are not read")
+        raise AdapterError(f"{shown(name)}: factors of the shapes {shapes} are not read")
     if up.shape[1] != down.shape[0] or any(n != 1 for n in up.shape[2:]):
-        raise AdapterError(f"{show(name)}: factors of the shapes {shapes} do not multiply")
+        raise AdapterError(f"{shown(name)}: factors of the shapes {shapes} do not multiply")
     rank, out = down.shape[0], up.shape[0]
     alpha = float(rank if alpha is None else alpha)
     scaling = alpha / rank if scaling is None else float(scaling)
     if magnitude is not None and magnitude.numel() != out:
-        raise AdapterError(f"{show(name)}: there is not one magnitude for each of {out} outputs")
+        raise AdapterError(f"{shown(name)}: there is not one magnitude for each of {out} outputs")
     is_kernel = down.dim() > 2
     return LayerWeights(
         name,

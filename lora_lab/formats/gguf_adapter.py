@@ -19,10 +19,11 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
-from lora_lab.formats.container import parse_json, show
+from lora_lab.formats.container import parse_json
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
 if TYPE_CHECKING:
@@ -180,12 +181,12 @@ def load(path: Path) -> AdapterWeights:
     for tensor in reader.tensors:
         stem, _, part = tensor.name.rpartition(".lora_")
         if part not in ("a", "b") or tensor.tensor_type.name not in ("F32", "F16"):
-            raise AdapterError(f"{path}: {show(tensor.name)} is no float factor of a layer")
+            raise AdapterError(f"{path}: {shown(tensor.name)} is no float factor of a layer")
         pairs.setdefault(stem, {})[part] = torch.from_numpy(np.array(tensor.data))  # a copy
     layers = []
     for stem, pair in pairs.items():
         if len(pair) < 2:
-            raise AdapterError(f"{path}: {show(stem)} has only one of its factors")
+            raise AdapterError(f"{path}: {shown(stem)} has only one of its factors")
         name, kind, heads = _known(said, stem)
         A = pair["a"].t().contiguous() if stem.startswith(TOKENS) else pair["a"]
         try:

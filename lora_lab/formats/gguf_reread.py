@@ -10,8 +10,8 @@ import numpy as np
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import show
 from lora_lab.formats.reread_layer import RereadLayer
+from lora_lab.names import shown
 
 
 def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
@@ -31,7 +31,7 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
         if stem == "token_embd.weight":
             a = a.T
         if a.shape[0] != b.shape[1]:
-            raise AdapterError(f"{path}: {show(stem)} does not multiply")
+            raise AdapterError(f"{path}: {shown(stem)} does not multiply")
         if stem.endswith(("attn_q.weight", "attn_k.weight")) and base["model_type"] in (
             "llama",
             "mistral",
@@ -42,10 +42,10 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
             b = b[_places(b.shape[0], heads)]
         scale = alpha / b.shape[1] if alpha else 1.0
         if name.rpartition(".")[2] not in named:
-            raise AdapterError(f"{path}: {show(name)} is none of the adapter's layers")
+            raise AdapterError(f"{path}: {shown(name)} is none of the adapter's layers")
         yield RereadLayer(name, scale * b, a)
     if tensors:
-        raise AdapterError(f"{path}: {show(min(tensors))} belongs to no layer")
+        raise AdapterError(f"{path}: {shown(min(tensors))} belongs to no layer")
 
 
 def _places(rows: int, heads: int) -> np.ndarray:

@@ -20,9 +20,10 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import parse_json, show
+from lora_lab.formats.container import parse_json
 from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
+from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
 FILE = "adapter.safetensors"
@@ -116,7 +117,7 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
     for module, parts in groups.items():
         for part in ("lora_down.weight", "lora_up.weight"):
             if part not in parts:
-                raise AdapterError(f"{path}: {show(f'{module}.{part}')} is missing")
+                raise AdapterError(f"{path}: {shown(f'{module}.{part}')} is missing")
         alpha = _alpha(path, module, parts.get("alpha"))
         without += alpha is None
         name = table.get(module, module)
@@ -159,10 +160,10 @@ def _split(path: Path, key: str) -> tuple[str, str]:
     for word, what in OTHERS.items():
         if word in part:
             raise AdapterError(
-                f"{path}: {show(key)} belongs to {what}, which is no product of two factors; only "
+                f"{path}: {shown(key)} belongs to {what}, which is no product of two factors; only "
                 "LoRA layers are read"
             )
-    raise AdapterError(f"{path}: {show(key)} has no place in a kohya file")
+    raise AdapterError(f"{path}: {shown(key)} has no place in a kohya file")
 
 
 def _table(
@@ -189,10 +190,10 @@ def _alpha(path: Path, module: str, tensor: torch.Tensor | None) -> float | None
     if tensor is None:
         return None
     if tensor.numel() != 1:
-        raise AdapterError(f"{path}: {show(module + '.alpha')} is not one number")
+        raise AdapterError(f"{path}: {shown(module + '.alpha')} is not one number")
     value = float(tensor)
     if not 0 <= value < 1e30:
-        raise AdapterError(f"{path}: {show(module + '.alpha')} is {value}")
+        raise AdapterError(f"{path}: {shown(module + '.alpha')} is {value}")
     return value or None
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import read_container, show
+from lora_lab.formats.container import read_container
 from lora_lab.formats.reread_layer import RereadLayer
+from lora_lab.names import shown
 
 
 def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
@@ -22,7 +23,7 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]
     for layer in weights.layers:
         stem = next((name for name in _lookups(layer.name) if name in stems), None)
         if stem is None:
-            raise AdapterError(f"{container.path}: nothing of {show(layer.name)} is in the file")
+            raise AdapterError(f"{container.path}: nothing of {shown(layer.name)} is in the file")
         parts = {
             key[len(stem) + 1 :]: container.array(key) for key in left if key.split(".")[0] == stem
         }
@@ -32,7 +33,7 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]
         magnitude = parts.get("dora_scale")
         if magnitude is not None and magnitude.shape[0] != up.shape[0]:
             raise AdapterError(
-                f"{container.path}: dora_scale of {show(stem)} is not of the outputs"
+                f"{container.path}: dora_scale of {shown(stem)} is not of the outputs"
             )
         yield RereadLayer(
             layer.name,
@@ -43,7 +44,7 @@ def reread_kohya(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]
         stems.discard(stem)
         left -= {key for key in left if key.split(".")[0] == stem}
     if left:
-        raise AdapterError(f"{container.path}: {show(min(left))} belongs to no layer")
+        raise AdapterError(f"{container.path}: {shown(min(left))} belongs to no layer")
 
 
 def _lookups(path: str) -> Iterator[str]:
@@ -67,10 +68,10 @@ def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[RereadLa
     settings = json.loads(container.metadata["lora_adapter_metadata"])
     for key, alpha in settings.items():
         if key.endswith(".lora_alpha") and alpha != settings[key[: -len("lora_alpha")] + "r"]:
-            raise AdapterError(f"{container.path}: {show(key)} is not the rank")
+            raise AdapterError(f"{container.path}: {shown(key)} is not the rank")
         pattern = settings.get(key[: -len("alpha_pattern")] + "rank_pattern")
         if key.endswith(".alpha_pattern") and alpha != pattern:
-            raise AdapterError(f"{container.path}: {show(key)} is not the pattern of ranks")
+            raise AdapterError(f"{container.path}: {shown(key)} is not the pattern of ranks")
     names = {layer.name for layer in weights.layers}
     for key in sorted(container.entries):
         stem, _, part = key.partition(".lora_")

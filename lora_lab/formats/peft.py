@@ -19,7 +19,7 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import READABLE, Container, parse_json, read_container, show
+from lora_lab.formats.container import READABLE, Container, parse_json, read_container
 from lora_lab.formats.factor_file import read_archive
 from lora_lab.formats.factor_file import tensors_of as tensors_in
 from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
@@ -40,6 +40,7 @@ from lora_lab.formats.peft_tensors import (
     split_key,
     tensors_of,
 )
+from lora_lab.names import natural, shown
 from lora_lab.variants import VARIANTS, of_flags, peft_flags
 
 CONFIG = "adapter_config.json"
@@ -119,7 +120,7 @@ def load(path: Path) -> AdapterWeights:
     windows = _windows(container, kinds)
     notes = list(config.notes)
     layers = []
-    for name in sorted(parts, key=_natural):
+    for name in sorted(parts, key=natural):
         own = {part: tensors[PREFIX + name + part] for part in parts[name]}
         rule = (config.rank(name), config.alpha(name), config.scaling(name))
         try:
@@ -130,7 +131,7 @@ def load(path: Path) -> AdapterWeights:
             notes.append(f"{name}: rank {layer.rank} is more than {useful} can use")
         dilation, padding_mode = windows.get(name, ((), "zeros"))
         if len(dilation) not in (0, len(layer.weight_shape) - 2):
-            raise AdapterError(f"{container.path}: the dilation of {show(name)} does not fit")
+            raise AdapterError(f"{container.path}: the dilation of {shown(name)} does not fit")
         layers.append(replace(layer, dilation=dilation, padding_mode=padding_mode))
     return AdapterWeights(
         variant=_variant(config, container),
@@ -155,7 +156,7 @@ def _check_writable(weights: AdapterWeights) -> None:
         raise AdapterError("the adapter has no layers, so there is nothing to write")
     for name, count in Counter(layer.name for layer in weights.layers).items():
         if count > 1:
-            raise AdapterError(f"the layer name {show(name)} is used {count} times")
+            raise AdapterError(f"the layer name {shown(name)} is used {count} times")
     for layer in weights.layers:
         if not layer.name:
             raise AdapterError("the whole model is one layer without a name; PEFT cannot target it")
@@ -198,11 +199,11 @@ def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:
             found.setdefault(name, []).append(f"{name}.{label}")
     for name, keys in found.items():
         if not keys[0].endswith(".weight"):
-            raise AdapterError(f"{container.path}: {show(PREFIX + name + '.weight')} is missing")
+            raise AdapterError(f"{container.path}: {shown(PREFIX + name + '.weight')} is missing")
     for saved in config.modules_to_save:
         if not any(f".{saved}." in f".{name}." for name in found):
             raise AdapterError(
-                f"{container.path}: no tensors of {show(saved)}, which modules_to_save names"
+                f"{container.path}: no tensors of {shown(saved)}, which modules_to_save names"
             )
     return dict(sorted(found.items()))
 
@@ -214,14 +215,14 @@ def _parts(config: PeftConfig, container: Container, whole: set[str]) -> dict[st
         if key in whole:
             continue
         if (split := split_key(key)) is None or ".base_layer" in key:
-            raise AdapterError(f"{container.path}: unexpected key {show(key)}: {_guess(key)}")
+            raise AdapterError(f"{container.path}: unexpected key {shown(key)}: {_guess(key)}")
         if entry.dtype not in (*READABLE, "BF16"):
             raise AdapterError(
-                f"{container.path}: {show(key)} has type {entry.dtype}; only float64, float32, "
+                f"{container.path}: {shown(key)} has type {entry.dtype}; only float64, float32, "
                 "float16 and bfloat16 factors can be read"
             )
         if 0 in entry.shape:
-            raise AdapterError(f"{container.path}: {show(key)} has the shape {list(entry.shape)}")
+            raise AdapterError(f"{container.path}: {shown(key)} has the shape {list(entry.shape)}")
         found.setdefault(split[0], set()).add(split[1])
     if not found:
         raise AdapterError(f"{container.path}: the file has no tensors")
@@ -230,11 +231,11 @@ def _parts(config: PeftConfig, container: Container, whole: set[str]) -> dict[st
         if config.use_dora:
             wanted.add(MAGNITUDE)
         for part in sorted(wanted - parts):
-            raise AdapterError(f"{container.path}: {show(PREFIX + name + part)} is missing")
+            raise AdapterError(f"{container.path}: {shown(PREFIX + name + part)} is missing")
         for part in sorted(parts - wanted):
             reason = "use_dora is false" if part == MAGNITUDE else "the layer has two sorts of them"
             raise AdapterError(
-                f"{container.path}: unexpected key {show(PREFIX + name + part)}: {reason}"
+                f"{container.path}: unexpected key {shown(PREFIX + name + part)}: {reason}"
             )
     return found
 
@@ -244,13 +245,13 @@ def _check_targets(config: PeftConfig, container: Container, names: list[str]) -
     for name in names:
         if not config.targets(name):
             raise AdapterError(
-                f"{config.path}: target_modules lacks {show(name)}, whose factors are in the file; "
-                "PEFT would leave them out without a word"
+                f"{config.path}: target_modules lacks {shown(name)}, whose factors are in the "
+                "file; PEFT would leave them out without a word"
             )
     for target in config.target_modules or ():
         if not any(ends_in(name, target) for name in names):
             raise AdapterError(
-                f"{container.path}: no factors for {show(target)}, which target_modules names; "
+                f"{container.path}: no factors for {shown(target)}, which target_modules names; "
                 "the file seems to be only a part of the adapter"
             )
 
@@ -273,8 +274,8 @@ def _kinds(config: PeftConfig, container: Container, parts: dict[str, set[str]])
     for name, kind in found.items():
         if table[name] != kind and not (kind in LINEAR and table[name] in LINEAR):
             raise AdapterError(
-                f"{container.path}: the metadata says that {show(name)} is of type "
-                f"{show(table[name])}, but its tensors are of type {kind}"
+                f"{container.path}: the metadata says that {shown(name)} is of type "
+                f"{shown(table[name])}, but its tensors are of type {kind}"
             )
     return table
 
@@ -293,7 +294,7 @@ def _windows(container: Container, kinds: dict[str, str]) -> dict[str, tuple[tup
             ) == CONVOLUTION and all(type(d) is int and d > 0 for d in dilation):
                 found[name] = (tuple(dilation), mode)
             case _:
-                raise AdapterError(f"{where}: {show(name)} is {show(value)}")
+                raise AdapterError(f"{where}: {shown(name)} is {shown(value)}")
     return found
 
 
@@ -334,8 +335,3 @@ def _guess(key: str) -> str:
     if "lora_down" in key or "lora_up" in key or key.endswith(".alpha"):
         return "this is a kohya file, not a PEFT folder"
     return "it is no factor of a layer that is known here"
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    """Sorts layers.2 before layers.10."""
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in name.split(".")]

@@ -11,9 +11,10 @@ from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes, show
+from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes
 from lora_lab.formats.peft_patterns import ends_in, matches, steps_of
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
+from lora_lab.names import shown
 from lora_lab.task_info import TASKS
 
 PEFT_VERSION = "0.21.2"  # the version whose files these are
@@ -80,7 +81,7 @@ def read_config(path: Path) -> PeftConfig:
         raise AdapterError(f"{path}: not a table of settings")
 
     def refuse(field: str, reason: str) -> AdapterError:
-        return AdapterError(f"{path}: {field} is {show(values.get(field))}: {reason}")
+        return AdapterError(f"{path}: {field} is {shown(values.get(field))}: {reason}")
 
     if values.get("peft_type") != "LORA":
         raise refuse("peft_type", "only LORA adapters can be read")
@@ -192,7 +193,7 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
 def _rank(path: Path, field: str, value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MAX_RANK:
         raise AdapterError(
-            f"{path}: {field} is {show(value)}: a rank is a whole number from 1 to {MAX_RANK}"
+            f"{path}: {field} is {shown(value)}: a rank is a whole number from 1 to {MAX_RANK}"
         )
     return value
 
@@ -200,20 +201,20 @@ def _rank(path: Path, field: str, value: Any) -> int:
 def _alpha(path: Path, field: str, value: Any) -> float:
     # An integer of a thousand digits has no float; compare before converting.
     if type(value) not in (int, float) or not 0 < value < 1e300:
-        raise AdapterError(f"{path}: {field} is {show(value)}: alpha is a number above 0")
+        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number above 0")
     return float(value)
 
 
 def _pattern(path: Path, field: str, value: Any, check: Any) -> dict[str, Any]:
     if not isinstance(value or {}, dict):
-        raise AdapterError(f"{path}: {field} is {show(value)}: must be a table of module names")
+        raise AdapterError(f"{path}: {field} is {shown(value)}: must be a table of module names")
     checked = {}
     for pattern, number in (value or {}).items():
         try:
             steps_of(pattern)
         except AdapterError as error:
             raise AdapterError(f"{path}: {field}: {error}") from None
-        checked[pattern] = check(path, f"{field}[{show(pattern)}]", number)
+        checked[pattern] = check(path, f"{field}[{shown(pattern)}]", number)
     return checked
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import show
+from lora_lab.names import shown
 
 # One step of a pattern: the test of a character, and whether it may repeat from zero times on.
 Step = tuple[Callable[[str], bool], bool]
@@ -77,7 +77,7 @@ def steps_of(pattern: str) -> tuple[list[Step], bool]:
             test = "\n".__ne__
         elif char in "\\^$*+?{}[]()|":
             raise AdapterError(
-                f"the pattern {show(pattern)} is a regular expression with {char!r}; patterns of "
+                f"the pattern {shown(pattern)} is a regular expression with {char!r}; patterns of "
                 "files are not run, so write the full module names instead"
             )
         else:

@@ -16,8 +16,9 @@ import numpy as np
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import Container, read_container, show
+from lora_lab.formats.container import Container, read_container
 from lora_lab.formats.reread_layer import RereadLayer
+from lora_lab.names import shown
 
 START = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_embedding_A)")
 
@@ -36,14 +37,14 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
     def lookup(patterns: dict[str, Any], name: str, default: Any) -> Any:
         for key, value in patterns.items():
             if not re.fullmatch(r"\^?([\w-]|\\.)*", key):  # only what is written so is run as it is
-                raise AdapterError(f"{settings}: unexpected pattern {show(key)}")
+                raise AdapterError(f"{settings}: unexpected pattern {shown(key)}")
             if re.match(rf"(.*\.)?({key})$", name):
                 return value
         return default
 
     def take(key: str) -> np.ndarray:
         if key not in left:
-            raise AdapterError(f"{container.path}: {show(key)} is missing")
+            raise AdapterError(f"{container.path}: {shown(key)} is missing")
         left.remove(key)
         return container.array(key)
 
@@ -52,12 +53,12 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
             continue
         name, first = found.groups()
         if not any(name == t or name.endswith("." + t) for t in config["target_modules"]):
-            raise AdapterError(f"{settings}: target_modules lacks {show(name)}")
+            raise AdapterError(f"{settings}: target_modules lacks {shown(name)}")
         rank = lookup(config["rank_pattern"], name, config["r"])
         alpha = lookup(config["alpha_pattern"], name, config["lora_alpha"])
         a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
         if a.shape[0] != rank:
-            raise AdapterError(f"{container.path}: {show(name)} does not have rank {rank}")
+            raise AdapterError(f"{container.path}: {shown(name)} does not have rank {rank}")
         beside = (1,) * (a.ndim - 2)  # the dimensions of a position
         if first == "lora_A.weight":  # the rows of an embedding's A (r, tokens) are looked up
             b, a = _product(container, name, a, b)
@@ -67,7 +68,7 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
             m = take(f"base_model.model.{name}.lora_magnitude_vector")
             # m multiplies an output, so its shape has to fit one
             if m.shape != ((1, b.shape[0], *beside) if beside else (b.shape[0],)):
-                raise AdapterError(f"{container.path}: the magnitude of {show(name)} does not fit")
+                raise AdapterError(f"{container.path}: the magnitude of {shown(name)} does not fit")
             magnitude = m.ravel()
         yield RereadLayer(name, b, a, magnitude)
     for key in sorted(left):
@@ -76,7 +77,7 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         if key != name and any(f".{module}." in f".{name}" for module in saved):
             yield RereadLayer(name, take(key))
     if left:
-        raise AdapterError(f"{container.path}: PEFT would not read {show(min(left))}")
+        raise AdapterError(f"{container.path}: PEFT would not read {shown(min(left))}")
 
 
 def _product(
@@ -89,7 +90,7 @@ def _product(
     """
     (out, share), rank = b.shape[:2], a.shape[0]
     if b.ndim != a.ndim or b.size != out * share or rank % share:
-        raise AdapterError(f"{container.path}: the factors of {show(name)} do not fit")
+        raise AdapterError(f"{container.path}: the factors of {shown(name)} do not fit")
     if (groups := rank // share) == 1:
         return b.reshape(out, share), a.reshape(share, -1)
     outputs, channels = out // groups, a.shape[1] // groups
@@ -99,7 +100,7 @@ def _product(
         ours, low = slice(i * outputs, (i + 1) * outputs), slice(i * share, (i + 1) * share)
         own = a[low, i * channels : (i + 1) * channels]
         if np.count_nonzero(a[low]) != np.count_nonzero(own):
-            raise AdapterError(f"{container.path}: {show(name)} reads channels of other groups")
+            raise AdapterError(f"{container.path}: {shown(name)} reads channels of other groups")
         left[ours, low] = b[ours].reshape(outputs, share)
         right[low] = own.reshape(share, -1)
     return left, right

@@ -18,7 +18,7 @@ import torch
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import show
+from lora_lab.names import shown
 
 PREFIX = "base_model.model."
 A_KEY = ".lora_A.weight"
@@ -168,4 +168,4 @@ def _check_rank(name: str, part: str, found: int, rank: int) -> None:
 
 
 def _wrong(name: str, part: str, reason: str) -> AdapterError:
-    return AdapterError(f"{show(PREFIX + name + part)} {reason}")
+    return AdapterError(f"{shown(PREFIX + name + part)} {reason}")

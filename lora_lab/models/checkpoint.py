@@ -12,9 +12,10 @@ from typing import BinaryIO, Literal
 
 import torch
 
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.torch_file import read_torch
+from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -39,17 +40,10 @@ def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Ten
         message = "".join(c if c.isprintable() else "?" for c in f"{path.name}: {error}")
         raise CheckpointError(message) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CheckpointError(f"{path.name}: cannot be read ({reason.lower()}).") from error
+        raise CheckpointError(f"{path.name}: cannot be read ({system_reason(error)}).") from error
     except MemoryError as error:
         raise CheckpointError(f"{path.name}: does not fit into memory.") from error
     return state
-
-
-def shown(name: object) -> str:
-    """A tensor's name for people: escaped and cut, because a file may call it anything."""
-    text = ascii(name)
-    return text if len(text) <= 60 else text[:40] + "…" + text[-16:]
 
 
 def regular_size(path: Path) -> int:

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.plain import MLP, PATH, add_layer, described, mlp_from_state, natural
+from lora_lab.models.plain import MLP, PATH, add_layer, described, mlp_from_state
+from lora_lab.names import natural
 
 MOST = 6  # convolutions up to which each may be padded and pooled in its own way
 

@@ -13,10 +13,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
-from lora_lab.models.checkpoint import check_weights, regular_size, shown
+from lora_lab.models.checkpoint import check_weights, regular_size
 from lora_lab.models.hf_config import check_config
+from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 MOST = 100_000  # tensors, and keys
@@ -77,7 +78,7 @@ def check_gguf(path: Path) -> tuple[GgufTensor, ...]:
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise CheckpointError(f"{path.name}: cannot be read ({reason}).") from error
 
 

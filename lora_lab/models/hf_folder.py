@@ -16,10 +16,10 @@ from torch import nn
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
-from lora_lab.models.checkpoint import shown
 from lora_lab.models.hf_config import check_sizes, read_config
 from lora_lab.models.shards import read_weights
 from lora_lab.models.strict_json import read_json
+from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 

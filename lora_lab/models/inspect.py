@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import purposes
-from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size, shown
+from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
+from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 from lora_lab.task_info import TASKS
 
@@ -163,7 +164,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
     except CheckpointError as error:
         raise CheckpointError(f"{file.name}: {error}") from None
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise CheckpointError(f"{file.name}: cannot be read ({reason}).") from error
     if kind == "gguf":
         return tuple(TensorInfo(*tensor) for tensor in check_gguf(file)), "GGUF"

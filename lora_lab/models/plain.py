@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError
+from lora_lab.names import natural, shown
 
 LISTED = 6  # tensors that a message shows
 SEARCHED = 8  # layers up to which every order is tried
@@ -150,16 +151,9 @@ def _chain(shapes: dict[str, tuple[int, int]]) -> list[str] | None:
     return list(found[0]) if len(found) == 1 else None
 
 
-def natural(path: str) -> list[tuple[int, int, str]]:
-    """Sorts numbers inside names by their value."""
-    parts = re.findall(r"\d+|\D+", path)
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts]
-
-
 def described(key: str, tensor: torch.Tensor) -> str:
     """A tensor for people: its name, escaped and cut, with shape and unusual type."""
-    name = ascii(key)[1:-1]
-    name = name if len(name) <= 60 else name[:40] + "…" + name[-16:]
+    name = shown(key)[1:-1]
     kind = "" if tensor.is_floating_point() else f" {str(tensor.dtype).removeprefix('torch.')}"
     return f"{name} ({' × '.join(map(str, tensor.shape)) or 'one number'}{kind})"
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.checkpoint import read_state, shown
+from lora_lab.models.checkpoint import read_state
 from lora_lab.models.strict_json import read_json
+from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 # What is looked for, in this order.

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import CheckpointError, system_reason
 
 LARGEST = 32 * 2**20
 
@@ -26,7 +26,7 @@ def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent.name} has no {path.name}.") from None
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error)
         raise CheckpointError(f"{path.name}: cannot be read ({reason}).") from error
     except UnicodeDecodeError:
         raise CheckpointError(f"{path.name}: this is not UTF-8. Download it again.") from None

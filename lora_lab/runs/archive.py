@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, not_written
 from lora_lab.progress import Report, silent
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
@@ -49,7 +49,7 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
                     archive.write(path, f"{run.name}/{relative.as_posix()}")
         replace_file(temporary, target)
     except OSError as error:
-        raise LabError(f"{target} was not written: {error.strerror or error}.") from error
+        raise not_written(target, error) from error
     finally:
         with suppress(OSError):  # a read-only disk refuses even that
             temporary.unlink()

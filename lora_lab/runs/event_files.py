@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import (
     AppliedRecord,
@@ -52,7 +52,7 @@ class EventFiles:
                 )
             self._writer = SummaryWriter(str(folder))
         except OSError as error:
-            raise LabError(f"{folder} cannot be written: {error.strerror or error}.") from error
+            raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
         self._live = live
         self._on = False  # after the model of the run itself was opened, not its base's training
         self._time: float | None = None
@@ -143,7 +143,7 @@ def write_events(run: Path, folder: Path) -> int:
         finally:
             files.close()
     except OSError as error:
-        raise LabError(f"{folder} cannot be written: {error.strerror or error}.") from error
+        raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
     return story.last_step
 
 

@@ -19,7 +19,7 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, write_file
 from lora_lab.config import Origin, RunConfig, checked
-from lora_lab.errors import AdapterError, ConfigError, LabError
+from lora_lab.errors import AdapterError, ConfigError, LabError, not_written, system_reason
 from lora_lab.records import Record
 from lora_lab.runs.data_fingerprint import data_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
@@ -62,7 +62,9 @@ class RunFolder:
             except FileExistsError:  # of another run, or a file
                 taken = True
             except OSError as error:
-                raise LabError(f"The run folder {path} cannot be made: {_reason(error)}") from error
+                raise LabError(
+                    f"The run folder {path} cannot be made: {system_reason(error)}."
+                ) from error
             if not taken:
                 return cls(path)
             if not unique:
@@ -111,7 +113,7 @@ class RunFolder:
         try:
             write_file(self.path / CONFIG, text.encode())
         except OSError as error:
-            raise LabError(f"{self.path / CONFIG} was not written: {_reason(error)}") from error
+            raise not_written(self.path / CONFIG, error) from error
 
     def lock(self) -> None:
         """Take the run for this process until `close`; raises `LabError` where another has it."""
@@ -137,7 +139,7 @@ class RunFolder:
         try:
             write_file(self.path / SUMMARY, (json.dumps(finite) + "\n").encode())
         except OSError as error:
-            raise LabError(f"{self.path / SUMMARY} was not written: {_reason(error)}") from error
+            raise not_written(self.path / SUMMARY, error) from error
 
     def append(self, records: Iterable[Record]) -> None:
         """Append records to the metrics; raises `LabError` once when the disk refuses them."""
@@ -183,7 +185,7 @@ class RunFolder:
                 replace_folder(folder, target)
         except (OSError, RuntimeError) as error:  # the file library knows no OSError for all
             raise LabError(
-                f"The adapter was not saved to {target}: {_reason(error)} "
+                f"The adapter was not saved to {target}: {system_reason(error)}. "
                 "The last saved one still stands."
             ) from error
         return target
@@ -196,7 +198,7 @@ class RunFolder:
             with path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise LabError(f"{path} was not written: {_reason(error)}") from error
+            raise not_written(path, error) from error
 
     def load_adapter(self, load: Load) -> AdapterWeights:
         """Read the run's adapter with `load`; raises `AdapterError`."""
@@ -216,7 +218,7 @@ class RunFolder:
                 raise ConfigError(f"{path} is too long for the settings of a run.")
             about = json.loads(path.read_text("utf-8"))
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {_reason(error)}") from error
+            raise ConfigError(f"{path} cannot be read: {system_reason(error)}.") from error
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not valid JSON: {error}") from error
         if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
@@ -255,8 +257,3 @@ def _version(name: str) -> str | None:
         return version(name)  # asks the installation, not the library: torch takes a second to load
     except PackageNotFoundError:
         return None
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{text[:1].lower()}{text[1:].rstrip('.')}."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.atomic import write_file
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, not_written
 from lora_lab.runs.lock import is_live
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
@@ -146,7 +146,7 @@ def set_label(run: Path, name: str, note: str) -> None:
     try:
         write_file(run / LABEL, f"{text}\n".encode())
     except OSError as error:
-        raise LabError(f"{run / LABEL} was not written: {error.strerror or error}.") from error
+        raise not_written(run / LABEL, error) from error
 
 
 def name_run(run: Path, name: str) -> None:

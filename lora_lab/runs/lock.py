@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 
 NAME = "lock"
 OWNER = "owner.json"
@@ -35,7 +35,7 @@ class RunLock:
                 "Close it there first."
             ) from None
         except OSError as error:
-            raise LabError(f"{self._run} cannot be locked: {error.strerror or error}.") from error
+            raise LabError(f"{self._run} cannot be locked: {system_reason(error)}.") from error
         with suppress(OSError):
             self._held = os.stat(self._run / NAME)
         about = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}

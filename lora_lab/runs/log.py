@@ -16,6 +16,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from lora_lab.errors import system_reason
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
@@ -61,7 +62,7 @@ class RunLog(logging.Handler):
             file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
         except OSError as error:
             told, self._refused = self._refused, True
-            return "" if told else f"{self._path} cannot be written: {error.strerror or error}."
+            return "" if told else f"{self._path} cannot be written: {system_reason(error)}."
         with self._swap:
             old, self._file, self._refused = self._file, file, False
             self._size = os.fstat(file.fileno()).st_size

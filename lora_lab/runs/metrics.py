@@ -6,7 +6,6 @@ written as the strings "NaN", "Infinity" and "-Infinity", and `read_metrics` tur
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from lora_lab.atomic import replace_file
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
 from lora_lab.runs.row_shape import flaw
@@ -85,8 +84,8 @@ class MetricsFile:
             if not self._refused:
                 self._refused = True
                 raise LabError(
-                    f"{self.path} cannot be written: {_reason(error)}. Training goes on and its "
-                    "records are kept in memory; they are written as soon as there is room."
+                    f"{self.path} cannot be written: {system_reason(error)}. Training continues "
+                    "and its records are kept in memory; they are written as soon as there is room."
                 ) from error
             return
         self._size += len(data)
@@ -103,7 +102,7 @@ class MetricsFile:
         try:
             self.sync()
         except OSError as error:
-            unsynced = _reason(error)
+            unsynced = system_reason(error)
         finally:
             self._let_go()
         if unsynced:
@@ -188,7 +187,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         rows = (parsed(raw) for raw in _held(path))
         return [row for row in rows if row is not None]
     except OSError as error:
-        raise LabError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
 
 
 def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
@@ -205,7 +204,7 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
                     file.write(raw.rstrip(b"\n") + b"\n")
         replace_file(temporary, target)
     except OSError as error:
-        reason = _reason(error)
+        reason = system_reason(error)
         raise LabError(f"{source} was not copied to {target}: {reason}.") from error
     finally:
         with suppress(OSError):
@@ -300,10 +299,6 @@ def _write_all(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
-
-
-def _reason(error: OSError) -> str:
-    return "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
 
 
 def _item(value: Any) -> Any:

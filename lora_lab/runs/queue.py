@@ -16,7 +16,7 @@ from typing import Any
 
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig, checked
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 from lora_lab.runs.listing import resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 
@@ -72,7 +72,9 @@ class Queue:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabError(f"The queue cannot be kept in {folder}: {error.strerror}.") from error
+            raise LabError(
+                f"The queue cannot be kept in {folder}: {system_reason(error)}."
+            ) from error
         self._lock = RunLock(folder)
         try:
             self._lock.take()
@@ -147,7 +149,7 @@ class Queue:
         try:
             write_file(self.folder / FILE, text.encode())
         except OSError as error:
-            reason = error.strerror or error
+            reason = system_reason(error)
             raise LabError(f"The queue was not written to {self.folder}: {reason}.") from error
         self.items = items
 
@@ -221,13 +223,13 @@ def _read(path: Path) -> list[Item]:
             raise ValueError("it is of another version of the lab")
         return [_item(values, str(path)) for values in stored["items"]]
     except OSError as error:
-        raise LabError(f"The queue {path} cannot be read: {error.strerror or error}.") from error
+        raise LabError(f"The queue {path} cannot be read: {system_reason(error)}.") from error
     except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
         try:
             path.replace(damaged)
         except OSError as refused:
-            reason = refused.strerror or refused
+            reason = system_reason(refused)
             raise LabError(
                 f"The queue {path} could not be read ({error}), nor can it be put aside: {reason}."
             ) from error

@@ -12,6 +12,7 @@ from typing import Any
 import lora_lab
 from lora_lab import paths
 from lora_lab.errors import LabError
+from lora_lab.figures import size_words
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
@@ -188,8 +189,8 @@ def _parameters(story: Story) -> str:
         words = f"{full / row['adapter']:,.1f} times fewer than full fine-tuning of these layers"
         if story.config.optimizer == "adamw":
             words += (
-                f"; Adam's averages take {_bytes(8 * row['adapter'])} in place of "
-                f"{_bytes(8 * full)}"
+                f"; Adam's averages take {size_words(8 * row['adapter'])} in place of "
+                f"{size_words(8 * full)}"
             )
         words = f"<p class='caption'>Logarithmic. {words}.</p>"
     return counts(rows) + words
@@ -222,7 +223,7 @@ def _checks(story: Story) -> str:
         errors = [layer["error"] for layer in row.get("layers", ())]
         worst = "–" if not errors else f"{max(errors):.1e}" if max(errors) else "0"
         name = _cut(Path(str(row.get("path", ""))).name, 32)
-        size = _bytes(row.get("bytes", 0))
+        size = size_words(row.get("bytes", 0))
         rows.append((str(row.get("format", "")), name, size, worst, str(row.get("sha256", ""))[:8]))
     head = ("format", "file", "size", "largest error", "SHA-256")
     return _table(head, rows) if rows else ""
@@ -302,11 +303,3 @@ def _time(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"

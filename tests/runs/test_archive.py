@@ -96,7 +96,7 @@ def test_a_read_only_disk_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(archive.zipfile, "ZipFile", refused)
     monkeypatch.setattr(archive.Path, "unlink", refused)
-    with pytest.raises(LabError, match="was not written: Read-only file system"):
+    with pytest.raises(LabError, match="was not written: read-only file system"):
         pack(folder.path, tmp_path / "a.zip")
 
 

@@ -156,7 +156,7 @@ def test_what_they_refuse_is_said_once(tmp_path, read, monkeypatch, name):
     monkeypatch.setattr(EventFiles, name, refuse)
     console = Console(record=True, soft_wrap=True, file=io.StringIO())
     assert drive(config, tmp_path / "run", console, tensorboard=tmp_path / "live")["steps"] == 5
-    assert console.export_text().count("event files end here (No space left on device)") == 1
+    assert console.export_text().count("event files end here (the disk is full)") == 1
 
 
 def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):

@@ -95,6 +95,6 @@ def test_a_copy_takes_no_memory_to_speak_of(tmp_path):
 
 
 def test_what_cannot_be_copied_is_said_and_leaves_nothing(tmp_path):
-    with pytest.raises(LabError, match="No such file"):
+    with pytest.raises(LabError, match="no such file"):
         copy_holding(tmp_path / "none", tmp_path / "copy", 1, 0)
     assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
+from lora_lab.names import natural
 from lora_lab.records import LoadedRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.facts import (
@@ -31,7 +32,6 @@ from lora_lab.ui.layers.tree import (
     by_name,
     in_order,
     modules_of,
-    natural,
     rearrange,
     searched,
     sift,

@@ -152,11 +152,6 @@ def rearrange(moved: Iterable[tuple[Node, list[Node]]]) -> None:
             child.row = row
 
 
-def natural(text: str) -> list[Any]:
-    """A key that sorts names as a person does: layers.9 before layers.10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
-
-
 def first_levels(root: Node, most: int) -> list[Node]:
     """What to open so that as many whole levels are seen as fit into `most` rows."""
     opened: list[Node] = []

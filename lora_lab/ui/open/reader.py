@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from lora_lab.figures import DTYPE_BYTES
 from lora_lab.progress import Report
 from lora_lab.ui.open.recognised import recognise
 from lora_lab.ui.style.figures import size_words
@@ -16,7 +17,6 @@ from lora_lab.ui.widgets.background import Works
 if TYPE_CHECKING:
     from lora_lab.models.inspect import ModelCard
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 ROOMY = 0.6  # share of the free memory that weights may take without a warning
 SIGMAS = 6  # singular values that are written out
 
@@ -81,7 +81,7 @@ class ModelReader(QObject):
         """What the weights take as `dtype` beside what is free here, and whether that is tight."""
         import psutil
 
-        weights, free = self.card.parameters * BYTES[dtype], psutil.virtual_memory().available
+        weights, free = self.card.parameters * DTYPE_BYTES[dtype], psutil.virtual_memory().available
         words = self.tr("The weights take {} as {}; {} are free here").format(
             size_words(weights), dtype, size_words(free)
         )

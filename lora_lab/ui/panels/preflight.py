@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lora_lab.config import RunConfig
+from lora_lab.figures import DTYPE_BYTES
 from lora_lab.inits import INITS
 from lora_lab.records import LoadedRecord, MemoryRecord, StepRecord
 from lora_lab.ui.style.figures import rate_words
 from lora_lab.variants import VARIANTS
 
-BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 WINDOW = 2.0  # seconds of training that the speed is taken over
 TELL = 1.0  # seconds between two readings of it
 
@@ -106,7 +106,7 @@ class Preflight:
 
     def full(self) -> Costs:
         """Of full fine-tuning of the same base."""
-        number = BYTES[self._loaded.dtype]
+        number = DTYPE_BYTES[self._loaded.dtype]
         base = self._loaded.base_parameters
         per_second = self._speed * self._work(self._speed_trained) / (3 * max(1, base))
         peak, optimizer = 0, base * number * self.states

@@ -11,7 +11,6 @@ from lora_lab.ui.layers.tree import (
     first_levels,
     has_likes,
     in_order,
-    natural,
     rearrange,
     searched,
     sift,
@@ -130,8 +129,3 @@ def test_as_many_levels_are_opened_as_fit():
     assert first_levels(root, 5) == []
     assert [node.name for node in first_levels(root, 6)] == ["h"]
     assert [node.name for node in first_levels(root, 11)] == ["h", "h.0", "h.1", "h.10"]
-
-
-def test_names_are_sorted_as_a_person_does():
-    names = ["h.10", "h.9", "h", "g.2", "10", "9"]
-    assert sorted(names, key=natural) == ["9", "10", "g.2", "h", "h.9", "h.10"]

@@ -224,7 +224,7 @@ def test_a_full_disk_does_not_end_the_queue(qtbot, flow, lined, window, monkeypa
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
-    assert "No space left" in window.notice_bar.notice.message
+    assert "the disk is full" in window.notice_bar.notice.message
 
 
 def test_the_pace_of_one_run_foretells_the_next(
