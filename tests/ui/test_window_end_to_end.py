@@ -245,16 +245,16 @@ def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
 def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     open_preset(qtbot, lab, "digits")
     fixed = lab.setup_dock.fixed
-    fixed.variant_combo.setCurrentIndex(fixed.variant_combo.findData("dora"))
-    fixed.schedule_combo.setCurrentIndex(fixed.schedule_combo.findData("constant"))
-    fixed.targets_button.click()
-    fixed.dialog.model.tick(["fc1"], False)
-    fixed.dialog.ok_button.click()
+    fixed.controls["variant"].setCurrentIndex(fixed.controls["variant"].findData("dora"))
+    fixed.controls["schedule"].setCurrentIndex(fixed.controls["schedule"].findData("constant"))
+    fixed.targets.click()
+    fixed.targets.dialog.model.tick(["fc1"], False)
+    fixed.targets.dialog.ok_button.click()
     lab.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: lab._loaded.variant == "dora", timeout=20_000)
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=10_000)
     assert [layer.name for layer in lab._loaded.layers] == ["fc2", "fc3"]
-    assert fixed.targets_button.text() == "fc2, fc3"
+    assert fixed.targets.text() == "fc2, fc3"
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 30, timeout=20_000)
     table = lab.layers_dock.model

@@ -179,7 +179,7 @@ class MainWindow(QMainWindow):
 
     def _hyper_for(self, config: RunConfig) -> Hyperparameters:
         """The wished settings, without what only the layers of the old run could have."""
-        wished, layers = self.hyper_dock.wished, self.setup_dock.fixed.targeted()
+        wished, layers = self.hyper_dock.wished, self.setup_dock.fixed.targets.layers()
         return wished if layers is None else without_lost_layers(wished, config, layers)
 
     def leave(self) -> None:
@@ -333,8 +333,8 @@ class MainWindow(QMainWindow):
         setup.device_chosen.connect(self._on_device_chosen)
         setup.restart_wished.connect(self.restart)
         layers, fixed = self.layers_dock, setup.fixed
-        fixed.edited.connect(lambda: layers.set_targeted(fixed.targeted()))
-        layers.targets_wished.connect(fixed.target)
+        fixed.edited.connect(lambda: layers.set_targeted(fixed.targets.layers()))
+        layers.targets_wished.connect(fixed.targets.target)
         layers.restart_wished.connect(self.restart)
         layers.spectrum_wished.connect(lambda: self.host.bring("spectrum"))
 

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.records import CountsRecord, LoadedRecord
+from lora_lab.setting import settings_of
 from lora_lab.task_info import own_tasks, title_of
 from lora_lab.ui.style.figures import in_words, share_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
@@ -110,7 +111,9 @@ class SetupDock(QDockWidget):
         self.restart_button.setProperty("role", "primary")
         self.restart_button.clicked.connect(self.restart_wished)
 
-        self._form = Form(widest=self.tr("Optimizer"))
+        labels = [in_words(s.label) for s in settings_of(RunConfig).values() if s.place]
+        widest = max(labels, key=self.fontMetrics().horizontalAdvance)
+        self._form = Form(widest=widest.replace("&", ""))
         self._form.add(self.tr("&Data"), self.data_button)
         self._form.add(self.tr("Base"), self._base, self.checkpoint_button)
         self._form.add(self.tr("Dev&ice"), self.device_combo)

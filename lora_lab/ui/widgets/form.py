@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, SignalInstance
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from lora_lab.setting import Offered
 from lora_lab.ui.style.figures import in_words, plain_number, tip_lines
+
+LARGEST = 2**31 - 1  # that a spin box can hold; a file may say more
 
 
 class Form(QFormLayout):
@@ -71,11 +73,16 @@ class ChoiceCombo(QComboBox):
         self.allow({})
         self.currentIndexChanged.connect(self._show_tip)
 
-    def name(self) -> str:
+    @property
+    def edited(self) -> SignalInstance:
+        """Another one is chosen."""
+        return self.currentIndexChanged
+
+    def value(self) -> str:
         """The name of what is chosen."""
         return self.currentData()
 
-    def choose(self, name: str) -> None:
+    def show_value(self, name: str) -> None:
         """Choose by program; emits nothing."""
         with QSignalBlocker(self):
             self.setCurrentIndex(self.findData(name))
@@ -114,6 +121,16 @@ class Number(QDoubleSpinBox):
         self.setSingleStep(step)
         _settle(self)
 
+    @property
+    def edited(self) -> SignalInstance:
+        """Another number stands here."""
+        return self.valueChanged
+
+    def show_value(self, value: float) -> None:
+        """Show a number by program, the largest if it is larger; emits nothing."""
+        with QSignalBlocker(self):
+            self.setValue(min(value, self.maximum()))
+
     def textFromValue(self, value: float) -> str:
         return plain_number(value)
 
@@ -127,11 +144,21 @@ class Number(QDoubleSpinBox):
 class Whole(QSpinBox):
     """A whole number with its thousands apart."""
 
-    def __init__(self, minimum: int, maximum: int) -> None:
+    def __init__(self, minimum: float, maximum: float) -> None:
         super().__init__()
-        self.setRange(minimum, maximum)
+        self.setRange(int(minimum), int(min(maximum, LARGEST)))
         self.setGroupSeparatorShown(True)
         _settle(self)
+
+    @property
+    def edited(self) -> SignalInstance:
+        """Another number stands here."""
+        return self.valueChanged
+
+    def show_value(self, value: int) -> None:
+        """Show a number by program, the largest if it is larger; emits nothing."""
+        with QSignalBlocker(self):
+            self.setValue(min(value, self.maximum()))
 
 
 def _settle(box: QSpinBox | QDoubleSpinBox) -> None:

@@ -16,15 +16,15 @@ from PySide6.QtWidgets import (
 
 
 class PathChoice(QWidget):
-    """Holds one path; `chosen` is emitted when a person has changed it."""
+    """Holds one path; `edited` is emitted when a person has changed it."""
 
-    chosen = Signal()
+    edited = Signal()
 
-    def __init__(self, name: str, title: str, endings: str, none: str) -> None:
-        """`title` of the dialog, `endings` that it filters by, and what stands there for none."""
+    def __init__(self, name: str, title: str, endings: str) -> None:
+        """`title` of the dialog, and `endings` that it filters by."""
         super().__init__()
         self.folder = False  # whether a folder is asked for, not a file
-        self._title, self._endings, self._none = title, endings, none
+        self._title, self._endings = title, endings
         self._path: str | None = None
         self.button = QPushButton()
         self.button.setAccessibleName(name)
@@ -42,16 +42,16 @@ class PathChoice(QWidget):
         row.addWidget(self.button, 1)
         row.addWidget(self.clear_button)
         self.setFocusProxy(self.button)
-        self.set_path(None)
+        self.show_value(None)
 
-    @property
-    def path(self) -> str | None:
+    def value(self) -> str | None:
+        """The path, or None."""
         return self._path
 
-    def set_path(self, path: str | None) -> None:
-        """Show `path`, by program."""
+    def show_value(self, path: str | None) -> None:
+        """Show `path` by program; emits nothing."""
         self._path = path
-        self.button.setText(_short(Path(path).name) if path else self._none)
+        self.button.setText(_short(Path(path).name) if path else self.tr("none"))
         self.button.setToolTip(f"{path}\n{self.toolTip()}" if path else self.toolTip())
         self.clear_button.setVisible(path is not None)
 
@@ -69,8 +69,8 @@ class PathChoice(QWidget):
     def _take(self, path: str | None) -> None:
         if path is None:
             self.button.setFocus()  # before the button under the finger is gone
-        self.set_path(path)
-        self.chosen.emit()
+        self.show_value(path)
+        self.edited.emit()
 
 
 def _short(name: str) -> str:

@@ -629,9 +629,9 @@ def test_a_restart_takes_along_what_the_new_layers_can_have(qtbot, opened, sessi
     type_rank(opened.layers_dock, 0, 3)
     type_rank(opened.layers_dock, 1, 4)
     fixed = opened.setup_dock.fixed
-    fixed.choose_targets()
-    fixed.dialog.model.tick(["fc2"], False)
-    fixed.dialog.accept()
+    fixed.targets.choose()
+    fixed.targets.dialog.model.tick(["fc2"], False)
+    fixed.targets.dialog.accept()
     opened.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2)
     assert sessions_made[1].config.targets == ("fc1", "fc3")
@@ -641,16 +641,16 @@ def test_a_restart_takes_along_what_the_new_layers_can_have(qtbot, opened, sessi
 def test_a_tick_is_seen_in_the_setup_and_a_restart_obeys_it(qtbot, opened, sessions_made):
     dock, setup = opened.layers_dock, opened.setup_dock
     dock.model.setData(row_of(dock, "table"), Qt.CheckState.Checked, CHECK)
-    assert setup.fixed.targets_button.text() == "4 layers"
+    assert setup.fixed.targets.text() == "4 layers"
     assert setup.restart_button.isVisible()
     dock.model.setData(row_of(dock, "fc2"), Qt.CheckState.Unchecked, CHECK)
     assert "On Restart: +1, −1 adapted" in words(dock)
     dock.undo_button.click()
-    assert setup.fixed.targets_button.text() == "all linear · 3 layers"
+    assert setup.fixed.targets.text() == "all linear · 3 layers"
     assert not dock.restart_button.isVisible()
-    setup.fixed.choose_targets()
-    setup.fixed.dialog.model.tick(["fc2"], False)
-    setup.fixed.dialog.accept()
+    setup.fixed.targets.choose()
+    setup.fixed.targets.dialog.model.tick(["fc2"], False)
+    setup.fixed.targets.dialog.accept()
     assert row_of(dock, "fc2").data(CHECK) == Qt.CheckState.Unchecked  # there it is seen as well
     dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2)

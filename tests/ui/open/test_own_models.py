@@ -249,7 +249,7 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     assert lab.setup_dock.data_button.text() == "rows.jsonl"
     assert lab.setup_dock.preset_combo.placeholderText().startswith("Language model")
-    steps = lab.sessions.config.epochs and lab.setup_dock.fixed.steps_box.value()
+    steps = lab.sessions.config.epochs and lab.setup_dock.fixed.controls["max_steps"].value()
     assert steps == lab._loaded.max_steps
     assert not lab.setup_dock.edited
 
@@ -338,7 +338,7 @@ def test_steps_take_the_place_of_epochs(qtbot, lab, llama):
     open_own(qtbot, lab, llama, max_steps=None, epochs=1.0)
     config = lab.sessions.config
     assert config.epochs == 1.0
-    lab.setup_dock.fixed.steps_box.setValue(7)
+    lab.setup_dock.fixed.controls["max_steps"].setValue(7)
     wished = lab.setup_dock.wished_config(config)
     assert (wished.max_steps, wished.epochs) == (7, None)
 

@@ -112,7 +112,7 @@ def test_what_cannot_be_is_said_and_nothing_can_be_added(qtbot, flow, dialog, fi
 
 def test_what_the_docks_show_is_added_as_it_stands(qtbot, flow, dialog, window):
     window.hyper_dock.wish(rank=5, learning_rate=0.02)
-    window.setup_dock.fixed.steps_box.setValue(123)
+    window.setup_dock.fixed.controls["max_steps"].setValue(123)
     fill(dialog.builder.rank_edit, "7")  # the form is another way to add
     dialog.builder.docks_button.click()
     (item,) = flow.runner.queue.items
@@ -305,7 +305,7 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     qtbot.waitUntil(lambda: picker.isVisible() and picker.open_button.isEnabled())
     picker.open_button.click()
     qtbot.waitUntil(lambda: window.hyper_dock.wished.rank == 6)
-    assert window.setup_dock.fixed.steps_box.value() == 77
+    assert window.setup_dock.fixed.controls["max_steps"].value() == 77
     (home / "runs" / "old" / "config.json").write_text("{}")
     dialog.old_button.click()
     picker.add_button.click()

@@ -132,7 +132,7 @@ def test_a_first_open_that_fails_leaves_a_usable_window(qtbot, window, presets):
 
 def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
     opened.hyper_dock.sliders["alpha"].edit.setValue(4)
-    opened.setup_dock.fixed.seed_box.setValue(7)
+    opened.setup_dock.fixed.controls["seed"].setValue(7)
     assert opened.setup_dock.restart_button.isVisible()
     opened.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2 and sessions_made[0].ended, timeout=20_000)
@@ -205,7 +205,7 @@ def test_setup_takes_the_height_of_its_text_and_the_sliders_the_rest(qtbot, open
         lambda: upper.widget().height() == upper.widget().sizeHint().height(), timeout=20_000
     )
     assert lower.widget().height() >= lower.widget().sizeHint().height()
-    opened.setup_dock.fixed.seed_box.setValue(7)  # the restart button appears
+    opened.setup_dock.fixed.controls["seed"].setValue(7)  # the restart button appears
     qtbot.waitUntil(lambda: opened.setup_dock.restart_button.isVisible(), timeout=20_000)
     qtbot.waitUntil(
         lambda: upper.widget().height() == upper.widget().sizeHint().height(), timeout=20_000

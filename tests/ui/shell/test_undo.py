@@ -64,25 +64,25 @@ def test_a_drag_is_one_edit(opened, monkeypatch):
 
 def test_fixed_settings_are_undone_beside_live_ones(opened):
     fixed, commands = opened.setup_dock.fixed, opened.commands
-    fixed.batch_box.setValue(7)
-    fixed.variant_combo.setCurrentIndex(fixed.variant_combo.findData("dora"))
+    fixed.controls["batch_size"].setValue(7)
+    fixed.controls["variant"].setCurrentIndex(fixed.controls["variant"].findData("dora"))
     opened.hyper_dock.switch_adapter(False)
     assert commands.undo.text() == "Undo adapter on→off"
     commands.undo.trigger()
     assert commands.adapter.isChecked()
     assert commands.undo.text() == "Undo variant lora→dora"
     commands.undo.trigger()
-    assert fixed.variant_combo.name() == "lora"
+    assert fixed.controls["variant"].value() == "lora"
     commands.undo.trigger()
     assert not opened.setup_dock.edited
     commands.redo.trigger()
-    assert fixed.batch_box.value() == 7
+    assert fixed.controls["batch_size"].value() == 7
     assert opened.setup_dock.restart_button.isVisible()
 
 
 def test_another_run_begins_without_the_edits_of_the_old_one(opened, qtbot, presets, sessions_made):
     opened.hyper_dock.sliders["rank"].edit.setValue(6)
-    opened.setup_dock.fixed.batch_box.setValue(7)
+    opened.setup_dock.fixed.controls["batch_size"].setValue(7)
     opened.open(changed(presets[0].config, seed=3))
     qtbot.waitUntil(lambda: len(sessions_made) == 2 and not opened.sessions.opening)
     assert not opened.commands.undo.isEnabled()

@@ -7,11 +7,12 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.errors import ConfigError
 from lora_lab.inits import INITS
 from lora_lab.records import State, TargetInfo
 from lora_lab.setting import setting_of
-from lora_lab.ui.train.fixed_settings import SEED_LIMIT
 from lora_lab.ui.train.setup import SetupDock
+from lora_lab.ui.widgets.form import LARGEST, Number, Whole
 from lora_lab.variants import VARIANTS
 from tests.ui.seen import named, settle
 
@@ -53,13 +54,12 @@ def test_what_the_engine_knows_is_offered_with_a_line_on_each(field):
 
 
 @pytest.mark.parametrize(
-    ("field", "combo", "value"),
-    [("variant", "variant_combo", "dora"), ("init", "init_combo", "olora"),
-     ("optimizer", "optimizer_combo", "sgd"), ("schedule", "schedule_combo", "cosine")],
-)  # fmt: skip
-def test_a_choice_applies_on_restart(dock, config, field, combo, value):
+    ("field", "value"),
+    [("variant", "dora"), ("init", "olora"), ("optimizer", "sgd"), ("schedule", "cosine")],
+)
+def test_a_choice_applies_on_restart(dock, config, field, value):
     assert not dock.restart_button.isVisible()
-    choose(getattr(dock.fixed, combo), value)
+    choose(dock.fixed.controls[field], value)
     assert dock.restart_button.isVisible()
     assert dock.wished_config(config) == changed(config, **{field: value})
     dock.show_config(dock.wished_config(config))
@@ -67,15 +67,25 @@ def test_a_choice_applies_on_restart(dock, config, field, combo, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "box", "value"),
-    [("max_steps", "steps_box", 500), ("batch_size", "batch_box", 8), ("seed", "seed_box", 7),
-     ("warmup_steps", "warmup_box", 100), ("b_rate_ratio", "ratio_box", 16.0),
-     ("momentum", "momentum_box", 0.9)],
+    ("field", "value"),
+    [("max_steps", 500), ("batch_size", 8), ("seed", 7), ("warmup_steps", 100),
+     ("b_rate_ratio", 16.0), ("momentum", 0.9)],
 )  # fmt: skip
-def test_a_number_applies_on_restart(dock, config, field, box, value):
-    getattr(dock.fixed, box).setValue(value)
+def test_a_number_applies_on_restart(dock, config, field, value):
+    dock.fixed.controls[field].setValue(value)
     assert dock.restart_button.isVisible()
     assert dock.wished_config(config) == changed(config, **{field: value})
+
+
+def test_the_ends_of_a_box_are_those_of_the_field(dock, config):
+    for field, control in dock.fixed.controls.items():
+        if not isinstance(control, Number | Whole):
+            continue
+        for value in (control.minimum(), control.maximum()):
+            assert getattr(changed(config, **{field: value}), field) == value
+        below = control.minimum() - (1 if isinstance(control, Whole) else 1e-4)
+        with pytest.raises(ConfigError, match=field):
+            changed(config, **{field: below})
 
 
 def test_what_no_box_can_hold_stays_until_it_is_moved(dock, config):
@@ -83,48 +93,48 @@ def test_what_no_box_can_hold_stays_until_it_is_moved(dock, config):
     dock.show_config(odd)
     assert not dock.edited
     assert dock.wished_config(odd) == odd
-    assert dock.fixed.seed_box.value() == SEED_LIMIT
-    dock.fixed.seed_box.setValue(5)
+    assert dock.fixed.controls["seed"].value() == LARGEST
+    dock.fixed.controls["seed"].setValue(5)
     assert dock.wished_config(odd) == changed(odd, seed=5)
 
 
 def test_full_fine_tuning_has_no_init_and_no_ratio_and_says_why(dock):
     fixed = dock.fixed
-    assert fixed.init_combo.isEnabled()
-    choose(fixed.variant_combo, "full")
-    for widget in (fixed.init_combo, fixed.ratio_box):
+    assert fixed.controls["init"].isEnabled()
+    choose(fixed.controls["variant"], "full")
+    for widget in (fixed.controls["init"], fixed.controls["b_rate_ratio"]):
         assert not widget.isEnabled()
         assert widget.toolTip().startswith("Full fine-tuning has no")
-    choose(fixed.variant_combo, "rslora")
-    assert fixed.init_combo.isEnabled()
-    assert fixed.ratio_box.isEnabled()
-    assert "LoRA+" in fixed.ratio_box.toolTip()
-    assert "√r" in fixed.variant_combo.toolTip()
+    choose(fixed.controls["variant"], "rslora")
+    assert fixed.controls["init"].isEnabled()
+    assert fixed.controls["b_rate_ratio"].isEnabled()
+    assert "LoRA+" in fixed.controls["b_rate_ratio"].toolTip()
+    assert "√r" in fixed.controls["variant"].toolTip()
 
 
 def test_momentum_is_for_sgd_alone(dock):
-    box = dock.fixed.momentum_box
+    box = dock.fixed.controls["momentum"]
     assert not box.isEnabled()
     assert "SGD" in box.toolTip()
-    choose(dock.fixed.optimizer_combo, "sgd")
+    choose(dock.fixed.controls["optimizer"], "sgd")
     assert box.isEnabled()
 
 
 def test_eva_is_not_offered_for_an_embedding(dock):
     fixed = dock.fixed
-    row = fixed.init_combo.findData("eva")
-    assert fixed.init_combo.model().item(row).isEnabled()
-    fixed.choose_targets()
-    fixed.dialog.model.tick(["table"])
-    fixed.dialog.accept()
-    assert not fixed.init_combo.model().item(row).isEnabled()
-    assert "embedding" in fixed.init_combo.itemData(row, TIP)
+    row = fixed.controls["init"].findData("eva")
+    assert fixed.controls["init"].model().item(row).isEnabled()
+    fixed.targets.choose()
+    fixed.targets.dialog.model.tick(["table"])
+    fixed.targets.dialog.accept()
+    assert not fixed.controls["init"].model().item(row).isEnabled()
+    assert "embedding" in fixed.controls["init"].itemData(row, TIP)
 
 
 def test_less_used_settings_stand_behind_more_and_are_told_beside_it(dock, config):
     fixed = dock.fixed
-    hidden = (fixed.optimizer_combo, fixed.ratio_box, fixed.schedule_combo, fixed.warmup_box,
-              fixed.momentum_box, fixed.seed_box)  # fmt: skip
+    less_used = ("optimizer", "b_rate_ratio", "schedule", "warmup_steps", "momentum", "seed")
+    hidden = [fixed.controls[field] for field in less_used]
     assert not any(widget.isVisible() for widget in hidden)
     assert fixed.more_button.text() == "More"
     dock.show_config(changed(config, schedule="cosine", b_rate_ratio=16, seed=7))
@@ -136,17 +146,17 @@ def test_less_used_settings_stand_behind_more_and_are_told_beside_it(dock, confi
 
 def test_the_fields_do_not_move_when_more_is_opened(qtbot, dock):
     fixed = dock.fixed
-    at = fixed.steps_box.x()
+    at = fixed.controls["max_steps"].x()
     fixed.more_button.click()
     settle()
-    assert fixed.seed_box.isVisible()
-    assert fixed.steps_box.x() == at
+    assert fixed.controls["seed"].isVisible()
+    assert fixed.controls["max_steps"].x() == at
 
 
 def test_the_restart_button_stays_in_sight_while_the_settings_scroll(qtbot, dock):
     dock.resize(330, 220)
     dock.fixed.more_button.click()
-    dock.fixed.seed_box.setValue(3)
+    dock.fixed.controls["seed"].setValue(3)
     settle()
     column = dock.widget()
     assert column.verticalScrollBar().maximum() > 0
@@ -158,48 +168,48 @@ def test_the_restart_button_stays_in_sight_while_the_settings_scroll(qtbot, dock
 
 def test_targets_are_told_and_chosen(dock, config):
     fixed = dock.fixed
-    assert fixed.targets_button.text() == "all linear · 3 layers"
-    fixed.targets_button.click()
-    fixed.dialog.none_button.click()
-    fixed.dialog.model.tick(["fc2"])
-    fixed.dialog.ok_button.click()
-    assert fixed.dialog is None
-    assert fixed.targets_button.text() == "fc2"
+    assert fixed.targets.text() == "all linear · 3 layers"
+    fixed.targets.click()
+    fixed.targets.dialog.none_button.click()
+    fixed.targets.dialog.model.tick(["fc2"])
+    fixed.targets.dialog.ok_button.click()
+    assert fixed.targets.dialog is None
+    assert fixed.targets.text() == "fc2"
     assert dock.wished_config(config).targets == ("fc2",)
-    fixed.targets_button.click()
-    assert fixed.dialog.model.ticked == {"fc2"}
-    fixed.dialog.linear_button.click()
-    fixed.dialog.ok_button.click()
+    fixed.targets.click()
+    assert fixed.targets.dialog.model.ticked == {"fc2"}
+    fixed.targets.dialog.linear_button.click()
+    fixed.targets.dialog.ok_button.click()
     assert not dock.edited
 
 
 def test_targets_can_be_cancelled_and_wait_for_a_model(qtbot, presets, config, dock, fake_session):
-    dock.fixed.targets_button.click()
-    dock.fixed.dialog.none_button.click()
-    dock.fixed.dialog.reject()
+    dock.fixed.targets.click()
+    dock.fixed.targets.dialog.none_button.click()
+    dock.fixed.targets.dialog.reject()
     assert not dock.edited
     empty = SetupDock(presets)
     qtbot.addWidget(empty)
     empty.show_config(config)
-    assert not empty.fixed.targets_button.isEnabled()
-    assert empty.fixed.targets_button.toolTip()
-    assert empty.fixed.targets_button.text() == "all linear"
+    assert not empty.fixed.targets.isEnabled()
+    assert empty.fixed.targets.toolTip()
+    assert empty.fixed.targets.text() == "all linear"
 
 
 def test_a_model_that_comes_puts_the_open_list_of_the_old_one_away(dock, config, fake_session):
-    dock.fixed.targets_button.click()
+    dock.fixed.targets.click()
     other = replace(fake_session(config).loaded(), adaptable=(TargetInfo("w", "linear", (2, 2)),))
     dock.reset(other)
-    assert dock.fixed.dialog is None
-    dock.fixed.targets_button.click()
-    assert [layer.name for layer in dock.fixed.dialog.model.layers] == ["w"]
+    assert dock.fixed.targets.dialog is None
+    dock.fixed.targets.click()
+    assert [layer.name for layer in dock.fixed.targets.dialog.model.layers] == ["w"]
 
 
 def test_a_restart_opens_what_was_chosen(qtbot, window, presets, sessions_made):
     window.open(presets[0].config)
     qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    choose(window.setup_dock.fixed.variant_combo, "rslora")
-    choose(window.setup_dock.fixed.init_combo, "pissa")
+    choose(window.setup_dock.fixed.controls["variant"], "rslora")
+    choose(window.setup_dock.fixed.controls["init"], "pissa")
     window.hyper_dock.wish(layer_ranks=(("fc1", 3),))
     window.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2)
@@ -221,7 +231,7 @@ def test_rows_of_the_old_task_apply_on_restart_and_can_be_taken_away(dock, confi
     own = changed(config, preset="", task="causal_lm", keep_data="/data/old.jsonl")
     dock.show_config(own)
     dock.fixed.more_button.setChecked(True)
-    choice = dock.fixed.keep_choice
+    choice = dock.fixed.controls["keep_data"]
     assert choice.isVisible()
     assert choice.button.text() == "old.jsonl"
     assert not dock.edited
