@@ -111,9 +111,10 @@ class SetupDock(QDockWidget):
         self.restart_button.setProperty("role", "primary")
         self.restart_button.clicked.connect(self.restart_wished)
 
-        labels = [in_words(s.label) for s in settings_of(RunConfig).values() if s.place]
-        widest = max(labels, key=self.fontMetrics().horizontalAdvance)
-        self._form = Form(widest=widest.replace("&", ""))
+        labels = (
+            in_words(s.label).replace("&", "") for s in settings_of(RunConfig).values() if s.place
+        )
+        self._form = Form(widest=max(labels, key=self.fontMetrics().horizontalAdvance))
         self._form.add(self.tr("&Data"), self.data_button)
         self._form.add(self.tr("Base"), self._base, self.checkpoint_button)
         self._form.add(self.tr("Dev&ice"), self.device_combo)
