@@ -16,6 +16,7 @@ from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled,
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import rounded_percent
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import describe, keep_whole, label, show
 from lora_lab.ui.widgets.legend import Legend
@@ -184,7 +185,7 @@ class BeforeAfterPanel(Panel):
             worst = min((p.points for p in pairs if p.points == p.points), default=math.nan)
             self._set(1, self.tr("Worst class"), *_points(worst))
         off, on = _accuracy(self._off), _accuracy(self._now())
-        both_shares = f"{_percent(off)} → {_percent(on)}"
+        both_shares = f"{rounded_percent(off)} → {rounded_percent(on)}"
         self._set(2, self.tr("Accuracy, off → on"), both_shares, "second")
         self._bars.show_pairs(pairs)
         self._tell_foot(bool(trained and others))
@@ -310,8 +311,8 @@ class BeforeAfterPanel(Panel):
         changes = [p for p in self.pairs() if p.points == p.points]
         best, worst = max(changes, key=lambda p: p.points), min(changes, key=lambda p: p.points)
         text = self.tr("Accuracy {} off, {} on; most gained: {} {}, most lost: {} {}").format(
-            _percent(_accuracy(self._off)),
-            _percent(_accuracy(now)),
+            rounded_percent(_accuracy(self._off)),
+            rounded_percent(_accuracy(now)),
             best.name,
             _points(best.points)[0],
             worst.name,
@@ -339,10 +340,6 @@ def _points(points: float) -> tuple[str, str]:
     role = {"+": "gain", "−": "loss", "±": "figure"}[sign]
     words = QCoreApplication.translate("before_after", "{} pts")
     return words.format(f"{sign}{abs(points):.1f}"), role
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share == share else "—"
 
 
 def _elided(text: str, most: int) -> str:

@@ -80,16 +80,17 @@ class ConfusionGrid(QWidget):
         most = max(max(row) for row in self._counts)
         # Some numbers beside cells without one would read as if those were zero.
         fits = metrics.horizontalAdvance(f"{most:,}") + 4 <= wide and tall >= 0.8 * line
-        panel = QColor(c.panel)
         for row, counts in enumerate(self._counts):
             total = max(1, sum(counts))
             for column, count in enumerate(counts):
                 x, y = area.left() + column * wide, area.top() + row * tall
                 box = QRectF(x, y, wide - 1, tall - 1)
-                hue = QColor(c.adapter if row == column else c.validation)
-                ground = _mixed(panel, hue, 0.1 + 0.9 * count / total)
-                if not count:
-                    ground = _mixed(panel, QColor(c.grid), 0.6)
+                hue = c.adapter if row == column else c.validation
+                # Opaque, so that it is known what a number on it is read against.
+                if count:
+                    ground = QColor(theme.mixed(c.panel, hue, 0.1 + 0.9 * count / total))
+                else:
+                    ground = QColor(theme.mixed(c.panel, c.grid, 0.6))
                 painter.fillRect(box, ground)
                 if count and fits:
                     # Black and white are read equally well at a luminance of 0.179 (WCAG 2).
@@ -138,9 +139,3 @@ class ConfusionGrid(QWidget):
                 QToolTip.hideText()
             return True
         return super().event(event)
-
-
-def _mixed(one: QColor, other: QColor, share: float) -> QColor:
-    """Opaque, so that it is known what a number on it is read against."""
-    a, b = one.getRgbF()[:3], other.getRgbF()[:3]
-    return QColor.fromRgbF(*(x + (y - x) * share for x, y in zip(a, b, strict=True)))

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -270,8 +270,11 @@ class DataPanel(Panel):
 
 def row_html(row: DataRow, colors: Colors) -> str:
     """One row token by token; two shades take turns, so that each token is seen."""
-    asked = (_blend(colors.panel, colors.accent, 0.20), _blend(colors.panel, colors.accent, 0.32))
-    read = (colors.panel, _blend(colors.panel, colors.muted, 0.13))
+    asked = (
+        theme.mixed(colors.panel, colors.accent, 0.20),
+        theme.mixed(colors.panel, colors.accent, 0.32),
+    )
+    read = (colors.panel, theme.mixed(colors.panel, colors.muted, 0.13))
     head = [_tr("{:,} tokens").format(len(row.tokens))]
     if row.cut:
         head.append(_tr("{:,} more are cut off").format(row.cut))
@@ -301,12 +304,6 @@ def row_html(row: DataRow, colors: Colors) -> str:
 def _forms_beside(form: str) -> Forms:
     """The forms that rows read as `form` may be read as, with the roles of each."""
     return next((task.forms for task in TASKS.values() if form in task.forms), {})
-
-
-def _blend(one: str, other: str, share: float) -> str:
-    a, b = QColor(one).getRgb()[:3], QColor(other).getRgb()[:3]
-    mixed = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
-    return QColor(*mixed).name()
 
 
 def _pixmap(image: np.ndarray) -> QPixmap:

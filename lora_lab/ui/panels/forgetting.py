@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyqtgraph as pg
@@ -12,6 +13,7 @@ from PySide6.QtCore import QCoreApplication, Qt
 
 from lora_lab.records import EvalRecord, LoadedRecord
 from lora_lab.ui.panels.panel import Columns
+from lora_lab.ui.style.figures import rounded_percent
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
@@ -54,7 +56,7 @@ def told(off: Both | None, now: Both | None, loaded: LoadedRecord | None) -> str
     """One plain sentence: what was learned, and what was forgotten for it."""
     if off is None or now is None or loaded is None:
         return ""
-    words = _percent if now.shares else number
+    words = partial(rounded_percent, digits=0) if now.shares else number
     new, old = names(loaded)
     learned = f"{new}: {words(off.new)} → {words(now.new)}"
     lost = f"{old}: {words(off.old)} → {words(now.old)}"
@@ -70,10 +72,6 @@ def names(loaded: LoadedRecord) -> tuple[str, str]:
     listed = ", ".join(_tr("{}s").format(name) if name.isdigit() else name for name in trained)
     listed = listed if len(listed) <= 20 else _tr("{} classes").format(len(trained))
     return listed, _tr("the others")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share == share else "—"
 
 
 class ForgettingCurves(Plot):

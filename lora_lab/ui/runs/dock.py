@@ -9,56 +9,51 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import (
-    QEvent,
-    QItemSelection,
-    QModelIndex,
-    QPoint,
-    QSortFilterProxyModel,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtCore import Signal, SignalInstance
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QDockWidget,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QMenu,
     QProgressBar,
     QPushButton,
-    QTableView,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from lora_lab.runs.listing import RunSummary, resumable
+from lora_lab.runs.listing import GOING, RunSummary, resumable
 from lora_lab.ui.panels.overlays import Overlay
-from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, SORT, RunsModel
-from lora_lab.ui.style import theme
+from lora_lab.ui.runs.model import NAME, NOTE, RunsModel
+from lora_lab.ui.runs.view import RunsTable
 from lora_lab.ui.widgets.background import BusyWorks
-from lora_lab.ui.widgets.table import Ticks, dress
-
-LIVING = ("running", "paused", "loading")
 
 
-class RunsView(QTableView):
-    """Return opens the run of the row, Delete discards what is selected."""
+class RunMenu(QMenu):
+    """Entries by their names; the keys beside them are those of the table."""
 
-    opened = Signal()
-    discarded = Signal()
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        tr = self.tr
+        self.rename = self._entry(tr("Rename…"), "F2")
+        self.note = self._entry(tr("Write a note…"))
+        self.addSeparator()
+        self.adapter = self._entry(tr("Look at its adapter"))
+        self.keep = self._entry(tr("Keep its adapter and end it"))
+        self.addSeparator()
+        self.report = self._entry(tr("Save a page on it…"))
+        self.recipe = self._entry(tr("Save a PEFT script that repeats it…"))
+        self.pack = self._entry(tr("Save as a zip…"))
+        self.unpack = self._entry(tr("Open the zip of a run…"))
+        self.addSeparator()
+        self.discard = self._entry(tr("Move to trash"), "Del")
+        self.refresh = self._entry(tr("Read the folder again"))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        editing = self.state() == self.State.EditingState
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not editing:
-            self.opened.emit()
-        elif event.key() == Qt.Key.Key_Delete and not editing:
-            self.discarded.emit()
-        else:
-            super().keyPressEvent(event)
+    def _entry(self, words: str, keys: str = "") -> QAction:
+        keys = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+        return self.addAction(f"{words}\t{keys}" if keys else words)
 
 
 class RunsDock(QDockWidget):
@@ -86,72 +81,37 @@ class RunsDock(QDockWidget):
         self.model = RunsModel(self)
         self.model.overlay_wished.connect(self.overlay_wished)
         self.model.label_wished.connect(self.label_wished)
-        self._shown = QSortFilterProxyModel(self)
-        self._shown.setSourceModel(self.model)
-        self._shown.setSortRole(SORT)
-        self._shown.setFilterKeyColumn(-1)
-        self._shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self.table = RunsView()
-        self.table.setModel(self._shown)
-        self.table.setAccessibleName(tr("Runs"))
-        dress(self.table)
-        self._missed = False  # a list that came while a name or a note was being typed
-        self.table.itemDelegate().closeEditor.connect(
-            lambda: self.refresh_wished.emit() if self._missed else None
-        )
-        self._ticks = Ticks(self.table)
-        self.table.setItemDelegateForColumn(SHOWN, self._ticks)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
-        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.table.customContextMenuRequested.connect(self._ask_what)
-        self.table.doubleClicked.connect(self._on_double_click)
-        self.table.opened.connect(lambda: self.open_button.click())
-        self.table.discarded.connect(lambda: self.discard_action.trigger())
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._follow())
-        header = self.table.horizontalHeader()
-        header.setSectionsClickable(True)
-        header.setSortIndicatorClearable(True)
-        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self.table.setSortingEnabled(True)
-        self._fit_columns()
-
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText(tr("Filter"))
-        self.filter.setAccessibleName(tr("Filter the runs"))
-        self.filter.setClearButtonEnabled(True)
-        self.filter.textChanged.connect(lambda text: self._shown.setFilterFixedString(text.strip()))
+        self.table = RunsTable(self.model)
+        self.menu = RunMenu(self)
         self.open_button = QPushButton(tr("&Resume"))
         self.open_button.setProperty("role", "primary")
-        self.open_button.clicked.connect(self._open)
         self.compare_button = QPushButton(tr("&Compare settings"))
         self.compare_button.setToolTip(tr("What differs between the runs that are selected"))
-        self.compare_button.clicked.connect(lambda: self.compare_wished.emit(self.selected()))
-        self.actions_menu = QMenu(self)
-        self._fill_menu()
-        self.more_button = QToolButton()
-        self.more_button.setText(tr("More"))
+        self.more_button = QToolButton(text=tr("More"))
         self.more_button.setAccessibleName(tr("More to do with the run"))
         self.more_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.more_button.setMenu(self.actions_menu)
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
+        self.more_button.setMenu(self.menu)
+        self.filter = QLineEdit(placeholderText=tr("Filter"), clearButtonEnabled=True)
+        self.filter.setAccessibleName(tr("Filter the runs"))
+        self.about = QLabel(wordWrap=True)
+        self.about.setProperty("role", "muted")
+        self._bar = QProgressBar(textVisible=False)
         self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
         self._bar.setAccessibleName(tr("Progress"))
-        self.cancel_button = QToolButton()
-        self.cancel_button.setText(tr("Cancel"))
-        self.cancel_button.clicked.connect(self.cancelled)
-        self.told = QLabel()
-        self.told.setWordWrap(True)
-        self.told.setProperty("role", "muted")
+        self.cancel_button = QToolButton(text=tr("Cancel"))
+        self.busy = BusyWorks(self._show_busy)
+        self._lay_out()
+        self._connect()
+        self._show_busy("", -1)
 
-        head = QHBoxLayout()
-        head.setSpacing(8)
+    def _lay_out(self) -> None:
+        head = QHBoxLayout(spacing=8)
         for widget in (self.open_button, self.compare_button, self.more_button):
             head.addWidget(widget)
         head.addStretch(1)
         head.addWidget(self.filter, 1)
         foot = QHBoxLayout()
-        foot.addWidget(self.told, 3)
+        foot.addWidget(self.about, 3)
         foot.addWidget(self._bar, 1)
         foot.addWidget(self.cancel_button)
         page = QWidget()
@@ -166,31 +126,35 @@ class RunsDock(QDockWidget):
         em = self.fontMetrics().horizontalAdvance("m")
         page.setMinimumSize(30 * em, 9 * em)  # with two rows of panels above it fits a small screen
         self.setWidget(page)
-        self.busy = BusyWorks(self._show_busy)
-        self._show_busy("", -1)
-        self._follow()
+
+    def _connect(self) -> None:
+        table, menu = self.table, self.menu
+        table.opened.connect(self.open_button.click)
+        table.discarded.connect(menu.discard.trigger)
+        table.missed.connect(self.refresh_wished)
+        table.selectionModel().selectionChanged.connect(lambda *_: self._update())
+        table.customContextMenuRequested.connect(
+            lambda at: menu.popup(table.viewport().mapToGlobal(at))
+        )
+        self.filter.textChanged.connect(table.search)
+        self.open_button.clicked.connect(lambda: self._emit(self.open_wished))
+        self.compare_button.clicked.connect(lambda: self.compare_wished.emit(self.selected()))
+        self.cancel_button.clicked.connect(self.cancelled)
+        menu.rename.triggered.connect(lambda: table.edit_column(NAME))
+        menu.note.triggered.connect(lambda: table.edit_column(NOTE))
+        menu.adapter.triggered.connect(lambda: self._emit(self.adapter_wished, "adapter"))
+        menu.keep.triggered.connect(lambda: self._emit(self.keep_wished))
+        menu.report.triggered.connect(lambda: self._emit(self.report_wished))
+        menu.recipe.triggered.connect(lambda: self._emit(self.recipe_wished))
+        menu.pack.triggered.connect(lambda: self._emit(self.pack_wished))
+        menu.unpack.triggered.connect(lambda: self.unpack_wished.emit())
+        menu.discard.triggered.connect(lambda: self.discard_wished.emit(self.selected()))
+        menu.refresh.triggered.connect(lambda: self.refresh_wished.emit())
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
-        """Show these, those that were cut off first; what is selected stays selected."""
-        self._missed = self.table.state() == QAbstractItemView.State.EditingState
-        if self._missed:  # what is being typed would be lost; it is read again afterwards
-            return
-        before = {run.path for run in self.selected()}
-        at = self.table.currentIndex()
-        current = self._run(at).path if at.isValid() else ""
-        self.model.show(sorted(runs, key=lambda run: not run.interrupted))
-        chosen = [row for row, run in enumerate(self.model.runs) if run.path in before]
-        selection = self.table.selectionModel()
-        flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
-        every = QItemSelection()  # at once: whatever is told of each would take its time
-        for row in chosen or [0] * bool(self.model.runs):
-            index = self._shown.mapFromSource(self.model.index(row, NAME))
-            every.select(index, index)
-            if self.model.runs[row].path == current:  # where the arrows go on
-                place = self._shown.index(index.row(), at.column())
-                selection.setCurrentIndex(place, selection.SelectionFlag.NoUpdate)
-        selection.select(every, flags)
-        self._follow()
+        """Show these, the interrupted ones first; what is selected stays selected."""
+        if self.table.show_runs(sorted(runs, key=lambda run: not run.interrupted)):
+            self._update()
 
     def set_overlays(self, overlays: Mapping[str, Overlay]) -> None:
         """Tick those that are shown behind the present run."""
@@ -199,12 +163,15 @@ class RunsDock(QDockWidget):
     def set_current(self, path: str) -> None:
         """Mark the run that is open."""
         self.model.set_current(path)
-        self._follow()
+        self._update()
 
     def selected(self) -> list[RunSummary]:
         """The runs whose rows are selected, from top to bottom."""
-        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows(NAME))
-        return [self._run(self._shown.index(row, NAME)) for row in rows]
+        return self.table.selected()
+
+    def restyle(self) -> None:
+        """Take up the colours in force."""
+        self.table.restyle()
 
     def _show_busy(self, words: str, share: float) -> None:
         self._bar.setVisible(bool(words))
@@ -212,81 +179,32 @@ class RunsDock(QDockWidget):
         self._bar.setRange(0, 0 if share < 0 else 1000)
         self._bar.setValue(round(1000 * max(share, 0)))
         if words:
-            self.told.setText(words)
+            self.about.setText(words)
         else:
-            self._follow()
+            self._update()
 
-    def restyle(self) -> None:
-        """The scheme changed: cells take their colours when they are painted."""
-        self.table.setFont(theme.font())
-        self.table.viewport().update()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange and hasattr(self, "told"):
-            self._fit_columns()
-
-    def _run(self, index: QModelIndex) -> RunSummary:
-        return self.model.runs[self._shown.mapToSource(index).row()]
-
-    def _fill_menu(self) -> None:
-        tr, menu = self.tr, self.actions_menu
-        self.rename_action = self._action(tr("Rename…"), "F2", lambda: self._edit(NAME))
-        self.note_action = self._action(tr("Write a note…"), "", lambda: self._edit(NOTE))
-        menu.addSeparator()
-        self.adapter_action = self._action(tr("Look at its adapter"), "", self._look)
-        self.keep_action = self._action(
-            tr("Keep its adapter and end it"), "", lambda: self._emit(self.keep_wished)
-        )
-        menu.addSeparator()
-        self.report_action = self._action(
-            tr("Save a page on it…"), "", lambda: self._emit(self.report_wished)
-        )
-        self.recipe_action = self._action(
-            tr("Save a PEFT script that repeats it…"), "", lambda: self._emit(self.recipe_wished)
-        )
-        self.pack_action = self._action(
-            tr("Save as a zip…"), "", lambda: self._emit(self.pack_wished)
-        )
-        self.unpack_action = self._action(tr("Open the zip of a run…"), "", self.unpack_wished.emit)
-        menu.addSeparator()
-        self.discard_action = self._action(tr("Move to trash"), "Del", self._discard)
-        self.refresh_action = self._action(
-            tr("Read the folder again"), "", self.refresh_wished.emit
-        )
-
-    def _action(self, words: str, keys: str, does) -> QAction:
-        """An entry of the menu; its keys are heard by the table, and named here."""
-        keys = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
-        action = self.actions_menu.addAction(f"{words}\t{keys}" if keys else words)
-        action.triggered.connect(lambda: does())
-        return action
-
-    def _follow(self) -> None:
+    def _update(self) -> None:
         """Enable what can be done with what is selected, and say what it is."""
-        chosen = self.selected()
+        chosen, menu = self.selected(), self.menu
         run = chosen[0] if len(chosen) == 1 else None
         step = resumable(Path(run.path)) if run is not None else None
-        living = run is not None and run.state in LIVING
-        held = living or (run is not None and run.path == self.model.current)
+        held = run is not None and self._is_held(run)
         ended = run is not None and step is not None and step >= run.max_steps
         self.open_button.setText(self.tr("&Open") if ended else self.tr("&Resume"))
         self.open_button.setEnabled(step is not None and not held)
         self.compare_button.setEnabled(len(chosen) > 1)
-        there = run is not None and (Path(run.path) / "adapter").is_dir()
-        self.adapter_action.setEnabled(there)
-        self.keep_action.setEnabled(run is not None and run.interrupted and step is not None)
-        for action in (
-            self.rename_action, self.note_action, self.report_action, self.recipe_action,
-        ):  # fmt: skip
+        menu.adapter.setEnabled(run is not None and (Path(run.path) / "adapter").is_dir())
+        menu.keep.setEnabled(run is not None and run.interrupted and step is not None)
+        for action in (menu.rename, menu.note, menu.report, menu.recipe):
             action.setEnabled(run is not None)
-        self.pack_action.setEnabled(run is not None and not living)
-        self.discard_action.setEnabled(
-            bool(chosen)
-            and not any(o.state in LIVING or o.path == self.model.current for o in chosen)
-        )
+        menu.pack.setEnabled(run is not None and run.state not in GOING)
+        menu.discard.setEnabled(bool(chosen) and not any(map(self._is_held, chosen)))
         if self._bar.isHidden():  # else it says what is being done
-            self.told.setText(self._words(chosen, run, step, held, ended))
+            self.about.setText(self._words(chosen, run, step, held, ended))
+
+    def _is_held(self, run: RunSummary) -> bool:
+        """Whether it is open, here or in another window."""
+        return run.state in GOING or run.path == self.model.current
 
     def _words(
         self, chosen: list[RunSummary], run: RunSummary | None, step: int | None,
@@ -314,44 +232,7 @@ class RunsDock(QDockWidget):
             words += tr(" The {:,} steps after it were not saved and are made again.").format(lost)
         return words + origin
 
-    def _emit(self, signal) -> None:
+    def _emit(self, signal: SignalInstance, *parts: str) -> None:
+        """The path of the one selected run, or of a part of it."""
         if len(chosen := self.selected()) == 1:
-            signal.emit(chosen[0].path)
-
-    def _open(self) -> None:
-        if self.open_button.isEnabled():
-            self._emit(self.open_wished)
-
-    def _look(self) -> None:
-        if len(chosen := self.selected()) == 1:
-            self.adapter_wished.emit(str(Path(chosen[0].path) / "adapter"))
-
-    def _edit(self, column: int) -> None:
-        rows = self.table.selectionModel().selectedRows(column)
-        if len(rows) == 1:
-            self.table.setFocus()
-            self.table.setCurrentIndex(rows[0])
-            self.table.edit(rows[0])
-
-    def _discard(self) -> None:
-        if self.discard_action.isEnabled():
-            self.discard_wished.emit(self.selected())
-
-    def _on_double_click(self, index: QModelIndex) -> None:
-        if index.column() == NOTE:
-            self.table.edit(index)
-        elif index.column() != SHOWN:
-            self.open_button.click()
-
-    def _ask_what(self, at: QPoint) -> None:
-        self.actions_menu.popup(self.table.viewport().mapToGlobal(at))
-
-    def _fit_columns(self) -> None:
-        header, width = self.table.horizontalHeader(), self.fontMetrics().horizontalAdvance
-        widest = (
-            self.tr("Shown"), "20261124-182034-digits", "interrupted", "classification",
-            "000", "000", "000,000 / 000,000", "0.00×10⁻¹⁴", "000 MB", "0:00:00", "",
-        )  # fmt: skip
-        for column, text in enumerate(widest):
-            header.resizeSection(column, width(text) + 16)
-        header.setSectionResizeMode(NOTE, QHeaderView.ResizeMode.Stretch)
+            signal.emit(str(Path(chosen[0].path, *parts)))

@@ -22,8 +22,18 @@ class Actions(QObject):
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
+        self._all: list[QAction] = []
         self._icons: dict[QAction, str] = {}
         self._toggle: QWidget | None = None
+        self._make_run()
+        self._make_adapter()
+        self._make_files()
+        self._make_view()
+        self._make_help()
+        self.recent_menu = QMenu(self.tr("Open &recent"), window)
+        window.addActions([action for action in self._all if action.shortcut().toString()])
+
+    def _make_run(self) -> None:
         tr = self.tr
         self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
         self.stop = self._action(
@@ -40,45 +50,7 @@ class Actions(QObject):
             "Ctrl+Shift+G",
             tip=tr("From ΔW's energy, with its loss"),
         )
-        self.adapter = self._action(
-            tr("Adapter on"),
-            "Ctrl+B",
-            "",
-            tr("Whether Before/After and validation see W + ΔW or W alone"),
-        )
-        self.adapter.setCheckable(True)
-        self.adapter.setChecked(True)
-        self.adapter.toggled.connect(self._name_adapter)
-        self.evaluate = self._action(tr("Evaluate now"), "Ctrl+Shift+E")
-        self.open = self._action(
-            tr("Open…"), "Ctrl+O", "open", tr("Open a model and data of your own")
-        )
-        self.open_base = self._action(
-            tr("Open another base…"), "Ctrl+Shift+O", tip=tr("Another base for the preset shown")
-        )
-        self.export = self._action(
-            tr("Export…"),
-            "Ctrl+E",
-            "export",
-            tr("Write the adapter for PEFT, ComfyUI, diffusers or llama.cpp"),
-        )
-        self.merge = self._action(
-            tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
-        )
-        self.intruders = self._action(
-            tr("Intruder dimensions…"), "Ctrl+I",
-            tip=tr("Strong directions of W + ΔW that W does not have: a sign of forgetting"),
-        )  # fmt: skip
-        self.workshop = self._action(
-            tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
-        )
-        self.bench = self._action(
-            tr("SVD bench…"), "Ctrl+J", tip=tr("Take a matrix apart: rank, cut, pseudo-inverse")
-        )
-        self.save = self._action(tr("Save adapter"), "Ctrl+S")
-        self.runs = self._action(
-            tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
-        )
+        self.train.setAutoRepeat(False)
         self.undo = self._action(tr("Undo"), "Ctrl+Z")
         self.redo = self._action(tr("Redo"), "Ctrl+Shift+Z")
         self.undo_edit = self._action(
@@ -92,7 +64,54 @@ class Actions(QObject):
         self.queue = self._action(
             tr("Queue…"), "Ctrl+Shift+Q", tip=tr("Line up runs, and compare them")
         )
+
+    def _make_adapter(self) -> None:
+        tr = self.tr
+        self.adapter = self._action(
+            tr("Adapter on"),
+            "Ctrl+B",
+            "",
+            tr("Whether Before/After and validation see W + ΔW or W alone"),
+        )
+        self.adapter.setCheckable(True)
+        self.adapter.setChecked(True)
+        self.adapter.toggled.connect(self._name_adapter)
+        self.evaluate = self._action(tr("Evaluate now"), "Ctrl+Shift+E")
+        self.adapter.setAutoRepeat(False)
+        self.merge = self._action(
+            tr("Merge preview…"), "Ctrl+M", tip=tr("What W + ΔW would lose of ΔW, by dtype")
+        )
+        self.intruders = self._action(
+            tr("Intruder dimensions…"), "Ctrl+I",
+            tip=tr("Strong directions of W + ΔW that W does not have: a sign of forgetting"),
+        )  # fmt: skip
+        self.workshop = self._action(
+            tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
+        )
+
+    def _make_files(self) -> None:
+        tr = self.tr
+        self.open = self._action(
+            tr("Open…"), "Ctrl+O", "open", tr("Open a model and data of your own")
+        )
+        self.open_base = self._action(
+            tr("Open another base…"), "Ctrl+Shift+O", tip=tr("Another base for the preset shown")
+        )
+        self.export = self._action(
+            tr("Export…"),
+            "Ctrl+E",
+            "export",
+            tr("Write the adapter for PEFT, ComfyUI, diffusers or llama.cpp"),
+        )
+        self.save = self._action(tr("Save adapter"), "Ctrl+S")
+        self.runs = self._action(
+            tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
+        )
         self.runs_folder = self._action(tr("Show runs folder"))
+        self.quit = self._action(tr("Quit"), "Ctrl+Q")
+
+    def _make_view(self) -> None:
+        tr = self.tr
         self.copy_plot = self._action(
             tr("Copy plot"), "Ctrl+Shift+C", tip=tr("The plot clicked last, as a picture")
         )
@@ -101,7 +120,6 @@ class Actions(QObject):
             "Ctrl+Shift+S",
             tip=tr("The plot clicked last, as PNG, SVG or CSV"),
         )
-        self.quit = self._action(tr("Quit"), "Ctrl+Q")
         self.reset_layout = self._action(tr("Reset layout"))
         self.next_area = self._action(tr("Next area"), "F6")
         self.previous_area = self._action(tr("Previous area"), "Shift+F6")
@@ -110,13 +128,6 @@ class Actions(QObject):
         )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
-        self.handbook = self._action(tr("Handbook"), "Shift+F1")
-        self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
-        self.about = self._action(tr("About LoRA Lab"))
-        self.train.setAutoRepeat(False)
-        self.adapter.setAutoRepeat(False)
-
-        self.recent_menu = QMenu(tr("Open &recent"), window)
         self._schemes = QActionGroup(self)
         self.schemes: dict[str, QAction] = {}
         titles = {"system": tr("As the system"), "light": tr("Light"), "dark": tr("Dark")}
@@ -125,13 +136,15 @@ class Actions(QObject):
             action.setCheckable(True)
             self._schemes.addAction(action)
             self.schemes[name] = action
-        others = [
-            self.adapter, self.evaluate, self.merge, self.workshop, self.runs, self.save, self.quit,
-            self.open_base, self.undo_edit, self.go_back, self.bench, self.queue, self.find_rate,
-            self.suggest_rank, self.copy_plot, self.save_plot, self.intruders, self.undo, self.redo,
-            self.next_area, self.previous_area, self.describe,
-        ]  # fmt: skip
-        window.addActions([*self._icons, *others])
+
+    def _make_help(self) -> None:
+        tr = self.tr
+        self.bench = self._action(
+            tr("SVD bench…"), "Ctrl+J", tip=tr("Take a matrix apart: rank, cut, pseudo-inverse")
+        )
+        self.handbook = self._action(tr("Handbook"), "Shift+F1")
+        self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
+        self.about = self._action(tr("About LoRA Lab"))
 
     def fill_menus(self, window: QMainWindow, toggles: Sequence[QAction]) -> None:
         """Hang the actions into the menu bar; `presets_menu` is filled by the window."""
@@ -260,6 +273,7 @@ class Actions(QObject):
 
     def _action(self, text: str, keys: str = "", name: str = "", tip: str = "") -> QAction:
         action = QAction(text, self)
+        self._all.append(action)
         if keys:
             action.setShortcut(QKeySequence(keys))
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)

@@ -24,6 +24,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
 
 
+def rounded_percent(share: float, digits: int = 1) -> str:
+    """A share as per cent with so many digits after the point, as of an accuracy."""
+    return f"{100 * share:.{digits}f} %" if share == share else "—"
+
+
 def share_or_dash(share: float) -> str:
     """A share that may be nothing at all, or not known."""
     if math.isnan(share):

@@ -13,11 +13,14 @@ button is dressed by its dynamic property `role`, so that it follows when the sc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import Template
 from typing import Literal
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
+
+from lora_lab import paths
 
 Scheme = Literal["light", "dark", "system"]
 
@@ -167,21 +170,21 @@ def _palette(c: Colors) -> QPalette:
         role.Accent: c.accent,
         role.Link: c.accent,
         role.LinkVisited: c.accent,
-        role.Light: _mixed(c.raised, "#ffffff", 0.08 if c.dark else 0.6),
-        role.Midlight: _mixed(c.raised, c.border, 0.3),
+        role.Light: mixed(c.raised, "#ffffff", 0.08 if c.dark else 0.6),
+        role.Midlight: mixed(c.raised, c.border, 0.3),
         role.Mid: c.border,
-        role.Dark: _mixed(c.border, "#000000", 0.35),
+        role.Dark: mixed(c.border, "#000000", 0.35),
         role.Shadow: "#000000" if c.dark else "#7a828c",
     }.items():
         palette.setColor(where, QColor(color))
-    faint = QColor(_mixed(c.muted, c.window, 0.45))
+    faint = QColor(mixed(c.muted, c.window, 0.45))
     for where in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
         palette.setColor(group.Disabled, where, faint)
     palette.setColor(group.Disabled, role.Highlight, QColor(c.border))
     return palette
 
 
-def _mixed(one: str, other: str, share: float) -> str:
+def mixed(one: str, other: str, share: float) -> str:
     """`one` with `share` of `other` blended in."""
     a, b = QColor(one), QColor(other)
     parts = zip(a.getRgb()[:3], b.getRgb()[:3], strict=True)
@@ -189,126 +192,22 @@ def _mixed(one: str, other: str, share: float) -> str:
 
 
 def _sheet(c: Colors, points: float) -> str:
+    """The application's style sheet, with the colours of a scheme and sizes of its font."""
     points = points if points > 0 else 9.0
-    hover = _mixed(c.raised, c.text, 0.07)
-    pressed = _mixed(c.raised, c.text, 0.14)
-    faint = _mixed(c.muted, c.window, 0.45)
-    groove = _mixed(c.window, c.text, 0.14)
-    waiting = _mixed(c.panel, c.warn, 0.16)
-    # Fusion frames fields in a shade darker than the window: on a dark one that is no frame.
-    frame = c.border if c.dark else _mixed(c.window, "#000000", 0.29)
-    return f"""
-QToolTip {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border};
-    padding: 5px 7px; }}
-QLabel[role="title"] {{ font-weight: 600; }}
-QLabel[role="muted"] {{ color: {c.muted}; }}
-QLabel[role="small"] {{ color: {c.muted}; font-size: {points * 0.92:.2f}pt; }}
-QLabel[role="figure"] {{ font-size: {points * 1.9:.2f}pt; font-weight: 500; }}
-QLabel[role="second"] {{ font-size: {points * 1.45:.2f}pt; color: {c.muted}; }}
-QLabel[role="gain"] {{ font-size: {points * 1.9:.2f}pt; font-weight: 500; color: {c.good}; }}
-QLabel[role="loss"] {{ font-size: {points * 1.9:.2f}pt; font-weight: 500; color: {c.error}; }}
-QLabel[role="warn"] {{ color: {c.warn}; }}
-QLabel[role="error"] {{ color: {c.error}; }}
-QLabel[role="good"] {{ color: {c.good}; }}
-QLabel[role="waiting"] {{ color: {c.warn}; background: {waiting}; border-radius: 3px;
-    padding: 1px 5px; font-size: {points * 0.92:.2f}pt; }}
-QLabel[role="settled"] {{ color: {c.muted}; padding: 1px 5px;
-    font-size: {points * 0.92:.2f}pt; }}
-QLabel[role="empty"] {{ color: {c.muted}; }}
-QLabel:disabled {{ color: {faint}; }}
-
-QPushButton, QToolButton {{ background: {c.raised}; color: {c.text};
-    border: 1px solid {c.border}; border-radius: 4px; padding: 4px 11px; }}
-QToolButton {{ padding: 3px 8px; }}
-QToolButton[popupMode="2"] {{ padding-right: 20px; }}
-QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center;
-    right: 6px; }}
-QPushButton:hover, QToolButton:hover {{ background: {hover}; }}
-QPushButton:pressed, QToolButton:pressed {{ background: {pressed}; }}
-QPushButton:focus, QToolButton:focus {{ border-color: {c.accent}; }}
-QPushButton:disabled, QToolButton:disabled {{ color: {faint}; }}
-QToolButton:checked {{ background: {pressed}; color: {c.text}; }}
-QPushButton[role="primary"] {{ background: {c.accent}; color: {c.on_accent};
-    border-color: {c.accent}; font-weight: 600; padding: 5px 16px; }}
-QPushButton[role="primary"]:hover {{ background: {_mixed(c.accent, c.text, 0.12)}; }}
-QPushButton[role="primary"]:pressed {{ background: {_mixed(c.accent, c.text, 0.24)}; }}
-QPushButton[role="primary"]:focus {{ border: 2px solid {c.text}; padding: 4px 15px; }}
-QPushButton[role="primary"]:disabled {{ background: {groove}; color: {faint};
-    border-color: {groove}; }}
-QToolButton[role="quiet"] {{ background: transparent; border-color: transparent;
-    color: {c.muted}; padding: 2px 6px; }}
-QToolButton[role="quiet"]:hover, QToolButton[role="quiet"]:checked {{
-    background: {hover}; color: {c.text}; }}
-QToolButton[role="quiet"]::menu-indicator {{ image: none; }}
-QToolButton[role="quiet"][popupMode="2"] {{ padding-right: 6px; }}
-QToolButton[role="quiet"]:focus {{ border-color: {c.accent}; }}
-QToolButton[role="pick"] {{ padding: 2px 10px; }}
-QToolButton[role="pick"]:checked {{ background: {c.accent}; color: {c.on_accent};
-    border-color: {c.accent}; }}
-QToolButton[role="pick"]:checked:focus {{ border-color: {c.text}; }}
-QToolButton[role="disclosure"] {{ background: transparent; border-color: transparent;
-    color: {c.muted}; padding: 2px 0; text-align: left; }}
-QToolButton[role="disclosure"]:hover {{ color: {c.text}; }}
-QToolButton[role="disclosure"]:focus {{ border-color: {c.accent}; }}
-
-QLineEdit, QTextEdit, QPlainTextEdit, QListView {{ background: {c.panel};
-    border: 1px solid {frame}; border-radius: 3px; }}
-QLineEdit {{ padding: 2px 1px; }}
-QLineEdit:focus, QTextEdit:focus, QPlainTextEdit:focus, QListView:focus {{
-    border-color: {c.accent}; }}
-QLineEdit:disabled, QTextEdit:disabled {{ color: {faint}; border-color: {c.border}; }}
-QAbstractSpinBox QLineEdit, QComboBox QLineEdit, QComboBox QListView,
-QTextEdit[frameShape="0"], QListView[frameShape="0"] {{ border: 0; padding: 0; }}
-
-QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {groove}; }}
-QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {c.accent}; }}
-QSlider::handle:horizontal {{ width: 13px; height: 13px; margin: -6px 0; border-radius: 7px;
-    background: {c.panel}; border: 2px solid {c.accent}; }}
-QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{
-    background: {_mixed(c.panel, c.accent, 0.35)}; }}
-QSlider::handle:horizontal:focus {{ border-color: {c.text}; }}
-QSlider::handle:horizontal:pressed {{ background: {c.accent}; }}
-QSlider::sub-page:horizontal:disabled {{ background: {groove}; }}
-QSlider::handle:horizontal:disabled {{ border-color: {c.border}; background: {c.window}; }}
-
-QRadioButton::indicator {{ width: 11px; height: 11px; border-radius: 6px;
-    border: 1px solid {c.muted}; background: {c.panel}; }}
-QRadioButton::indicator:hover, QRadioButton::indicator:focus {{ border-color: {c.accent}; }}
-QRadioButton::indicator:checked {{ width: 5px; height: 5px; border: 4px solid {c.accent};
-    background: {c.on_accent}; }}
-QRadioButton:focus, QCheckBox:focus {{ color: {c.accent}; }}
-QRadioButton::indicator:disabled {{ border-color: {c.border}; }}
-
-QHeaderView::section {{ background: {c.panel}; color: {c.muted}; border: 0;
-    border-bottom: 1px solid {c.border}; padding: 3px 8px; }}
-QTreeView QHeaderView::section {{ padding: 3px 5px; }}
-QTreeView QHeaderView::up-arrow, QTreeView QHeaderView::down-arrow {{
-    subcontrol-origin: border; subcontrol-position: top center; width: 9px; height: 6px; }}
-QTableView, QTreeView, QGraphicsView {{ border: 1px solid {c.panel}; }}
-QTableView:focus, QTreeView:focus, QGraphicsView:focus {{ border-color: {c.accent}; }}
-QTableView, QTreeView {{ background: {c.panel}; gridline-color: {c.grid};
-    selection-background-color: {hover}; selection-color: {c.text}; }}
-QTableView {{ outline: 0; }}
-QTableView::item {{ padding: 0 5px; }}
-QTreeView::item {{ padding: 4px 3px; }}
-QTableView::indicator, QTreeView::indicator {{ width: 11px; height: 11px;
-    border: 1px solid {c.muted}; border-radius: 3px; background: {c.panel}; }}
-QTableView::indicator:checked, QTreeView::indicator:checked, QTreeView::indicator:indeterminate {{
-    border-color: {c.accent}; background: {c.accent}; }}
-QTableView::indicator:disabled, QTreeView::indicator:disabled {{ border-color: {c.border}; }}
-QDockWidget {{ font-weight: 600; }}
-QDockWidget::title {{ background: {c.window}; padding: 5px 8px; }}
-QMainWindow::separator {{ background: {c.window}; width: 5px; height: 5px; }}
-QMainWindow::separator:hover {{ background: {c.border}; }}
-QTabWidget::pane {{ border: 1px solid {c.border}; border-radius: 4px; }}
-QTabBar::tab {{ background: transparent; color: {c.muted}; border: 0;
-    border-bottom: 2px solid transparent; padding: 5px 10px 4px 10px; }}
-QTabBar::tab:selected {{ color: {c.text}; border-bottom-color: {c.accent}; }}
-QTabBar::tab:selected:focus {{ color: {c.accent}; background: {hover}; }}
-QTabBar::tab:hover {{ color: {c.text}; }}
-QToolBar {{ background: {c.window}; border: 0; spacing: 6px; padding: 4px 6px; }}
-QStatusBar::item {{ border: 0; }}
-QProgressBar {{ background: {groove}; border: 0; border-radius: 3px; text-align: center; }}
-QProgressBar::chunk {{ background: {c.accent}; border-radius: 3px; }}
-QScrollArea {{ border: 0; }}
-"""
+    names = {
+        **{name: value for name, value in vars(c).items() if isinstance(value, str)},
+        "hover": mixed(c.raised, c.text, 0.07),
+        "pressed": mixed(c.raised, c.text, 0.14),
+        "faint": mixed(c.muted, c.window, 0.45),
+        "groove": mixed(c.window, c.text, 0.14),
+        "waiting": mixed(c.panel, c.warn, 0.16),
+        "accent_hover": mixed(c.accent, c.text, 0.12),
+        "accent_pressed": mixed(c.accent, c.text, 0.24),
+        "handle_hover": mixed(c.panel, c.accent, 0.35),
+        # Fusion frames fields in a shade darker than the window: on a dark one that is no frame.
+        "frame": c.border if c.dark else mixed(c.window, "#000000", 0.29),
+        "small": f"{0.92 * points:.2f}",
+        "second": f"{1.45 * points:.2f}",
+        "figure": f"{1.9 * points:.2f}",
+    }
+    return Template((paths.resources() / "theme.qss").read_text("utf-8")).substitute(names)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from lora_lab.records import RankHintRecord
 from lora_lab.training.commands import SuggestRank
-from lora_lab.ui.style.figures import counted
+from lora_lab.ui.style.figures import counted, rounded_percent
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import FigureGrid
@@ -87,7 +87,7 @@ class HintDialog(AskDialog):
     ) -> None:
         figures = [*cells, number(loss, 4)]
         if accuracy is not None:
-            figures.append(f"{100 * accuracy:.1f} %")
+            figures.append(rounded_percent(accuracy))
         for column, text in enumerate(figures):
             self._put(row, column, text, role)
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVB
 from lora_lab import paths
 from lora_lab.records import CutRecord
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import counted, shape_words, size_words
+from lora_lab.ui.style.figures import counted, rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
@@ -124,7 +124,7 @@ class ResizePage(Page):
             return
         shown = self.tr("held-out loss with these ranks: {}").format(number(record.loss, 4))
         if record.accuracy is not None:
-            shown += self.tr(", accuracy {:.1f} %").format(100 * record.accuracy)
+            shown += self.tr(", accuracy {}").format(rounded_percent(record.accuracy))
         self._tell_loss(shown, "good")
 
     def refuse_cut(self, message: str) -> None:

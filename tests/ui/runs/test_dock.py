@@ -105,8 +105,8 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     assert "cut was interrupted at step 33" in told[0].message
     dock = listed(qtbot, lab, 1)
     assert [run.interrupted for run in dock.selected()] == [True]
-    assert "goes on at step 30" in dock.told.text()
-    assert "3 steps after it" in dock.told.text()
+    assert "goes on at step 30" in dock.about.text()
+    assert "3 steps after it" in dock.about.text()
     dock.open_button.click()
     qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
     assert lab.sessions.wished.rank == 3
@@ -154,7 +154,7 @@ def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
     )
     dock = listed(qtbot, lab, 1)
     assert dock.open_button.text() == "&Open"
-    assert "opens with its plots" in dock.told.text()
+    assert "opens with its plots" in dock.about.text()
     qtbot.keyClick(dock.table, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     loss = next(panel for panel in lab.panels if panel.key == "loss")
@@ -167,7 +167,7 @@ def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
 
 def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, dock):
     assert not dock.open_button.isEnabled()
-    assert "No runs yet" in dock.told.text()
+    assert "No runs yet" in dock.about.text()
     folder, _ = cut_off("a")
     cut_off("b")
     live = RunFolder.at(folder)
@@ -176,13 +176,13 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
     able = {}
     for name in ("a", "b"):
         choose(dock, name)
-        acts = (dock.open_button, dock.pack_action, dock.discard_action, dock.keep_action)
+        acts = (dock.open_button, dock.menu.pack, dock.menu.discard, dock.menu.keep)
         able[name] = [act.isEnabled() for act in acts]
     live.close()
     assert able == {"a": [False] * 4, "b": [True] * 4}
     heard = []
     dock.adapter_wished.connect(heard.append)
-    dock.adapter_action.trigger()
+    dock.menu.adapter.trigger()
     assert heard == [str(paths.runs() / "b" / "adapter")]
 
 
@@ -196,9 +196,9 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
     qtbot.waitUntil(lambda: lab.sessions.folder is not None, timeout=20_000)
     dock = listed(qtbot, lab, 1)
     qtbot.waitUntil(lambda: dock.model.runs[0].state == "finished", timeout=30_000)
-    assert "is open, here" in dock.told.text()
+    assert "is open, here" in dock.about.text()
     assert not dock.open_button.isEnabled()
-    assert not dock.discard_action.isEnabled()
+    assert not dock.menu.discard.isEnabled()
     moved = []
     monkeypatch.setattr(trash, "move_to_trash", lambda path: not moved.append(path))
     lab.flows.runs.agrees = lambda runs: True
@@ -251,9 +251,9 @@ def test_the_window_lives_while_runs_are_moved_and_a_cancel_comes_between_two(
 
     monkeypatch.setattr(trash, "move_to_trash", move)
     lab.flows.runs.agrees = lambda runs: True
-    dock.discard_action.trigger()
+    dock.menu.discard.trigger()
     qtbot.waitUntil(reached.is_set, timeout=30_000)
-    qtbot.waitUntil(lambda: "to the trash" in dock.told.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "to the trash" in dock.about.text(), timeout=30_000)
     assert dock.cancel_button.isVisible()
     dock.cancel_button.click()
     assert not dock.cancel_button.isVisible()
@@ -285,7 +285,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     monkeypatch.setattr(files_flow, "pack", pack)
     monkeypatch.setattr(overlays_flow, "read_overlay", read)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
-    dock.pack_action.trigger()
+    dock.menu.pack.trigger()
     bar = progress(dock)
     qtbot.waitUntil(lambda: bar.value() == 500, timeout=30_000)
     dock.overlay_wished.emit(path, True)
@@ -295,10 +295,10 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     assert dock.cancel_button.isVisible()
     assert bar.isVisible()
     assert bar.value() == 500
-    assert dock.told.text() == "Packing"
+    assert dock.about.text() == "Packing"
     may_go.set()
     qtbot.waitUntil(lambda: not dock.cancel_button.isVisible(), timeout=30_000)
-    assert "goes on at step 30" in dock.told.text()
+    assert "goes on at step 30" in dock.about.text()
 
 
 @pytest.mark.parametrize("which", ["packing", "reading"])
@@ -320,17 +320,17 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(home / "never.zip"), ""))
     path = dock.model.runs[0].path
     if which == "packing":
-        dock.pack_action.trigger()
+        dock.menu.pack.trigger()
     else:
         dock.overlay_wished.emit(path, True)
-    qtbot.waitUntil(lambda: dock.told.text() == "On the way", timeout=30_000)
+    qtbot.waitUntil(lambda: dock.about.text() == "On the way", timeout=30_000)
     may_go.set()
     qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
-    assert dock.told.text() != "On the way"
+    assert dock.about.text() != "On the way"
     if which == "reading":
         dock.overlay_wished.emit(path, True)  # it may be asked for again
     else:
-        dock.pack_action.trigger()
+        dock.menu.pack.trigger()
     qtbot.waitUntil(lambda: [str(one.exc_value) for one in caught] == [which] * 2, timeout=30_000)
     qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
 
@@ -338,7 +338,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
 def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
     folder, _ = cut_off("a")
     dock = listed(qtbot, lab, 1)
-    dock.rename_action.trigger()
+    dock.menu.rename.trigger()
     editor = dock.table.findChild(type(dock.filter))
     assert editor.text() == "a"
     editor.selectAll()
@@ -361,7 +361,7 @@ def test_what_is_being_typed_outlives_a_new_reading_of_the_folder(qtbot, home, d
     runs = list_runs(paths.runs())
     dock.show()
     dock.show_runs(runs)
-    dock.note_action.trigger()
+    dock.menu.note.trigger()
     editor = dock.table.findChild(type(dock.filter))
     qtbot.keyClicks(editor, "not yet whole")
     dock.show_runs([])
@@ -378,16 +378,16 @@ def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, t
     dock = listed(qtbot, lab, 1)
     target = tmp_path / "sent.zip"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
-    dock.pack_action.trigger()
+    dock.menu.pack.trigger()
     qtbot.waitUntil(target.exists, timeout=30_000)
     assert any(name.endswith("metrics.jsonl") for name in zipfile.ZipFile(target).namelist())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(target), ""))
-    dock.unpack_action.trigger()
+    dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=30_000)
     choose(dock, "a-2")
-    assert "goes on at step 30" in dock.told.text()
+    assert "goes on at step 30" in dock.about.text()
     target.write_bytes(target.read_bytes()[:-40])
-    dock.unpack_action.trigger()
+    dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: "not a whole zip" in said(lab), timeout=30_000)
     assert lab.notice_bar.notice.severity == "error"
 
@@ -405,7 +405,7 @@ def test_branches_stand_below_the_run_they_came_from(home, dock):
     shown = [dock.model.index(row, NAME).data() for row in range(3)]
     assert shown == ["a", "↳ b", "   ↳ c"]
     choose(dock, "b")
-    assert "branched off from a at step 0" in dock.told.text()
+    assert "branched off from a at step 0" in dock.about.text()
 
 
 def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(qtbot, home, dock):
@@ -488,7 +488,7 @@ def test_settings_that_differ_stand_side_by_side(qtbot, lab):
     cut_off("b", total=90)
     dock = listed(qtbot, lab, 2)
     choose(dock, "a", "b")
-    assert dock.told.text() == "2 runs selected."
+    assert dock.about.text() == "2 runs selected."
     dock.compare_button.click()
     dialog = lab.findChild(CompareRunsDialog)
     rows = {row[0]: row[1:] for row in dialog.rows}
@@ -499,7 +499,7 @@ def test_settings_that_differ_stand_side_by_side(qtbot, lab):
 
 @pytest.mark.parametrize(
     ("action", "ending", "words"),
-    [("recipe_action", ".py", "LoraConfig"), ("report_action", ".html", "<svg")],
+    [("recipe", ".py", "LoraConfig"), ("report", ".html", "<svg")],
 )
 def test_a_script_and_a_page_are_written_of_a_run(
     qtbot, lab, monkeypatch, tmp_path, action, ending, words
@@ -508,17 +508,17 @@ def test_a_script_and_a_page_are_written_of_a_run(
     dock = listed(qtbot, lab, 1)
     target = tmp_path / "written"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(target), ""))
-    getattr(dock, action).trigger()
+    getattr(dock.menu, action).trigger()
     written = target.with_suffix(ending)
     qtbot.waitUntil(written.exists, timeout=30_000)
     assert words in written.read_text("utf-8")
     qtbot.waitUntil(progress(dock).isHidden, timeout=20_000)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "no" / "x"), ""))
-    getattr(dock, action).trigger()
+    getattr(dock.menu, action).trigger()
     qtbot.waitUntil(lambda: "was not written" in said(lab), timeout=30_000)
 
 
-@pytest.mark.parametrize("does", ["open_button", "keep_action"])
+@pytest.mark.parametrize("does", ["open_button", "keep"])
 def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
     """The run may come out of somebody else's zip."""
     folder, _ = cut_off("a")
@@ -528,7 +528,7 @@ def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
     dock, asked, opened = listed(qtbot, lab, 1), [], []
     lab.flows.runs.may_run = lambda factory: asked.append(factory)
     monkeypatch.setattr(lab.sessions, "open", lambda *a: opened.append(a))
-    getattr(dock, does).click() if does == "open_button" else getattr(dock, does).trigger()
+    getattr(dock, does).click() if does == "open_button" else getattr(dock.menu, does).trigger()
     assert asked == ["somebodys:net"]
     assert opened == []
     assert progress(dock).isHidden()

@@ -32,9 +32,3 @@ def tenth(value: float) -> str:
 def two(value: float) -> str:
     """Two figures, or three above one."""
     return number(value, 3 if value >= 1 else 2)
-
-
-def percent(share: float) -> str:
-    """A share as per cent with two figures."""
-    share *= 100
-    return f"{share:.2g} %" if 1e-4 <= share < 99.5 else f"{share:.1f} %" if share else "0 %"

@@ -10,8 +10,9 @@ from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
 from lora_lab.records import LayerSpectrum
-from lora_lab.ui.panels.spectrum.figures import percent, span, tenth, two
+from lora_lab.ui.panels.spectrum.figures import span, tenth, two
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import share_or_dash
 from lora_lab.ui.widgets.labels import label, show
 from lora_lab.variants import VARIANTS
 
@@ -81,7 +82,7 @@ class Measures(QWidget):
             "stable": span([layer.stable_rank for layer in shown], tenth),
             "effective": span([layer.effective_rank for layer in shown], tenth),
             "size": span([layer.delta_norm for layer in shown], two),
-            "share": span(size, percent),
+            "share": span(size, share_or_dash),
             "scaling": span(scalings, "{:.4g}".format),
         }
         for key, text in told.items():

@@ -24,7 +24,7 @@ from lora_lab.ui.panels.overlays import Overlay, legend_rows
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.spectrum.bars import SpectrumBars
 from lora_lab.ui.panels.spectrum.energy import SpectrumEnergy
-from lora_lab.ui.panels.spectrum.figures import is_finite, percent, span
+from lora_lab.ui.panels.spectrum.figures import is_finite, span
 from lora_lab.ui.panels.spectrum.heat import SpectrumHeat
 from lora_lab.ui.panels.spectrum.history import MOST_VALUES, SpectrumHistory
 from lora_lab.ui.panels.spectrum.measures import Measures
@@ -33,7 +33,7 @@ from lora_lab.ui.panels.spectrum.scene import Other, Scene, View
 from lora_lab.ui.panels.spectrum.tables import energy_columns, history_columns, spectrum_columns
 from lora_lab.ui.panels.spectrum.time import SpectrumTime
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import row_names
+from lora_lab.ui.style.figures import row_names, share_or_dash
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import describe, label, show
 from lora_lab.ui.widgets.plot import number
@@ -306,7 +306,7 @@ class SpectrumPanel(Panel):
         if share < 1e-12:
             return self.tr("{} would discard nothing of ΔW").format(rank)
         where = self.tr(", most in {}").format(worst) if len(shown) > 1 else ""
-        lost = percent(share)
+        lost = share_or_dash(share)
         return self.tr("{} would discard {} of ΔW’s energy{}").format(rank, lost, where)
 
     # -- what the person does --------------------------------------------------------------------
