@@ -20,8 +20,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes
-from lora_lab.formats.factor_file import read_factor_file
+from lora_lab.formats.factor_file import read_factor_file, read_settings
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
@@ -66,7 +65,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
     Raises AdapterError where α is not given, a factor has no partner, or a LoRA key has no place.
     """
     convention = CONVENTIONS[name]
-    tensors, _ = read_factor_file(path)
+    tensors = read_factor_file(path).tensors
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     others = []
     for key, tensor in tensors.items():
@@ -78,7 +77,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
             )
         else:
             others.append(key)
-    rule, said = _rule(path, name, alpha)
+    rule, source = _rule(path, name, alpha)
     layers = []
     for module, pair in pairs.items():
         for part in ("A", "B"):
@@ -88,7 +87,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
             layers.append(_layer(module, pair["A"], pair["B"], convention, rule))
         except AdapterError as error:
             raise AdapterError(f"{path}: {error}") from None
-    notes = [f"this is {convention.title}; {said}"]
+    notes = [f"this is {convention.title}; {source}"]
     if others:
         notes.append(f"{len(others)} other tensors are no factors and were left out ({others[0]})")
     return AdapterWeights(PLAIN, tuple(layers), extra={"format": name, "notes": tuple(notes)})
@@ -112,8 +111,7 @@ def _rule(path: Path, name: str, alpha: float | None) -> tuple[Callable[[int], f
 def _mlx_scale(path: Path) -> tuple[float, str]:
     settings = path.parent / "adapter_config.json"
     if settings.is_file():
-        said = parse_json(read_bytes(settings, MAX_JSON), str(settings))
-        own = said.get("lora_parameters") if isinstance(said, dict) else None
+        own = read_settings(settings).get("lora_parameters")
         scale = own.get("scale") if isinstance(own, dict) else None
         if type(scale) in (int, float) and 0 < scale < 1e6:
             return float(scale), "from adapter_config.json"

@@ -18,8 +18,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import parse_json
-from lora_lab.formats.factor_file import read_factor_file
+from lora_lab.formats.factor_file import metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.portable import fold
@@ -85,17 +84,18 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
 def load(path: Path) -> AdapterWeights:
     """Read the file, or the folder that holds it. Raises AdapterError naming what is wrong."""
     path = path / FILE if path.is_dir() else path
-    tensors, metadata = read_factor_file(path)
+    file = read_factor_file(path)
+    metadata = file.metadata
     parts: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in file.tensors.items():
         name, part = _split(path, key)
         if part in parts.setdefault(name, {}):
             raise AdapterError(f"{path}: {shown(name)} has two {part} factors")
         parts[name][part] = tensor
-    said = parse_json(metadata.get(SETTINGS, "{}").encode(), f"{path}, {SETTINGS}")
+    said = metadata_table(file, SETTINGS)
     if not isinstance(said, dict):
         raise AdapterError(f"{path}, {SETTINGS}: not a table of settings")
-    kinds = parse_json(metadata.get("lora_lab_kinds", "{}").encode(), f"{path}, kinds")
+    kinds = metadata_table(file, "lora_lab_kinds")
     kinds = kinds if isinstance(kinds, dict) else {}
     added = metadata.get("lora_lab_added", "")
     layers = []

@@ -1,69 +1,66 @@
-"""The tensors of one adapter file, whatever names they have: safetensors, or a safe archive."""
+"""The tensors and settings of one adapter file from anywhere: safetensors, a safe archive, JSON."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
-from lora_lab.errors import AdapterError, CheckpointError
-from lora_lab.formats.container import Container, Entry, read_container
-from lora_lab.models.checkpoint import read_state
-from lora_lab.models.safetensors_file import DTYPES
+from lora_lab.errors import AdapterError, CheckpointError, system_reason
+from lora_lab.models.checkpoint import kind_of, read_state, regular_size
+from lora_lab.models.safetensors_file import read_safetensors
+from lora_lab.models.strict_json import parse_json, read_json
 from lora_lab.names import shown
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt")
+MAX_HEADER = 16 * 2**20
+MAX_JSON = 4 * 2**20
 
 
-def read_factor_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """(tensors by name, metadata). The tensors look into the file's bytes, read once.
+class FactorFile(NamedTuple):
+    """What an adapter file holds, whatever its tensors are called."""
+
+    tensors: dict[str, torch.Tensor]
+    metadata: dict[str, str]
+    path: Path
+
+
+def read_factor_file(path: Path) -> FactorFile:
+    """Read a file by copy: a mapped file that is cut short would end the process.
 
     An archive of torch.save is read as tensors only (`weights_only`); no program in it is run.
     Raises AdapterError for what is damaged or unsafe.
     """
-    if path.suffix in PICKLES:
-        try:
-            return dict(read_state(path)), {}
-        except CheckpointError as error:
-            raise AdapterError(str(error)) from error
-    container = read_container(path)
-    return tensors_of(container), container.metadata
-
-
-def read_archive(path: Path) -> tuple[Container, dict[str, torch.Tensor]]:
-    """An archive of torch.save as if it were a container without metadata, and its tensors."""
-    tensors, _ = read_factor_file(path)
-    words = {dtype: word for word, dtype in DTYPES.items()}
-    entries = {
-        name: Entry(words.get(t.dtype, str(t.dtype)), tuple(t.shape), 0, 0)
-        for name, t in tensors.items()
-    }
-    return Container(path, b"", entries, {}), tensors
-
-
-def tensors_of(container: Container) -> dict[str, torch.Tensor]:
-    """Its tensors by name; they look into the container's bytes and are not to be written to."""
-    found = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch fears that somebody writes to them
-        for name, entry in container.entries.items():
-            dtype = DTYPES.get(entry.dtype)
-            if dtype is None:
-                raise AdapterError(
-                    f"{container.path}: {shown(name)} has type {entry.dtype}, not a float"
+    try:
+        if path.suffix in PICKLES:
+            return FactorFile(dict(read_state(path)), {}, path)
+        size = regular_size(path)
+        with path.open("rb") as file:
+            if kind_of(file, size, path.name) != "safetensors":
+                raise CheckpointError(
+                    "this is a pickle or an archive, not a safetensors file. Give an archive of "
+                    f"tensors one of the endings {', '.join(PICKLES)}."
                 )
-            if entry.end == entry.begin:
-                raise AdapterError(
-                    f"{container.path}: {shown(name)} has the shape {list(entry.shape)}"
-                )
-            found[name] = _view(container.data, entry, dtype).view(entry.shape)
-    return found
+            tensors, metadata = read_safetensors(file, size, max_header=MAX_HEADER)
+    except CheckpointError as error:
+        raise AdapterError(f"{path}: {error}") from error
+    except OSError as error:
+        raise AdapterError(f"{path}: cannot be read: {system_reason(error)}") from error
+    for name, tensor in tensors.items():
+        if not tensor.numel():
+            raise AdapterError(f"{path}: {shown(name)} has the shape {list(tensor.shape)}")
+    return FactorFile(tensors, metadata, path)
 
 
-def _view(data: bytes, entry: Entry, dtype: torch.dtype) -> torch.Tensor:
-    """The numbers of an entry, without a copy where they stand at a multiple of their size."""
-    begin, count = entry.begin, (entry.end - entry.begin) // dtype.itemsize
-    if begin % dtype.itemsize:
-        return torch.frombuffer(bytearray(data[begin : entry.end]), dtype=dtype)
-    return torch.frombuffer(data, dtype=dtype, count=count, offset=begin)
+def read_settings(path: Path) -> dict[str, Any]:
+    """The table in a JSON file beside an adapter. Raises AdapterError naming file and reason."""
+    try:
+        return read_json(path, MAX_JSON)
+    except CheckpointError as error:
+        raise AdapterError(f"{path.parent}: {error}") from error
+
+
+def metadata_table(file: FactorFile, key: str) -> Any:
+    """The JSON under `key` of a file's metadata; an empty table where there is none."""
+    return parse_json(file.metadata.get(key, "{}").encode(), f"{file.path}, {key}", AdapterError)

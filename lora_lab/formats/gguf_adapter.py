@@ -19,10 +19,10 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
-from lora_lab.formats.container import parse_json
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
@@ -176,7 +176,7 @@ def load(path: Path) -> AdapterWeights:
     alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
     if not 0 <= alpha < 1e30:
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
-    said = parse_json(str(_field(reader, NAMES) or "{}").encode(), f"{path}, {NAMES}")
+    said = parse_json(str(_field(reader, NAMES) or "{}").encode(), f"{path}, {NAMES}", AdapterError)
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for tensor in reader.tensors:
         stem, _, part = tensor.name.rpartition(".lora_")

@@ -20,8 +20,7 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import parse_json
-from lora_lab.formats.factor_file import read_factor_file
+from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
@@ -106,13 +105,14 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
 
     Raises AdapterError naming the key that is not understood.
     """
-    tensors, metadata = read_factor_file(path)
+    file = read_factor_file(path)
+    metadata = file.metadata
     groups: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in file.tensors.items():
         module, part = _split(path, key)
         groups.setdefault(module, {})[part] = tensor
-    table = _table(path, metadata, groups, names)
-    kinds = parse_json(metadata.get("lora_lab_kinds", "{}").encode(), f"{path}, kinds")
+    table = _table(file, groups, names)
+    kinds = metadata_table(file, "lora_lab_kinds")
     notes, layers, without = [], [], 0
     for module, parts in groups.items():
         for part in ("lora_down.weight", "lora_up.weight"):
@@ -166,11 +166,9 @@ def _split(path: Path, key: str) -> tuple[str, str]:
     raise AdapterError(f"{path}: {shown(key)} has no place in a kohya file")
 
 
-def _table(
-    path: Path, metadata: dict[str, str], modules: Iterable[str], names: Iterable[str]
-) -> dict[str, str]:
+def _table(file: FactorFile, modules: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """Module of a key → module path, as far as it is known."""
-    said = parse_json(metadata.get(NAMES, "{}").encode(), f"{path}, {NAMES}")
+    said = metadata_table(file, NAMES)
     sound = isinstance(said, dict) and all(isinstance(v, str) and v for v in said.values())
     if sound and said and len(set(said.values())) == len(said):
         return {module: said[module] for module in modules if module in said}

@@ -19,9 +19,8 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import READABLE, Container, parse_json, read_container
-from lora_lab.formats.factor_file import read_archive
-from lora_lab.formats.factor_file import tensors_of as tensors_in
+from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
+from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
 from lora_lab.formats.peft_patterns import ends_in
 from lora_lab.formats.peft_tensors import (
@@ -112,36 +111,37 @@ def load(path: Path) -> AdapterWeights:
     """
     folder = _folder(path)
     config = read_config(folder / CONFIG)
-    container, tensors = _opened(folder)
-    whole = _whole(config, container)
-    parts = _parts(config, container, {f"{PREFIX}{key}" for keys in whole.values() for key in keys})
-    _check_targets(config, container, list(parts))
-    kinds = _kinds(config, container, parts)
-    windows = _windows(container, kinds)
+    has_pickle = not (folder / TENSORS).exists() and (folder / PICKLE).exists()
+    file = read_factor_file(folder / (PICKLE if has_pickle else TENSORS))
+    whole = _whole(config, file)
+    parts = _parts(config, file, {f"{PREFIX}{key}" for keys in whole.values() for key in keys})
+    _check_targets(config, file, list(parts))
+    kinds = _kinds(config, file, parts)
+    windows = _windows(file, kinds)
     notes = list(config.notes)
     layers = []
     for name in sorted(parts, key=natural):
-        own = {part: tensors[PREFIX + name + part] for part in parts[name]}
+        own = {part: file.tensors[PREFIX + name + part] for part in parts[name]}
         rule = (config.rank(name), config.alpha(name), config.scaling(name))
         try:
             layer = layer_of(name, own, kinds[name], *rule)
         except AdapterError as error:
-            raise AdapterError(f"{container.path}: {error}") from None
+            raise AdapterError(f"{file.path}: {error}") from None
         if layer.rank > (useful := _useful_rank(layer)):
             notes.append(f"{name}: rank {layer.rank} is more than {useful} can use")
         dilation, padding_mode = windows.get(name, ((), "zeros"))
         if len(dilation) not in (0, len(layer.weight_shape) - 2):
-            raise AdapterError(f"{container.path}: the dilation of {shown(name)} does not fit")
+            raise AdapterError(f"{file.path}: the dilation of {shown(name)} does not fit")
         layers.append(replace(layer, dilation=dilation, padding_mode=padding_mode))
     return AdapterWeights(
-        variant=_variant(config, container),
+        variant=_variant(config, file),
         layers=tuple(layers),
         whole=tuple(
-            WholeLayer(name, *(tensors[PREFIX + key] for key in keys))
+            WholeLayer(name, *(file.tensors[PREFIX + key] for key in keys))
             for name, keys in whole.items()
         ),
-        base=container.metadata.get("base") or config.base_model_name_or_path,
-        base_fingerprint=container.metadata.get("base_fingerprint", ""),
+        base=file.metadata.get("base") or config.base_model_name_or_path,
+        base_fingerprint=file.metadata.get("base_fingerprint", ""),
         dropout=config.lora_dropout,
         extra={
             "use_rslora": config.use_rslora,
@@ -174,21 +174,13 @@ def _folder(path: Path) -> Path:
     return folder
 
 
-def _opened(folder: Path) -> tuple[Container, Tensors]:
-    """The table of contents and the tensors; an old .bin is read as tensors only."""
-    if not (folder / TENSORS).exists() and (folder / PICKLE).exists():
-        return read_archive(folder / PICKLE)
-    container = read_container(folder / TENSORS)
-    return container, tensors_in(container)
-
-
-def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:
+def _whole(config: PeftConfig, file: FactorFile) -> dict[str, list[str]]:
     """Layer of `modules_to_save` → its weight and, if it has one, its bias, without the prefix.
 
     A module that is named may hold layers: `classifier` of RoBERTa has a `classifier.dense`.
     """
     found: dict[str, list[str]] = {}
-    for key in sorted(container.entries, reverse=True):  # weight before bias
+    for key in sorted(file.tensors, reverse=True):  # weight before bias
         name, _, label = key.removeprefix(PREFIX).rpartition(".")
         steps = name.split(".")
         inside = (".".join(steps[:end]) for end in range(1, len(steps) + 1))
@@ -199,48 +191,47 @@ def _whole(config: PeftConfig, container: Container) -> dict[str, list[str]]:
             found.setdefault(name, []).append(f"{name}.{label}")
     for name, keys in found.items():
         if not keys[0].endswith(".weight"):
-            raise AdapterError(f"{container.path}: {shown(PREFIX + name + '.weight')} is missing")
+            raise AdapterError(f"{file.path}: {shown(PREFIX + name + '.weight')} is missing")
     for saved in config.modules_to_save:
         if not any(f".{saved}." in f".{name}." for name in found):
             raise AdapterError(
-                f"{container.path}: no tensors of {shown(saved)}, which modules_to_save names"
+                f"{file.path}: no tensors of {shown(saved)}, which modules_to_save names"
             )
     return dict(sorted(found.items()))
 
 
-def _parts(config: PeftConfig, container: Container, whole: set[str]) -> dict[str, set[str]]:
+def _parts(config: PeftConfig, file: FactorFile, whole: set[str]) -> dict[str, set[str]]:
     """Layer → parts of it that the file has: both factors of one sort, and DoRA's magnitude."""
     found: dict[str, set[str]] = {}
-    for key, entry in container.entries.items():
+    for key, tensor in file.tensors.items():
         if key in whole:
             continue
         if (split := split_key(key)) is None or ".base_layer" in key:
-            raise AdapterError(f"{container.path}: unexpected key {shown(key)}: {_guess(key)}")
-        if entry.dtype not in (*READABLE, "BF16"):
+            raise AdapterError(f"{file.path}: unexpected key {shown(key)}: {_guess(key)}")
+        if tensor.dtype not in FLOATS:
+            dtype = str(tensor.dtype).removeprefix("torch.")
             raise AdapterError(
-                f"{container.path}: {shown(key)} has type {entry.dtype}; only float64, float32, "
+                f"{file.path}: {shown(key)} has type {dtype}; only float64, float32, "
                 "float16 and bfloat16 factors can be read"
             )
-        if 0 in entry.shape:
-            raise AdapterError(f"{container.path}: {shown(key)} has the shape {list(entry.shape)}")
         found.setdefault(split[0], set()).add(split[1])
     if not found:
-        raise AdapterError(f"{container.path}: the file has no tensors")
+        raise AdapterError(f"{file.path}: the file has no tensors")
     for name, parts in found.items():
         wanted = {A_KEY, B_KEY} if parts & {A_KEY, B_KEY} else {EMBEDDING_A, EMBEDDING_B}
         if config.use_dora:
             wanted.add(MAGNITUDE)
         for part in sorted(wanted - parts):
-            raise AdapterError(f"{container.path}: {shown(PREFIX + name + part)} is missing")
+            raise AdapterError(f"{file.path}: {shown(PREFIX + name + part)} is missing")
         for part in sorted(parts - wanted):
             reason = "use_dora is false" if part == MAGNITUDE else "the layer has two sorts of them"
             raise AdapterError(
-                f"{container.path}: unexpected key {shown(PREFIX + name + part)}: {reason}"
+                f"{file.path}: unexpected key {shown(PREFIX + name + part)}: {reason}"
             )
     return found
 
 
-def _check_targets(config: PeftConfig, container: Container, names: list[str]) -> None:
+def _check_targets(config: PeftConfig, file: FactorFile, names: list[str]) -> None:
     """The layers have to be exactly those that the config targets."""
     for name in names:
         if not config.targets(name):
@@ -251,39 +242,39 @@ def _check_targets(config: PeftConfig, container: Container, names: list[str]) -
     for target in config.target_modules or ():
         if not any(ends_in(name, target) for name in names):
             raise AdapterError(
-                f"{container.path}: no factors for {shown(target)}, which target_modules names; "
+                f"{file.path}: no factors for {shown(target)}, which target_modules names; "
                 "the file seems to be only a part of the adapter"
             )
 
 
-def _kinds(config: PeftConfig, container: Container, parts: dict[str, set[str]]) -> dict[str, str]:
+def _kinds(config: PeftConfig, file: FactorFile, parts: dict[str, set[str]]) -> dict[str, str]:
     """The type of each layer: what its tensors tell, and of linear ones the file's own metadata."""
     found = {}
     for name, own in parts.items():
         if EMBEDDING_A in own:
             found[name] = EMBEDDING
-        elif len(container.entries[PREFIX + name + A_KEY].shape) > 2:
+        elif len(file.tensors[PREFIX + name + A_KEY].shape) > 2:
             found[name] = CONVOLUTION
         else:
             found[name] = TRANSPOSED if config.fan_in_fan_out else "linear"
-    if (said := container.metadata.get("kinds")) is None:
+    if "kinds" not in file.metadata:
         return found
-    table = parse_json(said.encode(), f"{container.path}, kinds")
+    table = metadata_table(file, "kinds")
     if not isinstance(table, dict) or set(table) != set(found):
-        raise AdapterError(f"{container.path}: the metadata kinds does not name just the layers")
+        raise AdapterError(f"{file.path}: the metadata kinds does not name just the layers")
     for name, kind in found.items():
         if table[name] != kind and not (kind in LINEAR and table[name] in LINEAR):
             raise AdapterError(
-                f"{container.path}: the metadata says that {shown(name)} is of type "
+                f"{file.path}: the metadata says that {shown(name)} is of type "
                 f"{shown(table[name])}, but its tensors are of type {kind}"
             )
     return table
 
 
-def _windows(container: Container, kinds: dict[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:
+def _windows(file: FactorFile, kinds: dict[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:
     """Layer → dilation and padding mode of a convolution, of which PEFT's files say nothing."""
-    where = f"{container.path}, windows"
-    table = parse_json(container.metadata.get("windows", "{}").encode(), where)
+    where = f"{file.path}, windows"
+    table = metadata_table(file, "windows")
     if not isinstance(table, dict):
         raise AdapterError(f"{where}: not a table of layers")
     found = {}
@@ -302,8 +293,8 @@ def _unusual(layer: LayerWeights) -> bool:
     return bool(layer.dilation) or layer.padding_mode != "zeros"
 
 
-def _variant(config: PeftConfig, container: Container) -> str:
-    told = container.metadata.get("variant")
+def _variant(config: PeftConfig, file: FactorFile) -> str:
+    told = file.metadata.get("variant")
     if told in VARIANTS and VARIANTS[told].magnitude != config.use_dora:
         raise AdapterError(
             f"{config.path}: use_dora is {config.use_dora}, but the tensors are of variant {told!r}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.container import MAX_JSON, parse_json, read_bytes
+from lora_lab.formats.factor_file import read_settings
 from lora_lab.formats.peft_patterns import ends_in, matches, steps_of
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
 from lora_lab.names import shown
@@ -76,9 +76,7 @@ class PeftConfig:
 
 def read_config(path: Path) -> PeftConfig:
     """Read and check the file; raises `AdapterError` naming the file and the field."""
-    values = parse_json(read_bytes(path, MAX_JSON), str(path))
-    if not isinstance(values, dict):
-        raise AdapterError(f"{path}: not a table of settings")
+    values = read_settings(path)
 
     def refuse(field: str, reason: str) -> AdapterError:
         return AdapterError(f"{path}: {field} is {shown(values.get(field))}: {reason}")

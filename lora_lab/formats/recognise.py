@@ -62,9 +62,9 @@ def is_adapter(path: Path) -> bool:
 def _keys(path: Path) -> list[str]:
     """The names of a file's tensors: of safetensors the header alone is read."""
     if path.suffix in PICKLES:
-        return list(read_factor_file(path)[0])
+        return list(read_factor_file(path).tensors)
     with path.open("rb") as file:
-        return list(read_header(file, regular_size(path)))
+        return list(read_header(file, regular_size(path)).entries)
 
 
 def base_names(base: str | Path) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeigh
     try:
         keys = _keys(path)
     except (OSError, CheckpointError):  # what is wrong with it is said by the reader of adapters
-        keys = list(read_factor_file(path)[0])
+        keys = list(read_factor_file(path).tensors)
     if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
         return kohya.load(path, names)
     if (name := bare_factors.convention_of(keys)) is not None:

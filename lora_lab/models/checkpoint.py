@@ -55,7 +55,7 @@ def regular_size(path: Path) -> int:
     except ValueError:  # a NUL byte in the path
         raise CheckpointError("this is not a path. Choose another checkpoint.") from None
     if stat.S_ISDIR(found.st_mode):
-        raise CheckpointError("this is a folder. Choose the checkpoint file inside it.")
+        raise CheckpointError("this is a folder, not a regular file. Choose the file inside it.")
     if not stat.S_ISREG(found.st_mode):
         raise CheckpointError("this is not a regular file. Choose another checkpoint.")
     if found.st_size == 0:
@@ -71,7 +71,7 @@ def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, tor
         return read_torch(file, size)
     if kind == "gguf":
         raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
-    return read_safetensors(file, size, lambda share: report(f"Reading {name}", share))
+    return read_safetensors(file, size, lambda share: report(f"Reading {name}", share))[0]
 
 
 def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "torch", "gguf"]:

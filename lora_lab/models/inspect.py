@@ -97,7 +97,7 @@ def read_tensor(path: str | Path, name: str, report: Report = silent) -> torch.T
                 if name in state:
                     return state[name]
                 continue
-            entry = read_header(opened, size).get(name)
+            entry = read_header(opened, size).entries.get(name)
             if entry is not None:
                 opened.seek(entry.begin, 1)
                 found = torch.empty(entry.shape, dtype=entry.dtype)
@@ -153,7 +153,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
         with file.open("rb") as opened:
             kind = kind_of(opened, size, file.name)
             if kind == "safetensors":
-                entries = read_header(opened, size)
+                entries = read_header(opened, size).entries
                 return (
                     tuple(
                         TensorInfo(name, e.shape, _name(e.dtype), e.end - e.begin)

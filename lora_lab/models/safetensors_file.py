@@ -1,4 +1,4 @@
-"""The safetensors container, checked before a number is read, and then read by copy.
+"""The strict reader of safetensors files: checked before a number is read, and then read by copy.
 
 The layout is 8 bytes of little-endian header length N, N bytes of JSON
 `{name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {str: str}}`, then the numbers
@@ -9,7 +9,6 @@ process with it. So the tensors are read here, one by one, into memory of their 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -17,6 +16,8 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.strict_json import parse_json
+from lora_lab.names import shown
 
 MAX_HEADER = 32 * 2**20
 MAX_TENSORS = 100_000
@@ -33,8 +34,8 @@ DTYPES = {
 DAMAGED = "Download or save it again."
 
 
-class Entry(NamedTuple):
-    """One tensor of a header: its type and shape, and where its bytes lie after the header."""
+class TensorEntry(NamedTuple):
+    """One tensor of a header: its type and shape, and its bytes [begin, end) after the header."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -42,13 +43,25 @@ class Entry(NamedTuple):
     end: int
 
 
+class Header(NamedTuple):
+    """What a file holds, in the order of its bytes, and its metadata."""
+
+    entries: dict[str, TensorEntry]
+    metadata: dict[str, str]
+
+
 def read_safetensors(
-    file: BinaryIO, size: int, done: Callable[[float], None] = lambda share: None
-) -> dict[str, torch.Tensor]:
-    """The tensors of an open file of `size` bytes, by name; `done` hears the share that is read."""
-    entries = read_header(file, size)
-    start = file.tell()
-    total = max(1, size - start)
+    file: BinaryIO,
+    size: int,
+    done: Callable[[float], None] = lambda share: None,
+    max_header: int = MAX_HEADER,
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors by name and metadata of an open file of `size` bytes.
+
+    `done` receives the share that is read.
+    """
+    entries, metadata = read_header(file, size, max_header)
+    total = max(1, size - file.tell())
     state = {}
     for name, entry in entries.items():
         tensor = torch.empty(entry.shape, dtype=entry.dtype)
@@ -60,41 +73,39 @@ def read_safetensors(
                     raise CheckpointError(f"it shrank while it was read. {DAMAGED}")
                 done((entry.begin + at + len(part)) / total)
         state[name] = tensor
-    return state
+    return state, metadata
 
 
-def read_header(file: BinaryIO, size: int) -> dict[str, Entry]:
-    """What an open file of `size` bytes holds, in the order of its bytes; leaves it after the
-    header.
+def read_header(file: BinaryIO, size: int, max_header: int = MAX_HEADER) -> Header:
+    """The header of an open file of `size` bytes; the file is left at its first number.
 
     Raises CheckpointError unless every byte of the file belongs to just one tensor.
     """
     if size < 8:
         raise CheckpointError(f"the file has only {size} bytes, too few for a header. {DAMAGED}")
     length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER:
+    if length > max_header:
         raise CheckpointError(
             f"its header would be {length:,} bytes long, so this is not a safetensors file, or a "
-            "damaged one. Choose another checkpoint."
+            "damaged one. Choose another file."
         )
     if 8 + length > size:
         raise CheckpointError(_incomplete(size, 8 + length, at_least=True))
-    entries = _entries(file.read(length))
-    whole = 8 + length + max((entry.end for entry in entries.values()), default=0)
-    if size < whole:
-        raise CheckpointError(_incomplete(size, whole))
-    if size > whole:
-        raise CheckpointError(f"{size - whole:,} bytes too many stand at its end. {DAMAGED}")
+    entries, metadata = _parsed(file.read(length))
     ordered = dict(sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)))
     at = 0
     for name, entry in ordered.items():
-        count = math.prod(entry.shape) * entry.dtype.itemsize
-        if entry.begin != at or entry.end - entry.begin != count:
+        if entry.begin != at:
             raise CheckpointError(
-                f"its header does not fit its data (at tensor {ascii(name)[:60]}). {DAMAGED}"
+                f"{shown(name)} overlaps another tensor or leaves a hole. {DAMAGED}"
             )
         at = entry.end
-    return ordered
+    whole = 8 + length + at
+    if size < whole:
+        raise CheckpointError(_incomplete(size, whole))
+    if size > whole:
+        raise CheckpointError(f"{size - whole:,} bytes follow the last tensor. {DAMAGED}")
+    return Header(ordered, metadata)
 
 
 def _incomplete(have: int, whole: int, at_least: bool = False) -> str:
@@ -102,64 +113,48 @@ def _incomplete(have: int, whole: int, at_least: bool = False) -> str:
     return f"incomplete download, have {have:,} of {of}{whole:,} bytes. Download it again."
 
 
-def _entries(raw: bytes) -> dict[str, Entry]:
-    """Every tensor by name, once the header is known to be sound in itself."""
+def _parsed(raw: bytes) -> Header:
+    """Every tensor by name and the metadata, once the header is known to be sound in itself."""
+    too_many = CheckpointError(
+        f"it lists more than {MAX_TENSORS:,} tensors, which are not read. Choose another file."
+    )
     if raw.count(b'"data_offsets"') > MAX_TENSORS:  # before a million objects are made of them
-        raise CheckpointError(
-            f"it lists more than {MAX_TENSORS:,} tensors, which are not read. "
-            "Choose another checkpoint."
-        )
-    try:
-        header = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"its header is not JSON. {DAMAGED}") from None
+        raise too_many
+    header = parse_json(raw, "its header", CheckpointError, f" {DAMAGED}")
     if not isinstance(header, dict):
         raise CheckpointError(f"its header is not a table of tensors. {DAMAGED}")
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None) or {}
     if not (isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())):
-        raise CheckpointError(f"its header does not fit its data (metadata). {DAMAGED}")
-    return {name: _entry(name, entry) for name, entry in header.items()}
+        raise CheckpointError(f"its metadata holds something else than strings. {DAMAGED}")
+    if len(header) > MAX_TENSORS:
+        raise too_many
+    return Header({name: _entry(name, value) for name, value in header.items()}, metadata)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise CheckpointError(f"its header names {ascii(name)[:60]} twice. {DAMAGED}")
-        found[name] = value
-    return found
+def _entry(name: str, value: Any) -> TensorEntry:
+    def wrong(reason: str) -> CheckpointError:
+        return CheckpointError(f"tensor {shown(name)} {reason}. {DAMAGED}")
 
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _entry(name: str, entry: Any) -> Entry:
-    try:
-        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        sound = (
-            isinstance(kind, str)
-            and isinstance(shape, list)
-            and all(_whole(n) and n < MAX_DIMENSION for n in shape)
-            and _whole(begin)
-            and _whole(end)
-            and begin <= end
-        )
-    except (KeyError, TypeError, ValueError):
-        sound = False
-    if not sound:
-        raise CheckpointError(f"its header describes a tensor that cannot be. {DAMAGED}")
-    if kind not in DTYPES and kind.startswith(("F4", "F6", "F8")):
+    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+        raise wrong("is not described by dtype, shape and data_offsets")
+    kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(shape, list) or not all(type(n) is int for n in shape):
+        raise wrong("has a shape that is not a list of integers")
+    if not all(0 <= n < MAX_DIMENSION for n in shape):
+        raise wrong(f"has the impossible shape {shown(shape)}")
+    if (
+        not isinstance(offsets, list)
+        or [type(n) for n in offsets] != [int, int]
+        or not 0 <= offsets[0] <= offsets[1]
+    ):
+        raise wrong("has impossible offsets")
+    if isinstance(kind, str) and kind not in DTYPES and kind.startswith(("F4", "F6", "F8")):
         raise CheckpointError(
-            f"tensor {ascii(name)[:60]} is of type {ascii(kind)[1:20]}, which cannot be trained "
-            "on. Save it in float32, float16 or bfloat16."
+            f"tensor {shown(name)} is of type {ascii(kind)[1:20]}, which cannot be trained on. "
+            "Save it in float32, float16 or bfloat16."
         )
-    if kind not in DTYPES:
-        raise CheckpointError(
-            f"its header does not fit its data (type {ascii(kind)[:20]}). {DAMAGED}"
-        )
-    return Entry(DTYPES[kind], tuple(shape), begin, end)
-
-
-def _whole(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    if not isinstance(kind, str) or kind not in DTYPES:
+        raise wrong(f"has the unknown type {shown(kind)}")
+    if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[kind].itemsize:
+        raise wrong("has a shape that does not fit its data")
+    return TensorEntry(DTYPES[kind], tuple(shape), *offsets)

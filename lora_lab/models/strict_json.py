@@ -1,4 +1,4 @@
-"""JSON files beside weights, read so that nothing in them surprises: small, unique keys, finite."""
+"""The strict reader of JSON from elsewhere: regular files, unique names, finite numbers."""
 
 from __future__ import annotations
 
@@ -7,47 +7,52 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from lora_lab.errors import CheckpointError, system_reason
+from lora_lab.errors import CheckpointError, LabError, system_reason
+from lora_lab.names import shown
 
-LARGEST = 32 * 2**20
+LARGEST = 32 * 2**20  # bytes
+AGAIN = " Download it again."
 
 
 def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     """The object in a JSON file. Raises CheckpointError naming the file and what is wrong."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise CheckpointError(f"{path.name}: this is not a regular file. Download it again.")
-        if found.st_size > largest:
-            raise CheckpointError(f"{path.name}: {found.st_size:,} bytes are too many for it.")
-        value = json.loads(
-            path.read_bytes().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
-        )
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device would never end
+            raise CheckpointError(f"{path.name}: this is not a regular file.{AGAIN}")
+        if status.st_size > largest:
+            raise CheckpointError(f"{path.name}: {status.st_size:,} bytes are too many for it.")
+        value = parse_json(path.read_bytes(), path.name, CheckpointError, AGAIN)
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent.name} has no {path.name}.") from None
     except OSError as error:
         reason = system_reason(error)
         raise CheckpointError(f"{path.name}: cannot be read ({reason}).") from error
-    except UnicodeDecodeError:
-        raise CheckpointError(f"{path.name}: this is not UTF-8. Download it again.") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise CheckpointError(
-            f"{path.name}: not sound JSON ({ascii(reason)[1:-1][:100]}). Download it again."
-        ) from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path.name}: this is not a JSON object. Download it again.")
+        raise CheckpointError(f"{path.name}: this is not a JSON object.{AGAIN}")
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} stands there twice")
-        found[name] = value
-    return found
+def parse_json(data: bytes, where: str, error: type[LabError], advice: str = "") -> Any:
+    """What `data` says, without doubled names, NaN or Infinity; raises `error` naming `where`."""
 
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise error(f"{where}: {shown(twice)} is given twice.{advice}")
+        return table
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    def constant(name: str) -> Any:
+        raise error(f"{where}: {name} is not a number that can be used.{advice}")
+
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+    except UnicodeDecodeError:
+        raise error(f"{where}: not UTF-8 text.{advice}") from None
+    except RecursionError:
+        raise error(f"{where}: not valid JSON: nested too deeply.{advice}") from None
+    except ValueError as wrong:
+        reason = ascii(str(wrong))[1:-1][:100]
+        raise error(f"{where}: not valid JSON: {reason}.{advice}") from None

@@ -84,11 +84,11 @@ def deep(data):
 
 BAD = {
     # the settings
-    "no config": (lambda f: (f / CONFIG).unlink(), "adapter_config.json: there is no such file"),
+    "no config": (lambda f: (f / CONFIG).unlink(), "has no adapter_config.json"),
     "not JSON": (edit_bytes(CONFIG, lambda d: d[:-9]), "not valid JSON"),
     "not UTF-8": (edit_bytes(CONFIG, lambda d: b"\xff" + d), "not UTF-8"),
     "nested": (edit_bytes(CONFIG, deep), "nested too deeply"),
-    "a list": (edit_bytes(CONFIG, lambda d: b"[]"), "not a table"),
+    "a list": (edit_bytes(CONFIG, lambda d: b"[]"), "not a JSON object"),
     "too long": (edit_bytes(CONFIG, lambda d: d + b" " * 5_000_000), "too many"),
     "doubled": (edit_bytes(CONFIG, lambda d: b'{"r": 2,' + d[1:]), "'r' is given twice"),
     "no type": (config(peft_type=...), "peft_type"),
@@ -120,9 +120,12 @@ BAD = {
     "pattern that never ends": (config(alpha_pattern={"(a+)+$": 2}), "regular expression"),
     # the tensors
     "no tensors": (lambda f: (f / TENSORS).unlink(), "safetensors: there is no such file"),
-    "empty file": (edit_bytes(TENSORS, lambda d: b""), "only 0 bytes"),
+    "empty file": (edit_bytes(TENSORS, lambda d: b""), "is empty"),
     "cut": (edit_bytes(TENSORS, lambda d: d[:-7]), "incomplete"),
-    "cut header": (edit_bytes(TENSORS, lambda d: d[:50]), "incomplete or not"),
+    "cut header": (
+        edit_bytes(TENSORS, lambda d: d[:50]),
+        "have 50 of at least",
+    ),
     "more bytes": (edit_bytes(TENSORS, lambda d: d + b"x"), "1 bytes follow"),
     "huge header": (edit_bytes(TENSORS, lambda d: b"\xff" * 8 + d), "not a safetensors file"),
     "LFS": (edit_bytes(TENSORS, lambda d: b"version https://git-lfs.github.com/spec"), "Git LFS"),
@@ -148,8 +151,8 @@ BAD = {
     "half of it": (tensors(half), "no factors for"),
     "no keys": (tensors(dict.clear), "no tensors"),
     "NaN": (tensors(nan_at), "1 values that are NaN"),
-    "integers": (put(torch.zeros(2, 6, dtype=torch.int32)), "type I32"),
-    "fp8": (put(torch.zeros(2, 6).to(torch.float8_e4m3fn)), "type F8_E4M3"),
+    "integers": (put(torch.zeros(2, 6, dtype=torch.int32)), "type int32"),
+    "fp8": (put(torch.zeros(2, 6).to(torch.float8_e4m3fn)), "type float8_e4m3fn"),
     "convolution": (put(torch.zeros(2, 6, 1, 1)), "shape"),
     "empty tensor": (put(torch.zeros(0, 6)), "shape"),
     "other rank": (put(torch.zeros(3, 6)), "has rank 3"),
@@ -323,7 +326,7 @@ HEADERS = {
     "odd name": ('{"\\u202e\\n<b>":{}}', r"u202e"),
     "many names": (
         "{" + ",".join(tensor(str(i), shape="[0]", offsets="[0,0]") for i in range(100_001)) + "}",
-        "100001 tensors are more",
+        "more than 100,000 tensors",
     ),
 }
 
