@@ -62,6 +62,7 @@ class HyperparametersDock(QDockWidget):
         self._explained: Explanations | None = None
         self._variant = PLAIN
         self._max_rank = 0
+        self._moved: tuple[Hyperparameters, Hyperparameters] | None = None  # last move: from, to
 
         said = {
             name: replace(knob, label=in_words(knob.label), help=in_words(knob.help))
@@ -227,10 +228,12 @@ class HyperparametersDock(QDockWidget):
         self.wish(**{name: value})
 
     def _on_moved(self, name: str, value: Any) -> None:
+        self._moved = None
         try:
             hyper = changed(self._wished, **{name: value})
         except ConfigError:
             return  # still under the finger; the wish itself says what is wrong
+        self._moved = (self._wished, hyper)
         if name == "rank":
             self._note_rank(hyper)
         self._show_scaling(hyper)
@@ -238,7 +241,12 @@ class HyperparametersDock(QDockWidget):
         self.hyper_previewed.emit(hyper)
 
     def _on_wished(self, name: str, value: Any) -> None:
-        self.wish(**{name: value})
+        before, hyper = self._moved or (None, None)
+        if before is self._wished and getattr(hyper, name) == value:  # checked and shown already
+            self._wished = hyper
+            self.hyper_wished.emit(hyper)
+        else:
+            self.wish(**{name: value})
 
     def _explain(self, hyper: Hyperparameters) -> None:
         """What each knob does now, or would do under `hyper`."""

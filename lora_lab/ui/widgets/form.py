@@ -54,7 +54,9 @@ class Form(QFormLayout):
                 QSizePolicy.Policy.Ignored,
                 QSizePolicy.Policy.Expanding,
             )
-            row.addWidget(field, int(wide), Qt.AlignmentFlag.AlignVCenter)
+            # A word needs more room than a number.
+            share = 3 if isinstance(field, QComboBox) else 2
+            row.addWidget(field, share * wide, Qt.AlignmentFlag.AlignVCenter)
         self.addRow(title, row)
         return row
 

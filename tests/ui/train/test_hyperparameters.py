@@ -8,6 +8,7 @@ from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.records import AppliedRecord
 from lora_lab.rules import energy_lost
 from lora_lab.ui.style.figures import percent
+from lora_lab.ui.train import hyperparameters
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from tests.ui.seen import buttons, named, words
 
@@ -50,6 +51,30 @@ def test_a_typed_alpha_is_wished_whole(dock):
     assert heard == [changed(Hyperparameters(), alpha=4)]
     assert named(dock, "Scaling s").text() == "0.5"
     assert "applied 2" in words(dock)
+
+
+def test_a_move_of_a_slider_is_checked_once(dock, monkeypatch):
+    heard, checks = wishes(dock), []
+
+    def counted(current, **values):
+        checks.append(values)
+        return changed(current, **values)
+
+    monkeypatch.setattr(hyperparameters, "changed", counted)
+    slider = dock.sliders["alpha"].slider
+    slider.setValue(slider.value() + 1)
+    assert checks == [{"alpha": dock.sliders["alpha"].value()}]
+    assert heard == [changed(Hyperparameters(), **checks[0])]
+
+
+def test_a_held_rank_keeps_what_was_wished_meanwhile(dock):
+    heard = wishes(dock)
+    slider = dock.sliders["rank"].slider
+    slider.setSliderDown(True)
+    slider.setValue(slider.value() - 1)
+    dock.wish(alpha=4.0)
+    slider.setSliderDown(False)
+    assert heard[-1] == changed(Hyperparameters(), rank=dock.sliders["rank"].value(), alpha=4.0)
 
 
 def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
