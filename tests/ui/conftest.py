@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.measured import LayerMerge
@@ -221,6 +224,15 @@ def empty_clipboard():
         QGuiApplication.clipboard().clear()
 
 
+@pytest.fixture(autouse=True)
+def no_key_held():
+    """Qt takes the modifier of the last key for held until another key comes, in the next test."""
+    yield
+    if QGuiApplication.keyboardModifiers() != Qt.KeyboardModifier.NoModifier:
+        QTest.keyRelease(QWidget(), Qt.Key.Key_Shift)
+        assert QGuiApplication.keyboardModifiers() == Qt.KeyboardModifier.NoModifier
+
+
 @pytest.fixture
 def presets():
     digits = RunConfig(preset="digits", task="digits", max_steps=70_000)
@@ -267,15 +279,15 @@ def window(qtbot, presets, sessions_made, monkeypatch):
 
 
 @pytest.fixture
-def hears(qtbot, window, presets, sessions_made):
-    """Of an open window: the commands of some kinds that its session is given, left to the test."""
+def intercept(qtbot, window, presets, sessions_made):
+    """Of an open window: commands of some kinds are kept for the test instead of being served."""
 
-    def hear(*kinds):
+    def keep(*kinds):
         window.open(presets[0].config)
         qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-        session, heard = sessions_made[0], []
+        session, kept = sessions_made[0], []
         serve = session.serve
-        session.serve = lambda c: heard.append(c) if isinstance(c, kinds) else serve(c)
-        return heard
+        session.serve = lambda c: kept.append(c) if isinstance(c, kinds) else serve(c)
+        return kept
 
-    return hear
+    return keep

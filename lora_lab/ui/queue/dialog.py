@@ -25,6 +25,7 @@ from lora_lab.ui.queue.table import QueueTable
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock
 from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.table import select_row
 
 
 class QueueDialog(QDialog):
@@ -147,7 +148,7 @@ class QueueDialog(QDialog):
         row = self.table.currentIndex().row()
         self.remove_wished.emit([item.id for item in self.table.selected])
         if self._items:
-            self.table.selectRow(min(row, len(self._items) - 1))
+            select_row(self.table, min(row, len(self._items) - 1))
 
     def _clear(self) -> None:
         self.remove_wished.emit([item.id for item in self._items if item.ended])

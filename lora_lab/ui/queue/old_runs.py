@@ -12,6 +12,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
+from lora_lab.ui.widgets.table import select_row
 
 
 class OldRunsDialog(QDialog):
@@ -60,7 +61,7 @@ class OldRunsDialog(QDialog):
             ]
         )  # fmt: skip
         if self.runs:
-            self.table.selectRow(0)
+            select_row(self.table, 0)
         self.say("" if self.runs else self.tr("No runs yet."))
         self._follow()
 

@@ -20,7 +20,7 @@ from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, plain_number
 from lora_lab.ui.widgets.plot import number
-from lora_lab.ui.widgets.table import dress
+from lora_lab.ui.widgets.table import dress, select_row
 from lora_lab.variants import PLAIN, VARIANTS
 
 Role = Qt.ItemDataRole
@@ -222,7 +222,7 @@ class QueueTable(QTableView):
         """Select an item's row, and show it."""
         row = self.queue.row_of(id)
         if row >= 0:
-            self.selectRow(row)
+            select_row(self, row)
             self.scrollTo(self.queue.index(row, 0))
 
     def _tell(self, *_: object) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QV
 
 from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
+from lora_lab.ui.widgets.table import select_row
 
 
 class SavesDialog(QDialog):
@@ -73,7 +74,7 @@ class SavesDialog(QDialog):
         self.table.show_rows(rows)
         if newest:
             far = [abs(step - (near if near is not None else newest[0][0])) for step in self.steps]
-            self.table.selectRow(far.index(min(far)))
+            select_row(self.table, far.index(min(far)))
         for button in (self.back_button, self.branch_button):
             button.setEnabled(bool(newest))
         self.empty.setVisible(not newest)

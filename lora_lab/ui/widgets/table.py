@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, Qt
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -37,6 +37,13 @@ def dress_tree(tree: QTreeView) -> None:
     tree.setAnimated(False)
     _dress(tree, tree.header())
     tree.header().setStretchLastSection(False)
+
+
+def select_row(view: QTableView, row: int) -> None:
+    """Select this row alone. The view's own `selectRow` minds the keys held down, whoever calls."""
+    index = view.model().index(row, 0)
+    flags = QItemSelectionModel.SelectionFlag
+    view.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
 
 
 def _dress(view: QAbstractItemView, header: QHeaderView) -> None:

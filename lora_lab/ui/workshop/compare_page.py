@@ -13,6 +13,7 @@ from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot
+from lora_lab.ui.widgets.table import select_row
 from lora_lab.ui.workshop.fields import SourceField
 from lora_lab.ui.workshop.page import Page
 
@@ -111,7 +112,7 @@ class ComparePage(Page):
             told += self.tr("; {} layers are in one of them only").format(alone)
         self.told.setText(told)
         if rows:
-            self.table.selectRow(0)
+            select_row(self.table, 0)
 
     def _on_cancelled(self) -> None:
         self.cancel()
