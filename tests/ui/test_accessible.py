@@ -35,6 +35,7 @@ from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.train.targets_dialog import TargetsDialog
 from lora_lab.ui.workshop.dialog import WorkshopDialog
+from tests.ui.seen import settle, timer
 
 CONTROLS = (
     QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QSlider, QProgressBar, QTabBar,
@@ -99,7 +100,7 @@ def opened(qtbot, window, presets, sessions_made, tmp_path):
 def test_every_control_of_the_window_has_a_name(opened, qtbot):
     for dock in opened.host.docks:
         dock.show()
-    qtbot.wait(20)
+    settle()
     assert nameless(opened) == []
     for toggle in opened.host.toggles():
         assert toggle.text()
@@ -125,7 +126,7 @@ def test_whatever_opens_from_a_menu_has_names(opened, qtbot, monkeypatch):
     for action in actions:
         if action.isEnabled():
             action.trigger()
-            qtbot.wait(20)
+            settle()
             for dialog in QApplication.topLevelWidgets():
                 if isinstance(dialog, QDialog) and dialog.isVisible():
                     seen[dialog.windowTitle()] = nameless(dialog)
@@ -135,11 +136,11 @@ def test_whatever_opens_from_a_menu_has_names(opened, qtbot, monkeypatch):
 
 
 @pytest.mark.parametrize("key", PANELS)
-def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key):
+def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key, monkeypatch):
+    monkeypatch.setattr("lora_lab.ui.panels.panel.TELL_MS", 10)
     panel = PANELS[key]()
     qtbot.addWidget(panel)
     panel.resize(500, 340)
-    panel._telling.setInterval(10)
     panel.show()
     loaded, *rest = samples("digits", 60)
     panel.reset(loaded)
@@ -155,4 +156,4 @@ def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key):
         assert plot.accessibleName()
         assert plot.accessibleDescription() == panel.summary()
     panel.hide()
-    assert not panel._telling.isActive()
+    assert not timer(panel).isActive()

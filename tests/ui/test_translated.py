@@ -32,6 +32,7 @@ from lora_lab.setting import settings_of
 from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
+from tests.ui.seen import settle
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 MARKUP = re.compile(r"<[^>]*>|&\w+;")
@@ -218,7 +219,7 @@ def opened(qtbot, marking, window, presets, sessions_made):
     for dock in window.host.docks:
         dock.show()
         dock.raise_()
-        qtbot.wait(5)
+        settle()
     return window
 
 
@@ -240,7 +241,7 @@ def test_whatever_opens_from_a_menu(opened, qtbot, sessions_made, painted, monke
         if not action.isEnabled():
             continue
         action.trigger()
-        qtbot.wait(20)
+        settle()
         for window in QApplication.topLevelWidgets():
             if window is not opened and window.isVisible():
                 # The handbook's pages are files, in a language of their own, and so their titles.

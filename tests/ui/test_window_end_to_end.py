@@ -4,20 +4,28 @@ import dataclasses
 import json
 import random
 import threading
-import time
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QRadioButton
 
 from lora_lab.config import changed
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset, list_presets
-from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, State, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    EvalRecord,
+    LoadedRecord,
+    State,
+    StepRecord,
+)
 from lora_lab.training.commands import FindRate
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.layers.facts import PARAMETERS, RANK, TRAINS
+from lora_lab.ui.panels.counts import CountsPanel
+from tests.ui.seen import named, settle, words
 
 
 @pytest.fixture
@@ -52,6 +60,10 @@ def drag(slider, notches):
     for _ in range(abs(notches)):
         slider.setValue(slider.value() + (1 if notches > 0 else -1))
     slider.setSliderDown(False)
+
+
+def counts_panel(lab):
+    return next(panel for panel in lab.panels if isinstance(panel, CountsPanel))
 
 
 def engine_threads():
@@ -98,7 +110,7 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size > 0
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert config["r"] == rank.value()
-    assert len(dialog._values["sha"].text()) == 64
+    assert len(named(dialog, "SHA-256").text()) == 64
 
     step = lab.sessions.step
     with qtbot.waitSignal(lab.left, timeout=20_000):
@@ -126,7 +138,7 @@ def test_an_untrained_adapter_is_refused_in_the_dialog_and_as_a_notice(qtbot, la
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert dialog._outcome.text()
+    assert [text for text in words(dialog) if "untrained" in text]
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
     assert lab.notice_bar.notice.severity == "error"
     assert not (tmp_path / "adapter").exists()
@@ -157,7 +169,7 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
     lab.sessions.on(AppliedRecord, applied.append)
     lab.sessions.on(CountsRecord, counts.append)
     sliders = lab.hyper_dock.sliders
-    modes = list(lab.hyper_dock._mode_buttons.values())
+    modes = lab.hyper_dock.findChildren(QRadioButton)
     for _ in range(500):
         name = rng.choice([*sliders, "mode", "adapter", "pause"])
         if name == "mode":
@@ -175,16 +187,14 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
             slider = sliders[name].slider
             drag(slider, rng.randint(slider.minimum(), slider.maximum()) - slider.value())
         if rng.random() < 0.3:
-            qtbot.wait(1)
+            settle()
     wished = lab.hyper_dock.wished
     qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper == wished, timeout=20_000)
-    deadline = time.monotonic() + 5
-    while lab.state is not State.RUNNING and time.monotonic() < deadline:
-        qtbot.wait(20)
-    assert lab.state is State.RUNNING, lab.notice_bar.notice
+    qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=20_000)
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
-    shapes = [layer.shape for layer in lab._loaded.layers]
+    data = counts_panel(lab).figure_data()
+    shapes = list(zip(data["out"], data["in"], strict=True))
     expected = sum(min(wished.rank, *shape) * sum(shape) for shape in shapes)
     assert counts[-1].adapter == expected
     assert lab.commands.adapter.isChecked() == wished.enabled
@@ -205,7 +215,7 @@ def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
     dialog.folder_edit.setText(str(tmp_path / "adapter"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert len(dialog._values["sha"].text()) == 64
+    assert len(named(dialog, "SHA-256").text()) == 64
     assert lab.sessions.step == step
 
     press_space(qtbot, lab)
@@ -250,10 +260,13 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
     fixed.targets.click()
     fixed.targets.dialog.model.tick(["fc1"], False)
     fixed.targets.dialog.ok_button.click()
+    loaded = []
+    lab.sessions.on(LoadedRecord, loaded.append)
     lab.setup_dock.restart_button.click()
-    qtbot.waitUntil(lambda: lab._loaded.variant == "dora", timeout=20_000)
+    qtbot.waitUntil(lambda: bool(loaded), timeout=20_000)
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=10_000)
-    assert [layer.name for layer in lab._loaded.layers] == ["fc2", "fc3"]
+    assert loaded[0].variant == "dora"
+    assert [layer.name for layer in loaded[0].layers] == ["fc2", "fc3"]
     assert fixed.targets.text() == "fc2, fc3"
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 30, timeout=20_000)
@@ -269,7 +282,7 @@ def test_dora_on_two_layers_is_chosen_trained_and_previewed(qtbot, lab):
 
 def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(qtbot, lab):
     open_preset(qtbot, lab, "known-rank")
-    cells = lab.flows.speed._panel.ruler.cells
+    cells = counts_panel(lab).ruler.cells
     known = ("file", "optimizer", "peak", "per_second", "seconds")
     qtbot.waitUntil(
         lambda: all("—" not in cells["adapter", key].text() for key in known), timeout=20_000
@@ -337,12 +350,12 @@ def test_an_export_is_called_off_in_the_midst_and_made_again(qtbot, lab, tmp_pat
     dialog.progress.cancel_button.click()
     may_go.set()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
-    assert "Called off" in dialog._outcome.text()
+    assert [text for text in words(dialog) if "Called off" in text]
     assert [path.name for path in place.iterdir()] == ["out"]
     assert (place / "out" / "adapter_model.safetensors").read_bytes() == before
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=60_000)  # it trains on
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
-    assert dialog._outcome.text().startswith("Written")
+    assert [text for text in words(dialog) if text.startswith("Written")]
     assert (place / "out" / "adapter_model.safetensors").read_bytes() != before

@@ -71,6 +71,11 @@ class BlocksView(QWidget):
         self.setAccessibleDescription(scene.words)
         self.update()
 
+    @property
+    def areas(self) -> tuple[QRectF, ...]:
+        """Where W, U, Σ, Vᵀ, W_k, W − W_k and W⁺ were painted last."""
+        return tuple(self._placed.areas) if self._placed is not None else ()
+
     def paintEvent(self, event: QEvent) -> None:
         scene = self._scene
         if scene is None:
@@ -171,12 +176,12 @@ class BlocksView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and self._scene is not None and self._placed is not None:
-            words = self._words_at(QPointF(event.pos()))
+            words = self.words_at(QPointF(event.pos()))
             QToolTip.showText(event.globalPos(), words, self)
             return True
         return super().event(event)
 
-    def _words_at(self, at: QPointF) -> str:
+    def words_at(self, at: QPointF) -> str:
         """Which number lies under the pointer."""
         blocks = (*self._scene.upper, *self._scene.lower)
         for block, area in zip(blocks, self._placed.areas, strict=True):

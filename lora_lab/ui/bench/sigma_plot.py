@@ -45,12 +45,12 @@ class SigmaPlot(Plot):
         self._rounding = pg.PlotCurveItem()
         self._values = [pg.TextItem("", anchor=(0.5, 1.1)) for _ in range(MOST_VALUES)]
         self._zero = pg.TextItem(self.tr("every σ is 0"), anchor=(0.5, 0.5))
-        self._cut = pg.InfiniteLine(angle=90, movable=True)
-        self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
-        self._cut.sigPositionChanged.connect(self._on_dragged)
+        self.cut_line = pg.InfiniteLine(angle=90, movable=True)
+        self.cut_line.setCursor(Qt.CursorShape.SizeHorCursor)
+        self.cut_line.sigPositionChanged.connect(self._on_dragged)
         self.scene().sigMouseClicked.connect(self._on_clicked)
         for z, item in enumerate(
-            (*self._bars, self._rounding, *self._values, self._zero, self._cut)
+            (*self._bars, self._rounding, *self._values, self._zero, self.cut_line)
         ):
             item.setZValue(z)
             self.addItem(item, ignoreBounds=True)
@@ -69,8 +69,8 @@ class SigmaPlot(Plot):
     def show_cut(self, k: int) -> None:
         """Draw the cut after k values; tells nobody."""
         self._k = k
-        with QSignalBlocker(self._cut):
-            self._cut.setValue(k + 0.5)
+        with QSignalBlocker(self.cut_line):
+            self.cut_line.setValue(k + 0.5)
         self._draw()
 
     def _name_bars(self) -> None:
@@ -98,8 +98,8 @@ class SigmaPlot(Plot):
         ):
             bars.setOpts(brush=color, pen=nothing)
         self._rounding.setPen(pen(colors.marker, 1, Qt.PenStyle.DashLine))
-        self._cut.setPen(pen(colors.validation, 4 if self.hasFocus() else 2))
-        self._cut.setHoverPen(pen(colors.validation, 4))
+        self.cut_line.setPen(pen(colors.validation, 4 if self.hasFocus() else 2))
+        self.cut_line.setHoverPen(pen(colors.validation, 4))
         for text in (*self._values, self._zero):
             text.setColor(colors.text)
             text.fill = pg.mkBrush(colors.panel)  # so that no line runs through the figures
@@ -128,7 +128,7 @@ class SigmaPlot(Plot):
             self._fit()
 
     def _on_dragged(self) -> None:
-        self._wish(round(self._cut.value() - 0.5))
+        self._wish(round(self.cut_line.value() - 0.5))
 
     def _on_clicked(self, event: MouseClickEvent) -> None:
         """A click between two bars moves the cut there; a double click shows everything again."""
@@ -181,4 +181,4 @@ class SigmaPlot(Plot):
         for bars, some in zip(self._bars, groups, strict=True):
             height = np.maximum(np.log10(sigma[some]) - low, 0.0)
             bars.setOpts(x=index[some], height=height, width=width, y0=low)
-        self._cut.setBounds((0.5, len(sigma) + 0.5))
+        self.cut_line.setBounds((0.5, len(sigma) + 0.5))

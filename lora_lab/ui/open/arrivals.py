@@ -35,7 +35,7 @@ class Arrivals(QObject):
     ) -> None:
         """`openers` take a path of their kind."""
         super().__init__(window)
-        self._openers, self._notices = openers, notices
+        self.openers, self._notices = openers, notices
         self._works = Works(self)
         self.hint = DropHint(window)
         window.setAcceptDrops(True)
@@ -84,7 +84,7 @@ class Arrivals(QObject):
             elif one.kind:
                 places[place] = one
                 self.recognised.emit(one)
-                self._openers[one.kind](one.path)
+                self.openers[one.kind](one.path)
             else:
                 self._notices.warning(
                     self.tr(

@@ -52,16 +52,16 @@ class ResizePage(Page):
         self.plot = Plot(tr("Energy kept against rank"), tr("rank"))
         self._curve = pg.PlotCurveItem()
         self._one = pg.PlotCurveItem()
-        self._cut = pg.InfiniteLine(angle=90, movable=True)
-        self._cut.setCursor(Qt.CursorShape.SizeHorCursor)
-        self._cut.sigPositionChanged.connect(self._on_dragged)
-        for item in (self._curve, self._one, self._cut):
+        self.cut_line = pg.InfiniteLine(angle=90, movable=True)
+        self.cut_line.setCursor(Qt.CursorShape.SizeHorCursor)
+        self.cut_line.sigPositionChanged.connect(self._on_dragged)
+        for item in (self._curve, self._one, self.cut_line):
             self.plot.addItem(item)
         self.rank_box = QSpinBox()
         self.rank_box.setPrefix(tr("rank "))
         self.rank_box.setAccessibleName(tr("Rank to cut to"))
         self.rank_box.setToolTip(tr("The line in the plot, by key"))
-        self.rank_box.valueChanged.connect(lambda rank: self._cut.setValue(rank))
+        self.rank_box.valueChanged.connect(lambda rank: self.cut_line.setValue(rank))
         self.per_layer = QCheckBox(tr("Spread over the layers where it keeps most"))
         self.per_layer.setToolTip(tr("As many parameters as this rank has everywhere"))
         self.per_layer.toggled.connect(self._follow)
@@ -135,8 +135,8 @@ class ResizePage(Page):
         self.plot.restyle(colors)
         self._curve.setPen(pen(colors.accent, 2))
         self._one.setPen(pen(colors.validation, 1.5, Qt.PenStyle.DashLine))
-        self._cut.setPen(pen(colors.marker, 2))
-        self._cut.setHoverPen(pen(colors.accent, 3))
+        self.cut_line.setPen(pen(colors.marker, 2))
+        self.cut_line.setHoverPen(pen(colors.accent, 3))
 
     def _on_opening_cancelled(self) -> None:
         self.cancel()
@@ -164,8 +164,8 @@ class ResizePage(Page):
         )  # fmt: skip
         with QSignalBlocker(self.rank_box):
             self.rank_box.setRange(1, card.spectra.most)
-        self._cut.setBounds((1, card.spectra.most))
-        self._cut.setValue(card.spectra.most)
+        self.cut_line.setBounds((1, card.spectra.most))
+        self.cut_line.setValue(card.spectra.most)
         if card.base and not self.delivery.base.path:
             self.delivery.base.edit.setText(card.base)
         self._shown(True)
@@ -196,9 +196,9 @@ class ResizePage(Page):
         )
 
     def _on_dragged(self) -> None:
-        whole = round(self._cut.value())
-        if abs(self._cut.value() - whole) > 1e-9:
-            self._cut.setValue(whole)  # comes back here, once
+        whole = round(self.cut_line.value())
+        if abs(self.cut_line.value() - whole) > 1e-9:
+            self.cut_line.setValue(whole)  # comes back here, once
         else:
             self._follow()
 
@@ -212,7 +212,7 @@ class ResizePage(Page):
             return
         from lora_lab.workshop.ranks import by_rank
 
-        spectra, rank = self.card.spectra, max(1, round(self._cut.value()))
+        spectra, rank = self.card.spectra, max(1, round(self.cut_line.value()))
         with QSignalBlocker(self.rank_box):
             self.rank_box.setValue(rank)
         self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)

@@ -15,12 +15,13 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.training.commands import Export
+from tests.ui.seen import named, words
 
 
 @pytest.fixture
-def asked(hears):
+def asked(intercept):
     """Exports that the session was given; what becomes of them is said by the test."""
-    return hears(Export)
+    return intercept(Export)
 
 
 @pytest.fixture
@@ -68,14 +69,14 @@ def test_an_export_says_how_far_it_is_and_is_called_off(
     say(CalledOffRecord(7, "Export"))
     assert not dialog.busy
     assert dialog.progress.isHidden()
-    assert "Called off" in dialog._outcome.text()
+    assert [text for text in words(dialog) if "Called off" in text]
     dialog.export_button.click()  # ready for another try, which is not the one that was meant
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     assert asked[1] == asked[0]
     assert not sessions_made[0].controls.is_broken_off(asked[1])
     assert dialog.progress.cancel_button.isEnabled()
     say(done(tmp_path / "out"))
-    assert dialog._outcome.text().startswith("Written")
+    assert [text for text in words(dialog) if text.startswith("Written")]
 
 
 def test_an_export_that_was_done_before_it_could_be_called_off_says_so(
@@ -85,8 +86,8 @@ def test_an_export_that_was_done_before_it_could_be_called_off_says_so(
     dialog.progress.cancel_button.click()
     say(done(tmp_path / "out"))
     assert not dialog.busy
-    assert "before it could be called off" in dialog._outcome.text()
-    assert dialog._values["path"].text() == str(tmp_path / "out")
+    assert [text for text in words(dialog) if "before it could be called off" in text]
+    assert named(dialog, "Place").text() == str(tmp_path / "out")
 
 
 def test_a_dialog_that_is_closed_on_the_way_comes_back_as_it_was(
@@ -144,7 +145,7 @@ def test_what_an_old_session_says_on_its_way_out_refuses_nothing(
     old = sessions_made[0]
     monkeypatch.setattr(old, "turn", lambda: None)  # it takes its time to end
     window.open(presets[1].config)
-    qtbot.waitUntil(lambda: len(window.sessions._old) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
     shown = window.sessions.shown.session
     shown.serve = lambda command: None
     window.flows.export.start()
@@ -157,5 +158,5 @@ def test_what_an_old_session_says_on_its_way_out_refuses_nothing(
     assert dialog.busy
     shown.waiting.append(ErrorRecord(7, "It was not written.", command="Export"))
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert dialog._outcome.text() == "It was not written."
+    assert "It was not written." in words(dialog)
     monkeypatch.undo()

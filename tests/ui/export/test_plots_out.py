@@ -5,7 +5,6 @@ import io
 import json
 import re
 import threading
-import time
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -20,7 +19,9 @@ from lora_lab.errors import LabError
 from lora_lab.records import EvalRecord, LayerSpectrum, SpectrumRecord, StepRecord, frozen_array
 from lora_lab.ui.export import plots_out
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.preview import samples
+from lora_lab.ui.widgets.plot import Plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 ABOUT = {
@@ -83,7 +84,7 @@ def test_an_svg_is_letters_and_lines_and_says_which_run_it_shows(make, key):
 
 def test_a_plot_in_an_svg_is_cut_at_its_own_edges(make):
     panel = make("loss")
-    plot = panel._plot
+    plot = panel.findChild(Plot)
     root = ElementTree.fromstring(plots_out.svg(panel, ABOUT))
     corner = plot.mapTo(panel, QPoint(0, 0))
     seen = plot.mapFromScene(plot.view.sceneBoundingRect()).boundingRect().translated(corner)
@@ -276,7 +277,7 @@ def told(qtbot, window, words):
 def test_copy_takes_the_panel_that_was_clicked_last(opened, qtbot):
     spectrum = next(panel for panel in opened.panels if panel.key == "spectrum")
     assert opened.flows.plots.panel.key == "loss"
-    qtbot.mouseClick(spectrum._measures, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(spectrum.findChild(Measures), Qt.MouseButton.LeftButton)
     opened.commands.copy_plot.trigger()
     data = QGuiApplication.clipboard().mimeData()
     picture = Image.open(io.BytesIO(data.data("image/png").data()))
@@ -367,10 +368,14 @@ def test_a_button_at_the_corner_covers_nothing(opened, qtbot):
 
 
 def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeypatch, tmp_path):
+    ended = threading.Event()
+
     def endless(columns, about, report):
-        while True:
-            report("Writing rows", 0.5)
-            time.sleep(0.01)
+        try:
+            while not ended.wait(0.01):
+                report("Writing rows", 0.5)
+        finally:
+            ended.set()
 
     monkeypatch.setattr(plots_out, "csv_bytes", endless)
     answer = str(tmp_path / "plot.csv"), ""
@@ -382,9 +387,7 @@ def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeyp
     qtbot.waitUntil(bar.isVisible)
     assert bar.value() == 50
     bar.findChild(QPushButton).click()
-    qtbot.waitUntil(
-        lambda: all(t.name != "lora-lab-background" for t in threading.enumerate()), timeout=20_000
-    )
+    qtbot.waitUntil(ended.is_set, timeout=20_000)
     assert not list(tmp_path.glob("plot*"))
 
 

@@ -104,7 +104,7 @@ def test_an_adapter_comes_to_the_workshop_and_is_listed_as_recent(opened, qtbot,
 
 def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setitem(opened.flows.arrivals._openers, "run", seen.append)
+    monkeypatch.setitem(opened.flows.arrivals.openers, "run", seen.append)
     monkeypatch.setattr(opened.flows.runs.files, "unpack", seen.append)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "metrics.jsonl").write_text("")
@@ -118,9 +118,9 @@ def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypat
 def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
     opened, qtbot, tmp_path, monkeypatch
 ):
-    seen = {kind: [] for kind in opened.flows.arrivals._openers}
+    seen = {kind: [] for kind in opened.flows.arrivals.openers}
     for kind, taken in seen.items():
-        monkeypatch.setitem(opened.flows.arrivals._openers, kind, taken.append)
+        monkeypatch.setitem(opened.flows.arrivals.openers, kind, taken.append)
     for name in ("one", "two", "three"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
@@ -155,14 +155,14 @@ def test_what_is_unknown_is_said_with_what_would_not_be(opened, qtbot, tmp_path)
     assert opened.flows.own.dialog is None
 
 
-def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets):
+def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets, monkeypatch):
     flow, menu = opened.flows.recent, opened.commands.recent_menu
     flow.fill()
     assert [a.isEnabled() for a in menu.actions()] == [False]
     (tmp_path / "run & more").mkdir()
     opened.sessions.shown.arrived.emit(FolderRecord(1, str(tmp_path / "run & more")))
     flow.recent.note("data", str(tmp_path / "gone.csv"))
-    (tmp_path / "new.csv").write_text("")
+    (tmp_path / "new.csv").write_text("text,label\nx,y\n")
     own = changed(
         presets[0].config, preset="", task="causal_lm", model=str(tmp_path),
         data=str(tmp_path / "new.csv"),
@@ -175,9 +175,9 @@ def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets):
     assert texts[1].startswith("&2 new.csv  (data, ")
     assert texts[2].startswith("&3 run && more  (run, ")
     taken = []
-    flow._take = taken.append
+    monkeypatch.setitem(opened.flows.arrivals.openers, "rows", taken.append)
     menu.actions()[1].trigger()
-    assert taken == [[str(tmp_path / "new.csv")]]
+    qtbot.waitUntil(lambda: taken == [str(tmp_path / "new.csv")])
     menu.actions()[-1].trigger()
     assert Recent(settings()).listed() == []
 

@@ -7,12 +7,14 @@ import pytest
 
 from lora_lab.errors import Cancelled, DataError
 from lora_lab.presets import list_presets, starting_config
-from lora_lab.records import State
+from lora_lab.records import LoadedRecord, State
 from lora_lab.training.devices import DeviceChoice
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.widgets.background import Background
+from lora_lab.ui.widgets.plot import Plot
 from tests.models.tiny import save
+from tests.ui.seen import named, settle, timer, words
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypat
         go.wait(10)
         arguments[-1]("Reading", 0.5)
 
-    dialog.busy._soon.setInterval(0)
+    timer(dialog.busy).setInterval(0)
     real = inspect.describe
     monkeypatch.setattr(inspect, "describe", slow)
     dialog.source.show_path(str(llama[0]))
@@ -130,12 +132,14 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, dialog, tmp_path, m
         dialog.source.show_path(str(tmp_path))
         qtbot.waitUntil(lambda: "broke off" in dialog.title.text(), timeout=20_000)
         assert dialog.busy.isHidden()
-        assert not dialog.busy._soon.isActive()
+        assert not timer(dialog.busy).isActive()
     else:
         dialog.source.setCurrentIndex(2)
         dialog.source.name.setText("someone/model")
         dialog.source.fetch()
-        qtbot.waitUntil(lambda: "broke off" in dialog.source._said.text(), timeout=20_000)
+        qtbot.waitUntil(
+            lambda: any("broke off" in text for text in words(dialog.source)), timeout=20_000
+        )
         assert dialog.source.bar.isHidden()
         assert dialog.source.fetch_button.isEnabled()
     assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
@@ -201,10 +205,10 @@ def test_a_download_shows_progress_and_is_called_off(qtbot, dialog, tmp_path, mo
     chosen = []
     source.chosen.connect(chosen.append)
     source.cancel_button.click()
-    assert "Cancelled" in source._said.text()
+    assert [text for text in words(source) if "Cancelled" in text]
     gate.set()
-    dialog.finish()
-    qtbot.wait(50)
+    dialog.finish()  # the thread has ended
+    settle()
     assert chosen == []
     source.fetch_button.click()
     qtbot.waitUntil(lambda: chosen == [str(tmp_path)])
@@ -212,9 +216,10 @@ def test_a_download_shows_progress_and_is_called_off(qtbot, dialog, tmp_path, mo
 
 def test_an_offline_download_says_so(qtbot, dialog, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    dialog.source.setCurrentIndex(2)
     dialog.source.name.setText("own/tiny")
     dialog.source.fetch()
-    qtbot.waitUntil(lambda: "offline" in dialog.source._said.text())
+    qtbot.waitUntil(lambda: any("offline" in text for text in words(dialog.source)))
     assert dialog.source.fetch_button.isEnabled()
 
 
@@ -233,7 +238,7 @@ def test_work_beside_the_window_ends_once(qtbot, how):
     made.failed.connect(lambda words: heard.append(("failed", words)))
     made.start()
     assert made.join(5)
-    qtbot.wait(30)
+    settle()
     wanted = {"done": [("done", 7)], "failed": [("failed", "no rows")], "cancelled": []}
     assert heard == wanted[how]
 
@@ -250,7 +255,7 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     assert lab.setup_dock.data_button.text() == "rows.jsonl"
     assert lab.setup_dock.preset_combo.placeholderText().startswith("Language model")
     steps = lab.sessions.config.epochs and lab.setup_dock.fixed.controls["max_steps"].value()
-    assert steps == lab._loaded.max_steps
+    assert named(lab.strip, "Step").text().endswith(f" / {steps:,}")
     assert not lab.setup_dock.edited
 
     rows = panel(lab, "data")
@@ -261,18 +266,19 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     answers.redraw()
     answers.tokens.setValue(3)
     answers.ask_button.click()
-    qtbot.waitUntil(lambda: len(answers._answers) == 1, timeout=20_000)
-    assert answers._answers[0].off == answers._answers[0].on
+    qtbot.waitUntil(lambda: len(answers.figure_data()["step"]) == 1, timeout=20_000)
+    said = answers.figure_data()
+    assert said["off"] == said["on"]
 
     answers.each_button.setChecked(True)
     lab.commands.train.trigger()
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
-    qtbot.waitUntil(lambda: len(answers._answers) > 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(answers.figure_data()["step"]) > 1, timeout=20_000)
     answers.redraw()
     assert "adapter on" in answers.text.toPlainText()
     loss = panel(lab, "loss")
     loss.redraw()
-    assert loss._best_at is not None
+    assert "best" in named(loss, "Loss over steps", Plot).shown()
 
 
 def test_devices_are_asked_for_beside_the_window(qtbot, window, monkeypatch):
@@ -307,19 +313,20 @@ def test_other_columns_are_read_anew(qtbot, lab, llama):
     assert rows.form_combo.currentText() == "prompt + completion"
     assert rows.apply_button.isHidden()
     rows.form_combo.setCurrentText("text")
-    rows._on_form()
+    rows.form_combo.activated.emit(rows.form_combo.currentIndex())
     combo = rows.column_combos["text"]
     assert not rows.apply_button.isEnabled()
     combo.setCurrentIndex(combo.findData("note"))
     combo.activated.emit(combo.currentIndex())
     assert rows.apply_button.isEnabled()
-    before = lab._loaded
+    loaded = []
+    lab.sessions.on(LoadedRecord, loaded.append)
     rows.apply_button.click()
-    qtbot.waitUntil(lambda: lab._loaded is not before, timeout=60_000)
+    qtbot.waitUntil(lambda: bool(loaded), timeout=60_000)
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     assert lab.sessions.config.columns == (("text", "note"),)
     rows.redraw()
-    assert rows._form.text() == "text"
+    assert rows.form_combo.currentText() == "text"
 
 
 def test_a_model_that_cannot_be_opened_leaves_the_one_that_was(qtbot, lab, llama, tmp_path):
@@ -366,6 +373,6 @@ def test_an_adapter_given_to_open_is_led_to_the_workshop(qtbot, lab, llama, tmp_
 def test_what_is_missing_before_open_is_said(qtbot, dialog, llama):
     dialog.source.show_path(str(llama[0]))
     qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
-    assert "name the data" in dialog._memory.text()
+    assert [text for text in words(dialog) if "name the data" in text]
     dialog.data_edit.setText(str(llama[1]))
-    assert "weights take" in dialog._memory.text()
+    assert [text for text in words(dialog) if "weights take" in text]

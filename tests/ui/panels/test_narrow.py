@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import SAMPLES, samples
 from lora_lab.ui.style import theme
+from tests.ui.seen import settle
 
 WIDTHS = (22, 30, 60)  # of a panel, in widths of the letter m; the docks let none be narrower
 
@@ -56,7 +57,7 @@ def test_nothing_is_cut_off(qtbot, key, sample):
     for width in (*WIDTHS, *reversed(WIDTHS)):
         panel.resize(width * em, 26 * em)
         panel.show()
-        qtbot.wait(1)
+        settle()
         panel.redraw()
-        qtbot.wait(1)
+        settle()
         assert cut_off(panel) == [], width

@@ -58,7 +58,7 @@ def test_they_follow_each_other_and_are_compared(qtbot, flow, lined, sessions_ma
     assert flow.dialog.start_button.text() == "Pause the &queue"
     qtbot.waitUntil(lambda: states(flow) == [DONE] * 3)
     assert opened(sessions_made) == [1, 2, 3]
-    assert flow.dialog.start_button.text() == "Start the &queue"
+    qtbot.waitUntil(lambda: flow.dialog.start_button.text() == "Start the &queue")
     items = flow.runner.queue.items
     assert [item.step for item in items] == [70] * 3
     assert [item.max_steps for item in items] == [70] * 3

@@ -3,6 +3,7 @@
 from PySide6.QtWidgets import QTabBar
 
 from lora_lab.ui.shell.main_window import MainWindow
+from tests.ui.seen import settle
 
 
 def bars(host):
@@ -17,7 +18,8 @@ def bars(host):
 
 
 def test_bars_come_and_go_with_their_docks(qtbot, window, presets, fake_session):
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: len(bars(window.host)) == 2)
+    settle()
     shipped = bars(window.host)
     assert len(shipped) == 2
     assert all(at_home for _, at_home in shipped)
@@ -25,7 +27,8 @@ def test_bars_come_and_go_with_their_docks(qtbot, window, presets, fake_session)
     assert again.host.restore(window.host.save())
     with qtbot.waitSignal(again.painted):
         again.show()
-    qtbot.wait(150)
+    qtbot.waitUntil(lambda: bars(again.host) == shipped)
+    settle()
     assert bars(again.host) == shipped
     again.commands.reset_layout.trigger()
     qtbot.waitUntil(lambda: bars(again.host) == shipped)
@@ -42,16 +45,16 @@ def test_a_kept_layout_gives_the_plots_what_a_larger_window_has(
     qtbot, window, presets, fake_session
 ):
     window.resize(1000, 640)
-    qtbot.wait(20)
+    settle()
     left = window.setup_dock.width()
     again = MainWindow(fake_session, presets)
     again.resize(1000, 640)
     assert again.host.restore(window.host.save())
     again.show()
-    qtbot.wait(20)
+    settle()
     assert again.setup_dock.width() == left
     again.resize(1600, 900)
-    qtbot.wait(20)
+    settle()
     assert again.setup_dock.width() == left
     again.leave()
     again.deleteLater()

@@ -11,6 +11,7 @@ from lora_lab.presets import list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.help.about import about_page, shortcuts_page
+from tests.ui import seen
 
 Key = Qt.Key
 ALT, CTRL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModifier
@@ -107,7 +108,7 @@ def test_tab_comes_to_every_control_and_round_again(opened):
 
 
 def test_enter_presses_what_has_the_focus_while_space_trains(qtbot, opened):
-    button = opened.panels[0]._log
+    button = seen.named(opened.panels[0], "Logarithmic loss axis")
     button.setFocus()
     on = button.isChecked()
     press(Key.Key_Return)
@@ -191,11 +192,11 @@ def test_a_notice_moves_no_plot_and_escape_puts_it_away(opened, qtbot):
     def places():
         return [dock.geometry() for dock in opened.host.docks if dock.isVisible()]
 
-    qtbot.wait(50)  # what the model told has been laid out
+    seen.settle()  # what the model told has been laid out
     before, bar = places(), opened.notice_bar
     opened.notices.error("Disk full", "Traceback …")
     qtbot.waitUntil(bar.isVisible)
-    qtbot.wait(20)
+    seen.settle()
     assert places() == before
     assert bar.geometry().bottom() == bar.parentWidget().rect().bottom()
     opened.hyper_dock.sliders["rank"].slider.setFocus()
@@ -213,7 +214,8 @@ def test_a_notice_moves_no_plot_and_escape_puts_it_away(opened, qtbot):
     assert bar.isAncestorOf(QApplication.focusWidget()), "where the next key belongs"
     press(Key.Key_Return, Key.Key_Return)  # one too many
     assert bar.isHidden()
-    qtbot.wait(50)
+    turns = opened.sessions.shown.session.turns
+    qtbot.waitUntil(lambda: opened.sessions.shown.session.turns > turns + 2)
     assert opened.state is State.PAUSED
 
 
@@ -221,7 +223,7 @@ def test_escape_puts_one_notice_away_wherever_one_is(opened, qtbot):
     opened.notices.error("first")
     opened.notices.error("second")
     bar = opened.notice_bar
-    qtbot.waitUntil(lambda: bar._more.text() == "1 more")
+    qtbot.waitUntil(lambda: "1 more" in seen.words(bar))
     opened.hyper_dock.sliders["rank"].slider.setFocus()  # in a dock, in the window
     press(Key.Key_Escape)
     assert bar.notice.message == "second"

@@ -13,6 +13,7 @@ from lora_lab.records import CountsRecord, State
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style.figures import share_words
 from lora_lab.ui.train.setup import what_learns
+from tests.ui.seen import buttons, named, settle, words
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_space_trains_and_pauses_wherever_the_focus_is(qtbot, opened, where):
         "preset_combo": opened.setup_dock.preset_combo,
         "rank slider": opened.hyper_dock.sliders["rank"].slider,
         "button": opened.panels[0].findChildren(QToolButton)[0],
-        "radio": opened.hyper_dock._mode_buttons["keep_function"],
+        "radio": buttons(opened.hyper_dock)["keep the function"],
     }
     opened.activateWindow()
     qtbot.waitActive(opened)
@@ -68,7 +69,8 @@ def test_space_in_a_text_is_a_space(qtbot, opened):
     edit.show()
     edit.setFocus()
     QTest.keyClick(edit, Qt.Key.Key_Space)
-    qtbot.wait(80)
+    turns = opened.sessions.shown.session.turns
+    qtbot.waitUntil(lambda: opened.sessions.shown.session.turns > turns + 2)
     assert edit.text() == " "
     assert opened.state is State.PAUSED
 
@@ -142,10 +144,10 @@ def test_restart_takes_the_settings_of_both_docks(qtbot, opened, sessions_made):
 
 
 def test_a_preset_that_needs_data_asks_for_its_folder(qtbot, opened, sessions_made, tmp_path):
-    opened.setup_dock._choose_folder = lambda: ""
+    opened.setup_dock.choose_folder = lambda: ""
     opened.setup_dock.choose_preset("mnist-tutorial")
     assert opened.setup_dock.preset_combo.currentData() == "digits"
-    opened.setup_dock._choose_folder = lambda: str(tmp_path)
+    opened.setup_dock.choose_folder = lambda: str(tmp_path)
     opened.setup_dock.choose_preset("mnist-tutorial")
     qtbot.waitUntil(lambda: sessions_made[-1].config.data == str(tmp_path), timeout=20_000)
 
@@ -172,7 +174,8 @@ def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, se
     commands.train.trigger()
     qtbot.waitUntil(lambda: opened.sessions.step > step, timeout=20_000)
     assert opened.state is State.RUNNING
-    assert opened.strip._goal == step + opened.sessions.config.max_steps
+    goal = step + opened.sessions.config.max_steps
+    assert named(opened.strip, "Step").text().endswith(f" / {goal:,}")
     assert len(sessions_made) == 1
 
 
@@ -186,7 +189,7 @@ def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened,
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=20_000)
     opened.setup_dock.choose_preset("known-rank")
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert "Another run" in dialog._outcome.text()
+    assert [text for text in words(dialog) if "Another run" in text]
     assert old.controls.is_broken_off(asked[0])  # what is said not to be written is not
 
 
@@ -218,13 +221,16 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
     dialog.folder_edit.setText(str(tmp_path / "out"))
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert "untrained" in dialog._outcome.text()
+    assert [text for text in words(dialog) if "untrained" in text]
     train(qtbot, opened)
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
-    assert dialog._values["error"].text().startswith("1.2e-08")
-    assert dialog._values["keys"].text().startswith("6")
-    assert dialog._values["use"].text() == f'PeftModel.from_pretrained(base, "{tmp_path / "out"}")'
+    assert named(dialog, "Largest relative error of ΔW").text().startswith("1.2e-08")
+    assert named(dialog, "Keys").text().startswith("6")
+    assert (
+        named(dialog, "To use it").text()
+        == f'PeftModel.from_pretrained(base, "{tmp_path / "out"}")'
+    )
     assert (tmp_path / "out" / "adapter_config.json").exists()
     asked = []
     dialog.ask_to_replace = lambda folder: asked.append(folder)
@@ -298,7 +304,7 @@ def test_a_taller_window_is_room_for_the_plots(qtbot, opened):
     """The list of runs keeps the height it came with."""
     runs = opened.runs_dock
     opened.host.bring_up(runs)
-    qtbot.wait(100)  # it is resized once it lies among the others
+    settle()  # it is resized once it lies among the others
     qtbot.waitUntil(
         lambda: opened.host.height() / 4 < runs.height() < opened.host.height() / 2, timeout=20_000
     )
@@ -355,14 +361,14 @@ def test_a_figure_that_needs_more_room_cuts_nothing_off_and_moves_the_divider_on
     rate, column = dock.sliders["learning_rate"], dock.widget()
     opened.host.resizeDocks([dock], [10], Qt.Orientation.Horizontal)
     rate.set_applied(4e-6)
-    qtbot.wait(20)
+    settle()
     before = dock.width()
     rate.set_applied(1.23456e-06)
     qtbot.waitUntil(lambda: dock.width() > before)
-    qtbot.wait(20)
+    settle()
     assert column.widget().width() <= column.viewport().width()
     grown = dock.width()
     for value in (4e-6, 1.23456e-06, 4e-6):  # as while somebody drags the slider
         rate.set_applied(value)
-        qtbot.wait(20)
+        settle()
         assert dock.width() == grown

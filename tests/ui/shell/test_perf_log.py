@@ -1,6 +1,8 @@
 """The log of the window's speed: a line a second that parses, and nothing of it left behind."""
 
 import csv
+import errno
+import io
 from pathlib import Path
 
 import pytest
@@ -49,16 +51,28 @@ def test_a_place_that_cannot_be_written_is_refused(window, tmp_path):
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
-def test_a_full_disk_is_refused_at_once_and_holds_up_no_closing(window, tmp_path):
-    things = window.sessions, window.panels, window.notices, window
+def test_a_full_disk_is_refused_at_once(window):
     with pytest.raises(LabError, match="cannot be written"):
-        perf_log.PerfLog(FULL, *things)
-    log = perf_log.PerfLog(tmp_path / "perf.csv", *things)
-    log._file.close()
-    log._file = FULL.open("w")
-    log._file.write("a line that finds no room")
+        perf_log.PerfLog(FULL, window.sessions, window.panels, window.notices, window)
+
+
+class NoRoomAtTheEnd(io.StringIO):
+    """A file whose last line finds no room on the disk."""
+
+    def close(self):
+        super().close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_up_holds_up_no_closing(window, tmp_path, monkeypatch):
+    file = NoRoomAtTheEnd()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda *arguments, **options: file)
+        log = perf_log.PerfLog(
+            tmp_path / "perf.csv", window.sessions, window.panels, window.notices, window
+        )
     log.close()
-    assert log._file.closed
+    assert file.closed
 
 
 @pytest.mark.parametrize(

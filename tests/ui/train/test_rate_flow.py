@@ -41,9 +41,9 @@ def hints(present=8):
 
 
 @pytest.fixture
-def asked(hears):
+def asked(intercept):
     """Commands that the session was given; records are answered by the test."""
-    return hears(FindRate, SuggestRank)
+    return intercept(FindRate, SuggestRank)
 
 
 def say(qtbot, session, record):

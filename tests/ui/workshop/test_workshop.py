@@ -20,6 +20,7 @@ from lora_lab.workshop import requests as wishes
 from lora_lab.workshop.merge_base import write_merged
 from tests.formats.adapters import weights_of
 from tests.models import tiny
+from tests.ui.seen import timer
 
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 
@@ -67,9 +68,9 @@ def test_the_cut_goes_by_key_as_well(qtbot, workshop, llama):
     assert page.rank_box.value() == 4
     page.rank_box.setFocus()
     QTest.keyClick(page.rank_box, Qt.Key.Key_Down)
-    assert page._cut.value() == 3
+    assert page.cut_line.value() == 3
     assert page.ranks == (3,) * 6
-    page._cut.setValue(2.0)
+    page.cut_line.setValue(2.0)
     assert page.rank_box.value() == 2
 
 
@@ -107,7 +108,7 @@ def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama,
     monkeypatch.setattr(files, "compare_files", slow)
     compare, page = workshop.compare_page, workshop.resize_page
     for made in (compare, page):
-        made.busy._soon.setInterval(0)
+        timer(made.busy).setInterval(0)
     page.source.where.set_path(str(llama / "one"))
     qtbot.waitUntil(lambda: page.busy.isVisible() and page.busy.bar.value() == 500)
     QTest.mouseClick(page.busy.cancel_button, Qt.MouseButton.LeftButton)
@@ -165,8 +166,8 @@ def test_the_cut_is_dragged_and_saved(qtbot, workshop, llama, tmp_path):
     assert "6 layers · rank 4" in page.title.text()
     assert page.table.model().rowCount() == 6
     assert page.ranks == (4,) * 6
-    page._cut.setValue(2.2)
-    assert page._cut.value() == 2
+    page.cut_line.setValue(2.2)
+    assert page.cut_line.value() == 2
     assert page.ranks == (2,) * 6
     assert "rank 2" in page.kept.text()
     page.per_layer.setChecked(True)
@@ -198,7 +199,7 @@ def test_what_stands_is_replaced_only_if_agreed(qtbot, workshop, llama, tmp_path
     written(qtbot, page.delivery, tmp_path / "a")
     asked = []
     page.delivery.may_replace = lambda target: asked.append(target)
-    page._cut.setValue(1)
+    page.cut_line.setValue(1)
     page.delivery.button.click()
     assert asked == [tmp_path / "a"]
     assert open_adapter(tmp_path / "a").layers[0].rank == 4
@@ -301,7 +302,7 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     opened(qtbot, page, llama / "one")
     losses = []
     for rank in (4, 1):
-        page._cut.setValue(rank)
+        page.cut_line.setValue(rank)
         page.loss_button.click()
         qtbot.waitUntil(lambda: "held-out loss" in page.loss.text(), timeout=60_000)
         losses.append(page.loss.text())
