@@ -78,12 +78,12 @@ class LayerRanks:
 def adapter_parameters(variant: Variant, shape: tuple[int, int], rank: int) -> int:
     """Parameters of an adapter at `rank` beside a layer of `shape` (out, in): LoRA §4.2.
 
-    r·(in + out), and a magnitude per output where there is one; all of W without factors.
+    r·(in + out) for the factors, one per output for a magnitude, in·out where W itself is trained.
     """
     out_features, in_features = shape
-    if not variant.factored:
-        return out_features * in_features
-    return rank * (out_features + in_features) + (out_features if variant.magnitude else 0)
+    factors = rank * (out_features + in_features) if variant.factored else 0
+    magnitude = out_features if variant.magnitude else 0
+    return factors + magnitude + (out_features * in_features if variant.whole else 0)
 
 
 def cap(layer: LayerInfo) -> int:

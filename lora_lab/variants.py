@@ -20,10 +20,10 @@ class Variant:
     """`layer` is "file:class" of its AdapterLayer in `lora_lab.adapters`.
 
     `divisor` of the rank makes s = α / divisor(r), and `formula` says so. `factored`: it trains
-    factors A and B of a rank. `exact_sigma`: ΔW = s·B·A and nothing else, so that its singular
-    values tell what a smaller rank would discard. `magnitude`: it trains one number per output
-    besides. `locked` names the hyperparameters that mean nothing to it, with the reason. `peft` are
-    the flags of PEFT's LoraConfig that make it; None where PEFT has nothing like it. `mark` is its
+    factors A and B of a rank; `whole`: all of W; `magnitude`: one number per output. `exact_sigma`:
+    ΔW = s·B·A and nothing else, so that its singular values tell what a smaller rank would discard.
+    `locked` names the hyperparameters that mean nothing to it, with the reason. `peft` are the
+    flags of PEFT's LoraConfig that make it; None where PEFT has nothing like it. `mark` is its
     symbol in plots (pyqtgraph's name), `sample` the same as text.
     """
 
@@ -35,6 +35,7 @@ class Variant:
     divisor: Callable[[int], float] = float
     formula: str = "α / r"
     factored: bool = True
+    whole: bool = False
     exact_sigma: bool = True
     magnitude: bool = False
     locked: tuple[tuple[str, str], ...] = ()
@@ -43,6 +44,11 @@ class Variant:
 
     def __str__(self) -> str:
         return self.in_text or self.title
+
+    @property
+    def subject(self) -> str:
+        """Its name as the first word of a sentence."""
+        return f"{str(self)[0].upper()}{str(self)[1:]}"
 
     def scaling(self, alpha: float, rank: int) -> float:
         """s, which multiplies B·A."""
@@ -89,6 +95,7 @@ VARIANTS: dict[str, Variant] = {
         mark="d",
         sample="◆",
         factored=False,
+        whole=True,
         exact_sigma=False,
         locked=(
             ("rank", "full fine-tuning has no rank"),

@@ -24,3 +24,13 @@ def no_thread_left_behind():
     left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
     lab = [t.name for t in left if t.name.startswith("lora-lab")]
     assert not lab, f"threads left running: {lab}"
+
+
+@pytest.fixture
+def grown(tmp_path, monkeypatch):
+    """The lab with one more of everything that is said to be a file and a line (tests/grown.py)."""
+    from tests.grown import grow
+
+    shrink = grow(monkeypatch, tmp_path)
+    yield tmp_path
+    shrink()

@@ -129,8 +129,7 @@ def drive(
     if unsaved:
         raise LabError(unsaved)
     if not (variant := VARIANTS[config.variant]).factored:
-        name = str(variant)
-        said = f"{name[0].upper()}{name[1:]} is a comparison: its weights are not kept."
+        said = f"{variant.subject} has no factors to keep: its weights are not saved."
         console.print(said, style="yellow")
     return facts
 

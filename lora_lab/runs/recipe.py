@@ -79,9 +79,14 @@ def written(run: Path) -> Recipe:
     story = story_of(run)
     if not story.last_step:
         raise LabError(f"{run.name} has made no step yet, so there is nothing to repeat.")
+    variant = VARIANTS[story.config.variant]
+    if variant.peft is None and not variant.whole:
+        raise LabError(f"PEFT has no variant {variant}, so there is no script in its terms.")
     problem, edits = problem_of(story), edits_of(story)
     words = problem.words | _words(story, edits)
     texts, names = part_texts(), _parts_of(story, problem, edits, words)
+    if missing := [name for name in names if name not in texts]:
+        raise LabError(f"{run.name} needs {missing[0]}, for which a script has no part.")
     body = "\n\n\n".join(_chosen(texts[name], words) for name in names)
     settings = _settings(story, problem, edits)
     notes = (*problem.notes, *_notes(story, edits))
@@ -105,7 +110,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
         words.add("clip")
     if story.start.layer_ranks:
         words.add("later")
-    if not VARIANTS[config.variant].factored or not all(layer["max_rank"] for layer in layers):
+    if VARIANTS[config.variant].whole or not all(layer["max_rank"] for layer in layers):
         words.add("whole")
     else:
         words.add("bare")
@@ -119,7 +124,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
 
 def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> list[str]:
     """The names of the script's parts, in order."""
-    init, full = INITS[story.config.init], not VARIANTS[story.config.variant].factored
+    init, full = INITS[story.config.init], VARIANTS[story.config.variant].whole
     parts = list(problem.parts)
     if full:
         parts.append("full")
@@ -174,7 +179,7 @@ def _imports(text: str) -> str:
 def _settings(story: Story, problem: Problem, edits: Edits) -> str:
     """The constants at the head of the script."""
     config, layers = story.config, story.loaded["layers"]
-    full = not VARIANTS[config.variant].factored
+    full = VARIANTS[config.variant].whole
     whole = [layer["name"] for layer in layers if full or not layer["max_rank"]]
     held_out = [row["loss"] for row in story.of("EvalRecord") if row["enabled"]]
     own = {"MOMENTUM": config.momentum}
@@ -270,7 +275,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
             f"The run branched off from {parent} at step {at:,}. The steps before are made "
             f"here with its own fixed settings{_differing(story, parent)}."
         )
-    if not variant.factored and loaded.get("task"):
+    if variant.whole and loaded.get("task"):
         notes.append("Full fine-tuning has no adapter: PEFT has no part in it.")
     return tuple(notes)
 

@@ -76,7 +76,7 @@ def _images(story: Story) -> Problem:
         notes.append(
             "The base was trained in full by the lab before this run; its file is taken as it is."
         )
-    reading = "read_digits" if config.task == "digits" else "read_mnist"
+    reading = f"read_{config.task}"
     return Problem([reading, "images", "plain_net"], values, set(), notes)
 
 
@@ -249,8 +249,6 @@ def lora_config(story: Story) -> str:
     init, variant = INITS[config.init], VARIANTS[config.variant]
     if locked and not init.one_rank:
         raise LabError(f"{locked[0]} is a convolution in groups, which PEFT adapts in another way.")
-    if variant.peft is None:
-        raise LabError(f"PEFT has no variant {variant}, so there is no recipe.")
     scaling = variant.scaling(start.alpha, start.rank)
     own = {"^" + re.escape(name): rank for name, rank in ranks.items() if rank != start.rank}
     settings: dict[str, Any] = {
@@ -258,7 +256,7 @@ def lora_config(story: Story) -> str:
         "lora_alpha": start.alpha,
         "target_modules": _targets(story, list(ranks)),
         "lora_dropout": start.dropout,
-        **{flag: flag in variant.peft for flag in peft_flags()},
+        **{flag: flag in (variant.peft or ()) for flag in peft_flags()},
         "init_lora_weights": True if init.peft is None else init.peft,
     }
     if own:  # the scaling is common to all: each layer's own α gives it

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lora_lab.adapters import DoRALayer
 from lora_lab.adapters.resize import rescale, resize
 from lora_lab.config import Hyperparameters, changed
 from lora_lab.records import AppliedRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, set_weight_decay
 from lora_lab.training.per_layer import check, differing, freeze, rank_notes, wanted_ranks
+from lora_lab.variants import VARIANTS
 
 
 def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecord:
@@ -99,5 +99,5 @@ def _set_alpha(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
 
 def _what_is_learned(experiment: Experiment) -> str:
     """What scales with s and is cut with the rank; DoRA's ΔW is no multiple of it."""
-    dora = any(isinstance(layer, DoRALayer) for layer in experiment.lora_layers)
-    return "the change of direction s·B·A" if dora else "ΔW"
+    exact = VARIANTS[experiment.config.variant].exact_sigma
+    return "ΔW" if exact else "the change of direction s·B·A"

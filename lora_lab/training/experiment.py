@@ -376,10 +376,9 @@ class Experiment:
         whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, FullLayer)]
         rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, FullLayer)]
         if not rows or any(row is None for row in rows):
-            name = str(VARIANTS[self.config.variant])
             raise ExportError(
-                f"{name[0].upper()}{name[1:]} has no low-rank factors to export. Train with "
-                f"variant {PLAIN}."
+                f"{VARIANTS[self.config.variant].subject} has no low-rank factors to export. Train "
+                f"with variant {PLAIN}."
             )
         return AdapterWeights(
             variant=self.config.variant,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from lora_lab import variants
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import AdapterWeights
 
@@ -30,7 +31,7 @@ class Table(nn.Module):
 
 
 SPECIAL = {"pictures": Pictures, "grouped": Grouped, "table": Table}
-VARIANTS = ("lora", "rslora", "dora", "ranks")
+VARIANTS = (*(name for name, row in variants.VARIANTS.items() if row.factored), "ranks")
 
 
 def weights_of(model, variant, *, base="", targets=None, seed=0):

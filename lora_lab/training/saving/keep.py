@@ -12,6 +12,7 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.state import restore
+from lora_lab.variants import VARIANTS
 
 
 def keep_adapter(path: Path, report: Report = silent) -> int:
@@ -25,7 +26,7 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
     try:
         experiment = Experiment(folder.load_config(), report=report)
         if not experiment.has_factors:
-            raise LabError("Full fine-tuning has no adapter to keep.")
+            raise LabError(f"{VARIANTS[experiment.config.variant].subject} has no adapter to keep.")
         checkpoints.tidy(path)
         found = checkpoints.latest(path)
         restore(experiment, found.tensors, found.facts)

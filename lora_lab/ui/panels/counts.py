@@ -228,7 +228,7 @@ class CountsPanel(Panel):
             self.say(self.tr("No model yet."))
             return
         self.say("")
-        ranks, whole = self._ranks, not self._ranks.variant.factored
+        ranks, whole = self._ranks, self._ranks.variant.whole
         applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
@@ -237,10 +237,11 @@ class CountsPanel(Panel):
         show(self._frozen, f"{base - sum(wished) if whole else base:,}")
         show(self._full, f"{base:,}")
         show(self._percent, share_words(sum(wished) / base))
-        if whole:
-            told = self.tr("applied {:,}").format(sum(applied))
-        else:
+        factored = ranks.variant.factored
+        if factored:
             told = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
+        else:
+            told = self.tr("applied {:,}").format(sum(applied))
         show(self._applied_text, told)
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._fit()
@@ -250,14 +251,14 @@ class CountsPanel(Panel):
         self._show_costs(sum(wished), sum(applied))
         for row, layer in enumerate(loaded.layers):
             old, new = ranks.present[layer.name], ranks.wanted(layer.name, self._wished)
-            rank = "—" if whole else str(new) if old == new else f"{old} → {new}"
-            capped = not whole and new == cap(layer) < self._wished.rank
+            rank = "—" if not factored else str(new) if old == new else f"{old} → {new}"
+            capped = factored and new == cap(layer) < self._wished.rank
             self._cell(row, 2, self.tr("{} max").format(rank) if capped else rank, old != new)
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
 
     def _show_costs(self, wished: int, applied: int) -> None:
         ranks, costs = self._ranks, self._preflight
-        whole = not ranks.variant.factored
+        whole = ranks.variant.whole
         held = self._loaded.base_parameters if whole else sum(
             ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
         )  # fmt: skip

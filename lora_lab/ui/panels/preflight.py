@@ -123,7 +123,7 @@ class Preflight:
         both and the gradient of the adapter.
         """
         base = max(1, self._loaded.base_parameters)
-        if not VARIANTS[self._loaded.variant].factored:
+        if VARIANTS[self._loaded.variant].whole:
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 

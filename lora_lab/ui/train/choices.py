@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.inits import INITS
+from lora_lab.ui.style.figures import in_words
 from lora_lab.variants import VARIANTS
 
 
 def init_locked(variant: str) -> str:
     """Why no init can be chosen for this variant, or nothing."""
-    return "" if VARIANTS[variant].factored else _tr("Full fine-tuning has no factors A and B.")
+    row, said = VARIANTS[variant], _tr("{} has no factors A and B.")
+    return "" if row.factored else said.format(in_words(row.subject))
 
 
 def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
@@ -25,8 +27,8 @@ def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
 
 def ratio_locked(variant: str) -> str:
     """Why the LoRA+ ratio has no meaning for this variant, or nothing."""
-    said = _tr("Full fine-tuning has no B with a rate of its own.")
-    return "" if VARIANTS[variant].factored else said
+    row, said = VARIANTS[variant], _tr("{} has no B with a learning rate of its own.")
+    return "" if row.factored else said.format(in_words(row.subject))
 
 
 def momentum_locked(optimizer: str) -> str:
