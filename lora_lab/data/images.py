@@ -6,22 +6,41 @@ An image is measured before it is decoded: a small file may claim a picture that
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from lora_lab.data.idx import read_images, read_labels
+from lora_lab.data.image_modes import in_mode
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif",
+    ".ppm", ".pgm", ".pnm",
+)  # fmt: skip
+# Decoders that may read a file; others, such as those that call Ghostscript, are never asked.
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "PPM")
 LARGEST = 100_000_000  # pixels of one image
 MEMORY = 16 * 2**30  # bytes of all images together
 TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test", "testing")
 CLASSES = 10_000
 NAMED = 5
+
+
+Prepare = Callable[[np.ndarray], np.ndarray]  # (height, width, channels) of uint8, both
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How images are to come out."""
+
+    size: tuple[int, int] | None  # (height, width); None: as the first one
+    channels: int | None  # None: 3, and 1 for IDX
+    prepare: Prepare | None = None
 
 
 @dataclass(frozen=True)
@@ -44,30 +63,35 @@ def read_image_folder(
     size: tuple[int, ...] | None,
     channels: int | None,
     *,
+    prepare: Prepare | None = None,
+    classes: tuple[str, ...] = (),
     skip_bad: bool = False,
     report: Report = silent,
 ) -> ImageSet:
     """Read a folder per class, such folders under train/ and validation/, or MNIST's IDX files.
 
-    Images are scaled to cover `size` (height, width) and cut in the middle; None or zeros take the
-    first image's. `channels` is 1 or 3; None takes 3, and 1 for IDX. Raises DataError naming the
-    image that cannot be read, unless `skip_bad`.
+    Images are brought to `size` (height, width) by `prepare`, a model's own rules; without one they
+    cover it and are cut in the middle. None or zeros take the first image's. `channels` is 1 or 3;
+    None takes 3, and 1 for IDX. `classes` are those to tell apart, where they are known already.
+    Raises DataError naming the image that cannot be read, unless `skip_bad`, and where all images
+    are one and the same.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise DataError(f"{folder}: this is not a folder. Choose one with a folder per class.")
-    wanted = (int(size[0]), int(size[1])) if size and min(size) > 0 else None
+    given = (int(size[0]), int(size[1])) if size and min(size) > 0 else None
+    wanted = Wanted(given, channels, prepare)
     try:
         if _idx_file(folder, TRAINING):
-            return _idx(folder, wanted, channels)
+            return _idx(folder, wanted)
         train = next((folder / n for n in TRAINING if (folder / n).is_dir()), None)
         held = next((folder / n for n in HELD_OUT if (folder / n).is_dir()), None)
         if train is None or held is None:
-            return _by_class(folder, (), wanted, channels or 3, skip_bad, report)
-        first = _by_class(train, (), wanted, channels or 3, skip_bad, report)
-        shape = (first.images.shape[1], first.images.shape[2])
-        second = _by_class(held, first.classes, shape, channels or 3, skip_bad, report)
-        notes = (*first.notes, f"held out are the images in {held.name}/")
+            return _by_class(folder, classes, wanted, skip_bad, report)
+        first = _by_class(train, classes, wanted, skip_bad, report)
+        wanted = replace(wanted, size=(first.images.shape[1], first.images.shape[2]))
+        second = _by_class(held, first.classes, wanted, skip_bad, report)
+        notes = (*first.notes, *second.notes, f"held out are the images in {held.name}/")
         return ImageSet(first.images, first.labels, first.classes, notes, second)
     except OSError as error:
         reason = system_reason(error)
@@ -79,12 +103,12 @@ def read_image_folder(
 def _by_class(
     folder: Path,
     classes: tuple[str, ...],
-    size: tuple[int, int] | None,
-    channels: int,
+    wanted: Wanted,
     skip_bad: bool,
     report: Report,
 ) -> ImageSet:
     """One folder per class; `classes` where they are known already."""
+    size = wanted.size
     found = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
     unknown = [name for name in found if classes and name not in classes]
     if unknown:
@@ -106,7 +130,7 @@ def _by_class(
     for number, (path, label) in enumerate(files):
         report(f"Reading images of {folder.name}", number / len(files))
         try:
-            image = read_image(path, size, channels)
+            image = read_image(path, replace(wanted, size=size))
         except DataError as error:
             place = path.relative_to(folder)
             if not skip_bad:
@@ -126,11 +150,34 @@ def _by_class(
         labels.append(label)
     if not kept:
         raise DataError(f"{folder.name}: no image in it can be read ({bad[0]}).")
-    notes = ()
+    images = np.stack(kept)
+    if len(images) > 1 and (images == images[0]).all():
+        raise DataError(
+            f"{folder.name}: all {len(images):,} images come out alike, so nothing can be learned. "
+            "Look at one of them: it may be empty, or hold its picture in another channel."
+        )
+    notes = _passed_over(folder, names)
     if bad:
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
-        notes = (f"{len(bad):,} left out ({'; '.join(bad[:NAMED])}{more})",)
-    return ImageSet(np.stack(kept), np.array(labels, dtype=np.int64), names, notes)
+        notes = (f"{len(bad):,} left out ({'; '.join(bad[:NAMED])}{more})", *notes)
+    return ImageSet(images, np.array(labels, dtype=np.int64), names, notes)
+
+
+def _passed_over(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """A note that counts the files of other kinds; none where there are no such."""
+    inside = (
+        path for name in names if (folder / name).is_dir() for path in (folder / name).iterdir()
+    )
+    kinds = Counter(
+        path.suffix.lower() or path.name
+        for path in inside
+        if path.suffix.lower() not in ENDINGS and path.name[0] != "." and not path.is_dir()
+    )
+    if not kinds:
+        return ()
+    count = kinds.total()
+    named = ", ".join(f"{kind} {number:,}" for kind, number in kinds.most_common(NAMED))
+    return (f"{count:,} file{'s' if count > 1 else ''} of other kinds passed over ({named})",)
 
 
 def _images_of(folder: Path) -> Iterator[Path]:
@@ -140,24 +187,24 @@ def _images_of(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+def read_image(path: Path, wanted: Wanted) -> np.ndarray:
     """(height, width, channels) of uint8, turned as the camera says. Raises DataError."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.is_file():  # a pipe would block
         raise DataError("this is not a regular file")
+    size, mode = wanted.size, "L" if wanted.channels == 1 else "RGB"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: they are checked here
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > LARGEST:
                     raise DataError(f"{width:,} × {height:,} pixels are too many")
-                mode = "L" if channels == 1 else "RGB"
-                if size is not None:
+                if size is not None and wanted.prepare is None:
                     image.draft(mode, (2 * size[1], 2 * size[0]))  # JPEG decodes smaller at once
-                turned = ImageOps.exif_transpose(image).convert(mode)
-            if size is not None and turned.size != (size[1], size[0]):
+                turned = in_mode(ImageOps.exif_transpose(image), mode)
+            if wanted.prepare is None and size is not None and turned.size != (size[1], size[0]):
                 turned = ImageOps.fit(turned, (size[1], size[0]), Image.Resampling.BILINEAR)
     except UnidentifiedImageError:
         raise DataError("this is no image that can be read") from None
@@ -166,8 +213,9 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> np.nd
     except (OSError, SyntaxError, ValueError, ZeroDivisionError, OverflowError) as error:
         reason = str(error).split("\n")[0][:80]
         raise DataError(f"the image is damaged ({reason})") from error
-    found = np.asarray(turned, dtype=np.uint8)
-    return found.reshape(*found.shape[:2], channels)
+    values = np.asarray(turned, dtype=np.uint8)
+    values = values.reshape(*values.shape[:2], 1 if mode == "L" else 3)
+    return values if wanted.prepare is None else wanted.prepare(values)
 
 
 def _idx_file(folder: Path, part: tuple[str, ...], kind: str = "images") -> Path | None:
@@ -183,7 +231,7 @@ def _idx_file(folder: Path, part: tuple[str, ...], kind: str = "images") -> Path
     return None
 
 
-def _idx(folder: Path, size: tuple[int, int] | None, channels: int | None) -> ImageSet:
+def _idx(folder: Path, wanted: Wanted) -> ImageSet:
     parts = []
     for part in (TRAINING, HELD_OUT):
         pictures, names = _idx_file(folder, part), _idx_file(folder, part, "labels")
@@ -199,7 +247,7 @@ def _idx(folder: Path, size: tuple[int, int] | None, channels: int | None) -> Im
             )
         if len(found) == 0:
             raise DataError(f"{pictures.name}: there is no image in it.")
-        parts.append((_scaled(found, size, channels or 1), labels.astype(np.int64)))
+        parts.append((_scaled(found, wanted), labels.astype(np.int64)))
     classes = tuple(str(n) for n in range(1 + max(int(labels.max()) for _, labels in parts)))
     sets = [ImageSet(pictures, labels, classes) for pictures, labels in parts]
     if len(sets) == 1:
@@ -208,13 +256,17 @@ def _idx(folder: Path, size: tuple[int, int] | None, channels: int | None) -> Im
     return ImageSet(sets[0].images, sets[0].labels, classes, notes, sets[1])
 
 
-def _scaled(images: np.ndarray, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+def _scaled(images: np.ndarray, wanted: Wanted) -> np.ndarray:
     """(N, height, width) → (N, *size, channels)."""
+    size, channels = wanted.size, wanted.channels or 1
+    if size is not None and len(images) * size[0] * size[1] * channels > MEMORY:
+        raise DataError(f"{len(images):,} images of {size[1]} × {size[0]} pixels are too many.")
+    if wanted.prepare is not None:
+        many = (np.repeat(image[..., None], channels, axis=2) for image in images)
+        return np.stack([wanted.prepare(image) for image in many])
     if size is not None and images.shape[1:] != size:
         from PIL import Image, ImageOps
 
-        if len(images) * size[0] * size[1] * channels > MEMORY:
-            raise DataError(f"{len(images):,} images of {size[1]} × {size[0]} pixels are too many.")
         images = np.stack(
             [
                 np.asarray(ImageOps.fit(Image.fromarray(i), size[::-1], Image.Resampling.BILINEAR))

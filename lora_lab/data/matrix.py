@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lora_lab.data.images import ENDINGS, read_image
+from lora_lab.data.images import ENDINGS, Wanted, read_image
 from lora_lab.errors import DataError, LabError, system_reason
 
 SIDE = 512  # most rows, and most columns
@@ -229,7 +229,7 @@ def _from_npy(path: Path) -> Matrix:
 def _from_image(path: Path) -> Matrix:
     from PIL import Image
 
-    grey = read_image(path, None, 1)[:, :, 0]
+    grey = read_image(path, Wanted(None, 1))[:, :, 0]
     rows, columns = grey.shape
     notes: tuple[str, ...] = ()
     if max(rows, columns) > PICTURE:

@@ -33,16 +33,6 @@ class Opened:
     name: str
 
 
-@dataclass(frozen=True)
-class ImageRules:
-    """What a vision model wants of an image: (height, width), channels, mean and std of each."""
-
-    size: tuple[int, int]
-    channels: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
 def open_model(
     path: str | Path,
     purpose: Purpose,
@@ -115,42 +105,6 @@ def open_tokenizer(path: str | Path) -> Any:
             raise CheckpointError(
                 f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
             ) from error
-
-
-def open_image_rules(path: str | Path) -> ImageRules:
-    """What the vision model of a folder wants: from preprocessor_config.json, else config.json."""
-    path = Path(path)
-    config = read_config(path)
-    file = path / "preprocessor_config.json"
-    said = read_json(file) if file.exists() else {}
-    channels = config.get("num_channels", 3)
-    size = said.get("crop_size") if said.get("do_center_crop") else None
-    size = size or said.get("size") or config.get("image_size") or 224
-    if isinstance(size, dict):
-        edge = size.get("shortest_edge", config.get("image_size"))
-        size = (size.get("height", edge), size.get("width", edge))
-    elif isinstance(size, int):
-        size = (size, size)
-    mean, std = said.get("image_mean", [0.5] * channels), said.get("image_std", [0.5] * channels)
-    sound = (
-        isinstance(size, tuple | list)
-        and len(size) == 2
-        and all(type(n) is int and 1 <= n <= 8192 for n in size)
-        and channels in (1, 3)
-        and all(
-            isinstance(values, list)
-            and len(values) == channels
-            and all(isinstance(value, int | float) for value in values)
-            for values in (mean, std)
-        )
-        and all(value > 0 for value in std)
-    )
-    if not sound:
-        raise CheckpointError(
-            f"{path.name}: it does not say soundly which images it takes (image_size, image_mean, "
-            "image_std). Download the whole repository."
-        )
-    return ImageRules((size[0], size[1]), channels, tuple(mean), tuple(std))
 
 
 def _built(

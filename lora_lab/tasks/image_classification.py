@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.cnn import net_from_state
 from lora_lab.models.factory import build
-from lora_lab.models.hf_folder import open_image_rules
+from lora_lab.models.image_rules import ImageRules, open_image_rules
 from lora_lab.models.plain import mlp_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
@@ -39,8 +40,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class ImageClassificationTask(PretrainedTask):
     """Mean cross-entropy over the images of a batch; accuracy and confusion on held-out ones.
 
-    Inputs are (value/255 − mean)/std per channel: the model's own mean and standard deviation, and
-    for a plain net, which does not tell, those of the training images.
+    Inputs are what the model's own image processor makes of an image; for a plain net, which has
+    none, (value/255 − mean)/std with mean and standard deviation of the training images.
     """
 
     name = "image_classification"
@@ -53,32 +54,29 @@ class ImageClassificationTask(PretrainedTask):
         them is not named.
         """
         model, data = needs(config)
-        shape, mean, std = _wanted(config, model)
+        shape, rules = _wanted(config, model)
 
-        def read(path: str) -> ImageSet:
+        def read(path: str, classes: tuple[str, ...] = ()) -> ImageSet:
             return read_image_folder(
                 path, shape[1:] or None, shape[0] if shape else None,
+                prepare=rules.prepare if rules else None, classes=classes,
                 skip_bad=config.skip_bad_rows, report=report,
             )  # fmt: skip
 
         found = read(data)
-        held_out = (
-            read(config.validation_data) if config.validation_data else found.given_validation
-        )
-        notes = found.notes
+        held_out = found.given_validation
+        if config.validation_data:
+            held_out = read(config.validation_data, found.classes)
+        notes = (*(rules.notes if rules else ()), *found.notes)
         if held_out is not None:
-            if held_out.classes != found.classes:
-                raise DataError(
-                    f"The held-out images are of the classes {', '.join(held_out.classes)}, those "
-                    f"to train on of {', '.join(found.classes)}. Give both the same folders."
-                )
-            notes += held_out.notes
+            notes += held_out.notes if config.validation_data else ()
+            held_out = in_order(held_out, found.classes)
         else:
             rows = split(len(found.labels), config.validation, config.seed, found.labels)
             found, held_out = found.chosen(rows[0]), found.chosen(rows[1])
         if len(found.classes) < 2:
             raise DataError("All images are of one class, so nothing can be told apart.")
-        task = cls(config, found, held_out, mean, std, report)
+        task = cls(config, found, held_out, rules, report)
         if config.keep_data:
             old = read(config.keep_data)
             task.set_retention(old)
@@ -91,22 +89,24 @@ class ImageClassificationTask(PretrainedTask):
         config: RunConfig,
         train: ImageSet,
         held_out: ImageSet,
-        mean: tuple[float, ...] = (),
-        std: tuple[float, ...] = (),
+        rules: ImageRules | None = None,
         report: Report = silent,
     ) -> None:
-        """Images (N, height, width, channels) of uint8; no `mean`: that of the training images."""
+        """Images (N, height, width, channels) of uint8; no `rules`: mean and std of the images."""
         super().__init__(config, report)
         self.classes = self.trained_classes = train.classes
         self.rows = len(train.labels)
         self.images, self.labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
         self.held_images = torch.from_numpy(held_out.images)
         self.held_labels = torch.from_numpy(held_out.labels)
-        if not mean:
+        if rules is None:
             some = self.images[:: max(1, self.rows // 1000)].float().div_(255)
-            mean = tuple(some.mean((0, 1, 2)).tolist())
-            std = tuple(some.std((0, 1, 2)).clamp_min(1e-3).tolist())
-        self._mean, self._std = (torch.tensor(t).view(1, -1, 1, 1) for t in (mean, std))
+            mean, std = some.mean((0, 1, 2)), some.std((0, 1, 2)).clamp_min(1e-3)
+        else:  # value · scale + shift = (value/255 − mean)/std
+            std = 1 / (255 * torch.tensor(rules.scale, dtype=torch.float64))
+            mean = (-torch.tensor(rules.shift) * std).float()
+            std = std.float()
+        self._mean, self._std = (t.view(1, -1, 1, 1) for t in (mean, std))
         self._plain = Path(str(config.model)).is_file() or bool(config.factory)
 
     def set_retention(self, old: ImageSet) -> None:
@@ -213,28 +213,42 @@ class ImageClassificationTask(PretrainedTask):
             )
 
 
-def _wanted(
-    config: RunConfig, model: str
-) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """(channels, height, width) that the model takes, its mean and std; () where it does not tell.
+def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
+    """`images` numbered as `classes` are, of which it may lack some.
+
+    Raises DataError for a class that is none of them.
+    """
+    if images.classes == classes:
+        return images
+    if unknown := [name for name in images.classes if name not in classes]:
+        raise DataError(
+            f"The held-out images are of the class {unknown[0]!r}, which is none of "
+            f"{', '.join(classes)} to train on. Give both the same folders."
+        )
+    places = np.array([classes.index(name) for name in images.classes])
+    return replace(images, labels=places[images.labels], classes=classes)
+
+
+def _wanted(config: RunConfig, model: str) -> tuple[tuple[int, ...], ImageRules | None]:
+    """(channels, height, width) that the model takes, () where it does not tell, and its rules.
 
     A plain net of linear layers alone takes as many numbers as a square image has.
     """
     path = Path(model)
     if not path.is_file():
         rules = open_image_rules(path)
-        return (rules.channels, *rules.size), rules.mean, rules.std
+        return (rules.channels, *rules.size), rules
     if config.factory:
-        return (), (), ()
+        return (), None
     state = read_state(path)
     if any(t.dim() == 4 for t in state.values()):
         channels = next(t.shape[1] for t in state.values() if t.dim() == 4)
-        return (channels, 0, 0), (), ()
+        return (channels, 0, 0), None
     inputs = mlp_from_state(state, path.name).inputs
     for channels in (1, 3):
         side = math.isqrt(inputs // channels)
         if side * side * channels == inputs:
-            return (channels, side, side), (), ()
+            return (channels, side, side), None
     raise CheckpointError(f"{path.name}: {inputs} inputs are no square image of 1 or 3 channels.")
 
 

@@ -45,7 +45,7 @@ def test_without_a_size_the_first_image_gives_it(folder):
 def test_held_out_folders_are_taken_up(tmp_path):
     for part in ("train", "val"):
         write(tmp_path, f"{part}/a/1.png")
-        write(tmp_path, f"{part}/b/1.png")
+        write(tmp_path, f"{part}/b/1.png", (9, 9, 9))
     found = read_image_folder(tmp_path, None, 3)
     assert (len(found.labels), len(found.given_validation.labels)) == (2, 2)
     assert "val/" in found.notes[0]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lora_lab.errors import Cancelled, CheckpointError
-from lora_lab.models.hf_folder import open_image_rules, open_model, open_tokenizer
+from lora_lab.models.hf_folder import open_model, open_tokenizer
 from tests.models.tiny import PURPOSES, save
 
 IDS = torch.arange(2, 12)[None]
@@ -185,38 +185,3 @@ def test_a_tokenizer_that_cannot_be_had_is_an_error(tmp_path, name):
     spoil(tmp_path)
     with pytest.raises(CheckpointError, match=reason):
         open_tokenizer(tmp_path)
-
-
-RULES = {
-    "config alone": (None, (8, 8), (0.5, 0.5, 0.5)),
-    "height and width": (
-        {"size": {"height": 6, "width": 4}, "image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]},
-        (6, 4), (0.1, 0.2, 0.3),
-    ),
-    "shortest edge, then cropped": (
-        {"size": {"shortest_edge": 10}, "do_center_crop": True,
-         "crop_size": {"height": 8, "width": 8}},
-        (8, 8), (0.5, 0.5, 0.5),
-    ),
-    "one number": ({"size": 12}, (12, 12), (0.5, 0.5, 0.5)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_a_vision_model_says_which_images_it_wants(tmp_path, name):
-    said, size, mean = RULES[name]
-    save(tmp_path, "vit")
-    if said is not None:
-        (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
-    found = open_image_rules(tmp_path)
-    assert (found.size, found.channels, found.mean) == (size, 3, mean)
-
-
-@pytest.mark.parametrize(
-    "said", [{"size": "large"}, {"size": 10**9}, {"image_std": [0, 1, 1]}, {"image_mean": [1]}]
-)
-def test_rules_that_cannot_be_are_refused(tmp_path, said):
-    save(tmp_path, "vit")
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
-    with pytest.raises(CheckpointError, match="which images"):
-        open_image_rules(tmp_path)

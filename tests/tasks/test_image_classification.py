@@ -95,6 +95,22 @@ def test_inputs_are_as_the_model_says(tmp_path, data):
     torch.testing.assert_close(every.double(), wanted, rtol=0, atol=1e-6)
 
 
+def test_validation_images_may_lack_a_class_and_have_no_other(tmp_path, data):
+    save(tmp_path / "vit", "vit")
+    extra = tmp_path / "extra"
+    (extra / "light").mkdir(parents=True)
+    for i in range(3):
+        Image.new("RGB", (8, 8), (200, 200, 30 * i)).save(extra / "light" / f"{i}.png")
+    config = config_of(tmp_path / "vit", data, validation_data=str(extra))
+    task = ImageClassificationTask.open(config)
+    assert task.data.validation_counts == (0, 3)
+    assert task.held_labels.tolist() == [1, 1, 1]
+    (extra / "grey").mkdir()
+    Image.new("RGB", (8, 8), (90, 90, 90)).save(extra / "grey" / "1.png")
+    with pytest.raises(DataError, match="grey"):
+        ImageClassificationTask.open(config)
+
+
 CODE = """
 from torch import nn
 def make():

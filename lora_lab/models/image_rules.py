@@ -1,0 +1,181 @@
+"""What a vision model wants of an image, by the rules of its own image processor.
+
+transformers' processor scales and cuts every image, so that each family's rules are its own; what
+it does to the numbers afterwards is linear in each channel, and is measured once and checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import first_line, quiet
+from lora_lab.models.hf_config import read_config
+from lora_lab.models.strict_json import read_json
+
+LARGEST_EDGE = 8192  # pixels
+TOLERANCE = 0.5 / 255  # of the range of an image: half a step of a byte
+PROBE = (61, 97)  # height and width of the picture that the rules are checked on
+
+
+@dataclass(frozen=True)
+class ImageRules:
+    """Bytes of an image in the size a model takes, and value · scale + shift of each channel."""
+
+    size: tuple[int, int]  # (height, width)
+    channels: int
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+    # (height, width, channels) of uint8 → the same in `size`; None: cover `size`, cut in the middle
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_image_rules(path: str | Path) -> ImageRules:
+    """The rules of a folder: its preprocessor_config.json, else those of its kind.
+
+    Raises CheckpointError for rules that are unsound, that ask for code of their author, or that
+    do more to an image than can be followed.
+    """
+    path = Path(path)
+    config = read_config(path)
+    channels = config.get("num_channels", 3)
+    if channels not in (1, 3):
+        raise _unsound(path, f"num_channels is {channels!r}")
+    file = path / "preprocessor_config.json"
+    if not file.exists():
+        return _without_rules(path, config, channels)
+    values = read_json(file)
+    if values.get("auto_map"):
+        raise CheckpointError(
+            f"{path.name}: its image processor asks for code of its author to be run, which is not "
+            "done. Choose a model whose processor is transformers' own."
+        )
+    _check_numbers(path, values, channels)
+    processor = _processor(path, values)
+    prepare = _prepared_by(processor, channels)
+    try:
+        return _measured(processor, prepare, channels)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    except Exception as error:
+        raise _unsound(path, first_line(error)) from error
+
+
+def _without_rules(path: Path, config: dict[str, Any], channels: int) -> ImageRules:
+    size = config.get("image_size") or 224
+    size = tuple(size) if isinstance(size, list) else (size, size)
+    if len(size) != 2 or not all(type(n) is int and 1 <= n <= LARGEST_EDGE for n in size):
+        raise _unsound(path, f"image_size is {size}")
+    note = (
+        f"{path.name} has no preprocessor_config.json, so images cover {size[1]} × {size[0]} "
+        "pixels and their values go from -1 to 1"
+    )
+    return ImageRules(size, channels, (2 / 255,) * channels, (-1.0,) * channels, None, (note,))
+
+
+def _processor(path: Path, values: dict[str, Any]) -> Any:
+    """The image processor on PIL, which transformers takes as the reference."""
+    from transformers import AutoImageProcessor
+
+    how = {"local_files_only": True, "trust_remote_code": False}
+    with quiet():
+        try:
+            try:
+                return AutoImageProcessor.from_pretrained(str(path), backend="pil", **how)
+            except TypeError:  # an older transformers
+                return AutoImageProcessor.from_pretrained(str(path), use_fast=False, **how)
+        except Exception as error:
+            raise _unsound(path, first_line(error)) from error
+
+
+def _prepared_by(processor: Any, channels: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Scaling and cutting alone: bytes in, bytes out."""
+
+    plain = {"do_rescale": False, "do_normalize": False}
+    if hasattr(processor, "include_top"):  # EfficientNet's: a second normalization
+        plain["include_top"] = False
+
+    def prepare(image: np.ndarray) -> np.ndarray:
+        values = _called(processor, image, **plain)
+        if values.ndim != 3 or values.shape[0] != channels:
+            raise CheckpointError("its image processor gives no picture of the channels it names")
+        return np.clip(np.rint(values), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+    return prepare
+
+
+def _called(processor: Any, image: np.ndarray, **how: Any) -> np.ndarray:
+    """(channels, height, width) of one image, as the model would get it."""
+    with quiet():
+        result = processor(
+            images=[image], input_data_format="channels_last", return_tensors="np", **how
+        )
+    return np.asarray(result["pixel_values"])[0]
+
+
+def _measured(
+    processor: Any, prepare: Callable[[np.ndarray], np.ndarray], channels: int
+) -> ImageRules:
+    """The line that leads from bytes to numbers in each channel, checked on a picture."""
+    generator = np.random.default_rng(0)
+    picture = generator.integers(0, 256, (*PROBE, channels), dtype=np.uint8)
+    tall = picture.transpose(1, 0, 2).copy()
+    black, white = (_called(processor, np.full_like(picture, v)) for v in (0, 255))
+    row, column = black.shape[1] // 2, black.shape[2] // 2  # a border may be padding
+    shift = black[:, row, column].astype(np.float64)
+    scale = (white[:, row, column].astype(np.float64) - shift) / 255
+    if not (np.isfinite(scale).all() and (scale != 0).all()):
+        raise CheckpointError("its image processor makes one number of every image")
+    sizes = set()
+    for image in (picture, tall):
+        bytes_, numbers = prepare(image), _called(processor, image)
+        sizes.add(bytes_.shape[:2])
+        line = bytes_.transpose(2, 0, 1) * scale[:, None, None] + shift[:, None, None]
+        away = np.abs(line - numbers) / (np.abs(scale[:, None, None]) * 255)
+        if line.shape != numbers.shape or away.max() > TOLERANCE:
+            raise CheckpointError(
+                "its image processor does more to an image than scaling, cutting and a line for "
+                "each channel, which is not followed here"
+            )
+    if len(sizes) > 1:
+        raise CheckpointError(
+            "its image processor gives images of different sizes, which cannot stand in one batch. "
+            'Set "do_center_crop" with a "crop_size", or a "size" of height and width, in '
+            "preprocessor_config.json"
+        )
+    (size,) = sizes
+    return ImageRules(size, channels, tuple(scale.tolist()), tuple(shift.tolist()), prepare)
+
+
+def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
+    """Sizes that would fill the memory, and mean and std of other channels, before any is used."""
+    for name in ("size", "crop_size", "pad_size"):
+        size = values.get(name)
+        edges = size.values() if isinstance(size, dict) else size
+        for edge in edges if isinstance(edges, list | type({}.values())) else [edges]:
+            if edge is not None and not (type(edge) is int and 1 <= edge <= LARGEST_EDGE):
+                raise _unsound(path, f"{name} is {size!r}")
+    for name in ("image_mean", "image_std"):
+        given = values.get(name)
+        if given is None:
+            continue
+        numbers = given if isinstance(given, list) else [given]
+        if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+            raise _unsound(path, f"{name} is {given!r}")
+        if isinstance(given, list) and len(given) != channels:
+            raise _unsound(path, f"{name} has {len(given)} numbers for {channels} channels")
+        if name == "image_std" and min(numbers) <= 0:
+            raise _unsound(path, f"{name} is {given!r}")
+
+
+def _unsound(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path.name}: it does not say soundly which images it takes ({reason}). Download the "
+        "whole repository."
+    )

@@ -1,0 +1,106 @@
+"""Images reach a model as its own processor makes them, to a step of a byte, or are refused."""
+
+import json
+
+import numpy as np
+import pytest
+import transformers
+from transformers import AutoImageProcessor
+from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.image_rules import open_image_rules
+from tests.models.tiny import save
+
+FAMILIES = [
+    "beit", "bit", "clip", "convnext", "deit", "dinov2", "efficientnet", "mobilenet_v1",
+    "mobilenet_v2", "mobilevit", "perceiver", "poolformer", "resnet", "siglip", "swin", "vit",
+]  # fmt: skip
+VIT = {"image_processor_type": "ViTImageProcessor"}
+OWN = {
+    "not normalized": {**VIT, "do_normalize": False},
+    "not rescaled": {**VIT, "do_rescale": False, "do_normalize": False},
+    "another factor": {**VIT, "rescale_factor": 1 / 127.5, "do_normalize": False},
+    "another mean": {**VIT, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 1.0]},
+    "height and width": {**VIT, "size": {"height": 20, "width": 30}},
+    "one number": {**VIT, "size": 24},
+    "nearest": {**VIT, "resample": 0},
+    "bicubic": {**VIT, "resample": 3},
+    "cut to a part": {
+        "image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 40},
+        "crop_pct": 0.7,
+    },
+    "shortest edge, then cut": {
+        "image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32},
+        "crop_size": {"height": 28, "width": 28},
+    },
+    "blue first": {"image_processor_type": "MobileViTImageProcessor", "crop_size": 32,
+                   "size": {"shortest_edge": 36}},
+    "an older name": {"feature_extractor_type": "ViTFeatureExtractor", "size": 18},
+}  # fmt: skip
+SHAPES = [(60, 90), (90, 60), (33, 120), (224, 224), (5, 7)]
+
+
+def reference(folder, image):
+    processor = AutoImageProcessor.from_pretrained(str(folder), backend="pil")
+    return np.asarray(processor(images=[image], return_tensors="np")["pixel_values"])[0]
+
+
+def check(folder):
+    rules = open_image_rules(folder)
+    generator = np.random.default_rng(3)
+    scale, shift = (np.array(v)[:, None, None] for v in (rules.scale, rules.shift))
+    for shape in SHAPES:
+        image = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        values = rules.prepare(image)
+        assert (values.dtype, values.shape) == (np.uint8, (*rules.size, 3))
+        away = np.abs(values.transpose(2, 0, 1) * scale + shift - reference(folder, image))
+        assert (away <= np.abs(scale)).all(), "a step of a byte"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_are_those_of_the_familys_own_processor(tmp_path, family):
+    names = IMAGE_PROCESSOR_MAPPING_NAMES[family]
+    name = names.get("pil") if isinstance(names, dict) else names[0]
+    getattr(transformers, name)().save_pretrained(tmp_path)
+    config = {"model_type": family, "image_size": 224}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_images_are_those_of_rules_that_were_changed(tmp_path, name):
+    save(tmp_path, "vit")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(OWN[name]))
+    check(tmp_path)
+
+
+def test_without_rules_it_is_said_what_is_done(tmp_path):
+    save(tmp_path, "vit")
+    rules = open_image_rules(tmp_path)
+    assert (rules.size, rules.prepare) == ((8, 8), None)
+    np.testing.assert_allclose(np.array([0, 255]) * rules.scale[0] + rules.shift[0], [-1, 1])
+    assert "no preprocessor_config.json" in rules.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({**VIT, "size": "large"}, "which images"),
+        ({**VIT, "size": 10**9}, "which images"),
+        ({**VIT, "size": {"height": 10**6, "width": 4}}, "which images"),
+        ({**VIT, "image_std": [0, 1, 1]}, "which images"),
+        ({**VIT, "image_mean": [1]}, "1 numbers for 3 channels"),
+        ({"image_processor_type": "NoSuchProcessor"}, "which images"),
+        ({**VIT, "auto_map": {"AutoImageProcessor": "code.Mine"}}, "code of its author"),
+        (
+            {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 30},
+             "do_resize": False}, "different sizes",
+        ),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_followed_are_refused(tmp_path, values, reason):
+    save(tmp_path, "vit")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=reason):
+        open_image_rules(tmp_path)
