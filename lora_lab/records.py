@@ -5,7 +5,7 @@ Numbers, strings, tuples and read-only numpy arrays; never a tensor, a module or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Union
 
@@ -101,6 +101,7 @@ class LoadedRecord:
     seconds: float = 0.0
     generates: bool = False  # whether it can be asked to go on from a prompt
     prompts: tuple[str, ...] = ()  # to begin with
+    goal: int = 0  # the step at which the present stage of the run ends; 0: nobody wrote it
 
 
 @dataclass(frozen=True)
@@ -331,12 +332,12 @@ class CheckpointRecord:
 
 @dataclass(frozen=True)
 class ResumedRecord:
-    """A run goes on from a checkpoint; what was recorded of later steps no longer holds."""
+    """A run continues from a checkpoint; what was recorded of later steps no longer holds."""
 
     step: int
+    stage: tuple[int, ...] = field(metadata={"once": "leg", "missing": ()})  # its first, last step
     notes: tuple[str, ...] = ()  # why the steps to come may differ from those that were lost
     edits: int = -1  # that hold, the first ones of the run; -1: all up to that step
-    leg: tuple[int, ...] = ()  # first and last step of the course of the learning rate; (): unknown
 
 
 @dataclass(frozen=True)
@@ -375,6 +376,7 @@ class StateRecord:
     step: int
     message: str = ""
     details: str = ""
+    goal: int = 0  # the step at which the present stage ends; 0: as it was
 
     def ends(self, command: type) -> bool:
         """Whether nothing comes any more of such a command."""

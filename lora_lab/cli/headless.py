@@ -95,7 +95,7 @@ def drive(
                 progress.update(bar, completed=record.step, loss=f"{record.loss:.3g}")
             elif isinstance(record, LoadedRecord):
                 title = record.stage or record.title
-                progress.reset(bar, total=record.max_steps, description=title, loss="–")
+                progress.reset(bar, total=record.goal, description=title, loss="–")
                 for note in record.notes:
                     console.print(note, style="yellow")
             elif isinstance(record, ResumedRecord):

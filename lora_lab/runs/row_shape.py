@@ -1,7 +1,8 @@
 """What a line of metrics.jsonl must hold to be the record that it says it is.
 
 The shape is that of the record's own class: what has a default there may be missing, as in the runs
-of an older lab, and what is there besides, as in those of a newer one, is left alone.
+of an older lab, and what is there besides, as in those of a newer one, is left alone. A field's
+metadata says what it was called `once`, and what it is where it is `missing` in a file.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ def known(row: dict[str, Any]) -> bool:
 def flaw(row: dict[str, Any]) -> str:
     """The field of a known record that is missing or of another form; "" for one that is whole.
 
-    A field that may be missing has its default then.
+    A field that may be missing has its default then, and one of an older name its present one.
     """
     return _flaw(row, KINDS[row["record"]])
 
 
 def _flaw(row: Any, kind: type) -> str:
-    for name, fits, default in _shape(kind):
+    for name, once, fits, default in _shape(kind):
+        if once in row and name not in row:
+            row[name] = row.pop(once)
         if name in row:
             if not fits(row[name]):
                 return name
@@ -49,10 +52,14 @@ def _flaw(row: Any, kind: type) -> str:
 
 
 @cache
-def _shape(kind: type) -> tuple[tuple[str, Fits, Any], ...]:
-    """Name, form and default of every field."""
+def _shape(kind: type) -> tuple[tuple[str, str, Fits, Any], ...]:
+    """Name, former name, form and default of every field."""
     hints = get_type_hints(kind)
-    return tuple((f.name, _form(hints[f.name]), plain(f.default)) for f in fields(kind))
+    return tuple(
+        (f.name, f.metadata.get("once", f.name), _form(hints[f.name]),
+         plain(f.metadata.get("missing", f.default)))
+        for f in fields(kind)
+    )  # fmt: skip
 
 
 def _form(hint: Any) -> Fits:

@@ -84,8 +84,8 @@ class Story:
         found = [Stage(0, begin, end)]
         for row in self.rows:
             kind, step = row.get("record"), row.get("step", 0)
-            if kind == "ResumedRecord" and row.get("leg"):
-                begin, end = row["leg"]
+            if kind == "ResumedRecord" and row.get("stage"):
+                begin, end = row["stage"]
                 if (begin, end) != (found[-1].begin, found[-1].end):
                     found.append(Stage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:

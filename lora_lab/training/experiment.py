@@ -41,7 +41,7 @@ from lora_lab.tasks.base import Evaluation, never
 from lora_lab.training.best import Best
 from lora_lab.training.course import Course
 from lora_lab.training.devices import find_device
-from lora_lab.training.optim import Ramp, build_optimizer
+from lora_lab.training.optim import Ramp, Stage, build_optimizer
 from lora_lab.training.per_layer import check, freeze, rank_notes
 from lora_lab.variants import PLAIN, VARIANTS
 
@@ -52,16 +52,16 @@ class Experiment:
     """What one run consists of. Made by opening a config; changed only by the loop and by edits."""
 
     def __init__(
-        self, config: RunConfig, stage: str = "", base: str = "", report: Report = silent
+        self, config: RunConfig, preliminary: str = "", base: str = "", report: Report = silent
     ) -> None:
         """Open the task, its base model and its adapters on the config's device.
 
-        `stage` names a preliminary stage, `base` where the base comes from, both for people;
-        `report` hears how far it is. Raises LabError for a device, checkpoint, data file or setting
-        that does not fit, and Cancelled where `report` does.
+        `preliminary` names a stage before the run's own, `base` where the base comes from, both for
+        people; `report` hears how far it is. Raises LabError for a device, checkpoint, data file or
+        setting that does not fit, and Cancelled where `report` does.
         """
         started = time.perf_counter()
-        self.stage = stage
+        self.preliminary = preliminary
         self.device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
         self._factor_dtype = "float64" if dtype == torch.float64 else "float32"
@@ -120,7 +120,7 @@ class Experiment:
         self.step = 0
         self.accumulation = config.accumulation  # parts of a step; more where memory was short
         self.halvings = 0  # times that it was
-        self.leg = (0, config.max_steps)  # first and last step of the course of the rate
+        self.stage = Stage(0, config.max_steps)
         self.training_seconds = 0.0
         self.open_seconds = time.perf_counter() - started
         self._let_learn()
@@ -179,7 +179,7 @@ class Experiment:
         task, config = self.task, self.config
         return LoadedRecord(
             title=config.preset or config.task,
-            stage=self.stage,
+            stage=self.preliminary,
             task=config.task,
             variant=config.variant,
             base=self.base,
@@ -217,12 +217,13 @@ class Experiment:
             seconds=self.open_seconds,
             generates=task.generates,
             prompts=task.prompts(),
+            goal=self.stage.end,
         )
 
     @property
     def locked(self) -> tuple[tuple[str, str], ...]:
         """The hyperparameters that no layer can follow, each with the reason."""
-        if self.stage:
+        if self.preliminary:
             return tuple((name, "the base is trained as its preset says") for name in KNOBS)
         locks = [set(layer.locked) for layer in self.layers.values()]
         return tuple(sorted(set.intersection(*locks)))
@@ -306,10 +307,9 @@ class Experiment:
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
         found = self.held_out(enabled, given_up)
-        old = (
-            self._kept(enabled, given_up) if found is not None and self.task.has_retention else None
-        )
-        if found is None or (old is None and self.task.has_retention):
+        keeps = self.task.has_retention
+        old = self._kept(enabled, given_up) if found is not None and keeps else None
+        if found is None or (old is None and keeps):
             return None
         record = EvalRecord(
             self.step, enabled, found.loss, found.accuracy, found.correct, found.total,

@@ -34,7 +34,7 @@ from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.nonfinite import diagnosis
-from lora_lab.training.optim import schedule_factor
+from lora_lab.training.optim import Stage, schedule_factor
 from lora_lab.training.ration import Ration
 from lora_lab.training.snapshot import Snapshot
 
@@ -128,7 +128,7 @@ def train(
     yield untrained
     if experiment.step:  # a run that is resumed, perhaps from between a step and its validation
         due = config.eval_steps and experiment.step % config.eval_steps == 0
-        missed = bool(due) or experiment.step >= experiment.leg[1]
+        missed = bool(due) or experiment.step >= experiment.stage.end
         missed = missed and experiment.best.last != experiment.step
         now_on = experiment.evaluate(noted=missed)
         assert now_on is not None
@@ -149,20 +149,20 @@ def train(
         yield from edited()
         if controls.take_finish() and state not in (State.STOPPED, State.FINISHED):
             controls.pause()
-            state, experiment.leg = State.STOPPED, (experiment.leg[0], experiment.step)
+            state, experiment.stage = State.STOPPED, Stage(experiment.stage.begin, experiment.step)
             yield experiment.spectrum()
             found = list(evaluated(due=False))
             stale = not found
             yield from found
-            yield StateRecord(state, experiment.step)
+            yield _state(state, experiment)
             if not linger:
                 break
         if controls.paused:
             if state not in RESTING:
-                ended = 0 < experiment.leg[1] <= experiment.step
+                ended = 0 < experiment.stage.end <= experiment.step
                 state = State.FINISHED if ended else State.PAUSED
                 yield experiment.spectrum()
-                yield StateRecord(state, experiment.step)
+                yield _state(state, experiment)
                 if ended and not linger:  # it was cut off after its last step
                     break
             if stale:
@@ -170,15 +170,15 @@ def train(
                     stale = False
                     yield record
             continue
-        if experiment.step >= experiment.leg[1]:  # training on after the end: another leg
-            experiment.leg = (experiment.step, experiment.step + config.max_steps)
-        leg_start, leg_end = experiment.leg
+        if experiment.step >= experiment.stage.end:  # training on after the end: another stage
+            experiment.stage = Stage(experiment.step, experiment.step + config.max_steps)
+        begin, end = experiment.stage
         if state is not State.RUNNING:
             state = State.RUNNING
-            yield StateRecord(state, experiment.step)
+            yield _state(state, experiment)
 
         began = time.perf_counter()
-        factor = schedule_factor(config, experiment.step - leg_start, leg_end - leg_start)
+        factor = schedule_factor(config, experiment.step - begin, end - begin)
         learning_rate = experiment.hyper.learning_rate * factor
         batch = next(experiment.batches)
         value, part, halvings, short = gradients(experiment, batch)
@@ -192,7 +192,7 @@ def train(
             controls.pause()
             state = State.PAUSED
             yield ErrorRecord(experiment.step, _too_large(experiment, short))
-            yield StateRecord(state, experiment.step, short)
+            yield _state(state, experiment, short)
             continue
         norm = gradient_norm(optimizer) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
@@ -207,7 +207,7 @@ def train(
             state = State.PAUSED
             yield found
             yield experiment.spectrum()
-            yield StateRecord(state, experiment.step, found.message)
+            yield _state(state, experiment, found.message)
             continue
         steepness = norm
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
@@ -219,7 +219,7 @@ def train(
         experiment.training_seconds += now - began
         yield StepRecord(experiment.step, value, learning_rate, experiment.training_seconds)
 
-        finished = experiment.step >= leg_end
+        finished = experiment.step >= end
         if finished or spectra.due(now, urgent=stale):
             with spectra:
                 record = experiment.spectrum(math.inf if finished else SPECTRUM_SECONDS)
@@ -240,12 +240,16 @@ def train(
             state = State.FINISHED
             if linger:
                 controls.pause()
-            yield StateRecord(state, experiment.step)
+            yield _state(state, experiment)
             if not linger:
                 break
     for command in controls.take_commands():  # asked for before the end: never dropped
         yield from served(command)
     yield from edited()  # nor is what was wished in the moment of the stop
+
+
+def _state(state: State, experiment: Experiment, message: str = "") -> StateRecord:
+    return StateRecord(state, experiment.step, message, goal=experiment.stage.end)
 
 
 def _too_large(experiment: Experiment, reason: str) -> str:
@@ -258,13 +262,13 @@ def _too_large(experiment: Experiment, reason: str) -> str:
 
 def _patience_is_over(experiment: Experiment) -> bool:
     patience = experiment.config.patience
-    return 0 < patience <= experiment.best.unimproved and experiment.step < experiment.leg[1]
+    return 0 < patience <= experiment.best.unimproved and experiment.step < experiment.stage.end
 
 
 def _given_up(experiment: Experiment, controls: Controls) -> StateRecord:
     """End the run where it is."""
     controls.pause()
-    experiment.leg = (experiment.leg[0], experiment.step)
+    experiment.stage = Stage(experiment.stage.begin, experiment.step)
     best = experiment.best
     message = (
         f"The last {best.unimproved} validations gave no better loss than {best.loss:.4g} at step "
@@ -272,7 +276,7 @@ def _given_up(experiment: Experiment, controls: Controls) -> StateRecord:
     )
     if best.weights is not None:
         message += " The adapter of that step is kept as well."
-    return StateRecord(State.STOPPED, experiment.step, message)
+    return _state(State.STOPPED, experiment, message)
 
 
 def _edited(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorRecord:

@@ -1,10 +1,10 @@
-"""The optimizer and its groups, the course of its learning rate, the start of fresh directions."""
+"""The optimizer and its groups, the schedule of its learning rate, the start of new directions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -123,8 +123,15 @@ class SGDW(torch.optim.SGD):
                 group["weight_decay"] = decay
 
 
+class Stage(NamedTuple):
+    """Steps that one schedule of the learning rate runs over; training on begins another."""
+
+    begin: int  # the step after which it begins
+    end: int  # its last step, which is the goal of the run
+
+
 def schedule_factor(config: RunConfig, step: int, length: int) -> float:
-    """What multiplies the learning rate at `step` (0-based) of a course of `length` steps."""
+    """What multiplies the learning rate at `step` (0-based) of a stage of `length` steps."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, length - config.warmup_steps)

@@ -14,7 +14,6 @@ from lora_lab.records import (
     ExportingRecord,
     FolderRecord,
     Record,
-    ResumedRecord,
     State,
     StateRecord,
 )
@@ -27,10 +26,11 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.devices import is_lost
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.optim import Stage
 from lora_lab.training.pretrain import base_path, pretrain
 from lora_lab.training.saving.go_back import branch_off
 from lora_lab.training.saving.journal import Journal
-from lora_lab.training.saving.state import restore
+from lora_lab.training.saving.state import restore, resumed_record
 
 
 def run(
@@ -77,7 +77,7 @@ def run(
         wished = experiment.hyper
         if resumed is not None:
             notes = _restored(experiment, resumed, until, ended=linger)
-            if not linger and experiment.step >= experiment.leg[1]:
+            if not linger and experiment.step >= experiment.stage.end:
                 controls.pause()  # cut off after its last step: only its end is left to be written
             controls.settle(controls.hyper, experiment.hyper)
         elif branch is not None:
@@ -95,7 +95,7 @@ def run(
         yield experiment.loaded()
         if past is not None:
             yield from past_records(past / METRICS, experiment.step)
-            yield ResumedRecord(experiment.step, notes, experiment.edits)
+            yield resumed_record(experiment, notes)
         if experiment.task.data is not None:
             yield experiment.task.data
         if journal.folder is not None:
@@ -164,9 +164,9 @@ def _restored(
     if known and known != data_fingerprint(experiment.config.data):
         notes += ("the data has changed since: other rows will come than would have come",)
     if until is not None:
-        experiment.leg = (experiment.leg[0], until)
+        experiment.stage = Stage(experiment.stage.begin, until)
     done = summary_of(run.path).state in (State.FINISHED.value, State.STOPPED.value)
-    if experiment.step >= experiment.leg[1] and done and not ended:
+    if experiment.step >= experiment.stage.end and done and not ended:
         raise LabError(
             f"{run.path.name} has come to its end at step {experiment.step:,}. Say up to which "
             "step it should go on (--steps)."

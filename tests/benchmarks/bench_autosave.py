@@ -121,7 +121,7 @@ def experiment_like(layers: dict, optimizer: torch.optim.Optimizer, config: obje
     return SimpleNamespace(
         layers=layers, optimizer=optimizer, generator=torch.Generator(), step=0, edits=0,
         device=torch.device("cpu"), batches=Course(lambda skip: iter(())), training_seconds=0.0,
-        leg=(0, 10**6), task=SimpleNamespace(data=None, kept=None), config=config,
+        stage=(0, 10**6), task=SimpleNamespace(data=None, kept=None), config=config,
         hyper=config.hyper, ramps=[], base_fingerprint="", accumulation=1, best=Best(), halvings=0,
         has_factors=True, weights=weights, parameters=lambda: parameters,
         loaded=lambda: NewsRecord(0, "a net for measuring"),

@@ -6,6 +6,7 @@ import torch
 from lora_lab.formats import FORMATS
 from lora_lab.records import (
     EvalRecord,
+    LoadedRecord,
     PastEditRecord,
     ResumedRecord,
     State,
@@ -74,6 +75,24 @@ def test_it_is_resumed_to_the_bit(earlier):
     assert FORMATS["peft"].load(earlier / "adapter").layers
     stages = [(stage.begin, stage.end) for stage in story_of(earlier).stages()]
     assert stages == [(0, 12), (12, 24)]
+
+
+def test_every_record_says_where_its_stage_ends(earlier):
+    config = RunFolder.at(earlier).load_config()
+    controls, goals, ends = Controls(config.hyper, paused=True), [], 0
+    for record in run(config, controls, resume=earlier, linger=True):
+        if isinstance(record, LoadedRecord):
+            goals.append(record.goal)
+        elif isinstance(record, ResumedRecord):
+            assert record.stage == (12, END)
+        elif isinstance(record, StateRecord):
+            goals.append(record.goal)
+            if record.state is State.PAUSED:
+                controls.resume()
+            elif record.state is State.FINISHED:
+                ends += 1
+                controls.resume() if ends == 1 else controls.stop()
+    assert goals == [END, END, END, END, END + 12, END + 12]
 
 
 @pytest.mark.parametrize("step", [4, 14])

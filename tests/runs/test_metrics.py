@@ -72,7 +72,7 @@ def test_what_holds_is_read_and_copied(tmp_path, seed):
     path.write_text("\n".join(lines) + clock.choice(["", "\n"]))
 
     def plain(rows):  # without what is filled in where it was not written
-        return [{k: v for k, v in row.items() if k not in ("notes", "leg")} for row in rows]
+        return [{k: v for k, v in row.items() if k not in ("notes", "stage")} for row in rows]
 
     assert plain(read_metrics(path)) == plain(wanted(rows))
     until = clock.randrange(40), clock.randrange(-1, 4)

@@ -39,7 +39,7 @@ def test_what_was_lost_does_not_come_back(tmp_path):
     path = tmp_path / "metrics.jsonl"
     evaluation = EvalRecord(3, True, 0.4, 0.9, (1, 2), (2, 2), 0.1, ((1, 1), (0, 2)), True)
     write(path, *(step(n) for n in range(1, 4)), evaluation, step(4), step(5),
-          ResumedRecord(3), step(4, 0.25), step(5, math.nan), step(6))  # fmt: skip
+          ResumedRecord(3, (0, 9)), step(4, 0.25), step(5, math.nan), step(6))  # fmt: skip
     with path.open("ab") as file:
         file.write(b'{"record":"StepRecord","step":7,"lo')
     found = list(past_records(path, 6))
@@ -99,7 +99,7 @@ def test_the_step_that_a_long_run_goes_on_from_comes_back(tmp_path, monkeypatch)
     assert found[-1] == held[1]
     assert [r for r in found if isinstance(r, EvalRecord)] == held
     assert [r.step for r in found] == sorted(r.step for r in found)
-    write(path, ResumedRecord(1003), *(step(n, 0.25) for n in range(1004, 1201)))
+    write(path, ResumedRecord(1003, (0, 9)), *(step(n, 0.25) for n in range(1004, 1201)))
     found = [r for r in past_records(path, 9999) if isinstance(r, StepRecord)]
     assert [r.loss == 0.25 for r in found] == [r.step > 1003 for r in found]
     assert found[-1].step == 1200
@@ -126,7 +126,8 @@ def test_edits_come_back_and_those_that_no_longer_hold_do_not(tmp_path):
     path = tmp_path / "metrics.jsonl"
     write(path, step(1), edit(1, ("rank", 4, 8)), step(2), edit(2), step(3),
           edit(3, ("alpha", 4.0, 2.0)), step(4), edit(4, ("layer_ranks", [], [["fc1", 3]])),
-          ResumedRecord(3, (), 1), step(4, 0.25), edit(4, ("dropout", 0.0, 0.1)))  # fmt: skip
+          ResumedRecord(3, (0, 9), edits=1), step(4, 0.25),
+          edit(4, ("dropout", 0.0, 0.1)))  # fmt: skip
     found = [r for r in past_records(path, 9) if isinstance(r, PastEditRecord)]
     assert found == [
         PastEditRecord(1, (("rank", 4, 8),)),

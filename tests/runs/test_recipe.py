@@ -354,7 +354,8 @@ def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
     config = preset("digits", **DIGITS)
     controls, wished = Controls(config.hyper, paused=True), [8, 3]
     for record in run(config, controls):
-        if isinstance(record, AppliedRecord) or record == StateRecord(State.PAUSED, 0):
+        ready = isinstance(record, StateRecord) and record.state is State.PAUSED
+        if ready or isinstance(record, AppliedRecord):
             if wished:
                 controls.set_hyper(changed(controls.hyper, rank=wished.pop(0)))
             else:

@@ -64,7 +64,7 @@ class FakeSession:
         self.state, self.step, self.turns = State.LOADING, 0, 0
         self.started = self.ended = False
         self.saves = None
-        self.waiting = []
+        self.waiting, self.goal = [], config.max_steps
 
     def start(self):
         self.started = True
@@ -112,6 +112,7 @@ class FakeSession:
             say(self.counts())
         if self.controls.take_finish():
             self.controls.pause()
+            self.goal = self.step
             self.move(State.STOPPED)
             say(SavedRecord(self.step, "/runs/fake/adapter"))
         if self.controls.paused:
@@ -119,13 +120,15 @@ class FakeSession:
                 self.move(State.PAUSED)
             return
         if self.state is not State.RUNNING:
+            if self.state in (State.STOPPED, State.FINISHED):
+                self.goal = self.step + self.config.max_steps
             self.move(State.RUNNING)
         for _ in range(self.per_turn):
             self.step += 1
             say(StepRecord(self.step, 2.0 / (1 + self.step / 50), 1e-3, self.step / 500))
         say(self.spectrum())
         say(self.evaluation(True))
-        if self.step >= self.config.max_steps:
+        if self.step >= self.goal:
             self.controls.pause()
             self.move(State.FINISHED)
 
@@ -146,7 +149,7 @@ class FakeSession:
 
     def move(self, state, message="", details=""):
         self.state = state
-        self.waiting.append(StateRecord(state, self.step, message, details))
+        self.waiting.append(StateRecord(state, self.step, message, details, self.goal))
 
     def serve(self, command):
         say = self.waiting.append
@@ -178,7 +181,7 @@ class FakeSession:
             f"Fake {self.config.preset}", "", self.config.task, self.config.variant,
             "MLP 64-64-32-10, shipped with the lab", self.config.device, self.config.dtype,
             layers, 6_570, 10, self.config.max_steps, self.config.hyper, names, ("9",),
-            adaptable=ADAPTABLE,
+            adaptable=ADAPTABLE, goal=self.goal,
         )  # fmt: skip
 
     def counts(self):

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lora_lab.errors import LabError
-from lora_lab.records import AppliedRecord, Record, ResumedRecord
+from lora_lab.records import AppliedRecord, Record
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.best import Best
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.saving.state import restore, state_of
+from lora_lab.training.optim import Stage
+from lora_lab.training.saving.state import restore, resumed_record, state_of
 
 # Where one of these is another, so are the held-out rows, and a loss on the old ones is no mark.
 MEASURED_ON = (
@@ -33,7 +34,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     if (best.step, best.loss) != before:
         folder.forget_best()  # that of then comes with the next save
         best.claim_what_is_there(experiment.has_factors)
-    yield ResumedRecord(experiment.step, notes, experiment.edits, experiment.leg)
+    yield resumed_record(experiment, notes)
     words = f"back at step {experiment.step:,}"
     yield AppliedRecord(experiment.step, experiment.hyper, (), (words, *notes))
     yield experiment.counts()
@@ -66,12 +67,12 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
     experiment.best.claim_what_is_there(experiment.has_factors)
     if any(getattr(parent, field) != getattr(experiment.config, field) for field in MEASURED_ON):
         experiment.best = Best()
-    begun, end = experiment.leg
+    begin, end = experiment.stage
     if experiment.config.max_steps != parent.max_steps:
-        end = begun + experiment.config.max_steps
+        end = begin + experiment.config.max_steps
     if end <= experiment.step:
         end = experiment.step + experiment.config.max_steps
-    experiment.leg = (begun, end)
+    experiment.stage = Stage(begin, end)
     if experiment.hyper.layer_ranks != wished.layer_ranks:
         notes += ("ranks of single layers are those of the parent until the first step",)
     return experiment.step, notes

@@ -37,6 +37,7 @@ from lora_lab.runs.metrics import MAX_WAITING, copy_holding
 from lora_lab.training.commands import Save
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.autosave import Autosave
+from lora_lab.training.saving.state import resumed_record
 
 RETRY_SECONDS = 10.0  # between two attempts to make a folder
 GESTURE_SECONDS = 2.0  # edits that follow each other sooner are one movement of a hand
@@ -87,8 +88,7 @@ class Journal:
                 resumed.lock()
                 resumed.writer = self.saves.writer
                 self._open_log()
-                step, edits, leg = experiment.step, experiment.edits, experiment.leg
-                self._write(ResumedRecord(step, notes, edits, leg))
+                self._write(resumed_record(experiment, notes))
             elif where is not None:
                 self.folder = RunFolder.create(where.parent, where.name)
                 self._begin()
@@ -304,7 +304,7 @@ class Journal:
         """How far the run is."""
         experiment = self.experiment
         return {
-            "step": experiment.step, "max_steps": experiment.leg[1], "loss": self._loss,
+            "step": experiment.step, "max_steps": experiment.stage.end, "loss": self._loss,
             "best": experiment.best.loss, "seconds": experiment.training_seconds,
             "hyper": {"rank": experiment.hyper.rank, "alpha": experiment.hyper.alpha},
         }  # fmt: skip
@@ -377,7 +377,7 @@ class Journal:
             self._unsaid.append(NewsRecord(self.experiment.step, words))
         if self._log is not None:
             self._log.say(f"branched off from {name} at step {step:,}")
-        self._write(ResumedRecord(step, self._notes, edits, self.experiment.leg))
+        self._write(resumed_record(self.experiment, self._notes))
 
     def _open_log(self) -> None:
         """Open log.txt where it is not open; a run is kept without it, and it is tried again."""

@@ -35,7 +35,7 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
         if best.weights is not None:
             folder.save_best(best.weights, FORMATS["peft"].save)
         folder.write_summary(
-            state=State.STOPPED.value, step=experiment.step, max_steps=experiment.leg[1],
+            state=State.STOPPED.value, step=experiment.step, max_steps=experiment.stage.end,
             best=best.loss, seconds=experiment.training_seconds,
             hyper={"rank": hyper.rank, "alpha": hyper.alpha},
         )  # fmt: skip

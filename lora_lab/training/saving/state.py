@@ -16,8 +16,9 @@ from torch import nn
 from lora_lab.adapters import LoRALayer
 from lora_lab.config import Hyperparameters, checked
 from lora_lab.errors import LabError
+from lora_lab.records import ResumedRecord
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.optim import Ramp, parameter_groups, set_weight_decay
+from lora_lab.training.optim import Ramp, Stage, parameter_groups, set_weight_decay
 from lora_lab.training.per_layer import freeze
 
 VERSION = 1
@@ -62,7 +63,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,
         "parts": [experiment.accumulation, experiment.halvings],
-        "leg": list(experiment.leg),
+        "leg": list(experiment.stage),
         "hyper": experiment.hyper.model_dump(mode="json"),
         "layers": layers,
         "ramps": [
@@ -116,7 +117,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         experiment.task.retention.count = count  # or figures before and after would differ in rows
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
-    experiment.leg = tuple(facts["leg"])
+    experiment.stage = Stage(*facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
     experiment.edits = facts.get("edits", 0)
     experiment.batches.stand_behind(facts["batches"])
@@ -150,6 +151,11 @@ def _restore_layer(
         for label in ("start_A", "start_B"):
             if (key := f"{name}|{label}") in tensors:
                 setattr(layer, label, tensors[key].to(device, layer.lora_A.dtype))
+
+
+def resumed_record(experiment: Experiment, notes: tuple[str, ...]) -> ResumedRecord:
+    """That the run continues from where it stands now; `notes`: what differs from then."""
+    return ResumedRecord(experiment.step, experiment.stage, notes, experiment.edits)
 
 
 def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:

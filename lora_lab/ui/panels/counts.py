@@ -24,7 +24,9 @@ from lora_lab.records import (
     LoadedRecord,
     MemoryRecord,
     Record,
+    ResumedRecord,
     SpeedRecord,
+    StateRecord,
     StepRecord,
 )
 from lora_lab.rules import LayerRanks, cap
@@ -173,6 +175,10 @@ class CountsPanel(Panel):
                 trained = self._counts.adapter if self._counts is not None else 0
                 self._preflight.set_memory(record, trained)
                 self.dirty = True
+            elif isinstance(record, StateRecord | ResumedRecord):
+                goal = record.goal if isinstance(record, StateRecord) else record.stage[1]
+                self._preflight.goal = goal or self._preflight.goal
+                self.dirty = True
             elif isinstance(record, SpeedRecord):
                 self.set_speed(record.per_second, record.trained)
             elif isinstance(record, AppliedRecord):
@@ -268,7 +274,7 @@ class CountsPanel(Panel):
             costs.full(),
             whole=whole,
             keeps=names[costs.states],
-            steps=self._loaded.max_steps,
+            steps=costs.goal,
             device=costs.device,
         )
         self.ruler.show_parts(costs.memory)

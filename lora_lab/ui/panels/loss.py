@@ -21,6 +21,7 @@ from lora_lab.records import (
     PastEditRecord,
     Record,
     ResumedRecord,
+    StateRecord,
     StepRecord,
 )
 from lora_lab.rules import LayerRanks
@@ -87,20 +88,20 @@ class LossPanel(Panel):
 
     # -- collecting ------------------------------------------------------------------------------
 
-    def _clear(self, floor: tuple[float, ...], rank: int = 0, max_steps: int = 0) -> None:
+    def _clear(self, floor: tuple[float, ...], rank: int = 0, goal: int = 0) -> None:
         self._train, self._smoothed, self._validation = Series(), Series(), Series()
         self._smoothing = Smoothing()
         self._seen = 0
         self._best_at: tuple[int, float] | None = None  # of the validations after step 0
         self.references.clear(floor, rank)
         self.marks.clear()
-        self._max_steps = max_steps
+        self._goal = goal  # the step at which the present stage ends
         self._ranged_at = 0.0
         self._fitted = (0, 0)  # points of both curves when the axes moved last
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._ranks = LayerRanks(loaded)
-        self._clear(loaded.loss_floor, self._lesson_rank(), loaded.max_steps)
+        self._clear(loaded.loss_floor, self._lesson_rank(), loaded.goal)
         self._plot.following = True
         self._plot.follow_button.hide()
         self.dirty = True
@@ -133,6 +134,8 @@ class LossPanel(Panel):
                 self._note_edit(record)
             elif isinstance(record, PastEditRecord):
                 self.marks.note(record.step, record.changes)
+            elif isinstance(record, StateRecord):
+                self._goal = record.goal or self._goal
             elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
                 steps.append(record.step)
                 losses.append(math.nan)
@@ -148,6 +151,7 @@ class LossPanel(Panel):
             return records
         self.receive(records[: backs[-1]])
         back = records[backs[-1]]
+        self._goal = back.stage[1]
         for series in (self._train, self._smoothed, self._validation):
             series.cut(back.step)
         self.marks.cut(back.step, back.edits)
@@ -228,8 +232,8 @@ class LossPanel(Panel):
         last = max(self._train.last_step or 0, self._validation.last_step or 0)
         last = max(last, self._behind.last_step)
         right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
-        if last <= self._max_steps:
-            right = min(right, self._max_steps)
+        if last <= self._goal:
+            right = min(right, self._goal)
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
         parts += self._behind.values()
         values = np.concatenate([*parts, np.array(self.references.values(), np.float32)])

@@ -36,6 +36,7 @@ class Preflight:
 
     def __init__(self, loaded: LoadedRecord) -> None:
         self._loaded = loaded
+        self.goal = loaded.goal  # steps that the seconds are of
         self.config: RunConfig | None = None
         self.memory: MemoryRecord | None = None  # at the applied settings
         self._newest: MemoryRecord | None = None  # at whatever settings
@@ -130,5 +131,5 @@ class Preflight:
     def _costs(
         self, file: int, optimizer: int, peak: int, per_second: float, carried: bool = False
     ) -> Costs:
-        seconds = self._loaded.max_steps / per_second if per_second else 0.0
+        seconds = self.goal / per_second if per_second else 0.0
         return Costs(file, optimizer, peak, per_second, seconds, carried)

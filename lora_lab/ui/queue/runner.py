@@ -179,7 +179,7 @@ class QueueRunner(QObject):
             if self._sessions.paused:
                 self._sessions.toggle()
         if not self._stage:
-            self._note(max_steps=record.max_steps)
+            self._note(max_steps=record.goal)
         self.changed.emit()
 
     def _on_state(self, record: StateRecord) -> None:

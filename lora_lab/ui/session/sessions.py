@@ -20,6 +20,7 @@ from lora_lab.records import (
     LoadedRecord,
     OpeningRecord,
     Record,
+    ResumedRecord,
     State,
     StateRecord,
     StepRecord,
@@ -64,7 +65,7 @@ class Sessions(QObject):
         self._leaving = False
         self.gave_up = False  # the last thing that was opened could not be
         self.state = State.CLOSED
-        self.step = 0
+        self.step = self.goal = 0  # where the shown run is, and the step at which its stage ends
         self.folder: Path | None = None  # of the shown run, once it has one
 
     def on(self, kind: type[R], callback: Callable[[R], object]) -> None:
@@ -240,11 +241,14 @@ class Sessions(QObject):
         if isinstance(record, StepRecord):
             self.step = record.step
         elif isinstance(record, LoadedRecord):
-            self.step = 0
+            self.step, self.goal = 0, record.goal
+        elif isinstance(record, ResumedRecord):
+            self.goal = record.stage[1]
         elif isinstance(record, FolderRecord):
             self.folder = Path(record.path)
         elif isinstance(record, StateRecord) and record.state is not State.CLOSED:
             self.state, self.step = record.state, record.step
+            self.goal = record.goal or self.goal
 
     def _on_closed(self, bridge: SessionBridge) -> None:
         if bridge in self._old:

@@ -286,7 +286,7 @@ class MainWindow(QMainWindow):
         commands.open_base.setEnabled(known and not own)
         self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:
-            self.strip.set_state(state, sessions.step)
+            self.strip.set_state(state, sessions.step, sessions.goal)
         self.strip.set_opening(sessions.opening and not sessions.leaving)
         if sessions.leaving:
             self.strip.say(self.tr("Saving…"))

@@ -23,7 +23,6 @@ class StatusStrip(QStatusBar):
         self._state = State.LOADING
         self._step = 0
         self._goal = 0
-        self._steps_of_a_run = 0
         self._recent: deque[tuple[int, float]] = deque()
         self._told = ""  # what the loading is at
 
@@ -55,17 +54,17 @@ class StatusStrip(QStatusBar):
     def reset(self, loaded: LoadedRecord) -> None:
         """Begin at step 0 of a freshly loaded run (or of its next stage)."""
         self._step = 0
-        self._steps_of_a_run = self._goal = loaded.max_steps
+        self._goal = loaded.goal
         self._recent.clear()
         self._device_label.setText(loaded.device)
         self._device_label.setToolTip(f"{loaded.device}, {loaded.dtype}")
         self._show()
 
-    def set_state(self, state: State, step: int) -> None:
+    def set_state(self, state: State, step: int, goal: int = 0) -> None:
+        """`goal`: the step at which the present stage ends; 0: as it was."""
         if state is not State.RUNNING:
             self._recent.clear()  # the next speed is not averaged over a pause
-        elif self._state in (State.FINISHED, State.STOPPED):
-            self._goal = step + self._steps_of_a_run  # "train on": as many steps again
+        self._goal = goal or self._goal
         self._state = state
         self._step = max(step, self._step) if step else self._step
         if state is not State.LOADING:
@@ -103,6 +102,7 @@ class StatusStrip(QStatusBar):
     def set_back(self, record: ResumedRecord) -> None:
         """The run stands at an earlier step again."""
         self._step = record.step
+        self._goal = record.stage[1]
         self._recent.clear()
         self._show()
 

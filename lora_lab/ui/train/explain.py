@@ -42,11 +42,11 @@ class Explanations:
     def set_back(self, record: ResumedRecord) -> None:
         """The run stands at an earlier step again, whose rate its schedule tells."""
         self._factor = math.nan
-        if self.config is not None and record.leg and record.step > record.leg[0]:
+        if self.config is not None and record.stage and record.step > record.stage[0]:
             from lora_lab.training.optim import schedule_factor
 
-            begun, end = record.leg
-            self._factor = schedule_factor(self.config, record.step - 1 - begun, end - begun)
+            begin, end = record.stage
+            self._factor = schedule_factor(self.config, record.step - 1 - begin, end - begin)
 
     def words(self, field: str, hyper: Hyperparameters) -> str:
         """The line of one knob under the settings `hyper`; "" where there is nothing to say."""

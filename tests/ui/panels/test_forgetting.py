@@ -76,7 +76,7 @@ def test_both_tasks_are_told_and_drawn(panel, name):
     }
     assert len(styles) == 2, "told apart without colours"
     assert sentence in panel.curves.accessibleDescription()
-    panel.receive([ResumedRecord(5)])
+    panel.receive([ResumedRecord(5, (0, 100))])
     panel.redraw()
     assert panel.curves.shown()["new task"][0].tolist() == [0, 5]
     panel.steps_button.setChecked(False)

@@ -496,7 +496,7 @@ def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):
     panel = make("counts", "digits")
     panel.set_config(RunConfig(task="digits"))
-    loaded = replace(samples("digits", 2)[0], max_steps=4000)
+    loaded = replace(samples("digits", 2)[0], goal=4000)
     panel.reset(loaded)
     counts = next(r for r in samples("digits", 2) if isinstance(r, CountsRecord))
     panel.receive([counts])

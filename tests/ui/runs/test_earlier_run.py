@@ -8,7 +8,9 @@ from lora_lab import paths
 from lora_lab.presets import list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
-from tests.runs.earlier.copied import CUT, earlier_run
+from lora_lab.ui.widgets.plot import Plot
+from tests.runs.earlier.copied import CUT, END, earlier_run
+from tests.ui.seen import named
 
 
 @pytest.fixture
@@ -39,3 +41,22 @@ def test_it_is_opened_with_its_past(qtbot, lab):
     words = loss.marks.words()
     assert (words[0], len(words)) == ("r 2→3", 5)
     assert "rank 2" in spectrum.summary()
+    assert named(lab.strip, "Step").text() == f"step {CUT} / {END}"
+
+
+def test_every_display_has_the_goal_of_a_run_in_its_second_stage(qtbot, lab):
+    lab.flows.runs.open_run(str(earlier_run(paths.runs())))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    panels = {panel.key: panel for panel in lab.panels}
+    axis = panels["loss"].findChild(Plot).view
+    qtbot.waitUntil(lambda: round(axis.viewRange()[0][1]) == END, timeout=20_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=20_000)
+    assert named(lab.strip, "Step").text() == f"step {END} / {END}"
+    assert named(lab.strip, "Progress of the run").value() == 1000
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.step > END, timeout=20_000)
+    assert named(lab.strip, "Step").text().endswith(f"/ {END + 12}")
+    qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=20_000)
+    assert named(lab.strip, "Step").text() == "step 36 / 36"
+    qtbot.waitUntil(lambda: round(axis.viewRange()[0][1]) == END + 12, timeout=20_000)

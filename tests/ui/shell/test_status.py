@@ -45,7 +45,7 @@ def test_going_back_takes_step_and_bar_along(strip):
     strip.set_state(State.RUNNING, 0)
     strip.set_step(StepRecord(80, 1.0, 1e-3, 1.0))
     strip.set_state(State.PAUSED, 80)
-    strip.set_back(ResumedRecord(20))
+    strip.set_back(ResumedRecord(20, (0, 100)))
     assert named(strip, "Step").text() == "step 20 / 100"
     assert named(strip, "Progress of the run").value() == 200
     strip.set_state(State.PAUSED, 20)

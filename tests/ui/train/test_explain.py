@@ -7,11 +7,15 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
-from lora_lab.records import ResumedRecord, SpectrumRecord, StepRecord
+from lora_lab.records import LoadedRecord, ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.rules import LayerRanks
+from lora_lab.runs.folder import RunFolder
+from lora_lab.training.controls import Controls
+from lora_lab.training.run import run
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.note_line import NoteLine
+from tests.runs.earlier.copied import earlier_run
 
 
 @pytest.fixture
@@ -98,10 +102,29 @@ def test_decay_and_rate_follow_the_schedule(session):
 def test_after_going_back_the_rate_is_that_of_then(session):
     made = explained(session, schedule="linear")
     made.set_step(StepRecord(90, 1.0, 1e-4, 0.1), HYPER)
-    made.set_back(ResumedRecord(26, leg=(0, 100)))
+    made.set_back(ResumedRecord(26, stage=(0, 100)))
     assert made.rate_now(HYPER) == pytest.approx(0.75 * HYPER.learning_rate)  # of its 26th step
-    made.set_back(ResumedRecord(0, leg=(0, 100)))
+    made.set_back(ResumedRecord(0, stage=(0, 100)))
     assert made.rate_now(HYPER) == HYPER.learning_rate
+
+
+def test_a_run_in_its_second_stage_has_the_rate_of_it_once_resumed(tmp_path):
+    """Whatever comes in one tick: the rate is known once the record of resuming is there."""
+    folder = earlier_run(tmp_path)
+    config = RunFolder.at(folder).load_config()
+    records, last, made = run(config, Controls(config.hyper), resume=folder), None, None
+    for record in records:
+        if isinstance(record, LoadedRecord):
+            made = Explanations(record, LayerRanks(record))
+            made.config = config
+        elif isinstance(record, StepRecord):
+            last = record
+        elif isinstance(record, ResumedRecord):
+            made.set_back(record)
+            break
+    records.close()
+    assert last.step == record.step
+    assert made.rate_now(config.hyper) == pytest.approx(last.learning_rate, rel=1e-9)
 
 
 def test_a_layer_is_named_by_what_tells_it_from_the_others(session):

@@ -240,7 +240,7 @@ def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
     assert np.allclose(y[:-1], np.log10([4, 80, 120, 160, 200]))
     assert math.isnan(y[-1])
     assert marked(lines) == [12, 40]
-    panel.receive([ResumedRecord(30, edits=1)])
+    panel.receive([ResumedRecord(30, (0, 100), edits=1)])
     panel.redraw()
     assert lines.shown()["σ, tone 0"][0][-2] == 30
     assert marked(lines) == [12]
