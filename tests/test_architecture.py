@@ -106,6 +106,7 @@ ALLOWED = {
         "models",
         "errors",
         "atomic",
+        "plain",
         "progress",
         "records",
         "variants",

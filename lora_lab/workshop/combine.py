@@ -14,6 +14,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import singular_factors
 from lora_lab.errors import AdapterError
+from lora_lab.progress import Report, silent
 from lora_lab.variants import PLAIN
 from lora_lab.workshop.resize import cut_layer
 
@@ -86,6 +87,20 @@ def product_norm(left: torch.Tensor, right: torch.Tensor) -> float:
     R_left = torch.linalg.qr(left.double(), mode="r").R
     R_right = torch.linalg.qr(right.double().T, mode="r").R
     return float(torch.linalg.matrix_norm(R_left @ R_right.T))
+
+
+def errors_by_method(
+    adapters: Sequence[tuple[AdapterWeights, float]], report: Report = silent
+) -> dict[str, float | str]:
+    """Method → its largest error of a layer, or the reason why it cannot add these adapters."""
+    errors: dict[str, float | str] = {}
+    for number, method in enumerate(METHODS):
+        report(f"Measuring {method}", number / len(METHODS))
+        try:
+            errors[method] = combine(adapters, method).error
+        except AdapterError as error:
+            errors[method] = str(error)
+    return errors
 
 
 def _check(adapters: Sequence[tuple[AdapterWeights, float]]) -> None:

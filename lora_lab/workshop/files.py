@@ -6,18 +6,16 @@ Nothing of torch is in what is returned, so that the window can hold and draw it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
-from lora_lab.errors import AdapterError
 from lora_lab.progress import Report, silent
+from lora_lab.workshop.deliver import deliver
 from lora_lab.workshop.ranks import Spectra, measured
-from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
-
-FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
+from lora_lab.workshop.requests import Delivered, Delivery, Source
 
 
 @dataclass(frozen=True)
@@ -102,19 +100,11 @@ def save_cut(
 def method_errors(
     sources: Sequence[tuple[Source, float]], report: Report = silent
 ) -> dict[str, float | str]:
-    """Each way to add adapters, with the largest ‖ΔW − ΣwΔW‖/‖ΣwΔW‖, or why it cannot."""
-    from lora_lab.workshop.combine import METHODS, combine
+    """Each method to add adapters, with the largest ‖ΔW − ΣwΔW‖/‖ΣwΔW‖, or why it cannot."""
+    from lora_lab.workshop.combine import errors_by_method
 
     report("Opening the adapters", -1)
-    terms = [(opened(source), weight) for source, weight in sources]
-    found: dict[str, float | str] = {}
-    for number, method in enumerate(METHODS):
-        report(f"Measuring {method}", number / len(METHODS))
-        try:
-            found[method] = combine(terms, method).error
-        except AdapterError as error:
-            found[method] = str(error)
-    return found
+    return errors_by_method([(opened(source), weight) for source, weight in sources], report)
 
 
 def save_sum(
@@ -155,52 +145,3 @@ def compare_files(first: Source, second: Source, report: Report = silent) -> Any
 
     report("Comparing", -1)
     return compare(opened(first), opened(second))
-
-
-def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> AdapterWeights:
-    """The factors in another type; where the format folds s into B, it is folded before."""
-    import torch
-
-    from lora_lab.formats.factors import cast
-    from lora_lab.formats.portable import fold
-
-    kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-    if dtype not in kinds:
-        raise AdapterError(f"There is no type {dtype!r} for factors; there are {', '.join(kinds)}.")
-    if format in FOLDING:
-        weights = replace(weights, layers=tuple(fold(layer) for layer in weights.layers))
-    return cast(weights, kinds[dtype])
-
-
-def deliver(
-    weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
-) -> Delivered:
-    """Write and verify, or merge into the base; raises LabError."""
-    from lora_lab.formats.verify import export
-    from lora_lab.workshop.merge_base import write_merged
-
-    target = Path(delivery.target).expanduser()
-    if delivery.base:
-        weights = replace(weights, base=delivery.base)
-    if delivery.format == MERGED:
-        if not weights.base or not Path(weights.base).exists():
-            raise AdapterError("A merged checkpoint needs the base model: name it.")
-        found = write_merged(
-            weights, Path(weights.base), target, overwrite=delivery.overwrite, report=report
-        )
-        worst = max(found.layers, key=lambda layer: layer.measured)
-        told = (
-            f"merged {len(found.layers)} layers into {worst.dtype}",
-            f"rounding loses at most {100 * worst.measured:.2g} % of ΔW (foretold "
-            f"{100 * worst.predicted:.2g} %), in {worst.name}",
-        )
-        return Delivered(found.path, (*words, *told))
-    if delivery.dtype:
-        weights = in_type(weights, delivery.dtype, delivery.format)
-    made = export(weights, target, delivery.format, delivery.overwrite, report)
-    told = (
-        f"{made.bytes:,} bytes, {made.keys} tensors; re-read: largest error of ΔW "
-        f"{made.largest_error:.1e}",
-        f"SHA-256 {made.sha256}",
-    )
-    return Delivered(made.path, (*words, *told, *made.notes), made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lora_lab.records import ExportReport
 
@@ -39,8 +40,11 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Delivered:
-    """An adapter that was written, or a merged checkpoint, in words."""
+    """An adapter that was written, or a merged checkpoint."""
 
     path: str
-    words: tuple[str, ...]
-    report: ExportReport | None = None
+    size: str  # in words: bytes and tensors
+    words: tuple[str, ...]  # what was done and measured, a line each
+    notes: tuple[str, ...]  # of the format, which a person should read
+    facts: dict[str, Any]  # the same as plain values, ready for JSON
+    report: ExportReport | None = None  # None of a merged checkpoint

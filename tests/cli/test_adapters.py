@@ -56,7 +56,7 @@ def test_what_was_understood_is_told(llama, tmp_path):
     assert "kohya file, 4 layers" in done.stderr
     assert "s = α/r" in done.stderr
     assert "re-read and compared" in done.stdout
-    assert "sha256" in done.stdout
+    assert "SHA-256" in done.stdout
 
 
 RULES = {
@@ -122,7 +122,7 @@ BAD = {
     "no rule": (["resize", "{one}", "--out", "{out}"], "Give one of --rank"),
     "two rules": (["resize", "{one}", "--rank", "1", "--norm", "1", "--out", "{out}"], "only one"),
     "a rank of 0": (["resize", "{one}", "--rank", "0", "--out", "{out}"], "from 1"),
-    "no base": (["convert", "{k}", "--to", "merged", "--out", "{out}"], "--base"),
+    "no base": (["convert", "{k}", "--to", "merged", "--out", "{out}"], "needs the base"),
     "nothing there": (["compare", "{one}", "/nowhere"], "no such file"),
     "one alone": (["merge", "{one}:1", "--out", "{out}"], "two adapters"),
     "no such method": (["merge", "{one}", "{two}", "--method", "x", "--out", "{out}"], "no method"),

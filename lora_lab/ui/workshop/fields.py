@@ -203,7 +203,8 @@ class DeliveryField(QWidget):
         self._progress.setValue(round(1000 * max(share, 0)))
 
     def show_outcome(self, outcome: Delivered) -> None:
-        self._say("\n".join([self.tr("Wrote {}").format(outcome.path), *outcome.words]), "good")
+        wrote = self.tr("Wrote {} ({})").format(outcome.path, outcome.size)
+        self._say("\n".join([wrote, *outcome.words, *outcome.notes]), "good")
 
     def forget_outcome(self) -> None:
         """What was written is no longer what is shown."""

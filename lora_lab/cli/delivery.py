@@ -1,0 +1,105 @@
+"""What the verbs on adapters share: their options, opening an adapter, and writing the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lora_lab.cli.console import err, out
+from lora_lab.workshop.requests import FORMATS, MERGED, Delivered, Delivery
+
+if TYPE_CHECKING:
+    from lora_lab.adapters.weights import AdapterWeights
+    from lora_lab.progress import Report
+
+Target = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        help=f"{', '.join(name for name, *_ in FORMATS)}, or {MERGED}: the base with ΔW in.",
+    ),
+]
+Base = Annotated[
+    Path | None,
+    typer.Option(help="The base model: its names for gguf and kohya, its weights for merged."),
+]
+Alpha = Annotated[
+    float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
+]
+Number = Annotated[
+    str | None, typer.Option("--dtype", help="Type of the factors: float32, float16, bfloat16.")
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def opened(
+    path: Path, alpha: float | None, base: Path | None, quiet: bool = False
+) -> AdapterWeights:
+    """Any adapter, with its convention and notes on stderr."""
+    from lora_lab.formats.recognise import TITLES, base_names, open_adapter
+
+    names = base_names(base) if base is not None else ()
+    weights = open_adapter(path, alpha=alpha, names=names, base=str(base or ""))
+    if not quiet:
+        err.print(f"{path}: {TITLES[weights.extra['format']]}, {len(weights.layers)} layers")
+        for note in weights.extra["notes"]:
+            err.print(f"  {note}", style="yellow")
+    return weights
+
+
+def cast(weights: AdapterWeights, dtype: str | None, format: str) -> AdapterWeights:
+    """The factors in the type of `--dtype`, as `format` needs them."""
+    if dtype is None:
+        return weights
+    from lora_lab.workshop.deliver import in_type
+
+    return in_type(weights, dtype, format)
+
+
+def delivery_of(target: Path, to: str, base: Path | None, overwrite: bool) -> Delivery:
+    """What the options ask for."""
+    return Delivery(str(target), to, base=str(base or ""), overwrite=overwrite)
+
+
+def deliver(
+    weights: AdapterWeights,
+    delivery: Delivery,
+    as_json: bool,
+    facts: dict[str, Any] | None = None,
+) -> Delivered:
+    """Write the adapter, and print what was written; `facts` of the verb go into the JSON."""
+    from lora_lab.workshop.deliver import deliver as write
+
+    with progress() as report:
+        result = write(weights, delivery, report)
+    if as_json:
+        print(json.dumps({**(facts or {}), **result.facts}))
+        return result
+    out.print(f"wrote {result.path} ({result.size})")
+    for line in result.words:
+        out.print(line)
+    for note in result.notes:
+        out.print(note, style="yellow")
+    return result
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A bar on stderr for what takes long."""
+    from rich.progress import Progress
+
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def report(what: str, share: float) -> None:
+            bar.update(task, description=what, total=1.0 if share >= 0 else None,
+                       completed=max(share, 0.0))  # fmt: skip
+
+        yield report

@@ -1,0 +1,94 @@
+"""A finished adapter is written as requested: in a format, verified, or merged into its base.
+
+The command line and the window deliver here; what comes back is plain, so that both can show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.errors import AdapterError
+from lora_lab.formats.factors import cast
+from lora_lab.formats.portable import fold
+from lora_lab.formats.verify import export
+from lora_lab.plain import plain
+from lora_lab.progress import Report, silent
+from lora_lab.workshop.merge_base import write_merged
+from lora_lab.workshop.requests import MERGED, Delivered, Delivery
+
+FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
+TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def deliver(
+    weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
+) -> Delivered:
+    """Write and verify, or merge into the base; `words` on what was done before stand first.
+
+    Raises LabError, and Cancelled where `report` does; then nothing at the target has changed.
+    """
+    if delivery.base:
+        weights = replace(weights, base=delivery.base)
+    if delivery.format == MERGED:
+        return _merge(weights, delivery, report, words)
+    if delivery.dtype:
+        weights = in_type(weights, delivery.dtype, delivery.format)
+    target = Path(delivery.target).expanduser()
+    result = export(weights, target, delivery.format, delivery.overwrite, report)
+    size = f"{result.bytes:,} bytes, {result.keys} tensors"
+    lines = (
+        f"re-read and compared: largest error of ΔW {result.largest_error:.1e} "
+        f"over {len(result.layers)} layers (mean {result.mean_error:.1e})",
+        f"SHA-256 {result.sha256}",
+    )
+    facts = {
+        **plain(result),
+        "largest_error": result.largest_error,
+        "mean_error": result.mean_error,
+    }
+    return Delivered(result.path, size, (*words, *lines), result.notes, facts, result)
+
+
+def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> AdapterWeights:
+    """The factors in another type; where the format folds s into B, it is folded before.
+
+    Raises AdapterError for a type that no format writes.
+    """
+    if dtype not in TYPES:
+        raise AdapterError(f"There is no type {dtype!r} for factors; there are {', '.join(TYPES)}.")
+    if format in FOLDING:
+        weights = replace(weights, layers=tuple(fold(layer) for layer in weights.layers))
+    return cast(weights, TYPES[dtype])
+
+
+def _merge(
+    weights: AdapterWeights, delivery: Delivery, report: Report, words: Sequence[str]
+) -> Delivered:
+    base = Path(weights.base)
+    if not weights.base or not base.exists():
+        where = f"there is none at {weights.base}" if weights.base else "none is named"
+        raise AdapterError(
+            f"A merged checkpoint needs the base model, and {where}. Name its folder or file."
+        )
+    target = Path(delivery.target).expanduser()
+    result = write_merged(weights, base, target, overwrite=delivery.overwrite, report=report)
+    worst = max(result.layers, key=lambda layer: layer.measured)
+    size = f"{result.bytes:,} bytes of weights"
+    line = (
+        f"merged {len(result.layers)} layers into {worst.dtype}; rounding loses at most "
+        f"{100 * worst.measured:.2g} % of ΔW (predicted {100 * worst.predicted:.2g} %), in "
+        f"{worst.name}"
+    )
+    facts = {
+        "format": MERGED,
+        "path": result.path,
+        "bytes": result.bytes,
+        "largest_loss": result.largest,
+        "layers": plain(result.layers),
+    }
+    return Delivered(result.path, size, (*words, line), (), facts)
