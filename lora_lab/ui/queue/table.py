@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
-from PySide6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QRect, Qt, Signal
+from PySide6.QtCore import QMimeData, QModelIndex, QRect, Qt, Signal
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -20,89 +20,64 @@ from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, plain_number
 from lora_lab.ui.widgets.plot import number
+from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.ui.widgets.table import dress, select_row
 from lora_lab.variants import PLAIN, VARIANTS
 
-Role = Qt.ItemDataRole
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 STAR, RANK, ALPHA, RATE, KIND, STATE, PARAMETERS, BEST, TIME = range(9)
 SHARE = Role.UserRole  # how far a run is, 0 to 1
 MIME = "application/x-lora-lab-queue-item"
 
 
-class QueueModel(QAbstractTableModel):
-    """Shows items; a drop is told as a wish, and the rows move when the queue says so."""
+class QueueModel(RowsModel):
+    """Shows items; a drop is a request, and the rows move when the queue has moved them."""
 
     move_wished = Signal(str, int)  # id, and the row that it should stand before
 
     def __init__(self) -> None:
-        super().__init__()
         tr = self.tr
-        self.items: tuple[Item, ...] = ()
         self._front: frozenset[str] = frozenset()
-        self._heads = (
-            "★", "r", "α", tr("Rate"), tr("Adapter"), tr("State"), tr("Parameters"),
-            tr("Best loss"), tr("Time"),
-        )  # fmt: skip
         self._states = {
             WAITING: tr("waiting"), RUNNING: tr("running"), DONE: tr("done"),
             FAILED: tr("failed"), ABORTED: tr("aborted"),
         }  # fmt: skip
+        state = {Role.ForegroundRole: _state_color, SHARE: _share}
+        columns = (
+            Column("★", lambda item: "★" if item.id in self._front else "",
+                   tip=tr("No other run has both fewer parameters and a lower loss")),
+            Column("r", lambda item: _factored(item, f"{item.config.hyper.rank:,}"), True),
+            Column("α", lambda item: _factored(item, f"{item.config.hyper.alpha:g}"), True),
+            Column(tr("Rate"), lambda item: plain_number(item.config.hyper.learning_rate), True),
+            Column(tr("Adapter"), _kind),
+            Column(tr("State"), self._state, roles=state),
+            Column(tr("Parameters"), lambda i: f"{i.parameters:,}" if i.parameters else "—", True),
+            Column(tr("Best loss"), lambda item: number(item.best, 4), True),
+            Column(tr("Time"), lambda item: clock(item.seconds) if item.seconds else "—", True),
+        )  # fmt: skip
+        super().__init__([replace(c, roles={**c.roles, Role.ToolTipRole: _tip}) for c in columns])
 
     def show(self, items: Sequence[Item], front: Sequence[str]) -> None:
         """Show these, the ones in `front` with a star; rows that stay keep their selection."""
-        before, starred = self.items, self._front
-        same = [item.id for item in before] == [item.id for item in items]
-        if not same:
-            self.beginResetModel()
-        self.items, self._front = tuple(items), frozenset(front)
-        if not same:
-            self.endResetModel()
+        before, starred = self.rows, self._front
+        self._front = frozenset(front)
+        if [item.id for item in before] != [item.id for item in items]:
+            self.show_rows(items)
             return
+        self.rows = tuple(items)
         moved = starred ^ self._front
-        for row, (old, new) in enumerate(zip(before, self.items, strict=True)):
+        for row, (old, new) in enumerate(zip(before, self.rows, strict=True)):
             if old is not new or new.id in moved:
                 self.dataChanged.emit(self.index(row, 0), self.index(row, TIME))
 
     def row_of(self, id: str) -> int:
         """Where an item stands; -1: nowhere."""
-        return next((row for row, item in enumerate(self.items) if item.id == id), -1)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.items)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._heads)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        if orientation is not Qt.Orientation.Horizontal:
-            return None
-        if role == Role.DisplayRole:
-            return self._heads[section]
-        if role == Role.ToolTipRole and section == STAR:
-            return self.tr("No other run has both fewer parameters and a lower loss")
-        return self._alignment(section) if role == Role.TextAlignmentRole else None
-
-    def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        item, column = self.items[index.row()], index.column()
-        if role == Role.DisplayRole:
-            return self._text(item, column)
-        if role == Role.ToolTipRole:
-            return f"{describe(item.config)}\n{item.message or item.run}".strip()
-        if role == Role.TextAlignmentRole:
-            return self._alignment(column)
-        if role == Role.ForegroundRole and column == STATE and item.state == FAILED:
-            return QColor(theme.current().error)
-        if role == SHARE and column == STATE and item.step and item.state != DONE:
-            return min(1.0, item.step / item.max_steps) if item.max_steps else 0.0
-        return None
+        return next((row for row, item in enumerate(self.rows) if item.id == id), -1)
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index) & ~Qt.ItemFlag.ItemIsDropEnabled
         if not index.isValid():
             return Qt.ItemFlag.ItemIsDropEnabled  # between two rows
-        waits = self.items[index.row()].state == WAITING
+        waits = self.rows[index.row()].state == WAITING
         return flags | Qt.ItemFlag.ItemIsDragEnabled if waits else flags
 
     def supportedDropActions(self) -> Qt.DropAction:
@@ -113,38 +88,16 @@ class QueueModel(QAbstractTableModel):
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
         data = QMimeData()
-        data.setData(MIME, self.items[indexes[0].row()].id.encode())
+        data.setData(MIME, self.rows[indexes[0].row()].id.encode())
         return data
 
     def dropMimeData(
         self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: QModelIndex
     ) -> bool:
         if data.hasFormat(MIME):
-            place = row if row >= 0 else len(self.items)
+            place = row if row >= 0 else len(self.rows)
             self.move_wished.emit(bytes(data.data(MIME).data()).decode(), place)
         return False  # the view takes no row out: the queue has moved it
-
-    def _text(self, item: Item, column: int) -> str:
-        hyper, full = item.config.hyper, not VARIANTS[item.config.variant].factored
-        match column:
-            case 0:
-                return "★" if item.id in self._front else ""
-            case 1:
-                return "—" if full else f"{hyper.rank:,}"
-            case 2:
-                return "—" if full else f"{hyper.alpha:g}"
-            case 3:
-                return plain_number(hyper.learning_rate)
-            case 4:
-                return ", ".join(kind_words(item.config)) or VARIANTS[PLAIN].title
-            case 5:
-                return self._state(item)
-            case 6:
-                return f"{item.parameters:,}" if item.parameters else "—"
-            case 7:
-                return number(item.best, 4)
-            case _:
-                return clock(item.seconds) if item.seconds else "—"
 
     def _state(self, item: Item) -> str:
         words = self._states[item.state]
@@ -154,9 +107,28 @@ class QueueModel(QAbstractTableModel):
             return self.tr("{} at {:,}").format(words, item.step)
         return words
 
-    @staticmethod
-    def _alignment(column: int) -> Qt.AlignmentFlag:
-        return LEFT if column in (STAR, KIND, STATE) else RIGHT
+
+def _factored(item: Item, words: str) -> str:
+    """A figure of the factors, which full fine-tuning does not have."""
+    return words if VARIANTS[item.config.variant].factored else "—"
+
+
+def _kind(item: Item) -> str:
+    return ", ".join(kind_words(item.config)) or VARIANTS[PLAIN].title
+
+
+def _state_color(item: Item) -> QColor | None:
+    return QColor(theme.current().error) if item.state == FAILED else None
+
+
+def _share(item: Item) -> float | None:
+    if not item.step or item.state == DONE:
+        return None
+    return min(1.0, item.step / item.max_steps) if item.max_steps else 0.0
+
+
+def _tip(item: Item) -> str:
+    return f"{describe(item.config)}\n{item.message or item.run}".strip()
 
 
 class Progress(QStyledItemDelegate):
@@ -198,18 +170,18 @@ class QueueTable(QTableView):
             header.resizeSection(column, self.fontMetrics().horizontalAdvance(text) + 18)
         header.setSectionResizeMode(KIND, QHeaderView.ResizeMode.Stretch)
         self.setMinimumWidth(header.length() + self.fontMetrics().averageCharWidth() * 2)
-        self.selectionModel().currentRowChanged.connect(self._tell)
+        self.selectionModel().currentRowChanged.connect(self._on_current)
 
     @property
     def current(self) -> Item | None:
         """The item that the keys stand on."""
         row = self.currentIndex().row()
-        return self.queue.items[row] if 0 <= row < len(self.queue.items) else None
+        return self.queue.rows[row] if 0 <= row < len(self.queue.rows) else None
 
     @property
     def selected(self) -> list[Item]:
         """Every item whose row is selected."""
-        return [self.queue.items[i.row()] for i in self.selectionModel().selectedRows()]
+        return [self.queue.rows[i.row()] for i in self.selectionModel().selectedRows()]
 
     def show_items(self, items: Sequence[Item], front: Sequence[str]) -> None:
         """Show these; what was selected stays selected where it is still there."""
@@ -225,6 +197,6 @@ class QueueTable(QTableView):
             select_row(self, row)
             self.scrollTo(self.queue.index(row, 0))
 
-    def _tell(self, *_: object) -> None:
+    def _on_current(self, *_: object) -> None:
         item = self.current
         self.chosen.emit(item.id if item is not None else "")

@@ -7,9 +7,10 @@ person changes is told as a wish.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtCore import QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
 from lora_lab.runs.listing import RunSummary
@@ -17,12 +18,11 @@ from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, size_words
 from lora_lab.ui.widgets.plot import number
+from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.variants import PLAIN
 
-Role = Qt.ItemDataRole
 SHOWN, NAME, STATE, WHAT, RANK, ALPHA, STEP, BEST, SIZE, TIME, NOTE = range(11)
 FIGURES = (RANK, ALPHA, STEP, BEST, SIZE, TIME)
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 SORT = Role.UserRole  # what a column is sorted by
 
 
@@ -53,20 +53,18 @@ def with_ancestry(runs: Sequence[RunSummary]) -> list[tuple[int, RunSummary]]:
     return placed
 
 
-class RunsModel(QAbstractTableModel):
+class RunsModel(RowsModel):
     """Rows are runs; the first column ticks those that are shown behind the present one."""
 
     overlay_wished = Signal(str, bool)  # path, on
     label_wished = Signal(str, str, str)  # path, name, note
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__((), parent)
         tr = self.tr
-        self.runs: list[RunSummary] = []
-        self._depths: list[int] = []
         self._overlays: dict[str, Overlay] = {}
         self.current = ""
-        self._heads = (
+        heads = (
             (tr("Shown"), tr("Ticked: its curves stand behind those of the run that is open")),
             (tr("Run"), tr("F2 gives it another name; a branch stands below where it came from")),
             (tr("State"), ""),
@@ -79,55 +77,42 @@ class RunsModel(QAbstractTableModel):
             (tr("Time"), tr("Of training")),
             (tr("Note"), tr("F2 or a double click writes one")),
         )
+        self.set_columns(
+            Column(title, partial(self._text, place), place in FIGURES, tip)
+            for place, (title, tip) in enumerate(heads)
+        )
+
+    @property
+    def runs(self) -> list[RunSummary]:
+        """The runs in the order of the rows."""
+        return [run for _, run in self.rows]
 
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Other runs, or the same in another state."""
-        self.beginResetModel()
-        placed = with_ancestry(runs)
-        self.runs = [run for _, run in placed]
-        self._depths = [depth for depth, _ in placed]
-        self.endResetModel()
+        self.show_rows(with_ancestry(runs))
 
     def set_overlays(self, overlays: Mapping[str, Overlay]) -> None:
         """Which runs are shown behind the present one."""
         self._overlays = dict(overlays)
-        self._repaint(SHOWN)
+        self.refresh(SHOWN)
 
     def set_current(self, path: str) -> None:
         """Which run is open."""
         self.current = path
-        self._repaint(NAME)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.runs)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._heads)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        if orientation is Qt.Orientation.Vertical:
-            return None
-        if role == Role.DisplayRole:
-            return self._heads[section][0]
-        if role == Role.ToolTipRole:
-            return self._heads[section][1]
-        return RIGHT if role == Role.TextAlignmentRole and section in FIGURES else None
+        self.refresh(NAME)
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index)
-        if index.column() == SHOWN and self.runs[index.row()].path != self.current:
+        if index.column() == SHOWN and self.rows[index.row()][1].path != self.current:
             return flags | Qt.ItemFlag.ItemIsUserCheckable
         if index.column() in (NAME, NOTE):
             return flags | Qt.ItemFlag.ItemIsEditable
         return flags
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        row, column = index.row(), index.column()
-        run = self.runs[row]
-        if role == Role.DisplayRole:
-            return self._text(run, self._depths[row], column)
+        (_, run), column = self.rows[index.row()], index.column()
         if role == SORT:
-            return self._order(run, row, column)
+            return self._order(run, column)
         if role == Role.EditRole:
             return run.note if column == NOTE else run.label or run.name
         if role == Role.CheckStateRole and column == SHOWN and run.path != self.current:
@@ -135,14 +120,12 @@ class RunsModel(QAbstractTableModel):
             return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
         if role == Role.ForegroundRole:
             return self._colour(run, column)
-        if role == Role.TextAlignmentRole and column in FIGURES:
-            return RIGHT
         if role == Role.ToolTipRole:
             return self._tip(run, column)
-        return None
+        return super().data(index, role)
 
     def setData(self, index: QModelIndex, value: Any, role: int = Role.EditRole) -> bool:
-        run, column = self.runs[index.row()], index.column()
+        (_, run), column = self.rows[index.row()], index.column()
         if role == Role.CheckStateRole and column == SHOWN:
             self.overlay_wished.emit(run.path, Qt.CheckState(value) is Qt.CheckState.Checked)
             return True
@@ -156,7 +139,8 @@ class RunsModel(QAbstractTableModel):
             self.label_wished.emit(run.path, name, note)
         return True
 
-    def _text(self, run: RunSummary, depth: int, column: int) -> str:
+    def _text(self, column: int, row: tuple[int, RunSummary]) -> str:
+        depth, run = row
         overlay = self._overlays.get(run.path)
         figures = {
             SHOWN: overlay.sample if overlay is not None else "",
@@ -173,14 +157,14 @@ class RunsModel(QAbstractTableModel):
         }
         return figures[column]
 
-    def _order(self, run: RunSummary, row: int, column: int) -> Any:
+    def _order(self, run: RunSummary, column: int) -> Any:
         if column in FIGURES:
             figures = (run.rank, run.alpha, run.step, run.best, run.bytes, run.seconds)
             value = float(figures[FIGURES.index(column)])
             return value if value == value else float("inf")  # the unknown to the end
         if column == SHOWN:
             return run.path not in self._overlays
-        return self._text(run, 0, column).lower()
+        return self._text(column, (0, run)).lower()
 
     def _colour(self, run: RunSummary, column: int) -> QColor | None:
         c, overlay = theme.current(), self._overlays.get(run.path)
@@ -202,8 +186,3 @@ class RunsModel(QAbstractTableModel):
                 )
             return f"{run.path}{origin}"
         return run.note if column == NOTE else ""
-
-    def _repaint(self, column: int) -> None:
-        if self.runs:
-            last = self.index(len(self.runs) - 1, column)
-            self.dataChanged.emit(self.index(0, column), last)

@@ -65,14 +65,15 @@ class RunsTable(QTableView):
         at = self.currentIndex()
         current = self.run_at(at).path if at.isValid() else ""
         self.runs.show(runs)
-        chosen = [row for row, run in enumerate(self.runs.runs) if run.path in before]
+        paths = [run.path for run in self.runs.runs]
+        chosen = [row for row, path in enumerate(paths) if path in before]
         selection = self.selectionModel()
         flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
         every = QItemSelection()  # at once: a signal for each would take its time
-        for row in chosen or [0] * bool(self.runs.runs):
+        for row in chosen or [0] * bool(paths):
             index = self._filter.mapFromSource(self.runs.index(row, NAME))
             every.select(index, index)
-            if self.runs.runs[row].path == current:  # where the arrows go on
+            if paths[row] == current:  # where the arrows go on
                 place = self._filter.index(index.row(), at.column())
                 selection.setCurrentIndex(place, selection.SelectionFlag.NoUpdate)
         selection.select(every, flags)
@@ -89,7 +90,7 @@ class RunsTable(QTableView):
 
     def run_at(self, index: QModelIndex) -> RunSummary:
         """The run of a row."""
-        return self.runs.runs[self._filter.mapToSource(index).row()]
+        return self.runs.rows[self._filter.mapToSource(index).row()][1]
 
     def edit_column(self, column: int) -> None:
         """Let the name or the note of the one selected run be typed."""

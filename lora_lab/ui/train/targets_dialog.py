@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -26,49 +26,31 @@ from lora_lab.records import TargetInfo
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import counted, shape_words
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within
+from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.ui.widgets.table import Ticks, dress
 
-Role = Qt.ItemDataRole
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 NAME, KIND, SHAPE = range(3)
 
 
-class TargetsModel(QAbstractTableModel):
+class TargetsModel(RowsModel):
     """Layers with a tick each."""
 
     ticked_changed = Signal()
 
     def __init__(self, layers: Sequence[TargetInfo], ticked: Iterable[str]) -> None:
-        super().__init__()
-        self.layers = tuple(layers)
         self.ticked = set(ticked)
-        self._heads = (self.tr("Layer"), self.tr("Kind"), self.tr("out × in"))
+        name = {Role.ToolTipRole: lambda layer: layer.name, Role.CheckStateRole: self._tick_of}
+        super().__init__(
+            [
+                Column(self.tr("Layer"), lambda layer: layer.name, roles=name),
+                Column(self.tr("Kind"), lambda layer: layer.kind.replace("_", " ")),
+                Column(self.tr("out × in"), lambda layer: shape_words(layer.shape), figure=True),
+            ]
+        )
+        self.show_rows(layers)
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.layers)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._heads)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        if role == Role.DisplayRole and orientation is Qt.Orientation.Horizontal:
-            return self._heads[section]
-        if role == Role.TextAlignmentRole and section == SHAPE:
-            return RIGHT
-        return None
-
-    def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        layer, column = self.layers[index.row()], index.column()
-        if role == Role.DisplayRole:
-            return (layer.name, layer.kind.replace("_", " "), shape_words(layer.shape))[column]
-        if role == Role.CheckStateRole and column == NAME:
-            on = layer.name in self.ticked
-            return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
-        if role == Role.TextAlignmentRole and column == SHAPE:
-            return RIGHT
-        if role == Role.ToolTipRole and column == NAME:
-            return layer.name
-        return None
+    def _tick_of(self, layer: TargetInfo) -> Qt.CheckState:
+        return Qt.CheckState.Checked if layer.name in self.ticked else Qt.CheckState.Unchecked
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index)
@@ -77,23 +59,21 @@ class TargetsModel(QAbstractTableModel):
     def setData(self, index: QModelIndex, value: Any, role: int = Role.EditRole) -> bool:
         if role != Role.CheckStateRole or index.column() != NAME:
             return False
-        self.tick([self.layers[index.row()].name], Qt.CheckState(value) is Qt.CheckState.Checked)
+        self.tick([self.rows[index.row()].name], Qt.CheckState(value) is Qt.CheckState.Checked)
         return True
 
     def tick(self, names: Iterable[str], on: bool = True) -> None:
         """Tick these layers, or take their ticks away."""
         self.ticked = self.ticked | set(names) if on else self.ticked - set(names)
-        self._tell()
+        self._on_ticked()
 
     def tick_only(self, names: Iterable[str]) -> None:
         """Tick these layers and no other."""
         self.ticked = set(names)
-        self._tell()
+        self._on_ticked()
 
-    def _tell(self) -> None:
-        if self.layers:
-            ends = self.index(0, NAME), self.index(len(self.layers) - 1, NAME)
-            self.dataChanged.emit(*ends, [Role.CheckStateRole])
+    def _on_ticked(self) -> None:
+        self.refresh(NAME, Role.CheckStateRole)
         self.ticked_changed.emit()
 
 
@@ -156,14 +136,14 @@ class TargetsDialog(QDialog):
         self.linear_button.clicked.connect(lambda: self.model.tick_only(self._linear))
         self.none_button = QPushButton(self.tr("&None"))
         self.none_button.clicked.connect(lambda: self.model.tick_only(()))
-        self.found_button = QPushButton(self.tr("Tick what is &found"))
-        self.found_button.clicked.connect(self._tick_found)
+        self.tick_button = QPushButton(self.tr("Tick what is &found"))
+        self.tick_button.clicked.connect(self._tick_listed)
         self._count = QLabel()
         self._count.setProperty("role", "muted")
 
         above, below = QHBoxLayout(), QHBoxLayout()
         above.addWidget(self.search, 1)
-        above.addWidget(self.found_button)
+        above.addWidget(self.tick_button)
         below.addWidget(self.linear_button)
         below.addWidget(self.none_button)
         below.addStretch(1)
@@ -180,9 +160,9 @@ class TargetsDialog(QDialog):
         column.addWidget(buttons)
         em = metrics.horizontalAdvance("m")
         resize_within(self, 46 * em, min(44, 17 + len(layers)) * metrics.height())
-        self.model.ticked_changed.connect(self._tell)
+        self.model.ticked_changed.connect(self._update)
         self._on_searched("")
-        self._tell()
+        self._update()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -192,18 +172,18 @@ class TargetsDialog(QDialog):
             return self._given
         if ticked == self._linear:
             return ()
-        return tuple(layer.name for layer in self.model.layers if layer.name in ticked)
+        return tuple(layer.name for layer in self.model.rows if layer.name in ticked)
 
     def _on_searched(self, text: str) -> None:
         self._shown.setFilterFixedString(text.strip())
-        self.found_button.setEnabled(bool(text.strip()) and self._shown.rowCount() > 0)
+        self.tick_button.setEnabled(bool(text.strip()) and self._shown.rowCount() > 0)
 
-    def _tick_found(self) -> None:
+    def _tick_listed(self) -> None:
         rows = range(self._shown.rowCount())
         self.model.tick(self._shown.index(row, NAME).data() for row in rows)
 
-    def _tell(self) -> None:
-        chosen, known = len(self.model.ticked), len(self.model.layers)
+    def _update(self) -> None:
+        chosen, known = len(self.model.ticked), len(self.model.rows)
         if self.model.ticked == self._linear:
             words = self.tr("all linear: {} of {}").format(chosen, counted(known, self.tr("layer")))
         else:

@@ -41,4 +41,4 @@ def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
         QTest.qWait(50)
     qtbot.wait(600)
     assert heard == wishes
-    assert len(table.queue.items) == 5  # the view takes none out
+    assert len(table.queue.rows) == 5  # the view takes none out

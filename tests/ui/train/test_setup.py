@@ -202,7 +202,7 @@ def test_a_model_that_comes_puts_the_open_list_of_the_old_one_away(dock, config,
     dock.reset(other)
     assert dock.fixed.targets.dialog is None
     dock.fixed.targets.click()
-    assert [layer.name for layer in dock.fixed.targets.dialog.model.layers] == ["w"]
+    assert [layer.name for layer in dock.fixed.targets.dialog.model.rows] == ["w"]
 
 
 def test_a_restart_opens_what_was_chosen(qtbot, window, presets, sessions_made):

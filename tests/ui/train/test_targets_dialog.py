@@ -49,7 +49,7 @@ def test_the_search_finds_by_name_kind_and_shape(make, typed, count):
     dialog = make()
     dialog.search.setText(typed)
     assert len(shown(dialog)) == count
-    assert dialog.found_button.isEnabled() == (count > 0)
+    assert dialog.tick_button.isEnabled() == (count > 0)
 
 
 def test_what_is_found_is_ticked_in_one_go(make):
@@ -58,7 +58,7 @@ def test_what_is_found_is_ticked_in_one_go(make):
     assert not dialog.ok_button.isEnabled()
     assert dialog.ok_button.toolTip()
     dialog.search.setText("q_proj")
-    dialog.found_button.click()
+    dialog.tick_button.click()
     dialog.search.clear()
     assert dialog.targets == tuple(f"layers.{i}.q_proj" for i in range(12))
     assert "12 of 38 layers" in words(dialog)
