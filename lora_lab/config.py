@@ -8,6 +8,7 @@ threads and be compared with `is`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ from lora_lab.choices import AlphaMode, Batching, DType, Optimizer, Schedule
 from lora_lab.errors import ConfigError
 from lora_lab.inits import INITS
 from lora_lab.setting import Knob, Setting, declared, settings_of
+from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -233,10 +235,11 @@ class RunConfig(Frozen):
             raise ValueError(f"must name one column for {twice}")
         return columns
 
-    @field_validator("variant", "init")
+    @field_validator("task", "variant", "init")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        known = VARIANTS if info.field_name == "variant" else INITS
+        rows: dict[str, Iterable[str]] = {"task": TASKS, "variant": VARIANTS, "init": INITS}
+        known = tuple(rows[str(info.field_name)])
         if name not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
         return name

@@ -118,8 +118,3 @@ TASKS: dict[str, TaskInfo] = {
 def own_tasks() -> tuple[str, ...]:
     """The tasks for models and data of one's own."""
     return tuple(name for name, task in TASKS.items() if task.own)
-
-
-def title_of(task: str) -> str:
-    """A task in words; the name itself where it is of another version."""
-    return TASKS[task].title if task in TASKS else task

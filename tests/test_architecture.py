@@ -61,7 +61,7 @@ ALLOWED = {
     "figures": set(),
     "choices": set(),
     "setting": set(),
-    "config": {"choices", "setting", "errors", "inits", "variants"},
+    "config": {"choices", "setting", "errors", "inits", "task_info", "variants"},
     "measured": set(),
     "records": {"config", "measured"},
     "rules": {"config", "records", "variants"},

@@ -59,7 +59,7 @@ def test_json_there_and_back():
     ("field", "value"),
     [
         ("optimizer", "adam"), ("momentum", 1.0), ("momentum", -0.1), ("b_rate_ratio", 0.0),
-        ("b_rate_ratio", float("inf")), ("variant", "lorra"), ("init", "zeros"),
+        ("b_rate_ratio", float("inf")), ("variant", "lorra"), ("init", "zeros"), ("task", "chess"),
     ],
 )  # fmt: skip
 def test_wrong_fixed_settings_are_named(field, value):

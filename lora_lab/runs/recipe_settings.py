@@ -50,7 +50,7 @@ class Problem:
 def problem_of(story: Story) -> Problem:
     """What is learned, and on which base. Raises LabError for a task that has no recipe."""
     config = story.config
-    kind = TASKS[config.task].recipe if config.task in TASKS else ""
+    kind = TASKS[config.task].recipe
     if kind not in PROBLEMS:
         raise LabError(
             f"{story.path.name} is a run of {config.task}, for which there is no recipe."

@@ -29,7 +29,7 @@ from lora_lab.records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
 from lora_lab.setting import Offered
-from lora_lab.task_info import title_of
+from lora_lab.task_info import TASKS
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, in_words, plain_number
 from lora_lab.ui.widgets.form import Whole, muted
@@ -170,7 +170,7 @@ class Builder(QWidget):
             return
         self.variants.tell_docks(base.variant)
         self.inits.tell_docks(base.init)
-        title = base.preset or title_of(base.task)
+        title = base.preset or TASKS[base.task].title
         self._about.setText(
             self.tr("over what the docks show: {}, {} · write several values as 2, 4, 8").format(
                 title, describe(base)

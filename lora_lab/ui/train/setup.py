@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from lora_lab.config import RunConfig, changed
 from lora_lab.records import CountsRecord, LoadedRecord
 from lora_lab.setting import settings_of
-from lora_lab.task_info import own_tasks, title_of
+from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, share_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.widgets.column import Column
@@ -241,7 +241,7 @@ class SetupDock(QDockWidget):
         task = self._config.task if self._config is not None else ""
         own = preset is None and task in own_tasks()
         if own:
-            self.preset_combo.setPlaceholderText(in_words(title_of(task)))
+            self.preset_combo.setPlaceholderText(in_words(TASKS[task].title))
         self._summary.setText(in_words(preset.summary) if preset is not None else "")
         self._summary.setVisible(preset is not None)
         needs = own or (preset is not None and bool(preset.needs_data))
