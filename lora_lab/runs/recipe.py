@@ -31,14 +31,14 @@ LIBRARY = {  # a word of the script → the import that it needs
     "itertools.": "import itertools",
     "json.": "import json",
     "math.": "import math",
-    "re.escape": "import re",
+    "re.": "import re",
     "OrderedDict(": "from collections import OrderedDict",
     "Path(": "from pathlib import Path",
 }
 INSTALLED = {
     "np.": "import numpy as np",
     "pyarrow.": "import pyarrow.parquet",
-    "ImageOps.": "from PIL import Image, ImageOps",
+    "Image.open": "from PIL import Image, ImageOps",
     "torch.": "import torch",
     "F.": "import torch.nn.functional as F",
     "LoraConfig(": "from peft import LoraConfig, get_peft_model",
@@ -46,6 +46,7 @@ INSTALLED = {
     "load_file(": "from safetensors.torch import load_file",
     "save_model(": "from safetensors.torch import save_model",
     "nn.": "from torch import nn",
+    "AutoImageProcessor.": "from transformers import AutoImageProcessor",
     "AutoModelForCausalLM.": "from transformers import AutoModelForCausalLM",
     "AutoModelForImageClassification.": "from transformers import AutoModelForImageClassification",
     "AutoModelForSequenceClassification.": (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 from collections import Counter
@@ -120,15 +119,12 @@ def _image_folders(story: Story) -> Problem:
         raise LabError(f"The net of {config.factory} is code of one's own; it has no recipe.")
     if model.is_file():
         values["NET"] = _net(story, str(model))
-        return Problem([*parts, "plain_net"], values, words | {"plain_net"})
-    try:
-        said = json.loads((model / "preprocessor_config.json").read_bytes())
-    except FileNotFoundError:
-        said = {}
-    except (OSError, ValueError) as error:
-        raise LabError(f"{model}/preprocessor_config.json cannot be read: {error}") from error
-    for name, key in (("MEAN", "image_mean"), ("STD", "image_std")):
-        values[name] = said.get(key, [0.5] * int(size[3]))
+        return Problem([*parts, "plain_net"], values, words | {"plain_net", "covered"})
+    if (model / "preprocessor_config.json").is_file():
+        del values["SIZE"]  # the processor's own
+        return Problem([*parts, "vision_model"], values, words | {"vision", "processor"})
+    values["MEAN"] = values["STD"] = [0.5] * int(size[3])
+    words |= {"covered"}
     return Problem([*parts, "vision_model"], values, words | {"vision"})
 
 
@@ -149,6 +145,11 @@ def _texts(story: Story) -> Problem:
     if model.endswith(".gguf"):
         raise LabError(
             f"The base {model} is a GGUF file, which PEFT does not train on; there is no recipe."
+        )
+    if unheard := {"tools", "system", "history"} & {role for role, _ in data["roles"]}:
+        raise LabError(
+            f"This run's rows have {', '.join(sorted(unheard))}, which a script of PEFT and "
+            "transformers alone does not follow; there is no recipe."
         )
     reading = rows_part(str(config.data))
     values: dict[str, Any] = {
