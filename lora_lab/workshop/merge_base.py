@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 import torch
@@ -35,6 +36,14 @@ class MergedLayer:
     dtype: str
     predicted: float  # of merging in memory
     measured: float  # of the file that was written, read again
+
+
+class Original(NamedTuple):
+    """A layer's weight in the base, and the loss that merging it in memory predicts."""
+
+    layer: LayerWeights
+    W: torch.Tensor
+    predicted: float
 
 
 @dataclass(frozen=True)
@@ -73,22 +82,11 @@ def write_merged(
             "checkpoint of such a model is not written; a PEFT folder holds all of it."
         )
     _check_target(base, target, overwrite)
-    files = weight_files(base) if base.is_dir() else (base,)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
-            layers = tuple(_merged(weights, files, folder, report))
-            left = {layer.name for layer in weights.layers} - {layer.name for layer in layers}
-            if left:
-                raise ExportError(
-                    f"The base has no weight of its own for {min(left)}, so ΔW has no place there. "
-                    "It is another base, or the layer is tied to another."
-                )
-            size = sum(file.stat().st_size for file in folder.iterdir())
+            layers, size = _write_into(folder, weights, base, report)
             if base.is_dir():
-                for file in base.iterdir():
-                    if file.is_file() and file.suffix not in SKIPPED:
-                        shutil.copyfile(file, folder / file.name)
                 replace_folder(folder, target)
             else:
                 replace_file(folder / base.with_suffix(".safetensors").name, target)
@@ -100,6 +98,24 @@ def write_merged(
     return MergedReport(str(target), layers, size)
 
 
+def _write_into(
+    folder: Path, weights: AdapterWeights, base: Path, report: Report
+) -> tuple[tuple[MergedLayer, ...], int]:
+    """All files of the merged checkpoint; what its layers lost, and the bytes of its weights."""
+    files = weight_files(base) if base.is_dir() else (base,)
+    layers = tuple(_merged(weights, files, folder, report))
+    if missing := {layer.name for layer in weights.layers} - {layer.name for layer in layers}:
+        raise ExportError(
+            f"The base has no weight of its own for {min(missing)}, so ΔW has no place there. "
+            "It is another base, or the layer is tied to another."
+        )
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    for file in base.iterdir() if base.is_dir() else ():
+        if file.is_file() and file.suffix not in SKIPPED:
+            shutil.copyfile(file, folder / file.name)
+    return layers, size
+
+
 def _check_target(base: Path, target: Path, overwrite: bool) -> None:
     """Raise ExportError unless writing `target` can lose nothing that was not agreed to."""
     if target.resolve() == base.resolve():
@@ -109,13 +125,13 @@ def _check_target(base: Path, target: Path, overwrite: bool) -> None:
     if target.is_dir() != base.is_dir():
         kind = "folder" if base.is_dir() else "file"
         raise ExportError(f"The base is a {kind}, and so will be what is written: name a {kind}.")
-    there = {entry.name for entry in target.iterdir()} if target.is_dir() else {target.name}
-    if there and not overwrite:
+    present = {entry.name for entry in target.iterdir()} if target.is_dir() else {target.name}
+    if present and not overwrite:
         raise ExportError(f"{target} exists. Choose another place, or allow overwriting it.")
     if target.is_dir():
         known = {entry.name for entry in base.iterdir()}
         known |= {Path(name).with_suffix(".safetensors").name for name in known}
-        if foreign := sorted(there - known):
+        if foreign := sorted(present - known):
             raise ExportError(
                 f"{target} holds other things than this model ({foreign[0]}), and the whole folder "
                 "would be replaced. Choose a new or an empty folder."
@@ -130,39 +146,52 @@ def _merged(
     for number, file in enumerate(files):
         report(f"Merging {file.name}", number / len(files))
         state = dict(read_state(file))
-        before: dict[str, tuple[LayerWeights, torch.Tensor, float]] = {}
-        for key, W in state.items():
-            layer = layer_of(key, wanted)
-            if layer is None:
-                continue
-            matrix = matrix_of(layer, W)
-            if matrix.shape != layer.shape:
-                raise ExportError(
-                    f"{layer.name} is {tuple(matrix.shape)} in the base and {layer.shape} in the "
-                    "adapter, which is for another base."
-                )
-            delta = real_delta(layer, matrix)
-            loss = merge_loss(matrix, delta, W.dtype)
-            if loss.overflow:
-                raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
-            before[key] = (layer, W, loss.loss)
-            merged = (matrix.double() + delta).to(W.dtype)
-            state[key] = _native(layer, merged, W).contiguous()
+        before = _add_delta(state, wanted)
         out = folder / file.with_suffix(".safetensors").name
         safetensors.torch.save_file(_apart(state), str(out), {"format": "pt"})
         shutil.copymode(file, out)  # the library lets only its owner read it
         del state
         again = read_state(out)
-        for key, (layer, W, predicted) in before.items():
-            matrix = matrix_of(layer, W)
-            delta = real_delta(layer, matrix)
-            lost = (matrix_of(layer, again[key]).double() - matrix.double() - delta).norm()
-            size = float(delta.norm())
-            measured = float(lost) / size if size else 0.0
-            dtype = str(W.dtype).removeprefix("torch.")
-            if not math.isfinite(measured) or measured > max(2 * predicted, 1e-6):
-                raise ExportError(f"{layer.name} was not written as it should; nothing is kept.")
-            yield MergedLayer(layer.name, dtype, predicted, measured)
+        for key, original in before.items():
+            yield _compared(original, again[key])
+
+
+def _add_delta(
+    state: dict[str, torch.Tensor], wanted: Mapping[str, LayerWeights]
+) -> dict[str, Original]:
+    """Put W + ΔW in place of every W in `state` that has a layer; what was there before."""
+    before = {}
+    for key, W in state.items():
+        layer = layer_of(key, wanted)
+        if layer is None:
+            continue
+        matrix = matrix_of(layer, W)
+        if matrix.shape != layer.shape:
+            raise ExportError(
+                f"{layer.name} is {tuple(matrix.shape)} in the base and {layer.shape} in the "
+                "adapter, which is for another base."
+            )
+        delta = real_delta(layer, matrix)
+        loss = merge_loss(matrix, delta, W.dtype)
+        if loss.overflow:
+            raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
+        before[key] = Original(layer, W, loss.loss)
+        merged = (matrix.double() + delta).to(W.dtype)
+        state[key] = _native(layer, merged, W).contiguous()
+    return before
+
+
+def _compared(original: Original, written: torch.Tensor) -> MergedLayer:
+    """What a layer lost in the file; raises ExportError where it is far more than rounding."""
+    layer, W, predicted = original
+    matrix = matrix_of(layer, W)
+    delta = real_delta(layer, matrix)
+    lost = (matrix_of(layer, written).double() - matrix.double() - delta).norm()
+    size = float(delta.norm())
+    measured = float(lost) / size if size else 0.0
+    if not math.isfinite(measured) or measured > max(2 * predicted, 1e-6):
+        raise ExportError(f"{layer.name} was not written correctly; nothing is kept.")
+    return MergedLayer(layer.name, str(W.dtype).removeprefix("torch."), predicted, measured)
 
 
 def real_delta(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
