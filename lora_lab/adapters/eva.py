@@ -61,11 +61,11 @@ def start_from_inputs(layers: dict[str, AdapterLayer], run: Callable[[], None]) 
             raise AdapterError(f"Layer {layer.name} saw no input, so init eva cannot start it.")
         values, vectors = torch.linalg.eigh(seen.pop(layer.name).to("cpu", torch.float64))
         noise = len(values) * torch.finfo(layer.factor_dtype).eps * values[-1]
-        found = int((values > noise.clamp_min(0)).sum())
-        if found < layer.rank:
+        significant = int((values > noise.clamp_min(0)).sum())
+        if significant < layer.rank:
             raise AdapterError(
-                f"Layer {layer.name}: its inputs span {found} directions, fewer than the rank "
-                f"{layer.rank}. Lower the rank or choose init kaiming."
+                f"Layer {layer.name}: its inputs span {significant} directions, fewer than the "
+                f"rank {layer.rank}. Lower the rank or choose init kaiming."
             )
         rows[layer.name] = vectors.flip(1)[:, : layer.rank].t().contiguous()
     for layer in adapters:

@@ -179,8 +179,8 @@ KINDS: dict[type[nn.Module], type[Linear]] = {
 
 def kind_of(module: nn.Module, name: str) -> type[Linear]:
     """The kind of a layer. Raises AdapterError, with the reason, for one that cannot be adapted."""
-    found = kind_or_none(module)
-    if found is None:
+    kind = kind_or_none(module)
+    if kind is None:
         raise AdapterError(
             f"Layer {name} is a {type(module).__name__}; only linear, convolution and embedding "
             "layers can be adapted."
@@ -193,12 +193,12 @@ def kind_of(module: nn.Module, name: str) -> type[Linear]:
             f"Layer {name} holds quantized numbers ({weight.dtype}); open the model in float32, "
             "bfloat16 or float16."
         )
-    if found is Embedding and (module.max_norm is not None or module.sparse):
+    if kind is Embedding and (module.max_norm is not None or module.sparse):
         raise AdapterError(
             f"Layer {name} is an embedding that changes its own rows (max_norm) or has sparse "
             "gradients; it cannot be frozen and adapted. Leave it out of the targets."
         )
-    return found
+    return kind
 
 
 def kind_or_none(module: nn.Module) -> type[Linear] | None:

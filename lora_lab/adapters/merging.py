@@ -71,13 +71,13 @@ def ties(model: nn.Module) -> dict[str, str]:
         for p in module._parameters.values():
             if p is not None:
                 owners.setdefault(id(p), []).append((id(module), path))
-    found = {}
+    tied = {}
     for users in owners.values():
         for module, _ in users:
             others = [path for other, path in users if other != module]
             if module in wrapped and others:
-                found[wrapped[module]] = others[0].removesuffix(".base_layer")
-    return found
+                tied[wrapped[module]] = others[0].removesuffix(".base_layer")
+    return tied
 
 
 def _adapted(model: nn.Module):

@@ -28,16 +28,16 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
     wanted = set()
     for target in tuple(targets) or (ALL_LINEAR,):
         if target == ALL_LINEAR:
-            found = _all_linear(model, adaptable)
-            if not found:
+            chosen = _all_linear(model, adaptable)
+            if not chosen:
                 raise AdapterError("The model has no linear layer to adapt.")
         else:
-            found = [n for n in modules if n and (n == target or n.endswith("." + target))]
-            if not found:
+            chosen = [n for n in modules if n and (n == target or n.endswith("." + target))]
+            if not chosen:
                 near = _nearest(target, adaptable)
                 hint = f" Near it: {', '.join(near)}." if near else ""
                 raise AdapterError(f"No layer is called {target!r}.{hint}")
-        wanted.update(found)
+        wanted.update(chosen)
     for name in wanted:
         kind_of(modules[name], name)
     return {name: module for name, module in modules.items() if name in wanted}
@@ -45,10 +45,10 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
 
 def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]:
     """Every layer that could be targeted: its kind's name and its shape (out, in), by path."""
-    found = {name: (m, kind_or_none(m)) for name, m in model.named_modules() if name}
+    modules = {name: (m, kind_or_none(m)) for name, m in model.named_modules() if name}
     return {
         name: (kind.name, kind.shape(module))
-        for name, (module, kind) in found.items()
+        for name, (module, kind) in modules.items()
         if kind is not None
     }
 
@@ -59,15 +59,15 @@ def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], 
     The counts add up to the model's parameters: one that is shared counts where it stands first.
     """
     first = {name for name, _ in model.named_parameters()}
-    found = {}
+    numbered = {}
     for name, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
         if name and own:
             weight = own.get("weight")
             count = sum(p.numel() for key, p in own.items() if f"{name}.{key}" in first)
             shape = () if weight is None else tuple(weight.shape)
-            found[name] = (type(module).__name__, shape, count)
-    return found
+            numbered[name] = (type(module).__name__, shape, count)
+    return numbered
 
 
 def all_linear(model: nn.Module) -> list[str]:

@@ -59,8 +59,8 @@ class WholeLayer:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Its tensors by their names in the base model's state."""
-        found = {f"{self.name}.weight": self.weight}
-        return found if self.bias is None else {**found, f"{self.name}.bias": self.bias}
+        tensors = {f"{self.name}.weight": self.weight}
+        return tensors if self.bias is None else {**tensors, f"{self.name}.bias": self.bias}
 
 
 @dataclass(frozen=True)

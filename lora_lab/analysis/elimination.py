@@ -39,9 +39,9 @@ def eliminated(W: np.ndarray, dtype: str = "float64", tolerance: float = 0.0) ->
     W (m × n). A column with no entry above `tolerance` is passed over; the rank is the length.
     """
     M = np.array(W, dtype=dtype)
-    found: list[float] = []
+    pivots: list[float] = []
     for column in range(M.shape[1]):
-        top = len(found)
+        top = len(pivots)
         if top == M.shape[0]:
             break
         best = top + int(np.argmax(np.abs(M[top:, column])))
@@ -51,8 +51,8 @@ def eliminated(W: np.ndarray, dtype: str = "float64", tolerance: float = 0.0) ->
         M[[top, best]] = M[[best, top]]
         factors = M[top + 1 :, column] / M[top, column]
         M[top + 1 :, column + 1 :] -= np.outer(factors, M[top, column + 1 :])
-        found.append(pivot)
-    return found
+        pivots.append(pivot)
+    return pivots
 
 
 def exact_rank(rows: Sequence[Sequence[Fraction]]) -> int | None:

@@ -50,11 +50,11 @@ def intruder_dimensions(
         cosines = (U_0.mT @ U_t).abs().amax(0).clamp(max=1.0)  # (checked,)
     else:
         cosines = torch.zeros_like(sigma_t)
-    found = torch.nonzero(cosines < epsilon)[:, 0]
+    intruders = torch.nonzero(cosines < epsilon)[:, 0]
     return Intruders(
-        indices=tuple(found.tolist()),
-        similarity=tuple(cosines[found].tolist()),
-        sigma=tuple(sigma_t[found].tolist()),
+        indices=tuple(intruders.tolist()),
+        similarity=tuple(cosines[intruders].tolist()),
+        sigma=tuple(sigma_t[intruders].tolist()),
         checked=sigma_t.numel(),
     )
 

@@ -118,8 +118,8 @@ def penrose(W: np.ndarray, X: np.ndarray) -> tuple[float, float, float, float]:
     with np.errstate(all="ignore"):  # an X of rounding errors may be as large as 1/eps² and more
         P, Q = product(W, X), product(X, W)
         pairs = ((product(P, W), W), (product(Q, X), X), (P.T, P), (Q.T, Q))
-        found = tuple(_difference(*pair) for pair in pairs)
-    return found[0], found[1], found[2], found[3]
+        errors = tuple(_difference(*pair) for pair in pairs)
+    return errors[0], errors[1], errors[2], errors[3]
 
 
 def measure(parts: Decomposition, k: int) -> Measured:

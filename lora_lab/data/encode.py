@@ -125,9 +125,9 @@ def encode_texts(
     found: list[tuple[int, str, str | None, str]] = []
     for number, row in zip(table.numbers, table.rows, strict=True):
         try:
-            said, name = as_text(row.get(text)), as_label(row.get(label))
+            content, name = as_text(row.get(text)), as_label(row.get(label))
             other = as_text(row.get(pair)) if pair else None
-            if not said.strip():
+            if not content.strip():
                 raise BadRow("the text is empty")
             if not name:
                 raise BadRow("there is no label")
@@ -136,7 +136,7 @@ def encode_texts(
         except BadRow as error:
             left.add(number, error)
         else:
-            found.append((number, said, other, name))
+            found.append((number, content, other, name))
     if not found:
         raise DataError(f"{table.path.name}: no row with a text and a label is left.")
     names = tuple(classes) if classes else tuple(sorted({x[3] for x in found}, key=natural_order))

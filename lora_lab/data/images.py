@@ -109,13 +109,13 @@ def _by_class(
 ) -> ImageSet:
     """One folder per class; `classes` where they are known already."""
     size = wanted.size
-    found = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
-    unknown = [name for name in found if classes and name not in classes]
+    folders = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
+    unknown = [name for name in folders if classes and name not in classes]
     if unknown:
         raise DataError(f"{folder.name}: there is no class {unknown[0]!r} to train on.")
-    if len(found) > CLASSES:
-        raise DataError(f"{folder.name}: {len(found):,} folders are too many classes.")
-    names = classes or tuple(name for name in found if any(_images_of(folder / name)))
+    if len(folders) > CLASSES:
+        raise DataError(f"{folder.name}: {len(folders):,} folders are too many classes.")
+    names = classes or tuple(name for name in folders if any(_images_of(folder / name)))
     files = [
         (path, label) for label, name in enumerate(names) for path in _images_of(folder / name)
     ]
@@ -239,15 +239,15 @@ def _idx(folder: Path, wanted: Wanted) -> ImageSet:
             continue
         if names is None:
             raise DataError(f"{pictures.name} has no file of labels beside it.")
-        found, labels = read_images(pictures), read_labels(names)
-        if len(found) != len(labels):
+        images, labels = read_images(pictures), read_labels(names)
+        if len(images) != len(labels):
             raise DataError(
-                f"{pictures.name} has {len(found):,} images but {names.name} has {len(labels):,} "
+                f"{pictures.name} has {len(images):,} images but {names.name} has {len(labels):,} "
                 "labels. Take both from the same download."
             )
-        if len(found) == 0:
+        if len(images) == 0:
             raise DataError(f"{pictures.name}: there is no image in it.")
-        parts.append((_scaled(found, wanted), labels.astype(np.int64)))
+        parts.append((_scaled(images, wanted), labels.astype(np.int64)))
     classes = tuple(str(n) for n in range(1 + max(int(labels.max()) for _, labels in parts)))
     sets = [ImageSet(pictures, labels, classes) for pictures, labels in parts]
     if len(sets) == 1:

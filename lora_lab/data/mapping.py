@@ -47,12 +47,12 @@ class Mapping:
         return dict(self.roles).get(role)
 
 
-def map_columns(table: Table, task: str, wished: Iterable[tuple[str, str]] = ()) -> Mapping:
+def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = ()) -> Mapping:
     """Say what the columns mean to that task; `wished` (role, column) pairs come first.
 
     Raises DataError that names the columns there are where something needed is not among them.
     """
-    given, row = dict(wished), TASKS[task]
+    given, row = dict(requested), TASKS[task]
     for role, column in given.items():
         if role not in row.roles:
             raise _unknown(table, f"There is no role {role!r}: {_words(row.roles)}")
@@ -77,9 +77,9 @@ def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
         known = (*needed, *further)
         if given and not set(given) <= set(known):
             continue
-        found = _columns(table, known, given)
-        if set(needed) <= set(found):
-            return Mapping(form, tuple(found.items()))
+        columns = _columns(table, known, given)
+        if set(needed) <= set(columns):
+            return Mapping(form, tuple(columns.items()))
     if (
         not given
         and len(table.columns) == 1
@@ -96,43 +96,44 @@ def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
 
 
 def _labelled(table: Table, given: dict[str, str]) -> Mapping:
-    found = _columns(table, ("label", "text", "pair"), given)
-    if "label" in found and "label" not in given and (_objection(table, found["label"])):
-        del found["label"]  # another one may do
-    if "label" not in found:
-        rest = [c for c in table.columns if c not in found.values() and not _objection(table, c)]
+    columns = _columns(table, ("label", "text", "pair"), given)
+    if "label" in columns and "label" not in given and (_objection(table, columns["label"])):
+        del columns["label"]  # another one may do
+    if "label" not in columns:
+        rest = [c for c in table.columns if c not in columns.values() and not _objection(table, c)]
         if len(rest) == 1:
-            found["label"] = rest[0]
-    if "text" not in found:
-        rest = [c for c in table.columns if c not in found.values() and _is_text(table, c)]
+            columns["label"] = rest[0]
+    if "text" not in columns:
+        rest = [c for c in table.columns if c not in columns.values() and _is_text(table, c)]
         if len(rest) == 1:
-            found["text"] = rest[0]
+            columns["text"] = rest[0]
     for role in ("text", "label"):
-        if role not in found:
+        if role not in columns:
             raise _unknown(table, f"It is not clear which column is the {role}")
-    if reason := _objection(table, found["label"]):
-        others = [c for c in table.columns if c != found["text"] and not _objection(table, c)]
+    if reason := _objection(table, columns["label"]):
+        others = [c for c in table.columns if c != columns["text"] and not _objection(table, c)]
         better = f" {_words(others)} would do." if others else ""
-        raise _unknown(table, f"Column {found['label']!r} {reason}.{better}")
-    if found["text"] == found["label"]:
+        raise _unknown(table, f"Column {columns['label']!r} {reason}.{better}")
+    if columns["text"] == columns["label"]:
         raise _unknown(table, "Text and label are the same column")
     order = ("text", "pair", "label")
-    return Mapping("text + label", tuple((role, found[role]) for role in order if role in found))
+    roles = tuple((role, columns[role]) for role in order if role in columns)
+    return Mapping("text + label", roles)
 
 
 def _columns(table: Table, roles: Iterable[str], given: dict[str, str]) -> dict[str, str]:
     """Role → column by name; what is given comes first, and no column is taken twice."""
     lower = {column.lower().strip(): column for column in reversed(table.columns)}
-    found = {role: given[role] for role in roles if role in given}
+    columns = {role: given[role] for role in roles if role in given}
     for role in roles:
-        if role in found:
+        if role in columns:
             continue
         for name in NAMES[role]:
             column = lower.get(name)
-            if column is not None and column not in found.values() and _fits(table, role, column):
-                found[role] = column
+            if column is not None and column not in columns.values() and _fits(table, role, column):
+                columns[role] = column
                 break
-    return {role: found[role] for role in roles if role in found}
+    return {role: columns[role] for role in roles if role in columns}
 
 
 def _fits(table: Table, role: str, column: str) -> bool:

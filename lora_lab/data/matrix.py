@@ -237,5 +237,5 @@ def _from_image(path: Path) -> Matrix:
         image.thumbnail((PICTURE, PICTURE), Image.Resampling.BILINEAR)
         grey = np.asarray(image)
         notes = (f"scaled down from {rows:,} × {columns:,} pixels",)
-    made = matrix_of(grey, path.name)
-    return Matrix(made.values, made.exact, path.name, notes, picture=True)
+    matrix = matrix_of(grey, path.name)
+    return Matrix(matrix.values, matrix.exact, path.name, notes, picture=True)

@@ -70,28 +70,28 @@ def text_record(
 
 
 def image_record(
-    path: str, found: ImageSet, held_out: ImageSet, notes: tuple[str, ...] = ()
+    path: str, images: ImageSet, held_out: ImageSet, notes: tuple[str, ...] = ()
 ) -> DataRecord:
     """What became of a folder: some images of each class as the model gets them, and counts."""
-    order = np.argsort(_place_in_class(found.labels), kind="stable")[:ROWS]
-    height, width, channels = found.images.shape[1:]
+    order = np.argsort(_place_in_class(images.labels), kind="stable")[:ROWS]
+    height, width, channels = images.images.shape[1:]
     size = f"{width} × {height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     return DataRecord(
         path=path,
         form=f"images, {size}",
-        train_rows=len(found.labels),
+        train_rows=len(images.labels),
         validation_rows=len(held_out.labels),
         rows=tuple(
             DataRow(
                 number=int(row) + 1,
-                label=found.classes[found.labels[row]],
-                image=_frozen(found.images[row]),
+                label=images.classes[images.labels[row]],
+                image=_frozen(images.images[row]),
             )
             for row in order
         ),
-        classes=found.classes,
-        class_counts=_counts(found.labels, found.classes),
-        validation_counts=_counts(held_out.labels, found.classes),
+        classes=images.classes,
+        class_counts=_counts(images.labels, images.classes),
+        validation_counts=_counts(held_out.labels, images.classes),
         notes=notes,
     )
 

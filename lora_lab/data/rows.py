@@ -87,20 +87,20 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
 def _state(path: Path) -> tuple[int, int, int]:
     """Size, time of change and identity of a regular file that may be read."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         raise DataError("there is no such file. Choose another") from None
     except ValueError:  # a NUL byte
         raise DataError("this is not a path. Choose another") from None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise DataError("this is a folder. Choose a file in it, or image classification")
-    if not stat.S_ISREG(found.st_mode):  # a pipe would block, a device never end
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
         raise DataError("this is not a regular file. Choose another")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise DataError("the file is empty")
-    if found.st_size > LARGEST:
-        raise DataError(f"{found.st_size:,} bytes are too many. Take a part of it")
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    if status.st_size > LARGEST:
+        raise DataError(f"{status.st_size:,} bytes are too many. Take a part of it")
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _rows(
@@ -178,11 +178,11 @@ def _json_lines(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, Row | _
 def _json_list(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, Row | _BadRow]]:
     """Rows of a JSON list are counted, since their lines mean nothing."""
     try:
-        found = json.loads("".join(line for _, line in lines))
+        parsed = json.loads("".join(line for _, line in lines))
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DataError(f"it begins like a JSON list, and is none ({reason[:80]})") from None
-    for number, row in enumerate(found, 1):
+    for number, row in enumerate(parsed, 1):
         yield number, row if isinstance(row, dict) and row else _BadRow("not a JSON object")
 
 

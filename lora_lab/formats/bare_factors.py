@@ -69,8 +69,8 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     others = []
     for key, tensor in tensors.items():
-        if found := convention.key.fullmatch(key):
-            pairs.setdefault(found[1], {})[found[2].upper()] = tensor
+        if match := convention.key.fullmatch(key):
+            pairs.setdefault(match[1], {})[match[2].upper()] = tensor
         elif "lora" in key.lower():
             raise AdapterError(
                 f"{path}: {shown(key)} has no place among those of {convention.title}"

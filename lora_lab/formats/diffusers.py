@@ -92,8 +92,8 @@ def load(path: Path) -> AdapterWeights:
         if part in parts.setdefault(name, {}):
             raise AdapterError(f"{path}: {shown(name)} has two {part} factors")
         parts[name][part] = tensor
-    said = metadata_table(file, SETTINGS)
-    if not isinstance(said, dict):
+    settings = metadata_table(file, SETTINGS)
+    if not isinstance(settings, dict):
         raise AdapterError(f"{path}, {SETTINGS}: not a table of settings")
     kinds = metadata_table(file, "lora_lab_kinds")
     kinds = kinds if isinstance(kinds, dict) else {}
@@ -103,7 +103,7 @@ def load(path: Path) -> AdapterWeights:
         for part in ("down", "up"):
             if part not in own:
                 raise AdapterError(f"{path}: the {part} factor of {shown(name)} is missing")
-        alpha, scaling = _rule(path, said, name, own)
+        alpha, scaling = _rule(path, settings, name, own)
         ours = name.removeprefix(f"{added}.") if added else name
         try:
             layer = layer_of_factors(
@@ -115,8 +115,8 @@ def load(path: Path) -> AdapterWeights:
         layers.append(layer)
     if not layers:
         raise AdapterError(f"{path}: the file has no tensors")
-    rule = "its metadata" if said else "no metadata and no .alpha, which means α = r and s = 1"
-    if not said and any("alpha" in own for own in parts.values()):
+    rule = "its metadata" if settings else "no metadata and no .alpha, which means α = r and s = 1"
+    if not settings and any("alpha" in own for own in parts.values()):
         rule = ".alpha of each layer"
     return AdapterWeights(
         of_factors(magnitude=any(x.magnitude is not None for x in layers)),
@@ -164,7 +164,7 @@ def _split(path: Path, key: str) -> tuple[str, str]:
 
 
 def _rule(
-    path: Path, said: dict[str, Any], name: str, own: dict[str, torch.Tensor]
+    path: Path, settings: dict[str, Any], name: str, own: dict[str, torch.Tensor]
 ) -> tuple[float | None, float | None]:
     """(α, s) of a layer: of its own .alpha, of the metadata, else none, which means s = 1."""
     rank = own["down"].shape[0]
@@ -174,7 +174,7 @@ def _rule(
         return float(own["alpha"]), None
     component, _, inside = name.partition(".")
     own_settings = {
-        k.partition(".")[2]: v for k, v in said.items() if k.startswith(f"{component}.")
+        k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{component}.")
     }
     if "lora_alpha" not in own_settings:
         return None, None

@@ -9,29 +9,29 @@ from lora_lab.adapters.weights import AdapterWeights
 
 def elsewhere(weights: AdapterWeights) -> tuple[str, ...]:
     """Sentences on loaders that drop or misread a part of it, each with what helps."""
-    found = []
+    notes = []
     layers = weights.layers
     if any(layer.magnitude is not None for layer in layers):
-        found.append("DoRA: vLLM and llama.cpp refuse it, sd-scripts leaves it out; merge it there")
+        notes.append("DoRA: vLLM and llama.cpp refuse it, sd-scripts leaves it out; merge it there")
     plain = all(math.isclose(x.scaling, x.alpha / x.rank) for x in layers)
     root = all(math.isclose(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
     if root and not plain:
-        found.append(
+        notes.append(
             "rsLoRA: llama.cpp's converter takes α/r for the scale, which is √r too small; write "
             "gguf or peft-portable here"
         )
     own = {(x.rank, float(f"{x.scaling:.6g}")) for x in layers}
     if len(own) > 1:
-        found.append(
+        notes.append(
             "ranks or scales differ by layer: vLLM and llama.cpp's converter apply one α/r to all; "
             "write gguf or peft-portable here"
         )
     if weights.whole:
         names = ", ".join(layer.name for layer in weights.whole[:3])
-        found.append(f"{names} trained whole: vLLM and llama.cpp refuse modules_to_save")
+        notes.append(f"{names} trained whole: vLLM and llama.cpp refuse modules_to_save")
     if odd := [x.name for x in layers if x.kind in ("conv", "embedding")]:
-        found.append(
+        notes.append(
             f"{odd[0]}: convolutions and embeddings are adapted in PEFT only (llama.cpp: token "
             "embeddings too)"
         )
-    return tuple(found)
+    return tuple(notes)

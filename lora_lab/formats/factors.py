@@ -75,23 +75,23 @@ def native_factors(layer: LayerWeights) -> tuple[torch.Tensor, torch.Tensor]:
 
 def cannot_say(weights: AdapterWeights, title: str) -> tuple[str, ...]:
     """What no file of pairs of factors alone can hold."""
-    found = []
+    reasons = []
     for layer in weights.layers:
         if layer.kind not in (*MATRICES, "conv"):
-            found.append(f"{layer.name}: {title} files have no layers of type {layer.kind}")
+            reasons.append(f"{layer.name}: {title} files have no layers of type {layer.kind}")
         elif layer.groups > 1:
-            found.append(f"{layer.name}: {title} files have no convolutions in groups")
+            reasons.append(f"{layer.name}: {title} files have no convolutions in groups")
         elif layer.dilation or layer.padding_mode != "zeros":
-            found.append(
+            reasons.append(
                 f"{layer.name}: what reads {title} files neither dilates nor pads otherwise "
                 "than with zeros, as this convolution does"
             )
     if weights.whole:
-        found.append(
+        reasons.append(
             f"{weights.whole[0].name}: it is trained whole, which {title} files cannot hold; a "
             "PEFT folder can"
         )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def cast(weights: AdapterWeights, dtype: torch.dtype) -> AdapterWeights:

@@ -87,15 +87,15 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """What llama.cpp would not do."""
-    found = []
+    reasons = []
     for layer in weights.layers:
         if layer.magnitude is not None:
-            found.append(f"{layer.name}: llama.cpp has no DoRA; write a merged checkpoint instead")
+            reasons.append(f"{layer.name}: llama.cpp has no DoRA; merge it instead")
         elif layer.kind == "conv":
-            found.append(f"{layer.name}: llama.cpp adapts no convolutions")
+            reasons.append(f"{layer.name}: llama.cpp adapts no convolutions")
     if weights.whole:
-        found.append(f"{weights.whole[0].name}: it is trained whole, which llama.cpp cannot load")
-    return tuple(found)
+        reasons.append(f"{weights.whole[0].name}: it is trained whole, which llama.cpp cannot load")
+    return tuple(reasons)
 
 
 def base_config(weights: AdapterWeights) -> dict[str, Any]:
@@ -122,22 +122,22 @@ def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
     """llama.cpp's name of the tensor that the layer adapts; raises AdapterError without one."""
     name, _ = ARCHITECTURES[config["model_type"]]
     blocks = config.get("num_hidden_layers") or config.get("n_layer") or 0
-    found = _names(name, blocks).get_name(layer.name)
-    if found is None:
+    gguf_name = _names(name, blocks).get_name(layer.name)
+    if gguf_name is None:
         raise AdapterError(f"{layer.name}: llama.cpp has no tensor for it in a {name} model")
-    if found == "output" and config.get("tie_word_embeddings", name == "gpt2"):
+    if gguf_name == "output" and config.get("tie_word_embeddings", name == "gpt2"):
         raise AdapterError(
             f"{layer.name}: the base ties it to the embedding, and llama.cpp's file of such a base "
             "has no output tensor to adapt; write a merged checkpoint"
         )
-    return f"{found}.weight"
+    return f"{gguf_name}.weight"
 
 
 @lru_cache(maxsize=1)  # made anew for every layer, it took nearly all the time of a file
 def _names(architecture: str, blocks: int) -> TensorNameMap:
     from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
 
-    kind = next(arch for arch, said in MODEL_ARCH_NAMES.items() if said == architecture)
+    kind = next(arch for arch, name in MODEL_ARCH_NAMES.items() if name == architecture)
     return get_tensor_name_map(kind, blocks)
 
 
@@ -176,7 +176,8 @@ def load(path: Path) -> AdapterWeights:
     alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
     if not 0 <= alpha < 1e30:
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
-    said = parse_json(str(_field(reader, NAMES) or "{}").encode(), f"{path}, {NAMES}", AdapterError)
+    stored = str(_field(reader, NAMES) or "{}")
+    table = parse_json(stored.encode(), f"{path}, {NAMES}", AdapterError)
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for tensor in reader.tensors:
         stem, _, part = tensor.name.rpartition(".lora_")
@@ -187,7 +188,7 @@ def load(path: Path) -> AdapterWeights:
     for stem, pair in pairs.items():
         if len(pair) < 2:
             raise AdapterError(f"{path}: {shown(stem)} has only one of its factors")
-        name, kind, heads = _known(said, stem)
+        name, kind, heads = _known(table, stem)
         A = pair["a"].t().contiguous() if stem.startswith(TOKENS) else pair["a"]
         try:
             B = restored(pair["b"], heads)
@@ -196,7 +197,7 @@ def load(path: Path) -> AdapterWeights:
             raise AdapterError(f"{path}: {error}") from None
     rule = f"alpha {alpha:g} over the rank of each layer" if alpha else "1, since alpha is 0"
     notes = [f"the scaling is {rule}"]
-    if not said:
+    if not table:
         notes.append("names and the order of rows in q and k are llama.cpp's, not the base's")
     return AdapterWeights(
         PLAIN,
@@ -221,8 +222,8 @@ def _heads(name: str, config: dict[str, Any]) -> int:
     return int(config.get("num_key_value_heads") or heads) if name.endswith("k_proj") else 0
 
 
-def _known(said: Any, stem: str) -> tuple[str, str, int]:
-    match said.get(stem) if isinstance(said, dict) else None:
+def _known(table: Any, stem: str) -> tuple[str, str, int]:
+    match table.get(stem) if isinstance(table, dict) else None:
         case [str() as name, str() as kind, int() as heads] if name and 0 <= heads < 2**16:
             return name, kind, heads
     return stem.removesuffix(".weight"), "embedding" if stem.startswith(TOKENS) else "linear", 0

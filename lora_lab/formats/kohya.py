@@ -132,10 +132,10 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
         layers.append(layer)
     if not layers:
         raise AdapterError(f"{path}: the file has no tensors")
-    said = "s = α/r, with the α of each layer"
+    rule = "s = α/r, with the α of each layer"
     if without:
-        said = f"{without} of {len(layers)} layers have no α, which means α = r and so s = 1"
-    notes.append(said)
+        rule = f"{without} of {len(layers)} layers have no α, which means α = r and so s = 1"
+    notes.append(rule)
     if unknown := [module for module in groups if module not in table]:
         notes.append(
             f"the module paths of {len(unknown)} layers cannot be told from their underscores "
@@ -168,19 +168,19 @@ def _split(path: Path, key: str) -> tuple[str, str]:
 
 def _table(file: FactorFile, modules: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """Module of a key → module path, as far as it is known."""
-    said = metadata_table(file, NAMES)
-    sound = isinstance(said, dict) and all(isinstance(v, str) and v for v in said.values())
-    if sound and said and len(set(said.values())) == len(said):
-        return {module: said[module] for module in modules if module in said}
+    stored = metadata_table(file, NAMES)
+    sound = isinstance(stored, dict) and all(isinstance(v, str) and v for v in stored.values())
+    if sound and stored and len(set(stored.values())) == len(stored):
+        return {module: stored[module] for module in modules if module in stored}
     flat: dict[str, list[str]] = {}
     for name in names:
         flat.setdefault(name.replace(".", "_"), []).append(name)
-    found = {}
+    known = {}
     for module in modules:
         bare = re.sub("^(" + "|".join(PREFIXES) + ")", "", module)
         if len(those := flat.get(bare, [])) == 1:
-            found[module] = those[0]
-    return found
+            known[module] = those[0]
+    return known
 
 
 def _alpha(path: Path, module: str, tensor: torch.Tensor | None) -> float | None:

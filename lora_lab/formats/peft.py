@@ -81,25 +81,25 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """Where PEFT computes something else than these layers do, whatever the file says."""
-    found = []
+    reasons = []
     for layer in weights.layers:
         if _unusual(layer):
-            found.append(
+            reasons.append(
                 f"{layer.name}: PEFT's lora_A neither dilates nor pads otherwise than with zeros, "
                 "as this convolution does"
             )
         if layer.magnitude is None:
             continue
         if layer.groups not in (1, layer.shape[0]):
-            found.append(
+            reasons.append(
                 f"{layer.name}: PEFT takes DoRA's norms of a convolution in groups over the wrong "
                 "entries, unless each group has one output"
             )
         if ((layer.magnitude == 0) & (layer.lora_B == 0).all(1)).any():
-            found.append(
+            reasons.append(
                 f"{layer.name}: some outputs have no weights at all, and PEFT's DoRA divides 0 by 0"
             )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def load(path: Path) -> AdapterWeights:
@@ -179,7 +179,7 @@ def _whole(config: PeftConfig, file: FactorFile) -> dict[str, list[str]]:
 
     A module that is named may hold layers: `classifier` of RoBERTa has a `classifier.dense`.
     """
-    found: dict[str, list[str]] = {}
+    saved_keys: dict[str, list[str]] = {}
     for key in sorted(file.tensors, reverse=True):  # weight before bias
         name, _, label = key.removeprefix(PREFIX).rpartition(".")
         steps = name.split(".")
@@ -188,21 +188,21 @@ def _whole(config: PeftConfig, file: FactorFile) -> dict[str, list[str]]:
             continue
         is_saved = any(ends_in(part, saved) for part in inside for saved in config.modules_to_save)
         if is_saved and key.startswith(PREFIX):
-            found.setdefault(name, []).append(f"{name}.{label}")
-    for name, keys in found.items():
+            saved_keys.setdefault(name, []).append(f"{name}.{label}")
+    for name, keys in saved_keys.items():
         if not keys[0].endswith(".weight"):
             raise AdapterError(f"{file.path}: {shown(PREFIX + name + '.weight')} is missing")
     for saved in config.modules_to_save:
-        if not any(f".{saved}." in f".{name}." for name in found):
+        if not any(f".{saved}." in f".{name}." for name in saved_keys):
             raise AdapterError(
                 f"{file.path}: no tensors of {shown(saved)}, which modules_to_save names"
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(saved_keys.items()))
 
 
 def _parts(config: PeftConfig, file: FactorFile, whole: set[str]) -> dict[str, set[str]]:
     """Layer → parts of it that the file has: both factors of one sort, and DoRA's magnitude."""
-    found: dict[str, set[str]] = {}
+    parts_of: dict[str, set[str]] = {}
     for key, tensor in file.tensors.items():
         if key in whole:
             continue
@@ -214,10 +214,10 @@ def _parts(config: PeftConfig, file: FactorFile, whole: set[str]) -> dict[str, s
                 f"{file.path}: {shown(key)} has type {dtype}; only float64, float32, "
                 "float16 and bfloat16 factors can be read"
             )
-        found.setdefault(split[0], set()).add(split[1])
-    if not found:
+        parts_of.setdefault(split[0], set()).add(split[1])
+    if not parts_of:
         raise AdapterError(f"{file.path}: the file has no tensors")
-    for name, parts in found.items():
+    for name, parts in parts_of.items():
         wanted = {A_KEY, B_KEY} if parts & {A_KEY, B_KEY} else {EMBEDDING_A, EMBEDDING_B}
         if config.use_dora:
             wanted.add(MAGNITUDE)
@@ -228,7 +228,7 @@ def _parts(config: PeftConfig, file: FactorFile, whole: set[str]) -> dict[str, s
             raise AdapterError(
                 f"{file.path}: unexpected key {shown(PREFIX + name + part)}: {reason}"
             )
-    return found
+    return parts_of
 
 
 def _check_targets(config: PeftConfig, file: FactorFile, names: list[str]) -> None:
@@ -249,20 +249,20 @@ def _check_targets(config: PeftConfig, file: FactorFile, names: list[str]) -> No
 
 def _kinds(config: PeftConfig, file: FactorFile, parts: dict[str, set[str]]) -> dict[str, str]:
     """The type of each layer: what its tensors tell, and of linear ones the file's own metadata."""
-    found = {}
+    kinds = {}
     for name, own in parts.items():
         if EMBEDDING_A in own:
-            found[name] = EMBEDDING
+            kinds[name] = EMBEDDING
         elif len(file.tensors[PREFIX + name + A_KEY].shape) > 2:
-            found[name] = CONVOLUTION
+            kinds[name] = CONVOLUTION
         else:
-            found[name] = TRANSPOSED if config.fan_in_fan_out else "linear"
+            kinds[name] = TRANSPOSED if config.fan_in_fan_out else "linear"
     if "kinds" not in file.metadata:
-        return found
+        return kinds
     table = metadata_table(file, "kinds")
-    if not isinstance(table, dict) or set(table) != set(found):
+    if not isinstance(table, dict) or set(table) != set(kinds):
         raise AdapterError(f"{file.path}: the metadata kinds does not name just the layers")
-    for name, kind in found.items():
+    for name, kind in kinds.items():
         if table[name] != kind and not (kind in LINEAR and table[name] in LINEAR):
             raise AdapterError(
                 f"{file.path}: the metadata says that {shown(name)} is of type "
@@ -277,16 +277,16 @@ def _windows(file: FactorFile, kinds: dict[str, str]) -> dict[str, tuple[tuple[i
     table = metadata_table(file, "windows")
     if not isinstance(table, dict):
         raise AdapterError(f"{where}: not a table of layers")
-    found = {}
+    windows = {}
     for name, value in table.items():
         match value:
             case [[*dilation], "zeros" | "reflect" | "replicate" | "circular" as mode] if kinds.get(
                 name
             ) == CONVOLUTION and all(type(d) is int and d > 0 for d in dilation):
-                found[name] = (tuple(dilation), mode)
+                windows[name] = (tuple(dilation), mode)
             case _:
                 raise AdapterError(f"{where}: {shown(name)} is {shown(value)}")
-    return found
+    return windows
 
 
 def _unusual(layer: LayerWeights) -> bool:
@@ -294,13 +294,14 @@ def _unusual(layer: LayerWeights) -> bool:
 
 
 def _variant(config: PeftConfig, file: FactorFile) -> str:
-    told = file.metadata.get("variant")
-    if told in VARIANTS and VARIANTS[told].magnitude != config.use_dora:
+    stored = file.metadata.get("variant")
+    if stored in VARIANTS and VARIANTS[stored].magnitude != config.use_dora:
         raise AdapterError(
-            f"{config.path}: use_dora is {config.use_dora}, but the tensors are of variant {told!r}"
+            f"{config.path}: use_dora is {config.use_dora}, but the tensors are of variant "
+            f"{stored!r}"
         )
-    if told:
-        return told
+    if stored:
+        return stored
     return of_flags({flag for flag in peft_flags() if getattr(config, flag, False)})
 
 

@@ -44,12 +44,12 @@ def matches(pattern: str, name: str) -> bool:
 
 def _skip_optional(states: set[int], steps: list[Step]) -> set[int]:
     """Every state that is reached without reading a character: a repetition may be left."""
-    found = set(states)
+    reached = set(states)
     for state in sorted(states):
         while state < len(steps) and steps[state][1]:
             state += 1
-            found.add(state)
-    return found
+            reached.add(state)
+    return reached
 
 
 def steps_of(pattern: str) -> tuple[list[Step], bool]:

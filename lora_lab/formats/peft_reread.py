@@ -49,9 +49,9 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         return container.array(key)
 
     for key in container.entries:
-        if (found := START.fullmatch(key)) is None:
+        if (match := START.fullmatch(key)) is None:
             continue
-        name, first = found.groups()
+        name, first = match.groups()
         if not any(name == t or name.endswith("." + t) for t in config["target_modules"]):
             raise AdapterError(f"{settings}: target_modules lacks {shown(name)}")
         rank = lookup(config["rank_pattern"], name, config["r"])

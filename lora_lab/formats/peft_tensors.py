@@ -86,8 +86,8 @@ def layer_of(
         for part in (a, b):
             if parts[part].dim() != 2:
                 raise _wrong(name, part, f"has the shape {list(parts[part].shape)}, not two sizes")
-        for part, found in ((a, lora_A.shape[0]), (b, lora_B.shape[1])):
-            _check_rank(name, part, found, rank)
+        for part, own_rank in ((a, lora_A.shape[0]), (b, lora_B.shape[1])):
+            _check_rank(name, part, own_rank, rank)
         weight_shape = (lora_B.shape[0], lora_A.shape[1])
         if kind != "linear":  # W is held as (in, out)
             weight_shape = weight_shape[::-1]
@@ -96,8 +96,8 @@ def layer_of(
         out = lora_B.shape[0]
         shape = (1, out, *(1,) * (len(weight_shape) - 2)) if kind == CONVOLUTION else (out,)
         if magnitude.shape != shape:
-            found = list(magnitude.shape)
-            raise _wrong(name, MAGNITUDE, f"has the shape {found}, not {list(shape)}")
+            own_rank = list(magnitude.shape)
+            raise _wrong(name, MAGNITUDE, f"has the shape {own_rank}, not {list(shape)}")
         magnitude = magnitude.reshape(-1)
     return LayerWeights(
         name, lora_A, lora_B, alpha, scaling, kind, tuple(weight_shape), groups, magnitude
@@ -162,9 +162,9 @@ def _blocks(lora_B: torch.Tensor, rows: int, outputs: int) -> list[torch.Tensor]
     return [stripe[:, i * rows : (i + 1) * rows] for i, stripe in enumerate(lora_B.split(outputs))]
 
 
-def _check_rank(name: str, part: str, found: int, rank: int) -> None:
-    if found != rank:
-        raise _wrong(name, part, f"has rank {found}, but adapter_config.json says {rank}")
+def _check_rank(name: str, part: str, own_rank: int, rank: int) -> None:
+    if own_rank != rank:
+        raise _wrong(name, part, f"has rank {own_rank}, but adapter_config.json says {rank}")
 
 
 def _wrong(name: str, part: str, reason: str) -> AdapterError:

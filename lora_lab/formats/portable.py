@@ -25,19 +25,21 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """What the portable form cannot say."""
-    found = list(peft.limits(weights))
+    reasons = list(peft.limits(weights))
     ranks = {layer.rank for layer in weights.layers}
     for layer in weights.layers:
         if layer.magnitude is not None:
-            found.append(f"{layer.name}: vLLM and llama.cpp have no DoRA; merge it instead")
+            reasons.append(f"{layer.name}: vLLM and llama.cpp have no DoRA; merge it instead")
         if layer.groups > 1 and len(ranks) > 1:
-            found.append(f"{layer.name}: a convolution in groups cannot be padded to another rank")
+            reasons.append(
+                f"{layer.name}: a convolution in groups cannot be padded to another rank"
+            )
     if weights.whole:
-        found.append(
+        reasons.append(
             f"{weights.whole[0].name}: it is trained whole, and vLLM refuses modules_to_save; "
             "merge the adapter instead"
         )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
@@ -47,8 +49,8 @@ def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
     folded = [layer for layer in weights.layers if layer.scaling != 1]
     if folded:
         s = sorted({float(f"{layer.scaling:.4g}") for layer in folded})
-        told = f"{s[0]:g}" if len(s) == 1 else f"{s[0]:g} to {s[-1]:g}"
-        notes.append(f"the scaling s = {told} is folded into lora_B, and α = r")
+        scalings = f"{s[0]:g}" if len(s) == 1 else f"{s[0]:g} to {s[-1]:g}"
+        notes.append(f"the scaling s = {scalings} is folded into lora_B, and α = r")
     if short := [layer for layer in weights.layers if layer.rank < rank]:
         notes.append(f"{len(short)} layers are padded with zeros to rank {rank}")
     for layer in weights.layers:

@@ -36,13 +36,13 @@ def open_adapter(
     understood. Raises AdapterError for what is damaged, unsafe, or not wholly understood.
     """
     path = Path(path).expanduser()
-    found = _folder(path, alpha) if path.is_dir() else _file(path, alpha, tuple(names))
-    extra = {"format": "peft", "notes": (), **found.extra}
+    weights = _folder(path, alpha) if path.is_dir() else _file(path, alpha, tuple(names))
+    extra = {"format": "peft", "notes": (), **weights.extra}
     if extra["format"] == "peft":
-        rule = "α/√r (use_rslora)" if found.extra.get("use_rslora") else "α/r"
+        rule = "α/√r (use_rslora)" if weights.extra.get("use_rslora") else "α/r"
         extra["notes"] = (f"s = {rule}, as adapter_config.json says", *extra["notes"])
-    extra["notes"] = (*extra["notes"], *elsewhere(found))
-    return replace(found, base=base or found.base, extra=extra)
+    extra["notes"] = (*extra["notes"], *elsewhere(weights))
+    return replace(weights, base=base or weights.base, extra=extra)
 
 
 def is_adapter(path: Path) -> bool:

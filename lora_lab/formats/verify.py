@@ -57,10 +57,10 @@ def export(
     Raises `ExportError`, and Cancelled where `report` does; then nothing at `target` has changed.
     """
     with closing(exporting(weights, target, format, overwrite)) as stages:
-        for found in stages:
-            if isinstance(found, ExportReport):
-                return found
-            report(*found)
+        for stage in stages:
+            if isinstance(stage, ExportReport):
+                return stage
+            report(*stage)
     raise AssertionError("an export ends in a report or in an error")
 
 
@@ -148,10 +148,10 @@ def check_target(target: Path, kind: Format, overwrite: bool) -> None:
         return
     if not target.is_dir():
         raise ExportError(f"{target} is a file. Choose a folder for the adapter.")
-    found = {entry.name for entry in target.iterdir()} - DROPPINGS
-    if not found:
+    present = {entry.name for entry in target.iterdir()} - DROPPINGS
+    if not present:
         return
-    if foreign := sorted(found - set(kind.files)):
+    if foreign := sorted(present - set(kind.files)):
         raise ExportError(
             f"{target} holds other things than an adapter ({_listed(foreign)}), and an export "
             "replaces the whole folder. Choose a new or an empty folder."
@@ -173,23 +173,23 @@ def prove(
     expected = {layer.name: layer for layer in weights.layers}
     whole = {key: t for layer in weights.whole for key, t in layer.tensors().items()}
     errors: dict[str, float] = {}
-    for found in kind.reread(folder, weights):
+    for reread in kind.reread(folder, weights):
         yield "Reading it again and comparing", len(errors) / (len(expected) + len(whole))
-        name = found.name
-        if found.right is None and name in whole:
+        name = reread.name
+        if reread.right is None and name in whole:
             wanted = whole[name].double().numpy()
-            same = found.left.shape == wanted.shape and np.array_equal(found.left, wanted)
+            same = reread.left.shape == wanted.shape and np.array_equal(reread.left, wanted)
             errors[name] = 0.0 if same else float("inf")
             continue
         layer = expected.get(name)
-        if layer is None or found.right is None:
+        if layer is None or reread.right is None:
             raise ExportError(f"The written file has a layer {name} that the adapter lacks.")
-        shape = (found.left.shape[0], found.right.shape[1])
+        shape = (reread.left.shape[0], reread.right.shape[1])
         if shape != layer.shape:
             raise ExportError(
                 f"The written file gives {name} the shape {shape}, not {layer.shape}."
             )
-        errors[name] = max(_product_error(layer, found), _magnitude_error(layer, found.magnitude))
+        errors[name] = max(_product_error(layer, reread), _magnitude_error(layer, reread.magnitude))
     if missing := [name for name in (*expected, *whole) if name not in errors]:
         raise ExportError(f"The written file lacks {_listed(missing)}; it was not delivered.")
     wrong = [name for name, error in errors.items() if not error <= TOLERANCE]  # NaN is wrong too
@@ -254,7 +254,7 @@ def _factor_size(layer: LayerWeights) -> float:
     return abs(layer.scaling) * math.prod(norms)
 
 
-def _product_error(layer: LayerWeights, found: RereadLayer) -> float:
+def _product_error(layer: LayerWeights, reread: RereadLayer) -> float:
     """‖left·right − s·B·A‖_F/‖s·B·A‖_F from the factors alone: no ΔW is formed.
 
     The difference is the product of [left, −s·B] and [right; A]; with a QR of each, its norm is
@@ -262,11 +262,11 @@ def _product_error(layer: LayerWeights, found: RereadLayer) -> float:
     """
     left = layer.scaling * layer.lora_B.double().numpy()  # (out, r)
     right = layer.lora_A.double().numpy()  # (r, in)
-    if np.array_equal(left, found.left) and np.array_equal(right, found.right):
+    if np.array_equal(left, reread.left) and np.array_equal(right, reread.right):
         return 0.0
-    assert found.right is not None
+    assert reread.right is not None
     norm = max(_product_norm(left, right), _factor_size(layer) * CANCELLED / TOLERANCE)
-    difference = _product_norm(np.hstack([found.left, -left]), np.vstack([found.right, right]))
+    difference = _product_norm(np.hstack([reread.left, -left]), np.vstack([reread.right, right]))
     return difference / norm if norm else (0.0 if difference == 0 else float("inf"))
 
 
@@ -278,13 +278,13 @@ def _product_norm(left: np.ndarray, right: np.ndarray) -> float:
     return float(np.linalg.norm(core))
 
 
-def _magnitude_error(layer: LayerWeights, found: np.ndarray | None) -> float:
-    if layer.magnitude is None or found is None:
-        return 0.0 if found is layer.magnitude else float("inf")
+def _magnitude_error(layer: LayerWeights, reread: np.ndarray | None) -> float:
+    if layer.magnitude is None or reread is None:
+        return 0.0 if reread is layer.magnitude else float("inf")
     wanted = layer.magnitude.double().numpy()
-    if found.shape != wanted.shape:
+    if reread.shape != wanted.shape:
         return float("inf")
-    return _relative(found - wanted, float(np.linalg.norm(wanted)))
+    return _relative(reread - wanted, float(np.linalg.norm(wanted)))
 
 
 def _relative(difference: np.ndarray, norm: float) -> float:

@@ -34,17 +34,17 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
             config = kind.from_dict(dict(values))
-            found = mapping[kind] if kind in mapping else None  # noqa: SIM401, get() loads them all
+            supported = mapping[kind] if kind in mapping else None  # noqa: SIM401, get() loads them all
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
             raise CheckpointError(
                 f"{name}: config.json does not hold together: {first_line(error)}"
             ) from None
-    if found is None:
+    if supported is None:
         raise CheckpointError(
             f"{name} is a {values['model_type']} model, not {wanted}. Choose another task "
             "or another model."
         )
-    return config, found[0] if isinstance(found, tuple) else found
+    return config, supported[0] if isinstance(supported, tuple) else supported
 
 
 def purposes(model_type: str) -> tuple[Purpose, ...]:

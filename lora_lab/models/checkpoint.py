@@ -49,18 +49,18 @@ def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Ten
 def regular_size(path: Path) -> int:
     """Size in bytes of a regular file that is not empty."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         raise CheckpointError("there is no such file. Choose another checkpoint.") from None
     except ValueError:  # a NUL byte in the path
         raise CheckpointError("this is not a path. Choose another checkpoint.") from None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise CheckpointError("this is a folder, not a regular file. Choose the file inside it.")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise CheckpointError("this is not a regular file. Choose another checkpoint.")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise CheckpointError("the file is empty. Download or save it again.")
-    return found.st_size
+    return status.st_size
 
 
 def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, torch.Tensor]:

@@ -56,12 +56,12 @@ def read_gguf(
             with torch.device("meta"):
                 frame = kind(config)
             report(f"Unpacking {path.name}", -1)
-            found = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
+            loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
     except CheckpointError:
         raise
     except Exception as error:
         raise CheckpointError(f"{path.name}: cannot be unpacked ({first_line(error)}).") from error
-    state = found["tensors"]
+    state = loaded["tensors"]
     try:
         check_weights(state)
     except CheckpointError as error:
@@ -101,7 +101,7 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         value = _value(file, kind, size)
         if key == "general.alignment":
             alignment = value if isinstance(value, int) and 0 < value <= 2**20 else 32
-    found, ends = [], [0]
+    walked, ends = [], [0]
     for _ in range(tensors):
         name = _string(file, size)
         (dimensions,) = _numbers(file, "<I")
@@ -117,7 +117,7 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         count = math.prod(shape)
         if count % block or count > 2**40:
             raise CheckpointError(f"tensor {shown(name)} has a shape that cannot be. {DAMAGED}")
-        found.append(
+        walked.append(
             GgufTensor(name, tuple(reversed(shape)), packing.name, count // block * length)
         )
         ends.append(offset + count // block * length)
@@ -126,7 +126,7 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         raise CheckpointError(
             f"incomplete download, have {size:,} of at least {start + max(ends):,} bytes. {DAMAGED}"
         )
-    return tuple(found)
+    return tuple(walked)
 
 
 def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:

@@ -81,8 +81,8 @@ def open_tokenizer(path: str | Path) -> Any:
     else:
         read_config(path)
         if (path / "tokenizer_config.json").exists():
-            said = read_json(path / "tokenizer_config.json")
-            if said.get("auto_map"):
+            settings = read_json(path / "tokenizer_config.json")
+            if settings.get("auto_map"):
                 raise CheckpointError(
                     f"{path.name}: its tokenizer asks for code of its author to be run, which is "
                     "not done. Choose a model with a tokenizer.json."
@@ -136,7 +136,7 @@ def _built(
             reason = first_line(error)
             raise CheckpointError(f"{path.name}: the model cannot be built ({reason}).") from error
     prefix = f"{model.base_model_prefix}."
-    mismatched = sorted({str(found[0]) for found in info["mismatched_keys"]})
+    mismatched = sorted({str(row[0]) for row in info["mismatched_keys"]})
     missing = sorted(str(name) for name in info["missing_keys"])
     for names, what in ((missing, "lacks"), (mismatched, "has in another shape")):
         body = [n for n in names if not classes or (n.startswith(prefix) and "pooler" not in n)]

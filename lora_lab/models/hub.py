@@ -32,13 +32,13 @@ def cached_models(cache: Path | None = None) -> tuple[CachedModel, ...]:
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
-        found = scan_cache_dir(cache)
+        scan = scan_cache_dir(cache)
     except (CacheNotFound, OSError, ValueError):  # no cache is no fault
         return ()
     models = [
         CachedModel(repo.repo_id, str(revision.snapshot_path), revision.size_on_disk,
                     repo.last_accessed)
-        for repo in found.repos
+        for repo in scan.repos
         if repo.repo_type == "model"
         for revision in repo.revisions
         if (revision.snapshot_path / "config.json").exists()

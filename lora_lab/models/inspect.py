@@ -100,10 +100,10 @@ def read_tensor(path: str | Path, name: str, report: Report = silent) -> torch.T
             entry = read_header(opened, size).entries.get(name)
             if entry is not None:
                 opened.seek(entry.begin, 1)
-                found = torch.empty(entry.shape, dtype=entry.dtype)
-                if found.numel():
-                    opened.readinto(memoryview(found.view(-1).view(torch.uint8).numpy()))
-                return found
+                tensor = torch.empty(entry.shape, dtype=entry.dtype)
+                if tensor.numel():
+                    opened.readinto(memoryview(tensor.view(-1).view(torch.uint8).numpy()))
+                return tensor
     raise CheckpointError(f"{path.name} has no tensor {shown(name)}.")
 
 
@@ -114,13 +114,13 @@ def _tasks_for(sort: str) -> list[str]:
 
 def _folder(folder: Path, report: Report) -> ModelCard:
     config = read_config(folder)
-    found: list[TensorInfo] = []
+    tensors: list[TensorInfo] = []
     for file in weight_files(folder):
-        found += _tensors(file, report)[0]
+        tensors += _tensors(file, report)[0]
     kind = str(config["model_type"])
     able = purposes(kind)
-    said = " ".join(map(str, config.get("architectures") or ()))
-    causal_first = "CausalLM" in said or "LMHead" in said
+    architectures = " ".join(map(str, config.get("architectures") or ()))
+    causal_first = "CausalLM" in architectures or "LMHead" in architectures
     tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]
     if not causal_first:
         tasks.sort(key=lambda task: not TASKS[task].labelled)
@@ -130,7 +130,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
         notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
     if not tasks:
         notes.append(f"a {kind} model is none that can be trained here")
-    details = [("kind", kind), ("architecture", said)]
+    details = [("kind", kind), ("architecture", architectures)]
     for key, label in (
         ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "width"),
         ("n_embd", "width"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),
@@ -141,7 +141,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
             details.append((label, f"{value:,}" if type(value) is int else str(value)))
     details = [(label, value) for label, value in details if value]
     return ModelCard(
-        str(folder), "Hugging Face folder", tuple(found), tuple(tasks), kind, tuple(details),
+        str(folder), "Hugging Face folder", tuple(tensors), tuple(tasks), kind, tuple(details),
         tuple(notes),
     )  # fmt: skip
 

@@ -147,8 +147,8 @@ def _chain(shapes: dict[str, tuple[int, int]]) -> list[str] | None:
             return order
     if len(shapes) > SEARCHED:
         return None
-    found = list(itertools.islice(filter(fits, itertools.permutations(shapes)), 2))
-    return list(found[0]) if len(found) == 1 else None
+    orders = list(itertools.islice(filter(fits, itertools.permutations(shapes)), 2))
+    return list(orders[0]) if len(orders) == 1 else None
 
 
 def described(key: str, tensor: torch.Tensor) -> str:

@@ -42,15 +42,15 @@ def read_weights(folder: Path, report: Report = silent) -> dict[str, torch.Tenso
         def part(what: str, share: float, number: int = number) -> None:
             report(what, share if share < 0 else (number + share) / len(assignment))
 
-        found = read_state(path, part)
-        if names is not None and set(found) != names:
-            missing, more = names - set(found), set(found) - names
+        shard = read_state(path, part)
+        if names is not None and set(shard) != names:
+            missing, more = names - set(shard), set(shard) - names
             wrong = shown(sorted(missing or more)[0])
             does = "lacks tensor" if missing else "holds a tensor that the index puts elsewhere:"
             raise CheckpointError(
                 f"{path.name} {does} {wrong}. Download index and shards from one place."
             )
-        state.update(found)
+        state.update(shard)
     return state
 
 

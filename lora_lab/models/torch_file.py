@@ -32,14 +32,15 @@ DAMAGED = "Download or save it again."
 def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     """The tensors of an open archive of `size` bytes, by name."""
     _check_archive(file, size)
-    found = _load(file)
-    if isinstance(found, dict) and not any(torch.is_tensor(v) for v in found.values()):
-        found = next((found[k] for k in NESTED if isinstance(found.get(k), dict)), found)
-    if not isinstance(found, dict):
+    loaded = _load(file)
+    if isinstance(loaded, dict) and not any(torch.is_tensor(v) for v in loaded.values()):
+        loaded = next((loaded[k] for k in NESTED if isinstance(loaded.get(k), dict)), loaded)
+    if not isinstance(loaded, dict):
         raise CheckpointError(
-            f"it holds a {type(found).__name__}, not a table of named tensors. Save a state_dict()."
+            f"it holds a {type(loaded).__name__}, not a table of named tensors. "
+            "Save a state_dict()."
         )
-    return {name: _tensor(name, value) for name, value in found.items() if not _beside(value)}
+    return {name: _tensor(name, value) for name, value in loaded.items() if not _beside(value)}
 
 
 def _check_archive(file: BinaryIO, size: int) -> None:

@@ -38,9 +38,9 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
         with zipfile.ZipFile(
             temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False
         ) as archive:
-            found = sorted(run.rglob("*"))
-            for number, path in enumerate(found):
-                report(f"Packing {run.name}", number / len(found))
+            files = sorted(run.rglob("*"))
+            for number, path in enumerate(files):
+                report(f"Packing {run.name}", number / len(files))
                 relative = path.relative_to(run)
                 hidden = any(part.startswith(".") for part in relative.parts)
                 if path.is_symlink() or not path.is_file() or hidden:

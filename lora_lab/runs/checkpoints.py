@@ -104,7 +104,7 @@ def nearest(run: Path, step: int) -> Checkpoint:
 
     Raises `LabError` where there is none.
     """
-    far = sorted(listed(run), key=lambda found: (abs(found[0] - step), found[1].name))
+    far = sorted(listed(run), key=lambda saved: (abs(saved[0] - step), saved[1].name))
     for _, path in far:
         try:
             return read_checkpoint(path)
@@ -127,13 +127,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read one and compare it with its manifest; raises `LabError` where it is not whole."""
     try:
         data = (path / STATE).read_bytes()
-        said = _manifest(path)["files"][STATE]
+        expected = _manifest(path)["files"][STATE]
         digest = (
             {"sha256": hashlib.sha256(data).hexdigest()}  # of the first saves that there were
-            if "sha256" in said
+            if "sha256" in expected
             else {"crc32": _crc32(data)}
         )
-        if said != {"bytes": len(data), **digest}:
+        if expected != {"bytes": len(data), **digest}:
             raise LabError(f"{path}: the file is not what its manifest says")
         length = int.from_bytes(data[:8], "little")
         facts = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
@@ -192,10 +192,10 @@ def _crc32(*parts: bytes | memoryview) -> str:
     Nobody forges a save, so SHA-256 would only take longer: 43 instead of 16 ms for 63 MB, in which
     a training on all cores waits, and 150 ms on processors without instructions for it.
     """
-    found = 0
+    checksum = 0
     for part in parts:
-        found = zlib.crc32(part, found)
-    return f"{found:08x}"
+        checksum = zlib.crc32(part, checksum)
+    return f"{checksum:08x}"
 
 
 def _whole(value: Any) -> int:

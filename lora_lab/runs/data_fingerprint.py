@@ -28,9 +28,9 @@ def data_fingerprint(path: str | None) -> str:
                     about = f"{file.relative_to(place).as_posix()}\0{file.stat().st_size}\0"
                     digest.update(about.encode("utf-8", "surrogatepass"))
             return digest.hexdigest()
-        found = place.stat()
-        if found.st_size > WHOLE:
-            return f"{found.st_size} bytes of {found.st_mtime_ns}"
+        status = place.stat()
+        if status.st_size > WHOLE:
+            return f"{status.st_size} bytes of {status.st_mtime_ns}"
         with place.open("rb") as file:
             while part := file.read(CHUNK):
                 digest.update(part)

@@ -227,10 +227,10 @@ class RunFolder:
 
     def origin(self) -> Origin | None:
         """Where the run branched off from another; None where it did not, or nobody wrote it."""
-        said = self.about().get("origin")
-        if not isinstance(said, dict):
+        stored = self.about().get("origin")
+        if not isinstance(stored, dict):
             return None
-        run, step = said.get("run"), said.get("step")
+        run, step = stored.get("run"), stored.get("step")
         return Origin(run, step) if type(run) is str and type(step) is int else None
 
     def load_config(self) -> RunConfig:

@@ -122,12 +122,12 @@ def expand(
     varied = [name for name, several in zip(AXES, values, strict=True) if len(several) > 1]
     runs, left_out, seen = [], [], set()
     for combination in itertools.product(*values):
-        wished = {name: v for name, v in zip(AXES, combination, strict=True) if v is not None}
+        chosen = {name: v for name, v in zip(AXES, combination, strict=True) if v is not None}
         try:
-            config = _laid_over(base, wished)
+            config = _laid_over(base, chosen)
             reason = hindrance(config, adaptable)
         except ConfigError as error:
-            left_out.append(LeftOut(_words(wished, varied), str(error)))
+            left_out.append(LeftOut(_words(chosen, varied), str(error)))
             continue
         kind = _kind(config)
         if not reason and kind in seen:
@@ -136,7 +136,7 @@ def expand(
                 name = str(VARIANTS[config.variant])
                 reason = f"{name} has no rank, α or init: one run stands for all"
         if reason:
-            left_out.append(LeftOut(_words(wished, varied), reason))
+            left_out.append(LeftOut(_words(chosen, varied), reason))
             continue
         seen.add(kind)
         runs.append(config)
@@ -152,10 +152,10 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
         return ""
     chosen = {}
     for target in config.targets or (ALL_LINEAR,):
-        found = {layer.name: layer for layer in adaptable if is_named(layer, target)}
-        if not found:
+        matching = {layer.name: layer for layer in adaptable if is_named(layer, target)}
+        if not matching:
             return f"no layer is called {target!r}"
-        chosen |= found
+        chosen |= matching
     lost = [n for n in (*dict(hyper.layer_ranks), *hyper.frozen_layers) if n not in chosen]
     if lost:
         return f"{lost[0]} has a setting of its own and is not among the targets"
@@ -191,11 +191,11 @@ def kind_words(config: RunConfig) -> list[str]:
     return words
 
 
-def _laid_over(base: RunConfig, wished: Mapping[str, Any]) -> RunConfig:
-    live = {name: wished[name] for name in LIVE if name in wished}
+def _laid_over(base: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
+    live = {name: chosen[name] for name in LIVE if name in chosen}
     if isinstance(alpha := live.get("alpha"), TimesRank):
         live["alpha"] = alpha.factor * live.get("rank", base.hyper.rank)
-    fixed = {name: value for name, value in wished.items() if name not in LIVE}
+    fixed = {name: value for name, value in chosen.items() if name not in LIVE}
     return changed(base, **fixed, hyper=changed(base.hyper, **live).model_dump())
 
 
@@ -207,16 +207,16 @@ def _kind(config: RunConfig) -> str:
     return config.model_dump_json()
 
 
-def _words(wished: Mapping[str, Any], varied: Sequence[str]) -> str:
+def _words(chosen: Mapping[str, Any], varied: Sequence[str]) -> str:
     """A combination by what sets it apart from the others; all of it where it is the only one."""
-    said = []
-    for name in varied or wished:
-        value = wished[name]
+    words = []
+    for name in varied or chosen:
+        value = chosen[name]
         shown = f"{value.factor:g}r" if isinstance(value, TimesRank) else value
         shown = plain_number(shown) if isinstance(shown, float) else shown
         shown = ", ".join(shown) if isinstance(shown, tuple) else str(shown)
-        said.append(f"{SHORT[name]} {shown}".strip())
-    return " · ".join(said)
+        words.append(f"{SHORT[name]} {shown}".strip())
+    return " · ".join(words)
 
 
 def _distinct(values: Any) -> tuple[Any, ...]:

@@ -58,15 +58,15 @@ def list_runs(parent: Path) -> list[RunSummary]:
         folders = [entry for entry in os.scandir(parent) if entry.is_dir()]
     except OSError:
         return []
-    found = []
+    runs = []
     for folder in folders:
         if folder.name.startswith("."):  # it is being written
             continue
         try:
-            found.append(summary_of(Path(folder.path)))
+            runs.append(summary_of(Path(folder.path)))
         except LabError:
             continue
-    return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
+    return sorted(runs, key=lambda run: (run.started, run.name), reverse=True)
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -75,11 +75,11 @@ def summary_of(path: Path) -> RunSummary:
     config = about.get("config")
     if not isinstance(config, dict):
         raise LabError(f"{path} is no run: its {CONFIG} says nothing of one.")
-    said = _read(path / SUMMARY, missing={})
-    state = str(said.get("state", ""))
+    summary = _read(path / SUMMARY, missing={})
+    state = str(summary.get("state", ""))
     if state in GOING and not is_live(path):
         state = INTERRUPTED
-    hyper = said.get("hyper") or config.get("hyper") or {}
+    hyper = summary.get("hyper") or config.get("hyper") or {}
     label = _read(path / LABEL, missing={})
     origin = about.get("origin")
     origin = origin if isinstance(origin, dict) else {}
@@ -91,11 +91,11 @@ def summary_of(path: Path) -> RunSummary:
         variant=str(config.get("variant", "")),
         rank=_whole(hyper.get("rank")),
         alpha=_number(hyper.get("alpha")),
-        step=_whole(said.get("step")),
-        max_steps=_whole(said.get("max_steps") or config.get("max_steps")),
-        loss=_number(said.get("loss")),
-        best=_number(said.get("best")),
-        seconds=_number(said.get("seconds")),
+        step=_whole(summary.get("step")),
+        max_steps=_whole(summary.get("max_steps") or config.get("max_steps")),
+        loss=_number(summary.get("loss")),
+        best=_number(summary.get("best")),
+        seconds=_number(summary.get("seconds")),
         started=str(about.get("started", "")),
         label=_text(label.get("name")),
         note=_text(label.get("note")),
@@ -107,21 +107,21 @@ def summary_of(path: Path) -> RunSummary:
 
 def listed(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of every checkpoint by its name, the oldest first."""
-    found = []
+    saved = []
     try:
         entries = list(os.scandir(run / CHECKPOINTS))
     except OSError:
         return []
     for entry in entries:
         if match := NAME.fullmatch(entry.name):
-            found.append((int(match[1]), Path(entry.path)))
-    return sorted(found)
+            saved.append((int(match[1]), Path(entry.path)))
+    return sorted(saved)
 
 
 def resumable(path: Path) -> int | None:
     """The step that a run can be resumed from; None where it has no checkpoint."""
-    found = listed(path)
-    return found[-1][0] if found else None
+    saved = listed(path)
+    return saved[-1][0] if saved else None
 
 
 def _read(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -61,8 +61,8 @@ class RunLog(logging.Handler):
         try:
             file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
         except OSError as error:
-            told, self._refused = self._refused, True
-            return "" if told else f"{self._path} cannot be written: {system_reason(error)}."
+            reported, self._refused = self._refused, True
+            return "" if reported else f"{self._path} cannot be written: {system_reason(error)}."
         with self._swap:
             old, self._file, self._refused = self._file, file, False
             self._size = os.fstat(file.fileno()).st_size
@@ -149,7 +149,7 @@ def words_of(record: Record) -> str:
             details = "".join(f"\n    {line}" for line in record.details.splitlines())
             return f"error at step {record.step:,}: {record.message}{details}"
         case StateRecord():
-            said = f": {record.message}" if record.message else ""
+            message = f": {record.message}" if record.message else ""
             details = "".join(f"\n    {line}" for line in record.details.splitlines())
-            return f"step {record.step:,}: {record.state.value}{said}{details}"
+            return f"step {record.step:,}: {record.state.value}{message}{details}"
     return ""

@@ -141,8 +141,8 @@ def _step(line: bytes) -> int:
     try:
         return int(line[HEAD : line.index(b",", HEAD)])  # of most lines
     except ValueError:
-        found = NUMBER.search(line)
-        return int(found[1]) if found else 0
+        match = NUMBER.search(line)
+        return int(match[1]) if match else 0
 
 
 def last_spectrum(path: Path) -> SpectrumRecord | None:
@@ -196,8 +196,8 @@ def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
 
 def _record(line: bytes) -> Past | None:
     """None for a torn line, for an edit of nothing, or one of another version of the lab."""
-    if found := PLAIN_STEP.fullmatch(line):
-        step, loss, rate, seconds = found.groups()
+    if match := PLAIN_STEP.fullmatch(line):
+        step, loss, rate, seconds = match.groups()
         return StepRecord(int(step), float(loss), float(rate), float(seconds))
     row = parsed(line)
     if row is None or not known(row) or flaw(row):

@@ -173,9 +173,9 @@ def pareto(items: Sequence[Item]) -> tuple[str, ...]:
     By rising parameters. Runs that are equal in both stand there together; those without a finite
     loss or without parameters are left out, and so is what is still running.
     """
-    told = [i for i in items if i.ended and i.parameters and math.isfinite(i.best)]
+    measured = [i for i in items if i.ended and i.parameters and math.isfinite(i.best)]
     front: list[Item] = []
-    for item in sorted(told, key=lambda i: (i.parameters, i.best)):
+    for item in sorted(measured, key=lambda i: (i.parameters, i.best)):
         if not front or item.best < front[-1].best or _equal(item, front[-1]):
             front.append(item)
     return tuple(item.id for item in front)

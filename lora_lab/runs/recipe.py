@@ -160,12 +160,12 @@ def _chosen(text: str, words: set[str]) -> str:
 
 def part_texts() -> dict[str, str]:
     """Every part of a script by its name, marks included."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in sorted(paths.recipes().glob("*.py.txt")):
         for text in re.split(r"^#: ", path.read_text("utf-8"), flags=re.M)[1:]:
             name, _, part = text.partition("\n")
-            found[name.strip()] = part.strip("\n")
-    return found
+            texts[name.strip()] = part.strip("\n")
+    return texts
 
 
 def _imports(text: str) -> str:
@@ -222,13 +222,14 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
 def _head(story: Story, notes: tuple[str, ...]) -> str:
     config, loaded = story.config, story.loaded
     versions = story.about.get("versions", {})
-    made = " and ".join(f"{name} {versions[name]}" for name in ("python", "torch", "transformers")
-                        if versions.get(name))  # fmt: skip
+    libraries = ("python", "torch", "transformers")
+    used = " and ".join(f"{name} {versions[name]}" for name in libraries if versions.get(name))
+    used = f" with {used}" if used else ""
     steps = story.of("StepRecord")
     lines = [
         f"Repeats the run {story.path.name} in PEFT's own terms: {config.variant} on "
         f"{loaded['base'] or config.task}.",
-        f"It made {story.last_step:,} steps{f' with {made}' if made else ''}; the last one's loss "
+        f"It made {story.last_step:,} steps{used}; the last one's loss "
         f"was {steps[-1]['loss']:.6g}. Written by LoRA Lab {lora_lab.__version__}, which the "
         "script does not need.",
         *(f"- {note}" for note in notes),

@@ -191,9 +191,9 @@ PROBLEMS: dict[str, Callable[[Story], Problem]] = {  # what `TaskInfo.recipe` na
 
 def rows_part(path: str) -> str:
     """The name of the part that reads a file of this form."""
-    found = ROWS.get(Path(path).suffix.lower(), "rows_text")
-    lines = found == "rows_json" and not _begins_with(path, "[")
-    return "rows_jsonl" if lines else found
+    part = ROWS.get(Path(path).suffix.lower(), "rows_text")
+    lines = part == "rows_json" and not _begins_with(path, "[")
+    return "rows_jsonl" if lines else part
 
 
 def live(config: RunConfig, hyper: Hyperparameters) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def edits_of(story: Story) -> dict[int, list[dict[str, Any]]]:
     Of a slider that was dragged between two steps only the last value is kept where nothing in
     between has an effect of its own.
     """
-    found: dict[int, list[dict[str, Any]]] = {}
+    edits: dict[int, list[dict[str, Any]]] = {}
     before = live(story.config, story.start)
     for row in story.edits:
         if row["step"] >= story.last_step:  # after the last step
@@ -224,12 +224,12 @@ def edits_of(story: Story) -> dict[int, list[dict[str, Any]]]:
         before = after
         if not change:
             continue
-        at = found.setdefault(row["step"], [])
+        at = edits.setdefault(row["step"], [])
         if at and set(change) | set(at[-1]) <= SETTLED_AT_ONCE:
             at[-1].update(change)
         else:
             at.append(change)
-    return found
+    return edits
 
 
 def ranks_of(story: Story) -> dict[str, int]:
@@ -276,8 +276,8 @@ def lora_config(story: Story) -> str:
 def _targets(story: Story, names: list[str]) -> list[str]:
     """The layers in as few words as PEFT's rule for the ends of names allows."""
     ends = Counter(name.rpartition(".")[2] for name in names)
-    there = Counter(_target(x)[0].rpartition(".")[2] for x in story.loaded["adaptable"])
-    short = {end for end, count in ends.items() if there[end] == count}
+    present = Counter(_target(x)[0].rpartition(".")[2] for x in story.loaded["adaptable"])
+    short = {end for end, count in ends.items() if present[end] == count}
     words = [end if (end := name.rpartition(".")[2]) in short else name for name in names]
     return list(dict.fromkeys(words))
 

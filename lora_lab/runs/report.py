@@ -74,7 +74,7 @@ def _head(story: Story, summary: RunSummary, title: str) -> str:
     last = story.last("StateRecord")
     why = str(last.get("message") or "") if last else ""
     started = str(story.about.get("started", ""))[:16].replace("T", " ")
-    told = [
+    headline = [
         loaded["title"] if loaded["title"] == config.task else f"{loaded['title']} ({config.task})",
         f"{config.variant} on {loaded['base'] or 'its own base'}",
         f"{loaded['device']}, {loaded['dtype']}",
@@ -84,7 +84,7 @@ def _head(story: Story, summary: RunSummary, title: str) -> str:
     why = f"<p class='note'>{escape(why)}</p>" if why else ""
     return (
         f"<header><h1>{escape(title)}</h1><span class='state {escape(summary.state)}'>"
-        f"{escape(ended)}</span><p>{escape(' · '.join(told))}</p>{why}{note}</header>\n"
+        f"{escape(ended)}</span><p>{escape(' · '.join(headline))}</p>{why}{note}</header>\n"
     )
 
 
@@ -116,11 +116,11 @@ def _figures(story: Story, summary: RunSummary) -> str:
 
 def _legend(story: Story) -> str:
     evals = story.of("EvalRecord")
-    said = ["<i class='k loss'></i>training"]
-    said += ["<i class='k held'></i>held out"] if any(r["enabled"] for r in evals) else []
-    said += ["<i class='k off'></i>held out, adapter off"] if evals else []
-    said += ["<i class='k mark'></i>edit"] if story.edits else []
-    return f"<span class='legend'>{' '.join(said)}</span>"
+    entries = ["<i class='k loss'></i>training"]
+    entries += ["<i class='k held'></i>held out"] if any(r["enabled"] for r in evals) else []
+    entries += ["<i class='k off'></i>held out, adapter off"] if evals else []
+    entries += ["<i class='k mark'></i>edit"] if story.edits else []
+    return f"<span class='legend'>{' '.join(entries)}</span>"
 
 
 def _spectra(story: Story) -> str:
@@ -149,7 +149,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
     held = ""
     if data:
         held = f"{data['train_rows']:,} rows, {data['validation_rows']:,} held out"
-    found = [
+    settings = [
         ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
         ("init", config.init),
         ("targets", ", ".join(config.targets) or "all linear layers"),
@@ -168,8 +168,9 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("seed", str(config.seed)),
     ]
     if not VARIANTS[config.variant].factored:
-        found = [x for x in found if x[0] not in ("rank r, α at the start", "init", "dropout")]
-    return [(name, value) for name, value in found if value]
+        of_factors = ("rank r, α at the start", "init", "dropout")
+        settings = [row for row in settings if row[0] not in of_factors]
+    return [(name, value) for name, value in settings if value]
 
 
 def _parameters(story: Story) -> str:
@@ -202,8 +203,8 @@ def _edits(story: Story) -> str:
         return ""
     rows = []
     for number, row in enumerate(edits[:EDITS], 1):
-        said = ", ".join(f"{_word(f)} {_value(a)} → {_value(b)}" for f, a, b in row["changes"])
-        rows.append((str(number), f"{row['step']:,}", _cut(said)))
+        changes = ", ".join(f"{_word(f)} {_value(a)} → {_value(b)}" for f, a, b in row["changes"])
+        rows.append((str(number), f"{row['step']:,}", _cut(changes)))
     if len(edits) > EDITS:
         rows.append(("…", "", f"and {len(edits) - EDITS:,} more, up to step {edits[-1]['step']:,}"))
     return _table(("", "step", "what"), rows)
@@ -211,15 +212,15 @@ def _edits(story: Story) -> str:
 
 def _checks(story: Story) -> str:
     """What was measured of every file that was exported, from the window or the command line."""
-    found = [row["report"] for row in story.of("ExportedRecord")]
+    reports = [row["report"] for row in story.of("ExportedRecord")]
     try:
         for line in (story.path / EXPORTS).read_text("utf-8").splitlines():
             value = json.loads(line)
-            found += [value] if isinstance(value, dict) else []
+            reports += [value] if isinstance(value, dict) else []
     except (OSError, ValueError):
         pass  # none was written, or its last line is torn: what could be read is shown
     rows = []
-    for row in found[-CHECKS:]:
+    for row in reports[-CHECKS:]:
         errors = [layer["error"] for layer in row.get("layers", ())]
         worst = "–" if not errors else f"{max(errors):.1e}" if max(errors) else "0"
         name = _cut(Path(str(row.get("path", ""))).name, 32)
@@ -254,13 +255,14 @@ def _ancestry(run: Path, summary: RunSummary) -> str:
 
 def _foot(story: Story) -> str:
     versions = story.about.get("versions", {})
-    said = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     prints = [
         f"{what} {str(story.about.get(key) or '')[:12]}"
         for what, key in (("base", "base_fingerprint"), ("data", "data_fingerprint"))
         if story.about.get(key)
     ]
-    words = [f"Run {story.path.name}", said, *prints, f"page by LoRA Lab {lora_lab.__version__}"]
+    program = f"page by LoRA Lab {lora_lab.__version__}"
+    words = [f"Run {story.path.name}", libraries, *prints, program]
     return f"<footer>{escape(' · '.join(word for word in words if word))}</footer>"
 
 

@@ -48,8 +48,8 @@ class Axes:
             return ticks(self.low, self.high, 5)
         decades = range(math.ceil(self.low), math.floor(self.high) + 1)
         every = max(1, len(decades) // 5)
-        found = [10.0**n for n in decades][::every]
-        return found if len(found) > 1 else [10.0**n for n in ticks(self.low, self.high, 4)]
+        powers = [10.0**n for n in decades][::every]
+        return powers if len(powers) > 1 else [10.0**n for n in ticks(self.low, self.high, 4)]
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -129,9 +129,9 @@ def spectra(row: Row, truth: Sequence[float] | None = None) -> str:
             )
         parts.append(f"<line class='axis' x1='{x0}' x2='{x0 + width}' y1='{base}' y2='{base}'/>")
         effective = layer["effective_rank"]
-        said = f"σ₁ {_figure(sigma[0] if sigma else 0.0)} · rank {layer['rank']}"
-        said += f" · effective {effective:.1f}" if effective == effective else ""
-        parts.append(f"<text class='small' x='{x0}' y='{base + 11}'>{said}</text>")
+        caption = f"σ₁ {_figure(sigma[0] if sigma else 0.0)} · rank {layer['rank']}"
+        caption += f" · effective {effective:.1f}" if effective == effective else ""
+        parts.append(f"<text class='small' x='{x0}' y='{base + 11}'>{caption}</text>")
     rows = -(-len(layers) // columns)
     total = columns * width + (columns - 1) * gap
     names = ", ".join(layer["name"] for layer in layers)
@@ -198,7 +198,7 @@ def _marks(story: Story, axes: Axes) -> list[str]:
 def _columns(steps: list[tuple[int, float]], axes: Axes) -> list[tuple[float, float, float, float]]:
     """(x, lowest, mean, highest loss) of the steps in each column of the picture."""
     size = max(1, -(-len(steps) // BINS))
-    found = []
+    columns = []
     for start in range(0, len(steps), size):
         part = [(s, v) for s, v in steps[start : start + size] if math.isfinite(v)]
         if axes.log:
@@ -207,8 +207,8 @@ def _columns(steps: list[tuple[int, float]], axes: Axes) -> list[tuple[float, fl
             continue
         values = [v for _, v in part]
         middle = sum(s for s, _ in part) / len(part)
-        found.append((axes.x(middle), min(values), sum(values) / len(values), max(values)))
-    return found
+        columns.append((axes.x(middle), min(values), sum(values) / len(values), max(values)))
+    return columns
 
 
 def _inside(axes: Axes, loss: float) -> bool:

@@ -47,15 +47,15 @@ class Story:
 
     def last(self, kind: str) -> Row | None:
         """The newest record of one kind."""
-        found = self.of(kind)
-        return found[-1] if found else None
+        rows = self.of(kind)
+        return rows[-1] if rows else None
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Row]]:
-        found: dict[str, list[Row]] = {}
+        by_kind: dict[str, list[Row]] = {}
         for row in self.rows:
-            found.setdefault(str(row.get("record")), []).append(row)
-        return found
+            by_kind.setdefault(str(row.get("record")), []).append(row)
+        return by_kind
 
     @property
     def loaded(self) -> Row:
@@ -81,19 +81,19 @@ class Story:
         """The courses of the learning rate, in order: training on after an end begins another."""
         length = self.config.max_steps
         begin, end = 0, length
-        found = [Stage(0, begin, end)]
+        stages = [Stage(0, begin, end)]
         for row in self.rows:
             kind, step = row.get("record"), row.get("step", 0)
             if kind == "ResumedRecord" and row.get("stage"):
                 begin, end = row["stage"]
-                if (begin, end) != (found[-1].begin, found[-1].end):
-                    found.append(Stage(step, begin, end))
+                if (begin, end) != (stages[-1].begin, stages[-1].end):
+                    stages.append(Stage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:
                 end = min(end, step)  # the rate of the steps before was on the old course
             elif kind == "StepRecord" and step > end:
                 begin, end = step - 1, step - 1 + length
-                found.append(Stage(begin, begin, end))
-        return [stage for stage in found if stage.since < max(1, self.last_step)]
+                stages.append(Stage(begin, begin, end))
+        return [stage for stage in stages if stage.since < max(1, self.last_step)]
 
 
 def story_of(run: Path) -> Story:

@@ -60,10 +60,10 @@ class _Chunked(torch.autograd.Function):
                 h = hidden[start : start + rows].detach().requires_grad_()
                 target = targets[start : start + rows]
                 loss = F.cross_entropy(logits(h).float(), target, reduction="sum") / count
-                found = torch.autograd.grad(loss, (h, *trained), allow_unused=True)
+                gradients = torch.autograd.grad(loss, (h, *trained), allow_unused=True)
             total += loss.detach()
-            slopes[start : start + rows] = found[0]
-            for summed, part in zip(sums, found[1:], strict=True):
+            slopes[start : start + rows] = gradients[0]
+            for summed, part in zip(sums, gradients[1:], strict=True):
                 if part is not None:
                     summed += part
         ctx.save_for_backward(slopes, *sums)

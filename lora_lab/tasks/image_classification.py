@@ -63,25 +63,25 @@ class ImageClassificationTask(PretrainedTask):
                 skip_bad=config.skip_bad_rows, report=report,
             )  # fmt: skip
 
-        found = read(data)
-        held_out = found.given_validation
+        images = read(data)
+        held_out = images.given_validation
         if config.validation_data:
-            held_out = read(config.validation_data, found.classes)
-        notes = (*(rules.notes if rules else ()), *found.notes)
+            held_out = read(config.validation_data, images.classes)
+        notes = (*(rules.notes if rules else ()), *images.notes)
         if held_out is not None:
             notes += held_out.notes if config.validation_data else ()
-            held_out = in_order(held_out, found.classes)
+            held_out = in_order(held_out, images.classes)
         else:
-            rows = split(len(found.labels), config.validation, config.seed, found.labels)
-            found, held_out = found.chosen(rows[0]), found.chosen(rows[1])
-        if len(found.classes) < 2:
+            rows = split(len(images.labels), config.validation, config.seed, images.labels)
+            images, held_out = images.chosen(rows[0]), images.chosen(rows[1])
+        if len(images.classes) < 2:
             raise DataError("All images are of one class, so nothing can be told apart.")
-        task = cls(config, found, held_out, rules, report)
+        task = cls(config, images, held_out, rules, report)
         if config.keep_data:
             old = read(config.keep_data)
             task.set_retention(old)
             notes += old.notes
-        task.data = image_record(data, found, held_out, notes)
+        task.data = image_record(data, images, held_out, notes)
         return task
 
     def __init__(
@@ -201,14 +201,14 @@ class ImageClassificationTask(PretrainedTask):
         self._mean, self._std = self._mean.float(), self._std.float()
         net.eval()
         try:
-            found = self._logits(net.float(), self._inputs(self.images[:1]))
+            logits = self._logits(net.float(), self._inputs(self.images[:1]))
         except (RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.base}: the net does not take images of {_size(self.images)}: {error}"
             ) from error
-        if found.shape != (1, len(self.classes)):
+        if logits.shape != (1, len(self.classes)):
             raise CheckpointError(
-                f"{self.base}: the net answers with {tuple(found.shape)[1:]} numbers for "
+                f"{self.base}: the net answers with {tuple(logits.shape)[1:]} numbers for "
                 f"{len(self.classes)} classes of images. Choose a net for these classes."
             )
 

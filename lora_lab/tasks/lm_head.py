@@ -33,12 +33,12 @@ class Head:
 
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
         """(n, width) → (n, vocabulary)."""
-        found = model.get_output_embeddings()(hidden)
+        logits = model.get_output_embeddings()(hidden)
         if self._factor != 1:
-            found = found * self._factor
+            logits = logits * self._factor
         if self._cap is not None:
-            found = torch.tanh(found / self._cap) * self._cap
-        return found
+            logits = torch.tanh(logits / self._cap) * self._cap
+        return logits
 
     @torch.no_grad()
     def _agrees(self, model: Any) -> bool:
@@ -49,17 +49,17 @@ class Head:
         model.eval()
         try:
             wanted = model(input_ids=ids, use_cache=False, return_dict=True).logits.float()
-            found = self.logits(model, self.hidden(model, input_ids=ids)).float()
+            logits = self.logits(model, self.hidden(model, input_ids=ids)).float()
         except (AttributeError, TypeError, KeyError):  # built otherwise than most
             return False
         finally:
             model.train(training)
-        if found.shape != wanted.shape:
+        if logits.shape != wanted.shape:
             return False
         limit = AGREE if next(model.parameters()).dtype == torch.float32 else AGREE_HALF
-        return bool((found - wanted).abs().max() <= limit * wanted.abs().max())
+        return bool((logits - wanted).abs().max() <= limit * wanted.abs().max())
 
 
 def _number(config: Any, name: str) -> float:
-    found = getattr(config, name, None)
-    return float(found) if isinstance(found, int | float) else 1.0
+    value = getattr(config, name, None)
+    return float(value) if isinstance(value, int | float) else 1.0

@@ -41,10 +41,10 @@ def against_base(
     """
     wanted = {layer.name: layer for layer in weights.layers}
     keys = [(t.name, layer_of(t.name, wanted)) for t in describe(base).tensors]
-    found = [(key, layer) for key, layer in keys if layer is not None]
-    if not found:
+    matching = [(key, layer) for key, layer in keys if layer is not None]
+    if not matching:
         raise AdapterError(f"{base} has no weight for any layer of the adapter: it is another base")
-    for key, layer in found:
+    for key, layer in matching:
         yield _beside(layer, matrix_of(layer, read_tensor(base, key)), intruders)
 
 

@@ -62,11 +62,11 @@ def combine(
         ]
         if len(terms) < len(adapters):
             alone.append(name)
-        made = _linear(name, terms) if method == "linear" else _side_by_side(terms)
+        combined = _linear(name, terms) if method == "linear" else _side_by_side(terms)
         if method == "exact":
-            made = _factored(made, rank)
-        layers.append(made)
-        errors.append((name, _error(made, terms)))
+            combined = _factored(combined, rank)
+        layers.append(combined)
+        errors.append((name, _error(combined, terms)))
     notes = []
     if alone:
         notes.append(f"{len(alone)} layers are not in every adapter ({alone[0]}): ΔW = 0 there")
@@ -158,12 +158,12 @@ def _linear(name: str, terms: list[tuple[LayerWeights, float]]) -> LayerWeights:
     )
 
 
-def _error(made: LayerWeights, terms: list[tuple[LayerWeights, float]]) -> float:
+def _error(combined: LayerWeights, terms: list[tuple[LayerWeights, float]]) -> float:
     left = torch.cat([w * x.scaling * x.lora_B.double() for x, w in terms], 1)
     right = torch.cat([x.lora_A.double() for x, _ in terms])
     norm = product_norm(left, right)
     lost = product_norm(
-        torch.cat([left, -made.scaling * made.lora_B.double()], 1),
-        torch.cat([right, made.lora_A.double()]),
+        torch.cat([left, -combined.scaling * combined.lora_B.double()], 1),
+        torch.cat([right, combined.lora_A.double()]),
     )
     return lost / norm if norm else float(lost > 0)

@@ -155,11 +155,11 @@ def _missed(
     fitted: Sequence[str],
 ) -> list[str]:
     """Tensors beside the fitted ones that differ, or that only the tuned model has."""
-    found = [name for name in theirs if name not in ours]
+    missed = [name for name in theirs if name not in ours]
     for name in ours:
         if name in fitted or name not in theirs:
             continue
         same = ours[name].shape == theirs[name].shape
         if not same or not torch.equal(read_tensor(base, name), read_tensor(tuned, name)):
-            found.append(name)
-    return found
+            missed.append(name)
+    return missed

@@ -89,12 +89,12 @@ def save_cut(
     from lora_lab.workshop.resize import resized
 
     report("Opening the adapter", -1)
-    made, cuts = resized(opened(source), ranks, report)
+    smaller, cuts = resized(opened(source), ranks, report)
     worst = max(cuts, key=lambda cut: cut.error)
     words = []
     if worst.error:
         words.append(f"largest error of the cut: {100 * worst.error:.3g} % of ‖ΔW‖, {worst.name}")
-    return deliver(made, delivery, report, words)
+    return deliver(smaller, delivery, report, words)
 
 
 def method_errors(
@@ -118,9 +118,9 @@ def save_sum(
     from lora_lab.workshop.combine import combine
 
     report("Opening the adapters", -1)
-    found = combine([(opened(source), weight) for source, weight in sources], method, rank)
-    words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * found.error:.3g} %", *found.notes]
-    return deliver(found.weights, delivery, report, words)
+    combined = combine([(opened(source), weight) for source, weight in sources], method, rank)
+    words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * combined.error:.3g} %", *combined.notes]
+    return deliver(combined.weights, delivery, report, words)
 
 
 def save_extract(
@@ -129,14 +129,14 @@ def save_extract(
     """Fit an adapter to two checkpoints, write and verify; raises LabError."""
     from lora_lab.workshop.extract import extract
 
-    found = extract(Path(base), Path(tuned), rank, report=report)
-    worst = max(found.fits, key=lambda fit: fit.error)
+    extraction = extract(Path(base), Path(tuned), rank, report=report)
+    worst = max(extraction.fits, key=lambda fit: fit.error)
     words = [
-        f"{len(found.fits)} layers; largest error {100 * worst.error:.3g} % of ‖ΔW‖, where "
+        f"{len(extraction.fits)} layers; largest error {100 * worst.error:.3g} % of ‖ΔW‖, where "
         f"{100 * worst.bound:.3g} % is the least possible ({worst.name})",
-        *found.notes,
+        *extraction.notes,
     ]
-    return deliver(found.weights, delivery, report, words)
+    return deliver(extraction.weights, delivery, report, words)
 
 
 def compare_files(first: Source, second: Source, report: Report = silent) -> Any:

@@ -75,67 +75,66 @@ def measured(weights: AdapterWeights) -> Spectra:
     )
 
 
-def by_rank(found: Spectra, rank: int, per_layer: bool = False) -> tuple[int, ...]:
+def by_rank(spectra: Spectra, rank: int, per_layer: bool = False) -> tuple[int, ...]:
     """`rank` everywhere, or as many parameters spread over the layers. Raises AdapterError."""
     if rank < 1:
         raise AdapterError(f"A rank is a whole number from 1, not {rank}.")
-    ranks = found.uniform(rank)
-    return spread(found, found.parameters(ranks) - found.whole) if per_layer else ranks
+    ranks = spectra.uniform(rank)
+    return spread(spectra, spectra.parameters(ranks) - spectra.whole) if per_layer else ranks
 
 
-def by_energy(found: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
+def by_energy(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
     """The fewest ranks that keep `share` of Σσ² over all layers. Raises AdapterError."""
     if not 0 < share <= 1:
         raise AdapterError(f"A share of the energy lies above 0 and up to 1, not at {share:g}.")
-    for rank in range(1, found.most + 1):
-        ranks = found.uniform(rank)
-        if found.kept(ranks) >= share - 1e-12:
+    for rank in range(1, spectra.most + 1):
+        ranks = spectra.uniform(rank)
+        if spectra.kept(ranks) >= share - 1e-12:
             if not per_layer:
                 return ranks
-            return _fewest(found, share, found.parameters(ranks) - found.whole)
-    return found.uniform(found.most)
+            return _fewest(spectra, share, spectra.parameters(ranks) - spectra.whole)
+    return spectra.uniform(spectra.most)
 
 
-def by_norm(found: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
+def by_norm(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
     """The fewest ranks with ‖ΔW_kept‖_F ≥ share·‖ΔW‖_F: energy is the norm's square."""
     if not 0 < share <= 1:
         raise AdapterError(f"A share of the norm lies above 0 and up to 1, not at {share:g}.")
-    return by_energy(found, share**2, per_layer)
+    return by_energy(spectra, share**2, per_layer)
 
 
-def by_ratio(found: Spectra, ratio: float) -> tuple[int, ...]:
+def by_ratio(spectra: Spectra, ratio: float) -> tuple[int, ...]:
     """In each layer the directions with σ ≥ σ_1/ratio (sd-scripts' sv_ratio)."""
     if not ratio >= 1:
         raise AdapterError(f"σ_1/σ is at least 1, not {ratio:g}.")
-    kept = [max(1, int((s * ratio >= s[0] * (1 - ROUNDING)).sum())) for s in found.sigma]
-    return tuple(
-        len(s) if fixed else k for s, k, fixed in zip(found.sigma, kept, found.fixed, strict=True)
-    )
+    kept = [max(1, int((s * ratio >= s[0] * (1 - ROUNDING)).sum())) for s in spectra.sigma]
+    layers = zip(spectra.sigma, kept, spectra.fixed, strict=True)
+    return tuple(len(sigma) if fixed else k for sigma, k, fixed in layers)
 
 
-def by_size(found: Spectra, size: int, per_layer: bool = False) -> tuple[int, ...]:
+def by_size(spectra: Spectra, size: int, per_layer: bool = False) -> tuple[int, ...]:
     """The largest ranks whose file takes no more than `size` bytes; raises AdapterError."""
-    least = found.bytes(found.uniform(1))
+    least = spectra.bytes(spectra.uniform(1))
     if size < least:
         raise AdapterError(
             f"Even rank 1 takes {least:,} bytes, so {size:,} cannot be reached. Take a smaller "
             "type of number, or fewer layers."
         )
     if per_layer:
-        budget = (size - 2 * HEADER * len(found.names)) // found.itemsize - found.whole
-        return spread(found, budget)
-    fitting = [r for r in range(1, found.most + 1) if found.bytes(found.uniform(r)) <= size]
-    return found.uniform(fitting[-1])
+        budget = (size - 2 * HEADER * len(spectra.names)) // spectra.itemsize - spectra.whole
+        return spread(spectra, budget)
+    fitting = [r for r in range(1, spectra.most + 1) if spectra.bytes(spectra.uniform(r)) <= size]
+    return spectra.uniform(fitting[-1])
 
 
-def spread(found: Spectra, budget: int) -> tuple[int, ...]:
+def spread(spectra: Spectra, budget: int) -> tuple[int, ...]:
     """Ranks (each ≥ 1) of at most `budget` parameters that keep the most energy, greedily."""
-    ranks = [len(s) if fixed else 1 for s, fixed in zip(found.sigma, found.fixed, strict=True)]
-    left = budget - sum(r * c for r, c in zip(ranks, found.costs, strict=True))
+    ranks = [len(s) if fixed else 1 for s, fixed in zip(spectra.sigma, spectra.fixed, strict=True)]
+    left = budget - sum(r * c for r, c in zip(ranks, spectra.costs, strict=True))
     open_steps = [
         (-(float(s[i]) ** 2) / cost, i, layer)
         for layer, (s, cost, fixed) in enumerate(
-            zip(found.sigma, found.costs, found.fixed, strict=True)
+            zip(spectra.sigma, spectra.costs, spectra.fixed, strict=True)
         )
         if not fixed
         for i in range(1, len(s))
@@ -143,24 +142,24 @@ def spread(found: Spectra, budget: int) -> tuple[int, ...]:
     closed: set[int] = set()  # layers whose next direction did not fit: what follows would be a gap
     for _, _, layer in sorted(open_steps):
         if layer not in closed:
-            if found.costs[layer] > left:
+            if spectra.costs[layer] > left:
                 closed.add(layer)
                 continue
             ranks[layer] += 1
-            left -= found.costs[layer]
+            left -= spectra.costs[layer]
     return tuple(ranks)
 
 
-def _fewest(found: Spectra, share: float, enough: int) -> tuple[int, ...]:
+def _fewest(spectra: Spectra, share: float, enough: int) -> tuple[int, ...]:
     """The smallest budget whose spread keeps `share`, between rank 1 and `enough` parameters."""
-    low, high = sum(found.costs), enough
-    best = spread(found, high)
-    if found.kept(best) < share - 1e-12:  # a rounding of the greedy order: uniform is no worse
-        return found.uniform(math.ceil(enough / max(1, sum(found.costs))))
-    while high - low > max(found.costs):
+    low, high = sum(spectra.costs), enough
+    best = spread(spectra, high)
+    if spectra.kept(best) < share - 1e-12:  # a rounding of the greedy order: uniform is no worse
+        return spectra.uniform(math.ceil(enough / max(1, sum(spectra.costs))))
+    while high - low > max(spectra.costs):
         middle = (low + high) // 2
-        ranks = spread(found, middle)
-        if found.kept(ranks) >= share - 1e-12:
+        ranks = spread(spectra, middle)
+        if spectra.kept(ranks) >= share - 1e-12:
             best, high = ranks, middle
         else:
             low = middle

@@ -38,9 +38,9 @@ def resized(
     layers, cuts = [], []
     for number, (layer, rank) in enumerate(zip(weights.layers, ranks, strict=True)):
         report("Cutting layers", number / len(weights.layers))
-        made, error = cut_layer(layer, rank, weights.variant)
-        layers.append(made)
-        cuts.append(LayerCut(layer.name, layer.rank, made.rank, error))
+        layers_cut, error = cut_layer(layer, rank, weights.variant)
+        layers.append(layers_cut)
+        cuts.append(LayerCut(layer.name, layer.rank, layers_cut.rank, error))
     return replace(weights, layers=tuple(layers)), tuple(cuts)
 
 
