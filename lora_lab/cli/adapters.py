@@ -84,7 +84,7 @@ def resize(
         float | None, typer.Option("--size-mb", help="Largest file, in millions of bytes.")
     ] = None,
     per_layer: Annotated[
-        bool, typer.Option(help="Spread the same parameters where they keep most.")
+        bool, typer.Option(help="Allocate rank per layer by energy, with as many parameters.")
     ] = False,
     to: To = "peft",
     base: Base = None,
@@ -93,7 +93,7 @@ def resize(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cut an adapter to another rank, energy or file size: the best approximation of each ΔW."""
+    """Truncate an adapter to a rank, energy or file size: the best approximation of each ΔW."""
     with plain_errors():
         from lora_lab.workshop import ranks as choose
         from lora_lab.workshop.resize import resized
@@ -131,15 +131,15 @@ def resize(
 
 
 def extract(
-    base: Annotated[Path, typer.Option(help="Model before: folder or file.")],
-    tuned: Annotated[Path, typer.Option(help="Model after.")],
+    base: Annotated[Path, typer.Option(help="Model before fine-tuning: folder or file.")],
+    tuned: Annotated[Path, typer.Option(help="Model after fine-tuning.")],
     target: Target,
     rank: Annotated[int, typer.Option(help="Rank of the fit.")] = 16,
     to: To = "peft",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an adapter of the difference of two checkpoints: the optimal fit of each layer."""
+    """Extract an adapter from the difference of two checkpoints: the optimal fit of each layer."""
     with plain_errors():
         from lora_lab.workshop.extract import extract as fit
 
@@ -148,9 +148,9 @@ def extract(
         if not as_json:
             for x in sorted(result.fits, key=lambda x: -x.error)[:SHOWN]:
                 out.print(f"{x.name}: rank {x.rank}, error {100 * x.error:.2f} % of ‖ΔW‖ "
-                          f"(the least possible: {100 * x.bound:.2f} %)")  # fmt: skip
+                          f"(least possible: {100 * x.bound:.2f} %)")  # fmt: skip
             if len(result.fits) > SHOWN:
-                out.print(f"and {len(result.fits) - SHOWN} more layers, of smaller error")
+                out.print(f"and {len(result.fits) - SHOWN} more layers with smaller errors")
             for note in result.notes:
                 out.print(note, style="yellow")
         facts = {"fits": [vars(x) for x in result.fits]}
@@ -163,14 +163,14 @@ def merge(
     method: Annotated[
         str, typer.Option(help="exact (SVD of the sum), cat (rank Σr), linear (PEFT's).")
     ] = "exact",
-    rank: Annotated[int | None, typer.Option(help="Cut the exact sum to this rank.")] = None,
+    rank: Annotated[int | None, typer.Option(help="Truncate the exact sum to this rank.")] = None,
     to: To = "peft",
     base: Base = None,
     alpha: Alpha = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add adapters of one base, and show how far the result is from the sum of their ΔWs."""
+    """Merge adapters of one base, and show the error against the sum of their ΔWs."""
     with plain_errors():
         from lora_lab.workshop.combine import METHODS, combine, errors_by_method
 
@@ -181,10 +181,10 @@ def merge(
         if not as_json:
             for name, what in METHODS.items():
                 value = errors[name]
-                shown = f"{100 * value:.3g} % off" if isinstance(value, float) else value
+                shown = f"{100 * value:.3g} % error" if isinstance(value, float) else value
                 out.print(f"{name:7} {what}: {shown}")
             if rank:
-                out.print(f"exact, cut to rank {rank}: {100 * result.error:.3g} % off")
+                out.print(f"exact, truncated to rank {rank}: {100 * result.error:.3g} % error")
             for note in result.notes:
                 out.print(note, style="yellow")
         facts = {"method": method, "error": result.error, "methods": errors,

@@ -20,9 +20,9 @@ NAME = "lora-lab"
 
 def desktop(
     install: Annotated[
-        bool, typer.Option("--install", help="Put entry and icon where this desktop looks.")
+        bool, typer.Option("--install", help="Install the entry and its icon.")
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take both away again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove both.")] = False,
 ) -> None:
     """Show, install or remove the entry of the desktop's menu (Linux)."""
     with plain_errors():
@@ -44,7 +44,7 @@ def entry() -> str:
 def places() -> tuple[Path, Path]:
     """Where entry and icon belong, by the XDG base directories. Raises LabError elsewhere."""
     if not sys.platform.startswith("linux"):
-        raise LabError("Such entries are for Linux desktops. Here lora-lab is started as it is.")
+        raise LabError("Menu entries are for Linux desktops. Here, start lora-lab directly.")
     home = os.environ.get("XDG_DATA_HOME", "")
     share = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share"
     icons = share / "icons" / "hicolor" / "scalable" / "apps"
@@ -52,8 +52,8 @@ def places() -> tuple[Path, Path]:
 
 
 def _command() -> str:
-    found = shutil.which(NAME)
-    parts = [found] if found else [sys.executable, "-m", "lora_lab"]
+    program = shutil.which(NAME)
+    parts = [program] if program else [sys.executable, "-m", "lora_lab"]
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
@@ -70,10 +70,10 @@ def _install() -> list[Path]:
 
 
 def _remove() -> list[Path]:
-    there = [path for path in places() if path.exists()]
+    existing = [path for path in places() if path.exists()]
     try:
-        for path in there:
+        for path in existing:
             path.unlink()
     except OSError as error:
         raise LabError(f"{error.filename}: {system_reason(error)}.") from error
-    return there
+    return existing

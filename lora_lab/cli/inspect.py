@@ -1,4 +1,4 @@
-"""The verb `inspect`: what an adapter, a run or a model is made of, before it is trusted."""
+"""The verb `inspect`: the contents of an adapter, a run or a model, before it is trusted."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def inspect(
         ),
     ] = None,
     base: Annotated[
-        Path | None, typer.Option(help="Base of an adapter: what ΔW is beside its W is shown.")
+        Path | None, typer.Option(help="Base model of an adapter: compare ΔW with its W.")
     ] = None,
     intruders: Annotated[
-        bool, typer.Option("--intruders", help="With --base: look for intruder dimensions too.")
+        bool, typer.Option("--intruders", help="With --base: count intruder dimensions too.")
     ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Show what is in an adapter or a model.
+    """Show the contents of an adapter or a model.
 
     Of an adapter of any convention: layer by layer shape, rank, α, scaling, norm, singular values;
     with its base also ‖ΔW‖/‖W‖, amplification and intruder dimensions. Of a model: its tensors, and
@@ -48,7 +48,7 @@ def inspect(
         if is_model(path):
             _model(path, sigma or [], as_json)
         elif sigma:
-            raise LabError(f"{path} is an adapter; all its singular values are shown anyway.")
+            raise LabError(f"{path} is an adapter: its singular values are shown without --sigma.")
         else:
             _adapter(path, base, intruders, alpha, as_json)
 
@@ -89,10 +89,10 @@ def _model(path: Path, sigma: list[str], as_json: bool) -> None:
             more = f" … {values[-1]:.3g}" if len(values) > SIGMAS else ""
             out.print(f"σ {name}: {shown}{more}   ({len(values):,} values)")
         return
-    table = Table("tensor", "shape", "type", "bytes")
+    table = Table("tensor", "shape", "dtype", "bytes")
     for tensor in card.tensors:
         name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:120]
-        shape = " × ".join(map(str, tensor.shape)) or "one number"
+        shape = " × ".join(map(str, tensor.shape)) or "scalar"
         table.add_row(escape(name), shape, tensor.dtype, f"{tensor.bytes:,}")
     print_table(table)
 

@@ -1,7 +1,7 @@
-"""The runs of a queue without a window: one after another, each to its end, whatever becomes of it.
+"""The runs of a queue without a window: one after another, each to its end, whatever its result.
 
-A run that fails is noted and the next one begins. An interruption ends the run in hand at its step,
-which is saved, and leaves it waiting: the next time it goes on from there.
+A run that fails is noted and the next one begins. An interruption ends the current run at its step,
+which is saved, and leaves it waiting: the next time it continues from there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 
 from lora_lab import inits, paths, variants
-from lora_lab.cli.headless import drive, stop_on_signals
+from lora_lab.cli.headless import drive
+from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import Interrupted, LabError
 from lora_lab.records import TargetInfo
@@ -46,14 +47,14 @@ def run_queue(queue: Queue, console: Console) -> int:
     A run that fails as the signal comes has failed, and the next one is not begun all the same.
     Raises LabError where the queue itself cannot be kept.
     """
-    with stop_on_signals() as came:
-        _run_all(queue, console, came)
-    return came[0] if came else 0
+    with stop_on_signals() as signals:
+        _run_all(queue, console, signals)
+    return signals[0] if signals else 0
 
 
-def _run_all(queue: Queue, console: Console, came: list[int]) -> None:
+def _run_all(queue: Queue, console: Console, signals: list[int]) -> None:
     number, total = 0, len(queue.waiting)
-    while not came and (item := queue.next()) is not None:
+    while not signals and (item := queue.next()) is not None:
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
         resume = Path(item.run) if item.resumes else None
@@ -62,7 +63,7 @@ def _run_all(queue: Queue, console: Console, came: list[int]) -> None:
         parameters = item.parameters
         try:
             facts = drive(
-                item.config, None if resume else folder, console, resume=resume, signals=came
+                item.config, None if resume else folder, console, resume=resume, signals=signals
             )
             parameters = facts["parameters"]["adapter"]
             state, message = WAITING if facts["interrupted"] else DONE, ""

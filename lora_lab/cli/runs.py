@@ -1,4 +1,4 @@
-"""Verbs on runs: go on with one, list them, pack them, write them down as a script or a page."""
+"""Verbs on runs: resume one, list them, pack them, write them down as a script or a page."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 NOTE = 40  # characters of a note in the table
 Run = Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
 
 def resume(
     run: Run,
     steps: Annotated[
-        int | None, typer.Option(help="Step to go on to, in place of the run's own end.")
+        int | None, typer.Option(help="Step to train to, in place of the run's own end.")
     ] = None,
     run_factory: Annotated[
         bool, typer.Option("--run-factory", help="Run its factory's code without asking.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Go on with a run from its newest checkpoint, to the bit where the machine is the same."""
+    """Resume a run from its latest checkpoint, bit-identical where the machine is the same."""
     with plain_errors():
         from lora_lab.cli.headless import drive
         from lora_lab.runs.folder import RunFolder
@@ -47,11 +47,11 @@ def resume(
 
 def runs(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder of runs; none: the lab's own.")
+        Path | None, typer.Argument(help="Folder of runs; default: the lab's own.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
 ) -> None:
-    """List the runs, and which of them were cut off."""
+    """List the runs, and which of them were interrupted."""
     with plain_errors():
         from lora_lab import paths
         from lora_lab.runs.listing import list_runs
@@ -65,9 +65,9 @@ def runs(
         if not found:
             out.print(f"There are no runs in {where}.")
             return
-        table = Table("run", "state", "what", "r", "α", "step", "loss", "best", "time", "size")
+        table = Table("run", "state", "task", "r", "α", "step", "loss", "best", "time", "size")
         if more := any(run.label or run.note or run.parent for run in found):
-            table.add_column("about")
+            table.add_column("notes")
         for x in found:
             state = f"interrupted at step {x.step:,}" if x.interrupted else x.state or "–"
             row = [
@@ -78,33 +78,33 @@ def runs(
             table.add_row(*row, *([escape(_about(x))] if more else ()))
         print_table(table)
         if any(run.interrupted for run in found):
-            out.print("lora-lab resume NAME goes on with one that was interrupted.")
+            out.print("lora-lab resume NAME continues one that was interrupted.")
 
 
 def label(
     run: Run,
     name: Annotated[str | None, typer.Option(help="What to call it; the folder stays.")] = None,
-    note: Annotated[str | None, typer.Option(help="What to remember of it.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note to keep with it.")] = None,
 ) -> None:
-    """Give a run a name and a note; what is not given stays as it is."""
+    """Give a run a name and a note; what is not given is unchanged."""
     with plain_errors():
         from lora_lab.runs.listing import set_label, summary_of
 
         path = _found(run)
         now = summary_of(path)
         if name is None and note is None:
-            raise LabError("Say what to write: --name, --note, or both.")
+            raise LabError("Give --name, --note, or both.")
         set_label(path, now.label if name is None else name, now.note if note is None else note)
 
 
 def pack(
     run: Run,
     target: Annotated[
-        Path | None, typer.Option("--out", help="Zip file; none: RUN.zip, here.")
+        Path | None, typer.Option("--out", help="Zip file; default: RUN.zip, here.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run as one zip that another lab opens; its data and base are not in it."""
+    """Write a run as one zip that another lab can open, without its data and base model."""
     with plain_errors():
         from lora_lab.runs.archive import pack as packed
 
@@ -118,10 +118,10 @@ def pack(
 def unpack(
     archive: Annotated[Path, typer.Argument(help="Zip file that pack wrote.")],
     parent: Annotated[
-        Path | None, typer.Option("--to", help="Folder of runs; none: the lab's own.")
+        Path | None, typer.Option("--to", help="Folder of runs; default: the lab's own.")
     ] = None,
 ) -> None:
-    """Unpack a run's zip as a new run; nothing in it is trusted, and nothing is replaced."""
+    """Unpack a run's zip as a new run. Nothing in it is trusted, and nothing is replaced."""
     with plain_errors():
         from lora_lab import paths
         from lora_lab.runs.archive import unpack as unpacked
@@ -132,11 +132,11 @@ def unpack(
 def recipe(
     run: Run,
     target: Annotated[
-        Path | None, typer.Option("--out", help="Python file; none: it is printed.")
+        Path | None, typer.Option("--out", help="Python file; default: print it.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a script in PEFT's own terms that repeats a run, its live edits as a schedule."""
+    """Write a PEFT script that repeats a run, with its live edits as a schedule."""
     with plain_errors():
         from lora_lab.runs.recipe import written
 
@@ -153,11 +153,11 @@ def recipe(
 def report(
     run: Run,
     target: Annotated[
-        Path | None, typer.Option("--out", help="HTML file; none: RUN-report.html, here.")
+        Path | None, typer.Option("--out", help="HTML file; default: RUN-report.html, here.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write one page on a run: settings, curves, spectra, edits, checks; for screen and paper."""
+    """Write an HTML report of a run: settings, curves, spectra, edits, checks."""
     with plain_errors():
         from lora_lab.runs.report import report_of
 
@@ -172,12 +172,12 @@ def tensorboard(
     run: Run,
     target: Annotated[Path, typer.Option("--out", help="Folder of the event files.")],
 ) -> None:
-    """Write a run as TensorBoard's event files: losses, settings, spectra, edits as text."""
+    """Write a run as TensorBoard event files: losses, settings, spectra, edits as text."""
     with plain_errors():
         from lora_lab.runs.event_files import write_events
 
         steps = write_events(_found(run), target)
-        out.print(f"written: {steps:,} steps. To look at them: tensorboard --logdir {target}")
+        out.print(f"written: {steps:,} steps. To view them: tensorboard --logdir {target}")
 
 
 def _found(run: Path) -> Path:
@@ -200,7 +200,7 @@ def _write(target: Path, text: str, overwrite: bool) -> None:
 
 def _may_be_written(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
-        raise LabError(f"{target} stands there already. Choose another name, or --overwrite.")
+        raise LabError(f"{target} exists already. Choose another name, or use --overwrite.")
 
 
 def _about(run: RunSummary) -> str:

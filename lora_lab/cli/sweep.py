@@ -39,15 +39,15 @@ def sweep(
     alpha: Annotated[str | None, _axis("Values of α, or multiples of the rank: 16,r,2r.")] = None,
     learning_rate: Annotated[str | None, _axis("Learning rates: 1e-3,3e-3.")] = None,
     variant: Annotated[str | None, _axis("Kinds of adapter: lora,dora,full.")] = None,
-    init: Annotated[str | None, _axis("Starts of A and B: kaiming,pissa.")] = None,
+    init: Annotated[str | None, _axis("Inits of A and B: kaiming,pissa.")] = None,
     targets: Annotated[
-        str | None, _axis("Sets of layers, apart by semicolons: 'all-linear; fc1,fc2'.")
+        str | None, _axis("Sets of layers, separated by semicolons: 'all-linear; fc1,fc2'.")
     ] = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="Seeds of each combination.", rich_help_panel=GRID)
     ] = 1,
     fixed: dict[str, Any],
-    go_on: Annotated[
+    continued: Annotated[
         Path | None,
         typer.Option("--continue", help="Folder of a sweep that was interrupted: finish that one."),
     ] = None,
@@ -55,8 +55,8 @@ def sweep(
 ) -> None:
     """Train every combination of the values given, one after another, and compare them.
 
-    What cannot be combined is named and left out. The table stands by the best held-out loss; a
-    star marks the runs that no other beats in both loss and parameters.
+    Combinations that are not possible are skipped, with the reason. The table is sorted by the best
+    validation loss; a star marks the runs that no other beats in both loss and parameters.
     """
     with plain_errors():
         from lora_lab import paths
@@ -67,16 +67,16 @@ def sweep(
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
             "init": init, "targets": targets,
         }  # fmt: skip
-        folder = go_on or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
-        if go_on is None:
+        folder = continued or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
+        if continued is None:
             runs = _runs(preset, task, texts, fixed, seeds)
-        elif not go_on.is_dir():
-            raise LabError(f"{go_on} is no folder of a sweep.")
+        elif not continued.is_dir():
+            raise LabError(f"{continued} is not the folder of a sweep.")
         queue = Queue(folder)
         try:
-            if go_on is None:
+            if continued is None:
                 queue.add(runs)
-            came = run_queue(queue, err)
+            signal = run_queue(queue, err)
             rows = _rows(queue)
         finally:
             queue.close()
@@ -84,17 +84,16 @@ def sweep(
             print(json.dumps(rows))
         else:
             _print(rows)
-        if came:
-            words = f"interrupted; lora-lab sweep --continue {folder} goes on with it"
-            fail(words, 128 + came)
+        if signal:
+            fail(f"interrupted; lora-lab sweep --continue {folder} continues it", 128 + signal)
         elif not any(row["state"] in ("done", WAITING) for row in rows):
-            fail("no run came to its end")
+            fail("no run finished")
 
 
 def _runs(
     preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int
 ) -> tuple[RunConfig, ...]:
-    """The runs of the grid; says on the console how many, and what is left out and why."""
+    """The runs of the grid; says on the console how many, and which are skipped and why."""
     from lora_lab.cli.queue_runs import layers_of
     from lora_lab.runs.grid import expand, parse_axis
 
@@ -102,16 +101,16 @@ def _runs(
     base = base_config(preset, task, fixed, {})
     if seeds > 1:
         axes["seed"] = tuple(range(base.seed, base.seed + seeds))
-    found = expand(base, axes, layers_of(base))
-    for reason in found.reasons:
-        err.print(f"left out: {reason}", style="yellow")
-    if not found.runs:
+    result = expand(base, axes, layers_of(base))
+    for reason in result.reasons:
+        err.print(f"skipped: {reason}", style="yellow")
+    if not result.runs:
         raise LabError("Nothing is left to train.")
-    return found.runs
+    return result.runs
 
 
 def _rows(queue: Any) -> list[dict[str, Any]]:
-    """One plain table of facts per run, the best held-out loss first, those without one last."""
+    """One plain table of facts per run, the best validation loss first, those without one last."""
     from lora_lab.runs.grid import describe
     from lora_lab.runs.queue import pareto
 
@@ -140,7 +139,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             f"{row['seconds']:,.1f} s", escape(Path(row["run"]).name),
         )  # fmt: skip
     print_table(table)
-    out.print("★ no other run has both fewer parameters and a lower held-out loss.")
+    out.print("★ no other run has both fewer parameters and a lower validation loss.")
     for row in rows:
         if row["message"]:
             out.print(f"{row['what']}: {row['message']}")

@@ -60,7 +60,7 @@ def base_config(
     """What the flags ask for, over a preset or a task's start."""
     if task is not None:
         if preset_name is not None:
-            raise ConfigError("Give --preset or --task, not both: a preset has its task.")
+            raise ConfigError("Give --preset or --task, not both: a preset has its own task.")
         name = task.replace("-", "_")
         if name not in own_tasks():
             raise ConfigError(
@@ -103,7 +103,7 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """What a run amounts to, for people or as one JSON object; exits where a signal ended it."""
+    """The result of a run, for people or as one JSON object; exits where a signal ended it."""
     from lora_lab.runs.listing import resumable
 
     if as_json:
@@ -112,9 +112,9 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
         _print_for_people(result)
     if name := result["interrupted"]:
         run, step = result["run"], result["steps"]
-        words = f"and saved; lora-lab resume {run} goes on"
+        words = f"and saved; continue it with lora-lab resume {run}"
         if resumable(Path(run)) != step:  # there was no memory for a copy of all of it
-            words = f"with its adapter saved in {run}; no save of that step can be gone on from"
+            words = f"with its adapter saved in {run}; that step has no checkpoint to resume from"
         err.print(f"stopped by {name} after step {step:,} {words}")
         raise typer.Exit(128 + signal.Signals[name])
 
@@ -125,23 +125,22 @@ def _print_for_people(result: dict[str, Any]) -> None:
               f"after {result['steps']:,} steps in {result['seconds']:.1f} s")  # fmt: skip
     on, off = result["adapter_on"], result["adapter_off"]
     if on and off and on["accuracy"] is None and on["loss"] == on["loss"]:
-        out.print(f"loss on held-out data: adapter off {off['loss']:.4g}, on {on['loss']:.4g}")
+        out.print(f"validation loss: adapter off {off['loss']:.4g}, on {on['loss']:.4g}")
     if result["best_evaluation"] and result["best_step"] != result["steps"]:
         kept = ", kept as adapter-best" if (Path(result["run"]) / "adapter-best").is_dir() else ""
-        out.print(f"best on held-out data: loss {result['best_evaluation']['loss']:.4g} "
+        out.print(f"best validation loss {result['best_evaluation']['loss']:.4g} "
                   f"at step {result['best_step']:,}{kept}")  # fmt: skip
     if on and off and on["accuracy"] is not None:
-        out.print(f"accuracy on held-out data: adapter off {100 * off['accuracy']:.1f} %, "
+        out.print(f"validation accuracy: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
     if on and off and on["keep_accuracy"] is not None:
-        out.print(f"accuracy on the old task: adapter off {100 * off['keep_accuracy']:.1f} %, "
+        out.print(f"accuracy on the retention set: adapter off {100 * off['keep_accuracy']:.1f} %, "
                   f"on {100 * on['keep_accuracy']:.1f} %")  # fmt: skip
     elif on and off and on["keep_loss"] is not None:
-        out.print(
-            f"loss on the old task: adapter off {off['keep_loss']:.4g}, on {on['keep_loss']:.4g}"
-        )
+        out.print(f"loss on the retention set: adapter off {off['keep_loss']:.4g}, "
+                  f"on {on['keep_loss']:.4g}")  # fmt: skip
     share = f" ({100 * p['adapter'] / p['frozen']:.3f} %)" if p["frozen"] else ""
-    out.print(f"trained {p['adapter']:,} parameters beside {p['frozen']:,} frozen ones{share}")
+    out.print(f"trainable parameters: {p['adapter']:,} beside {p['frozen']:,} frozen{share}")
     spectra = sorted(result["singular_values"].items(), key=lambda item: -max(item[1], default=0))
     for name, sigma in spectra[:LISTED]:
         shown = "  ".join(f"{value:.4g}" for value in sigma[:8])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Export:
     """Write the adapter to `path`, re-read it, compare, and only then call it done.
 
-    It can be broken off before it is done; then what stood there stands.
+    It can be cancelled before it is done; then what was there is unchanged.
     """
 
     path: str
@@ -159,7 +159,7 @@ class MeasureSpeed:
 class FindRate:
     """Try rising learning rates for `steps` steps at most, and put everything back.
 
-    It can be broken off between two of them.
+    It can be cancelled between two of them.
     """
 
     steps: int = 80

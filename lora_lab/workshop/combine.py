@@ -19,7 +19,7 @@ from lora_lab.variants import PLAIN
 from lora_lab.workshop.resize import cut_layer
 
 METHODS = {
-    "exact": "the weighted sum, factored anew by SVD",
+    "exact": "the weighted sum, re-factorised by SVD",
     "cat": "the weighted sum, factors side by side: rank Σr",
     "linear": "PEFT's: factors added, each times √(w·s); not the sum of the ΔWs",
 }
@@ -52,7 +52,7 @@ def combine(
     if method not in METHODS:
         raise AdapterError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
     if len(adapters) < 2:
-        raise AdapterError("Name two adapters at least.")
+        raise AdapterError("Give at least two adapters.")
     _check(adapters)
     names = dict.fromkeys(x.name for weights, _ in adapters for x in weights.layers)
     layers, errors, alone = [], [], []
@@ -107,12 +107,12 @@ def _check(adapters: Sequence[tuple[AdapterWeights, float]]) -> None:
     shapes: dict[str, tuple[int, int]] = {}
     prints = {w.base_fingerprint for w, _ in adapters if w.base_fingerprint}
     if len(prints) > 1:
-        raise AdapterError("The adapters are for different bases, as their fingerprints say.")
+        raise AdapterError("The adapters are for different base models: their fingerprints differ.")
     if sum(bool(weights.whole) for weights, _ in adapters) > 1:
-        raise AdapterError("More than one adapter trains a layer whole; those cannot be added.")
+        raise AdapterError("More than one adapter has fully trained layers; those cannot be added.")
     for weights, w in adapters:
         if not abs(w) < 1e6:
-            raise AdapterError(f"A weight is a finite number, not {w}.")
+            raise AdapterError(f"A weight must be a finite number, not {w}.")
         for layer in weights.layers:
             if layer.magnitude is not None:
                 raise AdapterError(

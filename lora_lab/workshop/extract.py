@@ -54,7 +54,7 @@ def extract(
     or the two are not of one architecture.
     """
     if rank < 1:
-        raise AdapterError(f"A rank is a whole number from 1, not {rank}.")
+        raise AdapterError(f"A rank must be a whole number from 1, not {rank}.")
     first, second = describe(base), describe(tuned)
     ours = {tensor.name: tensor for tensor in first.tensors}
     theirs = {tensor.name: tensor for tensor in second.tensors}

@@ -65,7 +65,7 @@ def card_of(source: Source, report: Report = silent) -> AdapterCard:
 
     report("Opening the adapter", -1)
     weights = opened(source)
-    report("Singular values", -1)
+    report("Computing singular values", -1)
     spectra = measured(weights)
     rows = []
     for layer, sigma in zip(weights.layers, spectra.sigma, strict=True):
@@ -85,7 +85,7 @@ def card_of(source: Source, report: Report = silent) -> AdapterCard:
 def save_cut(
     source: Source, ranks: Sequence[int], delivery: Delivery, report: Report = silent
 ) -> Delivered:
-    """Open, cut to `ranks`, write and verify; raises LabError."""
+    """Open, truncate to `ranks`, write and verify; raises LabError."""
     from lora_lab.workshop.resize import resized
 
     report("Opening the adapter", -1)
@@ -93,7 +93,7 @@ def save_cut(
     worst = max(cuts, key=lambda cut: cut.error)
     words = []
     if worst.error:
-        words.append(f"largest error of the cut: {100 * worst.error:.3g} % of ‖ΔW‖, {worst.name}")
+        words.append(f"largest error of truncation {100 * worst.error:.3g} % of ‖ΔW‖, {worst.name}")
     return deliver(smaller, delivery, report, words)
 
 

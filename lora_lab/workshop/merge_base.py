@@ -78,8 +78,8 @@ def write_merged(
     check_exportable(weights)
     if weights.whole:
         raise ExportError(
-            f"{weights.whole[0].name} is trained whole and is no part of the base. A merged "
-            "checkpoint of such a model is not written; a PEFT folder holds all of it."
+            f"{weights.whole[0].name} is fully trained and no part of the base. A merged "
+            "checkpoint of such a model cannot be written; a PEFT folder holds all of it."
         )
     _check_target(base, target, overwrite)
     try:
@@ -124,10 +124,10 @@ def _check_target(base: Path, target: Path, overwrite: bool) -> None:
         return
     if target.is_dir() != base.is_dir():
         kind = "folder" if base.is_dir() else "file"
-        raise ExportError(f"The base is a {kind}, and so will be what is written: name a {kind}.")
+        raise ExportError(f"The base is a {kind}, and so is the merged checkpoint: name a {kind}.")
     present = {entry.name for entry in target.iterdir()} if target.is_dir() else {target.name}
     if present and not overwrite:
-        raise ExportError(f"{target} exists. Choose another place, or allow overwriting it.")
+        raise ExportError(f"{target} exists. Choose another path, or allow overwriting it.")
     if target.is_dir():
         known = {entry.name for entry in base.iterdir()}
         known |= {Path(name).with_suffix(".safetensors").name for name in known}

@@ -78,7 +78,7 @@ def measured(weights: AdapterWeights) -> Spectra:
 def by_rank(spectra: Spectra, rank: int, per_layer: bool = False) -> tuple[int, ...]:
     """`rank` everywhere, or as many parameters spread over the layers. Raises AdapterError."""
     if rank < 1:
-        raise AdapterError(f"A rank is a whole number from 1, not {rank}.")
+        raise AdapterError(f"A rank must be a whole number from 1, not {rank}.")
     ranks = spectra.uniform(rank)
     return spread(spectra, spectra.parameters(ranks) - spectra.whole) if per_layer else ranks
 
@@ -86,7 +86,7 @@ def by_rank(spectra: Spectra, rank: int, per_layer: bool = False) -> tuple[int, 
 def by_energy(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
     """The fewest ranks that keep `share` of Σσ² over all layers. Raises AdapterError."""
     if not 0 < share <= 1:
-        raise AdapterError(f"A share of the energy lies above 0 and up to 1, not at {share:g}.")
+        raise AdapterError(f"A share of the energy must be above 0 and at most 1, not {share:g}.")
     for rank in range(1, spectra.most + 1):
         ranks = spectra.uniform(rank)
         if spectra.kept(ranks) >= share - 1e-12:
@@ -99,14 +99,14 @@ def by_energy(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[
 def by_norm(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:
     """The fewest ranks with ‖ΔW_kept‖_F ≥ share·‖ΔW‖_F: energy is the norm's square."""
     if not 0 < share <= 1:
-        raise AdapterError(f"A share of the norm lies above 0 and up to 1, not at {share:g}.")
+        raise AdapterError(f"A share of the norm must be above 0 and at most 1, not {share:g}.")
     return by_energy(spectra, share**2, per_layer)
 
 
 def by_ratio(spectra: Spectra, ratio: float) -> tuple[int, ...]:
     """In each layer the directions with σ ≥ σ_1/ratio (sd-scripts' sv_ratio)."""
     if not ratio >= 1:
-        raise AdapterError(f"σ_1/σ is at least 1, not {ratio:g}.")
+        raise AdapterError(f"σ_1/σ must be at least 1, not {ratio:g}.")
     kept = [max(1, int((s * ratio >= s[0] * (1 - ROUNDING)).sum())) for s in spectra.sigma]
     layers = zip(spectra.sigma, kept, spectra.fixed, strict=True)
     return tuple(len(sigma) if fixed else k for sigma, k, fixed in layers)

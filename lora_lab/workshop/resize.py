@@ -37,7 +37,7 @@ def resized(
         raise AdapterError(f"{len(ranks)} ranks were given for {len(weights.layers)} layers.")
     layers, cuts = [], []
     for number, (layer, rank) in enumerate(zip(weights.layers, ranks, strict=True)):
-        report("Cutting layers", number / len(weights.layers))
+        report("Truncating layers", number / len(weights.layers))
         layers_cut, error = cut_layer(layer, rank, weights.variant)
         layers.append(layers_cut)
         cuts.append(LayerCut(layer.name, layer.rank, layers_cut.rank, error))

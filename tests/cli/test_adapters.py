@@ -88,7 +88,7 @@ def test_merge_shows_every_way_and_writes_one(llama, tmp_path):
     cut = facts("merge", *pair, "--rank", 2, "--out", tmp_path / "y")
     assert cut["error"] > 0.1
     done = verb("merge", *pair, "--method", "linear", "--out", tmp_path / "z")
-    assert "% off" in done.stdout
+    assert "% error" in done.stdout
 
 
 def test_extract_and_a_merged_checkpoint(llama, tmp_path):

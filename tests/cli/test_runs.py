@@ -56,7 +56,7 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_second_signal_does_not_wait():
-    from lora_lab.cli.headless import stop_on_signals
+    from lora_lab.cli.interrupts import stop_on_signals
     from lora_lab.config import Hyperparameters
     from lora_lab.training.controls import Controls
 
@@ -83,7 +83,7 @@ def runs(tmp_path):
 
 
 def test_a_label_is_given_and_listed(runs):
-    assert "about" not in verb("runs", runs / "none").stdout
+    assert "notes" not in verb("runs", runs / "none").stdout
     assert verb("label", runs / "second", "--name", "wide", "--note", "r = 64").exit_code == 0
     assert verb("label", runs / "second", "--note", "α\n= 1").exit_code == 0
     found = {row["name"]: row for row in json.loads(verb("runs", runs, "--json").stdout)}
@@ -96,7 +96,7 @@ def test_a_label_is_given_and_listed(runs):
     assert " kB" in table or " B" in table
     nothing = verb("label", runs / "second")
     assert nothing.exit_code == 1
-    assert "Say what to write" in nothing.stderr
+    assert "Give --name" in nothing.stderr
     assert verb("label", runs / "third", "--name", "x").exit_code == 1
 
 
@@ -108,7 +108,7 @@ def test_a_run_is_packed_and_unpacked(runs, tmp_path, monkeypatch):
     assert "written: first.zip" in done.stdout
     taken = verb("pack", runs / "second", "--out", "first.zip")
     assert taken.exit_code == 1
-    assert "stands there already" in taken.stderr
+    assert "exists already" in taken.stderr
     assert verb("pack", runs / "first", "--out", "first.zip", "--overwrite").exit_code == 0
     done = verb("unpack", "first.zip")
     assert done.stdout.split()[-1] == str(tmp_path / "other" / "runs" / "first")

@@ -29,7 +29,7 @@ def test_a_grid_as_json(home):
                       "--learning-rate", "1e-2", "--json")  # fmt: skip
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)
-    assert "left out: r 64 · lora: rank 64 is above what any of the layers can use" in done.stderr
+    assert "skipped: r 64 · lora: rank 64 is above what any of the layers can use" in done.stderr
     assert "full fine-tuning has no rank, α or init" in done.stderr
     assert [row["best"] for row in rows] == sorted(row["best"] for row in rows)
     assert {(row["variant"], row["rank"], row["alpha"], row["parameters"]) for row in rows} == {
@@ -84,7 +84,7 @@ def test_an_interrupted_sweep_is_continued(home, monkeypatch):
         (("--preset", "known-rank", "--rank", "two"), "rank 'two' is not a whole number"),
         (("--preset", "known-rank", "--alpha", "2q"), "multiple of the rank"),
         (("--preset", "known-rank", "--rank", "99"), "Nothing is left to train"),
-        (("--continue", "nowhere"), "nowhere is no folder of a sweep"),
+        (("--continue", "nowhere"), "nowhere is not the folder of a sweep"),
         (("--preset", "known-rank", "--model", "x"), "leave them empty"),
     ],
 )

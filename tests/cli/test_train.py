@@ -77,7 +77,7 @@ def test_a_recipe_is_printed_or_written(run, tmp_path):
     assert target.read_text("utf-8") == printed.stdout
     again = verb("recipe", folder, "--out", target)
     assert again.exit_code == 1
-    assert "stands there already" in again.stderr
+    assert "exists already" in again.stderr
     assert verb("recipe", folder, "--out", target, "--overwrite").exit_code == 0
     nowhere = verb("recipe", tmp_path / "none")
     assert nowhere.exit_code == 1
@@ -222,10 +222,10 @@ def test_full_training_is_counted_once(tmp_path):
     done = verb(*arguments, "--json", "--out", tmp_path / "run")
     facts = json.loads(done.stdout)
     assert facts["parameters"] == {"adapter": 1536, "frozen": 0, "total": 1536}
-    assert "not kept" in done.stderr
+    assert "not saved" in done.stderr
     done = verb(*arguments, "--out", tmp_path / "again")
     assert done.exit_code == 0, done.output
-    assert "1,536 parameters beside 0" in done.stdout
+    assert "1,536 beside 0" in done.stdout
 
 
 @pytest.mark.parametrize("variant", ["lora", "full"])
@@ -240,7 +240,7 @@ def test_a_best_adapter_is_named_where_it_stands(tmp_path, monkeypatch, variant)
     out = tmp_path / "run"
     done = verb("train", "--preset", "known-rank", "--variant", variant, "--steps", "20",
                 "--eval-steps", "5", "--out", out)  # fmt: skip
-    assert "best on held-out data: loss 3 at step 5" in done.stdout
+    assert "best validation loss 3 at step 5" in done.stdout
     assert ("kept as adapter-best" in done.stdout) == (out / "adapter-best").exists()
     assert (out / "adapter-best").exists() == (variant == "lora")
 
