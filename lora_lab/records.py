@@ -299,7 +299,7 @@ class ExportingRecord:
 
 
 @dataclass(frozen=True)
-class CalledOffRecord:
+class CancelledRecord:
     """A command was ended before it was done, as was asked; it has left nothing behind."""
 
     step: int
@@ -386,7 +386,7 @@ class StateRecord:
 Record = Union[
     OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
     AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportingRecord, ExportedRecord, CalledOffRecord, MergeRecord, CutRecord, IntruderRecord,
+    ExportingRecord, ExportedRecord, CancelledRecord, MergeRecord, CutRecord, IntruderRecord,
     MemoryRecord, SpeedRecord, RatePointRecord, RateFoundRecord, RankHintRecord, CheckpointRecord,
     ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
 ]  # fmt: skip

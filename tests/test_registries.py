@@ -113,7 +113,7 @@ def test_a_variant_and_an_init_run_resume_and_are_reported(grown, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_foretold_of_a_variant_is_what_the_engine_has(grown, variant):
     config = changed(get_preset(PRESET).config, variant=variant)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     ranks = LayerRanks(experiment.loaded())
     counted = dict(experiment.counts().per_layer)
     assert {name: ranks.trained(name, config.hyper) for name in ranks.layers} == counted
@@ -124,7 +124,7 @@ def test_what_is_foretold_of_a_variant_is_what_the_engine_has(grown, variant):
 def test_an_adapter_of_a_new_variant_is_exported_in_a_new_format_or_refused(grown):
     config = get_preset(PRESET).config
     for variant in VARIANTS:
-        experiment = Experiment(changed(config, variant=variant))
+        experiment = Experiment.build(changed(config, variant=variant))
         if not experiment.has_factors:
             with pytest.raises(ExportError, match="Gain has no low-rank factors"):
                 experiment.weights()
@@ -142,7 +142,7 @@ def test_an_adapter_of_a_new_variant_is_exported_in_a_new_format_or_refused(grow
 
 def test_a_grid_varies_them(grown):
     base = get_preset("digits").config
-    loaded = Experiment(base).loaded()
+    loaded = Experiment.build(base).loaded()
     found = expand(
         base, {"variant": VARIANTS, "init": ("kaiming", INIT), "rank": (2, 4)}, loaded.adaptable
     )

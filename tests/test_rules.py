@@ -31,7 +31,7 @@ COURSE = (
 )  # fmt: skip
 def test_they_follow_the_engine_through_a_course_of_edits(variant, init):
     config = changed(get_preset("digits").config, variant=variant, init=init)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     ranks = LayerRanks(experiment.loaded())
     for edit in COURSE:
         if "layer_ranks" in edit and (variant == "full" or init == "pissa"):
@@ -54,7 +54,7 @@ def test_they_follow_the_engine_through_a_course_of_edits(variant, init):
 
 @pytest.fixture
 def loaded():
-    return Experiment(get_preset("digits").config).loaded()
+    return Experiment.build(get_preset("digits").config).loaded()
 
 
 def row(name, sigma, rank):

@@ -38,7 +38,7 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
         "targets": (),
         "hyper": hyper.model_dump(),
     }
-    return Experiment(changed(config, **plain)).loaded().adaptable
+    return Experiment.build(changed(config, **plain)).loaded().adaptable
 
 
 def run_queue(queue: Queue, console: Console) -> int:

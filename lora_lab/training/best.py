@@ -7,16 +7,14 @@ goes back to, is resumed, or branches off.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.records import EvalRecord
-
-if TYPE_CHECKING:
-    from lora_lab.training.experiment import Experiment
 
 
 class Best:
@@ -25,9 +23,7 @@ class Best:
     def __init__(self) -> None:
         self.loss = math.inf
         self.step = 0
-        self.weights: AdapterWeights | None = (
-            None  # None before the first step, and without factors
-        )
+        self.weights: AdapterWeights | None = None  # so before the first step, and without factors
         self.unimproved = 0  # steps in a row whose validation was due and gave no better loss
         self.last = -1  # step of the last that was due; there may be several at one step
 
@@ -38,14 +34,14 @@ class Best:
                  "unimproved": self.unimproved, "last": self.last, "weights": None}  # fmt: skip
         if (weights := self.weights) is not None:
             parts: dict[str, list[dict[str, Any]]] = {"layers": [], "whole": []}
-            for kind, said in parts.items():
+            for kind, rows in parts.items():
                 for layer in getattr(weights, kind):
                     values = {f.name: getattr(layer, f.name) for f in fields(layer)}
-                    found = {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
-                    tensors |= {f"best|{layer.name}|{k}": v.contiguous() for k, v in found.items()}
+                    held = {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
+                    tensors |= {f"best|{layer.name}|{k}": v.contiguous() for k, v in held.items()}
                     plain = {k: list(v) if isinstance(v, tuple) else v
-                             for k, v in values.items() if k not in found}  # fmt: skip
-                    said.append({**plain, "tensors": list(found)})
+                             for k, v in values.items() if k not in held}  # fmt: skip
+                    rows.append({**plain, "tensors": list(held)})
             facts["weights"] = {**{f.name: getattr(weights, f.name) for f in fields(weights)},
                                 **parts}  # fmt: skip
         return tensors, facts
@@ -56,13 +52,13 @@ class Best:
         self.last = facts.get("last", step)
         self.loss = math.inf if facts["loss"] is None else facts["loss"]
         self.weights = None
-        if (said := facts.get("weights")) is not None:
+        if (packed := facts.get("weights")) is not None:
 
             def layers(label: str, kind: type) -> tuple[Any, ...]:
-                return tuple(_layer(kind, dict(row), tensors) for row in said[label])
+                return tuple(_layer(kind, dict(row), tensors) for row in packed[label])
 
             self.weights = AdapterWeights(
-                **{**said, "layers": layers("layers", LayerWeights),
+                **{**packed, "layers": layers("layers", LayerWeights),
                    "whole": layers("whole", WholeLayer)}
             )  # fmt: skip
 
@@ -71,10 +67,16 @@ class Best:
         if factors and self.step and self.weights is None:
             self.loss, self.step = math.inf, 0
 
-    def note(self, record: EvalRecord, experiment: Experiment, due: bool = True) -> EvalRecord:
+    def note(
+        self,
+        record: EvalRecord,
+        weights: Callable[[], AdapterWeights | None],
+        due: bool = True,
+    ) -> EvalRecord:
         """`record`, marked as best where it is; the untrained adapter sets the mark to beat.
 
-        What a person asks for, or sees in a pause, is not `due` and tries nobody's patience.
+        `weights` copies the adapter of now, which is only done where it is the best. What a person
+        asks for, or sees in a pause, is not `due` and tries nobody's patience.
         """
         if not record.enabled or not math.isfinite(record.loss):
             return record
@@ -87,12 +89,12 @@ class Best:
         self.loss, self.step, self.unimproved = record.loss, record.step, 0
         if not record.step:
             return record
-        if experiment.has_factors:
-            self.weights = experiment.weights()
+        if (copied := weights()) is not None:
+            self.weights = copied
         return replace(record, best=True)
 
 
 def _layer(kind: type, row: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
-    found = {label: tensors[f"best|{row['name']}|{label}"] for label in row.pop("tensors")}
+    held = {label: tensors[f"best|{row['name']}|{label}"] for label in row.pop("tensors")}
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
-    return kind(**plain, **found)
+    return kind(**plain, **held)

@@ -24,7 +24,7 @@ class Controls:
         self._paused = paused
         self._finishing = False
         self._stopping = False
-        self._broken: list[Command] = []
+        self._cancelled: list[Command] = []
         self._commands: deque[Command] = deque()
         self._news = threading.Condition()
 
@@ -58,13 +58,13 @@ class Controls:
             self._commands.append(command)
             self._news.notify()
 
-    def break_off(self, command: Command) -> None:
+    def cancel(self, command: Command) -> None:
         """End this very command, which was requested, where it can be left next."""
-        self._broken.append(command)
+        self._cancelled.append(command)
 
-    def is_broken_off(self, command: Command) -> bool:
+    def is_cancelled(self, command: Command) -> bool:
         """Whether just this command is wished to end, not one that asks for the same."""
-        return any(command is one for one in self._broken)
+        return any(command is one for one in self._cancelled)
 
     def pause(self) -> None:
         with self._news:

@@ -34,7 +34,7 @@ def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
     except OSError as error:
         raise LabError(f"The trained base cannot be kept in {path.parent}: {error}.") from error
     stage = _stage(config)
-    experiment = Experiment(stage, preliminary=STAGE)
+    experiment = Experiment.build(stage, preliminary=STAGE)
     yield experiment.loaded()
     for record in train(experiment, controls, live=False):
         finished = isinstance(record, StateRecord) and record.state is State.FINISHED

@@ -10,7 +10,7 @@ from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
-    CalledOffRecord,
+    CancelledRecord,
     ExportingRecord,
     FolderRecord,
     Record,
@@ -41,7 +41,7 @@ def run(
     resume: Path | None = None,
     branch: Origin | None = None,
     until: int | None = None,
-    linger: bool = False,
+    serve_after_training: bool = False,
     save_at_end: Callable[[], bool] = lambda: True,
     report: Report = silent,
 ) -> Iterator[Record]:
@@ -73,11 +73,11 @@ def run(
         # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
         config = config.model_copy(update={"model": str(base), "pretraining": None})
     try:
-        experiment = Experiment(config, base=made, report=report)
+        experiment = Experiment.build(config, base=made, report=report)
         wished = experiment.hyper
         if resumed is not None:
-            notes = _restored(experiment, resumed, until, ended=linger)
-            if not linger and experiment.step >= experiment.stage.end:
+            notes = _restored(experiment, resumed, until, ended=serve_after_training)
+            if not serve_after_training and experiment.step >= experiment.stage.end:
                 controls.pause()  # cut off after its last step: only its end is left to be written
             controls.settle(controls.hyper, experiment.hyper)
         elif branch is not None:
@@ -102,11 +102,11 @@ def run(
             yield FolderRecord(0, str(journal.folder.path))
         report("Measuring the untrained model", -1)
         records = train(
-            experiment, controls, linger=linger, folder=lambda: journal.folder,
-            before_edit=journal.before_edit,
+            experiment, controls, serve_after_training=serve_after_training,
+            folder=lambda: journal.folder, before_edit=journal.before_edit,
         )  # fmt: skip
         for record in records:
-            if not isinstance(record, ExportingRecord | CalledOffRecord):  # nothing came of it yet
+            if not isinstance(record, ExportingRecord | CancelledRecord):  # nothing came of it yet
                 yield from journal.note(record)
             yield record
             if isinstance(record, StateRecord) and record.state in (State.FINISHED, State.STOPPED):

@@ -108,7 +108,7 @@ class Session:
             folder=self._run_folder,
             resume=self._resume,
             branch=self._branch,
-            linger=True,
+            serve_after_training=True,
             save_at_end=lambda: self._save_at_end,
             report=self._report,
         ):

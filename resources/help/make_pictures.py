@@ -45,7 +45,7 @@ SCALE = 2  # pixels per point: sharp on dense screens
 
 def recorded(config: RunConfig, edits: dict[int, dict] | None = None) -> Iterator[Record]:
     """The records of a whole run; `edits` are made after the steps that they are named by."""
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     yield experiment.loaded()
     for record in train(experiment, controls):
         yield record
@@ -144,7 +144,7 @@ def controls() -> None:
 
 def learning_rate() -> None:
     """The finder on the untrained known-rank preset."""
-    experiment = Experiment(preset("known-rank", hyper={"rank": 4, "alpha": 8.0}))
+    experiment = Experiment.build(preset("known-rank", hyper={"rank": 4, "alpha": 8.0}))
     dialog = RateDialog()
     dialog.begin("")
     for record in find_rate(experiment, 80):
@@ -158,7 +158,7 @@ def choosing_a_rank() -> None:
     config = preset("digits", max_steps=2500, eval_steps=500, digits=(), hyper={
         "learning_rate": 5e-4, "rank": 16, "alpha": 16.0,
     })  # fmt: skip
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     for _ in train(experiment, Controls(config.hyper)):
         pass
     dialog = HintDialog()

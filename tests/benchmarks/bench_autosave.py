@@ -26,8 +26,8 @@ from lora_lab.allocator import keep_freed_memory
 from lora_lab.presets import get_preset
 from lora_lab.records import NewsRecord, StepRecord
 from lora_lab.runs import writer
+from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
-from lora_lab.training.course import Course
 from lora_lab.training.optim import build_optimizer
 from lora_lab.training.saving.journal import Journal
 
@@ -120,7 +120,7 @@ def experiment_like(layers: dict, optimizer: torch.optim.Optimizer, config: obje
 
     return SimpleNamespace(
         layers=layers, optimizer=optimizer, generator=torch.Generator(), step=0, edits=0,
-        device=torch.device("cpu"), batches=Course(lambda skip: iter(())), training_seconds=0.0,
+        device=torch.device("cpu"), batches=BatchOrder(lambda skip: iter(())), training_seconds=0.0,
         stage=(0, 10**6), task=SimpleNamespace(data=None, kept=None), config=config,
         hyper=config.hyper, ramps=[], base_fingerprint="", accumulation=1, best=Best(), halvings=0,
         has_factors=True, weights=weights, parameters=lambda: parameters,

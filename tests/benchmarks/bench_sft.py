@@ -64,7 +64,7 @@ def lab(arguments: argparse.Namespace) -> dict[str, Any]:
     from lora_lab.training.loop import train
 
     config = config_of(arguments)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     before = resident()
     forget_peak()
     began, losses = time.perf_counter(), []
@@ -155,7 +155,7 @@ def curve(arguments: argparse.Namespace) -> dict[str, Any]:
     from lora_lab.training.loop import train
 
     config = config_of(arguments)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     start = {name: layer.lora_A.detach().clone() for name, layer in experiment.layers.items()}
     batches = experiment.task.batches(BATCH, config.seed)
     order: list[int] = []

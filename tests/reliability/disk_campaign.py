@@ -45,9 +45,9 @@ from lora_lab.runs.checkpoints import latest, tidy
 from lora_lab.runs.listing import listed
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
-from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
+from lora_lab.training.time_budget import TimeBudget
 
 CALLS = ("write", "fsync", "replace", "rename", "mkdir", "ftruncate")
 GRAIN = 2**13  # bytes that a mount has more from one filling to the next
@@ -220,12 +220,12 @@ def alike(one: Path, other: Path) -> bool:
 @contextmanager
 def saving_often() -> Iterator[None]:
     """Save whenever the last save is done, whatever share of the time that takes."""
-    usual = autosave.Ration
-    autosave.Ration = lambda share, interval: Ration(1.0, interval)  # type: ignore[assignment, misc]
+    usual = autosave.TimeBudget
+    autosave.TimeBudget = lambda share, interval: TimeBudget(1.0, interval)  # type: ignore[assignment, misc]
     try:
         yield
     finally:
-        autosave.Ration = usual  # type: ignore[misc]
+        autosave.TimeBudget = usual  # type: ignore[misc]
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def replayed(
     edits: dict[int, list[Hyperparameters]] = {}
     for row in rows:
         edits.setdefault(row["step"], []).append(checked(Hyperparameters, row["hyper"]))
-    experiment, controls, found = Experiment(config), Controls(config.hyper), []
+    experiment, controls, found = Experiment.build(config), Controls(config.hyper), []
     waiting: list[Hyperparameters] = edits.pop(0, [])
 
     def next_edit() -> None:
@@ -186,7 +186,7 @@ def replayed(
             controls.resume()
 
     next_edit()
-    for record in train(experiment, controls, linger=True):
+    for record in train(experiment, controls, serve_after_training=True):
         if isinstance(record, StepRecord):
             found.append((record.step, record.loss))
             if record.step == steps or record.step in edits:

@@ -80,7 +80,7 @@ def test_it_is_resumed_to_the_bit(earlier):
 def test_every_record_says_where_its_stage_ends(earlier):
     config = RunFolder.at(earlier).load_config()
     controls, goals, ends = Controls(config.hyper, paused=True), [], 0
-    for record in run(config, controls, resume=earlier, linger=True):
+    for record in run(config, controls, resume=earlier, serve_after_training=True):
         if isinstance(record, LoadedRecord):
             goals.append(record.goal)
         elif isinstance(record, ResumedRecord):
@@ -100,7 +100,7 @@ def test_it_goes_back_before_its_edits(earlier, step):
     config = RunFolder.at(earlier).load_config()
     controls, back, rest = Controls(config.hyper, paused=True), None, []
     controls.request(GoBack(step))
-    for record in run(config, controls, resume=earlier, linger=True):
+    for record in run(config, controls, resume=earlier, serve_after_training=True):
         if isinstance(record, ResumedRecord):
             back = record
         elif isinstance(record, StateRecord) and record.state is State.PAUSED:

@@ -337,7 +337,7 @@ def test_a_branch_begins_as_its_parent_did(tmp_path, monkeypatch):
 def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
     config = preset("digits", max_steps=60, schedule="linear")
     controls = Controls(config.hyper)
-    for record in run(config, controls, folder=tmp_path / "parent", linger=True):
+    for record in run(config, controls, folder=tmp_path / "parent", serve_after_training=True):
         if isinstance(record, StepRecord) and record.step == 20:
             controls.finish()
         elif isinstance(record, StepRecord) and record.step == 50:

@@ -110,7 +110,7 @@ def test_an_evaluation_is_the_mean_over_held_out_tokens(tmp_path, data, monkeypa
 def test_adapters_above_leave_the_layers_below_alone(tmp_path, data):
     save(tmp_path / "m", "llama")
     targets = [f"model.layers.1.mlp.{n}_proj" for n in ("up", "down")]
-    experiment = Experiment(config_of(tmp_path / "m", data, targets=targets))
+    experiment = Experiment.build(config_of(tmp_path / "m", data, targets=targets))
     tracked = {}
     for number, layer in enumerate(experiment.model.model.layers):
         layer.register_forward_hook(
@@ -125,7 +125,7 @@ def test_checkpointing_changes_no_gradient(tmp_path, data):
     save(tmp_path / "m", "llama")
     found = []
     for on in (False, True):
-        experiment = Experiment(config_of(tmp_path / "m", data, checkpointing=on))
+        experiment = Experiment.build(config_of(tmp_path / "m", data, checkpointing=on))
         experiment.model.train()
         for layer in experiment.layers.values():
             torch.nn.init.normal_(layer.lora_B, std=0.1, generator=torch.Generator().manual_seed(0))
@@ -181,7 +181,7 @@ def test_a_run_learns_answers_and_exports_what_peft_loads(tmp_path, data, kind):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_bases_train_adapters_in_float32(tmp_path, data, dtype):
     save(tmp_path / "m", "llama")
-    experiment = Experiment(config_of(tmp_path / "m", data, dtype=dtype))
+    experiment = Experiment.build(config_of(tmp_path / "m", data, dtype=dtype))
     assert next(experiment.model.parameters()).dtype == getattr(torch, dtype)
     assert {layer.lora_A.dtype for layer in experiment.layers.values()} == {torch.float32}
     angles = experiment.model.model.rotary_emb.inv_freq

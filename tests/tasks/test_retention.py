@@ -67,7 +67,7 @@ def config_of(name, folder, **settings):
 def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
     old = str(tmp_path / "old")
     config = config_of(name, tmp_path, keep_data=old)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     record = experiment.evaluate(enabled=False)
     plain = TASKS[name].open(config_of(name, tmp_path, validation_data=old))
     assert not plain.has_retention
@@ -78,7 +78,7 @@ def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
     assert record.keep_loss == pytest.approx(wanted.loss, rel=1e-5)
     assert record.keep_accuracy == wanted.accuracy
     assert record.loss != pytest.approx(record.keep_loss), "the new task's own rows are others"
-    assert experiment.evaluate(given_up=lambda: True) is None
+    assert experiment.evaluate(should_stop=lambda: True) is None
 
 
 def test_few_rows_in_an_order_that_stays_and_no_more_than_time_allows(monkeypatch):
@@ -125,9 +125,9 @@ def test_what_does_not_fit_is_refused(tmp_path):
     config = config_of("image_classification", tmp_path, keep_data=str(tmp_path / "old"))
     (tmp_path / "old" / "dark").rename(tmp_path / "old" / "night")
     with pytest.raises(DataError, match="night"):
-        Experiment(config)
+        Experiment.build(config)
     with pytest.raises(ConfigError, match="class by class"):
-        Experiment(RunConfig(task="digits", keep_data="x"))
+        Experiment.build(RunConfig(task="digits", keep_data="x"))
 
 
 def test_records_from_before_there_were_such_rows_still_come_back(tmp_path):

@@ -34,12 +34,12 @@ class Course:
     """The records of a run as they come, kept in `seen`."""
 
     def __init__(self, config: RunConfig, *, one_batch: bool = False) -> None:
-        self.experiment = Experiment(config)
+        self.experiment = Experiment.build(config)
         if one_batch:
             self.experiment.batches = itertools.repeat(next(self.experiment.batches))
         self.controls = Controls(config.hyper)
         self.seen = []
-        self._records = train(self.experiment, self.controls, linger=True)
+        self._records = train(self.experiment, self.controls, serve_after_training=True)
 
     def __getitem__(self, name):
         return self.experiment.layers[name]

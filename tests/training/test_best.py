@@ -31,7 +31,7 @@ def held_out(monkeypatch):
     """Of the steps in this dict the held-out loss is what it says; they are the best ones."""
     losses = {15: 3.0, 30: 2.0}
 
-    def evaluate(self, enabled, given_up=None):
+    def evaluate(self, enabled, should_stop=None):
         return Evaluation(loss=losses.get(self.step, 9.0))
 
     monkeypatch.setattr(Experiment, "held_out", evaluate)
@@ -53,7 +53,7 @@ def trained(folder, script=lambda controls: iter(()), config=CONFIG, **more):
     controls = Controls(config.hyper)
     plan = script(controls)
     awaited = next(plan, None)
-    for record in run(config, controls, folder=folder, linger=True, **more):
+    for record in run(config, controls, folder=folder, serve_after_training=True, **more):
         if awaited is not None and (type(record), getattr(record, "step", -1)) == awaited:
             awaited = next(plan, None)
         if isinstance(record, StateRecord) and record.state is State.FINISHED:
@@ -256,7 +256,7 @@ def test_a_save_that_is_left_out_for_a_newer_one_takes_no_best_adapter_with_it(
 ):
     """As where the disk is slower than the saves come."""
     monkeypatch.setattr(autosave, "Writer", writer.Writer)
-    experiment, folder = Experiment(CONFIG), RunFolder.create(tmp_path, "run")
+    experiment, folder = Experiment.build(CONFIG), RunFolder.create(tmp_path, "run")
     saves, disk = autosave.Autosave(experiment), threading.Event()
     saves.writer.offer(lambda: disk.wait(30), lasting=True)
     for experiment.step in (15, 16):
@@ -270,7 +270,7 @@ def test_a_save_that_is_left_out_for_a_newer_one_takes_no_best_adapter_with_it(
 
 @pytest.mark.parametrize("settings", [{}, {"variant": "dora"}, {"variant": "full"}])
 def test_it_comes_back_from_plain_tensors_and_json(settings):
-    experiment = Experiment(digits(**settings))
+    experiment = Experiment.build(digits(**settings))
     experiment.step = 7
     experiment.evaluate(enabled=True)
     tensors, facts = experiment.best.packed()

@@ -19,10 +19,10 @@ from lora_lab.tasks.base import Evaluation
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
-from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.state import restore, state_of
+from lora_lab.training.time_budget import TimeBudget
 from tests.tasks.test_retention import CASES, config_of
 from tests.training.course import digits
 
@@ -30,8 +30,8 @@ HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step
 
 
 def opened(config):
-    experiment = Experiment(config)
-    experiment.task.evaluate = lambda model, given_up: Evaluation(
+    experiment = Experiment.build(config)
+    experiment.task.evaluate = lambda model, should_stop: Evaluation(
         loss=HELD_OUT.get(experiment.step, 7.0)
     )
     return experiment
@@ -66,7 +66,7 @@ def test_patience_ends_it_where_it_would_have(stop):
 
 def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     """Killed after the checkpoint of the last step: adapter, validation and state are made good."""
-    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval))
     steps = 12
     config = changed(get_preset("digits").config, max_steps=steps, autosave_seconds=1e-6)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -153,7 +153,7 @@ def test_a_run_that_is_only_opened_stays_as_it_was(tmp_path, end):
     if end == "interrupted":
         RunFolder.at(folder).write_summary(state="running", step=12, max_steps=12)
     controls = Controls(config.hyper, paused=True)
-    for record in run(config, controls, resume=folder, linger=True):
+    for record in run(config, controls, resume=folder, serve_after_training=True):
         if isinstance(record, EvalRecord):
             controls.stop()
     assert summary_of(folder).state == end

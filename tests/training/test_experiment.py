@@ -13,14 +13,15 @@ from lora_lab.adapters import INITS, VARIANTS, DoRALayer
 from lora_lab.analysis.randomized import Spectrum
 from lora_lab.errors import AdapterError
 from lora_lab.records import TargetInfo
-from lora_lab.training import experiment as module
-from lora_lab.training.experiment import EVA_BATCHES, Experiment
+from lora_lab.training import layer_spectra as module
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.initial_factors import EVA_BATCHES
 from tests.training.course import Course, digits
 
 
 def test_it_is_let_go_of_without_a_search_for_garbage():
     """Two models of which one is closed would not fit into memory together."""
-    experiment = Experiment(digits())
+    experiment = Experiment.build(digits())
     next(experiment.batches)
     gone = weakref.ref(experiment)
     gc.disable()
@@ -44,7 +45,7 @@ def test_every_variant_learns_from_every_init(variant, init):
 
 
 def test_eva_starts_from_what_the_layers_see_of_the_first_batches():
-    experiment = Experiment(digits(init="eva", hyper={"layer_ranks": (("fc1", 6),)}))
+    experiment = Experiment.build(digits(init="eva", hyper={"layer_ranks": (("fc1", 6),)}))
     seen = {name: [] for name in experiment.layers}
     model = experiment.task.base_model().double()
     for name, layer in model.named_modules():
@@ -64,7 +65,7 @@ def test_eva_starts_from_what_the_layers_see_of_the_first_batches():
 
 
 def test_eva_leaves_batches_dropout_and_mode_as_they_are():
-    plain, eva = (Experiment(digits(init=init)) for init in ("kaiming", "eva"))
+    plain, eva = (Experiment.build(digits(init=init)) for init in ("kaiming", "eva"))
     assert eva.model.training
     assert all(p.grad is None for p in eva.parameters())
     for (images, labels), (others, names) in zip(
@@ -74,18 +75,18 @@ def test_eva_leaves_batches_dropout_and_mode_as_they_are():
         assert torch.equal(labels, names)
     states = []
     for init in ("kaiming", "eva"):
-        Experiment(digits(init=init, hyper={"dropout": 0.5}))
+        Experiment.build(digits(init=init, hyper={"dropout": 0.5}))
         states.append(torch.get_rng_state())
     assert torch.equal(*states)
 
 
 def test_eva_with_too_little_data_says_so():
     with pytest.raises(AdapterError, match="Lower the rank or choose init kaiming"):
-        Experiment(digits(init="eva", batch_size=1, hyper={"rank": 8}))
+        Experiment.build(digits(init="eva", batch_size=1, hyper={"rank": 8}))
 
 
 def test_what_could_be_adapted_is_offered_whatever_is():
-    loaded = Experiment(digits(targets=("fc2",), init="pissa")).loaded()
+    loaded = Experiment.build(digits(targets=("fc2",), init="pissa")).loaded()
     assert loaded.adaptable == (
         TargetInfo("fc1", "linear", (128, 64)),
         TargetInfo("fc2", "linear", (64, 128)),
@@ -110,7 +111,7 @@ def test_what_could_be_adapted_is_offered_whatever_is():
     ],
 )
 def test_a_setting_that_does_nothing_is_said(settings, words):
-    (note,) = Experiment(digits(**settings)).loaded().notes
+    (note,) = Experiment.build(digits(**settings)).loaded().notes
     assert words in note
 
 
@@ -136,7 +137,7 @@ def test_spectra_are_of_the_real_change(variant):
 
 def test_a_spectrum_of_the_leading_values_states_its_error(monkeypatch):
     """The whole ‖ΔW‖_F is known where the later values are not, so no entropy is made up."""
-    experiment = Experiment(digits(variant="full"))
+    experiment = Experiment.build(digits(variant="full"))
     leading = Spectrum(np.array([3.0, 2.0]), np.array([0.01, 0.25]), False, 6.0)
     monkeypatch.setattr(module, "stated_spectra", lambda layers: [leading for _ in layers])
     for row in experiment.spectrum().layers:
@@ -149,7 +150,7 @@ def test_a_spectrum_of_the_leading_values_states_its_error(monkeypatch):
 @pytest.mark.parametrize("variant", ["full", "dora", "lora"])
 def test_dense_spectra_take_turns_when_time_is_short(variant):
     """Every layer is looked at once; then one more each time, the oldest first."""
-    experiment = Experiment(digits(variant=variant))
+    experiment = Experiment.build(digits(variant=variant))
     names = [row.name for row in experiment.spectrum(seconds=0).layers]
     with torch.no_grad():
         for p in experiment.parameters():

@@ -3,7 +3,7 @@
 import pytest
 
 from lora_lab.records import (
-    CalledOffRecord,
+    CancelledRecord,
     ErrorRecord,
     ExportedRecord,
     ExportingRecord,
@@ -32,15 +32,15 @@ def test_it_ends_at_that_stage_and_what_stood_there_stands(tmp_path, after):
     course.controls.request(export)
     for _ in range(after + 1):
         course.next(ExportingRecord)
-    course.controls.break_off(export)
-    assert course.next((CalledOffRecord, ExportedRecord, StepRecord)) == CalledOffRecord(
+    course.controls.cancel(export)
+    assert course.next((CancelledRecord, ExportedRecord, StepRecord)) == CancelledRecord(
         5, "Export"
     )
     assert contents(tmp_path) == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     course.steps(1)
     course.controls.request(Export(str(target), overwrite=True))  # the next try is another one
-    assert course.next((CalledOffRecord, ExportedRecord)).step == 6
+    assert course.next((CancelledRecord, ExportedRecord)).step == 6
     assert contents(tmp_path) != before
 
 
@@ -48,11 +48,11 @@ def test_one_that_waits_is_called_off_before_it_begins_and_no_other(tmp_path):
     course = Course(digits())
     course.steps(3)
     first, second = Export(str(tmp_path / "out")), Export(str(tmp_path / "out"))
-    course.controls.break_off(second)  # equal, and not the same
+    course.controls.cancel(second)  # equal, and not the same
     course.controls.request(first)
     course.controls.request(second)
     course.next(ExportedRecord)
-    assert course.next((CalledOffRecord, ErrorRecord)) == CalledOffRecord(3, "Export")
+    assert course.next((CancelledRecord, ErrorRecord)) == CancelledRecord(3, "Export")
     assert [r.what for r in course.seen if isinstance(r, ExportingRecord)][-1] == (
         "Copying the factors"
     )
@@ -76,9 +76,9 @@ def test_stages_are_told_and_not_kept_in_the_run(tmp_path):
             export = Export(str(tmp_path / "out"))
             controls.request(export)
         if isinstance(record, ExportingRecord):
-            controls.break_off(export)
-    assert [r for r in told if isinstance(r, ExportingRecord | CalledOffRecord)][1:] == [
-        CalledOffRecord(2, "Export")
+            controls.cancel(export)
+    assert [r for r in told if isinstance(r, ExportingRecord | CancelledRecord)][1:] == [
+        CancelledRecord(2, "Export")
     ]
     kept = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert "StepRecord" in kept

@@ -20,7 +20,9 @@ ERRORS = {
 
 
 def experiment_of(**settings):
-    return Experiment(changed(get_preset("digits").config, batch_size=32, max_steps=6, **settings))
+    return Experiment.build(
+        changed(get_preset("digits").config, batch_size=32, max_steps=6, **settings)
+    )
 
 
 def short_above(experiment, rows, error):

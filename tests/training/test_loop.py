@@ -34,7 +34,7 @@ def preset(name: str, steps: int, **hyper):
 
 def finish(config, edits=None):
     """Train to the end, applying `edits` {step: hyper fields}; returns experiment and records."""
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     records = []
     for record in train(experiment, controls):
         records.append(record)
@@ -50,7 +50,7 @@ def of(records, kind):
 @pytest.fixture(scope="module")
 def plateau():
     """The loss that the known-rank task must stand on at rank 2."""
-    return Experiment(get_preset("known-rank").config).task.loss_floor[2]
+    return Experiment.build(get_preset("known-rank").config).task.loss_floor[2]
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
@@ -98,7 +98,7 @@ def test_alpha_in_its_two_meanings():
     for mode, factor in (("scale_effect", 2.0), ("keep_function", 1.0)):
         config = preset("digits", 40)
         edit = {"alpha": 2 * config.hyper.alpha, "alpha_mode": mode}
-        experiment, controls = Experiment(config), Controls(config.hyper)
+        experiment, controls = Experiment.build(config), Controls(config.hyper)
         seen = 0
         for record in train(experiment, controls):
             if isinstance(record, StepRecord) and record.step == 30:
@@ -163,9 +163,9 @@ def test_edits_that_a_variant_cannot_make_are_refused_with_the_reason():
 
 def test_finished_lingers_serves_and_trains_on():
     config = preset("known-rank", 20)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     states, evaluations = [], 0
-    for record in train(experiment, controls, linger=True):
+    for record in train(experiment, controls, serve_after_training=True):
         if isinstance(record, EvalRecord) and record.enabled:
             evaluations += 1
         if isinstance(record, StateRecord):
@@ -206,7 +206,7 @@ class Poisoned:
 @pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
 def test_a_bad_number_pauses_and_the_step_is_not_applied(gradient):
     config = preset("digits", 100)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     experiment.task = Poisoned(experiment.task, 51, gradient)
     for record in train(experiment, controls):
         if isinstance(record, NonFiniteRecord):
@@ -229,7 +229,7 @@ def test_a_bad_number_pauses_and_the_step_is_not_applied(gradient):
 
 def test_exploding_factors_are_named_and_rolled_back():
     config = preset("digits", 400)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     errors = []
     for record in train(experiment, controls):
         if isinstance(record, StepRecord) and record.step == 20:
@@ -265,9 +265,9 @@ def test_weight_decay_and_dropout_reach_the_step():
 
 def test_each_leg_has_a_course_of_its_own():
     config = changed(preset("digits", 10), schedule="cosine")
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     rates = []
-    for record in train(experiment, controls, linger=True):
+    for record in train(experiment, controls, serve_after_training=True):
         if isinstance(record, StepRecord):
             rates.append(record.learning_rate)
         if isinstance(record, StateRecord) and record.state is State.FINISHED:
@@ -279,7 +279,7 @@ def test_each_leg_has_a_course_of_its_own():
 
 def test_a_second_growth_leaves_the_ramp_of_the_first():
     config = preset("digits", 12, rank=2, learning_rate=1e-3)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     for record in train(experiment, controls):
         if isinstance(record, StepRecord) and record.step in (5, 8):
             controls.set_hyper(changed(controls.hyper, rank=record.step))
@@ -294,7 +294,7 @@ def test_a_second_growth_leaves_the_ramp_of_the_first():
 
 def test_a_command_asked_for_with_the_stop_is_served():
     config = preset("digits", 1000)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     evaluations = 0
     for record in train(experiment, controls):
         if isinstance(record, StepRecord) and record.step == 5:
@@ -310,7 +310,7 @@ def test_an_edit_that_fails_leaves_everything_as_it_was(monkeypatch):
     from lora_lab.training import edits
 
     config = preset("digits", 20)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     calls = []
 
     def breaks(layer, *rest):
@@ -335,9 +335,9 @@ def test_an_edit_that_fails_leaves_everything_as_it_was(monkeypatch):
 def test_the_last_good_adapter_is_one_that_gave_a_finite_loss():
     """Steps so slow that a copy is due at each: what comes back must still be a good one."""
     config = preset("digits", 400)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     resumed = False
-    for record in train(experiment, controls, linger=True):
+    for record in train(experiment, controls, serve_after_training=True):
         if isinstance(record, StepRecord) and record.step == 20 and not resumed:
             layer = next(iter(experiment.layers.values()))
             with torch.no_grad():
@@ -355,10 +355,10 @@ def test_the_last_good_adapter_is_one_that_gave_a_finite_loss():
 def test_dragging_leaves_most_of_the_time_to_the_training():
     """An edit at every step: evaluations stay rationed, however often α moves."""
     config = preset("digits", 600)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     slow = experiment.task.evaluate
 
-    def evaluate(model, given_up=None):
+    def evaluate(model, should_stop=None):
         import time
 
         time.sleep(0.02)

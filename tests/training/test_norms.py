@@ -43,7 +43,7 @@ def measured(records):
 
 def test_the_base_without_its_adapter_stays_what_it_was(config):
     """Or the adapter that is exported would not do on the base what was shown of it."""
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     before = {name: t.clone() for name, t in experiment.model.named_buffers()}
     untrained = experiment.evaluate(enabled=False).loss
     records = list(train(experiment, Controls(config.hyper)))

@@ -33,7 +33,7 @@ def test_peft_gives_the_same_outputs(tmp_path, variant, init, rank):
     config = get_preset("digits").config
     hyper = {**config.hyper.model_dump(), "rank": rank, "learning_rate": 1e-3}
     config = changed(config, variant=variant, init=init, max_steps=60, hyper=hyper)
-    experiment = Experiment(config)
+    experiment = Experiment.build(config)
     for _ in train(experiment, Controls(config.hyper)):
         continue
     report = export(experiment.weights(), tmp_path / "adapter")

@@ -171,7 +171,7 @@ def test_a_rank_of_its_own_beside_the_common_one(variant, optimizer):
 
 def test_ranks_and_freezes_from_the_start():
     hyper = {"layer_ranks": (("fc1", 2), ("fc3", 10)), "frozen_layers": ("fc2",)}
-    experiment = Experiment(digits(hyper=hyper, init="orthogonal"))
+    experiment = Experiment.build(digits(hyper=hyper, init="orthogonal"))
     assert [layer.rank for layer in experiment.layers.values()] == [2, 4, 10]
     assert {layer.scaling for layer in experiment.layers.values()} == {2.0}
     assert [layer.frozen for layer in experiment.layers.values()] == [False, True, False]
@@ -196,7 +196,7 @@ BAD = [
 @pytest.mark.parametrize(("hyper", "words", "settings"), BAD)
 def test_what_is_not_there_cannot_be_opened(hyper, words, settings):
     with pytest.raises(ConfigError, match=words):
-        Experiment(digits(hyper=hyper, **settings))
+        Experiment.build(digits(hyper=hyper, **settings))
 
 
 @pytest.mark.parametrize(("hyper", "words", "settings"), BAD)

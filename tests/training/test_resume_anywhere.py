@@ -107,7 +107,7 @@ def trained(config, edits, folder, resume=False, close=(0, 0)):
         else:
             controls.resume()
 
-    for record in run(config, controls, linger=True, **how):
+    for record in run(config, controls, serve_after_training=True, **how):
         refused = isinstance(record, ErrorRecord)
         assert not refused or "edit was not applied" in record.message, record
         if isinstance(record, ResumedRecord):

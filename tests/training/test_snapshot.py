@@ -98,7 +98,7 @@ def test_what_another_thread_reads_of_a_snapshot_is_of_one_step(monkeypatch, nam
     """∂L/∂A = s·Bᵀ·G and ∂L/∂B = s·G·Aᵀ of one G: Bᵀ·∂L/∂B = ∂L/∂A·Aᵀ, and for no other B."""
     taken = []
     monkeypatch.setattr(loop, "Snapshot", with_gradients(taken))
-    monkeypatch.setattr(loop.Ration, "due", lambda *_, **__: True)
+    monkeypatch.setattr(loop.TimeBudget, "due", lambda *_, **__: True)
     session = Session(digits(1_000_000, {"learning_rate": 1e-4}, **COURSES[name]), paused=False)
     session.start()
     try:

@@ -26,10 +26,10 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
-from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.journal import Journal
+from lora_lab.training.time_budget import TimeBudget
 
 CONFIG = changed(get_preset("known-rank").config, max_steps=30, eval_steps=5)
 
@@ -120,7 +120,7 @@ def test_an_edit_that_was_just_made_is_saved(tmp_path, step, applied, paused):
     """Whether it was applied already, or was wished in the very moment of the stop."""
     config, folder = changed(CONFIG, autosave_seconds=1000), tmp_path / "run"
     controls, edited = Controls(config.hyper, paused=paused and not step), []
-    for record in run(config, controls, folder=folder, linger=True):
+    for record in run(config, controls, folder=folder, serve_after_training=True):
         at = isinstance(record, StepRecord) and record.step == step
         if not step or (paused and step):
             at = isinstance(record, StateRecord) and record.step == step
@@ -162,7 +162,7 @@ def test_what_is_refused_at_the_end_is_not_said_to_be_saved(tmp_path, monkeypatc
     monkeypatch.setattr(Journal, "note", noted)
     monkeypatch.setattr(place, what, refusing)
     monkeypatch.setattr(autosave, "ADAPTER_SECONDS", 0.0)
-    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, 0.0))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, 0.0))
     with pytest.raises(LabError, match="No space left on device"):
         driven(tmp_path / "run", monkeypatch, StepRecord, 25)
 

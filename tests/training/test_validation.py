@@ -20,11 +20,11 @@ from tests.training.course import Course, digits
 def says(experiment, losses):
     """Let the held-out loss take these values, one an evaluation."""
     values = iter(losses)
-    experiment.task.evaluate = lambda model, given_up: Evaluation(loss=next(values))
+    experiment.task.evaluate = lambda model, should_stop: Evaluation(loss=next(values))
 
 
 def run(config, losses):
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     says(experiment, losses)
     return experiment, list(train(experiment, controls))
 
@@ -45,7 +45,7 @@ def test_evaluations_come_every_so_many_steps():
 def test_the_best_is_marked_and_kept(tmp_path):
     losses = [5.0, 4.0, 2.0, 3.0, 2.5]  # untrained, then at 5, 10, 15, 20
     config = digits(20, eval_steps=5)
-    experiment, controls = Experiment(config), Controls(config.hyper)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
     says(experiment, losses)
     kept = {}
     for record in train(experiment, controls):
@@ -84,7 +84,7 @@ def test_no_held_out_rows_are_neither_best_nor_patience():
 
 
 def test_asking_again_at_one_step_does_not_cost_patience():
-    experiment = Experiment(digits())
+    experiment = Experiment.build(digits())
     says(experiment, [5.0, 6.0, 6.0, 6.0])
     experiment.evaluate()
     for _ in range(3):
@@ -95,17 +95,17 @@ def test_asking_again_at_one_step_does_not_cost_patience():
 
 def test_a_slow_evaluation_gives_way_to_an_edit_and_is_made_up_for():
     config = digits()
-    experiment, controls = Experiment(config), Controls(config.hyper, paused=True)
+    experiment, controls = Experiment.build(config), Controls(config.hyper, paused=True)
     calls = []
 
-    def evaluate(model, given_up):
+    def evaluate(model, should_stop):
         if len(calls) == 1:  # the first after the start: an edit comes in the middle of it
             controls.set_hyper(changed(controls.hyper, alpha=3.0))
-        calls.append(given_up())
+        calls.append(should_stop())
         return None if calls[-1] else Evaluation(loss=1.0)
 
     experiment.task.evaluate = evaluate
-    records = train(experiment, controls, linger=True)
+    records = train(experiment, controls, serve_after_training=True)
     for record in records:
         if isinstance(record, StateRecord) and record.state is State.PAUSED:
             break

@@ -18,8 +18,8 @@ from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.writer import Writer
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.ration import Ration
 from lora_lab.training.saving.state import state_of
+from lora_lab.training.time_budget import TimeBudget
 
 ADAPTER_SECONDS = 30.0  # between two adapters beside the checkpoints, which hold all of it
 SHARE = 0.01  # of the time that copying may take
@@ -37,7 +37,7 @@ class Autosave:
         self.behind = saved is None  # something has happened that no checkpoint holds
         self.refused = False  # the disk has refused something, and that was told
         self._interval = experiment.config.autosave_seconds
-        self._ration = Ration(SHARE, self._interval)
+        self._budget = TimeBudget(SHARE, self._interval)
         self._took = 0.0  # seconds from the last order until it stood
         self._too_large = False  # for a copy of it
         self._told_too_large = False
@@ -48,8 +48,8 @@ class Autosave:
     def due(self) -> bool:
         """Whether it is time: what a crash takes is no more than the interval, writing included."""
         # A twentieth is left for a disk that takes longer this time.
-        self._ration.interval = max(0.5 * self._interval, 0.95 * self._interval - self._took)
-        return self._ration.due(time.perf_counter())
+        self._budget.interval = max(0.5 * self._interval, 0.95 * self._interval - self._took)
+        return self._budget.due(time.perf_counter())
 
     def order(
         self, folder: RunFolder, then: Callable[[], None] = lambda: None, keep: bool = False
@@ -61,7 +61,7 @@ class Autosave:
         if not self._fits():
             return
         experiment = self.experiment
-        with self._ration:
+        with self._budget:
             tensors, facts = state_of(experiment)
         step, ordered, best = experiment.step, time.perf_counter(), experiment.best.weights
         if not keep:

@@ -24,7 +24,7 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
     folder = RunFolder.at(path)
     folder.lock()
     try:
-        experiment = Experiment(folder.load_config(), report=report)
+        experiment = Experiment.build(folder.load_config(), report=report)
         if not experiment.has_factors:
             raise LabError(f"{VARIANTS[experiment.config.variant].subject} has no adapter to keep.")
         checkpoints.tidy(path)

@@ -155,7 +155,7 @@ def _restore_layer(
 
 def resumed_record(experiment: Experiment, notes: tuple[str, ...]) -> ResumedRecord:
     """That the run continues from where it stands now; `notes`: what differs from then."""
-    return ResumedRecord(experiment.step, experiment.stage, notes, experiment.edits)
+    return ResumedRecord(experiment.step, tuple(experiment.stage), notes, experiment.edits)
 
 
 def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
 from lora_lab.records import (
-    CalledOffRecord,
+    CancelledRecord,
     ErrorRecord,
     ExportedRecord,
     ExportingRecord,
@@ -37,7 +37,7 @@ class ExportFlow(QObject):
         self.dialog: ExportDialog | None = None
         self._asked: Export | None = None
         sessions.on(ExportingRecord, self._on_exporting)
-        sessions.on(CalledOffRecord, self._on_called_off)
+        sessions.on(CancelledRecord, self._on_called_off)
         sessions.on(ExportedRecord, self._on_exported)
         sessions.shown_failed.connect(self._on_failed)
         sessions.on(LoadedRecord, lambda _: self._on_other())
@@ -51,7 +51,7 @@ class ExportFlow(QObject):
             name += f"-step{self._sessions.step}"
             self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
             self.dialog.export_wished.connect(self._on_wished)
-            self.dialog.cancel_wished.connect(lambda: self._sessions.break_off(self._asked))
+            self.dialog.cancel_wished.connect(lambda: self._sessions.cancel_command(self._asked))
             self.dialog.finished.connect(self._put_away)
         bring_to_front(self.dialog)
 
@@ -75,7 +75,7 @@ class ExportFlow(QObject):
             self._put_away()
         self._notices.news(self.tr("Exported to {}").format(record.report.path))
 
-    def _on_called_off(self, record: CalledOffRecord) -> None:
+    def _on_called_off(self, record: CancelledRecord) -> None:
         if self.dialog is not None and record.command == Export.__name__:
             self.dialog.show_called_off()
             self._put_away()
@@ -88,7 +88,7 @@ class ExportFlow(QObject):
         """Another session took the place of the one that was asked: its answer will not come."""
         if self.dialog is not None and self.dialog.busy:
             said = self.tr("Another run was opened before this was exported.")
-            self._sessions.break_off(self._asked)
+            self._sessions.cancel_command(self._asked)
             if self.dialog.isHidden():
                 self._notices.warning(said)
             self._refuse(said)

@@ -50,7 +50,7 @@ class AskFlow(QObject):
         if self.dialog is None:
             self.dialog = self._make(self._loaded)
             self.dialog.requested.connect(self._request)
-            self.dialog.cancelled.connect(lambda: self._sessions.break_off(self.command))
+            self.dialog.cancelled.connect(lambda: self._sessions.cancel_command(self.command))
             self.dialog.value_chosen.connect(self.value_chosen)
             self.dialog.help_requested.connect(self.help_requested)
         bring_to_front(self.dialog)

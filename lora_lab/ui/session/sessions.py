@@ -171,10 +171,10 @@ class Sessions(QObject):
         self._shown.session.controls.request(command)
         return True
 
-    def break_off(self, command: Command) -> None:
+    def cancel_command(self, command: Command) -> None:
         """End this command, of a session that goes as well; what it moved is put back."""
         for bridge in self._alive():
-            bridge.session.controls.break_off(command)
+            bridge.session.controls.cancel(command)
 
     def stop(self) -> None:
         """End the shown run at the step in hand; its model stays, and `toggle` trains on."""

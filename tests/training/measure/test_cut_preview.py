@@ -28,7 +28,7 @@ def given(tmp_path_factory):
         "causal_lm", model=str(folder / "base"), data=str(folder / "rows.jsonl"), batch_size=4,
         validation=0.3, targets=TARGETS, hyper={"rank": 4, "alpha": 6},
     )  # fmt: skip
-    return folder, weights, Experiment(config)
+    return folder, weights, Experiment.build(config)
 
 
 def test_the_loss_is_that_of_the_adapter_and_nothing_is_left_behind(given):

@@ -14,7 +14,7 @@ from lora_lab.training.measure import intruder_count as room
 
 @pytest.fixture
 def experiment():
-    made = Experiment(changed(get_preset("digits").config, variant="lora"))
+    made = Experiment.build(changed(get_preset("digits").config, variant="lora"))
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for p in made.parameters():

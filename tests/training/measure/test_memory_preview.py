@@ -20,7 +20,7 @@ def asked(experiment):
      ({"optimizer": "sgd", "momentum": 0.9}, 1), ({"optimizer": "sgd"}, 0)],
 )  # fmt: skip
 def test_it_counts_what_trains_and_what_the_optimizer_keeps(fields, kept):
-    experiment = Experiment(changed(get_preset("digits").config, **fields))
+    experiment = Experiment.build(changed(get_preset("digits").config, **fields))
     record = asked(experiment)
     trained = sum(p.numel() for p in experiment.parameters()) * 4
     held = sum(t.numel() * t.element_size() for t in experiment.model.state_dict().values())
@@ -34,12 +34,12 @@ def test_it_counts_what_trains_and_what_the_optimizer_keeps(fields, kept):
 def test_frozen_layers_need_no_gradients():
     config = get_preset("digits").config
     frozen = changed(config.hyper, frozen_layers=("fc1", "fc2"))
-    record = asked(Experiment(changed(config, hyper=frozen)))
+    record = asked(Experiment.build(changed(config, hyper=frozen)))
     assert record.gradients == 4 * (10 + 64) * 4  # fc3 at rank 4
 
 
 def test_the_run_goes_on_as_if_it_had_not_been_asked():
-    one, other = (Experiment(get_preset("digits").config) for _ in range(2))
+    one, other = (Experiment.build(get_preset("digits").config) for _ in range(2))
     torch.manual_seed(0)
     asked(one)
     drawn = torch.rand(3)
@@ -51,7 +51,7 @@ def test_the_run_goes_on_as_if_it_had_not_been_asked():
 
 
 def test_a_step_that_cannot_be_estimated_is_a_reason_and_no_failure():
-    experiment = Experiment(get_preset("digits").config)
+    experiment = Experiment.build(get_preset("digits").config)
 
     def loss(model, batch):
         value = model(batch[0]).sum()

@@ -14,7 +14,7 @@ from lora_lab.training.measure import merge_preview as room
 
 def experiment(variant="lora", init="kaiming", size=1e-3):
     config = changed(get_preset("digits").config, variant=variant, init=init)
-    made = Experiment(config)
+    made = Experiment.build(config)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for p in made.parameters():

@@ -82,17 +82,17 @@ def test_a_search_can_be_broken_off_and_leaves_nothing():
     run.controls.request(search)
     run.next(RatePointRecord)
     run.next(RatePointRecord)
-    run.controls.break_off(search)
+    run.controls.cancel(search)
     assert run.steps(5) == expected
     points = [record for record in run.seen if isinstance(record, RatePointRecord)]
     assert [point.number for point in points] == [1, 2]  # looked at after each
     assert not any(isinstance(record, RateFoundRecord) for record in run.seen)
-    run.controls.break_off(search)  # nothing runs; the next one is not meant
+    run.controls.cancel(search)  # nothing runs; the next one is not meant
     run.controls.request(FindRate(400))
     run.next(RateFoundRecord)
 
 
-def test_a_search_that_is_asked_for_with_the_stop_is_broken_off():
+def test_a_search_that_is_asked_for_with_the_stop_is_cancelled():
     run = Course(digits())
     run.steps(3)
     run.controls.stop()
@@ -121,8 +121,8 @@ def test_the_search_crosses_the_decades_and_stops_where_it_diverges():
 def test_the_losses_are_those_of_a_plain_loop_at_those_rates():
     """Against a loop that is written out here, on a copy of the experiment."""
     config = digits(optimizer="sgd", hyper={"learning_rate": 1e-3})
-    found = list(find_rate(Experiment(config), 20))[-1]
-    other = Experiment(config)
+    found = list(find_rate(Experiment.build(config), 20))[-1]
+    other = Experiment.build(config)
     batches = other.task.batches(config.batch_size, config.seed + 1)
     for rate, expected in zip(found.rates, found.losses, strict=True):
         loss = other.task.loss(other.model, next(batches))

@@ -11,15 +11,15 @@ from lora_lab.records import CheckpointRecord, ErrorRecord, StepRecord
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
-from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
+from lora_lab.training.time_budget import TimeBudget
 
 
 @pytest.fixture(autouse=True)
 def saves_often(monkeypatch):
     """However long a copy takes on a busy machine."""
-    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval))
 
 
 def test_no_checkpoint_is_ahead_of_the_record(tmp_path, monkeypatch):

@@ -18,9 +18,9 @@ from lora_lab.runs.metrics import read_metrics
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.ration import Ration
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave, journal
+from lora_lab.training.time_budget import TimeBudget
 
 STEPS = 120
 
@@ -35,7 +35,7 @@ def saves_at_every_step(monkeypatch):
             self.wait()
 
     monkeypatch.setattr(autosave, "Writer", Prompt)
-    monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval))
 
 
 def trained(folder, acts, resume=None, **settings):
@@ -130,7 +130,9 @@ def test_a_read_only_folder(tmp_path, wanted, monkeypatch):
 
     def allow():
         monkeypatch.undo()
-        monkeypatch.setattr(autosave, "Ration", lambda share, interval: Ration(1.0, interval))
+        monkeypatch.setattr(
+            autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval)
+        )
 
     records = trained(folder, {40: refuse, 80: allow})
     assert losses(records) == wanted
@@ -179,7 +181,7 @@ def test_what_a_run_dies_of_is_in_its_log(tmp_path, monkeypatch):
 def test_with_a_folder_that_is_made_anew_the_best_adapter_comes_back(tmp_path, monkeypatch):
     folder, found = tmp_path / "run", []
 
-    def held_out(self, enabled, given_up=None):
+    def held_out(self, enabled, should_stop=None):
         return Evaluation(loss=1.0 if self.step == 20 else 9.0)
 
     def look():

@@ -65,12 +65,12 @@ def losses(experiment, edits, stop=None):
 @pytest.mark.parametrize("name", CASES)
 def test_resuming_anywhere_changes_nothing(name, stop):
     config = config_of(**CASES[name])
-    wanted, _ = losses(Experiment(config), EDITS)
-    before, (tensors, facts) = losses(Experiment(config), EDITS, stop)
+    wanted, _ = losses(Experiment.build(config), EDITS)
+    before, (tensors, facts) = losses(Experiment.build(config), EDITS, stop)
     assert before == {step: wanted[step] for step in before}
 
     torch.manual_seed(99)  # another process begins elsewhere
-    again = Experiment(config)
+    again = Experiment.build(config)
     facts = json.loads(json.dumps(facts))  # as it stands in the file
     assert restore(again, tensors, facts) == ()
     after, _ = losses(again, EDITS)
@@ -78,7 +78,7 @@ def test_resuming_anywhere_changes_nothing(name, stop):
 
 
 def test_nothing_of_it_runs_when_it_is_read(tmp_path):
-    experiment = Experiment(config_of())
+    experiment = Experiment.build(config_of())
     _, (tensors, facts) = losses(experiment, {}, stop=2)
     assert all(isinstance(t, torch.Tensor) for t in tensors.values())
     assert json.loads(json.dumps(facts)) == facts
@@ -87,9 +87,9 @@ def test_nothing_of_it_runs_when_it_is_read(tmp_path):
 
 
 def test_another_base_or_other_layers_are_refused():
-    experiment = Experiment(config_of())
+    experiment = Experiment.build(config_of())
     _, (tensors, facts) = losses(experiment, {}, stop=2)
-    fresh = Experiment(config_of())
+    fresh = Experiment.build(config_of())
     with pytest.raises(LabError, match="not the one that this run was trained on"):
         restore(fresh, tensors, {**facts, "base_fingerprint": "other"})
     layers = dict(list(facts["layers"].items())[:1])
@@ -100,8 +100,8 @@ def test_another_base_or_other_layers_are_refused():
 
 
 def test_what_differs_is_said():
-    experiment = Experiment(config_of())
+    experiment = Experiment.build(config_of())
     _, (tensors, facts) = losses(experiment, {}, stop=2)
-    (note,) = restore(Experiment(config_of()), tensors, {**facts, "threads": 77})
+    (note,) = restore(Experiment.build(config_of()), tensors, {**facts, "threads": 77})
     assert "threads was 77" in note
     assert "to rounding" in note

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 
 from lora_lab.config import changed
 from lora_lab.records import (
-    CalledOffRecord,
+    CancelledRecord,
     ErrorRecord,
     ExportedRecord,
     ExportingRecord,
@@ -58,22 +58,22 @@ def test_an_export_says_how_far_it_is_and_is_called_off(
     assert (dialog.progress.bar.value(), dialog.progress.bar.maximum()) == (250, 1000)
     qtbot.waitUntil(dialog.progress.isVisible, timeout=20_000)
     dialog.progress.cancel_button.click()
-    assert sessions_made[0].controls.is_broken_off(asked[0])
+    assert sessions_made[0].controls.is_cancelled(asked[0])
     assert dialog.progress.isVisible()  # it is not over yet, and does not claim to be
     assert not dialog.progress.cancel_button.isEnabled()
     say(ExportingRecord(7, "Comparing", 0.5))  # was on its way
     assert dialog.progress.bar.maximum() == 0
     assert dialog.busy
-    say(CalledOffRecord(7, "FindRate"))  # of another dialog
+    say(CancelledRecord(7, "FindRate"))  # of another dialog
     assert dialog.busy
-    say(CalledOffRecord(7, "Export"))
+    say(CancelledRecord(7, "Export"))
     assert not dialog.busy
     assert dialog.progress.isHidden()
     assert [text for text in words(dialog) if "Called off" in text]
     dialog.export_button.click()  # ready for another try, which is not the one that was meant
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     assert asked[1] == asked[0]
-    assert not sessions_made[0].controls.is_broken_off(asked[1])
+    assert not sessions_made[0].controls.is_cancelled(asked[1])
     assert dialog.progress.cancel_button.isEnabled()
     say(done(tmp_path / "out"))
     assert [text for text in words(dialog) if text.startswith("Written")]

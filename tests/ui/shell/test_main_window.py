@@ -190,7 +190,7 @@ def test_a_run_that_is_replaced_does_not_leave_the_export_waiting(qtbot, opened,
     opened.setup_dock.choose_preset("known-rank")
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert [text for text in words(dialog) if "Another run" in text]
-    assert old.controls.is_broken_off(asked[0])  # what is said not to be written is not
+    assert old.controls.is_cancelled(asked[0])  # what is said not to be written is not
 
 
 @pytest.mark.parametrize("place", range(7))

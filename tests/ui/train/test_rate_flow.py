@@ -81,7 +81,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
 
 def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, asked, sessions_made):
     broken = []
-    sessions_made[0].controls.break_off = broken.append
+    sessions_made[0].controls.cancel = broken.append
     window.commands.find_rate.trigger()
     dialog = window.flows.rate.dialog
     dialog.cancel_button.click()
@@ -177,7 +177,7 @@ def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.flows.rate.dialog is None, timeout=20_000)
     assert window.sessions.shown.session is sessions_made[1]
-    assert not sessions_made[1].controls.is_broken_off(search)
+    assert not sessions_made[1].controls.is_cancelled(search)
 
 
 def test_what_could_not_be_opened_ends_no_search_of_the_run_that_stays(

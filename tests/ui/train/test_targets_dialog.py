@@ -135,16 +135,16 @@ def with_head(tmp_path):
 
 
 def test_the_output_head_is_adapted_by_name_only(with_head):
-    loaded = Experiment(with_head).loaded()
+    loaded = Experiment.build(with_head).loaded()
     linear = adapted(loaded, with_head.targets, ())
     assert linear == {
-        layer.name for layer in Experiment(changed(with_head, targets=())).loaded().layers
+        layer.name for layer in Experiment.build(changed(with_head, targets=())).loaded().layers
     }
     assert "lm_head" not in linear
     every = linear | {"lm_head"}
     targets = as_targets(loaded, with_head.targets, every)
     assert "lm_head" in targets
-    opened = Experiment(changed(with_head, targets=targets))
+    opened = Experiment.build(changed(with_head, targets=targets))
     assert opened.layers.keys() == every
     assert opened.layers["lm_head"].adapter_parameters()
     dialog = TargetsDialog(loaded.adaptable, linear, linear, ())

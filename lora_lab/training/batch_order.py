@@ -1,4 +1,4 @@
-"""The batches of a run, counted: the place in their course is all that a checkpoint needs."""
+"""The batches of a run, counted: the place in their order is all that a checkpoint needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
-class Course:
+class BatchOrder:
     """An iterator that knows how many batches it has given."""
 
     def __init__(self, begin: Callable[[int], Iterator[Any]]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from lora_lab.config import RunConfig
 from lora_lab.tasks import TASKS
-from lora_lab.training.course import Course
+from lora_lab.training.batch_order import BatchOrder
 from tests.tasks.test_retention import CASES, config_of
 
 
@@ -31,7 +31,7 @@ def alike(one, other):
 def test_behind_any_batch_the_same_ones_come(tmp_path, name):
     task, size = opened(name, tmp_path)
     whole = list(itertools.islice(task.batches(size, 5), 150))
-    course = Course(lambda skip: task.batches(size, 5, skip))
+    course = BatchOrder(lambda skip: task.batches(size, 5, skip))
     for place in (3, 0, 44, 43, 130, 7, 7):
         course.stand_behind(place)
         for wanted in whole[place : place + 6]:
@@ -50,7 +50,7 @@ def test_a_batch_lies_in_memory_as_it_would_have():
 
 def test_going_on_behind_a_million_batches_takes_a_moment():
     task, size = opened("digits", None)
-    course = Course(lambda skip: task.batches(size, 5, skip))
+    course = BatchOrder(lambda skip: task.batches(size, 5, skip))
     began = time.process_time()
     course.stand_behind(1_000_000)
     next(course)

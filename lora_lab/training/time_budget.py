@@ -1,4 +1,4 @@
-"""Ration: keep a costly measurement to a share of the wall time, and not too often either."""
+"""TimeBudget: keeps a costly measurement to a share of the wall time, and not too often either."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 URGENT_SHARE = 0.25
 
 
-class Ration:
+class TimeBudget:
     """Due at most every `interval` seconds, and so rarely that its cost stays below `share`.
 
     What a person has just changed is urgent: it may take up to `URGENT_SHARE`, so that dragging a
@@ -22,7 +22,7 @@ class Ration:
     def due(self, now: float, *, urgent: bool = False) -> bool:
         return now >= (self._urgent if urgent else self._next)
 
-    def __enter__(self) -> Ration:
+    def __enter__(self) -> TimeBudget:
         self._started = time.perf_counter()
         return self
 

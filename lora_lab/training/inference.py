@@ -1,0 +1,54 @@
+"""The model as it answers, with the adapter on or off: losses on rows, and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from lora_lab.adapters import AdapterLayer
+from lora_lab.adapters.inject import switched
+from lora_lab.tasks.base import Evaluation, Task, never
+
+
+class Inference:
+    """Puts the model into evaluation for as long as it is asked, and into training afterwards."""
+
+    def __init__(self, task: Task, model: nn.Module, layers: dict[str, AdapterLayer]) -> None:
+        self._task, self._model, self._layers = task, model, layers
+
+    @torch.no_grad()
+    def held_out(self, enabled: bool, should_stop: Callable[[], bool] = never) -> Evaluation | None:
+        """A pass over the held-out data; None where `should_stop` ended it."""
+        with self._evaluating(enabled):
+            return self._task.evaluate(self._model, should_stop)
+
+    @torch.no_grad()
+    def retention(self, enabled: bool, should_stop: Callable[[], bool]) -> Evaluation | None:
+        """A pass over the rows of an earlier task; None where `should_stop` ended it."""
+        with self._evaluating(enabled):
+            return self._task.evaluate_retention(self._model, should_stop)
+
+    def answer(self, prompt: str, enabled: bool, max_new_tokens: int) -> str:
+        """What the model says to `prompt`."""
+        with self._evaluating(enabled):
+            (text,) = self._task.generate(self._model, [prompt], max_new_tokens)
+            return text
+
+    def resume_training(self) -> None:
+        """Dropout draws again. Running means of norms stay: no adapter holds them."""
+        self._model.train()
+        for module in self._model.modules():
+            if getattr(module, "track_running_stats", False):
+                module.eval()
+
+    @contextmanager
+    def _evaluating(self, enabled: bool) -> Iterator[None]:
+        self._model.eval()
+        try:
+            with switched(self._layers, enabled):
+                yield
+        finally:
+            self.resume_training()
