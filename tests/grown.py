@@ -11,7 +11,7 @@ from torch import nn
 
 from lora_lab import adapters, inits, paths, task_info, tasks, variants
 from lora_lab.adapters.base import AdapterLayer
-from lora_lab.adapters.init import Init
+from lora_lab.adapters.init import Start
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.formats import FORMATS
 from lora_lab.runs import row_shape
@@ -94,7 +94,7 @@ def grow(monkeypatch, folder):
         (inits.INITS, {INIT: inits.Init("signs:signs", "signs", "A = ±1/√in, B = 0")}),
         (task_info.TASKS, {TASK: tone}),
         (adapters.VARIANTS, {"quarter": QuarterLayer, "gain": GainLayer}),
-        (adapters.INITS, {INIT: Init(signs)}),
+        (adapters.INITS, {INIT: Start(signs)}),
         (tasks.TASKS, {TASK: ToneTask}),
         (FORMATS, {FORMAT: replace(FORMATS["peft"], name=FORMAT, title="A copy")}),
         (row_shape.KINDS, {PulseRecord.__name__: PulseRecord}),

@@ -29,7 +29,7 @@ def resolved(where: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Init:
+class Start:
     """How lora_A and lora_B start."""
 
     rows: Law  # rows of lora_A
@@ -67,7 +67,7 @@ def orthogonal(rows: int, in_features: int, rank: int, generator: torch.Generato
     return (Q * signs).t().float().contiguous()
 
 
-INITS: dict[str, Init] = {
-    name: Init(resolved(row.rows), resolved(row.principal) if row.principal else None)
+INITS: dict[str, Start] = {
+    name: Start(resolved(row.rows), resolved(row.principal) if row.principal else None)
     for name, row in inits.INITS.items()
 }

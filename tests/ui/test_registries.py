@@ -90,6 +90,8 @@ def test_a_grown_lab_trains_draws_exports_and_resumes(qtbot, lab, grown, variant
     fixed = lab.setup_dock.fixed
     assert fixed.controls["variant"].currentData() == variant
     assert fixed.controls["init"].currentData() == INIT
+    tip = fixed.controls["init"].toolTip()
+    assert ("Gain has no factors A and B." in tip) == (variant == "gain")
     trained(qtbot, lab)
     lab.sessions.request(Pulse())
     panel = next(p for p in lab.panels if p.key == PulsePanel.key)

@@ -19,11 +19,11 @@ def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[Ra
     One record, after as many passes over the held-out data as there are shares, and one more.
     Raises LabError for an adapter that is untrained or not of plain factors.
     """
-    if not VARIANTS[experiment.config.variant].exact_sigma or not experiment.has_factors:
-        raise LabError(
-            "A rank is suggested for plain factors only: the energy of DoRA's ΔW does not tell "
-            "what a cut would take, and full fine-tuning has no rank."
-        )
+    variant = VARIANTS[experiment.config.variant]
+    if not variant.exact_sigma or not experiment.has_factors:
+        why = f"the energy of {variant}'s ΔW does not tell what a cut would take"
+        why = why if variant.factored else f"{variant} has no rank"
+        raise LabError(f"A rank is suggested for plain factors only: {why}.")
     sigma = {row.name: row.sigma for row in experiment.spectrum().layers}
     layers = experiment.lora_layers
     if not any(sigma[layer.name][:1].any() for layer in layers):
