@@ -16,12 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lora_lab.atomic import replace_file
 from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
+from lora_lab.runs.holding import Holding
 from lora_lab.runs.row_shape import flaw
 
 FLUSH_SECONDS = 1.0
@@ -217,7 +216,8 @@ def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
     Of a long run only the places of its lines are in memory. Raises OSError, and LabError for a
     record of going on that does not say where.
     """
-    places, steps, edited = array("q"), array("q"), bytearray()
+    holding: Holding[int] = Holding(array("q"))
+    places, steps, edited = holding.rows, holding.steps, holding.edits
     with path.open("rb") as file:
         at = 0
         for raw in file:
@@ -234,28 +234,16 @@ def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
             if row.get("record") == "ResumedRecord":
                 if part := flaw(row):
                     raise damaged(path, row, part)
-                places, steps, edited = _holding(places, steps, edited, row["step"], row["edits"])
+                holding.go_back(row["step"], row["edits"])
             step = row.get("step")
             places.append(place)
             steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
             edited.append(row.get("record") == "AppliedRecord" and bool(row.get("changes")))
         if until is not None:
-            places, _, _ = _holding(places, steps, edited, *until)
+            holding.go_back(*until)
         for place in places:
             file.seek(place)
             yield file.readline()
-
-
-def _holding(
-    places: array[int], steps: array[int], edited: bytearray, step: int, edits: int
-) -> tuple[array[int], array[int], bytearray]:
-    """What still holds of the lines once a run stands at `step` again, with so many edits made."""
-    at, marks = np.array(steps, np.int64), np.array(edited, bool)
-    keep = at <= step
-    if edits >= 0:
-        keep &= ~marks | (np.cumsum(marks & keep) <= edits)
-    held = np.array(places, np.int64)[keep].tobytes(), at[keep].tobytes()
-    return array("q", held[0]), array("q", held[1]), bytearray(marks[keep].tobytes())
 
 
 def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:

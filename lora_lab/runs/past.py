@@ -19,6 +19,7 @@ from lora_lab.records import (
     StepRecord,
     frozen_array,
 )
+from lora_lab.runs.holding import Holding
 from lora_lab.runs.metrics import parsed
 from lora_lab.runs.row_shape import flaw, known
 
@@ -51,19 +52,19 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     """
     try:
         with path.open("rb") as file:
-            kept = _kept(file, until)
+            lines = _held(file, until)
     except OSError:
         return
-    for line in kept:
+    for line in lines:
         record = _record(line)
         if record is not None:
             yield record
 
 
-def _kept(file: IO[bytes], until: int) -> list[bytes]:
+def _held(file: IO[bytes], until: int) -> list[bytes]:
     """The lines that come back, without what a run lost that was resumed from before it."""
-    kept: list[bytes] = []
-    every, steps, room, last = 1, 0, MOST, b""
+    held: Holding[bytes] = Holding([])
+    every, count, room, last = 1, 0, MOST, b""  # every k-th step, so many of them, at most `room`
     for block in _blocks(file):
         for line in _without_most(block, every, until):
             if not line.startswith(KINDS) or not line.endswith(b"}"):  # of another kind, or torn
@@ -72,32 +73,32 @@ def _kept(file: IO[bytes], until: int) -> list[bytes]:
             if line.startswith(RESUMED):
                 if not NUMBER.search(line):
                     continue
-                while kept and _step(kept[-1]) > step:
-                    steps -= kept.pop().startswith(STEP)
+                edits = EDITS.search(line)
+                held.go_back(step, int(edits[1]) if edits else -1)
+                count = sum(row.startswith(STEP) for row in held.rows)
                 last = b"" if last and _step(last) > step else last
-                if found := EDITS.search(line):
-                    _drop_edits(kept, step, int(found[1]))
             elif step > until:
                 continue
             elif not line.startswith(STEP):
-                kept.append(line)
+                held.add(line, step, line.startswith(EDIT) and b'"changes":[]' not in line)
             else:
                 last = line
                 if step % every:
                     continue
-                kept.append(line)
-                steps += 1
-                if steps > room:
+                held.add(line, step)
+                count += 1
+                if count > room:
                     every *= 2
-                    kept = [x for x in kept if not x.startswith(STEP) or _step(x) % every == 0]
-                    steps = sum(x.startswith(STEP) for x in kept)
-                    room = max(MOST, 2 * steps)  # in a file that somebody made all may be step 0
+                    others = np.array([not row.startswith(STEP) for row in held.rows])
+                    held.keep(others | (np.array(held.steps) % every == 0))
+                    count = sum(row.startswith(STEP) for row in held.rows)
+                    room = max(MOST, 2 * count)  # in a file that somebody made all may be step 0
     if last and _step(last) % every:
-        at = len(kept)
-        while at and _step(kept[at - 1]) >= _step(last):
+        at = len(held.rows)
+        while at and held.steps[at - 1] >= _step(last):
             at -= 1
-        kept.insert(at, last)
-    return kept
+        held.rows.insert(at, last)
+    return list(held.rows)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
@@ -181,17 +182,6 @@ def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
     except OSError:
         return None
     return None
-
-
-def _drop_edits(kept: list[bytes], step: int, holding: int) -> None:
-    """Take away the edits at `step` that came after the first `holding` of the run."""
-    made = sum(line.startswith(EDIT) and b'"changes":[]' not in line for line in kept)
-    for index in range(len(kept) - 1, -1, -1):
-        if made <= holding or _step(kept[index]) < step:
-            return
-        if kept[index].startswith(EDIT) and b'"changes":[]' not in kept[index]:
-            del kept[index]
-            made -= 1
 
 
 def _record(line: bytes) -> Past | None:
