@@ -41,6 +41,12 @@ def chat(row: Row, mapping: Mapping) -> Chat:
         row.get(column) if (column := mapping.column(role)) else None
         for role in ("messages", "tools", "system")
     )
+    if (prompt := mapping.column("prompt")) is not None:
+        before, after = row.get(prompt), row.get(mapping.column("completion") or "")
+        if not isinstance(before, list) or not isinstance(after, list):
+            raise BadRow("its prompt and completion are not lists of messages")
+        value = [{**turn, "train": False} if isinstance(turn, dict) else turn for turn in before]
+        value += after
     return read_chat(value, tools, as_text(system))
 
 

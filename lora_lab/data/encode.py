@@ -56,7 +56,7 @@ def encode_rows(
     tokenizer's own. Raises DataError for rows that are empty or do not have their form (unless
     `skip_bad`), and where nothing is left.
     """
-    left = LeftOut(table.path.name, skip_bad)
+    left = LeftOut(table, skip_bad)
     template = _chat_template(table, tokenizer, stops) if mapping.form == "chat" else None
     rows: list[tuple[int, Any]] = []  # number in the file, pieces or a text with its spans
     for number, row in zip(table.numbers, table.rows, strict=True):
@@ -120,7 +120,7 @@ def encode_texts(
     `classes` None takes those there are, in their natural order. Raises DataError for empty texts,
     missing labels and labels that are none of `classes`, unless `skip_bad`.
     """
-    left = LeftOut(table.path.name, skip_bad)
+    left = LeftOut(table, skip_bad)
     text, pair, label = (mapping.column(role) for role in ("text", "pair", "label"))
     found: list[tuple[int, str, str | None, str]] = []
     for number, row in zip(table.numbers, table.rows, strict=True):

@@ -73,6 +73,9 @@ def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
 
 def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     """Text to go on with, in the first of the forms that has all its columns."""
+    _refuse_feedback(table, given)
+    if not given and (turns := _turns(table)):
+        return Mapping("chat", turns)
     for form, (needed, further) in row.forms.items():
         known = (*needed, *further)
         if given and not set(given) <= set(known):
@@ -119,6 +122,29 @@ def _labelled(table: Table, given: dict[str, str]) -> Mapping:
     order = ("text", "pair", "label")
     roles = tuple((role, columns[role]) for role in order if role in columns)
     return Mapping("text + label", roles)
+
+
+def _turns(table: Table) -> tuple[tuple[str, str], ...]:
+    """Roles of rows whose prompt and completion are lists of messages, as TRL has them."""
+    found = {}
+    for role in ("prompt", "completion"):
+        values = _values(table, role) if role in table.columns else []
+        if not values or not all(isinstance(value, list) for value in values):
+            return ()
+        found[role] = role
+    return (*found.items(), *((role, role) for role in ("tools",) if role in table.columns))
+
+
+def _refuse_feedback(table: Table, given: dict[str, str]) -> None:
+    """Raise DataError for answers marked as good or bad: the bad ones are not to be learned."""
+    if given or not {"prompt", "completion", "label"} <= set(table.columns):
+        return
+    if all(isinstance(value, bool) for value in _values(table, "label")):
+        raise DataError(
+            f"{table.path.name}: these rows have a prompt, a completion and a label that is true "
+            "or false: feedback (KTO), of which the bad answers are not to be learned. Keep the "
+            "good rows and leave the column label out, or name the columns to learn from."
+        )
 
 
 def _columns(table: Table, roles: Iterable[str], given: dict[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from pathlib import Path
@@ -20,6 +21,10 @@ def data_fingerprint(path: str | None) -> str:
     digest = hashlib.sha256()
     try:
         place = Path(path)
+        if not place.exists() and glob.has_magic(path):  # a pattern: its files, one by one
+            for file in sorted(glob.glob(path)):
+                digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode())
+            return digest.hexdigest()
         if place.is_dir():
             for folder, folders, names in os.walk(place):
                 folders.sort()

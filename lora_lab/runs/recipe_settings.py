@@ -23,6 +23,7 @@ ROWS = {
     ".jsonl": "rows_jsonl", ".ndjson": "rows_jsonl", ".json": "rows_json", ".csv": "rows_csv",
     ".tsv": "rows_csv", ".parquet": "rows_parquet", ".txt": "rows_text",
 }  # fmt: skip
+OTHER_FILES = (".gz", ".bz2", ".xz", ".zst", ".arrow")
 SAID = {
     "text": ("tokens_apart", "said_text"),
     "prompt + completion": ("tokens_apart", "said_prompt"),
@@ -146,9 +147,16 @@ def _texts(story: Story) -> Problem:
         raise LabError(
             f"The base {model} is a GGUF file, which PEFT does not train on; there is no recipe."
         )
-    if unheard := {"tools", "system", "history"} & {role for role, _ in data["roles"]}:
+    roles = {role for role, _ in data["roles"]}
+    unheard = {"tools", "system", "history"} & roles
+    if data["form"] == "chat" and "messages" not in roles:
+        unheard |= {"prompt and completion of messages"}
+    given = Path(str(config.data))
+    if given.is_dir() or "*" in given.name or given.suffix.lower() in OTHER_FILES:
+        unheard |= {"several files, or packed ones"}
+    if unheard:
         raise LabError(
-            f"This run's rows have {', '.join(sorted(unheard))}, which a script of PEFT and "
+            f"This run's data has {', '.join(sorted(unheard))}, which a script of PEFT and "
             "transformers alone does not follow; there is no recipe."
         )
     reading = rows_part(str(config.data))

@@ -66,3 +66,13 @@ def test_a_chat_takes_its_tools_and_system_from_their_columns():
     assert found.messages == ({"role": "system", "content": "S"}, *turns)
     assert found.tools == ({"type": "function", "function": {"name": "look"}},)
     assert chat({"m": turns, "t": None, "s": NAN}, mapping).messages == tuple(turns)
+
+
+def test_of_turns_apart_the_completion_alone_is_trained():
+    mapping = Mapping("chat", (("prompt", "p"), ("completion", "c")))
+    turns = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]
+    found = chat({"p": [*turns, turns[0]], "c": [turns[1]]}, mapping)
+    assert found.messages == (*turns, *turns)
+    assert found.trained == (False, False, False, True)
+    with pytest.raises(BadRow, match="lists of messages"):
+        chat({"p": "u", "c": turns}, mapping)

@@ -1,10 +1,11 @@
 """Columns are guessed as a person would, changed as they wish, and refused with a better one."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from lora_lab.data.mapping import map_columns
+from lora_lab.data.mapping import map_columns, unused
 from lora_lab.data.rows import Table
 from lora_lab.errors import DataError
 
@@ -28,6 +29,14 @@ FORMS = {
                {"instruction": "instruction", "output": "output", "input": "input"}),
     "chat": (table(messages=TALK, text=WORDS), "chat", {"messages": "messages"}),
     "sharegpt": (table(conversations=TALK), "chat", {"messages": "conversations"}),
+    "messages as JSON": (table(messages=[json.dumps(t) for t in TALK]), "chat",
+                         {"messages": "messages"}),
+    "one column of JSON": (table(whatever=[json.dumps(t) for t in TALK]), "chat",
+                           {"messages": "whatever"}),
+    "chat with tools": (table(messages=TALK, tools=[[]] * 3, system=WORDS, id=WORDS), "chat",
+                        {"messages": "messages", "tools": "tools", "system": "system"}),
+    "turns apart": (table(prompt=TALK, completion=TALK), "chat",
+                    {"prompt": "prompt", "completion": "completion"}),
 }  # fmt: skip
 
 
@@ -90,3 +99,18 @@ def test_what_cannot_be_is_said_with_the_columns_there_are(name):
 def test_rows_of_no_form_are_refused():
     with pytest.raises(DataError, match="not clear what to learn"):
         map_columns(table(a=WORDS, b=WORDS), "causal_lm")
+
+
+def test_columns_that_nothing_takes_are_named():
+    rows = table(prompt=WORDS, completion=WORDS, id=WORDS, source=WORDS)
+    assert unused(rows, map_columns(rows, "causal_lm")) == ("columns not used: id, source",)
+    rows = table(text=WORDS, label=[1, 2, 1])
+    assert unused(rows, map_columns(rows, "text_classification")) == ()
+
+
+def test_feedback_is_not_learned_as_answers():
+    rows = table(prompt=WORDS, completion=WORDS, label=[True, False, True])
+    with pytest.raises(DataError, match="KTO"):
+        map_columns(rows, "causal_lm")
+    given = [("prompt", "prompt"), ("completion", "completion")]
+    assert map_columns(rows, "causal_lm", given).form == "prompt + completion"

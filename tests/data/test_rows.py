@@ -1,13 +1,16 @@
 """Tables are read from what people have; a row that cannot be read is named with its number."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lora_lab.data import rows
+from lora_lab.data import row_files, text_rows
 from lora_lab.data.rows import read_table
 from lora_lab.errors import DataError
 
@@ -16,6 +19,16 @@ ROWS = [{"text": "a film", "label": "good"}, {"text": "ü, or\nnot", "label": "b
 
 def jsonl(path):
     path.write_text("\n".join(map(json.dumps, ROWS)) + "\n")
+
+
+def lines():
+    return "\n".join(map(json.dumps, ROWS)).encode()
+
+
+def arrow(path, opened):
+    table = pa.Table.from_pylist(ROWS)
+    with opened(str(path), table.schema) as file:
+        file.write_table(table)
 
 
 def csv(path, mark=","):
@@ -36,6 +49,18 @@ FORMATS = {
         'text,label\na film,good\n"ü, or\nnot",bad\n'.encode("utf-16")
     ),
     "no-ending": jsonl,
+    "rows.jsonl.gz": lambda p: p.write_bytes(gzip.compress(lines())),
+    "rows.jsonl.bz2": lambda p: p.write_bytes(bz2.compress(lines())),
+    "rows.jsonl.xz": lambda p: p.write_bytes(lzma.compress(lines())),
+    "rows.jsonl.zst": lambda p: p.write_bytes(pa.compress(lines(), "zstd", asbytes=True)),
+    "rows.csv.gz": lambda p: (csv(p), p.write_bytes(gzip.compress(p.read_bytes()))),
+    "data.json": lambda p: p.write_text(json.dumps({"version": "1", "data": ROWS})),
+    "pretty.json": lambda p: p.write_text(json.dumps({"examples": ROWS, "x": [1]}, indent=2)),
+    "pandas.csv": lambda p: p.write_text(
+        ',text,label\n0,a film,good\n1,"ü, or\nnot",bad\n', "utf-8"
+    ),
+    "rows.arrow": lambda p: arrow(p, pa.ipc.new_stream),
+    "file.arrow": lambda p: arrow(p, pa.ipc.new_file),
 }
 
 
@@ -101,9 +126,9 @@ def _parquet_cut(path):
 
 FILES = {
     "empty": (lambda p: p.write_bytes(b""), "empty"),
-    "folder": (lambda p: p.mkdir(), "folder"),
+    "folder": (lambda p: p.mkdir(), "folder with no file of rows"),
     "missing": (lambda p: None, "no such file"),
-    "gzip": (lambda p: p.write_bytes(b"\x1f\x8b\x08" + bytes(50)), "gzip"),
+    "gzip": (lambda p: p.write_bytes(b"\x1f\x8b\x08" + bytes(50)), r"\.gz file is damaged"),
     "zip": (lambda p: p.write_bytes(b"PK\3\4" + bytes(50)), "zip"),
     "pointer": (lambda p: p.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "LFS"),
     "page": (lambda p: p.write_bytes(b"<!DOCTYPE html><html>"), "web page"),
@@ -137,13 +162,107 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeypatch):
     path = tmp_path / "rows.jsonl"
     jsonl(path)
     states = iter([(path.stat().st_size, 1, 1), (path.stat().st_size, 2, 1)])
-    monkeypatch.setattr(rows, "_state", lambda _: next(states))
+    monkeypatch.setattr(row_files, "state_of", lambda _: next(states))
     with pytest.raises(DataError, match="changed while it was read"):
         read_table(path)
 
 
 def test_one_giant_line_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(text_rows, "LONGEST_LINE", 1000)
     (tmp_path / "rows.jsonl").write_bytes(b'{"text": "' + b"x" * 2000 + b'"}\n')
     with pytest.raises(DataError, match="no table of rows"):
         read_table(tmp_path / "rows.jsonl")
+
+
+def test_a_folder_and_a_pattern_are_all_of_their_files(tmp_path):
+    for name, word in (("b", "second"), ("a", "first")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": word}) + "\n" + GOOD.decode())
+    (tmp_path / "readme.md").write_text("no rows")
+    for given in (tmp_path, tmp_path / "*.jsonl"):
+        table = read_table(given)
+        assert [row["text"] for row in table.rows] == ["first", "x", "second", "x"]
+        assert table.numbers == [1, 2, 3, 4]
+        assert [table.where(n) for n in table.numbers] == [
+            "a.jsonl: row 1", "a.jsonl: row 2", "b.jsonl: row 1", "b.jsonl: row 2",
+        ]  # fmt: skip
+        assert table.notes == ("2 files, a.jsonl to b.jsonl",)
+    with pytest.raises(DataError, match="no file fits"):
+        read_table(tmp_path / "*.csv")
+
+
+def test_a_bad_row_of_several_files_is_named_with_its_file(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(GOOD * 3)
+    (tmp_path / "b.jsonl").write_bytes(GOOD + b"{\n" + GOOD)
+    with pytest.raises(DataError, match=r"b\.jsonl: line 2"):
+        read_table(tmp_path)
+    table = read_table(tmp_path, skip_bad=True)
+    assert len(table.rows) == 5
+    assert "1 row of b.jsonl was left out (line 2" in table.notes[0]
+
+
+def test_a_data_set_saved_with_splits_is_its_training_split(tmp_path):
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        arrow(tmp_path / split / "data-00000-of-00001.arrow", pa.ipc.new_stream)
+        (tmp_path / split / "state.json").write_text("{}")
+        (tmp_path / split / "dataset_info.json").write_text("{}")
+    table = read_table(tmp_path)
+    assert table.rows == ROWS
+    assert table.notes == ("the split train is read, not test",)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_classes_have_the_names_that_are_kept_beside_them(tmp_path, kind):
+    feature = {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}
+    about = {b"huggingface": json.dumps({"info": {"features": feature}}).encode()}
+    table = pa.table({"text": ["a", "b", "c"], "label": [1, 0, -1]}).replace_schema_metadata(about)
+    path = tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(str(path), table.schema) as file:
+            file.write_table(table)
+    assert [row["label"] for row in read_table(path).rows] == ["pos", "neg", None]
+
+
+def test_a_quote_that_is_never_closed_spoils_its_own_row_alone(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('text,label\na,x\n"open,y\n' + "good,z\n" * 2000 + '"quoted, too",w\n')
+    with pytest.raises(DataError, match="line 3"):
+        read_table(path)
+    table = read_table(path, skip_bad=True)
+    assert len(table.rows) == 2002
+    assert table.rows[-1] == {"text": "quoted, too", "label": "w"}
+    assert "1 row was left out (line 3" in table.notes[0]
+
+
+def test_text_that_begins_with_a_brace_is_text(tmp_path):
+    (tmp_path / "book.txt").write_text("{sic} he said.\n\nAnd more.\n")
+    assert [row["text"] for row in read_table(tmp_path / "book.txt").rows][1] == "And more."
+
+
+def test_a_column_that_begins_late_is_a_column(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(GOOD * 1500 + b'{"text": "y", "input": "late"}\n')
+    assert read_table(path).columns == ("text", "input")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": [{"x": 1}],\n "b": [{"x": 1}]}', "several lists of rows"),
+        ('{"a": \n 1}', "no list of"),
+    ],
+)
+def test_one_object_that_does_not_say_where_its_rows_are(tmp_path, text, reason):
+    (tmp_path / "rows.json").write_text(text)
+    with pytest.raises(DataError, match=reason):
+        read_table(tmp_path / "rows.json")
+
+
+def test_a_packed_file_may_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_files, "LARGEST", 10_000)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(GOOD * 10_000))
+    with pytest.raises(DataError, match="unpacked it has over"):
+        read_table(tmp_path / "rows.jsonl.gz")

@@ -1,0 +1,126 @@
+"""Which files a path of data names, and their bytes: one, a folder of them, a pattern, packed ones.
+
+A packed file is unpacked in memory, up to the size that a plain one may have.
+"""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import os
+import stat
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from lora_lab.errors import DataError
+
+LARGEST = 8 * 2**30  # bytes of a file that is held in memory while it is read
+CHUNK = 2**24
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
+FILES = 10_000  # of one folder or pattern
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd")
+
+
+PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {  # by their first bytes
+    b"\x1f\x8b": (".gz", lambda file: gzip.GzipFile(fileobj=file)),
+    b"BZh": (".bz2", bz2.BZ2File),
+    b"\xfd7zXZ\x00": (".xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": (".zst", _zstd),
+}
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """The files that a path names, in the order of their names: itself, or those of a folder or of
+    a pattern with `*`. Raises DataError where there is none, or none of rows."""
+    given = Path(path)
+    try:
+        folder = given.is_dir()
+        exists = given.exists()
+    except (OSError, ValueError):
+        return [given]  # opening it says what is wrong
+    if folder:
+        files = [p for p in sorted(given.iterdir()) if is_table(p)]
+        if not files:
+            raise DataError(
+                "this is a folder with no file of rows in it ("
+                f"{', '.join(ENDINGS)}). Choose a file, or image classification"
+            )
+    elif not exists and glob.has_magic(str(given)):
+        files = [p for p in map(Path, sorted(glob.glob(str(given)))) if p.is_file()]
+        if not files:
+            raise DataError("no file fits this pattern. Choose another")
+    else:
+        return [given]
+    if len(files) > FILES:
+        raise DataError(f"{len(files):,} files are too many. Take fewer, or put them into one")
+    return files
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file of a folder is one of rows, packed or not."""
+    name = path.name.lower()
+    for _, (ending, _) in PACKED.items():
+        name = name.removesuffix(ending)
+    described = name in ("dataset_info.json", "state.json", "dataset_dict.json")
+    return name.endswith(ENDINGS) and not described and name[0] != "." and path.is_file()
+
+
+def kind_of(path: Path) -> str:
+    """The ending that says what is in a file, without that of its packing."""
+    name = path.name.lower()
+    for ending, _ in PACKED.values():
+        name = name.removesuffix(ending)
+    return Path(name).suffix
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a regular file, unpacked. Raises DataError, also where it changes on the way."""
+    before = state_of(path)
+    raw = path.read_bytes()
+    if state_of(path) != before or len(raw) != before[0]:
+        raise DataError("it changed while it was read. Wait until it is written, then open it")
+    for mark, (ending, unpack) in PACKED.items():
+        if raw.startswith(mark):
+            return _unpacked(raw, unpack, ending)
+    return raw
+
+
+def _unpacked(raw: bytes, unpack: Callable[[IO[bytes]], IO[bytes]], ending: str) -> bytes:
+    whole = io.BytesIO()
+    try:
+        with unpack(io.BytesIO(raw)) as file:
+            while part := file.read(CHUNK):
+                whole.write(part)
+                if whole.tell() > LARGEST:
+                    raise DataError(f"unpacked it has over {LARGEST:,} bytes. Take a part of it")
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+        reason = str(error).split("\n")[0][:80] or type(error).__name__
+        raise DataError(f"the {ending} file is damaged ({reason}). Download it again") from error
+    return whole.getvalue()
+
+
+def state_of(path: Path) -> tuple[int, int, int]:
+    """Size, time of change and identity of a regular file that may be read."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise DataError("there is no such file. Choose another") from None
+    except ValueError:  # a NUL byte
+        raise DataError("this is not a path. Choose another") from None
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device never end
+        raise DataError("this is not a regular file. Choose another")
+    if status.st_size == 0:
+        raise DataError("the file is empty")
+    if status.st_size > LARGEST:
+        raise DataError(f"{status.st_size:,} bytes are too many. Take a part of it")
+    return status.st_size, status.st_mtime_ns, status.st_ino
