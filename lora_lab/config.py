@@ -59,7 +59,7 @@ class Hyperparameters(Frozen):
         short="drop", minimum=0.0, maximum=0.9, scale="linear", page="learning-rate#dropout"
     ), ge=0, lt=1)
     alpha_mode: AlphaMode = declared("scale_effect", Setting("Moving α",
-        "scale the effect: ΔW follows α at once. keep the function: ΔW stays as it is and B is "
+        "rescale ΔW: ΔW follows α at once. keep ΔW: ΔW stays as it is and B is "
         "rescaled, so that α acts like a learning rate of B.",
         name="moving α", short="α mode"))
     enabled: bool = declared(True, Setting("Adapter on",

@@ -30,7 +30,7 @@ class Ranks:
     by_elimination: tuple[int, int]  # pivots ≠ 0
     with_tolerance: tuple[int, int]  # pivots > max(m, n)·eps·max|w_ij|
     smallest_pivot: float  # of those that were taken as ≠ 0 in float64; nan where there was none
-    exact: int | None  # in fractions, of the numbers as they were written; None where too large
+    exact: int | None  # in exact fractions of the numbers as written; None where too large
 
 
 def eliminated(W: np.ndarray, dtype: str = "float64", tolerance: float = 0.0) -> list[float]:

@@ -13,7 +13,7 @@ from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row
 from lora_lab.data.values import as_text
 
-Piece = tuple[str, bool]  # text, and whether the loss asks for it
+Piece = tuple[str, bool]  # text, and whether it is in the loss
 
 PREAMBLE = "Below is an instruction that describes a task"
 REQUEST = "Write a response that appropriately completes the request."

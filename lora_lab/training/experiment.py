@@ -214,7 +214,9 @@ class Experiment:
     def locked(self) -> tuple[tuple[str, str], ...]:
         """The hyperparameters that no layer can follow, each with the reason."""
         if self.preliminary:
-            return tuple((name, "the base is trained as its preset says") for name in KNOBS)
+            return tuple(
+                (name, "the base model is trained as the preset defines") for name in KNOBS
+            )
         locks = [set(layer.locked) for layer in self.layers.values()]
         return tuple(sorted(set.intersection(*locks)))
 

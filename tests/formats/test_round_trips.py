@@ -126,7 +126,7 @@ def test_a_wrong_file_is_not_delivered(bases, tmp_path, name, monkeypatch):
 
 @pytest.mark.parametrize("name", ["kohya", "diffusers"])
 def test_a_diffusion_model_of_two_text_encoders(tmp_path, name):
-    """The same path in each part: nothing may be taken for another."""
+    """The same path in each part: nothing may be misclassified."""
     generator = torch.Generator().manual_seed(0)
     parts = ("unet", "text_encoder", "text_encoder_2")
     layers = tuple(

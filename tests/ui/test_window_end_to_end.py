@@ -350,7 +350,7 @@ def test_an_export_is_called_off_in_the_midst_and_made_again(qtbot, lab, tmp_pat
     dialog.progress.cancel_button.click()
     may_go.set()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=60_000)
-    assert [text for text in words(dialog) if "Called off" in text]
+    assert [text for text in words(dialog) if "Cancelled" in text]
     assert [path.name for path in place.iterdir()] == ["out"]
     assert (place / "out" / "adapter_model.safetensors").read_bytes() == before
     step = lab.sessions.step

@@ -23,7 +23,7 @@ class IntruderDialog(AskDialog):
 
     def __init__(self, layers: Sequence[LayerInfo], parent: QWidget | None = None) -> None:
         tr = self.tr
-        super().__init__(tr("Intruder dimensions"), tr("Co&unt"), parent, cancel=tr("Sto&p"))
+        super().__init__(tr("Intruder dimensions"), tr("Co&unt"), parent, cancel=tr("&Stop"))
         self._layers = tuple(layer.name for layer in layers)
         self._waiting: list[CountIntruders] = []  # after the one that was requested
         self._requested: CountIntruders | None = None
@@ -32,7 +32,7 @@ class IntruderDialog(AskDialog):
             tr(
                 "An intruder is a strong direction of W + ΔW that resembles none of W's own "
                 "(|cos| below the threshold). Full fine-tuning makes few; where a low rank makes "
-                "many, more of what the base knew is forgotten (Shuttleworth et al. 2024)."
+                "many, more of what the base model knew is forgotten (Shuttleworth et al. 2024)."
             ),
             "muted",
         )
@@ -46,8 +46,8 @@ class IntruderDialog(AskDialog):
         settings = QHBoxLayout()
         settings.setSpacing(8)
         for box, title, name in (
-            (self.strongest_box, tr("&Strongest"), tr("Strongest directions of each layer")),
-            (self.threshold_box, tr("&Threshold"), tr("Threshold of the cosine")),
+            (self.strongest_box, tr("Top-&k"), tr("Top-k directions of each layer")),
+            (self.threshold_box, tr("&Threshold"), tr("Cosine threshold")),
         ):
             box.setAccessibleName(name)
             box.setToolTip(name)
@@ -58,7 +58,7 @@ class IntruderDialog(AskDialog):
         settings.addStretch(1)
         self.table = LayerTable(
             tr("Intruders of each layer"),
-            (tr("Layer"), tr("Intruders"), tr("Places"), tr("Least |cos|")),
+            (tr("Layer"), tr("Intruders"), tr("Positions"), tr("min |cos|")),
             ("10 of 1000", "1, 2, 3, 4, 5, …", "0.000"),
         )
         self.head.addWidget(about)
@@ -125,11 +125,11 @@ class IntruderDialog(AskDialog):
         intruders, of = sum(len(r.places) for r in counted), sum(r.checked for r in counted)
         steps = sorted({r.step for r in self._records})
         when = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,}–{steps[-1]:,}"
-        words = self.tr("{:,} of {:,} strong directions are intruders, at step {}.").format(
+        words = self.tr("{:,} of {:,} top-k directions are intruders, at step {}.").format(
             intruders, of, when
         )
         if left := len(self._records) - len(counted):
-            words += self.tr(" {:,} {} too large to be looked at.").format(
+            words += self.tr(" {:,} {} too large to analyse.").format(
                 left, self.tr("layer is") if left == 1 else self.tr("layers are")
             )
         return words

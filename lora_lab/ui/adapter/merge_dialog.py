@@ -39,7 +39,7 @@ def verdict(record: MergeRecord) -> tuple[str, str]:
     if any(math.isnan(layer.relative_size) for layer in record.layers):
         return "error", _tr(
             "ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, "
-            "and train on from the last good step."
+            "and continue from the last good step."
         )
     if not record.relative_size > NOTHING:
         return "warn", _tr("ΔW is zero: there is nothing to merge yet. Train first.")
@@ -48,7 +48,7 @@ def verdict(record: MergeRecord) -> tuple[str, str]:
     if not record.loss[first] <= HARMLESS:
         bad = [first, *bad]
     if not bad:
-        return "good", _tr("A merge keeps ΔW in every one of these types.")
+        return "good", _tr("A merge keeps ΔW in all of these dtypes.")
     losses = []
     for place in bad:
         name, loss = record.dtypes[place], record.loss[place]

@@ -41,9 +41,9 @@ class Analysis:
 
 def analyse(matrix: Matrix, report: Report = silent) -> Analysis:
     """SVD and every rank. Raises LabError where there is nothing to take apart."""
-    report(_tr("Taking the matrix apart"), -1.0)
+    report(_tr("Decomposing the matrix"), -1.0)
     parts = decompose(matrix.values)
-    report(_tr("Counting the rank"), -1.0)
+    report(_tr("Computing the rank"), -1.0)
     return Analysis(matrix, parts, ranks(parts, matrix.exact))
 
 
@@ -80,16 +80,16 @@ def verdict(analysis: Analysis) -> tuple[str, bool]:
         pivot, sigma = number(found.smallest_pivot, 2), number(float(parts.sigma[by_sigma]), 2)
         return said.format(pivot, sub(by_sigma + 1), sigma, by_sigma), True
     if naive > by_sigma:
-        said = _tr("Elimination fails here: it takes {} for a pivot, which is rounding alone.")
+        said = _tr("Elimination fails here: it counts {} as a pivot, which is only rounding.")
         return said.format(number(found.smallest_pivot, 2)), True
     if min(naive, careful) < by_sigma:
-        said = _tr("Elimination fails here: it takes a pivot for rounding, and finds {} rows.")
+        said = _tr("Elimination fails here: it counts a pivot as rounding, and gets {} rows.")
         return said.format(min(naive, careful)), True
     if found.by_elimination[1] != found.by_sigma[1]:
-        return _tr("In float32 elimination fails: it takes rounding for a pivot."), True
+        return _tr("In float32 elimination fails: it counts rounding as a pivot."), True
     if found.by_sigma[1] != by_sigma:
         return _tr("In float32 the smallest σ are lost to rounding."), False
-    return _tr("All ways agree."), False
+    return _tr("All methods agree."), False
 
 
 def condition_words(value: float) -> str:

@@ -32,7 +32,7 @@ class EnergyBar(QWidget):
         if len(squares):
             self._words = self.tr("energy kept: {} of Σσ²").format(energy_words(lost))
         else:
-            self._words = self.tr("energy: there is none in a matrix of zeros")
+            self._words = self.tr("energy: none in a zero matrix")
         self.setAccessibleDescription(self._words)
         self.update()
 

@@ -41,7 +41,7 @@ class Numbers(QWidget):
             ("by_sigma", tr("by σ"), tr("σᵢ > max(m, n)·ε·σ₁, as numpy's matrix_rank")),
             ("by_elimination", tr("by elimination"), tr("pivots that are not 0")),
             ("with_tolerance", tr("… with a tolerance"), tr("pivots > max(m, n)·ε·max|wᵢⱼ|")),
-            ("exact", tr("exactly"), tr("in fractions, of the numbers as they were written")),
+            ("exact", tr("exactly"), tr("in exact fractions of the numbers as written")),
         )
         self.rank_cells: dict[str, tuple[QLabel, ...]] = {}
         for line, (key, name, meaning) in enumerate(rows, 1):
@@ -156,7 +156,7 @@ class Numbers(QWidget):
             said = self.tr("1/σ{} is the inverse of rounding: keep {} at most.")
             said = said.format(sub(found.k), parts.rank)
         else:
-            said = self.tr("σ₁/σ{} is too large for float64: rounding is in the way.")
+            said = self.tr("σ₁/σ{} is too large for float64: rounding dominates.")
             said = said.format(sub(found.k))
         show(self.inverse_words, said)
 

@@ -80,7 +80,7 @@ class BenchPage(Page):
         self._bar.setRange(0, 0)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))
-        self._bar.setAccessibleName(tr("The matrix is taken apart"))
+        self._bar.setAccessibleName(tr("Decomposing the matrix"))
         self.cancel_button = QPushButton(tr("Cancel"))
         self.cancel_button.setAutoDefault(False)
         self.cancel_button.clicked.connect(self._on_cancelled)
@@ -212,7 +212,7 @@ class BenchPage(Page):
         self._measure_later()
 
     def _on_cancelled(self) -> None:
-        self._end(self.source.refuse, self.tr("Called off; what was there is shown still."))
+        self._end(self.source.refuse, self.tr("Cancelled; the previous result is still shown."))
 
     def _take(self, analysis: Analysis) -> None:
         self.analysis = analysis
@@ -283,7 +283,7 @@ class BenchPage(Page):
         middle.addLayout(cut)
         middle.addWidget(self.energy)
         scroll = QScrollArea()
-        scroll.setAccessibleName(self.tr("The matrix taken apart"))
+        scroll.setAccessibleName(self.tr("The decomposed matrix"))
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self.numbers)

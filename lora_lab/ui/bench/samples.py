@@ -81,7 +81,7 @@ SAMPLES = (
     Sample(
         QT_TRANSLATE_NOOP("SVD bench", "3 × 3 of rank 2"),
         QT_TRANSLATE_NOOP(
-            "SVD bench", "The second row is twice the first, so only two rows say something new."
+            "SVD bench", "The second row is twice the first, so only two rows are independent."
         ),
         _three,
     ),
@@ -117,9 +117,7 @@ SAMPLES = (
     ),
     Sample(
         QT_TRANSLATE_NOOP("SVD bench", "Digit 8 × 8"),
-        QT_TRANSLATE_NOOP(
-            "SVD bench", "An 8 as it was scanned: how many values until one can read it?"
-        ),
+        QT_TRANSLATE_NOOP("SVD bench", "A scanned 8: how many values until it is readable?"),
         _digit,
     ),
     Sample(
@@ -129,14 +127,12 @@ SAMPLES = (
     ),
     Sample(
         QT_TRANSLATE_NOOP("SVD bench", "Rings 256 × 256"),
-        QT_TRANSLATE_NOOP("SVD bench", "Rich to the eye, and of rank 2: cos(x² + y²)."),
+        QT_TRANSLATE_NOOP("SVD bench", "Complex to look at, but of rank 2: cos(x² + y²)."),
         _rings,
     ),
     Sample(
         QT_TRANSLATE_NOOP("SVD bench", "Disc 256 × 256"),
-        QT_TRANSLATE_NOOP(
-            "SVD bench", "Plain to the eye, and of high rank: an edge that is round."
-        ),
+        QT_TRANSLATE_NOOP("SVD bench", "Simple to look at, but of high rank: a round edge."),
         _disc,
     ),
 )

@@ -37,7 +37,7 @@ class SourceColumn(QWidget):
         super().__init__()
         tr = self.tr
         self.samples = QComboBox()
-        self.samples.setAccessibleName(tr("Matrix to begin with"))
+        self.samples.setAccessibleName(tr("Sample matrix"))
         self.samples.setPlaceholderText(tr("your own"))
         self.samples.addItems([_tr(sample.title) for sample in SAMPLES])
         self.samples.setMinimumContentsLength(16)
@@ -115,7 +115,7 @@ class SourceColumn(QWidget):
         hint = self.tr("1 2 3\n2 4 6\n1 3 5")
         if matrix is not None and not text:
             kind = self.tr("grey values") if matrix.picture else self.tr("numbers")
-            hint = self.tr("{} {}.\nType here to take others.")
+            hint = self.tr("{} {}.\nType here to use others.")
             hint = hint.format(shape_words(matrix.values.shape), kind)
         self.text.setPlaceholderText(hint)
         with QSignalBlocker(self.text):

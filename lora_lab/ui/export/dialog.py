@@ -120,9 +120,9 @@ class ExportDialog(QDialog):
 
     def show_report(self, report: ExportReport) -> None:
         """The adapter is written, re-read and compared."""
-        words = self.tr("Written, re-read, and equal to what is trained.")
+        words = self.tr("Written, re-read, and equal to the trained adapter.")
         if self._calling_off:
-            words = self.tr("It was done before it could be called off. {}").format(words)
+            words = self.tr("It finished before it could be cancelled. {}").format(words)
         self._say("good", words)
         values = {
             "error": self.tr("{:.2g}   (mean {:.2g})").format(
@@ -157,7 +157,7 @@ class ExportDialog(QDialog):
 
     def show_called_off(self) -> None:
         """The export was ended before it was done."""
-        self._say("muted", self.tr("Called off: nothing was written, and what stood there stands."))
+        self._say("muted", self.tr("Cancelled: nothing was written; existing files are unchanged."))
         self._fit()
 
     def _say(self, role: str, words: str) -> None:
@@ -203,7 +203,7 @@ class ExportDialog(QDialog):
         self.export_button.setEnabled(not busy)
         self.progress.cancel_button.setEnabled(True)
         if busy:
-            self.progress.begin(self.tr("Waiting for the step in hand"))
+            self.progress.begin(self.tr("Waiting for the current step"))
         else:
             self.progress.end()
 
@@ -211,7 +211,7 @@ class ExportDialog(QDialog):
         """It ends where it can be left next; until that is told, it may still be written."""
         self._calling_off = True
         self.progress.cancel_button.setEnabled(False)
-        self.progress.tell(self.tr("Calling it off"), -1)
+        self.progress.tell(self.tr("Cancelling"), -1)
         self.progress.show()
         self.cancel_wished.emit()
 
@@ -230,8 +230,8 @@ class ExportDialog(QDialog):
     def _ask_to_replace(self, folder: Path) -> bool:
         return ask(
             self,
-            self.tr("An adapter stands there already. Replace it?"),
-            self.tr("{}\nThe old one stands until the new one is whole.").format(folder),
+            self.tr("There is already an adapter. Replace it?"),
+            self.tr("{}\nThe old one stays until the new one is complete.").format(folder),
             self.tr("&Replace"),
             self.tr("Cancel"),
         )
@@ -251,9 +251,9 @@ class ExportDialog(QDialog):
         for name, title in (
             ("error", self.tr("Largest relative error of ΔW")),
             ("size", self.tr("Size")),
-            ("keys", self.tr("Keys")),
+            ("keys", self.tr("Tensors")),
             ("sha", self.tr("SHA-256")),
-            ("path", self.tr("Place")),
+            ("path", self.tr("Path")),
             ("use", self.tr("To use it")),
             ("notes", self.tr("Notes")),
         ):

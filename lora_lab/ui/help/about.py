@@ -162,8 +162,8 @@ def other_keys() -> tuple[tuple[str, str], ...]:
     """What no action says; the rest of the shortcuts page is read from the menus."""
     return (
         (_tr("Enter"), _tr("Press the button, or open the list, that has the focus")),
-        (_tr("Tab, Shift+Tab"), _tr("The next control, the one before")),
+        (_tr("Tab, Shift+Tab"), _tr("Next or previous control")),
         (_tr("Arrows, Page Up, Page Down"), _tr("Move a slider, by a notch or an octave")),
         (_tr("Alt and an underlined letter"), _tr("Go to that field, or press that button")),
-        (_tr("Esc"), _tr("Close a dialog or a list, put a notice away")),
+        (_tr("Esc"), _tr("Close a dialog or a list, dismiss a notice")),
     )

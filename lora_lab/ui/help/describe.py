@@ -22,7 +22,7 @@ def description_page(parent: QWidget, text: str) -> QDialog:
     """The words, selectable and read aloud, with a button to copy them."""
     dialog = QDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setWindowTitle(dialog.tr("What is shown"))
+    dialog.setWindowTitle(dialog.tr("Plots (text)"))
     words = QPlainTextEdit(text)
     words.setReadOnly(True)
     words.setAccessibleName(dialog.windowTitle())

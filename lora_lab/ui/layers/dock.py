@@ -83,22 +83,22 @@ class LayersDock(QDockWidget):
         self.search.textChanged.connect(lambda _: self._arrange())
         self.adapted_button = self._switch(tr("Adapted"), tr("Only modules with an adapter"))
         self.alike_button = self._switch(
-            tr("Alike"), tr("Like modules in one row, as layers.*.q_proj")
+            tr("Group by type"), tr("Modules of one type in one row, as layers.*.q_proj")
         )
         self._told = QLabel()
         self._told.setProperty("role", "small")
-        self.reset_button = _quiet(tr("Drop exceptions"), self._make_alike)
-        self.reset_button.setToolTip(tr("No rank of their own, and no layer frozen"))
+        self.reset_button = _quiet(tr("Reset per-layer settings"), self._make_alike)
+        self.reset_button.setToolTip(tr("Remove per-layer ranks and unfreeze all layers"))
         self._note = QLabel()
         self._note.setProperty("role", "small")
         self._note.hide()
         self._waiting = QLabel()
         self._waiting.setProperty("role", "waiting")
         self.undo_button = _quiet(tr("Undo"), self._undo_targets)
-        self.undo_button.setToolTip(tr("Adapt what is adapted now"))
+        self.undo_button.setToolTip(tr("Keep the current targets"))
         self.restart_button = QToolButton()
         self.restart_button.setText(tr("Restart"))
-        self.restart_button.setToolTip(tr("Begin again at step 0 with the modules that are ticked"))
+        self.restart_button.setToolTip(tr("Start again at step 0 with the ticked modules"))
         self.restart_button.clicked.connect(self.restart_wished)
 
         self._head = _row(self.search, self.adapted_button, self.alike_button)
@@ -279,7 +279,7 @@ class LayersDock(QDockWidget):
         if layers:
             self.targets_wished.emit(layers)
         else:
-            self._say(self.tr("One module at least must be ticked: nothing would learn."))
+            self._say(self.tr("Tick at least one module: nothing would train."))
 
     def _make_alike(self) -> None:
         self.layers_wished.emit({"layer_ranks": (), "frozen_layers": ()})
@@ -300,7 +300,7 @@ class LayersDock(QDockWidget):
         if len(self.model.modules) > len(facts.adapted):
             said[0] = tr("{:,} of {:,} adapted").format(len(facts.adapted), len(self.model.modules))
         if own:
-            said.append(tr("{:,} with own rank").format(own))
+            said.append(tr("{:,} with a per-layer rank").format(own))
         if frozen:
             said.append(tr("{:,} frozen").format(frozen))
         self._told.setText(" · ".join(said) if self.model.modules else tr("No model yet."))

@@ -96,7 +96,7 @@ class Facts(QObject):
     def rank_locked(self, node: Node) -> str:
         """Why that row can have no rank of its own, or nothing."""
         if self._stage:
-            return self.tr("the base is trained as its preset says")
+            return self.tr("the base model is trained as the preset defines")
         if self._ranks is not None and (reason := dict(self._ranks.variant.locked).get("rank")):
             return in_words(reason)
         layers = node.layers
@@ -245,7 +245,7 @@ class Facts(QObject):
             if not module.adaptable:
                 said.append(self.tr("cannot be adapted"))
             elif self._whole(module):
-                said.append(self.tr("not in the checkpoint: trained whole"))
+                said.append(self.tr("not in the checkpoint: fully trained"))
         else:
             said.append(counted(len(node.leaves), self.tr("module")))
             if base := sum(m.parameters for m in node.leaves):
@@ -266,10 +266,10 @@ class Facts(QObject):
         most = max(map(cap, layers))
         own = sum(layer.name in self.own for layer in layers)
         if len(layers) > 1:
-            return self.tr("{:,} of {:,} with a rank of their own").format(own, len(layers))
+            return self.tr("{:,} of {:,} with a per-layer rank").format(own, len(layers))
         if own:
-            return self.tr("a rank of its own, {} at most").format(most)
-        return self.tr("follows the common rank, {} at most").format(most)
+            return self.tr("per-layer rank, {} at most").format(most)
+        return self.tr("default rank, {} at most").format(most)
 
     def _trains_tip(self, node: Node) -> str:
         layers = node.layers
@@ -278,7 +278,7 @@ class Facts(QObject):
             return ""
         if len(layers) > 1:
             return self.tr("{:,} of {:,} frozen").format(frozen, len(layers))
-        return self.tr("frozen: ΔW stays as it is, and so does its rank")
+        return self.tr("frozen: ΔW and its rank stay unchanged")
 
     def _parameters_tip(self, node: Node) -> str:
         fact = self.fact(node, PARAMETERS)
@@ -289,7 +289,7 @@ class Facts(QObject):
         sizes = list(map(self._size_of, rows))
         if len(rows) < 2 or not math.isfinite(sum(sizes)):
             return ""
-        return self.tr("middle {} of {:,}; the largest is {} in {}").format(
+        return self.tr("median {} of {:,}; largest {} in {}").format(
             share_or_dash(_middle(sizes)), len(rows), share_or_dash(max(sizes)),
             max(rows, key=self._size_of).name,
         )  # fmt: skip
@@ -304,7 +304,7 @@ class Facts(QObject):
                 rows[0].effective_rank, rows[0].rank, percent(shares[0])
             )
         most = max(rows, key=lambda row: row.effective_rank / row.rank)
-        return self.tr("middle {} of the rank in use; most in {}, {}").format(
+        return self.tr("median {} of the rank in use; most in {}, {}").format(
             percent(_middle(shares)), most.name, percent(max(shares))
         )
 

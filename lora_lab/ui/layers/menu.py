@@ -44,9 +44,9 @@ def fill_menu(
         free and any(layer.name in facts.frozen for layer in layers),
     )  # fmt: skip
     menu.addSeparator()
-    add(tr("Own &rank…"), tree.edit_rank, ranked)
+    add(tr("Per-layer &rank…"), tree.edit_rank, ranked)
     add(
-        tr("Follow the &common rank"), lambda: model.give_rank(nodes, 0),
+        tr("Use the &default rank"), lambda: model.give_rank(nodes, 0),
         any(layer.name in facts.own for layer in layers),
     )  # fmt: skip
     menu.addSeparator()
@@ -62,7 +62,7 @@ def fill_menu(
     add(tr("Show its &spectrum"), show_spectrum, bool(one))
     alike = {(m.like, m.kind) for m in modules}
     others = len([m for m in model.modules if (m.like, m.kind) in alike])
-    add(tr("Select all a&like"), select_alike, others > len(modules))
+    add(tr("Select all of this t&ype"), select_alike, others > len(modules))
     add(
         tr("Copy &name"),
         lambda: QGuiApplication.clipboard().setText("\n".join(node.name for node in nodes)),
@@ -72,4 +72,4 @@ def fill_menu(
     column, across = tree.column, Qt.Orientation.Horizontal
     head = model.headerData(column, across, Qt.ItemDataRole.DisplayRole)
     add(tr("Sor&t by {}").format(head), lambda: tree.sort_by(column), True)
-    add(tr("In the &model’s order"), lambda: tree.sort_by(-1), model.sorted_by >= 0)
+    add(tr("&Model order"), lambda: tree.sort_by(-1), model.sorted_by >= 0)

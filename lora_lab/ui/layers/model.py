@@ -66,16 +66,16 @@ class LayersModel(QAbstractItemModel):
         self._sorted: tuple[int, bool] | None = None  # column, and whether downwards
         self._announced: dict[tuple[int, int], Fact] = {}
         self._heads = (
-            (tr("Module"), tr("Ticked: an adapter stands beside it. A tick applies on Restart")),
+            (tr("Module"), tr("Ticked: it has an adapter. Changes apply on Restart")),
             (tr("out × in"), tr("Shape of W as a matrix")),
             (
                 tr("Rank"),
-                tr("A rank of the layer's own; grey: it follows the common rank. Double-click"),
+                tr("Per-layer rank; grey: the default rank. Double-click to edit"),
             ),
-            (tr("Trains"), tr("Unticked: ΔW stays as it is, and still takes part")),
-            (tr("Trained"), tr("Parameters of the adapter that train")),
-            (tr("‖ΔW‖/‖W‖"), tr("Size of the change beside the frozen weights. Of several layers: "
-                                "the middle one; at the edge, the colour of the largest")),
+            (tr("Trainable"), tr("Unticked: ΔW is frozen, but still applied")),
+            (tr("Parameters"), tr("Trainable adapter parameters")),
+            (tr("‖ΔW‖/‖W‖"), tr("Size of the change relative to the frozen weights. Of several "
+                                "layers: the median; at the edge, the colour of the largest")),
             (tr("Eff. r"), tr("Effective rank, exp of the entropy of σ / Σσ; its colour: the "
                                  "share of the layer's rank that is in use")),
         )  # fmt: skip

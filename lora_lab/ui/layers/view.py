@@ -108,7 +108,7 @@ class LayersView(QTreeView):
         for column, widest, margins in (  # a cell's own are wider than a head's
             (SHAPE, max((*shapes, self.tr("out × in")), key=width), 16),
             (RANK, "16→32", 13),
-            (TRAINS, self.tr("Trains"), 11),
+            (TRAINS, self.tr("Trainable"), 11),
             (PARAMETERS, "000,000", 14),
             (SIZE, "‖ΔW‖/‖W‖", 11),
             (EFFECTIVE, self.tr("Eff. r"), 11),

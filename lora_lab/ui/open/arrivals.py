@@ -88,12 +88,12 @@ class Arrivals(QObject):
             else:
                 self._notices.warning(
                     self.tr(
-                        "{} is nothing that the lab opens. It takes models (a Hugging Face folder, "
+                        "{} cannot be opened. The lab opens models (a Hugging Face folder, "
                         ".safetensors, .pt, .gguf), adapters, rows (.jsonl, .csv, .parquet, .txt), "
                         "folders of images, runs and their zips."
                     ).format(one.path)
                 )
-        said = self.tr("{} is opened. There is room for one at a time, so these are not: {}")
+        said = self.tr("{} is opened. Only one can be opened at a time, so these are not: {}")
         told = [said.format(places[at].path, ", ".join(others)) for at, others in left.items()]
         if told:
             self._notices.news("\n".join(told))  # at once: news is followed by newer news

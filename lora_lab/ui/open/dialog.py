@@ -56,7 +56,7 @@ class OpenDialog(QDialog):
         self.reader = ModelReader(self)
         self.source = ModelSource()
         self.source.chosen.connect(self.look_at)
-        self.busy = Busy(self.tr("Progress of looking"))
+        self.busy = Busy(self.tr("Inspection progress"))
         self.busy.cancelled.connect(self._on_cancelled)
         card = self._make_card()
         self._make_form()
@@ -88,8 +88,8 @@ class OpenDialog(QDialog):
         """What is in the model: a headline, details, notes, and a table of its tensors."""
         tr = self.tr
         self.title = QLabel(
-            tr("Choose a model: nothing of it is run, and what is in it is shown. Then name the "
-               "data to train on. An adapter alone is opened in the workshop."),
+            tr("Choose a model: its contents are shown, and nothing in it is executed. Then "
+               "choose the training data. An adapter alone opens in the workshop."),
             wordWrap=True,
         )  # fmt: skip
         self._details, self._notes, self.sigma = label(role="muted"), label(role="warn"), label()
@@ -136,19 +136,19 @@ class OpenDialog(QDialog):
         self.device_combo = QComboBox()
         self.device_combo.addItem("CPU", "cpu")  # which is always there; others may be offered
         self.dtype_combo = QComboBox()
-        self.dtype_combo.setAccessibleName(tr("Type of the base's numbers"))
+        self.dtype_combo.setAccessibleName(tr("dtype of the base model"))
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
         self.dtype_combo.currentIndexChanged.connect(self._update)
         self._memory = QLabel(wordWrap=True)
         self.factory_edit = QLineEdit()
-        self.factory_edit.setPlaceholderText(tr("module:function, for nets that are no plain ones"))
+        self.factory_edit.setPlaceholderText(tr("module:function, for custom architectures"))
         self.factory_edit.textChanged.connect(self._update)
         self._form = Form(widest=tr("Device"))
         self._form.add(tr("&Task"), self.task_combo)
         self._form.add(tr("D&ata"), self.data_edit, browse)
         self._form.add(tr("De&vice"), self.device_combo, self.dtype_combo)
-        self._form.add(tr("Fac&tory"), self.factory_edit)
+        self._form.add(tr("Model fac&tory"), self.factory_edit)
         self._form.add("", self._memory)
         self.data_edit.setMinimumWidth(30 * self.fontMetrics().averageCharWidth())
 
@@ -159,7 +159,7 @@ class OpenDialog(QDialog):
 
     def look_at(self, path: str) -> None:
         """Read the card of what lies at `path`, beside the window."""
-        self._show_title(self.tr("Looking at {}…").format(Path(path).name), "muted")
+        self._show_title(self.tr("Inspecting {}…").format(Path(path).name), "muted")
         self.sigma.clear()
         self.table.show_tensors(())
         self.reader.open(path)
@@ -203,8 +203,8 @@ class OpenDialog(QDialog):
     def _on_read(self) -> None:
         card, name = self.card, self.reader.name
         if card is None:
-            words = self.tr("{} is an adapter, not a model. The workshop shows what is in it, cuts "
-                            "it smaller, merges and converts it.")  # fmt: skip
+            words = self.tr("{} is an adapter, not a model. The workshop inspects, resizes, "
+                            "merges and converts it.")  # fmt: skip
             self._show_title(words.format(name), "warn")
             self._update()
             return
@@ -270,14 +270,14 @@ class OpenDialog(QDialog):
         if not fits:
             return self.tr("{} cannot be opened for this task.").format(self.reader.name), False
         if not self.data_edit.text().strip():
-            return self.tr("Now name the data to train on."), False
+            return self.tr("Now choose the training data."), False
         return self.reader.memory_words(self.dtype_combo.currentData())
 
     def _browse_data(self) -> None:
         if TASKS[self.task_combo.currentData()].data == "images":
             chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder of the images"))
         else:
-            title, start = self.tr("Data to train on"), self.data_edit.text() or str(Path.home())
+            title, start = self.tr("Training data"), self.data_edit.text() or str(Path.home())
             chosen, _ = QFileDialog.getOpenFileName(self, title, start, data_files())
         if chosen:
             self.data_edit.setText(chosen)

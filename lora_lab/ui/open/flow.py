@@ -100,7 +100,7 @@ class OwnFlow(QObject):
         config = self._sessions.config
         if config is None:
             return
-        title = self.tr("Data to train on")
+        title = self.tr("Training data")
         start = config.data or str(Path.home())
         if TASKS[config.task].data == "images":
             found = QFileDialog.getExistingDirectory(self._window, title, start)

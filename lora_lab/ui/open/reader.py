@@ -52,7 +52,7 @@ class ModelReader(QObject):
 
             return None if recognise(path).kind == "adapter" else describe(path, report)
 
-        self._start(self.tr("Looking"), work, self._on_card, self.refused.emit)
+        self._start(self.tr("Inspecting"), work, self._on_card, self.refused.emit)
 
     def measure_sigma(self, tensor: str) -> None:
         """Compute the singular values of a tensor; `sigma_read` follows."""
@@ -85,7 +85,7 @@ class ModelReader(QObject):
         words = self.tr("The weights take {} as {}; {} are free here").format(
             size_words(weights), dtype, size_words(free)
         )
-        return words + self.tr(". What a step takes is estimated once it is open."), (
+        return words + self.tr(". The memory of a step is estimated once it is open."), (
             weights >= ROOMY * free
         )
 

@@ -50,7 +50,7 @@ class BeforeAfterPanel(Panel):
         self.confusion_button.setText(self.tr("confusion"))
         self.confusion_button.setCheckable(True)
         self.confusion_button.setProperty("role", "quiet")
-        self.confusion_button.setToolTip(self.tr("Which class was taken for which"))
+        self.confusion_button.setToolTip(self.tr("Which class was predicted for which"))
         self.confusion_button.toggled.connect(self.redraw)
         self.steps_button = QToolButton()
         self.steps_button.setText(self.tr("over steps"))
@@ -128,7 +128,7 @@ class BeforeAfterPanel(Panel):
     def redraw(self) -> None:
         self.dirty = False
         if self._off is None and self._on is None:
-            self.say(self.tr("Nothing was measured on held-out data yet."))
+            self.say(self.tr("No validation yet."))
             return
         self.say("")
         measured = self._on or self._off
@@ -210,9 +210,8 @@ class BeforeAfterPanel(Panel):
         self._set(0, self.tr("Validation loss, adapter on"), number(on), "figure")
         self._set(1, self.tr("Adapter off"), number(off), "second")
         ratio = off / on if on > 0 else math.inf if on == 0 and off > 0 else math.nan
-        words = self.tr("times smaller") if not ratio < 1 else self.tr("times larger")
-        value = ratio if not ratio < 1 else (1 / ratio if ratio else math.inf)
-        self._set(2, words, number(value) if value == value else "—", "second")
+        shown = number(ratio) if ratio == ratio else "—"
+        self._set(2, self.tr("Loss ratio (off/on)"), shown, "second")
         self._losses.show_losses(off, on)
         self._tell_foot(False)
 
@@ -235,14 +234,14 @@ class BeforeAfterPanel(Panel):
             parts.append(("■", c.adapter, self.tr("adapter on")))
         elif self.curves.isVisibleTo(self):
             new, old = names(self._loaded)
-            right = self.tr(", % right") if self.curves.shares else self.tr(", loss")
+            right = self.tr(", accuracy") if self.curves.shares else self.tr(", loss")
             parts.append(("━", c.adapter, new))
             parts.append(("╍", c.validation, f"{old}{right}"))
         elif self.grid.isVisibleTo(self):
-            parts.append(("■", c.adapter, self.tr("right")))
-            parts.append(("■", c.validation, self.tr("taken for another")))
+            parts.append(("■", c.adapter, self.tr("correct")))
+            parts.append(("■", c.validation, self.tr("misclassified")))
         if not self._enabled:
-            parts.append(("", c.warn, self.tr("The adapter is off: the base answers alone")))
+            parts.append(("", c.warn, self.tr("Adapter off: base model only")))
         if trained and not self.curves.isVisibleTo(self):
             parts.append(("▁", c.accent, self.tr("trained on")))
         if self._enabled and self._on is not None:
@@ -284,7 +283,7 @@ class BeforeAfterPanel(Panel):
             cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
             return {
                 "class": [classes[i] for i, _ in cells],
-                "answered": [classes[j] for _, j in cells],
+                "predicted": [classes[j] for _, j in cells],
                 "count": [now.confusion[i][j] for i, j in cells],
             }
         if not (self._loaded.classes and now.total):
@@ -338,7 +337,7 @@ def _points(points: float) -> tuple[str, str]:
         return "—", "figure"
     sign = "+" if points > 0.05 else "−" if points < -0.05 else "±"
     role = {"+": "gain", "−": "loss", "±": "figure"}[sign]
-    words = QCoreApplication.translate("before_after", "{} pts")
+    words = QCoreApplication.translate("before_after", "{} pp")
     return words.format(f"{sign}{abs(points):.1f}"), role
 
 

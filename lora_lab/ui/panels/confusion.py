@@ -30,7 +30,7 @@ class ConfusionGrid(QWidget):
         self._trained: frozenset[str] = frozenset()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(80)
-        self.setAccessibleName(self.tr("Confusion: true class by answered class"))
+        self.setAccessibleName(self.tr("Confusion: true class by predicted class"))
 
     def show_counts(
         self,
@@ -73,7 +73,7 @@ class ConfusionGrid(QWidget):
         if self._headed():
             painter.setPen(QColor(c.muted))
             head = QRectF(area.left(), 0, self.width() - area.left(), line)
-            painter.drawText(head, Middle, self.tr("↓ true class    → answered"))
+            painter.drawText(head, Middle, self.tr("↓ true class    → predicted"))
         self._paint_names(painter, area, wide, tall)
         painter.setFont(theme.font(0.92))
         metrics = painter.fontMetrics()
@@ -128,7 +128,7 @@ class ConfusionGrid(QWidget):
             row, column = int((at.y() - area.top()) // tall), int((at.x() - area.left()) // wide)
             size = len(self._counts)
             if 0 <= row < size and 0 <= column < size:
-                words = self.tr("{:,} of {:,} of class {} were taken for {}").format(
+                words = self.tr("{:,} of {:,} of class {} were predicted as {}").format(
                     self._counts[row][column],
                     sum(self._counts[row]),
                     self._classes[row],

@@ -238,7 +238,7 @@ class CountsPanel(Panel):
         applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
-        show(self._adapter_name, self.tr("Trained") if whole else self.tr("Adapter"))
+        show(self._adapter_name, self.tr("Trainable") if whole else self.tr("Adapter"))
         show(self._adapter, f"{sum(wished):,}")
         show(self._frozen, f"{base - sum(wished) if whole else base:,}")
         show(self._full, f"{base:,}")
@@ -268,7 +268,11 @@ class CountsPanel(Panel):
         held = self._loaded.base_parameters if whole else sum(
             ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
         )  # fmt: skip
-        names = {2: self.tr("Adam keeps"), 1: self.tr("Momentum"), 0: self.tr("Optimizer")}
+        names = {
+            2: self.tr("Optimizer\nstate"),
+            1: self.tr("Momentum"),
+            0: self.tr("Optimizer"),
+        }
         self.ruler.show_costs(
             costs.adapter(held, wished, applied),
             costs.full(),
@@ -319,7 +323,7 @@ class CountsPanel(Panel):
         wished = sum(self._per_layer(self._wished))
         base = max(1, self._loaded.base_parameters)
         share = share_words(applied / base)
-        text = self.tr("{:,} of {:,} parameters train, {}").format(applied, base, share)
+        text = self.tr("{:,} of {:,} parameters are trainable, {}").format(applied, base, share)
         if wished != applied:
-            text += self.tr("; rank {} would train {:,}").format(self._wished.rank, wished)
+            text += self.tr("; rank {} would have {:,}").format(self._wished.rank, wished)
         return f"{text}. {self.ruler.summary()}."

@@ -61,7 +61,7 @@ class DataPanel(Panel):
         self.form_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.form_combo.activated.connect(self._on_form)
         self.head.insertWidget(0, self.form_combo)  # where else the form is only named
-        self.apply_button = QPushButton(self.tr("Read it so"))
+        self.apply_button = QPushButton(self.tr("Apply"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.clicked.connect(self._on_apply)
         self.rows = QListWidget()
@@ -115,7 +115,12 @@ class DataPanel(Panel):
         if record is None:
             show(self._form, "")
             show(self._rows_label, "")
-            self.say(self.tr("This task brings its own data. Open a model and data of your own."))
+            self.say(
+                self.tr(
+                    "Built-in data; nothing to configure. Use Open for a model and data of your "
+                    "own."
+                )
+            )
             return
         self.say("")
         show(self._form, record.form)
@@ -140,22 +145,22 @@ class DataPanel(Panel):
             self._list_rows(record.rows)
 
     def _figures(self, record: DataRecord) -> list[str]:
-        said = self.tr("{:,} rows to train on, {:,} held out")
+        said = self.tr("{:,} training rows, {:,} validation rows")
         said = [said.format(record.train_rows, record.validation_rows)]
         if record.supervised_tokens and record.tokens:
             asked = 100 * record.supervised_tokens / record.tokens
-            said.append(self.tr("{:,} tokens, {:.0f} % asked for").format(record.tokens, asked))
+            said.append(self.tr("{:,} tokens, {:.0f} % label tokens").format(record.tokens, asked))
         elif record.tokens:
             said.append(self.tr("{:,} tokens").format(record.tokens))
         if record.cut_rows:
-            words = self.tr("{:,} rows cut at {:,} tokens")
+            words = self.tr("{:,} rows truncated at {:,} tokens")
             said.append(words.format(record.cut_rows, record.max_length))
         return said
 
     # -- columns ---------------------------------------------------------------------------------
 
     def _show_columns(self, record: DataRecord) -> None:
-        """The form, and a list per column of it; "Read it so" appears once one was moved."""
+        """The form, and a list per column of it; "Apply" appears once one was moved."""
         forms = _forms_beside(record.form)
         self.form_combo.clear()
         self.form_combo.addItems(list(forms))
@@ -208,7 +213,9 @@ class DataPanel(Panel):
         missing = [role for role in self._needed if role not in dict(wished)]
         self.apply_button.setEnabled(not missing)
         words = self.tr("Choose a column for {}").format(", ".join(missing))
-        self.apply_button.setToolTip(words if missing else self.tr("Read the data anew so"))
+        self.apply_button.setToolTip(
+            words if missing else self.tr("Read the data again with these columns")
+        )
 
     def _on_form(self) -> None:
         record = self._record
@@ -277,14 +284,14 @@ def row_html(row: DataRow, colors: Colors) -> str:
     read = (colors.panel, theme.mixed(colors.panel, colors.muted, 0.13))
     head = [_tr("{:,} tokens").format(len(row.tokens))]
     if row.cut:
-        head.append(_tr("{:,} more are cut off").format(row.cut))
+        head.append(_tr("{:,} more truncated").format(row.cut))
     if row.label:
         head.append(_tr("label {}").format(f"<b>{escape(row.label)}</b>"))
     grounds = []
     if any(row.supervised):
-        grounds.append((asked[1], _tr("the loss asks for it")))
+        grounds.append((asked[1], _tr("in the loss (label)")))
         if not all(row.supervised[1:]):
-            grounds.append((read[1], _tr("only read")))
+            grounds.append((read[1], _tr("masked (prompt)")))
     for ground, words in grounds:
         head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
     parts = []

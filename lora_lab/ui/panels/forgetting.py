@@ -68,10 +68,10 @@ def names(loaded: LoadedRecord) -> tuple[str, str]:
     """What the new task and the old one are called."""
     trained = loaded.trained_classes
     if not trained or set(trained) == set(loaded.classes):
-        return _tr("new task"), _tr("old task")
+        return _tr("new task"), _tr("retention set")
     listed = ", ".join(_tr("{}s").format(name) if name.isdigit() else name for name in trained)
     listed = listed if len(listed) <= 20 else _tr("{} classes").format(len(trained))
-    return listed, _tr("the others")
+    return listed, _tr("other classes")
 
 
 class ForgettingCurves(Plot):

@@ -55,26 +55,26 @@ class GenerationPanel(Panel):
         self.tokens.setRange(1, 1024)
         self.tokens.setValue(TOKENS)
         self.tokens.setSuffix(self.tr(" tokens"))
-        self.tokens.setAccessibleName(self.tr("Longest answer in tokens"))
-        self.ask_button = QPushButton(self.tr("As&k"))
-        self.ask_button.setToolTip(self.tr("Let the model go on, adapter off and on"))
+        self.tokens.setAccessibleName(self.tr("Max new tokens"))
+        self.ask_button = QPushButton(self.tr("Generate"))
+        self.ask_button.setToolTip(self.tr("Continue the prompt with the adapter off and on"))
         self.ask_button.clicked.connect(self.ask)
         self.each_button = QToolButton()
-        self.each_button.setText(self.tr("ask at each validation"))
+        self.each_button.setText(self.tr("at each validation"))
         self.each_button.setCheckable(True)
         self.each_button.setProperty("role", "quiet")
         self.each_button.setToolTip(
-            self.tr("Ask the same again whenever held-out data is measured")
+            self.tr("Generate from the same prompt again at each validation")
         )
         self._ask_row = (self.prompt, self.tokens, self.ask_button, self.each_button)
         self.head.addWidget(self.prompt, 1)
         self.head.addWidget(self.ask_button)
         self.text = QTextBrowser()
         self.text.setOpenLinks(False)
-        self.text.setAccessibleName(self.tr("Answers, adapter off and on"))
+        self.text.setAccessibleName(self.tr("Generated text, adapter off and on"))
         self.text.setPlaceholderText(
-            self.tr("Press Ask: the model goes on with adapter off and on. Ask again later; the "
-                    "answers stay here, so that learning is seen.")
+            self.tr("Press Generate: the model continues the prompt with the adapter off and "
+                    "on. Generate again later; earlier texts stay here for comparison.")
         )  # fmt: skip
         below = QHBoxLayout()
         below.addWidget(self.tokens)
@@ -131,11 +131,11 @@ class GenerationPanel(Panel):
         for widget in self._ask_row:
             widget.setVisible(self._generates)
         if not self._generates:
-            self.say(self.tr("Only language models go on from a prompt."))
+            self.say(self.tr("Only language models can generate text."))
             return
         self.say("")
         self.ask_button.setEnabled(not self._waiting)
-        self.ask_button.setText(self.tr("Asking…") if self._waiting else self.tr("As&k"))
+        self.ask_button.setText(self.tr("Generating…") if self._waiting else self.tr("Generate"))
         told = answers_html(self._answers, theme.current()) if self._answers else ""
         self.text.setHtml(told)  # nothing at all lets the placeholder be seen
 
@@ -153,7 +153,7 @@ class GenerationPanel(Panel):
         if not self._generates:
             return super().summary() or self.title
         if not self._answers:
-            return self.tr("Nothing was asked yet.")
+            return self.tr("Nothing was generated yet.")
         newest = self._answers[0]
         words = self.tr("Step {:,}, adapter off: {} Adapter on: {}")
         return words.format(newest.step, newest.off, newest.on)

@@ -187,9 +187,7 @@ class LossPanel(Panel):
             and not len(self._validation)
             and math.isnan(self.references.baseline)
         ):
-            self.say(
-                self.tr("No step yet. Train, or Space, begins as soon as the model stands ready.")
-            )
+            self.say(self.tr("No step yet. Train (Space) is available once the model has loaded."))
             self._tell()
             self._legend.clear()
             return
@@ -334,7 +332,7 @@ class LossPanel(Panel):
                 "train": self._train,
                 "train, smoothed": self._smoothed,
                 "validation": self._validation,
-                "base alone, validation": base,
+                "base model, validation": base,
                 **self._behind.series(),
             }
         )

@@ -58,7 +58,7 @@ class References:
         if seen:
             y = float(scaled(np.array([self.baseline]))[0])
             self._base_line.setValue(y)
-            self.base_text.setText(_tr("base alone (validation)"))
+            self.base_text.setText(_tr("base model (validation)"))
             # At the left, above: there the curves have not yet come down, or left their start.
             self.base_text.setPos(x0 + inset, y)
         self.floor_text.setVisible(bool(self._history))

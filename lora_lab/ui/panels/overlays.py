@@ -37,7 +37,7 @@ class Overlay:
     validation: Series = field(default_factory=Series)
     spectrum: SpectrumRecord | None = None
     evaluation: EvalRecord | None = None  # the newest with its adapter on
-    adapter: int = 0  # parameters that trained at its end; 0: not known
+    adapter: int = 0  # trainable parameters at its end; 0: not known
     measure: Measure = UNKNOWN  # what its evaluations are of
 
     @property

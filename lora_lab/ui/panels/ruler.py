@@ -23,7 +23,7 @@ class Ruler(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName(self.tr("What the run will cost"))
+        self.setAccessibleName(self.tr("Cost of the run"))
         self._whole = False
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -46,7 +46,7 @@ class Ruler(QWidget):
                 self.cells[name, key] = cell
                 grid.addWidget(cell, row, column, RIGHT)
             grid.setColumnStretch(column, 1)
-        self._names["full"].setToolTip(self.tr("Full fine-tuning of the same base"))
+        self._names["full"].setToolTip(self.tr("Full fine-tuning of the same base model"))
         show(self._heads["file"], self.tr("File"))
         show(self._heads["per_second"], self.tr("Steps/s"))
         work = self.tr(
@@ -54,7 +54,7 @@ class Ruler(QWidget):
             "LoRA slightly more than 2."
         )
         held = self.tr(
-            "By arithmetic: the weights, what the optimizer keeps for each, and the activations or "
+            "By arithmetic: the weights, the optimizer state, and the activations or "
             "the gradients, whichever are more."
         )
         for key, tip in (("per_second", work), ("seconds", work), ("peak", held)):
@@ -66,7 +66,9 @@ class Ruler(QWidget):
         """`whole`: what trains is full fine-tuning, so there is one row; `keeps` is who keeps."""
         show(self._names["adapter"], self.tr("Full") if whole else self.tr("Adapter"))
         show(self._heads["optimizer"], keeps)
-        peak = self.tr("Peak of {}").format(size_words(device)) if device else self.tr("Peak")
+        peak = self.tr("Peak memory")
+        if device:
+            peak += "\n" + self.tr("(of {})").format(size_words(device))
         show(self._heads["peak"], peak)
         show(self._heads["seconds"], self.tr("{:,} steps").format(steps))
         for name, costs in (("adapter", adapter), ("full", full)):
@@ -116,8 +118,9 @@ class Ruler(QWidget):
 
     def summary(self) -> str:
         """The adapter's figures in words."""
-        told = [(self._heads[key].text(), self.cells["adapter", key].text()) for key in COLUMNS]
-        return ", ".join(f"{head}: {said}" for head, said in told if said != "—")
+        heads = {key: self._heads[key].text().replace("\n", " ") for key in COLUMNS}
+        figures = {key: self.cells["adapter", key].text() for key in COLUMNS}
+        return ", ".join(f"{heads[k]}: {figures[k]}" for k in COLUMNS if figures[k] != "—")
 
 
 def _words(costs: Costs, guessed: bool) -> dict[str, str]:

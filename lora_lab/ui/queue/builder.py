@@ -73,7 +73,7 @@ class Picks(QWidget):
     def tell_docks(self, name: str) -> None:
         """What holds while nothing is picked."""
         title = self.buttons[name].text()
-        self._docks.setText("" if self.picked() else self.tr("as in the docks: {}").format(title))
+        self._docks.setText("" if self.picked() else self.tr("current: {}").format(title))
 
 
 class Builder(QWidget):
@@ -92,18 +92,20 @@ class Builder(QWidget):
         self._steps_of_epochs = 0
         self._why = ""  # there is no base
         self.found = Expansion((), ())
-        self.rank_edit = self._line(tr("Ranks"), tr("Values apart by commas: 1, 2, 4, 8"))
+        self.rank_edit = self._line(tr("Ranks"), tr("Values separated by commas: 1, 2, 4, 8"))
         self.alpha_edit = self._line(
             tr("Values of α"), tr("Values, or multiples of the rank: 16, r, 2r")
         )
-        self.rate_edit = self._line(tr("Learning rates"), tr("Values apart by commas: 1e-3, 3e-3"))
+        self.rate_edit = self._line(
+            tr("Learning rates"), tr("Values separated by commas: 1e-3, 3e-3")
+        )
         self.targets_edit = self._line(
-            tr("Sets of targets"), tr("Sets apart by semicolons: all-linear; fc1, fc2")
+            tr("Sets of targets"), tr("Sets separated by semicolons: all-linear; fc1, fc2")
         )
         self.steps_edit = self._line(tr("Steps of each run"), tr("One number for every run"))
         self.seeds_box = Whole(1, 100)
         self.seeds_box.setAccessibleName(tr("Seeds of each combination"))
-        self.seeds_box.setToolTip(tr("Each combination so many times, with one seed after another"))
+        self.seeds_box.setToolTip(tr("Runs per combination, each with its own seed"))
         self.seeds_box.setMinimumHeight(self.rank_edit.sizeHint().height())  # one row of fields
         self.seeds_box.valueChanged.connect(self._soon)
         self.variants = Picks(VARIANTS, tr("Adapter"))
@@ -119,8 +121,8 @@ class Builder(QWidget):
         self.reasons = QLabel()
         self.reasons.setProperty("role", "small")
         self.reasons.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.reasons.setAccessibleName(tr("What is left out"))
-        self.docks_button = QPushButton(tr("Add what the &docks show"))
+        self.reasons.setAccessibleName(tr("Combinations left out"))
+        self.docks_button = QPushButton(tr("Add &current settings"))
         self.docks_button.clicked.connect(self.docks_wished)
         self.add_button = QPushButton()
         self.add_button.clicked.connect(self._add)
@@ -172,9 +174,9 @@ class Builder(QWidget):
         self.inits.tell_docks(base.init)
         title = base.preset or TASKS[base.task].title
         self._about.setText(
-            self.tr("over what the docks show: {}, {} · write several values as 2, 4, 8").format(
-                title, describe(base)
-            )
+            self.tr(
+                "on top of the current settings: {}, {} · write several values as 2, 4, 8"
+            ).format(title, describe(base))
         )
         try:
             found = expand(self._with_steps(base), self.axes(base), self._adaptable)
@@ -241,7 +243,7 @@ class Builder(QWidget):
 
     def _lay_out(self) -> None:
         tr = self.tr
-        title = QLabel(tr("Line up runs"))
+        title = QLabel(tr("Add runs"))
         title.setProperty("role", "title")
         head = QHBoxLayout()
         head.addWidget(title)
@@ -251,7 +253,7 @@ class Builder(QWidget):
         grid.setVerticalSpacing(7)
         rows = (
             ((tr("&Rank"), self.rank_edit), (tr("α"), self.alpha_edit),
-             (tr("Ra&te"), self.rate_edit)),
+             (tr("Learning ra&te"), self.rate_edit)),
             ((tr("Tar&gets"), self.targets_edit), (tr("&Steps"), self.steps_edit),
              (tr("S&eeds"), self.seeds_box)),
         )  # fmt: skip

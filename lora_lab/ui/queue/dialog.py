@@ -66,14 +66,14 @@ class QueueDialog(QDialog):
         self.up_button = self._button(tr("&Up"), lambda: self._move(-1), "Alt+Up")
         self.down_button = self._button(tr("Do&wn"), lambda: self._move(+1), "Alt+Down")
         self.remove_button = self._button(tr("Remo&ve"), self._remove, "Del")
-        self.clear_button = self._button(tr("&Clear ended"), self._clear)
+        self.clear_button = self._button(tr("Clear f&inished"), self._clear)
         self.reuse_button = self._button(tr("Reuse sett&ings"), self._reuse)
         self.old_button = self._button(tr("From &old runs…"), self.old_runs_wished.emit)
         self.close_button = self._button(tr("Close"), self.reject)
         self.abort_button.setToolTip(
-            tr("The run ends at its step and is saved; the next one begins")
+            tr("Ends the run at this step and saves it; the next one starts")
         )
-        self.clear_button.setToolTip(tr("Take what has ended out of the list; the runs are kept"))
+        self.clear_button.setToolTip(tr("Remove finished runs from the list; the runs are kept"))
         self.reuse_button.setToolTip(tr("Open the settings of the selected run in the docks"))
         self.old_button.setToolTip(tr("Settings of a run that is not in this queue"))
         for key, button in (("Alt+Up", self.up_button), ("Alt+Down", self.down_button),
@@ -102,7 +102,7 @@ class QueueDialog(QDialog):
         waiting = [item for item in self._items if item.state == WAITING]
         self.start_button.setText(tr("Pause the &queue") if self._on else tr("Start the &queue"))
         self.start_button.setToolTip(
-            tr("The run in hand goes on to its end; no other is begun")
+            tr("The current run finishes; no other is started")
             if self._on
             else tr("One run after another, in the order of the table")
         )
@@ -123,14 +123,14 @@ class QueueDialog(QDialog):
     def _words(self, waiting: int) -> str:
         tr = self.tr
         if not self._items:
-            return tr("Nothing is lined up yet. Fill in values above, and add them.")
+            return tr("The queue is empty. Enter values above and add runs.")
         ended = sum(item.ended for item in self._items)
-        words = tr("{} of {} ended").format(ended, len(self._items))
+        words = tr("{} of {} finished").format(ended, len(self._items))
         left = seconds_left(self._items, self._step_seconds)
         if self._running is not None or waiting:
             words += tr(" · time left {}").format("—" if math.isnan(left) else f"≈ {clock(left)}")
         if not self._on and waiting:
-            words += tr(" · {} wait until the queue is started").format(waiting)
+            words += tr(" · {} pending until the queue is started").format(waiting)
         return words
 
     def _switch(self) -> None:

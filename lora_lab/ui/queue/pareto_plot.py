@@ -34,10 +34,11 @@ class ParetoPlot(QWidget):
         self._items: tuple[Item, ...] = ()
         self._selected = ""
         self._drawn: dict[pg.ScatterPlotItem, list[tuple[object, ...]]] = {}  # looks of its marks
-        self._title = label(self.tr("Best held-out loss by parameters"), "title")
+        self._title = label(self.tr("Best validation loss by parameters"), "title")
         self._legend = Legend()
         self._plot = plot = Plot(
-            self.tr("Best held-out loss over adapter parameters"), self.tr("parameters that train"),
+            self.tr("Best validation loss over adapter parameters"),
+            self.tr("trainable parameters"),
             log_y=True,
         )  # fmt: skip
         plot.bottom.log = True

@@ -142,7 +142,7 @@ class QueueRunner(QObject):
 
     def _outcome(self) -> str:
         done = [item for item in self.queue.items if item.state == DONE]
-        words = self.tr("The queue has come to its end: {} done.").format(len(done))
+        words = self.tr("Queue finished: {} done.").format(len(done))
         if failed := sum(item.state == FAILED for item in self.queue.items):
             words += self.tr(" {} failed.").format(failed)
         return words
@@ -164,7 +164,7 @@ class QueueRunner(QObject):
             return
         if not self._shown_is_ours():
             began, self._stands = self._stands, False
-            words = self.tr("Something else was opened, so the queue waits.")
+            words = self.tr("Something else was opened, so the queue is paused.")
             if began:
                 self._note(state=ABORTED)
                 self._id = ""
@@ -234,4 +234,4 @@ class QueueRunner(QObject):
             self._note(state=ABORTED)
             self._id = ""
             self.pause()
-            self.told.emit(self.tr("The opening was called off, so the queue waits."))
+            self.told.emit(self.tr("Opening was cancelled, so the queue is paused."))

@@ -80,7 +80,7 @@ class BackFlow(QObject):
         if kept:
             self.go_back(kept[-1])
         else:
-            self._notices.news(self.tr("No setting was moved after the first step of this run."))
+            self._notices.news(self.tr("No setting was changed after the first step of this run."))
 
     def go_back(self, step: int) -> None:
         """Put the save near `step` back, and pause there."""
@@ -109,12 +109,15 @@ class BackFlow(QObject):
         """Say what went wrong, with a button for each remedy."""
         tr, step, rate = self.tr, record.restored, self._hyper_dock.wished.learning_rate
         remedies = {
-            "lower_rate": (tr("Lower the rate to {:.2g}").format(rate / LOWER), self._lower_rate),
+            "lower_rate": (
+                tr("Lower the learning rate to {:.2g}").format(rate / LOWER),
+                self._lower_rate,
+            ),
             "clip": (tr("Clip gradients at {:g}").format(CLIP), self._clip),
             "float32": (
-                tr("Branch off in float32"), partial(self.branch, step, dtype="float32"),
+                tr("Branch in float32"), partial(self.branch, step, dtype="float32"),
             ),
-            "go_back": (tr("Go back to a save…"), partial(self.start, step)),
+            "go_back": (tr("Revert to a checkpoint…"), partial(self.start, step)),
         }  # fmt: skip
         session = self._sessions.id
         actions = tuple(
@@ -128,21 +131,21 @@ class BackFlow(QObject):
         if self._sessions.id == session:
             remedy()
         else:
-            self._notices.news(self.tr("The run that this was said of is not open any more."))
+            self._notices.news(self.tr("The run that this message was about is no longer open."))
 
     def _lower_rate(self) -> None:
         dock = self._hyper_dock
         dock.wish(learning_rate=dock.wished.learning_rate / LOWER)
-        self._notices.news(self.tr("The rate is lower now. Space goes on."))
+        self._notices.news(self.tr("The learning rate is lower now. Space resumes."))
 
     def _clip(self) -> None:
         self._hyper_dock.wish(max_grad_norm=CLIP)
-        words = self.tr("Gradients are cut to a norm of {:g} from here on. Space goes on.")
+        words = self.tr("Gradients are clipped to a norm of {:g} from now on. Space resumes.")
         self._notices.news(words.format(CLIP))
 
     def _on_went_back(self, record: ResumedRecord) -> None:
         notes = "".join(f" {note}." for note in record.notes)
         self._notices.news(
-            self.tr("The run stands at step {:,}; Train goes on from there.").format(record.step)
+            self.tr("The run is at step {:,}; Resume continues from there.").format(record.step)
             + notes
         )

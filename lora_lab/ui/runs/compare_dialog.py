@@ -48,9 +48,9 @@ class CompareRunsDialog(QDialog):
         return [
             (tr("→ rank at the end"), *(str(run.rank) for run in runs)),
             (tr("→ α at the end"), *(f"{run.alpha:g}" for run in runs)),
-            (tr("→ steps made"), *(f"{run.step:,}" for run in runs)),
+            (tr("→ steps trained"), *(f"{run.step:,}" for run in runs)),
             (tr("→ training loss"), *(number(run.loss) for run in runs)),
-            (tr("→ best held-out loss"), *(number(run.best) for run in runs)),
+            (tr("→ best validation loss"), *(number(run.best) for run in runs)),
             (
                 tr("→ time"),
                 *("—" if run.seconds != run.seconds else clock(run.seconds) for run in runs),

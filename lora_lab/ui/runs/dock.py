@@ -40,16 +40,16 @@ class RunMenu(QMenu):
         self.rename = self._entry(tr("Rename…"), "F2")
         self.note = self._entry(tr("Write a note…"))
         self.addSeparator()
-        self.adapter = self._entry(tr("Look at its adapter"))
-        self.keep = self._entry(tr("Keep its adapter and end it"))
+        self.adapter = self._entry(tr("Inspect adapter"))
+        self.keep = self._entry(tr("Save adapter and end run"))
         self.addSeparator()
-        self.report = self._entry(tr("Save a page on it…"))
-        self.recipe = self._entry(tr("Save a PEFT script that repeats it…"))
+        self.report = self._entry(tr("Export HTML report…"))
+        self.recipe = self._entry(tr("Export PEFT script…"))
         self.pack = self._entry(tr("Save as a zip…"))
         self.unpack = self._entry(tr("Open the zip of a run…"))
         self.addSeparator()
         self.discard = self._entry(tr("Move to trash"), "Del")
-        self.refresh = self._entry(tr("Read the folder again"))
+        self.refresh = self._entry(tr("Refresh"))
 
     def _entry(self, words: str, keys: str = "") -> QAction:
         keys = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
@@ -86,9 +86,9 @@ class RunsDock(QDockWidget):
         self.open_button = QPushButton(tr("&Resume"))
         self.open_button.setProperty("role", "primary")
         self.compare_button = QPushButton(tr("&Compare settings"))
-        self.compare_button.setToolTip(tr("What differs between the runs that are selected"))
+        self.compare_button.setToolTip(tr("Differences between the selected runs"))
         self.more_button = QToolButton(text=tr("More"))
-        self.more_button.setAccessibleName(tr("More to do with the run"))
+        self.more_button.setAccessibleName(tr("More actions for the run"))
         self.more_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more_button.setMenu(self.menu)
         self.filter = QLineEdit(placeholderText=tr("Filter"), clearButtonEnabled=True)
@@ -212,24 +212,24 @@ class RunsDock(QDockWidget):
     ) -> str:  # fmt: skip
         tr = self.tr
         if not self.model.runs:
-            return tr("No runs yet: the first step of a training makes one.")
+            return tr("No runs yet: the first training step creates one.")
         if run is None:
             return tr("{} runs selected.").format(len(chosen)) if chosen else ""
         origin = ""
         if run.parent:
-            origin = tr(" It branched off from {} at step {:,}.").format(
-                run.parent, run.parent_step
-            )
+            origin = tr(" Branch of {} at step {:,}.").format(run.parent, run.parent_step)
         name = run.label or run.name
         if held:
             return tr("{} is open, here or in another window.").format(name) + origin
         if step is None:
             return tr("{} has no checkpoint, so it cannot be opened.").format(name) + origin
         if ended:
-            return tr("{} has come to its end; it opens with its plots.").format(name) + origin
-        words = tr("{} goes on at step {:,}, to the bit on this machine.").format(name, step)
+            return tr("{} has finished; it opens with its plots.").format(name) + origin
+        words = tr("{} resumes at step {:,}, bit for bit on this machine.").format(name, step)
         if run.interrupted and (lost := run.step - step) > 0:
-            words += tr(" The {:,} steps after it were not saved and are made again.").format(lost)
+            words += tr(" The {:,} steps after it were not saved and will be repeated.").format(
+                lost
+            )
         return words + origin
 
     def _emit(self, signal: SignalInstance, *parts: str) -> None:

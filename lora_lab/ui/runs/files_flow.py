@@ -61,7 +61,7 @@ class FilesFlow(QObject):
         self._do(work, self._on_unpacked, self.tr("Unpacking the run"))
 
     def _on_unpacked(self, run: Path) -> None:
-        self._notices.news(self.tr("The run stands in {}").format(run))
+        self._notices.news(self.tr("The run is in {}").format(run))
         self.unpacked.emit()
 
     def _on_recipe(self, path: str) -> None:
@@ -78,7 +78,7 @@ class FilesFlow(QObject):
 
             return report_of(run)
 
-        self._write(path, self.tr("Save the page"), ".html", text_of)
+        self._write(path, self.tr("Save the report"), ".html", text_of)
 
     def _write(self, path: str, title: str, ending: str, text_of: Callable[[Path], str]) -> None:
         """Ask for a file, and let it hold what `text_of` the run says."""

@@ -152,7 +152,7 @@ class RunsFlow(QObject):
         def done(step: int) -> None:
             adapter = Path(path) / "adapter"
             self._notices.news(
-                self.tr("The adapter of step {:,} is kept in {}").format(step, adapter)
+                self.tr("The adapter of step {:,} is saved in {}").format(step, adapter)
             )
             self._refresh()
 
@@ -227,7 +227,7 @@ class RunsFlow(QObject):
             "\n".join(tr("{}: step {:,}").format(run.path, run.step) for run in interrupted),
             (
                 (tr("Resume it"), partial(self.open_run, newest.path)),
-                (tr("Keep its adapter"), partial(self._show_and_keep, newest.path)),
+                (tr("Save its adapter"), partial(self._show_and_keep, newest.path)),
                 (tr("Move it to trash"), partial(self._on_discard, [newest])),
                 (tr("Show all runs"), self.start),
             ),

@@ -65,14 +65,14 @@ class RunsModel(RowsModel):
         self._overlays: dict[str, Overlay] = {}
         self.current = ""
         heads = (
-            (tr("Shown"), tr("Ticked: its curves stand behind those of the run that is open")),
-            (tr("Run"), tr("F2 gives it another name; a branch stands below where it came from")),
+            (tr("Shown"), tr("Ticked: its curves are drawn behind those of the open run")),
+            (tr("Run"), tr("F2 renames it; a branch is listed below its parent")),
             (tr("State"), ""),
-            (tr("What"), tr("Preset or task, and the variant")),
-            ("r", tr("Rank at its end")),
-            ("α", tr("α at its end")),
+            (tr("Task"), tr("Preset or task, and the variant")),
+            ("r", tr("Final rank")),
+            ("α", tr("Final α")),
             (tr("Step"), ""),
-            (tr("Best"), tr("Lowest held-out loss")),
+            (tr("Best"), tr("Lowest validation loss")),
             (tr("Size"), tr("Of the whole folder")),
             (tr("Time"), tr("Of training")),
             (tr("Note"), tr("F2 or a double click writes one")),
@@ -181,8 +181,6 @@ class RunsModel(RowsModel):
         if column == NAME:
             origin = ""
             if run.parent:
-                origin = self.tr("\nbranched off from {} at step {:,}").format(
-                    run.parent, run.parent_step
-                )
+                origin = self.tr("\nbranch of {} at step {:,}").format(run.parent, run.parent_step)
             return f"{run.path}{origin}"
         return run.note if column == NOTE else ""

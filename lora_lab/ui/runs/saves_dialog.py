@@ -23,27 +23,26 @@ class SavesDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
-        self.setWindowTitle(tr("Go back"))
+        self.setWindowTitle(tr("Revert"))
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
-            tr("Saves"), (tr("Step"), tr("Saved"), tr("Why")),
+            tr("Checkpoints"), (tr("Step"), tr("Saved"), tr("Reason")),
             ("00:00:00", tr("before an edit")),
         )  # fmt: skip
         self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
         self.told = QLabel(
             tr(
-                "Going back drops the steps after the save from this run. A branch is a run of its "
-                "own that begins there with the settings as the docks show them; this one stays as "
-                "it is."
+                "Reverting drops the steps after the checkpoint from this run. A branch is a "
+                "new run that starts there with the current settings; this run stays unchanged."
             )
         )
         self.told.setWordWrap(True)
         self.told.setProperty("role", "muted")
         buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole
-        self.back_button = buttons.addButton(tr("&Go back to it"), action)
+        self.back_button = buttons.addButton(tr("&Revert"), action)
         self.back_button.setProperty("role", "primary")
-        self.branch_button = buttons.addButton(tr("&Branch off from it"), action)
+        self.branch_button = buttons.addButton(tr("&Branch"), action)
         self.back_button.clicked.connect(lambda: self._say(self.back_wished))
         self.branch_button.clicked.connect(lambda: self._say(self.branch_wished))
         for button in buttons.buttons():
@@ -69,7 +68,7 @@ class SavesDialog(QDialog):
             except OSError:
                 clock = ""
             before = path.name.startswith("kept")
-            why = self.tr("before an edit") if before else self.tr("as the newest")
+            why = self.tr("before an edit") if before else self.tr("latest checkpoint")
             rows.append((f"{step:,}", clock, why))
         self.table.show_rows(rows)
         if newest:

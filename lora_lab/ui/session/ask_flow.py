@@ -65,7 +65,7 @@ class AskFlow(QObject):
     def _request(self, command: Command) -> None:
         self.command = command
         if not self._sessions.request(command):
-            self.dialog.refuse(self.tr("This run has ended. Restart, then ask again."))
+            self.dialog.refuse(self.tr("This run has ended. Restart, then try again."))
 
     def _show_result(self, record: Record) -> None:
         if self.dialog is not None and self.dialog.busy:

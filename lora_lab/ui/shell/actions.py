@@ -35,15 +35,17 @@ class Actions(QObject):
 
     def _make_run(self) -> None:
         tr = self.tr
-        self.train = self._action(tr("Train"), "Space", "train", tr("Train, or pause"))
+        self.train = self._action(tr("Train"), "Space", "train", tr("Train, pause or resume"))
         self.stop = self._action(
             tr("Stop"), "Ctrl+.", "stop", tr("End the run at this step and save its adapter")
         )
         self.restart = self._action(
-            tr("Restart"), "Ctrl+R", "restart", tr("Begin again at step 0 with the settings shown")
+            tr("Restart"), "Ctrl+R", "restart", tr("Start again at step 0 with the settings shown")
         )
         self.find_rate = self._action(
-            tr("Find learning rate…"), "Ctrl+Shift+F", tip=tr("Try rising rates, and put all back")
+            tr("Find learning rate…"),
+            "Ctrl+Shift+F",
+            tip=tr("Try rising learning rates, then restore everything"),
         )
         self.suggest_rank = self._action(
             tr("Suggest a rank…"),
@@ -54,16 +56,14 @@ class Actions(QObject):
         self.undo = self._action(tr("Undo"), "Ctrl+Z")
         self.redo = self._action(tr("Redo"), "Ctrl+Shift+Z")
         self.undo_edit = self._action(
-            tr("Go back before the last edit"), "Ctrl+Shift+Backspace",
-            tip=tr("Back to the step before it, with the settings of then"),
+            tr("Revert to before the last edit"), "Ctrl+Shift+Backspace",
+            tip=tr("Restore the step before it, with its settings"),
         )  # fmt: skip
         self.go_back = self._action(
-            tr("Go back or branch…"), "Ctrl+Backspace",
-            tip=tr("The saves of this run: go back to one, or let a new run begin there"),
+            tr("Revert or branch…"), "Ctrl+Backspace",
+            tip=tr("Checkpoints of this run: revert to one, or start a branch from it"),
         )  # fmt: skip
-        self.queue = self._action(
-            tr("Queue…"), "Ctrl+Shift+Q", tip=tr("Line up runs, and compare them")
-        )
+        self.queue = self._action(tr("Queue…"), "Ctrl+Shift+Q", tip=tr("Add runs and compare them"))
 
     def _make_adapter(self) -> None:
         tr = self.tr
@@ -105,7 +105,7 @@ class Actions(QObject):
         )
         self.save = self._action(tr("Save adapter"), "Ctrl+S")
         self.runs = self._action(
-            tr("Runs…"), "Ctrl+L", tip=tr("The runs there are; go on with one that was cut off")
+            tr("Runs…"), "Ctrl+L", tip=tr("All runs; resume one that was interrupted")
         )
         self.runs_folder = self._action(tr("Show runs folder"))
         self.quit = self._action(tr("Quit"), "Ctrl+Q")
@@ -121,16 +121,16 @@ class Actions(QObject):
             tip=tr("The plot clicked last, as PNG, SVG or CSV"),
         )
         self.reset_layout = self._action(tr("Reset layout"))
-        self.next_area = self._action(tr("Next area"), "F6")
-        self.previous_area = self._action(tr("Previous area"), "Shift+F6")
+        self.next_area = self._action(tr("Next panel"), "F6")
+        self.previous_area = self._action(tr("Previous panel"), "Shift+F6")
         self.describe = self._action(
-            tr("Describe what is shown…"), "Ctrl+D", tip=tr("Every plot that is seen, in words")
+            tr("Describe plots (text)…"), "Ctrl+D", tip=tr("Every visible plot as text")
         )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
         self._schemes = QActionGroup(self)
         self.schemes: dict[str, QAction] = {}
-        titles = {"system": tr("As the system"), "light": tr("Light"), "dark": tr("Dark")}
+        titles = {"system": tr("Follow system"), "light": tr("Light"), "dark": tr("Dark")}
         for name in SCHEMES:
             action = self._action(titles[name])
             action.setCheckable(True)
@@ -140,7 +140,9 @@ class Actions(QObject):
     def _make_help(self) -> None:
         tr = self.tr
         self.bench = self._action(
-            tr("SVD bench…"), "Ctrl+J", tip=tr("Take a matrix apart: rank, cut, pseudo-inverse")
+            tr("SVD bench…"),
+            "Ctrl+J",
+            tip=tr("Decompose a matrix: rank, truncation, pseudo-inverse"),
         )
         self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
@@ -195,7 +197,7 @@ class Actions(QObject):
         self._train_button.setProperty("role", "primary")
         self._train_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         # As wide as its longest word, so that nothing moves when Train becomes Pause.
-        widest = self._train_button.fontMetrics().horizontalAdvance(self.tr("Train on"))
+        widest = self._train_button.fontMetrics().horizontalAdvance(self.tr("Continue training"))
         self._train_button.setMinimumWidth(widest + 64)
         self._train_button.clicked.connect(self.train.trigger)
         self.train.changed.connect(self._sync_train_button)
@@ -233,7 +235,8 @@ class Actions(QObject):
         if running:
             self._show_train(self.tr("Pause"), "pause")
         else:
-            self._show_train(self.tr("Train on") if ended else self.tr("Train"), "train")
+            words = self.tr("Continue training") if ended else self.tr("Resume")
+            self._show_train(words if begun else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
         for action in (self.find_rate, self.intruders):

@@ -356,7 +356,7 @@ class MainWindow(QMainWindow):
             return
         if self.sessions.running and not self.ask(
             self.tr("Training is running. Close the lab?"),
-            self.tr("The step in hand is finished and the adapter is saved."),
+            self.tr("The current step is finished and the adapter is saved."),
             self.tr("&Save and close"),
             self.tr("Keep training"),
         ):

@@ -39,7 +39,7 @@ class StatusStrip(QStatusBar):
         self._device_label.setProperty("role", "muted")
         self.cancel_button = QToolButton()
         self.cancel_button.setText(self.tr("Cancel"))
-        self.cancel_button.setToolTip(self.tr("Call off the opening; what was open stays"))
+        self.cancel_button.setToolTip(self.tr("Cancel opening; the current run stays open"))
         self.cancel_button.clicked.connect(self.cancel_wished)
         self.cancel_button.hide()
         self.setSizeGripEnabled(False)

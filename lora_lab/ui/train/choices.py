@@ -33,7 +33,7 @@ def ratio_locked(variant: str) -> str:
 
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
-    said = _tr("Momentum is SGD's; AdamW goes by its own averages.")
+    said = _tr("Momentum is for SGD; AdamW uses its betas.")
     return "" if optimizer == "sgd" else said
 
 

@@ -82,13 +82,13 @@ class Explanations:
         if not moved:
             return _tr("ΔW is still 0")
         if self.chosen in moved:
-            return _tr("this layer has moved {} of ‖W‖").format(percent(moved[self.chosen]))
+            return _tr("‖ΔW‖/‖W‖ {} in this layer").format(percent(moved[self.chosen]))
         most = max(moved, key=lambda name: moved[name])
         low, high = percent(min(moved.values())), percent(moved[most])
         span = high if low == high else f"{low.removesuffix(' %')}–{high}"
         named = dict(zip(moved, row_names(list(moved)), strict=True))
         where = _tr(", most in {}").format(named[most]) if len(moved) > 1 else ""
-        return _tr("has moved W by {}{}").format(span, where)
+        return _tr("‖ΔW‖/‖W‖ {}{}").format(span, where)
 
     def rate_now(self, hyper: Hyperparameters) -> float:
         """The learning rate after its schedule, as the newest step had it."""
@@ -104,23 +104,23 @@ class Explanations:
             other = plain_number(float(f"{now * config.b_rate_ratio:.3g}"))
             shown = _tr("A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
-            return _tr("now {} × the gradient a step").format(shown)
-        return _tr("now {} ≈ change per step").format(shown)
+            return _tr("current LR {} × gradient").format(shown)
+        return _tr("current LR {} ≈ step per weight").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:
         share = self.rate_now(hyper) * hyper.weight_decay
         if not share:
-            return _tr("nothing pulls A and B towards 0")
+            return _tr("no weight decay")
         half = math.log(2) / share
         if half >= 1e9:
-            return _tr("hardly shrinks A and B at this rate")
+            return _tr("negligible at this learning rate")
         steps = f"{half / 1e6:,.3g} M" if half >= 1e6 else f"{half:,.0f}"
         return _tr("halves A and B in {} steps, {} in each").format(steps, percent(share))
 
     def _dropout(self, hyper: Hyperparameters) -> str:
         p = hyper.dropout
         if not p:
-            return _tr("A sees all of its inputs")
+            return _tr("no dropout")
         return _tr("zeroes {} of A’s inputs, the rest × {:.3g}").format(percent(p), 1 / (1 - p))
 
     def _rows(self) -> tuple[LayerSpectrum, ...]:

@@ -38,27 +38,27 @@ class HintDialog(AskDialog):
 
     def begin(self) -> None:
         self.lines.hide()
-        words = self.tr("Measuring the held-out loss at each cut, between two steps…")
+        words = self.tr("Measuring the validation loss at each cut, between two steps…")
         self.say("muted", words, busy=True)
 
     def show_result(self, record: RankHintRecord) -> None:
         """The figures of one step."""
         words = self.tr("A hint, as of step {:,}: energy is not importance, so look at the loss. ")
         if all(hint.rank == record.present for hint in record.hints):
-            words += self.tr("ΔW uses all of its rank {:,}; a larger one may find more.")
+            words += self.tr("ΔW uses all of its rank {:,}; a larger rank may help.")
         else:
-            words += self.tr("ΔW was trained at rank {:,} and cannot ask for more than that.")
+            words += self.tr("ΔW was trained at rank {:,} and cannot indicate a larger one.")
         self.say("", words.format(record.step, record.present), busy=False)
         self.lines.clear()
         self.use_buttons = []
         heads = (
-            self.tr("Keeps of ‖ΔW‖²"), self.tr("Rank"), self.tr("Median of layers"),
-            self.tr("Held-out loss"),
+            self.tr("Energy kept"), self.tr("Rank"), self.tr("Median of layers"),
+            self.tr("Validation loss"),
         )  # fmt: skip
         accuracies = record.accuracy is not None
         for column, head in enumerate((*heads, self.tr("Accuracy")) if accuracies else heads):
             self._put(0, column, head, "small")
-        now = (self.tr("as it is"), f"{record.present:,}", "")
+        now = (self.tr("unchanged"), f"{record.present:,}", "")
         self._row(1, now, record.loss, record.accuracy, "muted")
         for row, hint in enumerate(record.hints, 2):
             median = f"{statistics.median(hint.ranks):g}"
@@ -69,7 +69,7 @@ class HintDialog(AskDialog):
             use.setAutoDefault(False)
             use.setEnabled(hint.rank != record.present)
             use.setToolTip(
-                self.tr("Make it the common rank; of {}, none needs more to keep this share.")
+                self.tr("Make it the default rank; none of {} needs more to keep this share.")
                 .format(counted(len(hint.ranks), self.tr("layer")))
             )  # fmt: skip
             use.clicked.connect(partial(self.value_chosen.emit, "rank", hint.rank))

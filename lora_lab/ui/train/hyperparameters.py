@@ -74,10 +74,12 @@ class HyperparametersDock(QDockWidget):
             slider.wished.connect(self._on_wished)
             slider.help_wished.connect(self.help_wished)
         self.suggest_link = self.sliders["rank"].add_link(
-            self.tr("Suggest…"), self.tr("Ask which rank the energy of ΔW suggests, and its loss")
+            self.tr("Suggest…"),
+            self.tr("Suggest a rank from the energy (Σσ²) of ΔW, with its validation loss"),
         )
         self.find_link = self.sliders["learning_rate"].add_link(
-            self.tr("Find…"), self.tr("Try rising learning rates for some steps, and put all back")
+            self.tr("Find…"),
+            self.tr("Try rising learning rates for some steps, then restore everything"),
         )
         self._explain_soon = QTimer(self)
         self._explain_soon.setSingleShot(True)
@@ -272,19 +274,21 @@ class HyperparametersDock(QDockWidget):
         elif more < 0 and self._spectrum is not None:
             note = self._foretold(hyper)
         elif more > 0:
-            note = self.tr("grows by {}: ΔW stays exactly as it is").format(more)
+            note = self.tr("grows by {}: ΔW is kept exactly").format(more)
         if not note and self._max_rank and hyper.rank >= self._max_rank:
-            note = self.tr("capped at {:,} by the size of the layers").format(self._max_rank)
+            note = self.tr("limited to {:,} (smallest layer dimension)").format(self._max_rank)
         self.sliders["rank"].set_note(note)
 
     def _foretold(self, hyper: Hyperparameters) -> str:
         """What a smaller rank would take away, from the newest singular values."""
         if not VARIANTS[self._variant].exact_sigma or self._ranks is None:
-            return self.tr("the smallest directions of s·B·A go; how much is told afterwards")
+            return self.tr(
+                "drops the smallest directions of s·B·A; the energy lost is shown afterwards"
+            )
         ranks = self._ranks
         share, where = energy_lost(self._spectrum, lambda row: ranks.cut(row, hyper))
         if share != share:
-            return self.tr("ΔW of {} is not finite: the last good one comes back").format(where)
+            return self.tr("ΔW of {} is not finite: the last finite one is restored").format(where)
         if share > 0:
             return self.tr("would discard {} of ΔW's energy in {}").format(percent(share), where)
         return self.tr("would discard nothing: ΔW does not use those directions")
@@ -297,7 +301,7 @@ class HyperparametersDock(QDockWidget):
         wished, applied = (scaling_of(h, self._variant) for h in (hyper, self._applied))
         if wished != wished:
             self._scaling.setText("—")
-            self._fraction.setText(self.tr("no factors to scale"))
+            self._fraction.setText(self.tr("not applicable (full fine-tuning)"))
             self._scaling_applied.setText("")
             theme.set_role(self._scaling_applied, "settled")
             return
@@ -343,8 +347,8 @@ class HyperparametersDock(QDockWidget):
         row = QHBoxLayout()
         row.setSpacing(10)
         named = {
-            "scale_effect": self.tr("scale the effect"),
-            "keep_function": self.tr("keep the function"),
+            "scale_effect": self.tr("rescale ΔW"),
+            "keep_function": self.tr("keep ΔW"),
         }
         for mode in get_args(AlphaMode):
             button = QRadioButton(named[mode])

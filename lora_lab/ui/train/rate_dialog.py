@@ -55,7 +55,10 @@ class RateDialog(AskDialog):
             self.plot.addItem(item)
         self.plot.follow_wished.connect(self._frame)
         self._labels, self.use_buttons = [], []
-        names = (self.tr("falls fastest at"), self.tr("a third of the rate at the lowest point"))
+        names = (
+            self.tr("falls fastest at"),
+            self.tr("a third of the learning rate at the lowest point"),
+        )
         lines = QGridLayout(horizontalSpacing=10, verticalSpacing=4)
         for row, name in enumerate(names):
             label, button = QLabel(name), QPushButton(autoDefault=False)
@@ -80,8 +83,8 @@ class RateDialog(AskDialog):
         self.rates, self.losses = [], []
         hyper = self._hyper()
         words = self.tr(
-            "Trying rising rates with {}, on the run’s own rows. Training waits meanwhile; "
-            "afterwards everything is put back."
+            "Trying rising learning rates with {}, on the run’s own rows. Training is paused "
+            "meanwhile; afterwards everything is restored."
         ).format(f"r = {hyper.rank:,}, α = {hyper.alpha:.4g}")
         self.say("muted", words, busy=True)
         self._offer()
@@ -104,20 +107,21 @@ class RateDialog(AskDialog):
         self.rates, self.losses = list(record.rates), list(record.losses)
         role = ""
         if record.diverged:
-            words = self.tr("{} steps were tried, until the loss diverged; the model is put back. ")
+            words = self.tr("{} steps were tried, until the loss diverged; the model is restored. ")
         else:
-            words = self.tr("{} steps were tried, up to the highest rate; the model is put back. ")
+            words = self.tr(
+                "{} steps were tried, up to the highest learning rate; the model is restored. "
+            )
         words = words.format(len(record.rates))
         if math.isnan(record.steepest):
             role = "warn"
             words += self.tr(
-                "The loss did not fall beyond the noise of its batches, so no rate is named: the "
+                "The loss did not fall beyond the noise of its batches, so no learning "
+                "rate is suggested: the "
                 "adapter has learned what it can here, or the batches are too small to tell."
             )
         else:
-            words += self.tr(
-                "Two rules of thumb; a short trial cannot see what a long run will do."
-            )
+            words += self.tr("Two rules of thumb; a short trial cannot predict a long run.")
         self.say(role, words, busy=False)
         self._offer()
         self._draw()

@@ -47,7 +47,10 @@ def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     said = [_tr("1 layer") if layers == 1 else _tr("{} layers").format(layers)]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
         only = ", ".join(loaded.trained_classes)
-        said.insert(0, _tr("only {} of {} classes").format(only, len(loaded.classes)))
+        words = _tr("class {} only ({} of {})")
+        if len(loaded.trained_classes) > 1:
+            words = _tr("classes {} only ({} of {})")
+        said.insert(0, words.format(only, len(loaded.trained_classes), len(loaded.classes)))
     if counts is not None:
         share = counts.adapter / max(1, loaded.base_parameters)
         words = _tr("{:,} parameters, {}").format(counts.adapter, share_words(share))
@@ -118,7 +121,7 @@ class SetupDock(QDockWidget):
         self._form.add(self.tr("&Data"), self.data_button)
         self._form.add(self.tr("Base"), self._base, self.checkpoint_button)
         self._form.add(self.tr("Dev&ice"), self.device_combo)
-        self._form.add(self.tr("Learns"), self._learns)
+        self._form.add(self.tr("Trainable"), self._learns)
         self.fixed = FixedSettings(self._form, self)
         self.fixed.edited.connect(self._on_edited)
         column = Column(spacing=6)

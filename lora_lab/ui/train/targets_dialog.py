@@ -112,10 +112,10 @@ class TargetsDialog(QDialog):
         self._shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._shown.setFilterKeyColumn(-1)  # name, kind and shape
 
-        intro = QLabel(self.tr("An adapter stands beside each layer that is ticked."))
+        intro = QLabel(self.tr("Each ticked layer gets an adapter."))
         intro.setProperty("role", "muted")
         self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search by name, kind or shape"))
+        self.search.setPlaceholderText(self.tr("Search by name, type or shape"))
         self.search.setAccessibleName(self.tr("Search the layers"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._on_searched)
@@ -191,4 +191,4 @@ class TargetsDialog(QDialog):
         self._count.setText(words)
         theme.set_role(self._count, "muted" if chosen else "warn")
         self.ok_button.setEnabled(chosen > 0)
-        self.ok_button.setToolTip("" if chosen else self.tr("Tick one layer at least."))
+        self.ok_button.setToolTip("" if chosen else self.tr("Tick at least one layer."))

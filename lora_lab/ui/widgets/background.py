@@ -66,7 +66,7 @@ class Background(QObject):
         except LabError as error:
             self._sent.emit("failed", (str(error),))
         except BaseException:
-            words = self.tr("It broke off, for a reason that the lab’s main window tells.")
+            words = self.tr("It failed; the main window shows the reason.")
             self._sent.emit("broke", (words,))
             raise
         finally:

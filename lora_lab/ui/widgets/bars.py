@@ -40,7 +40,7 @@ class LengthHistogram(QWidget):
         self._words = tr("tokens per row: median {:,}, longest {:,}").format(middle, longest)
         cut = int((lengths > limit).sum())
         if cut:
-            self._words += tr(", {:,} cut at {:,}").format(cut, limit)
+            self._words += tr(", {:,} truncated at {:,}").format(cut, limit)
         else:
             self._words += tr("; none reaches {:,}").format(limit)
         self.setAccessibleDescription(self._words)
@@ -109,7 +109,7 @@ class Balance(QWidget):
         line = metrics.height()
         rows = self._rows[:MOST_CLASSES]
         painter.setPen(QColor(c.muted))
-        words = self.tr("{} classes: rows to train on, and held out").format(len(self._rows))
+        words = self.tr("{} classes: training and validation rows").format(len(self._rows))
         painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignLeft, words)
         plot = QRectF(0, 2 * line + 4, self.width(), self.height() - 3 * line - 9)
         slot = min(plot.width() / len(rows), 8.0 * line)

@@ -28,7 +28,10 @@ class ComparePage(Page):
         super().__init__()
         tr = self.tr
         self.found: Comparison | None = None
-        self.first, self.second = SourceField(tr("First adapter")), SourceField(tr("Second one"))
+        self.first, self.second = (
+            SourceField(tr("First adapter")),
+            SourceField(tr("Second adapter")),
+        )
         self.button = QPushButton(tr("&Compare"))
         self.button.setProperty("role", "primary")
         self.button.clicked.connect(self._compare)
@@ -50,7 +53,8 @@ class ComparePage(Page):
         self.about.setText(
             tr(
                 "Across: the first i directions of one; up: the first j of the other. φ(i, j) is 1 "
-                "(bright) where one space holds the other, 0 where they share nothing (LoRA §7.2)."
+                "(bright) where one subspace contains the other, 0 where they are "
+                "orthogonal (LoRA §7.2)."
             )
         )
         pressed = QHBoxLayout()
@@ -104,7 +108,7 @@ class ComparePage(Page):
             rows.append((x.name, _figure(x.cosine), _figure(x.ratio), _figure(x.overlap), angles))
         self.table.show_rows(rows)
         cosines = np.array([x.cosine for x in found.layers])
-        told = self.tr("{} layers in common, cosine {:.3f} in the middle").format(
+        told = self.tr("{} layers in common, median cosine {:.3f}").format(
             len(rows), float(np.nanmedian(cosines)) if np.isfinite(cosines).any() else float("nan")
         )
         alone = len(found.only_first) + len(found.only_second)
@@ -117,7 +121,7 @@ class ComparePage(Page):
     def _on_cancelled(self) -> None:
         self.cancel()
         self.button.setEnabled(True)
-        self.told.setText(self.tr("Called off."))
+        self.told.setText(self.tr("Cancelled."))
 
     def _refuse(self, message: str) -> None:
         self.busy.end()

@@ -31,7 +31,7 @@ class WorkshopDialog(QDialog):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for page, title in (
-            (self.resize_page, self.tr("&Inspect, cut, convert")),
+            (self.resize_page, self.tr("&Inspect, resize, convert")),
             (self.merge_page, self.tr("&Merge")),
             (self.compare_page, self.tr("&Compare")),
             (self.extract_page, self.tr("E&xtract")),

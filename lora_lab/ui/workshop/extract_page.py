@@ -68,7 +68,7 @@ class ExtractPage(Page):
 
     def _on_cancelled(self) -> None:
         self.cancel()
-        self.delivery.show_refusal(self.tr("Called off; nothing was written."))
+        self.delivery.show_refusal(self.tr("Cancelled; nothing was written."))
 
 
 class ScalePage(Page):
@@ -84,27 +84,33 @@ class ScalePage(Page):
         self.rank.setRange(1, 65536)
         self.rank.setValue(8)
         self.rate = QLineEdit("2e-4")
-        for widget, name in ((self.alpha, "α"), (self.rank, "r"), (self.rate, tr("rate"))):
+        for widget, name in ((self.alpha, "α"), (self.rank, "r"), (self.rate, tr("learning rate"))):
             widget.setAccessibleName(name)
         self.rate.setFixedWidth(self.fontMetrics().averageCharWidth() * 12)
         row = QHBoxLayout()
-        for text, widget in (("α", self.alpha), ("r", self.rank), (tr("rate"), self.rate)):
+        for text, widget in (("α", self.alpha), ("r", self.rank), (tr("learning rate"), self.rate)):
             row.addWidget(QLabel(text))
             row.addWidget(widget)
         self.told = self.label("title")
         row.addWidget(self.told, 1)
         self.table = LayerTable(
             tr("Other programs"),
-            (tr("Program"), tr("Its own s"), tr("α for the same s"), tr("Strength"), tr("Rate")),
+            (
+                tr("Program"),
+                tr("Its own s"),
+                tr("α for the same s"),
+                tr("Strength"),
+                tr("Learning rate"),
+            ),
             ("00.0000", "0,000.0", "× 00.0000", "0.00e-00"),
         )
         about = self.label()
         about.setText(
             tr(
                 "ΔW = s·B·A. Out of the box these programs multiply by an s that differs 320-fold. "
-                "“α for the same s” is what to set there; “Strength” is what makes the same file "
-                "do the same where its own default s is applied; “Rate” moves ΔW as far per step "
-                "when training there with its default."
+                "“α for the same s” is what to set there; “Strength” gives the same file the "
+                "same effect where the program applies its own default s; “Learning rate” moves "
+                "ΔW as far per step when training there with its default."
             )
         )
         column = QVBoxLayout(self)

@@ -87,8 +87,8 @@ class SourceField(QWidget):
         self.where = PathField(name, hint)
         self.alpha = QLineEdit()
         self.alpha.setPlaceholderText("α")
-        self.alpha.setToolTip(self.tr("Only where the file keeps no α, as loralib's does not"))
-        self.alpha.setAccessibleName(self.tr("α of an adapter that says none"))
+        self.alpha.setToolTip(self.tr("Only where the file stores no α, as with loralib"))
+        self.alpha.setAccessibleName(self.tr("α of an adapter whose file stores none"))
         self.alpha.setFixedWidth(self.fontMetrics().averageCharWidth() * 8)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -125,13 +125,13 @@ class DeliveryField(QWidget):
         self.format_combo = QComboBox()
         for name, title, _, _ in formats:
             self.format_combo.addItem(title, name)
-        self.format_combo.addItem(self.tr("merged checkpoint (the base with ΔW in)"), MERGED)
+        self.format_combo.addItem(self.tr("merged checkpoint (base model + ΔW)"), MERGED)
         self.format_combo.currentIndexChanged.connect(self._on_format)
         self.format_combo.setAccessibleName(self.tr("Format"))
         self.type_combo = QComboBox()
-        self.type_combo.setAccessibleName(self.tr("Type of the numbers"))
+        self.type_combo.setAccessibleName(self.tr("dtype"))
         for name in TYPES:
-            self.type_combo.addItem(name or self.tr("type as it is"), name)
+            self.type_combo.addItem(name or self.tr("keep dtype"), name)
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
         self.target = PathField(self.tr("Where to write"))
         self.target.changed.connect(self._follow)
@@ -253,8 +253,8 @@ class DeliveryField(QWidget):
     def _ask(self, target: Path) -> bool:
         return ask(
             self,
-            self.tr("Replace what stands there?"),
-            self.tr("{}\nIt stands until the new one is whole.").format(target),
+            self.tr("Replace what is there?"),
+            self.tr("{}\nIt stays until the new one is complete.").format(target),
             self.tr("&Replace"),
             self.tr("Cancel"),
         )

@@ -47,13 +47,13 @@ class MergePage(Page):
             grid.addWidget(source, number, 1)
             grid.addWidget(weight, number, 2)
             self.rows.append((source, weight))
-        self.measure_button = QPushButton(tr("&Measure the ways to add them"))
+        self.measure_button = QPushButton(tr("&Compare merge methods"))
         self.measure_button.clicked.connect(self._measure)
         self.methods = QButtonGroup(self)
         self.errors: dict[str, QLabel] = {}
         ways = QGridLayout()
         titles = {
-            "exact": tr("exact: Σ w·ΔW, factored anew by SVD"),
+            "exact": tr("exact: Σ w·ΔW (re-factorised by SVD)"),
             "cat": tr("cat: factors side by side, rank Σr"),
             "linear": tr("linear: as PEFT adds factors, (Σ√(ws)·B)(Σ√(ws)·A)"),
         }
@@ -68,9 +68,9 @@ class MergePage(Page):
         ways.setColumnStretch(1, 1)
         self.rank = QSpinBox()
         self.rank.setRange(0, 65536)
-        self.rank.setSpecialValueText(tr("all that there is"))
-        self.rank.setPrefix(tr("cut to rank "))
-        self.rank.setAccessibleName(tr("Rank that the exact sum is cut to"))
+        self.rank.setSpecialValueText(tr("full rank"))
+        self.rank.setPrefix(tr("truncate to rank "))
+        self.rank.setAccessibleName(tr("Rank that the exact sum is truncated to"))
         self.delivery = DeliveryField(formats, tr("&Save"))
         self.delivery.wished.connect(self._save)
         self.delivery.cancelled.connect(self._on_cancelled)
@@ -81,8 +81,8 @@ class MergePage(Page):
         about = self.label()
         about.setText(
             tr(
-                "Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the layer that is farthest off. Adding the "
-                "factors apart is another thing than adding the ΔWs."
+                "Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors "
+                "separately is not the same as adding the ΔWs."
             )
         )
         column = QVBoxLayout(self)
@@ -151,4 +151,4 @@ class MergePage(Page):
 
     def _on_cancelled(self) -> None:
         self.cancel()
-        self.delivery.show_refusal(self.tr("Called off; nothing was written."))
+        self.delivery.show_refusal(self.tr("Cancelled; nothing was written."))

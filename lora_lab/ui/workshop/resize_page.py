@@ -39,7 +39,7 @@ class ResizePage(Page):
         self.source = SourceField(tr("Adapter"))
         self.source.wished.connect(self.look_at)
         self.title = self.label("")
-        self.title.setText(tr("Choose an adapter: every convention of the field is read."))
+        self.title.setText(tr("Choose an adapter: all common formats are read."))
         self._notes = self.label()
         self.busy = Busy(tr("Progress of opening the adapter"))
         self.busy.cancelled.connect(self._on_opening_cancelled)
@@ -59,18 +59,18 @@ class ResizePage(Page):
             self.plot.addItem(item)
         self.rank_box = QSpinBox()
         self.rank_box.setPrefix(tr("rank "))
-        self.rank_box.setAccessibleName(tr("Rank to cut to"))
+        self.rank_box.setAccessibleName(tr("Target rank"))
         self.rank_box.setToolTip(tr("The line in the plot, by key"))
         self.rank_box.valueChanged.connect(lambda rank: self.cut_line.setValue(rank))
-        self.per_layer = QCheckBox(tr("Spread over the layers where it keeps most"))
-        self.per_layer.setToolTip(tr("As many parameters as this rank has everywhere"))
+        self.per_layer = QCheckBox(tr("Allocate rank per layer by energy"))
+        self.per_layer.setToolTip(tr("Same number of parameters as this rank in every layer"))
         self.per_layer.toggled.connect(self._follow)
         self.kept = self.label("")
         self._legend = self.label()
         self._legend.setText(
-            tr("Energy kept in %, all layers; dashed: the selected one. Drag the line.")
+            tr("Energy (Σσ²) kept in %, all layers; dashed: the selected one. Drag the line.")
         )
-        self.loss_button = QPushButton(tr("Held-out &loss here"))
+        self.loss_button = QPushButton(tr("Validation &loss here"))
         self.loss_button.setToolTip(tr("Measured in the model and data that are open"))
         self.loss_button.clicked.connect(self._ask_loss)
         self.loss = self.label()
@@ -122,7 +122,7 @@ class ResizePage(Page):
         """The held-out loss that was asked for."""
         if self.card is None or record.path != self.card.source.path:
             return
-        shown = self.tr("held-out loss with these ranks: {}").format(number(record.loss, 4))
+        shown = self.tr("validation loss with these ranks: {}").format(number(record.loss, 4))
         if record.accuracy is not None:
             shown += self.tr(", accuracy {}").format(rounded_percent(record.accuracy))
         self._tell_loss(shown, "good")
@@ -140,7 +140,7 @@ class ResizePage(Page):
 
     def _on_opening_cancelled(self) -> None:
         self.cancel()
-        self.title.setText(self.tr("Called off."))
+        self.title.setText(self.tr("Cancelled."))
         self.delivery.set_ready(self.card is not None)
 
     def _show_card(self, card: AdapterCard) -> None:
@@ -264,7 +264,7 @@ class ResizePage(Page):
 
     def _on_cancelled(self) -> None:
         self.cancel()
-        self.delivery.show_refusal(self.tr("Called off; nothing was written."))
+        self.delivery.show_refusal(self.tr("Cancelled; nothing was written."))
 
     def _shown(self, ready: bool) -> None:
         for widget in (self.plot, self.rank_box, self.per_layer, self.loss_button):

@@ -63,7 +63,7 @@ def test_every_layer_is_counted_and_summed_up(qtbot, dialog, counting):
     assert [c.layer for c in counting.asked] == ["fc1", "fc2", "fc3"]
     assert {(c.strongest, c.threshold) for c in counting.asked} == {(12, 0.6)}
     assert rows(dialog)[0] == ("fc1", "2 of 10", "1, 4", "0.200")
-    assert "2 of 20 strong directions are intruders" in dialog.message.text()
+    assert "2 of 20 top-k directions are intruders" in dialog.message.text()
     assert "1 layer is too large" in dialog.message.text()
     assert not dialog.progress.isVisible()
     dialog.again_button.click()

@@ -24,7 +24,7 @@ def record(*loss, size=0.03, layers=None, share=1.0):
 @pytest.mark.parametrize(
     ("made", "role", "words"),
     [
-        (record(1e-8, 0.004, 0.001), "good", "keeps ΔW in every one"),
+        (record(1e-8, 0.004, 0.001), "good", "keeps ΔW in all of these"),
         (record(1e-8, 0.38, 0.004), "warn", "lose 38 % of ΔW in bfloat16. Export the adapter, "
          "which keeps ΔW exactly, or merge in float32 or float16."),
         (record(1e-8, 0.9, math.inf), "warn", "lose 90 % of ΔW in bfloat16 and overflow in "

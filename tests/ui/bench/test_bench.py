@@ -65,7 +65,7 @@ def test_it_opens_with_the_lesson(bench):
         "with_tolerance": ("2", "2"),
         "exact": ("2", ""),
     }
-    assert bench.numbers.verdict.text() == "All ways agree."
+    assert bench.numbers.verdict.text() == "All methods agree."
     assert "Singular values 10.2, 0.535, " in bench.summary()
     assert values_written(bench) == ["10.23", "0.5353", "≈ 0"]
     assert [mark.text() for _, mark, _ in bench.numbers.penrose] == ["✓"] * 4
@@ -304,7 +304,7 @@ def test_a_large_matrix_can_be_called_off(qtbot, bench, monkeypatch):
     bench.cancel_button.click()
     go.set()
     assert not bench.cancel_button.isVisible()
-    assert "Called off" in bench.source.message.text()
+    assert "Cancelled" in bench.source.message.text()
     assert bench.analysis is shown
 
 
@@ -322,7 +322,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, bench, monkeypatch)
     qtbot.waitUntil(bench.cancel_button.isVisible, timeout=5000)
     go.set()
     qtbot.waitUntil(lambda: not bench.cancel_button.isVisible(), timeout=20_000)
-    assert "broke off" in bench.source.message.text()
+    assert "It failed" in bench.source.message.text()
     assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
     assert bench.analysis is shown
 

@@ -69,7 +69,7 @@ def test_an_export_says_how_far_it_is_and_is_called_off(
     say(CancelledRecord(7, "Export"))
     assert not dialog.busy
     assert dialog.progress.isHidden()
-    assert [text for text in words(dialog) if "Called off" in text]
+    assert [text for text in words(dialog) if "Cancelled" in text]
     dialog.export_button.click()  # ready for another try, which is not the one that was meant
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     assert asked[1] == asked[0]
@@ -86,8 +86,8 @@ def test_an_export_that_was_done_before_it_could_be_called_off_says_so(
     dialog.progress.cancel_button.click()
     say(done(tmp_path / "out"))
     assert not dialog.busy
-    assert [text for text in words(dialog) if "before it could be called off" in text]
-    assert named(dialog, "Place").text() == str(tmp_path / "out")
+    assert [text for text in words(dialog) if "before it could be cancelled" in text]
+    assert named(dialog, "Path").text() == str(tmp_path / "out")
 
 
 def test_a_dialog_that_is_closed_on_the_way_comes_back_as_it_was(

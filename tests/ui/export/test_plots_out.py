@@ -146,7 +146,7 @@ def test_the_loss_is_written_at_every_step(make):
         steps, losses = zip(*fed, strict=True)
         assert [step for name, step, _ in rows if name == curve] == list(steps)
         assert np.allclose([y for name, _, y in rows if name == curve], losses, rtol=1e-6)
-    assert [row[1:] for row in rows if row[0].startswith("base alone")] == [
+    assert [row[1:] for row in rows if row[0].startswith("base model")] == [
         (0, pytest.approx(2.31))
     ]
 
@@ -203,7 +203,7 @@ def test_counts_classes_and_confusions_are_written(make):
     panel.redraw()
     read = numbers_of(panel)
     assert list(map(int, read["count"])) == list(range(100))
-    assert (read["class"][34], read["answered"][34]) == ("3", "4")
+    assert (read["class"][34], read["predicted"][34]) == ("3", "4")
     losses = numbers_of(make("before_after", "known-rank"))
     assert losses["adapter"] == ["off", "on"]
     assert float(losses["validation_loss"][0]) == samples("known-rank", 120)[2].loss

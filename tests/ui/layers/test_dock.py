@@ -153,7 +153,7 @@ def test_an_edit_of_a_selected_row_is_one_of_all_that_are_selected(dock, wishes)
     assert wishes[-1] == {"layer_ranks": (("fc1", 32), ("fc3", 10))}
     model.setData(cell(dock, 1, RANK), 6)  # not selected: alone
     assert wishes[-1] == {"layer_ranks": (("fc1", 32), ("fc2", 6), ("fc3", 10))}
-    assert [text for text in words(dock) if "3 with own rank · 2 frozen" in text]
+    assert [text for text in words(dock) if "3 with a per-layer rank · 2 frozen" in text]
     dock.reset_button.click()
     assert wishes[-1] == {"layer_ranks": (), "frozen_layers": ()}
     assert dock.reset_button.isHidden()
@@ -182,7 +182,11 @@ def test_a_locked_rank_cannot_be_opened_and_says_why(dock, loaded, case):
     )
     index = cell(dock, 0, RANK)
     assert not index.flags() & Qt.ItemFlag.ItemIsEditable
-    said = {"full": "full fine-tuning has no rank", "pissa": reason, "stage": "the base is trained"}
+    said = {
+        "full": "full fine-tuning has no rank",
+        "pissa": reason,
+        "stage": "the base model is trained",
+    }
     for tip in (
         index.data(Qt.ItemDataRole.ToolTipRole),
         dock.model.headerData(RANK, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole),
@@ -389,7 +393,7 @@ def test_who_moved_most_stands_first_and_stays_so_while_it_trains(dock, loaded, 
         qtbot.waitUntil(lambda w=wanted: [n.name for n in dock.model.root.shown] == w)
         assert [n.name for n in dock.tree.selected()] == ["model.layers.*.part_0"]
         assert dock.tree.currentIndex().row() == order.index(0)
-    open_menu(dock)["In the model’s order"].trigger()
+    open_menu(dock)["Model order"].trigger()
     dock.menu.close()
     assert [n.name[-1] for n in dock.model.root.shown[:7]] == list("0123456")
 
@@ -453,7 +457,7 @@ def test_the_last_tick_stays(dock, loaded):
     dock.tree.selectAll()
     dock.model.setData(row_of(dock, "fc1"), Qt.CheckState.Unchecked, CHECK)
     assert heard == []
-    assert [text for text in words(dock) if "nothing would learn" in text]
+    assert [text for text in words(dock) if "nothing would train" in text]
 
 
 def test_a_head_that_is_trained_whole_has_no_rank_and_is_no_target(dock, loaded):
@@ -462,7 +466,7 @@ def test_a_head_that_is_trained_whole_has_no_rank_and_is_no_target(dock, loaded)
     head = row_of(dock, "fc3")
     assert head.siblingAtColumn(RANK).data() == "—"
     assert not head.flags() & Qt.ItemFlag.ItemIsUserCheckable
-    assert "trained whole" in head.data(Qt.ItemDataRole.ToolTipRole)
+    assert "fully trained" in head.data(Qt.ItemDataRole.ToolTipRole)
 
 
 # -- keys and the menu -----------------------------------------------------------------------
@@ -487,7 +491,7 @@ def test_the_menu_does_what_its_entries_say(dock, wishes, key):
     select(dock, 0, 1)
     said = open_menu(dock, key)
     assert not said["Unfreeze"].isEnabled()
-    assert not said["Follow the common rank"].isEnabled()
+    assert not said["Use the default rank"].isEnabled()
     assert not said["Show its spectrum"].isEnabled()  # two are selected
     said["Freeze"].trigger()
     assert wishes[-1] == {"frozen_layers": ("fc1", "fc2")}
@@ -498,13 +502,13 @@ def test_the_menu_does_what_its_entries_say(dock, wishes, key):
     open_menu(dock, key)["Copy name"].trigger()
     assert QApplication.clipboard().text() == "fc1\nfc2"
     dock.menu.close()
-    open_menu(dock, key)["Own rank…"].trigger()
+    open_menu(dock, key)["Per-layer rank…"].trigger()
     dock.menu.close()
     box = dock.tree.findChild(QSpinBox)
     box.setValue(3)
     press_return(dock, box)
     assert wishes[-1] == {"layer_ranks": (("fc1", 3), ("fc2", 3))}
-    open_menu(dock, key)["Follow the common rank"].trigger()
+    open_menu(dock, key)["Use the default rank"].trigger()
     assert wishes[-1] == {"layer_ranks": ()}
     dock.menu.close()
 
@@ -519,7 +523,7 @@ def test_the_menu_targets_and_selects_those_alike(dock, loaded):
     dock.tree.setCurrentIndex(row_of(dock, "model.layers.2.part_5"))
     said = open_menu(dock)
     assert not said["Adapt on Restart"].isEnabled()
-    said["Select all alike"].trigger()
+    said["Select all of this type"].trigger()
     alike = [f"model.layers.{i}.part_5" for i in range(5)]
     assert sorted(node.name for node in dock.tree.selected()) == alike
     assert all(dock.tree.visualRect(row_of(dock, name)).isValid() for name in alike)
@@ -531,7 +535,7 @@ def test_the_menu_targets_and_selects_those_alike(dock, loaded):
 
 def test_rows_are_sorted_without_a_mouse(dock):
     dock.tree.setCurrentIndex(cell(dock, 0, NAME))
-    assert not open_menu(dock)["In the model’s order"].isEnabled()
+    assert not open_menu(dock)["Model order"].isEnabled()
     dock.menu.close()
     dock.tree.setCurrentIndex(cell(dock, 0, SHAPE))
     open_menu(dock)["Sort by out × in"].trigger()

@@ -135,7 +135,7 @@ def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
     opened.flows.arrivals.recognised.connect(lambda found: recognised.append(found.path))
     drop(opened, first, rows, second, third, more, *zips)
     said = opened.notice_bar.findChildren(QLabel)
-    opens = "{} is opened. There is room for one at a time, so these are not: {}"
+    opens = "{} is opened. Only one can be opened at a time, so these are not: {}"
     expected = (opens.format(first, f"{second}, {third}"), opens.format(rows, more))
     qtbot.waitUntil(
         lambda: any(label.text() == "\n".join(expected) for label in said),
@@ -151,7 +151,7 @@ def test_what_is_unknown_is_said_with_what_would_not_be(opened, qtbot, tmp_path)
     (tmp_path / "song.mp3").write_bytes(b"ID3")
     drop(opened, tmp_path / "song.mp3")
     said = opened.notice_bar.findChildren(QLabel)
-    qtbot.waitUntil(lambda: any("song.mp3 is nothing that" in label.text() for label in said))
+    qtbot.waitUntil(lambda: any("song.mp3 cannot be opened" in label.text() for label in said))
     assert opened.flows.own.dialog is None
 
 

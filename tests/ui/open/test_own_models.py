@@ -130,7 +130,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, dialog, tmp_path, m
     monkeypatch.setattr("lora_lab.models.hub.download", stumble)
     if what == "model":
         dialog.source.show_path(str(tmp_path))
-        qtbot.waitUntil(lambda: "broke off" in dialog.title.text(), timeout=20_000)
+        qtbot.waitUntil(lambda: "It failed" in dialog.title.text(), timeout=20_000)
         assert dialog.busy.isHidden()
         assert not timer(dialog.busy).isActive()
     else:
@@ -138,7 +138,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, dialog, tmp_path, m
         dialog.source.name.setText("someone/model")
         dialog.source.fetch()
         qtbot.waitUntil(
-            lambda: any("broke off" in text for text in words(dialog.source)), timeout=20_000
+            lambda: any("It failed" in text for text in words(dialog.source)), timeout=20_000
         )
         assert dialog.source.bar.isHidden()
         assert dialog.source.fetch_button.isEnabled()
@@ -261,7 +261,7 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     rows = panel(lab, "data")
     rows.redraw()
     assert rows.rows.count() == 20
-    assert "the loss asks for it" in rows.text.toPlainText()
+    assert "in the loss (label)" in rows.text.toPlainText()
     answers = panel(lab, "generation")
     answers.redraw()
     answers.tokens.setValue(3)
@@ -373,6 +373,6 @@ def test_an_adapter_given_to_open_is_led_to_the_workshop(qtbot, lab, llama, tmp_
 def test_what_is_missing_before_open_is_said(qtbot, dialog, llama):
     dialog.source.show_path(str(llama[0]))
     qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
-    assert [text for text in words(dialog) if "name the data" in text]
+    assert [text for text in words(dialog) if "choose the training data" in text]
     dialog.data_edit.setText(str(llama[1]))
     assert [text for text in words(dialog) if "weights take" in text]

@@ -35,18 +35,18 @@ def panel(qtbot):
 
 
 CASES = {
-    "classes": ("digits", digit, "9s: 10 % → 30 %; the others: 50 % → 50 %", 30.0, 50.0),
+    "classes": ("digits", digit, "9s: 10 % → 30 %; other classes: 50 % → 50 %", 30.0, 50.0),
     "losses": (
         "known-rank",
         lambda s, on: evaluation(s, on, **OLD_LOSS),
-        "Loss, new task: 3.00 → 1.50; old task: 2.50 → 2.50",
+        "Loss, new task: 3.00 → 1.50; retention set: 2.50 → 2.50",
         1.5,
         2.5,
     ),
     "shares": (
         "known-rank",
         lambda s, on: evaluation(s, on, 0.9 if on else 0.2, **OLD_SHARE),
-        "new task: 20 % → 90 %; old task: 61 % → 61 %",
+        "new task: 20 % → 90 %; retention set: 61 % → 61 %",
         90.0,
         61.0,
     ),

@@ -110,7 +110,7 @@ def test_a_panel_lives(make, key, preset):
         panel.redraw()
         assert not panel.dirty
         if (key, preset) in NOTHING_TO_SHOW:
-            assert re.search(r"own data|Only language models", panel.summary())
+            assert re.search(r"of your own|Only language models", panel.summary())
         else:
             assert re.search(r"\d", panel.summary()), "numbers are told in words too"
         assert not panel.grab().isNull()
@@ -385,7 +385,7 @@ def test_spectrum_tells_how_exact_its_values_are(make):
     rough = tuple(replace(layer, error=3e-4) for layer in last_spectrum("digits").layers)
     panel.receive([SpectrumRecord(77, rough)])
     panel.redraw()
-    assert "step 77, σ to within 0.0003" in words(panel)
+    assert "step 77, σ ± 0.0003" in words(panel)
 
 
 def test_counts_follow_ranks_of_their_own_and_freezes(make):
@@ -407,12 +407,12 @@ def figures(panel, row="adapter"):
 @pytest.mark.parametrize(
     ("fields", "dtype", "file", "optimizer", "keeps"),
     [
-        ({}, "float32", "18.8 kB", "37.5 kB", "Adam keeps"),
-        ({}, "float64", "37.5 kB", "75 kB", "Adam keeps"),
-        ({"init": "pissa"}, "float32", "37.5 kB", "37.5 kB", "Adam keeps"),
+        ({}, "float32", "18.8 kB", "37.5 kB", "Optimizer\nstate"),
+        ({}, "float64", "37.5 kB", "75 kB", "Optimizer\nstate"),
+        ({"init": "pissa"}, "float32", "37.5 kB", "37.5 kB", "Optimizer\nstate"),
         ({"optimizer": "sgd", "momentum": 0.9}, "float32", "18.8 kB", "18.8 kB", "Momentum"),
         ({"optimizer": "sgd"}, "float32", "18.8 kB", "0", "Optimizer"),
-        ({"variant": "full"}, "float32", "104 kB", "207 kB", "Adam keeps"),
+        ({"variant": "full"}, "float32", "104 kB", "207 kB", "Optimizer\nstate"),
     ],
 )
 def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, optimizer, keeps):
@@ -450,7 +450,7 @@ def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     assert figures(panel)["peak"] == "—"
     panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
     assert figures(panel)["peak"] == "210 kB"
-    assert "Peak of 300 kB" in words(panel.ruler)
+    assert "Peak memory\n(of 300 kB)" in words(panel.ruler)
     full = panel.ruler.cells["full", "peak"]
     base = 4 * loaded.base_parameters  # bytes: 104 kB
     most = 130_000 + 2 * base + base  # weights, averages, gradients (more than activations)
@@ -490,7 +490,7 @@ def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
     panel.set_wished(more)
     grown = sum(panel.figure_data()["parameters_wished"]) - held
     assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
-    assert "Peak of 300 kB" in words(panel.ruler)
+    assert "Peak memory\n(of 300 kB)" in words(panel.ruler)
 
 
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):

@@ -76,7 +76,7 @@ def test_a_grid_is_counted_while_it_is_written_and_added(qtbot, flow, dialog):
 
 def test_kinds_and_targets_are_picked(qtbot, flow, dialog):
     builder = dialog.builder
-    assert "as in the docks: LoRA" in words(builder.variants)
+    assert "current: LoRA" in words(builder.variants)
     for picks, names in ((builder.variants, ("rslora", "dora")), (builder.inits, ("pissa",))):
         for name in names:
             button = picks.buttons[name]

@@ -65,7 +65,7 @@ def test_they_follow_each_other_and_are_compared(qtbot, flow, lined, sessions_ma
     assert all(item.best == 0.4 and item.seconds == 70 / 500 for item in items)
     assert [item.parameters for item in items] == [266, 532, 798]
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
-    assert window.notice_bar.notice.message == "The queue has come to its end: 3 done."
+    assert window.notice_bar.notice.message == "Queue finished: 3 done."
     assert all(session.saves for session in sessions_made[:-1])
     assert window.state is State.FINISHED  # the last one stays to be looked at
     queue = flow.runner.queue
@@ -164,7 +164,7 @@ def test_whoever_opens_something_else_makes_the_queue_wait(
     qtbot.waitUntil(lambda: not flow.runner.on)
     assert states(flow) == [ABORTED if loaded else WAITING, WAITING]
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None)
-    assert "so the queue waits" in window.notice_bar.notice.message
+    assert "so the queue is paused" in window.notice_bar.notice.message
     assert window.sessions.config is presets[1].config
     assert len(sessions_made) == 3
 

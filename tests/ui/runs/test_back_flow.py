@@ -62,7 +62,7 @@ def test_nothing_to_undo_is_said(qtbot, lab):
     pause_after(qtbot, lab, 20)
     lab.commands.undo_edit.trigger()
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=20_000)
-    assert "No setting was moved" in lab.notice_bar.notice.message
+    assert "No setting was changed" in lab.notice_bar.notice.message
 
 
 def test_a_branch_begins_at_a_save_with_its_parent_behind_it(qtbot, lab):
@@ -100,7 +100,9 @@ def poison(monkeypatch, call):
     monkeypatch.setattr(DigitsTask, "loss", loss)
 
 
-@pytest.mark.parametrize("remedy", ["Lower the rate", "Clip gradients", "Go back to a save"])
+@pytest.mark.parametrize(
+    "remedy", ["Lower the learning rate", "Clip gradients", "Revert to a checkpoint"]
+)
 def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, remedy):
     poison(monkeypatch, 40)
     rate = lab.sessions.wished.learning_rate
@@ -117,10 +119,10 @@ def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, reme
     assert len(marks[0]) == 1  # a mark, and the line is not filtered
     (button,) = [b for text, b in buttons(lab.notice_bar).items() if text.startswith(remedy)]
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    if remedy == "Go back to a save":
+    if remedy == "Revert to a checkpoint":
         assert lab.flows.back.dialog.isVisible()
         lab.flows.back.dialog.reject()
-    elif remedy == "Lower the rate":
+    elif remedy == "Lower the learning rate":
         qtbot.waitUntil(lambda: lab.sessions.wished.learning_rate < rate / 2, timeout=20_000)
     else:
         qtbot.waitUntil(lambda: lab.sessions.wished.max_grad_norm == 1.0, timeout=20_000)
@@ -158,7 +160,9 @@ def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):
     qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
     rate = window.hyper_dock.wished.learning_rate
     bar = window.notice_bar
-    (button,) = [b for text, b in buttons(bar).items() if text.startswith("Lower the rate")]
+    (button,) = [
+        b for text, b in buttons(bar).items() if text.startswith("Lower the learning rate")
+    ]
     button.click()
-    qtbot.waitUntil(lambda: any("not open any more" in text for text in words(bar)), timeout=20_000)
+    qtbot.waitUntil(lambda: any("no longer open" in text for text in words(bar)), timeout=20_000)
     assert window.hyper_dock.wished.learning_rate == rate

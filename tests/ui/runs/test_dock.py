@@ -105,7 +105,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     assert "cut was interrupted at step 33" in told[0].message
     dock = listed(qtbot, lab, 1)
     assert [run.interrupted for run in dock.selected()] == [True]
-    assert "goes on at step 30" in dock.about.text()
+    assert "resumes at step 30" in dock.about.text()
     assert "3 steps after it" in dock.about.text()
     dock.open_button.click()
     qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
@@ -120,7 +120,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     assert [r.loss for r in found if isinstance(r, StepRecord)][:30] == losses
 
 
-@pytest.mark.parametrize("words", ["Resume it", "Keep its adapter", "Move it to trash"])
+@pytest.mark.parametrize("words", ["Resume it", "Save its adapter", "Move it to trash"])
 def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words):
     from lora_lab.ui.runs import trash
 
@@ -129,7 +129,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     bar = lab.notice_bar
     qtbot.waitUntil(lambda: bar.notice is not None, timeout=30_000)
     buttons = seen.buttons(bar)
-    offered = {"Resume it", "Keep its adapter", "Move it to trash", "Show all runs"}
+    offered = {"Resume it", "Save its adapter", "Move it to trash", "Show all runs"}
     assert set(buttons) == {"Details", "Dismiss", *offered}
     moved = []
     monkeypatch.setattr(trash, "move_to_trash", lambda p: not moved.append(p))
@@ -138,7 +138,7 @@ def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words
     qtbot.mouseClick(buttons[words], Qt.MouseButton.LeftButton)
     if words == "Resume it":
         qtbot.waitUntil(lambda: lab.sessions.step == 30, timeout=60_000)
-    elif words == "Keep its adapter":
+    elif words == "Save its adapter":
         kept = folder / "adapter" / "adapter_model.safetensors"
         qtbot.waitUntil(lambda: summary_of(folder).state == "stopped", timeout=60_000)
         assert kept.is_file()
@@ -298,7 +298,7 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     assert dock.about.text() == "Packing"
     may_go.set()
     qtbot.waitUntil(lambda: not dock.cancel_button.isVisible(), timeout=30_000)
-    assert "goes on at step 30" in dock.about.text()
+    assert "resumes at step 30" in dock.about.text()
 
 
 @pytest.mark.parametrize("which", ["packing", "reading"])
@@ -385,7 +385,7 @@ def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, t
     dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=30_000)
     choose(dock, "a-2")
-    assert "goes on at step 30" in dock.about.text()
+    assert "resumes at step 30" in dock.about.text()
     target.write_bytes(target.read_bytes()[:-40])
     dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: "not a whole zip" in said(lab), timeout=30_000)
@@ -405,7 +405,7 @@ def test_branches_stand_below_the_run_they_came_from(home, dock):
     shown = [dock.model.index(row, NAME).data() for row in range(3)]
     assert shown == ["a", "↳ b", "   ↳ c"]
     choose(dock, "b")
-    assert "branched off from a at step 0" in dock.about.text()
+    assert "Branch of a at step 0" in dock.about.text()
 
 
 def test_a_new_reading_of_a_thousand_runs_keeps_the_place_and_what_is_selected(qtbot, home, dock):

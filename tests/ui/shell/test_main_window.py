@@ -50,7 +50,7 @@ def test_space_trains_and_pauses_wherever_the_focus_is(qtbot, opened, where):
         "preset_combo": opened.setup_dock.preset_combo,
         "rank slider": opened.hyper_dock.sliders["rank"].slider,
         "button": opened.panels[0].findChildren(QToolButton)[0],
-        "radio": buttons(opened.hyper_dock)["keep the function"],
+        "radio": buttons(opened.hyper_dock)["keep ΔW"],
     }
     opened.activateWindow()
     qtbot.waitActive(opened)
@@ -165,7 +165,7 @@ def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, se
     )
     assert f"step {step:,}" in said
     assert opened.strip.state_label.text() == "Stopped"
-    assert commands.train.text() == "Train on"
+    assert commands.train.text() == "Continue training"
     assert not commands.stop.isEnabled()
     for action in (commands.export, commands.evaluate, commands.adapter, commands.save):
         assert action.isEnabled(), action.text()

@@ -51,17 +51,17 @@ TRAINED = 8 * 128 + 8 * 96 + 8 * 42
     ("field", "settings", "line"),
     [
         ("rank", {}, f"{TRAINED:,} ({100 * TRAINED / 6570:.3g} %) · uses 2.1–5.2 of 8"),
-        ("alpha", {}, "has moved W by 0.5–3.1 %, most in fc2"),  # of ‖W‖ = 4 each
-        ("learning_rate", {}, "now 0.001 ≈ change per step"),
-        ("learning_rate", {"warmup_steps": 100}, "now 1e-5 ≈ change per step"),
-        ("learning_rate", {"optimizer": "sgd"}, "now 0.001 × the gradient a step"),
+        ("alpha", {}, "‖ΔW‖/‖W‖ 0.5–3.1 %, most in fc2"),  # of ‖W‖ = 4 each
+        ("learning_rate", {}, "current LR 0.001 ≈ step per weight"),
+        ("learning_rate", {"warmup_steps": 100}, "current LR 1e-5 ≈ step per weight"),
+        ("learning_rate", {"optimizer": "sgd"}, "current LR 0.001 × gradient"),
         (
             "learning_rate",
             {"b_rate_ratio": 16},
-            "now A 0.001, B 0.016 ≈ change per step",
+            "current LR A 0.001, B 0.016 ≈ step per weight",
         ),
-        ("weight_decay", {}, "nothing pulls A and B towards 0"),
-        ("dropout", {}, "A sees all of its inputs"),
+        ("weight_decay", {}, "no weight decay"),
+        ("dropout", {}, "no dropout"),
     ],
 )
 def test_a_line_holds_the_figures_of_now(session, field, settings, line):
@@ -72,10 +72,10 @@ def test_a_line_holds_the_figures_of_now(session, field, settings, line):
 def test_of_one_layer_where_one_is_chosen(session):
     made = explained(session, spectrum(session, (2.1, 5.2, 3.0), (0.02, 0.124, 0.05)))
     made.chosen = "fc2"
-    assert made.words("alpha", HYPER) == "this layer has moved 3.1 % of ‖W‖"
+    assert made.words("alpha", HYPER) == "‖ΔW‖/‖W‖ 3.1 % in this layer"
     assert made.words("rank", HYPER).endswith("uses 5.2 of 8")
     made.chosen = ""
-    assert made.words("alpha", HYPER) == "has moved W by 0.5–3.1 %, most in fc2"
+    assert made.words("alpha", HYPER) == "‖ΔW‖/‖W‖ 0.5–3.1 %, most in fc2"
 
 
 def test_before_there_is_anything_to_tell(session):
@@ -90,12 +90,12 @@ def test_decay_and_rate_follow_the_schedule(session):
     made = explained(session)
     made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1), HYPER)  # a quarter of the peak, 1e-3
     wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
-    assert made.words("learning_rate", wished).startswith("now 0.001 ≈")
+    assert made.words("learning_rate", wished).startswith("current LR 0.001 ≈")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
     assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
     assert made.words("weight_decay", wished) == "halves A and B in 6,931 steps, 0.01 % in each"
     tiny = changed(wished, learning_rate=1e-9)
-    assert made.words("weight_decay", tiny) == "hardly shrinks A and B at this rate"
+    assert made.words("weight_decay", tiny) == "negligible at this learning rate"
     assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
 
 
@@ -163,7 +163,7 @@ def test_what_is_said_moves_nothing(qtbot, dock, session):
     dock.set_spectrum(session.spectrum())
     dock.sliders["rank"].edit.setValue(2)
     assert "would discard" in dock.sliders["rank"].explanation()
-    qtbot.waitUntil(lambda: "has moved W" in dock.sliders["alpha"].explanation())
+    qtbot.waitUntil(lambda: "‖ΔW‖/‖W‖" in dock.sliders["alpha"].explanation())
     assert dock.widget().sizeHint() == before
     note = dock.sliders["rank"].findChild(NoteLine)
     note.show_line("a long line " * 40)
@@ -178,7 +178,7 @@ def test_the_layer_chosen_in_the_tree_is_the_one_that_is_told_of(qtbot, window, 
     alpha = window.hyper_dock.sliders["alpha"]
     qtbot.waitUntil(lambda: "most in" in alpha.explanation())
     window.layers_dock.layer_chosen.emit("fc2")
-    assert alpha.explanation().startswith("this layer has moved")
+    assert alpha.explanation().endswith("in this layer")
     window.layers_dock.layer_chosen.emit("")
     assert "most in" in alpha.explanation()
 

@@ -109,7 +109,7 @@ def test_the_cap_and_the_applied_edit_are_noted(dock):
     drag(dock, "rank", 10)
     dock.set_applied(changed(Hyperparameters(), rank=10))
     drag(dock, "rank", 10)
-    assert "capped at 10" in dock.sliders["rank"].note()
+    assert "limited to 10" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=4)
     dock.set_wished(smaller)
     dock.note_applied(AppliedRecord(120, smaller, (("rank", 10, 4),), (), 0.032))
@@ -119,8 +119,8 @@ def test_the_cap_and_the_applied_edit_are_noted(dock):
 
 def test_both_meanings_of_alpha_can_be_chosen(dock):
     heard = wishes(dock)
-    buttons(dock)["keep the function"].click()
-    buttons(dock)["scale the effect"].click()
+    buttons(dock)["keep ΔW"].click()
+    buttons(dock)["rescale ΔW"].click()
     assert [hyper.alpha_mode for hyper in heard] == ["keep_function", "scale_effect"]
 
 
@@ -129,7 +129,7 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
     dock.reset(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
     assert not dock.sliders["rank"].slider.isEnabled()
     assert dock.sliders["rank"].note() == reason
-    assert not buttons(dock)["keep the function"].isEnabled()
+    assert not buttons(dock)["keep ΔW"].isEnabled()
     dock.reset(session.loaded())
     assert dock.sliders["rank"].slider.isEnabled()
 
@@ -137,7 +137,7 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
 @pytest.mark.parametrize(
     ("variant", "fraction", "value"),
     [("lora", "α / r = 16 / 8", "2"), ("dora", "α / r = 16 / 8", "2"),
-     ("rslora", "α / √r = 16 / √8", "5.657"), ("full", "no factors to scale", "—")],
+     ("rslora", "α / √r = 16 / √8", "5.657"), ("full", "not applicable (full fine-tuning)", "—")],
 )  # fmt: skip
 def test_the_scaling_is_written_as_the_variant_has_it(dock, session, variant, fraction, value):
     dock.reset(replace(session.loaded(), variant=variant))
@@ -150,7 +150,7 @@ def test_a_smaller_rank_of_dora_has_no_price_beforehand(dock, session):
     session.step = 100
     dock.set_spectrum(session.spectrum())
     drag(dock, "rank", 2)
-    assert "told afterwards" in dock.sliders["rank"].note()
+    assert "shown afterwards" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=2)
     dock.note_applied(AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05))
     assert "5 % of s·B·A's energy" in dock.sliders["rank"].note()

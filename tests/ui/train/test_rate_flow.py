@@ -65,7 +65,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     say(qtbot, sessions_made[0], found())
     assert not dialog.busy
     assert dialog.progress.isHidden()
-    assert "put back" in dialog.message.text()
+    assert "restored" in dialog.message.text()
     assert [button.text() for button in dialog.use_buttons] == ["Use 0.0031", "Use 0.0069"]
     items = dialog.plot.getPlotItem().items
     marks = [item.value() for item in items if isinstance(item, pg.InfiniteLine)]
@@ -145,7 +145,7 @@ def test_a_rank_is_suggested_with_its_loss_and_used(qtbot, window, asked, sessio
     say(qtbot, sessions_made[0], hints())
     assert not dialog.busy
     assert "hint" in dialog.message.text()
-    for told in ("95 %", "3", "0.5123", "89.0 %", "as it is"):
+    for told in ("95 %", "3", "0.5123", "89.0 %", "unchanged"):
         assert told in dialog.summary().split(", ")
     assert [button.isEnabled() for button in dialog.use_buttons] == [True, False]  # 8 is present
     dialog.use_buttons[0].click()
@@ -166,7 +166,7 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     dialog.again_button.click()
     record = hints()
     say(qtbot, sessions_made[0], RankHintRecord(9, 8, 0.5, None, record.hints[1:]))
-    assert "a larger one" in dialog.message.text()
+    assert "a larger rank" in dialog.message.text()
 
 
 def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(

@@ -250,7 +250,7 @@ def test_the_base_of_what_is_being_opened_is_never_that_of_what_was_open(
     dock, config, presets, fake_session
 ):
     def shown():
-        base, learns = named(dock, "Base"), named(dock, "Learns")
+        base, learns = named(dock, "Base"), named(dock, "Trainable")
         return base.text().replace("\u200b", ""), learns.text()
 
     session = fake_session(config)

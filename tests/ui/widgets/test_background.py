@@ -62,7 +62,7 @@ def test_what_nobody_foresaw_is_told_as_its_end_and_reaches_the_one_place(
     qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
     assert said == []
     assert len(broke) == 1
-    assert "main window tells" in broke[0]
+    assert "main window shows" in broke[0]
     assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
 
 

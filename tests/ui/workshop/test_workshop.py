@@ -113,7 +113,7 @@ def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama,
     qtbot.waitUntil(lambda: page.busy.isVisible() and page.busy.bar.value() == 500)
     QTest.mouseClick(page.busy.cancel_button, Qt.MouseButton.LeftButton)
     assert not page.busy.isVisible()
-    assert "Called off" in page.title.text()
+    assert "Cancelled" in page.title.text()
     workshop.tabs.setCurrentWidget(compare)
     compare.first.where.set_path(str(llama / "one"))
     compare.second.where.set_path(str(llama / "two"))
@@ -148,7 +148,7 @@ def test_what_is_written_is_called_off_between_two_layers(
     page.delivery.cancel_button.click()
     go.set()
     page.finish()
-    assert "Called off" in page.delivery.outcome.text()
+    assert "Cancelled" in page.delivery.outcome.text()
     assert len(read) == 1  # and none of the other layers
     assert list((tmp_path / "place").iterdir()) == []
 
@@ -304,7 +304,7 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     for rank in (4, 1):
         page.cut_line.setValue(rank)
         page.loss_button.click()
-        qtbot.waitUntil(lambda: "held-out loss" in page.loss.text(), timeout=60_000)
+        qtbot.waitUntil(lambda: "validation loss" in page.loss.text(), timeout=60_000)
         losses.append(page.loss.text())
     assert losses[0] != losses[1]
     other = weights_of(tiny.MODELS["llama"](), "lora", targets=["up_proj"])

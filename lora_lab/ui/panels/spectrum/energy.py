@@ -22,7 +22,8 @@ from lora_lab.ui.widgets.plot import Plot, pen
 
 _LEAST = 1e-12  # a share below it is the rounding of float32 squares
 _LONGEST = (
-    "r 16 → 12 keeps 99.9999 % of ΔW’s energy, least 99.9999 %; 95% needs r 12 – a hint: energy"
+    "r 16 → 12 keeps 99.9999 % of ΔW’s energy, worst layer 99.9999 %; 95 % needs r 12"
+    " – a hint: energy"
 )
 _BESIDE = 3
 _NAMED_SHARE = 0.95  # the rank that holds so much is told
@@ -37,7 +38,7 @@ class SpectrumEnergy(QWidget):
         super().__init__()
         self.widget = self
         self.picture = self.plot = plot = Plot(
-            self.tr("Energy of ΔW by the rank kept"), self.tr("rank kept")
+            self.tr("Energy (Σσ²) of ΔW by the rank kept"), self.tr("rank kept")
         )
         self.plots = (plot,)
         self._lines = {name: pg.PlotCurveItem(name=name) for name in ("least", "all", "true")}
@@ -86,7 +87,7 @@ class SpectrumEnergy(QWidget):
         rows = [la.sigma for la in scene.shown if is_finite(la) and la.sigma.any()]
         tails = energy_tails(rows)
         self._lost = lost = discarded(tails.sum(axis=0))
-        self._least = discarded(tails).max(axis=0)  # where least is kept, most is lost
+        self._least = discarded(tails).max(axis=0)  # where least is kept
         self._take_others(scene.others)
         names = [layer.name for layer in scene.shown]
         others = [together([other.of(name) for name in names]) for other in scene.others]
@@ -139,7 +140,7 @@ class SpectrumEnergy(QWidget):
             self._tell()
 
     def kept(self, rank: int) -> tuple[float, float]:
-        """The share kept at `rank`: of all shown together, and where least is kept."""
+        """The share kept at `rank`: of all shown together, and of the worst layer."""
         at = min(rank, len(self._lost) - 1)
         return 1 - float(self._lost[at]), 1 - float(self._least[at])
 
@@ -152,11 +153,11 @@ class SpectrumEnergy(QWidget):
         all_kept, least_kept = self.kept(rank)
         said = self.tr("{} keeps {} of ΔW’s energy").format(change, share(all_kept))
         if len(scene.shown) > 1:
-            said += self.tr(", least {}").format(share(least_kept))
+            said += self.tr(", worst layer {}").format(share(least_kept))
         needed = int(np.argmax(1 - self._lost >= _NAMED_SHARE))
         said += self.tr("; {:.0f} % needs r {}").format(100 * _NAMED_SHARE, max(1, needed))
         if not scene.energy_told:
-            return said + self.tr(" – a hint: σ(ΔW) is not what a cut of the factors takes")
+            return said + self.tr(" – a hint: σ(ΔW) is not what truncating the factors removes")
         return said + self.tr(" – a hint: energy is not loss")
 
     def _tell(self) -> None:
@@ -166,7 +167,7 @@ class SpectrumEnergy(QWidget):
         self._line_text.setText(f" r = {rank} ")
         one = len(self._scene.layers) > 1 and len(self._scene.shown) == 1
         where = self.tr("this layer") if one else self.tr("all layers")
-        tip = self.tr("Wish rank {} for {}, as the slider does").format(rank, where)
+        tip = self.tr("Request rank {} for {}, like the slider").format(rank, where)
         self.button.setToolTip(locked or tip)
         self.button.setEnabled(not locked)
 

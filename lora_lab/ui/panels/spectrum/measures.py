@@ -36,7 +36,7 @@ class Measures(QWidget):
             ("stable", self.tr("Stable rank"), "‖ΔW‖_F² / σ₁²"),
             ("effective", self.tr("Effective rank"), self.tr("exp of the entropy of σ / Σσ")),
             ("size", "‖ΔW‖", self.tr("Frobenius norm of ΔW")),
-            ("share", "‖ΔW‖ / ‖W‖", self.tr("Size of the change beside the frozen weights")),
+            ("share", "‖ΔW‖ / ‖W‖", self.tr("Size of the change relative to the frozen weights")),
             ("scaling", "s", self.tr("The scaling that multiplies B·A")),
         )
         for key, name, meaning in measures:

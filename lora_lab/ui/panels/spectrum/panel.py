@@ -265,9 +265,9 @@ class SpectrumPanel(Panel):
     def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
         show(self._legend, self._legend_words())
         told, error = self._cut_text(shown), max(layer.error for layer in shown)
-        more = self.tr(", σ to within {}").format(number(error, 1)) if error > 0 else ""
+        more = self.tr(", σ ± {}").format(number(error, 1)) if error > 0 else ""
         if self.view == "time":
-            more += self.tr(", {} spectra held").format(len(self._history))
+            more += self.tr(", {} snapshots kept").format(len(self._history))
             if max(len(layer.sigma) for layer in shown) > MOST_VALUES:
                 more += self.tr(", the first {} σ of each").format(MOST_VALUES)
         show(self._foot, told or self.tr("step {:,}").format(self._last.step) + more)
@@ -282,7 +282,7 @@ class SpectrumPanel(Panel):
             what = self.tr("energy discarded, %") if lost else self.tr("energy kept, %")
             rows = [("━", c.adapter, what)]
             if len(self._shown()) > 1:
-                rows.append(("┈", c.muted, self.tr("where least is kept")))
+                rows.append(("┈", c.muted, self.tr("worst layer")))
         elif view == "time" and len(self._shown()) > 1:
             rows = [("■", c.adapter, self.tr("σ₁ of each layer"))]
         if self._loaded.true_sigma is not None and view != "heat":
@@ -381,6 +381,6 @@ class SpectrumPanel(Panel):
             text += f"; {self._view('energy').words()}"
         elif self.view == "time":
             held = self._history.steps
-            text += self.tr("; {} spectra from step {:,} on").format(len(held), held[0])
+            text += self.tr("; {} snapshots from step {:,} on").format(len(held), held[0])
         cut = self._cut_text(shown)
         return f"{text}; {cut}." if cut else f"{text}."

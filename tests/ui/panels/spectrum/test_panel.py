@@ -247,7 +247,7 @@ def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
     panel.choose_layer("")
     heat = view.widget.currentWidget()
     assert np.allclose(heat.shown().cells[0, [0, -1]], np.log10([4, 120]))
-    assert "3 spectra from step 10 on" in panel.summary()
+    assert "3 snapshots from step 10 on" in panel.summary()
 
 
 def test_over_time_leaves_out_what_is_rounding(make):
@@ -361,8 +361,8 @@ def test_the_cut_follows_the_wish_until_a_person_moves_it(make):
     ("variant", "locked", "words"),
     [
         ("lora", (("rank", "a merged adapter keeps its rank"),), "energy is not loss"),
-        ("dora", (), "not what a cut of the factors takes"),
-        ("full", (("rank", "full fine-tuning has no rank"),), "not what a cut of the factors"),
+        ("dora", (), "not what truncating the factors removes"),
+        ("full", (("rank", "full fine-tuning has no rank"),), "not what truncating the factors"),
     ],
 )
 def test_the_energy_says_where_a_rank_cannot_be_set_or_foretold(make, variant, locked, words):
