@@ -86,6 +86,7 @@ ALLOWED = {
     },
     "runs": {
         "figures",
+        "setting",
         "adapters.weights",
         "rules",
         "inits",

@@ -95,7 +95,7 @@ def progress() -> Iterator[Report]:
     """A bar on stderr for what takes long."""
     from rich.progress import Progress
 
-    with Progress(console=err, transient=True) as bar:
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def report(what: str, share: float) -> None:

@@ -109,7 +109,8 @@ def drive(
     )  # fmt: skip
     with ExitStack() as stack:
         events = stack.enter_context(_events(tensorboard, config, console))
-        progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+        bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        progress = stack.enter_context(bar)
         display = Display(console, progress, controls)
         stack.enter_context(threads_logged())
         signals = stack.enter_context(stop_on_signals(controls.stop, signals))

@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_lab import inits
-from lora_lab.config import RunConfig, changed, plain_number
+from lora_lab.config import Hyperparameters, RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
 from lora_lab.inits import INITS
 from lora_lab.records import TargetInfo
 from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
+from lora_lab.setting import setting_of
 from lora_lab.variants import PLAIN, VARIANTS
 
 LIVE = ("rank", "alpha", "learning_rate")
 AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
-SHORT = {
-    "rank": "r", "alpha": "α", "learning_rate": "rate", "variant": "", "init": "", "targets": "",
-    "seed": "seed",
-}  # fmt: skip
 MOST = 1000  # runs of one grid
 VALIDATIONS = 50  # of each run, where the base does not say when
 TIMES_RANK = re.compile(r"(\d*\.?\d*)\s*[*·×]?\s*r", re.IGNORECASE)
@@ -171,11 +168,11 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
 
 
 def describe(config: RunConfig) -> str:
-    """What a run is among others of its kind, in a few words: r 4 · α 8 · rate 0.001 · DoRA."""
+    """What a run is among others of its kind, in a few words: r 4 · α 8 · lr 0.001 · DoRA."""
     hyper = config.hyper
     factored = VARIANTS[config.variant].factored
     parts = [f"r {hyper.rank}", f"α {hyper.alpha:g}"] if factored else []
-    parts.append(f"rate {plain_number(hyper.learning_rate)}")
+    parts.append(f"lr {plain_number(hyper.learning_rate)}")
     return " · ".join([*parts, *kind_words(config)])
 
 
@@ -215,8 +212,15 @@ def _words(chosen: Mapping[str, Any], varied: Sequence[str]) -> str:
         shown = f"{value.factor:g}r" if isinstance(value, TimesRank) else value
         shown = plain_number(shown) if isinstance(shown, float) else shown
         shown = ", ".join(shown) if isinstance(shown, tuple) else str(shown)
-        words.append(f"{SHORT[name]} {shown}".strip())
+        words.append(f"{_short(name)} {shown}".strip())
     return " · ".join(words)
+
+
+def _short(axis: str) -> str:
+    """What stands before the value of an axis; nothing where the value says what it is."""
+    if axis in ("variant", "init", "targets"):
+        return ""
+    return setting_of(Hyperparameters if axis in LIVE else RunConfig, axis).short
 
 
 def _distinct(values: Any) -> tuple[Any, ...]:

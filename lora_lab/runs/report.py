@@ -11,12 +11,14 @@ from typing import Any
 
 import lora_lab
 from lora_lab import paths
+from lora_lab.config import Hyperparameters
 from lora_lab.errors import LabError
 from lora_lab.figures import size_words
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
 from lora_lab.runs.story import Story, story_of
+from lora_lab.setting import setting_of
 from lora_lab.variants import VARIANTS
 
 EDITS, CHECKS, TROUBLES, PARENTS = 7, 4, 2, 4  # rows of each table
@@ -203,7 +205,10 @@ def _edits(story: Story) -> str:
         return ""
     rows = []
     for number, row in enumerate(edits[:EDITS], 1):
-        changes = ", ".join(f"{_word(f)} {_value(a)} → {_value(b)}" for f, a, b in row["changes"])
+        changes = ", ".join(
+            f"{setting_of(Hyperparameters, field).name} {_value(old)} → {_value(new)}"
+            for field, old, new in row["changes"]
+        )
         rows.append((str(number), f"{row['step']:,}", _cut(changes)))
     if len(edits) > EDITS:
         rows.append(("…", "", f"and {len(edits) - EDITS:,} more, up to step {edits[-1]['step']:,}"))
@@ -277,12 +282,6 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _word(field: str) -> str:
-    return {"alpha": "α", "layer_ranks": "own ranks", "alpha_mode": "moving α"}.get(
-        field, field.replace("_", " ")
-    )
 
 
 def _value(value: Any) -> str:

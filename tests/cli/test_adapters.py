@@ -76,7 +76,11 @@ def test_resize_by_every_rule(llama, tmp_path, name):
     assert holds(found), found
     ranks = {x.name: x.rank for x in open_adapter(tmp_path / "x").layers}
     assert ranks == found["ranks"]
-    assert "energy is kept" in verb("resize", llama / "one", *flags, "--out", tmp_path / "y").stdout
+    done = verb("resize", llama / "one", *flags, "--out", tmp_path / "y")
+    assert "energy is kept" in done.stdout
+    assert all(line.strip() for line in done.stderr.splitlines()), (
+        "no bar where it is not a terminal"
+    )
 
 
 def test_merge_shows_every_way_and_writes_one(llama, tmp_path):

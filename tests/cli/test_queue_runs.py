@@ -76,7 +76,7 @@ def test_one_after_another_past_the_one_that_fails(queue):
     interrupted, said = run(queue)
     assert not interrupted
     assert states(queue) == [DONE, FAILED, DONE]
-    assert "run 3 of 3: r 4 · α 8 · rate 0.01" in said
+    assert "run 3 of 3: r 4 · α 8 · lr 0.01" in said
     first, failed, last = queue.items
     assert "Rank 99 is above" in failed.message
     assert failed.message in said

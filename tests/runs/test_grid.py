@@ -146,7 +146,7 @@ def test_what_cannot_be_is_left_out_with_the_reason(base, axes, kept, reasons):
 def test_a_small_rate_is_written_as_everywhere():
     axes = {"rank": (99,), "learning_rate": (1e-3, 2.5e-5)}
     left_out = expand(BASE, axes, LAYERS).left_out
-    assert [one.words for one in left_out] == ["rate 0.001", "rate 2.5e-5"]
+    assert [one.words for one in left_out] == ["lr 0.001", "lr 2.5e-5"]
 
 
 def test_without_a_model_only_what_holds_for_every_model_is_left_out():
@@ -169,14 +169,14 @@ def test_only_axes_vary():
 @pytest.mark.parametrize(
     ("more", "words", "kind"),
     [
-        ({}, "r 8 · α 16 · rate 0.001", []),
+        ({}, "r 8 · α 16 · lr 0.001", []),
         (
             {"variant": "dora", "init": "pissa", "targets": ("fc1", "fc2"), "seed": 3},
-            "r 8 · α 16 · rate 0.001 · DoRA · pissa · fc1, fc2 · seed 3",
+            "r 8 · α 16 · lr 0.001 · DoRA · pissa · fc1, fc2 · seed 3",
             ["DoRA", "pissa", "fc1, fc2", "seed 3"],
         ),
-        ({"variant": "full", "init": "pissa"}, "rate 0.001 · full", ["full"]),
-        ({"hyper": {"learning_rate": 1e-4}}, "r 8 · α 16 · rate 1e-4", []),
+        ({"variant": "full", "init": "pissa"}, "lr 0.001 · full", ["full"]),
+        ({"hyper": {"learning_rate": 1e-4}}, "r 8 · α 16 · lr 1e-4", []),
     ],
 )
 def test_a_run_is_described_by_what_it_is_among_others(more, words, kind):

@@ -9,9 +9,11 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHeaderView, QVBoxLayout, QWidget
 
+from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import RunSummary
-from lora_lab.ui.style.figures import clock, plain_number
+from lora_lab.setting import setting_of
+from lora_lab.ui.style.figures import clock, in_words, plain_number
 from lora_lab.ui.widgets.dialogs import button_row, resize_within
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
@@ -76,8 +78,13 @@ def differing(settings: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     for name in names:
         values = [values.get(name, "—") for values in settings]
         if any(value != values[0] for value in values):
-            rows.append((name.replace("_", " "), *(_words(value) for value in values)))
+            rows.append((_name(name), *(_words(value) for value in values)))
     return rows
+
+
+def _name(field: str) -> str:
+    kind = Hyperparameters if field in Hyperparameters.model_fields else RunConfig
+    return in_words(setting_of(kind, field).name)
 
 
 def _words(value: Any) -> str:

@@ -62,7 +62,7 @@ def test_a_grid_is_counted_while_it_is_written_and_added(qtbot, flow, dialog):
     builder.seeds_box.setValue(2)
     qtbot.waitUntil(lambda: builder.preview.text() == "12 runs, time not known yet · 4 left out")
     assert builder.reasons.text() == (
-        "r 99 · rate 0.001 · seed 0 and 3 more: rank 99 is above what any of the layers can use, 64"
+        "r 99 · lr 0.001 · seed 0 and 3 more: rank 99 is above what any of the layers can use, 64"
     )
     assert builder.add_button.text() == "&Add 12 runs"
     QTest.keyClick(builder.rank_edit, Qt.Key.Key_Return)

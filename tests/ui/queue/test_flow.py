@@ -65,7 +65,7 @@ def test_two_runs_follow_each_other_and_lie_behind_the_next(qtbot, open_lab):
     assert second.best < first.best
     qtbot.waitUntil(lambda: len(lab.flows.overlays.shown) == 1, timeout=20_000)
     (overlay,) = lab.flows.overlays.shown.values()
-    assert (overlay.path, overlay.name) == (first.run, "r 1 · α 2 · rate 0.01")
+    assert (overlay.path, overlay.name) == (first.run, "r 1 · α 2 · lr 0.01")
     assert overlay.train.last_step == 120
     assert overlay.validation.last_step == 120
     behind, _ = curve(lab.panels[0], f"{overlay.name}, train, smoothed")

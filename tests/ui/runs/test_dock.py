@@ -492,7 +492,7 @@ def test_settings_that_differ_stand_side_by_side(qtbot, lab):
     dock.compare_button.click()
     dialog = lab.findChild(CompareRunsDialog)
     rows = {row[0]: row[1:] for row in dialog.rows}
-    assert set(rows["max steps"]) == {"60", "90"}
+    assert set(rows["steps"]) == {"60", "90"}
     assert "learning rate" not in rows
     dialog.reject()
 
