@@ -73,9 +73,9 @@ def run(
     theme.apply(app, kept_scheme(scheme))
     window = make_window(new_session, list_presets(), notices)
     if scheme is not None:
-        window.looks.set_scheme(scheme)
+        window.appearance.set_scheme(scheme)
     log = None
-    restore_signals = _heed_signals(app, window)
+    restore_signals = _handle_signals(app, window)
 
     def first_painted() -> None:
         gc.freeze()  # what the window is made of stays: no later search goes through it
@@ -92,8 +92,8 @@ def run(
 
             file = Path(perf_log) if perf_log else default_file(paths.user_data())
             log = PerfLog(file, window.sessions, window.panels, notices, window)
-            told = QCoreApplication.translate("app", "How the window keeps up is written to {}")
-            notices.news(told.format(file))
+            texts = QCoreApplication.translate("app", "How the window keeps up is written to {}")
+            notices.news(texts.format(file))
         window.announce(config)
         window.painted.connect(first_painted)
         window.left.connect(app.quit)
@@ -139,7 +139,7 @@ def new_session(
     return Session(config, threads=threads, resume=resume, branch=branch)
 
 
-def _heed_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:
+def _handle_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:
     """Ctrl-C and SIGTERM save and end like the close button, without a question."""
     from PySide6.QtCore import QTimer
 

@@ -151,9 +151,9 @@ def _text(steps: int) -> list[Record]:
     shapes = {"layers.0.self_attn.q_proj": (576, 576), "layers.0.mlp.down_proj": (576, 1536)}
     layers = tuple(LayerInfo(n, s, 20.0) for n, s in shapes.items())
     prompt = "Review: A film that knows what it wants.\nVerdict:"
-    said = [*prompt.replace(" ", "| ").split("|"), " positive", "<|end|>"]
+    words = [*prompt.replace(" ", "| ").split("|"), " positive", "<|end|>"]
     rows = tuple(
-        DataRow(1 + 3 * i, tuple(said), tuple(i >= len(said) - 2 for i in range(len(said))))
+        DataRow(1 + 3 * i, tuple(words), tuple(i >= len(words) - 2 for i in range(len(words))))
         for i in range(20)
     )
     lengths = np.clip(rng.lognormal(4.6, 0.6, 1900), 8, 900).astype(np.int64)

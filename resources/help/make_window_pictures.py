@@ -49,7 +49,7 @@ def opened(name: str, scheme: str, settings: dict[str, float]) -> MainWindow:
     """A window in which the preset stands ready."""
     config = get_preset(name).config
     window = make_window(new_session, list_presets())
-    window.looks.set_scheme(scheme)
+    window.appearance.set_scheme(scheme)
     window.resize(*SIZE)
     window.show()
     window.open(changed(config, hyper=changed(config.hyper, **settings)))

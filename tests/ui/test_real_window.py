@@ -36,7 +36,7 @@ def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
     before = theme.current()
     colors = theme.apply(app, scheme)
     window = make_window(new_session, list_presets())
-    window.looks.set_scheme(scheme)
+    window.appearance.set_scheme(scheme)
     window.ask = lambda *texts: True
     try:
         window.resize(1280, 800)

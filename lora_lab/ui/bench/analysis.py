@@ -68,26 +68,30 @@ def what_it_is(analysis: Analysis) -> str:
 
 def verdict(analysis: Analysis) -> tuple[str, bool]:
     """Where the ways to count the rank differ, and why; and whether elimination fails there."""
-    found, parts = analysis.ranks, analysis.parts
-    by_sigma, naive, careful = found.by_sigma[0], found.by_elimination[0], found.with_tolerance[0]
+    result, parts = analysis.ranks, analysis.parts
+    by_sigma, naive, careful = (
+        result.by_sigma[0],
+        result.by_elimination[0],
+        result.with_tolerance[0],
+    )
     if parts.sigma[0] == 0:
         return _tr("Nothing but zeros: the rank is 0."), False
     if min(naive, careful) > by_sigma:
-        said = _tr(
+        words = _tr(
             "Elimination fails here: no pivot is below {}, yet σ{} is {}. A change of that size "
             "makes the rank {}; only σ shows it."
         )
-        pivot, sigma = number(found.smallest_pivot, 2), number(float(parts.sigma[by_sigma]), 2)
-        return said.format(pivot, sub(by_sigma + 1), sigma, by_sigma), True
+        pivot, sigma = number(result.smallest_pivot, 2), number(float(parts.sigma[by_sigma]), 2)
+        return words.format(pivot, sub(by_sigma + 1), sigma, by_sigma), True
     if naive > by_sigma:
-        said = _tr("Elimination fails here: it counts {} as a pivot, which is only rounding.")
-        return said.format(number(found.smallest_pivot, 2)), True
+        words = _tr("Elimination fails here: it counts {} as a pivot, which is only rounding.")
+        return words.format(number(result.smallest_pivot, 2)), True
     if min(naive, careful) < by_sigma:
-        said = _tr("Elimination fails here: it counts a pivot as rounding, and gets {} rows.")
-        return said.format(min(naive, careful)), True
-    if found.by_elimination[1] != found.by_sigma[1]:
+        words = _tr("Elimination fails here: it counts a pivot as rounding, and gets {} rows.")
+        return words.format(min(naive, careful)), True
+    if result.by_elimination[1] != result.by_sigma[1]:
         return _tr("In float32 elimination fails: it counts rounding as a pivot."), True
-    if found.by_sigma[1] != by_sigma:
+    if result.by_sigma[1] != by_sigma:
         return _tr("In float32 the smallest σ are lost to rounding."), False
     return _tr("All methods agree."), False
 

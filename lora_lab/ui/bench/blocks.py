@@ -189,7 +189,7 @@ class BlocksView(QWidget):
                 i = min(block.rows - 1, int((at.y() - area.y()) / area.height() * block.rows))
                 j = min(block.columns - 1, int((at.x() - area.x()) / area.width() * block.columns))
                 value = number(float(block.values[i, j]), 4)
-                said = self.tr("{}, row {}, column {}: {}").format(block.name, i + 1, j + 1, value)
+                words = self.tr("{}, row {}, column {}: {}").format(block.name, i + 1, j + 1, value)
                 cut = i >= block.kept[0] or j >= block.kept[1]
-                return said + (self.tr(" (cut)") if cut else "")
+                return words + (self.tr(" (cut)") if cut else "")
         return ""

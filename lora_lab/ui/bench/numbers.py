@@ -62,12 +62,12 @@ class Numbers(QWidget):
         self._norm_heads[0].setToolTip(tr("Frobenius norm: the root of Σσᵢ² over what is cut"))
         self._norm_heads[1].setToolTip(tr("Spectral norm: the largest σ that is cut"))
         self._condition_head = label("", "muted")
-        self.told = self._right(""), self._right("")
+        self.predicted = self._right(""), self._right("")
         self.measured = self._right(""), self._right("")
         grid.addWidget(label(tr("energy kept"), "muted"), 0, 0)
         grid.addWidget(self.energy, 0, 1, 1, 2)
         for line in (0, 1):
-            row = (self._norm_heads[line], self.told[line], self.measured[line])
+            row = (self._norm_heads[line], self.predicted[line], self.measured[line])
             for place, widget in enumerate(row):
                 grid.addWidget(widget, line + 2, place)
         grid.addWidget(label(tr("‖error‖ / ‖W‖"), "muted"), 4, 0)
@@ -97,16 +97,16 @@ class Numbers(QWidget):
     def show_matrix(self, analysis: Analysis) -> None:
         """The ranks, which no cut changes."""
         self._analysis = analysis
-        found, parts = analysis.ranks, analysis.parts
+        result, parts = analysis.ranks, analysis.parts
         self._rounding = 16 * math.sqrt(parts.most) * parts.tolerance
         for key in ("by_sigma", "by_elimination", "with_tolerance"):
-            counts = zip(getattr(found, key), found.by_sigma, self.rank_cells[key], strict=True)
+            counts = zip(getattr(result, key), result.by_sigma, self.rank_cells[key], strict=True)
             for rank, by_sigma, cell in counts:
                 show(cell, str(rank))
                 theme.set_role(cell, "title" if rank == by_sigma else "warn")
-        show(self.rank_cells["exact"][0], "—" if found.exact is None else str(found.exact))
-        said, fails = verdict(analysis)
-        show(self.verdict, said)
+        show(self.rank_cells["exact"][0], "—" if result.exact is None else str(result.exact))
+        words, fails = verdict(analysis)
+        show(self.verdict, words)
         theme.set_role(self.verdict, "warn" if fails else "muted")
 
     def show_cut(self, k: int, frobenius: float) -> None:
@@ -116,14 +116,14 @@ class Numbers(QWidget):
         show(self._cut_title, tr("Cut after {} of {}").format(k, parts.most))
         lost = discarded_energy(parts.sigma, k) if parts.sigma[0] else math.nan
         show(self.energy, energy_words(lost))
-        told = parts.predicted(k)
+        predicted = parts.predicted(k)
         for place, name in enumerate((f"‖W − {W}‖", f"‖W − {W}‖₂")):
             show(self._norm_heads[place], name)
-            self._size(self.told[place], told[place])
+            self._size(self.predicted[place], predicted[place])
         self._size(self.measured[0], frobenius)
         show(self.measured[1], NOT_YET)
         whole = norm(parts.sigma)
-        share = told[0] / whole if whole and told[0] > self._rounding else 0.0
+        share = predicted[0] / whole if whole and predicted[0] > self._rounding else 0.0
         show(self.lost, f"{number(100 * share)} %" if whole else "—")
         show(self._condition_head, f"κ = σ₁/σ{sub(k)}" if k else "κ")
         show(self.condition, condition_words(parts.condition(k)))
@@ -135,30 +135,30 @@ class Numbers(QWidget):
             show(row[2], "")
         self._say_shape(parts, k)
 
-    def show_measured(self, found: Measured) -> None:
+    def show_measured(self, result: Measured) -> None:
         """What was measured of the cut."""
         parts = self._analysis.parts
-        self._size(self.measured[1], found.spectral)
-        good = [residual <= SAME for residual in found.penrose]
+        self._size(self.measured[1], result.spectral)
+        good = [residual <= SAME for residual in result.penrose]
         for (_, mark, figure), holds, residual in zip(
-            self.penrose, good, found.penrose, strict=True
+            self.penrose, good, result.penrose, strict=True
         ):
             show(mark, "✓" if holds else "✗")
             theme.set_role(mark, "good" if holds else "error")
             mark.setAccessibleName(self.tr("holds") if holds else self.tr("does not hold"))
             show(figure, condition_words(residual))
         if all(good):
-            said = self.tr("All four hold: X is the pseudo-inverse of W.")
-        elif all(good[1:]) and found.k < parts.rank:
-            said = self.tr("X is that of W{}, not of W: the first misses what was cut.")
-            said = said.format(sub(found.k))
-        elif found.k > parts.rank:
-            said = self.tr("1/σ{} is the inverse of rounding: keep {} at most.")
-            said = said.format(sub(found.k), parts.rank)
+            words = self.tr("All four hold: X is the pseudo-inverse of W.")
+        elif all(good[1:]) and result.k < parts.rank:
+            words = self.tr("X is that of W{}, not of W: the first misses what was cut.")
+            words = words.format(sub(result.k))
+        elif result.k > parts.rank:
+            words = self.tr("1/σ{} is the inverse of rounding: keep {} at most.")
+            words = words.format(sub(result.k), parts.rank)
         else:
-            said = self.tr("σ₁/σ{} is too large for float64: rounding dominates.")
-            said = said.format(sub(found.k))
-        show(self.inverse_words, said)
+            words = self.tr("σ₁/σ{} is too large for float64: rounding dominates.")
+            words = words.format(sub(result.k))
+        show(self.inverse_words, words)
 
     def _say_shape(self, parts: Decomposition, k: int) -> None:
         (m, n), tr = parts.shape, self.tr
@@ -169,17 +169,17 @@ class Numbers(QWidget):
             (tr("k(m + n) in B and A"), f"{numbers:,}"),
             (tr("m·n in W"), f"{m * n:,}"),
         )
-        for pair, texts in zip(self.lora, rows, strict=True):
-            for widget, text in zip(pair, texts, strict=True):
+        for pair, predicted in zip(self.lora, rows, strict=True):
+            for widget, text in zip(pair, predicted, strict=True):
                 show(widget, text)
         fewer = math.ceil(even) - 1
         share = number(100 * numbers / (m * n))
-        said = tr("B and A are {} % of W’s numbers. Break-even is rank m·n/(m + n) = {}: ")
-        said = said.format(share, f"{even:.4g}")
-        said += (
+        words = tr("B and A are {} % of W’s numbers. Break-even is rank m·n/(m + n) = {}: ")
+        words = words.format(share, f"{even:.4g}")
+        words += (
             tr("fewer numbers up to {:,}.").format(fewer) if fewer else tr("never fewer numbers.")
         )
-        show(self.lora_words, said)
+        show(self.lora_words, words)
 
     def _size(self, cell: QLabel, size: float) -> None:
         """Show a norm, in the second voice where rounding alone may make as much."""

@@ -153,7 +153,7 @@ class BenchPage(Page):
         """What the bench shows, in a few sentences."""
         if self.analysis is None:
             return ""
-        parts, found = self.analysis.parts, self.analysis.ranks
+        parts, result = self.analysis.parts, self.analysis.ranks
         lost = discarded_energy(parts.sigma, self.k)
         first = ", ".join(number(float(sigma)) for sigma in parts.sigma[:SPOKEN])
         more = ", …" if parts.most > SPOKEN else ""
@@ -161,7 +161,7 @@ class BenchPage(Page):
             "{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept "
             "{}, error {}."
         ).format(
-            what_it_is(self.analysis), first, more, found.by_sigma[0], found.by_elimination[0],
+            what_it_is(self.analysis), first, more, result.by_sigma[0], result.by_elimination[0],
             self.k, energy_words(lost), number(parts.predicted(self.k)[0]),
         )  # fmt: skip
 
@@ -197,7 +197,7 @@ class BenchPage(Page):
         self._wait.start()
         self.run(
             work,
-            lambda found: self._end(done, found),
+            lambda result: self._end(done, result),
             lambda message: self._end(self.source.refuse, message),
             self._on_told,
         )
@@ -205,10 +205,10 @@ class BenchPage(Page):
     def _on_told(self, what: str, _share: float) -> None:
         self._doing.setText(f"{what}…")
 
-    def _end(self, heard: Callable[[Any], None], found: Any) -> None:
+    def _end(self, heard: Callable[[Any], None], result: Any) -> None:
         """The work is over, and `heard` takes what came of it."""
         self.stop()
-        heard(found)
+        heard(result)
         self._measure_later()
 
     def _on_cancelled(self) -> None:
@@ -247,8 +247,8 @@ class BenchPage(Page):
 
         self.run(work, self._on_measured, self.source.refuse)
 
-    def _on_measured(self, found: tuple[Decomposition, Measured]) -> None:
-        parts, measured = found
+    def _on_measured(self, result: tuple[Decomposition, Measured]) -> None:
+        parts, measured = result
         if parts is self.analysis.parts and measured.k == self.k:
             self.numbers.show_measured(measured)
 

@@ -43,7 +43,7 @@ class SourceColumn(QWidget):
         self.samples.setMinimumContentsLength(16)
         self.samples.setCurrentIndex(-1)
         self.samples.activated.connect(self.choose)
-        self.samples.currentIndexChanged.connect(self._follow)
+        self.samples.currentIndexChanged.connect(self._on_sample)
         self._says = label("", "muted")
         self.text = QPlainTextEdit()
         self.text.setAccessibleName(tr("The matrix, a row per line"))
@@ -125,16 +125,16 @@ class SourceColumn(QWidget):
         self.samples.setCurrentIndex(-1)
         self._rest.start()
 
-    def _follow(self, index: int) -> None:
+    def _on_sample(self, index: int) -> None:
         show(self._says, _tr(SAMPLES[index].says) if index >= 0 else "")
         self._says.setVisible(index >= 0)
 
     def _on_load(self) -> None:
         title = self.tr("Load a matrix")
         kinds = self.tr("Matrices and images ({});;All files (*)").format(FILES)
-        found, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
-        if found:
-            self.file_wished.emit(found)
+        result, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
+        if result:
+            self.file_wished.emit(result)
 
 
 def _tr(text: str) -> str:

@@ -87,11 +87,11 @@ class ExportFlow(QObject):
     def _on_other(self) -> None:
         """Another session took the place of the one that was asked: its answer will not come."""
         if self.dialog is not None and self.dialog.busy:
-            said = self.tr("Another run was opened before this was exported.")
+            words = self.tr("Another run was opened before this was exported.")
             self._sessions.cancel_command(self._asked)
             if self.dialog.isHidden():
-                self._notices.warning(said)
-            self._refuse(said)
+                self._notices.warning(words)
+            self._refuse(words)
 
     def _refuse(self, message: str) -> None:
         if self.dialog is not None and self.dialog.busy:

@@ -71,8 +71,8 @@ class PlotsFlow(QObject):
             columns = plots_out.table(panel)
             rows = len(next(iter(columns.values())))
             if rows > MOST_COPIED:
-                said = self.tr("{:,} rows are too many to copy. Save them as CSV.")
-                raise LabError(said.format(rows))
+                words = self.tr("{:,} rows are too many to copy. Save them as CSV.")
+                raise LabError(words.format(rows))
         except LabError as error:
             self._notices.error(str(error))
             return
@@ -112,18 +112,18 @@ class PlotsFlow(QObject):
     def about(self, panel: Panel) -> dict[str, str]:
         """What a file says of the run it shows; the settings are those in force now."""
         sessions, config = self._sessions, self._sessions.config
-        said = {
+        facts = {
             "Title": panel.title,
             "Software": f"LoRA Lab {lora_lab.__version__}",
             "Description": panel.summary(),
             "Step": str(sessions.step),
         }
         if sessions.folder is not None:
-            said["Run"] = sessions.folder.name
+            facts["Run"] = sessions.folder.name
         if config is not None:
             config = changed(config, hyper=sessions.wished or config.hyper)
-            said["Settings"] = config.model_dump_json()
-        return said
+            facts["Settings"] = config.model_dump_json()
+        return facts
 
     def close(self) -> None:
         """End what is still being written."""

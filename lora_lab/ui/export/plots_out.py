@@ -97,8 +97,8 @@ def table(panel: Panel) -> Columns:
     """What the panel draws, as columns; raises LabError where it has nothing to show."""
     columns = panel.figure_data()
     if not columns or not len(next(iter(columns.values()))):
-        said = _tr("{} shows no numbers yet. Train a few steps first.")
-        raise LabError(said.format(panel.title))
+        words = _tr("{} shows no numbers yet. Train a few steps first.")
+        raise LabError(words.format(panel.title))
     return columns
 
 
@@ -124,8 +124,8 @@ def write(path: Path, data: bytes) -> None:
         atomic.write_file(path, data)
     except OSError as error:
         reason = error.strerror or error
-        said = _tr("{} was not written: {}. Choose another place.")
-        raise LabError(said.format(path, reason)) from error
+        words = _tr("{} was not written: {}. Choose another place.")
+        raise LabError(words.format(path, reason)) from error
 
 
 def _buffer() -> QBuffer:

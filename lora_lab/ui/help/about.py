@@ -32,18 +32,18 @@ Row = tuple[str, str]  # name, value; a value of "" makes a heading
 
 def versions() -> list[Row]:
     """Names and versions, without importing any of them."""
-    found = [("LoRA Lab", lora_lab.__version__), ("Python", platform.python_version())]
+    result = [("LoRA Lab", lora_lab.__version__), ("Python", platform.python_version())]
     for name in STANDS_ON:
         try:
-            found.append((name, version(name)))
+            result.append((name, version(name)))
         except PackageNotFoundError:
-            found.append((name, _tr("not installed")))
-    found += [
+            result.append((name, _tr("not installed")))
+    result += [
         ("Qt", qVersion()),
         (_tr("Screen"), _screen()),
         (_tr("System"), platform.platform(terse=True)),
     ]
-    return [*found, *((_tr("Device"), label) for label in _devices())]
+    return [*result, *((_tr("Device"), label) for label in _devices())]
 
 
 def about_page(parent: QWidget) -> QDialog:
@@ -77,10 +77,10 @@ def _of_menu(menu: QMenu) -> list[Row]:
 
 
 def _of_action(action: QAction) -> list[Row]:
-    text, _, told = action.text().partition("\t")
+    text, _, beside = action.text().partition("\t")
     keys = (
         ", ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
-        or told
+        or beside
     )
     return [(_plain(text), keys)] if keys else []
 

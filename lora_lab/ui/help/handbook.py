@@ -1,33 +1,14 @@
 """The handbook: the pages of resources/help in a window of their own, with contents and a search.
 
-The pages are plain Markdown that reads as well in the repository. A page is named by its file
-without the ending, and a heading in it as repositories do: `learning-rate#weight-decay`.
+The pages are plain Markdown that reads as well in the repository.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QUrl
-from PySide6.QtGui import (
-    QColor,
-    QDesktopServices,
-    QFont,
-    QImage,
-    QKeyEvent,
-    QKeySequence,
-    QResizeEvent,
-    QShortcut,
-    QTextBlock,
-    QTextBlockFormat,
-    QTextCursor,
-    QTextDocument,
-    QTextFormat,
-    QTextFrameFormat,
-    QTextLength,
-    QTextTable,
-)
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, QUrl
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QTextCursor
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -36,203 +17,14 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QSplitter,
-    QTextBrowser,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from lora_lab import paths
+from lora_lab.ui.help.page import INDEX, Page, folder, pages, title
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import resize_within
-
-INDEX = "index"
-LINE_HEIGHT = 125  # per cent
-MARGIN = 22
-PICTURE = "\ufffc"  # what stands in the text for one
-DENSITY = 2.0  # pixels of a picture per point, as make_pictures.py draws them
-
-
-def folder() -> Path:
-    """Where the pages and their pictures lie."""
-    return paths.resources() / "help"
-
-
-def pages() -> list[str]:
-    """The names of all pages: the index, those that it links to in its order, and the others."""
-    there = sorted(path.stem for path in folder().glob("*.md"))
-    linked = re.findall(r"\]\(([\w-]+)\.md\)", (folder() / f"{INDEX}.md").read_text("utf-8"))
-    ordered = [INDEX, *(name for name in linked if name in there), *there]
-    return list(dict.fromkeys(ordered))
-
-
-def title(name: str) -> str:
-    """The first heading of a page."""
-    first = (folder() / f"{name}.md").read_text("utf-8").partition("\n")[0]
-    return first.lstrip("# ").strip()
-
-
-def slug(heading: str) -> str:
-    """What a link to that heading ends in."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-class Page(QTextBrowser):
-    """One page at a time, dressed in the colours of the scheme; pictures fit the width."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFrameShape(QTextBrowser.Shape.NoFrame)
-        self.setAccessibleName(self.tr("Page"))
-        self.setOpenLinks(False)
-        self._widths: dict[str, float] = {}  # of the pictures as they are, in points
-        self.anchorClicked.connect(self._follow)
-        self.sourceChanged.connect(self._show)
-
-    @property
-    def name(self) -> str:
-        """The page that is shown."""
-        return Path(self.source().path()).stem
-
-    def go(self, page: str) -> None:
-        """Show a page, or a heading of it."""
-        name, _, anchor = page.partition("#")
-        url = QUrl.fromLocalFile(str(folder() / f"{name or self.name}.md"))
-        url.setFragment(anchor)
-        self.setSource(url, QTextDocument.ResourceType.MarkdownResource)
-
-    def redress(self) -> None:
-        """Read the page again: links and lines take their colours when a page is read."""
-        place = self.verticalScrollBar().value()
-        self.reload()
-        self._dress()
-        self.verticalScrollBar().setValue(place)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_pictures()
-
-    def _follow(self, url: QUrl) -> None:
-        if url.scheme() in ("", "file") and url.path().endswith((".md", "")):
-            name = Path(url.path()).stem
-            self.go(f"{name}#{url.fragment()}")
-        else:
-            QDesktopServices.openUrl(url)
-
-    def _show(self, url: QUrl) -> None:
-        self._dress()
-        if url.fragment():
-            self._scroll_to(url.fragment())
-
-    def _scroll_to(self, anchor: str) -> None:
-        block = self.document().begin()
-        while block.isValid():
-            if block.blockFormat().headingLevel() and slug(block.text()) == anchor:
-                top = self.document().documentLayout().blockBoundingRect(block).top()
-                self.verticalScrollBar().setValue(round(top) - MARGIN // 2)
-                return
-            block = block.next()
-
-    def loadResource(self, kind: int, url: QUrl) -> object:
-        found = super().loadResource(kind, url)
-        if kind == QTextDocument.ResourceType.ImageResource.value:
-            picture = QImage.fromData(found) if not isinstance(found, QImage) else found
-            density = min(self.devicePixelRatioF(), DENSITY)  # a text draws pictures unsmoothed
-            picture = picture.scaledToWidth(
-                round(picture.width() * density / DENSITY),
-                Qt.TransformationMode.SmoothTransformation,
-            )
-            picture.setDevicePixelRatio(density)
-            return picture
-        return found
-
-    def _dress(self) -> None:
-        """Air between the lines, quiet tables, code on a ground of its own."""
-        c = theme.current()
-        document = self.document()
-        document.setDocumentMargin(MARGIN)
-        cursor = QTextCursor(document)
-        block = document.begin()
-        while block.isValid():
-            layout = block.blockFormat()
-            cursor.setPosition(block.position())
-            level = layout.headingLevel()
-            if _is_code(block):
-                layout.setBackground(QColor(c.raised))
-                layout.setTextIndent(10)
-                layout.setNonBreakableLines(False)
-                layout.setTopMargin(0)
-                layout.setBottomMargin(0 if _is_code(block.next()) else 12)
-                layout.setLineHeight(
-                    LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
-                )
-            elif PICTURE in block.text():
-                layout.setBottomMargin(12)
-            elif cursor.currentTable() is None:
-                layout.setLineHeight(
-                    LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
-                )
-                layout.setTopMargin(16 if level > 1 else 0)
-                layout.setBottomMargin(4 if level or block.textList() else 9)
-            cursor.setBlockFormat(layout)
-            block = block.next()
-        for frame in document.rootFrame().childFrames():
-            if isinstance(frame, QTextTable):
-                self._dress_table(frame)
-        self._fit_pictures()
-
-    def _dress_table(self, table: QTextTable) -> None:
-        c = theme.current()
-        style = table.format()
-        style.setBorder(1)
-        style.setBorderCollapse(True)
-        style.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
-        style.setBorderBrush(QColor(c.border))
-        style.setCellPadding(6)
-        style.setCellSpacing(0)
-        style.setTopMargin(4)
-        style.setBottomMargin(12)
-        style.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
-        table.setFormat(style)
-        for column in range(table.columns()):
-            cell = table.cellAt(0, column)
-            head = cell.format()
-            head.setBackground(QColor(c.raised))
-            head.setFontWeight(QFont.Weight.DemiBold)
-            cell.setFormat(head)
-
-    def _width_of(self, picture: str) -> float:
-        """Read once: a window that is drawn larger asks at every step."""
-        if picture not in self._widths:
-            kind = QTextDocument.ResourceType.ImageResource.value
-            image = self.loadResource(kind, QUrl(picture))
-            self._widths[picture] = image.deviceIndependentSize().width()
-        return self._widths[picture]
-
-    def _fit_pictures(self) -> None:
-        room = self.viewport().width() - 2 * MARGIN - 4
-        block = self.document().begin()
-        cursor = QTextCursor(self.document())
-        while block.isValid():
-            for piece in block:
-                fragment = piece.fragment()
-                if fragment.charFormat().isImageFormat():
-                    image = fragment.charFormat().toImageFormat()
-                    wished = min(self._width_of(image.name()), room)
-                    if wished > 0 and image.width() != wished:
-                        image.setWidth(wished)
-                        cursor.setPosition(fragment.position())
-                        cursor.setPosition(
-                            fragment.position() + fragment.length(),
-                            QTextCursor.MoveMode.KeepAnchor,
-                        )
-                        cursor.setCharFormat(image)
-            block = block.next()
-
-
-def _is_code(block: QTextBlock) -> bool:
-    code = QTextFormat.Property.BlockCodeLanguage.value
-    return block.isValid() and block.blockFormat().hasProperty(code)
 
 
 class Handbook(QDialog):
@@ -263,14 +55,14 @@ class Handbook(QDialog):
             button.setEnabled(False)
             button.clicked.connect(act)
             signal.connect(button.setEnabled)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(self.tr("Find in all pages"))
+        self.search = QLineEdit(
+            placeholderText=self.tr("Find in all pages"), clearButtonEnabled=True
+        )
         self.search.setAccessibleName(self.search.placeholderText())
-        self.search.setClearButtonEnabled(True)
         self.search.returnPressed.connect(self.find_next)
-        self.search.textChanged.connect(lambda: self.found_label.clear())
-        self.found_label = QLabel()
-        self.found_label.setProperty("role", "muted")
+        self.search.textChanged.connect(lambda: self.result_label.clear())
+        self.result_label = QLabel()
+        self.result_label.setProperty("role", "muted")
         QShortcut(QKeySequence.StandardKey.Find, self, self._go_to_search)
 
         head = QHBoxLayout()
@@ -278,7 +70,7 @@ class Handbook(QDialog):
         head.addWidget(self.back_button)
         head.addWidget(self.forward_button)
         head.addStretch(1)
-        head.addWidget(self.found_label)
+        head.addWidget(self.result_label)
         head.addWidget(self.search)
         split = QSplitter()
         split.setChildrenCollapsible(False)
@@ -316,7 +108,7 @@ class Handbook(QDialog):
                 self.page.moveCursor(QTextCursor.MoveOperation.Start)
                 if self.page.find(words):
                     return
-        self.found_label.setText(self.tr("not found"))
+        self.result_label.setText(self.tr("not found"))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -348,14 +140,11 @@ class Handbook(QDialog):
     def _mark(self, url: QUrl) -> None:
         """The contents show where one is."""
         row = pages().index(Path(url.path()).stem)
-        before = self.contents.blockSignals(True)
-        self.contents.setCurrentRow(row)
-        self.contents.blockSignals(before)
+        with QSignalBlocker(self.contents):
+            self.contents.setCurrentRow(row)
 
     def _button(self, text: str, tip: str, keys: QKeySequence) -> QToolButton:
-        made = QToolButton()
-        made.setText(text)
-        made.setShortcut(keys)
-        made.setToolTip(f"{tip} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
-        made.setAccessibleName(tip)
-        return made
+        button = QToolButton(text=text, shortcut=keys)
+        button.setToolTip(f"{tip} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
+        button.setAccessibleName(tip)
+        return button

@@ -181,7 +181,7 @@ def _ends(paths: Sequence[str]) -> list[str]:
 def _numbered(name: str) -> str:
     """layers.3 of layers.3.self_attn.q_proj: what its siblings do not share."""
     parts = name.split(".")
-    said = [
+    words = [
         ".".join(parts[max(0, i - 1) : i + 1]) for i, part in enumerate(parts) if part.isdigit()
     ]
-    return ".".join(said)
+    return ".".join(words)

@@ -73,15 +73,15 @@ class LayersView(QTreeView):
         model, height = self.model(), self.viewport().height()
         first = self.indexAt(QPoint(0, 0))
         step = self.rowHeight(first) if first.isValid() else 0
-        found = []
+        result = []
         for y in range(0, height + step, step) if step > 0 else ():
             index = self.indexAt(QPoint(0, min(y, height - 1)))
             if not index.isValid():
                 break
             node = model.node(index)
-            if not found or found[-1] is not node:
-                found.append(node)
-        return found
+            if not result or result[-1] is not node:
+                result.append(node)
+        return result
 
     def selected(self) -> list[Node]:
         """The rows that are selected, from above to below as they were."""

@@ -19,14 +19,14 @@ class NoticeChip(QToolButton):
         self.setText("…")  # an empty button is taller, and so would be the strip
         self.hide()
 
-    def hold(self, said: str, more: int, tone: str) -> None:
+    def hold(self, words: str, more: int, tone: str) -> None:
         """Show `said` and how many `more` wait behind it, beside a stripe in `tone`."""
         metrics = self.fontMetrics()
         room = EMS * metrics.horizontalAdvance("m")
-        first = metrics.elidedText(said.partition("\n")[0], Qt.TextElideMode.ElideRight, room)
+        first = metrics.elidedText(words.partition("\n")[0], Qt.TextElideMode.ElideRight, room)
         first = first.replace("&", "&&")  # no letter of a path is a key under Alt
         self.setText(f"{first}  +{more}" if more else first)
-        self.setAccessibleName(said)
-        self.setToolTip(tip_lines(said))
+        self.setAccessibleName(words)
+        self.setToolTip(tip_lines(words))
         self.setStyleSheet(f"#notice_chip {{ border-left: 4px solid {tone}; }}" if tone else "")
         self.show()

@@ -103,11 +103,11 @@ class OwnFlow(QObject):
         title = self.tr("Training data")
         start = config.data or str(Path.home())
         if TASKS[config.task].data == "images":
-            found = QFileDialog.getExistingDirectory(self._window, title, start)
+            result = QFileDialog.getExistingDirectory(self._window, title, start)
         else:
-            found, _ = QFileDialog.getOpenFileName(self._window, title, start, data_files())
-        if found:
-            self._change(data=found, columns=())
+            result, _ = QFileDialog.getOpenFileName(self._window, title, start, data_files())
+        if result:
+            self._change(data=result, columns=())
 
     def close(self) -> None:
         """End what the dialog still runs."""

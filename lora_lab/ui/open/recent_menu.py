@@ -27,7 +27,7 @@ class RecentFlow(QObject):
         self.recent = Recent(settings())
         menu.aboutToShow.connect(self.fill)
         sessions.on(LoadedRecord, self._on_loaded)
-        sessions.on(FolderRecord, self._on_housed)
+        sessions.on(FolderRecord, self._on_folder)
         sessions.on(ExportedRecord, self._on_exported)
 
     def fill(self) -> None:
@@ -60,7 +60,7 @@ class RecentFlow(QObject):
             if config.model:
                 self.recent.note("model", config.model)
 
-    def _on_housed(self, record: FolderRecord) -> None:
+    def _on_folder(self, record: FolderRecord) -> None:
         self.recent.note("run", record.path)
 
     def _on_exported(self, record: ExportedRecord) -> None:

@@ -167,13 +167,13 @@ class ModelSource(QTabWidget):
             note = self._cache_note.setText
             self._works.start(_cached, self._on_looked, note, note)
 
-    def _on_looked(self, found: Any) -> None:
-        for model in found:
+    def _on_looked(self, result: Any) -> None:
+        for model in result:
             item = QListWidgetItem(f"{model.name}   {size_words(model.bytes)}")
             item.setData(Qt.ItemDataRole.UserRole, model.folder)
             item.setToolTip(model.folder)
             self.cache.addItem(item)
-        self._cache_note.setVisible(not found)
+        self._cache_note.setVisible(not result)
         self._cache_note.setText(self.tr("There is no model in the cache of this machine."))
 
     def _on_cached(self, item: QListWidgetItem | None) -> None:
@@ -185,12 +185,12 @@ class ModelSource(QTabWidget):
             self.chosen.emit(str(Path(text).expanduser()))
 
     def _browse_folder(self) -> None:
-        if found := QFileDialog.getExistingDirectory(self, self.tr("Folder of the model")):
-            self.show_path(found)
+        if result := QFileDialog.getExistingDirectory(self, self.tr("Folder of the model")):
+            self.show_path(result)
 
     def _browse_file(self) -> None:
         title = self.tr("File of the model")
         files = self.tr("Models (*.safetensors *.pt *.pth *.bin *.gguf);;All files (*)")
-        found, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), files)
-        if found:
-            self.show_path(found)
+        result, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), files)
+        if result:
+            self.show_path(result)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWi
 from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
-from lora_lab.ui.panels.forgetting import ForgettingCurves, both, names, pooled, told
+from lora_lab.ui.panels.forgetting import ForgettingCurves, both, both_words, names, pooled
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
@@ -193,7 +193,7 @@ class BeforeAfterPanel(Panel):
     def _learned(self) -> str:
         """What was learned and what was forgotten; "" where the old task is not measured."""
         off, now = (both(r, self._loaded) for r in (self._off, self._now() or self._off))
-        return told(off, now, self._loaded)
+        return both_words(off, now, self._loaded)
 
     def _on_steps(self, on: bool) -> None:
         if on:

@@ -111,13 +111,13 @@ class ConfusionGrid(QWidget):
             cut = painter.fontMetrics().elidedText
             if tall >= 0.8 * line:
                 beside = QRectF(0, area.top() + place * tall, area.left() - 6, tall - 1)
-                said = cut(name, Qt.TextElideMode.ElideRight, int(beside.width()))
-                painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Middle, said)
+                words = cut(name, Qt.TextElideMode.ElideRight, int(beside.width()))
+                painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Middle, words)
             if above:
                 x = area.left() + place * wide
                 over = QRectF(x, area.top() - line - 3, wide - 1, line)
-                said = cut(name, Qt.TextElideMode.ElideRight, int(wide) - 2)
-                painter.drawText(over, Qt.AlignmentFlag.AlignCenter, said)
+                words = cut(name, Qt.TextElideMode.ElideRight, int(wide) - 2)
+                painter.drawText(over, Qt.AlignmentFlag.AlignCenter, words)
                 if trained:
                     painter.fillRect(QRectF(x, area.top() - 3, wide - 1, 2), QColor(c.accent))
 

@@ -145,17 +145,17 @@ class DataPanel(Panel):
             self._list_rows(record.rows)
 
     def _figures(self, record: DataRecord) -> list[str]:
-        said = self.tr("{:,} training rows, {:,} validation rows")
-        said = [said.format(record.train_rows, record.validation_rows)]
+        words = self.tr("{:,} training rows, {:,} validation rows")
+        parts = [words.format(record.train_rows, record.validation_rows)]
         if record.supervised_tokens and record.tokens:
             asked = 100 * record.supervised_tokens / record.tokens
-            said.append(self.tr("{:,} tokens, {:.0f} % label tokens").format(record.tokens, asked))
+            parts.append(self.tr("{:,} tokens, {:.0f} % label tokens").format(record.tokens, asked))
         elif record.tokens:
-            said.append(self.tr("{:,} tokens").format(record.tokens))
+            parts.append(self.tr("{:,} tokens").format(record.tokens))
         if record.cut_rows:
             words = self.tr("{:,} rows truncated at {:,} tokens")
-            said.append(words.format(record.cut_rows, record.max_length))
-        return said
+            parts.append(words.format(record.cut_rows, record.max_length))
+        return parts
 
     # -- columns ---------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def pooled(record: EvalRecord | None, classes: Sequence[int]) -> float:
     return correct / total if total else math.nan
 
 
-def told(off: Both | None, now: Both | None, loaded: LoadedRecord | None) -> str:
+def both_words(off: Both | None, now: Both | None, loaded: LoadedRecord | None) -> str:
     """One plain sentence: what was learned, and what was forgotten for it."""
     if off is None or now is None or loaded is None:
         return ""

@@ -136,8 +136,8 @@ class GenerationPanel(Panel):
         self.say("")
         self.ask_button.setEnabled(not self._waiting)
         self.ask_button.setText(self.tr("Generating…") if self._waiting else self.tr("Generate"))
-        told = answers_html(self._answers, theme.current()) if self._answers else ""
-        self.text.setHtml(told)  # nothing at all lets the placeholder be seen
+        texts = answers_html(self._answers, theme.current()) if self._answers else ""
+        self.text.setHtml(texts)  # nothing at all lets the placeholder be seen
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True
@@ -169,11 +169,11 @@ def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
             f'<tr><td colspan="2" style="color:{colors.muted};padding-top:10px">'
             f"{step} · {words}</td></tr><tr>"
         )
-        for name, said, color in (
+        for name, message, color in (
             (_tr("adapter off"), answer.off, colors.muted),
             (_tr("adapter on"), answer.on, colors.accent),
         ):
-            text = escape(said).replace("\n", "<br>") or f"<i>{_tr('(ends at once)')}</i>"
+            text = escape(message).replace("\n", "<br>") or f"<i>{_tr('(ends at once)')}</i>"
             rows.append(
                 f'<td width="50%" style="padding:3px 10px 3px 0"><span style="color:{color}">'
                 f"{name}</span><br>{text}</td>"

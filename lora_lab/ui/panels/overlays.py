@@ -66,8 +66,8 @@ def legend_rows(overlays: Sequence[Overlay]) -> list[tuple[str, str, str]]:
     if not overlays:
         return []
     first, many = overlays[0], len(overlays)
-    said = _tr("{} others").format(many) if many > 1 else _tr("1 other")
-    return [(first.sample, first.color, said)]
+    words = _tr("{} others").format(many) if many > 1 else _tr("1 other")
+    return [(first.sample, first.color, words)]
 
 
 def read_overlay(path: str, place: int, report: Report) -> Overlay:

@@ -131,10 +131,7 @@ class Builder(QWidget):
         for edit in (self.rank_edit, self.alpha_edit, self.rate_edit, self.targets_edit,
                      self.steps_edit):  # fmt: skip
             edit.returnPressed.connect(self.add_button.click)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.count)
+        self._timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self.count)
         self._lay_out()
         self.count()
 
@@ -179,20 +176,20 @@ class Builder(QWidget):
             ).format(title, describe(base))
         )
         try:
-            found = expand(self._with_steps(base), self.axes(base), self._adaptable)
+            result = expand(self._with_steps(base), self.axes(base), self._adaptable)
         except LabError as error:
             self._show(Expansion((), ()), str(error), "error")
             return
-        items = [new_item(config, self._steps_of_epochs) for config in found.runs]
+        items = [new_item(config, self._steps_of_epochs) for config in result.runs]
         seconds = seconds_left(items, self._step_seconds)
         about = self.tr("time not known yet")
         if not math.isnan(seconds):
             about = self.tr("about {}").format(clock(seconds))
         runs = self.tr("1 run") if len(items) == 1 else self.tr("{:,} runs").format(len(items))
         words = f"{runs}, {about}"
-        if found.left_out:
-            words += self.tr(" · {:,} left out").format(len(found.left_out))
-        self._show(found, words, "muted" if found.runs else "warn")
+        if result.left_out:
+            words += self.tr(" · {:,} left out").format(len(result.left_out))
+        self._show(result, words, "muted" if result.runs else "warn")
 
     def axes(self, base: RunConfig) -> dict[str, tuple[Any, ...]]:
         """The values of every axis that is filled in; raises ConfigError for what is none."""
@@ -213,14 +210,14 @@ class Builder(QWidget):
         text = self.steps_edit.text().replace(",", "").strip()
         return changed(base, max_steps=text, epochs=None) if text else base
 
-    def _show(self, found: Expansion, words: str, role: str) -> None:
-        self.found = found
-        number = len(found.runs)
+    def _show(self, result: Expansion, words: str, role: str) -> None:
+        self.found = result
+        number = len(result.runs)
         theme.set_role(self.preview, role)
         self.preview.setText(words)
-        self.reasons.setText("\n".join(found.reasons[:SHOWN]))
-        self.reasons.setToolTip("\n".join(found.reasons))
-        self.reasons.setVisible(bool(found.reasons))
+        self.reasons.setText("\n".join(result.reasons[:SHOWN]))
+        self.reasons.setToolTip("\n".join(result.reasons))
+        self.reasons.setVisible(bool(result.reasons))
         self.add_button.setEnabled(number > 0)
         self.add_button.setText(
             self.tr("&Add {:,} runs").format(number) if number != 1 else self.tr("&Add 1 run")

@@ -52,14 +52,14 @@ class QueueDialog(QDialog):
         self._on = False
         self.builder = Builder(step_seconds)
         self.table = QueueTable()
-        self.table.chosen.connect(lambda _: self._follow())
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._follow())
+        self.table.chosen.connect(lambda _: self._update())
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
         self.table.queue.move_wished.connect(self.move_wished)
         self.plot = ParetoPlot()
         self.plot.chosen.connect(self._on_mark)
-        self.told = QLabel()
-        self.told.setAccessibleName(tr("State of the queue"))
-        self.told.setWordWrap(True)
+        self.status = QLabel()
+        self.status.setAccessibleName(tr("State of the queue"))
+        self.status.setWordWrap(True)
         self.start_button = self._button("", self._switch)
         self.start_button.setProperty("role", "primary")
         self.abort_button = self._button(tr("A&bort this run"), self.abort_wished.emit)
@@ -89,14 +89,14 @@ class QueueDialog(QDialog):
         """Show the items, the one that runs, and whether another one follows it."""
         self._items, self._running, self._on = tuple(items), running, on
         self.table.show_items(items, pareto(items))
-        self._follow()
+        self._update()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.activated.emit()
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         tr, chosen = self.tr, self.table.current
         self.plot.show_items(self._items, chosen.id if chosen is not None else "")
         waiting = [item for item in self._items if item.state == WAITING]
@@ -117,8 +117,8 @@ class QueueDialog(QDialog):
         self.clear_button.setEnabled(any(item.ended for item in self._items))
         self.reuse_button.setEnabled(chosen is not None)
         failed = chosen is not None and chosen.state == FAILED
-        theme.set_role(self.told, "error" if failed else "muted")
-        self.told.setText(chosen.message if failed else self._words(len(waiting)))
+        theme.set_role(self.status, "error" if failed else "muted")
+        self.status.setText(chosen.message if failed else self._words(len(waiting)))
 
     def _words(self, waiting: int) -> str:
         tr = self.tr
@@ -189,7 +189,7 @@ class QueueDialog(QDialog):
         column.setSpacing(9)
         column.addWidget(self.builder)
         column.addSpacing(6)
-        column.addWidget(self.told)
+        column.addWidget(self.status)
         column.addWidget(both, 1)
         column.addLayout(row)
         width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()

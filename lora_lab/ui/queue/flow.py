@@ -92,7 +92,7 @@ class QueueFlow(QObject):
         self.dialog = dialog = QueueDialog(self.step_seconds, self._window)
         runner.changed.connect(self._on_changed)
         runner.progressed.connect(lambda _: self._soon.isActive() or self._soon.start())
-        runner.told.connect(self._notices.news)
+        runner.news.connect(self._notices.news)
         runner.failed.connect(self._notices.error)
         dialog.start_wished.connect(runner.start)
         dialog.pause_wished.connect(runner.pause)

@@ -31,24 +31,24 @@ class OldRunsDialog(QDialog):
             (tr("Run"), tr("Task"), tr("Adapter"), "r", "α", tr("Steps"), tr("Best loss")),
             ("text_classification", "rslora", "000", "00.0", "000,000", "0.0000"),
         )
-        self.table.chosen.connect(lambda _: self._follow())
+        self.table.chosen.connect(lambda _: self._update())
         self.table.doubleClicked.connect(lambda _: self.open_button.click())
-        self.told = QLabel()
-        self.told.setWordWrap(True)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
         buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole
         self.open_button = buttons.addButton(tr("Open in the &docks"), action)
         self.add_button = buttons.addButton(tr("&Add to the queue"), action)
-        self.open_button.clicked.connect(lambda: self._tell(self.open_wished))
-        self.add_button.clicked.connect(lambda: self._tell(self.add_wished))
+        self.open_button.clicked.connect(lambda: self._emit(self.open_wished))
+        self.add_button.clicked.connect(lambda: self._emit(self.add_wished))
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
-        column.addWidget(self.told)
+        column.addWidget(self.message)
         column.addWidget(buttons)
         width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()
         self.resize(130 * width, 24 * height)
         self.say(tr("Reading the runs…"))
-        self._follow()
+        self._update()
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
         """Show these, the newest first."""
@@ -63,22 +63,22 @@ class OldRunsDialog(QDialog):
         if self.runs:
             select_row(self.table, 0)
         self.say("" if self.runs else self.tr("No runs yet."))
-        self._follow()
+        self._update()
 
     def say(self, words: str, role: str = "muted") -> None:
         """What is to be said below the table; nothing hides the line."""
-        theme.set_role(self.told, role)
-        self.told.setText(words)
-        self.told.setVisible(bool(words))
+        theme.set_role(self.message, role)
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
 
     def _chosen(self) -> RunSummary | None:
         rows = self.table.selectionModel().selectedRows()
         return self.runs[rows[0].row()] if rows and rows[0].row() < len(self.runs) else None
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         for button in (self.open_button, self.add_button):
             button.setEnabled(self._chosen() is not None)
 
-    def _tell(self, wish: Signal) -> None:
+    def _emit(self, wish: Signal) -> None:
         if (run := self._chosen()) is not None:
             wish.emit(run.path)

@@ -38,7 +38,7 @@ class QueueRunner(QObject):
 
     changed = Signal()  # an item has moved to another state, or the queue was switched on or off
     progressed = Signal(str)  # id of the item that runs: its figures have moved
-    told = Signal(str)  # what a person should know: the queue has stopped, and why
+    news = Signal(str)  # what a person should know: the queue has stopped, and why
     failed = Signal(str)  # the queue could not be kept on the disk
 
     def __init__(
@@ -58,7 +58,7 @@ class QueueRunner(QObject):
         sessions.on(StepRecord, self._on_stepped)
         sessions.on(CountsRecord, self._on_counted)
         sessions.on(EvalRecord, self._on_evaluated)
-        sessions.on(FolderRecord, self._on_housed)
+        sessions.on(FolderRecord, self._on_folder)
         sessions.on(StateRecord, self._on_state)
         sessions.failed.connect(self._on_failed)
         sessions.given_up.connect(self._on_given_up)
@@ -112,7 +112,7 @@ class QueueRunner(QObject):
             item = next(iter(self.queue.waiting), None)
         if item is None:
             self.pause()
-            self.told.emit(self._outcome())
+            self.news.emit(self._outcome())
             return
         resume = Path(item.run) if item.resumes else None
         fresh = {} if resume else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
@@ -131,7 +131,7 @@ class QueueRunner(QObject):
         self.pause()
         self.changed.emit()
         if words:
-            self.told.emit(words)
+            self.news.emit(words)
 
     def _end(self, state: str, message: str = "") -> None:
         """The item is over; the next one is opened once everybody has heard of this."""
@@ -169,7 +169,7 @@ class QueueRunner(QObject):
                 self._note(state=ABORTED)
                 self._id = ""
                 self.pause()
-                self.told.emit(words)
+                self.news.emit(words)
             else:
                 self._give_back(words)
             return
@@ -210,7 +210,7 @@ class QueueRunner(QObject):
             self._note(keep=False, **facts)
             self.progressed.emit(self._id)
 
-    def _on_housed(self, record: FolderRecord) -> None:
+    def _on_folder(self, record: FolderRecord) -> None:
         item = self.running
         if item is not None and self._shown_is_ours():
             self._note(run=record.path)
@@ -234,4 +234,4 @@ class QueueRunner(QObject):
             self._note(state=ABORTED)
             self._id = ""
             self.pause()
-            self.told.emit(self.tr("Opening was cancelled, so the queue is paused."))
+            self.news.emit(self.tr("Opening was cancelled, so the queue is paused."))

@@ -30,14 +30,14 @@ class SavesDialog(QDialog):
             ("00:00:00", tr("before an edit")),
         )  # fmt: skip
         self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
-        self.told = QLabel(
+        self.about = QLabel(
             tr(
                 "Reverting drops the steps after the checkpoint from this run. A branch is a "
                 "new run that starts there with the current settings; this run stays unchanged."
             )
         )
-        self.told.setWordWrap(True)
-        self.told.setProperty("role", "muted")
+        self.about.setWordWrap(True)
+        self.about.setProperty("role", "muted")
         buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole
         self.back_button = buttons.addButton(tr("&Revert"), action)
@@ -51,7 +51,7 @@ class SavesDialog(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(self.empty)
         column.addWidget(self.table, 1)
-        column.addWidget(self.told)
+        column.addWidget(self.about)
         column.addWidget(buttons)
         width = self.fontMetrics().averageCharWidth()
         self.resize(70 * width, 20 * self.fontMetrics().height())

@@ -49,10 +49,8 @@ class DockHost(QMainWindow):
         self.setCorner(Qt.Corner.BottomLeftCorner, Area.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Area.BottomDockWidgetArea)
         self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
-        self._fit_soon = QTimer(self)  # not at once: this is heard in the middle of a layout
-        self._fit_soon.setSingleShot(True)
-        self._fit_soon.setInterval(0)
-        self._fit_soon.timeout.connect(self._fit_left)
+        # Not at once: the column asks for it in the middle of a layout.
+        self._fit_soon = QTimer(self, singleShot=True, interval=0, timeout=self._fit_left)
         # Widths at the left and heights below as they were shared out or dragged by hand.
         self._extents: dict[QDockWidget, int] = {}
         self._laid_out = QSize()  # the size that the docks were laid out for last

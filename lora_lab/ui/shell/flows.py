@@ -22,8 +22,8 @@ from lora_lab.ui.export.plots_flow import PlotsFlow
 from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import described, description_page
 from lora_lab.ui.help.flow import HelpFlow
-from lora_lab.ui.open.arrivals import Arrivals
 from lora_lab.ui.open.flow import OwnFlow
+from lora_lab.ui.open.opened_files import OpenedFiles
 from lora_lab.ui.open.recent_menu import RecentFlow
 from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.runs.back_flow import BackFlow
@@ -78,8 +78,8 @@ class Flows(QObject):
             "run": self.runs.open_run,
             "run zip": lambda path: self.runs.files.unpack(Path(path)),
         }
-        self.arrivals = Arrivals(openers, notices, window)
-        self.recent = RecentFlow(sessions, commands.recent_menu, self.arrivals.take, window)
+        self.opened_files = OpenedFiles(openers, notices, window)
+        self.recent = RecentFlow(sessions, commands.recent_menu, self.opened_files.take, window)
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
         self.rate = AskFlow(
@@ -89,8 +89,8 @@ class Flows(QObject):
         self.hint = AskFlow(sessions, lambda _: HintDialog(window), (RankHintRecord,), window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
-            self.plots, self.bench, self.intruders, self.arrivals, self.help, self.rate, self.hint,
-            self.queue,
+            self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
+            self.hint, self.queue,
         )  # fmt: skip
         self._connect(window)
 

@@ -39,9 +39,9 @@ from lora_lab.ui.panels import PANELS
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions
+from lora_lab.ui.shell.appearance import Appearance
 from lora_lab.ui.shell.dock_host import DockHost
 from lora_lab.ui.shell.keyboard import Keyboard
-from lora_lab.ui.shell.looks import Looks
 from lora_lab.ui.shell.status import StatusStrip
 from lora_lab.ui.shell.wishes import Wishes
 from lora_lab.ui.style import theme
@@ -105,7 +105,7 @@ class MainWindow(QMainWindow):
         docks = (self.hyper_dock, self.layers_dock)
         self.wishes = Wishes(self.sessions, *docks, self.panels, self)
         self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
-        self.looks = Looks(self, self.host, self.commands.schemes)
+        self.appearance = Appearance(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
         self.addToolBar(self.commands.toolbar())
         self.commands.fill_menus(self, self.host.toggles())
@@ -116,7 +116,7 @@ class MainWindow(QMainWindow):
             )
         self._connect_sessions()
         self._connect_person()
-        self.looks.restore()
+        self.appearance.restore()
         self._show_state()
 
     @property
@@ -185,7 +185,7 @@ class MainWindow(QMainWindow):
     def leave(self) -> None:
         """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
         if not self.sessions.leaving:
-            self.looks.keep()
+            self.appearance.save()
             self.sessions.close_all()
 
     def finish(self) -> None:
@@ -326,7 +326,7 @@ class MainWindow(QMainWindow):
         commands.full_screen.toggled.connect(
             lambda on: self.showFullScreen() if on else self.showNormal()
         )
-        self.looks.dressed.connect(self.restyle)
+        self.appearance.changed.connect(self.restyle)
         self.wishes.settled.connect(lambda hyper: commands.adapter.setChecked(hyper.enabled))
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)

@@ -118,8 +118,8 @@ class PerfLog(QObject):
             self._rows.writerow([f"{value:.6g}" for value in figures])
         except OSError as error:
             self._timer.stop()
-            said = self.tr("The log of the window's speed ends here: {}.")
-            self._notices.warning(said.format(error.strerror or error))
+            words = self.tr("The log of the window's speed ends here: {}.")
+            self._notices.warning(words.format(error.strerror or error))
         self._step, self._said = step, now
         self._spent.clear()
         self._counts.clear()

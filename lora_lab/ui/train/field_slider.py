@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -25,41 +25,10 @@ from PySide6.QtWidgets import (
 from lora_lab.config import Hyperparameters, Knob
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number, tip_lines
+from lora_lab.ui.train.notches import notches, stepped
 from lora_lab.ui.train.note_line import Link, NoteLine
 
 REST_MS = 150  # a slider at rest this long means its value, even while it is held
-_DECADE = (
-    1, 1.1, 1.2, 1.4, 1.5, 1.7, 1.8, 2, 2.2, 2.5, 2.7, 3, 3.3, 3.6, 4, 4.5, 5, 5.5, 6, 6.7, 7.5, 8,
-    9,
-)  # fmt: skip
-
-
-def notches(knob: Knob, whole: bool, maximum: float) -> list[float]:
-    """The values a slider snaps to, evenly spaced to the eye on the knob's scale.
-
-    Whole numbers and ranges of octaves step by eighths of an octave with the powers of two exact;
-    ranges of many decades (learning rates) by two-digit values; linear ones by hundredths.
-    """
-    low = knob.minimum
-    if knob.scale == "linear":
-        step = 10.0 ** math.floor(math.log10((knob.maximum - low) / 50))
-        count = math.floor((maximum - low) / step + 1e-9)
-        found = [round(low + i * step, 12) for i in range(count + 1)]
-    elif whole or maximum / low <= 1e5:
-        first, last = math.floor(math.log2(low)), math.ceil(math.log2(maximum))
-        found = []
-        for power in range(first, last + 1):
-            for eighth in range(8):
-                value = 2.0**power * (1 + eighth / 8)
-                found.append(value if eighth == 0 else float(f"{value:.2g}"))
-        if whole:
-            found = [round(value) for value in found]
-    else:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(maximum))
-        found = [float(f"{m}e{power}") for power in range(first, last + 1) for m in _DECADE]
-    inside = {value for value in found if low <= value <= maximum}
-    ends = {round(low), round(maximum)} if whole else {low, maximum}
-    return sorted(inside | ends)
 
 
 class _Slider(QSlider):
@@ -130,14 +99,6 @@ class _Field(QDoubleSpinBox):
             event.ignore()
 
 
-def stepped(values: list[float], value: float, steps: int) -> float:
-    """The notch `steps` away; from between two notches the first step goes to the neighbour."""
-    below = sum(1 for notch in values if notch < value * (1 - 1e-12))
-    on = below < len(values) and math.isclose(values[below], value, rel_tol=1e-12)
-    target = below + steps - (0 if on or steps < 0 else 1)
-    return values[min(max(target, 0), len(values) - 1)]
-
-
 class FieldSlider(QWidget):
     """A control for one field of `Hyperparameters`, made from its `Knob`."""
 
@@ -152,7 +113,7 @@ class FieldSlider(QWidget):
         self._whole = info.annotation is int
         self._value: float = info.default
         self._applied: float | None = None
-        self._sent: float = self._value  # the last wish that was told
+        self._sent: float = self._value  # requested last
         self._reason = ""
         self._note_text = self._explanation = ""
 
@@ -191,10 +152,7 @@ class FieldSlider(QWidget):
         grid.addLayout(self._line, 2, 0, 1, 3)
         grid.setColumnStretch(1, 1)
 
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(self._tell_wish)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._request)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self._released)
         self.edit.valueChanged.connect(self._typed)
@@ -215,13 +173,11 @@ class FieldSlider(QWidget):
         maximum = max(maximum, self.knob.minimum)
         self._notches = notches(self.knob, self._whole, maximum)
         self.edit.notches = self._notches
-        before = self.slider.blockSignals(True)
-        self.slider.setRange(0, len(self._notches) - 1)
-        self.slider.setPageStep(8 if self.knob.scale == "log" else max(1, len(self._notches) // 10))
-        self.slider.blockSignals(before)
-        before = self.edit.blockSignals(True)
-        self.edit.setRange(self.knob.minimum, maximum)
-        self.edit.blockSignals(before)
+        page = 8 if self.knob.scale == "log" else max(1, len(self._notches) // 10)
+        with QSignalBlocker(self.slider), QSignalBlocker(self.edit):
+            self.slider.setRange(0, len(self._notches) - 1)
+            self.slider.setPageStep(page)
+            self.edit.setRange(self.knob.minimum, maximum)
         if self._value > maximum:
             self._value = self._sent = maximum
         self._show_value()
@@ -297,17 +253,17 @@ class FieldSlider(QWidget):
     def _slid(self, position: int) -> None:
         self._move_to(self._notches[position])
         if self.knob.when == "live":
-            self._tell_wish()
+            self._request()
         else:
             self._rest.start()
 
     def _released(self) -> None:
         if self.knob.when == "on_release":
-            self._tell_wish()
+            self._request()
 
     def _typed(self, value: float) -> None:
         self._move_to(value)
-        self._tell_wish()
+        self._request()
 
     def _move_to(self, value: float) -> None:
         if value != self._value:
@@ -315,7 +271,7 @@ class FieldSlider(QWidget):
             self._show_value()
             self.moved.emit(self.field, self.value())
 
-    def _tell_wish(self) -> None:
+    def _request(self) -> None:
         self._rest.stop()
         if self._value != self._sent:
             self._sent = self._value
@@ -328,18 +284,14 @@ class FieldSlider(QWidget):
                 return abs(math.log(notch / self._value))
             return abs(notch - self._value)
 
-        before = self.slider.blockSignals(True)
-        if self._notches[self.slider.value()] != self._value:
-            self.slider.setValue(min(range(len(self._notches)), key=distance))
-        self.slider.blockSignals(before)
-        before = self.edit.blockSignals(True)
-        if self._value > self.edit.maximum() or self._value < self.edit.minimum():
+        with QSignalBlocker(self.slider), QSignalBlocker(self.edit):
+            if self._notches[self.slider.value()] != self._value:
+                self.slider.setValue(min(range(len(self._notches)), key=distance))
             # Typed limits follow what a file or the command line already set.
             self.edit.setRange(
                 min(self._value, self.edit.minimum()), max(self._value, self.edit.maximum())
             )
-        self.edit.setValue(self._value)
-        self.edit.blockSignals(before)
+            self.edit.setValue(self._value)
         self._show_applied()
 
     def _show_applied(self) -> None:

@@ -23,9 +23,7 @@ class MemoryFlow(QObject):
         super().__init__(parent)
         self._sessions = sessions
         self._slow = False
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(lambda: sessions.request(EstimateMemory()))
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(CountsRecord, self._on_counted)

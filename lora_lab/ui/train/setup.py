@@ -185,18 +185,17 @@ class SetupDock(QDockWidget):
 
     def offer_devices(self, choices: Iterable[DeviceChoice]) -> None:
         """The devices of this machine; what is absent stands there disabled, with the reason."""
-        before = self.device_combo.blockSignals(True)
-        self.device_combo.clear()
-        model = self.device_combo.model()
-        for choice in choices:
-            title = choice.label if choice.available else f"{choice.label}: {choice.reason}"
-            self.device_combo.addItem(title, choice.name)
-            row = self.device_combo.count() - 1
-            tip = choice.reason or choice.label
-            self.device_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
-            if isinstance(model, QStandardItemModel):
-                model.item(row).setEnabled(choice.available)
-        self.device_combo.blockSignals(before)
+        with QSignalBlocker(self.device_combo):
+            self.device_combo.clear()
+            model = self.device_combo.model()
+            for choice in choices:
+                title = choice.label if choice.available else f"{choice.label}: {choice.reason}"
+                self.device_combo.addItem(title, choice.name)
+                row = self.device_combo.count() - 1
+                tip = choice.reason or choice.label
+                self.device_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+                if isinstance(model, QStandardItemModel):
+                    model.item(row).setEnabled(choice.available)
         if self._config is not None:
             self._show_device(self._config.device)
 

@@ -26,10 +26,7 @@ class SpeedFlow(QObject):
         self._sessions = sessions
         self._panel = next(panel for panel in panels if isinstance(panel, CountsPanel))
         self._loaded: LoadedRecord | None = None
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(self._ask)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._ask)
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.state_changed.connect(self._on_state)
         sessions.on(SpeedRecord, self._on_measured)

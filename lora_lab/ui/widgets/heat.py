@@ -129,7 +129,7 @@ class Heat(QWidget):
         self._frame = pg.PlotCurveItem()
         plot.addItem(self._image, ignoreBounds=True)
         plot.addItem(self._frame, ignoreBounds=True)
-        plot.pointed.connect(self._tell)
+        plot.pointed.connect(self._show_tip)
         plot.clicked.connect(self._click)
         self._scale = _Scale()
         row = QHBoxLayout(self)
@@ -220,7 +220,7 @@ class Heat(QWidget):
         row, column = int(where.y() // 1), int((where.x() - begin) / (end - begin) * columns // 1)
         return (row, column) if 0 <= row < rows and 0 <= column < columns else None
 
-    def _tell(self, where: QPointF, on_screen) -> None:
+    def _show_tip(self, where: QPointF, on_screen) -> None:
         cell = self._cell_at(where)
         words = self.words(*cell) if cell is not None else ""
         QToolTip.showText(on_screen, words, self) if words else QToolTip.hideText()

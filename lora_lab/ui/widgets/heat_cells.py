@@ -66,7 +66,7 @@ class HeatCells(QStyledItemDelegate):
         if heat is None:
             super().paint(painter, option, index)
             return
-        said, level, most = heat
+        words, level, most = heat
         state = option.state.value
         if state & _SELECTED:
             painter.fillRect(option.rect, option.palette.highlight())
@@ -79,6 +79,6 @@ class HeatCells(QStyledItemDelegate):
             painter.fillRect(edge, shade(most)[0])
         painter.setPen(ink)
         text = cell.adjusted(2, 0, -EDGE - 3, 0)
-        painter.drawText(text, _RIGHT, said)
+        painter.drawText(text, _RIGHT, words)
         if state & _FOCUS:
             painter.drawRect(cell.adjusted(0, 0, -1, -1))

@@ -53,5 +53,5 @@ class Legend(QLabel):
         if text != self.text():  # a relayout for nothing costs more than the drawing
             self.setText(text)
         all_shown = len(shown) == len(self._rows)
-        said = " · ".join(f"{sign} {words}".strip() for sign, _, words in self._rows)
-        self.setToolTip("" if all_shown else said)
+        message = " · ".join(f"{sign} {words}".strip() for sign, _, words in self._rows)
+        self.setToolTip("" if all_shown else message)

@@ -63,8 +63,8 @@ class PathChoice(QWidget):
         return QFileDialog.getOpenFileName(self, self._title, start, self._endings)[0]
 
     def _on_button(self) -> None:
-        if found := self.ask():
-            self._take(found)
+        if result := self.ask():
+            self._take(result)
 
     def _take(self, path: str | None) -> None:
         if path is None:

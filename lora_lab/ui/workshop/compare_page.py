@@ -36,8 +36,8 @@ class ComparePage(Page):
         self.button.setProperty("role", "primary")
         self.button.clicked.connect(self._compare)
         for field in (self.first, self.second):
-            field.where.changed.connect(self._follow)
-        self.told = self.label()
+            field.where.changed.connect(self._update)
+        self.message = self.label()
         self.busy = Busy(tr("Progress of the comparison"))
         self.busy.cancelled.connect(self._on_cancelled)
         self.table = LayerTable(
@@ -58,7 +58,7 @@ class ComparePage(Page):
             )
         )
         pressed = QHBoxLayout()
-        pressed.addWidget(self.told, 1)
+        pressed.addWidget(self.message, 1)
         pressed.addWidget(self.button)
         right = QVBoxLayout()
         right.addWidget(self.plot, 1)
@@ -72,7 +72,7 @@ class ComparePage(Page):
         column.addLayout(pressed)
         column.addWidget(self.busy)
         column.addLayout(middle, 1)
-        self._follow()
+        self._update()
 
     def restyle(self, colors: Colors) -> None:
         self.plot.restyle(colors)
@@ -81,7 +81,7 @@ class ComparePage(Page):
         table = (1 - share) * np.array(low) + share * np.array(high)
         self._image.setLookupTable(table.astype(np.ubyte))
 
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         self.button.setEnabled(bool(self.first.where.path and self.second.where.path))
 
     def _compare(self) -> None:
@@ -92,42 +92,42 @@ class ComparePage(Page):
 
             return compare_files(one, two, report)
 
-        theme.set_role(self.told, "muted")
-        self.told.setText(self.tr("Comparing…"))
+        theme.set_role(self.message, "muted")
+        self.message.setText(self.tr("Comparing…"))
         self.button.setEnabled(False)
         self.busy.begin(self.tr("Comparing"))
         self.run(work, self._show, self._refuse, self.busy.tell)
 
-    def _show(self, found: Comparison) -> None:
-        self.found = found
+    def _show(self, result: Comparison) -> None:
+        self.found = result
         self.busy.end()
         self.button.setEnabled(True)
         rows = []
-        for x in found.layers:
+        for x in result.layers:
             angles = "  ".join(f"{a:.0f}°" for a in x.angles[::-1][:3])
             rows.append((x.name, _figure(x.cosine), _figure(x.ratio), _figure(x.overlap), angles))
         self.table.show_rows(rows)
-        cosines = np.array([x.cosine for x in found.layers])
-        told = self.tr("{} layers in common, median cosine {:.3f}").format(
+        cosines = np.array([x.cosine for x in result.layers])
+        texts = self.tr("{} layers in common, median cosine {:.3f}").format(
             len(rows), float(np.nanmedian(cosines)) if np.isfinite(cosines).any() else float("nan")
         )
-        alone = len(found.only_first) + len(found.only_second)
+        alone = len(result.only_first) + len(result.only_second)
         if alone:
-            told += self.tr("; {} layers are in one of them only").format(alone)
-        self.told.setText(told)
+            texts += self.tr("; {} layers are in one of them only").format(alone)
+        self.message.setText(texts)
         if rows:
             select_row(self.table, 0)
 
     def _on_cancelled(self) -> None:
         self.cancel()
         self.button.setEnabled(True)
-        self.told.setText(self.tr("Cancelled."))
+        self.message.setText(self.tr("Cancelled."))
 
     def _refuse(self, message: str) -> None:
         self.busy.end()
         self.button.setEnabled(True)
-        theme.set_role(self.told, "error")
-        self.told.setText(message)
+        theme.set_role(self.message, "error")
+        self.message.setText(message)
 
     def _draw(self, row: int) -> None:
         if self.found is None or row < 0:

@@ -43,16 +43,16 @@ class ExtractPage(Page):
         self.delivery.wished.connect(self._extract)
         self.delivery.cancelled.connect(self._on_cancelled)
         for field in (self.base, self.tuned):
-            field.changed.connect(self._follow)
+            field.changed.connect(self._update)
         column = QVBoxLayout(self)
         column.addLayout(form)
         column.addWidget(about)
         column.addSpacing(12)
         column.addWidget(self.delivery)
         column.addStretch(1)
-        self._follow()
+        self._update()
 
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         self.delivery.set_ready(bool(self.base.path and self.tuned.path))
 
     def _extract(self, delivery: Delivery) -> None:
@@ -91,8 +91,8 @@ class ScalePage(Page):
         for text, widget in (("α", self.alpha), ("r", self.rank), (tr("learning rate"), self.rate)):
             row.addWidget(QLabel(text))
             row.addWidget(widget)
-        self.told = self.label("title")
-        row.addWidget(self.told, 1)
+        self.scaling = self.label("title")
+        row.addWidget(self.scaling, 1)
         self.table = LayerTable(
             tr("Other programs"),
             (
@@ -130,7 +130,7 @@ class ScalePage(Page):
             rate = float("nan")
         alpha, rank = self.alpha.value(), self.rank.value()
         scaling = alpha / rank
-        self.told.setText(f"s = α/r = {scaling:.4g}")
+        self.scaling.setText(f"s = α/r = {scaling:.4g}")
         self.table.show_rows(
             [
                 (x.tool, f"{x.default:g}", "—" if x.alpha != x.alpha else f"{x.alpha:g}",

@@ -66,14 +66,14 @@ class PathField(QWidget):
         self.entered.emit(self.path)
 
     def _folder(self) -> None:
-        if found := QFileDialog.getExistingDirectory(self, self.edit.accessibleName(), self.path):
-            self.set_path(found)
+        if result := QFileDialog.getExistingDirectory(self, self.edit.accessibleName(), self.path):
+            self.set_path(result)
 
     def _file(self) -> None:
         title = self.edit.accessibleName()
-        found, _ = QFileDialog.getOpenFileName(self, title, self.path, self._files)
-        if found:
-            self.set_path(found)
+        result, _ = QFileDialog.getOpenFileName(self, title, self.path, self._files)
+        if result:
+            self.set_path(result)
 
 
 class SourceField(QWidget):
@@ -134,8 +134,8 @@ class DeliveryField(QWidget):
             self.type_combo.addItem(name or self.tr("keep dtype"), name)
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
         self.target = PathField(self.tr("Where to write"))
-        self.target.changed.connect(self._follow)
-        self.base.changed.connect(self._follow)
+        self.target.changed.connect(self._update)
+        self.base.changed.connect(self._update)
         self.button = QPushButton(action)
         self.button.setProperty("role", "primary")
         self.button.clicked.connect(self._on_pressed)
@@ -171,12 +171,12 @@ class DeliveryField(QWidget):
         self._suggested = ""
         self.set_busy(False)
         self.outcome.hide()
-        self._follow()
+        self._update()
 
     def set_ready(self, ready: bool) -> None:
         """Whether there is something to write."""
         self._ready = ready
-        self._follow()
+        self._update()
 
     def suggest(self, place: Path) -> None:
         """A place to write to, without its ending, that gives way to one a person names."""
@@ -195,7 +195,7 @@ class DeliveryField(QWidget):
             widget.setVisible(busy)
         self.button.setEnabled(not busy)
         if not busy:
-            self._follow()
+            self._update()
 
     def tell(self, what: str, share: float) -> None:
         self._doing.setText(f"{what}…")
@@ -222,9 +222,9 @@ class DeliveryField(QWidget):
     def _on_format(self) -> None:
         if self._place is not None and self.target.edit.text() == self._suggested:
             self._suggest()
-        self._follow()
+        self._update()
 
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         name = self.format_combo.currentData()
         needs_base = name in ("gguf", MERGED)
         self._form.setRowVisible(self.base, needs_base)

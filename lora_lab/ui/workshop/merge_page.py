@@ -41,7 +41,7 @@ class MergePage(Page):
             weight.setValue(1.0)
             weight.setPrefix("w ")
             weight.setAccessibleName(tr("Weight of adapter {}").format(number + 1))
-            source.where.changed.connect(self._follow)
+            source.where.changed.connect(self._update)
             weight.valueChanged.connect(self._stale)
             grid.addWidget(QLabel(f"{number + 1}"), number, 0)
             grid.addWidget(source, number, 1)
@@ -93,7 +93,7 @@ class MergePage(Page):
         column.addSpacing(12)
         column.addWidget(self.delivery)
         column.addStretch(1)
-        self._follow()
+        self._update()
 
     @property
     def terms(self) -> list[tuple[Source, float]]:
@@ -103,7 +103,7 @@ class MergePage(Page):
     def method(self) -> str:
         return str(self.methods.checkedButton().property("method"))
 
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         ready = len(self.terms) >= 2
         self.measure_button.setEnabled(ready)
         self.delivery.set_ready(ready)
@@ -125,9 +125,9 @@ class MergePage(Page):
         self.delivery.set_busy(True)
         self.run(work, self._show_errors, self.delivery.show_refusal, self.delivery.tell)
 
-    def _show_errors(self, found: dict[str, Any]) -> None:
+    def _show_errors(self, result: dict[str, Any]) -> None:
         self.delivery.set_busy(False)
-        for name, value in found.items():
+        for name, value in result.items():
             known = isinstance(value, float)
             text = self.tr("{:.2g} % off").format(100 * value) if known else value
             if known and value < 1e-6:

@@ -64,7 +64,7 @@ class ResizePage(Page):
         self.rank_box.valueChanged.connect(lambda rank: self.cut_line.setValue(rank))
         self.per_layer = QCheckBox(tr("Allocate rank per layer by energy"))
         self.per_layer.setToolTip(tr("Same number of parameters as this rank in every layer"))
-        self.per_layer.toggled.connect(self._follow)
+        self.per_layer.toggled.connect(self._update)
         self.kept = self.label("")
         self._legend = self.label()
         self._legend.setText(
@@ -150,10 +150,10 @@ class ResizePage(Page):
         rank = self._rank_words(ranks[0], ranks[-1])
         theme.set_role(self.title, "title")
         layers = counted(len(card.layers), self.tr("layer"))
-        said = [card.title, card.variant, layers, rank, size_words(card.bytes)]
+        words = [card.title, card.variant, layers, rank, size_words(card.bytes)]
         if card.base:
-            said.append(self.tr("base {}").format(card.base))
-        self.title.setText(" · ".join(said))
+            words.append(self.tr("base {}").format(card.base))
+        self.title.setText(" · ".join(words))
         self._notes.setText("\n".join(card.notes))
         self.table.show_rows(
             [
@@ -173,7 +173,7 @@ class ResizePage(Page):
         kept = [0.0, *(spectra.kept(spectra.uniform(r)) for r in range(1, spectra.most + 1))]
         self._curve.setData(np.arange(len(kept)), 100 * np.array(kept))
         self._draw()
-        self._follow()
+        self._update()
 
     def _refuse(self, message: str) -> None:
         self.busy.end()
@@ -200,14 +200,14 @@ class ResizePage(Page):
         if abs(self.cut_line.value() - whole) > 1e-9:
             self.cut_line.setValue(whole)  # comes back here, once
         else:
-            self._follow()
+            self._update()
 
     def _rank_words(self, low: int, high: int) -> str:
         if low == high:
             return self.tr("rank {}").format(low)
         return self.tr("ranks {} to {}").format(low, high)
 
-    def _follow(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         if self.card is None:
             return
         from lora_lab.workshop.ranks import by_rank
@@ -217,13 +217,13 @@ class ResizePage(Page):
             self.rank_box.setValue(rank)
         self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)
         low, high = min(self.ranks), max(self.ranks)
-        said = self._rank_words(low, high)
+        words = self._rank_words(low, high)
         pairs = zip(spectra.sigma, self.ranks, strict=True)
         lost = [1 - float((s[:r] ** 2).sum() / max((s**2).sum(), 1e-300)) for s, r in pairs]
         worst = max(range(len(lost)), key=lost.__getitem__)
         whole = spectra.uniform(spectra.most)
         text = self.tr("{}: {:.2f} % of the energy kept, {} of {}").format(
-            said, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks)),
+            words, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks)),
             size_words(spectra.bytes(whole)),
         )  # fmt: skip
         if lost[worst] > 1e-12:

@@ -126,7 +126,7 @@ def test_the_cut_is_moved_by_slider_field_keys_and_mouse(qtbot, bench):
                 assert float(cell.text().replace(",", "")) == pytest.approx(
                     np.linalg.norm(gap, order), rel=1e-3
                 )
-            assert numbers.told[0].text() == numbers.measured[0].text()
+            assert numbers.predicted[0].text() == numbers.measured[0].text()
             share = (sigma[:k] ** 2).sum() / (sigma**2).sum()
             assert float(numbers.energy.text()[:-2]) == pytest.approx(100 * share, abs=0.005)
             assert numbers.energy.text() in bench.energy.accessibleDescription()

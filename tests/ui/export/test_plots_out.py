@@ -344,9 +344,9 @@ def test_a_cut_over_the_energy_moves_the_slider_and_reaches_the_run(opened, qtbo
 def test_the_chosen_view_is_kept_from_start_to_start(opened):
     panel = next(panel for panel in opened.panels if panel.key == "spectrum")
     panel.choose_view("time")
-    opened.looks.keep()
+    opened.appearance.save()
     panel.choose_view("bars")
-    opened.looks.restore()
+    opened.appearance.restore()
     assert panel.chosen_view == "time"
 
 

@@ -8,7 +8,8 @@ from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import KNOBS
-from lora_lab.ui.help.handbook import INDEX, Handbook, folder, pages, slug, title
+from lora_lab.ui.help.handbook import Handbook
+from lora_lab.ui.help.page import INDEX, folder, pages, slug, title
 from lora_lab.ui.style import theme
 
 PAGES = sorted(path.stem for path in folder().glob("*.md"))
@@ -94,7 +95,7 @@ def test_the_search_goes_on_from_page_to_page(qtbot, book):
     assert book.page.textCursor().selectedText().lower() == "shuttleworth"
     book.search.setText("no such words anywhere")
     qtbot.keyClick(book.search, Qt.Key.Key_Return)
-    assert book.found_label.text() == "not found"
+    assert book.result_label.text() == "not found"
     assert book.isVisible()
 
 

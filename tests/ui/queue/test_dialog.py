@@ -309,7 +309,7 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     (home / "runs" / "old" / "config.json").write_text("{}")
     dialog.old_button.click()
     picker.add_button.click()
-    assert "does not hold the settings" in picker.told.text()
+    assert "does not hold the settings" in picker.message.text()
     assert len(flow.runner.queue.items) == 1
 
 

@@ -112,7 +112,7 @@ def test_what_cannot_be_opened_fails_with_its_reason(qtbot, flow, lined):
     qtbot.waitUntil(lambda: states(flow) == [FAILED, DONE])
     assert flow.runner.queue.items[0].message == "broken.pt is truncated."
     flow.dialog.table.selectRow(0)
-    assert flow.dialog.told.text() == "broken.pt is truncated."
+    assert flow.dialog.status.text() == "broken.pt is truncated."
 
 
 @pytest.mark.parametrize(
@@ -233,13 +233,13 @@ def test_the_pace_of_one_run_foretells_the_next(
     # By this clock a step takes 1/500 s.
     monkeypatch.setattr(queue_flow, "monotonic", lambda: sessions_made[-1].step / 500)
     lined({"max_steps": 10**6}, {"max_steps": 10**6}, {"batch_size": 7})
-    assert "time left —" in flow.dialog.told.text()
+    assert "time left —" in flow.dialog.status.text()
     flow.runner.queue.remove([flow.runner.queue.items[2].id])
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
     assert flow.step_seconds(flow.runner.queue.items[1].config) == pytest.approx(1 / 500)
     # The two runs take 4,000 s together, or 1:06:40.
-    qtbot.waitUntil(lambda: "≈ 1:06:" in flow.dialog.told.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "≈ 1:06:" in flow.dialog.status.text(), timeout=20_000)
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: window.state is State.PAUSED)
     monkeypatch.setattr(queue_flow, "monotonic", lambda: 3600 + sessions_made[-1].step / 500)

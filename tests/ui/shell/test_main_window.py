@@ -326,7 +326,7 @@ def test_every_menu_entry_does_something(opened):
 @pytest.mark.parametrize("scheme", ["dark", "light", "system"])
 def test_the_scheme_is_chosen_and_kept(opened, scheme):
     opened.commands.schemes[scheme].trigger()
-    assert opened.looks.settings.value("scheme") == scheme
+    assert opened.appearance.settings.value("scheme") == scheme
 
 
 def test_the_help_pages_open(qtbot, opened):

@@ -5,7 +5,8 @@ from PySide6.QtCore import Qt
 
 from lora_lab.config import KNOBS
 from lora_lab.ui.style.figures import plain_number
-from lora_lab.ui.train.field_slider import FieldSlider, notches, stepped
+from lora_lab.ui.train.field_slider import FieldSlider
+from lora_lab.ui.train.notches import notches, stepped
 from tests.ui.seen import named, settle, timer
 
 

@@ -255,11 +255,11 @@ def test_two_adapters_are_compared(qtbot, workshop, llama):
     page.button.click()
     qtbot.waitUntil(lambda: page.found is not None, timeout=30_000)
     assert page.table.model().rowCount() == 6
-    assert "6 layers in common" in page.told.text()
+    assert "6 layers in common" in page.message.text()
     page.found = None
     page.second.where.edit.setText("/nowhere")
     page.button.click()
-    qtbot.waitUntil(lambda: "no such" in page.told.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "no such" in page.message.text(), timeout=30_000)
 
 
 def test_an_adapter_is_extracted(qtbot, workshop, llama, tmp_path):

@@ -109,7 +109,7 @@ class SpectrumEnergy(QWidget):
         few = most * 9 < plot.columns()
         self._dots.setData(np.arange(len(lost)) if few else [], self._heights(lost[: few * most]))
         self._place_cut(len(lost) - 1)
-        self._tell()
+        self._show_words()
 
     def _heights(self, lost: np.ndarray) -> np.ndarray:
         if self._scene.log:
@@ -137,7 +137,7 @@ class SpectrumEnergy(QWidget):
         if not self.line.moving:
             self.line.setValue(rank)
         if self._scene is not None:
-            self._tell()
+            self._show_words()
 
     def kept(self, rank: int) -> tuple[float, float]:
         """The share kept at `rank`: of all shown together, and of the worst layer."""
@@ -151,16 +151,16 @@ class SpectrumEnergy(QWidget):
         now = str(present[0]) if len(present) == 1 else f"{present[0]} – {present[-1]}"
         change = f"r {now}" if present[-1] == rank else f"r {now} → {rank}"  # the same: no cut
         all_kept, least_kept = self.kept(rank)
-        said = self.tr("{} keeps {} of ΔW’s energy").format(change, share(all_kept))
+        message = self.tr("{} keeps {} of ΔW’s energy").format(change, share(all_kept))
         if len(scene.shown) > 1:
-            said += self.tr(", worst layer {}").format(share(least_kept))
+            message += self.tr(", worst layer {}").format(share(least_kept))
         needed = int(np.argmax(1 - self._lost >= _NAMED_SHARE))
-        said += self.tr("; {:.0f} % needs r {}").format(100 * _NAMED_SHARE, max(1, needed))
+        message += self.tr("; {:.0f} % needs r {}").format(100 * _NAMED_SHARE, max(1, needed))
         if not scene.energy_told:
-            return said + self.tr(" – a hint: σ(ΔW) is not what truncating the factors removes")
-        return said + self.tr(" – a hint: energy is not loss")
+            return message + self.tr(" – a hint: σ(ΔW) is not what truncating the factors removes")
+        return message + self.tr(" – a hint: energy is not loss")
 
-    def _tell(self) -> None:
+    def _show_words(self) -> None:
         # A number stays beside its unit where the line breaks.
         show(self.said, re.sub(r" (?=%)|(?<=\br) (?=\d)", "\u00a0", self.words()))
         rank, locked = self.rank.value(), self._scene.rank_locked

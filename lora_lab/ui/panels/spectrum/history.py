@@ -75,10 +75,10 @@ class SpectrumHistory:
         row = self._place.get(name, -1)
         parts = [spectrum[row] for spectrum in self._spectra] if row >= 0 else []
         wide = max((len(part) for part in parts), default=0)
-        found = np.full((len(parts), wide), np.nan, np.float32)
+        result = np.full((len(parts), wide), np.nan, np.float32)
         for place, part in enumerate(parts):
-            found[place, : len(part)] = part
-        return found
+            result[place, : len(part)] = part
+        return result
 
     def ranks(self, name: str) -> np.ndarray:
         """The numerical rank of one layer, (steps,): what is beyond it is rounding."""
@@ -93,13 +93,13 @@ class SpectrumHistory:
 
     def _gather(self, layers: Sequence[LayerSpectrum]) -> None:
         wide = min(MOST_VALUES, max((len(layer.sigma) for layer in layers), default=0))
-        found = np.full((len(self.names), max(1, wide)), np.nan, np.float32)
+        result = np.full((len(self.names), max(1, wide)), np.nan, np.float32)
         ranks = np.zeros(len(self.names), np.int32)
         for layer in layers:
             row = self._place.get(layer.name)
             if row is not None:
                 sigma = layer.sigma[:MOST_VALUES]
-                found[row, : len(sigma)] = np.where(np.isfinite(sigma), sigma, np.nan)
+                result[row, : len(sigma)] = np.where(np.isfinite(sigma), sigma, np.nan)
                 ranks[row] = layer.numerical_rank
-        self._spectra.append(found)
+        self._spectra.append(result)
         self._ranks.append(ranks)

@@ -77,7 +77,7 @@ class Measures(QWidget):
         most = max(len(layer.sigma) for layer in shown)
         size = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
         scalings = [layer.scaling if scaled else math.nan for layer in shown]
-        told = {
+        texts = {
             "numerical": self.tr("{} of {}").format(span(ranks, str), most),
             "stable": span([layer.stable_rank for layer in shown], tenth),
             "effective": span([layer.effective_rank for layer in shown], tenth),
@@ -85,5 +85,5 @@ class Measures(QWidget):
             "share": span(size, share_or_dash),
             "scaling": span(scalings, "{:.4g}".format),
         }
-        for key, text in told.items():
+        for key, text in texts.items():
             show(self._figures[key], text)

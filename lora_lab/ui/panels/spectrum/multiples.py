@@ -126,10 +126,10 @@ class Multiples(QWidget):
         ends = [number(10.0**v if scene.log else v, 2) for v in (low, high)]
         words = self.tr("each: σ₁ to {}, {} to {}, log scale")
         words = words if scene.log else self.tr("each: σ₁ to {}, {} to {}")
-        said = words.format(f"σ{sub(grid.most)}", *ends)
+        message = words.format(f"σ{sub(grid.most)}", *ends)
         painter.setPen(QColor(c.muted))
         below = QRectF(0, self.height() - grid.line, self.width(), grid.line)
-        painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, said)
+        painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, message)
 
     def _paint_names(self, painter: QPainter, grid: _Grid) -> None:
         """Above each picture its layer."""
@@ -209,8 +209,8 @@ class Multiples(QWidget):
             else:
                 layer = self._scene.layers[place]
                 first = number(float(layer.sigma[0]))
-                said = f"{layer.name}: σ₁ {first}, ‖ΔW‖ {two(layer.delta_norm)}"
-                QToolTip.showText(event.globalPos(), said, self)
+                words = f"{layer.name}: σ₁ {first}, ‖ΔW‖ {two(layer.delta_norm)}"
+                QToolTip.showText(event.globalPos(), words, self)
             return True
         return super().event(event)
 

@@ -25,7 +25,7 @@ PLACES: dict[Kind, str] = {
 DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove)
 
 
-class Arrivals(QObject):
+class OpenedFiles(QObject):
     """Recognises what came beside the window, and hands it to whoever opens its kind."""
 
     recognised = Signal(object)  # Found, of a kind that is opened
@@ -73,11 +73,11 @@ class Arrivals(QObject):
                 return True
         return super().eventFilter(watched, event)
 
-    def _on_recognised(self, found: list[Found]) -> None:
+    def _on_recognised(self, result: list[Found]) -> None:
         places: dict[str, Found] = {}  # what each of them, which takes one thing, is taken by
         left: dict[str, list[str]] = {}
         # A model before the data that came with it: it opens the dialog that both go to.
-        for one in sorted(found, key=lambda f: f.kind != "model"):
+        for one in sorted(result, key=lambda f: f.kind != "model"):
             place = PLACES.get(one.kind, one.path)
             if one.kind and place in places:
                 left.setdefault(place, []).append(one.path)
@@ -93,10 +93,10 @@ class Arrivals(QObject):
                         "folders of images, runs and their zips."
                     ).format(one.path)
                 )
-        said = self.tr("{} is opened. Only one can be opened at a time, so these are not: {}")
-        told = [said.format(places[at].path, ", ".join(others)) for at, others in left.items()]
-        if told:
-            self._notices.news("\n".join(told))  # at once: news is followed by newer news
+        words = self.tr("{} is opened. Only one can be opened at a time, so these are not: {}")
+        texts = [words.format(places[at].path, ", ".join(others)) for at, others in left.items()]
+        if texts:
+            self._notices.news("\n".join(texts))  # at once: news is followed by newer news
 
 
 def _paths(data: QMimeData) -> list[str]:

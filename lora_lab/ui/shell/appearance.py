@@ -1,10 +1,10 @@
-"""How the window looks and lies: the scheme, its geometry and docks, kept from start to start."""
+"""The window's scheme, geometry and docks, kept from start to start."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QSignalBlocker, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMainWindow
 
@@ -14,10 +14,10 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.settings import kept_scheme, settings
 
 
-class Looks(QObject):
+class Appearance(QObject):
     """Follows the theme menu and the desktop, and keeps what was chosen."""
 
-    dressed = Signal(object)  # theme.Colors in force from now on
+    changed = Signal(object)  # theme.Colors in force from now on
 
     def __init__(self, window: QMainWindow, host: DockHost, schemes: Mapping[str, QAction]) -> None:
         super().__init__(window)
@@ -28,13 +28,13 @@ class Looks(QObject):
         QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
 
     def set_scheme(self, scheme: theme.Scheme) -> None:
-        """Dress the program in a scheme and keep the choice."""
+        """Apply a scheme, and keep the choice."""
         self.settings.setValue("scheme", scheme)
         self._schemes[scheme].setChecked(True)
-        self._dress(scheme)
+        self._apply(scheme)
 
-    def keep(self) -> None:
-        """Write down how the window lies."""
+    def save(self) -> None:
+        """Write down the geometry, the docks and the view of the spectrum."""
         self.settings.setValue("geometry", self._window.saveGeometry())
         self.settings.setValue("layout", self._host.save())
         for panel in self._spectra():
@@ -42,10 +42,10 @@ class Looks(QObject):
         self.settings.sync()
 
     def restore(self) -> None:
-        """Take up what was kept; the program is dressed already."""
+        """Take up what was saved; the scheme is applied already."""
         scheme = kept_scheme()
         self._schemes[scheme if scheme in self._schemes else "system"].setChecked(True)
-        self.dressed.emit(theme.current())
+        self.changed.emit(theme.current())
         for panel in self._spectra():
             panel.choose_view(str(self.settings.value("spectrum", "")))
         self._window.resize(1280, 800)
@@ -58,13 +58,12 @@ class Looks(QObject):
     def _spectra(self) -> list[SpectrumPanel]:
         return [panel for panel in self._host.panels if isinstance(panel, SpectrumPanel)]
 
-    def _dress(self, scheme: theme.Scheme) -> None:
+    def _apply(self, scheme: theme.Scheme) -> None:
         app = QApplication.instance()
-        before = app.styleHints().blockSignals(True)  # applying it must not answer itself
-        colors = theme.apply(app, scheme)
-        app.styleHints().blockSignals(before)
-        self.dressed.emit(colors)
+        with QSignalBlocker(app.styleHints()):  # applying it must not answer itself
+            colors = theme.apply(app, scheme)
+        self.changed.emit(colors)
 
     def _on_system_scheme(self) -> None:
         if self._schemes["system"].isChecked():
-            self._dress("system")
+            self._apply("system")

@@ -48,16 +48,16 @@ def enter(window, data):
 def drop(window, *paths):
     data = mime(*paths)
     assert enter(window, data)
-    assert window.flows.arrivals.hint.isVisible()
+    assert window.flows.opened_files.hint.isVisible()
     QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), COPY, data, LEFT, NONE))
-    assert not window.flows.arrivals.hint.isVisible()
+    assert not window.flows.opened_files.hint.isVisible()
 
 
 def test_a_hint_stands_there_only_while_files_are_over_the_window(opened):
     text = QMimeData()
     text.setText("words")
     assert not enter(opened, text)
-    hint = opened.flows.arrivals.hint
+    hint = opened.flows.opened_files.hint
     assert not hint.isVisible()
     assert enter(opened, mime("/a"))
     assert hint.isVisible()
@@ -104,7 +104,7 @@ def test_an_adapter_comes_to_the_workshop_and_is_listed_as_recent(opened, qtbot,
 
 def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setitem(opened.flows.arrivals.openers, "run", seen.append)
+    monkeypatch.setitem(opened.flows.opened_files.openers, "run", seen.append)
     monkeypatch.setattr(opened.flows.runs.files, "unpack", seen.append)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "metrics.jsonl").write_text("")
@@ -118,9 +118,9 @@ def test_a_run_is_opened_and_its_zip_unpacked(opened, qtbot, tmp_path, monkeypat
 def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
     opened, qtbot, tmp_path, monkeypatch
 ):
-    seen = {kind: [] for kind in opened.flows.arrivals.openers}
+    seen = {kind: [] for kind in opened.flows.opened_files.openers}
     for kind, taken in seen.items():
-        monkeypatch.setitem(opened.flows.arrivals.openers, kind, taken.append)
+        monkeypatch.setitem(opened.flows.opened_files.openers, kind, taken.append)
     for name in ("one", "two", "three"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
@@ -132,7 +132,7 @@ def test_of_two_that_go_to_one_place_the_first_is_opened_and_the_other_told(
     more = str(tmp_path / "b.csv")
     zips = [str(tmp_path / f"{name}.zip") for name in ("one", "two")]
     recognised = []
-    opened.flows.arrivals.recognised.connect(lambda found: recognised.append(found.path))
+    opened.flows.opened_files.recognised.connect(lambda found: recognised.append(found.path))
     drop(opened, first, rows, second, third, more, *zips)
     said = opened.notice_bar.findChildren(QLabel)
     opens = "{} is opened. Only one can be opened at a time, so these are not: {}"
@@ -175,7 +175,7 @@ def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets, monkeypatch):
     assert texts[1].startswith("&2 new.csv  (data, ")
     assert texts[2].startswith("&3 run && more  (run, ")
     taken = []
-    monkeypatch.setitem(opened.flows.arrivals.openers, "rows", taken.append)
+    monkeypatch.setitem(opened.flows.opened_files.openers, "rows", taken.append)
     menu.actions()[1].trigger()
     qtbot.waitUntil(lambda: taken == [str(tmp_path / "new.csv")])
     menu.actions()[-1].trigger()
