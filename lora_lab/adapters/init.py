@@ -23,7 +23,7 @@ Principal = Callable[[torch.Tensor, int, float], tuple[torch.Tensor, torch.Tenso
 
 
 def resolved(where: str) -> Any:
-    """What stands at "file:name" in this folder, as a row of a registry names it."""
+    """The object at "file:name" in this folder, as a row of a registry names it."""
     file, name = where.split(":")
     return getattr(import_module(f"lora_lab.adapters.{file}"), name)
 

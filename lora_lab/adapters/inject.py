@@ -28,7 +28,7 @@ def inject(
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
-    A layer that stands at several places gets one adapter for all of them. The layers `whole`,
+    A layer that is used at several places gets one adapter for all of them. The layers `whole`,
     by module path, are trained whole, whatever the variant; they need be no targets. Raises
     AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
     below 1 or above what every target can use, an α that is not a positive number, or a weight
@@ -85,12 +85,12 @@ def switched(layers: dict[str, AdapterLayer], enabled: bool) -> Iterator[None]:
 
 
 def remove(model: nn.Module) -> None:
-    """Take the adapters out; the very layers that were wrapped stand there again, bit for bit."""
+    """Take the adapters out; the layers that were wrapped are back in place, bit for bit."""
     replace_layers(model, {layer: layer.base_layer for layer in adapter_layers(model).values()})
 
 
 def replace_layers(model: nn.Module, new: dict[nn.Module, nn.Module]) -> None:
-    """Put the new layer at every place where the old one stands, for each pair old → new."""
+    """Put the new layer at every place of the old one, for each pair old → new."""
     places = [
         (parent, child, new[module])
         for parent in model.modules()

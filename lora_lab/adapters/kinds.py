@@ -18,7 +18,7 @@ from lora_lab.errors import AdapterError
 
 
 class Linear:
-    """nn.Linear: W is (out, in) as it stands."""
+    """nn.Linear: W is (out, in) as stored."""
 
     name = "linear"
     drops_input = True  # whether dropout can act on the input

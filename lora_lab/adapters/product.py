@@ -1,6 +1,6 @@
 """W x + s·B·A·x as one autograd node whose products all run in their quickest orientation.
 
-A product with r columns is bound by how its operands lie in memory, not by arithmetic: on a CPU
+A product with r columns is bound by the memory layout of its operands, not by arithmetic: on a CPU
 Bᵀ·dyᵀ takes a third of the time of dy·B, and lowᵀ·dy a third of dyᵀ·low, which are the same numbers
 transposed. Autograd, which writes its own backward, takes the slow ones. It also makes a tensor of
 the size of x for A's share of dx and adds it afterwards; here it is accumulated in place. And over

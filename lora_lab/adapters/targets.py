@@ -56,7 +56,7 @@ def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]
 def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], int]]:
     """Every module with parameters of its own, by path: class, shape of its weight, and how many.
 
-    The counts add up to the model's parameters: one that is shared counts where it stands first.
+    The counts add up to the model's parameters: a shared one counts at its first place.
     """
     first = {name for name, _ in model.named_parameters()}
     numbered = {}

@@ -15,7 +15,7 @@ import numpy as np
 from lora_lab.analysis.rank import discarded_energy, numerical_rank
 from lora_lab.errors import LabError
 
-TINY = 1e-300  # a singular value below this has no inverse to reckon with
+TINY = 1e-300  # a singular value below this has no usable inverse
 ONE_THREAD = 2**18  # multiplications up to which OpenBLAS starts no second thread
 SAME = math.sqrt(np.finfo(np.float64).eps)  # a relative residual below √eps counts as equal
 

@@ -29,7 +29,7 @@ from torch.utils._pytree import tree_leaves
 from lora_lab.errors import LabError
 
 STEP_BYTES = 4  # Adam counts the steps of each parameter in a float32 scalar
-# Blocks below this many bytes lie on the heap of the C library, between those that live longer, and
+# Blocks below this many bytes are on the heap of the C library, between those that live longer, and
 # leave holes; larger ones are mapped and unmapped by themselves. The share of holes was measured on
 # glibc: 0.3 to 0.4 of the activations on the heap (SmolLM2-135M, 1×64 to 8×256, float32, bfloat16).
 MAPPED = 2**25

@@ -27,7 +27,7 @@ class MergeLoss:
 def merge_loss(W: torch.Tensor, delta: torch.Tensor, dtype: torch.dtype) -> MergeLoss:
     """The loss of merging ΔW (out × in) into W (out × in) in `dtype`, found by merging.
 
-    W counts as it stands in `dtype`: what its own rounding loses is no loss of the merge. Then the
+    W counts as stored in `dtype`: what its own rounding loses is no loss of the merge. Then the
     effect of a merge is round(W + ΔW) − W, the sum being rounded once. bfloat16 has 8 bits, so that
     an entry of ΔW below 2⁻⁹ of W's rarely moves it, and a small adapter all but vanishes. ΔW = 0
     has nothing to lose: its loss is nan ("—"), as no number would be true.

@@ -55,7 +55,7 @@ def stated_spectra(layers: Iterable[AdapterLayer | LayerWeights]) -> list[Spectr
 
     With factors: all r values, exact; layers of equal shape and rank go in one batch. Without them
     (full fine-tuning, DoRA): `dense_spectrum` of ΔW, which in a large layer is of the first values
-    only and has an error. Of LayerWeights it is s·B·A, also where DoRA's magnitude stands beside.
+    only and has an error. Of LayerWeights it is s·B·A, also where there is a DoRA magnitude.
     """
     layers = list(layers)
     result: dict[int, Spectrum] = {}

@@ -100,8 +100,8 @@ def _rule(path: Path, name: str, alpha: float | None) -> tuple[Callable[[int], f
         return lambda rank: scale, f"its scale {scale:g} multiplies B·A as it is ({where})"
     if alpha is None:
         raise AdapterError(
-            f"{path}: {CONVENTIONS[name].title} keeps no α in the file, so nobody can tell how "
-            "large ΔW is. Say the α it was trained with (--alpha)"
+            f"{path}: {CONVENTIONS[name].title} keeps no α in the file, so the size of ΔW is "
+            "unknown. Give the α it was trained with (--alpha)"
         )
     if not (math.isfinite(alpha) and alpha > 0):
         raise AdapterError(f"{path}: α is a number above 0, not {alpha:g}")

@@ -1,7 +1,7 @@
 """diffusers' pytorch_lora_weights.safetensors, with and without metadata, and its old spellings.
 
 Keys are `<component>.<path>.lora_A.weight` and `.lora_B.weight`. The metadata may hold PEFT's
-settings per component; where it does not, and no `.alpha` stands there, α = r and s = 1
+settings per component; where it does not, and there is no `.alpha`, α = r and s = 1
 (diffusers utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r is said.
 """
 

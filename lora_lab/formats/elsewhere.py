@@ -1,4 +1,4 @@
-"""What other programs would make of an adapter as it stands: said before somebody is surprised."""
+"""What other programs would make of an adapter as it is: noted in advance."""
 
 from __future__ import annotations
 

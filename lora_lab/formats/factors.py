@@ -1,7 +1,7 @@
 """Pairs of factors as one-file formats hold them: checked on the way in, shaped on the way out.
 
 Linear layers hold down (r, in) and up (out, r); a convolution's down is (r, c, *kernel) and its up
-(out, r, 1, …). PEFT's own rules stand in peft_tensors.
+(out, r, 1, …). PEFT's own rules are in peft_tensors.
 """
 
 from __future__ import annotations

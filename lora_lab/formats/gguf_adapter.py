@@ -1,7 +1,7 @@
 """llama.cpp's adapter files: GGUF with `<base tensor>.lora_a` and `.lora_b`.
 
 llama.cpp scales by alpha/rank of each tensor, or by 1 where alpha is 0 (src/llama-adapter.cpp), and
-knows one alpha for all. Rows of Llama's q and k stand in its own order of rotary angles, so the
+knows one alpha for all. Rows of Llama's q and k are in its own order of rotary angles, so the
 rows of their B do as well (convert_hf_to_gguf.py, LlamaModel.permute); GPT-2's factors stand as
 they are, though its weights are transposed. Names and heads come from the base's config.json.
 """

@@ -2,8 +2,8 @@
 
 Keys are `<prefix>_<path with _ for .>.lora_down.weight` (r, in[, *kernel]), `.lora_up.weight`
 (out, r[, 1, …]) and `.alpha`, a number; s = α/r, and without an α it is 1. LyCORIS adds
-`.dora_scale`. Paths cannot be told from their underscores: our files carry a table of them in the
-metadata, and for others the base model's own names are asked.
+`.dora_scale`. Paths cannot be recovered from their underscores: our files carry a table of them
+in the metadata, and for others the base model's own names are used.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
     notes.append(rule)
     if unknown := [module for module in groups if module not in table]:
         notes.append(
-            f"the module paths of {len(unknown)} layers cannot be told from their underscores "
+            f"the module paths of {len(unknown)} layers cannot be recovered from their underscores "
             f"({unknown[0]}); the base model would tell them"
         )
     dora = [x.magnitude is not None for x in layers]

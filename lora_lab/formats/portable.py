@@ -1,6 +1,6 @@
 """PEFT's folder in the form that every reader of it agrees on.
 
-Runtimes that read PEFT's files differ in what they heed: vLLM and llama.cpp's converter know one
+Runtimes that read PEFT's files differ in what they support: vLLM and llama.cpp's converter know one
 α/r for all layers and no patterns, others forget rsLoRA. Here s is folded into B, α = r, every
 layer has one rank, and nothing is left that could be read in two ways.
 """

@@ -1,6 +1,6 @@
 """Export: write beside, re-read by another way, compare layer by layer, and only then deliver.
 
-An export that did not prove itself is not delivered, and what stood at the target before stands.
+An export that did not prove itself is not delivered, and the target keeps what it had.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ CHUNK = 2**20  # bytes that are hashed at a time
 TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's magnitude
 # Of s·‖B‖·‖A‖. Less is rounding: factors that cancel, as PiSSA's before a step, leave it.
 CANCELLED = 1e-12
-# What file managers leave in a folder that was looked at; nobody's work is lost with it.
+# What file managers leave in a folder they have shown; no work is lost with it.
 DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
-Stage = tuple[str, float]  # what is done, and the share of it; negative where it cannot be told
+Stage = tuple[str, float]  # what is done, and the share of it; negative where it is unknown
 
 ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space or choose a folder on another disk",

@@ -11,7 +11,7 @@ from lora_lab.errors import CheckpointError
 
 Purpose = str  # a key of PURPOSES
 PURPOSES: dict[Purpose, tuple[str, str]] = {  # transformers' table of models for it; what they are
-    "causal_lm": ("MODEL_FOR_CAUSAL_LM_MAPPING", "a language model that goes on with text"),
+    "causal_lm": ("MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model"),
     "sequence_classification": (
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it",
     ),

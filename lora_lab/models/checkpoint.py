@@ -36,7 +36,7 @@ def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Ten
             state = _read(file, size, path.name, report)
         check_weights(state)
     except CheckpointError as error:
-        # What the file says about itself may stand in the message; it must not steer a terminal.
+        # The message may quote the file; it must not steer a terminal.
         message = "".join(c if c.isprintable() else "?" for c in f"{path.name}: {error}")
         raise CheckpointError(message) from None
     except OSError as error:
@@ -75,7 +75,7 @@ def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, tor
 
 
 def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "torch", "gguf"]:
-    """What an open file is, by its first bytes; it stands at its beginning again afterwards."""
+    """What an open file is, by its first bytes; left at its beginning."""
     head = file.read(HEAD)
     file.seek(0)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -1,7 +1,7 @@
-"""A net that somebody's own function makes, named `module:function`; the one place that runs code.
+"""A net made by the user's own function, named `module:function`; the one place that runs code.
 
 It is run only after the person agreed: who calls `build` has asked. To ask, `describe_factory` says
-where the code lies without importing any of it.
+where the code is without importing any of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def describe_factory(factory: str) -> str:
-    """What would be run, and where it lies. Raises ConfigError where there is no such module."""
+    """What would be run, and where it is. Raises ConfigError where there is no such module."""
     module, function = _parts(factory)
     where = _find(module)
     if where is None:
@@ -49,7 +49,7 @@ def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module
     try:
         make = getattr(importlib.import_module(module), function)
         net = make()
-    except Exception as error:  # somebody's code may raise anything
+    except Exception as error:  # the user's code may raise anything
         raise ConfigError(f"{factory} failed with {type(error).__name__}: {error}") from error
     finally:
         if added:

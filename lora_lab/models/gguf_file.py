@@ -1,4 +1,4 @@
-"""GGUF files: walked first, so that nothing in them lies about a length, then dequantized.
+"""GGUF files: walked first, so that no length in them is trusted, then dequantized.
 
 The layout is magic, version, counts, key-value pairs, tensor infos, then aligned data
 (ggml/docs/gguf.md, version 3). transformers turns names and numbers into its own.
@@ -70,7 +70,7 @@ def read_gguf(
 
 
 def check_gguf(path: Path) -> tuple[GgufTensor, ...]:
-    """Every tensor that a file lists. Raises CheckpointError unless all of it lies in the file."""
+    """Every tensor that a file lists. Raises CheckpointError unless the file holds all of it."""
     try:
         size = regular_size(path)
         with path.open("rb") as file:

@@ -78,7 +78,7 @@ def check_config(config: dict[str, Any], where: str) -> None:
         )
     kind = config.get("model_type")
     if not isinstance(kind, str):
-        raise CheckpointError(f"{where}: it has no model_type, so nobody knows what to build.")
+        raise CheckpointError(f"{where}: it has no model_type, so the architecture is unknown.")
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     if kind not in CONFIG_MAPPING_NAMES:

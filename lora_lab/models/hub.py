@@ -56,7 +56,7 @@ def download(
 ) -> Path:
     """Bring config, tokenizer and weights of a repository into the cache; its snapshot's folder.
 
-    What has come stays when it is called off, and is not fetched again. Raises CheckpointError
+    What has been downloaded stays when it is cancelled. Raises CheckpointError
     where there is no network, no such repository, or no right to it, and Cancelled from `report`.
     """
     if not NAME.fullmatch(name):
@@ -103,7 +103,7 @@ def _wanted(files: dict[str, int], name: str) -> dict[str, int]:
 
 
 def _bar(what: str, total: int, report: Report) -> Any:
-    """A class in tqdm's place that reports, and hears through `report` that it is called off."""
+    """A class in tqdm's place that reports; `report` raises where it is cancelled."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):

@@ -79,7 +79,7 @@ def _indexed(folder: Path, name: str) -> dict[Path, set[str] | None]:
     for tensor, shard in weight_map.items():
         if not (isinstance(shard, str) and shard.endswith(ending) and _bare(shard)):
             raise CheckpointError(
-                f"{name}: {shown(shard)} is not the bare name of a {ending} file. Shards lie "
+                f"{name}: {shown(shard)} is not the bare name of a {ending} file. Shards are "
                 "beside their index."
             )
         by_shard.setdefault(shard, set()).add(tensor)

@@ -24,10 +24,10 @@ CHUNK = 2**20
 
 
 def pack(run: Path, target: Path, report: Report = silent) -> Path:
-    """Write the run to `target` as a zip with one folder in it; `report` hears how far it is.
+    """Write the run to `target` as a zip with one folder in it; `report` receives the progress.
 
     Raises `LabError` where there is no run, it is being trained, or the zip cannot be written; an
-    older file then still stands.
+    older file is kept then.
     """
     if not (run / CONFIG).is_file():
         raise LabError(f"{run} is no run: it has no {CONFIG}.")

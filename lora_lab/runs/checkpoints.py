@@ -54,12 +54,12 @@ def write_checkpoint(
 ) -> Path:
     """Write one, and take away what is older than the last of its kind; `keep`: for going back.
 
-    Raises `OSError` where the disk refuses; what stood there still stands.
+    Raises `OSError` where the disk refuses; the older one is kept.
     """
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
-    if keep and target.exists():  # of several edits at one step, what stood before the first stays
+    if keep and target.exists():  # of several edits at one step, the state before the first is kept
         return target
     parts = _container(tensors, {"facts": json.dumps(facts)})
     size = sum(len(part) for part in parts)

@@ -129,7 +129,7 @@ class EventFiles:
 
 
 def write_events(run: Path, folder: Path) -> int:
-    """Write a run that stands in its folder as event files; the number of its steps.
+    """Write a run in its folder as event files; the number of its steps.
 
     Raises LabError where there is no run, tensorboard is not installed, or nothing can be written.
     """

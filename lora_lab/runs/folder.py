@@ -49,7 +49,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, parent: Path, name: str, *, unique: bool = False) -> RunFolder:
-        """A new folder `name` in `parent`; an empty one that stands there is used.
+        """A new folder `name` in `parent`; an existing empty one is used.
 
         Where it is taken, `unique` appends -2, -3, … and otherwise `LabError` is raised: two runs
         in one folder would mix their records. Raises `LabError` too where nothing can be written.
@@ -73,7 +73,7 @@ class RunFolder:
 
     @classmethod
     def at(cls, path: Path) -> RunFolder:
-        """The run that stands at `path`; raises `LabError` where there is none."""
+        """The run at `path`; raises `LabError` where there is none."""
         if not (path / CONFIG).is_file():
             raise LabError(f"{path} is not a run folder: it has no {CONFIG}.")
         return cls(path)
@@ -84,7 +84,7 @@ class RunFolder:
         return self.path / ADAPTER
 
     @property
-    def stands(self) -> bool:
+    def in_place(self) -> bool:
         """Whether the folder is still there: a drive may be pulled out, a folder removed."""
         return (self.path / CONFIG).is_file()
 
@@ -124,8 +124,8 @@ class RunFolder:
 
     @property
     def held(self) -> bool:
-        """Whether the folder that lies here now is the one that this process has locked."""
-        return self._lock is not None and self._lock.stands
+        """Whether the folder at this path now is the one that this process has locked."""
+        return self._lock is not None and self._lock.in_place
 
     def unlock(self) -> None:
         """Let another process have it, or take it anew where the folder has been made anew."""
@@ -153,7 +153,7 @@ class RunFolder:
             self._metrics.flush()
 
     def settle(self) -> None:
-        """Wait until every save that was ordered stands, or was refused."""
+        """Wait until every save that was ordered is written, or was refused."""
         if self.writer is not None:
             self.writer.wait()
 
@@ -163,7 +163,7 @@ class RunFolder:
             self._metrics.sync()
 
     def save_adapter(self, weights: AdapterWeights, save: Save) -> Path:
-        """Write the adapter with `save`, trained or not; the old one stands until it is whole.
+        """Write the adapter with `save`, trained or not; the old one is kept until it is complete.
 
         Raises `LabError` where it cannot be written.
         """
@@ -186,7 +186,7 @@ class RunFolder:
         except (OSError, RuntimeError) as error:  # the file library knows no OSError for all
             raise LabError(
                 f"The adapter was not saved to {target}: {system_reason(error)}. "
-                "The last saved one still stands."
+                "The last saved one is unchanged."
             ) from error
         return target
 
@@ -208,7 +208,7 @@ class RunFolder:
         return load(self.adapter)
 
     def about(self) -> dict[str, Any]:
-        """config.json as it stands: config, base_fingerprint, started, versions.
+        """config.json as stored: config, base_fingerprint, started, versions.
 
         Raises `ConfigError` where it is missing or damaged.
         """
@@ -226,7 +226,7 @@ class RunFolder:
         return about
 
     def origin(self) -> Origin | None:
-        """Where the run branched off from another; None where it did not, or nobody wrote it."""
+        """Where the run branched off from another; None where it did not, or it is unknown."""
         stored = self.about().get("origin")
         if not isinstance(stored, dict):
             return None

@@ -30,7 +30,7 @@ class RunSummary:
 
     path: str
     name: str
-    state: str  # running, paused, finished, stopped, failed, interrupted; "" where nobody wrote one
+    state: str  # running, paused, finished, stopped, failed, interrupted; "" where none was written
     title: str  # preset or task
     variant: str
     rank: int

@@ -45,8 +45,8 @@ class RunLock:
             return  # it is for people only
 
     @property
-    def stands(self) -> bool:
-        """Whether what was locked is still what lies in the run: a folder may be taken away."""
+    def in_place(self) -> bool:
+        """Whether the locked file is still the one in the run: a folder may be moved away."""
         try:
             return self._held is not None and os.path.samestat(
                 self._held, os.stat(self._run / NAME)
@@ -70,7 +70,7 @@ def is_live(run: Path) -> bool:
     except Timeout:
         return True
     except OSError:
-        return False  # a read-only disk: nobody writes there
+        return False  # a read-only disk: no process writes there
     lock.release()
     return False
 

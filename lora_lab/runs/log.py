@@ -31,7 +31,7 @@ from lora_lab.records import (
     State,
     StateRecord,
 )
-from lora_lab.runs.metrics import stands
+from lora_lab.runs.metrics import is_same_file
 
 NAME = "log.txt"
 LARGEST = 8 * 2**20  # bytes; beyond it only errors are written
@@ -52,11 +52,11 @@ class RunLog(logging.Handler):
         logging.getLogger("lora_lab").addHandler(self)
 
     def renew(self) -> str:
-        """Open the file that lies in the folder now, which may be another than a moment ago.
+        """Open the file that is in the folder now, which may be another than a moment ago.
 
         Why it cannot be opened, said once until it can; "" otherwise.
         """
-        if self.stands:
+        if self.in_place:
             return ""
         try:
             file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
@@ -99,9 +99,9 @@ class RunLog(logging.Handler):
         self.say(f"{record.levelname.lower()}: {record.getMessage()}")
 
     @property
-    def stands(self) -> bool:
-        """Whether the file is still the one that lies in the run's folder."""
-        return self._file is not None and stands(self._file.fileno(), self._path)
+    def in_place(self) -> bool:
+        """Whether the file is still the one in the run's folder."""
+        return self._file is not None and is_same_file(self._file.fileno(), self._path)
 
     def close(self) -> None:
         """Let go of the file; a crash is told on stderr again, if it was before."""
@@ -134,7 +134,7 @@ def words_of(record: Record) -> str:
             return f"step {record.step:,}: best held-out loss so far, {record.loss:.6g}"
         case ResumedRecord():
             notes = "".join(f"\n    {note}" for note in record.notes)
-            return f"goes on from the save of step {record.step:,}{notes}"
+            return f"resumed from the checkpoint of step {record.step:,}{notes}"
         case SavedRecord():
             return f"step {record.step:,}: adapter saved in {record.path}"
         case ExportedRecord():

@@ -7,7 +7,7 @@ from pathlib import Path
 from lora_lab.runs.metrics import parsed
 
 LOADED = b'{"record":"LoadedRecord"'
-Measure = tuple[str, tuple[str, ...]]  # the task, and the classes that it tells apart
+Measure = tuple[str, tuple[str, ...]]  # the task, and its classes
 UNKNOWN: Measure = ("", ())
 
 

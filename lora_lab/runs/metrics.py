@@ -29,9 +29,9 @@ MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them
 PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
 }
-ENDS = ("finished", "stopped")  # states after which another course of the rate begins
+ENDS = ("finished", "stopped")  # states after which another stage of the schedule begins
 STEP_LINE = b'{"record":"StepRecord","step":'
-MOST = 2**62  # of what a step can be in a file that somebody made
+MOST = 2**62  # of what a step can be in a file made by hand
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -118,8 +118,8 @@ class MetricsFile:
             os.fsync(self._fd)
 
     def _opened(self) -> int:
-        """The file that lies at the path now, which may be another than a moment ago."""
-        if self._fd is not None and not stands(self._fd, self.path):
+        """The file at the path now, which may be another than a moment ago."""
+        if self._fd is not None and not is_same_file(self._fd, self.path):
             self._let_go()
         if self._fd is None:
             self._size = _cut_torn_line(self.path)
@@ -146,8 +146,8 @@ class MetricsFile:
             self._lines.insert(0, "\n")  # the torn part becomes a line that readers pass over
 
 
-def stands(fd: int, path: Path) -> bool:
-    """Whether an open file is the one that lies at `path`."""
+def is_same_file(fd: int, path: Path) -> bool:
+    """Whether an open file is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(fd), os.stat(path))
     except OSError:
@@ -180,7 +180,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
     What was recorded of steps that were lost, because the run was resumed from an earlier one, is
-    left out. Raises `LabError` where the file cannot be read, or does not say where it went on.
+    left out. Raises `LabError` where the file cannot be read, or does not say where it was resumed.
     """
     try:
         rows = (parsed(raw) for raw in _held(path))
@@ -214,7 +214,7 @@ def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
     """The lines that hold; where `until` is given, those up to a step with so many edits.
 
     Of a long run only the places of its lines are in memory. Raises OSError, and LabError for a
-    record of going on that does not say where.
+    record of resuming that does not say where.
     """
     holding: Holding[int] = Holding(array("q"))
     places, steps, edited = holding.rows, holding.steps, holding.edits

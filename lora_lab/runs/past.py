@@ -48,7 +48,7 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     """Steps (every k-th of a long run, and the last), evaluations and edits up to step `until`.
 
     Of a million steps only the lines that come back are kept and parsed. Nothing where the file
-    cannot be read: a run can go on without its past.
+    cannot be read: a run can be resumed without its past.
     """
     try:
         with path.open("rb") as file:
@@ -92,7 +92,7 @@ def _held(file: IO[bytes], until: int) -> list[bytes]:
                     others = np.array([not row.startswith(STEP) for row in held.rows])
                     held.keep(others | (np.array(held.steps) % every == 0))
                     count = sum(row.startswith(STEP) for row in held.rows)
-                    room = max(MOST, 2 * count)  # in a file that somebody made all may be step 0
+                    room = max(MOST, 2 * count)  # in a file made by hand all may be step 0
     if last and _step(last) % every:
         at = len(held.rows)
         while at and held.steps[at - 1] >= _step(last):
@@ -119,7 +119,7 @@ def _without_most(block: bytes, every: int, until: int) -> list[bytes]:
 
     Ten thousand lines at once: asked one by one, those of a million steps take four times as long.
     """
-    signs = np.frombuffer(block + bytes(HEAD + DIGITS), np.uint8)  # none lies beyond the last line
+    signs = np.frombuffer(block + bytes(HEAD + DIGITS), np.uint8)  # none is beyond the last line
     ends = np.flatnonzero(signs[: len(block)] == ord("\n"))
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
@@ -160,13 +160,13 @@ def last_spectrum(path: Path) -> SpectrumRecord | None:
 
 
 def last_trained(path: Path) -> int:
-    """How many parameters were trained at the end; 0 where nobody wrote it down."""
+    """How many parameters were trained at the end; 0 where it was not recorded."""
     row = _last_row(path, COUNTS) or {}
     return row["adapter"] if type(row.get("adapter")) is int else 0
 
 
 def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
-    """The last line that begins so, looked for from the end: it lies near it, or nowhere."""
+    """The last line that begins so, searched from the end: it is near it, or nowhere."""
     mark = b"\n" + mark
     try:
         with path.open("rb") as file:
@@ -178,7 +178,7 @@ def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
                 if (at := block.rfind(mark)) >= 0:
                     file.seek(start + at + 1)
                     return parsed(file.readline())
-                after = block[: len(mark) - 1]  # it may lie on the border
+                after = block[: len(mark) - 1]  # it may be on the border
     except OSError:
         return None
     return None

@@ -1,7 +1,7 @@
 """A queue of runs in a file: what is to be trained, in which order, and what came of each.
 
 The file is replaced whole at every change, so that a crash between two runs loses nothing; a run
-that was cut off waits again, and goes on from its own checkpoint.
+that was cut off waits again, and is resumed from its own checkpoint.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Item:
 
     @property
     def resumes(self) -> bool:
-        """Whether it was begun already and can go on where it was saved."""
+        """Whether it has begun and can be resumed where it was saved."""
         return self.state == WAITING and bool(self.run) and resumable(Path(self.run)) is not None
 
 
@@ -121,9 +121,9 @@ class Queue:
         self._keep(i for i in self.items if i.id not in gone or i.state == RUNNING)
 
     def place(self, id: str, row: int) -> None:
-        """Move a waiting item so that it stands before what is at `row` now.
+        """Move a waiting item to before what is at `row` now.
 
-        It comes to stand behind all that has run or is running.
+        It stays behind all that has run or is running.
         """
         item = self.find(id)
         if item is None or item.state != WAITING:
@@ -170,7 +170,7 @@ def seconds_left(items: Iterable[Item], step_seconds: Callable[[RunConfig], floa
 def pareto(items: Sequence[Item]) -> tuple[str, ...]:
     """Ids of the runs than which no other has both fewer parameters and a lower loss.
 
-    By rising parameters. Runs that are equal in both stand there together; those without a finite
+    By rising parameters. Runs that are equal in both are all included; those without a finite
     loss or without parameters are left out, and so is what is still running.
     """
     measured = [i for i in items if i.ended and i.parameters and math.isfinite(i.best)]
@@ -186,7 +186,7 @@ def _equal(one: Item, other: Item) -> bool:
 
 
 def _woken(item: Item) -> Item:
-    """What ran when the program ended waits again, to go on from its checkpoint."""
+    """What ran when the program ended waits again, to be resumed from its checkpoint."""
     return _caught_up(replace(item, state=WAITING) if item.state == RUNNING else item)
 
 

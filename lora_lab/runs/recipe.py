@@ -1,7 +1,7 @@
 """A run as a short script in PEFT's own terms that repeats it, its live edits as a schedule.
 
-The script imports torch, peft and transformers, never the lab. Its parts lie as text in
-`resources/recipe/`, told apart by lines `#: name`; a line that ends in `#? word` is taken where the
+The script imports torch, peft and transformers, never the lab. Its parts are text files in
+`resources/recipe/`, separated by lines `#: name`; a line that ends in `#? word` is taken where the
 word holds of the run. What cannot be repeated is said at the head of the script.
 """
 
@@ -55,7 +55,7 @@ INSTALLED = {
     "AutoTokenizer.": "from transformers import AutoTokenizer",
 }
 COMMENTS = {
-    "LEGS": "from a step on: first and last step of the course of the learning rate",
+    "LEGS": "from a step on: first and last step of the LR schedule",
     "B_RATE_RATIO": "learning rate of lora_B over that of lora_A (LoRA+)",
     "ACCUMULATION": "pieces that a batch is worked off in",
     "WHOLE": "layers that are trained whole",
@@ -76,7 +76,7 @@ def recipe_of(run: Path) -> str:
 
 
 def written(run: Path) -> Recipe:
-    """The script and its notes. Raises LabError where the run cannot be told in PEFT's terms."""
+    """The script and its notes. Raises LabError where PEFT cannot express the run."""
     story = story_of(run)
     if not story.last_step:
         raise LabError(f"{run.name} has made no step yet, so there is nothing to repeat.")
@@ -269,7 +269,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
     for row in story.of("NonFiniteRecord"):
         notes.append(
             f"Step {row['step']:,} met a {row['what']} that was not finite and was left out; the "
-            f"run went on from the adapter of step {row['restored']:,}. This is not repeated."
+            f"run was resumed from the adapter of step {row['restored']:,}. This is not repeated."
         )
     if story.origin:
         parent, at = story.origin.run, story.origin.step

@@ -245,7 +245,7 @@ def _troubles(story: Story) -> str:
 
 
 def _ancestry(run: Path, summary: RunSummary) -> str:
-    """The runs that this one branched off from, as far as they stand beside it."""
+    """The runs that this one branched from, as far as they are beside it."""
     rows = []
     while summary.parent and len(rows) < PARENTS:
         name, step = summary.parent, summary.parent_step

@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 
 class Axes:
-    """Where a step and a loss lie in the picture."""
+    """Where a step and a loss are in the picture."""
 
     def __init__(self, last: int, losses: Sequence[float]) -> None:
         low, high = min(losses), max(losses)

@@ -1,4 +1,4 @@
-"""What a run's folder tells of it: settings, what happened and still holds, in plain tables.
+"""What a run's folder records: settings, what happened and still holds, in plain tables.
 
 A script, a report and event files are all written from this; nothing is loaded but JSON.
 """
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Story:
-    """One run as its folder tells it.
+    """One run as its folder records it.
 
     `rows` are the records that still hold, in order, each whole and of a kind that is known.
     """
@@ -59,7 +59,7 @@ class Story:
 
     @property
     def loaded(self) -> Row:
-        """What stood ready before the first step."""
+        """What was loaded before the first step."""
         return self.of("LoadedRecord")[0]
 
     @property
@@ -78,7 +78,7 @@ class Story:
         return [row for row in self.of("AppliedRecord") if row.get("changes")]
 
     def stages(self) -> list[Stage]:
-        """The courses of the learning rate, in order: training on after an end begins another."""
+        """The stages of the LR schedule, in order: training on after an end begins another."""
         length = self.config.max_steps
         begin, end = 0, length
         stages = [Stage(0, begin, end)]
@@ -89,7 +89,7 @@ class Story:
                 if (begin, end) != (stages[-1].begin, stages[-1].end):
                     stages.append(Stage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:
-                end = min(end, step)  # the rate of the steps before was on the old course
+                end = min(end, step)  # the steps before followed the old schedule
             elif kind == "StepRecord" and step > end:
                 begin, end = step - 1, step - 1 + length
                 stages.append(Stage(begin, begin, end))

@@ -26,7 +26,7 @@ class Evaluation:
 
 
 def never() -> bool:
-    """No reason to break off an evaluation."""
+    """No reason to stop an evaluation early."""
     return False
 
 
@@ -60,7 +60,7 @@ class Task:
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Any]:
         """Batches without end, shuffled anew each epoch by a generator seeded with `seed`.
 
-        The first `skip` are left out; they are not made, since a run may go on behind millions.
+        The first `skip` are left out; they are not made, since there may be millions.
         """
         raise NotImplementedError
 
@@ -95,13 +95,13 @@ class Task:
 
     @property
     def has_retention(self) -> bool:
-        """Whether there are rows of an old task to measure."""
+        """Whether there is a retention set to measure."""
         return self.retention is not None
 
     def evaluate_retention(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        """Like `evaluate`, on the rows of the old task; asked only where the task has some."""
+        """Like `evaluate`, on the retention set; called only where the task has one."""
         raise NotImplementedError
 
     def prompts(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Task:
         return ()
 
     def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """What `model` goes on with after each prompt, greedily; tasks without text have none."""
+        """The greedy continuation of each prompt; tasks without text have none."""
         raise NotImplementedError
 
     @property

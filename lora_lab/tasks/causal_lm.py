@@ -1,7 +1,7 @@
 """Causal language models: the next token of a text, learned at the supervised tokens only.
 
 Rows are padded at the right and no mask is needed: a token sees only those before it, so padding
-changes nothing for what stands before. Packed rows are told apart by positions that begin anew.
+changes nothing for the tokens before it. Packed rows are separated by restarting positions.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class DigitsTask(Task):
             order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
             for rows in order.split(block):
                 count = -(-len(rows) // batch_size)
-                if skip >= count:  # blocks begin where they would: batches lie in them as they did
+                if skip >= count:  # blocks begin where they would: batches are in them as they were
                     skip -= count
                     continue
                 images = self.images.index_select(0, rows).split(batch_size)

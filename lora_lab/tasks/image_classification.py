@@ -75,7 +75,7 @@ class ImageClassificationTask(PretrainedTask):
             rows = split(len(images.labels), config.validation, config.seed, images.labels)
             images, held_out = images.chosen(rows[0]), images.chosen(rows[1])
         if len(images.classes) < 2:
-            raise DataError("All images are of one class, so nothing can be told apart.")
+            raise DataError("All images are of one class, so there is nothing to learn.")
         task = cls(config, images, held_out, rules, report)
         if config.keep_data:
             old = read(config.keep_data)
@@ -110,16 +110,16 @@ class ImageClassificationTask(PretrainedTask):
         self._plain = Path(str(config.model)).is_file() or bool(config.factory)
 
     def set_retention(self, old: ImageSet) -> None:
-        """Images of the old task, to be measured beside the held-out ones.
+        """Images of an earlier task, to be measured beside the validation ones.
 
         Raises DataError for a class that is none of those to train on: nothing would tell it.
         """
         if unknown := [name for name in old.classes if name not in self.classes]:
             raise DataError(
-                f"The images of the old task are of the class {unknown[0]!r}, which is none of "
+                f"Images of the retention set are of the class {unknown[0]!r}, which is none of "
                 f"{', '.join(self.classes)}. Take images of these classes."
             )
-        few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are let go
+        few = old.chosen(chosen(len(old.labels)))  # a copy: the other images are freed
         places = np.array([self.classes.index(name) for name in old.classes])
         pair = (torch.from_numpy(few.images), torch.from_numpy(places[few.labels]))
         self.retention = RetentionSet(pair, [1] * len(few.labels), EVAL_ROWS)

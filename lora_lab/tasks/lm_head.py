@@ -17,7 +17,7 @@ AGREE_HALF = 2e-2
 
 
 class Head:
-    """Body and head of one model; `apart` tells whether they may be called one after the other."""
+    """Body and head of one model; `apart`: whether they may be called one after the other."""
 
     def __init__(self, model: nn.Module) -> None:
         """`model` is a transformers causal language model without adapters."""

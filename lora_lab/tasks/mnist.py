@@ -16,7 +16,7 @@ from lora_lab.tasks.digits import Batch, DigitsTask
 
 SIZES = (784, 1000, 2000, 10)  # 2,807,010 parameters
 PARTS = {"train": "training images", "t10k": "test images"}
-INNER = ("", "raw", "MNIST/raw")  # where the files lie under the chosen folder
+INNER = ("", "raw", "MNIST/raw")  # where the files are under the chosen folder
 
 
 class MnistTask(DigitsTask):

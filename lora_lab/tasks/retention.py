@@ -38,7 +38,7 @@ class RetentionSet(Generic[Rows]):
         self.count: int | None = None  # of the blocks that are measured, once that is decided
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Row numbers, a block at a time; what the first pass has no time for is left for good."""
+        """Row numbers, a block at a time; those the first pass has no time for stay left out."""
         began = time.monotonic()
         for done, rows in enumerate(self._blocks[: self.count], start=1):
             yield rows

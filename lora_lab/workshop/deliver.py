@@ -28,7 +28,7 @@ TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.b
 def deliver(
     weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
 ) -> Delivered:
-    """Write and verify, or merge into the base; `words` on what was done before stand first.
+    """Write and verify, or merge into the base; `words` on what was done before come first.
 
     Raises LabError, and Cancelled where `report` does; then nothing at the target has changed.
     """

@@ -131,7 +131,7 @@ def _fit(
 def _leading(delta: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The first `rank` singular triplets, from the eigenvectors of the smaller Gram matrix.
 
-    Squaring loses what lies below √eps·σ_1 in float64, 1e-8·σ_1: less than the float32 factors
+    Squaring loses what is below √eps·σ_1 in float64, 1e-8·σ_1: less than the float32 factors
     hold. A dense SVD takes eight times as long at 4096².
     """
     wide = delta.shape[0] <= delta.shape[1]

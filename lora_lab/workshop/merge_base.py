@@ -2,7 +2,7 @@
 
 Layout, names and types stay the base's; what else a Hugging Face folder holds is copied. What the
 rounding to the base's type loses is measured on the very numbers that are written, beside what the
-size of ΔW foretells.
+size of ΔW predicts.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def write_merged(
 ) -> MergedReport:
     """Write `target`, a folder or a file as `base` is one, and measure what was written.
 
-    Raises ExportError for layers that the base has not or ties, and a target that stands; nothing
+    Raises ExportError for layers that the base has not or ties, and a target that exists; nothing
     at `target` has changed then.
     """
     from lora_lab.formats.verify import check_exportable, reason

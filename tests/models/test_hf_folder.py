@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, name):
 def test_a_model_for_something_else_is_refused_before_it_is_read(tmp_path, monkeypatch):
     save(tmp_path, "vit")
     monkeypatch.setattr("lora_lab.models.hf_folder.read_weights", lambda *_: pytest.fail("read"))
-    with pytest.raises(CheckpointError, match="vit model, not a language model"):
+    with pytest.raises(CheckpointError, match="vit model, not a causal language model"):
         open_model(tmp_path, "causal_lm")
 
 

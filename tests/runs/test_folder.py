@@ -247,7 +247,7 @@ def test_the_last_adapter_stands_when_a_save_fails(run):
         PEFT.save(weights, folder)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(LabError, match=r"disk is full\. The last saved one still stands"):
+    with pytest.raises(LabError, match=r"disk is full\. The last saved one is unchanged"):
         run.save_adapter(adapter(2.0), failing)
     assert run.load_adapter(PEFT.load).layers[0].lora_B[0, 0] == 1.0
     assert os.listdir(run.path) == ["adapter"]

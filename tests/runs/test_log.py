@@ -93,9 +93,9 @@ def test_a_full_disk_is_no_reason_to_stop(tmp_path, monkeypatch):
         patch.setattr(os, "write", full)
         log.note(NewsRecord(1, "lost"))
     log.note(NewsRecord(1, "kept"))
-    assert log.stands
+    assert log.in_place
     (tmp_path / "log.txt").rename(tmp_path / "elsewhere")
-    assert not log.stands
+    assert not log.in_place
     log.close()
     assert "kept" in (tmp_path / "elsewhere").read_text()
 

@@ -266,7 +266,7 @@ class Journal:
         """Whether the folder is there; one that was taken away is made anew where that can be."""
         folder = self.folder
         assert folder is not None
-        here = folder.stands
+        here = folder.in_place
         if here and folder.held:
             self._open_log()
             return True
@@ -356,7 +356,7 @@ class Journal:
         experiment, folder = self.experiment, self.folder
         folder.lock()
         folder.writer = self.saves.writer
-        if not folder.stands:
+        if not folder.in_place:
             folder.write_config(experiment.config, experiment.base_fingerprint, self._origin)
         self._open_log()
         if self._past is not None and not (folder.path / METRICS).exists():

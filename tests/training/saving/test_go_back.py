@@ -94,7 +94,7 @@ def test_an_edit_is_undone_to_the_bit(tmp_path):
     rows = read_metrics(tmp_path / "edited" / "metrics.jsonl")
     assert [r["step"] for r in rows if r["record"] == "StepRecord"] == list(range(1, 61))
     assert not [r for r in rows if r["record"] == "AppliedRecord" and r["changes"]]
-    assert "goes on from the save of step 20" in (tmp_path / "edited" / "log.txt").read_text()
+    assert "resumed from the checkpoint of step 20" in (tmp_path / "edited" / "log.txt").read_text()
 
 
 def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):
