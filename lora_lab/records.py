@@ -53,25 +53,24 @@ class LayerInfo:
     rank_locked: str = ""  # why its rank cannot move, or nothing
 
 
-LINEAR_KINDS = ("linear", "conv1d_linear")
-
-
 @dataclass(frozen=True)
 class TargetInfo:
     """A layer of the base model that could be adapted: its name, kind and shape (out, in).
 
     `all_linear` says whether the target "all-linear" means it. The engine decides that; where it is
-    not given, as in records of older runs, every linear layer counts.
+    not given, as in records of older runs, every linear layer counts. `always`: the checkpoint does
+    not have it, so it is drawn anew and trained whole, whatever is targeted.
     """
 
     name: str
     kind: str
     shape: tuple[int, int]
     all_linear: bool | None = None
+    always: bool = False
 
     def __post_init__(self) -> None:
         if self.all_linear is None:
-            object.__setattr__(self, "all_linear", self.kind in LINEAR_KINDS)
+            object.__setattr__(self, "all_linear", self.kind in ("linear", "conv1d_linear"))
 
 
 @dataclass(frozen=True)

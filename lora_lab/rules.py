@@ -151,14 +151,17 @@ def is_named(layer: TargetInfo, target: str) -> bool:
 
 
 def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
-    """The layers that `targets` name: by path, by the end of a path, or all linear ones."""
+    """What is adapted with `targets`: layers by path, by the end of a path, or all linear ones.
+
+    Layers that the checkpoint does not have are among them, whatever is targeted.
+    """
     ends: dict[str, list[str]] = {}  # by every dotted end of a path: thousands may be named
     for layer in adaptable:
         end = layer.name
         while end:
             ends.setdefault(end, []).append(layer.name)
             end = end.partition(".")[2]
-    found: set[str] = set()
+    found = {layer.name for layer in adaptable if layer.always}
     for target in targets or (ALL_LINEAR,):
         if target == ALL_LINEAR:
             found.update(layer.name for layer in adaptable if layer.all_linear)

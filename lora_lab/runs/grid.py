@@ -153,12 +153,15 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
         if not matching:
             return f"no layer is called {target!r}"
         chosen |= matching
-    lost = [n for n in (*dict(hyper.layer_ranks), *hyper.frozen_layers) if n not in chosen]
+    whole = {layer.name for layer in adaptable if layer.always}  # they have no rank
+    chosen = {name: layer for name, layer in chosen.items() if name not in whole}
+    lost = [n for n in dict(hyper.layer_ranks) if n not in chosen]
+    lost += [n for n in hyper.frozen_layers if n not in chosen.keys() | whole]
     if lost:
         return f"{lost[0]} has a setting of its own and is not among the targets"
-    if chosen.keys() <= set(hyper.frozen_layers):
+    if chosen.keys() | whole <= set(hyper.frozen_layers):
         return "every layer would be frozen, and nothing would learn"
-    most = max(min(layer.shape) for layer in chosen.values())
+    most = max((min(layer.shape) for layer in chosen.values()), default=hyper.rank)
     if factored and hyper.rank > most:
         return f"rank {hyper.rank} is above what any of the layers can use, {most}"
     embedded = [layer.name for layer in chosen.values() if layer.kind == "embedding"]

@@ -198,7 +198,7 @@ class Experiment:
             loss_floor=task.loss_floor,
             true_sigma=None if task.true_sigma is None else frozen_array(task.true_sigma),
             adaptable=tuple(
-                TargetInfo(name, kind, shape, name in self.all_linear)
+                TargetInfo(name, kind, shape, name in self.all_linear, name in task.new_layers)
                 for name, (kind, shape) in self.adaptable.items()
             ),
             modules=tuple((name, *found) for name, found in self.modules.items()),

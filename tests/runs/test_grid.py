@@ -96,6 +96,16 @@ def test_all_linear_is_what_the_engine_says():
     assert hindrance(changed(config, targets=("lm_head",)), (*LAYERS, head)) == ""
 
 
+def test_a_layer_that_is_trained_whole_has_no_rank_and_may_be_frozen():
+    head = TargetInfo("score", "linear", (99, 99), always=True)
+    config = changed(BASE, targets=("fc1",), hyper=Hyperparameters(rank=50).model_dump())
+    assert hindrance(config, (*LAYERS, head)) == TOO_MUCH.format(50, 32)
+    frozen = changed(BASE, targets=("fc1",), hyper={"frozen_layers": ("score",)})
+    assert hindrance(frozen, (*LAYERS, head)) == ""
+    both = changed(frozen, hyper={"frozen_layers": ("fc1", "score")})
+    assert hindrance(both, (*LAYERS, head)).startswith("every layer would be frozen")
+
+
 def layered(**settings):
     return changed(BASE, **settings)
 

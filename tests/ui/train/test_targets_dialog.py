@@ -152,6 +152,18 @@ def test_the_output_head_is_adapted_by_name_only(with_head):
     assert set(dialog.targets) == every
 
 
+def test_a_new_head_counts_among_the_layers_whatever_is_targeted(tmp_path):
+    save(tmp_path / "model", "bert")
+    data = tmp_path / "rows.csv"
+    data.write_text("text,label\n" + "the film is good,yes\nthe film is bad,no\n" * 8)
+    settings = {"model": str(tmp_path / "model"), "data": str(data)}
+    config = starting_config("text_classification", targets=("query",), **settings)
+    loaded = Experiment.build(config).loaded()
+    for targets in ((), ("value",), ("query", "value")):
+        opened = Experiment.build(changed(config, targets=targets)).layers.keys()
+        assert adapted(loaded, config.targets, targets) == opened
+
+
 def test_a_restart_leaves_behind_what_its_layers_cannot_have():
     hyper = Hyperparameters(layer_ranks=(("a", 2), ("b", 3)), frozen_layers=("b", "c"))
     config = RunConfig(task="digits")
