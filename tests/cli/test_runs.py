@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +13,7 @@ from lora_lab.cli import app
 from lora_lab.presets import get_preset
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import listed, summary_of
+from tests.waiting import wait_until
 
 
 def verb(*arguments):
@@ -34,9 +34,7 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
         # What a shell ignores in the background (nohup) stays ignored in what it starts.
         preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
     )  # fmt: skip
-    until = time.monotonic() + 60
-    while not listed(out) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: listed(out), 60)
     process.send_signal(getattr(signal, name))
     said, told = process.communicate(timeout=60)
     assert process.returncode == 128 + getattr(signal, name), told

@@ -1,7 +1,7 @@
 """The door: the newest snapshot wins, commands are never lost, a sleeper wakes for each of them."""
 
 import threading
-import time
+from unittest import mock
 
 from lora_lab.config import Hyperparameters
 from lora_lab.training.commands import Evaluate
@@ -50,17 +50,22 @@ def test_a_pause_is_announced_before_the_sleep():
 
 def wakes(act) -> bool:
     """Whether a paused loop comes back from its sleep when `act` happens, and not before."""
-    hyper = Hyperparameters()
-    controls = Controls(hyper, paused=True)
-    woken = threading.Event()
+    hyper, asleep, woken = Hyperparameters(), threading.Event(), threading.Event()
+
+    class Watched(threading.Condition):
+        def wait(self, timeout=None):
+            asleep.set()
+            return super().wait(timeout)
+
+    with mock.patch.object(threading, "Condition", Watched):
+        controls = Controls(hyper, paused=True)
     thread = threading.Thread(
         target=lambda: (controls.wait_for_turn(hyper, resting=True), woken.set())
     )
     thread.start()
-    time.sleep(0.05)
-    slept = not woken.is_set()
+    slept = asleep.wait(20) and not woken.is_set()
     act(controls)
-    answer = woken.wait(2)
+    answer = woken.wait(20)
     controls.stop()
     thread.join()
     return slept and answer

@@ -25,6 +25,7 @@ from lora_lab.training.saving.state import restore, state_of
 from lora_lab.training.time_budget import TimeBudget
 from tests.tasks.test_retention import CASES, config_of
 from tests.training.course import digits
+from tests.waiting import wait_until
 
 HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step
 
@@ -72,10 +73,9 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for record in run(config, Controls(config.hyper), folder=whole):
         if isinstance(record, StepRecord) and record.step == steps:
-            for _ in range(200):  # until its checkpoint stands
-                if (whole / "checkpoints" / f"step-{steps:09d}").is_dir():
-                    break
-                autosave.time.sleep(0.02)
+            checkpoint = whole / "checkpoints" / f"step-{steps:09d}"
+            # What the writer does last is to say in state.json how far the run is.
+            wait_until(lambda at=checkpoint: at.is_dir() and summary_of(whole).step == steps)
             shutil.copytree(whole, cut)
     assert summary_of(cut).interrupted
     assert not (cut / "adapter").exists()

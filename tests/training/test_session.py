@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from lora_lab.records import (
 from lora_lab.training import session as session_module
 from lora_lab.training.commands import Evaluate, Export
 from lora_lab.training.session import Session
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -46,14 +46,15 @@ def opened():
 
 def until(session, condition, seconds=30):
     """Drain until a record meets `condition`; returns everything drained."""
-    records, end = [], time.monotonic() + seconds
-    while time.monotonic() < end:
+    records = []
+
+    def came():
         new = session.drain()
-        records += new
-        if any(condition(record) for record in new):
-            return records
-        time.sleep(0.005)
-    raise AssertionError(f"never came; {[type(r).__name__ for r in records[-5:]]}")
+        records.extend(new)
+        return any(condition(record) for record in new)
+
+    wait_until(came, seconds)
+    return records
 
 
 def in_state(state):
@@ -183,9 +184,7 @@ def test_a_crash_in_training_is_a_record_and_what_was_learned_is_saved(opened, m
 def test_nobody_drains_and_memory_stays_bounded(opened, monkeypatch):
     monkeypatch.setattr(session_module, "WAITING_LIMIT", 200)
     session = opened(config(max_steps=2000), paused=False)
-    end = time.monotonic() + 30
-    while session.state is not State.FINISHED and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: session.state is State.FINISHED)
     records = session.drain()
     steps = [r.step for r in records if isinstance(r, StepRecord)]
     assert len(steps) <= 201

@@ -1,6 +1,5 @@
 """Snapshots: what was is what comes back, and what one holds is of one step, whoever reads it."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lora_lab.training.commands import Save
 from lora_lab.training.session import Session
 from lora_lab.training.snapshot import Snapshot
 from tests.training.course import Course, digits
+from tests.waiting import wait_until
 
 COURSES = {
     "lora+": {"b_rate_ratio": 16.0},
@@ -78,11 +78,13 @@ class Peek:
 
 def wait_for(session, condition, seconds=30):
     """Drain a session until `condition` holds of all records that came; returns them."""
-    records, end = [], time.monotonic() + seconds
-    while not condition(records):
-        assert time.monotonic() < end, "never came"
-        records += session.drain()
-        time.sleep(0.002)
+    records = []
+
+    def came():
+        records.extend(session.drain())
+        return condition(records)
+
+    wait_until(came, seconds)
     return records
 
 

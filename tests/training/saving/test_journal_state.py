@@ -1,7 +1,6 @@
 """state.json: whatever the writer's thread is late with, it tells how the run stands now."""
 
 import threading
-import time
 
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
@@ -13,13 +12,19 @@ from lora_lab.training.run import run
 
 
 def test_a_slow_writer_does_not_put_the_middle_of_a_run_over_its_end(tmp_path, monkeypatch):
-    write, writing = RunFolder.write_summary, threading.Event()
+    write = RunFolder.write_summary
+    writing, ended, written = (threading.Event() for _ in range(3))
 
     def slow(self, **facts):
-        if threading.current_thread().name == "lora-lab-writer":
+        late = threading.current_thread().name == "lora-lab-writer"
+        if late:
             writing.set()
-            time.sleep(0.2)
+            ended.wait(0.2)  # at most, since the end may well wait for this thread
         write(self, **facts)
+        if late:
+            written.set()
+        elif facts["state"] == "finished":
+            ended.set()
 
     monkeypatch.setattr(RunFolder, "write_summary", slow)
     config = changed(get_preset("digits").config, max_steps=3, autosave_seconds=1e-6)
@@ -28,6 +33,6 @@ def test_a_slow_writer_does_not_put_the_middle_of_a_run_over_its_end(tmp_path, m
         if isinstance(record, StepRecord) and record.step == 2:
             assert writing.wait(20)  # of the first save, and not done with it
         if isinstance(record, StateRecord) and record.state is State.FINISHED:
-            time.sleep(0.4)
+            assert written.wait(20)
             told.append(summary_of(tmp_path / "run").state)
     assert told == ["finished"]

@@ -7,6 +7,7 @@ from PySide6.QtTest import QTest
 from lora_lab.config import RunConfig
 from lora_lab.runs.queue import DONE, WAITING, Item
 from lora_lab.ui.queue.table import KIND, QueueTable
+from tests.ui.seen import settle
 
 pytestmark = pytest.mark.xcb
 LEFT = Qt.MouseButton.LeftButton
@@ -14,7 +15,17 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.mark.parametrize(("row", "wishes"), [(3, [("3", 1)]), (0, [])])
 def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
-    table = QueueTable()
+    class Observed(QueueTable):
+        def startDrag(self, actions):
+            QTimer.singleShot(0, self, drop)  # dragging has a loop of its own
+            super().startDrag(actions)
+
+        def dragMoveEvent(self, event):
+            super().dragMoveEvent(event)
+            passed.append(event.position().toPoint())
+
+    passed, dropped = [], []
+    table = Observed()
     qtbot.addWidget(table)
     config = RunConfig(task="digits")
     table.show_items([Item(str(n), config, WAITING if n else DONE) for n in range(5)], ())
@@ -28,17 +39,25 @@ def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
     def at(row, below=0):
         return table.visualRect(table.queue.index(row, KIND)).center() + QPoint(0, below)
 
-    def drop():  # dragging has a loop of its own, which ends with the button
-        for place in (at(1), at(1, -height // 2 + 1)):
-            QTest.mouseMove(view, place)
-            QTest.qWait(60)
-        QTest.mouseRelease(view, LEFT, pos=at(1, -height // 2 + 1))
+    def drop():
+        target = at(1, -height // 2 + 1)
+        try:
+            for place in (at(1), target):
+                QTest.mouseMove(view, place)
+                qtbot.waitUntil(lambda place=place: place in passed)
+        finally:  # else the loop never ends
+            QTest.mouseRelease(view, LEFT, pos=target)
+        dropped.append(target)
 
     QTest.mousePress(view, LEFT, pos=at(row))
-    QTimer.singleShot(300, table, drop)
     for place in (at(row, 4), at(2), at(2, 3)):
         QTest.mouseMove(view, place)
-        QTest.qWait(50)
-    qtbot.wait(600)
+        settle()
+    if wishes:
+        qtbot.waitUntil(lambda: heard == wishes)
+    else:
+        QTest.mouseRelease(view, LEFT, pos=at(2, 3))
+        settle()
+    assert bool(dropped) == bool(wishes)
     assert heard == wishes
     assert len(table.queue.rows) == 5  # the view takes none out

@@ -1,7 +1,5 @@
 """The bridge: order kept, rare news said once, drawing rationed, the thread joined at the end."""
 
-import time
-
 import pytest
 from PySide6.QtWidgets import QWidget
 
@@ -15,17 +13,18 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.ui.session import bridge as bridge_module
 from lora_lab.ui.session.bridge import DRAW_BUDGET, SessionBridge
 
 
 class Listener(QWidget):
-    """A panel that writes down what it is told."""
+    """A panel that writes down what it is told; drawing it calls `draws`."""
 
     key = "listener"
 
-    def __init__(self, cost=0.0):
+    def __init__(self, draws=lambda: None):
         super().__init__()
-        self.dirty, self.cost = False, cost
+        self.dirty, self.draws = False, draws
         self.heard, self.redrawn = [], 0
 
     def reset(self, loaded):
@@ -37,7 +36,7 @@ class Listener(QWidget):
         self.dirty = True
 
     def redraw(self):
-        time.sleep(self.cost)
+        self.draws()
         self.redrawn += 1
         self.dirty = False
 
@@ -101,7 +100,7 @@ def test_records_arrive_in_the_order_they_were_said_and_of_steps_in_a_row_the_ne
 
 
 def test_a_tick_says_what_it_carried_and_took(qtbot, bridge, session):
-    (panel,) = shown(qtbot, Listener(cost=0.001))
+    (panel,) = shown(qtbot, Listener())
     bridge.show_on([panel])
     ticks = []
     bridge.ticked.connect(ticks.append)
@@ -125,8 +124,16 @@ def test_a_hidden_panel_collects_but_is_not_drawn(qtbot, bridge, session):
     assert hidden.redrawn == 1
 
 
-def test_costly_panels_are_spread_over_ticks_and_each_gets_its_turn(qtbot, bridge, session):
-    panels = shown(qtbot, *(Listener(cost=DRAW_BUDGET * 1.2) for _ in range(3)))
+def test_costly_panels_are_spread_over_ticks_and_each_gets_its_turn(
+    qtbot, bridge, session, monkeypatch
+):
+    clock = [0.0]  # seconds, by which each of them takes more than the time of a tick
+    monkeypatch.setattr(bridge_module, "perf_counter", lambda: clock[0])
+
+    def draws():
+        clock[0] += DRAW_BUDGET * 1.2
+
+    panels = shown(qtbot, *(Listener(draws) for _ in range(3)))
     bridge.poll()
     bridge.show_on(panels)
     for panel in panels:
