@@ -20,6 +20,13 @@ class Choice:
     about: str
 
 
+ALPHA_MODES: dict[str, Choice] = {
+    "scale_effect": Choice("rescale ΔW", "ΔW follows α at once"),
+    "keep_function": Choice(
+        "keep ΔW", "ΔW stays as it is and B is rescaled: α acts like a learning rate of B"
+    ),
+}
+
 OPTIMIZERS: dict[str, Choice] = {
     "adamw": Choice("AdamW", "Adam with decoupled weight decay. Loshchilov & Hutter 2019"),
     "sgd": Choice("SGD", "Plain gradient steps, with momentum if it is set"),

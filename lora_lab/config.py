@@ -59,9 +59,9 @@ class Hyperparameters(Frozen):
         short="drop", minimum=0.0, maximum=0.9, scale="linear", page="learning-rate#dropout"
     ), ge=0, lt=1)
     alpha_mode: AlphaMode = declared("scale_effect", Setting("Moving α",
-        "rescale ΔW: ΔW follows α at once. keep ΔW: ΔW stays as it is and B is "
-        "rescaled, so that α acts like a learning rate of B.",
-        name="moving α", short="α mode"))
+        "rescale ΔW: ΔW follows α at once. keep ΔW: ΔW stays as it is and B is rescaled, so that "
+        "α acts like a learning rate of B.",
+        name="moving α", short="α mode", choices=choices.ALPHA_MODES))
     enabled: bool = declared(True, Setting("Adapter on",
         "Whether evaluations see W + ΔW or the frozen W alone. Training continues with the "
         "adapter either way.",

@@ -6,6 +6,7 @@ The field is put into the source of `config.py`, in a process of its own, and no
 import json
 import subprocess
 import sys
+from typing import Literal, get_args, get_origin
 
 import pytest
 
@@ -116,6 +117,15 @@ def test_flags_and_labels_tell_settings_apart(kind):
     keys = [s.label[s.label.index("&") + 1].lower() for s in shown if "&" in s.label]
     assert len(keys) == len(set(keys))
     assert all(setting.help.endswith(".") for setting in shown)
+
+
+@pytest.mark.parametrize("kind", [Hyperparameters, RunConfig])
+def test_the_choices_of_a_field_are_those_of_its_type(kind):
+    for field, info in kind.model_fields.items():
+        if get_origin(info.annotation) is Literal and field != "schema_version":
+            offered = setting_of(kind, field).choices
+            assert tuple(offered) == get_args(info.annotation), field
+            assert all(choice.title and choice.about for choice in offered.values())
 
 
 def test_limits_lie_inside_of_an_excluded_end():

@@ -6,7 +6,7 @@ The dock holds what is *wished*; what is *applied* comes back in records and sta
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import KNOBS, AlphaMode, Hyperparameters, RunConfig, changed
+from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.records import (
     AppliedRecord,
@@ -33,6 +33,7 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.rules import LayerRanks, energy_lost, scaling_of
+from lora_lab.setting import setting_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, percent, tip_lines
 from lora_lab.ui.train.explain import Explanations
@@ -41,7 +42,7 @@ from lora_lab.ui.widgets.column import Column
 from lora_lab.variants import PLAIN, VARIANTS
 
 EXPLAIN_MS = 200  # between two readings of the figures under the sliders
-ALPHA_MODE = Hyperparameters.model_fields["alpha_mode"]
+ALPHA_MODE = setting_of(Hyperparameters, "alpha_mode")
 
 
 class HyperparametersDock(QDockWidget):
@@ -343,17 +344,13 @@ class HyperparametersDock(QDockWidget):
     def _make_alpha_modes(self) -> QHBoxLayout:
         """Two radio buttons: what moving α does to the ΔW that is already learned."""
         self._modes = QButtonGroup(self)
-        self._mode_buttons: dict[AlphaMode, QRadioButton] = {}
+        self._mode_buttons: dict[str, QRadioButton] = {}
         row = QHBoxLayout()
         row.setSpacing(10)
-        named = {
-            "scale_effect": self.tr("rescale ΔW"),
-            "keep_function": self.tr("keep ΔW"),
-        }
-        for mode in get_args(AlphaMode):
-            button = QRadioButton(named[mode])
-            button.setToolTip(tip_lines(in_words(ALPHA_MODE.description)))
-            button.setAccessibleName(f"{in_words(ALPHA_MODE.title)}: {button.text()}")
+        for mode, choice in ALPHA_MODE.choices.items():
+            button = QRadioButton(in_words(choice.title))
+            button.setToolTip(tip_lines(in_words(ALPHA_MODE.help)))
+            button.setAccessibleName(f"{in_words(ALPHA_MODE.label)}: {button.text()}")
             self._modes.addButton(button)
             self._mode_buttons[mode] = button
             row.addWidget(button)

@@ -226,7 +226,7 @@ def test_export_shows_what_was_measured_and_asks_before_replacing(qtbot, opened,
     dialog.export_button.click()
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert named(dialog, "Largest relative error of ΔW").text().startswith("1.2e-08")
-    assert named(dialog, "Keys").text().startswith("6")
+    assert named(dialog, "Tensors").text().startswith("6")
     assert (
         named(dialog, "To use it").text()
         == f'PeftModel.from_pretrained(base, "{tmp_path / "out"}")'
