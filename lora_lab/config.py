@@ -143,7 +143,7 @@ class RunConfig(Frozen):
         "Columns of the data by role, as role=column; none: guessed.",
         group="Data", flags=("--column",), metavar="ROLE=COLUMN", example="text=review"))
     validation: float = declared(0.1, Setting("Validation",
-        "Validation split: share of the rows held out, by the seed.",
+        "Validation split: share of the rows held out, by the data seed.",
         step=0.05, place="own data", group="Data"), ge=0, lt=1)
     validation_data: str | None = declared(None, Setting("Validation data",
         "File or folder of validation data; none: a share of the data.",
@@ -202,6 +202,10 @@ class RunConfig(Frozen):
     seed: int = declared(0, Setting("&Seed",
         "Seed of inits, batches and dropout.",
         place="more", group="Training"), ge=0, lt=2**63)
+    data_seed: int | None = declared(None, Setting("Data seed",
+        "Seed of the validation split alone, so that runs of other seeds are measured on the same "
+        "rows. None: the seed.",
+        group="Data"), ge=0, lt=2**63)
     momentum: Decay = declared(0.0, Setting("&Momentum",
         "SGD's momentum.",
         step=0.1, place="more", group="Training"))
@@ -226,6 +230,11 @@ class RunConfig(Frozen):
     # fmt: on
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()
+
+    @property
+    def split_seed(self) -> int:
+        """What the validation split is drawn by."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @field_validator("columns")
     @classmethod

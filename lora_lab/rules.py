@@ -10,6 +10,7 @@ import numpy as np
 from lora_lab.config import Hyperparameters
 from lora_lab.records import (
     CountsRecord,
+    DataRecord,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,
@@ -168,3 +169,22 @@ def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozens
         else:
             found.update(ends.get(target, ()))
     return frozenset(found)
+
+
+def data_report(record: DataRecord) -> tuple[str, ...]:
+    """What is trained, and every part of the data that is not, a line each with its count."""
+    columns = ", ".join(f"{role} from {column}" for role, column in record.roles)
+    lines = [
+        f"data: {record.train_rows:,} rows to train on and {record.validation_rows:,} held out, "
+        f"read as {record.form}{f' ({columns})' if columns else ''}"
+    ]
+    if record.supervised_tokens:
+        lines.append(
+            f"{record.tokens:,} tokens, of which {record.supervised_tokens:,} are label tokens"
+        )
+    if record.cut_rows:
+        lines.append(
+            f"{record.cut_rows:,} of {record.train_rows:,} rows are cut at {record.max_length:,} "
+            "tokens, so what follows, their end included, is not learned"
+        )
+    return (*lines, *record.notes)

@@ -69,6 +69,7 @@ TASKS: dict[str, TaskInfo] = {
         },
         peft="CAUSAL_LM",
         start={
+            "data_seed": 0,
             "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10,
             "eval_steps": 25, "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
@@ -86,6 +87,7 @@ TASKS: dict[str, TaskInfo] = {
         forms={"text + label": (("text", "label"), ("pair",))},
         peft="SEQ_CLS",
         start={
+            "data_seed": 0,
             "batch_size": 16, "epochs": 2.0, "schedule": "linear", "eval_steps": 50,
             "accumulation": 4, "max_grad_norm": 1.0,
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
@@ -100,6 +102,7 @@ TASKS: dict[str, TaskInfo] = {
         models=("folder", "file"),
         purpose="image_classification",
         start={
+            "data_seed": 0,
             "batch_size": 32, "epochs": 3.0, "schedule": "cosine", "eval_steps": 50,
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 1e-3},
         },

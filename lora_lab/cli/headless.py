@@ -23,6 +23,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.records import (
     CheckpointRecord,
+    DataRecord,
     ErrorRecord,
     LoadedRecord,
     NewsRecord,
@@ -32,6 +33,7 @@ from lora_lab.records import (
     SavedRecord,
     StepRecord,
 )
+from lora_lab.rules import data_report
 from lora_lab.runs.event_files import EventFiles
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
@@ -58,6 +60,9 @@ class Display:
         match record:
             case StepRecord(step=step) if step % 50 == 0:
                 self._progress.update(self._bar, completed=step, loss=f"{record.loss:.3g}")
+            case DataRecord():
+                for line in data_report(record):
+                    self._console.print(line, style="yellow" if line in record.notes else None)
             case LoadedRecord():
                 title = record.stage or record.title
                 self._progress.reset(self._bar, total=record.goal, description=title, loss="–")

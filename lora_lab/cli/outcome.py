@@ -7,6 +7,7 @@ from typing import Any
 
 from lora_lab.records import (
     CountsRecord,
+    DataRecord,
     EvalRecord,
     FolderRecord,
     LoadedRecord,
@@ -30,6 +31,7 @@ class Outcome:
         self.spectrum: SpectrumRecord | None = None
         self.evaluations: dict[bool, EvalRecord] = {}
         self.folder: FolderRecord | None = None
+        self.data: DataRecord | None = None
         self.stage = ""
 
     def note(self, record: Record) -> None:
@@ -49,6 +51,8 @@ class Outcome:
                 self.evaluations[record.enabled] = record
             case FolderRecord():
                 self.folder = record
+            case DataRecord():
+                self.data = record
 
     def facts(self) -> dict[str, Any]:
         """Plain values, ready for JSON; a loss or count that was never seen is None."""
@@ -68,7 +72,22 @@ class Outcome:
             "adapter_on": _evaluation(self.evaluations.get(True)),
             "adapter_off": _evaluation(self.evaluations.get(False)),
             "run": self.folder.path if self.folder else None,
+            "data": self.data and _data(self.data),
         }
+
+
+def _data(record: DataRecord) -> dict[str, Any]:
+    return {
+        "path": record.path,
+        "form": record.form,
+        "columns": dict(record.roles),
+        "train_rows": record.train_rows,
+        "validation_rows": record.validation_rows,
+        "cut_rows": record.cut_rows,
+        "tokens": record.tokens,
+        "label_tokens": record.supervised_tokens,
+        "notes": list(record.notes),
+    }
 
 
 def _evaluation(record: EvalRecord | None) -> dict[str, Any] | None:

@@ -37,6 +37,10 @@ class Example:
         """Tokens before the cut."""
         return len(self.ids) + self.cut
 
+    def inputs(self) -> np.ndarray:
+        """(2 · tokens) of int32: what tells this example from another."""
+        return np.concatenate([self.ids, self.supervised])
+
 
 def encode_rows(
     table: Table,
@@ -84,7 +88,13 @@ def encode_rows(
     notes = [*left.notes(), *(template.notes() if template else ())]
     if lost:
         many = f"{lost:,} rows were" if lost > 1 else "1 row was"
-        notes.append(f"{many} left out: within {max_length:,} tokens nothing is to be predicted")
+        reason = f"within {max_length:,} tokens nothing is to be predicted"
+        if examples and 2 * lost >= len(rows) and not skip_bad:
+            raise DataError(
+                f"{table.path.name}: of {len(rows):,} rows {lost:,} would be left out: {reason}. "
+                "Raise the max length, shorten the prompts, or let bad rows be left out."
+            )
+        notes.append(f"{many} left out: {reason}")
     if not examples:
         raise DataError(
             f"{table.path.name}: no row is left to learn from ({'; '.join(notes) or 'all empty'})."

@@ -19,6 +19,7 @@ from pathlib import Path
 from lora_lab.errors import system_reason
 from lora_lab.records import (
     AppliedRecord,
+    DataRecord,
     ErrorRecord,
     EvalRecord,
     ExportedRecord,
@@ -31,6 +32,7 @@ from lora_lab.records import (
     State,
     StateRecord,
 )
+from lora_lab.rules import data_report
 from lora_lab.runs.metrics import is_same_file
 
 NAME = "log.txt"
@@ -126,6 +128,8 @@ def words_of(record: Record) -> str:
                 f"opened {record.title}: {record.variant} on {len(record.layers)} layers of "
                 f"{record.base}, {record.device}, {record.dtype}{notes}"
             )
+        case DataRecord():
+            return "\n    ".join(data_report(record))
         case AppliedRecord() if record.changes:
             moves = ", ".join(f"{name} {old} → {new}" for name, old, new in record.changes)
             notes = f" ({'; '.join(record.notes)})" if record.notes else ""

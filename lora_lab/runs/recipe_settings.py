@@ -109,7 +109,7 @@ def _image_folders(story: Story) -> Problem:
         "MODEL": _whole_path(str(config.model)),
         "DATA": _whole_path(str(folder)),
         **({"HELD_OUT_DATA": _whole_path(str(held))} if held else {}),
-        **({} if held else {"VALIDATION": config.validation}),
+        **({} if held else {"VALIDATION": config.validation, "DATA_SEED": config.split_seed}),
         "CLASSES": list(data["classes"]),
         "SIZE": (int(size[1]), int(size[2])),
         "MODE": "L" if size[3] == "1" else "RGB",
@@ -169,7 +169,7 @@ def _texts(story: Story) -> Problem:
     if config.validation_data:
         values["VALIDATION_DATA"] = _whole_path(config.validation_data)
     else:
-        values["VALIDATION"] = config.validation
+        values |= {"VALIDATION": config.validation, "DATA_SEED": config.split_seed}
     words = {"apart" if config.validation_data else "share"}
     words |= {"checkpointing"} if config.checkpointing else set()
     notes = []

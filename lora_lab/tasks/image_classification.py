@@ -17,6 +17,7 @@ from torch import nn
 
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import batch_order
+from lora_lab.data.duplicates import duplicate_notes
 from lora_lab.data.images import ImageSet, read_image_folder
 from lora_lab.data.preview import image_record
 from lora_lab.data.split import split
@@ -72,7 +73,7 @@ class ImageClassificationTask(PretrainedTask):
             notes += held_out.notes if config.validation_data else ()
             held_out = in_order(held_out, images.classes)
         else:
-            rows = split(len(images.labels), config.validation, config.seed, images.labels)
+            rows = split(len(images.labels), config.validation, config.split_seed, images.labels)
             images, held_out = images.chosen(rows[0]), images.chosen(rows[1])
         if len(images.classes) < 2:
             raise DataError("All images are of one class, so there is nothing to learn.")
@@ -81,6 +82,7 @@ class ImageClassificationTask(PretrainedTask):
             old = read(config.keep_data)
             task.set_retention(old)
             notes += old.notes
+        notes += duplicate_notes(images.images, held_out.images, images.labels, "image")
         task.data = image_record(data, images, held_out, notes)
         return task
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import rows_by_length
+from lora_lab.data.duplicates import duplicate_notes
 from lora_lab.data.encode import Example
 from lora_lab.data.mapping import Mapping, map_columns, unused
 from lora_lab.data.preview import text_record
@@ -41,6 +42,11 @@ class Texts(NamedTuple):
 
     def lengths(self) -> list[int]:
         return [len(example.ids) for example in self.examples]
+
+    def duplicates(self, held_out: Texts) -> tuple[str, ...]:
+        """Notes on rows that stand twice, in these and in the `held_out` ones."""
+        mine, others = ([e.inputs() for e in texts.examples] for texts in (self, held_out))
+        return duplicate_notes(mine, others, self.labels)
 
     def subset(self, rows: np.ndarray) -> Texts:
         labels = None if self.labels is None else self.labels[rows]
@@ -91,14 +97,15 @@ class TextTask(PretrainedTask):
             raise DataError(f"{table.path.name}: all rows are of one class, so nothing is learned.")
         if config.validation_data:
             _, _, (held_out, _, more) = read(config.validation_data, classes)
-            train, notes = texts, notes + more
+            train, notes = texts, (*notes, *(f"validation data: {note}" for note in more))
         else:
-            train, held_out = divided(texts, config.validation, config.seed)
+            train, held_out = divided(texts, config.validation, config.split_seed)
         task = cls(config, tokenizer, train, held_out, classes, limit, mapping.form, report)
         if config.keep_data:
             _, _, (old, _, more) = read(config.keep_data, classes, few=True)
             task.retention = RetentionSet(old, old.lengths(), cls.evaluation_tokens)
-            notes += more
+            notes = (*notes, *(f"retention set: {note}" for note in more))
+        notes = (*notes, *train.duplicates(held_out))
         task.data = text_record(
             table, mapping, tokenizer, train.examples, held_out.examples, limit, notes,
             classes=classes, labels=train.labels, validation_labels=held_out.labels,

@@ -14,6 +14,7 @@ from lora_lab.cli import app
 from lora_lab.config import changed
 from lora_lab.presets import starting_config
 from lora_lab.runs.folder import RunFolder
+from tests.models.tiny import save
 
 
 def verb(*arguments):
@@ -430,3 +431,23 @@ def test_a_runs_own_code_is_not_run_unasked(tmp_path, monkeypatch):
     assert asked.exit_code == 1
     assert "runs with all your rights" in asked.output.replace("\n", " ")
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_became_of_the_data_is_on_stderr_in_the_facts_and_in_the_log(tmp_path):
+    save(tmp_path / "m", "llama")
+    rows = [{"prompt": f"is {i} good?", "completion": " yes", "id": i} for i in range(12)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = CliRunner().invoke(
+        app,
+        ["train", "--task", "causal-lm", "--model", str(tmp_path / "m"), "--data",
+         str(tmp_path / "rows.jsonl"), "--steps", "2", "--validation", "0.25", "--out",
+         str(tmp_path / "run"), "--device", "cpu", "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    lines = " ".join(done.stderr.split())
+    assert "data: 9 rows to train on and 3 held out" in lines
+    assert "column not used: id" in lines
+    data = json.loads(done.stdout)["data"]
+    assert (data["train_rows"], data["validation_rows"]) == (9, 3)
+    assert data["notes"] == ["column not used: id"]
+    assert "column not used: id" in (tmp_path / "run" / "log.txt").read_text("utf-8")

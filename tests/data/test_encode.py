@@ -79,10 +79,19 @@ def test_long_rows_are_cut_and_counted(tmp_path):
 
 
 def test_rows_that_are_cut_before_the_answer_are_left_out(tmp_path):
-    rows = [{"prompt": "word " * 50, "completion": "x"}, {"prompt": "a", "completion": "b"}]
+    short = [{"prompt": "a", "completion": word} for word in "bc"]
+    rows = [{"prompt": "word " * 50, "completion": "x"}, *short]
     examples, notes, _ = encoded(tmp_path, rows, 10)
+    assert [e.number for e in examples] == [2, 3]
+    assert "1 row was left out: within 10 tokens nothing is to be predicted" in notes[0]
+
+
+def test_half_of_the_rows_are_not_left_out_unasked(tmp_path):
+    rows = [{"prompt": "word " * 50, "completion": "x"}, {"prompt": "a", "completion": "b"}]
+    with pytest.raises(DataError, match="of 2 rows 1 would be left out"):
+        encoded(tmp_path, rows, 10)
+    examples, _, _ = encoded(tmp_path, rows, 10, skip_bad=True)
     assert [e.number for e in examples] == [2]
-    assert "nothing is to be predicted" in notes[0]
 
 
 BAD = {

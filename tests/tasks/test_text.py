@@ -6,6 +6,7 @@ import pytest
 
 from lora_lab.errors import CheckpointError
 from lora_lab.presets import starting_config
+from lora_lab.rules import data_report
 from lora_lab.tasks.causal_lm import CausalLmTask
 from lora_lab.tasks.text import longest
 from tests.models.tiny import save, tokenizer
@@ -44,3 +45,36 @@ def test_a_tokenizer_larger_than_the_model_is_found_before_training(tmp_path):
     task = CausalLmTask.open(config)
     with pytest.raises(CheckpointError, match=r"'<\|extra\|>' \(320\) of row 2"):
         task.base_model()
+
+
+def test_runs_of_other_seeds_hold_out_the_same_rows(tmp_path):
+    save(tmp_path / "m", "llama")
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"text": f"a film {i}"}) for i in range(40)))
+
+    def held_out(**settings):
+        config = starting_config(
+            "causal_lm", model=str(tmp_path / "m"), data=str(path), validation=0.3, **settings
+        )
+        return [e.number for e in CausalLmTask.open(config).held_out.examples]
+
+    assert held_out(seed=1) == held_out(seed=2)
+    assert held_out(data_seed=1) != held_out(data_seed=2)
+    assert held_out(seed=5, data_seed=None) == held_out(data_seed=5), "as runs of old have it"
+
+
+def test_what_is_trained_and_what_is_not_is_one_report(tmp_path):
+    save(tmp_path / "m", "llama")
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text": f"a film {i % 30} " + "very " * (i % 2 * 60), "id": i} for i in range(40)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    config = starting_config(
+        "causal_lm", model=str(tmp_path / "m"), data=str(path), validation=0.25
+    )
+    report = data_report(CausalLmTask.open(config).data)
+    assert report[0] == "data: 30 rows to train on and 10 held out, read as text (text from text)"
+    assert "label tokens" in report[1]
+    assert "rows are cut at 64 tokens" in report[2]
+    assert "columns not used: id" not in report
+    assert "column not used: id" in report
+    assert any("held-out rows are trained on as well" in line for line in report)
