@@ -115,23 +115,19 @@ def similarity(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return (shared / torch.minimum(i, j)).clamp_(max=1.0)
 
 
-def similarity_of_delta(layer1: Adapted, layer2: Adapted, side: str = "right") -> torch.Tensor:
+def similarity_of_delta(layer1: Adapted, layer2: Adapted) -> torch.Tensor:
     """φ between the top singular vectors of two layers' ΔW = s·B·A: gauge invariant.
 
-    side="right" compares what ΔW reads, in the space of the inputs, as LoRA §7.2 does with A;
-    side="left" what it writes, in the space of the outputs. Float64 (r1 × r2), r capped at
-    min(out, in); nan beyond the numerical rank, so all nan where a ΔW = 0.
+    Compared is what ΔW reads, in the space of the inputs, as LoRA §7.2 does with A. Float64
+    (r1 × r2), r capped at min(out, in); nan beyond the numerical rank, so all nan where a ΔW = 0.
 
-    Raises AdapterError where a factor is not finite or the spaces differ; ValueError for any other
-    side.
+    Raises AdapterError where a factor is not finite or the spaces differ.
     """
-    if side not in ("left", "right"):
-        raise ValueError(f"side is 'left' or 'right', not {side!r}")
     directions = []
     for layer in (layer1, layer2):
-        U, sigma, Vh = delta_directions(layer)
+        _, sigma, Vh = delta_directions(layer)
         rank = max(len(sigma), min(getattr(layer, "rank", 0), *layer.shape))
-        directions.append((Vh.mT if side == "right" else U, rank))
+        directions.append((Vh.mT, rank))
     return _phi_or_nan(*directions)
 
 

@@ -55,7 +55,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
             tensors[f"{key}.lora_magnitude_vector"] = layer.magnitude.reshape(shape).clone()
     for component in dict.fromkeys(name.split(".")[0] for name in names.values()):
         own = [x for x in layers if names[x.name].split(".")[0] == component]
-        settings |= {f"{component}.{k}": v for k, v in _settings(own, names, component).items()}
+        settings |= {f"{component}.{k}": v for k, v in _settings(own, names).items()}
     metadata = {
         "format": "pt",
         SETTINGS: json.dumps(settings, sort_keys=True),
@@ -131,7 +131,7 @@ def _component(name: str) -> bool:
     return name.split(".")[0] in COMPONENTS and "." in name
 
 
-def _settings(layers: list[LayerWeights], names: dict[str, str], component: str) -> dict[str, Any]:
+def _settings(layers: list[LayerWeights], names: dict[str, str]) -> dict[str, Any]:
     """One component's settings in PEFT's words; α = r throughout."""
     ranks = [layer.rank for layer in layers]
     common = max(set(ranks), key=ranks.count)

@@ -19,7 +19,3 @@ class RereadLayer:
     left: np.ndarray
     right: np.ndarray | None = None
     magnitude: np.ndarray | None = None
-
-    def delta(self) -> np.ndarray:
-        """s·B·A (out × in), or the whole tensor."""
-        return self.left if self.right is None else self.left @ self.right

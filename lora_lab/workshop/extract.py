@@ -45,9 +45,7 @@ class Extraction:
     notes: tuple[str, ...]
 
 
-def extract(
-    base: Path, tuned: Path, rank: int, *, report: Report = silent, skip: Sequence[str] = EMBEDDINGS
-) -> Extraction:
+def extract(base: Path, tuned: Path, rank: int, *, report: Report = silent) -> Extraction:
     """Fit every weight matrix that both have and that differs.
 
     Raises CheckpointError for files that cannot be read, AdapterError where there is nothing to fit
@@ -58,7 +56,7 @@ def extract(
     first, second = describe(base), describe(tuned)
     ours = {tensor.name: tensor for tensor in first.tensors}
     theirs = {tensor.name: tensor for tensor in second.tensors}
-    both = [name for name in ours if name in theirs and _adaptable(name, ours[name], skip)]
+    both = [name for name in ours if name in theirs and _adaptable(name, ours[name])]
     if not both:
         raise AdapterError("The two checkpoints have no weight matrix of one name in common.")
     if wrong := [name for name in both if ours[name].shape != theirs[name].shape]:
@@ -87,13 +85,13 @@ def extract(
     return Extraction(weights, tuple(fits), tuple(notes))
 
 
-def _adaptable(name: str, tensor: TensorInfo, skip: Sequence[str]) -> bool:
+def _adaptable(name: str, tensor: TensorInfo) -> bool:
     module = name.removesuffix(".weight").rpartition(".")[2]
     whole = name.endswith(".weight") and len(tensor.shape) in (2, 4) and min(tensor.shape[:2]) > 1
     return (
         whole
         and tensor.dtype in ("float32", "float16", "bfloat16", "float64")
-        and (module not in skip)
+        and (module not in EMBEDDINGS)
     )
 
 

@@ -75,20 +75,18 @@ def test_phi_in_the_metric_form_and_not_as_appendix_G_prints_it(draw):
 
 def test_the_map_of_delta_is_gauge_invariant(draw):
     first, second = (layer(draw.randn(r, 30), draw.randn(40, r)) for r in (4, 7))
-    for side in ("left", "right"):
-        phi = similarity_of_delta(first, second, side)
-        moved = similarity_of_delta(draw.gauged(first), draw.gauged(second), side)
-        torch.testing.assert_close(moved, phi, rtol=0, atol=1e-10)
+    phi = similarity_of_delta(first, second)
+    moved = similarity_of_delta(draw.gauged(first), draw.gauged(second))
+    torch.testing.assert_close(moved, phi, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_the_sides_are_those_of_the_dense_svd(draw, side):
+def test_the_directions_are_those_of_the_dense_svd(draw):
     first, second = (layer(draw.randn(r, 30), draw.randn(40, r)) for r in (4, 7))
     bases = []
     for one in (first, second):
-        U, _, Vh = torch.linalg.svd(one.delta_weight(), full_matrices=False)
-        bases.append((U if side == "left" else Vh.mT)[:, : one.rank])
-    phi = similarity_of_delta(first, second, side)
+        _, _, Vh = torch.linalg.svd(one.delta_weight(), full_matrices=False)
+        bases.append(Vh.mT[:, : one.rank])
+    phi = similarity_of_delta(first, second)
     torch.testing.assert_close(phi, similarity(*bases), rtol=0, atol=1e-12)
 
 
@@ -158,11 +156,6 @@ def test_what_cannot_be_compared_is_refused_by_name(case):
     call, message = REFUSED[case]
     with pytest.raises(AdapterError, match=message):
         call()
-
-
-def test_a_side_that_is_none():
-    with pytest.raises(ValueError, match="'left' or 'right'"):
-        similarity_of_delta(GOOD, GOOD, side="top")
 
 
 WIDENED = {

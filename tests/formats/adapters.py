@@ -10,6 +10,11 @@ from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import AdapterWeights
 
 
+def delta_of(reread):
+    """s·B·A (out × in) of a layer that was read again, or the whole tensor."""
+    return reread.left if reread.right is None else reread.left @ reread.right
+
+
 class Pictures(nn.Module):
     def __init__(self):
         super().__init__()

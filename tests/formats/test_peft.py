@@ -16,6 +16,7 @@ from lora_lab.formats import FORMATS
 from lora_lab.formats.peft import TENSORS, load, save
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.peft_reread import reread
+from tests.formats.adapters import delta_of
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_what_we_save_comes_back(case, tmp_path):
     assert (found.base, found.base_fingerprint) == (weights.base, weights.base_fingerprint)
     assert (found.variant, found.dropout) == ("lora", 0.1)
     by_name = {layer.name: layer for layer in found.layers}
-    again = {found.name: found.delta() for found in reread(tmp_path)}
+    again = {layer.name: delta_of(layer) for layer in reread(tmp_path)}
     assert set(by_name) == set(again) == set(SHAPES)
     for layer in weights.layers:
         other = by_name[layer.name]
@@ -174,7 +175,7 @@ def test_other_floats_are_kept(dtype, tmp_path):
     weights = adapter(dtype=dtype)
     save(weights, tmp_path)
     found = {layer.name: layer for layer in load(tmp_path).layers}
-    again = {found.name: found.delta() for found in reread(tmp_path)}
+    again = {layer.name: delta_of(layer) for layer in reread(tmp_path)}
     for layer in weights.layers:
         assert found[layer.name].lora_A.dtype == dtype
         np.testing.assert_array_equal(again[layer.name], layer.delta_weight().numpy())
