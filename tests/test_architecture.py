@@ -277,6 +277,39 @@ def test_tests_stand_where_the_code_stands():
             assert (PACKAGE / folder).is_dir(), f"{path} tests a folder that is not there"
 
 
+# Scripts whose random moments are what they are for, and one that an earlier lab runs by itself.
+ON_THEIR_OWN = {"reliability/kill_campaign.py", "reliability/soak.py", "runs/earlier/make.py"}
+SLEEPS = {("time", "sleep"), ("qtbot", "wait"), ("QTest", "qWait"), ("QTest", "qSleep")}
+PRIVATE_REACHES = 30  # of tests into objects; a few are into other people's libraries
+
+
+def test_no_test_waits_for_a_fixed_time():
+    """They wait for conditions (waitUntil, signals, events), or drive the clock or the timer."""
+    found = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        if str(path.relative_to(ROOT / "tests").as_posix()) in ON_THEIR_OWN:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = ast.unparse(node.func.value).rpartition(".")[2]
+                if (owner, node.func.attr) in SLEEPS:
+                    found.append(f"{path}:{node.lineno}")
+    assert found == []
+
+
+def test_tests_reach_into_few_objects():
+    """What a widget shows is found by names and words (tests/ui/seen.py) or by its `shown()`."""
+    own = {"self", "cls", "np", "torch", "sys"}
+    found = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Attribute) or not node.attr.startswith("_"):
+                continue
+            if not node.attr.startswith("__") and ast.unparse(node.value) not in own:
+                found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
+    assert len(found) <= PRIVATE_REACHES, "\n".join(found)
+
+
 # Folders of somebody's machine, and talk that only those who were there can follow.
 OUTSIDE = re.compile(r"(?<![\w./~])/(work|root|home|Users|tmp)/\w|\.\./shared|\bissue #?\d", re.I)
 

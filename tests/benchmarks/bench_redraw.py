@@ -91,7 +91,7 @@ def spectra(app: QApplication, sample: LoadedRecord) -> None:
 
     for i in range(SPECTRA):
         measured(i)
-    print(f"{LAYERS} layers of rank {RANK}, {len(panel._history)} of {SPECTRA} spectra held")
+    print(f"{LAYERS} layers of rank {RANK}, {SPECTRA} spectra sent")
     for layer in ("", layers[3].name):
         panel.choose_layer(layer)
         for view in ("bars", "multiples", "heat", "time", "energy"):

@@ -20,7 +20,7 @@ from lora_lab.presets import get_preset
 from lora_lab.records import LoadedRecord, StepRecord
 from lora_lab.runs.event_files import EventFiles, write_events
 from lora_lab.runs.story import story_of
-from tests.runs.told import HELD, LAYERS, LOSSES, SIGMA, records, spectrum, told
+from tests.runs.sample_run import HELD, LAYERS, LOSSES, SIGMA, records, spectrum, write_sample
 
 CONSOLE = Console(quiet=True)
 
@@ -51,7 +51,7 @@ def values(events):
 
 
 def test_a_finished_run_comes_back(tmp_path, read):
-    assert write_events(told(tmp_path), tmp_path / "events") == 5
+    assert write_events(write_sample(tmp_path), tmp_path / "events") == 5
     scalars, texts = read(tmp_path / "events")
     assert values(scalars["loss/training"]) == dict(enumerate(LOSSES, 1))
     rates = {n: 1e-3 / n for n in range(1, 6)}
@@ -119,7 +119,7 @@ def test_the_training_of_a_base_and_what_is_not_finite(tmp_path, read):
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path, read):
-    run = told(tmp_path)
+    run = write_sample(tmp_path)
     write_events(run, tmp_path / "events")
     with pytest.raises(LabError, match="holds event files already"):
         write_events(run, tmp_path / "events")
@@ -162,7 +162,7 @@ def test_what_they_refuse_is_said_once(tmp_path, read, monkeypatch, name):
 def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(LabError, match="pip install tensorboard"):
-        write_events(told(tmp_path), tmp_path / "events")
+        write_events(write_sample(tmp_path), tmp_path / "events")
     with pytest.raises(LabError, match="pip install tensorboard"):
         drive(get_preset("known-rank").config, tmp_path / "new", CONSOLE, tensorboard=tmp_path)
     assert not (tmp_path / "new").exists(), "it is said before anything is trained"

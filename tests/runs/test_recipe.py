@@ -31,7 +31,7 @@ from lora_lab.runs.story import Stage, story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.models.tiny import save
-from tests.runs.told import records, told
+from tests.runs.sample_run import records, write_sample
 
 CLOSE = 2e-4  # of a loss, after some dozens of steps whose kernels round in other ways
 
@@ -417,12 +417,12 @@ def test_every_part_is_some_runs():
 
 @pytest.mark.parametrize("name", ['a"""\nend = 9\n"""', "C-\\Users\\new"])
 def test_a_name_does_not_end_the_scripts_first_words(tmp_path, name):
-    tree = ast.parse(recipe_of(told(tmp_path, name)))
+    tree = ast.parse(recipe_of(write_sample(tmp_path, name)))
     assert name.split()[0] in ast.get_docstring(tree)
     assert "end = 9" not in [ast.unparse(part) for part in tree.body]
 
 
 def test_a_run_without_a_step_has_none(tmp_path):
-    folder = told(tmp_path, written=list(records())[:5])
+    folder = write_sample(tmp_path, written=list(records())[:5])
     with pytest.raises(LabError, match="no step yet"):
         recipe_of(folder)

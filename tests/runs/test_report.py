@@ -12,7 +12,7 @@ from lora_lab.errors import LabError
 from lora_lab.records import AppliedRecord, ErrorRecord, EvalRecord, StepRecord
 from lora_lab.runs.report import CHECKS, EDITS, TROUBLES, report_of
 from lora_lab.runs.report_figures import BINS, HEIGHT, LEFT, RIGHT, WIDTH, ticks
-from tests.runs.told import LOSSES, SIGMA, records, told
+from tests.runs.sample_run import LOSSES, SIGMA, records, write_sample
 
 ALONE = {"meta", "line", "rect", "circle", "path", "br"}
 
@@ -59,7 +59,7 @@ def points(element):
 
 
 def test_it_stands_alone_and_escapes(tmp_path):
-    text = report_of(told(tmp_path))
+    text = report_of(write_sample(tmp_path))
     page = Page(text)
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "link", "img", "iframe", "object"}
@@ -74,9 +74,9 @@ def test_it_stands_alone_and_escapes(tmp_path):
 
 
 def test_what_it_says(tmp_path):
-    told(tmp_path, "oldest")
-    told(tmp_path, "parent", origin=("oldest", 3))
-    page = page_of(told(tmp_path, origin=("parent", 2)))
+    write_sample(tmp_path, "oldest")
+    write_sample(tmp_path, "parent", origin=("oldest", 3))
+    page = page_of(write_sample(tmp_path, origin=("parent", 2)))
     top = page.said("")
     for words in ("0.5 loss, last step", "1 best held out, step 5", "90.0 → 75.0 % accuracy",
                   "1,536 trained, 8.92 % of the base", "8, 4 rank, α at the end",
@@ -96,7 +96,7 @@ def test_what_it_says(tmp_path):
 
 
 def test_where_the_curve_puts_things(tmp_path):
-    page = page_of(told(tmp_path))
+    page = page_of(write_sample(tmp_path))
     (loss,), (held,) = page.drawn("loss"), [e for e in page.drawn("held") if "d" in e]
     found = points(loss)
     assert [x for x, _ in found] == pytest.approx(
@@ -115,7 +115,7 @@ def test_where_the_curve_puts_things(tmp_path):
 
 
 def test_bars_are_singular_values(tmp_path):
-    page = page_of(told(tmp_path))
+    page = page_of(write_sample(tmp_path))
     bars = [float(e["height"]) for e in page.drawn("bar") if float(e["width"]) > 5]
     first, second = bars[:3], bars[3:6]  # the layer of the largest σ comes first
     assert first == pytest.approx([first[0], 0, 0])
@@ -127,7 +127,7 @@ def test_bars_are_singular_values(tmp_path):
 def test_long_runs_are_gathered_into_columns(tmp_path):
     rows = list(records())
     steps = [StepRecord(n, 1.0 + (n % 2), 1e-3, n) for n in range(6, 5001)]
-    page = page_of(told(tmp_path, written=chain(rows, steps)))
+    page = page_of(write_sample(tmp_path, written=chain(rows, steps)))
     (loss,), (band,) = page.drawn("loss"), page.drawn("band")
     assert BINS / 2 < len(points(loss)) <= BINS
     heights = {y for _, y in points(loss)[2:]}
@@ -137,7 +137,7 @@ def test_long_runs_are_gathered_into_columns(tmp_path):
 
 def test_small_losses_get_a_logarithmic_axis(tmp_path):
     rows = [*records(), *(StepRecord(n, 10.0 ** (5 - n), 1e-3, n) for n in range(6, 12))]
-    page = page_of(told(tmp_path, written=rows))
+    page = page_of(write_sample(tmp_path, written=rows))
     ys = [y for _, y in points(page.drawn("loss")[0])][5:]
     assert [a - b for a, b in zip(ys[1:], ys, strict=False)] == pytest.approx(
         [ys[1] - ys[0]] * 5, abs=0.2
@@ -150,7 +150,7 @@ def test_tables_stop_where_the_page_would_end(tmp_path):
     hyper = rows[0].hyper
     rows += [AppliedRecord(5, hyper, (("alpha", float(n), n + 1.0),)) for n in range(20)]
     rows += [ErrorRecord(5, f"no {n}") for n in range(9)]
-    folder = told(tmp_path, written=rows)
+    folder = write_sample(tmp_path, written=rows)
     check = {"format": "gguf", "path": "x", "layers": [], "bytes": 1, "sha256": "0"}
     (folder / "exports.jsonl").write_text("\n".join([json.dumps(check)] * 9) + '\n{"torn')
     page = page_of(folder)
@@ -161,11 +161,11 @@ def test_tables_stop_where_the_page_would_end(tmp_path):
 
 def test_what_is_not_finite_draws_nothing(tmp_path):
     rows = [*records(), StepRecord(6, math.nan, 1e-3, 3), EvalRecord(6, True, math.inf)]
-    text = report_of(told(tmp_path, written=rows))
+    text = report_of(write_sample(tmp_path, written=rows))
     assert "not finite" in text
     assert not re.search(r"['\" ](nan|inf)", text)
     assert max(y for _, y in points(Page(text).drawn("loss")[0])) < HEIGHT
-    only = told(tmp_path, "none", written=list(records())[:5])
+    only = write_sample(tmp_path, "none", written=list(records())[:5])
     assert "there is no curve" in report_of(only)
     with pytest.raises(LabError, match="not a run folder"):
         report_of(tmp_path)

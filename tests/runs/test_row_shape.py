@@ -15,7 +15,7 @@ from lora_lab.runs.recipe import written
 from lora_lab.runs.report import report_of
 from lora_lab.runs.row_shape import KINDS, flaw
 from lora_lab.runs.story import story_of
-from tests.runs.told import records, told
+from tests.runs.sample_run import records, write_sample
 
 ROWS = [json.loads(json.dumps(plain(record))) for record in records()]
 ROWS.append(plain(ResumedRecord(5, (0, 5), (), 2)))
@@ -34,7 +34,7 @@ def readers(tmp_path):
 
 
 def with_rows(tmp_path, rows):
-    run = told(tmp_path)
+    run = write_sample(tmp_path)
     (run / "metrics.jsonl").write_text(lines(rows))
     return run
 

@@ -21,7 +21,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.keep import keep_adapter
-from tests.training.course import digits
+from tests.training.driven_run import digits
 
 CONFIG = changed(digits(40, eval_steps=5), autosave_seconds=1000)
 

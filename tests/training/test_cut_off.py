@@ -24,7 +24,7 @@ from lora_lab.training.saving import autosave
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.training.time_budget import TimeBudget
 from tests.tasks.test_retention import CASES, config_of
-from tests.training.course import digits
+from tests.training.driven_run import digits
 from tests.waiting import wait_until
 
 HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step

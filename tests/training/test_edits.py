@@ -5,7 +5,7 @@ import torch
 
 from lora_lab.adapters import INITS, VARIANTS
 from lora_lab.records import AppliedRecord
-from tests.training.course import MOMENT, OPTIMIZERS, Course, digits
+from tests.training.driven_run import MOMENT, OPTIMIZERS, DrivenRun, digits
 
 LOW_RANK = [name for name in VARIANTS if name != "full"]
 
@@ -13,9 +13,9 @@ each_low_rank = pytest.mark.parametrize("variant", LOW_RANK)
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 
 
-def course(variant: str, optimizer: str, steps: int = 20, **settings) -> Course:
-    """A run in mid-course, whose factors and moments are none of them zero."""
-    made = Course(digits(variant=variant, **OPTIMIZERS[optimizer], **settings))
+def mid_run(variant: str, optimizer: str, steps: int = 20, **settings) -> DrivenRun:
+    """A run under way, whose factors and moments are none of them zero."""
+    made = DrivenRun(digits(variant=variant, **OPTIMIZERS[optimizer], **settings))
     made.steps(steps)
     return made
 
@@ -28,7 +28,7 @@ def close(found, expected, tolerance=1e-12):
 @each_optimizer
 @each_low_rank
 def test_growing_keeps_delta_weight_and_the_course_goes_on(variant, optimizer):
-    run = course(variant, optimizer)
+    run = mid_run(variant, optimizer)
     before = run.deltas()
     applied = run.edit(rank=6)
     close(run.deltas(), before)
@@ -44,7 +44,7 @@ def test_growing_keeps_delta_weight_and_the_course_goes_on(variant, optimizer):
 @each_optimizer
 @each_low_rank
 def test_shrinking_cuts_the_smallest_values_of_what_is_learned(variant, optimizer):
-    run = course(variant, optimizer)
+    run = mid_run(variant, optimizer)
     before = run.directions()
     magnitudes = {n: run.tensors(n).get("magnitude") for n in before}
     applied = run.edit(rank=2)
@@ -65,7 +65,7 @@ def test_shrinking_cuts_the_smallest_values_of_what_is_learned(variant, optimize
 @each_optimizer
 @each_low_rank
 def test_alpha_scales_the_effect(variant, optimizer):
-    run = course(variant, optimizer)
+    run = mid_run(variant, optimizer)
     before, old = run.directions(), {n: run.tensors(n) for n in run.experiment.layers}
     applied = run.edit(alpha=20.0)
     for name, value in run.directions().items():
@@ -79,7 +79,7 @@ def test_alpha_scales_the_effect(variant, optimizer):
 @each_optimizer
 @each_low_rank
 def test_alpha_keeps_the_function(variant, optimizer):
-    run = course(variant, optimizer)
+    run = mid_run(variant, optimizer)
     before, scaling = run.deltas(), run["fc1"].scaling
     B = run["fc1"].lora_B
     moment = run.experiment.optimizer.state[B][MOMENT[optimizer]].clone()
@@ -95,7 +95,7 @@ def test_alpha_keeps_the_function(variant, optimizer):
 @pytest.mark.parametrize("rank", [2, 3, 7])
 def test_the_moments_are_mapped_as_the_gradients_are(variant, optimizer, rank):
     """B' = c·B·M and A' = N·A say what M and N were; the moments must be m_B·Nᵀ/c and Mᵀ·m_A."""
-    run = course(variant, optimizer)
+    run = mid_run(variant, optimizer)
     layer, state, key = run["fc2"], run.experiment.optimizer.state, MOMENT[optimizer]
     A, B, s = layer.lora_A.detach(), layer.lora_B.detach(), layer.scaling
     m_A, m_B = (state[p][key].clone() for p in (layer.lora_A, layer.lora_B))
@@ -115,7 +115,7 @@ def test_the_moments_are_mapped_as_the_gradients_are(variant, optimizer, rank):
 @each_optimizer
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_rate_and_decay_reach_the_next_step(variant, optimizer):
-    run = course(variant, optimizer, steps=3)
+    run = mid_run(variant, optimizer, steps=3)
     run.edit(learning_rate=1e-2, weight_decay=0.25)
     run.steps(1)
     for group in run.experiment.optimizer.param_groups:
@@ -127,13 +127,13 @@ def test_rate_and_decay_reach_the_next_step(variant, optimizer):
 
 @each_low_rank
 def test_dropout_reaches_the_layers(variant):
-    run = course(variant, "adamw", steps=1)
+    run = mid_run(variant, "adamw", steps=1)
     run.edit(dropout=0.25)
     assert {layer.dropout for layer in run.experiment.layers.values()} == {0.25}
 
 
 def test_what_full_fine_tuning_cannot_follow_stays_and_the_rest_moves():
-    run = course("full", "adamw", steps=1)
+    run = mid_run("full", "adamw", steps=1)
     before = run.deltas()
     applied = run.edit(rank=2, alpha=1.0, dropout=0.5, weight_decay=0.125)
     assert sorted(note.split(" stays: ")[0] for note in applied.notes) == [
@@ -149,7 +149,7 @@ def test_what_full_fine_tuning_cannot_follow_stays_and_the_rest_moves():
 
 @pytest.mark.parametrize("init", [name for name in INITS if INITS[name].principal])
 def test_a_start_from_a_part_of_w_locks_the_rank_and_follows_alpha(init):
-    run = course("lora", "adamw", init=init)
+    run = mid_run("lora", "adamw", init=init)
     before, scaling = run.deltas(), run["fc1"].scaling
     applied = run.edit(rank=2)
     assert (applied.changes, applied.hyper.rank, run["fc1"].scaling) == ((), 4, scaling)
@@ -167,7 +167,7 @@ def test_a_start_from_a_part_of_w_locks_the_rank_and_follows_alpha(init):
 
 @each_low_rank
 def test_a_layer_whose_rank_is_locked_stays_while_the_others_move(variant):
-    run = course(variant, "adamw")
+    run = mid_run(variant, "adamw")
     run["fc2"].locked = (("rank", "it comes in blocks"),)
     before = run.deltas()
     assert run.experiment.locked == (), "what one layer can follow is not locked"
@@ -180,7 +180,7 @@ def test_a_layer_whose_rank_is_locked_stays_while_the_others_move(variant):
 
 
 def test_a_rank_that_no_layer_can_use_is_refused():
-    run = course("lora", "adamw", steps=1)
+    run = mid_run("lora", "adamw", steps=1)
     error = run.edit(rank=65)
     assert "Rank 65" in error.message
     assert "64" in error.message

@@ -16,7 +16,7 @@ from lora_lab.records import TargetInfo
 from lora_lab.training import layer_spectra as module
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.initial_factors import EVA_BATCHES
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 
 
 def test_it_is_let_go_of_without_a_search_for_garbage():
@@ -38,7 +38,7 @@ def test_it_is_let_go_of_without_a_search_for_garbage():
 )
 def test_every_variant_learns_from_every_init(variant, init):
     hyper = {"rank": 2, "dropout": 0.1}
-    run = Course(digits(variant=variant, init=init, hyper=hyper, digits=(), batch_size=64))
+    run = DrivenRun(digits(variant=variant, init=init, hyper=hyper, digits=(), batch_size=64))
     assert all(value.abs().max() < 1e-12 for value in run.deltas().values())
     losses = run.steps(60)
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
@@ -117,7 +117,7 @@ def test_a_setting_that_does_nothing_is_said(settings, words):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_spectra_are_of_the_real_change(variant):
-    run = Course(digits(variant=variant))
+    run = DrivenRun(digits(variant=variant))
     run.steps(20)
     for row, layer in zip(
         run.experiment.spectrum().layers, run.experiment.layers.values(), strict=True

@@ -9,7 +9,7 @@ from lora_lab.adapters.inject import inject
 from lora_lab.adapters.resize import resize
 from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer, schedule_factor
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 
 
 def config(**settings) -> RunConfig:
@@ -97,7 +97,7 @@ def test_b_moves_as_many_times_as_far_in_the_first_step(variant, optimizer):
     moved = {}
     for ratio in (1.0, 16.0):
         settings = {"variant": variant, "optimizer": optimizer, "b_rate_ratio": ratio}
-        run = Course(digits(init="pissa", **settings))  # neither factor starts at zero
+        run = DrivenRun(digits(init="pissa", **settings))  # neither factor starts at zero
         before = run.tensors("fc1")
         run.steps(1)
         moved[ratio] = {label: p - before[label] for label, p in run.tensors("fc1").items()}
@@ -108,7 +108,7 @@ def test_b_moves_as_many_times_as_far_in_the_first_step(variant, optimizer):
 
 
 def test_every_group_follows_the_course_of_the_rate():
-    run = Course(digits(max_steps=10, schedule="linear", warmup_steps=2, b_rate_ratio=8.0))
+    run = DrivenRun(digits(max_steps=10, schedule="linear", warmup_steps=2, b_rate_ratio=8.0))
     for step in range(6):
         run.steps(1)
         factor = [0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8][step]

@@ -8,7 +8,7 @@ from lora_lab.errors import ConfigError
 from lora_lab.records import CountsRecord, ErrorRecord, LayerSpectrum
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.per_layer import differing, listed
-from tests.training.course import MOMENT, OPTIMIZERS, Course, digits
+from tests.training.driven_run import MOMENT, OPTIMIZERS, DrivenRun, digits
 
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -21,7 +21,7 @@ def same(found: dict, expected: dict) -> bool:
     )
 
 
-def ranks(run: Course) -> list[int]:
+def ranks(run: DrivenRun) -> list[int]:
     return [layer.rank for layer in run.experiment.layers.values()]
 
 
@@ -29,7 +29,7 @@ def ranks(run: Course) -> list[int]:
 @each_variant
 def test_a_frozen_layer_stays_to_the_last_bit_and_the_others_learn(variant, optimizer):
     hyper = {"weight_decay": 0.3, "dropout": 0.1}
-    run = Course(digits(hyper=hyper, variant=variant, **OPTIMIZERS[optimizer]))
+    run = DrivenRun(digits(hyper=hyper, variant=variant, **OPTIMIZERS[optimizer]))
     run.steps(10)
     applied = run.edit(frozen_layers=("fc2",))
     assert applied.changes == (("frozen_layers", "–", "fc2"),)
@@ -45,7 +45,7 @@ def test_a_frozen_layer_stays_to_the_last_bit_and_the_others_learn(variant, opti
 @each_optimizer
 @each_variant
 def test_thawing_goes_on_where_it_stopped(variant, optimizer):
-    run = Course(digits(variant=variant, **OPTIMIZERS[optimizer]))
+    run = DrivenRun(digits(variant=variant, **OPTIMIZERS[optimizer]))
     run.steps(10)
     state = run.experiment.optimizer.state
 
@@ -69,7 +69,7 @@ def test_thawing_goes_on_where_it_stopped(variant, optimizer):
 @each_variant
 def test_a_layer_that_is_frozen_from_the_start_can_be_thawed(variant, optimizer):
     hyper = {"frozen_layers": ("fc1", "fc3"), "weight_decay": 0.3}
-    run = Course(digits(hyper=hyper, variant=variant, **OPTIMIZERS[optimizer]))
+    run = DrivenRun(digits(hyper=hyper, variant=variant, **OPTIMIZERS[optimizer]))
     before = {name: run.tensors(name) for name in run.experiment.layers}
     run.steps(5)
     assert same(run.tensors("fc1"), before["fc1"])
@@ -82,7 +82,7 @@ def test_a_layer_that_is_frozen_from_the_start_can_be_thawed(variant, optimizer)
 
 @each_variant
 def test_counts_and_spectra_follow(variant):
-    run = Course(digits(variant=variant))
+    run = DrivenRun(digits(variant=variant))
     run.steps(1)
     full = run.experiment.counts()
     run.edit(frozen_layers=("fc1",))
@@ -98,7 +98,7 @@ def test_counts_and_spectra_follow(variant):
 
 @each_low_rank
 def test_a_frozen_layer_keeps_its_rank_and_follows_alpha(variant):
-    run = Course(digits(variant=variant))
+    run = DrivenRun(digits(variant=variant))
     run.steps(5)
     run.edit(frozen_layers=("fc2",))
     delta, direction = run.deltas()["fc2"], run.directions()["fc2"]
@@ -123,7 +123,7 @@ def test_a_frozen_layer_keeps_its_rank_and_follows_alpha(variant):
 
 
 def test_a_frozen_layer_can_be_given_a_rank_of_its_own_and_its_ramp_waits():
-    run = Course(digits(hyper={"frozen_layers": ("fc2",)}))
+    run = DrivenRun(digits(hyper={"frozen_layers": ("fc2",)}))
     run.steps(5)
     run.edit(layer_ranks=(("fc2", 6),))
     assert ranks(run) == [4, 6, 4]
@@ -140,7 +140,7 @@ def test_a_frozen_layer_can_be_given_a_rank_of_its_own_and_its_ramp_waits():
 @each_optimizer
 @each_low_rank
 def test_a_rank_of_its_own_beside_the_common_one(variant, optimizer):
-    run = Course(digits(variant=variant, **OPTIMIZERS[optimizer]))
+    run = DrivenRun(digits(variant=variant, **OPTIMIZERS[optimizer]))
     run.steps(10)
     before = run.deltas()
     applied = run.edit(layer_ranks=(("fc1", 7),))
@@ -201,7 +201,7 @@ def test_what_is_not_there_cannot_be_opened(hyper, words, settings):
 
 @pytest.mark.parametrize(("hyper", "words", "settings"), BAD)
 def test_what_is_not_there_is_refused_with_nothing_changed(hyper, words, settings):
-    run = Course(digits(hyper={"rank": 4}, **settings))
+    run = DrivenRun(digits(hyper={"rank": 4}, **settings))
     run.steps(3)
     before = {name: run.tensors(name) for name in run.experiment.layers}
     held = run.experiment.hyper

@@ -14,7 +14,7 @@ from lora_lab.training import loop
 from lora_lab.training.commands import Save
 from lora_lab.training.session import Session
 from lora_lab.training.snapshot import Snapshot
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 from tests.waiting import wait_until
 
 COURSES = {
@@ -31,7 +31,7 @@ COURSES = {
 def test_a_snapshot_brings_back_the_very_course(name):
     """Steps, edits of every kind, more steps, back: the losses are those of before, bit for bit."""
     hyper = {"weight_decay": 0.1, "frozen_layers": ("fc3",)}
-    run = Course(digits(hyper=hyper, **COURSES[name]), one_batch=True)
+    run = DrivenRun(digits(hyper=hyper, **COURSES[name]), one_batch=True)
     run.steps(10)
     run.edit(rank=6)  # ramps are under way
     run.steps(3)

@@ -14,7 +14,7 @@ from lora_lab.training.commands import Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment, with_steps
 from lora_lab.training.loop import train
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 
 
 def says(experiment, losses):
@@ -31,7 +31,7 @@ def run(config, losses):
 
 @pytest.mark.parametrize("count", [1, 3, 7, 32, 100])
 def test_parts_of_a_batch_make_the_same_step(count):
-    whole, parts = Course(digits()), Course(digits(accumulation=count))
+    whole, parts = DrivenRun(digits()), DrivenRun(digits(accumulation=count))
     assert parts.steps(6) == pytest.approx(whole.steps(6), rel=1e-12)
     for name, delta in whole.deltas().items():
         torch.testing.assert_close(parts.deltas()[name], delta, rtol=1e-9, atol=1e-15)
@@ -136,7 +136,9 @@ def test_epochs_make_steps(epochs, rows, batch, steps):
 def test_gradients_are_cut_to_a_norm():
     """As torch.nn.utils.clip_grad_norm_ does, seen through plain SGD."""
     plain = {"optimizer": "sgd", "hyper": {"learning_rate": 0.5}}
-    free, cut = (Course(digits(max_grad_norm=norm, **plain), one_batch=True) for norm in (0, 1e-3))
+    free, cut = (
+        DrivenRun(digits(max_grad_norm=norm, **plain), one_batch=True) for norm in (0, 1e-3)
+    )
     before = {name: p.detach().clone() for name, p in cut.experiment.model.named_parameters()}
     for course in (free, cut):
         course.steps(1)

@@ -22,7 +22,7 @@ from lora_lab.training.measure import trial as trial_module
 from lora_lab.training.measure.rate_finder import find_rate, smoothed, suggestions
 from lora_lab.training.measure.speed import measure_speed
 from lora_lab.training.measure.trial import trial
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 
 VALLEY = np.concatenate([np.full(20, 2.0), np.linspace(2, 1, 20), np.linspace(1, 9, 20)])
 KINDS = {
@@ -34,9 +34,9 @@ KINDS = {
 }
 
 
-def course(name):
+def started(name):
     settings = KINDS[name]
-    run = Course(digits(**settings))
+    run = DrivenRun(digits(**settings))
     run.steps(6)
     if not dict(run.experiment.locked).get("rank"):
         run.edit(rank=6)  # ramps are under way
@@ -46,8 +46,8 @@ def course(name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_run_goes_on_as_if_nothing_had_been_tried(name):
-    expected = course(name).steps(8)
-    run = course(name)
+    expected = started(name).steps(8)
+    run = started(name)
     run.controls.request(MeasureSpeed())
     run.controls.request(FindRate(12))
     run.next(SpeedRecord)
@@ -59,7 +59,7 @@ def test_the_run_goes_on_as_if_nothing_had_been_tried(name):
 
 
 def test_what_has_no_gradient_is_put_back_too():
-    run = Course(digits())
+    run = DrivenRun(digits())
     run.experiment.model.register_module("norm", nn.BatchNorm1d(3))
     before = {key: value.clone() for key, value in run.experiment.model.state_dict().items()}
     random = torch.get_rng_state()
@@ -76,8 +76,8 @@ def test_what_has_no_gradient_is_put_back_too():
 
 
 def test_a_search_can_be_broken_off_and_leaves_nothing():
-    expected = course("dropout").steps(5)
-    run = course("dropout")
+    expected = started("dropout").steps(5)
+    run = started("dropout")
     search = FindRate(400)
     run.controls.request(search)
     run.next(RatePointRecord)
@@ -93,17 +93,17 @@ def test_a_search_can_be_broken_off_and_leaves_nothing():
 
 
 def test_a_search_that_is_asked_for_with_the_stop_is_cancelled():
-    run = Course(digits())
+    run = DrivenRun(digits())
     run.steps(3)
     run.controls.stop()
     run.controls.request(FindRate(400))
-    rest = list(run._records)
+    rest = run.rest()
     assert sum(isinstance(record, RatePointRecord) for record in rest) <= 1
     assert not any(isinstance(record, RateFoundRecord) for record in rest)
 
 
 def test_the_search_crosses_the_decades_and_stops_where_it_diverges():
-    run = Course(get_preset("known-rank").config)
+    run = DrivenRun(get_preset("known-rank").config)
     records = list(find_rate(run.experiment, 80))
     found = records[-1]
     assert isinstance(found, RateFoundRecord)
@@ -162,7 +162,7 @@ def test_smoothing_keeps_lines_and_stops_at_what_is_not_finite():
 
 @pytest.mark.slow
 def test_a_step_without_room_is_told_and_put_back(monkeypatch):
-    run = Course(digits())
+    run = DrivenRun(digits())
     run.steps(2)
     before = run.deltas()
 
@@ -181,7 +181,7 @@ def test_speed_is_that_of_the_steps_it_made(monkeypatch):
     made = []
     real = trial_module.Snapshot
     monkeypatch.setattr(trial_module, "Snapshot", lambda e: made.append(e) or real(e))
-    run = Course(digits())
+    run = DrivenRun(digits())
     found = measure_speed(run.experiment)
     assert made == [run.experiment]
     assert found.per_second > 1
@@ -193,7 +193,7 @@ def test_ranks_are_suggested_with_the_loss_at_the_cut():
     config = config.model_copy(
         update={"hyper": config.hyper.model_copy(update={"rank": 8}), "max_steps": 400}
     )
-    run = Course(config)
+    run = DrivenRun(config)
     run.controls.request(SuggestRank())
     refused = run.next((ErrorRecord, RankHintRecord))
     assert "ΔW is zero" in refused.message
@@ -213,7 +213,7 @@ def test_ranks_are_suggested_with_the_loss_at_the_cut():
 
 @pytest.mark.parametrize("variant", ["dora", "full"])
 def test_no_rank_is_suggested_where_energy_tells_nothing(variant):
-    run = Course(digits(variant=variant))
+    run = DrivenRun(digits(variant=variant))
     run.steps(2)
     run.controls.request(SuggestRank())
     assert "plain factors only" in run.next(ErrorRecord).message

@@ -73,7 +73,7 @@ def records():
     yield ExportedRecord(5, ExportReport("peft", "/a/mine", checks, 4, 4096, "ab12cd34ef"))
 
 
-def told(parent, name="run", written=None, origin=None):
+def write_sample(parent, name="run", written=None, origin=None):
     """The folder of that run, or of other records."""
     folder = RunFolder.create(parent, name)
     config = changed(get_preset("digits").config, max_steps=5, schedule="linear")

@@ -30,7 +30,7 @@ def digits(steps: int = 1000, hyper: dict | None = None, **settings) -> RunConfi
     )
 
 
-class Course:
+class DrivenRun:
     """The records of a run as they come, kept in `seen`."""
 
     def __init__(self, config: RunConfig, *, one_batch: bool = False) -> None:
@@ -50,6 +50,10 @@ class Course:
             self.seen.append(next(self._records))
             if isinstance(self.seen[-1], kinds):
                 return self.seen[-1]
+
+    def rest(self):
+        """All records that still come, until the loop ends."""
+        return list(self._records)
 
     def steps(self, count: int) -> list[float]:
         """Make steps; returns their losses."""

@@ -12,7 +12,7 @@ from lora_lab.records import (
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
-from tests.training.course import Course, digits
+from tests.training.driven_run import DrivenRun, digits
 
 
 def contents(folder):
@@ -21,49 +21,49 @@ def contents(folder):
 
 @pytest.mark.parametrize("after", range(6))
 def test_it_ends_at_that_stage_and_what_stood_there_stands(tmp_path, after):
-    course = Course(digits())
-    course.steps(3)
+    driven = DrivenRun(digits())
+    driven.steps(3)
     target = tmp_path / "out"
-    course.controls.request(Export(str(target)))
-    course.next(ExportedRecord)
+    driven.controls.request(Export(str(target)))
+    driven.next(ExportedRecord)
     before = contents(tmp_path)
-    course.steps(2)
+    driven.steps(2)
     export = Export(str(target), overwrite=True)
-    course.controls.request(export)
+    driven.controls.request(export)
     for _ in range(after + 1):
-        course.next(ExportingRecord)
-    course.controls.cancel(export)
-    assert course.next((CancelledRecord, ExportedRecord, StepRecord)) == CancelledRecord(
+        driven.next(ExportingRecord)
+    driven.controls.cancel(export)
+    assert driven.next((CancelledRecord, ExportedRecord, StepRecord)) == CancelledRecord(
         5, "Export"
     )
     assert contents(tmp_path) == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
-    course.steps(1)
-    course.controls.request(Export(str(target), overwrite=True))  # the next try is another one
-    assert course.next((CancelledRecord, ExportedRecord)).step == 6
+    driven.steps(1)
+    driven.controls.request(Export(str(target), overwrite=True))  # the next try is another one
+    assert driven.next((CancelledRecord, ExportedRecord)).step == 6
     assert contents(tmp_path) != before
 
 
 def test_one_that_waits_is_called_off_before_it_begins_and_no_other(tmp_path):
-    course = Course(digits())
-    course.steps(3)
+    driven = DrivenRun(digits())
+    driven.steps(3)
     first, second = Export(str(tmp_path / "out")), Export(str(tmp_path / "out"))
-    course.controls.cancel(second)  # equal, and not the same
-    course.controls.request(first)
-    course.controls.request(second)
-    course.next(ExportedRecord)
-    assert course.next((CancelledRecord, ErrorRecord)) == CancelledRecord(3, "Export")
-    assert [r.what for r in course.seen if isinstance(r, ExportingRecord)][-1] == (
+    driven.controls.cancel(second)  # equal, and not the same
+    driven.controls.request(first)
+    driven.controls.request(second)
+    driven.next(ExportedRecord)
+    assert driven.next((CancelledRecord, ErrorRecord)) == CancelledRecord(3, "Export")
+    assert [r.what for r in driven.seen if isinstance(r, ExportingRecord)][-1] == (
         "Copying the factors"
     )
 
 
 def test_an_export_that_was_asked_for_before_the_end_is_written(tmp_path):
-    course = Course(digits())
-    course.steps(3)
-    course.controls.request(Export(str(tmp_path / "out")))
-    course.controls.stop()
-    assert any(isinstance(record, ExportedRecord) for record in course._records)
+    driven = DrivenRun(digits())
+    driven.steps(3)
+    driven.controls.request(Export(str(tmp_path / "out")))
+    driven.controls.stop()
+    assert any(isinstance(record, ExportedRecord) for record in driven.rest())
 
 
 def test_stages_are_told_and_not_kept_in_the_run(tmp_path):
