@@ -2,7 +2,7 @@
 
 W = U·diag(σ)·Vᵀ with σ descending (the thin SVD). Cut after k values, W_k = Σ_{i≤k} σ_i u_i v_iᵀ is
 the nearest matrix of rank k in both norms (Eckart & Young 1936, Mirsky 1960):
-‖W − W_k‖_F = √Σ_{i>k} σ_i² and ‖W − W_k‖_2 = σ_{k+1}. Both are told beforehand from σ and measured.
+‖W − W_k‖_F = √Σ_{i>k} σ_i² and ‖W − W_k‖_2 = σ_{k+1}. Both are predicted from σ and measured.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Decomposition:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of W_k and its pseudo-inverse X, not told from σ."""
+    """What was measured of W_k and its pseudo-inverse X, not predicted from σ."""
 
     k: int
     frobenius: float  # ‖W − W_k‖_F

@@ -48,7 +48,7 @@ class Mapping:
 
 
 def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = ()) -> Mapping:
-    """Say what the columns mean to that task; `wished` (role, column) pairs come first.
+    """Say what the columns mean to that task; `requested` (role, column) pairs come first.
 
     Raises DataError that names the columns there are where something needed is not among them.
     """

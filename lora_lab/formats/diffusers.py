@@ -2,7 +2,7 @@
 
 Keys are `<component>.<path>.lora_A.weight` and `.lora_B.weight`. The metadata may hold PEFT's
 settings per component; where it does not, and there is no `.alpha`, α = r and s = 1
-(diffusers utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r is said.
+(diffusers utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r is written.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeigh
         return peft.load(path)
     try:
         keys = _keys(path)
-    except (OSError, CheckpointError):  # what is wrong with it is said by the reader of adapters
+    except (OSError, CheckpointError):  # the reader of adapters says what is wrong
         keys = list(read_factor_file(path).tensors)
     if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
         return kohya.load(path, names)

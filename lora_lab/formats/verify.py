@@ -31,7 +31,7 @@ CANCELLED = 1e-12
 # What file managers leave in a folder they have shown; no work is lost with it.
 DROPPINGS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
-Stage = tuple[str, float]  # what is done, and the share of it; negative where it is unknown
+Progress = tuple[str, float]  # what is done, and the share of it; negative where it is unknown
 
 ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space or choose a folder on another disk",
@@ -66,7 +66,7 @@ def export(
 
 def exporting(
     weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
-) -> Generator[Stage | ExportReport, None, None]:
+) -> Generator[Progress | ExportReport, None, None]:
     """An export stage by stage, and at last its report; closed at a stage, it leaves no trace.
 
     Refuses adapters that are empty, untrained (ΔW = 0 in every layer) or not finite, and a target
@@ -164,7 +164,7 @@ def check_target(target: Path, kind: Format, overwrite: bool) -> None:
 
 def prove(
     weights: AdapterWeights, folder: Path, kind: Format, target: Path, notes: tuple[str, ...]
-) -> Generator[Stage, None, ExportReport]:
+) -> Generator[Progress, None, ExportReport]:
     """Re-read `folder` and compare every ΔW; raises `ExportError` where one is off.
 
     A stage per layer, and the report is returned. DoRA's ΔW depends on W as well, which is not at

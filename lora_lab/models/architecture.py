@@ -66,16 +66,16 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' own words and bars: what matters is said in notes."""
-    from transformers.utils import logging as said
+    """Without transformers' own messages and bars: what matters becomes a note."""
+    from transformers.utils import logging as messages
 
     logger = logging.getLogger("transformers")
-    before, bars = logger.level, said.is_progress_bar_enabled()
+    before, bars = logger.level, messages.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
-    said.disable_progress_bar()
+    messages.disable_progress_bar()
     try:
         yield
     finally:
         logger.setLevel(before)
         if bars:
-            said.enable_progress_bar()
+            messages.enable_progress_bar()

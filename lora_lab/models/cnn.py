@@ -2,7 +2,7 @@
 
 A state dict does not tell padding and pooling. They are tried in the order of their commonness, and
 taken where the convolutions' output has just as many numbers as the first linear layer takes. What
-was taken is said in `reading`, so that a person can object.
+was taken is noted in `reading`, so that a person can object.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is in a model's files, told without building it: tensors, shapes, types, singular values."""
+"""What is in a model's files, read without building it: tensors, shapes, types, singular values."""
 
 from __future__ import annotations
 

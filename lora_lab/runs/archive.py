@@ -114,7 +114,7 @@ def _checked(
 
 
 def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:
-    """Unpack one file, and no more of it than was said."""
+    """Unpack one file, and no more of it than its entry states."""
     left = info.file_size
     with opened.open(info) as source, place.open("xb") as target:
         while part := source.read(CHUNK):

@@ -35,7 +35,7 @@ class TimesRank:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedCombination:
     """A combination that is no run: which, and why."""
 
     words: str
@@ -47,7 +47,7 @@ class Expansion:
     """The runs of a grid in order, and what was left out of it."""
 
     runs: tuple[RunConfig, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedCombination, ...]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def expand(
             config = _laid_over(base, chosen)
             reason = hindrance(config, adaptable)
         except ConfigError as error:
-            left_out.append(LeftOut(_words(chosen, varied), str(error)))
+            left_out.append(SkippedCombination(_words(chosen, varied), str(error)))
             continue
         kind = _kind(config)
         if not reason and kind in seen:
@@ -133,7 +133,7 @@ def expand(
                 name = str(VARIANTS[config.variant])
                 reason = f"{name} has no rank, α or init: one run stands for all"
         if reason:
-            left_out.append(LeftOut(_words(chosen, varied), reason))
+            left_out.append(SkippedCombination(_words(chosen, varied), reason))
             continue
         seen.add(kind)
         runs.append(config)

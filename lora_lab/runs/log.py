@@ -56,7 +56,7 @@ class RunLog(logging.Handler):
     def renew(self) -> str:
         """Open the file that is in the folder now, which may be another than a moment ago.
 
-        Why it cannot be opened, said once until it can; "" otherwise.
+        Why it cannot be opened, reported once until it can; "" otherwise.
         """
         if self.in_place:
             return ""
@@ -76,7 +76,7 @@ class RunLog(logging.Handler):
     def note(self, record: Record) -> None:
         """Write one line about a record that people care for."""
         if isinstance(record, EvalRecord) and record.best:
-            self._best = record  # told when the training rests: while it learns, each is the best
+            self._best = record  # written when training pauses: while it learns, each is the best
             return
         if isinstance(record, StateRecord) and record.state is not State.RUNNING and self._best:
             self._tell(self._best)
@@ -106,7 +106,7 @@ class RunLog(logging.Handler):
         return self._file is not None and is_same_file(self._file.fileno(), self._path)
 
     def close(self) -> None:
-        """Let go of the file; a crash is told on stderr again, if it was before."""
+        """Let go of the file; a crash is reported on stderr again, if it was before."""
         logging.getLogger("lora_lab").removeHandler(self)
         faulthandler.disable()
         if self._watches:

@@ -95,7 +95,7 @@ class MetricsFile:
         """Write what waits and sync it; raises `LabError` when records are lost with it."""
         if self._closed:
             return
-        with suppress(LabError):  # said below, with what it means now
+        with suppress(LabError):  # reported below, with what it means now
             self.flush()
         self._closed, unsynced = True, ""
         try:

@@ -2,7 +2,7 @@
 
 The script imports torch, peft and transformers, never the lab. Its parts are text files in
 `resources/recipe/`, separated by lines `#: name`; a line that ends in `#? word` is taken where the
-word holds of the run. What cannot be repeated is said at the head of the script.
+word holds of the run. What cannot be repeated is listed at the head of the script.
 """
 
 from __future__ import annotations

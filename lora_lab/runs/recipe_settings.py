@@ -89,7 +89,7 @@ def _net(story: Story, base: str) -> list[str]:
             "recipe for nets of another kind."
         )
     if any(a[2][0] != b[2][1] for a, b in itertools.pairwise(layers)):
-        raise LabError(f"The order of the layers of {base} is not told by the run's record.")
+        raise LabError(f"The order of the layers of {base} is not in the run's record.")
     return [name for name, _, _ in layers]
 
 

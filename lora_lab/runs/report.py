@@ -48,7 +48,7 @@ def report_of(run: Path) -> str:
 
 
 def _columns(story: Story, run: Path, summary: RunSummary) -> str:
-    """What is said in words: beside the settings what happened, or the parameters alone."""
+    """What is given in words: beside the settings what happened, or the parameters alone."""
     settings = _section("Settings", _pairs(_settings(story)))
     parameters = _section("Parameters", _parameters(story))
     ancestry = _section("Ancestry", _ancestry(run, summary))
@@ -241,7 +241,7 @@ def _troubles(story: Story) -> str:
     rows = [(f"{step:,}", _cut(message)) for step, message in met[:TROUBLES]]
     if len(met) > TROUBLES:
         rows.append(("", f"and {len(met) - TROUBLES:,} more, in the run's log"))
-    return _table(("step", "what was said"), rows) if rows else ""
+    return _table(("step", "message"), rows) if rows else ""
 
 
 def _ancestry(run: Path, summary: RunSummary) -> str:

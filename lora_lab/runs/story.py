@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Stage:
+class RecordedStage:
     """From step `since` on, the learning rate is on a course from step `begin` to step `end`."""
 
     since: int
@@ -77,22 +77,22 @@ class Story:
         """The edits that changed something and still hold, each made before step `step` + 1."""
         return [row for row in self.of("AppliedRecord") if row.get("changes")]
 
-    def stages(self) -> list[Stage]:
+    def stages(self) -> list[RecordedStage]:
         """The stages of the LR schedule, in order: training on after an end begins another."""
         length = self.config.max_steps
         begin, end = 0, length
-        stages = [Stage(0, begin, end)]
+        stages = [RecordedStage(0, begin, end)]
         for row in self.rows:
             kind, step = row.get("record"), row.get("step", 0)
             if kind == "ResumedRecord" and row.get("stage"):
                 begin, end = row["stage"]
                 if (begin, end) != (stages[-1].begin, stages[-1].end):
-                    stages.append(Stage(step, begin, end))
+                    stages.append(RecordedStage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:
                 end = min(end, step)  # the steps before followed the old schedule
             elif kind == "StepRecord" and step > end:
                 begin, end = step - 1, step - 1 + length
-                stages.append(Stage(begin, begin, end))
+                stages.append(RecordedStage(begin, begin, end))
         return [stage for stage in stages if stage.since < max(1, self.last_step)]
 
 

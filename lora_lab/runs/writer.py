@@ -1,7 +1,7 @@
 """Writes checkpoints on a thread of its own, so that no training step waits for a disk.
 
 Of the rolling ones one waits at most: a newer one takes its place. What must be
-kept waits in turn. What the disk refuses is said once until it is well again, and tried anew with
+kept waits in turn. What the disk refuses is reported once until it recovers, and tried again with
 the next.
 """
 
@@ -87,7 +87,7 @@ class Writer:
                 self._busy = True
             try:
                 outcome: Any = job()
-            except Exception as error:  # noqa: BLE001 - told by whoever asks for outcomes
+            except Exception as error:  # noqa: BLE001 - reported by the reader of outcomes
                 outcome = error
             with self._news:
                 self._outcomes.append(outcome)

@@ -27,7 +27,7 @@ from lora_lab.runs import recipe, recipe_settings
 from lora_lab.runs.metrics import line
 from lora_lab.runs.recipe import part_texts, recipe_of, written
 from lora_lab.runs.recipe_settings import live, rows_part
-from lora_lab.runs.story import Stage, story_of
+from lora_lab.runs.story import RecordedStage, story_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.models.tiny import save
@@ -345,7 +345,7 @@ def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
         elif isinstance(record, StateRecord) and record.state is State.STOPPED:
             controls.resume()
     folder = train(config, tmp_path / "run", branch=Origin(str(tmp_path / "parent"), 50))
-    assert story_of(folder).stages() == [Stage(0, 0, 60), Stage(20, 20, 80)]
+    assert story_of(folder).stages() == [RecordedStage(0, 0, 60), RecordedStage(20, 20, 80)]
 
 
 def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
