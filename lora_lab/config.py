@@ -38,8 +38,8 @@ class Hyperparameters(Frozen):
 
     # fmt: off
     rank: int = declared(8, Knob("Rank r",
-        "How many directions ΔW = (α/r)·B·A may use. It can change in mid-run: growing keeps "
-        "ΔW exactly, shrinking keeps the largest singular values.",
+        "How many directions ΔW = (α/r)·B·A may use. It can change during training: increasing "
+        "it keeps ΔW exactly, decreasing it keeps the largest singular values.",
         short="r", flags=("--rank", "-r"), minimum=1, maximum=4096, scale="log", page="rank",
         when="on_release"), ge=1, le=65536)
     alpha: float = declared(16.0, Knob("Alpha α",
@@ -47,7 +47,7 @@ class Hyperparameters(Frozen):
         short="α", flags=("--alpha", "-a"), minimum=0.125, maximum=1024, scale="log", page="alpha"
     ), ge=1e-6, le=1e6)
     learning_rate: float = declared(1e-3, Knob("Learning rate",
-        "Peak step size of the optimizer. LoRA wants about ten times what full fine-tuning does.",
+        "Peak step size of the optimizer. LoRA needs about ten times that of full fine-tuning.",
         short="lr", flags=("--learning-rate", "--lr"), minimum=1e-6, maximum=1.0, scale="log",
         page="learning-rate"), gt=0, le=10)
     weight_decay: float = declared(0.0, Knob("Weight decay",
@@ -58,10 +58,10 @@ class Hyperparameters(Frozen):
         "Share of the adapter's inputs that is zeroed while training (never while evaluating).",
         short="drop", minimum=0.0, maximum=0.9, scale="linear", page="learning-rate#dropout"
     ), ge=0, lt=1)
-    alpha_mode: AlphaMode = declared("scale_effect", Setting("Moving α",
+    alpha_mode: AlphaMode = declared("scale_effect", Setting("α mode",
         "rescale ΔW: ΔW follows α at once. keep ΔW: ΔW stays as it is and B is rescaled, so that "
         "α acts like a learning rate of B.",
-        name="moving α", short="α mode", choices=choices.ALPHA_MODES))
+        name="α mode", choices=choices.ALPHA_MODES))
     enabled: bool = declared(True, Setting("Adapter on",
         "Whether evaluations see W + ΔW or the frozen W alone. Training continues with the "
         "adapter either way.",
@@ -125,19 +125,19 @@ class RunConfig(Frozen):
         "Base model: Hugging Face folder, .gguf or checkpoint; none: the task's own.",
         group="Model"))
     factory: str = declared("", Setting("Model factory",
-        "A function of your own that makes the net, as module:function; the checkpoint is loaded "
-        "into what it returns.",
+        "A function of your own that builds the network, as module:function; the checkpoint is "
+        "loaded into its result.",
         group="Model", metavar="MODULE:FUNCTION"))
     device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",
-        "Type of the base's weights. Adapters on half precision stay in float32.",
+        "dtype of the base model. Adapters on half precision stay in float32.",
         choices=choices.DTYPES, place="own data", group="Model"))
     checkpointing: bool = declared(False, Setting("Gradient checkpointing",
         "Compute activations twice instead of keeping them: less memory, slower.",
         group="Model"))
 
     data: str | None = declared(None, Setting("Data",
-        "File or folder to learn from; none: what ships.",
+        "Training data: file or folder; none: what ships.",
         group="Data"))
     columns: tuple[tuple[str, str], ...] = declared((), Setting("Columns",
         "Columns of the data by role, as role=column; none: guessed.",
@@ -152,14 +152,14 @@ class RunConfig(Frozen):
         "Leave out rows that cannot be read.",
         group="Data"))
     max_length: int = declared(1024, Setting("Max &length",
-        "Tokens that a row is cut to.",
+        "Tokens that a row is truncated to.",
         place="own data", group="Data"), ge=2, le=2**24)
     batching: Batching = declared("bucketed", Setting("Batching",
         "bucketed: rows of similar length together. packed: rows end to end up to the max length. "
         "shuffled: in random order.",
         choices=choices.BATCHINGS, place="own data", group="Data"))
     prompts: tuple[str, ...] = declared((), Setting("Prompts",
-        "What the model is asked, adapter off and on.",
+        "Prompts to generate from, adapter off and on.",
         group="Data", flags=("--prompt",)))
     keep_data: str | None = declared(None, Setting("Retention",
         "Retention set: file or folder of the same form with rows of the old task. A few are "
@@ -168,7 +168,7 @@ class RunConfig(Frozen):
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
 
     variant: str = declared(variants.PLAIN, Setting("Ada&pter",
-        "Kind of adapter.",
+        "Adapter variant.",
         choices=VARIANTS, place="always", group="Adapter"))
     init: str = declared(inits.PLAIN, Setting("I&nit",
         "How lora_A and lora_B start.",
@@ -178,14 +178,14 @@ class RunConfig(Frozen):
         place="always", group="Adapter", commas=True))
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",
-        "What turns gradients into steps.",
+        "Optimizer: what turns gradients into steps.",
         choices=choices.OPTIMIZERS, place="more", group="Training"))
     b_rate_ratio: float = declared(1.0, Setting("LoRA+ λ",
         "λ of LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the learning rate of B over that of A. "
         "1: none; the paper's is 16.",
         name="LoRA+ λ", short="λ", place="more", group="Training"), gt=0, le=10_000)
     schedule: Schedule = declared("constant", Setting("S&chedule",
-        "Schedule of the learning rate.",
+        "LR schedule: the learning rate over the steps.",
         choices=choices.SCHEDULES, place="more", group="Training"))
     warmup_steps: int = declared(0, Setting("&Warm-up",
         "Steps of linear warm-up.",
@@ -222,7 +222,7 @@ class RunConfig(Frozen):
         "Steps between two validations; 0: as often as 3 % of the time allow.",
         place="own data", group="Training"), ge=0)
     patience: int = declared(0, Setting("Patience",
-        "Validations without a better loss that end the run; 0: none does.",
+        "Early stopping: validations without a better loss that end the run; 0: never.",
         place="own data", group="Training"), ge=0)
     autosave_seconds: float = declared(5.0, Setting("Autosave",
         "Seconds of training between two checkpoints.",

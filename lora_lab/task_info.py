@@ -52,7 +52,7 @@ class TaskInfo:
 TASKS: dict[str, TaskInfo] = {
     "causal_lm": TaskInfo(
         "causal_lm:CausalLmTask",
-        "Language model: go on with text",
+        "Causal language modelling",
         data="rows",
         wants="text, prompts and completions, or chats: JSONL, CSV, Parquet",
         models=("folder", "gguf"),

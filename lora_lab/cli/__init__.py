@@ -18,7 +18,7 @@ from lora_lab.cli.train import train
 
 app = typer.Typer(
     name="lora-lab",
-    help="Train low-rank adapters and see what they learn. Without a verb the window opens.",
+    help="Train low-rank adapters and see what they learn. Without a command the window opens.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +48,7 @@ def window(
     ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
-    """Train low-rank adapters and see what they learn. Without a verb the window opens."""
+    """Train low-rank adapters and see what they learn. Without a command the window opens."""
     if context.invoked_subcommand is None:
         with plain_errors():
             from lora_lab.ui.app import run

@@ -33,7 +33,7 @@ Alpha = Annotated[
     float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
 ]
 Number = Annotated[
-    str | None, typer.Option("--dtype", help="Type of the factors: float32, float16, bfloat16.")
+    str | None, typer.Option("--dtype", help="dtype of the factors: float32, float16, bfloat16.")
 ]
 Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

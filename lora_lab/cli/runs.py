@@ -83,7 +83,7 @@ def runs(
 
 def label(
     run: Run,
-    name: Annotated[str | None, typer.Option(help="What to call it; the folder stays.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; the folder stays.")] = None,
     note: Annotated[str | None, typer.Option(help="A note to keep with it.")] = None,
 ) -> None:
     """Give a run a name and a note; what is not given is unchanged."""

@@ -38,7 +38,7 @@ def sweep(
     rank: Annotated[str | None, _axis("Ranks: 1,2,4,8.")] = None,
     alpha: Annotated[str | None, _axis("Values of α, or multiples of the rank: 16,r,2r.")] = None,
     learning_rate: Annotated[str | None, _axis("Learning rates: 1e-3,3e-3.")] = None,
-    variant: Annotated[str | None, _axis("Kinds of adapter: lora,dora,full.")] = None,
+    variant: Annotated[str | None, _axis("Adapter variants: lora,dora,full.")] = None,
     init: Annotated[str | None, _axis("Inits of A and B: kaiming,pissa.")] = None,
     targets: Annotated[
         str | None, _axis("Sets of layers, separated by semicolons: 'all-linear; fc1,fc2'.")

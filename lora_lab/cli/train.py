@@ -27,9 +27,7 @@ def train(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(
-            help=f"What to learn with a model and data of your own: {', '.join(own_tasks())}."
-        ),
+        typer.Option(help=f"Task for a model and data of your own: {', '.join(own_tasks())}."),
     ] = None,
     fixed: dict[str, Any],
     hyper: dict[str, Any],

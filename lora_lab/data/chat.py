@@ -39,7 +39,7 @@ class Chat:
 def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
     """The messages of a row, its tools and its system prompt, each a list or a string of JSON.
 
-    Raises BadRow where they are none, hold images or sound, or nothing is said by the assistant.
+    Raises BadRow where they are none, hold images or sound, or the assistant says nothing.
     """
     value = _parsed(value, "messages")
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
@@ -62,7 +62,7 @@ def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
             trained.insert(0, False)
     spoken = [m for m in messages if m["role"] == "assistant"]
     if not any(_says_something(message) for message in spoken):
-        raise BadRow("nothing is said by the assistant")
+        raise BadRow("the assistant says nothing")
     trained = [t and _says_something(m) for t, m in zip(trained, messages, strict=True)]
     if not any(trained):
         raise BadRow("every answer of the assistant is marked as not to be trained")

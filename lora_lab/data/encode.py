@@ -92,12 +92,12 @@ def encode_rows(
         if examples and 2 * lost >= len(rows) and not skip_bad:
             raise DataError(
                 f"{table.path.name}: of {len(rows):,} rows {lost:,} would be left out: {reason}. "
-                "Raise the max length, shorten the prompts, or let bad rows be left out."
+                "Raise the max length, shorten the prompts, or skip bad rows."
             )
         notes.append(f"{many} left out: {reason}")
     if not examples:
         raise DataError(
-            f"{table.path.name}: no row is left to learn from ({'; '.join(notes) or 'all empty'})."
+            f"{table.path.name}: no row is left to train on ({'; '.join(notes) or 'all empty'})."
         )
     return examples, tuple(notes)
 

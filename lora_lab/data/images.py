@@ -91,7 +91,7 @@ def read_image_folder(
         first = _by_class(train, classes, wanted, skip_bad, report)
         wanted = replace(wanted, size=(first.images.shape[1], first.images.shape[2]))
         second = _by_class(held, first.classes, wanted, skip_bad, report)
-        notes = (*first.notes, *second.notes, f"held out are the images in {held.name}/")
+        notes = (*first.notes, *second.notes, f"validation images are those in {held.name}/")
         return ImageSet(first.images, first.labels, first.classes, notes, second)
     except OSError as error:
         reason = system_reason(error)
@@ -134,9 +134,7 @@ def _by_class(
         except DataError as error:
             place = path.relative_to(folder)
             if not skip_bad:
-                raise DataError(
-                    f"{place}: {error}. Mend it, or let bad images be left out."
-                ) from None
+                raise DataError(f"{place}: {error}. Fix it, or skip bad images.") from None
             bad.append(f"{place}: {error}")
             continue
         if size is None:
@@ -252,7 +250,7 @@ def _idx(folder: Path, wanted: Wanted) -> ImageSet:
     sets = [ImageSet(pictures, labels, classes) for pictures, labels in parts]
     if len(sets) == 1:
         return sets[0]
-    notes = ("held out are the images of t10k",)
+    notes = ("validation images are those of t10k",)
     return ImageSet(sets[0].images, sets[0].labels, classes, notes, sets[1])
 
 

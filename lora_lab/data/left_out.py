@@ -29,9 +29,7 @@ class LeftOut:
     def add(self, number: int, reason: object) -> None:
         """Row `number` cannot be used. Raises DataError where no row may be left out."""
         if not self._allowed:
-            raise DataError(
-                f"{self._table.where(number)}: {reason}. Mend it, or let bad rows be left out."
-            )
+            raise DataError(f"{self._table.where(number)}: {reason}. Fix it, or skip bad rows.")
         self._rows.append((number, str(reason)))
 
     def notes(self) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def _rows(
     for number, row in text_rows(raw, kind, skip_bad, bad):
         if isinstance(row, BadRow):
             if not skip_bad:
-                raise DataError(f"line {number:,}: {row}. Mend it, or let bad rows be left out")
+                raise DataError(f"line {number:,}: {row}. Fix it, or skip bad rows")
             bad.append((number, str(row)))
             continue
         rows.append((number, row))

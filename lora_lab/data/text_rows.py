@@ -76,7 +76,7 @@ def _lines(raw: bytes, skip_bad: bool, bad: list[tuple[int, str]]) -> Iterator[t
             if not skip_bad:
                 raise DataError(
                     f"line {number:,} is not UTF-8 (byte {error.object[error.start]:#04x} at place "
-                    f"{error.start + 1}). Save the file as UTF-8, or let bad rows be left out"
+                    f"{error.start + 1}). Save the file as UTF-8, or skip bad rows"
                 ) from None
             bad.append((number, "not UTF-8"))
 

@@ -28,7 +28,7 @@ def elsewhere(weights: AdapterWeights) -> tuple[str, ...]:
         )
     if weights.whole:
         names = ", ".join(layer.name for layer in weights.whole[:3])
-        notes.append(f"{names} trained whole: vLLM and llama.cpp refuse modules_to_save")
+        notes.append(f"{names} fully trained: vLLM and llama.cpp refuse modules_to_save")
     if odd := [x.name for x in layers if x.kind in ("conv", "embedding")]:
         notes.append(
             f"{odd[0]}: convolutions and embeddings are adapted in PEFT only (llama.cpp: token "

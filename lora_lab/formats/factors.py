@@ -88,7 +88,8 @@ def cannot_say(weights: AdapterWeights, title: str) -> tuple[str, ...]:
             )
     if weights.whole:
         reasons.append(
-            f"{weights.whole[0].name}: it is trained whole, which {title} files cannot hold; a "
+            f"{weights.whole[0].name}: it is fully trained (modules_to_save), "
+            f"which {title} files cannot hold; a "
             "PEFT folder can"
         )
     return tuple(reasons)

@@ -94,7 +94,10 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
         elif layer.kind == "conv":
             reasons.append(f"{layer.name}: llama.cpp adapts no convolutions")
     if weights.whole:
-        reasons.append(f"{weights.whole[0].name}: it is trained whole, which llama.cpp cannot load")
+        reasons.append(
+            f"{weights.whole[0].name}: it is fully trained (modules_to_save), "
+            "which llama.cpp cannot load"
+        )
     return tuple(reasons)
 
 

@@ -36,7 +36,7 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             )
     if weights.whole:
         reasons.append(
-            f"{weights.whole[0].name}: it is trained whole, and vLLM refuses modules_to_save; "
+            f"{weights.whole[0].name}: it is fully trained, and vLLM refuses modules_to_save; "
             "merge the adapter instead"
         )
     return tuple(reasons)

@@ -125,7 +125,7 @@ def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
     if broken:
         raise ExportError(
             f"The adapter has NaN or infinite values in {_listed(broken)} and was not exported. "
-            "Go back to the last good state, or train again with a smaller learning rate."
+            "Revert to the last good checkpoint, or train again with a lower learning rate."
         )
     still = [layer.name for layer in weights.layers if not _moved(layer)]
     if len(still) == len(weights.layers):
@@ -217,7 +217,7 @@ def prove(
 
 def _whole_notes(weights: AdapterWeights) -> tuple[str, ...]:
     names = [layer.name for layer in weights.whole]
-    return (f"{_listed(names)}: trained whole, and compared bit for bit",) if names else ()
+    return (f"{_listed(names)}: fully trained, and compared bit for bit",) if names else ()
 
 
 def reason(error: Exception) -> str:

@@ -119,7 +119,7 @@ def check_weights(state: dict[str, torch.Tensor]) -> None:
         if tensor.dtype in FLOATS and (count := count_nonfinite(tensor)):
             raise CheckpointError(
                 f"tensor {shown(name)} has {count:,} of {tensor.numel():,} values that are NaN or "
-                "infinite. Use a checkpoint from before its training broke down."
+                "infinite. Use a checkpoint from before its training diverged."
             )
 
 

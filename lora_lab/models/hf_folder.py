@@ -149,7 +149,8 @@ def _built(
     new_layers = tuple(dict.fromkeys(n.rpartition(".")[0] for n in (*missing, *mismatched)))
     if new_layers:
         notes.append(
-            f"{', '.join(new_layers)}: not in the checkpoint, so drawn anew and trained whole"
+            f"{', '.join(new_layers)}: not in the checkpoint, so newly initialised and "
+            "fully trained"
         )
     unexpected = sorted(str(name) for name in info["unexpected_keys"])
     if unexpected:

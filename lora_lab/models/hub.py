@@ -65,7 +65,7 @@ def download(
         raise CheckpointError("This run is offline (HF_HUB_OFFLINE). Open a folder instead.")
     from huggingface_hub import HfApi, hf_hub_download
 
-    report(f"Asking for {name}", -1)
+    report(f"Requesting {name}", -1)
     try:
         api = HfApi(endpoint=endpoint)
         info = api.model_info(name, revision=revision, files_metadata=True, timeout=SECONDS)
@@ -129,7 +129,7 @@ def _bar(what: str, total: int, report: Report) -> Any:
 def _reason(error: Exception) -> str:
     kind = type(error).__name__
     if kind == "GatedRepoError":
-        return "its owner wants to be asked first. Ask on its page, then run `hf auth login`."
+        return "access must be requested first. Request it on its page, then run `hf auth login`."
     if kind in ("RepositoryNotFoundError", "RevisionNotFoundError"):
         return "there is no such repository, or it is private. Check the name."
     if any(word in kind for word in ("Connect", "Timeout", "Offline", "LocalEntryNotFound")):

@@ -134,7 +134,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     for key, label in (
         ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "width"),
         ("n_embd", "width"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),
-        ("max_position_embeddings", "longest text"), ("image_size", "image size"),
+        ("max_position_embeddings", "context length"), ("image_size", "image size"),
     ):  # fmt: skip
         if config.get(key) is not None:
             value = config[key]

@@ -110,7 +110,7 @@ def nearest(run: Path, step: int) -> Checkpoint:
             return read_checkpoint(path)
         except LabError:
             continue
-    raise LabError(f"{run.name} has no whole checkpoint to go back to.")
+    raise LabError(f"{run.name} has no intact checkpoint to revert to.")
 
 
 def forget_after(run: Path, step: int, edits: int) -> None:

@@ -158,9 +158,9 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
     lost = [n for n in dict(hyper.layer_ranks) if n not in chosen]
     lost += [n for n in hyper.frozen_layers if n not in chosen.keys() | whole]
     if lost:
-        return f"{lost[0]} has a setting of its own and is not among the targets"
+        return f"{lost[0]} has a per-layer setting and is not among the targets"
     if chosen.keys() | whole <= set(hyper.frozen_layers):
-        return "every layer would be frozen, and nothing would learn"
+        return "every layer would be frozen, and nothing would train"
     most = max((min(layer.shape) for layer in chosen.values()), default=hyper.rank)
     if factored and hyper.rank > most:
         return f"rank {hyper.rank} is above what any of the layers can use, {most}"

@@ -135,7 +135,7 @@ def words_of(record: Record) -> str:
             notes = f" ({'; '.join(record.notes)})" if record.notes else ""
             return f"step {record.step:,}: {moves}{notes}"
         case EvalRecord() if record.best and record.step:
-            return f"step {record.step:,}: best held-out loss so far, {record.loss:.6g}"
+            return f"step {record.step:,}: best validation loss so far, {record.loss:.6g}"
         case ResumedRecord():
             notes = "".join(f"\n    {note}" for note in record.notes)
             return f"resumed from the checkpoint of step {record.step:,}{notes}"

@@ -109,7 +109,7 @@ class MetricsFile:
         if lost := len(self._lines) + self._lost:
             raise LabError(
                 f"{self.path}: the last {lost} records could not be written and are lost. "
-                "See that the disk is there and has room before the next run."
+                "Make sure that the disk is available and has space before the next run."
             )
 
     def sync(self) -> None:

@@ -231,7 +231,8 @@ def _read(path: Path) -> list[Item]:
         except OSError as refused:
             reason = system_reason(refused)
             raise LabError(
-                f"The queue {path} could not be read ({error}), nor can it be put aside: {reason}."
+                f"The queue {path} could not be read ({error}), nor can it be moved "
+                f"aside: {reason}."
             ) from error
         raise LabError(
             f"The queue could not be read ({error}). It is kept as {damaged}; an empty one takes "

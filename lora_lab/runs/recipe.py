@@ -58,7 +58,7 @@ COMMENTS = {
     "LEGS": "from a step on: first and last step of the LR schedule",
     "B_RATE_RATIO": "learning rate of lora_B over that of lora_A (LoRA+)",
     "ACCUMULATION": "pieces that a batch is worked off in",
-    "WHOLE": "layers that are trained whole",
+    "WHOLE": "layers that are fully trained",
     "LAYERS": "with an adapter",
 }
 
@@ -274,7 +274,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
     if story.origin:
         parent, at = story.origin.run, story.origin.step
         notes.append(
-            f"The run branched off from {parent} at step {at:,}. The steps before are made "
+            f"The run branched from {parent} at step {at:,}. The steps before are made "
             f"here with its own fixed settings{_differing(story, parent)}."
         )
     if variant.whole and loaded.get("task"):

@@ -53,9 +53,9 @@ def _columns(story: Story, run: Path, summary: RunSummary) -> str:
     parameters = _section("Parameters", _parameters(story))
     ancestry = _section("Ancestry", _ancestry(run, summary))
     happened = (
-        _section("Edits in mid-run", _edits(story))
+        _section("Edits during training", _edits(story))
         + _section("Export checks", _checks(story))
-        + _section("Troubles", _troubles(story))
+        + _section("Problems", _troubles(story))
     )
     left, right = settings, parameters + ancestry
     if happened:
@@ -100,7 +100,7 @@ def _figures(story: Story, summary: RunSummary) -> str:
     finite = [row for row in on if math.isfinite(row["loss"])]
     if finite:
         best = min(finite, key=lambda row: row["loss"])
-        cells.append((f"best held out, step {best['step']:,}", _number(best["loss"])))
+        cells.append((f"best validation loss, step {best['step']:,}", _number(best["loss"])))
     if on and off and on[-1].get("accuracy") is not None:
         before, after = 100 * off[0]["accuracy"], 100 * on[-1]["accuracy"]
         cells.append(("accuracy, off → on", f"{before:.1f} → {after:.1f} %"))
@@ -119,8 +119,8 @@ def _figures(story: Story, summary: RunSummary) -> str:
 def _legend(story: Story) -> str:
     evals = story.of("EvalRecord")
     entries = ["<i class='k loss'></i>training"]
-    entries += ["<i class='k held'></i>held out"] if any(r["enabled"] for r in evals) else []
-    entries += ["<i class='k off'></i>held out, adapter off"] if evals else []
+    entries += ["<i class='k held'></i>validation"] if any(r["enabled"] for r in evals) else []
+    entries += ["<i class='k off'></i>validation, adapter off"] if evals else []
     entries += ["<i class='k mark'></i>edit"] if story.edits else []
     return f"<span class='legend'>{' '.join(entries)}</span>"
 
@@ -150,7 +150,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
     data = story.last("DataRecord")
     held = ""
     if data:
-        held = f"{data['train_rows']:,} rows, {data['validation_rows']:,} held out"
+        held = f"{data['train_rows']:,} rows, {data['validation_rows']:,} validation rows"
     settings = [
         ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
         ("init", config.init),
@@ -161,9 +161,9 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("optimizer", config.optimizer),
         ("weight decay", f"{start.weight_decay:g}" if start.weight_decay else ""),
         ("dropout", f"{start.dropout:g}" if start.dropout else ""),
-        ("gradients cut to", f"{clip:g}" if clip else ""),
+        ("max grad norm", f"{clip:g}" if clip else ""),
         ("batch", rows),
-        ("steps asked for", f"{config.max_steps:,}"),
+        ("steps requested", f"{config.max_steps:,}"),
         ("data", Path(config.data).name if config.data else "ships with the lab"),
         ("", held),
         ("classes", ", ".join(story.loaded["trained_classes"][:10])),

@@ -94,7 +94,7 @@ def curve(story: Story) -> str:
     words = f"Loss over {steps[-1][0]:,} steps"
     words += f", from {known[0]:.4g} to {known[-1]:.4g}" if known else ""
     known = [y for _, y in held if math.isfinite(y)]
-    words += f"; on held-out data from {known[0]:.4g} to {known[-1]:.4g}" if known else ""
+    words += f"; validation loss from {known[0]:.4g} to {known[-1]:.4g}" if known else ""
     words += f"; {len(story.edits)} live edits are marked" if story.edits else ""
     return _svg(WIDTH, HEIGHT, words, parts)
 

@@ -94,8 +94,8 @@ class Experiment:
         task = TASKS[config.task].open(config, report)
         if config.keep_data and not task.has_retention:
             raise ConfigError(
-                "Rows of an old task are for models and data of your own. This task measures what "
-                "is forgotten class by class, or has nothing to forget."
+                "A retention set is for models and data of your own. This task measures "
+                "forgetting class by class, or has nothing to forget."
             )
         config, hyper = with_steps(config, task.rows), config.hyper
         model = task.base_model()
@@ -227,11 +227,11 @@ class Experiment:
         common = {name: layer for name, layer in self.layers.items() if name not in own}
         notes = [*self.task.notes, *rank_notes(common, self.hyper)]
         if left := [name for name in self.task.new_layers if name not in self.layers]:
-            notes.append(f"{', '.join(left)}: not in the checkpoint, and stays as it was drawn")
+            notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not self.has_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
         if config.momentum and config.optimizer != "sgd":
-            notes.append("momentum is SGD's; AdamW goes by its betas")
+            notes.append("momentum is for SGD; AdamW uses its betas")
         return tuple(notes)
 
     def counts(self) -> CountsRecord:
@@ -293,7 +293,7 @@ class Experiment:
         Raises LabError for a model that does not go on with texts.
         """
         if not self.task.generates:
-            raise LabError("This model does not go on with a text. Open a language model.")
+            raise LabError("This model cannot generate text. Open a language model.")
         for prompt in prompts:
             started = time.perf_counter()
             off, on = (self.inference.answer(prompt, x, max_new_tokens) for x in (False, True))

@@ -106,6 +106,6 @@ def train(
 def _more_parts(experiment: Experiment) -> NewsRecord:
     return NewsRecord(
         experiment.step,
-        f"Step {experiment.step + 1} ran out of memory. From here on a step is worked off in "
-        f"{experiment.accumulation} parts, which changes nothing of what is computed.",
+        f"Step {experiment.step + 1} ran out of memory. From now on each step is computed in "
+        f"{experiment.accumulation} parts, with the same result.",
     )

@@ -36,7 +36,7 @@ def diagnosis(
     causes, remedies = _causes(experiment, found, norm)
     step = experiment.step + 1
     message = (
-        f"Step {step:,} was not made: {found.words} The adapter of step {restored:,} is kept. "
+        f"Step {step:,} was not applied: {found.words} The adapter of step {restored:,} is kept. "
         f"Likely: {'; or '.join(causes)}."
     )
     return NonFiniteRecord(step, found.what, found.layer, message, causes, remedies, restored, norm)
@@ -87,7 +87,7 @@ def _causes(
         causes.append(f"float16 ends at {LARGEST['float16']}, and there is no loss scaling")
         remedies.append("float32")
     if math.isfinite(norm) and norm > STEEP and not experiment.max_grad_norm:
-        causes.append(f"the gradients are steep (their norm was {norm:.3g}) and are not clipped")
+        causes.append(f"the gradients are large (norm {norm:.3g}) and are not clipped")
         remedies.append("clip")
     if hyper.learning_rate >= HIGH_RATE:
         causes.append(f"a learning rate of {hyper.learning_rate:g} is high for {config.optimizer}")
@@ -96,7 +96,9 @@ def _causes(
     if scalings and max(scalings) > 8:
         causes.append(f"s = {max(scalings):.3g} multiplies ΔW and its gradients")
     if not causes:
-        causes.append("the rate is too high for this point of the course, or a row is out of range")
+        causes.append(
+            "the learning rate is too high for this point of the schedule, or a row is out of range"
+        )
     if config.dtype == "bfloat16":
         remedies.append("float32")
     for always in ("lower_rate", "clip", "go_back"):

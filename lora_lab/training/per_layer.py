@@ -28,13 +28,13 @@ def check(layers: Layers, hyper: Hyperparameters) -> None:
     for name, rank in hyper.layer_ranks:
         layer = layers[name]
         if reason := dict(layer.locked).get("rank"):
-            raise ConfigError(f"Layer {name} cannot have a rank of its own: {reason}.")
+            raise ConfigError(f"Layer {name} cannot have a per-layer rank: {reason}.")
         if rank > layer.max_rank:
             raise ConfigError(
                 f"Layer {name} can use a rank of {layer.max_rank} at most, not {rank}."
             )
     if layers.keys() <= set(hyper.frozen_layers):
-        raise ConfigError("Every layer would be frozen and nothing would learn. Leave one of them.")
+        raise ConfigError("Every layer would be frozen and nothing would train. Leave one of them.")
     useful = [layer.max_rank for layer in layers.values() if isinstance(layer, LoRALayer)]
     if useful and hyper.rank > max(useful):
         raise ConfigError(f"Rank {hyper.rank} is more than any layer can use, {max(useful)}.")
@@ -70,9 +70,9 @@ def rank_notes(layers: Layers, hyper: Hyperparameters) -> list[str]:
         if not isinstance(layer, LoRALayer) or layer.rank == hyper.rank:
             continue
         if name in own:
-            why = "a rank of their own"
+            why = "per-layer ranks"
         elif layer.rank == layer.max_rank < hyper.rank:
-            why = "rank capped by the layer's size"
+            why = "rank limited by the layer's size"
         elif locked := dict(layer.locked).get("rank"):
             why = f"rank stays, {locked}"
         else:

@@ -141,7 +141,7 @@ def _lost(experiment: Experiment, journal: Journal, error: Exception) -> str:
     kept = "Nothing was saved yet."
     if saved is not None and folder is not None:
         kept = (
-            f"The save of step {saved:,} is intact: start the lab again, and resume "
+            f"The checkpoint of step {saved:,} is intact: start the lab again, and resume "
             f"{folder.path.name} there (lora-lab resume {folder.path.name}), on another device "
             "with the same settings if this one does not come back."
         )
@@ -162,13 +162,13 @@ def _restored(
     notes = restore(experiment, found.tensors, found.facts)
     known = run.about().get("data_fingerprint", "")
     if known and known != data_fingerprint(experiment.config.data):
-        notes += ("the data has changed since: other rows will come than would have come",)
+        notes += ("the data has changed since: the rows that follow will differ",)
     if until is not None:
         experiment.stage = Stage(experiment.stage.begin, until)
     done = summary_of(run.path).state in (State.FINISHED.value, State.STOPPED.value)
     if experiment.step >= experiment.stage.end and done and not ended:
         raise LabError(
-            f"{run.path.name} has come to its end at step {experiment.step:,}. Say up to which "
-            "step it should go on (--steps)."
+            f"{run.path.name} has finished at step {experiment.step:,}. Say up to which step to "
+            "continue (--steps)."
         )
     return notes

@@ -145,8 +145,8 @@ class Server:
         yield ErrorRecord(
             experiment.step,
             f"Step {experiment.step + 1} does not fit into memory even in "
-            f"{experiment.accumulation} parts ({reason}). What was learned is kept. Open the run "
-            "with a smaller batch, shorter texts, checkpointing or bfloat16.",
+            f"{experiment.accumulation} parts ({reason}). What was learned is kept. Open the "
+            "run again with a smaller batch, shorter texts, checkpointing or bfloat16.",
         )
         yield self.enter(State.PAUSED, reason)
 

@@ -117,7 +117,7 @@ class Session:
     def _report(self, what: str, share: float) -> None:
         """Say how far the opening is, or call it off where a close was asked for."""
         if self.controls.stopping:
-            raise Cancelled("The opening was called off.")
+            raise Cancelled("Opening was cancelled.")
         self._publish(OpeningRecord(what, share))
 
     def _publish(self, record: Record) -> None:

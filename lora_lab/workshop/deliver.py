@@ -60,7 +60,9 @@ def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> Adapte
     Raises AdapterError for a type that no format writes.
     """
     if dtype not in TYPES:
-        raise AdapterError(f"There is no type {dtype!r} for factors; there are {', '.join(TYPES)}.")
+        raise AdapterError(
+            f"There is no dtype {dtype!r} for factors; there are {', '.join(TYPES)}."
+        )
     if format in FOLDING:
         weights = replace(weights, layers=tuple(fold(layer) for layer in weights.layers))
     return cast(weights, TYPES[dtype])

@@ -117,8 +117,8 @@ def by_size(spectra: Spectra, size: int, per_layer: bool = False) -> tuple[int, 
     least = spectra.bytes(spectra.uniform(1))
     if size < least:
         raise AdapterError(
-            f"Even rank 1 takes {least:,} bytes, so {size:,} cannot be reached. Take a smaller "
-            "type of number, or fewer layers."
+            f"Even rank 1 takes {least:,} bytes, so {size:,} cannot be reached. Use a smaller "
+            "dtype, or fewer layers."
         )
     if per_layer:
         budget = (size - 2 * HEADER * len(spectra.names)) // spectra.itemsize - spectra.whole

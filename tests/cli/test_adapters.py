@@ -130,7 +130,7 @@ BAD = {
     "nothing there": (["compare", "{one}", "/nowhere"], "no such file"),
     "one alone": (["merge", "{one}:1", "--out", "{out}"], "two adapters"),
     "no such method": (["merge", "{one}", "{two}", "--method", "x", "--out", "{out}"], "no method"),
-    "no such type": (["convert", "{one}", "--dtype", "int8", "--out", "{out}"], "no type"),
+    "no such type": (["convert", "{one}", "--dtype", "int8", "--out", "{out}"], "no dtype"),
     "stands": (["convert", "{two}", "--out", "{one}"], "already holds"),
     "not a base": (["extract", "--base", "{one}", "--tuned", "{one}", "--out", "{out}"], "config"),
 }  # fmt: skip

@@ -161,7 +161,7 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "digits", "--layer-rank", "fc3=11"], "10 at most"),
         (["train", "--preset", "digits", "--layer-rank", "fc3=0"], "fc3"),
         (["train", "--preset", "digits", "--freeze", "fc9"], "fc9"),
-        (["train", "--preset", "known-rank", "--freeze", "layer"], "nothing would learn"),
+        (["train", "--preset", "known-rank", "--freeze", "layer"], "nothing would train"),
         (["train", "--preset", "mnist-tutorial"], "--data"),
         (["train", "--preset", "mnist-tutorial", "--data", "/nowhere"], "/nowhere"),
         (["train", "--preset", "digits", "--out", __file__], "is a file"),
@@ -205,7 +205,7 @@ def test_a_rank_that_is_capped_is_said(tmp_path):
     done = verb("train", "--preset", "digits", "--rank", 40, "--steps", 5, "--json",
                 "--out", tmp_path / "run[/x]")  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "capped" in done.stderr
+    assert "limited" in done.stderr
     assert "fc3 at 10" in done.stderr
     assert json.loads(done.stdout)["run"] == str(tmp_path / "run[/x]")
 
@@ -403,7 +403,7 @@ def test_a_run_is_listed_and_goes_on(tmp_path):
     assert (row["name"], row["state"], row["step"], row["max_steps"]) == ("one", "finished", 40, 40)
     ended = verb("resume", out)
     assert ended.exit_code == 1
-    assert "has come to its end at step 40" in ended.output
+    assert "has finished at step 40" in ended.output
     facts = json.loads(verb("resume", out, "--steps", 100, "--json").stdout)
     assert facts["steps"] == 100
     straight = tmp_path / "straight"

@@ -97,8 +97,8 @@ BAD = {
     "a number": (3, "no messages"),
     "a list of text": (["hello"], "not an object"),
     "no role": ([{"content": "x"}], "no role"),
-    "only questions": ([U], "nothing is said"),
-    "an empty answer": ([U, {"role": "assistant", "content": " "}], "nothing is said"),
+    "only questions": ([U], "says nothing"),
+    "an empty answer": ([U, {"role": "assistant", "content": " "}], "says nothing"),
     "an image": (
         [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, A], "'image_url'",
     ),

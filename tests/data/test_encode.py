@@ -97,7 +97,7 @@ def test_half_of_the_rows_are_not_left_out_unasked(tmp_path):
 BAD = {
     "empty text": ([{"text": "a"}, {"text": "  "}], {}, "row 2: the text is empty"),
     "no answer": ([{"prompt": "a", "completion": ""}], {}, "row 1: the completion is empty"),
-    "nobody answers": ([{"messages": [USER]}], {}, "nothing is said by the assistant"),
+    "nobody answers": ([{"messages": [USER]}], {}, "the assistant says nothing"),
     "a message that is none": ([{"messages": ["hi"]}], {}, "not an object"),
     "no template": ([{"messages": [USER, BOT]}], {"chat": False}, "no chat template"),
     "a template that fails": (

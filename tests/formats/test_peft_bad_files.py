@@ -91,7 +91,7 @@ BAD = {
     "a list": (edit_bytes(CONFIG, lambda d: b"[]"), "not a JSON object"),
     "too long": (edit_bytes(CONFIG, lambda d: d + b" " * 5_000_000), "too many"),
     "doubled": (edit_bytes(CONFIG, lambda d: b'{"r": 2,' + d[1:]), "'r' is given twice"),
-    "no type": (config(peft_type=...), "peft_type"),
+    "no dtype": (config(peft_type=...), "peft_type"),
     "other type": (config(peft_type="LOHA"), "peft_type is 'LOHA'"),
     "r zero": (config(r=0), "r is 0"),
     "r negative": (config(r=-1), "r is -1"),

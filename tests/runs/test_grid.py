@@ -142,8 +142,8 @@ def layered(**settings):
         (
             layered(hyper={"frozen_layers": ("fc1",)}),
             {"targets": (("fc1",), ("fc2",), ("fc1", "fc2"))}, 1,
-            ["fc1: every layer would be frozen, and nothing would learn",
-             "fc2: fc1 has a setting of its own and is not among the targets"],
+            ["fc1: every layer would be frozen, and nothing would train",
+             "fc2: fc1 has a per-layer setting and is not among the targets"],
         ),
     ],
 )  # fmt: skip

@@ -139,5 +139,5 @@ def test_of_many_best_steps_the_last_is_told_when_the_training_rests(tmp_path):
     log.close()
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert [line.split("  ", 1)[1] for line in lines if "best" in line] == [
-        "step 49: best held-out loss so far, 0.0204082"
+        "step 49: best validation loss so far, 0.0204082"
     ]

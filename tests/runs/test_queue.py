@@ -161,7 +161,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_is_left_as_it_is(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refuse)
         patch.setattr(Path, "replace", refuse)
-        with pytest.raises(LabError, match="nor can it be put aside: read-only file system"):
+        with pytest.raises(LabError, match="nor can it be moved aside: read-only file system"):
             Queue(tmp_path)
     assert (tmp_path / FILE).read_text() == "{"
     with pytest.raises(LabError, match="It is kept as"):

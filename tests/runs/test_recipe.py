@@ -135,7 +135,7 @@ SETTINGS = {
         {"b_rate_ratio": 8.0, "hyper": {"dropout": 0.3}},
         {30: {"dropout": 0.1, "learning_rate": 5e-4}},
     ),
-    "own ranks": (
+    "per-layer ranks": (
         {"hyper": {"rank": 16, "layer_ranks": [("fc2", 3)], "frozen_layers": ["fc3"]}},
         {30: {"rank": 4}, 40: {"layer_ranks": [("fc1", 6)]}},
     ),
@@ -322,7 +322,7 @@ def test_a_branch_begins_as_its_parent_did(tmp_path, monkeypatch):
     text, notes = written(folder)
     assert "20: [{'learning_rate': 0.0004}]" in text
     assert "40: [{'rank': 3}]" in text
-    (said,) = [note for note in notes if "branched off from parent at step 20" in note]
+    (said,) = [note for note in notes if "branched from parent at step 20" in note]
     assert said.endswith("while the parent had another schedule.")
     # From there on the steps are not the run's, since those before were on another schedule.
     left = executed(folder, monkeypatch, tmp_path)

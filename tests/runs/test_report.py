@@ -78,14 +78,14 @@ def test_what_it_says(tmp_path):
     write_sample(tmp_path, "parent", origin=("oldest", 3))
     page = page_of(write_sample(tmp_path, origin=("parent", 2)))
     top = page.said("")
-    for words in ("0.5 loss, last step", "1 best held out, step 5", "90.0 → 75.0 % accuracy",
+    for words in ("0.5 loss, last step", "1 best validation loss, step 5", "90.0 → 75.0 % accuracy",
                   "1,536 trained, 8.92 % of the base", "8, 4 rank, α at the end",
                   "2.5 s of training", "digits · lora on base <1> · cpu, float32"):  # fmt: skip
         assert words in top, (words, top)
     settings = page.said("Settings")
-    for words in ("rank r, α at the start 4, 4", "4e-06, linear", "steps asked for 5", "seed 0"):
+    for words in ("rank r, α at the start 4, 4", "4e-06, linear", "steps requested 5", "seed 0"):
         assert words in settings
-    assert "1 2 rank 4 → 8 2 4 learning rate 4e-06 → 1e-05" in page.said("Edits in mid-run")
+    assert "1 2 rank 4 → 8 2 4 learning rate 4e-06 → 1e-05" in page.said("Edits during training")
     assert "peft mine 4.1 kB 3.0e-08 ab12cd34" in page.said("Export checks")
     assert "lora: 1,536" in page.said("Parameters")
     assert "full, same layers: 16,384" in page.said("Parameters")
@@ -154,8 +154,8 @@ def test_tables_stop_where_the_page_would_end(tmp_path):
     check = {"format": "gguf", "path": "x", "layers": [], "bytes": 1, "sha256": "0"}
     (folder / "exports.jsonl").write_text("\n".join([json.dumps(check)] * 9) + '\n{"torn')
     page = page_of(folder)
-    assert f"and {22 - EDITS} more" in page.said("Edits in mid-run")
-    assert f"and {9 - TROUBLES} more" in page.said("Troubles")
+    assert f"and {22 - EDITS} more" in page.said("Edits during training")
+    assert f"and {9 - TROUBLES} more" in page.said("Problems")
     assert page.said("Export checks").count("gguf") == CHECKS
 
 

@@ -88,7 +88,7 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     assert summary_of(cut).best == summary_of(whole).best
     a, b = (FORMATS["peft"].load(p / "adapter") for p in (whole, cut))
     assert all((x.lora_B == y.lora_B).all() for x, y in zip(a.layers, b.layers, strict=True))
-    with pytest.raises(LabError, match="has come to its end at step 12"):
+    with pytest.raises(LabError, match="has finished at step 12"):
         list(run(config, Controls(config.hyper), resume=cut))
 
 

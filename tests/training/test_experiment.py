@@ -106,8 +106,8 @@ def test_what_could_be_adapted_is_offered_whatever_is():
     ("settings", "words"),
     [
         ({"variant": "full", "b_rate_ratio": 16.0}, "no layer has a B"),
-        ({"momentum": 0.9}, "SGD's"),
-        ({"hyper": {"rank": 32}}, "capped by the layer's size: fc3 at 10"),
+        ({"momentum": 0.9}, "for SGD"),
+        ({"hyper": {"rank": 32}}, "limited by the layer's size: fc3 at 10"),
     ],
 )
 def test_a_setting_that_does_nothing_is_said(settings, words):

@@ -120,7 +120,7 @@ def test_counts_follow_the_rank_and_a_cap_is_said():
     counts = of(records, CountsRecord)
     (applied,) = of(records, AppliedRecord)
     assert counts[0].adapter < counts[-1].adapter
-    assert any("capped" in note for note in applied.notes)
+    assert any("limited" in note for note in applied.notes)
     assert sum(number for _, number in counts[-1].per_layer) == counts[-1].adapter
 
 
@@ -215,7 +215,7 @@ def test_a_bad_number_pauses_and_the_step_is_not_applied(gradient):
         if isinstance(record, StateRecord) and record.state is State.PAUSED:
             controls.stop()
     assert found.step == 51
-    assert found.message.startswith("Step 51 was not made: ")
+    assert found.message.startswith("Step 51 was not applied: ")
     assert "float32" in found.message
     assert found.what == ("gradient" if gradient else "loss")
     assert (found.layer in experiment.layers) == gradient

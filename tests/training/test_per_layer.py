@@ -187,7 +187,7 @@ BAD = [
     ({"layer_ranks": (("fc9", 2),)}, "fc9", {}),
     ({"frozen_layers": ("fc",)}, "'fc'", {}),
     ({"layer_ranks": (("fc3", 11),)}, "fc3 can use a rank of 10 at most, not 11", {}),
-    ({"frozen_layers": ("fc1", "fc2", "fc3")}, "nothing would learn", {}),
+    ({"frozen_layers": ("fc1", "fc2", "fc3")}, "nothing would train", {}),
     ({"layer_ranks": (("fc1", 2),)}, "fc1.*pissa", {"init": "pissa"}),
     ({"layer_ranks": (("fc1", 2),)}, "fc1.*full fine-tuning has no rank", {"variant": "full"}),
 ]

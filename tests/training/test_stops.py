@@ -191,6 +191,6 @@ def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room)
         print_result(facts, as_json=True)
     assert end.value.exit_code == 128 + signal.SIGTERM
     said = " ".join(capsys.readouterr().err.split())
-    assert (f"and saved; lora-lab resume {tmp_path / 'run'} goes on" in said) == room
+    assert (f"and saved; continue it with lora-lab resume {tmp_path / 'run'}" in said) == room
     assert ("with its adapter saved" in said) != room
     assert (tmp_path / "run" / "adapter").exists()

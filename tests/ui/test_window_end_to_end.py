@@ -246,7 +246,7 @@ def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
     qtbot.waitUntil(
         lambda: lab.notice_bar.notice is not None, timeout=20_000
     )  # it is the only layer
-    assert "nothing would learn" in lab.notice_bar.notice.message
+    assert "nothing would train" in lab.notice_bar.notice.message
     assert lab.hyper_dock.wished.frozen_layers == ()
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)

@@ -106,8 +106,8 @@ class Autosave:
                 self.refused = True
                 reason = getattr(outcome, "strerror", None) or outcome
                 yield self._error(
-                    f"The run could not be saved: {reason}. Training goes on, saving is tried "
-                    "again, and what was saved before still stands."
+                    f"The run could not be saved: {reason}. Training continues, saving is "
+                    "retried, and the previous checkpoint is intact."
                 )
         if self._too_large and not self._told_too_large:
             self.refused = self._told_too_large = True

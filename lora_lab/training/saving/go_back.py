@@ -26,7 +26,7 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     Raises LabError, with everything as it was, where there is none or it cannot be put back.
     """
     if folder is None:
-        raise LabError("Nothing has been saved yet, so there is nothing to go back to.")
+        raise LabError("Nothing has been saved yet, so there is nothing to revert to.")
     folder.settle()
     found, best = checkpoints.nearest(folder.path, step), experiment.best
     before = best.step, best.loss
@@ -50,7 +50,7 @@ def put_back(experiment: Experiment, found: checkpoints.Checkpoint) -> tuple[str
     except Exception as error:  # a checkpoint that is whole and yet not of this run
         restore(experiment, *before)
         experiment.hyper, experiment.best.weights = hyper, best
-        raise LabError(f"{found.path} cannot be put back: {error}") from error
+        raise LabError(f"{found.path} cannot be restored: {error}") from error
 
 
 def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple[str, ...]]:
@@ -62,7 +62,7 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
     wished, parent = experiment.hyper, RunFolder.at(run).load_config()
     found = checkpoints.nearest(run, step)
     if parent.optimizer != experiment.config.optimizer:
-        raise LabError("A branch keeps its optimizer: the averages of one are no use to another.")
+        raise LabError("A branch keeps its optimizer: the moments of one are of no use to another.")
     notes = put_back(experiment, found)
     experiment.best.claim_what_is_there(experiment.has_factors)
     if any(getattr(parent, field) != getattr(experiment.config, field) for field in MEASURED_ON):

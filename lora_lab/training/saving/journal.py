@@ -46,7 +46,7 @@ ENDED = (State.FINISHED, State.STOPPED)
 
 
 class Journal:
-    """The folder of one run. A disk that fails is told of; the training goes on."""
+    """The folder of one run. A disk that fails is told of; training continues."""
 
     def __init__(
         self,
@@ -285,13 +285,13 @@ class Journal:
                 self.saves.refused = True
                 what = "cannot be used" if here else "is gone"
                 self._regret(
-                    f"The run's folder {folder.path} {what} ({error}). Training goes on in "
-                    "memory; put the folder's drive back, or export the adapter before you close."
+                    f"The run's folder {folder.path} {what} ({error}). Training continues in "
+                    "memory; reconnect the folder's drive, or export the adapter before you close."
                 )
             return False
         self._regret(
-            f"The run's folder {folder.path} was gone and has been made anew. What it held of "
-            "the steps before this one is lost; everything that is needed to go on is saved."
+            f"The run's folder {folder.path} was missing and has been recreated. What it held of "
+            "the steps before this one is lost; everything that is needed to resume is saved."
         )
         return True
 
@@ -376,7 +376,7 @@ class Journal:
             words = f"{name} is gone, and with it what it recorded of the steps up to {step:,}."
             self._unsaid.append(NewsRecord(self.experiment.step, words))
         if self._log is not None:
-            self._log.say(f"branched off from {name} at step {step:,}")
+            self._log.say(f"branch of {name} at step {step:,}")
         self._write(resumed_record(self.experiment, self._notes))
 
     def _open_log(self) -> None:
@@ -385,7 +385,7 @@ class Journal:
         if self._log is None:
             self._log = RunLog(self.folder.path)
         if refused := self._log.renew():
-            words = f"{refused} The run goes on and is saved without its log."
+            words = f"{refused} The run continues and is saved without its log."
             self._unsaid.append(NewsRecord(self.experiment.step, words))
 
     def _regret(self, message: str) -> None:

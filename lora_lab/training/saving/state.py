@@ -90,8 +90,8 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         raise LabError(f"The checkpoint is of version {facts.get('version')}, not {VERSION}.")
     if facts["base_fingerprint"] != experiment.base_fingerprint:
         raise LabError(
-            "The base model is not the one that this run was trained on: its weights differ. Put "
-            "the old one back to resume."
+            "The base model is not the one that this run was trained on: its weights differ. "
+            "Restore the old one to resume."
         )
     if list(facts["layers"]) != list(experiment.layers):
         raise LabError("The checkpoint has other layers than the run's settings make.")

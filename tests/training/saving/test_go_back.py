@@ -133,7 +133,7 @@ def test_without_a_save_nothing_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "listed", lambda run: [])
     records = drive(config_of(20), tmp_path / "run", {}, back_at=10, to=5)
     (error,) = [r for r in records if isinstance(r, ErrorRecord)]
-    assert "no whole checkpoint" in error.message
+    assert "no intact checkpoint" in error.message
     assert losses(records) == losses(train(config_of(20), tmp_path / "plain", {}))
 
 
@@ -168,7 +168,7 @@ def test_a_branch_goes_another_way_and_the_parent_stays(tmp_path, monkeypatch, f
     assert [r["step"] for r in rows if r["record"] == "StepRecord"] == list(range(1, 61))
     applied = [r for r in rows if r["record"] == "AppliedRecord" and r["changes"]]
     assert [[c[0] for c in r["changes"]] for r in applied] == [["learning_rate"]]
-    assert "branched off from parent" in (where / "log.txt").read_text()
+    assert "branch of parent" in (where / "log.txt").read_text()
 
 
 def test_a_branch_knows_where_it_came_from_whatever_becomes_of_the_folders(tmp_path):
@@ -237,7 +237,7 @@ def test_a_checkpoint_of_another_run_leaves_everything_as_it_was(tmp_path, monke
     monkeypatch.setattr(checkpoints, "nearest", damaged)
     records = drive(config_of(40), tmp_path / "run", {20: {"alpha": 3.0}}, back_at=30, to=20)
     (error,) = [r for r in records if isinstance(r, ErrorRecord)]
-    assert "cannot be put back" in error.message
+    assert "cannot be restored" in error.message
     assert losses(records) == plain
 
 

@@ -56,7 +56,7 @@ def test_training_goes_on_and_saving_is_tried_again(tmp_path, monkeypatch):
     assert len(refused) > 1, "it was tried again"
     assert len(told) == 1, "and told of once"
     assert "No space left" in told[0].message
-    assert "still stands" in told[0].message
+    assert "is intact" in told[0].message
     saved = [r.step for r in seen if isinstance(r, CheckpointRecord)]
     assert saved[-1] == 3000
     assert not any(300 < step < 1500 for step in saved), "no false saved"

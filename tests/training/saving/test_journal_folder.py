@@ -72,7 +72,7 @@ def test_a_folder_that_is_deleted_is_made_anew(tmp_path, wanted):
     folder = tmp_path / "run"
     records = trained(folder, {40: lambda: shutil.rmtree(folder)})
     assert losses(records) == wanted
-    assert "was gone and has been made anew" in told(records)[-1]
+    assert "was missing and has been recreated" in told(records)[-1]
     assert len(told(records)) <= 2, "that a record was refused, and what became of the folder"
     assert latest(folder).step == STEPS
     assert summary_of(folder).state == "finished"

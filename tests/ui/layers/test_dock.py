@@ -613,7 +613,7 @@ def test_freezing_all_is_refused_in_the_one_place_and_the_table_goes_back(
     click_box_of_selection = cell(dock, 1, TRAINS)
     dock.tree.model().setData(click_box_of_selection, Qt.CheckState.Unchecked, CHECK)
     qtbot.waitUntil(lambda: opened.notice_bar.notice is not None)
-    assert "nothing would learn" in opened.notice_bar.notice.message
+    assert "nothing would train" in opened.notice_bar.notice.message
     states = [cell(dock, row, TRAINS).data(CHECK) for row in range(3)]
     assert states == [Qt.CheckState.Unchecked, Qt.CheckState.Checked, Qt.CheckState.Checked]
     assert opened.hyper_dock.wished.frozen_layers == ("fc1",)
