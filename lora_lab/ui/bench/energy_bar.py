@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.painter import Painter
 
 
 class EnergyBar(QWidget):
@@ -38,22 +38,19 @@ class EnergyBar(QWidget):
 
     def paintEvent(self, event: QEvent) -> None:
         colors = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(0.92))
-        line = painter.fontMetrics().height()
-        painter.setPen(QColor(colors.muted))
-        head = QRectF(0, 0, self.width(), line)
-        painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self._words)
-        bar = QRectF(0, line + 3, self.width() - 1, self.height() - line - 5)
-        painter.fillRect(bar, QColor(colors.grid))
-        at = bar.left()
+        painter = Painter(self)
+        line = painter.line
+        painter.words((0, 0, self.width(), line), self._words, colors.muted)
+        top, width, tall = line + 3, self.width() - 1, self.height() - line - 5
+        painter.bar(0, top, width, tall, colors.grid)
+        at = 0.0
         for index, share in enumerate(self._shares):
-            wide = share * bar.width()
+            wide = share * width
             if wide < 0.02:
                 break
             color = colors.adapter if index < self._k else colors.raw
             gap = 1.0 if wide > 4 else 0.0
-            painter.fillRect(QRectF(at, bar.top(), wide - gap, bar.height()), QColor(color))
+            painter.bar(at, top, wide - gap, tall, color)
             at += wide
 
 

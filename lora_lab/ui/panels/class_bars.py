@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QFont, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import rounded_percent
+from lora_lab.ui.widgets.painter import CENTER, LEFT, MIDDLE, RIGHT, Painter
 from lora_lab.ui.widgets.plot import number
 
 
@@ -54,21 +56,16 @@ class ClassBars(QWidget):
         if not self._pairs:
             return
         c = theme.current()
-        painter = QPainter(self)
         small, strong = theme.font(0.92), theme.font(1.0, QFont.Weight.DemiBold)
-        painter.setFont(small)
-        line = painter.fontMetrics().height()
-        left = painter.fontMetrics().horizontalAdvance("100 %") + 8
+        painter = Painter(self, small)
+        line = painter.line
+        left = painter.width_of("100 %") + 8
         plot = QRectF(left, line + 8, self.width() - left - 2, self.height() - 2 * line - 22)
-        painter.setPen(QColor(c.muted))
         for share in (0.0, 0.5, 1.0):
             y = round(plot.bottom() - share * plot.height())
-            painter.fillRect(QRectF(plot.left(), y, plot.width(), 1), QColor(c.grid))
-            painter.drawText(
-                QRectF(0, y - line / 2, left - 8, line),
-                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
-                f"{round(100 * share)} %",
-            )
+            painter.bar(plot.left(), y, plot.width(), 1, c.grid)
+            beside = (0, y - line / 2, left - 8, line)
+            painter.words(beside, rounded_percent(share, 0), c.muted, RIGHT | MIDDLE)
         slot = plot.width() / len(self._pairs)
         for place, pair in enumerate(self._pairs):
             self._paint_pair(painter, pair, plot, plot.left() + place * slot, slot, (small, strong))
@@ -77,13 +74,13 @@ class ClassBars(QWidget):
             for color, shares in self.others:
                 if place < len(shares) and shares[place] == shares[place]:
                     y = plot.bottom() - shares[place] * plot.height()
-                    painter.fillRect(QRectF(left, y - 1, wide, 2), QColor(color))
+                    painter.bar(left, y - 1, wide, 2, color)
 
     def _paint_pair(
-        self, painter: QPainter, pair: Pair, plot: QRectF, x: float, slot: float, fonts: tuple
+        self, painter: Painter, pair: Pair, plot: QRectF, x: float, slot: float, fonts: tuple
     ) -> None:
         c, (small, strong) = theme.current(), fonts
-        line = painter.fontMetrics().height()
+        line = painter.line
         width = min(slot * 0.36, 26.0)
         middle = x + slot / 2
         for share, begin, color in (
@@ -92,28 +89,23 @@ class ClassBars(QWidget):
         ):
             if share == share:
                 height = max(1.0, share * plot.height())  # none right is still a measured bar
-                painter.fillRect(
-                    QRectF(begin, plot.bottom() - height, width, height), QColor(color)
-                )
+                painter.bar(begin, plot.bottom() - height, width, height, color)
         if slot >= 30 and pair.points == pair.points:
             gained = round(pair.points)
             color = c.muted if gained == 0 else c.good if gained > 0 else c.error
             text = f"+{gained}" if gained > 0 else f"−{-gained}" if gained else "0"
             tallest = max(pair.off, pair.on) * plot.height()
             painter.setFont(strong if abs(gained) >= 1 else small)
-            painter.setPen(QColor(color))
             top = plot.bottom() - tallest - line - 2
-            painter.drawText(QRectF(x, top, slot, line), Qt.AlignmentFlag.AlignCenter, text)
-        below = QRectF(x, plot.bottom() + 5, slot, line)
+            painter.words((x, top, slot, line), text, color, CENTER)
+        below, color = plot.bottom() + 5, c.accent if pair.trained else c.muted
         painter.setFont(strong if pair.trained else small)
-        painter.setPen(QColor(c.accent if pair.trained else c.muted))
-        room = painter.fontMetrics().elidedText(pair.name, Qt.TextElideMode.ElideRight, int(slot))
         if slot >= 9:
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, room)
+            words = painter.elided(pair.name, slot)
+            painter.words((x, below, slot, line), words, color, CENTER)
         if pair.trained:
             wide = min(slot * 0.8, 2 * width + 1)
-            mark = QRectF(middle - wide / 2, below.bottom() + 2, wide, 2)
-            painter.fillRect(mark, QColor(c.accent))
+            painter.bar(middle - wide / 2, below + line + 2, wide, 2, c.accent)
 
 
 class LossBars(QWidget):
@@ -141,15 +133,14 @@ class LossBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         c = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font())
-        line = painter.fontMetrics().height()
+        painter = Painter(self, theme.font())
+        line = painter.line
         rows = (
             (self.tr("adapter off"), self._off, c.frozen),
             (self.tr("adapter on"), self._on, c.adapter),
         )
-        left = max(painter.fontMetrics().horizontalAdvance(name) for name, _, _ in rows) + 12
-        right = painter.fontMetrics().horizontalAdvance("0.00×10⁻¹²") + 10
+        left = max(painter.width_of(name) for name, _, _ in rows) + 12
+        right = painter.width_of("0.00×10⁻¹²") + 10
         known = [v for _, v, _ in rows if math.isfinite(v) and v > 0]
         known += [v for _, v in self.others if math.isfinite(v) and v > 0 and known]
         if not known:
@@ -161,11 +152,7 @@ class LossBars(QWidget):
         top = max(0.0, self.height() / 2 - tall * 1.6)
         for place, (name, value, color) in enumerate(rows):
             y = top + place * tall * 1.5
-            painter.setPen(QColor(c.muted))
-            sides = Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(
-                QRectF(0, y, left - 12, tall), Qt.AlignmentFlag.AlignRight | sides, name
-            )
+            painter.words((0, y, left - 12, tall), name, c.muted, RIGHT | MIDDLE)
             if not math.isfinite(value):
                 painter.drawText(
                     QPointF(left, y + tall / 2 + line / 4), self.tr("not measured yet")
@@ -173,21 +160,13 @@ class LossBars(QWidget):
                 continue
             decades = math.log10(value) - low if value > 0 else 0.0
             width = max(2.0, (self.width() - left - right) * max(0.0, decades) / (high - low))
-            painter.fillRect(QRectF(left, y, width, tall), QColor(color))
-            painter.setPen(QColor(c.text))
-            painter.drawText(
-                QRectF(left + width + 8, y, right, tall),
-                Qt.AlignmentFlag.AlignLeft | sides,
-                number(value),
-            )
+            painter.bar(left, y, width, tall, color)
+            beside = (left + width + 8, y, right, tall)
+            painter.words(beside, number(value), c.text, LEFT | MIDDLE)
         for color, value in self.others:
             if math.isfinite(value) and value > 0:
                 x = left + (self.width() - left - right) * (math.log10(value) - low) / (high - low)
-                painter.fillRect(QRectF(x - 1, top + tall * 1.5 - 3, 2, tall + 6), QColor(color))
-        painter.setPen(QColor(c.muted))
+                painter.bar(x - 1, top + tall * 1.5 - 3, 2, tall + 6, color)
         painter.setFont(theme.font(0.92))
-        painter.drawText(
-            QRectF(left, top + 3 * tall, self.width() - left, line),
-            Qt.AlignmentFlag.AlignLeft,
-            self.tr("validation loss, log scale"),
-        )
+        foot = (left, top + 3 * tall, self.width() - left, line)
+        painter.words(foot, self.tr("validation loss, log scale"), c.muted)

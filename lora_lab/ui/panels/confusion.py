@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat_cells import luminance
+from lora_lab.ui.widgets.painter import CENTER, MIDDLE, RIGHT, Painter
 
 TALLEST = 3.0  # a cell, in lines of text
 WIDEST = 2.2  # in its heights: numbers find room where cells are low
 NARROWEST = 2.5  # a column that has a name above it, in widths of the letter m
-Middle = Qt.AlignmentFlag.AlignVCenter
 
 
 class ConfusionGrid(QWidget):
@@ -66,60 +66,54 @@ class ConfusionGrid(QWidget):
         if not self._counts:
             return
         c = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(0.92))
+        painter = Painter(self)
         area, wide, tall = self.area()
-        line = painter.fontMetrics().height()
+        line = painter.line
         if self._headed():
-            painter.setPen(QColor(c.muted))
-            head = QRectF(area.left(), 0, self.width() - area.left(), line)
-            painter.drawText(head, Middle, self.tr("↓ true class    → predicted"))
+            head = (area.left(), 0, self.width() - area.left(), line)
+            painter.words(head, self.tr("↓ true class    → predicted"), c.muted, MIDDLE)
         self._paint_names(painter, area, wide, tall)
         painter.setFont(theme.font(0.92))
-        metrics = painter.fontMetrics()
         most = max(max(row) for row in self._counts)
         # Some numbers beside cells without one would read as if those were zero.
-        fits = metrics.horizontalAdvance(f"{most:,}") + 4 <= wide and tall >= 0.8 * line
+        fits = painter.width_of(f"{most:,}") + 4 <= wide and tall >= 0.8 * line
         for row, counts in enumerate(self._counts):
             total = max(1, sum(counts))
             for column, count in enumerate(counts):
                 x, y = area.left() + column * wide, area.top() + row * tall
-                box = QRectF(x, y, wide - 1, tall - 1)
+                box = (x, y, wide - 1, tall - 1)
                 hue = c.adapter if row == column else c.validation
                 # Opaque, so that it is known what a number on it is read against.
                 if count:
                     ground = QColor(theme.mixed(c.panel, hue, 0.1 + 0.9 * count / total))
                 else:
                     ground = QColor(theme.mixed(c.panel, c.grid, 0.6))
-                painter.fillRect(box, ground)
+                painter.bar(*box, ground)
                 if count and fits:
                     # Black and white are read equally well at a luminance of 0.179 (WCAG 2).
-                    painter.setPen(QColor("#000000" if luminance(ground) > 0.179 else "#ffffff"))
-                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{count:,}")
+                    ink = "#000000" if luminance(ground) > 0.179 else "#ffffff"
+                    painter.words(box, f"{count:,}", ink, CENTER)
 
-    def _paint_names(self, painter: QPainter, area: QRectF, wide: float, tall: float) -> None:
+    def _paint_names(self, painter: Painter, area: QRectF, wide: float, tall: float) -> None:
         """Beside the rows and above the columns, as far as they have room."""
-        c = theme.current()
-        line = painter.fontMetrics().height()
-        above = wide >= NARROWEST * painter.fontMetrics().horizontalAdvance("m")
+        c, line = theme.current(), painter.line
+        above = wide >= NARROWEST * painter.width_of("m")
         above = above or (all(len(name) <= 2 for name in self._classes) and wide >= line * 0.8)
         for place, name in enumerate(self._classes):
             trained = name in self._trained
             weight = QFont.Weight.DemiBold if trained else QFont.Weight.Normal
             painter.setFont(theme.font(0.92, weight))
-            painter.setPen(QColor(c.accent if trained else c.text))
-            cut = painter.fontMetrics().elidedText
+            color = c.accent if trained else c.text
             if tall >= 0.8 * line:
-                beside = QRectF(0, area.top() + place * tall, area.left() - 6, tall - 1)
-                words = cut(name, Qt.TextElideMode.ElideRight, int(beside.width()))
-                painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Middle, words)
+                room = area.left() - 6
+                beside = (0, area.top() + place * tall, room, tall - 1)
+                painter.words(beside, painter.elided(name, room), color, RIGHT | MIDDLE)
             if above:
                 x = area.left() + place * wide
-                over = QRectF(x, area.top() - line - 3, wide - 1, line)
-                words = cut(name, Qt.TextElideMode.ElideRight, int(wide) - 2)
-                painter.drawText(over, Qt.AlignmentFlag.AlignCenter, words)
+                over = (x, area.top() - line - 3, wide - 1, line)
+                painter.words(over, painter.elided(name, wide - 2), color, CENTER)
                 if trained:
-                    painter.fillRect(QRectF(x, area.top() - 3, wide - 1, 2), QColor(c.accent))
+                    painter.bar(x, area.top() - 3, wide - 1, 2, c.accent)
 
     def event(self, event) -> bool:
         if isinstance(event, QHelpEvent) and self._counts:

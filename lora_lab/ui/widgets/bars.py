@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.painter import RIGHT, Painter
 
 BINS = 60
 MOST_CLASSES = 40  # that are painted; more are told in words
@@ -51,31 +52,24 @@ class LengthHistogram(QWidget):
         if not len(self._counts):
             return
         c = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(0.92))
-        line = painter.fontMetrics().height()
+        painter = Painter(self)
+        line = painter.line
         plot = QRectF(0, line + 3, self.width(), self.height() - 2 * line - 6)
-        painter.setPen(QColor(c.muted))
-        head = QRectF(0, 0, self.width(), line)
-        painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self._words)
+        painter.words((0, 0, self.width(), line), self._words, c.muted)
         slot = plot.width() / len(self._counts)
         tallest = max(1, self._counts.max())
         for place, count in enumerate(self._counts):
             if count:
-                height = max(1.0, plot.height() * count / tallest)
-                beyond = self._edges[place] >= self._limit
-                painter.fillRect(
-                    QRectF(place * slot, plot.bottom() - height, max(1.0, slot - 1), height),
-                    QColor(c.warn if beyond else c.adapter),
-                )
-        painter.fillRect(QRectF(0, plot.bottom(), plot.width(), 1), QColor(c.border))
+                tall = max(1.0, plot.height() * count / tallest)
+                color = c.warn if self._edges[place] >= self._limit else c.adapter
+                painter.bar(place * slot, plot.bottom() - tall, max(1.0, slot - 1), tall, color)
+        painter.bar(0, plot.bottom(), plot.width(), 1, c.border)
         end = float(self._edges[-1])
-        foot = QRectF(0, plot.bottom() + 3, plot.width(), line)
-        painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(foot, Qt.AlignmentFlag.AlignRight, f"{end:,.0f}")
+        foot = (0, plot.bottom() + 3, plot.width(), line)
+        painter.words(foot, "0", c.muted)
+        painter.words(foot, f"{end:,.0f}", c.muted, RIGHT)
         if self._limit < end:
-            x = plot.width() * self._limit / end
-            painter.fillRect(QRectF(x, plot.top(), 1, plot.height()), QColor(c.warn))
+            painter.bar(plot.width() * self._limit / end, plot.top(), 1, plot.height(), c.warn)
 
 
 class Balance(QWidget):
@@ -103,14 +97,11 @@ class Balance(QWidget):
         if not self._rows:
             return
         c = theme.current()
-        painter = QPainter(self)
-        painter.setFont(theme.font(0.92))
-        metrics = painter.fontMetrics()
-        line = metrics.height()
+        painter = Painter(self)
+        line = painter.line
         rows = self._rows[:MOST_CLASSES]
-        painter.setPen(QColor(c.muted))
         words = self.tr("{} classes: training and validation rows").format(len(self._rows))
-        painter.drawText(QRectF(0, 0, self.width(), line), Qt.AlignmentFlag.AlignLeft, words)
+        painter.words((0, 0, self.width(), line), words, c.muted)
         plot = QRectF(0, 2 * line + 4, self.width(), self.height() - 3 * line - 9)
         slot = min(plot.width() / len(rows), 8.0 * line)
         tallest = max(max(n, k) for _, n, k in rows) or 1
@@ -118,16 +109,12 @@ class Balance(QWidget):
             x = place * slot
             wide = max(2.0, min(slot * 0.36, 2.4 * line))
             for count, begin, color in ((train, x, c.adapter), (held, x + wide + 1, c.validation)):
-                height = plot.height() * count / tallest
-                bar = QRectF(begin, plot.bottom() - height, wide, height)
-                painter.fillRect(bar, QColor(color))
-            painter.setPen(QColor(c.muted))
+                tall = plot.height() * count / tallest
+                painter.bar(begin, plot.bottom() - tall, wide, tall, color)
             figure = f"{train:,} + {held:,}"
-            if metrics.horizontalAdvance(figure) <= slot:
+            if painter.width_of(figure) <= slot:
                 top = plot.bottom() - plot.height() * max(train, held) / tallest - line - 1
-                painter.drawText(QRectF(x, top, slot, line), Qt.AlignmentFlag.AlignLeft, figure)
-            room = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(slot - 4))
-            painter.setPen(QColor(c.text))
-            below = QRectF(x, plot.bottom() + 4, slot - 4, line)
-            painter.drawText(below, Qt.AlignmentFlag.AlignLeft, room)
-        painter.fillRect(QRectF(0, plot.bottom(), slot * len(rows), 1), QColor(c.border))
+                painter.words((x, top, slot, line), figure, c.muted)
+            below = (x, plot.bottom() + 4, slot - 4, line)
+            painter.words(below, painter.elided(name, slot - 4), c.text)
+        painter.bar(0, plot.bottom(), slot * len(rows), 1, c.border)
