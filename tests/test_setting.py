@@ -56,7 +56,7 @@ seen = {}
 hyper, setup = HyperparametersDock(), SetupDock(list_presets())
 slider = hyper.sliders["smoothing"]
 seen["slider"] = [slider.edit.minimum(), slider.edit.maximum(), slider.toolTip()]
-hyper.hyper_wished.connect(lambda value: seen.update(wished=value.smoothing))
+hyper.standing.asked.connect(lambda _, value: seen.update(wished=value.smoothing))
 hyper.setEnabled(True)
 slider.edit.setValue(0.25)
 setup.show_config(list_presets()[0].config)

@@ -28,6 +28,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.style import theme
 
 SAMPLES = ("digits", "known-rank", "text")
@@ -189,6 +190,25 @@ def _text(steps: int) -> list[Record]:
     ]
 
 
+def feed(panel: Panel, records: Iterable[Record]) -> None:
+    """Give a panel that stands alone what the window would: of a load it starts afresh."""
+    waiting: list[Record] = []
+    for record in records:
+        if isinstance(record, LoadedRecord):
+            _collect(panel, waiting)
+            panel.standing.take(record)
+            waiting = []
+        else:
+            waiting.append(record)
+    _collect(panel, waiting)
+
+
+def _collect(panel: Panel, records: list[Record]) -> None:
+    panel.receive(records)
+    for record in records:
+        panel.standing.take(record)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Show one panel, or save its picture."""
     parser = argparse.ArgumentParser(prog="python -m lora_lab.ui.preview", description=__doc__)
@@ -207,11 +227,10 @@ def main(arguments: list[str] | None = None) -> int:
     width, height = (int(n) for n in wished.size.split("x"))
     panel.resize(width, height)
     panel.setWindowTitle(panel.title)
-    loaded, *rest = samples(wished.preset, wished.steps)
-    panel.reset(loaded)
-    panel.receive([] if wished.empty else rest)
+    records = samples(wished.preset, wished.steps)
+    feed(panel, records[:1] if wished.empty else records)
     if wished.wish_rank:
-        panel.set_wished(Hyperparameters(rank=wished.wish_rank))
+        panel.standing.preview(Hyperparameters(rank=wished.wish_rank))
     panel.show()
     timer = QTimer(interval=33)
     timer.timeout.connect(lambda: panel.redraw() if panel.dirty else None)

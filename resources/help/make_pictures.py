@@ -22,7 +22,6 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
-    LoadedRecord,
     RateFoundRecord,
     Record,
     SpectrumRecord,
@@ -34,6 +33,7 @@ from lora_lab.training.loop import train
 from lora_lab.training.measure.rank_hint import rank_hints
 from lora_lab.training.measure.rate_finder import find_rate
 from lora_lab.ui.panels import PANELS
+from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme
 from lora_lab.ui.train.hint_dialog import HintDialog
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
@@ -63,12 +63,9 @@ def preset(name: str, **settings) -> RunConfig:
 def panel(key: str, config: RunConfig, records: Iterator[Record]) -> QWidget:
     """A panel that has seen a run."""
     made = PANELS[key]()
-    made.set_config(config)
+    made.standing.config = config
     for record in records:
-        if isinstance(record, LoadedRecord):
-            made.reset(record)
-        else:
-            made.receive([record])
+        feed(made, [record])
     return made
 
 
@@ -129,11 +126,10 @@ def controls() -> None:
     }
     config = preset("digits", max_steps=400, eval_steps=400, schedule="constant", hyper=settings)
     dock = HyperparametersDock()
+    dock.standing.config = config
     for record in recorded(config):
-        if isinstance(record, LoadedRecord):
-            dock.reset(record)
-            dock.set_config(config)
-        elif isinstance(record, AppliedRecord):
+        dock.standing.take(record)
+        if isinstance(record, AppliedRecord):
             dock.note_applied(record)
         elif isinstance(record, SpectrumRecord):
             dock.set_spectrum(record)

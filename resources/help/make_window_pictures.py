@@ -73,7 +73,7 @@ def draw(name: str) -> None:
     window.sessions.toggle()
     for step, rank in ranks.items():
         wait_for(lambda step=step: window.sessions.step >= step)
-        window.hyper_dock.wish(rank=rank)
+        window.hyper_dock.request(rank=rank)
     wait_for(lambda: window.sessions.step >= last)
     kept(window.grab(), name, window)
 

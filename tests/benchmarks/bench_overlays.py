@@ -41,7 +41,7 @@ def main() -> None:
     panel = PANELS["loss"]()
     panel.resize(900, 500)
     panel.show()
-    panel.reset(next(r for r in samples("digits", 10) if isinstance(r, LoadedRecord)))
+    panel.standing.take(next(r for r in samples("digits", 10) if isinstance(r, LoadedRecord)))
     panel.receive([StepRecord(i, float(v), 1e-3, 0.0) for i, v in
                    enumerate(np.exp(rng.normal(0, 0.4, steps)), 1)])  # fmt: skip
     panel.set_overlays([overlay(place, steps, rng) for place in range(runs)])

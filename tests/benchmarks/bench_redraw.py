@@ -82,7 +82,7 @@ def spectra(app: QApplication, sample: LoadedRecord) -> None:
         LayerInfo(row.name, (576, 576), 20.0, max_rank=576) for row in spectrum_of(1, rng).layers
     )
     hyper = Hyperparameters(rank=RANK, alpha=2 * RANK)
-    panel.reset(replace(sample, layers=layers, hyper=hyper, max_rank=576))
+    panel.standing.take(replace(sample, layers=layers, hyper=hyper, max_rank=576))
     step = [0]
 
     def measured(_: int) -> None:
@@ -109,7 +109,7 @@ def main() -> None:
     panel.resize(900, 500)
     panel.show()
     loaded = next(r for r in samples("digits", 10) if isinstance(r, LoadedRecord))
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     rng = np.random.default_rng(0)
     losses = np.exp(rng.normal(0, 0.4, steps) - np.linspace(0, 6, steps))
     before = psutil.Process().memory_info().rss

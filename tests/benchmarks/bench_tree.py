@@ -91,7 +91,7 @@ def main() -> None:
         return said + (f" (worst {max(spent):.1f} and {max(busy):.1f})" if times > 1 else "")
 
     def open_it(record: LoadedRecord, alike: bool) -> None:
-        dock.reset(record)
+        dock.standing.take(record)
         dock.alike_button.setChecked(alike)
         painted()
 
@@ -112,7 +112,7 @@ def main() -> None:
         painted()
 
     def wish(turn: int) -> None:
-        dock.set_wished(changed(Hyperparameters(), rank=RANK + turn % 7 + 1))
+        dock.standing.request(changed(Hyperparameters(), rank=RANK + turn % 7 + 1))
         app.processEvents()
 
     large, small = loaded(count), loaded(210)

@@ -82,14 +82,14 @@ class Measurement:
 
     def edit(self) -> None:
         """Move α and, every fifth time, the rank, through the widgets' own door."""
-        hyper = self.window.hyper_dock.wished
+        hyper = self.window.hyper_dock.requested
         number = len(self.delays)
         values = {"alpha": 2.0 + number % 7}
         if number % 5 == 4:
             values["rank"] = 2 + number % 6
         self.wished = changed(hyper, **values)
         self.asked = perf_counter()
-        self.window.hyper_dock.hyper_wished.emit(self.wished)
+        self.window.sessions.standing.request(self.wished)
 
     def on_applied(self, record: object) -> None:
         if self.asked is not None and record.hyper is self.wished:

@@ -30,7 +30,7 @@ from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import description_page
 from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.preview import samples
+from lora_lab.ui.preview import feed, samples
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.train.targets_dialog import TargetsDialog
@@ -143,11 +143,11 @@ def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key, monkeypatch):
     panel.resize(500, 340)
     panel.show()
     loaded, *rest = samples("digits", 60)
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     panel.redraw()
     qtbot.waitUntil(lambda: panel.accessibleDescription() == panel.summary())
     before = panel.summary()
-    panel.receive(rest)
+    feed(panel, rest)
     panel.redraw()
     qtbot.waitUntil(lambda: panel.accessibleDescription() == panel.summary())
     if panel.summary() != before:

@@ -31,7 +31,7 @@ from lora_lab.records import State
 from lora_lab.setting import settings_of
 from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.preview import samples
+from lora_lab.ui.preview import feed, samples
 from tests.ui.seen import settle
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
@@ -186,10 +186,10 @@ def test_a_panel(qtbot, marking, painted, key, sample):
     found = unmarked(panel, painted, set())  # before anything is open
     loaded, *rest = samples(sample, 60)
     known = words_in([loaded, *rest])
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     panel.redraw()
     found |= unmarked(panel, painted, known)
-    panel.receive(rest)
+    feed(panel, rest)
     turns = [
         (combo, row) for combo in panel.findChildren(QComboBox) for row in range(combo.count())
     ]

@@ -85,11 +85,11 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     applied = []
     lab.sessions.on(AppliedRecord, applied.append)
     rank, alpha = lab.hyper_dock.sliders["rank"], lab.hyper_dock.sliders["alpha"]
-    before = lab.hyper_dock.wished
+    before = lab.hyper_dock.requested
     drag(rank.slider, +8)
     drag(alpha.slider, -8)
     qtbot.waitUntil(
-        lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.wished, timeout=20_000
+        lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.requested, timeout=20_000
     )
     assert rank.value() > before.rank
     assert alpha.value() < before.alpha
@@ -188,7 +188,7 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
             drag(slider, rng.randint(slider.minimum(), slider.maximum()) - slider.value())
         if rng.random() < 0.3:
             settle()
-    wished = lab.hyper_dock.wished
+    wished = lab.hyper_dock.requested
     qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper == wished, timeout=20_000)
     qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=20_000)
     step = lab.sessions.step
@@ -247,7 +247,7 @@ def test_a_layer_of_its_own_is_ranked_frozen_and_thawed_in_mid_run(qtbot, lab):
         lambda: lab.notice_bar.notice is not None, timeout=20_000
     )  # it is the only layer
     assert "nothing would train" in lab.notice_bar.notice.message
-    assert lab.hyper_dock.wished.frozen_layers == ()
+    assert lab.hyper_dock.requested.frozen_layers == ()
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
 
@@ -295,7 +295,7 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert 1e-3 < dialog.suggestion.steepest < 0.1
     dialog.use_buttons[0].click()
-    wished = lab.hyper_dock.wished.learning_rate
+    wished = lab.hyper_dock.requested.learning_rate
     qtbot.waitUntil(
         lambda: lab.sessions.shown.session.controls.hyper.learning_rate == wished, timeout=20_000
     )

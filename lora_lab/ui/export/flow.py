@@ -45,9 +45,9 @@ class ExportFlow(QObject):
     def start(self) -> None:
         """Show the dialog; a second press brings it to the front, as does one while it exports."""
         if self.dialog is None:
-            config, wished = self._sessions.config, self._sessions.wished
+            config, rank = self._sessions.config, self._sessions.standing.requested.rank
             model = Path(config.model).stem if config and config.model else "adapter"
-            name = f"{(config and config.preset) or model}-r{wished.rank if wished else 0}"
+            name = f"{(config and config.preset) or model}-r{rank}"
             name += f"-step{self._sessions.step}"
             self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
             self.dialog.export_wished.connect(self._on_wished)

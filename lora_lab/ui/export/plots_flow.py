@@ -121,7 +121,7 @@ class PlotsFlow(QObject):
         if sessions.folder is not None:
             facts["Run"] = sessions.folder.name
         if config is not None:
-            config = changed(config, hyper=sessions.wished or config.hyper)
+            config = changed(config, hyper=sessions.standing.requested)
             facts["Settings"] = config.model_dump_json()
         return facts
 

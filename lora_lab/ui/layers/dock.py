@@ -1,8 +1,8 @@
 """Who learns: the modules of a model, which of them are adapted, and how far each has moved.
 
-Ranks and freezes are wished like the sliders', as part of the one snapshot of hyperparameters;
-what is to be adapted is wished of the next start. An edit of a selected row is an edit of all that
-are selected, and one of a row of several modules an edit of all that it shows.
+Ranks and freezes are requested like the sliders', as part of the one snapshot of hyperparameters;
+what is to be adapted is requested of the next start. An edit of a selected row is an edit of all
+that are selected, and one of a row of several modules an edit of all that it shows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters
 from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, SpectrumRecord
 from lora_lab.ui.layers.facts import (
     NAME,
@@ -39,13 +38,14 @@ from lora_lab.ui.layers.menu import fill_menu
 from lora_lab.ui.layers.model import LIVE, LayersModel
 from lora_lab.ui.layers.tree import Node, first_levels, has_likes
 from lora_lab.ui.layers.view import LayersView
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import counted, percent, shape_words
 
 SEARCH_FROM = 12  # modules; fewer are found by the eye
 OPENED_ROWS = 40  # that a fresh tree may show without being opened by hand
 FOUND_ROWS = 500  # the same of what a search found
-WISHED = (NAME, RANK, TRAINS, PARAMETERS)  # columns that depend on what is asked for
+FOLLOWING = (NAME, RANK, TRAINS, PARAMETERS)  # columns that depend on what is requested
 DRAW_MS = 33  # pace at which new figures are shown
 SORT_MS = 2000  # pace at which rows change their places because of them
 
@@ -53,20 +53,23 @@ SORT_MS = 2000  # pace at which rows change their places because of them
 class LayersDock(QDockWidget):
     """The tree, a search and ways to look at it, what is apart, and what waits for a restart."""
 
-    layers_wished = Signal(dict)  # layer_ranks or frozen_layers, for Hyperparameters
+    requested = Signal(dict)  # layer_ranks or frozen_layers, for Hyperparameters
     targets_wished = Signal(object)  # frozenset of the layers that the next start is to adapt
     layer_chosen = Signal(str)  # the one adapted layer that is selected, or ""
     spectrum_wished = Signal()  # of the layer that was chosen: bring it into view
     restart_wished = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
         tr = self.tr
+        self.standing = standing or Standing(self)
+        self.standing.replaced.connect(self.reset)
+        self.standing.changed.connect(self._on_standing)
         self.setObjectName("layers")
         self.setWindowTitle(tr("Layers"))
-        self.model = LayersModel(self)
+        self.model = LayersModel(self, self.standing)
         self.model.nodes_meant = self._nodes_meant
-        self.model.wished.connect(self.layers_wished)
+        self.model.requested.connect(self.requested)
         self.model.targets_wished.connect(self._on_targets_wished)
         self.tree = LayersView(self.model)
         self.tree.setAccessibleName(tr("Modules of the model"))
@@ -150,16 +153,14 @@ class LayersDock(QDockWidget):
         self._arrange(afresh=True)
         self._tell()
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        """Show what is asked for, without saying that the person asked."""
-        if self.model.facts.set_wished(hyper):
-            self._announce(WISHED)
-            self._tell()
+    def _on_standing(self) -> None:
+        """Show what is requested and applied, without saying that the person asked."""
+        self.model.facts.follow()
+        self._announce(FOLLOWING)
+        self._tell()
 
     def note_applied(self, record: AppliedRecord) -> None:
         """An edit is in force; a rank that was cut has its price."""
-        self.model.facts.set_applied(record.hyper)
-        self._announce(WISHED)
         fields = {field for field, _, _ in record.changes}
         if "layer_ranks" in fields:
             lost = record.discarded_energy
@@ -282,7 +283,7 @@ class LayersDock(QDockWidget):
             self._say(self.tr("Tick at least one module: nothing would train."))
 
     def _make_alike(self) -> None:
-        self.layers_wished.emit({"layer_ranks": (), "frozen_layers": ()})
+        self.requested.emit({"layer_ranks": (), "frozen_layers": ()})
 
     def _undo_targets(self) -> None:
         self.targets_wished.emit(self.model.facts.adapted)

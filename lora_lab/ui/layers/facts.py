@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QObject
 
-from lora_lab.config import Hyperparameters
 from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
-from lora_lab.rules import LayerRanks, cap
+from lora_lab.rules import cap
 from lora_lab.ui.layers.tree import Module, Node
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import counted, in_words, percent, shape_words, share_or_dash
 
 NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
@@ -35,18 +35,16 @@ class Fact(NamedTuple):
 
 
 class Facts(QObject):
-    """The records of a run and the wishes of the person, looked at module by module."""
+    """The records of a run and the requests of the person, looked at module by module."""
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, standing: Standing) -> None:
         super().__init__(parent)
+        self.standing = standing
         self._moments = [0] * len(_CELLS)  # by column: moves on with what it depends on
         self.targeted: frozenset[str] = frozenset()  # by the next start
         self.adapted: frozenset[str] = frozenset()
         self.own: dict[str, int] = {}
         self.frozen: set[str] = set()
-        self._stage = ""
-        self._ranks: LayerRanks | None = None
-        self.wished = Hyperparameters()
         self._counts: dict[str, int] = {}
         self._spectra: dict[str, LayerSpectrum] = {}
         self._norms: dict[str, float] = {}  # ‖W‖
@@ -56,24 +54,21 @@ class Facts(QObject):
 
     def reset(self, loaded: LoadedRecord) -> None:
         """Other layers."""
-        self._stage, self._ranks = loaded.stage, LayerRanks(loaded)
         self.targeted = self.adapted = frozenset(layer.name for layer in loaded.layers)
         self._counts, self._spectra, self._top = {}, {}, 1.0
         self._norms = {layer.name: layer.weight_norm for layer in loaded.layers}
-        self._keep(loaded.hyper)
+        self.follow()
 
-    def set_wished(self, hyper: Hyperparameters) -> bool:
-        """What is asked for now, whoever asked; whether it is something else."""
-        other = hyper != self.wished
-        if other:
-            self._keep(hyper)
-        return other
+    def follow(self) -> None:
+        """Something else is requested or applied, whoever asked for it."""
+        hyper = self.standing.foreseen
+        self.own, self.frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
+        self._moved(NAME, RANK, TRAINS, PARAMETERS)
 
-    def set_applied(self, hyper: Hyperparameters) -> None:
-        """What the loop works with now."""
-        if self._ranks is not None:
-            self._ranks.apply(hyper)
-        self._moved(RANK)
+    @property
+    def _stage(self) -> str:
+        loaded = self.standing.loaded
+        return loaded.stage if loaded is not None else ""
 
     def set_targeted(self, layers: frozenset[str]) -> None:
         self.targeted = layers
@@ -97,7 +92,8 @@ class Facts(QObject):
         """Why that row can have no rank of its own, or nothing."""
         if self._stage:
             return self.tr("the base model is trained as the preset defines")
-        if self._ranks is not None and (reason := dict(self._ranks.variant.locked).get("rank")):
+        ranks = self.standing.ranks
+        if ranks is not None and (reason := dict(ranks.variant.locked).get("rank")):
             return in_words(reason)
         layers = node.layers
         if not layers:
@@ -116,7 +112,8 @@ class Facts(QObject):
 
     def wanted_rank(self, layer: LayerInfo) -> int:
         """The rank of that layer as it is asked for now."""
-        return self._ranks.wanted(layer.name, self.wished) if self._ranks is not None else 0
+        ranks = self.standing.ranks
+        return ranks.wanted(layer.name, self.standing.foreseen) if ranks is not None else 0
 
     def may_target(self, module: Module) -> bool:
         """Whether the next start can adapt that module or leave it out."""
@@ -164,9 +161,10 @@ class Facts(QObject):
 
     def _rank(self, node: Node) -> Fact:
         layers = [layer for layer in node.layers if layer.max_rank or not layer.rank_locked]
-        if not layers or self._ranks is None or not self._ranks.variant.factored:
+        ranks = self.standing.ranks
+        if not layers or ranks is None or not ranks.variant.factored:
             return Fact("—" if node.layers else "", tone="muted")
-        present = [self._ranks.present[layer.name] for layer in layers]
+        present = [ranks.present[layer.name] for layer in layers]
         wanted = [self.wanted_rank(layer) for layer in layers]
         value = max(wanted)
         if present != wanted:
@@ -310,14 +308,9 @@ class Facts(QObject):
 
     def _whole(self, module: Module) -> bool:
         """Trained whole beside adapters, whatever is targeted: the checkpoint did not have it."""
-        layer, ranks = module.layer, self._ranks
+        layer, ranks = module.layer, self.standing.ranks
         factored = ranks is not None and ranks.variant.factored
         return factored and layer is not None and not layer.max_rank and bool(layer.rank_locked)
-
-    def _keep(self, hyper: Hyperparameters) -> None:
-        self.wished = hyper
-        self.own, self.frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
-        self._moved(NAME, RANK, TRAINS, PARAMETERS)
 
     def _moved(self, *columns: int) -> None:
         for column in columns:

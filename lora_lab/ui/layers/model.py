@@ -36,6 +36,7 @@ from lora_lab.ui.layers.tree import (
     searched,
     sift,
 )
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import percent
 from lora_lab.ui.widgets.heat_cells import HEAT
@@ -50,13 +51,13 @@ NOWHERE = QModelIndex()
 class LayersModel(QAbstractItemModel):
     """Rows are modules, parts of the model, or modules that are alike."""
 
-    wished = Signal(dict)  # fields of Hyperparameters with their new values
+    requested = Signal(dict)  # fields of Hyperparameters with their new values
     targets_wished = Signal(object)  # frozenset of the layers that the next start is to adapt
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject, standing: Standing) -> None:
         super().__init__(parent)
         tr = self.tr
-        self.facts = Facts(self)
+        self.facts = Facts(self, standing)
         self.modules: list[Module] = []
         self.alike = False  # like modules in one row, instead of by their names
         self.nodes_meant: Callable[[Node], Sequence[Node]] = lambda node: (node,)
@@ -163,7 +164,7 @@ class LayersModel(QAbstractItemModel):
         """Wish that the layers of these rows are frozen, or train."""
         names = {layer.name for node in nodes for layer in node.layers}
         frozen = self.facts.frozen | names if on else self.facts.frozen - names
-        self.wished.emit({"frozen_layers": tuple(sorted(frozen))})
+        self.requested.emit({"frozen_layers": tuple(sorted(frozen))})
 
     def give_rank(self, nodes: Iterable[Node], rank: int) -> None:
         """Wish that the layers of these rows have that rank; 0: the common one."""
@@ -174,7 +175,7 @@ class LayersModel(QAbstractItemModel):
             elif not layer.rank_locked:
                 own[layer.name] = min(rank, cap(layer))
         if own != self.facts.own:
-            self.wished.emit({"layer_ranks": tuple(sorted(own.items()))})
+            self.requested.emit({"layer_ranks": tuple(sorted(own.items()))})
 
     def target(self, nodes: Iterable[Node], on: bool) -> None:
         """Wish that the next start adapts the modules of these rows, or does not."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
-from lora_lab.records import AppliedRecord, EvalRecord, LoadedRecord, Record, ResumedRecord
+from lora_lab.records import EvalRecord, LoadedRecord, Record, ResumedRecord
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, both_words, names, pooled
@@ -76,16 +76,13 @@ class BeforeAfterPanel(Panel):
         below.addWidget(self.steps_button)
         below.addWidget(self.confusion_button)
         self.body.addLayout(below)
-        self._loaded: LoadedRecord | None = None
         self._off: EvalRecord | None = None
         self._on: EvalRecord | None = None
-        self._enabled = True
         self._overlays: list[Overlay] = []
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._loaded, self._off, self._on = loaded, None, None
-        self._enabled = loaded.hyper.enabled
+        self._off = self._on = None
         self.curves.clear_points()
         self.steps_button.setChecked(not loaded.classes)  # two bars tell less than two curves
         self.dirty = True
@@ -95,7 +92,7 @@ class BeforeAfterPanel(Panel):
             if isinstance(record, EvalRecord):
                 if record.enabled:
                     self._on = record
-                    if pair := both(record, self._loaded):
+                    if pair := both(record, self.standing.loaded):
                         self.curves.add(record.step, pair)
                 else:
                     self._off = record
@@ -103,20 +100,20 @@ class BeforeAfterPanel(Panel):
             elif isinstance(record, ResumedRecord):
                 self.curves.cut(record.step)
                 self.dirty = True
-            elif isinstance(record, AppliedRecord):
-                self._enabled = record.hyper.enabled
-                self.dirty = True
 
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         self._overlays = [o for o in overlays if o.evaluation is not None]
         self.dirty = True
 
+    def standing_changed(self) -> None:
+        self.dirty = True
+
     def _now(self) -> EvalRecord | None:
-        return self._on if self._enabled else self._off
+        return self._on if self.standing.applied.enabled else self._off
 
     def pairs(self) -> tuple[Pair, ...]:
         """Every class with its share of correct answers off and on."""
-        loaded, now = self._loaded, self._now()
+        loaded, now = self.standing.loaded, self._now()
         if loaded is None:
             return ()
         trained = set(loaded.trained_classes)
@@ -132,7 +129,7 @@ class BeforeAfterPanel(Panel):
             return
         self.say("")
         measured = self._on or self._off
-        classes = bool(self._loaded.classes and measured.total)
+        classes = bool(self.standing.loaded.classes and measured.total)
         now = self._now() or self._off
         counted = classes and bool(now.confusion)
         sentence = self._learned()
@@ -145,7 +142,7 @@ class BeforeAfterPanel(Panel):
         self.confusion_button.setVisible(counted)
         self.grid.setVisible(confused)
         if confused:
-            self.grid.show_counts(now.confusion, self._loaded.classes, self._marked())
+            self.grid.show_counts(now.confusion, self.standing.loaded.classes, self._marked())
         self._bars.setVisible(classes and not confused and not curves)
         self._losses.setVisible(not classes and not curves)
         self._tell_others()
@@ -162,8 +159,8 @@ class BeforeAfterPanel(Panel):
 
     def _tell_others(self) -> None:
         """How those runs that are ticked in the list do that are measured alike."""
-        classes = self._loaded.classes
-        alike = [o for o in self._overlays if o.measure == (self._loaded.task, classes)]
+        classes = self.standing.loaded.classes
+        alike = [o for o in self._overlays if o.measure == (self.standing.loaded.task, classes)]
         places = range(len(classes))
         self._bars.show_others(
             tuple((o.color, tuple(_share(o.evaluation, i) for i in places)) for o in alike)
@@ -192,8 +189,8 @@ class BeforeAfterPanel(Panel):
 
     def _learned(self) -> str:
         """What was learned and what was forgotten; "" where the old task is not measured."""
-        off, now = (both(r, self._loaded) for r in (self._off, self._now() or self._off))
-        return both_words(off, now, self._loaded)
+        off, now = (both(r, self.standing.loaded) for r in (self._off, self._now() or self._off))
+        return both_words(off, now, self.standing.loaded)
 
     def _on_steps(self, on: bool) -> None:
         if on:
@@ -223,8 +220,8 @@ class BeforeAfterPanel(Panel):
 
     def _marked(self) -> frozenset[str]:
         """The classes that are trained on, where it is not all of them."""
-        trained = frozenset(self._loaded.trained_classes)
-        return frozenset() if trained == frozenset(self._loaded.classes) else trained
+        trained = frozenset(self.standing.loaded.trained_classes)
+        return frozenset() if trained == frozenset(self.standing.loaded.classes) else trained
 
     def _tell_foot(self, trained: bool) -> None:
         c = theme.current()
@@ -233,18 +230,18 @@ class BeforeAfterPanel(Panel):
             parts.append(("■", c.frozen, self.tr("adapter off")))
             parts.append(("■", c.adapter, self.tr("adapter on")))
         elif self.curves.isVisibleTo(self):
-            new, old = names(self._loaded)
+            new, old = names(self.standing.loaded)
             right = self.tr(", accuracy") if self.curves.shares else self.tr(", loss")
             parts.append(("━", c.adapter, new))
             parts.append(("╍", c.validation, f"{old}{right}"))
         elif self.grid.isVisibleTo(self):
             parts.append(("■", c.adapter, self.tr("correct")))
             parts.append(("■", c.validation, self.tr("misclassified")))
-        if not self._enabled:
+        if not self.standing.applied.enabled:
             parts.append(("", c.warn, self.tr("Adapter off: base model only")))
         if trained and not self.curves.isVisibleTo(self):
             parts.append(("▁", c.accent, self.tr("trained on")))
-        if self._enabled and self._on is not None:
+        if self.standing.applied.enabled and self._on is not None:
             parts.append(("", c.muted, self.tr("step {:,}").format(self._on.step)))
         self._foot.show_rows(parts)
 
@@ -279,19 +276,19 @@ class BeforeAfterPanel(Panel):
         if not self.curves.isHidden():
             return self.curves.figure_data()
         if not self.grid.isHidden():
-            classes = self._loaded.classes
+            classes = self.standing.loaded.classes
             cells = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
             return {
                 "class": [classes[i] for i, _ in cells],
                 "predicted": [classes[j] for _, j in cells],
                 "count": [now.confusion[i][j] for i, j in cells],
             }
-        if not (self._loaded.classes and now.total):
+        if not (self.standing.loaded.classes and now.total):
             return {"adapter": ["off", "on"], "validation_loss": [off.loss, now.loss]}
-        trained = set(self._loaded.trained_classes)
+        trained = set(self.standing.loaded.trained_classes)
         return {
-            "class": self._loaded.classes,
-            "trained": [int(name in trained) for name in self._loaded.classes],
+            "class": self.standing.loaded.classes,
+            "trained": [int(name in trained) for name in self.standing.loaded.classes],
             "correct_off": off.correct,
             "correct_on": now.correct,
             "total": now.total,
@@ -301,8 +298,8 @@ class BeforeAfterPanel(Panel):
         now = self._now()
         if self._off is None or now is None:
             return self.tr("Nothing to compare yet.")
-        end = "." if self._enabled else self.tr("; the adapter is off.")
-        if not (self._loaded.classes and now.total):
+        end = "." if self.standing.applied.enabled else self.tr("; the adapter is off.")
+        if not (self.standing.loaded.classes and now.total):
             text = self.tr("Validation loss {} off, {} on")
             text = text.format(number(self._off.loss), number(now.loss))
             text += f"; {sentence}" if (sentence := self._learned()) else ""

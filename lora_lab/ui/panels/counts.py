@@ -17,19 +17,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters
 from lora_lab.records import (
-    AppliedRecord,
     CountsRecord,
     LoadedRecord,
     MemoryRecord,
     Record,
-    ResumedRecord,
     SpeedRecord,
-    StateRecord,
     StepRecord,
 )
-from lora_lab.rules import LayerRanks, cap
+from lora_lab.rules import cap
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.preflight import Preflight
@@ -138,19 +135,13 @@ class CountsPanel(Panel):
         self.body.addWidget(self._share)
         self.body.addWidget(self.ruler)
         self.body.addWidget(table, 1)
-        self._loaded: LoadedRecord | None = None
         self._counts: CountsRecord | None = None
-        self._ranks: LayerRanks | None = None
-        self._wished = Hyperparameters()
         self._overlays: list[Overlay] = []
-        self._config: RunConfig | None = None
         self._preflight: Preflight | None = None
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._loaded, self._counts, self._preflight = loaded, None, Preflight(loaded)
-        self._preflight.config = self._config
-        self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
+        self._counts, self._preflight = None, Preflight(self.standing)
         self._table.setRowCount(len(loaded.layers))
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for row, layer in enumerate(loaded.layers):
@@ -175,18 +166,8 @@ class CountsPanel(Panel):
                 trained = self._counts.adapter if self._counts is not None else 0
                 self._preflight.set_memory(record, trained)
                 self.dirty = True
-            elif isinstance(record, StateRecord | ResumedRecord):
-                goal = record.goal if isinstance(record, StateRecord) else record.stage[1]
-                self._preflight.goal = goal or self._preflight.goal
-                self.dirty = True
             elif isinstance(record, SpeedRecord):
                 self.set_speed(record.per_second, record.trained)
-            elif isinstance(record, AppliedRecord):
-                if self._ranks is not None:
-                    if self._wished == self._ranks.applied:  # no wish of its own is waiting
-                        self._wished = record.hyper
-                    self._ranks.apply(record.hyper)
-                self.dirty = True
         steps = [record for record in records if isinstance(record, StepRecord)]
         if steps and self._counts is not None:
             # Only where two figures change: a redraw looks at every layer.
@@ -203,16 +184,12 @@ class CountsPanel(Panel):
             self._preflight.set_speed(per_second, trained)
             self.dirty = True
 
-    def set_config(self, config: RunConfig) -> None:
-        self._config = config
-
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         self._overlays = [o for o in overlays if o.adapter]
         self.dirty = True
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        self.dirty = self.dirty or hyper != self._wished
-        self._wished = hyper
+    def standing_changed(self) -> None:
+        self.dirty = True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -225,17 +202,18 @@ class CountsPanel(Panel):
         keep_whole([(self._percent,), (self._applied_text,)], room, 6)
 
     def _per_layer(self, hyper: Hyperparameters) -> list[int]:
-        return self._ranks.per_layer(hyper, self._counts)
+        return self.standing.ranks.per_layer(hyper, self._counts)
 
     def redraw(self) -> None:
         self.dirty = False
-        loaded = self._loaded
+        loaded = self.standing.loaded
         if loaded is None:
             self.say(self.tr("No model yet."))
             return
         self.say("")
-        ranks, whole = self._ranks, self._ranks.variant.whole
-        applied, wished = self._per_layer(ranks.applied), self._per_layer(self._wished)
+        ranks, whole = self.standing.ranks, self.standing.ranks.variant.whole
+        hyper = self.standing.foreseen
+        applied, wished = self._per_layer(ranks.applied), self._per_layer(hyper)
         base = max(1, loaded.base_parameters)
         waits = sum(applied) != sum(wished)
         show(self._adapter_name, self.tr("Trainable") if whole else self.tr("Adapter"))
@@ -256,17 +234,17 @@ class CountsPanel(Panel):
         self._share.show_shares(sum(wished) / base, sum(applied) / base)
         self._show_costs(sum(wished), sum(applied))
         for row, layer in enumerate(loaded.layers):
-            old, new = ranks.present[layer.name], ranks.wanted(layer.name, self._wished)
+            old, new = ranks.present[layer.name], ranks.wanted(layer.name, hyper)
             rank = "—" if not factored else str(new) if old == new else f"{old} → {new}"
-            capped = factored and new == cap(layer) < self._wished.rank
+            capped = factored and new == cap(layer) < hyper.rank
             self._cell(row, 2, self.tr("{} max").format(rank) if capped else rank, old != new)
             self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
 
     def _show_costs(self, wished: int, applied: int) -> None:
-        ranks, costs = self._ranks, self._preflight
-        whole = ranks.variant.whole
-        held = self._loaded.base_parameters if whole else sum(
-            ranks.parameters(name, ranks.wanted(name, self._wished)) for name in ranks.layers
+        loaded, ranks, hyper = self.standing.loaded, self.standing.ranks, self.standing.foreseen
+        costs, whole = self._preflight, ranks.variant.whole
+        held = loaded.base_parameters if whole else sum(
+            ranks.parameters(name, ranks.wanted(name, hyper)) for name in ranks.layers
         )  # fmt: skip
         names = {
             2: self.tr("Optimizer\nstate"),
@@ -278,7 +256,7 @@ class CountsPanel(Panel):
             costs.full(),
             whole=whole,
             keeps=names[costs.states],
-            steps=costs.goal,
+            steps=self.standing.goal,
             device=costs.device,
         )
         self.ruler.show_parts(costs.memory)
@@ -302,28 +280,29 @@ class CountsPanel(Panel):
         self.dirty = True
 
     def figure_data(self) -> Columns:
-        if self._loaded is None:
+        if self.standing.loaded is None:
             return {}
-        ranks, layers = self._ranks, self._loaded.layers
+        ranks, layers = self.standing.ranks, self.standing.loaded.layers
         names = [layer.name for layer in layers]
         return {
             "layer": names,
             "out": [layer.shape[0] for layer in layers],
             "in": [layer.shape[1] for layer in layers],
             "rank": [ranks.present[name] for name in names],
-            "rank_wished": [ranks.wanted(name, self._wished) for name in names],
+            "rank_wished": [ranks.wanted(name, self.standing.foreseen) for name in names],
             "parameters": self._per_layer(ranks.applied),
-            "parameters_wished": self._per_layer(self._wished),
+            "parameters_wished": self._per_layer(self.standing.foreseen),
         }
 
     def summary(self) -> str:
-        if self._loaded is None:
+        if self.standing.loaded is None:
             return self.tr("No model yet.")
-        applied = sum(self._per_layer(self._ranks.applied))
-        wished = sum(self._per_layer(self._wished))
-        base = max(1, self._loaded.base_parameters)
+        applied = sum(self._per_layer(self.standing.ranks.applied))
+        wished = sum(self._per_layer(self.standing.foreseen))
+        base = max(1, self.standing.loaded.base_parameters)
         share = share_words(applied / base)
         text = self.tr("{:,} of {:,} parameters are trainable, {}").format(applied, base, share)
         if wished != applied:
-            text += self.tr("; rank {} would have {:,}").format(self._wished.rank, wished)
+            rank = self.standing.foreseen.rank
+            text += self.tr("; rank {} would have {:,}").format(rank, wished)
         return f"{text}. {self.ruler.summary()}."

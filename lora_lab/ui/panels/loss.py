@@ -21,10 +21,8 @@ from lora_lab.records import (
     PastEditRecord,
     Record,
     ResumedRecord,
-    StateRecord,
     StepRecord,
 )
-from lora_lab.rules import LayerRanks
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_references import References
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
@@ -82,26 +80,23 @@ class LossPanel(Panel):
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
         plot.follow_wished.connect(self._follow)
-        self._ranks: LayerRanks | None = None
         self._clear(())
         self.restyle(theme.current())
 
     # -- collecting ------------------------------------------------------------------------------
 
-    def _clear(self, floor: tuple[float, ...], rank: int = 0, goal: int = 0) -> None:
+    def _clear(self, floor: tuple[float, ...], rank: int = 0) -> None:
         self._train, self._smoothed, self._validation = Series(), Series(), Series()
         self._smoothing = Smoothing()
         self._seen = 0
         self._best_at: tuple[int, float] | None = None  # of the validations after step 0
         self.references.clear(floor, rank)
         self.marks.clear()
-        self._goal = goal  # the step at which the present stage ends
         self._ranged_at = 0.0
         self._fitted = (0, 0)  # points of both curves when the axes moved last
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._ranks = LayerRanks(loaded)
-        self._clear(loaded.loss_floor, self._lesson_rank(), loaded.goal)
+        self._clear(loaded.loss_floor, self._lesson_rank(loaded.hyper))
         self._plot.following = True
         self._plot.follow_button.hide()
         self.dirty = True
@@ -134,8 +129,6 @@ class LossPanel(Panel):
                 self._note_edit(record)
             elif isinstance(record, PastEditRecord):
                 self.marks.note(record.step, record.changes)
-            elif isinstance(record, StateRecord):
-                self._goal = record.goal or self._goal
             elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
                 steps.append(record.step)
                 losses.append(math.nan)
@@ -151,7 +144,6 @@ class LossPanel(Panel):
             return records
         self.receive(records[: backs[-1]])
         back = records[backs[-1]]
-        self._goal = back.stage[1]
         for series in (self._train, self._smoothed, self._validation):
             series.cut(back.step)
         self.marks.cut(back.step, back.edits)
@@ -168,15 +160,14 @@ class LossPanel(Panel):
     def _note_edit(self, record: AppliedRecord) -> None:
         self._smoothing.edited()
         self.marks.note(record.step, record.changes)
-        if self._ranks is not None:
-            self._ranks.apply(record.hyper)
-            if (rank := self._lesson_rank()) != self.references.rank:
-                self.references.note_rank(record.step, rank)
+        if (rank := self._lesson_rank(record.hyper)) != self.references.rank:
+            self.references.note_rank(record.step, rank)
         self.dirty = True
 
-    def _lesson_rank(self) -> int:
+    def _lesson_rank(self, hyper: Hyperparameters) -> int:
         """The rank that the loss floor is of: that of the first layer, the only one in a lesson."""
-        return next(iter(self._ranks.present.values()), 0) if self._ranks is not None else 0
+        ranks = self.standing.ranks
+        return next((ranks.wanted(name, hyper) for name in ranks.layers), 0) if ranks else 0
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -230,8 +221,8 @@ class LossPanel(Panel):
         last = max(self._train.last_step or 0, self._validation.last_step or 0)
         last = max(last, self._behind.last_step)
         right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
-        if last <= self._goal:
-            right = min(right, self._goal)
+        if last <= self.standing.goal:
+            right = min(right, self.standing.goal)
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
         parts += self._behind.values()
         values = np.concatenate([*parts, np.array(self.references.values(), np.float32)])
@@ -356,9 +347,6 @@ class LossPanel(Panel):
             bad = self._train.non_finite_count
             text += self.tr("; {} steps were not finite").format(bad)
         return text + "."
-
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        """Only what was applied is drawn here."""
 
 
 def _down(value: float, unit: float) -> float:

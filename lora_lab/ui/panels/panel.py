@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QGraphicsView,
@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import LoadedRecord, Record
 from lora_lab.ui.panels.overlays import Overlay
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import describe
 
@@ -34,12 +34,15 @@ class Panel(QWidget):
     state by `say(text)`; `say("")` brings the body back.
     """
 
+    requested = Signal(dict)  # fields of Hyperparameters that the person asks for here
+
     key = ""
     name = ""  # marked for translation; `title` is what a person reads
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.dirty = True
+        self.follow(Standing(self))  # its own while it stands alone
         self.corner: QToolButton | None = None
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # what was clicked last is meant by the menu
         self.setAccessibleName(self.title)
@@ -74,8 +77,14 @@ class Panel(QWidget):
         """The name in the language of the window."""
         return QCoreApplication.translate("Panel", self.name)
 
-    def set_config(self, config: RunConfig) -> None:
-        """What the model that stands ready was opened with; told before `reset`."""
+    def follow(self, standing: Standing) -> None:
+        """From now on what is loaded, requested and applied is read here: that of the window."""
+        self.standing = standing
+        standing.replaced.connect(self.reset)
+        standing.changed.connect(self.standing_changed)
+
+    def standing_changed(self) -> None:
+        """Something else is requested, applied or aimed at: a panel that draws it is dirty."""
 
     def reset(self, loaded: LoadedRecord) -> None:
         """A model stands ready: start afresh."""
@@ -84,8 +93,8 @@ class Panel(QWidget):
     def receive(self, records: Sequence[Record]) -> None:
         """Collect what concerns this panel and set `dirty`; never draw."""
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        """A slider moved; the engine has not applied it yet."""
+    def choose_layer(self, name: str) -> None:
+        """Show that layer alone, where the panel can; "" means all of them."""
 
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         """Other runs to be shown behind this one, where the panel can."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lora_lab.config import RunConfig
 from lora_lab.figures import DTYPE_BYTES
 from lora_lab.inits import INITS
-from lora_lab.records import LoadedRecord, MemoryRecord, StepRecord
+from lora_lab.records import MemoryRecord, StepRecord
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import rate_words
 from lora_lab.variants import VARIANTS
 
@@ -34,10 +34,8 @@ class Costs:
 class Preflight:
     """The costs of a run under any number of trained parameters, and of full fine-tuning."""
 
-    def __init__(self, loaded: LoadedRecord) -> None:
-        self._loaded = loaded
-        self.goal = loaded.goal  # steps that the seconds are of
-        self.config: RunConfig | None = None
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
         self.memory: MemoryRecord | None = None  # at the applied settings
         self._newest: MemoryRecord | None = None  # at whatever settings
         self._newest_trained = 0  # numbers that trained then; 0: not known
@@ -48,9 +46,10 @@ class Preflight:
     @property
     def states(self) -> int:
         """Numbers that the optimizer keeps for each trained one."""
-        if self.config is None:
+        config = self._standing.config
+        if config is None:
             return 0
-        return 2 if self.config.optimizer == "adamw" else int(self.config.momentum > 0)
+        return 2 if config.optimizer == "adamw" else int(config.momentum > 0)
 
     @property
     def device(self) -> int:
@@ -89,8 +88,10 @@ class Preflight:
 
     def adapter(self, held: int, trained: int, applied: int) -> Costs:
         """Of an adapter of `held` numbers of which `trained` train, while `applied` do now."""
-        number = 8 if self._loaded.dtype == "float64" else 4  # bytes; factors are never narrower
-        twice = self.config is not None and INITS[self.config.init].one_rank
+        double = self._standing.loaded.dtype == "float64"
+        number = 8 if double else 4  # bytes; factors are never narrower
+        config = self._standing.config
+        twice = config is not None and INITS[config.init].one_rank
         known, of = self.memory, applied
         if carried := known is None and self._newest_trained > 0:
             known, of = self._newest, self._newest_trained
@@ -107,8 +108,8 @@ class Preflight:
 
     def full(self) -> Costs:
         """Of full fine-tuning of the same base."""
-        number = DTYPE_BYTES[self._loaded.dtype]
-        base = self._loaded.base_parameters
+        number = DTYPE_BYTES[self._standing.loaded.dtype]
+        base = self._standing.loaded.base_parameters
         per_second = self._speed * self._work(self._speed_trained) / (3 * max(1, base))
         peak, optimizer = 0, base * number * self.states
         if (known := self._newest) is not None:
@@ -123,13 +124,13 @@ class Preflight:
         Schulman et al. 2025, LoRA Without Regret: forward, and backward to the inputs, of the base;
         both and the gradient of the adapter.
         """
-        base = max(1, self._loaded.base_parameters)
-        if VARIANTS[self._loaded.variant].whole:
+        base = max(1, self._standing.loaded.base_parameters)
+        if VARIANTS[self._standing.variant].whole:
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 
     def _costs(
         self, file: int, optimizer: int, peak: int, per_second: float, carried: bool = False
     ) -> Costs:
-        seconds = self.goal / per_second if per_second else 0.0
+        seconds = self._standing.goal / per_second if per_second else 0.0
         return Costs(file, optimizer, peak, per_second, seconds, carried)

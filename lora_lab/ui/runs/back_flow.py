@@ -107,7 +107,7 @@ class BackFlow(QObject):
 
     def _on_broke(self, record: NonFiniteRecord) -> None:
         """Say what went wrong, with a button for each remedy."""
-        tr, step, rate = self.tr, record.restored, self._hyper_dock.wished.learning_rate
+        tr, step, rate = self.tr, record.restored, self._hyper_dock.requested.learning_rate
         remedies = {
             "lower_rate": (
                 tr("Lower the learning rate to {:.2g}").format(rate / LOWER),
@@ -135,11 +135,11 @@ class BackFlow(QObject):
 
     def _lower_rate(self) -> None:
         dock = self._hyper_dock
-        dock.wish(learning_rate=dock.wished.learning_rate / LOWER)
+        dock.request(learning_rate=dock.requested.learning_rate / LOWER)
         self._notices.news(self.tr("The learning rate is lower now. Space resumes."))
 
     def _clip(self) -> None:
-        self._hyper_dock.wish(max_grad_norm=CLIP)
+        self._hyper_dock.request(max_grad_norm=CLIP)
         words = self.tr("Gradients are clipped to a norm of {:g} from now on. Space resumes.")
         self._notices.news(words.format(CLIP))
 

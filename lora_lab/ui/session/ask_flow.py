@@ -35,7 +35,6 @@ class AskFlow(QObject):
         """`make` builds the dialog for the open model; `results` are the records it shows."""
         super().__init__(parent)
         self._sessions, self._make = sessions, make
-        self._loaded: LoadedRecord | None = None
         self.command: Command | None = None  # requested last
         self.dialog: AskDialog | None = None
         for result in results:
@@ -45,10 +44,11 @@ class AskFlow(QObject):
 
     def start(self) -> None:
         """Show the dialog; most of them then measure anew."""
-        if self._loaded is None:
+        loaded = self._sessions.standing.loaded
+        if loaded is None:
             return
         if self.dialog is None:
-            self.dialog = self._make(self._loaded)
+            self.dialog = self._make(loaded)
             self.dialog.requested.connect(self._request)
             self.dialog.cancelled.connect(lambda: self._sessions.cancel_command(self.command))
             self.dialog.value_chosen.connect(self.value_chosen)
@@ -76,9 +76,8 @@ class AskFlow(QObject):
         if waits and record.ends(type(self.command)):
             self.dialog.refuse(record.message)
 
-    def _on_loaded(self, record: LoadedRecord) -> None:
+    def _on_loaded(self, _: LoadedRecord) -> None:
         """Another model: the command went with the old one, and there is nothing to cancel."""
-        self._loaded = record
         if self.dialog is not None:
             self.dialog.busy = False
             self.dialog.close()

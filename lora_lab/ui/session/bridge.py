@@ -8,11 +8,11 @@ keyboard never wait for a plot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -21,10 +21,20 @@ from lora_lab.ui.session.dispatch import guarded
 
 if TYPE_CHECKING:
     from lora_lab.training.session import Session
-    from lora_lab.ui.panels.panel import Panel
 
 TICK_MS = 33
 DRAW_BUDGET = 0.012  # seconds of drawing in one tick; a 16 ms heartbeat must fit beside it
+
+
+class Collector(Protocol):
+    """What a panel is to the bridge: it collects what arrives, and draws when it is asked to."""
+
+    key: str
+    dirty: bool  # whether there is something to draw
+
+    def receive(self, records: Sequence[Record]) -> None: ...
+    def redraw(self) -> None: ...
+    def isVisible(self) -> bool: ...
 
 
 @dataclass
@@ -51,7 +61,7 @@ class SessionBridge(QObject):
         self.id = id  # of the session, among all that were opened
         self.closing = False  # a stop was asked for, or the thread is on its way out
         self.ended = False  # the thread is joined
-        self._panels: list[Panel] = []
+        self._panels: list[Collector] = []
         self._next = 0  # whose turn it is to be drawn first
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
@@ -67,7 +77,7 @@ class SessionBridge(QObject):
         self.session.start()
         self._timer.start()
 
-    def show_on(self, panels: Iterable[Panel]) -> None:
+    def show_on(self, panels: Iterable[Collector]) -> None:
         """From now on these panels collect and draw what arrives."""
         self._panels = list(panels)
 
@@ -100,9 +110,7 @@ class SessionBridge(QObject):
             if isinstance(record, LoadedRecord):
                 self._hand_over(records[start:index], tick)
                 start = index + 1
-                self.arrived.emit(record)  # the window adopts this bridge here: show_on()
-                for panel in self._panels:
-                    guarded(panel.reset, record)
+                self.arrived.emit(record)  # the window adopts this bridge here, and panels start
         self._hand_over(records[start:], tick)
 
     def _hand_over(self, records: list[Record], tick: Tick) -> None:

@@ -15,23 +15,22 @@ from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import Hyperparameters, Origin, RunConfig
 from lora_lab.records import (
+    AppliedRecord,
     ErrorRecord,
     FolderRecord,
     LoadedRecord,
     OpeningRecord,
     Record,
-    ResumedRecord,
     State,
     StateRecord,
-    StepRecord,
 )
-from lora_lab.ui.session.bridge import SessionBridge
+from lora_lab.ui.session.bridge import Collector, SessionBridge
 from lora_lab.ui.session.dispatch import Dispatcher
+from lora_lab.ui.session.standing import Standing
 
 if TYPE_CHECKING:
     from lora_lab.training.commands import Command
     from lora_lab.training.session import Session
-    from lora_lab.ui.panels.panel import Panel
 
 R = TypeVar("R")
 
@@ -50,12 +49,11 @@ class Sessions(QObject):
     def __init__(
         self,
         open_session: Callable[..., Session],
-        panels: Sequence[Panel],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._open_session = open_session
-        self._panels = panels
+        self._panels: Sequence[Collector] = ()
         self._dispatcher = Dispatcher()
         self._ids = count(1)
         self._shown: SessionBridge | None = None
@@ -64,8 +62,8 @@ class Sessions(QObject):
         self._resume_shown = False  # it was paused for a candidate that may fail
         self._leaving = False
         self.gave_up = False  # the last thing that was opened could not be
-        self.state = State.CLOSED
-        self.step = self.goal = 0  # where the shown run is, and the step at which its stage ends
+        self.standing = Standing(self)
+        self.standing.asked.connect(lambda _, hyper: self._set_hyper(hyper))
         self.folder: Path | None = None  # of the shown run, once it has one
 
     def on(self, kind: type[R], callback: Callable[[R], object]) -> None:
@@ -75,6 +73,10 @@ class Sessions(QObject):
         session that is being opened. It holds for every session that is shown from now on.
         """
         self._dispatcher.on(kind, callback)
+
+    def show_on(self, panels: Sequence[Collector]) -> None:
+        """These panels collect and draw what every shown session says from now on."""
+        self._panels = panels
 
     @property
     def shown(self) -> SessionBridge | None:
@@ -93,12 +95,17 @@ class Sessions(QObject):
     @property
     def config(self) -> RunConfig | None:
         """What the shown session was opened with."""
-        return self._shown.session.config if self._shown is not None else None
+        return self.standing.config
 
     @property
-    def wished(self) -> Hyperparameters | None:
-        """The newest wish that the shown session was told."""
-        return self._shown.session.controls.hyper if self._shown is not None else None
+    def state(self) -> State:
+        """Of the shown session."""
+        return self.standing.state
+
+    @property
+    def step(self) -> int:
+        """The newest step of the shown session that has arrived."""
+        return self.standing.step
 
     @property
     def opening(self) -> bool:
@@ -160,10 +167,6 @@ class Sessions(QObject):
             else:
                 controls.pause()
 
-    def set_hyper(self, hyper: Hyperparameters) -> None:
-        if self.serving:
-            self._shown.session.controls.set_hyper(hyper)
-
     def request(self, command: Command) -> bool:
         """Queue a command for the shown session; False where it no longer serves."""
         if not self.serving:
@@ -195,6 +198,10 @@ class Sessions(QObject):
         for bridge in self._alive():
             bridge.request_close(save=True)
             bridge.session.join()
+
+    def _set_hyper(self, hyper: Hyperparameters) -> None:
+        if self.serving:
+            self._shown.session.controls.set_hyper(hyper)
 
     def _alive(self) -> list[SessionBridge]:
         shown = [b for b in (self._shown, self._candidate) if b is not None and not b.ended]
@@ -234,21 +241,16 @@ class Sessions(QObject):
             self._retire(self._shown, save=True)
         self._shown, self._candidate, self._resume_shown = bridge, None, False
         self.folder = None
-        self.state = State.LOADING
+        self.standing.config, self.standing.state = bridge.session.config, State.LOADING
         bridge.show_on(self._panels)
 
     def _follow(self, record: Record) -> None:
-        if isinstance(record, StepRecord):
-            self.step = record.step
-        elif isinstance(record, LoadedRecord):
-            self.step, self.goal = 0, record.goal
-        elif isinstance(record, ResumedRecord):
-            self.goal = record.stage[1]
+        self.standing.take(record)
+        if isinstance(record, AppliedRecord | ErrorRecord):
+            # A request that was refused or mended is replaced by the engine itself.
+            self.standing.settle(self._shown.session.controls.hyper)
         elif isinstance(record, FolderRecord):
             self.folder = Path(record.path)
-        elif isinstance(record, StateRecord) and record.state is not State.CLOSED:
-            self.state, self.step = record.state, record.step
-            self.goal = record.goal or self.goal
 
     def _on_closed(self, bridge: SessionBridge) -> None:
         if bridge in self._old:

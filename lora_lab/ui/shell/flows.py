@@ -29,6 +29,7 @@ from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.runs.back_flow import BackFlow
 from lora_lab.ui.runs.flow import RunsFlow
 from lora_lab.ui.runs.overlays_flow import OverlaysFlow
+from lora_lab.ui.runs.save_flow import SaveFlow
 from lora_lab.ui.session.ask_flow import AskFlow
 from lora_lab.ui.shell.undo import UndoFlow
 from lora_lab.ui.train.hint_dialog import HintDialog
@@ -62,14 +63,13 @@ class Flows(QObject):
         )  # fmt: skip
         dock = window.runs_dock
         self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.open, window)
+        self.save = SaveFlow(sessions, notices, window)
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.queue = QueueFlow(
             sessions, self.overlays, notices, window.wished_config, window.open, window
         )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
-        self.undo = UndoFlow(
-            sessions, window.wishes, window.hyper_dock, window.setup_dock, commands, window
-        )
+        self.undo = UndoFlow(sessions, window.hyper_dock, window.setup_dock, commands, window)
         openers = {
             "model": lambda path: self.own.begin_with(model=path),
             "adapter": self.workshop.show_adapter,
@@ -83,7 +83,7 @@ class Flows(QObject):
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
         self.rate = AskFlow(
-            sessions, lambda _: RateDialog(lambda: window.hyper_dock.wished, window),
+            sessions, lambda _: RateDialog(lambda: sessions.standing.requested, window),
             (RatePointRecord, RateFoundRecord), window,
         )  # fmt: skip
         self.hint = AskFlow(sessions, lambda _: HintDialog(window), (RankHintRecord,), window)
@@ -100,6 +100,7 @@ class Flows(QObject):
         window.closing.connect(self.close)
         commands.open.triggered.connect(lambda: self.own.start(sessions.config))
         commands.export.triggered.connect(self.export.start)
+        commands.save.triggered.connect(self.save.start)
         commands.merge.triggered.connect(self.merge.start)
         commands.intruders.triggered.connect(self.intruders.start)
         commands.workshop.triggered.connect(self.workshop.start)
@@ -114,7 +115,7 @@ class Flows(QObject):
             link.clicked.connect(action.trigger)
             action.enabledChanged.connect(link.setEnabled)
             link.setEnabled(action.isEnabled())
-            flow.value_chosen.connect(dock.wish_value)
+            flow.value_chosen.connect(lambda name, value: dock.request(**{name: value}))
             flow.help_requested.connect(self.help.show_page)
         commands.handbook.triggered.connect(self.help.start)
         window.hyper_dock.help_wished.connect(self.help.show_page)

@@ -21,17 +21,15 @@ from PySide6.QtWidgets import (
 from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import (
-    CountsRecord,
     LoadedRecord,
     NewsRecord,
     OpeningRecord,
     ResumedRecord,
-    SavedRecord,
     State,
     StepRecord,
 )
 from lora_lab.task_info import own_tasks
-from lora_lab.training.commands import Evaluate, Save
+from lora_lab.training.commands import Evaluate
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.notices.bar import NoticeBar
 from lora_lab.ui.notices.notices import Notices
@@ -43,7 +41,7 @@ from lora_lab.ui.shell.appearance import Appearance
 from lora_lab.ui.shell.dock_host import DockHost
 from lora_lab.ui.shell.keyboard import Keyboard
 from lora_lab.ui.shell.status import StatusStrip
-from lora_lab.ui.shell.wishes import Wishes
+from lora_lab.ui.shell.wiring import connect_docks
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
@@ -72,25 +70,26 @@ class MainWindow(QMainWindow):
         notices: Notices | None = None,
     ) -> None:
         super().__init__()
-        self._loaded: LoadedRecord | None = None
-        self._save_asked = False
-        self._saved: SavedRecord | None = None  # the newest of the session that is shown
-        self._may_close = self._was_painted = False
+        self._may_close = self._was_painted = self._engine_known = False
         self.flows: QObject | None = None  # what opens from the menus; set once it is painted
         self.ask = partial(ask, self)
 
         self.setWindowTitle("LoRA Lab")
         self.notices = notices or Notices(self)
         self.notice_bar = NoticeBar(self.notices)
+        self.sessions = Sessions(open_session, self)
+        standing = self.sessions.standing
         self.setup_dock = SetupDock(presets)
-        self.hyper_dock = HyperparametersDock()
-        self.layers_dock = LayersDock()
+        self.hyper_dock = HyperparametersDock(standing=standing)
+        self.layers_dock = LayersDock(standing=standing)
         self.runs_dock = RunsDock()
         self.panels = [kind() for kind in PANELS.values()]
-        self.sessions = Sessions(open_session, self.panels, self)
+        for panel in self.panels:
+            panel.follow(standing)
+        self.sessions.show_on(self.panels)
         left = [self.setup_dock, self.hyper_dock]
         self.host = DockHost(left, self.panels, {"counts": self.layers_dock}, [self.runs_dock])
-        self.strip = StatusStrip()
+        self.strip = StatusStrip(standing=standing)
         self.setStatusBar(self.strip)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -102,8 +101,6 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
 
         self.commands = Actions(self)
-        docks = (self.hyper_dock, self.layers_dock)
-        self.wishes = Wishes(self.sessions, *docks, self.panels, self)
         self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
         self.appearance = Appearance(self, self.host, self.commands.schemes)
         self.commands.restyle(theme.current())
@@ -114,6 +111,9 @@ class MainWindow(QMainWindow):
             action.triggered.connect(
                 lambda _=False, name=preset.name: self.setup_dock.choose_preset(name)
             )
+        connect_docks(
+            self.sessions, self.setup_dock, self.hyper_dock, self.layers_dock, self.panels
+        )
         self._connect_sessions()
         self._connect_person()
         self.appearance.restore()
@@ -132,7 +132,7 @@ class MainWindow(QMainWindow):
     def announce(self, config: RunConfig) -> None:
         """Show what is going to be opened, so that the first paint is not an empty form."""
         self.setup_dock.show_config(config)
-        self.hyper_dock.set_wished(config.hyper)
+        self.sessions.standing.announce(config.hyper)
         for panel in self.panels:
             panel.say(" ")
         self.panels[0].say(self.tr("Loading the engine…"))
@@ -173,14 +173,15 @@ class MainWindow(QMainWindow):
     def wished_config(self, config: RunConfig) -> RunConfig:
         """`config` with the settings as they stand in the docks; raises LabError."""
         config = self.setup_dock.wished_config(config)
-        if self._loaded is not None and not self._loaded.stage:
+        loaded = self.sessions.standing.loaded
+        if loaded is not None and not loaded.stage:
             config = changed(config, hyper=self._hyper_for(config))
         return config
 
     def _hyper_for(self, config: RunConfig) -> Hyperparameters:
         """The wished settings, without what only the layers of the old run could have."""
-        wished, layers = self.hyper_dock.wished, self.setup_dock.fixed.targets.layers()
-        return wished if layers is None else without_lost_layers(wished, config, layers)
+        hyper, layers = self.hyper_dock.requested, self.setup_dock.fixed.targets.layers()
+        return hyper if layers is None else without_lost_layers(hyper, config, layers)
 
     def leave(self) -> None:
         """Finish the step, save, and end; the close button, Quit and Ctrl-C all come here."""
@@ -207,22 +208,15 @@ class MainWindow(QMainWindow):
     # -- what the session says ---------------------------------------------------------------
 
     def _on_loaded(self, record: LoadedRecord) -> None:
-        if self._loaded is None:
+        if not self._engine_known:
+            self._engine_known = True
             self._offer_engine()
-        self._loaded = record
-        self._saved = None
         stage = f" ({record.stage})" if record.stage else ""
         self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
         for panel in self.panels:
-            panel.say("")  # what `announce` said; the panel itself is reset after this
+            panel.say("")  # what `announce` said
         self.strip.reset(record)
-        self.layers_dock.reset(record)
         self.setup_dock.reset(record)  # and tells what is targeted
-        self.hyper_dock.reset(record)
-        self.hyper_dock.set_config(self.sessions.config)
-        for panel in self.panels:
-            panel.set_config(self.sessions.config)
-        self.commands.adapter.setChecked(record.hyper.enabled)
         self._show_state()
 
     def _offer_engine(self) -> None:
@@ -231,36 +225,16 @@ class MainWindow(QMainWindow):
 
         self.setup_dock.offer_devices(device_choices())
 
-    def _on_stopped(self) -> None:
-        step = self.sessions.step
-        said = self.tr("The run has ended at step {:,}.").format(step)
-        if self._saved is not None and self._saved.step == step:
-            said += self.tr(" Its adapter is kept in {}").format(self._saved.path)
-        self.notices.news(said)
-
     def _on_all_ended(self) -> None:
         self._may_close = True
         self.close()
         self.left.emit()
-
-    def _on_saved(self, record: SavedRecord) -> None:
-        self._saved = record
-        if self._save_asked:
-            self._save_asked = False
-            self.notices.news(
-                self.tr("Saved the adapter of step {:,} in {}").format(record.step, record.path)
-            )
-        elif self.state is State.STOPPED:
-            self._on_stopped()  # said again, now with the place where it is kept
 
     # -- what the person does ----------------------------------------------------------------
 
     def _on_device_chosen(self, name: str) -> None:
         if config := self.setup_dock.config:
             self.open(changed(config, device=name))
-
-    def _on_save(self) -> None:
-        self._save_asked = self.sessions.request(Save())
 
     def restyle(self, colors: theme.Colors) -> None:
         """Take up the colours in force."""
@@ -286,7 +260,7 @@ class MainWindow(QMainWindow):
         commands.open_base.setEnabled(known and not own)
         self.host.setEnabled(not self.sessions.leaving)
         if sessions.shown is not None:
-            self.strip.set_state(state, sessions.step, sessions.goal)
+            self.strip.show_state()
         self.strip.set_opening(sessions.opening and not sessions.leaving)
         if sessions.leaving:
             self.strip.say(self.tr("Saving…"))
@@ -298,19 +272,18 @@ class MainWindow(QMainWindow):
     def _connect_sessions(self) -> None:
         sessions = self.sessions
         sessions.on(LoadedRecord, self._on_loaded)
-        sessions.on(CountsRecord, self.setup_dock.set_counts)
         sessions.on(StepRecord, self.strip.set_step)
-        sessions.on(StepRecord, self.hyper_dock.set_step)
         sessions.on(ResumedRecord, self.strip.set_back)
-        sessions.on(ResumedRecord, self.hyper_dock.set_back)
         sessions.on(OpeningRecord, self.strip.tell_opening)
-        sessions.on(SavedRecord, self._on_saved)
         sessions.on(NewsRecord, lambda record: self.notices.warning(record.message))
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
         sessions.given_up.connect(self._show_config)
-        sessions.stopped.connect(self._on_stopped)
         sessions.all_ended.connect(self._on_all_ended)
+        standing = sessions.standing
+        standing.changed.connect(
+            lambda: self.commands.adapter.setChecked(standing.requested.enabled)
+        )
 
     def _connect_person(self) -> None:
         commands = self.commands
@@ -320,14 +293,12 @@ class MainWindow(QMainWindow):
         commands.restart.triggered.connect(self.restart)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
-        commands.save.triggered.connect(self._on_save)
         commands.quit.triggered.connect(self.close)
         commands.reset_layout.triggered.connect(self.host.reset_layout)
         commands.full_screen.toggled.connect(
             lambda on: self.showFullScreen() if on else self.showNormal()
         )
         self.appearance.changed.connect(self.restyle)
-        self.wishes.settled.connect(lambda hyper: commands.adapter.setChecked(hyper.enabled))
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)

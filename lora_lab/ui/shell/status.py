@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
 from lora_lab.records import LoadedRecord, OpeningRecord, ResumedRecord, State, StepRecord
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import clock, state_words
 
 WINDOW = 3.0  # seconds of training that the speed is taken over
@@ -18,11 +19,9 @@ class StatusStrip(QStatusBar):
 
     cancel_wished = Signal()  # call off what is being opened
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
-        self._state = State.LOADING
-        self._step = 0
-        self._goal = 0
+        self.standing = standing or Standing(self)
         self._recent: deque[tuple[int, float]] = deque()
         self._told = ""  # what the loading is at
 
@@ -49,28 +48,29 @@ class StatusStrip(QStatusBar):
         for label in (self._step_label, self._speed_label, self._left_label, self._device_label):
             self.addPermanentWidget(label)
         self.addPermanentWidget(self.cancel_button)
-        self.set_state(State.LOADING, 0)
+        self.show_state()
 
     def reset(self, loaded: LoadedRecord) -> None:
         """Begin at step 0 of a freshly loaded run (or of its next stage)."""
-        self._step = 0
-        self._goal = loaded.goal
         self._recent.clear()
         self._device_label.setText(loaded.device)
         self._device_label.setToolTip(f"{loaded.device}, {loaded.dtype}")
         self._show()
 
-    def set_state(self, state: State, step: int, goal: int = 0) -> None:
-        """`goal`: the step at which the present stage ends; 0: as it was."""
-        if state is not State.RUNNING:
+    def show_state(self) -> None:
+        """Say what the run is doing now."""
+        if self.standing.state is not State.RUNNING:
             self._recent.clear()  # the next speed is not averaged over a pause
-        self._goal = goal or self._goal
-        self._state = state
-        self._step = max(step, self._step) if step else self._step
-        if state is not State.LOADING:
+        if not self._loading:
             self._told = ""
-        self.say(self._told or state_words(state, self._step))
+        state = State.LOADING if self._loading else self.standing.state
+        self.say(self._told or state_words(state, self.standing.step))
         self._show()
+
+    @property
+    def _loading(self) -> bool:
+        """Whether no model stands ready yet."""
+        return self.standing.state in (State.LOADING, State.CLOSED)
 
     def set_opening(self, opening: bool) -> None:
         """Whether something is being opened, which may be called off."""
@@ -82,7 +82,7 @@ class StatusStrip(QStatusBar):
         """What is being done for the opening, and how far it is."""
         known = record.share >= 0
         words = f"{record.what}, {record.share:.0%}" if known else f"{record.what}…"
-        if self._state is State.LOADING:
+        if self._loading:
             self._told = words
         self.say(words)
         self._bar.setRange(0, 1000 if known else 0)
@@ -93,7 +93,6 @@ class StatusStrip(QStatusBar):
         self.state_label.setText(words)
 
     def set_step(self, record: StepRecord) -> None:
-        self._step = record.step
         self._recent.append((record.step, record.seconds))
         while len(self._recent) > 2 and record.seconds - self._recent[0][1] > WINDOW:
             self._recent.popleft()
@@ -101,8 +100,6 @@ class StatusStrip(QStatusBar):
 
     def set_back(self, record: ResumedRecord) -> None:
         """The run stands at an earlier step again."""
-        self._step = record.step
-        self._goal = record.stage[1]
         self._recent.clear()
         self._show()
 
@@ -115,23 +112,24 @@ class StatusStrip(QStatusBar):
         return (last - first) / (ended - began) if ended > began else 0.0
 
     def _show(self) -> None:
-        at = self.tr("step {:,} / {:,}").format(self._step, self._goal)
-        if self._state is State.LOADING and self._told:
+        step, goal = self.standing.step, self.standing.goal
+        at = self.tr("step {:,} / {:,}").format(step, goal)
+        if self._loading and self._told:
             self._bar.setRange(0, 0)  # how long what is told there takes is not known
-            self._step_label.setText(at if self._goal else "")
-        elif self._goal:
+            self._step_label.setText(at if goal else "")
+        elif goal:
             # In thousandths: a bar of a billion steps would overflow the widget's range.
             self._bar.setRange(0, 1000)
-            self._bar.setValue(min(1000, round(1000 * self._step / self._goal)))
+            self._bar.setValue(min(1000, round(1000 * step / goal)))
             self._step_label.setText(at)
         else:
-            self._bar.setRange(0, 0 if self._state is State.LOADING else 1)
+            self._bar.setRange(0, 0 if self._loading else 1)
             self._step_label.setText("")
         speed = self.speed
-        running = self._state is State.RUNNING and speed > 0
+        running = self.standing.state is State.RUNNING and speed > 0
         shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
         self._speed_label.setText(self.tr("{} steps/s").format(shown) if running else "")
-        left = (self._goal - self._step) / speed if running else 0.0
+        left = (goal - step) / speed if running else 0.0
         said = self.tr("{} left").format(clock(left)) if left > 0 else self.tr("measuring…")
         self._left_label.setText(said if running else "")
 

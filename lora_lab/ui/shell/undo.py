@@ -1,4 +1,4 @@
-"""Undo and redo of what was wished: sliders, the adapter's switch, and the settings of a restart.
+"""Undo and redo of requests: sliders, the adapter's switch, and the settings of a restart.
 
 What was learned since is not undone; going back to a save is (`back_flow`).
 """
@@ -14,11 +14,10 @@ from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
-from lora_lab.records import AppliedRecord, LoadedRecord
+from lora_lab.records import LoadedRecord
 from lora_lab.setting import setting_of
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions
-from lora_lab.ui.shell.wishes import Wishes
 from lora_lab.ui.style.figures import in_words, setting_words
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.setup import SetupDock
@@ -49,33 +48,29 @@ class Edit:
 
 
 class UndoFlow(QObject):
-    """Listens to what is wished, and wishes the opposite when it is asked to."""
+    """Listens to what is requested, and requests the opposite when it is asked to."""
 
     def __init__(
         self,
         sessions: Sessions,
-        wishes: Wishes,
         hyper_dock: HyperparametersDock,
         setup_dock: SetupDock,
         commands: Actions,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._hyper_dock, self._commands = hyper_dock, commands
+        self._standing, self._commands = sessions.standing, commands
         self._fixed = fixed = setup_dock.fixed
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
-        self._hyper: Hyperparameters = hyper_dock.wished
         self._settings = fixed.values()
         self._at = 0.0  # when the newest edit was moved last
         self._held = False  # the mouse was held down then
         self._undoing = False
-        hyper_dock.hyper_wished.connect(self._on_wished)
+        self._standing.asked.connect(self._on_asked)
         fixed.edited.connect(self._on_fixed)
         fixed.renewed.connect(lambda: self._forget(live=False))
-        sessions.on(LoadedRecord, self._on_loaded)
-        sessions.on(AppliedRecord, lambda _: self._stand())  # a wish may have been mended
-        wishes.settled.connect(lambda _: self._stand())
+        sessions.on(LoadedRecord, lambda _: self._forget(live=True))
         commands.undo.triggered.connect(self.undo)
         commands.redo.triggered.connect(self.redo)
         for dock in (hyper_dock, setup_dock):
@@ -88,14 +83,14 @@ class UndoFlow(QObject):
         if self._done:
             edit = self._done.pop()
             self._undone.append(edit)
-            self._wish(edit, edit.before)
+            self._request(edit, edit.before)
 
     def redo(self) -> None:
         """Make the edit again that was taken back last."""
         if self._undone:
             edit = self._undone.pop()
             self._done.append(edit)
-            self._wish(edit, edit.after)
+            self._request(edit, edit.after)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Undo in a field means the setting, unless a number is being typed there."""
@@ -106,26 +101,22 @@ class UndoFlow(QObject):
                 return True
         return super().eventFilter(watched, event)
 
-    def _wish(self, edit: Edit, values: dict[str, Any]) -> None:
+    def _request(self, edit: Edit, values: dict[str, Any]) -> None:
         self._undoing = True
         try:
             if edit.live:
-                self._hyper_dock.take_back(changed(self._hyper_dock.wished, **values))
-                self._hyper_dock.wish()
-                self._commands.adapter.setChecked(self._hyper_dock.wished.enabled)
+                self._standing.request(changed(self._standing.requested, **values))
             else:
                 self._fixed.put(values)
         finally:
             self._undoing = False
         self._at = 0.0
-        self._stand()
         self._settings = self._fixed.values()
         self._tell()
 
-    def _on_wished(self, hyper: Hyperparameters) -> None:
+    def _on_asked(self, before: Hyperparameters, hyper: Hyperparameters) -> None:
         if not self._undoing:
-            self._note(True, self._hyper.model_dump(), hyper.model_dump())
-            self._hyper = hyper
+            self._note(True, before.model_dump(), hyper.model_dump())
 
     def _on_fixed(self) -> None:
         if not self._undoing:
@@ -151,19 +142,12 @@ class UndoFlow(QObject):
             self._done = [*self._done[-MOST:], edit]
         self._tell()
 
-    def _on_loaded(self, record: LoadedRecord) -> None:
-        self._forget(live=True)
-        self._hyper = record.hyper
-
     def _forget(self, live: bool) -> None:
         """What is shown is another run's: edits of the old one mean nothing there."""
         self._done = [edit for edit in self._done if edit.live != live]
         self._undone = [edit for edit in self._undone if edit.live != live]
         self._settings = self._fixed.values()
         self._tell()
-
-    def _stand(self) -> None:
-        self._hyper = self._hyper_dock.wished
 
     def _tell(self) -> None:
         pairs = (

@@ -10,43 +10,43 @@ import math
 
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters
 from lora_lab.records import (
     CountsRecord,
     LayerSpectrum,
-    LoadedRecord,
     ResumedRecord,
     SpectrumRecord,
     StepRecord,
 )
-from lora_lab.rules import LayerRanks
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import percent, plain_number, row_names
 
 
 class Explanations:
     """The newest records of one model, and a line for each knob made of them."""
 
-    def __init__(self, loaded: LoadedRecord, ranks: LayerRanks) -> None:
-        self._loaded, self._ranks = loaded, ranks
-        self._norms = {layer.name: layer.weight_norm for layer in loaded.layers}
-        self.config: RunConfig | None = None
+    def __init__(self, standing: Standing) -> None:
+        """Of the model that is loaded now; another one has explanations of its own."""
+        self._standing = standing
+        self._norms = {layer.name: layer.weight_norm for layer in standing.loaded.layers}
         self.spectrum: SpectrumRecord | None = None
         self.counts: CountsRecord | None = None
         self.chosen = ""  # the layer that the figures are of; "": of all
         self._factor = math.nan  # the present rate over its peak
 
-    def set_step(self, record: StepRecord, applied: Hyperparameters) -> None:
-        """A step was made while `applied` was in force."""
-        self._factor = record.learning_rate / applied.learning_rate
+    def set_step(self, record: StepRecord) -> None:
+        """A step was made with what is applied."""
+        self._factor = record.learning_rate / self._standing.applied.learning_rate
 
     def set_back(self, record: ResumedRecord) -> None:
         """The run stands at an earlier step again, whose rate its schedule tells."""
         self._factor = math.nan
-        if self.config is not None and record.stage and record.step > record.stage[0]:
+        config = self._standing.config
+        if config is not None and record.stage and record.step > record.stage[0]:
             from lora_lab.training.optim import schedule_factor
 
             begin, end = record.stage
-            self._factor = schedule_factor(self.config, record.step - 1 - begin, end - begin)
+            self._factor = schedule_factor(config, record.step - 1 - begin, end - begin)
 
     def words(self, field: str, hyper: Hyperparameters) -> str:
         """The line of one knob under the settings `hyper`; "" where there is nothing to say."""
@@ -60,9 +60,9 @@ class Explanations:
         return lines[field](hyper) if field in lines else ""
 
     def _rank(self, hyper: Hyperparameters) -> str:
-        ranks = self._ranks
+        ranks = self._standing.ranks
         trained = sum(ranks.per_layer(hyper, self.counts))
-        share = 100 * trained / max(1, self._loaded.base_parameters)
+        share = 100 * trained / max(1, self._standing.loaded.base_parameters)
         many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
         if not used or not ranks.variant.factored:
@@ -94,11 +94,12 @@ class Explanations:
         """The learning rate after its schedule, as the newest step had it."""
         if not math.isnan(self._factor):
             return hyper.learning_rate * self._factor
-        warmup = self.config.warmup_steps if self.config is not None else 0
+        config = self._standing.config
+        warmup = config.warmup_steps if config is not None else 0
         return hyper.learning_rate / max(1, warmup)  # the very first step
 
     def _rate(self, hyper: Hyperparameters) -> str:
-        config, now = self.config, self.rate_now(hyper)
+        config, now = self._standing.config, self.rate_now(hyper)
         shown = plain_number(float(f"{now:.3g}"))
         if config is not None and config.b_rate_ratio != 1:
             other = plain_number(float(f"{now * config.b_rate_ratio:.3g}"))

@@ -1,6 +1,6 @@
 """The live settings: a slider per knob, the scaling s written out, and what α means when it moves.
 
-The dock holds what is *wished*; what is *applied* comes back in records and stands beside it.
+The dock holds what is *requested*; what is *applied* comes back in records and stands beside it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
+from lora_lab.config import KNOBS, Hyperparameters, changed
 from lora_lab.errors import ConfigError
 from lora_lab.records import (
     AppliedRecord,
@@ -32,14 +32,15 @@ from lora_lab.records import (
     SpectrumRecord,
     StepRecord,
 )
-from lora_lab.rules import LayerRanks, energy_lost, scaling_of
+from lora_lab.rules import energy_lost, scaling_of
 from lora_lab.setting import setting_of
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, percent, tip_lines
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.field_slider import FieldSlider
 from lora_lab.ui.widgets.column import Column
-from lora_lab.variants import PLAIN, VARIANTS
+from lora_lab.variants import VARIANTS
 
 EXPLAIN_MS = 200  # between two readings of the figures under the sliders
 ALPHA_MODE = setting_of(Hyperparameters, "alpha_mode")
@@ -48,21 +49,18 @@ ALPHA_MODE = setting_of(Hyperparameters, "alpha_mode")
 class HyperparametersDock(QDockWidget):
     """Sliders for every knob in `config.KNOBS`, the scaling, and the two meanings of α."""
 
-    hyper_wished = Signal(object)  # Hyperparameters to be applied at the next step
-    hyper_previewed = Signal(object)  # Hyperparameters under a slider that is still held
     help_wished = Signal(str)  # a page of the handbook
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
+        self.standing = standing or Standing(self)
+        self.standing.replaced.connect(self.reset)
+        self.standing.asked.connect(self._on_asked)
+        self.standing.settled.connect(self._on_settled)
         self.setObjectName("hyperparameters")
         self.setWindowTitle(self.tr("Hyperparameters"))
-        self._wished = Hyperparameters()
-        self._applied = self._wished
         self._spectrum: SpectrumRecord | None = None
-        self._ranks: LayerRanks | None = None
         self._explained: Explanations | None = None
-        self._variant = PLAIN
-        self._max_rank = 0
         self._moved: tuple[Hyperparameters, Hyperparameters] | None = None  # last move: from, to
 
         said = {
@@ -72,7 +70,7 @@ class HyperparametersDock(QDockWidget):
         self.sliders = {name: FieldSlider(name, knob) for name, knob in said.items()}
         for slider in self.sliders.values():
             slider.moved.connect(self._on_moved)
-            slider.wished.connect(self._on_wished)
+            slider.wished.connect(self._on_released)
             slider.help_wished.connect(self.help_wished)
         self.suggest_link = self.sliders["rank"].add_link(
             self.tr("Suggest…"),
@@ -85,7 +83,7 @@ class HyperparametersDock(QDockWidget):
         self._explain_soon = QTimer(self)
         self._explain_soon.setSingleShot(True)
         self._explain_soon.setInterval(EXPLAIN_MS)
-        self._explain_soon.timeout.connect(lambda: self._explain(self._wished))
+        self._explain_soon.timeout.connect(lambda: self._explain(self.standing.requested))
 
         column = Column(spacing=4)
         column.rows.addWidget(self.sliders["rank"])
@@ -98,20 +96,18 @@ class HyperparametersDock(QDockWidget):
         column.rows.addStretch(1)
         self.setWidget(column)
         self.setEnabled(False)
-        self._show_scaling(self._wished)
+        self._show_scaling(self.requested)
 
     @property
-    def wished(self) -> Hyperparameters:
+    def requested(self) -> Hyperparameters:
         """What the person asks for now."""
-        return self._wished
+        return self.standing.requested
 
     def reset(self, loaded: LoadedRecord) -> None:
         """Stand on a freshly loaded model: its limits, its settings, its locks."""
         self.setEnabled(True)
         self._spectrum = None
-        self._ranks, self._variant = LayerRanks(loaded), loaded.variant
-        self._explained = Explanations(loaded, self._ranks)
-        self._max_rank = loaded.max_rank
+        self._explained = Explanations(self.standing)
         self.sliders["rank"].setMaximum(loaded.max_rank)
         locked = dict(loaded.locked)
         for name, slider in self.sliders.items():
@@ -121,67 +117,26 @@ class HyperparametersDock(QDockWidget):
                 slider.unlock()
         for mode in self._modes.buttons():
             mode.setEnabled("alpha" not in locked)
-        self.set_wished(loaded.hyper)
-        self.set_applied(loaded.hyper)
-        self._note_rank(loaded.hyper)
-        self._explain(loaded.hyper)
-
-    def set_config(self, config: RunConfig) -> None:
-        """What the model that stands ready was opened with."""
-        if self._explained is not None:
-            self._explained.config = config
-            self._explain(self._wished)
+        self._show_applied()
+        self._on_settled()
 
     def set_step(self, record: StepRecord) -> None:
         """The newest step: the rate that it was made with is the rate now."""
         if self._explained is not None:
-            self._explained.set_step(record, self._applied)
+            self._explained.set_step(record)
             self._explain_in_time()
 
     def set_back(self, record: ResumedRecord) -> None:
         """The run stands at an earlier step again."""
         if self._explained is not None:
             self._explained.set_back(record)
-            self._explain(self._wished)
-
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        """Move the controls without saying that the person did."""
-        self._wished = hyper
-        if not self.isEnabled():
-            self._applied = hyper  # nothing is applied yet, so nothing differs from it
-        for name, slider in self.sliders.items():
-            before = slider.blockSignals(True)
-            slider.setValue(getattr(hyper, name))
-            slider.blockSignals(before)
-        before = self._modes.blockSignals(True)
-        self._mode_buttons[hyper.alpha_mode].setChecked(True)
-        self._modes.blockSignals(before)
-        self._show_scaling(hyper)
-        self._explain(hyper)
-
-    def take_back(self, hyper: Hyperparameters) -> None:
-        """A wish was not granted, or granted otherwise: stand on what became of it."""
-        self.set_wished(hyper)
-        self._note_rank(hyper)
-
-    def set_applied(self, hyper: Hyperparameters) -> None:
-        """Show what the loop works with now beside what is wished."""
-        self._applied = hyper
-        for name, slider in self.sliders.items():
-            slider.set_applied(getattr(hyper, name))
-        self._show_scaling(self._wished)
+            self._explain(self.requested)
 
     def note_applied(self, record: AppliedRecord) -> None:
         """An edit was applied: echo it, and say what it did to ΔW."""
-        self.set_applied(record.hyper)
-        if self._ranks is not None:
-            self._ranks.apply(record.hyper)
-        for name, _old, new in record.changes:
-            # A wish that was mended on the way (a capped rank) is replaced by what stands now.
-            if name == "rank" and self._wished.rank > new == self._max_rank:
-                self.set_wished(changed(self._wished, rank=new))
-            if name == "rank":
-                self._note_rank(self._wished, record)
+        self._show_applied()
+        if any(name == "rank" for name, _, _ in record.changes):
+            self._note_rank(self.requested, record)
 
     def set_spectrum(self, record: SpectrumRecord) -> None:
         """The newest singular values: from them the price of a smaller rank is foretold."""
@@ -200,56 +155,73 @@ class HyperparametersDock(QDockWidget):
         """Let the lines tell of one layer; "" of all."""
         if self._explained is not None:
             self._explained.chosen = name
-            self._explain(self._wished)
+            self._explain(self.requested)
 
     def switch_adapter(self, on: bool) -> None:
-        """Wish the adapter on or off for evaluations."""
-        self.wish(enabled=on)
+        """Request the adapter on or off for evaluations."""
+        self.request(enabled=on)
 
-    def wish(self, **values: Any) -> None:
-        """Wish fields of the one snapshot, as the sliders do; what cannot be is noted."""
+    def request(self, **values: Any) -> None:
+        """Request fields of the one snapshot, as the sliders do; what cannot be is noted."""
         try:
-            hyper = changed(self._wished, **values)
+            hyper = changed(self.requested, **values)
         except ConfigError as error:
             for name in values:
                 if name in self.sliders:
                     self.sliders[name].set_note(str(error))
             return
-        self._wished = hyper
-        for name in values.keys() & self.sliders.keys():
-            if self.sliders[name].value() != values[name]:  # wished elsewhere, as at a plot
-                self.sliders[name].setValue(values[name])
+        self.standing.request(hyper)
         if "rank" in values:
             self._note_rank(hyper)
+
+    def _on_asked(self, before: Hyperparameters, hyper: Hyperparameters) -> None:
+        """Whoever asked, a slider, a plot or undo: the controls stand on it."""
+        self._show_requested()
+        if before.rank != hyper.rank:
+            self._note_rank(hyper)
+
+    def _on_settled(self) -> None:
+        """A request was not granted, or granted otherwise: stand on what became of it."""
+        self._show_requested()
+        self._note_rank(self.requested)
+
+    def _show_requested(self) -> None:
+        """Move the controls without saying that the person did."""
+        hyper = self.requested
+        for name, slider in self.sliders.items():
+            if slider.value() != getattr(hyper, name):
+                with QSignalBlocker(slider):
+                    slider.setValue(getattr(hyper, name))
+        with QSignalBlocker(self._modes):
+            self._mode_buttons[hyper.alpha_mode].setChecked(True)
         self._show_scaling(hyper)
         self._explain(hyper)
-        self.hyper_wished.emit(hyper)
 
-    def wish_value(self, name: str, value: float) -> None:
-        """Move one control, as a hand would."""
-        self.sliders[name].setValue(value)
-        self.wish(**{name: value})
+    def _show_applied(self) -> None:
+        """What the loop works with now, beside what is requested."""
+        for name, slider in self.sliders.items():
+            slider.set_applied(getattr(self.standing.applied, name))
+        self._show_scaling(self.requested)
 
     def _on_moved(self, name: str, value: Any) -> None:
         self._moved = None
         try:
-            hyper = changed(self._wished, **{name: value})
+            hyper = changed(self.requested, **{name: value})
         except ConfigError:
-            return  # still under the finger; the wish itself says what is wrong
-        self._moved = (self._wished, hyper)
+            return  # still under the finger; the request itself says what is wrong
+        self._moved = (self.requested, hyper)
         if name == "rank":
             self._note_rank(hyper)
         self._show_scaling(hyper)
         self._explain(hyper)
-        self.hyper_previewed.emit(hyper)
+        self.standing.preview(hyper)
 
-    def _on_wished(self, name: str, value: Any) -> None:
+    def _on_released(self, name: str, value: Any) -> None:
         before, hyper = self._moved or (None, None)
-        if before is self._wished and getattr(hyper, name) == value:  # checked and shown already
-            self._wished = hyper
-            self.hyper_wished.emit(hyper)
+        if before is self.requested and getattr(hyper, name) == value:  # checked already
+            self.standing.request(hyper)
         else:
-            self.wish(**{name: value})
+            self.request(**{name: value})
 
     def _explain(self, hyper: Hyperparameters) -> None:
         """What each knob does now, or would do under `hyper`."""
@@ -263,10 +235,11 @@ class HyperparametersDock(QDockWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._explain(self._wished)
+        self._explain(self.requested)
 
     def _note_rank(self, hyper: Hyperparameters, record: AppliedRecord | None = None) -> None:
-        note, more = "", hyper.rank - self._applied.rank
+        note, more = "", hyper.rank - self.standing.applied.rank
+        loaded = self.standing.loaded
         if record is not None and record.discarded_energy > 0:
             lost = percent(record.discarded_energy)
             note = self.tr("discarded {} of {} at step {:,}").format(
@@ -276,17 +249,17 @@ class HyperparametersDock(QDockWidget):
             note = self._foretold(hyper)
         elif more > 0:
             note = self.tr("grows by {}: ΔW is kept exactly").format(more)
-        if not note and self._max_rank and hyper.rank >= self._max_rank:
-            note = self.tr("limited to {:,} (smallest layer dimension)").format(self._max_rank)
+        if not note and loaded is not None and hyper.rank >= loaded.max_rank:
+            note = self.tr("limited to {:,} (smallest layer dimension)").format(loaded.max_rank)
         self.sliders["rank"].set_note(note)
 
     def _foretold(self, hyper: Hyperparameters) -> str:
         """What a smaller rank would take away, from the newest singular values."""
-        if not VARIANTS[self._variant].exact_sigma or self._ranks is None:
+        ranks = self.standing.ranks
+        if ranks is None or not ranks.variant.exact_sigma:
             return self.tr(
                 "drops the smallest directions of s·B·A; the energy lost is shown afterwards"
             )
-        ranks = self._ranks
         share, where = energy_lost(self._spectrum, lambda row: ranks.cut(row, hyper))
         if share != share:
             return self.tr("ΔW of {} is not finite: the last finite one is restored").format(where)
@@ -295,23 +268,24 @@ class HyperparametersDock(QDockWidget):
         return self.tr("would discard nothing: ΔW does not use those directions")
 
     def _energy(self) -> str:
-        exact = VARIANTS[self._variant].exact_sigma
+        exact = VARIANTS[self.standing.variant].exact_sigma
         return self.tr("ΔW's energy") if exact else self.tr("s·B·A's energy")
 
     def _show_scaling(self, hyper: Hyperparameters) -> None:
-        wished, applied = (scaling_of(h, self._variant) for h in (hyper, self._applied))
-        if wished != wished:
+        variant = self.standing.variant
+        requested, applied = (scaling_of(h, variant) for h in (hyper, self.standing.applied))
+        if requested != requested:
             self._scaling.setText("—")
             self._fraction.setText(self.tr("not applicable (full fine-tuning)"))
             self._scaling_applied.setText("")
             theme.set_role(self._scaling_applied, "settled")
             return
-        formula = VARIANTS[self._variant].formula
+        formula = VARIANTS[variant].formula
         filled = formula.replace("α", f"{hyper.alpha:.4g}").replace("r", f"{hyper.rank:,}")
-        self._scaling.setText(f"{wished:.4g}")
+        self._scaling.setText(f"{requested:.4g}")
         self._fraction.setText(f"{formula} = {filled}")
         # Told only where it differs: the fraction needs the room.
-        waits = wished != applied
+        waits = requested != applied
         self._scaling_applied.setText(self.tr("applied {:.4g}").format(applied) if waits else "")
         theme.set_role(self._scaling_applied, "waiting" if waits else "settled")
 
@@ -362,4 +336,4 @@ class HyperparametersDock(QDockWidget):
     def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
         if on:
             modes = self._mode_buttons.items()
-            self.wish(alpha_mode=next(mode for mode, made in modes if made is button))
+            self.request(alpha_mode=next(mode for mode, made in modes if made is button))

@@ -25,19 +25,15 @@ class SpeedFlow(QObject):
         super().__init__(parent)
         self._sessions = sessions
         self._panel = next(panel for panel in panels if isinstance(panel, CountsPanel))
-        self._loaded: LoadedRecord | None = None
         self._rest = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._ask)
-        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(LoadedRecord, lambda _: self._rest.stop())
         sessions.state_changed.connect(self._on_state)
         sessions.on(SpeedRecord, self._on_measured)
 
-    def _on_loaded(self, loaded: LoadedRecord) -> None:
-        self._loaded = loaded
-        self._rest.stop()
-
     def _on_state(self) -> None:
         ready = self._sessions.state is State.PAUSED and not self._sessions.step
-        if ready and self._loaded is not None and not self._loaded.stage:
+        loaded = self._sessions.standing.loaded
+        if ready and loaded is not None and not loaded.stage:
             self._rest.start()
         else:
             self._rest.stop()
@@ -55,12 +51,13 @@ class SpeedFlow(QObject):
         return memory is None or not memory.device or memory.peak < memory.device
 
     def _on_measured(self, record: SpeedRecord) -> None:
-        if self._loaded is not None and record.per_second:
+        if self._sessions.standing.loaded is not None and record.per_second:
             settings().setValue(self._key(), f"{record.per_second:.6g} {record.trained}")
 
     def _key(self) -> str:
         """What the speed depends on; the rank is reckoned with."""
-        loaded, config = self._loaded, self._sessions.config or RunConfig(task=self._loaded.task)
+        loaded = self._sessions.standing.loaded
+        config = self._sessions.config or RunConfig(task=loaded.task)
         facts = (
             loaded.task, loaded.base, loaded.base_parameters, len(loaded.layers), loaded.variant,
             loaded.device, loaded.dtype, config.batch_size, config.accumulation,

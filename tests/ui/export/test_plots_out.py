@@ -20,7 +20,7 @@ from lora_lab.records import EvalRecord, LayerSpectrum, SpectrumRecord, StepReco
 from lora_lab.ui.export import plots_out
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.spectrum.measures import Measures
-from lora_lab.ui.preview import samples
+from lora_lab.ui.preview import feed, samples
 from lora_lab.ui.widgets.plot import Plot
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -40,8 +40,8 @@ def make(qtbot):
         panel.resize(520, 340)
         qtbot.addWidget(panel)
         loaded, *rest = samples(preset or SHOWS.get(key, "digits"), steps)
-        panel.reset(loaded)
-        panel.receive(rest)
+        panel.standing.take(loaded)
+        feed(panel, rest)
         panel.show()
         panel.redraw()
         return panel
@@ -187,7 +187,7 @@ def test_the_spectrum_over_time_and_its_energy_are_written(make):
 
 def test_counts_classes_and_confusions_are_written(make):
     counts = make("counts")
-    counts.set_wished(Hyperparameters(rank=16, alpha=16))
+    counts.standing.preview(Hyperparameters(rank=16, alpha=16))
     read = numbers_of(counts)
     assert read["layer"] == ["net.0", "net.2", "net.4"]
     assert list(map(int, read["parameters"])) == [8 * 192, 8 * 256, 8 * 138]
@@ -198,7 +198,7 @@ def test_counts_classes_and_confusions_are_written(make):
     assert list(map(int, read["correct_off"])) == [36, 34, 35, 37, 36, 37, 37, 36, 31, 1]
     assert read["trained"] == [*"000000000", "1"]
     confusion = tuple(tuple(10 * i + j for j in range(10)) for i in range(10))
-    panel.receive([EvalRecord(130, True, 0.3, 0.5, (1,) * 10, (2,) * 10, 0.0, confusion)])
+    feed(panel, [EvalRecord(130, True, 0.3, 0.5, (1,) * 10, (2,) * 10, 0.0, confusion)])
     panel.confusion_button.setChecked(True)
     panel.redraw()
     read = numbers_of(panel)
@@ -315,7 +315,7 @@ def test_the_corner_of_a_panel_copies_and_saves_it(opened, qtbot, monkeypatch, t
 
 
 def test_the_settings_written_are_those_in_force(opened, qtbot, sessions_made):
-    opened.hyper_dock.wish(rank=3)
+    opened.hyper_dock.request(rank=3)
     qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 3)
     about = opened.flows.plots.about(opened.panels[0])
     assert RunConfig(**json.loads(about["Settings"])).hyper.rank == 3

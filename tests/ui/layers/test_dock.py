@@ -49,7 +49,7 @@ def dock(qtbot, loaded, monkeypatch):
     qtbot.addWidget(made)
     made.resize(480, 330)
     made.show()
-    made.reset(loaded)
+    made.standing.take(loaded)
     return made
 
 
@@ -60,9 +60,9 @@ def wishes(dock):
 
     def hear(fields):
         heard.append(fields)
-        dock.set_wished(changed(dock.model.facts.wished, **fields))
+        dock.standing.request(changed(dock.standing.requested, **fields))
 
-    dock.layers_wished.connect(hear)
+    dock.requested.connect(hear)
     return heard
 
 
@@ -118,7 +118,9 @@ def test_a_typed_rank_is_the_layers_own_within_its_limit(dock, wishes):
     press_return(dock, box)
     assert wishes == [{"layer_ranks": (("fc3", 5),)}]
     assert text(dock, 2, RANK) == "8→5"
-    dock.note_applied(AppliedRecord(3, dock.model.facts.wished, ()))
+    applied = AppliedRecord(3, dock.standing.requested, ())
+    dock.standing.take(applied)
+    dock.note_applied(applied)
     assert text(dock, 2, RANK) == "5"
     assert [text(dock, row, RANK) for row in (0, 1)] == ["8", "8"]
 
@@ -132,7 +134,7 @@ def test_below_one_the_layer_follows_the_common_rank_again(dock, wishes):
     type_rank(dock, 1, 4)
     type_rank(dock, 1, 0)
     assert wishes[-1] == {"layer_ranks": ()}
-    dock.set_wished(Hyperparameters(rank=3))
+    dock.standing.request(Hyperparameters(rank=3))
     assert text(dock, 1, RANK) == "8→3"
 
 
@@ -171,7 +173,7 @@ def test_return_edits_and_ticks_without_a_mouse(dock, wishes):
 @pytest.mark.parametrize("case", ["full", "pissa", "stage"])
 def test_a_locked_rank_cannot_be_opened_and_says_why(dock, loaded, case):
     reason = "pissa starts from a part of W that belongs to one rank"
-    dock.reset(
+    dock.standing.take(
         {
             "full": replace(loaded, variant="full"),
             "pissa": replace(
@@ -213,9 +215,13 @@ def test_counts_and_sizes_are_shown(dock, fake_session, presets):
 
 def test_a_cut_rank_has_its_price_told(dock):
     hyper = Hyperparameters(layer_ranks=(("fc1", 2),))
-    dock.note_applied(AppliedRecord(120, hyper, (("layer_ranks", "–", "fc1=2"),), (), 0.032))
+    applied = AppliedRecord(120, hyper, (("layer_ranks", "–", "fc1=2"),), (), 0.032)
+    dock.standing.take(applied)
+    dock.note_applied(applied)
     assert "discarded 3.2 % of the energy at step 120" in words(dock)
-    dock.note_applied(AppliedRecord(121, hyper, (("layer_ranks", "fc1=2", "–"),)))
+    applied = AppliedRecord(121, hyper, (("layer_ranks", "fc1=2", "–"),))
+    dock.standing.take(applied)
+    dock.note_applied(applied)
     assert not [text for text in words(dock) if "discarded" in text]
 
 
@@ -254,7 +260,7 @@ def row_of(dock, name, column=NAME):
 def test_thousands_of_rows_are_found_by_name_and_cost_what_is_seen(dock, loaded, alike):
     model = tall(loaded)
     names = [layer.name for layer in model.layers]
-    dock.reset(model)
+    dock.standing.take(model)
     assert dock.search.isVisible()
     assert dock.alike_button.isChecked()  # so many are seen at a glance
     dock.alike_button.setChecked(alike)
@@ -276,13 +282,13 @@ def test_thousands_of_rows_are_found_by_name_and_cost_what_is_seen(dock, loaded,
     shown = modules_shown(dock)
     assert shown == [name for name in names if name.endswith("part_3")]
     heard = []
-    dock.layers_wished.connect(heard.append)
+    dock.requested.connect(heard.append)
     dock.model.setData(row_of(dock, shown[4], RANK), 3)
     assert heard == [{"layer_ranks": ((shown[4], 3),)}]
 
 
 def test_the_search_keeps_what_stands_above_and_what_was_open_and_selected(dock, loaded):
-    dock.reset(tall(loaded, 70))
+    dock.standing.take(tall(loaded, 70))
     dock.alike_button.setChecked(False)
     dock.tree.expand(row_of(dock, "model.layers.3"))
     dock.tree.setCurrentIndex(row_of(dock, "model.layers.3.part_2"))
@@ -302,7 +308,7 @@ def is_open(dock, node):
 
 
 def test_an_edit_of_a_group_is_one_of_all_that_it_shows(dock, loaded, wishes):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     part_1 = row_of(dock, "model.layers.*.part_1", RANK)
     assert part_1.siblingAtColumn(NAME).data() == "model.layers.*.part_1 ×3"
     dock.model.setData(part_1, 5)
@@ -322,7 +328,7 @@ def test_an_edit_of_a_group_is_one_of_all_that_it_shows(dock, loaded, wishes):
 
 
 def test_a_rank_typed_for_several_is_an_edit_though_the_first_has_it(dock, loaded, wishes):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     dock.model.setData(row_of(dock, "model.layers.1.part_1", RANK), 5)
     rank = row_of(dock, "model.layers.*.part_1", RANK)
     for typed, wished in ((False, 1), (True, 2)):
@@ -339,7 +345,7 @@ def test_a_rank_typed_for_several_is_an_edit_though_the_first_has_it(dock, loade
 
 def test_a_group_sums_up_and_tells_the_middle_and_the_largest(dock, loaded):
     model = tall(loaded, 21)
-    dock.reset(model)
+    dock.standing.take(model)
     dock.set_counts(CountsRecord(1, 0, 0, tuple((i.name, 1000) for i in model.layers)))
     sizes = {f"model.layers.{i}.part_4": size for i, size in enumerate((0.04, 0.4, 2.0))}
     rows = [
@@ -378,7 +384,7 @@ def test_heat_goes_two_decades_down_from_about_the_largest(dock, loaded, sizes, 
 
 
 def test_who_moved_most_stands_first_and_stays_so_while_it_trains(dock, loaded, qtbot):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     header = dock.tree.header()
     at = header.sectionViewportPosition(SIZE) + header.sectionSize(SIZE) // 2
     QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(at, 8))
@@ -399,7 +405,7 @@ def test_who_moved_most_stands_first_and_stays_so_while_it_trains(dock, loaded, 
 
 
 def test_only_cells_that_say_something_else_are_announced(dock, loaded):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     names = [layer.name for layer in dock.model.root.layers]
     dock.set_spectrum(SpectrumRecord(1, measured(names)))
     settle()
@@ -443,7 +449,7 @@ def test_a_module_that_is_not_adapted_is_muted_and_can_be_ticked(dock, loaded):
 
 
 def test_what_cannot_be_a_target_has_no_tick(dock, loaded):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     norm = row_of(dock, "model.layers.*.norm")
     assert norm.data(CHECK) is None
     assert not norm.flags() & Qt.ItemFlag.ItemIsUserCheckable
@@ -462,7 +468,7 @@ def test_the_last_tick_stays(dock, loaded):
 
 def test_a_head_that_is_trained_whole_has_no_rank_and_is_no_target(dock, loaded):
     whole = replace(loaded.layers[2], max_rank=0, rank_locked="full fine-tuning has no rank")
-    dock.reset(replace(loaded, layers=(*loaded.layers[:2], whole)))
+    dock.standing.take(replace(loaded, layers=(*loaded.layers[:2], whole)))
     head = row_of(dock, "fc3")
     assert head.siblingAtColumn(RANK).data() == "—"
     assert not head.flags() & Qt.ItemFlag.ItemIsUserCheckable
@@ -516,7 +522,7 @@ def test_the_menu_does_what_its_entries_say(dock, wishes, key):
 def test_the_menu_targets_and_selects_those_alike(dock, loaded):
     heard = []
     dock.targets_wished.connect(heard.append)
-    dock.reset(tall(loaded, 35))
+    dock.standing.take(tall(loaded, 35))
     dock.alike_button.setChecked(False)
     dock.tree.collapseAll()
     dock.tree.expand(row_of(dock, "model"))
@@ -545,7 +551,7 @@ def test_rows_are_sorted_without_a_mouse(dock):
 
 
 def test_every_cell_is_reached_with_the_arrows(dock, loaded):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     view = dock.tree
     view.collapseAll()
     view.setCurrentIndex(row_of(dock, "model.layers.*.part_1"))
@@ -567,7 +573,7 @@ def test_every_cell_is_reached_with_the_arrows(dock, loaded):
 
 
 def test_a_narrow_dock_leaves_shapes_to_the_wide_one(dock, loaded, qtbot):
-    dock.reset(tall(loaded, 21))
+    dock.standing.take(tall(loaded, 21))
     dock.resize(400, 330)
     qtbot.waitUntil(lambda: dock.tree.header().isSectionHidden(SHAPE))
     dock.resize(900, 330)
@@ -616,7 +622,7 @@ def test_freezing_all_is_refused_in_the_one_place_and_the_table_goes_back(
     assert "nothing would train" in opened.notice_bar.notice.message
     states = [cell(dock, row, TRAINS).data(CHECK) for row in range(3)]
     assert states == [Qt.CheckState.Unchecked, Qt.CheckState.Checked, Qt.CheckState.Checked]
-    assert opened.hyper_dock.wished.frozen_layers == ("fc1",)
+    assert opened.hyper_dock.requested.frozen_layers == ("fc1",)
     opened.hyper_dock.sliders["alpha"].edit.setValue(4)  # the refused part is not asked for again
     qtbot.waitUntil(lambda: sessions_made[-1].hyper.alpha == 4)
 

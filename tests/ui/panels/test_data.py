@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from lora_lab.records import DataRecord, DataRow
 from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme
 
 
@@ -16,7 +17,7 @@ def test_the_row_is_told_in_the_colours_of_the_scheme_and_stays(qtbot, row):
     qtbot.addWidget(panel)
     try:
         panel.restyle(theme.apply(app, "dark"))
-        panel.receive([DataRecord("rows.jsonl", "text", rows=rows)])
+        feed(panel, [DataRecord("rows.jsonl", "text", rows=rows)])
         panel.redraw()
         panel.rows.setCurrentRow(row)
         for scheme in ("light", "dark"):
@@ -35,7 +36,7 @@ def test_the_form_is_named_once(qtbot, form, several):
     """In the list of forms where it can be another, in words where it cannot."""
     panel = DataPanel()
     qtbot.addWidget(panel)
-    panel.receive([DataRecord("rows.jsonl", form, columns=("prompt", "completion"))])
+    feed(panel, [DataRecord("rows.jsonl", form, columns=("prompt", "completion"))])
     panel.redraw()
     assert panel.form_combo.isVisibleTo(panel) == several
     (title,) = (label for label in panel.findChildren(QLabel) if label.text() == form)

@@ -8,7 +8,7 @@ from lora_lab.records import EvalRecord, ResumedRecord
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars
 from lora_lab.ui.panels.overlays import Overlay
-from lora_lab.ui.preview import samples
+from lora_lab.ui.preview import feed, samples
 from tests.ui.seen import named
 
 OLD_LOSS = {"keep_loss": 2.5}
@@ -57,8 +57,8 @@ CASES = {
 def test_both_tasks_are_told_and_drawn(panel, name):
     preset, make, sentence, new, old = CASES[name]
     loaded, *_ = samples(preset, 10)
-    panel.reset(loaded)
-    panel.receive([make(0, False), *(make(step, True) for step in (0, 5, 9))])
+    panel.standing.take(loaded)
+    feed(panel, [make(0, False), *(make(step, True) for step in (0, 5, 9))])
     panel.redraw()
     assert named(panel, "Learned and forgotten").text() == sentence
     assert sentence in panel.summary()
@@ -76,7 +76,7 @@ def test_both_tasks_are_told_and_drawn(panel, name):
     }
     assert len(styles) == 2, "told apart without colours"
     assert sentence in panel.curves.accessibleDescription()
-    panel.receive([ResumedRecord(5, (0, 100))])
+    feed(panel, [ResumedRecord(5, (0, 100))])
     panel.redraw()
     assert panel.curves.shown()["new task"][0].tolist() == [0, 5]
     panel.steps_button.setChecked(False)
@@ -85,8 +85,8 @@ def test_both_tasks_are_told_and_drawn(panel, name):
 
 def test_where_nothing_old_is_measured_nothing_is_said_of_it(panel):
     loaded, *_ = samples("known-rank", 10)
-    panel.reset(loaded)
-    panel.receive([evaluation(0, False), evaluation(3, True)])
+    panel.standing.take(loaded)
+    feed(panel, [evaluation(0, False), evaluation(3, True)])
     panel.redraw()
     assert not named(panel, "Learned and forgotten").isVisible()
     assert not panel.steps_button.isVisible()
@@ -106,12 +106,12 @@ def test_only_runs_that_are_measured_alike_are_shown_beside(panel):
         [Overlay(f"/{place}", f"run {place}", place, evaluation=digit(9, True), measure=measure)
          for place, measure in enumerate(theirs)]
     )  # fmt: skip
-    panel.reset(loaded)
-    panel.receive([digit(0, False), digit(5, True)])
+    panel.standing.take(loaded)
+    feed(panel, [digit(0, False), digit(5, True)])
     panel.redraw()
     assert [shares for _, shares in panel.findChild(ClassBars).others] == [(*(0.5,) * 9, 0.3)]
     loaded, *_ = samples("known-rank", 10)
-    panel.reset(loaded)
-    panel.receive([evaluation(0, False), evaluation(5, True)])
+    panel.standing.take(loaded)
+    feed(panel, [evaluation(0, False), evaluation(5, True)])
     panel.redraw()
     assert panel.findChild(LossBars).others == ()

@@ -6,7 +6,7 @@ from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QLabel
 
 from lora_lab.ui.panels import PANELS
-from lora_lab.ui.preview import SAMPLES, samples
+from lora_lab.ui.preview import SAMPLES, feed, samples
 from lora_lab.ui.style import theme
 from tests.ui.seen import settle
 
@@ -50,8 +50,8 @@ def test_nothing_is_cut_off(qtbot, key, sample):
     panel = PANELS[key]()
     qtbot.addWidget(panel)
     loaded, *rest = samples(sample, 3000)
-    panel.reset(loaded)
-    panel.receive(rest)
+    panel.standing.take(loaded)
+    feed(panel, rest)
     em = panel.fontMetrics().horizontalAdvance("m")
     panel.setMinimumSize(WIDTHS[0] * em, 12 * em)  # as the docks do
     for width in (*WIDTHS, *reversed(WIDTHS)):

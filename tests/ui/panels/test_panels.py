@@ -24,7 +24,7 @@ from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
 from lora_lab.ui.panels.spectrum.measures import Measures
-from lora_lab.ui.preview import SAMPLES, samples
+from lora_lab.ui.preview import SAMPLES, feed, samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration, rate_words, size_words
 from lora_lab.ui.widgets.plot import Plot
@@ -42,8 +42,8 @@ def make(qtbot):
         qtbot.addWidget(panel)
         if preset:
             loaded, *rest = samples(preset, steps)
-            panel.reset(loaded)
-            panel.receive(rest)
+            panel.standing.take(loaded)
+            feed(panel, rest)
         if show:
             panel.show()
         return panel
@@ -61,7 +61,7 @@ def test_the_loss_of_another_run_does_not_linger(make):
     panel.redraw()
     figure = named(panel, "Smoothed training loss")
     assert figure.text() != "—"
-    panel.reset(samples("digits", 3)[0])
+    panel.standing.take(samples("digits", 3)[0])
     panel.redraw()
     assert figure.text() == "—"
     assert "step 0" in words(panel)
@@ -116,7 +116,7 @@ def test_a_panel_lives(make, key, preset):
         assert not panel.grab().isNull()
         panel.restyle(colors)
         assert panel.dirty
-    panel.set_wished(Hyperparameters(rank=1))
+    panel.standing.preview(Hyperparameters(rank=1))
     panel.redraw()
 
 
@@ -126,12 +126,12 @@ def test_an_empty_panel_says_so(make, key):
     panel.redraw()
     assert panel.summary()
     loaded, *rest = samples("digits", 10)
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     panel.redraw()
     assert panel.summary()
-    panel.receive(rest)
+    feed(panel, rest)
     panel.redraw()
-    panel.reset(loaded)  # afresh: nothing of the old run is left
+    panel.standing.take(loaded)  # afresh: nothing of the old run is left
     panel.redraw()
     assert not panel.grab().isNull()
 
@@ -141,9 +141,9 @@ def test_a_hidden_panel_collects_without_drawing(make, key, monkeypatch):
     panel = make(key, show=False)
     loaded, *rest = samples("digits", 50)
     monkeypatch.setattr(panel, "redraw", lambda: pytest.fail("receive must not draw"))
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     for record in rest:
-        panel.receive([record])
+        feed(panel, [record])
     assert panel.dirty
     monkeypatch.undo()
     panel.show()
@@ -153,11 +153,11 @@ def test_a_hidden_panel_collects_without_drawing(make, key, monkeypatch):
 
 def test_records_of_other_rooms_leave_a_panel_clean(make):
     panel = make("counts", "digits")
-    panel.receive([StepRecord(n, 0.1, 1e-3, n / 50) for n in range(5000, 5200)])
+    feed(panel, [StepRecord(n, 0.1, 1e-3, n / 50) for n in range(5000, 5200)])
     panel.redraw()
-    panel.receive([EvalRecord(5200, True, 0.1)])
+    feed(panel, [EvalRecord(5200, True, 0.1)])
     assert not panel.dirty
-    panel.receive([StepRecord(5200, 0.1, 1e-3, 104.0)])  # as fast as those before
+    feed(panel, [StepRecord(5200, 0.1, 1e-3, 104.0)])  # as fast as those before
     assert not panel.dirty
 
 
@@ -167,7 +167,7 @@ def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
     assert "r=8 is 0" in panel.references.floor_text.toPlainText()
     shown = panel.marks.words()
     assert "r 2→8" in shown
-    panel.receive([AppliedRecord(200, Hyperparameters(rank=2, alpha=2), (("rank", 8, 2),))])
+    feed(panel, [AppliedRecord(200, Hyperparameters(rank=2, alpha=2), (("rank", 8, 2),))])
     panel.redraw()
     assert panel.references.floor_text.toPlainText() == "Eckart–Young tail at r=2"
 
@@ -177,7 +177,7 @@ def test_loss_follows_the_floor_of_the_applied_rank_and_marks_edits(make):
 def test_loss_takes_any_value(make, loss, log):
     panel = make("loss", "digits", steps=20)
     named(panel, "Logarithmic loss axis").setChecked(log)
-    panel.receive([StepRecord(21 + i, loss, 1e-3, 1.0) for i in range(3)])
+    feed(panel, [StepRecord(21 + i, loss, 1e-3, 1.0) for i in range(3)])
     panel.redraw()
     assert not panel.grab().isNull()
     assert ("not finite" in panel.summary()) == (not math.isfinite(loss))
@@ -189,7 +189,7 @@ def test_loss_stands_still_after_a_hand_moved_it_until_followed(make, qtbot):
     plot = named(panel, "Loss over steps", Plot)
     plot.view.setRange(xRange=(50, 60), padding=0)
     plot.view.sigRangeChangedManually.emit([True, True])
-    panel.receive([StepRecord(1000, 0.1, 1e-3, 1.0)])
+    feed(panel, [StepRecord(1000, 0.1, 1e-3, 1.0)])
     panel.redraw()
     assert plot.view.viewRange()[0] == [50, 60]
     assert plot.follow_button.isVisible()
@@ -200,7 +200,7 @@ def test_loss_stands_still_after_a_hand_moved_it_until_followed(make, qtbot):
 
 def test_loss_draws_no_more_points_than_columns_however_many_steps(make):
     panel = make("loss", "digits", steps=2)
-    panel.receive([StepRecord(s, 1.0 + s % 7, 1e-3, s / 900) for s in range(3, 60_000)])
+    feed(panel, [StepRecord(s, 1.0 + s % 7, 1e-3, s / 900) for s in range(3, 60_000)])
     panel.redraw()
     plot = named(panel, "Loss over steps", Plot)
     assert 0 < len(plot.shown()["train"][0]) <= 2 * plot.columns() + 4
@@ -223,12 +223,12 @@ def test_a_drag_becomes_one_label():
 
 def test_spectrum_foretells_what_a_smaller_rank_discards(make):
     panel = make("spectrum", "known-rank")
-    panel.set_wished(Hyperparameters(rank=2))
+    panel.standing.preview(Hyperparameters(rank=2))
     panel.redraw()
     assert "rank 2 would discard 4.5 % of ΔW’s energy" in panel.summary()
     assert energy_beyond(np.array([3.0, 4.0]), 1) == pytest.approx(0.64)
     assert energy_beyond(np.zeros(3), 1) == 0.0
-    panel.set_wished(Hyperparameters(rank=8))
+    panel.standing.preview(Hyperparameters(rank=8))
     panel.redraw()
     assert "discard" not in panel.summary()
 
@@ -240,10 +240,10 @@ def test_spectrum_of_zero_is_a_friendly_sentence(make):
         type(layer)(layer.name, np.zeros(8), 0, math.nan, math.nan, 0.0, 8, 16.0, 2.0)
         for layer in record.layers
     ]
-    panel.receive([SpectrumRecord(0, tuple(zero))])
+    feed(panel, [SpectrumRecord(0, tuple(zero))])
     panel.redraw()
     assert panel.summary() == "ΔW is zero."
-    panel.receive([record])
+    feed(panel, [record])
     panel.redraw()
     assert "numerical rank" in panel.summary()
 
@@ -258,8 +258,8 @@ def test_spectrum_survives_layers_that_are_not_finite(make, bad, count):
         layers[place] = replace(
             layers[place], sigma=sigma, numerical_rank=0, stable_rank=bad, delta_norm=bad
         )
-    panel.receive([SpectrumRecord(9, tuple(layers))])
-    panel.set_wished(Hyperparameters(rank=1))
+    feed(panel, [SpectrumRecord(9, tuple(layers))])
+    panel.standing.preview(Hyperparameters(rank=1))
     panel.redraw()
     assert ("not finite" in panel.summary()) == (count == len(layers))
     assert "nan" not in panel.summary()
@@ -274,7 +274,7 @@ def test_the_axes_follow_the_last_record_even_if_no_step_comes_after_it(make):
     drawn.clock = lambda: now
     measured = last_spectrum("known-rank").layers
     grown = tuple(replace(layer, sigma=layer.sigma * 100) for layer in measured)
-    panel.receive([SpectrumRecord(9, grown)])
+    feed(panel, [SpectrumRecord(9, grown)])
     panel.redraw()
     assert panel.dirty  # the range may not move yet, and is asked for again
     drawn.clock = lambda: now + 1.0
@@ -296,7 +296,7 @@ def test_counts_move_before_the_rank_is_applied(make):
     panel.redraw()
     adapter = named(panel, "Adapter parameters")
     assert adapter.text() == "4,688"
-    panel.set_wished(Hyperparameters(rank=64))
+    panel.standing.preview(Hyperparameters(rank=64))
     panel.redraw()
     expected = 64 * (128 + 64) + 64 * 256 + 10 * 138  # the last layer is capped at 10
     assert adapter.text() == f"{expected:,}"
@@ -309,8 +309,8 @@ def test_counts_of_full_fine_tuning_are_everything(make):
     panel = make("counts")
     loaded = samples("digits", 2)[0]
     values = {**vars(loaded), "variant": "full"}
-    panel.reset(LoadedRecord(**values))
-    panel.set_wished(Hyperparameters(rank=64))
+    panel.standing.take(LoadedRecord(**values))
+    panel.standing.preview(Hyperparameters(rank=64))
     panel.redraw()
     whole = named(panel, "Adapter parameters").text()
     assert whole == f"{sum(o * i for o, i in [(128, 64), (128, 128), (10, 128)]):,}"
@@ -329,7 +329,7 @@ def test_before_after_shows_gain_and_forgetting(make):
 def test_before_after_equals_the_base_while_the_adapter_is_off(make):
     panel = make("before_after", "digits")
     off = AppliedRecord(200, Hyperparameters(enabled=False), (("enabled", True, False),))
-    panel.receive([off])
+    feed(panel, [off])
     panel.redraw()
     assert all(pair.off == pair.on for pair in panel.pairs())
     assert "off" in panel.summary()
@@ -337,7 +337,7 @@ def test_before_after_equals_the_base_while_the_adapter_is_off(make):
 
 def test_before_after_without_classes_compares_losses(make):
     panel = make("before_after", "known-rank")
-    panel.receive([EvalRecord(500, True, 0.0)])
+    feed(panel, [EvalRecord(500, True, 0.0)])
     panel.redraw()
     assert "0.189 off, 0 on" in panel.summary()
 
@@ -348,12 +348,14 @@ def cut_wish(**values):
 
 def test_spectrum_foretells_the_cut_of_one_layer_alone(make):
     panel = make("spectrum", "digits")
-    panel.set_wished(cut_wish(layer_ranks=(("net.2", 3),)))
+    panel.standing.preview(cut_wish(layer_ranks=(("net.2", 3),)))
     panel.redraw()
     assert "rank 3 would discard" in panel.summary()
     assert "net.2" in panel.summary()
     assert len(panel.views["bars"].cut_lines.getData()[0]) == 2  # one line, in one layer
-    panel.set_wished(Hyperparameters(rank=2, alpha=16, frozen_layers=("net.0", "net.2", "net.4")))
+    panel.standing.preview(
+        Hyperparameters(rank=2, alpha=16, frozen_layers=("net.0", "net.2", "net.4"))
+    )
     panel.redraw()
     assert "discard" not in panel.summary()  # what is frozen keeps its rank
 
@@ -362,9 +364,9 @@ def test_spectrum_foretells_the_cut_of_one_layer_alone(make):
 def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
     panel = make("spectrum")
     loaded, *rest = samples("digits", 10)
-    panel.reset(replace(loaded, variant=variant))
-    panel.receive(rest)
-    panel.set_wished(cut_wish(layer_ranks=(("net.2", 1),)))
+    panel.standing.take(replace(loaded, variant=variant))
+    feed(panel, rest)
+    panel.standing.preview(cut_wish(layer_ranks=(("net.2", 1),)))
     panel.redraw()
     assert "discard" not in panel.summary()
 
@@ -374,7 +376,7 @@ def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
 )
 def test_spectrum_names_the_scaling_of_the_variant(make, variant, formula):
     panel = make("spectrum")
-    panel.reset(replace(samples("digits", 2)[0], variant=variant))
+    panel.standing.take(replace(samples("digits", 2)[0], variant=variant))
     assert formula in [label.text() for label in panel.findChildren(QLabel)]
 
 
@@ -383,14 +385,14 @@ def test_spectrum_tells_how_exact_its_values_are(make):
     panel.redraw()
     assert not [text for text in words(panel) if "within" in text]
     rough = tuple(replace(layer, error=3e-4) for layer in last_spectrum("digits").layers)
-    panel.receive([SpectrumRecord(77, rough)])
+    feed(panel, [SpectrumRecord(77, rough)])
     panel.redraw()
     assert "step 77, σ ± 0.0003" in words(panel)
 
 
 def test_counts_follow_ranks_of_their_own_and_freezes(make):
     panel = make("counts", "digits")
-    panel.set_wished(cut_wish(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
+    panel.standing.preview(cut_wish(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
     panel.redraw()
     assert named(panel, "Adapter parameters").text() == f"{2 * (128 + 64) + 8 * 256:,}"
     table = named(panel, "Parameters per layer", QTableWidget)
@@ -417,10 +419,10 @@ def figures(panel, row="adapter"):
 )
 def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, optimizer, keeps):
     panel = make("counts")
-    panel.set_config(RunConfig(task="digits", **fields))
+    panel.standing.config = RunConfig(task="digits", **fields)
     loaded = replace(samples("digits", 2)[0], dtype=dtype, variant=fields.get("variant", "lora"))
-    panel.reset(loaded)
-    panel.receive([AppliedRecord(1, cut_wish(), (("rank", 4, 8),))])
+    panel.standing.take(loaded)
+    feed(panel, [AppliedRecord(1, cut_wish(), (("rank", 4, 8),))])
     parameters = 8 * (128 + 64 + 256 + 138)
     assert parameters * 4 == pytest.approx(18_752, rel=1e-9)
     found = figures(panel)
@@ -434,7 +436,7 @@ def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, 
 def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     panel = make("loss", "known-rank")
     own = Hyperparameters(rank=8, alpha=8, layer_ranks=(("linear", 2),))
-    panel.receive([AppliedRecord(200, own, (("layer_ranks", "–", "linear=2"),))])
+    feed(panel, [AppliedRecord(200, own, (("layer_ranks", "–", "linear=2"),))])
     panel.redraw()
     assert panel.references.floor_text.toPlainText() == "Eckart–Young tail at r=2"
     shown = panel.marks.words()
@@ -444,11 +446,11 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
 
 def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     panel = make("counts", "digits")
-    panel.set_config(RunConfig(task="digits"))
+    panel.standing.config = RunConfig(task="digits")
     loaded = samples("digits", 2)[0]
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     assert figures(panel)["peak"] == "—"
-    panel.receive([MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
+    feed(panel, [MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
     assert figures(panel)["peak"] == "210 kB"
     assert "Peak memory\n(of 300 kB)" in words(panel.ruler)
     full = panel.ruler.cells["full", "peak"]
@@ -458,36 +460,36 @@ def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
     assert full.property("role") == "error"  # more than there is
     assert "activations 30 kB" in panel.ruler.cells["adapter", "peak"].toolTip()
     applied = loaded.hyper
-    panel.set_wished(changed(applied, rank=applied.rank + 1))
+    panel.standing.preview(changed(applied, rank=applied.rank + 1))
     more = sum(sum(layer.shape) for layer in loaded.layers)
     # each number more: itself, its gradient, two averages, of four bytes
     assert figures(panel)["peak"] == size_words(210_000 + more * 16)
-    panel.set_wished(applied)
-    panel.receive([CountsRecord(9, 5, 5, (("net.0", 5),))])
+    panel.standing.preview(applied)
+    feed(panel, [CountsRecord(9, 5, 5, (("net.0", 5),))])
     assert figures(panel)["peak"] == "—"
     assert figures(panel, "full")["peak"] == f"≈ {size_words(most)}"  # no rank moves it
-    panel.receive([MemoryRecord(9, 0, 0, 0, 0, 0.01, "The step looks at values.")])
+    feed(panel, [MemoryRecord(9, 0, 0, 0, 0, 0.01, "The step looks at values.")])
     assert figures(panel)["peak"] == "—"
     assert panel.ruler.cells["adapter", "peak"].toolTip() == "The step looks at values."
 
 
 def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
     panel = make("counts", "digits")
-    panel.set_config(RunConfig(task="digits"))
+    panel.standing.config = RunConfig(task="digits")
     loaded = samples("digits", 2)[0]
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     applied = loaded.hyper
     held = sum(panel.figure_data()["parameters"])
-    panel.receive([
+    feed(panel, [
         CountsRecord(0, held, 5, (("fc1", held),)),
         MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.9, device=300_000),
     ])  # fmt: skip
     more = changed(applied, rank=applied.rank + 1)
-    panel.receive([
+    feed(panel, [
         AppliedRecord(9, more, (("rank", applied.rank, more.rank),)),
         CountsRecord(9, held + 1, 5, (("fc1", held + 1),)),
     ])  # fmt: skip
-    panel.set_wished(more)
+    panel.standing.preview(more)
     grown = sum(panel.figure_data()["parameters_wished"]) - held
     assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
     assert "Peak memory\n(of 300 kB)" in words(panel.ruler)
@@ -495,19 +497,19 @@ def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
 
 def test_speed_and_time_come_from_a_measure_then_from_the_run_itself(make):
     panel = make("counts", "digits")
-    panel.set_config(RunConfig(task="digits"))
+    panel.standing.config = RunConfig(task="digits")
     loaded = replace(samples("digits", 2)[0], goal=4000)
-    panel.reset(loaded)
+    panel.standing.take(loaded)
     counts = next(r for r in samples("digits", 2) if isinstance(r, CountsRecord))
-    panel.receive([counts])
+    feed(panel, [counts])
     assert figures(panel)["per_second"] == figures(panel)["seconds"] == "—"
-    panel.receive([SpeedRecord(0, 100.0, counts.adapter, 0.2)])
+    feed(panel, [SpeedRecord(0, 100.0, counts.adapter, 0.2)])
     assert (figures(panel)["per_second"], figures(panel)["seconds"]) == ("100", "40 s")
     base, adapter = loaded.base_parameters, counts.adapter
     slower = 100 * (2 * base + 3 * adapter) / (3 * base)
     assert figures(panel, "full")["per_second"] == f"≈ {rate_words(slower)}"
-    panel.receive([StepRecord(1, 1.0, 1e-3, 0.1), StepRecord(2, 1.0, 1e-3, 0.2)])
-    panel.receive([StepRecord(n, 1.0, 1e-3, 0.2 + n / 50) for n in range(3, 300)])
+    feed(panel, [StepRecord(1, 1.0, 1e-3, 0.1), StepRecord(2, 1.0, 1e-3, 0.2)])
+    feed(panel, [StepRecord(n, 1.0, 1e-3, 0.2 + n / 50) for n in range(3, 300)])
     assert figures(panel)["per_second"] == "50"
     assert figures(panel)["seconds"] == "1.3 min"
     assert "Steps/s: 50" in panel.summary()

@@ -111,7 +111,7 @@ def test_what_cannot_be_is_said_and_nothing_can_be_added(qtbot, flow, dialog, fi
 
 
 def test_what_the_docks_show_is_added_as_it_stands(qtbot, flow, dialog, window):
-    window.hyper_dock.wish(rank=5, learning_rate=0.02)
+    window.hyper_dock.request(rank=5, learning_rate=0.02)
     window.setup_dock.fixed.controls["max_steps"].setValue(123)
     fill(dialog.builder.rank_edit, "7")  # the form is another way to add
     dialog.builder.docks_button.click()
@@ -286,8 +286,8 @@ def test_settings_of_a_row_are_reused_in_the_docks(qtbot, flow, dialog, window):
     line_up(flow, "3")
     dialog.table.selectRow(0)
     dialog.reuse_button.click()
-    qtbot.waitUntil(lambda: window.hyper_dock.wished.rank == 3)
-    assert window.hyper_dock.wished.learning_rate == 0.0125
+    qtbot.waitUntil(lambda: window.hyper_dock.requested.rank == 3)
+    assert window.hyper_dock.requested.learning_rate == 0.0125
     assert flow.runner.queue.items[0].state == WAITING
 
 
@@ -304,7 +304,7 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     dialog.old_button.click()
     qtbot.waitUntil(lambda: picker.isVisible() and picker.open_button.isEnabled())
     picker.open_button.click()
-    qtbot.waitUntil(lambda: window.hyper_dock.wished.rank == 6)
+    qtbot.waitUntil(lambda: window.hyper_dock.requested.rank == 6)
     assert window.setup_dock.fixed.controls["max_steps"].value() == 77
     (home / "runs" / "old" / "config.json").write_text("{}")
     dialog.old_button.click()

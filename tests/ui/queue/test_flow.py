@@ -70,7 +70,7 @@ def test_two_runs_follow_each_other_and_lie_behind_the_next(qtbot, open_lab):
     assert overlay.validation.last_step == 120
     behind, _ = curve(lab.panels[0], f"{overlay.name}, train, smoothed")
     assert behind[-1] == 120  # the loss panel draws it
-    assert lab.hyper_dock.wished.rank == 4  # the docks show the one that ran last
+    assert lab.hyper_dock.requested.rank == 4  # the docks show the one that ran last
     shut(qtbot, lab)
     assert [summary_of(Path(i.run)).best for i in (first, second)] == [first.best, second.best]
     assert not [t for t in threading.enumerate() if t.name.startswith("lora-lab")]
@@ -98,4 +98,4 @@ def test_aborted_closed_and_opened_again_it_goes_on_where_it_was(qtbot, open_lab
     flow.dialog.start_button.click()
     qtbot.waitUntil(lambda: flow.runner.queue.items[1].step > cut_off.step, timeout=60_000)
     assert flow.runner.queue.items[1].run == cut_off.run  # no second folder
-    assert lab.hyper_dock.wished.rank == 5
+    assert lab.hyper_dock.requested.rank == 5

@@ -144,7 +144,7 @@ def test_a_person_may_pause_and_touch_the_run_in_hand(qtbot, flow, lined, window
     qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > 20)
     window.commands.train.trigger()
     qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    window.hyper_dock.wish(learning_rate=5e-3)
+    window.hyper_dock.request(learning_rate=5e-3)
     qtbot.waitUntil(lambda: sessions_made[-1].hyper.learning_rate == 5e-3)
     a_few_turns(qtbot, sessions_made[-1])
     assert states(flow) == [RUNNING, WAITING]

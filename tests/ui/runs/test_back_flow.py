@@ -42,14 +42,14 @@ def pause_after(qtbot, lab, steps):
 
 def test_the_last_edit_is_undone_with_the_steps_after_it(qtbot, lab):
     at = pause_after(qtbot, lab, 60)
-    rank = lab.sessions.wished.rank
-    lab.hyper_dock.wish(rank=rank + 3)
+    rank = lab.hyper_dock.requested.rank
+    lab.hyper_dock.request(rank=rank + 3)
     after = pause_after(qtbot, lab, 60)
-    assert lab.sessions.wished.rank == rank + 3
+    assert lab.hyper_dock.requested.rank == rank + 3
     lab.commands.undo_edit.trigger()
     qtbot.waitUntil(lambda: lab.sessions.step == at, timeout=20_000)
-    qtbot.waitUntil(lambda: lab.hyper_dock.wished.rank == rank, timeout=20_000)
-    assert lab.sessions.wished.rank == rank
+    qtbot.waitUntil(lambda: lab.hyper_dock.requested.rank == rank, timeout=20_000)
+    assert lab.hyper_dock.requested.rank == rank
     assert lab.state is State.PAUSED
     loss = lab.panels[0]
     qtbot.waitUntil(lambda: curve(loss, "train")[0][-1] == at, timeout=20_000)
@@ -69,7 +69,7 @@ def test_a_branch_begins_at_a_save_with_its_parent_behind_it(qtbot, lab):
     at = pause_after(qtbot, lab, 80)
     parent = lab.sessions.folder
     qtbot.waitUntil(lambda: bool(list(parent.glob(f"checkpoints/step-*{at}"))), timeout=30_000)
-    lab.hyper_dock.wish(learning_rate=1e-4)
+    lab.hyper_dock.request(learning_rate=1e-4)
     lab.commands.go_back.trigger()
     dialog = lab.flows.back.dialog
     assert dialog.steps[0] == at
@@ -82,7 +82,7 @@ def test_a_branch_begins_at_a_save_with_its_parent_behind_it(qtbot, lab):
     pause_after(qtbot, lab, 20)
     child = summary_of(lab.sessions.folder)
     assert (child.parent, child.parent_step) == (parent.name, at)
-    assert lab.sessions.wished.learning_rate == pytest.approx(1e-4)
+    assert lab.hyper_dock.requested.learning_rate == pytest.approx(1e-4)
     lab.commands.runs.trigger()
     qtbot.waitUntil(lambda: len(lab.runs_dock.model.runs) == 2, timeout=30_000)
     shown = [lab.runs_dock.model.index(row, 1).data() for row in range(2)]
@@ -105,7 +105,7 @@ def poison(monkeypatch, call):
 )
 def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, remedy):
     poison(monkeypatch, 40)
-    rate = lab.sessions.wished.learning_rate
+    rate = lab.hyper_dock.requested.learning_rate
     lab.commands.train.trigger()
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=60_000)
     notice = lab.notice_bar.notice
@@ -123,9 +123,9 @@ def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, reme
         assert lab.flows.back.dialog.isVisible()
         lab.flows.back.dialog.reject()
     elif remedy == "Lower the learning rate":
-        qtbot.waitUntil(lambda: lab.sessions.wished.learning_rate < rate / 2, timeout=20_000)
+        qtbot.waitUntil(lambda: lab.hyper_dock.requested.learning_rate < rate / 2, timeout=20_000)
     else:
-        qtbot.waitUntil(lambda: lab.sessions.wished.max_grad_norm == 1.0, timeout=20_000)
+        qtbot.waitUntil(lambda: lab.hyper_dock.requested.max_grad_norm == 1.0, timeout=20_000)
     step = lab.sessions.step
     assert pause_after(qtbot, lab, 30) >= step + 30
     assert len(list_runs(lab.sessions.folder.parent)) == 1
@@ -158,11 +158,11 @@ def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):
     qtbot.waitUntil(lambda: window.notice_bar.notice is not None, timeout=20_000)
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
-    rate = window.hyper_dock.wished.learning_rate
+    rate = window.hyper_dock.requested.learning_rate
     bar = window.notice_bar
     (button,) = [
         b for text, b in buttons(bar).items() if text.startswith("Lower the learning rate")
     ]
     button.click()
     qtbot.waitUntil(lambda: any("no longer open" in text for text in words(bar)), timeout=20_000)
-    assert window.hyper_dock.wished.learning_rate == rate
+    assert window.hyper_dock.requested.learning_rate == rate

@@ -109,7 +109,7 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     assert "3 steps after it" in dock.about.text()
     dock.open_button.click()
     qtbot.waitUntil(lambda: lab.sessions.step == 30 and lab.state is State.PAUSED, timeout=60_000)
-    assert lab.sessions.wished.rank == 3
+    assert lab.sessions.standing.requested.rank == 3
     assert "step 30 / 60" in seen.named(lab.strip, "Step").text()
     lab.sessions.toggle()
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)

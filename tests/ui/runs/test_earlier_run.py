@@ -29,7 +29,7 @@ def test_it_is_opened_with_its_past(qtbot, lab):
     lab.flows.runs.open_run(str(earlier_run(paths.runs())))
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     assert lab.sessions.step == CUT
-    assert lab.hyper_dock.wished.rank == 2
+    assert lab.hyper_dock.requested.rank == 2
     panels = {panel.key: panel for panel in lab.panels}
     loss, spectrum = panels["loss"], panels["spectrum"]
     qtbot.waitUntil(lambda: bool(spectrum.figure_data()), timeout=20_000)

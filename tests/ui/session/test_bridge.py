@@ -55,9 +55,13 @@ def bridge(qtbot, session):
 
 def adopt(bridge, panel):
     """Show it on the panel once its model stands ready, as the window does."""
-    bridge.arrived.connect(
-        lambda record: bridge.show_on([panel]) if isinstance(record, LoadedRecord) else None
-    )
+
+    def load(record):
+        if isinstance(record, LoadedRecord):
+            bridge.show_on([panel])
+            panel.reset(record)
+
+    bridge.arrived.connect(load)
 
 
 def arriving(bridge):
@@ -157,7 +161,7 @@ def test_a_panel_that_raises_is_reported_and_the_others_get_theirs(qtbot, bridge
 
 def test_a_second_load_is_a_second_start(qtbot, bridge, session):
     (panel,) = shown(qtbot, Listener())
-    bridge.show_on([panel])
+    adopt(bridge, panel)
     bridge.poll()
     session.waiting += [StepRecord(1, 1.0, 1e-3, 0.1), session.loaded(), session.counts()]
     records = arriving(bridge)

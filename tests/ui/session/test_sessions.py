@@ -24,7 +24,7 @@ def sessions(qtbot, fake_session, sessions_made):
         sessions_made.append(fake_session(config, fails=config.model or ""))
         return sessions_made[-1]
 
-    made = Sessions(new_session, [])
+    made = Sessions(new_session)
     yield made
     with qtbot.waitSignal(made.all_ended, timeout=5000):
         made.close_all()

@@ -61,10 +61,10 @@ def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path
     activate(qtbot, window)
     press(Key.Key_Space)
     qtbot.waitUntil(lambda: window.sessions.step > 20, timeout=20_000)
-    before = window.hyper_dock.wished.rank
+    before = window.hyper_dock.requested.rank
     press(Key.Key_F6, Key.Key_F6)  # the settings, then the sliders
     press(Key.Key_Up, Key.Key_Up)
-    qtbot.waitUntil(lambda: window.sessions.wished.rank == before + 2)
+    qtbot.waitUntil(lambda: window.sessions.standing.requested.rank == before + 2)
     step = window.sessions.step
     qtbot.waitUntil(lambda: window.sessions.step > step + 5, timeout=20_000)
     assert window.state is State.RUNNING

@@ -91,8 +91,8 @@ def test_another_run_begins_without_the_edits_of_the_old_one(opened, qtbot, pres
 
 
 def test_a_refused_wish_leaves_the_next_undo_right(opened, qtbot):
-    opened.layers_dock.layers_wished.emit({"frozen_layers": ("fc1", "fc2", "fc3")})  # refused
-    qtbot.waitUntil(lambda: opened.hyper_dock.wished.frozen_layers == ())
+    opened.layers_dock.requested.emit({"frozen_layers": ("fc1", "fc2", "fc3")})  # refused
+    qtbot.waitUntil(lambda: opened.hyper_dock.requested.frozen_layers == ())
     opened.hyper_dock.sliders["rank"].edit.setValue(9)
     assert opened.commands.undo.text() == "Undo rank 8→9"
 
@@ -103,14 +103,14 @@ def test_keys_reach_it_from_a_number_field_too(opened):
     edit.selectAll()
     QTest.keyClicks(edit, "5")
     QTest.keyClick(edit, Qt.Key.Key_Z, CTRL)  # still being typed: the text alone
-    assert opened.hyper_dock.wished.rank == 8
+    assert opened.hyper_dock.requested.rank == 8
     assert edit.lineEdit().text() != "5"
     edit.selectAll()
     QTest.keyClicks(edit, "5")
     QTest.keyClick(edit, Qt.Key.Key_Return)
-    assert opened.hyper_dock.wished.rank == 5
+    assert opened.hyper_dock.requested.rank == 5
     QTest.keyClick(edit, Qt.Key.Key_Z, CTRL)
-    assert opened.hyper_dock.wished.rank == 8
+    assert opened.hyper_dock.requested.rank == 8
     assert edit.value() == 8
     QTest.keyClick(edit, Qt.Key.Key_Z, CTRL | SHIFT)
-    assert opened.hyper_dock.wished.rank == 5
+    assert opened.hyper_dock.requested.rank == 5

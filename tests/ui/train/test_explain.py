@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt
 
 from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
 from lora_lab.records import LoadedRecord, ResumedRecord, SpectrumRecord, StepRecord
-from lora_lab.rules import LayerRanks
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
+from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.note_line import NoteLine
@@ -28,8 +28,10 @@ def explained(session, spectrum=None, names=(), **settings):
     loaded = session.loaded()
     layers = zip(loaded.layers, names or [layer.name for layer in loaded.layers], strict=True)
     loaded = replace(loaded, layers=tuple(replace(la, name=name) for la, name in layers))
-    made = Explanations(loaded, LayerRanks(loaded))
-    made.config = changed(session.config, **settings)
+    standing = Standing()
+    standing.config = changed(session.config, **settings)
+    standing.take(loaded)
+    made = Explanations(standing)
     made.spectrum = spectrum
     return made
 
@@ -88,7 +90,7 @@ def test_before_there_is_anything_to_tell(session):
 
 def test_decay_and_rate_follow_the_schedule(session):
     made = explained(session)
-    made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1), HYPER)  # a quarter of the peak, 1e-3
+    made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1))  # a quarter of the peak, 1e-3
     wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
     assert made.words("learning_rate", wished).startswith("current LR 0.001 ≈")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
@@ -101,7 +103,7 @@ def test_decay_and_rate_follow_the_schedule(session):
 
 def test_after_going_back_the_rate_is_that_of_then(session):
     made = explained(session, schedule="linear")
-    made.set_step(StepRecord(90, 1.0, 1e-4, 0.1), HYPER)
+    made.set_step(StepRecord(90, 1.0, 1e-4, 0.1))
     made.set_back(ResumedRecord(26, stage=(0, 100)))
     assert made.rate_now(HYPER) == pytest.approx(0.75 * HYPER.learning_rate)  # of its 26th step
     made.set_back(ResumedRecord(0, stage=(0, 100)))
@@ -115,8 +117,10 @@ def test_a_run_in_its_second_stage_has_the_rate_of_it_once_resumed(tmp_path):
     records, last, made = run(config, Controls(config.hyper), resume=folder), None, None
     for record in records:
         if isinstance(record, LoadedRecord):
-            made = Explanations(record, LayerRanks(record))
-            made.config = config
+            standing = Standing()
+            standing.config = config
+            standing.take(record)
+            made = Explanations(standing)
         elif isinstance(record, StepRecord):
             last = record
         elif isinstance(record, ResumedRecord):
@@ -140,8 +144,8 @@ def dock(qtbot, session):
     made = HyperparametersDock()
     qtbot.addWidget(made)
     made.show()
-    made.reset(session.loaded())
-    made.set_config(session.config)
+    made.standing.take(session.loaded())
+    made.standing.config = session.config
     return made
 
 

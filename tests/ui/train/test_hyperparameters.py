@@ -23,13 +23,13 @@ def dock(qtbot, session):
     made = HyperparametersDock()
     qtbot.addWidget(made)
     made.show()
-    made.reset(session.loaded())
+    made.standing.take(session.loaded())
     return made
 
 
 def wishes(dock):
     heard = []
-    dock.hyper_wished.connect(heard.append)
+    dock.standing.asked.connect(lambda before, after: heard.append(after))
     return heard
 
 
@@ -40,8 +40,8 @@ def drag(dock, field, value):
 
 def test_setting_by_program_wishes_nothing(dock, session):
     heard = wishes(dock)
-    dock.set_wished(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
-    dock.reset(session.loaded())
+    dock.standing.settle(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
+    dock.standing.take(session.loaded())
     assert heard == []
 
 
@@ -72,14 +72,14 @@ def test_a_held_rank_keeps_what_was_wished_meanwhile(dock):
     slider = dock.sliders["rank"].slider
     slider.setSliderDown(True)
     slider.setValue(slider.value() - 1)
-    dock.wish(alpha=4.0)
+    dock.request(alpha=4.0)
     slider.setSliderDown(False)
     assert heard[-1] == changed(Hyperparameters(), rank=dock.sliders["rank"].value(), alpha=4.0)
 
 
 def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
     heard, previews = wishes(dock), []
-    dock.hyper_previewed.connect(previews.append)
+    dock.standing.changed.connect(lambda: previews.append(dock.standing.foreseen))
     slider = dock.sliders["rank"].slider
     slider.setSliderDown(True)
     slider.setValue(slider.value() - 1)
@@ -107,12 +107,14 @@ def test_the_price_of_a_smaller_rank_is_told_before(dock, session):
 def test_the_cap_and_the_applied_edit_are_noted(dock):
     assert dock.sliders["rank"].maximum() == 10
     drag(dock, "rank", 10)
-    dock.set_applied(changed(Hyperparameters(), rank=10))
+    dock.standing.take(AppliedRecord(1, changed(Hyperparameters(), rank=10), ()))
     drag(dock, "rank", 10)
     assert "limited to 10" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=4)
-    dock.set_wished(smaller)
-    dock.note_applied(AppliedRecord(120, smaller, (("rank", 10, 4),), (), 0.032))
+    dock.standing.settle(smaller)
+    applied = AppliedRecord(120, smaller, (("rank", 10, 4),), (), 0.032)
+    dock.standing.take(applied)
+    dock.note_applied(applied)
     assert "3.2 %" in dock.sliders["rank"].note()
     assert "step 120" in dock.sliders["rank"].note()
 
@@ -126,11 +128,11 @@ def test_both_meanings_of_alpha_can_be_chosen(dock):
 
 def test_what_is_locked_cannot_move_and_says_why(dock, session):
     reason = "Full training has no rank."
-    dock.reset(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
+    dock.standing.take(replace(session.loaded(), locked=(("rank", reason), ("alpha", reason))))
     assert not dock.sliders["rank"].slider.isEnabled()
     assert dock.sliders["rank"].note() == reason
     assert not buttons(dock)["keep ΔW"].isEnabled()
-    dock.reset(session.loaded())
+    dock.standing.take(session.loaded())
     assert dock.sliders["rank"].slider.isEnabled()
 
 
@@ -140,19 +142,21 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
      ("rslora", "α / √r = 16 / √8", "5.657"), ("full", "not applicable (full fine-tuning)", "—")],
 )  # fmt: skip
 def test_the_scaling_is_written_as_the_variant_has_it(dock, session, variant, fraction, value):
-    dock.reset(replace(session.loaded(), variant=variant))
+    dock.standing.take(replace(session.loaded(), variant=variant))
     assert fraction in words(dock)
     assert named(dock, "Scaling s").text() == value
 
 
 def test_a_smaller_rank_of_dora_has_no_price_beforehand(dock, session):
-    dock.reset(replace(session.loaded(), variant="dora"))
+    dock.standing.take(replace(session.loaded(), variant="dora"))
     session.step = 100
     dock.set_spectrum(session.spectrum())
     drag(dock, "rank", 2)
     assert "shown afterwards" in dock.sliders["rank"].note()
     smaller = changed(Hyperparameters(), rank=2)
-    dock.note_applied(AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05))
+    applied = AppliedRecord(101, smaller, (("rank", 8, 2),), (), 0.05)
+    dock.standing.take(applied)
+    dock.note_applied(applied)
     assert "5 % of s·B·A's energy" in dock.sliders["rank"].note()
 
 
@@ -160,7 +164,7 @@ def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
     session.step = 100
     dock.set_spectrum(session.spectrum())
     own = tuple((name, 8) for name in ("fc1", "fc2", "fc3"))
-    dock.wish(layer_ranks=own)
+    dock.request(layer_ranks=own)
     drag(dock, "rank", 2)
     assert "would discard nothing" in dock.sliders["rank"].note()
 
@@ -168,8 +172,8 @@ def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
 def test_a_wish_that_is_not_granted_is_taken_back_silently(dock):
     dock.sliders["rank"].edit.setValue(10)
     heard = wishes(dock)
-    dock.take_back(Hyperparameters())
-    assert dock.wished == Hyperparameters()
+    dock.standing.settle(Hyperparameters())
+    assert dock.requested == Hyperparameters()
     assert dock.sliders["rank"].value() == 8
     assert dock.sliders["rank"].note() == ""
     assert heard == []

@@ -72,7 +72,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     assert marks == pytest.approx([math.log10(3.14159e-3), math.log10(6.9e-3)])
     assert "0.0031" in dialog.plot.accessibleDescription()
     dialog.use_buttons[0].click()
-    assert window.hyper_dock.wished.learning_rate == 0.0031
+    assert window.hyper_dock.requested.learning_rate == 0.0031
     assert window.hyper_dock.sliders["learning_rate"].value() == 0.0031
     qtbot.waitUntil(lambda: sessions_made[0].hyper.learning_rate == 0.0031, timeout=20_000)
     dialog.again_button.click()
@@ -149,7 +149,7 @@ def test_a_rank_is_suggested_with_its_loss_and_used(qtbot, window, asked, sessio
         assert told in dialog.summary().split(", ")
     assert [button.isEnabled() for button in dialog.use_buttons] == [True, False]  # 8 is present
     dialog.use_buttons[0].click()
-    assert window.hyper_dock.wished.rank == 3
+    assert window.hyper_dock.requested.rank == 3
     qtbot.waitUntil(lambda: sessions_made[0].hyper.rank == 3, timeout=20_000)
     dialog.help_button.click()
     assert window.flows.help.book.page.name == "choosing-a-rank"

@@ -210,7 +210,7 @@ def test_a_restart_opens_what_was_chosen(qtbot, window, presets, sessions_made):
     qtbot.waitUntil(lambda: window.state is State.PAUSED)
     choose(window.setup_dock.fixed.controls["variant"], "rslora")
     choose(window.setup_dock.fixed.controls["init"], "pissa")
-    window.hyper_dock.wish(layer_ranks=(("fc1", 3),))
+    window.hyper_dock.request(layer_ranks=(("fc1", 3),))
     window.setup_dock.restart_button.click()
     qtbot.waitUntil(lambda: len(sessions_made) == 2)
     opened = sessions_made[1].config

@@ -6,6 +6,7 @@ from lora_lab.config import changed
 from lora_lab.records import MemoryRecord, SpeedRecord, State
 from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
+from lora_lab.ui.preview import feed
 from lora_lab.ui.train import speed_flow
 from lora_lab.ui.train.speed_flow import SpeedFlow
 from tests.ui.seen import timer
@@ -84,7 +85,7 @@ def test_a_step_that_does_not_fit_is_not_tried(qtbot, window, presets, asked):
     rest.setInterval(60_000)
     window.open(presets[0].config)
     qtbot.waitUntil(rest.isActive, timeout=20_000)
-    counts(window).receive([MemoryRecord(0, 10**9, 0, 0, 0, 0.0, device=10**8)])
+    feed(counts(window), [MemoryRecord(0, 10**9, 0, 0, 0, 0.0, device=10**8)])
     with qtbot.waitSignal(rest.timeout):
         rest.start(0)
     assert asked == []

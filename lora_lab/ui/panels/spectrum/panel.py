@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
-from lora_lab.config import Hyperparameters
 from lora_lab.records import (
     AppliedRecord,
     LayerSpectrum,
@@ -19,7 +18,7 @@ from lora_lab.records import (
     ResumedRecord,
     SpectrumRecord,
 )
-from lora_lab.rules import LayerRanks, energy_lost
+from lora_lab.rules import energy_lost
 from lora_lab.ui.panels.overlays import Overlay, legend_rows
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.spectrum.bars import SpectrumBars
@@ -58,8 +57,6 @@ class SpectrumPanel(Panel):
     key = "spectrum"
     name = QT_TRANSLATE_NOOP("Panel", "Spectrum")
 
-    wished = Signal(dict)  # rank or layer_ranks, for Hyperparameters
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._history = SpectrumHistory()
@@ -83,10 +80,7 @@ class SpectrumPanel(Panel):
 
         self._overlays: tuple[Overlay, ...] = ()
         self._others: tuple[Other, ...] = ()
-        self._loaded: LoadedRecord | None = None
         self._last: SpectrumRecord | None = None
-        self._ranks: LayerRanks | None = None
-        self._wished = Hyperparameters()
         self.restyle(theme.current())
 
     def _view(self, key: str) -> View:
@@ -142,8 +136,7 @@ class SpectrumPanel(Panel):
     # -- collecting ------------------------------------------------------------------------------
 
     def reset(self, loaded: LoadedRecord) -> None:
-        self._loaded, self._last = loaded, None
-        self._ranks, self._wished = LayerRanks(loaded), loaded.hyper
+        self._last = None
         names = [layer.name for layer in loaded.layers]
         self._history.clear(names)
         self._edits.clear()
@@ -163,14 +156,9 @@ class SpectrumPanel(Panel):
             if isinstance(record, SpectrumRecord):
                 self._last = record
                 self._history.add(record)
-            elif isinstance(record, AppliedRecord):
-                if self._ranks is not None:
-                    if self._wished == self._ranks.applied:  # no wish of its own is waiting
-                        self._wished = record.hyper
-                    self._ranks.apply(record.hyper)
             elif isinstance(record, ResumedRecord):
                 self._history.cut(record.step)
-            elif not isinstance(record, PastEditRecord):
+            elif not isinstance(record, AppliedRecord | PastEditRecord):
                 continue
             self.dirty = True
             if not isinstance(record, SpectrumRecord):
@@ -178,12 +166,10 @@ class SpectrumPanel(Panel):
                 if time := self.views.get("time"):
                     time.note(record)
 
-    def set_wished(self, hyper: Hyperparameters) -> None:
-        self.dirty = self.dirty or hyper != self._wished
-        self._wished = hyper
+    def standing_changed(self) -> None:
+        self.dirty = True
 
     def choose_layer(self, name: str) -> None:
-        """Show that layer alone; a name that is not there means all of them."""
         self._chooser.setCurrentIndex(max(0, self._chooser.findData(name)))
 
     def choose_view(self, key: str) -> None:
@@ -228,12 +214,12 @@ class SpectrumPanel(Panel):
             self._log.setChecked(self.view not in self._linear)
         view.draw(self._scene())
         self.dirty = view.range.withheld  # drawn again in a while, if no step comes
-        norms = {layer.name: layer.weight_norm for layer in self._loaded.layers}
-        self._measures.tell(shown, norms, VARIANTS[self._loaded.variant].factored)
+        norms = {layer.name: layer.weight_norm for layer in self.standing.loaded.layers}
+        self._measures.tell(shown, norms, VARIANTS[self.standing.variant].factored)
         self._tell(shown)
 
     def _scene(self) -> Scene:
-        loaded = self._loaded
+        loaded = self.standing.loaded
         true = loaded.true_sigma if loaded.true_sigma is not None else np.empty(0)
         return Scene(
             step=self._last.step,
@@ -257,10 +243,11 @@ class SpectrumPanel(Panel):
 
     def _cuts(self, layers: Sequence[LayerSpectrum]) -> dict[str, int]:
         """Where a smaller rank that is wished would cut each layer; 0 for nowhere."""
-        ranks = self._ranks
-        if ranks is None or self._wished == ranks.applied:
+        standing = self.standing
+        hyper, ranks = standing.foreseen, standing.ranks
+        if ranks is None or hyper == standing.applied:
             return {}
-        return {layer.name: ranks.cut(layer, self._wished) for layer in layers}
+        return {layer.name: ranks.cut(layer, hyper) for layer in layers}
 
     def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
         show(self._legend, self._legend_words())
@@ -285,7 +272,7 @@ class SpectrumPanel(Panel):
                 rows.append(("┈", c.muted, self.tr("worst layer")))
         elif view == "time" and len(self._shown()) > 1:
             rows = [("■", c.adapter, self.tr("σ₁ of each layer"))]
-        if self._loaded.true_sigma is not None and view != "heat":
+        if self.standing.loaded.true_sigma is not None and view != "heat":
             rows.append(("━", c.validation, self.tr("true σ(D)")))
         if view in ("bars", "multiples", "energy"):
             rows += legend_rows(self._overlays)
@@ -323,10 +310,10 @@ class SpectrumPanel(Panel):
         """The cut of all layers is the common rank; that of one among several is its own."""
         shown = self._shown()
         if len(shown) == 1 and len(self._last.layers) > 1:
-            own = {**dict(self._wished.layer_ranks), shown[0].name: rank}
-            self.wished.emit({"layer_ranks": tuple(sorted(own.items()))})
+            own = {**dict(self.standing.foreseen.layer_ranks), shown[0].name: rank}
+            self.requested.emit({"layer_ranks": tuple(sorted(own.items()))})
         else:
-            self.wished.emit({"rank": rank})
+            self.requested.emit({"rank": rank})
 
     def _scale_changed(self, log: bool) -> None:
         (self._linear.discard if log else self._linear.add)(self.view)

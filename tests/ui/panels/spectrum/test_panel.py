@@ -22,7 +22,7 @@ from lora_lab.records import (
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.spectrum.energy import share, together
 from lora_lab.ui.panels.spectrum.panel import AUTO, MANY, VIEWS, SpectrumPanel
-from lora_lab.ui.preview import samples
+from lora_lab.ui.preview import feed, samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat import shades
 from tests.ui.seen import named, words
@@ -51,8 +51,8 @@ def make(qtbot):
         panel.resize(700, 420)
         qtbot.addWidget(panel)
         names = [f"block.{place}.proj" for place in range(count)]
-        panel.reset(loaded(names, **fields))
-        panel.receive([SpectrumRecord(10, tuple(layer(name) for name in names))])
+        panel.standing.take(loaded(names, **fields))
+        feed(panel, [SpectrumRecord(10, tuple(layer(name) for name in names))])
         panel.choose_view(view)
         panel.show()
         panel.redraw()
@@ -85,7 +85,7 @@ def test_many_layers_are_a_heat_map_unless_another_view_is_chosen(make, count, v
 def test_every_view_draws_in_both_schemes_and_says_what_it_shows(make, view, count, log):
     panel = make(count, view)
     panel.set_overlays([overlay(["block.0.proj"]), overlay(["nowhere"], place=1)])
-    panel.set_wished(Hyperparameters(rank=2, alpha=8))
+    panel.standing.preview(Hyperparameters(rank=2, alpha=8))
     switch = named(panel, "Logarithmic axis", QToolButton)
     switch.setChecked(log)
     for colors in (theme.DARK, theme.LIGHT):
@@ -103,7 +103,7 @@ def test_every_view_draws_in_both_schemes_and_says_what_it_shows(make, view, cou
 def test_views_survive_what_is_not_finite_beside_what_is(make, view):
     panel = make(2, view)
     broken = replace(layer("block.1.proj"), sigma=frozen_array([math.nan] * 4), numerical_rank=0)
-    panel.receive([SpectrumRecord(20, (layer("block.0.proj"), broken))])
+    feed(panel, [SpectrumRecord(20, (layer("block.0.proj"), broken))])
     panel.redraw()
     assert "nan" not in panel.summary()
     assert not panel.grab().isNull()
@@ -156,7 +156,7 @@ def test_bars_of_one_layer_make_room_for_what_another_run_learned(make):
 def test_the_heat_map_has_a_shade_per_value_and_a_place_where_there_is_none(make):
     panel = make(2, "heat")
     rows = (layer("block.0.proj", [1e0, 1e-2]), layer("block.1.proj", [1e-4, 0, 0], zeros=2))
-    panel.receive([SpectrumRecord(20, rows)])
+    feed(panel, [SpectrumRecord(20, rows)])
     panel.views["heat"].range.forget()
     panel.redraw()
     heat = panel.views["heat"].widget
@@ -186,7 +186,7 @@ def test_of_rows_finer_than_a_pixel_the_strongest_shows(make):
     panel = make(2000, "heat")
     rows = [layer(f"block.{place}.proj", [1e-3]) for place in range(2000)]
     rows[777] = layer("block.777.proj", [1.0])
-    panel.receive([SpectrumRecord(20, tuple(rows))])
+    feed(panel, [SpectrumRecord(20, tuple(rows))])
     panel.views["heat"].range.forget()
     panel.redraw()
     image = panel.views["heat"].widget.shown().pixels
@@ -224,14 +224,14 @@ def marked(plot):
 
 def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
     panel = make(2)
-    panel.receive([PastEditRecord(12, (("alpha", 8.0, 4.0),))])  # before the view is ever shown
+    feed(panel, [PastEditRecord(12, (("alpha", 8.0, 4.0),))])  # before the view is ever shown
     for step in range(20, 60, 10):
         rows = (layer("block.0.proj", SIGMA * step), layer("block.1.proj"))
-        panel.receive([SpectrumRecord(step, rows)])
+        feed(panel, [SpectrumRecord(step, rows)])
     hyper = Hyperparameters(rank=4, alpha=16)
     panel.choose_view("time")
     panel.choose_layer("block.0.proj")
-    panel.receive([AppliedRecord(40, hyper, (("alpha", 8.0, 16.0),))])
+    feed(panel, [AppliedRecord(40, hyper, (("alpha", 8.0, 16.0),))])
     panel.redraw()
     view = panel.views["time"]
     lines = view.plots[0]
@@ -240,7 +240,7 @@ def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
     assert np.allclose(y[:-1], np.log10([4, 80, 120, 160, 200]))
     assert math.isnan(y[-1])
     assert marked(lines) == [12, 40]
-    panel.receive([ResumedRecord(30, (0, 100), edits=1)])
+    feed(panel, [ResumedRecord(30, (0, 100), edits=1)])
     panel.redraw()
     assert lines.shown()["σ, tone 0"][0][-2] == 30
     assert marked(lines) == [12]
@@ -252,7 +252,7 @@ def test_over_time_draws_a_line_per_value_with_the_edits_marked(make):
 
 def test_over_time_leaves_out_what_is_rounding(make):
     panel = make(1, "time")
-    panel.receive([SpectrumRecord(20, (layer("block.0.proj", [1, 1e-8], zeros=1),))])
+    feed(panel, [SpectrumRecord(20, (layer("block.0.proj", [1, 1e-8], zeros=1),))])
     panel.redraw()
     curves = panel.views["time"].plots[0].shown()
     heights = np.concatenate([y for name, (_, y) in curves.items() if "tone" in name])
@@ -308,7 +308,7 @@ def test_a_share_never_rounds_up_to_everything(kept, words):
 def test_where_nothing_is_cut_no_cut_is_told(make):
     panel = make(2, "energy")
     rows = (layer("block.0.proj"), layer("block.1.proj", (3.0, 1.0), rank=2))  # at its most
-    panel.receive([SpectrumRecord(11, rows)])
+    feed(panel, [SpectrumRecord(11, rows)])
     panel.redraw()
     assert panel.views["energy"].words().startswith("r 2 – 4 keeps 100 %")
 
@@ -316,7 +316,7 @@ def test_where_nothing_is_cut_no_cut_is_told(make):
 def test_dragging_the_cut_tells_what_is_kept_and_the_button_wishes_it(make, qtbot):
     panel = make(2, "energy")
     view, told = panel.views["energy"], []
-    panel.wished.connect(told.append)
+    panel.requested.connect(told.append)
     assert view.rank.value() == 4
     drag(qtbot, view.plot, 4, 1.3)
     assert view.rank.value() == view.line.value() == 1
@@ -340,10 +340,10 @@ def test_dragging_the_cut_tells_what_is_kept_and_the_button_wishes_it(make, qtbo
 
 def test_a_rank_of_its_own_joins_those_of_other_layers(make):
     panel = make(2, "energy")
-    panel.set_wished(Hyperparameters(rank=4, alpha=8, layer_ranks=(("block.0.proj", 2),)))
+    panel.standing.preview(Hyperparameters(rank=4, alpha=8, layer_ranks=(("block.0.proj", 2),)))
     panel.choose_layer("block.1.proj")
     told = []
-    panel.wished.connect(told.append)
+    panel.requested.connect(told.append)
     panel.views["energy"].rank.setValue(1)
     panel.views["energy"].button.click()
     assert told == [{"layer_ranks": (("block.0.proj", 2), ("block.1.proj", 1))}]
@@ -351,7 +351,7 @@ def test_a_rank_of_its_own_joins_those_of_other_layers(make):
 
 def test_the_cut_follows_the_wish_until_a_person_moves_it(make):
     panel = make(2, "energy")
-    panel.set_wished(Hyperparameters(rank=2, alpha=8))
+    panel.standing.preview(Hyperparameters(rank=2, alpha=8))
     panel.redraw()
     assert panel.views["energy"].line.value() == 2
     assert "rank 2 would discard" in panel.summary()
