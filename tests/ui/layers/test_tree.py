@@ -1,6 +1,6 @@
 """The tree of modules without a window: what stands below what, what is alike, what is found."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -79,9 +79,9 @@ def test_short_names_still_tell_them_apart(names, shorts):
 
 def test_two_thousand_modules_of_which_no_two_are_alike_are_named_at_once():
     modules = [module(f"block{i}.attention.query") for i in range(2000)]
-    began = perf_counter()
+    began = thread_time()
     root = by_likeness(modules)
-    assert perf_counter() - began < 0.5
+    assert thread_time() - began < 0.5
     assert [node.short for node in root.children] == [m.name for m in modules]
 
 
