@@ -25,6 +25,7 @@ from lora_lab.runs.recipe import written
 from lora_lab.runs.report import report_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from tests.grown import FORMAT, INIT, PRESET, TASK, VARIANTS, Pulse, PulseRecord, texts
 
@@ -86,7 +87,7 @@ def trained(config, folder, *commands):
     controls = Controls(config.hyper)
     for command in commands:
         controls.request(command)
-    return list(run(config, controls, folder=folder))
+    return list(run(New(config, folder), controls))
 
 
 def of(records, kind):
@@ -103,7 +104,7 @@ def test_a_variant_and_an_init_run_resume_and_are_reported(grown, variant):
     losses = [record.loss for record in of(records, StepRecord)]
     assert min(losses[-5:]) < losses[0]
     controls = Controls(config.hyper)
-    more = list(run(config, controls, resume=folder, until=34))
+    more = list(run(Resume.at(folder, 34), controls))
     assert of(more, StepRecord)[-1].step == 34
     assert variant in report_of(folder)
     with pytest.raises(LabError, match=f"PEFT has no variant {variant}"):

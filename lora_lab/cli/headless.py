@@ -36,6 +36,7 @@ from lora_lab.records import (
 from lora_lab.rules import data_report
 from lora_lab.runs.event_files import EventFiles
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import Opening
 from lora_lab.training.run import run
 from lora_lab.variants import VARIANTS
 
@@ -91,22 +92,20 @@ class Display:
 
 
 def drive(
-    config: RunConfig,
-    out_folder: Path | None,
+    opening: Opening,
     console: Console,
-    resume: Path | None = None,
-    until: int | None = None,
     tensorboard: Path | None = None,
     signals: list[int] | None = None,
 ) -> dict[str, Any]:
     """Train, with a progress bar and messages on `console`; the facts of the run, ready for JSON.
 
-    `resume` and `until` are those of `run`; event files go into `tensorboard`. `signals` are those
-    that the caller has received; later ones are added.
+    Event files go into `tensorboard`. `signals` are those that the caller has received; later ones
+    are added.
 
     A signal ends the run as the window's button does; its name is among the facts. Raises LabError
     where nothing was trained or the run could not be kept, and Interrupted where a signal is why.
     """
+    config = opening.config
     outcome, controls = Outcome(), Controls(config.hyper)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -126,11 +125,7 @@ def drive(
                 raise Interrupted(message, signals[0])
             display.opening(stage, share)
 
-        records = stack.enter_context(
-            closing(
-                run(config, controls, folder=out_folder, resume=resume, until=until, report=report)
-            )
-        )
+        records = stack.enter_context(closing(run(opening, controls, report=report)))
         for record in records:
             outcome.note(record)
             events(record)

@@ -22,6 +22,7 @@ from lora_lab.records import TargetInfo
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run, summary_of
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.training.opening import New, Resume
 
 
 def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
@@ -57,14 +58,13 @@ def _run_all(queue: Queue, console: Console, signals: list[int]) -> None:
     while not signals and (item := queue.next()) is not None:
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
-        resume = Path(item.run) if item.resumes else None
-        folder = resume or _new_folder(item)
+        resumes = item.resumes
+        folder = Path(item.run) if resumes else _new_folder(item)
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
         parameters = item.parameters
         try:
-            facts = drive(
-                item.config, None if resume else folder, console, resume=resume, signals=signals
-            )
+            opening = Resume.at(folder) if resumes else New(item.config, folder)
+            facts = drive(opening, console, signals=signals)
             parameters = facts["parameters"]["adapter"]
             state, message = WAITING if facts["interrupted"] else DONE, ""
         except Interrupted as error:

@@ -37,12 +37,11 @@ def resume(
     """Resume a run from its latest checkpoint, bit-identical where the machine is the same."""
     with plain_errors():
         from lora_lab.cli.headless import drive
-        from lora_lab.runs.folder import RunFolder
+        from lora_lab.training.opening import Resume
 
-        path = _found(run)
-        config = RunFolder.at(path).load_config()
-        ask_about(config.factory, run_factory)  # the run may be somebody else's
-        print_result(drive(config, None, err, resume=path, until=steps), as_json)
+        opening = Resume.at(_found(run), steps)
+        ask_about(opening.config.factory, run_factory)  # the run may be somebody else's
+        print_result(drive(opening, err), as_json)
 
 
 def runs(

@@ -96,8 +96,9 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
     from lora_lab.cli.headless import drive
+    from lora_lab.training.opening import New
 
-    return drive(config, out_folder, err, tensorboard=tensorboard)
+    return drive(New(config, out_folder), err, tensorboard)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:

@@ -18,19 +18,19 @@ from typing import Any
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, write_file
-from lora_lab.config import Origin, RunConfig, checked
-from lora_lab.errors import AdapterError, ConfigError, LabError, not_written, system_reason
+from lora_lab.config import Origin, RunConfig
+from lora_lab.errors import AdapterError, LabError, not_written, system_reason
 from lora_lab.records import Record
 from lora_lab.runs.data_fingerprint import data_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
+from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
 
 ADAPTER = "adapter"
 BEST = "adapter-best"
 EXPORTS = "exports.jsonl"
-MAX_CONFIG = 2**20
 LIBRARIES = ("torch", "numpy", "safetensors")
 
 Save = Callable[[AdapterWeights, Path], Any]
@@ -207,35 +207,9 @@ class RunFolder:
             raise AdapterError(f"{self.path} has no adapter: the run was not trained or not saved.")
         return load(self.adapter)
 
-    def about(self) -> dict[str, Any]:
-        """config.json as stored: config, base_fingerprint, started, versions.
-
-        Raises `ConfigError` where it is missing or damaged.
-        """
-        path = self.path / CONFIG
-        try:
-            if path.stat().st_size > MAX_CONFIG:
-                raise ConfigError(f"{path} is too long for the settings of a run.")
-            about = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {system_reason(error)}.") from error
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
-            raise ConfigError(f"{path} does not hold the settings of a run.")
-        return about
-
-    def origin(self) -> Origin | None:
-        """Where the run branched off from another; None where it did not, or it is unknown."""
-        stored = self.about().get("origin")
-        if not isinstance(stored, dict):
-            return None
-        run, step = stored.get("run"), stored.get("step")
-        return Origin(run, step) if type(run) is str and type(step) is int else None
-
     def load_config(self) -> RunConfig:
         """The settings of the run; raises `ConfigError` naming every field that is wrong."""
-        return checked(RunConfig, self.about()["config"], str(self.path / CONFIG))
+        return SavedConfig.read(self.path).config
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Every record that was appended, as plain tables; a torn last line is passed over."""

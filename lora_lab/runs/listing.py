@@ -105,6 +105,11 @@ def summary_of(path: Path) -> RunSummary:
     )
 
 
+def written_state(path: Path) -> str:
+    """The state that a run's folder says it is in; "" where nobody wrote one."""
+    return str(_read(path / SUMMARY, missing={}).get("state", ""))
+
+
 def listed(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of every checkpoint by its name, the oldest first."""
     saved = []

@@ -52,6 +52,23 @@ def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
         raise LabError(f"The trained base cannot be kept as {path}: {error}.") from error
 
 
+def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
+    """`config` on the base that `pretrain` made, and where that comes from, for people.
+
+    Raises LabError where it was not trained to its end.
+    """
+    base, pretraining = base_path(config), config.pretraining
+    assert pretraining is not None
+    if not base.exists():
+        raise LabError(
+            "The base was not trained to its end, so there is nothing to adapt. "
+            "Open the preset again to train it from the start."
+        )
+    # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
+    config = config.model_copy(update={"model": str(base), "pretraining": None})
+    return config, f"trained here in {pretraining.max_steps:,} steps"
+
+
 def base_path(config: RunConfig) -> Path:
     """Where the base is kept: named by all that it depends on, the data files among it."""
     parts = [_stage(config).model_dump_json(exclude={"data"})]

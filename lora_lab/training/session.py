@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 import traceback
-from pathlib import Path
 
-from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.records import OpeningRecord, Record, State, StateRecord, StepRecord
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import Opening
 
 WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
 
@@ -23,22 +22,16 @@ class Session:
 
     def __init__(
         self,
-        config: RunConfig,
+        opening: Opening,
         *,
         paused: bool = True,
         threads: int | None = None,
-        run_folder: Path | None = None,
-        resume: Path | None = None,
-        branch: Origin | None = None,
     ) -> None:
-        """`threads`: torch's (None: as they are). `run_folder`: None makes one in user data.
-        `resume`: a run that goes on from its newest checkpoint; `config` is its own then.
-        `branch`: where a new run begins that goes another way from there."""
-        self.config = config
-        self.controls = Controls(config.hyper, paused=paused)
+        """`threads`: torch's; None: as they are."""
+        self.config = opening.config
+        self.controls = Controls(self.config.hyper, paused=paused)
+        self._opening = opening
         self._threads = threads
-        self._run_folder = run_folder
-        self._resume, self._branch = resume, branch
         self._save_at_end = True
         self._records: list[Record] = []
         self._waiting_steps = 0
@@ -103,11 +96,8 @@ class Session:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         for record in run(
-            self.config,
+            self._opening,
             self.controls,
-            folder=self._run_folder,
-            resume=self._resume,
-            branch=self._branch,
             serve_after_training=True,
             save_at_end=lambda: self._save_at_end,
             report=self._report,

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora_lab import paths
-from lora_lab.config import Origin, RunConfig, changed
+from lora_lab.config import changed
 from lora_lab.ui.shell.display import require_display
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.presets import Preset
+    from lora_lab.training.opening import Opening
     from lora_lab.training.session import Session
     from lora_lab.ui.notices.notices import Notices
     from lora_lab.ui.shell.main_window import MainWindow
@@ -110,7 +111,7 @@ def run(
 
 
 def make_window(
-    open_session: Callable[..., Session],
+    open_session: Callable[[Opening], Session],
     presets: Sequence[Preset],
     notices: Notices | None = None,
 ) -> MainWindow:
@@ -128,15 +129,12 @@ def make_window(
     return window
 
 
-def new_session(
-    config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-) -> Session:
-    """A session that leaves the window a core; `resume` names a run that goes on, `branch` where
-    a new one begins that goes another way."""
+def new_session(opening: Opening) -> Session:
+    """A session that leaves the window a core."""
     from lora_lab.training.session import Session
 
     threads = max(1, (os.cpu_count() or 2) - 1)
-    return Session(config, threads=threads, resume=resume, branch=branch)
+    return Session(opening, threads=threads)
 
 
 def _handle_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:

@@ -69,7 +69,7 @@ def main() -> None:
     worked: list[float] = []  # the same in time of the processor, which others cannot inflate
     spent = processor = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(run, Path(folder) / "run")
+        journal = Journal.new(run, Path(folder) / "run")
         for turn in range(max(2, round(arguments.seconds / TURN))):
             until = time.perf_counter() + TURN
             while time.perf_counter() < until:

@@ -35,12 +35,13 @@ def config_of(arguments: argparse.Namespace) -> Any:
 def lab(arguments: argparse.Namespace) -> tuple[float, float]:
     from lora_lab.records import EvalRecord, StepRecord
     from lora_lab.training.controls import Controls
+    from lora_lab.training.opening import New
     from lora_lab.training.run import run
 
     config = config_of(arguments)
     accuracy = seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for record in run(config, Controls(config.hyper), folder=Path(folder) / "run"):
+        for record in run(New(config, Path(folder) / "run"), Controls(config.hyper)):
             if isinstance(record, EvalRecord) and record.enabled:
                 accuracy = record.accuracy or 0.0
             elif isinstance(record, StepRecord):

@@ -29,6 +29,7 @@ from lora_lab.records import State, StepRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.metrics import read_metrics, step_line
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
 from lora_lab.ui.shell.main_window import MainWindow
@@ -70,7 +71,7 @@ def make_runs(folder: Path, count: int, steps: int) -> tuple[Path, Path]:
     """Copies of one run that ended; the last of them has made many more steps."""
     first = folder / "0000"
     config = changed(get_preset("digits").config, max_steps=SHORT)
-    for _ in run(config, Controls(config.hyper), folder=first):
+    for _ in run(New(config, first), Controls(config.hyper)):
         pass
     for number in range(1, count):
         shutil.copytree(first, folder / f"{number:04}")

@@ -45,6 +45,7 @@ from lora_lab.runs.checkpoints import latest, tidy
 from lora_lab.runs.listing import listed
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.time_budget import TimeBudget
@@ -149,10 +150,10 @@ def trained(
     """Train, and listen. Half way `relief` is removed, to make room."""
     told, config = Told(), config_of(steps)
     controls = Controls(config.hyper)
-    how: dict[str, Any] = {"resume": where} if resume else {"folder": where}
     past = resume  # a run that is resumed tells its past first
     try:
-        with closing(run(config, controls, **how)) as records:
+        opening = Resume.at(where) if resume else New(config, where)
+        with closing(run(opening, controls)) as records:
             for record in records:
                 if isinstance(record, StepRecord):
                     told.losses.append(record.loss)

@@ -32,6 +32,7 @@ from lora_lab.training.commands import Evaluate, Export, GoBack, MergePreview, S
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.session import Session
 
 STEPS = 1_000_000_000
@@ -95,7 +96,7 @@ def pushed_about(
     What was done how often, and the megabytes of the process after a tenth of the time and then.
     """
     clock, acts, early = random.Random(seed), Counter[str](), 0.0
-    session = Session(config, paused=False, threads=1, run_folder=folder / "run")
+    session = Session(New(config, folder / "run"), paused=False, threads=1)
     session.start()
     began, step, told = time.monotonic(), 0, 0
     while (spent := time.monotonic() - began) < 60 * minutes:
@@ -120,7 +121,7 @@ def pushed_about(
         if clock.random() < 0.005:
             acts["close and resume"] += 1
             session.close()
-            session = Session(config, paused=False, threads=1, resume=folder / "run")
+            session = Session(Resume.at(folder / "run"), paused=False, threads=1)
             session.start()
             step = 0
             continue

@@ -19,6 +19,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import set_label, summary_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
+from tests.training.opened import opening
 
 CONFIG = {"config": get_preset("digits").config.model_dump(mode="json")}
 
@@ -26,7 +27,7 @@ CONFIG = {"config": get_preset("digits").config.model_dump(mode="json")}
 def losses(stop=0, **how):
     config = changed(get_preset("digits").config, max_steps=30)
     controls, found = Controls(config.hyper), {}
-    for record in run(config, controls, **how):
+    for record in run(opening(config, **how), controls):
         if isinstance(record, StepRecord):
             found[record.step] = record.loss
             if record.step == stop:

@@ -22,6 +22,7 @@ from lora_lab.runs.row_shape import flaw, known
 from lora_lab.runs.story import story_of
 from lora_lab.training.commands import GoBack
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving.keep import keep_adapter
 from tests.runs.earlier.copied import CUT, END, earlier_losses, earlier_run
@@ -62,7 +63,7 @@ def test_it_is_resumed_to_the_bit(earlier):
     wanted, tolerance = earlier_losses()
     config = RunFolder.at(earlier).load_config()
     controls, losses, resumed, last = Controls(config.hyper), {}, None, None
-    for record in run(config, controls, resume=earlier):
+    for record in run(Resume.at(earlier), controls):
         if isinstance(record, ResumedRecord):
             resumed = record
         elif isinstance(record, StepRecord) and resumed is not None:
@@ -80,7 +81,7 @@ def test_it_is_resumed_to_the_bit(earlier):
 def test_every_record_says_where_its_stage_ends(earlier):
     config = RunFolder.at(earlier).load_config()
     controls, goals, ends = Controls(config.hyper, paused=True), [], 0
-    for record in run(config, controls, resume=earlier, serve_after_training=True):
+    for record in run(Resume.at(earlier), controls, serve_after_training=True):
         if isinstance(record, LoadedRecord):
             goals.append(record.goal)
         elif isinstance(record, ResumedRecord):
@@ -100,7 +101,7 @@ def test_it_goes_back_before_its_edits(earlier, step):
     config = RunFolder.at(earlier).load_config()
     controls, back, rest = Controls(config.hyper, paused=True), None, []
     controls.request(GoBack(step))
-    for record in run(config, controls, resume=earlier, serve_after_training=True):
+    for record in run(Resume.at(earlier), controls, serve_after_training=True):
         if isinstance(record, ResumedRecord):
             back = record
         elif isinstance(record, StateRecord) and record.state is State.PAUSED:

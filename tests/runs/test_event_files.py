@@ -20,6 +20,7 @@ from lora_lab.presets import get_preset
 from lora_lab.records import LoadedRecord, StepRecord
 from lora_lab.runs.event_files import EventFiles, write_events
 from lora_lab.runs.story import story_of
+from lora_lab.training.opening import New
 from tests.runs.sample_run import HELD, LAYERS, LOSSES, SIGMA, records, spectrum, write_sample
 
 CONSOLE = Console(quiet=True)
@@ -80,7 +81,7 @@ def test_a_finished_run_comes_back(tmp_path, read):
 
 def test_a_run_writes_them_as_it_goes(tmp_path, read):
     config = changed(get_preset("known-rank").config, max_steps=60)
-    facts = drive(config, tmp_path / "run", CONSOLE, tensorboard=tmp_path / "live")
+    facts = drive(New(config, tmp_path / "run"), CONSOLE, tensorboard=tmp_path / "live")
     live, _ = read(tmp_path / "live")
     write_events(tmp_path / "run", tmp_path / "after")
     after, _ = read(tmp_path / "after")
@@ -139,7 +140,9 @@ def test_a_disk_that_refuses_them_ends_no_run(tmp_path, read, monkeypatch):
 
     monkeypatch.setattr(EventFiles, "note", refuse)
     console = Console(record=True, quiet=True)
-    assert drive(config, tmp_path / "run", console, tensorboard=tmp_path / "live")["steps"] == 20
+    assert (
+        drive(New(config, tmp_path / "run"), console, tensorboard=tmp_path / "live")["steps"] == 20
+    )
     (thread,) = [t for t in kept if type(t).__name__ == "_AsyncWriterThread"]
     assert not thread.is_alive(), "its writer is closed all the same"
 
@@ -155,7 +158,9 @@ def test_what_they_refuse_is_said_once(tmp_path, read, monkeypatch, name):
     config = changed(get_preset("known-rank").config, max_steps=5)
     monkeypatch.setattr(EventFiles, name, refuse)
     console = Console(record=True, soft_wrap=True, file=io.StringIO())
-    assert drive(config, tmp_path / "run", console, tensorboard=tmp_path / "live")["steps"] == 5
+    assert (
+        drive(New(config, tmp_path / "run"), console, tensorboard=tmp_path / "live")["steps"] == 5
+    )
     assert console.export_text().count("event files end here (the disk is full)") == 1
 
 
@@ -164,5 +169,5 @@ def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(LabError, match="pip install tensorboard"):
         write_events(write_sample(tmp_path), tmp_path / "events")
     with pytest.raises(LabError, match="pip install tensorboard"):
-        drive(get_preset("known-rank").config, tmp_path / "new", CONSOLE, tensorboard=tmp_path)
+        drive(New(get_preset("known-rank").config, tmp_path / "new"), CONSOLE, tensorboard=tmp_path)
     assert not (tmp_path / "new").exists(), "it is said before anything is trained"

@@ -27,6 +27,7 @@ from lora_lab.records import (
 from lora_lab.runs import metrics
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.metrics import line, step_line
+from lora_lab.runs.saved_config import SavedConfig
 
 PEFT = FORMATS["peft"]
 CONFIG = RunConfig(task="digits", digits=(9,), hyper=Hyperparameters(rank=4, alpha=0.5))
@@ -52,7 +53,7 @@ def test_the_settings_come_back(run):
     run.write_config(CONFIG, "f00d")
     again = RunFolder.at(run.path)
     assert again.load_config() == CONFIG
-    about = again.about()
+    about = SavedConfig.read(again.path).about
     assert about["base_fingerprint"] == "f00d"
     assert set(about["versions"]) == {"lora_lab", "python", "torch", "numpy", "safetensors"}
     assert os.listdir(run.path) == ["config.json"]

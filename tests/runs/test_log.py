@@ -19,10 +19,11 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import CheckpointRecord
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 
 config = changed(get_preset("digits").config, max_steps=100_000, autosave_seconds=0.01)
-for record in run(config, Controls(config.hyper), folder=Path(sys.argv[1])):
+for record in run(New(config, Path(sys.argv[1])), Controls(config.hyper)):
     if isinstance(record, CheckpointRecord):
         os.kill(os.getpid(), getattr(signal, sys.argv[2]))
 """

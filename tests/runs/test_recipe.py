@@ -29,9 +29,11 @@ from lora_lab.runs.recipe import part_texts, recipe_of, written
 from lora_lab.runs.recipe_settings import live, rows_part
 from lora_lab.runs.story import RecordedStage, story_of
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
 from tests.runs.sample_run import records, write_sample
+from tests.training.opened import opening
 
 CLOSE = 2e-4  # of a loss, after some dozens of steps whose kernels round in other ways
 
@@ -40,7 +42,7 @@ def train(config, folder, edits=None, resume=None, **more):
     """A run with edits (step → fields) made between two steps."""
     edits = dict(edits or {})
     controls = Controls(config.hyper)
-    for record in run(config, controls, folder=folder, resume=resume, **more):
+    for record in run(opening(config, folder=folder, resume=resume, **more), controls):
         if isinstance(record, StepRecord) and record.step in edits:
             controls.set_hyper(changed(controls.hyper, **edits.pop(record.step)))
     assert not edits
@@ -337,7 +339,7 @@ def test_a_branch_begins_as_its_parent_did(tmp_path, monkeypatch):
 def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
     config = preset("digits", max_steps=60, schedule="linear")
     controls = Controls(config.hyper)
-    for record in run(config, controls, folder=tmp_path / "parent", serve_after_training=True):
+    for record in run(New(config, tmp_path / "parent"), controls, serve_after_training=True):
         if isinstance(record, StepRecord) and record.step == 20:
             controls.finish()
         elif isinstance(record, StepRecord) and record.step == 50:
@@ -353,7 +355,7 @@ def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
     config = preset("digits", **DIGITS)
     controls, wished = Controls(config.hyper, paused=True), [8, 3]
-    for record in run(config, controls):
+    for record in run(New(config), controls):
         ready = isinstance(record, StateRecord) and record.state is State.PAUSED
         if ready or isinstance(record, AppliedRecord):
             if wished:

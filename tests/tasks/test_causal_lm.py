@@ -17,6 +17,7 @@ from lora_lab.tasks.causal_lm import CausalLmTask
 from lora_lab.training.commands import Export, Generate
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
 
@@ -140,7 +141,7 @@ def test_checkpointing_changes_no_gradient(tmp_path, data):
 def records(config, *commands, tmp_path):
     controls = Controls(config.hyper)
     seen = []
-    for record in run(config, controls, folder=tmp_path / "run"):
+    for record in run(New(config, tmp_path / "run"), controls):
         if isinstance(record, StepRecord) and record.step == config.max_steps:
             for command in commands:
                 controls.request(command)

@@ -14,6 +14,7 @@ from lora_lab.presets import starting_config
 from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
 from lora_lab.tasks.image_classification import ImageClassificationTask
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
 
@@ -65,7 +66,7 @@ def test_a_run_tells_light_from_dark(tmp_path, data, name):
     torch.manual_seed(0)
     BASES[name](tmp_path)
     config = config_of(tmp_path / name, data)
-    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     (table,) = [r for r in seen if isinstance(r, DataRecord)]
     assert (table.classes, table.class_counts, table.validation_counts) == (
         ("dark", "light"), (18, 18), (6, 6),
@@ -125,7 +126,7 @@ def test_a_factorys_net_is_trained(tmp_path, data, monkeypatch):
     torch.save(net.state_dict(), tmp_path / "net.pt")
     config = config_of(tmp_path / "net.pt", data, factory="a_net_of_this_test:make", max_steps=40)
     try:
-        seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+        seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     finally:
         sys.modules.pop("a_net_of_this_test", None)
     assert [r for r in seen if isinstance(r, EvalRecord)][-1].accuracy > 0.9

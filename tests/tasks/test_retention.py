@@ -16,6 +16,7 @@ from lora_lab.runs.past import past_records
 from lora_lab.tasks import TASKS, retention
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.opening import Branch, New, Resume
 from lora_lab.training.run import run
 from tests.models.tiny import save
 
@@ -100,10 +101,10 @@ def test_a_run_that_goes_on_measures_the_same_rows(tmp_path, monkeypatch):
     config = config_of("text_classification", tmp_path, keep_data=str(tmp_path / "old"), seed=3)
     config = changed(config, max_steps=4, epochs=None)
     monkeypatch.setattr(retention, "PASS_SECONDS", -1.0)
-    first = list(run(changed(config, max_steps=2), Controls(config.hyper), folder=tmp_path / "run"))
+    first = list(run(New(changed(config, max_steps=2), tmp_path / "run"), Controls(config.hyper)))
     monkeypatch.setattr(retention, "PASS_SECONDS", 1e9)
-    again = list(run(config, Controls(config.hyper), resume=tmp_path / "run", until=4))
-    other = list(run(config, Controls(config.hyper), folder=tmp_path / "other"))
+    again = list(run(Resume.at(tmp_path / "run", 4), Controls(config.hyper)))
+    other = list(run(New(config, tmp_path / "other"), Controls(config.hyper)))
     few, same, all_rows = (
         next(r.keep_loss for r in records[::-1] if isinstance(r, EvalRecord) and not r.enabled)
         for records in (first, again, other)
@@ -112,8 +113,9 @@ def test_a_run_that_goes_on_measures_the_same_rows(tmp_path, monkeypatch):
     assert few != all_rows
     branch = Origin(str(tmp_path / "run"), 4)
     texts = changed(config, keep_data=str(tmp_path / "new"), max_steps=2)
-    records = list(run(texts, Controls(config.hyper), folder=tmp_path / "b", branch=branch))
-    whole = list(run(texts, Controls(config.hyper), folder=tmp_path / "c"))
+    branched = Branch(branch, texts, tmp_path / "b")
+    records = list(run(branched, Controls(config.hyper)))
+    whole = list(run(New(texts, tmp_path / "c"), Controls(config.hyper)))
     a, b = (
         next(r.keep_loss for r in found[::-1] if isinstance(r, EvalRecord) and not r.enabled)
         for found in (records, whole)

@@ -13,6 +13,7 @@ from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
 from lora_lab.tasks.text_classification import TextClassificationTask
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save, tokenizer
 
@@ -122,7 +123,7 @@ def test_a_run_learns_and_peft_reads_head_and_adapter(tmp_path, data):
     save(tmp_path / "m", "bert")
     config = config_of(tmp_path / "m", data)
     controls, seen, out = Controls(config.hyper), [], tmp_path / "adapter"
-    for record in run(config, controls, folder=tmp_path / "run"):
+    for record in run(New(config, tmp_path / "run"), controls):
         if isinstance(record, StepRecord) and record.step == config.max_steps:
             controls.request(Export(str(out)))
         seen.append(record)

@@ -22,6 +22,7 @@ from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.keep import keep_adapter
 from tests.training.driven_run import digits
+from tests.training.opened import opening
 
 CONFIG = changed(digits(40, eval_steps=5), autosave_seconds=1000)
 
@@ -53,7 +54,7 @@ def trained(folder, script=lambda controls: iter(()), config=CONFIG, **more):
     controls = Controls(config.hyper)
     plan = script(controls)
     awaited = next(plan, None)
-    for record in run(config, controls, folder=folder, serve_after_training=True, **more):
+    for record in run(opening(config, folder=folder, **more), controls, serve_after_training=True):
         if awaited is not None and (type(record), getattr(record, "step", -1)) == awaited:
             awaited = next(plan, None)
         if isinstance(record, StateRecord) and record.state is State.FINISHED:
@@ -242,7 +243,7 @@ def test_after_a_crash_the_untrained_model_is_still_the_mark_to_beat(tmp_path, h
     for plan in ({}, {7: "stop"}, {"resume": tmp_path / "1"}):
         controls = Controls(config.hyper)
         where = plan.get("resume") or tmp_path / str(len(ends))
-        for record in run(config, controls, folder=where, resume=plan.get("resume")):
+        for record in run(opening(config, folder=where, resume=plan.get("resume")), controls):
             if isinstance(record, StepRecord) and record.step in plan:
                 controls.stop()
         ends.append(summary_of(where).step)

@@ -10,6 +10,7 @@ from lora_lab.config import changed
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.formats import FORMATS
 from lora_lab.presets import get_preset
+from lora_lab.progress import silent
 from lora_lab.records import EvalRecord, State, StateRecord, StepRecord
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.folder import RunFolder
@@ -19,12 +20,14 @@ from lora_lab.tasks.base import Evaluation
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.training.time_budget import TimeBudget
 from tests.tasks.test_retention import CASES, config_of
 from tests.training.driven_run import digits
+from tests.training.opened import opening
 from tests.waiting import wait_until
 
 HELD_OUT = {0: 9.0, 2: 5.0, 4: 4.0, 6: 4.5, 8: 4.1, 10: 4.2, 12: 3.0}  # by step
@@ -71,7 +74,7 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     steps = 12
     config = changed(get_preset("digits").config, max_steps=steps, autosave_seconds=1e-6)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for record in run(config, Controls(config.hyper), folder=whole):
+    for record in run(New(config, whole), Controls(config.hyper)):
         if isinstance(record, StepRecord) and record.step == steps:
             checkpoint = whole / "checkpoints" / f"step-{steps:09d}"
             # What the writer does last is to say in state.json how far the run is.
@@ -79,7 +82,7 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
             shutil.copytree(whole, cut)
     assert summary_of(cut).interrupted
     assert not (cut / "adapter").exists()
-    records = list(run(config, Controls(config.hyper), resume=cut))
+    records = list(run(Resume.at(cut), Controls(config.hyper)))
     assert isinstance(records[-1], StateRecord) or records[-1].step == steps
     assert summary_of(cut).state == "finished"
     assert max(r.step for r in records if isinstance(r, StepRecord)) == steps
@@ -89,11 +92,11 @@ def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     a, b = (FORMATS["peft"].load(p / "adapter") for p in (whole, cut))
     assert all((x.lora_B == y.lora_B).all() for x, y in zip(a.layers, b.layers, strict=True))
     with pytest.raises(LabError, match="has finished at step 12"):
-        list(run(config, Controls(config.hyper), resume=cut))
+        list(run(Resume.at(cut), Controls(config.hyper)))
 
 
-def trained(config, folder, **more):
-    return list(run(config, Controls(config.hyper), folder=folder, **more))
+def trained(config, folder, report=silent, **more):
+    return list(run(opening(config, folder, **more), Controls(config.hyper), report=report))
 
 
 def files(run):
@@ -153,7 +156,7 @@ def test_a_run_that_is_only_opened_stays_as_it_was(tmp_path, end):
     if end == "interrupted":
         RunFolder.at(folder).write_summary(state="running", step=12, max_steps=12)
     controls = Controls(config.hyper, paused=True)
-    for record in run(config, controls, resume=folder, serve_after_training=True):
+    for record in run(Resume.at(folder), controls, serve_after_training=True):
         if isinstance(record, EvalRecord):
             controls.stop()
     assert summary_of(folder).state == end
@@ -169,7 +172,7 @@ def test_data_of_ones_own_go_on_to_the_bit(tmp_path, name):
     config = changed(config, hyper=hyper, **plan)
     controls = Controls(config.hyper)
     wanted = told(trained(config, tmp_path / "whole"))
-    for record in run(config, controls, folder=tmp_path / "cut"):
+    for record in run(New(config, tmp_path / "cut"), controls):
         if isinstance(record, StepRecord) and record.step == 9:
             controls.stop()
     found = told(trained(config, None, resume=tmp_path / "cut"))

@@ -11,6 +11,7 @@ from lora_lab.records import (
 )
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.training.driven_run import DrivenRun, digits
 
@@ -70,7 +71,7 @@ def test_stages_are_told_and_not_kept_in_the_run(tmp_path):
     config = digits(steps=4)
     controls = Controls(config.hyper)
     told = []
-    for record in run(config, controls, folder=tmp_path / "run"):
+    for record in run(New(config, tmp_path / "run"), controls):
         told.append(record)
         if isinstance(record, StepRecord) and record.step == 2:
             export = Export(str(tmp_path / "out"))

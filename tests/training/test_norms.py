@@ -13,6 +13,7 @@ from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 
 
@@ -55,10 +56,10 @@ def test_the_base_without_its_adapter_stays_what_it_was(config):
 
 
 def test_a_run_that_goes_on_measures_what_it_would_have(config, tmp_path):
-    wanted = measured(run(config, Controls(config.hyper), folder=tmp_path / "whole"))
+    wanted = measured(run(New(config, tmp_path / "whole"), Controls(config.hyper)))
     controls = Controls(config.hyper)
-    for record in run(config, controls, folder=tmp_path / "cut"):
+    for record in run(New(config, tmp_path / "cut"), controls):
         if isinstance(record, StepRecord) and record.step == 12:
             controls.stop()
-    found = measured(run(config, Controls(config.hyper), resume=tmp_path / "cut"))
+    found = measured(run(Resume.at(tmp_path / "cut"), Controls(config.hyper)))
     assert [found[step] for step in (15, 20)] == [wanted[step] for step in (15, 20)]

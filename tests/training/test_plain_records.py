@@ -22,6 +22,7 @@ from lora_lab.training.commands import (
     SuggestRank,
 )
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 
 
@@ -51,7 +52,7 @@ def test_every_record_of_a_run_is_plain(tmp_path, preset, settings):
     controls, kinds, faults = Controls(config.hyper), set(), set()
     commands = [Evaluate(), MergePreview(), EstimateMemory(), MeasureSpeed(), FindRate(8),
                 SuggestRank(), Save(), Export(str(tmp_path / "out")), GoBack(3)]  # fmt: skip
-    for record in run(config, controls, folder=tmp_path / "run", serve_after_training=True):
+    for record in run(New(config, tmp_path / "run"), controls, serve_after_training=True):
         kinds.add(type(record))
         faults.update(odd(record, type(record).__name__))
         if isinstance(record, StepRecord) and record.step == 3:

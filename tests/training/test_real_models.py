@@ -13,6 +13,7 @@ from lora_lab.presets import starting_config
 from lora_lab.records import EvalRecord, ExportedRecord, StepRecord
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 
 REAL = Path(os.environ.get("LORA_LAB_REAL", "/nonexistent"))
@@ -27,7 +28,7 @@ LM, ENCODER = REAL / "smollm2-135m", REAL / "minilm-l6"
 
 def trained(config, folder, out):
     controls, seen = Controls(config.hyper), []
-    for record in run(config, controls, folder=folder):
+    for record in run(New(config, folder), controls):
         if isinstance(record, StepRecord) and record.step == config.max_steps:
             controls.request(Export(str(out)))
         seen.append(record)

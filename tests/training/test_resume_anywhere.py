@@ -24,6 +24,7 @@ from lora_lab.records import (
 from lora_lab.runs.checkpoints import latest
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
+from tests.training.opened import opening
 
 STEPS = 26
 LAYERS = ("fc1", "fc2", "fc3")
@@ -107,7 +108,7 @@ def trained(config, edits, folder, resume=False, close=(0, 0)):
         else:
             controls.resume()
 
-    for record in run(config, controls, serve_after_training=True, **how):
+    for record in run(opening(config, **how), controls, serve_after_training=True):
         refused = isinstance(record, ErrorRecord)
         assert not refused or "edit was not applied" in record.message, record
         if isinstance(record, ResumedRecord):

@@ -25,7 +25,9 @@ from lora_lab.records import (
 )
 from lora_lab.training import session as session_module
 from lora_lab.training.commands import Evaluate, Export
+from lora_lab.training.opening import New
 from lora_lab.training.session import Session
+from tests.training.opened import opening
 from tests.waiting import wait_until
 
 
@@ -34,8 +36,8 @@ def opened():
     """Sessions that are closed whatever the test does."""
     made = []
 
-    def open_session(config, **settings):
-        made.append(Session(config, **settings))
+    def open_session(config, folder=None, resume=None, **settings):
+        made.append(Session(opening(config, folder, resume), **settings))
         made[-1].start()
         return made[-1]
 
@@ -224,7 +226,7 @@ def test_a_home_that_cannot_be_written_is_told_of_and_the_training_goes_on(
 
 
 def test_closing_before_it_is_started_or_twice_is_harmless():
-    session = Session(config())
+    session = Session(New(config()))
     session.close()
     session.start()
     session.close()

@@ -12,6 +12,7 @@ from lora_lab.formats import FORMATS
 from lora_lab.records import SavedRecord, SpectrumRecord
 from lora_lab.training import loop
 from lora_lab.training.commands import Save
+from lora_lab.training.opening import New
 from lora_lab.training.session import Session
 from lora_lab.training.snapshot import Snapshot
 from tests.training.driven_run import DrivenRun, digits
@@ -101,7 +102,9 @@ def test_what_another_thread_reads_of_a_snapshot_is_of_one_step(monkeypatch, nam
     taken = []
     monkeypatch.setattr(loop, "Snapshot", with_gradients(taken))
     monkeypatch.setattr(loop.TimeBudget, "due", lambda *_, **__: True)
-    session = Session(digits(1_000_000, {"learning_rate": 1e-4}, **COURSES[name]), paused=False)
+    session = Session(
+        New(digits(1_000_000, {"learning_rate": 1e-4}, **COURSES[name])), paused=False
+    )
     session.start()
     try:
         wait_for(session, lambda _: len(taken) > 50)
@@ -124,7 +127,7 @@ def test_what_another_thread_reads_of_a_snapshot_is_of_one_step(monkeypatch, nam
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sigma_of_snapshot_record_and_checkpoint_is_the_same_to_the_last_bit(dtype):
     """While the session trains on, σ is computed here from what was taken at one step."""
-    session = Session(digits(1_000_000, dtype=dtype), paused=False)
+    session = Session(New(digits(1_000_000, dtype=dtype)), paused=False)
     session.start()
     try:
         wait_for(session, lambda records: len(records) > 50)

@@ -26,10 +26,12 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.journal import Journal
 from lora_lab.training.time_budget import TimeBudget
+from tests.training.opened import opening
 
 CONFIG = changed(get_preset("known-rank").config, max_steps=30, eval_steps=5)
 
@@ -53,12 +55,12 @@ def driven(folder, monkeypatch, kind, step, number=signal.SIGTERM, **more):
     with monkeypatch.context() as patched:
         patched.setattr(headless, "run", interrupted)
         said = Console(file=io.StringIO(), soft_wrap=True)
-        return headless.drive(CONFIG, folder, said, **more)
+        return headless.drive(opening(CONFIG, folder, **more), said)
 
 
 @pytest.fixture
 def wanted(tmp_path):
-    list(run(CONFIG, Controls(CONFIG.hyper), folder=tmp_path / "wanted"))
+    list(run(New(CONFIG, tmp_path / "wanted"), Controls(CONFIG.hyper)))
     return steps(tmp_path / "wanted")
 
 
@@ -92,7 +94,7 @@ def test_after_it_the_step_in_hand_is_saved_and_goes_on_to_the_bit(
     saved = latest(folder).tensors["layer|lora_B"]
     assert (FORMATS["peft"].load(folder / "adapter").layers[0].lora_B == saved).all()
     if made < 30:
-        list(run(CONFIG, Controls(CONFIG.hyper), resume=folder))
+        list(run(Resume.at(folder), Controls(CONFIG.hyper)))
     assert steps(folder) == wanted
 
 
@@ -109,7 +111,7 @@ def test_a_run_that_goes_on_and_is_stopped_at_once_stays_as_it_is(
     assert summary_of(folder).state == before
     assert not (folder / "log.txt").read_text().count("failed")
     if end < 30:
-        list(run(CONFIG, Controls(CONFIG.hyper), resume=folder))
+        list(run(Resume.at(folder), Controls(CONFIG.hyper)))
     assert steps(folder) == wanted
 
 
@@ -120,7 +122,7 @@ def test_an_edit_that_was_just_made_is_saved(tmp_path, step, applied, paused):
     """Whether it was applied already, or was wished in the very moment of the stop."""
     config, folder = changed(CONFIG, autosave_seconds=1000), tmp_path / "run"
     controls, edited = Controls(config.hyper, paused=paused and not step), []
-    for record in run(config, controls, folder=folder, serve_after_training=True):
+    for record in run(New(config, folder), controls, serve_after_training=True):
         at = isinstance(record, StepRecord) and record.step == step
         if not step or (paused and step):
             at = isinstance(record, StateRecord) and record.step == step

@@ -10,6 +10,7 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import CountsRecord, EvalRecord, LoadedRecord, StepRecord
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 
 
@@ -30,7 +31,7 @@ def write_idx(folder, images=400):
 def tutorial(data, **settings):
     """All records of a run, and where its two stages begin."""
     config = changed(get_preset("mnist-tutorial").config, data=str(data), **settings)
-    records = list(run(config, Controls(config.hyper)))
+    records = list(run(New(config), Controls(config.hyper)))
     return records, [i for i, r in enumerate(records) if isinstance(r, LoadedRecord)]
 
 

@@ -265,7 +265,8 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     from lora_lab.ui.app import make_window
     from lora_lab.ui.shell.main_window import MainWindow
 
-    def new_session(config):
+    def new_session(opening):
+        config = opening.config
         fails = "" if "broken" not in (config.model or "") else "broken.pt is truncated."
         sessions_made.append(FakeSession(config, fails=fails))
         return sessions_made[-1]

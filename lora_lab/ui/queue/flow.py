@@ -17,6 +17,8 @@ from lora_lab.progress import Report
 from lora_lab.records import LoadedRecord, State, StepRecord
 from lora_lab.runs.listing import RunSummary, list_runs
 from lora_lab.runs.queue import Queue
+from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.training.opening import New
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.queue.dialog import QueueDialog
 from lora_lab.ui.queue.old_runs import OldRunsDialog
@@ -131,7 +133,7 @@ class QueueFlow(QObject):
         return self._wished(config)
 
     def _reuse(self, config: RunConfig) -> None:
-        self._open(config, None)
+        self._open(New(config))
 
     def _on_changed(self) -> None:
         running = self.runner.running
@@ -207,10 +209,8 @@ class QueueFlow(QObject):
         self._works.start(work, self.old_runs.show_runs, refuse, refuse)
 
     def _use_old(self, path: str, use: Callable[[RunConfig], None]) -> None:
-        from lora_lab.runs.folder import RunFolder
-
         try:
-            config = RunFolder.at(Path(path)).load_config()
+            config = SavedConfig.read(Path(path)).config
         except LabError as error:
             self.old_runs.say(str(error), "error")
             return

@@ -13,7 +13,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.records import (
     CountsRecord,
@@ -28,9 +27,10 @@ from lora_lab.records import (
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.training.opening import New, Opening, Resume
 from lora_lab.ui.session.sessions import Sessions
 
-Open = Callable[[RunConfig, Path | None], int]  # the id of the session, 0: nothing is opened
+Open = Callable[[Opening], int]  # the id of the session, 0: nothing is opened
 
 
 class QueueRunner(QObject):
@@ -114,13 +114,18 @@ class QueueRunner(QObject):
             self.pause()
             self.news.emit(self._outcome())
             return
-        resume = Path(item.run) if item.resumes else None
-        fresh = {} if resume else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
+        resumes = item.resumes
+        begun = {} if resumes else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
         self._id, self._session = item.id, 0
         self._stands, self._why, self._called_off = False, "", False
-        self._note(state=RUNNING, message="", **fresh)
+        self._note(state=RUNNING, message="", **begun)
         self.changed.emit()
-        self._session = self._open(item.config, resume)
+        try:
+            opening = Resume.at(Path(item.run)) if resumes else New(item.config)
+        except LabError as error:
+            self._end(FAILED, str(error))
+            return
+        self._session = self._open(opening)
         if not self._session:  # the person would not have it
             self._give_back()
 

@@ -14,6 +14,7 @@ from lora_lab.errors import LabError
 from lora_lab.records import LoadedRecord, NonFiniteRecord, ResumedRecord
 from lora_lab.runs.listing import listed
 from lora_lab.training.commands import GoBack
+from lora_lab.training.opening import Branch, Opening
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.session.sessions import Sessions
@@ -36,10 +37,10 @@ class BackFlow(QObject):
         notices: Notices,
         hyper_dock: HyperparametersDock,
         wished: Callable[[RunConfig], RunConfig],
-        open: Callable[..., int],
+        open: Callable[[Opening], int],
         window: QWidget,
     ) -> None:
-        """`wished` is a config with what the docks say; `open` opens one, or a branch."""
+        """`wished` is a config with what the docks say; `open` opens a branch."""
         super().__init__(window)
         self._sessions, self._notices, self._window = sessions, notices, window
         self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
@@ -96,7 +97,7 @@ class BackFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
-        if session := self._open(config, branch=Origin(str(folder), step)):
+        if session := self._open(Branch(Origin(str(folder), step), config)):
             self.branched.emit(str(folder), session)
 
     def close(self) -> None:

@@ -15,11 +15,11 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDockWidget, QWidget
 
 from lora_lab import paths
-from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
 from lora_lab.runs.listing import RunSummary, list_runs, set_label
+from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.dock import RunsDock
@@ -43,7 +43,7 @@ class RunsFlow(QObject):
         notices: Notices,
         dock: RunsDock,
         bring_up: Callable[[QDockWidget], None],
-        open: Callable[[RunConfig, Path], None],
+        open: Callable[[Opening], object],
         window: QWidget,
     ) -> None:
         super().__init__(window)
@@ -114,20 +114,19 @@ class RunsFlow(QObject):
             self._refresh()
 
     def open_run(self, path: str) -> None:
-        """Resume the run at `path`, or look at it; what is wrong with it is told."""
-        if (config := self._agreed(path)) is not None:
-            self._open(config, Path(path))
+        """Resume the run at `path`, or look at it; a message says what is wrong with it."""
+        if (opening := self._agreed(path)) is not None:
+            self._open(opening)
 
-    def _agreed(self, path: str) -> RunConfig | None:
-        """The settings of a run; None where it cannot be read, or brings code that may not run."""
-        from lora_lab.runs.folder import RunFolder
-
+    def _agreed(self, path: str) -> Resume | None:
+        """How to open a run; None where it cannot be read, or brings code that may not run."""
         try:
-            config = RunFolder.at(Path(path)).load_config()
-            return config if not config.factory or self.may_run(config.factory) else None
+            opening = Resume.at(Path(path))
         except LabError as error:
             self._notices.error(str(error))
             return None
+        factory = opening.config.factory
+        return opening if not factory or self.may_run(factory) else None
 
     def _ask_to_run(self, factory: str) -> bool:
         from lora_lab.models.factory import describe_factory

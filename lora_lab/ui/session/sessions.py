@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.config import Hyperparameters, Origin, RunConfig
+from lora_lab.config import Hyperparameters, RunConfig
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
@@ -30,6 +30,7 @@ from lora_lab.ui.session.standing import Standing
 
 if TYPE_CHECKING:
     from lora_lab.training.commands import Command
+    from lora_lab.training.opening import Opening
     from lora_lab.training.session import Session
 
 R = TypeVar("R")
@@ -48,7 +49,7 @@ class Sessions(QObject):
 
     def __init__(
         self,
-        open_session: Callable[..., Session],
+        open_session: Callable[[Opening], Session],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -126,10 +127,8 @@ class Sessions(QObject):
     def running(self) -> bool:
         return self.serving and self.state is State.RUNNING
 
-    def open(
-        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> int:
-        """Start a candidate on `config`, on a run to resume, or where a new one branches off.
+    def open(self, opening: Opening) -> int:
+        """Start a candidate: a new run, one that is resumed, or one that branches off.
 
         A shown run pauses meanwhile. The id that the session is known by from now on is returned;
         0 where everything was asked to end, and nothing is opened.
@@ -141,9 +140,7 @@ class Sessions(QObject):
         if self.running:
             self._resume_shown = True
             self._shown.session.controls.pause()
-        more = {"resume": resume} if resume is not None else {}
-        more |= {"branch": branch} if branch is not None else {}
-        bridge = SessionBridge(self._open_session(config, **more), self, next(self._ids))
+        bridge = SessionBridge(self._open_session(opening), self, next(self._ids))
         self._candidate, self.gave_up = bridge, False
         bridge.arrived.connect(lambda record: self._on_arrived(bridge, record))
         bridge.closed.connect(lambda: self._on_closed(bridge))

@@ -59,14 +59,14 @@ class Flows(QObject):
         self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
-            sessions, notices, window.hyper_dock, window.wished_config, window.open, window,
+            sessions, notices, window.hyper_dock, window.wished_config, window.begin, window,
         )  # fmt: skip
         dock = window.runs_dock
-        self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.open, window)
+        self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.begin, window)
         self.save = SaveFlow(sessions, notices, window)
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.queue = QueueFlow(
-            sessions, self.overlays, notices, window.wished_config, window.open, window
+            sessions, self.overlays, notices, window.wished_config, window.begin, window
         )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(sessions, window.hyper_dock, window.setup_dock, commands, window)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters, Origin, RunConfig, changed
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.records import (
     LoadedRecord,
@@ -30,6 +29,7 @@ from lora_lab.records import (
 )
 from lora_lab.task_info import own_tasks
 from lora_lab.training.commands import Evaluate
+from lora_lab.training.opening import New, Opening
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.notices.bar import NoticeBar
 from lora_lab.ui.notices.notices import Notices
@@ -65,7 +65,7 @@ class MainWindow(QMainWindow):
 
     def __init__(
         self,
-        open_session: Callable[[RunConfig], Session],
+        open_session: Callable[[Opening], Session],
         presets: Sequence[Preset],
         notices: Notices | None = None,
     ) -> None:
@@ -138,10 +138,12 @@ class MainWindow(QMainWindow):
         self.panels[0].say(self.tr("Loading the engine…"))
         self._show_state()
 
-    def open(
-        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> int:
-        """Open `config`, a run that goes on, or one that branches off, beside what is shown.
+    def open(self, config: RunConfig) -> int:
+        """Open a new run of `config`; returns what `begin` does."""
+        return self.begin(New(config))
+
+    def begin(self, opening: Opening) -> int:
+        """Open a new run, one that is resumed, or one that branches off, beside what is shown.
 
         A run that is training is asked about first. The id of the session; 0: nothing is opened.
         """
@@ -153,7 +155,7 @@ class MainWindow(QMainWindow):
         ):
             self._show_config()
             return 0
-        return self._begin(config, resume, branch)
+        return self._begin(opening)
 
     def restart(self) -> None:
         """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
@@ -168,7 +170,7 @@ class MainWindow(QMainWindow):
         if self.setup_dock.edited:
             self.open(config)
         else:
-            self._begin(config)
+            self._begin(New(config))
 
     def wished_config(self, config: RunConfig) -> RunConfig:
         """`config` with the settings as they stand in the docks; raises LabError."""
@@ -193,12 +195,10 @@ class MainWindow(QMainWindow):
         """End whatever still runs and wait for it: the last resort when the event loop is gone."""
         self.sessions.finish()
 
-    def _begin(
-        self, config: RunConfig, resume: Path | None = None, branch: Origin | None = None
-    ) -> int:
+    def _begin(self, opening: Opening) -> int:
         if not self.sessions.leaving:
-            self.setup_dock.show_config(config)
-        return self.sessions.open(config, resume, branch)
+            self.setup_dock.show_config(opening.config)
+        return self.sessions.open(opening)
 
     def _show_config(self) -> None:
         """Let the setup dock show what is open, not what was tried."""

@@ -24,8 +24,10 @@ from lora_lab.runs.listing import listed, summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.commands import GoBack
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import Branch, New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave, journal
+from tests.training.opened import opening
 
 
 def config_of(steps=60, **hyper):
@@ -37,7 +39,7 @@ def config_of(steps=60, **hyper):
 def train(config, folder, acts, **more):
     """Every record of a run in which `acts` (step → what is done to the controls) are done."""
     controls, records, done = Controls(config.hyper), [], set()
-    for record in run(config, controls, folder=folder, serve_after_training=True, **more):
+    for record in run(opening(config, folder=folder, **more), controls, serve_after_training=True):
         records.append(record)
         step = getattr(record, "step", -1)
         if isinstance(record, StepRecord) and step in acts and step not in done:
@@ -66,7 +68,7 @@ def drive(config, folder, edits, back_at, to, then=None):
     """Edit on the way, go back at `back_at`, and train to the end."""
     controls, records = Controls(config.hyper), []
     gone = False
-    for record in run(config, controls, folder=folder, serve_after_training=True):
+    for record in run(New(config, folder), controls, serve_after_training=True):
         records.append(record)
         if isinstance(record, StepRecord) and not gone:
             if record.step in edits:
@@ -101,7 +103,7 @@ def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):
     """Edited, saved and undone in one pause: no save of the edited state is left to resume from."""
     folder, copied, config = tmp_path / "run", tmp_path / "copy", config_of()
     controls, applied = Controls(config.hyper), False
-    for record in run(config, controls, folder=folder, serve_after_training=True):
+    for record in run(New(config, folder), controls, serve_after_training=True):
         if isinstance(record, StepRecord) and record.step == 20:
             controls.pause()
             controls.set_hyper(changed(controls.hyper, rank=8))
@@ -191,7 +193,7 @@ def test_a_branch_whose_parent_is_deleted_before_its_first_step_is_recorded(tmp_
     train(config_of(), parent, {20: edit(alpha=3.0)})
     wanted = losses(train(config, tmp_path / "wanted", {}, branch=Origin(str(parent), 20)))
     controls, records = Controls(config.hyper, paused=True), []
-    for record in run(config, controls, serve_after_training=True, branch=Origin(str(parent), 20)):
+    for record in run(Branch(Origin(str(parent), 20), config), controls, serve_after_training=True):
         records.append(record)
         if isinstance(record, StateRecord) and record.state is State.PAUSED:
             shutil.rmtree(parent)
@@ -264,7 +266,7 @@ def test_a_finished_run_opens_again_as_it_ended(tmp_path):
     train(config, tmp_path / "run", {})
     controls, states = Controls(config.hyper, paused=True), []
     records = []
-    for record in run(config, controls, resume=tmp_path / "run", serve_after_training=True):
+    for record in run(Resume.at(tmp_path / "run"), controls, serve_after_training=True):
         records.append(record)
         if isinstance(record, StateRecord):
             states.append((record.state, record.step))
@@ -279,7 +281,7 @@ def test_two_edits_at_one_step_are_undone_to_what_stood_before_the_first(tmp_pat
     """A rank that was cut in a pause comes back, whatever was moved after it."""
     monkeypatch.setattr(journal, "GESTURE_SECONDS", 0.0)
     config, controls, stage = config_of(), Controls(config_of().hyper), []
-    for record in run(config, controls, folder=tmp_path / "run", serve_after_training=True):
+    for record in run(New(config, tmp_path / "run"), controls, serve_after_training=True):
         if isinstance(record, StepRecord) and record.step == 20 and not stage:
             controls.pause()
         elif isinstance(record, StateRecord) and record.state is State.PAUSED and record.step:

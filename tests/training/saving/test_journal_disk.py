@@ -11,6 +11,7 @@ from lora_lab.records import CheckpointRecord, ErrorRecord, StepRecord
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.time_budget import TimeBudget
@@ -34,7 +35,7 @@ def test_no_checkpoint_is_ahead_of_the_record(tmp_path, monkeypatch):
         return real(path, step, tensors, facts, *keep)
 
     monkeypatch.setattr(autosave, "write_checkpoint", write)
-    list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     assert len(ahead) > 1
     assert max(ahead) <= 0
 
@@ -50,7 +51,7 @@ def test_training_goes_on_and_saving_is_tried_again(tmp_path, monkeypatch):
         return real(path, step, tensors, facts, *keep)
 
     monkeypatch.setattr(autosave, "write_checkpoint", write)
-    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     assert len([r for r in seen if isinstance(r, StepRecord)]) == 3000
     told = [r for r in seen if isinstance(r, ErrorRecord)]
     assert len(refused) > 1, "it was tried again"
@@ -68,7 +69,7 @@ def test_what_does_not_fit_beside_the_model_is_not_copied(tmp_path, monkeypatch)
     config = changed(get_preset("digits").config, max_steps=200, autosave_seconds=0.01)
     free = SimpleNamespace(available=10_000)
     monkeypatch.setattr(autosave.psutil, "virtual_memory", lambda: free)
-    seen = list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     told = [r for r in seen if isinstance(r, ErrorRecord)]
     assert len(told) == 1
     assert "not saved while it trains" in told[0].message
@@ -89,7 +90,7 @@ def test_no_step_is_held_up_by_checkpoint_and_adapter_both(tmp_path, monkeypatch
 
         monkeypatch.setattr(autosave.Autosave, name, noted)
     config = changed(get_preset("digits").config, max_steps=600, autosave_seconds=0.02)
-    list(run(config, Controls(config.hyper), folder=tmp_path / "run"))
+    list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     assert len(copied["order_adapter"]) > 2
     both = set(copied["order_adapter"]) & set(copied["order"])
     assert not both - {600}, "behind the last step there is none to be held up"

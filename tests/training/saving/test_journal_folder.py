@@ -19,8 +19,9 @@ from lora_lab.tasks.base import Evaluation
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.run import run
-from lora_lab.training.saving import autosave, journal
+from lora_lab.training.saving import autosave, run_home
 from lora_lab.training.time_budget import TimeBudget
+from tests.training.opened import opening
 
 STEPS = 120
 
@@ -46,7 +47,7 @@ def trained(folder, acts, resume=None, **settings):
     how = {"resume": resume} if resume else {"folder": folder}
     records = []
     try:
-        for record in run(config, Controls(config.hyper), **how):
+        for record in run(opening(config, **how), Controls(config.hyper)):
             records.append(record)
             if isinstance(record, StepRecord) and record.step in acts:
                 acts.pop(record.step)()
@@ -147,7 +148,7 @@ def test_a_read_only_folder(tmp_path, wanted, monkeypatch):
 
 def test_where_no_folder_can_be_made_it_is_tried_again(tmp_path, wanted, monkeypatch):
     """A home that is full at the first step and has room later: nothing is missing."""
-    monkeypatch.setattr(journal, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(run_home, "RETRY_SECONDS", 0.0)
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "file" / "home"))
     (tmp_path / "file").write_text("in the way")
     records = trained(None, {50: (tmp_path / "file").unlink})

@@ -8,6 +8,7 @@ from lora_lab.records import State, StateRecord, StepRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run
 
 
@@ -29,7 +30,7 @@ def test_a_slow_writer_does_not_put_the_middle_of_a_run_over_its_end(tmp_path, m
     monkeypatch.setattr(RunFolder, "write_summary", slow)
     config = changed(get_preset("digits").config, max_steps=3, autosave_seconds=1e-6)
     told = []
-    for record in run(config, Controls(config.hyper), folder=tmp_path / "run"):
+    for record in run(New(config, tmp_path / "run"), Controls(config.hyper)):
         if isinstance(record, StepRecord) and record.step == 2:
             assert writing.wait(20)  # of the first save, and not done with it
         if isinstance(record, StateRecord) and record.state is State.FINISHED:

@@ -13,6 +13,7 @@ from lora_lab.runs.checkpoints import listed
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving.keep import keep_adapter
 
@@ -21,7 +22,7 @@ def cut_off(folder, **settings):
     """A copy of a run as a killed process leaves it, without its adapter; and the whole one."""
     config = changed(get_preset("digits").config, max_steps=40, **settings)
     controls = Controls(config.hyper)
-    for record in run(config, controls, folder=folder / "whole"):
+    for record in run(New(config, folder / "whole"), controls):
         if isinstance(record, StepRecord) and record.step == 25:
             controls.stop()
     shutil.copytree(folder / "whole", folder / "cut")
@@ -49,7 +50,7 @@ def test_it_can_still_be_resumed(tmp_path):
     cut, _ = cut_off(tmp_path)
     keep_adapter(cut)
     config = get_preset("digits").config
-    records = list(run(config, Controls(config.hyper), resume=cut))
+    records = list(run(Resume.at(cut), Controls(config.hyper)))
     assert max(r.step for r in records if isinstance(r, StepRecord)) == 40
 
 

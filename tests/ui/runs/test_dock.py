@@ -19,6 +19,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import RunSummary, list_runs, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import New
 from lora_lab.training.run import run as train
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.panels.class_bars import ClassBars
@@ -40,7 +41,7 @@ def cut_off(name, step=30, total=60):
     config = changed(preset, max_steps=total, hyper={**preset.hyper.model_dump(), "rank": 3})
     controls, folder = Controls(config.hyper), paths.runs() / name
     losses = []
-    for record in train(config, controls, folder=folder):
+    for record in train(New(config, folder), controls):
         if isinstance(record, StepRecord):
             losses.append(record.loss)
             if record.step == step:

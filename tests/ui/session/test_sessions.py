@@ -12,6 +12,7 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.training.opening import New
 from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.sessions import Sessions
 
@@ -20,7 +21,8 @@ CONFIG = RunConfig(preset="digits", task="digits")
 
 @pytest.fixture
 def sessions(qtbot, fake_session, sessions_made):
-    def new_session(config):
+    def new_session(opening):
+        config = opening.config
         sessions_made.append(fake_session(config, fails=config.model or ""))
         return sessions_made[-1]
 
@@ -32,7 +34,7 @@ def sessions(qtbot, fake_session, sessions_made):
 
 @pytest.fixture
 def opened(qtbot, sessions):
-    sessions.open(CONFIG)
+    sessions.open(New(CONFIG))
     qtbot.waitUntil(lambda: sessions.state is State.PAUSED)
     return sessions
 
@@ -59,7 +61,7 @@ def test_a_subscription_outlives_the_session_and_hears_the_shown_one_alone(
     titles = []
     opened.on(LoadedRecord, lambda record: titles.append(record.title))
     first = opened.id
-    second = opened.open(changed(CONFIG, preset="known-rank"))
+    second = opened.open(New(changed(CONFIG, preset="known-rank")))
     assert second != first
     assert opened.id == first  # until its model stands ready
     qtbot.waitUntil(lambda: opened.id == second)
@@ -78,7 +80,7 @@ def test_a_candidate_that_fails_is_told_of_and_what_is_shown_stays(qtbot, opened
     opened.shown_failed.connect(shown.append)
     before = opened.id
     with qtbot.waitSignal(opened.given_up, timeout=5000):
-        opened.open(changed(CONFIG, model="broken.pt"))
+        opened.open(New(changed(CONFIG, model="broken.pt")))
     assert [record.message for record in failures] == ["broken.pt"]
     assert shown == []
     assert opened.id == before
@@ -100,5 +102,5 @@ def test_a_listener_that_raises_is_reported_and_the_others_get_theirs(monkeypatc
 
 def test_nothing_is_opened_once_everything_was_asked_to_end(qtbot, opened):
     opened.close_all()
-    assert opened.open(CONFIG) == 0
+    assert opened.open(New(CONFIG)) == 0
     qtbot.waitUntil(lambda: opened.shown.ended)

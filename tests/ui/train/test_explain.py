@@ -10,6 +10,7 @@ from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
 from lora_lab.records import LoadedRecord, ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
+from lora_lab.training.opening import Resume
 from lora_lab.training.run import run
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.train.explain import Explanations
@@ -114,7 +115,7 @@ def test_a_run_in_its_second_stage_has_the_rate_of_it_once_resumed(tmp_path):
     """Whatever comes in one tick: the rate is known once the record of resuming is there."""
     folder = earlier_run(tmp_path)
     config = RunFolder.at(folder).load_config()
-    records, last, made = run(config, Controls(config.hyper), resume=folder), None, None
+    records, last, made = run(Resume.at(folder), Controls(config.hyper)), None, None
     for record in records:
         if isinstance(record, LoadedRecord):
             standing = Standing()

@@ -1,0 +1,59 @@
+"""What config.json of a run says: its settings, where it comes from, and what it was begun with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lora_lab.config import Origin, RunConfig, checked
+from lora_lab.errors import ConfigError, LabError, system_reason
+from lora_lab.runs.listing import CONFIG
+
+MAX_CONFIG = 2**20
+
+
+@dataclass(frozen=True)
+class SavedConfig:
+    """It is written when the run is begun, and read once by whoever opens it again."""
+
+    config: RunConfig
+    origin: Origin | None  # where the run branched off from another; None: it did not
+    about: dict[str, Any]  # all of it: started, versions, fingerprints
+
+    @classmethod
+    def read(cls, run: Path) -> SavedConfig:
+        """Raises LabError where `run` is no run, ConfigError naming every field that is wrong."""
+        path = run / CONFIG
+        if not path.is_file():
+            raise LabError(f"{run} is not a run folder: it has no {CONFIG}.")
+        about = _table(path)
+        return cls(checked(RunConfig, about["config"], str(path)), _origin(about), about)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Of the data that the run was begun with; "" where nobody wrote it."""
+        return str(self.about.get("data_fingerprint", ""))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_CONFIG:
+            raise ConfigError(f"{path} is too long for the settings of a run.")
+        about = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {system_reason(error)}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
+        raise ConfigError(f"{path} does not hold the settings of a run.")
+    return about
+
+
+def _origin(about: dict[str, Any]) -> Origin | None:
+    stored = about.get("origin")
+    if not isinstance(stored, dict):
+        return None
+    run, step = stored.get("run"), stored.get("step")
+    return Origin(run, step) if type(run) is str and type(step) is int else None

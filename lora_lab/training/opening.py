@@ -1,0 +1,50 @@
+"""How a run is opened: new, resumed from its folder, or branched off from another.
+
+Frozen and torch-free, so that the window and the command line say it before torch is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lora_lab.config import Origin, RunConfig
+from lora_lab.runs.saved_config import SavedConfig
+
+
+@dataclass(frozen=True)
+class New:
+    """A run that begins at step 0."""
+
+    config: RunConfig
+    folder: Path | None = None  # made at once; None: one in user data, made at the first step
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A new run that begins where another one stood."""
+
+    origin: Origin
+    config: RunConfig  # what it says otherwise holds from there on
+    folder: Path | None = None  # as of `New`
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A run that continues from its newest checkpoint, with its own settings."""
+
+    path: Path
+    saved: SavedConfig
+    until: int | None = None  # the step to train to; None: as it was to end
+
+    @classmethod
+    def at(cls, path: Path, until: int | None = None) -> Resume:
+        """The run in the folder `path`; raises LabError where it is none or is damaged."""
+        return cls(path, SavedConfig.read(path), until)
+
+    @property
+    def config(self) -> RunConfig:
+        return self.saved.config
+
+
+Opening = New | Branch | Resume
