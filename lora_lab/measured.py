@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lora_lab.records import Record
+
 
 @dataclass(frozen=True)
 class LayerMerge:
@@ -21,7 +23,7 @@ class LayerMerge:
 
 
 @dataclass(frozen=True)
-class MergeRecord:
+class MergeRecord(Record):
     """What merging ΔW into W would lose, by dtype of the merged weight; nothing was merged."""
 
     step: int
@@ -33,7 +35,7 @@ class MergeRecord:
 
 
 @dataclass(frozen=True)
-class IntruderRecord:
+class IntruderRecord(Record):
     """Directions of one layer's W + ΔW that resemble none of W's own; see analysis.intruders."""
 
     step: int
@@ -47,7 +49,7 @@ class IntruderRecord:
 
 
 @dataclass(frozen=True)
-class CutRecord:
+class CutRecord(Record):
     """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
 
     step: int
@@ -58,7 +60,7 @@ class CutRecord:
 
 
 @dataclass(frozen=True)
-class MemoryRecord:
+class MemoryRecord(Record):
     """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
 
     step: int
@@ -76,7 +78,7 @@ class MemoryRecord:
 
 
 @dataclass(frozen=True)
-class SpeedRecord:
+class SpeedRecord(Record):
     """How fast this machine makes the steps of a run, measured on some that were put back."""
 
     step: int
@@ -86,7 +88,7 @@ class SpeedRecord:
 
 
 @dataclass(frozen=True)
-class RatePointRecord:
+class RatePointRecord(Record):
     """One step of a search for the learning rate, which is put back when the search is over."""
 
     step: int  # of the run, which stands still
@@ -97,7 +99,7 @@ class RatePointRecord:
 
 
 @dataclass(frozen=True)
-class RateFoundRecord:
+class RateFoundRecord(Record):
     """A search for the learning rate, at its end; everything is as it was before."""
 
     step: int
@@ -122,7 +124,7 @@ class RankHint:
 
 
 @dataclass(frozen=True)
-class RankHintRecord:
+class RankHintRecord(Record):
     """What ranks the energy of ΔW suggests, each with the held-out loss beside the present one."""
 
     step: int
@@ -130,3 +132,14 @@ class RankHintRecord:
     loss: float  # held out, as the adapter is
     accuracy: float | None
     hints: tuple[RankHint, ...]
+
+
+@dataclass(frozen=True)
+class GeneratedRecord(Record):
+    """What the model says to one prompt with the adapter off and on, at one step."""
+
+    step: int
+    prompt: str
+    off: str
+    on: str
+    seconds: float = 0.0

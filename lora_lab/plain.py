@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lora_lab.config import Hyperparameters
-from lora_lab.records import RECORDS
+from lora_lab.records import Record
 
 
 def plain(value: Any) -> Any:
@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         named = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {"record": type(value).__name__, **named} if isinstance(value, RECORDS) else named
+        return {"record": type(value).__name__, **named} if isinstance(value, Record) else named
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, tuple | list):

@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from lora_lab.config import Hyperparameters
-from lora_lab.measured import (
-    CutRecord,
-    IntruderRecord,
-    MemoryRecord,
-    MergeRecord,
-    RankHintRecord,
-    RateFoundRecord,
-    RatePointRecord,
-    SpeedRecord,
-)
-from lora_lab.measured import LayerMerge as LayerMerge  # a part of one; imported from here as well
+
+
+class Record:
+    """What leaves the session thread: a frozen dataclass, received by its type."""
 
 
 class State(str, Enum):
@@ -74,7 +67,7 @@ class TargetInfo:
 
 
 @dataclass(frozen=True)
-class LoadedRecord:
+class LoadedRecord(Record):
     """A model with its adapters stands ready; the panels start afresh on it."""
 
     title: str
@@ -104,7 +97,7 @@ class LoadedRecord:
 
 
 @dataclass(frozen=True)
-class OpeningRecord:
+class OpeningRecord(Record):
     """What is being done until a model stands ready, and how far it is."""
 
     what: str
@@ -124,7 +117,7 @@ class DataRow:
 
 
 @dataclass(frozen=True)
-class DataRecord:
+class DataRecord(Record):
     """The data of a run as it was read, mapped and split: what to look at before training."""
 
     path: str
@@ -146,18 +139,7 @@ class DataRecord:
 
 
 @dataclass(frozen=True)
-class GeneratedRecord:
-    """What the model says to one prompt with the adapter off and on, at one step."""
-
-    step: int
-    prompt: str
-    off: str
-    on: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class StepRecord:
+class StepRecord(Record):
     """One optimizer step: its loss, and the learning rate it was made with."""
 
     step: int
@@ -184,7 +166,7 @@ class LayerSpectrum:
 
 
 @dataclass(frozen=True)
-class SpectrumRecord:
+class SpectrumRecord(Record):
     """Singular values of every adapted layer at one step."""
 
     step: int
@@ -192,7 +174,7 @@ class SpectrumRecord:
 
 
 @dataclass(frozen=True)
-class CountsRecord:
+class CountsRecord(Record):
     """Parameter counts of what is applied now."""
 
     step: int
@@ -206,7 +188,7 @@ class CountsRecord:
 
 
 @dataclass(frozen=True)
-class AppliedRecord:
+class AppliedRecord(Record):
     """An edit was applied before the next step; `notes` says what it did (caps, energy, ramps)."""
 
     step: int
@@ -217,7 +199,7 @@ class AppliedRecord:
 
 
 @dataclass(frozen=True)
-class PastEditRecord:
+class PastEditRecord(Record):
     """An edit that was made before this run was opened again; nothing is applied now."""
 
     step: int
@@ -225,7 +207,7 @@ class PastEditRecord:
 
 
 @dataclass(frozen=True)
-class EvalRecord:
+class EvalRecord(Record):
     """A pass over held-out data, with the adapter on or off."""
 
     step: int
@@ -242,7 +224,7 @@ class EvalRecord:
 
 
 @dataclass(frozen=True)
-class FolderRecord:
+class FolderRecord(Record):
     """The run's own folder stands; from now on everything is written there."""
 
     step: int
@@ -250,7 +232,7 @@ class FolderRecord:
 
 
 @dataclass(frozen=True)
-class SavedRecord:
+class SavedRecord(Record):
     """The adapter was written to the run's own folder."""
 
     step: int
@@ -289,7 +271,7 @@ class ExportReport:
 
 
 @dataclass(frozen=True)
-class ExportingRecord:
+class ExportingRecord(Record):
     """What an export is doing, and how far it is; it can be called off here."""
 
     step: int
@@ -298,7 +280,7 @@ class ExportingRecord:
 
 
 @dataclass(frozen=True)
-class CancelledRecord:
+class CancelledRecord(Record):
     """A command was ended before it was done, as was asked; it has left nothing behind."""
 
     step: int
@@ -306,7 +288,7 @@ class CancelledRecord:
 
 
 @dataclass(frozen=True)
-class ExportedRecord:
+class ExportedRecord(Record):
     """An adapter file was written, re-read, compared, and moved into place."""
 
     step: int
@@ -314,7 +296,7 @@ class ExportedRecord:
 
 
 @dataclass(frozen=True)
-class NewsRecord:
+class NewsRecord(Record):
     """Something that a person should know and need not mend."""
 
     step: int
@@ -322,7 +304,7 @@ class NewsRecord:
 
 
 @dataclass(frozen=True)
-class CheckpointRecord:
+class CheckpointRecord(Record):
     """Everything that the next step depends on was written to the run's folder."""
 
     step: int
@@ -330,7 +312,7 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True)
-class ResumedRecord:
+class ResumedRecord(Record):
     """A run continues from a checkpoint; what was recorded of later steps no longer holds."""
 
     step: int
@@ -340,7 +322,7 @@ class ResumedRecord:
 
 
 @dataclass(frozen=True)
-class NonFiniteRecord:
+class NonFiniteRecord(Record):
     """A step met a NaN or an infinity. It was not applied, and the training pauses."""
 
     step: int  # that was not made
@@ -354,7 +336,7 @@ class NonFiniteRecord:
 
 
 @dataclass(frozen=True)
-class ErrorRecord:
+class ErrorRecord(Record):
     """A command or an edit failed; what stood before still stands."""
 
     step: int
@@ -368,7 +350,7 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
-class StateRecord:
+class StateRecord(Record):
     """The session moved to another state; FAILED carries the message and the traceback."""
 
     state: State
@@ -380,16 +362,6 @@ class StateRecord:
     def ends(self, command: type) -> bool:
         """Whether nothing comes any more of such a command."""
         return self.state is State.FAILED
-
-
-Record = Union[
-    OpeningRecord, DataRecord, LoadedRecord, StepRecord, SpectrumRecord, CountsRecord,
-    AppliedRecord, PastEditRecord, EvalRecord, GeneratedRecord, FolderRecord, SavedRecord,
-    ExportingRecord, ExportedRecord, CancelledRecord, MergeRecord, CutRecord, IntruderRecord,
-    MemoryRecord, SpeedRecord, RatePointRecord, RateFoundRecord, RankHintRecord, CheckpointRecord,
-    ResumedRecord, NewsRecord, NonFiniteRecord, ErrorRecord, StateRecord,
-]  # fmt: skip
-RECORDS: tuple[type, ...] = Record.__args__  # type: ignore[attr-defined]
 
 
 def frozen_array(values: Any) -> np.ndarray:

@@ -10,14 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from lora_lab.records import (
+from lora_lab.measured import (
     CutRecord,
-    EvalRecord,
-    ExportedRecord,
-    ExportingRecord,
-    ExportReport,
     GeneratedRecord,
     IntruderRecord,
     MemoryRecord,
@@ -25,14 +21,26 @@ from lora_lab.records import (
     RankHintRecord,
     RateFoundRecord,
     RatePointRecord,
+    SpeedRecord,
+)
+from lora_lab.records import (
+    EvalRecord,
+    ExportedRecord,
+    ExportingRecord,
+    ExportReport,
     Record,
     SavedRecord,
-    SpeedRecord,
 )
 
 if TYPE_CHECKING:
     from lora_lab.runs.folder import RunFolder
     from lora_lab.training.experiment import Experiment
+
+
+class Command(Protocol):
+    """What all of them have; nothing else needs to know their names."""
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True)
@@ -194,9 +202,3 @@ class GoBack:
         from lora_lab.training.saving.go_back import go_back
 
         yield from go_back(experiment, folder, self.step)
-
-
-Command = (
-    Export | Evaluate | Generate | Save | MergePreview | EvaluateCut | CountIntruders
-    | EstimateMemory | MeasureSpeed | FindRate | SuggestRank | GoBack
-)  # fmt: skip

@@ -19,12 +19,12 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import KNOBS, Hyperparameters, RunConfig
 from lora_lab.errors import ConfigError, ExportError, LabError
 from lora_lab.inits import INITS
+from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
     CountsRecord,
     EvalRecord,
-    GeneratedRecord,
     LayerInfo,
     LoadedRecord,
     SpectrumRecord,

@@ -12,13 +12,13 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import Hyperparameters
+from lora_lab.measured import GeneratedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     DataRecord,
     DataRow,
     EvalRecord,
-    GeneratedRecord,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,

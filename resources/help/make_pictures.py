@@ -19,10 +19,10 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.measured import RateFoundRecord
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
-    RateFoundRecord,
     Record,
     SpectrumRecord,
     StepRecord,

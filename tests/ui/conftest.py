@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
-from lora_lab.measured import LayerMerge
+from lora_lab.measured import LayerMerge, MergeRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
@@ -23,7 +23,6 @@ from lora_lab.records import (
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,
-    MergeRecord,
     SavedRecord,
     SpectrumRecord,
     State,

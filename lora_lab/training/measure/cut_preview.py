@@ -10,7 +10,7 @@ from torch import nn
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.records import CutRecord
+from lora_lab.measured import CutRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.workshop.files import opened
 from lora_lab.workshop.requests import Source

@@ -9,7 +9,7 @@ import torch
 
 from lora_lab.analysis.intruders import intruder_dimensions
 from lora_lab.errors import LabError
-from lora_lab.records import IntruderRecord
+from lora_lab.measured import IntruderRecord
 from lora_lab.training.experiment import Experiment
 
 LARGEST = 6e9  # out · in · min(out, in): two SVDs of 1,800 × 1,800, some 6 s on one core

@@ -6,7 +6,7 @@ import time
 
 from lora_lab.analysis.memory import estimate_memory
 from lora_lab.errors import LabError
-from lora_lab.records import MemoryRecord
+from lora_lab.measured import MemoryRecord
 from lora_lab.training.devices import device_bytes
 from lora_lab.training.experiment import Experiment
 

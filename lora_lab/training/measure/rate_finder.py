@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from lora_lab.errors import LabError
-from lora_lab.records import RateFoundRecord, RatePointRecord, frozen_array
+from lora_lab.measured import RateFoundRecord, RatePointRecord
+from lora_lab.records import frozen_array
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients

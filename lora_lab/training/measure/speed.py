@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from lora_lab.records import SpeedRecord
+from lora_lab.measured import SpeedRecord
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients

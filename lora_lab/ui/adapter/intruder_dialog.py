@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
 
-from lora_lab.records import IntruderRecord, LayerInfo
+from lora_lab.measured import IntruderRecord
+from lora_lab.records import LayerInfo
 from lora_lab.training.commands import CountIntruders
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text

@@ -18,12 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.config import Hyperparameters
+from lora_lab.measured import MemoryRecord, SpeedRecord
 from lora_lab.records import (
     CountsRecord,
     LoadedRecord,
-    MemoryRecord,
     Record,
-    SpeedRecord,
     StepRecord,
 )
 from lora_lab.rules import cap

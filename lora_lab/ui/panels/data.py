@@ -231,8 +231,9 @@ class DataPanel(Panel):
         chosen = max(0, self.rows.currentRow())
         self.rows.clear()
         for row in rows:
-            words = f"row {row.number:,}"
-            words += f"  {row.label}" if row.label else f"  {len(row.tokens):,} tokens"
+            words = self.tr("row {:,}").format(row.number)
+            more = row.label or self.tr("{:,} tokens").format(len(row.tokens))
+            words += f"  {more}"
             self.rows.addItem(words)
         if rows:
             self.rows.setCurrentRow(min(chosen, len(rows) - 1))
@@ -248,7 +249,7 @@ class DataPanel(Panel):
         for row in rows:
             if row.image is not None:
                 item = QListWidgetItem(QIcon(_pixmap(row.image)), row.label)
-                item.setToolTip(f"image {row.number:,}, {row.label}")
+                item.setToolTip(self.tr("image {:,}, {}").format(row.number, row.label))
                 self.pictures.addItem(item)
 
     def restyle(self, colors: Colors) -> None:

@@ -17,7 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.records import ErrorRecord, EvalRecord, GeneratedRecord, LoadedRecord, Record
+from lora_lab.measured import GeneratedRecord
+from lora_lab.records import (
+    ErrorRecord,
+    EvalRecord,
+    LoadedRecord,
+    Record,
+)
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from lora_lab.figures import DTYPE_BYTES
 from lora_lab.inits import INITS
-from lora_lab.records import MemoryRecord, StepRecord
+from lora_lab.measured import MemoryRecord
+from lora_lab.records import StepRecord
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import rate_words
 from lora_lab.variants import VARIANTS

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from lora_lab.records import MemoryRecord
+from lora_lab.measured import MemoryRecord
 from lora_lab.ui.panels.preflight import Costs
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration, rate_words, size_words

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from lora_lab.config import Hyperparameters
-from lora_lab.records import RateFoundRecord, RatePointRecord
+from lora_lab.measured import RateFoundRecord, RatePointRecord
 from lora_lab.training.commands import FindRate
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number

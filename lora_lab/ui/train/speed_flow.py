@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QTimer
 
 from lora_lab.config import RunConfig
-from lora_lab.records import LoadedRecord, SpeedRecord, State
+from lora_lab.measured import SpeedRecord
+from lora_lab.records import LoadedRecord, State
 from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.panels.panel import Panel

@@ -11,7 +11,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout
 
 from lora_lab import paths
-from lora_lab.records import CutRecord
+from lora_lab.measured import CutRecord
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import counted, rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors

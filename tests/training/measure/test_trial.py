@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from lora_lab.errors import LabError
-from lora_lab.presets import get_preset
-from lora_lab.records import (
-    ErrorRecord,
+from lora_lab.measured import (
     RankHintRecord,
     RateFoundRecord,
     RatePointRecord,
     SpeedRecord,
 )
+from lora_lab.presets import get_preset
+from lora_lab.records import ErrorRecord
 from lora_lab.training.commands import FindRate, MeasureSpeed, SuggestRank
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure import trial as trial_module

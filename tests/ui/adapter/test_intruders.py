@@ -4,7 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from lora_lab.records import ErrorRecord, IntruderRecord, State
+from lora_lab.measured import IntruderRecord
+from lora_lab.records import ErrorRecord, State
 from lora_lab.training.commands import CountIntruders
 
 

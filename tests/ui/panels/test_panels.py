@@ -10,14 +10,13 @@ import pytest
 from PySide6.QtWidgets import QComboBox, QLabel, QTableWidget, QToolButton, QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.measured import MemoryRecord, SpeedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     EvalRecord,
     LoadedRecord,
-    MemoryRecord,
     SpectrumRecord,
-    SpeedRecord,
     StepRecord,
 )
 from lora_lab.rules import energy_beyond

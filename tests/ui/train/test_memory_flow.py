@@ -2,7 +2,8 @@
 
 import pytest
 
-from lora_lab.records import CountsRecord, MemoryRecord, State
+from lora_lab.measured import MemoryRecord
+from lora_lab.records import CountsRecord, State
 from lora_lab.training.commands import EstimateMemory
 from tests.ui.seen import timer
 

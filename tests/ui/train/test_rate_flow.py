@@ -9,15 +9,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
 
 from lora_lab.config import Hyperparameters, changed
-from lora_lab.measured import RankHint
-from lora_lab.records import (
-    ErrorRecord,
+from lora_lab.measured import (
+    RankHint,
     RankHintRecord,
     RateFoundRecord,
     RatePointRecord,
-    State,
-    frozen_array,
 )
+from lora_lab.records import ErrorRecord, State, frozen_array
 from lora_lab.training.commands import FindRate, SuggestRank
 from lora_lab.ui.train.rate_dialog import RateDialog, two_figures
 from tests.ui.seen import words

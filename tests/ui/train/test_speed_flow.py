@@ -3,7 +3,8 @@
 import pytest
 
 from lora_lab.config import changed
-from lora_lab.records import MemoryRecord, SpeedRecord, State
+from lora_lab.measured import MemoryRecord, SpeedRecord
+from lora_lab.records import State
 from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.preview import feed
