@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
 from lora_lab.measured import IntruderRecord
 from lora_lab.records import LayerInfo
 from lora_lab.training.commands import CountIntruders
+from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import LayerTable
@@ -67,7 +68,7 @@ class IntruderDialog(AskDialog):
         self.body.addWidget(self.table, 1)
         self.body.addStretch(0)  # while there is no table, words stand at the top
         self.table.hide()
-        self.again_button.setProperty("role", "primary")
+        theme.set_role(self.again_button, "primary")
         self.again_button.setDefault(True)
         resize_to_text(self, 46, 26)
 

@@ -77,7 +77,6 @@ class OpenDialog(QDialog):
         column.addWidget(self.source)
         column.addLayout(card, 1)
         column.addWidget(self.busy)
-        column.addStretch(0)
         column.addLayout(self._form)
         column.addWidget(buttons)
         em = self.fontMetrics().horizontalAdvance("m")
@@ -119,6 +118,7 @@ class OpenDialog(QDialog):
         column.addLayout(row)
         column.addWidget(self.table, 1)
         column.addWidget(self.sigma)
+        column.addStretch(0)  # while there is no table, words stand at the top
         return column
 
     def _make_form(self) -> None:

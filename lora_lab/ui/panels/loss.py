@@ -24,6 +24,7 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.ui.panels.edit_marks import EditMarks
+from lora_lab.ui.panels.loss_range import loss_range, step_end
 from lora_lab.ui.panels.loss_references import References
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
@@ -79,7 +80,7 @@ class LossPanel(Panel):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
-        plot.follow_wished.connect(self._follow)
+        plot.follow_wished.connect(self._fit_now)
         self._clear(())
         self.restyle(theme.current())
 
@@ -179,7 +180,7 @@ class LossPanel(Panel):
             and math.isnan(self.references.baseline)
         ):
             self.say(self.tr("No step yet. Train (Space) is available once the model has loaded."))
-            self._tell()
+            self._show_words()
             self._legend.clear()
             return
         self.say("")
@@ -205,7 +206,7 @@ class LossPanel(Panel):
         self._draw_bad(x0, x1)
         self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
-        self._tell()
+        self._show_words()
 
     def _scaled(self, y: np.ndarray) -> np.ndarray:
         return np.log10(np.maximum(y, FLOOR)) if self._log.isChecked() else y
@@ -220,28 +221,11 @@ class LossPanel(Panel):
         self._ranged_at, self._fitted = clock, seen
         last = max(self._train.last_step or 0, self._validation.last_step or 0)
         last = max(last, self._behind.last_step)
-        right = 50 * 1.25 ** math.ceil(math.log(max(last, 50) / 50, 1.25) - 1e-9)
-        if last <= self.standing.goal:
-            right = min(right, self.standing.goal)
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
         parts += self._behind.values()
         values = np.concatenate([*parts, np.array(self.references.values(), np.float32)])
-        values = values[np.isfinite(values)]
-        if self._log.isChecked():
-            values = values[values > FLOOR]
-        if not len(values):
-            values = np.ones(1)
-        low, high = float(values.min()), float(values.max())
-        # Above the data stays a strip for the labels of the edits and of the base.
-        if self._log.isChecked():
-            low, high = math.log10(low), math.log10(high)
-            span = max(high - low, 0.5)
-            low, high = _down(low - 0.05 * span, 0.1), _up(high + 0.17 * span, 0.1)
-        else:
-            span = max(high - low, abs(high) * 0.05, 1e-9)
-            unit = 10 ** math.floor(math.log10(span)) / 4
-            low, high = _down(low - 0.03 * span, unit), _up(high + 0.17 * span, unit)
-        self._plot.show_range((0, max(right, 1)), (low, high))
+        ends = loss_range(values, self._log.isChecked())
+        self._plot.show_range((0, step_end(last, self.standing.goal)), ends)
 
     def _draw_bad(self, x0: float, x1: float) -> None:
         steps = self._train.non_finite(x0, x1)
@@ -251,7 +235,7 @@ class LossPanel(Panel):
         _, (y0, y1) = self._plot.view.viewRange()
         self._bad.setData(steps, np.full(len(steps), y1 - 0.06 * (y1 - y0)))
 
-    def _tell(self) -> None:
+    def _show_words(self) -> None:
         value = self._smoothed.last_value
         bad = self._train.non_finite_count
         show(self._figure, number(value) if len(self._train) else "—")
@@ -270,8 +254,7 @@ class LossPanel(Panel):
         if len(self._validation):
             entries.append(("●", c.validation, self.tr("validation")))
         if self._best_at is not None:
-            told = ("★", c.good, self.tr("best, step {:,}").format(self._best_at[0]))
-            entries.append(told)
+            entries.append(("★", c.good, self.tr("best, step {:,}").format(self._best_at[0])))
         entries += self._behind.entries()
         around = self.layout().contentsMargins()
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
@@ -295,7 +278,7 @@ class LossPanel(Panel):
         self._plot.left.picture = None
         self._plot.follow()
 
-    def _follow(self) -> None:
+    def _fit_now(self) -> None:
         self._fit(now=True)
         self.redraw()
 
@@ -347,11 +330,3 @@ class LossPanel(Panel):
             bad = self._train.non_finite_count
             text += self.tr("; {} steps were not finite").format(bad)
         return text + "."
-
-
-def _down(value: float, unit: float) -> float:
-    return math.floor(value / unit) * unit
-
-
-def _up(value: float, unit: float) -> float:
-    return math.ceil(value / unit) * unit

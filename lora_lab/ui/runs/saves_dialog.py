@@ -27,7 +27,7 @@ class SavesDialog(QDialog):
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
             tr("Checkpoints"), (tr("Step"), tr("Saved"), tr("Reason")),
-            ("00:00:00", tr("before an edit")),
+            ("00:00:00", max(tr("before an edit"), tr("latest checkpoint"), key=len)),
         )  # fmt: skip
         self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
         self.about = QLabel(

@@ -132,5 +132,5 @@ class RunsTable(QTableView):
             "000", "000", "000,000 / 000,000", "0.00×10⁻¹⁴", "000 MB", "0:00:00", "",
         )  # fmt: skip
         for column, text in enumerate(widest):
-            header.resizeSection(column, width(text) + 16)
+            header.resizeSection(column, width(text) + 22)
         header.setSectionResizeMode(NOTE, QHeaderView.ResizeMode.Stretch)

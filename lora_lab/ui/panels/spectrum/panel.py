@@ -19,18 +19,13 @@ from lora_lab.records import (
     SpectrumRecord,
 )
 from lora_lab.rules import energy_lost
-from lora_lab.ui.panels.overlays import Overlay, legend_rows
+from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
-from lora_lab.ui.panels.spectrum.bars import SpectrumBars
-from lora_lab.ui.panels.spectrum.energy import SpectrumEnergy
 from lora_lab.ui.panels.spectrum.figures import is_finite, span
-from lora_lab.ui.panels.spectrum.heat import SpectrumHeat
 from lora_lab.ui.panels.spectrum.history import MOST_VALUES, SpectrumHistory
 from lora_lab.ui.panels.spectrum.measures import Measures
-from lora_lab.ui.panels.spectrum.multiples import SpectrumMultiples
 from lora_lab.ui.panels.spectrum.scene import Other, Scene, View
-from lora_lab.ui.panels.spectrum.tables import energy_columns, history_columns, spectrum_columns
-from lora_lab.ui.panels.spectrum.time import SpectrumTime
+from lora_lab.ui.panels.spectrum.views import VIEWS, legend_words
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import row_names, share_or_dash
 from lora_lab.ui.style.theme import Colors
@@ -39,13 +34,6 @@ from lora_lab.ui.widgets.plot import number
 from lora_lab.variants import VARIANTS
 
 AUTO = "auto"
-VIEWS = {
-    "bars": SpectrumBars,
-    "multiples": SpectrumMultiples,
-    "heat": SpectrumHeat,
-    "time": SpectrumTime,
-    "energy": SpectrumEnergy,
-}
 MANY = 12  # layers beyond which bars side by side are a comb that nobody can read
 _LEAST_COMBO = 64
 _SIDE_FROM = 36  # widths of the letter m from which the measures stand beside the picture
@@ -63,7 +51,7 @@ class SpectrumPanel(Panel):
         self.views: dict[str, View] = {}  # made when they are shown first
         self._edits: list[AppliedRecord | PastEditRecord | ResumedRecord] = []
         self._pages = QStackedWidget()
-        self._linear = {"energy"}  # views whose axis is not logarithmic
+        self._linear = {key for key, kind in VIEWS.items() if not kind.log}
         self._make_head()
         self._measures = Measures()
         row = QHBoxLayout()
@@ -86,11 +74,11 @@ class SpectrumPanel(Panel):
     def _view(self, key: str) -> View:
         if key in self.views:
             return self.views[key]
-        self.views[key] = view = VIEWS[key]()
+        self.views[key] = view = VIEWS[key].make()
         self._pages.addWidget(view.widget)
         for plot in view.plots:
-            plot.follow_wished.connect(self._follow)
-        if key in ("multiples", "heat", "time"):
+            plot.follow_wished.connect(self._fit_now)
+        if VIEWS[key].has_rows:
             view.row_chosen.connect(self._choose_row)
         if key == "energy":
             view.rank_wished.connect(self._wish_rank)
@@ -102,15 +90,9 @@ class SpectrumPanel(Panel):
     def _make_head(self) -> None:
         self.view_combo = QComboBox()
         self.view_combo.setAccessibleName(self.tr("How the singular values are shown"))
-        for key, name in (
-            (AUTO, self.tr("Auto")),
-            ("bars", self.tr("Bars")),
-            ("multiples", self.tr("Small multiples")),
-            ("heat", self.tr("Heat map")),
-            ("time", self.tr("Over time")),
-            ("energy", self.tr("Energy")),
-        ):
-            self.view_combo.addItem(name, key)
+        self.view_combo.addItem(self.tr("Auto"), AUTO)
+        for key, kind in VIEWS.items():
+            self.view_combo.addItem(kind.name, key)
         self.view_combo.setToolTip(self.tr("Auto: bars, or a heat map of many layers"))
         self.view_combo.currentIndexChanged.connect(self._refit)
         self._chooser = QComboBox()
@@ -216,7 +198,7 @@ class SpectrumPanel(Panel):
         self.dirty = view.range.withheld  # drawn again in a while, if no step comes
         norms = {layer.name: layer.weight_norm for layer in self.standing.loaded.layers}
         self._measures.tell(shown, norms, VARIANTS[self.standing.variant].factored)
-        self._tell(shown)
+        self._show_words(shown)
 
     def _scene(self) -> Scene:
         loaded = self.standing.loaded
@@ -249,35 +231,17 @@ class SpectrumPanel(Panel):
             return {}
         return {layer.name: ranks.cut(layer, hyper) for layer in layers}
 
-    def _tell(self, shown: Sequence[LayerSpectrum]) -> None:
-        show(self._legend, self._legend_words())
-        told, error = self._cut_text(shown), max(layer.error for layer in shown)
+    def _show_words(self, shown: Sequence[LayerSpectrum]) -> None:
+        show(self._legend, legend_words(VIEWS[self.view], self._scene()))
+        cut, error = self._cut_text(shown), max(layer.error for layer in shown)
         more = self.tr(", σ ± {}").format(number(error, 1)) if error > 0 else ""
         if self.view == "time":
             more += self.tr(", {} snapshots kept").format(len(self._history))
             if max(len(layer.sigma) for layer in shown) > MOST_VALUES:
                 more += self.tr(", the first {} σ of each").format(MOST_VALUES)
-        show(self._foot, told or self.tr("step {:,}").format(self._last.step) + more)
-        theme.set_role(self._foot, "warn" if told else "small")
+        show(self._foot, cut or self.tr("step {:,}").format(self._last.step) + more)
+        theme.set_role(self._foot, "warn" if cut else "small")
         describe(self.views[self.view].picture, self.summary())
-
-    def _legend_words(self) -> str:
-        c, view = theme.current(), self.view
-        rows = [("■", c.adapter, "σ(ΔW)")]
-        if view == "energy":
-            lost = self._log.isChecked()
-            what = self.tr("energy discarded, %") if lost else self.tr("energy kept, %")
-            rows = [("━", c.adapter, what)]
-            if len(self._shown()) > 1:
-                rows.append(("┈", c.muted, self.tr("worst layer")))
-        elif view == "time" and len(self._shown()) > 1:
-            rows = [("■", c.adapter, self.tr("σ₁ of each layer"))]
-        if self.standing.loaded.true_sigma is not None and view != "heat":
-            rows.append(("━", c.validation, self.tr("true σ(D)")))
-        if view in ("bars", "multiples", "energy"):
-            rows += legend_rows(self._overlays)
-        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in rows]
-        return "&nbsp;&nbsp; ".join(spans)
 
     def _cut_text(self, shown: Sequence[LayerSpectrum]) -> str:
         at = self._cuts(shown)
@@ -330,7 +294,7 @@ class SpectrumPanel(Panel):
         if self.isVisible():
             self.redraw()
 
-    def _follow(self) -> None:
+    def _fit_now(self) -> None:
         self.views[self.view].range.forget()
         self.redraw()
 
@@ -347,8 +311,7 @@ class SpectrumPanel(Panel):
     def figure_data(self) -> Columns:
         if not self._shown():
             return {}
-        columns = {"time": history_columns, "energy": energy_columns}
-        return columns.get(self.view, spectrum_columns)(self._scene())
+        return VIEWS[self.view].columns(self._scene())
 
     def summary(self) -> str:
         shown = self._shown()

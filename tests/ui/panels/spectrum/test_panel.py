@@ -21,7 +21,8 @@ from lora_lab.records import (
 )
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.spectrum.energy import share, together
-from lora_lab.ui.panels.spectrum.panel import AUTO, MANY, VIEWS, SpectrumPanel
+from lora_lab.ui.panels.spectrum.panel import AUTO, MANY, SpectrumPanel
+from lora_lab.ui.panels.spectrum.views import VIEWS
 from lora_lab.ui.preview import feed, samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat import shades
