@@ -253,7 +253,7 @@ def test_open_look_ask_train_and_ask_again(qtbot, lab, llama):
     dialog.open_button.click()
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     assert lab.setup_dock.data_button.text() == "rows.jsonl"
-    assert lab.setup_dock.preset_combo.placeholderText().startswith("Language model")
+    assert lab.setup_dock.preset_combo.placeholderText().startswith("Causal language modelling")
     steps = lab.sessions.config.epochs and lab.setup_dock.fixed.controls["max_steps"].value()
     assert named(lab.strip, "Step").text().endswith(f" / {steps:,}")
     assert not lab.setup_dock.edited
