@@ -32,15 +32,21 @@ def resume(
     run_factory: Annotated[
         bool, typer.Option("--run-factory", help="Run its factory's code without asking.")
     ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin at step 0 with its settings, in a new folder."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Resume a run from its latest checkpoint, bit-identical where the machine is the same."""
     with plain_errors():
         from lora_lab.cli.headless import drive
-        from lora_lab.training.opening import Resume
+        from lora_lab.training.opening import Opening, Resume
 
-        opening = Resume.at(_found(run), steps)
+        opening: Opening = Resume.at(_found(run), steps)
         ask_about(opening.config.factory, run_factory)  # the run may be somebody else's
+        if restart:
+            opening = opening.anew()
         print_result(drive(opening, err), as_json)
 
 

@@ -96,7 +96,10 @@ def latest(run: Path) -> Checkpoint:
             damaged.append(str(error))
     if damaged:
         raise LabError(f"No checkpoint of {run.name} is whole. {damaged[0]}")
-    raise LabError(f"{run.name} has no checkpoint, so it cannot be resumed.")
+    raise LabError(
+        f"{run.name} has no checkpoint, so it cannot be resumed. Begin it again with its settings, "
+        f"in a folder of its own: lora-lab resume {run.name} --restart."
+    )
 
 
 def nearest(run: Path, step: int) -> Checkpoint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lora_lab.config import Origin, RunConfig
+from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.runs.saved_config import SavedConfig
 
 
@@ -45,6 +45,12 @@ class Resume:
     @property
     def config(self) -> RunConfig:
         return self.saved.config
+
+    def anew(self) -> New:
+        """A new run with its settings, for one that ended before its first checkpoint."""
+        if self.until is None:
+            return New(self.config)
+        return New(changed(self.config, max_steps=self.until, epochs=None))
 
 
 Opening = New | Branch | Resume

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -416,6 +417,21 @@ def test_a_run_is_listed_and_goes_on(tmp_path):
     assert short.exit_code == 0
     assert "There are no runs" in verb("runs", tmp_path / "none").stdout
     assert "is not a run" in verb("resume", tmp_path / "none").output
+
+
+def test_a_run_without_a_checkpoint_is_begun_again_with_its_settings(tmp_path):
+    out = tmp_path / "one"
+    verb("train", "--preset", "known-rank", "--steps", 12, "--rank", 3, "--out", out)
+    shutil.rmtree(out / "checkpoints")
+    refused = verb("resume", out)
+    assert refused.exit_code == 1
+    assert "lora-lab resume one --restart" in " ".join(refused.output.split())
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    facts = json.loads(verb("resume", out, "--restart", "--json").stdout)
+    assert facts["steps"] == 12
+    assert Path(facts["run"]).parent == tmp_path / "home" / "runs"
+    assert RunFolder.at(Path(facts["run"])).load_config() == RunFolder.at(out).load_config()
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_runs_own_code_is_not_run_unasked(tmp_path, monkeypatch):

@@ -190,8 +190,11 @@ class RunsDock(QDockWidget):
         step = resumable(Path(run.path)) if run is not None else None
         held = run is not None and self._is_held(run)
         ended = run is not None and step is not None and step >= run.max_steps
-        self.open_button.setText(self.tr("&Open") if ended else self.tr("&Resume"))
-        self.open_button.setEnabled(step is not None and not held)
+        words = self.tr("&Open") if ended else self.tr("&Resume")
+        if run is not None and step is None:
+            words = self.tr("&Begin again")
+        self.open_button.setText(words)
+        self.open_button.setEnabled(run is not None and not held)
         self.compare_button.setEnabled(len(chosen) > 1)
         menu.adapter.setEnabled(run is not None and (Path(run.path) / "adapter").is_dir())
         menu.keep.setEnabled(run is not None and run.interrupted and step is not None)
@@ -222,7 +225,8 @@ class RunsDock(QDockWidget):
         if held:
             return tr("{} is open, here or in another window.").format(name) + origin
         if step is None:
-            return tr("{} has no checkpoint, so it cannot be opened.").format(name) + origin
+            words = tr("{} has no checkpoint. A new run can begin with its settings.")
+            return words.format(name) + origin
         if ended:
             return tr("{} has finished; it opens with its plots.").format(name) + origin
         words = tr("{} resumes at step {:,}, bit for bit on this machine.").format(name, step)

@@ -18,7 +18,7 @@ from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
-from lora_lab.runs.listing import RunSummary, list_runs, set_label
+from lora_lab.runs.listing import RunSummary, list_runs, resumable, set_label
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
@@ -114,9 +114,13 @@ class RunsFlow(QObject):
             self._refresh()
 
     def open_run(self, path: str) -> None:
-        """Resume the run at `path`, or look at it; a message says what is wrong with it."""
-        if (opening := self._agreed(path)) is not None:
-            self._open(opening)
+        """Resume the run at `path`, or look at it; a message says what is wrong with it.
+
+        One that ended before its first checkpoint is begun again, in a folder of its own.
+        """
+        opening = self._agreed(path)
+        if opening is not None:
+            self._open(opening if resumable(Path(path)) is not None else opening.anew())
 
     def _agreed(self, path: str) -> Resume | None:
         """How to open a run; None where it cannot be read, or brings code that may not run."""

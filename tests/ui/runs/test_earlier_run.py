@@ -1,6 +1,7 @@
 """The run of an earlier lab in the window: its curves, its edits, its spectra, its rank."""
 
 import math
+import shutil
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_every_display_has_the_goal_of_a_run_in_its_second_stage(qtbot, lab):
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=20_000)
     assert named(lab.strip, "Step").text() == "step 36 / 36"
     qtbot.waitUntil(lambda: round(axis.viewRange()[0][1]) == END + 12, timeout=20_000)
+
+
+def test_one_that_ended_before_its_first_checkpoint_is_begun_again(qtbot, lab):
+    folder = earlier_run(paths.runs())
+    shutil.rmtree(folder / "checkpoints")
+    lab.flows.runs.open_run(str(folder))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    assert (lab.sessions.step, lab.sessions.folder) == (0, None)
+    assert lab.sessions.config.hyper.learning_rate == 2e-3
+    assert named(lab.strip, "Step").text() == "step 0 / 12"
