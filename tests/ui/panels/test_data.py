@@ -1,5 +1,6 @@
 """The rows of the data: what is chosen there stays chosen, in the colours of the scheme."""
 
+import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -41,3 +42,18 @@ def test_the_form_is_named_once(qtbot, form, several):
     assert panel.form_combo.isVisibleTo(panel) == several
     (title,) = (label for label in panel.findChildren(QLabel) if label.text() == form)
     assert title.isVisibleTo(panel) != several
+
+
+def test_rows_and_images_are_called_so_in_the_language_of_the_window(qtbot, monkeypatch):
+    monkeypatch.setattr(DataPanel, "tr", lambda self, text: f"⟦{text}⟧")
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    rows = (DataRow(3, ("a", "b")), DataRow(4, label="nine"))
+    feed(panel, [DataRecord("rows.jsonl", "text", rows=rows)])
+    panel.redraw()
+    listed = [panel.rows.item(place).text() for place in range(panel.rows.count())]
+    assert listed == ["⟦row 3⟧  ⟦2 tokens⟧", "⟦row 4⟧  nine"]
+    images = (DataRow(5, label="nine", image=np.zeros((2, 2), np.uint8)),)
+    feed(panel, [DataRecord("images", "images by folder", rows=images)])
+    panel.redraw()
+    assert panel.pictures.item(0).toolTip() == "⟦image 5, nine⟧"
