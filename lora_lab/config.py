@@ -23,6 +23,7 @@ from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
+RULES = 2  # how warm-up and decay are computed now; 1 in runs whose files name none
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -51,7 +52,8 @@ class Hyperparameters(Frozen):
         short="lr", flags=("--learning-rate", "--lr"), minimum=1e-6, maximum=1.0, scale="log",
         page="learning-rate"), gt=0, le=10)
     weight_decay: float = declared(0.0, Knob("Weight decay",
-        "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0.",
+        "Decoupled decay of A and B per step, times their learning rate; it pulls B·A towards 0. "
+        "Biases that are trained do not decay.",
         short="wd", minimum=0.0, maximum=0.5, scale="linear", page="learning-rate#weight-decay"
     ), ge=0, le=10)
     dropout: float = declared(0.0, Knob("Dropout",
@@ -117,6 +119,9 @@ class RunConfig(Frozen):
     """Everything that is fixed for one run; written before step 0."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    rules: int = Field(
+        RULES, ge=1, le=RULES, description="1: warm-up is not bounded by the run, biases decay."
+    )
     preset: str = Field("", description="Name of the preset that this run came from.")
     task: str = Field(..., description="What is learned: a name in TASKS.")
 
@@ -188,7 +193,7 @@ class RunConfig(Frozen):
         "LR schedule: the learning rate over the steps.",
         choices=choices.SCHEDULES, place="more", group="Training"))
     warmup_steps: int = declared(0, Setting("&Warm-up",
-        "Steps of linear warm-up.",
+        "Steps of linear warm-up; half of the run's steps at most.",
         short="warm-up", place="more", group="Training"), ge=0)
     max_steps: int = declared(1000, Setting("S&teps",
         "Steps of one run.",
@@ -235,6 +240,10 @@ class RunConfig(Frozen):
     def split_seed(self) -> int:
         """What the validation split is drawn by."""
         return self.seed if self.data_seed is None else self.data_seed
+
+    def warmup(self, length: int) -> int:
+        """Steps of warm-up in a stage of `length` steps: as set, but half of the stage at most."""
+        return self.warmup_steps if self.rules < 2 else min(self.warmup_steps, length // 2)
 
     @field_validator("columns")
     @classmethod

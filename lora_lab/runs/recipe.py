@@ -99,7 +99,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
     """What holds of this run, for the lines that only some runs need."""
     config, layers = story.config, story.loaded["layers"]
     changes = {name for done in edits.values() for change in done for name in change}
-    words = {config.optimizer, *({"edits"} if edits else ())}
+    words = {config.optimizer, f"rules_{config.rules}", *({"edits"} if edits else ())}
     words |= {"dropout"} & changes
     if changes & {"rank", "layer_ranks"}:
         words |= {"rank", "alpha", "moved", "later"}

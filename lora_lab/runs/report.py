@@ -142,7 +142,8 @@ def _spectra(story: Story) -> str:
 def _settings(story: Story) -> list[tuple[str, str]]:
     config, start = story.config, story.start
     rate = f"{start.learning_rate:g}, {config.schedule}"
-    rate += f", {config.warmup_steps} steps of warm-up" if config.warmup_steps else ""
+    warmup = config.warmup(config.max_steps)
+    rate += f", {warmup} steps of warm-up" if warmup else ""
     rows = f"{config.batch_size}"
     rows += f" in {config.accumulation} parts" if config.accumulation > 1 else ""
     clip = config.max_grad_norm if start.max_grad_norm is None else start.max_grad_norm

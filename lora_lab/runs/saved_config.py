@@ -29,7 +29,8 @@ class SavedConfig:
         if not path.is_file():
             raise LabError(f"{run} is not a run folder: it has no {CONFIG}.")
         about = _table(path)
-        return cls(checked(RunConfig, about["config"], str(path)), _origin(about), about)
+        stored = {"rules": 1, **about["config"]}  # a run of before there were rules keeps its own
+        return cls(checked(RunConfig, stored, str(path)), _origin(about), about)
 
     @property
     def data_fingerprint(self) -> str:

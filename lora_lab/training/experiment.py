@@ -230,6 +230,12 @@ class Experiment:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not self.has_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
+        length = self.stage.end - self.stage.begin
+        if (warmup := config.warmup(length)) < config.warmup_steps:
+            notes.append(
+                f"warm-up of {warmup:,} in place of {config.warmup_steps:,} steps: half of the "
+                f"{length:,} steps at most"
+            )
         if config.momentum and config.optimizer != "sgd":
             notes.append("momentum is for SGD; AdamW uses its betas")
         return tuple(notes)

@@ -40,13 +40,15 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
     """What is trained alike together, frozen layers included: B apart in LoRA+, DoRA's m apart.
 
     `rate` multiplies the learning rate (λ for B in LoRA+, Hayou et al. 2024, arXiv 2402.12354).
-    `decays` is False for DoRA's magnitudes: m → 0 would be W → 0 and not ΔW → 0.
+    `decays` is False for tensors of one dimension: biases, as transformers has it, and DoRA's
+    magnitudes, where m → 0 would be W → 0 and not ΔW → 0.
     """
     groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
     for layer in layers:
         for label, p in layer.named_parameters(recurse=False):
             rate = config.b_rate_ratio if label == "lora_B" else 1.0
-            groups.setdefault((rate, label != "magnitude"), []).append(p)
+            decays = p.dim() > 1 if config.rules > 1 else label != "magnitude"
+            groups.setdefault((rate, decays), []).append(p)
     return [
         {"params": params, "rate": rate, "decays": decays}
         for (rate, decays), params in groups.items()
@@ -132,9 +134,10 @@ class Stage(NamedTuple):
 
 def schedule_factor(config: RunConfig, step: int, length: int) -> float:
     """What multiplies the learning rate at `step` (0-based) of a stage of `length` steps."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, length - config.warmup_steps)
+    warmup = config.warmup(length)
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, length - warmup)
     if config.schedule == "linear":
         return 1 - done
     if config.schedule == "cosine":

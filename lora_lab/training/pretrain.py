@@ -71,7 +71,8 @@ def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
 
 def base_path(config: RunConfig) -> Path:
     """Where the base is kept: named by all that it depends on, the data files among it."""
-    parts = [_stage(config).model_dump_json(exclude={"data"})]
+    # Without `rules`, which change nothing here: bases that were made before keep their names.
+    parts = [_stage(config).model_dump_json(exclude={"data", "rules"})]
     if config.data:
         folder = Path(config.data).resolve()
         files = sorted(p for p in folder.rglob("*-ubyte*") if p.is_file())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lora_lab.config import Origin, RunConfig
+from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
 from lora_lab.records import (
@@ -49,6 +49,8 @@ def run(
     Cancelled where `report` does.
     """
     config, base = opening.config, ""
+    if isinstance(opening, New):  # what begins now begins by the rules of now
+        config = config.model_copy(update={"rules": RULES})  # `hyper` stays the very same
     if not isinstance(opening, Resume) and config.pretraining is not None and config.model is None:
         yield from pretrain(config, controls)
         if controls.stopping:

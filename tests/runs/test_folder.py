@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import Hyperparameters, RunConfig, changed
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.formats import FORMATS
 from lora_lab.records import (
@@ -54,6 +54,9 @@ def test_the_settings_come_back(run):
     again = RunFolder.at(run.path)
     assert again.load_config() == CONFIG
     about = SavedConfig.read(again.path).about
+    del about["config"]["rules"]  # a run of before there were rules keeps those of then
+    (again.path / "config.json").write_text(json.dumps(about), "utf-8")
+    assert again.load_config() == changed(CONFIG, rules=1)
     assert about["base_fingerprint"] == "f00d"
     assert set(about["versions"]) == {"lora_lab", "python", "torch", "numpy", "safetensors"}
     assert os.listdir(run.path) == ["config.json"]

@@ -128,6 +128,7 @@ SETTINGS = {
         {"schedule": "linear", "warmup_steps": 10, "max_grad_norm": 1.0, "accumulation": 3},
         {20: {"frozen_layers": ["fc1"]}, 35: {"rank": 8}, 50: {"frozen_layers": []}},
     ),
+    "short and warm": ({"schedule": "cosine", "warmup_steps": 50, "max_steps": 30}, {}),
     "sgd": (
         {"optimizer": "sgd", "momentum": 0.9, "hyper": {"learning_rate": 0.02, "weight_decay": 0.1},
          "max_grad_norm": 1.0},
@@ -147,13 +148,25 @@ SETTINGS = {
     "eva": ({"init": "eva"}, {30: {"rank": 6}}),
     "pissa": ({"init": "pissa"}, {30: {"alpha": 16.0}}),
     "olora": ({"init": "olora"}, {20: {"alpha_mode": "keep_function", "alpha": 4.0}}),
-    "full": ({"variant": "full"}, {30: {"learning_rate": 1e-4, "frozen_layers": ["fc1"]}}),
+    "full": (
+        {"variant": "full", "hyper": {"weight_decay": 0.5}},
+        {30: {"learning_rate": 1e-4, "frozen_layers": ["fc1"]}},
+    ),
     "float64": ({"dtype": "float64"}, {}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name", some(SETTINGS, "linear, warm, clipped", "sgd", "lora+ with dropout", "eva", "pissa")
+    "name",
+    some(
+        SETTINGS,
+        "linear, warm, clipped",
+        "short and warm",
+        "sgd",
+        "lora+ with dropout",
+        "eva",
+        "pissa",
+    ),
 )
 def test_digits(tmp_path, monkeypatch, name):
     settings, edits = SETTINGS[name]
@@ -366,6 +379,15 @@ def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
     assert story_of(folder).start.rank == config.hyper.rank
     assert "0: [{'rank': 8}, {'rank': 3}]" in recipe_of(folder)
     check(folder, executed(folder, monkeypatch, folder.parent))
+
+
+def test_a_run_of_the_first_rules_has_its_own_warm_up_and_decay(tmp_path, monkeypatch):
+    """As an older lab wrote it: warm-up as long as it says, and decay of biases as well."""
+    monkeypatch.setattr("lora_lab.training.run.RULES", 1)
+    settings = {"variant": "full", "max_steps": 12, "warmup_steps": 10}
+    config = preset("digits", **settings, hyper={"weight_decay": 0.5, "learning_rate": 1e-3})
+    folder = train(config, tmp_path / "run")
+    check(folder, executed(folder, monkeypatch, tmp_path))
 
 
 def test_another_seed_is_another_run(tmp_path, monkeypatch):

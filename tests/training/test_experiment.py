@@ -107,6 +107,7 @@ def test_what_could_be_adapted_is_offered_whatever_is():
     [
         ({"variant": "full", "b_rate_ratio": 16.0}, "no layer has a B"),
         ({"momentum": 0.9}, "for SGD"),
+        ({"warmup_steps": 10, "max_steps": 7}, "warm-up of 3 in place of 10 steps"),
         ({"hyper": {"rank": 32}}, "limited by the layer's size: fc3 at 10"),
     ],
 )

@@ -27,8 +27,8 @@ GROUPS = [
     ("rslora", 16.0, [(1.0, True), (16.0, True)]),
     ("dora", 1.0, [(1.0, True), (1.0, False)]),
     ("dora", 16.0, [(1.0, True), (16.0, True), (1.0, False)]),
-    ("full", 1.0, [(1.0, True)]),
-    ("full", 16.0, [(1.0, True)]),
+    ("full", 1.0, [(1.0, True), (1.0, False)]),
+    ("full", 16.0, [(1.0, True), (1.0, False)]),
 ]
 
 
@@ -53,22 +53,27 @@ def test_what_is_trained_alike_is_one_group(variant, ratio, expected, optimizer)
         if group["rate"] != 1:
             assert labels == {"lora_B"}
         if not group["decays"]:
-            assert labels == {"magnitude"}
+            assert labels in ({"magnitude"}, {"tuned_bias"})
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_decay_pulls_all_but_dora_magnitudes(variant, optimizer):
+@pytest.mark.parametrize(
+    ("rules", "left_alone"), [(2, {"magnitude", "tuned_bias"}), (1, {"magnitude"})]
+)
+def test_decay_pulls_matrices_and_no_bias_or_magnitude(variant, optimizer, rules, left_alone):
+    """By the first rules, those of older runs, biases decay as well."""
     adapted = layers(variant, init="pissa" if variant != "full" else "kaiming")
     hyper = Hyperparameters(learning_rate=0.5, weight_decay=0.25)
-    made = build_optimizer(adapted, config(optimizer=optimizer, momentum=0.9), hyper)
+    settings = config(optimizer=optimizer, momentum=0.9, rules=rules)
+    made = build_optimizer(adapted, settings, hyper)
     before = {}
     for layer in adapted:
         for label, p in layer.named_parameters(recurse=False):
             before[p], p.grad = (label, p.detach().clone()), torch.zeros_like(p)
     made.step()
     for p, (label, old) in before.items():
-        factor = 1 if label == "magnitude" else 1 - 0.5 * 0.25
+        factor = 1 if label in left_alone else 1 - 0.5 * 0.25
         torch.testing.assert_close(p.detach(), factor * old, rtol=1e-15, atol=0)
 
 
@@ -134,6 +139,32 @@ def test_warm_up_rises_to_the_peak_and_the_course_begins_there():
     course = config(schedule="linear", warmup_steps=4)
     found = [schedule_factor(course, step, 104) for step in (0, 1, 2, 3, 4, 54)]
     assert found == pytest.approx([0.25, 0.5, 0.75, 1, 1, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (4, [0.5, 1, 1, 0.5]),
+        (5, [0.5, 1, 1, 2 / 3, 1 / 3]),
+        (19, [step / 9 for step in range(1, 10)] + [1 - step / 10 for step in range(10)]),
+    ],
+)
+def test_warm_up_takes_half_of_a_short_run_at_most(length, expected):
+    course = config(schedule="linear", warmup_steps=10)
+    found = [schedule_factor(course, step, length) for step in range(length)]
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_a_run_of_twice_its_warm_up_is_as_it_was_by_the_old_rules(schedule):
+    """An older run that is resumed keeps them, and with them its rates where it is shorter."""
+    now, old = (config(schedule=schedule, warmup_steps=10, rules=rules) for rules in (2, 1))
+    for length in (20, 21, 1000):
+        for step in range(length):
+            assert schedule_factor(now, step, length) == schedule_factor(old, step, length)
+    assert [schedule_factor(old, step, 4) for step in range(4)] == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_fresh_directions_start_slowly_and_end_at_full_speed():

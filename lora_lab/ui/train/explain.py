@@ -94,8 +94,8 @@ class Explanations:
         """The learning rate after its schedule, as the newest step had it."""
         if not math.isnan(self._factor):
             return hyper.learning_rate * self._factor
-        config = self._standing.config
-        warmup = config.warmup_steps if config is not None else 0
+        config, loaded = self._standing.config, self._standing.loaded
+        warmup = config.warmup(loaded.max_steps) if config is not None else 0
         return hyper.learning_rate / max(1, warmup)  # the very first step
 
     def _rate(self, hyper: Hyperparameters) -> str:

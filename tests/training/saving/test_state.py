@@ -77,6 +77,23 @@ def test_resuming_anywhere_changes_nothing(name, stop):
     assert after == {step: loss for step, loss in wanted.items() if step > stop}
 
 
+@pytest.mark.parametrize("rules", [1, 2])
+def test_a_state_of_the_first_rules_is_restored(rules):
+    """Its biases were in the group that decays; an older run that is resumed has them there."""
+    settings = {"variant": "full", "optimizer": "adamw", "warmup_steps": 20, "rules": 1}
+    edits = {0: {"weight_decay": 0.5}, 1: {"weight_decay": 0.5}}
+    wanted, _ = losses(Experiment.build(config_of(**settings)), edits)
+    _, (tensors, facts) = losses(Experiment.build(config_of(**settings)), edits, stop=7)
+    again = Experiment.build(config_of(**{**settings, "rules": rules}))
+    assert restore(again, tensors, facts) == ()
+    assert [len(group["params"]) for group in again.optimizer.param_groups] == (
+        [6] if rules == 1 else [3, 3]
+    )
+    after, _ = losses(again, {})
+    same = after == {step: loss for step, loss in wanted.items() if step > 7}
+    assert same == (rules == 1)
+
+
 def test_nothing_of_it_runs_when_it_is_read(tmp_path):
     experiment = Experiment.build(config_of())
     _, (tensors, facts) = losses(experiment, {}, stop=2)
