@@ -109,7 +109,7 @@ class LayersView(QTreeView):
             (SHAPE, max((*shapes, self.tr("out × in")), key=width), 16),
             (RANK, "16→32", 13),
             (TRAINS, self.tr("Trainable"), 11),
-            (PARAMETERS, "000,000", 14),
+            (PARAMETERS, max(("000,000", self.tr("Parameters")), key=width), 14),
             (SIZE, "‖ΔW‖/‖W‖", 11),
             (EFFECTIVE, self.tr("Eff. r"), 11),
         ):
