@@ -26,7 +26,7 @@ class AdapterError(LabError):
 
 
 class Cancelled(LabError):
-    """The person called off what was being opened; nothing has changed."""
+    """The person cancelled what was being opened; nothing has changed."""
 
 
 class Interrupted(Cancelled):

@@ -50,7 +50,7 @@ class IntruderRecord(Record):
 
 @dataclass(frozen=True)
 class CutRecord(Record):
-    """The held-out loss of an adapter from a file, cut to `ranks`, in the model that is open."""
+    """The validation loss of an adapter from a file, cut to `ranks`, in the model that is open."""
 
     step: int
     path: str
@@ -114,18 +114,18 @@ class RateFoundRecord(Record):
 
 @dataclass(frozen=True)
 class RankHint:
-    """The rank that keeps a share of Σσ² in every layer, and the held-out loss of the cut to it."""
+    """The rank that keeps a share of Σσ² in every layer, and the validation loss at that cut."""
 
     share: float
     ranks: tuple[int, ...]  # the smallest of each layer
-    rank: int  # the largest of them: what a common rank must be
+    rank: int  # the largest of them: what a default rank must be
     loss: float
     accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class RankHintRecord(Record):
-    """What ranks the energy of ΔW suggests, each with the held-out loss beside the present one."""
+    """What ranks the energy of ΔW suggests, each with its validation loss."""
 
     step: int
     present: int  # the largest rank of any layer now

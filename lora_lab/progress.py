@@ -1,4 +1,4 @@
-"""Progress of what takes long before training: said in words and a share, and called off there."""
+"""Progress of what takes long before training: said in words and a share, and cancelled there."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class TargetInfo:
 
     `all_linear` says whether the target "all-linear" means it. The engine decides that; where it is
     not given, as in records of older runs, every linear layer counts. `always`: the checkpoint does
-    not have it, so it is drawn anew and trained whole, whatever is targeted.
+    not have it, so it is drawn anew and fully trained, whatever is targeted.
     """
 
     name: str
@@ -208,7 +208,7 @@ class PastEditRecord(Record):
 
 @dataclass(frozen=True)
 class EvalRecord(Record):
-    """A pass over held-out data, with the adapter on or off."""
+    """A pass over validation data, with the adapter on or off."""
 
     step: int
     enabled: bool
@@ -272,7 +272,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class ExportingRecord(Record):
-    """What an export is doing, and how far it is; it can be called off here."""
+    """What an export is doing, and how far it is; it can be cancelled here."""
 
     step: int
     what: str

@@ -175,7 +175,7 @@ def data_report(record: DataRecord) -> tuple[str, ...]:
     """What is trained, and every part of the data that is not, a line each with its count."""
     columns = ", ".join(f"{role} from {column}" for role, column in record.roles)
     lines = [
-        f"data: {record.train_rows:,} rows to train on and {record.validation_rows:,} held out, "
+        f"data: {record.train_rows:,} training and {record.validation_rows:,} validation rows, "
         f"read as {record.form}{f' ({columns})' if columns else ''}"
     ]
     if record.supervised_tokens:

@@ -29,7 +29,7 @@ def inject(
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
     A layer that is used at several places gets one adapter for all of them. The layers `whole`,
-    by module path, are trained whole, whatever the variant; they need be no targets. Raises
+    by module path, are fully trained, whatever the variant; they need be no targets. Raises
     AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
     below 1 or above what every target can use, an α that is not a positive number, or a weight
     that is not a floating-point tensor with data.

@@ -48,7 +48,7 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class WholeLayer:
-    """A layer that is trained whole beside the adapters, as a head that the base does not have.
+    """A layer that is fully trained beside the adapters, as a head that the base does not have.
 
     `weight` has the layer's native shape and replaces that of the base, as does `bias` (out).
     """

@@ -25,7 +25,7 @@ class Outcome:
 
     def _clear(self) -> None:
         self.best_loss = math.inf
-        self.best: EvalRecord | None = None  # of the lowest held-out loss
+        self.best: EvalRecord | None = None  # of the lowest validation loss
         self.step: StepRecord | None = None
         self.counts: CountsRecord | None = None
         self.spectrum: SpectrumRecord | None = None

@@ -16,7 +16,7 @@ def duplicate_notes(
 ) -> tuple[str, ...]:
     """What is twice among inputs (tokens or pixels), each with a count; none where nothing is.
 
-    `train_labels` are the classes of `train`, where there are any. A held-out row that is trained
+    `train_labels` are the classes of `train`, where there are any. A validation row that is trained
     on as well measures what was learned by heart.
     """
     first = [_print(values) for values in train]
@@ -25,7 +25,7 @@ def duplicate_notes(
     notes = []
     both = sum(one in known for one in second)
     if both:
-        many = _many(len(second), f"held-out {what}")
+        many = _many(len(second), f"validation {what}")
         notes.append(f"{both:,} of {many} {'are' if both > 1 else 'is'} trained on as well")
     if len(known) < len(first):
         notes.append(f"{_many(len(first) - len(known), f'duplicate {what}')} to train on")

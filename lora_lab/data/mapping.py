@@ -72,7 +72,7 @@ def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
 
 
 def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
-    """Text to go on with, in the first of the forms that has all its columns."""
+    """Text to continue, in the first of the forms that has all its columns."""
     _refuse_feedback(table, given)
     if not given and (turns := _turns(table)):
         return Mapping("chat", turns)

@@ -53,7 +53,7 @@ class PeftConfig:
     target_modules: tuple[str, ...] | None  # none: a regular expression, which is not run
     rank_pattern: dict[str, int]
     alpha_pattern: dict[str, float]
-    modules_to_save: tuple[str, ...] = ()  # trained whole
+    modules_to_save: tuple[str, ...] = ()  # fully trained
     notes: tuple[str, ...] = ()
 
     def rank(self, name: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 class RereadLayer:
     """left (out × r) @ right (r × in) is s·B·A under the target's own rules, in float64.
 
-    With DoRA there is its `magnitude` (out) as well. A tensor that is trained whole comes under its
+    With DoRA there is its `magnitude` (out) as well. A tensor that is fully trained comes under its
     own name as `left`, in its own shape, with no `right`.
     """
 

@@ -170,7 +170,7 @@ class RunFolder:
         return self._save(self.adapter, weights, save)
 
     def save_best(self, weights: AdapterWeights, save: Save) -> Path:
-        """Write the adapter of the lowest held-out loss; raises `LabError` like `save_adapter`."""
+        """Write the adapter of the lowest validation loss; raises LabError like `save_adapter`."""
         return self._save(self.path / BEST, weights, save)
 
     def forget_best(self) -> None:

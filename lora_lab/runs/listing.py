@@ -38,13 +38,13 @@ class RunSummary:
     step: int
     max_steps: int
     loss: float
-    best: float  # lowest held-out loss
+    best: float  # lowest validation loss
     seconds: float
     started: str
     label: str = ""  # what a person calls it
     note: str = ""
     bytes: int = 0  # of the whole folder
-    parent: str = ""  # name of the run that it branched off from
+    parent: str = ""  # name of the run that it branched from
     parent_step: int = 0
 
     @property

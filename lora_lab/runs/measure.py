@@ -1,4 +1,4 @@
-"""What a run's held-out figures mean: of which task they are, and of which classes."""
+"""What a run's validation figures mean: of which task they are, and of which classes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Item:
     run: str = ""  # its folder, once it has one
     max_steps: int = 0  # 0: not known before its data are read
     step: int = 0
-    best: float = math.nan  # lowest held-out loss, the untrained adapter's among them
+    best: float = math.nan  # lowest validation loss, the untrained adapter's among them
     parameters: int = 0  # that train
     seconds: float = 0.0
     message: str = ""  # why it failed

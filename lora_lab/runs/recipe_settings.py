@@ -241,7 +241,7 @@ def edits_of(story: Story) -> dict[int, list[dict[str, Any]]]:
 
 
 def ranks_of(story: Story) -> dict[str, int]:
-    """Layer → its rank at the start, capped; without those that are trained whole."""
+    """Layer → its rank at the start, capped; without those that are fully trained."""
     own = dict(story.start.layer_ranks)
     return {
         layer["name"]: min(own.get(layer["name"], story.start.rank), layer["max_rank"])

@@ -64,7 +64,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def curve(story: Story) -> str:
-    """Loss and held-out loss over the steps, with a numbered mark at each edit."""
+    """Loss and validation loss over the steps, with a numbered mark at each edit."""
     steps = [(row["step"], row["loss"]) for row in story.of("StepRecord")]
     held = [(r["step"], r["loss"]) for r in story.of("EvalRecord") if r["enabled"]]
     off = [r["loss"] for r in story.of("EvalRecord") if not r["enabled"]]

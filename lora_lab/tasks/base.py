@@ -1,4 +1,4 @@
-"""What the loop asks of a task: a base model, batches, a loss, and a pass over held-out data."""
+"""What the loop asks of a task: a base model, batches, a loss, and a pass over validation data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lora_lab.tasks.retention import RetentionSet
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A pass over the held-out data: mean loss and, for classifiers, counts per class."""
+    """A pass over the validation data: mean loss and, for classifiers, counts per class."""
 
     loss: float
     accuracy: float | None = None
@@ -87,7 +87,7 @@ class Task:
     def evaluate(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
-        """Measure `model` on the held-out data; the caller has set eval mode and no_grad.
+        """Measure `model` on the validation data; the caller has set eval mode and no_grad.
 
         Between two batches it asks `should_stop` and returns None where it says so.
         """

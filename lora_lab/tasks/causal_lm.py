@@ -106,12 +106,12 @@ class CausalLmTask(TextTask):
         return Evaluation(loss=total / count if count else float("nan"))
 
     def prompts(self) -> tuple[str, ...]:
-        """Prompts to generate from: the config's, or the beginnings of held-out rows."""
+        """Prompts to generate from: the config's, or the beginnings of validation rows."""
         return self.config.prompts or tuple(self._beginnings)
 
     @cached_property
     def _beginnings(self) -> dict[str, list[int]]:
-        """What stands before the first label token of some held-out rows, and its ids."""
+        """What stands before the first label token of some validation rows, and its ids."""
         texts: dict[str, list[int]] = {}
         for example in self.held_out.examples:
             start = int(example.supervised.argmax())
@@ -140,7 +140,7 @@ class CausalLmTask(TextTask):
         return answers
 
     def _prompt_ids(self, prompt: str) -> list[int]:
-        """A typed prompt in the very form that rows are trained in; held-out ones as they are."""
+        """A typed prompt in the very form that rows are trained in; validation ones as they are."""
         if prompt in self._beginnings:
             return self._beginnings[prompt]
         if self.form == "chat":

@@ -1,6 +1,6 @@
 """Images of digits as flat vectors: the shipped 8×8 digits, and what MNIST shares with them.
 
-The adapter trains on some of the classes only; the held-out images are of all classes, so that the
+The adapter trains on some of the classes only; validation is over all classes, so that the
 gain on the trained ones and the forgetting of the others are seen together.
 """
 

@@ -39,7 +39,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class ImageClassificationTask(PretrainedTask):
-    """Mean cross-entropy over the images of a batch; accuracy and confusion on held-out ones.
+    """Mean cross-entropy over the images of a batch; accuracy and confusion on validation ones.
 
     Inputs are what the model's own image processor makes of an image; for a plain net, which has
     none, (value/255 − mean)/std with mean and standard deviation of the training images.
@@ -224,7 +224,7 @@ def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
         return images
     if unknown := [name for name in images.classes if name not in classes]:
         raise DataError(
-            f"The held-out images are of the class {unknown[0]!r}, which is none of "
+            f"The validation images are of the class {unknown[0]!r}, which is none of "
             f"{', '.join(classes)} to train on. Give both the same folders."
         )
     places = np.array([classes.index(name) for name in images.classes])

@@ -1,6 +1,6 @@
 """Text classification: an encoder with a head of its own that says which class a text is of.
 
-A head that the checkpoint does not have is drawn anew and trained whole, beside the adapters.
+A head that the checkpoint does not have is drawn anew and fully trained, beside the adapters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LabelledPart(NamedTuple):
 
 
 class TextClassificationTask(TextTask):
-    """Mean cross-entropy over the texts of a batch; accuracy and confusion on the held-out ones."""
+    """Mean cross-entropy over the texts of a batch; accuracy and confusion in validation."""
 
     name = "text_classification"
     evaluation_tokens = 8192

@@ -1,4 +1,4 @@
-"""Best: the adapter of the lowest held-out loss so far, kept aside while training goes on.
+"""Best: the adapter of the lowest validation loss so far, kept aside while training goes on.
 
 It is part of every checkpoint, so that the best one of then is the best one again wherever a run
 goes back to, is resumed, or branches off.

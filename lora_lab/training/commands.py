@@ -70,7 +70,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure the held-out data now, with the adapter as the switch has it."""
+    """Measure the validation data now, with the adapter as the switch has it."""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[EvalRecord]:
         record = experiment.evaluate(due=False)
@@ -117,7 +117,7 @@ class MergePreview:
 
 @dataclass(frozen=True)
 class EvaluateCut:
-    """Measure the held-out loss of the adapter at `path`, cut to `ranks`, in the open model."""
+    """Measure the validation loss of the adapter at `path`, cut to `ranks`, in the open model."""
 
     path: str
     ranks: tuple[int, ...]
@@ -182,7 +182,7 @@ class FindRate:
 
 @dataclass(frozen=True)
 class SuggestRank:
-    """Measure the held-out loss at the ranks that keep these shares of ΔW's energy."""
+    """Measure the validation loss at the ranks that keep these shares of ΔW's energy."""
 
     shares: tuple[float, ...] = (0.95, 0.99)
 

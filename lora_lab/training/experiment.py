@@ -263,7 +263,7 @@ class Experiment:
         noted: bool = True,
         due: bool = True,
     ) -> EvalRecord | None:
-        """Measure the held-out data with the adapter on or off (None: as the switch has it).
+        """Measure the validation data with the adapter on or off (None: as the switch has it).
 
         None where `should_stop` says that something else has become more urgent. Where it is
         `noted` it counts for the best step, and where it was `due` for patience.
@@ -286,7 +286,7 @@ class Experiment:
         return self.note_evaluation(record, due) if noted else record
 
     def held_out(self, enabled: bool, should_stop: Callable[[], bool] = never) -> Evaluation | None:
-        """A pass over the held-out data; None where `should_stop` ended it. Nothing is noted."""
+        """A pass over the validation data; None where `should_stop` ended it. Nothing is noted."""
         return self.inference.held_out(enabled, should_stop)
 
     def note_evaluation(self, record: EvalRecord, due: bool = True) -> EvalRecord:
@@ -296,7 +296,7 @@ class Experiment:
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Iterator[GeneratedRecord]:
         """What the model says to each prompt, first with the adapter off and then with it on.
 
-        Raises LabError for a model that does not go on with texts.
+        Raises LabError for a model that cannot generate text.
         """
         if not self.task.generates:
             raise LabError("This model cannot generate text. Open a language model.")

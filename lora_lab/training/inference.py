@@ -21,7 +21,7 @@ class Inference:
 
     @torch.no_grad()
     def held_out(self, enabled: bool, should_stop: Callable[[], bool] = never) -> Evaluation | None:
-        """A pass over the held-out data; None where `should_stop` ended it."""
+        """A pass over the validation data; None where `should_stop` ended it."""
         with self._evaluating(enabled):
             return self._task.evaluate(self._model, should_stop)
 

@@ -1,6 +1,6 @@
 """A rank or a freeze of one layer alone: what is possible, and what it means for each layer.
 
-A layer with a rank of its own does not follow the common rank. Neither does a frozen one, since a
+A layer with a rank of its own does not follow the default rank. Neither does a frozen one, since a
 cut would take ΔW away: it has its rank until it is given one of its own or trained again. Both keep
 the common scaling s, and a moved α moves them as all others.
 """
@@ -63,7 +63,7 @@ def freeze(layers: Layers, hyper: Hyperparameters) -> None:
 
 
 def rank_notes(layers: Layers, hyper: Hyperparameters) -> list[str]:
-    """Which layers do not have the common rank, and why."""
+    """Which layers do not have the default rank, and why."""
     own = dict(hyper.layer_ranks)
     apart: dict[str, list[str]] = {}
     for name, layer in layers.items():

@@ -201,7 +201,7 @@ class Server:
     # -- what is asked for -----------------------------------------------------------------------
 
     def evaluate(self, due: bool) -> EvalRecord | None:
-        """The held-out data now; None where something has become more urgent meanwhile.
+        """The validation data now; None where something has become more urgent meanwhile.
 
         Without a window nobody edits: there only a request to stop is.
         """

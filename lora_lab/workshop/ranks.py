@@ -30,7 +30,7 @@ class Spectra:
     sigma: tuple[np.ndarray, ...]  # float64 (r,) each
     costs: tuple[int, ...]  # parameters of one rank: out + in
     fixed: tuple[bool, ...]  # layers whose rank stays: convolutions in groups
-    whole: int  # parameters beside the factors: magnitudes, layers trained whole
+    whole: int  # parameters beside the factors: magnitudes, layers fully trained
     itemsize: int  # bytes of a factor's number
 
     @property

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_classify.py MODEL_DIR DATA.csv [--steps 400] [--seed 0]
 
 Both train rank 8, α 16 on all linear layers and a fresh head, batches of 16, the same rate with
-linear decay, on the same rows, and are measured on the same held-out ones. Prints accuracy and
+linear decay, on the same rows, and are measured on the same validation ones. Prints accuracy and
 examples per second of each.
 """
 

@@ -461,7 +461,7 @@ def test_what_became_of_the_data_is_on_stderr_in_the_facts_and_in_the_log(tmp_pa
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
     lines = " ".join(done.stderr.split())
-    assert "data: 9 rows to train on and 3 held out" in lines
+    assert "data: 9 training and 3 validation rows" in lines
     assert "column not used: id" in lines
     data = json.loads(done.stdout)["data"]
     assert (data["train_rows"], data["validation_rows"]) == (9, 3)

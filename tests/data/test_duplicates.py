@@ -8,8 +8,8 @@ from lora_lab.data.duplicates import duplicate_notes
 CASES = {
     "nothing": ([[1], [2]], [[3]], None, ()),
     "held out": ([[1], [2], [3]], [[1], [3], [4]], None,
-                 ("2 of 3 held-out rows are trained on as well",)),
-    "all held out": ([[1], [2]], [[2]], None, ("1 of 1 held-out row is trained on as well",)),
+                 ("2 of 3 validation rows are trained on as well",)),
+    "all held out": ([[1], [2]], [[2]], None, ("1 of 1 validation row is trained on as well",)),
     "twice": ([[1], [1], [1], [2]], [], None, ("2 duplicate rows to train on",)),
     "labels": ([[1], [1], [2]], [], [0, 1, 1],
                ("1 duplicate row to train on",

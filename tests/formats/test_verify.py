@@ -256,7 +256,7 @@ def stages(weights, target, kind):
 
 
 @pytest.mark.parametrize("kind", ["peft", "kohya"])
-def test_an_export_that_is_called_off_at_any_stage_leaves_no_trace(
+def test_an_export_that_is_cancelled_at_any_stage_leaves_no_trace(
     kind, weights, tmp_path, standing
 ):
     target = tmp_path / ("out" if kind == "peft" else "out/adapter.safetensors")
@@ -273,7 +273,7 @@ def test_an_export_that_is_called_off_at_any_stage_leaves_no_trace(
         def report(what, share, last=last, heard=heard):
             heard.append((what, share))
             if len(heard) > last:
-                raise Cancelled("called off")
+                raise Cancelled("cancelled")
 
         for place in (target, tmp_path / "new" / "place"):
             with pytest.raises(Cancelled):

@@ -1,4 +1,4 @@
-"""A head that is trained whole goes into the PEFT file and comes out of PEFT's own loader."""
+"""A head that is fully trained goes into the PEFT file and comes out of PEFT's own loader."""
 
 import json
 

@@ -141,7 +141,7 @@ def test_progress_is_told_and_heard(tmp_path):
 
     def give_up(what, share):
         if share > 0.1:
-            raise Cancelled("called off")
+            raise Cancelled("cancelled")
 
     with pytest.raises(Cancelled):
         open_model(tmp_path, "causal_lm", report=give_up)

@@ -1,4 +1,4 @@
-"""The cache of this machine is listed; a download shows progress, is called off, and fails well."""
+"""The cache of this machine is listed; a download shows progress, is cancelled, and fails well."""
 
 import hashlib
 import json
@@ -87,10 +87,10 @@ def test_a_repository_comes_into_the_cache_and_is_listed_there(tmp_path, hub):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_download_is_called_off(tmp_path, hub):
+def test_a_download_is_cancelled(tmp_path, hub):
     def give_up(what, share):
         if share > 0:
-            raise Cancelled("called off")
+            raise Cancelled("cancelled")
 
     with pytest.raises(Cancelled):
         download("own/tiny", give_up, cache=tmp_path, endpoint=hub)

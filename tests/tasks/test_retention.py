@@ -1,4 +1,4 @@
-"""What is forgotten: rows of the old task are measured as held-out rows are, few and in time."""
+"""What is forgotten: rows of the old task are measured as validation rows are, few and in time."""
 
 import json
 

@@ -72,9 +72,9 @@ def test_what_is_trained_and_what_is_not_is_one_report(tmp_path):
         "causal_lm", model=str(tmp_path / "m"), data=str(path), validation=0.25
     )
     report = data_report(CausalLmTask.open(config).data)
-    assert report[0] == "data: 30 rows to train on and 10 held out, read as text (text from text)"
+    assert report[0] == "data: 30 training and 10 validation rows, read as text (text from text)"
     assert "label tokens" in report[1]
     assert "rows are cut at 64 tokens" in report[2]
     assert "columns not used: id" not in report
     assert "column not used: id" in report
-    assert any("held-out rows are trained on as well" in line for line in report)
+    assert any("validation rows are trained on as well" in line for line in report)

@@ -29,7 +29,7 @@ CONFIG = changed(digits(40, eval_steps=5), autosave_seconds=1000)
 
 @pytest.fixture(autouse=True)
 def held_out(monkeypatch):
-    """Of the steps in this dict the held-out loss is what it says; they are the best ones."""
+    """Of the steps in this dict the validation loss is what it says; they are the best ones."""
     losses = {15: 3.0, 30: 2.0}
 
     def evaluate(self, enabled, should_stop=None):

@@ -129,14 +129,14 @@ def test_of_two_that_resume_one_run_the_later_changes_nothing(tmp_path):
     assert not half_written.exists()
 
 
-@pytest.mark.parametrize("when", ["no checkpoint", "the opening is called off", "another base"])
+@pytest.mark.parametrize("when", ["no checkpoint", "the opening is cancelled", "another base"])
 def test_a_run_that_could_not_be_resumed_is_let_go_of(tmp_path, monkeypatch, when):
     config = changed(get_preset("digits").config, max_steps=12)
     trained(config, tmp_path / "run")
 
     def report(what, share):
-        if when == "the opening is called off":
-            raise Cancelled("called off")
+        if when == "the opening is cancelled":
+            raise Cancelled("cancelled")
 
     if when == "no checkpoint":
         shutil.rmtree(tmp_path / "run" / "checkpoints")

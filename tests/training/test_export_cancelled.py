@@ -1,4 +1,4 @@
-"""An export of a real small model that is called off on its way, stage by stage."""
+"""An export of a real small model that is cancelled on its way, stage by stage."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_it_ends_at_that_stage_and_what_stood_there_stands(tmp_path, after):
     assert contents(tmp_path) != before
 
 
-def test_one_that_waits_is_called_off_before_it_begins_and_no_other(tmp_path):
+def test_one_that_waits_is_cancelled_before_it_begins_and_no_other(tmp_path):
     driven = DrivenRun(digits())
     driven.steps(3)
     first, second = Export(str(tmp_path / "out")), Export(str(tmp_path / "out"))

@@ -118,7 +118,7 @@ def test_a_frozen_layer_keeps_its_rank_and_follows_alpha(variant):
     assert len({layer.scaling for layer in run.experiment.layers.values()}) == 1
     run.steps(1)
     applied = run.edit(frozen_layers=())
-    assert ranks(run) == [2, 2, 2], "trained again, it takes the common rank"
+    assert ranks(run) == [2, 2, 2], "trained again, it takes the default rank"
     assert applied.discarded_energy > 0
 
 
@@ -162,7 +162,7 @@ def test_a_rank_of_its_own_beside_the_common_one(variant, optimizer):
     assert {layer.scaling for layer in run.experiment.layers.values()} == {common}
     run.steps(3)
     applied = run.edit(layer_ranks=(("fc2", 2),))
-    assert ranks(run) == [5, 2, 5], "without one of its own, a layer takes the common rank"
+    assert ranks(run) == [5, 2, 5], "without one of its own, a layer takes the default rank"
     assert applied.changes == (("layer_ranks", "fc1=7", "fc2=2"),)
     assert applied.discarded_energy > 0
     run.steps(3)

@@ -18,7 +18,7 @@ from tests.training.driven_run import DrivenRun, digits
 
 
 def says(experiment, losses):
-    """Let the held-out loss take these values, one an evaluation."""
+    """Let the validation loss take these values, one an evaluation."""
     values = iter(losses)
     experiment.task.evaluate = lambda model, should_stop: Evaluation(loss=next(values))
 

@@ -136,7 +136,7 @@ class FakeSession:
         old = self.hyper
         if set(SHAPES) <= set(wished.frozen_layers):
             self.controls.settle(wished, old)
-            return ErrorRecord(self.step, "The edit was not applied: nothing would learn.")
+            return ErrorRecord(self.step, "The edit was not applied: nothing would train.")
         changes = tuple(
             (name, getattr(old, name), getattr(wished, name))
             for name in Hyperparameters.model_fields

@@ -322,7 +322,7 @@ def test_the_window_closes_in_the_middle_of_a_search(qtbot, lab, monkeypatch):
     qtbot.waitUntil(lambda: lab.closed, timeout=20_000)
 
 
-def test_an_export_is_called_off_in_the_midst_and_made_again(qtbot, lab, tmp_path, monkeypatch):
+def test_an_export_is_cancelled_in_the_midst_and_made_again(qtbot, lab, tmp_path, monkeypatch):
     open_preset(qtbot, lab, "digits")
     press_space(qtbot, lab)
     qtbot.waitUntil(lambda: lab.sessions.step > 20, timeout=60_000)

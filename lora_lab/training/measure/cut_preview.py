@@ -1,4 +1,4 @@
-"""The held-out loss of a finished adapter, cut to given ranks, in the model that is open."""
+"""The validation loss of a finished adapter, cut to given ranks, in the model that is open."""
 
 from __future__ import annotations
 

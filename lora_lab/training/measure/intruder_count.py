@@ -1,6 +1,6 @@
 """Counting intruder dimensions in one layer at a time, so that training is never held up for long.
 
-A whole model may take minutes. Whoever asks goes on with the next layer or leaves it.
+A whole model may take minutes. Whoever asks continues with the next layer or leaves it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which rank the energy of ΔW suggests, and what the held-out data says of the cut to it."""
+"""Which rank the energy of ΔW suggests, and what the validation data says of the cut to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lora_lab.workshop.resize import cut_layer
 def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[RankHintRecord]:
     """For each share the rank that keeps it in every layer, measured; what is live stays.
 
-    One record, after as many passes over the held-out data as there are shares, and one more.
+    One record, after as many passes over the validation data as there are shares, and one more.
     Raises LabError for an adapter that is untrained or not of plain factors.
     """
     variant = VARIANTS[experiment.config.variant]

@@ -14,7 +14,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Stage
 from lora_lab.training.saving.state import restore, resumed_record, state_of
 
-# Where one of these is another, so are the held-out rows, and a loss on the old ones is no mark.
+# Where one of these is another, so are the validation rows, and a loss on the old ones is no mark.
 MEASURED_ON = (
     "data", "columns", "skip_bad_rows", "validation", "validation_data", "seed", "max_length",
 )  # fmt: skip

@@ -62,7 +62,7 @@ class Journal:
         user data, made at the first step, so that opening and looking leaves nothing behind."""
         saves, records = Autosave(experiment), RecordWriter(experiment)
         journal = cls(experiment, saves, records, RunHome(experiment, records, saves))
-        return journal._housed_at(where)
+        return journal._recorded_in(where)
 
     @classmethod
     def branch(
@@ -71,7 +71,7 @@ class Journal:
         """A new one that takes the past of `origin` with it; `where` is that of `new`."""
         saves, records = Autosave(experiment), RecordWriter(experiment)
         home = RunHome(experiment, records, saves, origin, Path(origin.run) / METRICS, notes)
-        return cls(experiment, saves, records, home)._housed_at(where)
+        return cls(experiment, saves, records, home)._recorded_in(where)
 
     @classmethod
     def resumed(
@@ -94,7 +94,7 @@ class Journal:
             raise
         return journal
 
-    def _housed_at(self, where: Path | None) -> Journal:
+    def _recorded_in(self, where: Path | None) -> Journal:
         try:
             if where is not None:
                 self._home.create(where)

@@ -184,7 +184,7 @@ class BenchPage(Page):
     # -- work beside the window --------------------------------------------------------------
 
     def stop(self) -> None:
-        """Call off what is computed; what is shown stays."""
+        """Cancel what is computed; what is shown stays."""
         self.cancel()
         self._loading = False
         for timer in (self._rest, self._wait):
@@ -230,7 +230,7 @@ class BenchPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._measure_later()  # what was called off when it was put away
+        self._measure_later()  # what was cancelled when it was put away
 
     def _measure_later(self) -> None:
         seen = self.isVisible()  # what nobody sees is measured when it is shown

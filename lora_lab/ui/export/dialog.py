@@ -57,7 +57,7 @@ class ExportDialog(QDialog):
         self.setWindowTitle(self.tr("Export adapter"))
         self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
         self._busy = False
-        self._calling_off = False
+        self._cancelling = False
         self._format = ""  # of what is written
 
         self.folder_edit = QLineEdit(str(folder))
@@ -79,7 +79,7 @@ class ExportDialog(QDialog):
         label.setProperty("role", "muted")
 
         self.progress = Busy(self.tr("Progress of the export"))
-        self.progress.cancelled.connect(self._call_off)
+        self.progress.cancelled.connect(self._cancel)
         self._outcome = QLabel()
         self._outcome.setWordWrap(True)
         self._report = self._make_report()
@@ -121,7 +121,7 @@ class ExportDialog(QDialog):
     def show_report(self, report: ExportReport) -> None:
         """The adapter is written, re-read and compared."""
         words = self.tr("Written, re-read, and equal to the trained adapter.")
-        if self._calling_off:
+        if self._cancelling:
             words = self.tr("It finished before it could be cancelled. {}").format(words)
         self._say("good", words)
         values = {
@@ -147,7 +147,7 @@ class ExportDialog(QDialog):
 
     def tell(self, what: str, share: float) -> None:
         """What is being done, and how far it is."""
-        if self._busy and not self._calling_off:
+        if self._busy and not self._cancelling:
             self.progress.tell(what, share)
 
     def show_refusal(self, message: str) -> None:
@@ -155,7 +155,7 @@ class ExportDialog(QDialog):
         self._say("error", message)
         self._fit()
 
-    def show_called_off(self) -> None:
+    def show_cancelled(self) -> None:
         """The export was ended before it was done."""
         self._say("muted", self.tr("Cancelled: nothing was written; existing files are unchanged."))
         self._fit()
@@ -199,7 +199,7 @@ class ExportDialog(QDialog):
         self._outcome.hide()
 
     def _set_busy(self, busy: bool) -> None:
-        self._busy, self._calling_off = busy, False
+        self._busy, self._cancelling = busy, False
         self.export_button.setEnabled(not busy)
         self.progress.cancel_button.setEnabled(True)
         if busy:
@@ -207,9 +207,9 @@ class ExportDialog(QDialog):
         else:
             self.progress.end()
 
-    def _call_off(self) -> None:
+    def _cancel(self) -> None:
         """It ends where it can be left next; until that is told, it may still be written."""
-        self._calling_off = True
+        self._cancelling = True
         self.progress.cancel_button.setEnabled(False)
         self.progress.tell(self.tr("Cancelling"), -1)
         self.progress.show()

@@ -37,7 +37,7 @@ class ExportFlow(QObject):
         self.dialog: ExportDialog | None = None
         self._asked: Export | None = None
         sessions.on(ExportingRecord, self._on_exporting)
-        sessions.on(CancelledRecord, self._on_called_off)
+        sessions.on(CancelledRecord, self._on_cancelled)
         sessions.on(ExportedRecord, self._on_exported)
         sessions.shown_failed.connect(self._on_failed)
         sessions.on(LoadedRecord, lambda _: self._on_other())
@@ -75,9 +75,9 @@ class ExportFlow(QObject):
             self._put_away()
         self._notices.news(self.tr("Exported to {}").format(record.report.path))
 
-    def _on_called_off(self, record: CancelledRecord) -> None:
+    def _on_cancelled(self, record: CancelledRecord) -> None:
         if self.dialog is not None and record.command == Export.__name__:
-            self.dialog.show_called_off()
+            self.dialog.show_cancelled()
             self._put_away()
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:

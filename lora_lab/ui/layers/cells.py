@@ -18,7 +18,7 @@ from lora_lab.ui.widgets.table import Ticks
 
 
 class RankEditor(QStyledItemDelegate):
-    """A spin box from 1 to the layer's limit; below 1 the layer follows the common rank."""
+    """A spin box from 1 to the layer's limit; below 1 the layer follows the default rank."""
 
     def createEditor(
         self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex

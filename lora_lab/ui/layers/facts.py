@@ -307,7 +307,7 @@ class Facts(QObject):
         )
 
     def _whole(self, module: Module) -> bool:
-        """Trained whole beside adapters, whatever is targeted: the checkpoint did not have it."""
+        """Fully trained beside adapters, whatever is targeted: the checkpoint did not have it."""
         layer, ranks = module.layer, self.standing.ranks
         factored = ranks is not None and ranks.variant.factored
         return factored and layer is not None and not layer.max_rank and bool(layer.rank_locked)

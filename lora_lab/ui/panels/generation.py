@@ -114,7 +114,7 @@ class GenerationPanel(Panel):
                 self.ask()
 
     def _is_new(self, record: Record) -> bool:
-        """Whether held-out data was measured at a step that was not asked at yet."""
+        """Whether validation data was measured at a step that was not asked at yet."""
         return isinstance(record, EvalRecord) and record.enabled and record.step > self._asked_at
 
     def ask(self) -> None:

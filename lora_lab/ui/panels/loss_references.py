@@ -32,7 +32,7 @@ class References:
 
     def clear(self, floors: tuple[float, ...], rank: int) -> None:
         """Another run: `floors[r]` is the least loss that rank r can reach, where it is known."""
-        self.baseline = math.nan  # held-out loss of the base alone
+        self.baseline = math.nan  # validation loss of the base alone
         self._floors = floors
         self._history: list[tuple[int, float]] = []
         self.note_rank(0, rank)

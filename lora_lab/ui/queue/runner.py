@@ -53,7 +53,7 @@ class QueueRunner(QObject):
         self._stands = False  # its model is loaded
         self._stage = False  # its base is being trained first
         self._why = ""  # it could not be opened
-        self._called_off = False  # by `abort`, while it was opened
+        self._cancelled = False  # by `abort`, while it was opened
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(StepRecord, self._on_stepped)
         sessions.on(CountsRecord, self._on_counted)
@@ -61,7 +61,7 @@ class QueueRunner(QObject):
         sessions.on(FolderRecord, self._on_folder)
         sessions.on(StateRecord, self._on_state)
         sessions.failed.connect(self._on_failed)
-        sessions.given_up.connect(self._on_given_up)
+        sessions.opening_failed.connect(self._on_opening_failed)
 
     @property
     def running(self) -> Item | None:
@@ -84,14 +84,14 @@ class QueueRunner(QObject):
     def abort(self) -> None:
         """End the run at the step in hand, which is saved; the next one begins if the queue is on.
 
-        One that is still being opened is called off.
+        One that is still being opened is cancelled.
         """
         if not self._id:
             return
         if self._stands:
             self._sessions.stop()
         else:
-            self._called_off = True
+            self._cancelled = True
             self._sessions.cancel_opening()
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class QueueRunner(QObject):
         resumes = item.resumes
         begun = {} if resumes else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
         self._id, self._session = item.id, 0
-        self._stands, self._why, self._called_off = False, "", False
+        self._stands, self._why, self._cancelled = False, "", False
         self._note(state=RUNNING, message="", **begun)
         self.changed.emit()
         try:
@@ -228,12 +228,12 @@ class QueueRunner(QObject):
         if self._id and not self._stands and isinstance(record, StateRecord):
             self._why = record.message
 
-    def _on_given_up(self) -> None:
+    def _on_opening_failed(self) -> None:
         if not self._id or self._stands:
             return
         if self._why:
             self._end(FAILED, self._why)
-        elif self._called_off:
+        elif self._cancelled:
             self._end(ABORTED)
         else:
             self._note(state=ABORTED)

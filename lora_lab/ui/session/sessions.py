@@ -42,7 +42,7 @@ class Sessions(QObject):
     state_changed = Signal()  # of the shown session, or of what is being opened
     failed = Signal(object)  # ErrorRecord or StateRecord with a message, of any session
     shown_failed = Signal(object)  # the same, of the shown one alone
-    given_up = Signal()  # the candidate could not be opened; what was shown stays
+    opening_failed = Signal()  # the candidate could not be opened; what was shown stays
     stopped = Signal()  # the shown run has ended before its last step; its model stays
     ticked = Signal(object)  # Tick of any session: what the window spent on it
     all_ended = Signal()  # after `close_all`: no thread is left
@@ -150,7 +150,7 @@ class Sessions(QObject):
         return bridge.id
 
     def cancel_opening(self) -> None:
-        """Call off what is being opened; what is shown stays, and goes on if it was training."""
+        """Cancel what is being opened; what is shown stays, and goes on if it was training."""
         if self._candidate is not None:
             self._candidate.request_close(save=False)
 
@@ -259,7 +259,7 @@ class Sessions(QObject):
             if self._resume_shown and self.serving:
                 self._shown.session.controls.resume()
             self._resume_shown = False
-            self.given_up.emit()
+            self.opening_failed.emit()
         self.state_changed.emit()
         self._check_all_ended()
 

@@ -278,7 +278,7 @@ class MainWindow(QMainWindow):
         sessions.on(NewsRecord, lambda record: self.notices.warning(record.message))
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))
-        sessions.given_up.connect(self._show_config)
+        sessions.opening_failed.connect(self._show_config)
         sessions.all_ended.connect(self._on_all_ended)
         standing = sessions.standing
         standing.changed.connect(

@@ -17,7 +17,7 @@ WINDOW = 3.0  # seconds of training that the speed is taken over
 class StatusStrip(QStatusBar):
     """What the run is doing, in one line; while something is opened, how far that is."""
 
-    cancel_wished = Signal()  # call off what is being opened
+    cancel_wished = Signal()  # cancel what is being opened
 
     def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
@@ -73,7 +73,7 @@ class StatusStrip(QStatusBar):
         return self.standing.state in (State.LOADING, State.CLOSED)
 
     def set_opening(self, opening: bool) -> None:
-        """Whether something is being opened, which may be called off."""
+        """Whether something is being opened, which may be cancelled."""
         self.cancel_button.setVisible(opening)
         if not opening:
             self._show()

@@ -1,4 +1,4 @@
-"""Suggested ranks: what keeps 95 % and 99 % of ΔW's energy, and the held-out loss of each cut."""
+"""Suggested ranks: what keeps 95 % and 99 % of ΔW's energy, and the validation loss of each cut."""
 
 from __future__ import annotations
 

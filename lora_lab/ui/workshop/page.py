@@ -27,7 +27,7 @@ class Page(QWidget):
     ) -> None:
         """`work(report)` beside the window; one of `done` and `failed` is called here.
 
-        `failed` also where it broke off: what is shown as busy is to end.
+        `failed` also where it ended early: what is shown as busy is to end.
         """
         self.cancel()
         self._works.start(work, done, failed, failed, progress)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ResizePage(Page):
-    """`cut_wished` asks for the held-out loss at the cut, where a model and data are open."""
+    """`cut_wished` asks for the validation loss at the cut, where a model and data are open."""
 
     cut_wished = Signal(str, object, object)  # path, ranks, α or None
 
@@ -113,13 +113,13 @@ class ResizePage(Page):
 
         self.title.setText(self.tr("Opening {}…").format(source.path))
         theme.set_role(self.title, "muted")
-        self.delivery.set_busy(False)  # what was being written is called off
+        self.delivery.set_busy(False)  # what was being written is cancelled
         self.delivery.set_ready(False)
         self.busy.begin(self.tr("Opening"))
         self.run(work, self._show_card, self._refuse, self.busy.tell)
 
     def show_cut(self, record: CutRecord) -> None:
-        """The held-out loss that was asked for."""
+        """The validation loss that was asked for."""
         if self.card is None or record.path != self.card.source.path:
             return
         shown = self.tr("validation loss with these ranks: {}").format(number(record.loss, 4))
@@ -258,7 +258,7 @@ class ResizePage(Page):
 
             return save_cut(source, ranks, delivery, report)
 
-        self.busy.end()  # what was being opened is called off
+        self.busy.end()  # what was being opened is cancelled
         self.delivery.set_busy(True)
         self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
 

@@ -1,4 +1,4 @@
-"""The held-out loss of an adapter from a file, against the same adapter trained in."""
+"""The validation loss of an adapter from a file, against the same adapter trained in."""
 
 import json
 

@@ -288,7 +288,7 @@ def test_an_image_that_is_dropped_is_cut_while_it_is_dragged(qtbot, bench, tmp_p
     assert bench.numbers.penrose[1][1].text() == "✓"
 
 
-def test_a_large_matrix_can_be_called_off(qtbot, bench, monkeypatch):
+def test_a_large_matrix_can_be_cancelled(qtbot, bench, monkeypatch):
     begun, go = threading.Event(), threading.Event()
 
     def slow(matrix, report):
@@ -327,7 +327,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, bench, monkeypatch)
     assert bench.analysis is shown
 
 
-def test_what_was_called_off_is_measured_when_it_is_shown_again(qtbot, bench):
+def test_what_was_cancelled_is_measured_when_it_is_shown_again(qtbot, bench):
     bench.source.choose(len(SAMPLES) - 1)
     qtbot.waitUntil(lambda: bench.analysis.parts.most == 256, timeout=30_000)
     bench.set_cut(3)

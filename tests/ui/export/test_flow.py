@@ -1,4 +1,4 @@
-"""An export from the button to its end: how far it is, called off, too late, and put away."""
+"""An export from the button to its end: how far it is, cancelled, too late, and put away."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -50,7 +50,7 @@ def done(place):
     return ExportedRecord(7, report)
 
 
-def test_an_export_says_how_far_it_is_and_is_called_off(
+def test_an_export_says_how_far_it_is_and_is_cancelled(
     qtbot, window, asked, say, sessions_made, tmp_path
 ):
     dialog = begun(qtbot, window, asked, tmp_path / "out")
@@ -79,7 +79,7 @@ def test_an_export_says_how_far_it_is_and_is_called_off(
     assert [text for text in words(dialog) if text.startswith("Written")]
 
 
-def test_an_export_that_was_done_before_it_could_be_called_off_says_so(
+def test_an_export_that_was_done_before_it_could_be_cancelled_says_so(
     qtbot, window, asked, say, tmp_path
 ):
     dialog = begun(qtbot, window, asked, tmp_path / "out")

@@ -367,7 +367,7 @@ def test_a_button_at_the_corner_covers_nothing(opened, qtbot):
                 assert not corner.intersects(widget.geometry()), panel.key
 
 
-def test_a_long_file_can_be_called_off_and_leaves_nothing(opened, qtbot, monkeypatch, tmp_path):
+def test_a_long_file_can_be_cancelled_and_leaves_nothing(opened, qtbot, monkeypatch, tmp_path):
     ended = threading.Event()
 
     def endless(columns, about, report):

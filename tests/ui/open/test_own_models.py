@@ -86,7 +86,7 @@ def test_the_card_is_shown_before_anything_is_opened(qtbot, dialog, llama):
     assert (config.task, config.model, config.data) == ("causal_lm", str(folder), str(data))
 
 
-def test_looking_and_computing_can_be_called_off(qtbot, dialog, llama, monkeypatch):
+def test_looking_and_computing_can_be_cancelled(qtbot, dialog, llama, monkeypatch):
     from lora_lab.models import inspect
 
     go = threading.Event()
@@ -185,7 +185,7 @@ def test_the_cache_is_listed(qtbot, dialog, tmp_path, monkeypatch):
     assert heard.args == [str(tmp_path)]
 
 
-def test_a_download_shows_progress_and_is_called_off(qtbot, dialog, tmp_path, monkeypatch):
+def test_a_download_shows_progress_and_is_cancelled(qtbot, dialog, tmp_path, monkeypatch):
     import lora_lab.models.hub as hub
 
     gate = threading.Event()
@@ -230,7 +230,7 @@ def test_work_beside_the_window_ends_once(qtbot, how):
         if how == "failed":
             raise DataError("no rows")
         if how == "cancelled":
-            raise Cancelled("called off")
+            raise Cancelled("cancelled")
         return 7
 
     made, heard = Background(work), []

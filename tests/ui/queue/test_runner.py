@@ -83,7 +83,7 @@ def test_an_aborted_run_is_saved_and_the_next_one_begins(qtbot, flow, lined, ses
     qtbot.waitUntil(lambda: not flow.dialog.abort_button.isEnabled())
 
 
-def test_an_opening_is_called_off_and_the_next_one_begins(qtbot, flow, lined, sessions_made):
+def test_an_opening_is_cancelled_and_the_next_one_begins(qtbot, flow, lined, sessions_made):
     lined({"max_steps": 10**6}, {})
     flow.dialog.start_button.click()
     assert states(flow) == [RUNNING, WAITING]
@@ -180,7 +180,7 @@ def test_a_training_that_is_to_be_kept_keeps_the_queue_waiting(qtbot, flow, line
     assert window.sessions.running
 
 
-def test_called_off_in_the_window_the_queue_waits(qtbot, flow, lined, window):
+def test_cancelled_in_the_window_the_queue_waits(qtbot, flow, lined, window):
     lined({}, {})
     flow.dialog.start_button.click()
     window.strip.cancel_button.click()

@@ -79,7 +79,7 @@ def test_a_candidate_that_fails_is_told_of_and_what_is_shown_stays(qtbot, opened
     opened.failed.connect(failures.append)
     opened.shown_failed.connect(shown.append)
     before = opened.id
-    with qtbot.waitSignal(opened.given_up, timeout=5000):
+    with qtbot.waitSignal(opened.opening_failed, timeout=5000):
         opened.open(New(changed(CONFIG, model="broken.pt")))
     assert [record.message for record in failures] == ["broken.pt"]
     assert shown == []

@@ -77,7 +77,7 @@ def test_a_rate_is_found_seen_and_used(qtbot, window, asked, sessions_made):
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
 
 
-def test_a_search_is_called_off_by_the_button_and_by_closing(qtbot, window, asked, sessions_made):
+def test_a_search_is_cancelled_by_the_button_and_by_closing(qtbot, window, asked, sessions_made):
     broken = []
     sessions_made[0].controls.cancel = broken.append
     window.commands.find_rate.trigger()
@@ -167,7 +167,7 @@ def test_a_refused_suggestion_says_why_and_all_of_the_rank_is_told(
     assert "a larger rank" in dialog.message.text()
 
 
-def test_a_search_that_went_with_its_run_calls_off_nothing_of_the_next_one(
+def test_a_search_that_went_with_its_run_cancels_nothing_of_the_next_one(
     qtbot, window, asked, presets, sessions_made
 ):
     window.flows.rate.start()

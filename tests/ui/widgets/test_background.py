@@ -67,7 +67,7 @@ def test_what_nobody_foresaw_is_told_as_its_end_and_reaches_the_one_place(
 
 
 @pytest.mark.parametrize("does", [answer, refuse])
-def test_what_it_said_is_not_heard_once_it_is_called_off(qtbot, owner, does):
+def test_what_it_said_is_not_heard_once_it_is_cancelled(qtbot, owner, does):
     work = Background(does, owner)
     said, gone = heard(work), []
     work.destroyed.connect(lambda: gone.append(True))

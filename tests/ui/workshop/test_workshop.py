@@ -94,7 +94,7 @@ def test_a_place_is_named_until_a_person_names_one(qtbot, workshop, llama, monke
     assert page.delivery.target.path == "/elsewhere/mine"
 
 
-def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama, monkeypatch):
+def test_what_takes_long_has_a_bar_and_can_be_cancelled(qtbot, workshop, llama, monkeypatch):
     from lora_lab.workshop import files
 
     go = threading.Event()
@@ -127,7 +127,7 @@ def test_what_takes_long_has_a_bar_and_can_be_called_off(qtbot, workshop, llama,
     assert compare.found is None
 
 
-def test_what_is_written_is_called_off_between_two_layers(
+def test_what_is_written_is_cancelled_between_two_layers(
     qtbot, workshop, llama, monkeypatch, tmp_path
 ):
     page, kind = workshop.resize_page, FORMATS["peft"]

@@ -271,7 +271,7 @@ class SpectrumPanel(Panel):
         self.choose_layer(self._last.layers[row].name)
 
     def _wish_rank(self, rank: int) -> None:
-        """The cut of all layers is the common rank; that of one among several is its own."""
+        """The cut of all layers is the default rank; that of one among several is its own."""
         shown = self._shown()
         if len(shown) == 1 and len(self._last.layers) > 1:
             own = {**dict(self.standing.foreseen.layer_ranks), shown[0].name: rank}
