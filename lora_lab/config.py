@@ -171,6 +171,8 @@ class RunConfig(Frozen):
         "measured beside the validation rows, and show what the model forgets.",
         name="retention set", place="own data", group="Data"))
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
+    # Of a run that is resumed; no setting, so it is in no file and in no copy.
+    classes: tuple[str, ...] = Field((), exclude=True, description="The classes in their order.")
 
     variant: str = declared(variants.PLAIN, Setting("Ada&pter",
         "Adapter variant.",

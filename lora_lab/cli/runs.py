@@ -29,6 +29,12 @@ def resume(
     steps: Annotated[
         int | None, typer.Option(help="Step to train to, in place of the run's own end.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help="Where its model is now.")] = None,
+    data: Annotated[str | None, typer.Option(help="Where its data is now.")] = None,
+    validation_data: Annotated[
+        str | None, typer.Option(help="Where its validation data is now.")
+    ] = None,
+    keep_data: Annotated[str | None, typer.Option(help="Where its retention set is now.")] = None,
     run_factory: Annotated[
         bool, typer.Option("--run-factory", help="Run its factory's code without asking.")
     ] = False,
@@ -43,7 +49,11 @@ def resume(
         from lora_lab.cli.headless import drive
         from lora_lab.training.opening import Opening, Resume
 
-        opening: Opening = Resume.at(_found(run), steps)
+        places = {
+            "model": model, "data": data, "validation_data": validation_data,
+            "keep_data": keep_data,
+        }  # fmt: skip
+        opening: Opening = Resume.at(_found(run), steps, places)
         ask_about(opening.config.factory, run_factory)  # the run may be somebody else's
         if restart:
             opening = opening.anew()

@@ -119,7 +119,7 @@ def _built(
     config, kind = architecture(values, purpose, path.name)
     notes: list[str] = []
     if classes:
-        notes += _name_classes(config, values, classes)
+        notes += _name_classes(config, path, classes)
         config.use_cache = False
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
@@ -161,15 +161,28 @@ def _built(
     return Opened(model.eval(), new_layers, tuple(notes), path.name)
 
 
-def _name_classes(config: Any, values: dict[str, Any], classes: tuple[str, ...]) -> list[str]:
+def class_names(path: str | Path) -> tuple[str, ...]:
+    """What the head of a checkpoint calls its classes, in their order; () where it has no names."""
+    path = Path(path)
+    if not path.is_dir():
+        return ()
+    named = read_config(path).get("id2label")
+    if not isinstance(named, dict):
+        return ()
+    try:
+        names = [str(named[key]) for key in sorted(named, key=int)]
+    except (TypeError, ValueError):
+        return ()
+    return () if all(name.startswith("LABEL_") for name in names) else tuple(names)
+
+
+def _name_classes(config: Any, path: Path, classes: tuple[str, ...]) -> list[str]:
     """Give the head its classes; a note where the checkpoint calls as many by other names."""
-    named = values.get("id2label")
-    before = [str(name) for name in named.values()] if isinstance(named, dict) else []
+    before = class_names(path)
     config.num_labels = len(classes)
     config.id2label = dict(enumerate(classes))
     config.label2id = {name: number for number, name in enumerate(classes)}
-    named_so = any(not name.startswith("LABEL_") for name in before)
-    if named_so and len(before) == len(classes) and before != list(classes):
+    if len(before) == len(classes) and before != classes:
         return [f"the checkpoint calls its classes {', '.join(before[:10])}, in this order"]
     return []
 

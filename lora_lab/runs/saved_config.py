@@ -32,11 +32,6 @@ class SavedConfig:
         stored = {"rules": 1, **about["config"]}  # a run of before there were rules keeps its own
         return cls(checked(RunConfig, stored, str(path)), _origin(about), about)
 
-    @property
-    def data_fingerprint(self) -> str:
-        """Of the data that the run was begun with; "" where nobody wrote it."""
-        return str(self.about.get("data_fingerprint", ""))
-
 
 def _table(path: Path) -> dict[str, Any]:
     try:

@@ -29,6 +29,7 @@ from lora_lab.models.image_rules import ImageRules, open_image_rules
 from lora_lab.models.plain import mlp_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, chosen
@@ -65,6 +66,7 @@ class ImageClassificationTask(PretrainedTask):
             )  # fmt: skip
 
         images = read(data)
+        images = in_order(images, ordered(images.classes, config))
         held_out = images.given_validation
         if config.validation_data:
             held_out = read(config.validation_data, images.classes)
@@ -228,7 +230,9 @@ def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
             f"{', '.join(classes)} to train on. Give both the same folders."
         )
     places = np.array([classes.index(name) for name in images.classes])
-    return replace(images, labels=places[images.labels], classes=classes)
+    own = images.given_validation
+    own = None if own is None else in_order(own, classes)
+    return replace(images, labels=places[images.labels], classes=classes, given_validation=own)
 
 
 def _wanted(config: RunConfig, model: str) -> tuple[tuple[int, ...], ImageRules | None]:

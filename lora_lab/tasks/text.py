@@ -25,6 +25,7 @@ from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.stop_tokens import stop_tokens
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, some_rows
 
@@ -47,6 +48,12 @@ class Texts(NamedTuple):
         """Notes on rows that stand twice, in these and in the `held_out` ones."""
         mine, others = ([e.inputs() for e in texts.examples] for texts in (self, held_out))
         return duplicate_notes(mine, others, self.labels)
+
+    def renamed(self, before: Sequence[str], order: Sequence[str]) -> Texts:
+        """With the numbers of classes in another `order`."""
+        assert self.labels is not None, "rows of classes have labels"
+        places = np.array([order.index(name) for name in before])
+        return self._replace(labels=places[self.labels])
 
     def subset(self, rows: np.ndarray) -> Texts:
         labels = None if self.labels is None else self.labels[rows]
@@ -93,6 +100,8 @@ class TextTask(PretrainedTask):
             return table, mapping, Encoded(texts, names, notes)
 
         table, mapping, (texts, classes, notes) = read(data)
+        if classes and (order := ordered(classes, config)) != classes:
+            texts, classes = texts.renamed(classes, order), order
         if len(classes) == 1:
             raise DataError(f"{table.path.name}: all rows are of one class, so nothing is learned.")
         if config.validation_data:

@@ -5,10 +5,13 @@ Frozen and torch-free, so that the window and the command line say it before tor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lora_lab.config import Origin, RunConfig, changed
+from lora_lab.runs.inputs import found_again, recorded_classes
+from lora_lab.runs.listing import METRICS
 from lora_lab.runs.saved_config import SavedConfig
 
 
@@ -38,9 +41,17 @@ class Resume:
     until: int | None = None  # the step to train to; None: as it was to end
 
     @classmethod
-    def at(cls, path: Path, until: int | None = None) -> Resume:
-        """The run in the folder `path`; raises LabError where it is none or is damaged."""
-        return cls(path, SavedConfig.read(path), until)
+    def at(
+        cls, path: Path, until: int | None = None, places: Mapping[str, str | None] | None = None
+    ) -> Resume:
+        """The run in the folder `path`, its files at `places` (by field) where they have moved.
+
+        Raises LabError where it is no run, is damaged, or a file is not where it was.
+        """
+        saved = SavedConfig.read(path)
+        config = found_again(saved.config, places or {}, path)
+        config = config.model_copy(update={"classes": recorded_classes(path / METRICS)})
+        return cls(path, replace(saved, config=config), until)
 
     @property
     def config(self) -> RunConfig:

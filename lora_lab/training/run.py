@@ -17,8 +17,8 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.runs import checkpoints
-from lora_lab.runs.data_fingerprint import data_fingerprint
 from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.inputs import changes, with_whole_paths
 from lora_lab.runs.listing import METRICS, written_state
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
@@ -56,6 +56,7 @@ def run(
         if controls.stopping:
             return
         config, base = with_trained_base(config)
+    config = with_whole_paths(config)
     experiment, journal, past, notes = _opened(
         opening, config, base, controls, serve_after_training, report
     )
@@ -145,9 +146,7 @@ def _restored(experiment: Experiment, opening: Resume) -> tuple[str, ...]:
     checkpoints.tidy(opening.path)
     found = checkpoints.latest(opening.path)
     notes = restore(experiment, found.tensors, found.facts)
-    known = opening.saved.data_fingerprint
-    if known and known != data_fingerprint(experiment.config.data):
-        notes += ("the data has changed since: the rows that follow will differ",)
+    notes += changes(experiment.config, opening.saved.about)
     if opening.until is not None:
         experiment.stage = Stage(experiment.stage.begin, opening.until)
     return notes

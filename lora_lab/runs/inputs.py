@@ -1,0 +1,122 @@
+"""The files that a run stands on: by whole paths, with fingerprints, found where they are now.
+
+A run may be resumed from another folder, on a moved disk, or beside files that have changed since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.runs.data_fingerprint import data_fingerprint
+
+# Field → what a person calls it, and the flag that names another place for it.
+PLACES = {
+    "model": ("model", "--model"),
+    "data": ("data", "--data"),
+    "validation_data": ("validation data", "--validation-data"),
+    "keep_data": ("retention set", "--keep-data"),
+}
+# What shapes the inputs of a model beside its weights → files of its folder.
+BESIDE = {
+    "tokenizer": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
+                  "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json"),
+    "chat template": ("chat_template.jinja", "chat_template.json"),
+    "image rules": ("preprocessor_config.json",),
+}  # fmt: skip
+
+
+def with_whole_paths(config: RunConfig) -> RunConfig:
+    """`config` with the paths that exist made absolute; the same `hyper` object."""
+    whole = {
+        field: os.path.abspath(value)
+        for field in PLACES
+        if (value := getattr(config, field)) and not os.path.isabs(value) and _names_files(value)
+    }
+    return config.model_copy(update=whole) if whole else config
+
+
+def found_again(config: RunConfig, places: Mapping[str, str | None], run: Path) -> RunConfig:
+    """The settings of the run in the folder `run` with its files where they are now.
+
+    `places` names new ones by field. Raises LabError for a file that is at neither place.
+    """
+    named = {field: value for field, value in places.items() if value}
+    for field in named:
+        if field not in PLACES:
+            raise LabError(f"{field} is no place of files of a run.")
+    config = with_whole_paths(config.model_copy(update=named))
+    for field, (what, flag) in PLACES.items():
+        value = getattr(config, field)
+        if value and os.path.isabs(value) and not _names_files(value):
+            raise LabError(
+                f"The {what} of {run.name} is not at {value}. Put it back, or name its new place: "
+                f"lora-lab resume {run} {flag} PATH."
+            )
+    return config
+
+
+def fingerprints(config: RunConfig) -> dict[str, str]:
+    """Of all that shaped the run beside base and data; "" where there is none of it."""
+    found = {
+        "validation data": data_fingerprint(config.validation_data),
+        "retention set": data_fingerprint(config.keep_data),
+    }
+    model = Path(config.model) if config.model else None
+    for what, names in BESIDE.items():
+        files = [model / name for name in names] if model is not None and model.is_dir() else []
+        found[what] = "".join(data_fingerprint(str(file)) for file in files if file.is_file())
+    return found
+
+
+def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is no more as config.json (`about`) says it was, a sentence each."""
+    notes = []
+    known = about.get("data_fingerprint")
+    if known and known != data_fingerprint(config.data):
+        notes.append("the data has changed since: the rows that follow will differ")
+    stored = about.get("inputs")
+    for what, now in fingerprints(config).items():
+        before = stored.get(what) if isinstance(stored, dict) else None
+        if before is not None and before != now:
+            notes.append(f"the {what} changed since the run began{CHANGED[what]}")
+    return tuple(notes)
+
+
+CHANGED = {
+    "validation data": ": its losses before and after are of other rows",
+    "retention set": ": its losses before and after are of other rows",
+    "tokenizer": ": the tokens that follow will differ",
+    "chat template": ": the chats that follow are written otherwise",
+    "image rules": ": the images that follow are prepared otherwise",
+}
+
+
+def recorded_classes(metrics: Path) -> tuple[str, ...]:
+    """The classes of the run in their order, as it recorded them; () where it has none."""
+    try:
+        with metrics.open("rb") as file:
+            for line in file:
+                if b'"LoadedRecord"' not in line[:100]:
+                    continue
+                row = json.loads(line)
+                if row.get("stage"):
+                    continue  # of the base, which was trained first
+                classes = row.get("classes", ())
+                return tuple(c for c in classes if isinstance(c, str))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return ()  # a log that is lost stops no run
+    return ()
+
+
+def _names_files(value: str) -> bool:
+    path = Path(value)
+    try:
+        return path.exists() or ("*" in path.name and path.parent.is_dir())
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,29 @@
+"""The order of classes: that of the run that is resumed, that of the checkpoint's head, or natural.
+
+A head is a matrix with a row for each class: by another order it says other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import DataError
+from lora_lab.models.hf_folder import class_names
+
+
+def ordered(names: Iterable[str], config: RunConfig) -> tuple[str, ...]:
+    """The classes of the data, `names` in their natural order, in the order that the head has.
+
+    Raises DataError where a run is resumed on data of other classes.
+    """
+    names = tuple(names)
+    if config.classes:
+        if set(names) != set(config.classes):
+            raise DataError(
+                f"The run was trained on the classes {', '.join(config.classes[:10])}; the data "
+                f"has {', '.join(names[:10])} now. Put its data back to resume."
+            )
+        return config.classes
+    known = class_names(config.model) if config.model else ()
+    return known if set(known) == set(names) else names
