@@ -110,7 +110,7 @@ def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, reme
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=60_000)
     notice = lab.notice_bar.notice
     assert notice.severity == "error"
-    assert "Step 40 was not made" in notice.message
+    assert "Step 40 was not applied" in notice.message
     assert "float32" in notice.message
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     loss = lab.panels[0]
