@@ -61,11 +61,11 @@ class Export:
         yield ExportingRecord(step, "Copying the factors", -1)
         weights, target = experiment.weights(), Path(self.path)
         with closing(exporting(weights, target, self.format, self.overwrite)) as stages:
-            for found in stages:
-                if isinstance(found, ExportReport):
-                    yield ExportedRecord(step, found)
+            for result in stages:
+                if isinstance(result, ExportReport):
+                    yield ExportedRecord(step, result)
                 else:
-                    yield ExportingRecord(step, *found)
+                    yield ExportingRecord(step, *result)
 
 
 @dataclass(frozen=True)

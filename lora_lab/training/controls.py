@@ -1,4 +1,4 @@
-"""The door into the engine: wishes go in as one frozen snapshot, commands as a queue.
+"""The door into the engine: requests go in as one frozen snapshot, commands as a queue.
 
 Any thread may call these; the loop reads them once per step. A dragged slider replaces the snapshot
 many times between two steps and only the newest is applied; commands are never dropped.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Controls:
-    """What the person wishes: hyperparameters, pause, stop, and commands between two steps."""
+    """What the person requests: hyperparameters, pause, stop, and commands between two steps."""
 
     def __init__(self, hyper: Hyperparameters, *, paused: bool = False) -> None:
         self._hyper = hyper
@@ -46,10 +46,10 @@ class Controls:
             self._hyper = hyper
             self._news.notify()
 
-    def settle(self, wished: Hyperparameters, applied: Hyperparameters) -> None:
-        """Replace a wish by what became of it, unless a newer one has come meanwhile."""
+    def settle(self, requested: Hyperparameters, applied: Hyperparameters) -> None:
+        """Replace what was requested by what became of it, unless newer settings have come."""
         with self._news:
-            if self._hyper is wished:
+            if self._hyper is requested:
                 self._hyper = applied
 
     def request(self, command: Command) -> None:
@@ -63,7 +63,7 @@ class Controls:
         self._cancelled.append(command)
 
     def is_cancelled(self, command: Command) -> bool:
-        """Whether just this command is wished to end, not one that asks for the same."""
+        """Whether just this command is to end, not one that asks for the same."""
         return any(command is one for one in self._cancelled)
 
     def pause(self) -> None:
@@ -105,7 +105,7 @@ class Controls:
             return taken
 
     def anything_new(self, applied: Hyperparameters, *, paused: bool) -> bool:
-        """Whether something was wished or asked for that should not wait for a long measurement."""
+        """Whether something was requested that should not wait for a long measurement."""
         return (
             self._stopping
             or self._finishing

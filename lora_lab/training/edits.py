@@ -1,4 +1,4 @@
-"""Apply what was wished: compare the newest snapshot with what is applied, and change the model."""
+"""Apply requested settings: compare the newest snapshot with the applied one, change the model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lora_lab.training.per_layer import check, differing, freeze, rank_notes, wa
 from lora_lab.variants import VARIANTS
 
 
-def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecord:
-    """Make `wished` the applied state, between two steps; says what changed and what it did.
+def apply_hyper(experiment: Experiment, requested: Hyperparameters) -> AppliedRecord:
+    """Make `requested` the applied state, between two steps; says what changed and what it did.
 
     Freezes come first, then ranks, at the old α and with ΔW kept; then α moves as `alpha_mode` has
     it. Fields that no layer can follow stay as they are, and a note says why. Raises ConfigError,
     with nothing changed, for a layer that is not there or a rank that it cannot have.
     """
-    check(experiment.layers, wished)
+    check(experiment.layers, requested)
     applied = experiment.hyper
-    hyper, notes = _without_locked(experiment, wished)
+    hyper, notes = _without_locked(experiment, requested)
     freeze(experiment.layers, hyper)
     discarded = _set_ranks(experiment, hyper, notes)
     if hyper.alpha != applied.alpha:
@@ -37,18 +37,18 @@ def apply_hyper(experiment: Experiment, wished: Hyperparameters) -> AppliedRecor
 
 
 def _without_locked(
-    experiment: Experiment, wished: Hyperparameters
+    experiment: Experiment, requested: Hyperparameters
 ) -> tuple[Hyperparameters, list[str]]:
-    """`wished` with the locked fields as they are, and a note on each of them."""
+    """`requested` with the locked fields as they are, and a note on each of them."""
     applied = experiment.hyper
     stays = {
         field: reason
         for field, reason in experiment.locked
-        if getattr(applied, field) != getattr(wished, field)
+        if getattr(applied, field) != getattr(requested, field)
     }
     if not stays:
-        return wished, []
-    hyper = changed(wished, **{field: getattr(applied, field) for field in stays})
+        return requested, []
+    hyper = changed(requested, **{field: getattr(applied, field) for field in stays})
     return hyper, [f"{field} stays: {reason}" for field, reason in stays.items()]
 
 

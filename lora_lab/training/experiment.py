@@ -201,7 +201,7 @@ class Experiment:
                 TargetInfo(name, kind, shape, name in self.all_linear, name in task.new_layers)
                 for name, (kind, shape) in self.adaptable.items()
             ),
-            modules=tuple((name, *found) for name, found in self.modules.items()),
+            modules=tuple((name, *row) for name, row in self.modules.items()),
             locked=self.locked,
             notes=self._notes(),
             seconds=self.open_seconds,

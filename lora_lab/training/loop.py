@@ -33,7 +33,7 @@ def train(
     folder: Callable[[], RunFolder | None] = lambda: None,
     before_edit: Callable[[], None] = lambda: None,
 ) -> Iterator[Record]:
-    """Run training steps until told to stop; yield what happened, in order.
+    """Run training steps until asked to stop; yield what happened, in order.
 
     It ends after `max_steps`, unless it is to `serve_after_training`: then the model stays, edits,
     evaluations and exports are served, and `controls.resume()` trains `max_steps` more, a stage

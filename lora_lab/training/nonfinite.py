@@ -13,10 +13,10 @@ from lora_lab.training.experiment import Experiment
 LARGEST = {"float16": "65,504", "bfloat16": "3.4×10³⁸", "float32": "3.4×10³⁸", "float64": "10³⁰⁸"}
 REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 HIGH_RATE = 1e-2  # AdamW moves each number by about the rate in a step
-STEEP = 100.0  # norm of the gradients that is told of
+STEEP = 100.0  # norm of the gradients that is reported
 
 
-class Found(NamedTuple):
+class Fault(NamedTuple):
     """Where the first non-finite number of a step appears."""
 
     what: str  # "loss", "gradient" or "factor"
@@ -32,30 +32,30 @@ def diagnosis(
     `norm` is that of the last finite gradient; `restored` is the step whose adapter will stand once
     this has been looked at.
     """
-    found = first_nonfinite(experiment, batch, loss)
-    causes, remedies = _causes(experiment, found, norm)
+    fault = first_nonfinite(experiment, batch, loss)
+    causes, remedies = _causes(experiment, fault, norm)
     step = experiment.step + 1
     message = (
-        f"Step {step:,} was not applied: {found.words} The adapter of step {restored:,} is kept. "
+        f"Step {step:,} was not applied: {fault.words} The adapter of step {restored:,} is kept. "
         f"Likely: {'; or '.join(causes)}."
     )
-    return NonFiniteRecord(step, found.what, found.layer, message, causes, remedies, restored, norm)
+    return NonFiniteRecord(step, fault.what, fault.layer, message, causes, remedies, restored, norm)
 
 
-def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> Found:
+def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> Fault:
     """Where the first non-finite number of this step appears, in one sentence."""
     dtype = experiment.config.dtype
     for name, layer in experiment.layers.items():
         for label, p in layer.named_parameters(recurse=False):
             if not bool(torch.isfinite(p).all()):
-                return Found("factor", name, f"{label} of layer {name} is not finite ({dtype}).")
+                return Fault("factor", name, f"{label} of layer {name} is not finite ({dtype}).")
     if math.isfinite(loss):
         for name, layer in experiment.layers.items():
             for label, p in layer.named_parameters(recurse=False):
                 if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
                     words = f"the gradient of {label} in layer {name} is not finite ({dtype})."
-                    return Found("gradient", name, words)
-        return Found("gradient", "", f"the norm of the gradients overflows ({dtype}).")
+                    return Fault("gradient", name, words)
+        return Fault("gradient", "", f"the norm of the gradients overflows ({dtype}).")
     seen: list[str] = []
 
     def look(name: str) -> Any:
@@ -73,13 +73,13 @@ def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> Found:
         for handle in handles:
             handle.remove()
     where = f"first in the output of layer {seen[0]}" if seen else "behind the last adapted layer"
-    return Found("loss", seen[0] if seen else "", f"the loss is {loss}, {where} ({dtype}).")
+    return Fault("loss", seen[0] if seen else "", f"the loss is {loss}, {where} ({dtype}).")
 
 
 def _causes(
-    experiment: Experiment, found: Found, norm: float
+    experiment: Experiment, fault: Fault, norm: float
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Likely causes and remedies, the likeliest first; only what can be told from the numbers."""
+    """Likely causes and remedies, the likeliest first; only what can be seen in the numbers."""
     config, hyper = experiment.config, experiment.hyper
     causes: list[str] = []
     remedies: list[str] = []

@@ -55,6 +55,19 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
     ]
 
 
+def regroup(
+    optimizer: torch.optim.Optimizer,
+    layers: Iterable[AdapterLayer],
+    config: RunConfig,
+    weight_decay: float,
+) -> None:
+    """Let the optimizer hold the parameters that the layers have now, with this decay."""
+    groups = parameter_groups(layers, config)
+    for group, new in zip(optimizer.param_groups, groups, strict=True):
+        group["params"] = new["params"]
+    set_weight_decay(optimizer, weight_decay)
+
+
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
     """Give each group its share of the learning rate."""
     for group in optimizer.param_groups:

@@ -88,8 +88,8 @@ def differing(old: Iterable, new: Iterable) -> tuple[str, str]:
 
 
 def _words(items: Iterable) -> str:
-    said = [item if isinstance(item, str) else "{}={}".format(*item) for item in items]
-    return f"{len(said)} layers" if len(said) > SHOWN else ", ".join(said) or "–"
+    words = [item if isinstance(item, str) else "{}={}".format(*item) for item in items]
+    return f"{len(words)} layers" if len(words) > SHOWN else ", ".join(words) or "–"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
     """Train the base of `config` unless it stands already; yields the records of that stage.
 
     The settings of this stage are the preset's own: `controls` pauses and ends it, and keeps its
-    wishes for the adapter. Raises LabError where the base cannot be kept.
+    settings for the adapter. Raises LabError where the base cannot be kept.
     """
     path = base_path(config)
     if path.exists():

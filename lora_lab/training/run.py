@@ -144,8 +144,8 @@ def _resumed(
 def _restored(experiment: Experiment, opening: Resume) -> tuple[str, ...]:
     """Put the newest whole checkpoint back; raises LabError where there is none."""
     checkpoints.tidy(opening.path)
-    found = checkpoints.latest(opening.path)
-    notes = restore(experiment, found.tensors, found.facts)
+    checkpoint = checkpoints.latest(opening.path)
+    notes = restore(experiment, checkpoint.tensors, checkpoint.facts)
     notes += changes(experiment.config, opening.saved.about)
     if opening.until is not None:
         experiment.stage = Stage(experiment.stage.begin, opening.until)

@@ -1,6 +1,6 @@
 """Session: the thread that owns model, adapters and optimizer from load to close.
 
-The window holds a Session and never a tensor: wishes go in through `controls`, records come out
+The window holds a Session and never a tensor: requests go in through `controls`, records come out
 through `drain()`. torch is imported by the thread, so that a window can be painted before it.
 """
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.optim import parameter_groups, set_weight_decay
+from lora_lab.training.optim import regroup
 
 
 class Kept(NamedTuple):
@@ -45,7 +45,7 @@ class Snapshot:
     def restore(self) -> int:
         """Put everything back, ranks included; returns the step that it is from.
 
-        The applied settings are those of the snapshot then, so that a newer wish is applied anew.
+        The applied settings are those of the snapshot then, so that newer ones are applied anew.
         """
         experiment = self.experiment
         optimizer = experiment.optimizer
@@ -55,10 +55,8 @@ class Snapshot:
             setattr(layer, label, p)
             if state:
                 optimizer.state[p] = _copies(state)
-        groups = parameter_groups(experiment.layers.values(), experiment.config)
-        for group, new in zip(optimizer.param_groups, groups, strict=True):
-            group["params"] = new["params"]
-        set_weight_decay(optimizer, self.hyper.weight_decay)
+        decay = self.hyper.weight_decay
+        regroup(optimizer, experiment.layers.values(), experiment.config, decay)
         for layer, scaling, dropout, start_B in self._settings:
             layer.scaling, layer.dropout, layer.start_B = scaling, dropout, _copied(start_B)
         experiment.ramps = [copy.copy(ramp) for ramp in self._ramps]

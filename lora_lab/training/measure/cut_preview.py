@@ -29,9 +29,9 @@ def cut_preview(
     if weights.whole or any(layer.magnitude is not None for layer in weights.layers):
         raise AdapterError("The loss at the cut is measured for adapters of plain factors only.")
     with standing_in(experiment, weights.layers):
-        found = experiment.held_out(enabled=True)
-    assert found is not None
-    return CutRecord(experiment.step, path, ranks, found.loss, found.accuracy)
+        evaluation = experiment.held_out(enabled=True)
+    assert evaluation is not None
+    return CutRecord(experiment.step, path, ranks, evaluation.loss, evaluation.accuracy)
 
 
 @contextmanager

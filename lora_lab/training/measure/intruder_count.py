@@ -31,8 +31,8 @@ def count_intruders(
     if out_features * in_features * min(layer.shape) > LARGEST:
         reason = f"{out_features:,} × {in_features:,} would hold the training up for too long"
         return IntruderRecord(experiment.step, name, strongest, threshold, reason=reason)
-    found = intruder_dimensions(layer.matrix, layer, strongest, threshold)
+    result = intruder_dimensions(layer.matrix, layer, strongest, threshold)
     return IntruderRecord(
-        experiment.step, name, strongest, threshold, found.checked,
-        tuple(place + 1 for place in found.indices), found.similarity,
+        experiment.step, name, strongest, threshold, result.checked,
+        tuple(place + 1 for place in result.indices), result.similarity,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from lora_lab.training.experiment import Experiment
 
 
 def memory_preview(experiment: Experiment) -> MemoryRecord:
-    """The peak of a step on a batch of the run's size; where it cannot be told, the reason.
+    """The peak of a step on a batch of the run's size; where it cannot be known, the reason.
 
     The batch is none of the run's, which stay as they were, and one of the largest. The model has
     its adapters already: they count among the weights.
@@ -22,7 +22,7 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
     device = device_bytes(experiment.device)
     states = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
     try:
-        found = estimate_memory(
+        estimate = estimate_memory(
             experiment.model,
             task.heaviest(config.batch_size, config.accumulation),
             task.loss,
@@ -34,10 +34,10 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
         return MemoryRecord(experiment.step, 0, 0, 0, 0, seconds, str(error), device)
     return MemoryRecord(
         step=experiment.step,
-        weights=found.weights + found.adapter,
-        gradients=found.gradients,
-        optimizer=found.optimizer,
-        activations=found.activations + found.holes,
+        weights=estimate.weights + estimate.adapter,
+        gradients=estimate.gradients,
+        optimizer=estimate.optimizer,
+        activations=estimate.activations + estimate.holes,
         seconds=time.perf_counter() - began,
         device=device,
     )

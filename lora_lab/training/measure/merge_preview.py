@@ -32,16 +32,16 @@ def merge_preview(experiment: Experiment) -> MergeRecord:
     for name, layer in layers.items():
         chosen = _rows(layer, each)
         W, delta = layer.matrix[chosen].detach().cpu(), _delta_rows(layer, chosen).cpu()
-        found = [merge_loss(W, delta, dtype) for dtype in DTYPES]
+        results = [merge_loss(W, delta, dtype) for dtype in DTYPES]
         rows.append(
-            LayerMerge(name, layer.shape, found[0].relative_size, tuple(f.loss for f in found))
+            LayerMerge(name, layer.shape, results[0].relative_size, tuple(f.loss for f in results))
         )
         of_all = W.numel() / math.prod(layer.shape)
         whole = float(delta.double().square().sum()) / of_all  # of ‖ΔW‖²
         size += whole
         weight += float(W.double().square().sum()) / of_all
         if whole:
-            lost = [sum_ + whole * f.loss**2 for sum_, f in zip(lost, found, strict=True)]
+            lost = [sum_ + whole * f.loss**2 for sum_, f in zip(lost, results, strict=True)]
         looked_at += W.numel()
         entries += math.prod(layer.shape)
     return MergeRecord(

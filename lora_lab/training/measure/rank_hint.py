@@ -37,8 +37,8 @@ def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[Ra
         rows = (layer.layer_weights() for layer in layers)
         cut = tuple(cut_layer(row, rank, experiment.config.variant)[0] for row in rows)
         with standing_in(experiment, cut):
-            found = experiment.held_out(enabled=True)
-        assert found is not None
-        hints.append(RankHint(share, ranks, rank, found.loss, found.accuracy))
+            evaluation = experiment.held_out(enabled=True)
+        assert evaluation is not None
+        hints.append(RankHint(share, ranks, rank, evaluation.loss, evaluation.accuracy))
     largest = max(layer.rank for layer in layers)
     yield RankHintRecord(experiment.step, largest, present.loss, present.accuracy, tuple(hints))

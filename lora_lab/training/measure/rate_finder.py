@@ -41,18 +41,18 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
     mean, lowest, diverged = 0.0, math.inf, False
     with trial(experiment) as batches:
         for number, rate in enumerate(rates, 1):
-            found = gradients(experiment, next(batches))
-            if found.failed:
+            result = gradients(experiment, next(batches))
+            if result.failed:
                 raise LabError(
-                    f"A step does not fit into memory ({found.failed}). Nothing has changed; open "
+                    f"A step does not fit into memory ({result.failed}). Nothing has changed; open "
                     "the run with a smaller batch or shorter texts."
                 )
-            losses.append(found.loss)
-            yield RatePointRecord(experiment.step, number, steps, float(rate), found.loss)
-            mean = MEMORY * mean + (1 - MEMORY) * found.loss
+            losses.append(result.loss)
+            yield RatePointRecord(experiment.step, number, steps, float(rate), result.loss)
+            mean = MEMORY * mean + (1 - MEMORY) * result.loss
             settled = mean / (1 - MEMORY**number)
             lowest = min(lowest, settled)
-            norm = gradient_norm(experiment.optimizer) if math.isfinite(found.loss) else math.nan
+            norm = gradient_norm(experiment.optimizer) if math.isfinite(result.loss) else math.nan
             diverged = not math.isfinite(norm) or settled > DIVERGED * lowest
             if diverged:
                 break

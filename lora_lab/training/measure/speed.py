@@ -29,11 +29,11 @@ def measure_speed(experiment: Experiment) -> SpeedRecord:
         while len(times) < MOST and sum(times) < ENOUGH:
             batch = next(batches)
             start = time.perf_counter()
-            found = gradients(experiment, batch)
-            if found.failed:
+            result = gradients(experiment, batch)
+            if result.failed:
                 times.clear()
                 break
-            if math.isfinite(found.loss):
+            if math.isfinite(result.loss):
                 norm = gradient_norm(experiment.optimizer)
                 descend(experiment, experiment.hyper.learning_rate, norm)
             if experiment.device.type == "cuda":

@@ -35,7 +35,7 @@ class Autosave:
         self.writer = Writer()
         self.saved = saved  # step of the newest checkpoint that is known to stand
         self.behind = saved is None  # something has happened that no checkpoint holds
-        self.refused = False  # the disk has refused something, and that was told
+        self.refused = False  # the disk has refused something, and that was reported
         self._interval = experiment.config.autosave_seconds
         self._budget = TimeBudget(SHARE, self._interval)
         self._took = 0.0  # seconds from the last order until it stood
@@ -91,7 +91,7 @@ class Autosave:
         self.writer.offer(job, lasting=True)
 
     def outcomes(self) -> Iterator[CheckpointRecord | ErrorRecord | NewsRecord]:
-        """What has come of them; a disk that refuses them is told of once until it is well."""
+        """What has come of them; a disk that refuses them is reported once until it works again."""
         for outcome in self.writer.outcomes():
             if outcome is None:  # of an adapter
                 continue

@@ -28,9 +28,9 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to revert to.")
     folder.settle()
-    found, best = checkpoints.nearest(folder.path, step), experiment.best
+    checkpoint, best = checkpoints.nearest(folder.path, step), experiment.best
     before = best.step, best.loss
-    notes = put_back(experiment, found)
+    notes = put_back(experiment, checkpoint)
     if (best.step, best.loss) != before:
         folder.forget_best()  # that of then comes with the next save
         best.claim_what_is_there(experiment.has_factors)
@@ -40,17 +40,17 @@ def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iter
     yield experiment.counts()
 
 
-def put_back(experiment: Experiment, found: checkpoints.Checkpoint) -> tuple[str, ...]:
+def put_back(experiment: Experiment, checkpoint: checkpoints.Checkpoint) -> tuple[str, ...]:
     """Restore a checkpoint, or leave everything as it is and raise LabError."""
     before, hyper, best = state_of(experiment), experiment.hyper, experiment.best.weights
     try:
-        return restore(experiment, found.tensors, found.facts)
+        return restore(experiment, checkpoint.tensors, checkpoint.facts)
     except LabError:
         raise
     except Exception as error:  # a checkpoint that is whole and yet not of this run
         restore(experiment, *before)
         experiment.hyper, experiment.best.weights = hyper, best
-        raise LabError(f"{found.path} cannot be restored: {error}") from error
+        raise LabError(f"{checkpoint.path} cannot be restored: {error}") from error
 
 
 def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple[str, ...]]:
@@ -59,11 +59,11 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
     Returns the step and what differs. What its config says otherwise holds from here on. Raises
     LabError where the run has no such save, or its settings have other layers.
     """
-    wished, parent = experiment.hyper, RunFolder.at(run).load_config()
-    found = checkpoints.nearest(run, step)
+    requested, parent = experiment.hyper, RunFolder.at(run).load_config()
+    checkpoint = checkpoints.nearest(run, step)
     if parent.optimizer != experiment.config.optimizer:
         raise LabError("A branch keeps its optimizer: the moments of one are of no use to another.")
-    notes = put_back(experiment, found)
+    notes = put_back(experiment, checkpoint)
     experiment.best.claim_what_is_there(experiment.has_factors)
     if any(getattr(parent, field) != getattr(experiment.config, field) for field in MEASURED_ON):
         experiment.best = Best()
@@ -73,6 +73,6 @@ def branch_off(experiment: Experiment, run: Path, step: int) -> tuple[int, tuple
     if end <= experiment.step:
         end = experiment.step + experiment.config.max_steps
     experiment.stage = Stage(begin, end)
-    if experiment.hyper.layer_ranks != wished.layer_ranks:
+    if experiment.hyper.layer_ranks != requested.layer_ranks:
         notes += ("ranks of single layers are those of the parent until the first step",)
     return experiment.step, notes

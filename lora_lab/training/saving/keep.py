@@ -28,8 +28,8 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
         if not experiment.has_factors:
             raise LabError(f"{VARIANTS[experiment.config.variant].subject} has no adapter to keep.")
         checkpoints.tidy(path)
-        found = checkpoints.latest(path)
-        restore(experiment, found.tensors, found.facts)
+        checkpoint = checkpoints.latest(path)
+        restore(experiment, checkpoint.tensors, checkpoint.facts)
         folder.save_adapter(experiment.weights(), FORMATS["peft"].save)
         hyper, best = experiment.hyper, experiment.best
         if best.weights is not None:

@@ -18,7 +18,7 @@ from lora_lab.config import Hyperparameters, checked
 from lora_lab.errors import LabError
 from lora_lab.records import ResumedRecord
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.optim import Ramp, Stage, parameter_groups, set_weight_decay
+from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
 
 VERSION = 1
@@ -100,10 +100,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     optimizer.state.clear()
     for name, about in facts["layers"].items():
         _restore_layer(experiment, name, about, tensors)
-    groups = parameter_groups(experiment.layers.values(), experiment.config)
-    for group, new in zip(optimizer.param_groups, groups, strict=True):
-        group["params"] = new["params"]
-    set_weight_decay(optimizer, hyper.weight_decay)
+    regroup(optimizer, experiment.layers.values(), experiment.config, hyper.weight_decay)
     freeze(experiment.layers, hyper)
     experiment.hyper = hyper
     experiment.ramps = []
@@ -132,13 +129,13 @@ def _restore_layer(
     experiment: Experiment, name: str, about: dict[str, Any], tensors: Tensors
 ) -> None:
     layer, device = experiment.layers[name], experiment.device
-    for label, said in about["trained"].items():
+    for label, stored in about["trained"].items():
         old = getattr(layer, label)
         values = tensors[f"{name}|{label}"].to(device, old.dtype)
-        p = nn.Parameter(values, said["moves"])
+        p = nn.Parameter(values, stored["moves"])
         setattr(layer, label, p)
-        state: dict[str, Any] = dict(said["numbers"])
-        for key in said["state"]:
+        state: dict[str, Any] = dict(stored["numbers"])
+        for key in stored["state"]:
             value = tensors[f"{name}|{label}|{key}"]
             # Adam's count of steps stays where the kernel wants it; the moments follow the factor.
             if key != "step":
@@ -173,11 +170,11 @@ def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ..
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    found = tensor.detach().contiguous()
-    if found.device.type != "cpu":
-        return found.to("cpu")
+    source = tensor.detach().contiguous()
+    if source.device.type != "cpu":
+        return source.to("cpu")
     # By this thread alone: torch's own copying takes all of them and waits for the busiest, up to
     # 25 instead of 11 ms for 63 MB.
-    copy = torch.empty_like(found)
-    ctypes.memmove(copy.data_ptr(), found.data_ptr(), found.nbytes)
+    copy = torch.empty_like(source)
+    ctypes.memmove(copy.data_ptr(), source.data_ptr(), source.nbytes)
     return copy
