@@ -9,6 +9,7 @@ DType = Literal["float32", "bfloat16", "float16", "float64"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["constant", "linear", "cosine"]
 Batching = Literal["bucketed", "packed", "shuffled"]
+ClassWeights = Literal["none", "balanced"]
 AlphaMode = Literal["scale_effect", "keep_function"]
 
 
@@ -42,6 +43,11 @@ BATCHINGS: dict[str, Choice] = {
     "bucketed": Choice("bucketed", "Rows of similar length together: little padding"),
     "packed": Choice("packed", "Rows end to end up to the max length: no padding"),
     "shuffled": Choice("shuffled", "Rows in random order"),
+}
+
+CLASS_WEIGHTS: dict[str, Choice] = {
+    "none": Choice("none", "Each row counts alike"),
+    "balanced": Choice("balanced", "Each class counts alike: a row of class c counts n/(k·n_c)"),
 }
 
 DTYPES: dict[str, Choice] = {

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from lora_lab import choices, inits, variants
-from lora_lab.choices import AlphaMode, Batching, DType, Optimizer, Schedule
+from lora_lab.choices import AlphaMode, Batching, ClassWeights, DType, Optimizer, Schedule
 from lora_lab.errors import ConfigError
 from lora_lab.inits import INITS
 from lora_lab.setting import Knob, Setting, declared, settings_of
@@ -225,6 +225,15 @@ class RunConfig(Frozen):
     max_grad_norm: float = declared(0.0, Setting("Max norm",
         "Max grad norm: what the norm of all gradients together is clipped to; 0: no clipping.",
         short="max norm", step=0.5, place="more"), ge=0, le=1e9)
+    label_smoothing: float = declared(0.0, Setting("Smoothing",
+        "Label smoothing (Szegedy et al. 2016, arXiv 1512.00567): share of each label that is "
+        "spread over all classes or tokens alike. The validation loss is the plain one.",
+        name="label smoothing", short="smoothing", step=0.05, place="own data", group="Training"
+    ), ge=0, lt=1)
+    class_weights: ClassWeights = declared("none", Setting("Class weights",
+        "What a row counts in a classifier's loss: balanced, n/(k·n_c) for a class with n_c of n "
+        "rows, lets rare classes count as much. The validation loss is the plain one.",
+        choices=choices.CLASS_WEIGHTS, place="own data", group="Training"))
     eval_steps: int = declared(0, Setting("Eval steps",
         "Steps between two validations; 0: as often as 3 % of the time allow.",
         place="own data", group="Training"), ge=0)

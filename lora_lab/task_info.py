@@ -23,7 +23,8 @@ class TaskInfo:
     `models.architecture.PURPOSES`. `roles` are those that columns may have, in the order in which
     they are shown; `forms` those that rows of each form need, and may have besides. `peft` is
     PEFT's task_type. `start` are the settings that one begins with, and `recipe` names what writes
-    the data's part of a run's script.
+    the data's part of a run's script. `ignores` are fixed settings that mean nothing to it, each
+    with the reason.
     """
 
     task: str
@@ -37,6 +38,7 @@ class TaskInfo:
     peft: str | None = None
     start: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    ignores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> bool:
@@ -75,6 +77,7 @@ TASKS: dict[str, TaskInfo] = {
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
         },
         recipe="texts",
+        ignores={"class_weights": "a language model has tokens and no classes"},
     ),
     "text_classification": TaskInfo(
         "text_classification:TextClassificationTask",
@@ -113,7 +116,13 @@ TASKS: dict[str, TaskInfo] = {
     ),
     "mnist": TaskInfo("mnist:MnistTask", "MNIST, 28 × 28", data="images", recipe="pixels"),
     "known_rank": TaskInfo(
-        "known_rank:KnownRankTask", "A change of known rank (made by the lab)", recipe="known_rank"
+        "known_rank:KnownRankTask",
+        "A change of known rank (made by the lab)",
+        recipe="known_rank",
+        ignores={
+            "label_smoothing": "a regression has no labels",
+            "class_weights": "a regression has no classes",
+        },
     ),
 }  # fmt: skip
 

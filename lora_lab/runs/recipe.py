@@ -58,6 +58,7 @@ COMMENTS = {
     "LEGS": "from a step on: first and last step of the LR schedule",
     "B_RATE_RATIO": "learning rate of lora_B over that of lora_A (LoRA+)",
     "ACCUMULATION": "pieces that a batch is worked off in",
+    "SMOOTHING": "label smoothing; the loss on held-out data is the plain one",
     "WHOLE": "layers that are fully trained",
     "LAYERS": "with an adapter",
 }
@@ -100,6 +101,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
     config, layers = story.config, story.loaded["layers"]
     changes = {name for done in edits.values() for change in done for name in change}
     words = {config.optimizer, f"rules_{config.rules}", *({"edits"} if edits else ())}
+    words |= {"smoothed" if config.label_smoothing else "plain"}
     words |= {"dropout"} & changes
     if changes & {"rank", "layer_ranks"}:
         words |= {"rank", "alpha", "moved", "later"}
@@ -197,6 +199,7 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
         "WARMUP": config.warmup_steps,
         "LEGS": [(stage.since, stage.begin, stage.end) for stage in story.stages()],
         "B_RATE_RATIO": config.b_rate_ratio,
+        **({"SMOOTHING": config.label_smoothing} if config.label_smoothing else {}),
         **own,
         **({"WHOLE": whole} if whole else {}),
         **({} if full else {"LAYERS": len(layers) - len(whole)}),

@@ -50,7 +50,12 @@ class Problem:
 def problem_of(story: Story) -> Problem:
     """What is learned, and on which base. Raises LabError for a task that has no recipe."""
     config = story.config
-    kind = TASKS[config.task].recipe
+    task = TASKS[config.task]
+    kind = task.recipe
+    if config.class_weights != "none" and "class_weights" not in task.ignores:
+        raise LabError(
+            f"{story.path.name} was trained with class weights, for which there is no recipe."
+        )
     if kind not in PROBLEMS:
         raise LabError(
             f"{story.path.name} is a run of {config.task}, for which there is no recipe."

@@ -163,6 +163,8 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("weight decay", f"{start.weight_decay:g}" if start.weight_decay else ""),
         ("dropout", f"{start.dropout:g}" if start.dropout else ""),
         ("max grad norm", f"{clip:g}" if clip else ""),
+        ("label smoothing", f"{config.label_smoothing:g}" if config.label_smoothing else ""),
+        ("class weights", config.class_weights if config.class_weights != "none" else ""),
         ("batch", rows),
         ("steps requested", f"{config.max_steps:,}"),
         ("data", Path(config.data).name if config.data else "ships with the lab"),

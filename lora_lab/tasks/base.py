@@ -68,13 +68,17 @@ class Task:
         """`batch` in up to `count` parts, with shares so that Σ share · loss(part) = loss(batch).
 
         The shares sum up to 1. Here a batch is a tuple of tensors with a row per example, and the
-        loss a mean over the rows.
+        loss a mean over the rows, each with its weight.
         """
         if count == 1:
             return ((batch, 1.0),)
-        rows = len(batch[0])
-        pieces = zip(*(tensor.chunk(count) for tensor in batch), strict=True)
-        return [(piece, len(piece[0]) / rows) for piece in pieces]
+        pieces = list(zip(*(tensor.chunk(count) for tensor in batch), strict=True))
+        weights = [self.weight(piece) for piece in pieces]
+        return [(piece, w / sum(weights)) for piece, w in zip(pieces, weights, strict=True)]
+
+    def weight(self, part: Any) -> float:
+        """What a part of a batch counts in the batch's mean: as many as its rows."""
+        return len(part[0])
 
     def heaviest(self, batch_size: int, count: int) -> Any:
         """A part of a step that takes as much memory as any."""

@@ -86,7 +86,7 @@ class CausalLmTask(TextTask):
         return max((part for part, _ in parts), key=lambda part: part.ids.numel())
 
     def loss(self, model: nn.Module, batch: TokenPart) -> torch.Tensor:
-        return self._mean(model, batch)
+        return self._mean(model, batch, self.config.label_smoothing)
 
     def evaluate_blocks(
         self,
@@ -154,7 +154,7 @@ class CausalLmTask(TextTask):
         special = self.form != "chat" and not (bos and prompt.startswith(bos))
         return list(self.tokenizer(prompt, add_special_tokens=special)["input_ids"])
 
-    def _mean(self, model: nn.Module, part: TokenPart) -> torch.Tensor:
+    def _mean(self, model: nn.Module, part: TokenPart, smoothing: float = 0.0) -> torch.Tensor:
         head = self._head
         assert head is not None, "base_model comes first"
         inputs = {"input_ids": part.ids}
@@ -165,11 +165,12 @@ class CausalLmTask(TextTask):
             states = states.flatten(0, 1).index_select(0, part.positions)  # (n, width)
             trained = [p for p in model.get_output_embeddings().parameters() if p.requires_grad]
             return chunked_cross_entropy(
-                states, part.targets, lambda h: head.logits(model, h), head.vocabulary, trained
-            )
+                states, part.targets, lambda h: head.logits(model, h), head.vocabulary, trained,
+                smoothing,
+            )  # fmt: skip
         logits = model(**inputs, use_cache=False, return_dict=True).logits
         logits = logits.flatten(0, 1).index_select(0, part.positions)
-        return nn.functional.cross_entropy(logits.float(), part.targets)
+        return nn.functional.cross_entropy(logits.float(), part.targets, label_smoothing=smoothing)
 
     def _collated(self, texts: Texts, rows: list[PackedRow]) -> TokenPart:
         source = texts.examples

@@ -25,8 +25,11 @@ def chunked_cross_entropy(
     logits: Logits,
     vocabulary: int,
     trained: Sequence[nn.Parameter] = (),
+    smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Mean cross-entropy of `logits(hidden)` against `targets`, a float32 scalar.
+
+    `smoothing` is the share of each target that is spread over the vocabulary.
 
     `hidden` (n, width) are the positions that are looked at, `targets` (n) of int64 the words that
     follow. `trained` are the parameters inside `logits` that want a gradient: it is returned for
@@ -34,10 +37,10 @@ def chunked_cross_entropy(
     """
     rows = max(1, CHUNK // vocabulary)
     if torch.is_grad_enabled() and (hidden.requires_grad or trained):
-        return _Chunked.apply(hidden, targets, logits, rows, *trained)
+        return _Chunked.apply(hidden, targets, logits, rows, smoothing, *trained)
     total = hidden.new_zeros((), dtype=torch.float32)
     for h, t in zip(hidden.split(rows), targets.split(rows), strict=True):
-        total += F.cross_entropy(logits(h).float(), t, reduction="sum")
+        total += F.cross_entropy(logits(h).float(), t, reduction="sum", label_smoothing=smoothing)
     return total / len(targets)
 
 
@@ -49,6 +52,7 @@ class _Chunked(torch.autograd.Function):
         targets: torch.Tensor,
         logits: Logits,
         rows: int,
+        smoothing: float,
         *trained: nn.Parameter,
     ) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=torch.float32)
@@ -59,7 +63,9 @@ class _Chunked(torch.autograd.Function):
             with torch.enable_grad():
                 h = hidden[start : start + rows].detach().requires_grad_()
                 target = targets[start : start + rows]
-                loss = F.cross_entropy(logits(h).float(), target, reduction="sum") / count
+                loss = F.cross_entropy(
+                    logits(h).float(), target, reduction="sum", label_smoothing=smoothing
+                ) / count  # fmt: skip
                 gradients = torch.autograd.grad(loss, (h, *trained), allow_unused=True)
             total += loss.detach()
             slopes[start : start + rows] = gradients[0]
@@ -73,4 +79,4 @@ class _Chunked(torch.autograd.Function):
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
         slopes, *sums = ctx.saved_tensors
         scaled = [s * slope.to(s.dtype) for s in sums]
-        return slopes * slope.to(slopes.dtype), None, None, None, *scaled
+        return slopes * slope.to(slopes.dtype), None, None, None, None, *scaled

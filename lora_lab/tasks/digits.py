@@ -20,6 +20,7 @@ from lora_lab.models.checkpoint import read_state
 from lora_lab.models.plain import check_fits, mlp_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.tasks.class_loss import ClassLoss
 
 BLOCK = 4096  # images that are gathered at once; a batch is a view into them
 EVAL_ROWS = 2000  # images per forward pass of an evaluation
@@ -62,6 +63,7 @@ class DigitsTask(Task):
         if len(labels) == 0:
             raise DataError(f"There is no image of {', '.join(self.trained_classes)} to train on.")
         self.images, self.labels = self._normalised(images), labels
+        self._class_loss = ClassLoss(config, labels, len(self.classes))
         self.test_images, self.test_labels = self._normalised(test[0]), test[1]
         self.total = tuple(torch.bincount(test[1], minlength=len(self.classes)).tolist())
         self.base = self._base_name()
@@ -103,7 +105,10 @@ class DigitsTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         images, labels = batch
-        return F.cross_entropy(model(images), labels)
+        return self._class_loss(model(images), labels)
+
+    def weight(self, part: Batch) -> float:
+        return self._class_loss.weight(part[1])
 
     def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
         logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.config import RunConfig
@@ -29,6 +28,7 @@ from lora_lab.models.image_rules import ImageRules, open_image_rules
 from lora_lab.models.plain import mlp_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.pretrained import PretrainedTask, needs
@@ -101,6 +101,7 @@ class ImageClassificationTask(PretrainedTask):
         self.classes = self.trained_classes = train.classes
         self.rows = len(train.labels)
         self.images, self.labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+        self._class_loss = ClassLoss(config, self.labels, len(self.classes))
         self.held_images = torch.from_numpy(held_out.images)
         self.held_labels = torch.from_numpy(held_out.labels)
         if rules is None:
@@ -159,7 +160,10 @@ class ImageClassificationTask(PretrainedTask):
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         images, labels = batch
-        return F.cross_entropy(self._logits(model, images).float(), labels)
+        return self._class_loss(self._logits(model, images).float(), labels)
+
+    def weight(self, part: Batch) -> float:
+        return self._class_loss.weight(part[1])
 
     def evaluate(
         self, model: nn.Module, should_stop: Callable[[], bool] = never

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.encode import encode_texts
 from lora_lab.tasks.base import Evaluation
+from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.text import Encoded, Texts, TextTask
 
@@ -58,7 +58,12 @@ class TextClassificationTask(TextTask):
         lengths = [int(self.lengths[i]) for i in batch]
         pieces = rows_by_length(lengths, self.part_tokens(count))
         rows = [np.array([batch[i] for i in piece]) for piece in pieces]
-        return [(self._collated(self.train, r), len(r) / len(batch)) for r in rows]
+        parts = [self._collated(self.train, r) for r in rows]
+        weights = [self.weight(part) for part in parts]
+        return [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True)]
+
+    def weight(self, part: LabelledPart) -> float:
+        return self._class_loss.weight(part.labels)
 
     def heaviest(self, batch_size: int, count: int) -> LabelledPart:
         """The part of a step that takes the most memory: of the longest texts."""
@@ -66,7 +71,7 @@ class TextClassificationTask(TextTask):
         return max((part for part, _ in parts), key=lambda part: part.ids.numel())
 
     def loss(self, model: nn.Module, batch: LabelledPart) -> torch.Tensor:
-        return F.cross_entropy(self._logits(model, batch).float(), batch.labels)
+        return self._class_loss(self._logits(model, batch).float(), batch.labels)
 
     def evaluate_blocks(
         self,
@@ -86,6 +91,11 @@ class TextClassificationTask(TextTask):
     def _logits(self, model: nn.Module, part: LabelledPart) -> torch.Tensor:
         """(rows, classes)."""
         return model(input_ids=part.ids, attention_mask=part.seen, return_dict=True).logits
+
+    @cached_property
+    def _class_loss(self) -> ClassLoss:
+        assert self.train.labels is not None, "texts to classify have labels"
+        return ClassLoss(self.config, self.train.labels, len(self.classes))
 
     @cached_property
     def _pad(self) -> int:

@@ -71,8 +71,9 @@ def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
 
 def base_path(config: RunConfig) -> Path:
     """Where the base is kept: named by all that it depends on, the data files among it."""
-    # Without `rules`, which change nothing here: bases that were made before keep their names.
-    parts = [_stage(config).model_dump_json(exclude={"data", "rules"})]
+    # Without later settings, which are plain here: bases that were made before keep their names.
+    later = {"rules", "label_smoothing", "class_weights"}
+    parts = [_stage(config).model_dump_json(exclude={"data", *later})]
     if config.data:
         folder = Path(config.data).resolve()
         files = sorted(p for p in folder.rglob("*-ubyte*") if p.is_file())

@@ -131,7 +131,7 @@ SETTINGS = {
     "short and warm": ({"schedule": "cosine", "warmup_steps": 50, "max_steps": 30}, {}),
     "sgd": (
         {"optimizer": "sgd", "momentum": 0.9, "hyper": {"learning_rate": 0.02, "weight_decay": 0.1},
-         "max_grad_norm": 1.0},
+         "max_grad_norm": 1.0, "label_smoothing": 0.1},
         {25: {"rank": 2}, 40: {"rank": 6}},
     ),
     "lora+ with dropout": (
@@ -189,7 +189,8 @@ FORMS = {
 }  # fmt: skip
 MODELS = {
     "text": ("llama", "text", {"batching": "packed", "schedule": "cosine", "warmup_steps": 4}, {}),
-    "prompt": ("gpt2", "prompt", {"accumulation": 2}, {10: {"rank": 2}, 14: {"rank": 5}}),
+    "prompt": ("gpt2", "prompt", {"accumulation": 2, "label_smoothing": 0.1},
+               {10: {"rank": 2}, 14: {"rank": 5}}),
     "chat": ("llama", "chat", {"batching": "shuffled", "max_grad_norm": 1.0}, {}),
     "instruction": ("llama", "instruction", {"targets": ["q_proj", "v_proj"], "max_length": 200},
                     {8: {"alpha": 4.0}}),
@@ -235,7 +236,8 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
             writer.writerow([said + " and the film" * (i % 5), "good" if i % 3 == 0 else "bad"])
     config = starting_config(
         "text_classification", model=str(tmp_path / kind), data=str(data), batch_size=8,
-        accumulation=2, max_steps=20, validation=0.2, hyper={"learning_rate": 1e-2},
+        accumulation=2, max_steps=20, validation=0.2, label_smoothing=0.1,
+        hyper={"learning_rate": 1e-2, "weight_decay": 0.5},
     )  # fmt: skip
     edits = {10: {"frozen_layers": ["classifier" if kind == "bert" else "score"]}}
     folder = train(config, tmp_path / "run", edits)
@@ -262,7 +264,8 @@ def test_folders_of_images(tmp_path, monkeypatch, base, held_out):
         save_file(net.state_dict(), tmp_path / base)
     config = starting_config(
         "image_classification", model=str(tmp_path / base), data=str(images), batch_size=8,
-        validation=0.25, max_steps=20, accumulation=2, hyper={"rank": 2, "learning_rate": 1e-2},
+        validation=0.25, max_steps=20, accumulation=2, label_smoothing=0.1,
+        hyper={"rank": 2, "learning_rate": 1e-2},
     )  # fmt: skip
     folder = train(config, tmp_path / "run", {10: {"alpha": 8.0}})
     left = executed(folder, monkeypatch, tmp_path)
@@ -418,6 +421,7 @@ def test_what_cannot_be_told_is_said(tmp_path):
         ({"task": "image_classification"}, "older version of the lab"),
         ({"task": "causal_lm", "model": "x.gguf"}, "older version of the lab"),
         ({"task": "digits", "model": "net.pt"}, "no .safetensors file"),
+        ({"class_weights": "balanced"}, "class weights"),
     ):
         about["config"].update(settings)
         (folder / "config.json").write_text(json.dumps(about))

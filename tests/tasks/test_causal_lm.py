@@ -159,6 +159,24 @@ def kept(seen, kind):
     return [record for record in seen if isinstance(record, kind)]
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_smoothed_labels_are_torchs_and_a_validation_is_plain(tmp_path, data, apart, monkeypatch):
+    """Whether the logits exist as a whole or a few at a time."""
+    save(tmp_path / "llama", "llama")
+    monkeypatch.setattr("lora_lab.tasks.chunked_loss.CHUNK", 1000)
+    if not apart:
+        monkeypatch.setattr("lora_lab.tasks.lm_head.AGREE", -1.0)
+    task, model = opened(tmp_path / "llama", data, label_smoothing=0.3)
+    plain, _ = opened(tmp_path / "llama", data)
+    ((part, _),) = task.parts(next(task.batches(8, 0)), 1)
+    logits = model(input_ids=part.ids).logits.flatten(0, 1)[part.positions].float()
+    wanted = F.cross_entropy(logits, part.targets, label_smoothing=0.3)
+    assert task.loss(model, part).item() == pytest.approx(wanted.item(), rel=1e-6)
+    assert plain.loss(model, part).item() != pytest.approx(wanted.item(), rel=1e-3)
+    with torch.no_grad():
+        assert task.evaluate(model).loss == plain.evaluate(model).loss
+
+
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")  # peft asks by its old name
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_a_run_learns_answers_and_exports_what_peft_loads(tmp_path, data, kind):

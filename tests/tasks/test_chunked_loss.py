@@ -24,16 +24,17 @@ def problem(n, dtype=torch.float64, seed=0):
 @pytest.mark.parametrize("n", [1, 6, 7, 40])
 @pytest.mark.parametrize("rows", [1, 7, 100])
 @pytest.mark.parametrize("trained", [False, True])
-def test_loss_and_gradients_are_those_of_the_whole(n, rows, trained, monkeypatch):
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_loss_and_gradients_are_those_of_the_whole(n, rows, trained, smoothing, monkeypatch):
     monkeypatch.setattr(chunked_loss, "CHUNK", rows * WORDS)
     hidden, targets, head = problem(n)
     head.weight.requires_grad_(trained)
-    wanted = F.cross_entropy(head(hidden).float(), targets)
+    wanted = F.cross_entropy(head(hidden).float(), targets, label_smoothing=smoothing)
     (2 * wanted).backward()
     slopes = hidden.grad, head.weight.grad
     hidden.grad = head.weight.grad = None
     parameters = [head.weight] if trained else []
-    found = chunked_cross_entropy(hidden, targets, head, WORDS, parameters)
+    found = chunked_cross_entropy(hidden, targets, head, WORDS, parameters, smoothing)
     (2 * found).backward()
     assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
     torch.testing.assert_close(hidden.grad, slopes[0], rtol=1e-5, atol=1e-8)
@@ -42,7 +43,7 @@ def test_loss_and_gradients_are_those_of_the_whole(n, rows, trained, monkeypatch
     else:
         assert head.weight.grad is None
     with torch.no_grad():
-        alone = chunked_cross_entropy(hidden, targets, head, WORDS, parameters)
+        alone = chunked_cross_entropy(hidden, targets, head, WORDS, parameters, smoothing)
     assert alone.item() == pytest.approx(wanted.item(), rel=1e-6)
 
 

@@ -1,0 +1,47 @@
+"""What a classifier minimises: cross-entropy, its labels smoothed and its classes weighted."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lora_lab.config import RunConfig
+
+
+class ClassLoss:
+    """torch's cross_entropy with `label_smoothing` and a weight per class, Σw·loss / Σw.
+
+    A batch in parts has the same loss as in one piece where each part counts `weight(labels)`.
+    """
+
+    def __init__(self, config: RunConfig, labels: np.ndarray | torch.Tensor, classes: int) -> None:
+        """`labels` (n) of int64 are those of the training rows."""
+        self._smoothing = config.label_smoothing
+        self._weights: torch.Tensor | None = None
+        if config.class_weights == "balanced":
+            self._weights = balanced(torch.as_tensor(labels), classes)
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The scalar loss of `logits` (n, classes) for `labels` (n) of int64."""
+        if self._weights is not None:
+            self._weights = self._weights.to(logits.device)
+        weights = None if self._weights is None else self._weights.to(logits.dtype)
+        return F.cross_entropy(logits, labels, weights, label_smoothing=self._smoothing)
+
+    def weight(self, labels: np.ndarray | torch.Tensor) -> float:
+        """What rows of these classes count in the mean over a batch."""
+        if self._weights is None:
+            return len(labels)
+        return self._weights[torch.as_tensor(labels).to(self._weights.device)].sum().item()
+
+
+def balanced(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """(classes) of float64: n/(k·n_c) for each of the k classes that are there, as in sklearn.
+
+    A class without a row has 1: it is no label, and of smoothed ones it has its share.
+    """
+    counts = torch.bincount(labels.cpu(), minlength=classes).double()
+    there = counts > 0
+    weights = counts.sum() / (there.sum() * counts.clamp_min(1))
+    return torch.where(there, weights, 1.0)
