@@ -243,6 +243,10 @@ class RunConfig(Frozen):
     autosave_seconds: float = declared(5.0, Setting("Autosave",
         "Seconds of training between two checkpoints.",
         group="Training", flags=("--autosave",)), gt=0, le=3600)
+    dpo_beta: float = declared(0.1, Setting("DPO β",
+        "β of DPO (Rafailov et al. 2023, arXiv 2305.18290): how strongly the model is held to its "
+        "base, the adapter off. A small one lets it go further. For preference pairs alone.",
+        name="DPO β", short="β", step=0.05, place="own data", group="Training"), gt=0, le=1000)
     # fmt: on
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()

@@ -114,6 +114,7 @@ class DataRow:
     cut: int = 0  # tokens beyond the longest length, which the model never sees
     label: str = ""
     image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
+    rejected: DataRow | None = None  # of a pair: the answer that is not preferred
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,7 @@ class EvalRecord(Record):
     best: bool = False  # the lowest loss of the run so far, adapter on
     keep_loss: float | None = None  # on rows of the old task, where such were named
     keep_accuracy: float | None = None
+    figures: tuple[tuple[str, float], ...] = ()  # (name, value): what else the task measures
 
 
 @dataclass(frozen=True)

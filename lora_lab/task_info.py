@@ -23,8 +23,8 @@ class TaskInfo:
     `models.architecture.PURPOSES`. `roles` are those that columns may have, in the order in which
     they are shown; `forms` those that rows of each form need, and may have besides. `peft` is
     PEFT's task_type. `start` are the settings that one begins with, and `recipe` names what writes
-    the data's part of a run's script. `ignores` are fixed settings that mean nothing to it, each
-    with the reason.
+    the data's part of a run's script. `settings` are the fields of `RunConfig` that it alone has,
+    `ignores` fixed settings that mean nothing to it, each with the reason.
     """
 
     task: str
@@ -38,6 +38,7 @@ class TaskInfo:
     peft: str | None = None
     start: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    settings: tuple[str, ...] = ()
     ignores: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -49,6 +50,11 @@ class TaskInfo:
     def labelled(self) -> bool:
         """Whether each row has one label."""
         return "label" in self.roles
+
+    @property
+    def compares(self) -> bool:
+        """Whether each row has two answers, of which one is preferred."""
+        return "rejected" in self.roles
 
 
 TASKS: dict[str, TaskInfo] = {
@@ -78,6 +84,28 @@ TASKS: dict[str, TaskInfo] = {
         },
         recipe="texts",
         ignores={"class_weights": "a language model has tokens and no classes"},
+    ),
+    "preference": TaskInfo(
+        "preference:PreferenceTask",
+        "Preference (DPO)",
+        data="rows",
+        wants="pairs of answers, one chosen and one rejected: JSONL, CSV, Parquet",
+        models=("folder", "gguf"),
+        purpose="causal_lm",
+        roles=("prompt", "chosen", "rejected", "tools", "system"),
+        forms={"preference pairs": (("chosen", "rejected"), ("prompt", "tools", "system"))},
+        peft="CAUSAL_LM",
+        start={
+            "data_seed": 0,
+            "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10,
+            "eval_steps": 25, "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-5},
+        },
+        settings=("dpo_beta",),
+        ignores={
+            "label_smoothing": "DPO compares answers and has no labels",
+            "class_weights": "a language model has tokens and no classes",
+        },
     ),
     "text_classification": TaskInfo(
         "text_classification:TextClassificationTask",

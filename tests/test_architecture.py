@@ -72,7 +72,17 @@ ALLOWED = {
     "analysis": {"adapters", "errors"},
     "models": {"names", "task_info", "errors", "paths", "config", "progress"},
     "data": {"task_info", "records", "config", "errors", "progress"},
-    "tasks": {"models", "data", "task_info", "records", "paths", "config", "errors", "progress"},
+    "tasks": {
+        "adapters.inject",
+        "models",
+        "data",
+        "task_info",
+        "records",
+        "paths",
+        "config",
+        "errors",
+        "progress",
+    },
     "formats": {
         "adapters.weights",
         "task_info",

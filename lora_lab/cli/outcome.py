@@ -100,4 +100,5 @@ def _evaluation(record: EvalRecord | None) -> dict[str, Any] | None:
         "keep_accuracy": record.keep_accuracy,
         "correct": list(record.correct),
         "total": list(record.total),
+        "figures": dict(record.figures),
     }

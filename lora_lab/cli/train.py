@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,6 +133,9 @@ def _print_for_people(result: dict[str, Any]) -> None:
     if on and off and on["accuracy"] is not None:
         out.print(f"validation accuracy: adapter off {100 * off['accuracy']:.1f} %, "
                   f"on {100 * on['accuracy']:.1f} %")  # fmt: skip
+    for name, value in (on["figures"] if on and off else {}).items():
+        before = off["figures"].get(name, math.nan)
+        out.print(f"validation {name}: adapter off {before:.4g}, on {value:.4g}")
     if on and off and on["keep_accuracy"] is not None:
         out.print(f"accuracy on the retention set: adapter off {100 * off['keep_accuracy']:.1f} %, "
                   f"on {100 * on['keep_accuracy']:.1f} %")  # fmt: skip

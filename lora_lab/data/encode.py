@@ -37,6 +37,11 @@ class Example:
         """Tokens before the cut."""
         return len(self.ids) + self.cut
 
+    @property
+    def room(self) -> int:
+        """Tokens that it takes of a batch."""
+        return len(self.ids)
+
     def inputs(self) -> np.ndarray:
         """(2 · tokens) of int32: what tells this example from another."""
         return np.concatenate([self.ids, self.supervised])
@@ -61,7 +66,7 @@ def encode_rows(
     `skip_bad`), and where nothing is left.
     """
     left = LeftOut(table, skip_bad)
-    template = _chat_template(table, tokenizer, stops) if mapping.form == "chat" else None
+    template = chat_template_of(table, tokenizer, stops) if mapping.form == "chat" else None
     rows: list[tuple[int, Any]] = []  # number in the file, pieces or a text with its spans
     for number, row in zip(table.numbers, table.rows, strict=True):
         try:
@@ -72,11 +77,11 @@ def encode_rows(
         except BadRow as error:
             left.add(number, error)
     examples, lost = [], 0
-    encode = encode_pieces if template is None else _chats
+    encode = encode_pieces if template is None else encode_chats
     for start in range(0, len(rows), BLOCK):
         report("Reading the tokens", start / len(rows))
         block = rows[start : start + BLOCK]
-        with _quiet():
+        with quiet():
             encoded = list(encode([parts for _, parts in block], tokenizer))
         for (number, _), (ids, asked) in zip(block, encoded, strict=True):
             asked[:1] = False  # nothing comes before the first token
@@ -102,7 +107,8 @@ def encode_rows(
     return examples, tuple(notes)
 
 
-def _chat_template(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:
+def chat_template_of(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:
+    """The tokenizer's template; raises DataError where it has none or cannot place tokens."""
     if not getattr(tokenizer, "chat_template", None):
         raise DataError(
             f"{table.path.name}: The tokenizer has no chat template, and these rows are messages. "
@@ -156,7 +162,7 @@ def encode_texts(
         report("Reading the tokens", start / len(found))
         block = found[start : start + BLOCK]
         seconds = [x[2] or "" for x in block] if pair else None
-        with _quiet():
+        with quiet():
             whole = tokenizer([x[1] for x in block], seconds)["input_ids"]
             kept = tokenizer(
                 [x[1] for x in block], seconds, truncation=True, max_length=max_length
@@ -170,7 +176,7 @@ def encode_texts(
     return examples, labels, names, left.notes()
 
 
-def _chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """In one piece; a token is asked for where most of it stands in what is asked for."""
     encoded = tokenizer(
         [row.text for row in rows], add_special_tokens=False, return_offsets_mapping=True
@@ -184,7 +190,7 @@ def _chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, n
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warning that a text is longer than the model: it is cut afterwards."""
     logger = logging.getLogger("transformers.tokenization_utils_base")
     before = logger.level

@@ -23,6 +23,9 @@ NAMES = {
     "history": ("history",),
     "prompt": ("prompt", "question", "query", "source", "context"),
     "completion": ("completion", "response", "answer", "target", "chosen"),
+    "chosen": ("chosen", "preferred", "chosen_response", "response_chosen", "answer_chosen"),
+    "rejected": ("rejected", "dispreferred", "rejected_response", "response_rejected",
+                 "answer_rejected"),
     "instruction": ("instruction",),
     "input": ("input", "context"),
     "output": ("output", "response", "completion", "answer"),
@@ -40,7 +43,7 @@ NAMES = {
 class Mapping:
     """What kind of rows these are, and (role, column) of every column that is used."""
 
-    form: str  # "text", "prompt + completion", "instruction", "chat" or "text + label"
+    form: str  # "text", "prompt + completion", "instruction", "chat", "text + label" …
     roles: tuple[tuple[str, str], ...]
 
     def column(self, role: str) -> str | None:
@@ -58,6 +61,8 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
             raise _unknown(table, f"There is no role {role!r}: {_words(row.roles)}")
         if column not in table.columns:
             raise _unknown(table, f"There is no column {column!r}")
+    if row.compares:
+        return _compared(table, row, given)
     return _labelled(table, given) if row.labelled else _said(table, row, given)
 
 
@@ -122,6 +127,30 @@ def _labelled(table: Table, given: dict[str, str]) -> Mapping:
     order = ("text", "pair", "label")
     roles = tuple((role, columns[role]) for role in order if role in columns)
     return Mapping("text + label", roles)
+
+
+def _compared(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
+    """Two answers of which the first is preferred, with what both of them answer, if it is apart.
+
+    Tools and a system prompt are of chats alone: a plain text has no place for them.
+    """
+    _refuse_feedback(table, given)
+    ((form, (needed, further)),) = row.forms.items()
+    lower = {column.lower().strip(): column for column in reversed(table.columns)}
+    columns = {role: given[role] for role in (*needed, *further) if role in given}
+    for role in (*needed, *further):
+        names = (*NAMES[role], *(NAMES["instruction"] if role == "prompt" else ()))
+        found = (lower.get(name) for name in names)
+        free = [name for name in found if name is not None and name not in columns.values()]
+        if free and role not in columns:
+            columns[role] = free[0]
+    if missing := [role for role in needed if role not in columns]:
+        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+    answers = _values(table, columns["chosen"])
+    if not any(isinstance(value, list) or _is_json_list(value) for value in answers):
+        columns = {r: c for r, c in columns.items() if r in (*needed, "prompt") or r in given}
+    kept = [role for role in row.roles if role in columns]
+    return Mapping(form, tuple((role, columns[role]) for role in kept))
 
 
 def _turns(table: Table) -> tuple[tuple[str, str], ...]:

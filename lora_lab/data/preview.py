@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
+from lora_lab.data.preferences import Pair
 from lora_lab.data.rows import Table
 from lora_lab.data.token_text import token_texts
 from lora_lab.records import DataRecord, DataRow
@@ -39,16 +41,12 @@ def text_record(
     lengths.flags.writeable = False
     rows = []
     for place, example in enumerate(train[:ROWS]):
-        ids = example.ids[:TOKENS]
-        rows.append(
-            DataRow(
-                number=example.number,
-                tokens=token_texts(tokenizer, ids.tolist()),
-                supervised=tuple(bool(asked) for asked in example.supervised[:TOKENS]),
-                cut=example.cut,
-                label="" if labels is None else classes[int(labels[place])],
-            )
-        )
+        label = "" if labels is None else classes[int(labels[place])]
+        if isinstance(example, Pair):
+            rejected = _row(example.rejected, tokenizer)
+            rows.append(replace(_row(example.chosen, tokenizer), rejected=rejected))
+        else:
+            rows.append(_row(example, tokenizer, label))
     return DataRecord(
         path=str(table.path),
         form=mapping.form,
@@ -66,6 +64,16 @@ def text_record(
         class_counts=_counts(labels, classes),
         validation_counts=_counts(validation_labels, classes),
         notes=notes,
+    )
+
+
+def _row(example: Example, tokenizer: Any, label: str = "") -> DataRow:
+    return DataRow(
+        number=example.number,
+        tokens=token_texts(tokenizer, example.ids[:TOKENS].tolist()),
+        supervised=tuple(bool(asked) for asked in example.supervised[:TOKENS]),
+        cut=example.cut,
+        label=label,
     )
 
 

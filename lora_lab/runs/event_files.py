@@ -116,6 +116,8 @@ class EventFiles:
         beside = "" if row["enabled"] else "_adapter_off"
         self._scalar(f"loss/held_out{beside}", row["loss"], row["step"])
         self._scalar(f"accuracy/held_out{beside}", row["accuracy"], row["step"])
+        for name, value in row.get("figures", ()):
+            self._scalar(f"{name.replace(' ', '_')}/held_out{beside}", value, row["step"])
 
     def _spectrum(self, row: Row) -> None:
         self._waiting = None

@@ -104,6 +104,9 @@ def _figures(story: Story, summary: RunSummary) -> str:
     if on and off and on[-1].get("accuracy") is not None:
         before, after = 100 * off[0]["accuracy"], 100 * on[-1]["accuracy"]
         cells.append(("accuracy, off → on", f"{before:.1f} → {after:.1f} %"))
+    for name, after in on[-1].get("figures", ()) if on and off else ():
+        before = dict(off[0].get("figures", ())).get(name, math.nan)
+        cells.append((f"{name}, off → on", f"{_number(before)} → {_number(after)}"))
     count = story.last("CountsRecord")
     if count:
         share = 100 * count["adapter"] / max(1, story.loaded["base_parameters"])

@@ -16,13 +16,17 @@ from lora_lab.tasks.retention import RetentionSet
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A pass over the validation data: mean loss and, for classifiers, counts per class."""
+    """A pass over the validation data: mean loss and, for classifiers, counts per class.
+
+    `figures` are what else the task measures, each (name, value) and greater where it is better.
+    """
 
     loss: float
     accuracy: float | None = None
     correct: tuple[int, ...] = ()
     total: tuple[int, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]
+    figures: tuple[tuple[str, float], ...] = ()
 
 
 def never() -> bool:

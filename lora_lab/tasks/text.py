@@ -38,11 +38,11 @@ WITHOUT_LIMIT = 10**9  # what tokenizers give as their limit that know of none
 class Texts(NamedTuple):
     """Rows as tokens; where the task has classes, each with the number of its class."""
 
-    examples: list[Example]
+    examples: Sequence[Example]
     labels: np.ndarray | None = None  # (n) of int64
 
     def lengths(self) -> list[int]:
-        return [len(example.ids) for example in self.examples]
+        return [example.room for example in self.examples]
 
     def duplicates(self, held_out: Texts) -> tuple[str, ...]:
         """Notes on rows that stand twice, in these and in the `held_out` ones."""

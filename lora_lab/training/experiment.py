@@ -282,6 +282,7 @@ class Experiment:
             self.step, enabled, result.loss, result.accuracy, result.correct, result.total,
             time.perf_counter() - started, result.confusion,
             keep_loss=old.loss if old else None, keep_accuracy=old.accuracy if old else None,
+            figures=result.figures,
         )  # fmt: skip
         return self.note_evaluation(record, due) if noted else record
 

@@ -47,6 +47,40 @@ def test_the_form_is_guessed(name):
     assert (found.form, dict(found.roles)) == (form, roles)
 
 
+PAIRS = {
+    "trl": (table(prompt=WORDS, chosen=WORDS, rejected=WORDS, system=WORDS),
+            {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}),
+    "implicit": (table(chosen=WORDS, rejected=WORDS, score=[1, 2, 3]),
+                 {"chosen": "chosen", "rejected": "rejected"}),
+    "chats": (table(chosen=TALK, rejected=TALK, question=WORDS, system=WORDS, tools=[[]] * 3),
+              {"prompt": "question", "chosen": "chosen", "rejected": "rejected",
+               "tools": "tools", "system": "system"}),
+    "argilla": (table(instruction=WORDS, chosen_response=WORDS, rejected_response=WORDS),
+                {"prompt": "instruction", "chosen": "chosen_response",
+                 "rejected": "rejected_response"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_are_found(name):
+    rows, roles = PAIRS[name]
+    found = map_columns(rows, "preference")
+    assert (found.form, dict(found.roles)) == ("preference pairs", roles)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (table(prompt=WORDS, completion=WORDS), "which column is chosen, rejected. Its columns"),
+        (table(prompt=WORDS, chosen=WORDS), "which column is rejected"),
+        (table(prompt=WORDS, completion=WORDS, label=[True, False, True]), "feedback .KTO."),
+    ],
+)
+def test_rows_that_are_no_pairs_are_refused(rows, reason):
+    with pytest.raises(DataError, match=reason):
+        map_columns(rows, "preference")
+
+
 def test_wishes_come_first():
     rows = table(prompt=WORDS, completion=WORDS, note=WORDS)
     assert map_columns(rows, "causal_lm", [("text", "note")]).form == "text"

@@ -10,9 +10,9 @@ from lora_lab.models.inspect import describe, read_tensor, singular_values
 from tests.models.tiny import save
 
 TASKS = {
-    "llama": ("causal_lm", "text_classification"),
-    "gpt2": ("causal_lm", "text_classification"),
-    "bert": ("text_classification", "causal_lm"),
+    "llama": ("causal_lm", "preference", "text_classification"),
+    "gpt2": ("causal_lm", "preference", "text_classification"),
+    "bert": ("text_classification", "causal_lm", "preference"),
     "vit": ("image_classification",),
 }
 

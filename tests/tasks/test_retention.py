@@ -38,6 +38,14 @@ def reviews(path, start):
     path.write_text("\n".join(map(json.dumps, rows)))
 
 
+def pairs(path, start):
+    rows = [
+        {"prompt": " ".join(WORDS[start:6]), "chosen": " " + WORDS[i % 9], "rejected": " so it is"}
+        for i in range(9)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
 def images(path, start):
     random = np.random.default_rng(start)
     for name in ("dark", "light") if start else ("light", "dark"):
@@ -49,6 +57,7 @@ def images(path, start):
 
 CASES = {
     "causal_lm": ("llama", texts),
+    "preference": ("llama", pairs),
     "text_classification": ("bert_classifier", reviews),
     "image_classification": ("vit", images),
 }
@@ -69,7 +78,10 @@ def test_the_old_task_is_measured_as_held_out_rows_are(tmp_path, name):
     old = str(tmp_path / "old")
     config = config_of(name, tmp_path, keep_data=old)
     experiment = Experiment.build(config)
-    record = experiment.evaluate(enabled=False)
+    draw = torch.Generator().manual_seed(0)
+    for layer in experiment.lora_layers:
+        torch.nn.init.normal_(layer.lora_B, std=0.2, generator=draw)
+    record = experiment.evaluate()
     plain = TASKS[name].open(config_of(name, tmp_path, validation_data=old))
     assert not plain.has_retention
     plain.base_model()

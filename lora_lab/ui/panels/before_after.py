@@ -13,6 +13,7 @@ from lora_lab.records import EvalRecord, LoadedRecord, Record, ResumedRecord
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, both_words, names, pooled
+from lora_lab.ui.panels.further import further, off_on
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
@@ -204,11 +205,18 @@ class BeforeAfterPanel(Panel):
         off = self._off.loss if self._off else math.nan
         now = self._now()
         on = now.loss if now else math.nan
-        self._set(0, self.tr("Validation loss, adapter on"), number(on), "figure")
-        self._set(1, self.tr("Adapter off"), number(off), "second")
-        ratio = off / on if on > 0 else math.inf if on == 0 and off > 0 else math.nan
-        shown = number(ratio) if ratio == ratio else "—"
-        self._set(2, self.tr("Loss ratio (off/on)"), shown, "second")
+        if figures := further(self._off, now):
+            self._set(0, self.tr("Validation loss, off → on"), off_on(number, off, on), "figure")
+            for column in (1, 2):
+                name, words = figures[column - 1] if column <= len(figures) else ("", "")
+                name = self.tr("{}, off → on").format(name) if name else ""
+                self._set(column, name, words, "second")
+        else:
+            self._set(0, self.tr("Validation loss, adapter on"), number(on), "figure")
+            self._set(1, self.tr("Adapter off"), number(off), "second")
+            ratio = off / on if on > 0 else math.inf if on == 0 and off > 0 else math.nan
+            shown = number(ratio) if ratio == ratio else "—"
+            self._set(2, self.tr("Loss ratio (off/on)"), shown, "second")
         self._losses.show_losses(off, on)
         self._tell_foot(False)
 
@@ -284,7 +292,9 @@ class BeforeAfterPanel(Panel):
                 "count": [now.confusion[i][j] for i, j in cells],
             }
         if not (self.standing.loaded.classes and now.total):
-            return {"adapter": ["off", "on"], "validation_loss": [off.loss, now.loss]}
+            before = dict(off.figures)
+            more = {name: [before.get(name, math.nan), value] for name, value in now.figures}
+            return {"adapter": ["off", "on"], "validation_loss": [off.loss, now.loss], **more}
         trained = set(self.standing.loaded.trained_classes)
         return {
             "class": self.standing.loaded.classes,
@@ -302,6 +312,7 @@ class BeforeAfterPanel(Panel):
         if not (self.standing.loaded.classes and now.total):
             text = self.tr("Validation loss {} off, {} on")
             text = text.format(number(self._off.loss), number(now.loss))
+            text += "".join(f"; {name} {words}" for name, words in further(self._off, now))
             text += f"; {sentence}" if (sentence := self._learned()) else ""
             return text + end
         changes = [p for p in self.pairs() if p.points == p.points]

@@ -232,8 +232,8 @@ class DataPanel(Panel):
         self.rows.clear()
         for row in rows:
             words = self.tr("row {:,}").format(row.number)
-            more = row.label or self.tr("{:,} tokens").format(len(row.tokens))
-            words += f"  {more}"
+            count = len(row.tokens) + (len(row.rejected.tokens) if row.rejected else 0)
+            words += "  " + (row.label or self.tr("{:,} tokens").format(count))
             self.rows.addItem(words)
         if rows:
             self.rows.setCurrentRow(min(chosen, len(rows) - 1))
@@ -242,7 +242,7 @@ class DataPanel(Panel):
         if self._record is None or not 0 <= place < len(self._record.rows):
             self.text.clear()
             return
-        self.text.setHtml(row_html(self._record.rows[place], theme.current()))
+        self.text.setHtml(pair_html(self._record.rows[place], theme.current()))
 
     def _show_images(self, rows: Sequence[DataRow]) -> None:
         self.pictures.clear()
@@ -267,6 +267,7 @@ class DataPanel(Panel):
             "asked_for": [sum(row.supervised) for row in rows],
             "cut": [row.cut for row in rows],
             "text": ["".join(row.tokens) for row in rows],
+            **_rejected(rows),
         }
 
     def summary(self) -> str:
@@ -274,6 +275,23 @@ class DataPanel(Panel):
         if record is None:
             return super().summary()
         return f"{record.form}: {'; '.join(self._figures(record))}."
+
+
+def pair_html(row: DataRow, colors: Colors) -> str:
+    """A row, or both answers of a pair, each under its name: the chosen one above."""
+    if row.rejected is None:
+        return row_html(row, colors)
+    sides = ((_tr("Chosen"), row, colors.good), (_tr("Rejected"), row.rejected, colors.warn))
+    return "".join(
+        f'<p><b style="color:{color}">{name}</b></p>{row_html(side, colors)}'
+        for name, side, color in sides
+    )
+
+
+def _rejected(rows: Sequence[DataRow]) -> Columns:
+    """The other answer of each row, where rows are pairs."""
+    others = [row.rejected for row in rows if row.rejected is not None]
+    return {"rejected": ["".join(other.tokens) for other in others]} if others else {}
 
 
 def row_html(row: DataRow, colors: Colors) -> str:

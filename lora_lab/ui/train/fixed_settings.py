@@ -102,6 +102,10 @@ class FixedSettings(QObject):
         """Show what is (being) opened; nothing here counts as an edit of the person."""
         self._config = config
         self.controls["keep_data"].folder = TASKS[config.task].data == "images"
+        for task in TASKS.values():
+            words = "" if task is TASKS[config.task] else self.tr("Only for {}").format(task.title)
+            for field in task.settings:
+                self._lock(field, words)
         for field, control in self.controls.items():
             control.show_value(getattr(config, field))
         self._shown = self.values()

@@ -32,6 +32,21 @@ def test_the_row_is_told_in_the_colours_of_the_scheme_and_stays(qtbot, row):
         theme.apply(app, "dark" if before is theme.DARK else "light")
 
 
+def test_both_answers_of_a_pair_stand_apart(qtbot):
+    rejected = DataRow(7, ("Q", " no"), (False, True), cut=2)
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    row = DataRow(7, ("Q", " yes"), (False, True), rejected=rejected)
+    panel.receive([DataRecord("rows.jsonl", "preference pairs", rows=(row,))])
+    panel.redraw()
+    words = panel.text.toPlainText()
+    assert words.index("Chosen") < words.index("yes") < words.index("Rejected") < words.index("no")
+    assert "2 more truncated" in words
+    assert panel.rows.item(0).text() == "row 7  4 tokens"
+    columns = panel.figure_data()
+    assert (columns["text"], columns["rejected"]) == (["Q yes"], ["Q no"])
+
+
 @pytest.mark.parametrize(("form", "several"), [("prompt + completion", True), ("ranks", False)])
 def test_the_form_is_named_once(qtbot, form, several):
     """In the list of forms where it can be another, in words where it cannot."""

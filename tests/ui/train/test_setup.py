@@ -274,3 +274,11 @@ def test_the_base_of_what_is_being_opened_is_never_that_of_what_was_open(
     dock.reset(replace(session.loaded(), base="another"))
     assert shown()[0] == "another"
     assert "parameters" not in shown()[1], "those were counted of the old one"
+
+
+@pytest.mark.parametrize(("task", "free"), [("preference", True), ("causal_lm", False)])
+def test_a_setting_of_one_task_is_locked_for_the_others(dock, config, task, free):
+    dock.show_config(changed(config, preset="", task=task, model="/m", data="/d.jsonl"))
+    box = dock.fixed.controls["dpo_beta"]
+    assert box.isEnabled() == free
+    assert ("Only for Preference" in box.toolTip()) != free

@@ -1,0 +1,45 @@
+"""Log-probabilities of texts under a language model, without the matrix of all logits.
+
+The loss that they go into weighs each text by all others, so its gradient cannot be made together
+with it as in `chunked_loss`: the logits of a chunk are computed once more on the way back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from lora_lab.tasks.chunked_loss import CHUNK
+from lora_lab.tasks.lm_head import Head
+
+
+def summed_scores(
+    model: nn.Module, head: Head, part: Any, owners: torch.Tensor, count: int
+) -> torch.Tensor:
+    """(count) of float32: log p of the supervised tokens of each row, summed.
+
+    `part` is a `TokenPart` of `count` rows, `owners` (n) of int64 the row of each of its targets.
+    """
+    if head.apart:
+        states = head.hidden(model, input_ids=part.ids).flatten(0, 1)
+        states = states.index_select(0, part.positions)  # (n, width)
+
+        def scores(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return -F.cross_entropy(head.logits(model, hidden).float(), targets, reduction="none")
+
+        rows = max(1, CHUNK // head.vocabulary)
+        pieces = zip(states.split(rows), part.targets.split(rows), strict=True)
+        if torch.is_grad_enabled():
+            found = [checkpoint(scores, *piece, use_reentrant=False) for piece in pieces]
+        else:
+            found = [scores(*piece) for piece in pieces]
+        each = torch.cat(found)
+    else:
+        logits = model(input_ids=part.ids, use_cache=False, return_dict=True).logits
+        logits = logits.flatten(0, 1).index_select(0, part.positions)
+        each = -F.cross_entropy(logits.float(), part.targets, reduction="none")
+    return each.new_zeros(count).index_add(0, owners, each)
