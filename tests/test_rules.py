@@ -36,15 +36,15 @@ def test_they_follow_the_engine_through_a_course_of_edits(variant, init):
     for edit in COURSE:
         if "layer_ranks" in edit and (variant == "full" or init == "pissa"):
             continue  # the engine refuses it
-        wished = changed(experiment.hyper, **edit)
-        foretold = {name: ranks.wanted(name, wished) for name in ranks.layers}
-        trained = {name: ranks.trained(name, wished) for name in ranks.layers}
-        record = apply_hyper(experiment, wished)
+        requested = changed(experiment.hyper, **edit)
+        foretold = {name: ranks.wanted(name, requested) for name in ranks.layers}
+        trained = {name: ranks.trained(name, requested) for name in ranks.layers}
+        record = apply_hyper(experiment, requested)
         ranks.apply(record.hyper)
         if variant != "full":
             had = {layer.name: layer.rank for layer in experiment.lora_layers}
             assert ranks.present == had
-            if init != "pissa":  # there the wish itself is mended
+            if init != "pissa":  # there the request itself is mended
                 assert foretold == had
             assert trained == dict(experiment.counts().per_layer)
         assert scaling_of(record.hyper, variant) == pytest.approx(
@@ -63,13 +63,13 @@ def row(name, sigma, rank):
 
 def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(loaded):
     ranks = LayerRanks(loaded)
-    wished = Hyperparameters(rank=2, layer_ranks=(("fc1", 8),), frozen_layers=("fc2",))
+    requested = Hyperparameters(rank=2, layer_ranks=(("fc1", 8),), frozen_layers=("fc2",))
     rows = [row(name, [4.0, 3.0, 1.0, 1.0], 8) for name in ("fc1", "fc2", "fc3")]
-    assert [ranks.cut(r, wished) for r in rows] == [0, 0, 2]
-    share, where = energy_lost(SpectrumRecord(1, tuple(rows)), lambda r: ranks.cut(r, wished))
+    assert [ranks.cut(r, requested) for r in rows] == [0, 0, 2]
+    share, where = energy_lost(SpectrumRecord(1, tuple(rows)), lambda r: ranks.cut(r, requested))
     assert (share, where) == (pytest.approx(2 / 27), "fc3")
     stale = row("fc3", [4.0, 3.0], 2)  # measured after another cut
-    assert ranks.cut(stale, wished) == 0
+    assert ranks.cut(stale, requested) == 0
 
 
 @pytest.mark.parametrize("variant", [n for n, row in VARIANTS.items() if not row.exact_sigma])

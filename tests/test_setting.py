@@ -56,7 +56,7 @@ seen = {}
 hyper, setup = HyperparametersDock(), SetupDock(list_presets())
 slider = hyper.sliders["smoothing"]
 seen["slider"] = [slider.edit.minimum(), slider.edit.maximum(), slider.toolTip()]
-hyper.standing.asked.connect(lambda _, value: seen.update(wished=value.smoothing))
+hyper.standing.asked.connect(lambda _, value: seen.update(requested=value.smoothing))
 hyper.setEnabled(True)
 slider.edit.setValue(0.25)
 setup.show_config(list_presets()[0].config)
@@ -64,7 +64,7 @@ box = setup.fixed.controls["warm_restarts"]
 seen["box"] = [box.minimum(), box.maximum(), box.toolTip(), box.accessibleName(), box.value()]
 box.setValue(7)
 seen["more"] = setup.fixed.more_button.text()
-seen["restart"] = setup.wished_config(list_presets()[0].config).warm_restarts
+seen["restart"] = setup.requested_config(list_presets()[0].config).warm_restarts
 seen["undo"] = [
     Edit(True, {"smoothing": 0.0}, {"smoothing": 0.25}).words(),
     Edit(False, {"warm_restarts": 2}, {"warm_restarts": 7}).words(),
@@ -93,7 +93,7 @@ def seen():
 
 def test_a_live_one_has_slider_limits_tooltip_undo_mark_and_flag(seen):
     assert seen["slider"] == [0.0, 0.4, "Share of the target that is spread."]
-    assert seen["wished"] == 0.25
+    assert seen["requested"] == 0.25
     assert seen["undo"][0] == "smoothing 0→0.25"
     assert seen["mark"] == ["smooth 0→0.25"]
     assert "--smoothing" in seen["help"]

@@ -19,6 +19,7 @@ EVERYWHERE = {
     r"steepness": "gradient norm",
     r"\b(go|goes|going|went) on with": "continue",
     r"held[- _]?out[- _]loss": "validation loss",
+    r"wish": "request",
     r"(\b|_)heed": "handle",
     r"regret": "rollback",
     r"housed": "docked, recorded",

@@ -130,10 +130,10 @@ def _folder(folder: Path, report: Report) -> ModelCard:
         notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
     if not tasks:
         notes.append(f"a {kind} model is none that can be trained here")
-    details = [("kind", kind), ("architecture", architectures)]
+    details = [("model type", kind), ("architecture", architectures)]
     for key, label in (
-        ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "width"),
-        ("n_embd", "width"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),
+        ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "hidden size"),
+        ("n_embd", "hidden size"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),
         ("max_position_embeddings", "context length"), ("image_size", "image size"),
     ):  # fmt: skip
         if config.get(key) is not None:

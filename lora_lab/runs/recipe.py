@@ -58,7 +58,7 @@ COMMENTS = {
     "LEGS": "from a step on: first and last step of the LR schedule",
     "B_RATE_RATIO": "learning rate of lora_B over that of lora_A (LoRA+)",
     "ACCUMULATION": "pieces that a batch is worked off in",
-    "SMOOTHING": "label smoothing; the loss on held-out data is the plain one",
+    "SMOOTHING": "label smoothing; the loss on validation data is the plain one",
     "WHOLE": "layers that are fully trained",
     "LAYERS": "with an adapter",
 }

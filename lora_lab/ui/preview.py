@@ -217,26 +217,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--size", default="500x340")
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--wish-rank", type=int, default=0, help="a rank that is not yet applied")
+    parser.add_argument(
+        "--request-rank", type=int, default=0, help="a rank that is not yet applied"
+    )
     parser.add_argument("--empty", action="store_true", help="only loaded, nothing measured")
     parser.add_argument("--save", help="write a PNG and leave")
-    wished = parser.parse_args(arguments)
+    requested = parser.parse_args(arguments)
     app = QApplication.instance() or QApplication(sys.argv[:1])
-    theme.apply(app, "dark" if wished.dark else "light")
-    panel = PANELS[wished.panel]()
-    width, height = (int(n) for n in wished.size.split("x"))
+    theme.apply(app, "dark" if requested.dark else "light")
+    panel = PANELS[requested.panel]()
+    width, height = (int(n) for n in requested.size.split("x"))
     panel.resize(width, height)
     panel.setWindowTitle(panel.title)
-    records = samples(wished.preset, wished.steps)
-    feed(panel, records[:1] if wished.empty else records)
-    if wished.wish_rank:
-        panel.standing.preview(Hyperparameters(rank=wished.wish_rank))
+    records = samples(requested.preset, requested.steps)
+    feed(panel, records[:1] if requested.empty else records)
+    if requested.request_rank:
+        panel.standing.preview(Hyperparameters(rank=requested.request_rank))
     panel.show()
     timer = QTimer(interval=33)
     timer.timeout.connect(lambda: panel.redraw() if panel.dirty else None)
     timer.start()
-    if wished.save:
-        QTimer.singleShot(700, lambda: (panel.grab().save(wished.save), app.quit()))
+    if requested.save:
+        QTimer.singleShot(700, lambda: (panel.grab().save(requested.save), app.quit()))
     return app.exec()
 
 

@@ -26,7 +26,7 @@ from lora_lab.ui.style import theme
 
 HERE = Path(__file__).resolve().parent
 SIZE = (1280, 800)
-# Preset, its live settings, the ranks wished after so many steps, and when the picture is taken.
+# Preset, its live settings, the ranks requested after so many steps, and when the picture is taken.
 PICTURES = {
     "window": ("digits", {"learning_rate": 3e-5}, {1000: 6}, 1900),
     "known-rank": ("known-rank", {}, {1000: 4, 2000: 8}, 3000),

@@ -2,7 +2,7 @@
 
     xvfb-run -a python tests/benchmarks/bench_runs.py [--runs 1000] [--steps 1000000] [--rounds 5]
 
-The list is timed from the wish for it until the dock has painted it; the run from the wish until
+The list is timed from its request until the dock has painted it; the run from the request until
 its loss is drawn, beside the same run of a few steps: the rest is what any model takes to open.
 """
 
@@ -88,7 +88,7 @@ def make_runs(folder: Path, count: int, steps: int) -> tuple[Path, Path]:
 
 
 def listed(window: MainWindow) -> float:
-    """Seconds from the wish for the list until it is painted."""
+    """Seconds from the request for the list until it is painted."""
     dock = window.runs_dock
     dock.hide()
     dock.model.show([])
@@ -102,7 +102,7 @@ def listed(window: MainWindow) -> float:
 
 
 def opened(window: MainWindow, folder: Path) -> float:
-    """Seconds from the wish for a run until its curves stand there."""
+    """Seconds from the request for a run until its curves stand there."""
     began = time.perf_counter()
     window.flows.runs.open_run(str(folder))
     until(lambda: window.sessions.folder == folder and not window.sessions.opening)

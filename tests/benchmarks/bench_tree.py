@@ -111,7 +111,7 @@ def main() -> None:
         dock.tree.header().setSortIndicator(SIZE, orders[turn % 2])
         painted()
 
-    def wish(turn: int) -> None:
+    def request(turn: int) -> None:
         dock.standing.request(changed(Hyperparameters(), rank=RANK + turn % 7 + 1))
         app.processEvents()
 
@@ -136,7 +136,7 @@ def main() -> None:
     for text in ("layers.1", "*.q_proj", "layers.7.mlp", ""):
         print(f"search {text!r:15} {timed(lambda _, text=text: find(text))}")
     print(f"sort by ‖ΔW‖/‖W‖:         {timed(sort, 6)}")
-    print(f"a rank wished:            {timed(wish, 20)}")
+    print(f"a rank requested:            {timed(request, 20)}")
 
 
 if __name__ == "__main__":

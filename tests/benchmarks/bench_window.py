@@ -46,7 +46,7 @@ class Measurement:
         self.memory: list[int] = []
         self.steps = 0
         self.asked = None
-        self.wished = None
+        self.requested = None
         self.clock = QElapsedTimer()
         self.beat = QTimer(window)
         self.beat.setTimerType(Qt.TimerType.PreciseTimer)
@@ -87,12 +87,12 @@ class Measurement:
         values = {"alpha": 2.0 + number % 7}
         if number % 5 == 4:
             values["rank"] = 2 + number % 6
-        self.wished = changed(hyper, **values)
+        self.requested = changed(hyper, **values)
         self.asked = perf_counter()
-        self.window.sessions.standing.request(self.wished)
+        self.window.sessions.standing.request(self.requested)
 
     def on_applied(self, record: object) -> None:
-        if self.asked is not None and record.hyper is self.wished:
+        if self.asked is not None and record.hyper is self.requested:
             asked, self.asked = self.asked, None
             # Behind the drawing of this tick, which is in hand now.
             QTimer.singleShot(0, lambda: self.delays.append(1000 * (perf_counter() - asked)))

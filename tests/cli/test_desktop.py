@@ -34,7 +34,7 @@ def test_it_is_installed_and_removed(tmp_path, monkeypatch):
     assert not icon.exists()
 
 
-def test_without_a_wish_it_is_shown_and_both_are_refused(monkeypatch, tmp_path):
+def test_without_a_request_it_is_shown_and_both_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     shown = asked()
     assert shown.output.startswith("[Desktop Entry]\n")

@@ -1,4 +1,4 @@
-"""Columns are guessed as a person would, changed as they wish, and refused with a better one."""
+"""Columns are guessed as a person would, changed as they request, and refused with a better one."""
 
 import json
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_rows_that_are_no_pairs_are_refused(rows, reason):
         map_columns(rows, "preference")
 
 
-def test_wishes_come_first():
+def test_requests_come_first():
     rows = table(prompt=WORDS, completion=WORDS, note=WORDS)
     assert map_columns(rows, "causal_lm", [("text", "note")]).form == "text"
     found = map_columns(rows, "causal_lm", [("completion", "note")])
@@ -124,9 +124,9 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_cannot_be_is_said_with_the_columns_there_are(name):
-    rows, wished, reason = BAD[name]
+    rows, requested, reason = BAD[name]
     with pytest.raises(DataError, match=reason) as caught:
-        map_columns(rows, "text_classification", wished)
+        map_columns(rows, "text_classification", requested)
     assert "Its columns are: " in str(caught.value)
 
 

@@ -138,8 +138,8 @@ def act(
     name = clock.choice([*EDITS, "pause", "pause", "save", "export", "evaluate", "merge", "back"])
     acts[name] += 1
     if name in EDITS:
-        wish = EDITS[name](clock, controls.hyper)
-        controls.set_hyper(changed(controls.hyper, **wish))
+        request = EDITS[name](clock, controls.hyper)
+        controls.set_hyper(changed(controls.hyper, **request))
     elif name == "pause":
         controls.resume() if controls.paused else controls.pause()
     elif name == "save":

@@ -370,12 +370,12 @@ def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
     """The lab's own folder is made at the first step, when they have been applied."""
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
     config = preset("digits", **DIGITS)
-    controls, wished = Controls(config.hyper, paused=True), [8, 3]
+    controls, requested = Controls(config.hyper, paused=True), [8, 3]
     for record in run(New(config), controls):
         ready = isinstance(record, StateRecord) and record.state is State.PAUSED
         if ready or isinstance(record, AppliedRecord):
-            if wished:
-                controls.set_hyper(changed(controls.hyper, rank=wished.pop(0)))
+            if requested:
+                controls.set_hyper(changed(controls.hyper, rank=requested.pop(0)))
             else:
                 controls.resume()
     (folder,) = (tmp_path / "home" / "runs").iterdir()

@@ -60,7 +60,7 @@ class DrivenRun:
         return [self.next(StepRecord).loss for _ in range(count)]
 
     def edit(self, **values) -> AppliedRecord | ErrorRecord:
-        """Wish for other settings, and go on until they are applied or refused.
+        """Request for other settings, and go on until they are applied or refused.
 
         After a step that is before the next one; after another edit one step is made first.
         """

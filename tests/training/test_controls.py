@@ -10,19 +10,19 @@ from lora_lab.training.controls import Controls
 
 def test_the_newest_of_many_snapshots_is_the_one_that_is_read():
     controls = Controls(Hyperparameters())
-    wishes = [Hyperparameters(rank=r) for r in range(1, 50)]
-    for wish in wishes:
-        controls.set_hyper(wish)
-    assert controls.hyper is wishes[-1]
+    requests = [Hyperparameters(rank=r) for r in range(1, 50)]
+    for request in requests:
+        controls.set_hyper(request)
+    assert controls.hyper is requests[-1]
 
 
-def test_a_wish_becomes_what_was_applied_unless_there_is_a_newer_one():
-    wish, became, newer = (Hyperparameters(rank=r) for r in (1, 2, 3))
-    controls = Controls(wish)
-    controls.settle(wish, became)
+def test_a_request_becomes_what_was_applied_unless_there_is_a_newer_one():
+    request, became, newer = (Hyperparameters(rank=r) for r in (1, 2, 3))
+    controls = Controls(request)
+    controls.settle(request, became)
     assert controls.hyper is became
     controls.set_hyper(newer)
-    controls.settle(became, wish)
+    controls.settle(became, request)
     assert controls.hyper is newer
 
 

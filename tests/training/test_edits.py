@@ -141,7 +141,7 @@ def test_what_full_fine_tuning_cannot_follow_stays_and_the_rest_moves():
     ]  # fmt: skip
     assert applied.changes == (("weight_decay", 0.0, 0.125),)
     assert (applied.hyper.rank, applied.hyper.alpha, applied.hyper.weight_decay) == (4, 8.0, 0.125)
-    assert run.controls.hyper is run.experiment.hyper, "the wish is what it became"
+    assert run.controls.hyper is run.experiment.hyper, "the request is what it became"
     close(run.deltas(), before, 0)
     run.steps(2)
     assert len([r for r in run.seen if isinstance(r, AppliedRecord)]) == 1

@@ -119,7 +119,7 @@ def test_a_run_that_goes_on_and_is_stopped_at_once_stays_as_it_is(
 @pytest.mark.parametrize("applied", [False, True])
 @pytest.mark.parametrize("step", [0, 1, 7])
 def test_an_edit_that_was_just_made_is_saved(tmp_path, step, applied, paused):
-    """Whether it was applied already, or was wished in the very moment of the stop."""
+    """Whether it was applied already, or was requested in the very moment of the stop."""
     config, folder = changed(CONFIG, autosave_seconds=1000), tmp_path / "run"
     controls, edited = Controls(config.hyper, paused=paused and not step), []
     for record in run(New(config, folder), controls, serve_after_training=True):

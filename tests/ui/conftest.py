@@ -105,9 +105,9 @@ class FakeSession:
             return
         for command in self.controls.take_commands():
             self.serve(command)
-        wished = self.controls.hyper
-        if wished is not self.hyper:
-            say(self.edited(wished))
+        requested = self.controls.hyper
+        if requested is not self.hyper:
+            say(self.edited(requested))
             say(self.counts())
         if self.controls.take_finish():
             self.controls.pause()
@@ -131,20 +131,20 @@ class FakeSession:
             self.controls.pause()
             self.move(State.FINISHED)
 
-    def edited(self, wished):
-        """What the loop says to a wish; all layers frozen is the one that it refuses."""
+    def edited(self, requested):
+        """What the loop says to a request; all layers frozen is the one that it refuses."""
         old = self.hyper
-        if set(SHAPES) <= set(wished.frozen_layers):
-            self.controls.settle(wished, old)
+        if set(SHAPES) <= set(requested.frozen_layers):
+            self.controls.settle(requested, old)
             return ErrorRecord(self.step, "The edit was not applied: nothing would train.")
         changes = tuple(
-            (name, getattr(old, name), getattr(wished, name))
+            (name, getattr(old, name), getattr(requested, name))
             for name in Hyperparameters.model_fields
-            if getattr(old, name) != getattr(wished, name)
+            if getattr(old, name) != getattr(requested, name)
         )
-        self.hyper = wished
-        lost = 0.032 if wished.rank < old.rank else 0.0
-        return AppliedRecord(self.step, wished, changes, (), lost)
+        self.hyper = requested
+        lost = 0.032 if requested.rank < old.rank else 0.0
+        return AppliedRecord(self.step, requested, changes, (), lost)
 
     def move(self, state, message="", details=""):
         self.state = state

@@ -188,16 +188,16 @@ def test_five_hundred_random_edits_leave_it_alive_and_consistent(qtbot, lab):
             drag(slider, rng.randint(slider.minimum(), slider.maximum()) - slider.value())
         if rng.random() < 0.3:
             settle()
-    wished = lab.hyper_dock.requested
-    qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper == wished, timeout=20_000)
+    requested = lab.hyper_dock.requested
+    qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper == requested, timeout=20_000)
     qtbot.waitUntil(lambda: lab.state is State.RUNNING, timeout=20_000)
     step = lab.sessions.step
     qtbot.waitUntil(lambda: lab.sessions.step > step, timeout=10_000)
     data = counts_panel(lab).figure_data()
     shapes = list(zip(data["out"], data["in"], strict=True))
-    expected = sum(min(wished.rank, *shape) * sum(shape) for shape in shapes)
+    expected = sum(min(requested.rank, *shape) * sum(shape) for shape in shapes)
     assert counts[-1].adapter == expected
-    assert lab.commands.adapter.isChecked() == wished.enabled
+    assert lab.commands.adapter.isChecked() == requested.enabled
 
 
 def test_stop_saves_serves_on_and_restart_begins_again(qtbot, lab, tmp_path):
@@ -295,9 +295,9 @@ def test_before_training_the_costs_stand_there_and_a_rate_is_found_by_keyboard(q
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert 1e-3 < dialog.suggestion.steepest < 0.1
     dialog.use_buttons[0].click()
-    wished = lab.hyper_dock.requested.learning_rate
+    requested = lab.hyper_dock.requested.learning_rate
     qtbot.waitUntil(
-        lambda: lab.sessions.shown.session.controls.hyper.learning_rate == wished, timeout=20_000
+        lambda: lab.sessions.shown.session.controls.hyper.learning_rate == requested, timeout=20_000
     )
     dialog.close()
     press_space(qtbot, lab)

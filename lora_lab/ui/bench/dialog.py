@@ -16,7 +16,7 @@ HELP = "svd"
 class BenchDialog(QDialog):
     """The page in a window of its own."""
 
-    help_wished = Signal(str)  # a page of the handbook
+    help_requested = Signal(str)  # a page of the handbook
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,7 +26,7 @@ class BenchDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 12, 10)
         column.addWidget(self.page)
-        self.page.help_button.clicked.connect(lambda: self.help_wished.emit(HELP))
+        self.page.help_button.clicked.connect(lambda: self.help_requested.emit(HELP))
         QShortcut(QKeySequence.StandardKey.HelpContents, self, self.page.help_button.click)
         line = self.fontMetrics().height()
         resize_within(self, 80 * line, 50 * line)

@@ -28,7 +28,7 @@ class BenchFlow(QObject):
             from lora_lab.ui.bench.dialog import BenchDialog
 
             self.dialog = BenchDialog(self._window)
-            self.dialog.help_wished.connect(self._help.show_page)
+            self.dialog.help_requested.connect(self._help.show_page)
         bring_to_front(self.dialog)
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ class BenchPage(Page):
         self.source = SourceColumn()
         self.source.given.connect(self.show_matrix)
         self.source.typed.connect(self.read)
-        self.source.file_wished.connect(self.load)
+        self.source.file_requested.connect(self.load)
         self.blocks = BlocksView()
         self.blocks.cut_moved.connect(self.set_cut)
         self.plot = SigmaPlot()

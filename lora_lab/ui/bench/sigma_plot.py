@@ -55,7 +55,7 @@ class SigmaPlot(Plot):
             item.setZValue(z)
             self.addItem(item, ignoreBounds=True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.follow_wished.connect(self._fit)
+        self.follow_requested.connect(self._fit)
         self.restyle(theme.current())
 
     def show_sigma(self, sigma: np.ndarray, tolerance: float, k: int) -> None:
@@ -108,9 +108,9 @@ class SigmaPlot(Plot):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: len(self._sigma)}
         if event.key() in STEPS:
-            self._wish(self._k + STEPS[Qt.Key(event.key())])
+            self._request(self._k + STEPS[Qt.Key(event.key())])
         elif event.key() in ends:
-            self._wish(ends[Qt.Key(event.key())])
+            self._request(ends[Qt.Key(event.key())])
         else:
             super().keyPressEvent(event)
 
@@ -128,14 +128,14 @@ class SigmaPlot(Plot):
             self._fit()
 
     def _on_dragged(self) -> None:
-        self._wish(round(self.cut_line.value() - 0.5))
+        self._request(round(self.cut_line.value() - 0.5))
 
     def _on_clicked(self, event: MouseClickEvent) -> None:
         """A click between two bars moves the cut there; a double click shows everything again."""
         if event.button() == Qt.MouseButton.LeftButton and not event.double():
-            self._wish(round(self.view.mapSceneToView(event.scenePos()).x() - 0.5))
+            self._request(round(self.view.mapSceneToView(event.scenePos()).x() - 0.5))
 
-    def _wish(self, k: int) -> None:
+    def _request(self, k: int) -> None:
         """Move the cut to the nearest gap between two bars, and say where it is now."""
         k = max(0, min(k, len(self._sigma)))
         moved = k != self._k

@@ -27,11 +27,11 @@ TYPED = 1024  # numbers of a file that are put into the field, to go on from the
 
 
 class SourceColumn(QWidget):
-    """`given` has a matrix, `typed` the text of one, `file_wished` the path of one."""
+    """`given` has a matrix, `typed` the text of one, `file_requested` the path of one."""
 
     given = Signal(object)  # data.matrix.Matrix
     typed = Signal(str)
-    file_wished = Signal(str)
+    file_requested = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class SourceColumn(QWidget):
         kinds = self.tr("Matrices and images ({});;All files (*)").format(FILES)
         result, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
         if result:
-            self.file_wished.emit(result)
+            self.file_requested.emit(result)
 
 
 def _tr(text: str) -> str:

@@ -47,10 +47,10 @@ USES = {
 
 
 class ExportDialog(QDialog):
-    """Stays open beside the training window; `export_wished` carries (place, format, overwrite)."""
+    """Stays open beside the training window; `export_requested` has (path, format, overwrite)."""
 
-    export_wished = Signal(str, str, bool)
-    cancel_wished = Signal()
+    export_requested = Signal(str, str, bool)
+    cancel_requested = Signal()
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -187,7 +187,7 @@ class ExportDialog(QDialog):
         self._outcome.hide()
         self._set_busy(True)
         self._format = self.format_combo.currentData()
-        self.export_wished.emit(str(folder), self._format, replace)
+        self.export_requested.emit(str(folder), self._format, replace)
 
     def _on_format(self) -> None:
         """A file's name ends as its format's files do; a folder's in nothing."""
@@ -213,7 +213,7 @@ class ExportDialog(QDialog):
         self.progress.cancel_button.setEnabled(False)
         self.progress.tell(self.tr("Cancelling"), -1)
         self.progress.show()
-        self.cancel_wished.emit()
+        self.cancel_requested.emit()
 
     def _browse(self) -> None:
         start = Path(self.folder_edit.text()).expanduser()

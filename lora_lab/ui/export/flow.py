@@ -50,8 +50,8 @@ class ExportFlow(QObject):
             name = f"{(config and config.preset) or model}-r{rank}"
             name += f"-step{self._sessions.step}"
             self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
-            self.dialog.export_wished.connect(self._on_wished)
-            self.dialog.cancel_wished.connect(lambda: self._sessions.cancel_command(self._asked))
+            self.dialog.export_requested.connect(self._on_requested)
+            self.dialog.cancel_requested.connect(lambda: self._sessions.cancel_command(self._asked))
             self.dialog.finished.connect(self._put_away)
         bring_to_front(self.dialog)
 
@@ -60,7 +60,7 @@ class ExportFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
-    def _on_wished(self, folder: str, format: str, overwrite: bool) -> None:
+    def _on_requested(self, folder: str, format: str, overwrite: bool) -> None:
         self._asked = Export(folder, format, overwrite)
         if not self._sessions.request(self._asked):
             self._refuse(self.tr("This run has ended. Restart, then export."))

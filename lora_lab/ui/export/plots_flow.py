@@ -103,10 +103,10 @@ class PlotsFlow(QObject):
             return
         path = Path(chosen)
         self._folder = path.parent
-        wished = next((end for end, text in filters.items() if text == used), kind)
+        requested = next((end for end, text in filters.items() if text == used), kind)
         ending = path.suffix.lower().lstrip(".")
         if ending not in filters:
-            path, ending = path.with_name(f"{path.name}.{wished}"), wished
+            path, ending = path.with_name(f"{path.name}.{requested}"), requested
         self._write(panel, path, ending)
 
     def about(self, panel: Panel) -> dict[str, str]:

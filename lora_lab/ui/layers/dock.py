@@ -54,10 +54,10 @@ class LayersDock(QDockWidget):
     """The tree, a search and ways to look at it, what is apart, and what waits for a restart."""
 
     requested = Signal(dict)  # layer_ranks or frozen_layers, for Hyperparameters
-    targets_wished = Signal(object)  # frozenset of the layers that the next start is to adapt
+    targets_requested = Signal(object)  # frozenset of the layers that the next start is to adapt
     layer_chosen = Signal(str)  # the one adapted layer that is selected, or ""
-    spectrum_wished = Signal()  # of the layer that was chosen: bring it into view
-    restart_wished = Signal()
+    spectrum_requested = Signal()  # of the layer that was chosen: bring it into view
+    restart_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
@@ -70,11 +70,11 @@ class LayersDock(QDockWidget):
         self.model = LayersModel(self, self.standing)
         self.model.nodes_meant = self._nodes_meant
         self.model.requested.connect(self.requested)
-        self.model.targets_wished.connect(self._on_targets_wished)
+        self.model.targets_requested.connect(self._on_targets_requested)
         self.tree = LayersView(self.model)
         self.tree.setAccessibleName(tr("Modules of the model"))
         self.tree.selectionModel().selectionChanged.connect(self._on_selected)
-        self.tree.menu_wished.connect(self.open_menu)
+        self.tree.menu_requested.connect(self.open_menu)
         self.tree.expanded.connect(lambda index: self._note_open(index, True))
         self.tree.collapsed.connect(lambda index: self._note_open(index, False))
         self._open: set[str] = set()  # rows that were opened while nothing was searched
@@ -102,7 +102,7 @@ class LayersDock(QDockWidget):
         self.restart_button = QToolButton()
         self.restart_button.setText(tr("Restart"))
         self.restart_button.setToolTip(tr("Start again at step 0 with the ticked modules"))
-        self.restart_button.clicked.connect(self.restart_wished)
+        self.restart_button.clicked.connect(self.restart_requested)
 
         self._head = _row(self.search, self.adapted_button, self.alike_button)
         self._foot = _row(self._told, None, self.reset_button)
@@ -215,7 +215,7 @@ class LayersDock(QDockWidget):
     def show_spectrum(self) -> None:
         """Bring the singular values of the chosen layer into view."""
         self.layer_chosen.emit(self.chosen_layer())
-        self.spectrum_wished.emit()
+        self.spectrum_requested.emit()
 
     def open_menu(self, at: QPoint) -> None:
         """What can be done with the rows that are selected."""
@@ -276,9 +276,9 @@ class LayersDock(QDockWidget):
     def _on_selected(self) -> None:
         self.layer_chosen.emit(self.chosen_layer())
 
-    def _on_targets_wished(self, layers: frozenset[str]) -> None:
+    def _on_targets_requested(self, layers: frozenset[str]) -> None:
         if layers:
-            self.targets_wished.emit(layers)
+            self.targets_requested.emit(layers)
         else:
             self._say(self.tr("Tick at least one module: nothing would train."))
 
@@ -286,7 +286,7 @@ class LayersDock(QDockWidget):
         self.requested.emit({"layer_ranks": (), "frozen_layers": ()})
 
     def _undo_targets(self) -> None:
-        self.targets_wished.emit(self.model.facts.adapted)
+        self.targets_requested.emit(self.model.facts.adapted)
 
     # -- words -------------------------------------------------------------------------------------
 

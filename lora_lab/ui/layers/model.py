@@ -1,7 +1,7 @@
 """The tree of modules as Qt's views see it: target and freeze to be ticked, rank to be edited.
 
 What a cell says comes from `layers_facts`, what stands where from `layers_tree`. An edit is told as
-a wish; what is applied comes back in records. New figures are announced for rows in view alone.
+a request; what is applied comes back in records. New figures are announced for rows in view alone.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class LayersModel(QAbstractItemModel):
     """Rows are modules, parts of the model, or modules that are alike."""
 
     requested = Signal(dict)  # fields of Hyperparameters with their new values
-    targets_wished = Signal(object)  # frozenset of the layers that the next start is to adapt
+    targets_requested = Signal(object)  # frozenset of the layers that the next start is to adapt
 
     def __init__(self, parent: QObject, standing: Standing) -> None:
         super().__init__(parent)
@@ -161,13 +161,13 @@ class LayersModel(QAbstractItemModel):
     # -- edits -----------------------------------------------------------------------------------
 
     def freeze(self, nodes: Iterable[Node], on: bool) -> None:
-        """Wish that the layers of these rows are frozen, or train."""
+        """Request that the layers of these rows are frozen, or train."""
         names = {layer.name for node in nodes for layer in node.layers}
         frozen = self.facts.frozen | names if on else self.facts.frozen - names
         self.requested.emit({"frozen_layers": tuple(sorted(frozen))})
 
     def give_rank(self, nodes: Iterable[Node], rank: int) -> None:
-        """Wish that the layers of these rows have that rank; 0: the common one."""
+        """Request that the layers of these rows have that rank; 0: the common one."""
         own = dict(self.facts.own)
         for layer in (layer for node in nodes for layer in node.layers):
             if not rank:
@@ -178,11 +178,11 @@ class LayersModel(QAbstractItemModel):
             self.requested.emit({"layer_ranks": tuple(sorted(own.items()))})
 
     def target(self, nodes: Iterable[Node], on: bool) -> None:
-        """Wish that the next start adapts the modules of these rows, or does not."""
+        """Request that the next start adapts the modules of these rows, or does not."""
         may = self.facts.may_target
         names = {module.name for node in nodes for module in node.leaves if may(module)}
         targeted = self.facts.targeted
-        self.targets_wished.emit(targeted | names if on else targeted - names)
+        self.targets_requested.emit(targeted | names if on else targeted - names)
 
     # -- the model as a view sees it -------------------------------------------------------------
 

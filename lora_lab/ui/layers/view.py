@@ -42,7 +42,7 @@ NAME_EMS = 13  # names that need more are cut rather than that shapes give way; 
 class LayersView(QTreeView):
     """A tree whose rows are selected whole, and whose cells can all be reached with keys."""
 
-    menu_wished = Signal(QPoint)  # in the screen's coordinates
+    menu_requested = Signal(QPoint)  # in the screen's coordinates
 
     def __init__(self, model: LayersModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -166,7 +166,7 @@ class LayersView(QTreeView):
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
             self._open_menu_at(self._here())
         elif self.indexAt(event.pos()).isValid():
-            self.menu_wished.emit(event.globalPos())
+            self.menu_requested.emit(event.globalPos())
 
     def dataChanged(self, first: QModelIndex, last: QModelIndex, roles: Sequence[int] = ()) -> None:
         if first == last and first.column() in LIVE:
@@ -237,4 +237,4 @@ class LayersView(QTreeView):
     def _open_menu_at(self, index: QModelIndex) -> None:
         if index.isValid():
             below = self.visualRect(index.siblingAtColumn(NAME)).bottomLeft()
-            self.menu_wished.emit(self.viewport().mapToGlobal(below + QPoint(24, 0)))
+            self.menu_requested.emit(self.viewport().mapToGlobal(below + QPoint(24, 0)))

@@ -1,6 +1,6 @@
 """Open a model and data of one's own: what is in it is seen before anything of it is trusted.
 
-The card is read from headers on a thread of its own. Nothing is built here: `wished` carries the
+The card is read from headers on a thread of its own. Nothing is built here: `requested` carries the
 settings of a run, and the session opens it beside what is shown.
 """
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 
 class OpenDialog(QDialog):
-    """Source, card, task, data, device and type; `wished` is emitted once all of it fits."""
+    """Source, card, task, data, device and type; `requested` is emitted once all of it fits."""
 
-    wished = Signal(object)  # RunConfig
-    adapter_wished = Signal(str)  # what was chosen is no model; the workshop opens it
+    requested = Signal(object)  # RunConfig
+    adapter_requested = Signal(str)  # what was chosen is no model; the workshop opens it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -284,7 +284,7 @@ class OpenDialog(QDialog):
 
     def _on_workshop(self) -> None:
         self.accept()
-        self.adapter_wished.emit(self.reader.path)
+        self.adapter_requested.emit(self.reader.path)
 
     def _on_open(self) -> None:
         task = self.task_combo.currentData()
@@ -304,7 +304,7 @@ class OpenDialog(QDialog):
             self._show_title(str(error), "error")
             return
         self.accept()
-        self.wished.emit(config)
+        self.requested.emit(config)
 
     def _agrees(self, factory: str) -> bool:
         from lora_lab.models.factory import describe_factory

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class OwnFlow(QObject):
-    """Carries what is wished there to the window's `open`, and prompts to the session."""
+    """Carries what is requested there to the window's `open`, and prompts to the session."""
 
-    adapter_wished = Signal(str)  # an adapter was chosen where models are opened
+    adapter_requested = Signal(str)  # an adapter was chosen where models are opened
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OwnFlow(QObject):
         sessions.on(LoadedRecord, self._on_loaded)
         for panel in panels:
             if isinstance(panel, DataPanel):
-                panel.columns_wished.connect(lambda columns: self._change(columns=columns))
+                panel.columns_requested.connect(lambda columns: self._change(columns=columns))
             elif isinstance(panel, GenerationPanel):
                 panel.asked.connect(lambda what, n: sessions.request(Generate(what, n)))
 
@@ -58,8 +58,8 @@ class OwnFlow(QObject):
         """Open the dialog, with the model and data of `config` if these are one's own."""
         if self.dialog is None:
             self.dialog = OpenDialog(self._window)
-            self.dialog.wished.connect(self._open)
-            self.dialog.adapter_wished.connect(self.adapter_wished)
+            self.dialog.requested.connect(self._open)
+            self.dialog.adapter_requested.connect(self.adapter_requested)
             self._ask_for_devices(self.dialog)
         if config is not None and self.dialog.card is None:
             self.dialog.show_config(config)

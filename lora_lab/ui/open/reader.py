@@ -22,7 +22,7 @@ SIGMAS = 6  # singular values that are written out
 
 
 class ModelReader(QObject):
-    """One path at a time, and one thing of it: a newer wish cancels the older one."""
+    """One path at a time, and one thing of it: a newer request cancels the older one."""
 
     begun = Signal(str)  # what is being done
     progress = Signal(str, float)

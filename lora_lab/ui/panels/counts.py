@@ -54,10 +54,10 @@ class Share(QWidget):
             self.others = others
             self.update()
 
-    def show_shares(self, wished: float, applied: float) -> None:
-        """Fill up to `wished`; a tick marks `applied` where it differs."""
-        if (wished, applied) != (self._share, self._applied):
-            self._share, self._applied = wished, applied
+    def show_shares(self, requested: float, applied: float) -> None:
+        """Fill up to `requested`; a tick marks `applied` where it differs."""
+        if (requested, applied) != (self._share, self._applied):
+            self._share, self._applied = requested, applied
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -75,7 +75,7 @@ class Share(QWidget):
 
 
 class CountsPanel(Panel):
-    """How many numbers train, by arithmetic at the wished rank and by count at the applied one."""
+    """Trainable parameters, by arithmetic at the requested rank and by count at the applied one."""
 
     key = "counts"
     name = QT_TRANSLATE_NOOP("Panel", "Parameters")
@@ -212,14 +212,14 @@ class CountsPanel(Panel):
         self.say("")
         ranks, whole = self.standing.ranks, self.standing.ranks.variant.whole
         hyper = self.standing.foreseen
-        applied, wished = self._per_layer(ranks.applied), self._per_layer(hyper)
+        applied, requested = self._per_layer(ranks.applied), self._per_layer(hyper)
         base = max(1, loaded.base_parameters)
-        waits = sum(applied) != sum(wished)
+        waits = sum(applied) != sum(requested)
         show(self._adapter_name, self.tr("Trainable") if whole else self.tr("Adapter"))
-        show(self._adapter, f"{sum(wished):,}")
-        show(self._frozen, f"{base - sum(wished) if whole else base:,}")
+        show(self._adapter, f"{sum(requested):,}")
+        show(self._frozen, f"{base - sum(requested) if whole else base:,}")
         show(self._full, f"{base:,}")
-        show(self._percent, share_words(sum(wished) / base))
+        show(self._percent, share_words(sum(requested) / base))
         factored = ranks.variant.factored
         if factored:
             told = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
@@ -230,16 +230,16 @@ class CountsPanel(Panel):
         self._fit()
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
         self._share.setToolTip("\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays))
-        self._share.show_shares(sum(wished) / base, sum(applied) / base)
-        self._show_costs(sum(wished), sum(applied))
+        self._share.show_shares(sum(requested) / base, sum(applied) / base)
+        self._show_costs(sum(requested), sum(applied))
         for row, layer in enumerate(loaded.layers):
             old, new = ranks.present[layer.name], ranks.wanted(layer.name, hyper)
             rank = "—" if not factored else str(new) if old == new else f"{old} → {new}"
             capped = factored and new == cap(layer) < hyper.rank
             self._cell(row, 2, self.tr("{} max").format(rank) if capped else rank, old != new)
-            self._cell(row, 3, f"{wished[row]:,}", applied[row] != wished[row])
+            self._cell(row, 3, f"{requested[row]:,}", applied[row] != requested[row])
 
-    def _show_costs(self, wished: int, applied: int) -> None:
+    def _show_costs(self, requested: int, applied: int) -> None:
         loaded, ranks, hyper = self.standing.loaded, self.standing.ranks, self.standing.foreseen
         costs, whole = self._preflight, ranks.variant.whole
         held = loaded.base_parameters if whole else sum(
@@ -251,7 +251,7 @@ class CountsPanel(Panel):
             0: self.tr("Optimizer"),
         }
         self.ruler.show_costs(
-            costs.adapter(held, wished, applied),
+            costs.adapter(held, requested, applied),
             costs.full(),
             whole=whole,
             keeps=names[costs.states],
@@ -288,20 +288,20 @@ class CountsPanel(Panel):
             "out": [layer.shape[0] for layer in layers],
             "in": [layer.shape[1] for layer in layers],
             "rank": [ranks.present[name] for name in names],
-            "rank_wished": [ranks.wanted(name, self.standing.foreseen) for name in names],
+            "rank_requested": [ranks.wanted(name, self.standing.foreseen) for name in names],
             "parameters": self._per_layer(ranks.applied),
-            "parameters_wished": self._per_layer(self.standing.foreseen),
+            "parameters_requested": self._per_layer(self.standing.foreseen),
         }
 
     def summary(self) -> str:
         if self.standing.loaded is None:
             return self.tr("No model yet.")
         applied = sum(self._per_layer(self.standing.ranks.applied))
-        wished = sum(self._per_layer(self.standing.foreseen))
+        requested = sum(self._per_layer(self.standing.foreseen))
         base = max(1, self.standing.loaded.base_parameters)
         share = share_words(applied / base)
         text = self.tr("{:,} of {:,} parameters are trainable, {}").format(applied, base, share)
-        if wished != applied:
+        if requested != applied:
             rank = self.standing.foreseen.rank
-            text += self.tr("; rank {} would have {:,}").format(rank, wished)
+            text += self.tr("; rank {} would have {:,}").format(rank, requested)
         return f"{text}. {self.ruler.summary()}."

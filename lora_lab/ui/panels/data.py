@@ -41,7 +41,7 @@ class DataPanel(Panel):
     key = "data"
     name = QT_TRANSLATE_NOOP("Panel", "Data")
 
-    columns_wished = Signal(tuple)  # ((role, column), …): read the data anew so
+    columns_requested = Signal(tuple)  # ((role, column), …): read the data anew so
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -200,17 +200,17 @@ class DataPanel(Panel):
         self._needed = needed
         self._on_moved()
 
-    def wished_columns(self) -> tuple[tuple[str, str], ...]:
+    def requested_columns(self) -> tuple[tuple[str, str], ...]:
         """(role, column) as the lists stand."""
         pairs = ((role, combo.currentData()) for role, combo in self.column_combos.items())
         return tuple((role, column) for role, column in pairs if column)
 
     def _on_moved(self) -> None:
         record = self._record
-        wished = self.wished_columns()
-        moved = record is not None and set(wished) != set(record.roles)
+        requested = self.requested_columns()
+        moved = record is not None and set(requested) != set(record.roles)
         self.apply_button.setVisible(moved)
-        missing = [role for role in self._needed if role not in dict(wished)]
+        missing = [role for role in self._needed if role not in dict(requested)]
         self.apply_button.setEnabled(not missing)
         words = self.tr("Choose a column for {}").format(", ".join(missing))
         self.apply_button.setToolTip(
@@ -223,7 +223,7 @@ class DataPanel(Panel):
             self._lay_columns(record, _forms_beside(record.form))
 
     def _on_apply(self) -> None:
-        self.columns_wished.emit(self.wished_columns())
+        self.columns_requested.emit(self.requested_columns())
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class ForgettingCurves(Plot):
         self._ends = (pg.ScatterPlotItem(size=7), pg.ScatterPlotItem(size=8, symbol="s"))
         for item in (*self._curves, *self._ends):
             self.addItem(item, ignoreBounds=True)
-        self.follow_wished.connect(self.draw)
+        self.follow_requested.connect(self.draw)
         self.moved_by_hand.connect(self.draw)
 
     def clear_points(self) -> None:

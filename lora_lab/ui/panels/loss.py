@@ -80,7 +80,7 @@ class LossPanel(Panel):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         plot.moved_by_hand.connect(self.redraw)
-        plot.follow_wished.connect(self._fit_now)
+        plot.follow_requested.connect(self._fit_now)
         self._clear(())
         self.restyle(theme.current())
 

@@ -1,6 +1,6 @@
 """What a run will cost before it begins, beside full fine-tuning; arithmetic on records alone.
 
-Everything follows the wished sliders at once. What needs the model, the peak of memory and the
+Everything follows the requested sliders at once. What needs the model, the peak of memory and the
 speed, comes as records and is carried over to another rank by arithmetic until it is measured anew.
 """
 

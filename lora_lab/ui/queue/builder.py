@@ -79,8 +79,8 @@ class Picks(QWidget):
 class Builder(QWidget):
     """Fields per axis, how many runs they make and about how long, and two ways to add."""
 
-    grid_wished = Signal(tuple)  # of RunConfig
-    docks_wished = Signal()  # one run with the settings as they stand there
+    grid_requested = Signal(tuple)  # of RunConfig
+    docks_requested = Signal()  # one run with the settings as they stand there
 
     def __init__(self, step_seconds: Callable[[RunConfig], float]) -> None:
         """`step_seconds`: what a step of a config takes, nan where none was measured."""
@@ -123,7 +123,7 @@ class Builder(QWidget):
         self.reasons.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reasons.setAccessibleName(tr("Combinations left out"))
         self.docks_button = QPushButton(tr("Add &current settings"))
-        self.docks_button.clicked.connect(self.docks_wished)
+        self.docks_button.clicked.connect(self.docks_requested)
         self.add_button = QPushButton()
         self.add_button.clicked.connect(self._add)
         for button in (self.docks_button, self.add_button):
@@ -226,7 +226,7 @@ class Builder(QWidget):
     def _add(self) -> None:
         self.count()  # what was typed last may not be counted yet
         if self.found.runs:
-            self.grid_wished.emit(self.found.runs)
+            self.grid_requested.emit(self.found.runs)
 
     def _soon(self, *_: object) -> None:
         self._timer.start()

@@ -31,13 +31,13 @@ from lora_lab.ui.widgets.table import select_row
 class QueueDialog(QDialog):
     """Stays open beside the training window; closing it leaves the queue as it is."""
 
-    start_wished = Signal()
-    pause_wished = Signal()
-    abort_wished = Signal()
-    remove_wished = Signal(list)  # ids
-    move_wished = Signal(str, int)  # id, and the row that it should stand before
-    reuse_wished = Signal(object)  # RunConfig
-    old_runs_wished = Signal()
+    start_requested = Signal()
+    pause_requested = Signal()
+    abort_requested = Signal()
+    remove_requested = Signal(list)  # ids
+    move_requested = Signal(str, int)  # id, and the row that it should stand before
+    reuse_requested = Signal(object)  # RunConfig
+    old_runs_requested = Signal()
     activated = Signal()  # the person has come to this window: the docks may have moved meanwhile
 
     def __init__(
@@ -54,7 +54,7 @@ class QueueDialog(QDialog):
         self.table = QueueTable()
         self.table.chosen.connect(lambda _: self._update())
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
-        self.table.queue.move_wished.connect(self.move_wished)
+        self.table.queue.move_requested.connect(self.move_requested)
         self.plot = ParetoPlot()
         self.plot.chosen.connect(self._on_mark)
         self.status = QLabel()
@@ -62,13 +62,13 @@ class QueueDialog(QDialog):
         self.status.setWordWrap(True)
         self.start_button = self._button("", self._switch)
         self.start_button.setProperty("role", "primary")
-        self.abort_button = self._button(tr("A&bort this run"), self.abort_wished.emit)
+        self.abort_button = self._button(tr("A&bort this run"), self.abort_requested.emit)
         self.up_button = self._button(tr("&Up"), lambda: self._move(-1), "Alt+Up")
         self.down_button = self._button(tr("Do&wn"), lambda: self._move(+1), "Alt+Down")
         self.remove_button = self._button(tr("Remo&ve"), self._remove, "Del")
         self.clear_button = self._button(tr("Clear f&inished"), self._clear)
         self.reuse_button = self._button(tr("Reuse sett&ings"), self._reuse)
-        self.old_button = self._button(tr("From &old runs…"), self.old_runs_wished.emit)
+        self.old_button = self._button(tr("From &old runs…"), self.old_runs_requested.emit)
         self.close_button = self._button(tr("Close"), self.reject)
         self.abort_button.setToolTip(
             tr("Ends the run at this step and saves it; the next one starts")
@@ -134,28 +134,28 @@ class QueueDialog(QDialog):
         return words
 
     def _switch(self) -> None:
-        (self.pause_wished if self._on else self.start_wished).emit()
+        (self.pause_requested if self._on else self.start_requested).emit()
 
     def _move(self, by: int) -> None:
         item = self.table.current
         if item is None:
             return
         row = self.table.queue.row_of(item.id)
-        self.move_wished.emit(item.id, row - 1 if by < 0 else row + 2)
+        self.move_requested.emit(item.id, row - 1 if by < 0 else row + 2)
         self.table.choose(item.id)
 
     def _remove(self) -> None:
         row = self.table.currentIndex().row()
-        self.remove_wished.emit([item.id for item in self.table.selected])
+        self.remove_requested.emit([item.id for item in self.table.selected])
         if self._items:
             select_row(self.table, min(row, len(self._items) - 1))
 
     def _clear(self) -> None:
-        self.remove_wished.emit([item.id for item in self._items if item.ended])
+        self.remove_requested.emit([item.id for item in self._items if item.ended])
 
     def _reuse(self) -> None:
         if (item := self.table.current) is not None:
-            self.reuse_wished.emit(item.config)
+            self.reuse_requested.emit(item.config)
 
     def _on_mark(self, id: str) -> None:
         self.table.choose(id)

@@ -40,14 +40,14 @@ class QueueFlow(QObject):
         sessions: Sessions,
         overlays: OverlaysFlow,
         notices: Notices,
-        wished: Callable[[RunConfig], RunConfig],
+        requested: Callable[[RunConfig], RunConfig],
         open: Open,
         window: QWidget,
     ) -> None:
-        """`wished` is a config with what the docks say; `open` opens one, or a run to resume."""
+        """`requested` is a config with what the docks say; `open` opens one, or a run to resume."""
         super().__init__(window)
         self._sessions, self._overlays, self._notices = sessions, overlays, notices
-        self._wished, self._open, self._window = wished, open, window
+        self._requested, self._open, self._window = requested, open, window
         self._loaded: LoadedRecord | None = None
         self._pace: dict[tuple[object, ...], float] = {}  # seconds per step, by what it depends on
         self._since: tuple[int, float] | None = None  # step and time since when it runs evenly
@@ -96,15 +96,15 @@ class QueueFlow(QObject):
         runner.progressed.connect(lambda _: self._soon.isActive() or self._soon.start())
         runner.news.connect(self._notices.news)
         runner.failed.connect(self._notices.error)
-        dialog.start_wished.connect(runner.start)
-        dialog.pause_wished.connect(runner.pause)
-        dialog.abort_wished.connect(runner.abort)
-        dialog.remove_wished.connect(lambda ids: self._change(lambda: queue.remove(ids)))
-        dialog.move_wished.connect(lambda id, row: self._change(lambda: queue.place(id, row)))
-        dialog.reuse_wished.connect(self._reuse)
-        dialog.old_runs_wished.connect(self._show_old_runs)
-        dialog.builder.grid_wished.connect(lambda configs: self._add(configs, self._steps))
-        dialog.builder.docks_wished.connect(self._add_docks)
+        dialog.start_requested.connect(runner.start)
+        dialog.pause_requested.connect(runner.pause)
+        dialog.abort_requested.connect(runner.abort)
+        dialog.remove_requested.connect(lambda ids: self._change(lambda: queue.remove(ids)))
+        dialog.move_requested.connect(lambda id, row: self._change(lambda: queue.place(id, row)))
+        dialog.reuse_requested.connect(self._reuse)
+        dialog.old_runs_requested.connect(self._show_old_runs)
+        dialog.builder.grid_requested.connect(lambda configs: self._add(configs, self._steps))
+        dialog.builder.docks_requested.connect(self._add_docks)
         dialog.activated.connect(self._show_base)
         return True
 
@@ -130,7 +130,7 @@ class QueueFlow(QObject):
         config = self._sessions.config
         if config is None:
             raise LabError(self.tr("Nothing is open."))
-        return self._wished(config)
+        return self._requested(config)
 
     def _reuse(self, config: RunConfig) -> None:
         self._open(New(config))
@@ -149,9 +149,9 @@ class QueueFlow(QObject):
         if not run or run in self._behind:
             return
         while overlays.full and self._behind:
-            overlays.wish(self._behind.pop(0), False)
+            overlays.request(self._behind.pop(0), False)
         if not overlays.full:  # of runs that a person has put there
-            overlays.wish(run, True)
+            overlays.request(run, True)
             self._behind.append(run)
 
     def _on_loaded(self, record: LoadedRecord) -> None:
@@ -194,8 +194,8 @@ class QueueFlow(QObject):
     def _show_old_runs(self) -> None:
         if self.old_runs is None:
             self.old_runs = OldRunsDialog(self.dialog)
-            self.old_runs.open_wished.connect(lambda path: self._use_old(path, self._reuse))
-            self.old_runs.add_wished.connect(
+            self.old_runs.open_requested.connect(lambda path: self._use_old(path, self._reuse))
+            self.old_runs.add_requested.connect(
                 lambda path: self._use_old(path, lambda config: self._add([config]))
             )
         bring_to_front(self.old_runs)

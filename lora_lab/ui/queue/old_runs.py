@@ -18,8 +18,8 @@ from lora_lab.ui.widgets.table import select_row
 class OldRunsDialog(QDialog):
     """A table of runs and what can be done with the settings of one."""
 
-    open_wished = Signal(str)  # path of a run
-    add_wished = Signal(str)
+    open_requested = Signal(str)  # path of a run
+    add_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,8 +39,8 @@ class OldRunsDialog(QDialog):
         action = QDialogButtonBox.ButtonRole.ActionRole
         self.open_button = buttons.addButton(tr("Open in the &docks"), action)
         self.add_button = buttons.addButton(tr("&Add to the queue"), action)
-        self.open_button.clicked.connect(lambda: self._emit(self.open_wished))
-        self.add_button.clicked.connect(lambda: self._emit(self.add_wished))
+        self.open_button.clicked.connect(lambda: self._emit(self.open_requested))
+        self.add_button.clicked.connect(lambda: self._emit(self.add_requested))
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
         column.addWidget(self.message)
@@ -79,6 +79,6 @@ class OldRunsDialog(QDialog):
         for button in (self.open_button, self.add_button):
             button.setEnabled(self._chosen() is not None)
 
-    def _emit(self, wish: Signal) -> None:
+    def _emit(self, request: Signal) -> None:
         if (run := self._chosen()) is not None:
-            wish.emit(run.path)
+            request.emit(run.path)

@@ -54,7 +54,7 @@ class ParetoPlot(QWidget):
         for z, item in enumerate((self._line, self._ring, self.marks, self.moving), start=20):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
-        plot.follow_wished.connect(self._draw)
+        plot.follow_requested.connect(self._draw)
         self._empty = label(self.tr("A mark for each run, once its loss is measured."), "empty")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)

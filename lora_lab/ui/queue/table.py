@@ -32,7 +32,7 @@ MIME = "application/x-lora-lab-queue-item"
 class QueueModel(RowsModel):
     """Shows items; a drop is a request, and the rows move when the queue has moved them."""
 
-    move_wished = Signal(str, int)  # id, and the row that it should stand before
+    move_requested = Signal(str, int)  # id, and the row that it should stand before
 
     def __init__(self) -> None:
         tr = self.tr
@@ -47,7 +47,7 @@ class QueueModel(RowsModel):
                    tip=tr("No other run has both fewer parameters and a lower loss")),
             Column("r", lambda item: _factored(item, f"{item.config.hyper.rank:,}"), True),
             Column("α", lambda item: _factored(item, f"{item.config.hyper.alpha:g}"), True),
-            Column(tr("Rate"), lambda item: plain_number(item.config.hyper.learning_rate), True),
+            Column(tr("Learning rate"), lambda i: plain_number(i.config.hyper.learning_rate), True),
             Column(tr("Adapter"), _kind),
             Column(tr("State"), self._state, roles=state),
             Column(tr("Parameters"), lambda i: f"{i.parameters:,}" if i.parameters else "—", True),
@@ -96,7 +96,7 @@ class QueueModel(RowsModel):
     ) -> bool:
         if data.hasFormat(MIME):
             place = row if row >= 0 else len(self.rows)
-            self.move_wished.emit(bytes(data.data(MIME).data()).decode(), place)
+            self.move_requested.emit(bytes(data.data(MIME).data()).decode(), place)
         return False  # the view takes no row out: the queue has moved it
 
     def _state(self, item: Item) -> str:

@@ -27,7 +27,7 @@ CLIP = 1.0  # norm that gradients are cut to
 
 
 class BackFlow(QObject):
-    """Carries wishes to undo to the session, and NaNs with their remedies to the notices."""
+    """Carries requests to undo to the session, and NaNs with their remedies to the notices."""
 
     branched = Signal(str, int)  # path of the run that a branch leaves, the id of its session
 
@@ -36,14 +36,14 @@ class BackFlow(QObject):
         sessions: Sessions,
         notices: Notices,
         hyper_dock: HyperparametersDock,
-        wished: Callable[[RunConfig], RunConfig],
+        requested: Callable[[RunConfig], RunConfig],
         open: Callable[[Opening], int],
         window: QWidget,
     ) -> None:
-        """`wished` is a config with what the docks say; `open` opens a branch."""
+        """`requested` is a config with what the docks say; `open` opens a branch."""
         super().__init__(window)
         self._sessions, self._notices, self._window = sessions, notices, window
-        self._hyper_dock, self._wished, self._open = hyper_dock, wished, open
+        self._hyper_dock, self._requested, self._open = hyper_dock, requested, open
         self.dialog: SavesDialog | None = None
         self._near: int | None = None
         self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
@@ -56,8 +56,8 @@ class BackFlow(QObject):
         """Show the saves there are."""
         if self.dialog is None:
             self.dialog = SavesDialog(self._window)
-            self.dialog.back_wished.connect(self.go_back)
-            self.dialog.branch_wished.connect(self.branch)
+            self.dialog.back_requested.connect(self.go_back)
+            self.dialog.branch_requested.connect(self.branch)
         self._near, self._saves = near, None
         self._read()
         self._again.start()
@@ -93,7 +93,7 @@ class BackFlow(QObject):
         if folder is None or config is None:
             return
         try:
-            config = changed(self._wished(config), **settings)
+            config = changed(self._requested(config), **settings)
         except LabError as error:
             self._notices.error(str(error))
             return

@@ -1,7 +1,7 @@
 """The runs there are: how far each is, and all that can be done with one or several of them.
 
 A run that was cut off stands first. Nothing is ever deleted here: what is discarded goes to the
-trash. The dock says what is wished; reading and writing is done elsewhere.
+trash. The dock says what is requested; reading and writing is done elsewhere.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ class RunMenu(QMenu):
 class RunsDock(QDockWidget):
     """A table of runs with a filter, a line about the one that is chosen, and what can be done."""
 
-    open_wished = Signal(str)  # path of a run, to be resumed or looked at
-    adapter_wished = Signal(str)  # path of an adapter
-    keep_wished = Signal(str)  # the adapter of a run that was cut off
-    overlay_wished = Signal(str, bool)
-    label_wished = Signal(str, str, str)  # path, name, note
-    compare_wished = Signal(list)  # of RunSummary
-    pack_wished = Signal(str)
-    unpack_wished = Signal()
-    recipe_wished = Signal(str)  # a script that repeats the run
-    report_wished = Signal(str)  # a page that tells of it
-    discard_wished = Signal(list)  # of RunSummary
-    refresh_wished = Signal()
+    open_requested = Signal(str)  # path of a run, to be resumed or looked at
+    adapter_requested = Signal(str)  # path of an adapter
+    keep_requested = Signal(str)  # the adapter of a run that was cut off
+    overlay_requested = Signal(str, bool)
+    label_requested = Signal(str, str, str)  # path, name, note
+    compare_requested = Signal(list)  # of RunSummary
+    pack_requested = Signal(str)
+    unpack_requested = Signal()
+    recipe_requested = Signal(str)  # a script that repeats the run
+    report_requested = Signal(str)  # a page that tells of it
+    discard_requested = Signal(list)  # of RunSummary
+    refresh_requested = Signal()
     cancelled = Signal()  # what is being done beside the window
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -79,8 +79,8 @@ class RunsDock(QDockWidget):
         self.setObjectName("runs")
         self.setWindowTitle(tr("Runs"))
         self.model = RunsModel(self)
-        self.model.overlay_wished.connect(self.overlay_wished)
-        self.model.label_wished.connect(self.label_wished)
+        self.model.overlay_requested.connect(self.overlay_requested)
+        self.model.label_requested.connect(self.label_requested)
         self.table = RunsTable(self.model)
         self.menu = RunMenu(self)
         self.open_button = QPushButton(tr("&Resume"))
@@ -131,25 +131,25 @@ class RunsDock(QDockWidget):
         table, menu = self.table, self.menu
         table.opened.connect(self.open_button.click)
         table.discarded.connect(menu.discard.trigger)
-        table.missed.connect(self.refresh_wished)
+        table.missed.connect(self.refresh_requested)
         table.selectionModel().selectionChanged.connect(lambda *_: self._update())
         table.customContextMenuRequested.connect(
             lambda at: menu.popup(table.viewport().mapToGlobal(at))
         )
         self.filter.textChanged.connect(table.search)
-        self.open_button.clicked.connect(lambda: self._emit(self.open_wished))
-        self.compare_button.clicked.connect(lambda: self.compare_wished.emit(self.selected()))
+        self.open_button.clicked.connect(lambda: self._emit(self.open_requested))
+        self.compare_button.clicked.connect(lambda: self.compare_requested.emit(self.selected()))
         self.cancel_button.clicked.connect(self.cancelled)
         menu.rename.triggered.connect(lambda: table.edit_column(NAME))
         menu.note.triggered.connect(lambda: table.edit_column(NOTE))
-        menu.adapter.triggered.connect(lambda: self._emit(self.adapter_wished, "adapter"))
-        menu.keep.triggered.connect(lambda: self._emit(self.keep_wished))
-        menu.report.triggered.connect(lambda: self._emit(self.report_wished))
-        menu.recipe.triggered.connect(lambda: self._emit(self.recipe_wished))
-        menu.pack.triggered.connect(lambda: self._emit(self.pack_wished))
-        menu.unpack.triggered.connect(lambda: self.unpack_wished.emit())
-        menu.discard.triggered.connect(lambda: self.discard_wished.emit(self.selected()))
-        menu.refresh.triggered.connect(lambda: self.refresh_wished.emit())
+        menu.adapter.triggered.connect(lambda: self._emit(self.adapter_requested, "adapter"))
+        menu.keep.triggered.connect(lambda: self._emit(self.keep_requested))
+        menu.report.triggered.connect(lambda: self._emit(self.report_requested))
+        menu.recipe.triggered.connect(lambda: self._emit(self.recipe_requested))
+        menu.pack.triggered.connect(lambda: self._emit(self.pack_requested))
+        menu.unpack.triggered.connect(lambda: self.unpack_requested.emit())
+        menu.discard.triggered.connect(lambda: self.discard_requested.emit(self.selected()))
+        menu.refresh.triggered.connect(lambda: self.refresh_requested.emit())
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
         """Show these, the interrupted ones first; what is selected stays selected."""

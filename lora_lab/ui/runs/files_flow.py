@@ -31,10 +31,10 @@ class FilesFlow(QObject):
         """`do` takes work, what is called with its result, and the words for it."""
         super().__init__(window)
         self._do, self._notices, self._window = do, notices, window
-        dock.pack_wished.connect(self._on_pack)
-        dock.unpack_wished.connect(self._on_unpack)
-        dock.recipe_wished.connect(self._on_recipe)
-        dock.report_wished.connect(self._on_report)
+        dock.pack_requested.connect(self._on_pack)
+        dock.unpack_requested.connect(self._on_unpack)
+        dock.recipe_requested.connect(self._on_recipe)
+        dock.report_requested.connect(self._on_report)
 
     def _on_pack(self, path: str) -> None:
         run = Path(path)

@@ -33,9 +33,9 @@ REFRESH_MS = 300  # events that follow each other closely are one reading of the
 
 
 class RunsFlow(QObject):
-    """Reads the folder of runs for the dock, and does what is wished there."""
+    """Reads the folder of runs for the dock, and does what is requested there."""
 
-    adapter_wished = Signal(str)
+    adapter_requested = Signal(str)
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class RunsFlow(QObject):
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
         self.may_run: Callable[[str], bool] = self._ask_to_run
         self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS, timeout=self._refresh)
-        dock.open_wished.connect(self.open_run)
-        dock.adapter_wished.connect(self.adapter_wished)
-        dock.keep_wished.connect(self._on_keep)
-        dock.label_wished.connect(self._on_label)
-        dock.compare_wished.connect(self._on_compare)
-        dock.discard_wished.connect(self._on_discard)
-        dock.refresh_wished.connect(self._refresh)
+        dock.open_requested.connect(self.open_run)
+        dock.adapter_requested.connect(self.adapter_requested)
+        dock.keep_requested.connect(self._on_keep)
+        dock.label_requested.connect(self._on_label)
+        dock.compare_requested.connect(self._on_compare)
+        dock.discard_requested.connect(self._on_discard)
+        dock.refresh_requested.connect(self._refresh)
         dock.cancelled.connect(self._on_cancelled)
         dock.visibilityChanged.connect(lambda seen: self._soon.start() if seen else None)
         sessions.state_changed.connect(self._follow)
@@ -99,7 +99,7 @@ class RunsFlow(QObject):
             self._soon.start()
 
     def _refresh(self) -> None:
-        """Read the list anew; wishes that come while it is read are one more reading after it."""
+        """Read the list anew; requests that come while it is read are one more reading after it."""
         if self._reading:
             self._reading_again = True
             return

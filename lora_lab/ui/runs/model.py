@@ -1,7 +1,7 @@
 """The table of runs: what each was, how far it came, and whether its curves are shown behind.
 
 A branch stands below the run that it came from. Name and note can be edited in place; what a
-person changes is told as a wish.
+person changes is told as a request.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def with_ancestry(runs: Sequence[RunSummary]) -> list[tuple[int, RunSummary]]:
 class RunsModel(RowsModel):
     """Rows are runs; the first column ticks those that are shown behind the present one."""
 
-    overlay_wished = Signal(str, bool)  # path, on
-    label_wished = Signal(str, str, str)  # path, name, note
+    overlay_requested = Signal(str, bool)  # path, on
+    label_requested = Signal(str, str, str)  # path, name, note
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__((), parent)
@@ -127,7 +127,7 @@ class RunsModel(RowsModel):
     def setData(self, index: QModelIndex, value: Any, role: int = Role.EditRole) -> bool:
         (_, run), column = self.rows[index.row()], index.column()
         if role == Role.CheckStateRole and column == SHOWN:
-            self.overlay_wished.emit(run.path, Qt.CheckState(value) is Qt.CheckState.Checked)
+            self.overlay_requested.emit(run.path, Qt.CheckState(value) is Qt.CheckState.Checked)
             return True
         if role != Role.EditRole or column not in (NAME, NOTE):
             return False
@@ -136,7 +136,7 @@ class RunsModel(RowsModel):
         if name == run.name:
             name = ""  # its own name is none of a person's
         if (name, note) != (run.label, run.note):
-            self.label_wished.emit(run.path, name, note)
+            self.label_requested.emit(run.path, name, note)
         return True
 
     def _text(self, column: int, row: tuple[int, RunSummary]) -> str:

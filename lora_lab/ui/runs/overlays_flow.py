@@ -35,9 +35,9 @@ class OverlaysFlow(QObject):
         self._places: dict[str, int] = {}  # of what is shown and of what is being read
         self.shown: dict[str, Overlay] = {}
         self._branch = ("", 0)  # the run that it leaves, and the id of its session
-        dock.overlay_wished.connect(self.wish)
+        dock.overlay_requested.connect(self.request)
         dock.cancelled.connect(self._cancel)
-        sessions.on(FolderRecord, lambda record: self.wish(record.path, False))
+        sessions.on(FolderRecord, lambda record: self.request(record.path, False))
         sessions.on(LoadedRecord, lambda _: self._on_loaded())
 
     @property
@@ -45,7 +45,7 @@ class OverlaysFlow(QObject):
         """Whether no more runs fit."""
         return len(self._places) >= MOST
 
-    def wish(self, path: str, on: bool) -> None:
+    def request(self, path: str, on: bool) -> None:
         """Show a run behind the present one, or no more."""
         if not on:
             self._places.pop(path, None)
@@ -82,16 +82,16 @@ class OverlaysFlow(QObject):
 
     def _cancel(self) -> None:
         for path in list(self._works):
-            self.wish(path, False)
+            self.request(path, False)
         self._tell()
 
     def _on_loaded(self) -> None:
         parent, session = self._branch
         if parent and self._sessions.id == session:
-            self.wish(parent, True)
+            self.request(parent, True)
         self._branch = ("", 0)
         if (folder := self._sessions.folder) is not None:
-            self.wish(str(folder), False)
+            self.request(str(folder), False)
 
     def _on_read(self, overlay: Overlay) -> None:
         self._works.pop(overlay.path, None)
@@ -104,7 +104,7 @@ class OverlaysFlow(QObject):
 
     def _give_up(self, path: str) -> None:
         """It cannot be shown; it is ticked no longer."""
-        self.wish(path, False)
+        self.request(path, False)
         self._tell()
 
     def _tell(self) -> None:

@@ -17,8 +17,8 @@ from lora_lab.ui.widgets.table import select_row
 class SavesDialog(QDialog):
     """A table of steps that can be restored, the newest first."""
 
-    back_wished = Signal(int)  # step
-    branch_wished = Signal(int)
+    back_requested = Signal(int)  # step
+    branch_requested = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,8 +43,8 @@ class SavesDialog(QDialog):
         self.back_button = buttons.addButton(tr("&Revert"), action)
         self.back_button.setProperty("role", "primary")
         self.branch_button = buttons.addButton(tr("&Branch"), action)
-        self.back_button.clicked.connect(lambda: self._say(self.back_wished))
-        self.branch_button.clicked.connect(lambda: self._say(self.branch_wished))
+        self.back_button.clicked.connect(lambda: self._say(self.back_requested))
+        self.branch_button.clicked.connect(lambda: self._say(self.branch_requested))
         for button in buttons.buttons():
             if isinstance(button, QPushButton):
                 button.setAutoDefault(False)

@@ -158,7 +158,7 @@ class Sessions(QObject):
         """Train, or pause; after the end of a run: as many steps again."""
         if self.serving:
             controls = self._shown.session.controls
-            # The wish counts, not the last state: a second press need not wait for an echo.
+            # The request counts, not the last state: a second press need not wait for an echo.
             if controls.paused:
                 controls.resume()
             else:

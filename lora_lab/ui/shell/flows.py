@@ -59,14 +59,14 @@ class Flows(QObject):
         self.speed = SpeedFlow(sessions, window.panels, window)
         self.own = OwnFlow(sessions, window.panels, notices, window.open, window)
         self.back = BackFlow(
-            sessions, notices, window.hyper_dock, window.wished_config, window.begin, window,
+            sessions, notices, window.hyper_dock, window.requested_config, window.begin, window,
         )  # fmt: skip
         dock = window.runs_dock
         self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.begin, window)
         self.save = SaveFlow(sessions, notices, window)
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.queue = QueueFlow(
-            sessions, self.overlays, notices, window.wished_config, window.begin, window
+            sessions, self.overlays, notices, window.requested_config, window.begin, window
         )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(sessions, window.hyper_dock, window.setup_dock, commands, window)
@@ -118,12 +118,12 @@ class Flows(QObject):
             flow.value_chosen.connect(lambda name, value: dock.request(**{name: value}))
             flow.help_requested.connect(self.help.show_page)
         commands.handbook.triggered.connect(self.help.start)
-        window.hyper_dock.help_wished.connect(self.help.show_page)
+        window.hyper_dock.help_requested.connect(self.help.show_page)
         commands.queue.triggered.connect(self.queue.start)
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
-        self.runs.adapter_wished.connect(self.workshop.show_adapter)
-        self.own.adapter_wished.connect(self.workshop.show_adapter)
+        self.runs.adapter_requested.connect(self.workshop.show_adapter)
+        self.own.adapter_requested.connect(self.workshop.show_adapter)
         self.workshop.adapter_opened.connect(self.recent.note_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())
@@ -137,8 +137,8 @@ class Flows(QObject):
         commands.shortcuts.triggered.connect(lambda: shortcuts_page(window, commands.menus).show())
         commands.about.triggered.connect(lambda: about_page(window).show())
         commands.runs_folder.triggered.connect(self.runs.show_folder)
-        setup.data_wished.connect(self.own.choose_data)
-        setup.checkpoint_wished.connect(lambda: self.own.choose_base(setup.config))
+        setup.data_requested.connect(self.own.choose_data)
+        setup.checkpoint_requested.connect(lambda: self.own.choose_base(setup.config))
         commands.open_base.triggered.connect(lambda: self.own.choose_base(setup.config))
 
     def close(self) -> None:

@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         if config is None:
             return
         try:
-            config = self.wished_config(config)
+            config = self.requested_config(config)
         except LabError as error:
             self.notices.error(str(error))
             return
@@ -172,16 +172,16 @@ class MainWindow(QMainWindow):
         else:
             self._begin(New(config))
 
-    def wished_config(self, config: RunConfig) -> RunConfig:
+    def requested_config(self, config: RunConfig) -> RunConfig:
         """`config` with the settings as they stand in the docks; raises LabError."""
-        config = self.setup_dock.wished_config(config)
+        config = self.setup_dock.requested_config(config)
         loaded = self.sessions.standing.loaded
         if loaded is not None and not loaded.stage:
             config = changed(config, hyper=self._hyper_for(config))
         return config
 
     def _hyper_for(self, config: RunConfig) -> Hyperparameters:
-        """The wished settings, without what only the layers of the old run could have."""
+        """The requested settings, without what only the layers of the old run could have."""
         hyper, layers = self.hyper_dock.requested, self.setup_dock.fixed.targets.layers()
         return hyper if layers is None else without_lost_layers(hyper, config, layers)
 
@@ -287,7 +287,7 @@ class MainWindow(QMainWindow):
 
     def _connect_person(self) -> None:
         commands = self.commands
-        self.strip.cancel_wished.connect(self.sessions.cancel_opening)
+        self.strip.cancel_requested.connect(self.sessions.cancel_opening)
         commands.train.triggered.connect(self.sessions.toggle)
         commands.stop.triggered.connect(self.sessions.stop)
         commands.restart.triggered.connect(self.restart)
@@ -302,12 +302,12 @@ class MainWindow(QMainWindow):
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)
         setup.device_chosen.connect(self._on_device_chosen)
-        setup.restart_wished.connect(self.restart)
+        setup.restart_requested.connect(self.restart)
         layers, fixed = self.layers_dock, setup.fixed
         fixed.edited.connect(lambda: layers.set_targeted(fixed.targets.layers()))
-        layers.targets_wished.connect(fixed.targets.target)
-        layers.restart_wished.connect(self.restart)
-        layers.spectrum_wished.connect(lambda: self.host.bring("spectrum"))
+        layers.targets_requested.connect(fixed.targets.target)
+        layers.restart_requested.connect(self.restart)
+        layers.spectrum_requested.connect(lambda: self.host.bring("spectrum"))
 
     # -- the life of the window --------------------------------------------------------------
 

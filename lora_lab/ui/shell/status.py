@@ -17,7 +17,7 @@ WINDOW = 3.0  # seconds of training that the speed is taken over
 class StatusStrip(QStatusBar):
     """What the run is doing, in one line; while something is opened, how far that is."""
 
-    cancel_wished = Signal()  # cancel what is being opened
+    cancel_requested = Signal()  # cancel what is being opened
 
     def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
@@ -39,7 +39,7 @@ class StatusStrip(QStatusBar):
         self.cancel_button = QToolButton()
         self.cancel_button.setText(self.tr("Cancel"))
         self.cancel_button.setToolTip(self.tr("Cancel opening; the current run stays open"))
-        self.cancel_button.clicked.connect(self.cancel_wished)
+        self.cancel_button.clicked.connect(self.cancel_requested)
         self.cancel_button.hide()
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 0, 8, 0)

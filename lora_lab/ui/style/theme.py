@@ -112,10 +112,10 @@ def apply(app: QApplication, scheme: Scheme = "system") -> Colors:
     """Dress the application; "system" asks the desktop, and takes light where it does not say."""
     global _current
     hints = app.styleHints()
-    wishes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
+    requests = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
     # Also tells the platform, so that title bars and native dialogs agree; Unknown gives it back.
-    hints.setColorScheme(wishes.get(scheme, Qt.ColorScheme.Unknown))
-    dark = scheme == "dark" or (scheme == "system" and hints.colorScheme() == wishes["dark"])
+    hints.setColorScheme(requests.get(scheme, Qt.ColorScheme.Unknown))
+    dark = scheme == "dark" or (scheme == "system" and hints.colorScheme() == requests["dark"])
     _current = DARK if dark else LIGHT
     if app.style().name() != "fusion":
         app.setStyle("Fusion")

@@ -1,7 +1,7 @@
 """One live setting as a control: slider, exact field, what is applied, and one line that explains.
 
-What is *wished* stands in the slider and the field; what is *applied* is told by `set_applied` and
-stands beside it, highlighted while the two differ. Setting by program emits nothing.
+What is *requested* stands in the slider and the field; what is *applied* comes by `set_applied`
+and stands beside it, highlighted while the two differ. Setting by program emits nothing.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ class _Field(QDoubleSpinBox):
 class FieldSlider(QWidget):
     """A control for one field of `Hyperparameters`, made from its `Knob`."""
 
-    wished = Signal(str, object)  # the value a person means
+    requested = Signal(str, object)  # the value a person means
     moved = Signal(str, object)  # every value on the way there
-    help_wished = Signal(str)  # the page that explains the field
+    help_requested = Signal(str)  # the page that explains the field
 
     def __init__(self, field: str, knob: Knob, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -127,7 +127,7 @@ class FieldSlider(QWidget):
         self._label.setBuddy(self.edit)
         self._note = NoteLine()
         self._note.setAccessibleName(self.tr("{}, explained").format(knob.label))
-        self._note.clicked.connect(lambda: self.help_wished.emit(knob.page))
+        self._note.clicked.connect(lambda: self.help_requested.emit(knob.page))
         self.slider.setAccessibleName(knob.label)
         self.edit.setAccessibleName(self.tr("{}, exact").format(knob.label))
         for widget in (self.slider, self.edit):
@@ -159,17 +159,17 @@ class FieldSlider(QWidget):
         self.setMaximum(knob.maximum)
 
     def value(self) -> Any:
-        """What is wished: int for whole fields, else float."""
+        """What is requested: int for whole fields, else float."""
         return round(self._value) if self._whole else float(self._value)
 
     def setValue(self, value: float) -> None:
-        """Wish by program; emits nothing. A value beyond the slider's ends is kept exactly."""
+        """Request by program; emits nothing. A value beyond the slider's ends is kept exactly."""
         self._rest.stop()
         self._value = self._sent = value
         self._show_value()
 
     def setMaximum(self, maximum: float) -> None:
-        """A new upper end; a wish above it comes down to it, silently."""
+        """A new upper end; a request above it comes down to it, silently."""
         maximum = max(maximum, self.knob.minimum)
         self._notches = notches(self.knob, self._whole, maximum)
         self.edit.notches = self._notches
@@ -246,7 +246,7 @@ class FieldSlider(QWidget):
         if event.type() in kinds and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_F1:
             event.accept()
             if event.type() == QEvent.Type.KeyPress:
-                self.help_wished.emit(self.knob.page)
+                self.help_requested.emit(self.knob.page)
             return True
         return super().eventFilter(watched, event)
 
@@ -275,7 +275,7 @@ class FieldSlider(QWidget):
         self._rest.stop()
         if self._value != self._sent:
             self._sent = self._value
-            self.wished.emit(self.field, self.value())
+            self.requested.emit(self.field, self.value())
 
     def _show_value(self) -> None:
         def distance(position: int) -> float:

@@ -49,7 +49,7 @@ ALPHA_MODE = setting_of(Hyperparameters, "alpha_mode")
 class HyperparametersDock(QDockWidget):
     """Sliders for every knob in `config.KNOBS`, the scaling, and the two meanings of α."""
 
-    help_wished = Signal(str)  # a page of the handbook
+    help_requested = Signal(str)  # a page of the handbook
 
     def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
@@ -70,8 +70,8 @@ class HyperparametersDock(QDockWidget):
         self.sliders = {name: FieldSlider(name, knob) for name, knob in said.items()}
         for slider in self.sliders.values():
             slider.moved.connect(self._on_moved)
-            slider.wished.connect(self._on_released)
-            slider.help_wished.connect(self.help_wished)
+            slider.requested.connect(self._on_released)
+            slider.help_requested.connect(self.help_requested)
         self.suggest_link = self.sliders["rank"].add_link(
             self.tr("Suggest…"),
             self.tr("Suggest a rank from the energy (Σσ²) of ΔW, with its validation loss"),

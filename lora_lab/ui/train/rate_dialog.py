@@ -53,7 +53,7 @@ class RateDialog(AskDialog):
         self._marks = [pg.InfiniteLine(angle=90) for _ in range(2)]
         for item in (self._raw, self._smooth, *self._marks):
             self.plot.addItem(item)
-        self.plot.follow_wished.connect(self._frame)
+        self.plot.follow_requested.connect(self._frame)
         self._labels, self.use_buttons = [], []
         names = (
             self.tr("falls fastest at"),

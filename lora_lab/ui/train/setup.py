@@ -63,9 +63,9 @@ class SetupDock(QDockWidget):
 
     preset_chosen = Signal(object)  # RunConfig of the preset, with its data folder
     device_chosen = Signal(str)
-    data_wished = Signal()  # other data for a model of one's own
-    checkpoint_wished = Signal()  # the person wants to choose a checkpoint file
-    restart_wished = Signal()  # begin again at step 0 with the settings shown
+    data_requested = Signal()  # other data for a model of one's own
+    checkpoint_requested = Signal()  # the person wants to choose a checkpoint file
+    restart_requested = Signal()  # begin again at step 0 with the settings shown
 
     def __init__(self, presets: Sequence[Preset], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -102,7 +102,7 @@ class SetupDock(QDockWidget):
         self.checkpoint_button.setText(self.tr("&Open…"))
         self.checkpoint_button.setToolTip(self.tr("Open another base checkpoint"))
         self.checkpoint_button.setAccessibleName(self.tr("Open checkpoint"))
-        self.checkpoint_button.clicked.connect(self.checkpoint_wished)
+        self.checkpoint_button.clicked.connect(self.checkpoint_requested)
         self.device_combo = QComboBox()
         self.device_combo.setAccessibleName(self.tr("Device"))
         shrinks(self.device_combo)
@@ -112,7 +112,7 @@ class SetupDock(QDockWidget):
         self._learns.setWordWrap(True)
         self.restart_button = QPushButton(self.tr("Restart with these settings"))
         self.restart_button.setProperty("role", "primary")
-        self.restart_button.clicked.connect(self.restart_wished)
+        self.restart_button.clicked.connect(self.restart_requested)
 
         labels = (
             in_words(s.label).replace("&", "") for s in settings_of(RunConfig).values() if s.place
@@ -199,7 +199,7 @@ class SetupDock(QDockWidget):
         if self._config is not None:
             self._show_device(self._config.device)
 
-    def wished_config(self, config: RunConfig) -> RunConfig:
+    def requested_config(self, config: RunConfig) -> RunConfig:
         """`config` with the fixed settings as they stand in the dock."""
         return changed(config, **self.fixed.settings(config))
 
@@ -221,7 +221,7 @@ class SetupDock(QDockWidget):
     def _on_data(self) -> None:
         preset = self.preset
         if preset is None:
-            self.data_wished.emit()
+            self.data_requested.emit()
             return
         if folder := self.choose_folder():
             self._show_preset(preset, folder)

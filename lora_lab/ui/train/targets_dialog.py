@@ -43,7 +43,7 @@ class TargetsModel(RowsModel):
         super().__init__(
             [
                 Column(self.tr("Layer"), lambda layer: layer.name, roles=name),
-                Column(self.tr("Kind"), lambda layer: layer.kind.replace("_", " ")),
+                Column(self.tr("Type"), lambda layer: layer.kind.replace("_", " ")),
                 Column(self.tr("out × in"), lambda layer: shape_words(layer.shape), figure=True),
             ]
         )

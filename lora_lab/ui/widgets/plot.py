@@ -124,7 +124,7 @@ class Plot(pg.PlotWidget):
     """One plot with a left and a bottom axis; `following` until moved by hand."""
 
     moved_by_hand = Signal()
-    follow_wished = Signal()
+    follow_requested = Signal()
 
     def __init__(
         self, name: str, x_label: str = "", log_y: bool = False, log_x: bool = False
@@ -206,7 +206,7 @@ class Plot(pg.PlotWidget):
         """Return to following the data."""
         self.following = True
         self.follow_button.hide()
-        self.follow_wished.emit()
+        self.follow_requested.emit()
 
     def _taken_by_hand(self, _axes: object = None) -> None:
         self.following = False

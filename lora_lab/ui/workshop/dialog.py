@@ -18,7 +18,7 @@ from lora_lab.workshop.requests import FORMATS
 class WorkshopDialog(QDialog):
     """Inspect and resize, merge, compare, extract, translate scales."""
 
-    cut_wished = Signal(str, object, object)
+    cut_requested = Signal(str, object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,7 @@ class WorkshopDialog(QDialog):
         column.addWidget(self.tabs)
         for button in self.findChildren(QPushButton):
             button.setAutoDefault(False)  # Enter in a field means that field
-        self.resize_page.cut_wished.connect(self.cut_wished)
+        self.resize_page.cut_requested.connect(self.cut_requested)
         width = self.fontMetrics().averageCharWidth()
         resize_within(self, min(190 * width, 1180), 46 * self.fontMetrics().height())
         self._restyle()

@@ -40,7 +40,7 @@ class ExtractPage(Page):
             )
         )
         self.delivery = DeliveryField(formats, tr("&Extract"))
-        self.delivery.wished.connect(self._extract)
+        self.delivery.requested.connect(self._extract)
         self.delivery.cancelled.connect(self._on_cancelled)
         for field in (self.base, self.tuned):
             field.changed.connect(self._update)

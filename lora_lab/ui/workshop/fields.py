@@ -79,7 +79,7 @@ class PathField(QWidget):
 class SourceField(QWidget):
     """An adapter: where it is, and the α that its file may not say."""
 
-    wished = Signal(object)  # Source
+    requested = Signal(object)  # Source
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -94,8 +94,8 @@ class SourceField(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.where, 1)
         row.addWidget(self.alpha)
-        self.where.entered.connect(lambda _: self._wish())
-        self.alpha.returnPressed.connect(self._wish)
+        self.where.entered.connect(lambda _: self._request())
+        self.alpha.returnPressed.connect(self._request)
         self.setFocusProxy(self.where)
 
     @property
@@ -106,15 +106,15 @@ class SourceField(QWidget):
             alpha = None
         return Source(self.where.path, alpha)
 
-    def _wish(self) -> None:
+    def _request(self) -> None:
         if self.where.path:
-            self.wished.emit(self.source)
+            self.requested.emit(self.source)
 
 
 class DeliveryField(QWidget):
     """Format, type, base, target, and the button; below it how far it is and what became of it."""
 
-    wished = Signal(object)  # Delivery
+    requested = Signal(object)  # Delivery
     cancelled = Signal()
 
     def __init__(self, formats: list[tuple[str, str, bool, str]], action: str) -> None:
@@ -240,7 +240,7 @@ class DeliveryField(QWidget):
         if there and not self.may_replace(target):
             return
         self.outcome.hide()
-        self.wished.emit(
+        self.requested.emit(
             Delivery(
                 str(target),
                 self.format_combo.currentData(),

@@ -36,8 +36,8 @@ class WorkshopFlow(QObject):
         """Show the workshop, with the run's own adapter where one is saved."""
         if self.dialog is None:
             self.dialog = WorkshopDialog(self._window)
-            self.dialog.cut_wished.connect(self._measure)
-            opened = self.dialog.resize_page.source.wished
+            self.dialog.cut_requested.connect(self._measure)
+            opened = self.dialog.resize_page.source.requested
             opened.connect(lambda source: self.adapter_opened.emit(source.path))
             self._sessions.on(CutRecord, self.dialog.resize_page.show_cut)
         page = self.dialog.resize_page

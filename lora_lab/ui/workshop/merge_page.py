@@ -72,7 +72,7 @@ class MergePage(Page):
         self.rank.setPrefix(tr("truncate to rank "))
         self.rank.setAccessibleName(tr("Rank that the exact sum is truncated to"))
         self.delivery = DeliveryField(formats, tr("&Save"))
-        self.delivery.wished.connect(self._save)
+        self.delivery.requested.connect(self._save)
         self.delivery.cancelled.connect(self._on_cancelled)
         pressed = QHBoxLayout()
         pressed.addWidget(self.measure_button)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class ResizePage(Page):
-    """`cut_wished` asks for the validation loss at the cut, where a model and data are open."""
+    """`cut_requested` asks for the validation loss at the cut, where a model and data are open."""
 
-    cut_wished = Signal(str, object, object)  # path, ranks, α or None
+    cut_requested = Signal(str, object, object)  # path, ranks, α or None
 
     def __init__(self, formats: list[tuple[str, str, bool, str]]) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ResizePage(Page):
         self.card: AdapterCard | None = None
         self.ranks: tuple[int, ...] = ()
         self.source = SourceField(tr("Adapter"))
-        self.source.wished.connect(self.look_at)
+        self.source.requested.connect(self.look_at)
         self.title = self.label("")
         self.title.setText(tr("Choose an adapter: all common formats are read."))
         self._notes = self.label()
@@ -75,7 +75,7 @@ class ResizePage(Page):
         self.loss_button.clicked.connect(self._ask_loss)
         self.loss = self.label()
         self.delivery = DeliveryField(formats, tr("&Save"))
-        self.delivery.wished.connect(self._save)
+        self.delivery.requested.connect(self._save)
         self.delivery.cancelled.connect(self._on_cancelled)
 
         below = QHBoxLayout()
@@ -244,7 +244,7 @@ class ResizePage(Page):
     def _ask_loss(self) -> None:
         if self.card is not None:
             self._tell_loss(self.tr("Measuring…"), "muted")
-            self.cut_wished.emit(self.card.source.path, self.ranks, self.card.source.alpha)
+            self.cut_requested.emit(self.card.source.path, self.ranks, self.card.source.alpha)
 
     def _tell_loss(self, text: str, role: str) -> None:
         theme.set_role(self.loss, role)

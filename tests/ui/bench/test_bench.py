@@ -403,7 +403,7 @@ def test_its_page_of_the_handbook_is_one_click_away(qtbot):
     dialog = BenchDialog()
     qtbot.addWidget(dialog)
     heard = []
-    dialog.help_wished.connect(heard.append)
+    dialog.help_requested.connect(heard.append)
     dialog.page.help_button.click()
     dialog.finish()
     assert heard == ["svd"]

@@ -191,7 +191,7 @@ def test_counts_classes_and_confusions_are_written(make):
     read = numbers_of(counts)
     assert read["layer"] == ["net.0", "net.2", "net.4"]
     assert list(map(int, read["parameters"])) == [8 * 192, 8 * 256, 8 * 138]
-    assert list(map(int, read["parameters_wished"])) == [16 * 192, 16 * 256, 10 * 138]
+    assert list(map(int, read["parameters_requested"])) == [16 * 192, 16 * 256, 10 * 138]
     panel = make("before_after")
     read = numbers_of(panel)
     assert read["class"] == list("0123456789")

@@ -54,8 +54,8 @@ def dock(qtbot, loaded, monkeypatch):
 
 
 @pytest.fixture
-def wishes(dock):
-    """What was wished; each wish is shown as the window would."""
+def requests(dock):
+    """What was requested; each request is shown as the window would."""
     heard = []
 
     def hear(fields):
@@ -110,13 +110,13 @@ def select(dock, *rows):
         dock.tree.selectionModel().select(cell(dock, row, NAME), flags.Select | flags.Rows)
 
 
-def test_a_typed_rank_is_the_layers_own_within_its_limit(dock, wishes):
+def test_a_typed_rank_is_the_layers_own_within_its_limit(dock, requests):
     box = open_rank(dock, 2)
     assert (box.minimum(), box.maximum()) == (0, 10)
     assert box.value() == 8  # where it stands now
     box.setValue(5)
     press_return(dock, box)
-    assert wishes == [{"layer_ranks": (("fc3", 5),)}]
+    assert requests == [{"layer_ranks": (("fc3", 5),)}]
     assert text(dock, 2, RANK) == "8→5"
     applied = AppliedRecord(3, dock.standing.requested, ())
     dock.standing.take(applied)
@@ -125,46 +125,46 @@ def test_a_typed_rank_is_the_layers_own_within_its_limit(dock, wishes):
     assert [text(dock, row, RANK) for row in (0, 1)] == ["8", "8"]
 
 
-def test_to_look_into_a_rank_and_leave_it_is_no_edit(dock, wishes):
+def test_to_look_into_a_rank_and_leave_it_is_no_edit(dock, requests):
     press_return(dock, open_rank(dock, 0))
-    assert wishes == []
+    assert requests == []
 
 
-def test_below_one_the_layer_follows_the_common_rank_again(dock, wishes):
+def test_below_one_the_layer_follows_the_common_rank_again(dock, requests):
     type_rank(dock, 1, 4)
     type_rank(dock, 1, 0)
-    assert wishes[-1] == {"layer_ranks": ()}
+    assert requests[-1] == {"layer_ranks": ()}
     dock.standing.request(Hyperparameters(rank=3))
     assert text(dock, 1, RANK) == "8→3"
 
 
-def test_an_unticked_layer_is_frozen(dock, wishes):
+def test_an_unticked_layer_is_frozen(dock, requests):
     click_box(dock, 1)
-    assert wishes == [{"frozen_layers": ("fc2",)}]
+    assert requests == [{"frozen_layers": ("fc2",)}]
     assert cell(dock, 1, TRAINS).data(CHECK) == Qt.CheckState.Unchecked
     click_box(dock, 1)
-    assert wishes[-1] == {"frozen_layers": ()}
+    assert requests[-1] == {"frozen_layers": ()}
 
 
-def test_an_edit_of_a_selected_row_is_one_of_all_that_are_selected(dock, wishes):
+def test_an_edit_of_a_selected_row_is_one_of_all_that_are_selected(dock, requests):
     select(dock, 0, 2)
     model, box = dock.tree.model(), cell(dock, 2, TRAINS)
     model.setData(box, Qt.CheckState.Unchecked, CHECK)
-    assert wishes[-1] == {"frozen_layers": ("fc1", "fc3")}
+    assert requests[-1] == {"frozen_layers": ("fc1", "fc3")}
     model.setData(cell(dock, 0, RANK), 32)  # more than fc3 can have
-    assert wishes[-1] == {"layer_ranks": (("fc1", 32), ("fc3", 10))}
+    assert requests[-1] == {"layer_ranks": (("fc1", 32), ("fc3", 10))}
     model.setData(cell(dock, 1, RANK), 6)  # not selected: alone
-    assert wishes[-1] == {"layer_ranks": (("fc1", 32), ("fc2", 6), ("fc3", 10))}
+    assert requests[-1] == {"layer_ranks": (("fc1", 32), ("fc2", 6), ("fc3", 10))}
     assert [text for text in words(dock) if "3 with a per-layer rank · 2 frozen" in text]
     dock.reset_button.click()
-    assert wishes[-1] == {"layer_ranks": (), "frozen_layers": ()}
+    assert requests[-1] == {"layer_ranks": (), "frozen_layers": ()}
     assert dock.reset_button.isHidden()
 
 
-def test_return_edits_and_ticks_without_a_mouse(dock, wishes):
+def test_return_edits_and_ticks_without_a_mouse(dock, requests):
     dock.tree.setCurrentIndex(cell(dock, 1, TRAINS))
     QTest.keyClick(dock.tree, Qt.Key.Key_Return)
-    assert wishes == [{"frozen_layers": ("fc2",)}]
+    assert requests == [{"frozen_layers": ("fc2",)}]
     dock.tree.setCurrentIndex(cell(dock, 1, NAME))
     QTest.keyClick(dock.tree, Qt.Key.Key_Return)
     assert dock.tree.findChild(QSpinBox) is not None
@@ -307,40 +307,42 @@ def is_open(dock, node):
     return dock.tree.isExpanded(dock.model.index_of(node))
 
 
-def test_an_edit_of_a_group_is_one_of_all_that_it_shows(dock, loaded, wishes):
+def test_an_edit_of_a_group_is_one_of_all_that_it_shows(dock, loaded, requests):
     dock.standing.take(tall(loaded, 21))
     part_1 = row_of(dock, "model.layers.*.part_1", RANK)
     assert part_1.siblingAtColumn(NAME).data() == "model.layers.*.part_1 ×3"
     dock.model.setData(part_1, 5)
-    assert wishes[-1] == {"layer_ranks": tuple((f"model.layers.{i}.part_1", 5) for i in range(3))}
+    assert requests[-1] == {"layer_ranks": tuple((f"model.layers.{i}.part_1", 5) for i in range(3))}
     assert part_1.data() == "→5"
     dock.search.setText("layers.2")
     trains = row_of(dock, "model.layers.*.part_0", TRAINS)
     assert trains.data(CHECK) == Qt.CheckState.Checked
     dock.model.setData(trains, Qt.CheckState.Unchecked, CHECK)
-    assert wishes[-1] == {"frozen_layers": ("model.layers.2.part_0",)}  # the others are sifted out
+    assert requests[-1] == {
+        "frozen_layers": ("model.layers.2.part_0",)
+    }  # the others are sifted out
     dock.search.clear()
     trains = row_of(dock, "model.layers.*.part_0", TRAINS)
     assert trains.data(CHECK) == Qt.CheckState.PartiallyChecked
     assert "1 of 3 frozen" in trains.data(Qt.ItemDataRole.ToolTipRole)
     dock.model.setData(trains, Qt.CheckState.Checked, CHECK)
-    assert wishes[-1] == {"frozen_layers": ()}
+    assert requests[-1] == {"frozen_layers": ()}
 
 
-def test_a_rank_typed_for_several_is_an_edit_though_the_first_has_it(dock, loaded, wishes):
+def test_a_rank_typed_for_several_is_an_edit_though_the_first_has_it(dock, loaded, requests):
     dock.standing.take(tall(loaded, 21))
     dock.model.setData(row_of(dock, "model.layers.1.part_1", RANK), 5)
     rank = row_of(dock, "model.layers.*.part_1", RANK)
-    for typed, wished in ((False, 1), (True, 2)):
+    for typed, requested in ((False, 1), (True, 2)):
         dock.tree.setCurrentIndex(rank)
         dock.tree.edit(rank)
         box = dock.tree.findChildren(QSpinBox)[-1]
         if typed:
             QTest.keyClicks(box, "8")
         press_return(dock, box)
-        assert len(wishes) == wished
+        assert len(requests) == requested
         QApplication.processEvents()
-    assert wishes[-1] == {"layer_ranks": tuple((f"model.layers.{i}.part_1", 8) for i in range(3))}
+    assert requests[-1] == {"layer_ranks": tuple((f"model.layers.{i}.part_1", 8) for i in range(3))}
 
 
 def test_a_group_sums_up_and_tells_the_middle_and_the_largest(dock, loaded):
@@ -427,7 +429,7 @@ def test_only_cells_that_say_something_else_are_announced(dock, loaded):
 
 def test_a_module_that_is_not_adapted_is_muted_and_can_be_ticked(dock, loaded):
     heard = []
-    dock.targets_wished.connect(heard.append)
+    dock.targets_requested.connect(heard.append)
     table = row_of(dock, "table")
     assert table.data(CHECK) == Qt.CheckState.Unchecked
     assert table.data(Qt.ItemDataRole.ForegroundRole).name() == theme.current().muted
@@ -459,7 +461,7 @@ def test_what_cannot_be_a_target_has_no_tick(dock, loaded):
 
 def test_the_last_tick_stays(dock, loaded):
     heard = []
-    dock.targets_wished.connect(heard.append)
+    dock.targets_requested.connect(heard.append)
     dock.tree.selectAll()
     dock.model.setData(row_of(dock, "fc1"), Qt.CheckState.Unchecked, CHECK)
     assert heard == []
@@ -493,17 +495,17 @@ def open_menu(dock, key=True):
 
 
 @pytest.mark.parametrize("key", [True, False])
-def test_the_menu_does_what_its_entries_say(dock, wishes, key):
+def test_the_menu_does_what_its_entries_say(dock, requests, key):
     select(dock, 0, 1)
     said = open_menu(dock, key)
     assert not said["Unfreeze"].isEnabled()
     assert not said["Use the default rank"].isEnabled()
     assert not said["Show its spectrum"].isEnabled()  # two are selected
     said["Freeze"].trigger()
-    assert wishes[-1] == {"frozen_layers": ("fc1", "fc2")}
+    assert requests[-1] == {"frozen_layers": ("fc1", "fc2")}
     dock.menu.close()
     open_menu(dock, key)["Unfreeze"].trigger()
-    assert wishes[-1] == {"frozen_layers": ()}
+    assert requests[-1] == {"frozen_layers": ()}
     dock.menu.close()
     open_menu(dock, key)["Copy name"].trigger()
     assert QApplication.clipboard().text() == "fc1\nfc2"
@@ -513,15 +515,15 @@ def test_the_menu_does_what_its_entries_say(dock, wishes, key):
     box = dock.tree.findChild(QSpinBox)
     box.setValue(3)
     press_return(dock, box)
-    assert wishes[-1] == {"layer_ranks": (("fc1", 3), ("fc2", 3))}
+    assert requests[-1] == {"layer_ranks": (("fc1", 3), ("fc2", 3))}
     open_menu(dock, key)["Use the default rank"].trigger()
-    assert wishes[-1] == {"layer_ranks": ()}
+    assert requests[-1] == {"layer_ranks": ()}
     dock.menu.close()
 
 
 def test_the_menu_targets_and_selects_those_alike(dock, loaded):
     heard = []
-    dock.targets_wished.connect(heard.append)
+    dock.targets_requested.connect(heard.append)
     dock.standing.take(tall(loaded, 35))
     dock.alike_button.setChecked(False)
     dock.tree.collapseAll()

@@ -80,7 +80,7 @@ def test_the_card_is_shown_before_anything_is_opened(qtbot, dialog, llama):
     dialog.table.selectRow(0)
     dialog.sigma_button.click()
     qtbot.waitUntil(lambda: "stable rank" in dialog.sigma.text(), timeout=30_000)
-    with qtbot.waitSignal(dialog.wished) as heard:
+    with qtbot.waitSignal(dialog.requested) as heard:
         dialog.open_button.click()
     (config,) = heard.args
     assert (config.task, config.model, config.data) == ("causal_lm", str(folder), str(data))
@@ -162,15 +162,15 @@ def test_a_factory_is_run_only_if_agreed(qtbot, dialog, tmp_path, monkeypatch):
     qtbot.waitUntil(lambda: dialog.card is not None, timeout=30_000)
     dialog.data_edit.setText(str(tmp_path))
     dialog.factory_edit.setText("nets_of_a_dialog:make")
-    asked, wished = [], []
-    dialog.wished.connect(wished.append)
+    asked, requested = [], []
+    dialog.requested.connect(requested.append)
     dialog.agrees = lambda factory: asked.append(factory)
     dialog.open_button.click()
     assert asked == ["nets_of_a_dialog:make"]
-    assert wished == []
+    assert requested == []
     dialog.agrees = lambda factory: True
     dialog.open_button.click()
-    assert wished[0].factory == "nets_of_a_dialog:make"
+    assert requested[0].factory == "nets_of_a_dialog:make"
 
 
 def test_the_cache_is_listed(qtbot, dialog, tmp_path, monkeypatch):
@@ -346,8 +346,8 @@ def test_steps_take_the_place_of_epochs(qtbot, lab, llama):
     config = lab.sessions.config
     assert config.epochs == 1.0
     lab.setup_dock.fixed.controls["max_steps"].setValue(7)
-    wished = lab.setup_dock.wished_config(config)
-    assert (wished.max_steps, wished.epochs) == (7, None)
+    requested = lab.setup_dock.requested_config(config)
+    assert (requested.max_steps, requested.epochs) == (7, None)
 
 
 def test_an_adapter_given_to_open_is_led_to_the_workshop(qtbot, lab, llama, tmp_path):

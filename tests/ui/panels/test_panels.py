@@ -341,13 +341,13 @@ def test_before_after_without_classes_compares_losses(make):
     assert "0.189 off, 0 on" in panel.summary()
 
 
-def cut_wish(**values):
+def cut_request(**values):
     return Hyperparameters(rank=8, alpha=16, **values)
 
 
 def test_spectrum_foretells_the_cut_of_one_layer_alone(make):
     panel = make("spectrum", "digits")
-    panel.standing.preview(cut_wish(layer_ranks=(("net.2", 3),)))
+    panel.standing.preview(cut_request(layer_ranks=(("net.2", 3),)))
     panel.redraw()
     assert "rank 3 would discard" in panel.summary()
     assert "net.2" in panel.summary()
@@ -365,7 +365,7 @@ def test_spectrum_foretells_no_cut_where_it_cannot(make, variant):
     loaded, *rest = samples("digits", 10)
     panel.standing.take(replace(loaded, variant=variant))
     feed(panel, rest)
-    panel.standing.preview(cut_wish(layer_ranks=(("net.2", 1),)))
+    panel.standing.preview(cut_request(layer_ranks=(("net.2", 1),)))
     panel.redraw()
     assert "discard" not in panel.summary()
 
@@ -391,7 +391,7 @@ def test_spectrum_tells_how_exact_its_values_are(make):
 
 def test_counts_follow_ranks_of_their_own_and_freezes(make):
     panel = make("counts", "digits")
-    panel.standing.preview(cut_wish(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
+    panel.standing.preview(cut_request(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
     panel.redraw()
     assert named(panel, "Adapter parameters").text() == f"{2 * (128 + 64) + 8 * 256:,}"
     table = named(panel, "Parameters per layer", QTableWidget)
@@ -421,7 +421,7 @@ def test_counts_tell_the_bytes_of_file_and_optimizer(make, fields, dtype, file, 
     panel.standing.config = RunConfig(task="digits", **fields)
     loaded = replace(samples("digits", 2)[0], dtype=dtype, variant=fields.get("variant", "lora"))
     panel.standing.take(loaded)
-    feed(panel, [AppliedRecord(1, cut_wish(), (("rank", 4, 8),))])
+    feed(panel, [AppliedRecord(1, cut_request(), (("rank", 4, 8),))])
     parameters = 8 * (128 + 64 + 256 + 138)
     assert parameters * 4 == pytest.approx(18_752, rel=1e-9)
     found = figures(panel)
@@ -489,7 +489,7 @@ def test_the_peak_is_carried_over_an_edit_until_it_is_estimated_anew(make):
         CountsRecord(9, held + 1, 5, (("fc1", held + 1),)),
     ])  # fmt: skip
     panel.standing.preview(more)
-    grown = sum(panel.figure_data()["parameters_wished"]) - held
+    grown = sum(panel.figure_data()["parameters_requested"]) - held
     assert figures(panel)["peak"] == f"≈ {size_words(210_000 + grown * 16)}"
     assert "Peak memory\n(of 300 kB)" in words(panel.ruler)
 

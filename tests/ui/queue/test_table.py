@@ -13,8 +13,8 @@ pytestmark = pytest.mark.xcb
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.mark.parametrize(("row", "wishes"), [(3, [("3", 1)]), (0, [])])
-def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
+@pytest.mark.parametrize(("row", "requests"), [(3, [("3", 1)]), (0, [])])
+def test_a_waiting_row_is_dragged_between_others(qtbot, row, requests):
     class Observed(QueueTable):
         def startDrag(self, actions):
             QTimer.singleShot(0, self, drop)  # dragging has a loop of its own
@@ -34,7 +34,7 @@ def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
     qtbot.waitExposed(table)
     view, height = table.viewport(), table.rowHeight(0)
     heard = []
-    table.queue.move_wished.connect(lambda id, place: heard.append((id, place)))
+    table.queue.move_requested.connect(lambda id, place: heard.append((id, place)))
 
     def at(row, below=0):
         return table.visualRect(table.queue.index(row, KIND)).center() + QPoint(0, below)
@@ -53,11 +53,11 @@ def test_a_waiting_row_is_dragged_between_others(qtbot, row, wishes):
     for place in (at(row, 4), at(2), at(2, 3)):
         QTest.mouseMove(view, place)
         settle()
-    if wishes:
-        qtbot.waitUntil(lambda: heard == wishes)
+    if requests:
+        qtbot.waitUntil(lambda: heard == requests)
     else:
         QTest.mouseRelease(view, LEFT, pos=at(2, 3))
         settle()
-    assert bool(dropped) == bool(wishes)
-    assert heard == wishes
+    assert bool(dropped) == bool(requests)
+    assert heard == requests
     assert len(table.queue.rows) == 5  # the view takes none out

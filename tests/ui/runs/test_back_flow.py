@@ -142,12 +142,12 @@ def test_a_branch_that_was_not_opened_puts_nothing_behind_the_next_run(
     window.ask = lambda *texts: False
     window.flows.back.branch(3)
     assert len(sessions_made) == 1
-    wished = []
-    window.flows.overlays.wish = lambda *what: wished.append(what)
+    requested = []
+    window.flows.overlays.request = lambda *what: requested.append(what)
     window.ask = lambda *texts: True
     window.open(presets[1].config)
     qtbot.waitUntil(lambda: window.sessions.config is presets[1].config, timeout=20_000)
-    assert wished == []
+    assert requested == []
 
 
 def test_a_remedy_is_for_the_run_that_needed_it(qtbot, window, presets):

@@ -181,7 +181,7 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
     live.close()
     assert able == {"a": [False] * 4, "b": [True] * 4}
     heard = []
-    dock.adapter_wished.connect(heard.append)
+    dock.adapter_requested.connect(heard.append)
     dock.menu.adapter.trigger()
     assert heard == [str(paths.runs() / "b" / "adapter")]
 
@@ -202,7 +202,7 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
     moved = []
     monkeypatch.setattr(trash, "move_to_trash", lambda path: not moved.append(path))
     lab.flows.runs.agrees = lambda runs: True
-    dock.discard_wished.emit(dock.selected())  # as the notice of the start may, much later
+    dock.discard_requested.emit(dock.selected())  # as the notice of the start may, much later
     qtbot.waitUntil(lambda: "Close it there first" in said(lab), timeout=20_000)
     assert moved == []
 
@@ -288,10 +288,10 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     dock.menu.pack.trigger()
     bar = progress(dock)
     qtbot.waitUntil(lambda: bar.value() == 500, timeout=30_000)
-    dock.overlay_wished.emit(path, True)
+    dock.overlay_requested.emit(path, True)
     qtbot.waitUntil(lambda: "cannot be read" in said(lab), timeout=30_000)
     with qtbot.waitSignal(dock.model.modelReset, timeout=30_000):
-        dock.refresh_wished.emit()
+        dock.refresh_requested.emit()
     assert dock.cancel_button.isVisible()
     assert bar.isVisible()
     assert bar.value() == 500
@@ -322,13 +322,13 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
     if which == "packing":
         dock.menu.pack.trigger()
     else:
-        dock.overlay_wished.emit(path, True)
+        dock.overlay_requested.emit(path, True)
     qtbot.waitUntil(lambda: dock.about.text() == "On the way", timeout=30_000)
     may_go.set()
     qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
     assert dock.about.text() != "On the way"
     if which == "reading":
-        dock.overlay_wished.emit(path, True)  # it may be asked for again
+        dock.overlay_requested.emit(path, True)  # it may be asked for again
     else:
         dock.menu.pack.trigger()
     qtbot.waitUntil(lambda: [str(one.exc_value) for one in caught] == [which] * 2, timeout=30_000)
@@ -367,7 +367,7 @@ def test_what_is_being_typed_outlives_a_new_reading_of_the_folder(qtbot, home, d
     dock.show_runs([])
     assert editor.text() == "not yet whole"
     assert dock.model.runs == runs
-    with qtbot.waitSignal(dock.refresh_wished, timeout=20_000):
+    with qtbot.waitSignal(dock.refresh_requested, timeout=20_000):
         qtbot.keyClick(editor, Qt.Key.Key_Escape)
     dock.show_runs([])
     assert dock.model.runs == []

@@ -247,7 +247,7 @@ def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
     for name, suffix in (("gguf", ".gguf"), ("kohya", ".safetensors"), ("peft", "")):
         dialog.format_combo.setCurrentIndex(dialog.format_combo.findData(name))
         assert dialog.folder_edit.text() == str(tmp_path / f"out{suffix}")
-    with qtbot.waitSignal(dialog.export_wished, timeout=20_000) as heard:
+    with qtbot.waitSignal(dialog.export_requested, timeout=20_000) as heard:
         dialog.export_button.click()
     assert heard.args == [str(tmp_path / "out"), "peft", False]
 

@@ -90,7 +90,7 @@ def test_another_run_begins_without_the_edits_of_the_old_one(opened, qtbot, pres
     assert opened.commands.undo.text() == "Undo rank 8→9"
 
 
-def test_a_refused_wish_leaves_the_next_undo_right(opened, qtbot):
+def test_a_refused_request_leaves_the_next_undo_right(opened, qtbot):
     opened.layers_dock.requested.emit({"frozen_layers": ("fc1", "fc2", "fc3")})  # refused
     qtbot.waitUntil(lambda: opened.hyper_dock.requested.frozen_layers == ())
     opened.hyper_dock.sliders["rank"].edit.setValue(9)

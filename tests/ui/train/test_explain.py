@@ -92,14 +92,14 @@ def test_before_there_is_anything_to_tell(session):
 def test_decay_and_rate_follow_the_schedule(session):
     made = explained(session)
     made.set_step(StepRecord(50, 1.0, 2.5e-4, 0.1))  # a quarter of the peak, 1e-3
-    wished = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
-    assert made.words("learning_rate", wished).startswith("current LR 0.001 ≈")
+    requested = changed(HYPER, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
+    assert made.words("learning_rate", requested).startswith("current LR 0.001 ≈")
     # Each step keeps 1 − 0.001·0.1 of A and B: 6931 of them halve it.
     assert pytest.approx((1 - 1e-4) ** 6931, rel=1e-3) == 0.5
-    assert made.words("weight_decay", wished) == "halves A and B in 6,931 steps, 0.01 % in each"
-    tiny = changed(wished, learning_rate=1e-9)
+    assert made.words("weight_decay", requested) == "halves A and B in 6,931 steps, 0.01 % in each"
+    tiny = changed(requested, learning_rate=1e-9)
     assert made.words("weight_decay", tiny) == "negligible at this learning rate"
-    assert made.words("dropout", wished) == "zeroes 20 % of A’s inputs, the rest × 1.25"
+    assert made.words("dropout", requested) == "zeroes 20 % of A’s inputs, the rest × 1.25"
 
 
 def test_after_going_back_the_rate_is_that_of_then(session):
@@ -153,7 +153,7 @@ def dock(qtbot, session):
 @pytest.mark.parametrize("field", KNOBS)
 def test_f1_and_a_click_ask_for_the_page_of_the_control(qtbot, dock, field):
     heard = []
-    dock.help_wished.connect(heard.append)
+    dock.help_requested.connect(heard.append)
     slider = dock.sliders[field]
     assert slider.explanation()
     for widget in (slider.slider, slider.edit):

@@ -1,4 +1,4 @@
-"""A slider wishes what a person does, says what is applied, and is silent about the program."""
+"""A slider requests what a person does, says what is applied, and is silent about the program."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -16,7 +16,7 @@ def make(qtbot):
         widget = FieldSlider(field, KNOBS[field])
         qtbot.addWidget(widget)
         widget.told, widget.passed = [], []
-        widget.wished.connect(lambda name, value: widget.told.append((name, value)))
+        widget.requested.connect(lambda name, value: widget.told.append((name, value)))
         widget.moved.connect(lambda name, value: widget.passed.append((name, value)))
         widget.show()
         return widget
@@ -57,7 +57,7 @@ def test_setting_by_program_emits_nothing_and_keeps_the_value_exactly(make, fiel
     assert widget.told == widget.passed == []
 
 
-def test_live_knob_wishes_at_every_move(make):
+def test_live_knob_requests_at_every_move(make):
     widget = make("alpha")
     widget.setValue(16.0)
     for _ in range(3):
@@ -65,7 +65,7 @@ def test_live_knob_wishes_at_every_move(make):
     assert widget.told == widget.passed == [("alpha", 18.0), ("alpha", 20.0), ("alpha", 22.0)]
 
 
-def test_rank_wishes_on_release_but_previews_every_move(make):
+def test_rank_requests_on_release_but_previews_every_move(make):
     widget = make("rank")
     widget.setMaximum(64)
     widget.setValue(8)
@@ -79,7 +79,7 @@ def test_rank_wishes_on_release_but_previews_every_move(make):
     assert isinstance(widget.told[0][1], int)
 
 
-def test_rank_wishes_after_a_rest_while_held(make, qtbot):
+def test_rank_requests_after_a_rest_while_held(make, qtbot):
     widget = make("rank")
     widget.slider.setSliderDown(True)
     widget.slider.setValue(2)
@@ -111,7 +111,7 @@ def test_typed_values_are_exact(make, qtbot, text, value):
 
 
 @pytest.mark.parametrize("text", ["abc", "nan", "inf", "e", "-", "0"])
-def test_nonsense_is_never_wished(make, qtbot, text):
+def test_nonsense_is_never_requested(make, qtbot, text):
     widget = make("alpha")
     widget.setValue(16.0)
     widget.edit.selectAll()
@@ -129,7 +129,7 @@ def test_rank_typed_above_the_maximum_becomes_it(make, qtbot):
     assert widget.value() == 64
 
 
-def test_a_smaller_maximum_brings_the_wish_down_silently(make):
+def test_a_smaller_maximum_brings_the_request_down_silently(make):
     widget = make("rank")
     widget.setMaximum(4)
     assert widget.value() == 4

@@ -1,4 +1,4 @@
-"""The live settings: wishes, previews, notes, locks, and the two meanings of α."""
+"""The live settings: requests, previews, notes, locks, and the two meanings of α."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def dock(qtbot, session):
     return made
 
 
-def wishes(dock):
+def requests(dock):
     heard = []
     dock.standing.asked.connect(lambda before, after: heard.append(after))
     return heard
@@ -38,15 +38,15 @@ def drag(dock, field, value):
     dock.sliders[field].moved.emit(field, value)
 
 
-def test_setting_by_program_wishes_nothing(dock, session):
-    heard = wishes(dock)
+def test_setting_by_program_requests_nothing(dock, session):
+    heard = requests(dock)
     dock.standing.settle(Hyperparameters(rank=3, alpha=6, alpha_mode="keep_function"))
     dock.standing.take(session.loaded())
     assert heard == []
 
 
-def test_a_typed_alpha_is_wished_whole(dock):
-    heard = wishes(dock)
+def test_a_typed_alpha_is_requested_whole(dock):
+    heard = requests(dock)
     dock.sliders["alpha"].edit.setValue(4)
     assert heard == [changed(Hyperparameters(), alpha=4)]
     assert named(dock, "Scaling s").text() == "0.5"
@@ -54,7 +54,7 @@ def test_a_typed_alpha_is_wished_whole(dock):
 
 
 def test_a_move_of_a_slider_is_checked_once(dock, monkeypatch):
-    heard, checks = wishes(dock), []
+    heard, checks = requests(dock), []
 
     def counted(current, **values):
         checks.append(values)
@@ -67,8 +67,8 @@ def test_a_move_of_a_slider_is_checked_once(dock, monkeypatch):
     assert heard == [changed(Hyperparameters(), **checks[0])]
 
 
-def test_a_held_rank_keeps_what_was_wished_meanwhile(dock):
-    heard = wishes(dock)
+def test_a_held_rank_keeps_what_was_requested_meanwhile(dock):
+    heard = requests(dock)
     slider = dock.sliders["rank"].slider
     slider.setSliderDown(True)
     slider.setValue(slider.value() - 1)
@@ -77,8 +77,8 @@ def test_a_held_rank_keeps_what_was_wished_meanwhile(dock):
     assert heard[-1] == changed(Hyperparameters(), rank=dock.sliders["rank"].value(), alpha=4.0)
 
 
-def test_a_dragged_rank_is_previewed_at_once_and_wished_on_release(qtbot, dock):
-    heard, previews = wishes(dock), []
+def test_a_dragged_rank_is_previewed_at_once_and_requested_on_release(qtbot, dock):
+    heard, previews = requests(dock), []
     dock.standing.changed.connect(lambda: previews.append(dock.standing.foreseen))
     slider = dock.sliders["rank"].slider
     slider.setSliderDown(True)
@@ -120,7 +120,7 @@ def test_the_cap_and_the_applied_edit_are_noted(dock):
 
 
 def test_both_meanings_of_alpha_can_be_chosen(dock):
-    heard = wishes(dock)
+    heard = requests(dock)
     buttons(dock)["keep ΔW"].click()
     buttons(dock)["rescale ΔW"].click()
     assert [hyper.alpha_mode for hyper in heard] == ["keep_function", "scale_effect"]
@@ -169,9 +169,9 @@ def test_the_price_spares_layers_with_a_rank_of_their_own(dock, session):
     assert "would discard nothing" in dock.sliders["rank"].note()
 
 
-def test_a_wish_that_is_not_granted_is_taken_back_silently(dock):
+def test_a_request_that_is_not_granted_is_taken_back_silently(dock):
     dock.sliders["rank"].edit.setValue(10)
-    heard = wishes(dock)
+    heard = requests(dock)
     dock.standing.settle(Hyperparameters())
     assert dock.requested == Hyperparameters()
     assert dock.sliders["rank"].value() == 8
@@ -180,7 +180,7 @@ def test_a_wish_that_is_not_granted_is_taken_back_silently(dock):
 
 
 def test_the_adapter_switch_is_part_of_the_same_snapshot(dock):
-    heard = wishes(dock)
+    heard = requests(dock)
     dock.sliders["alpha"].edit.setValue(4)
     dock.switch_adapter(False)
     assert heard[-1] == changed(Hyperparameters(), alpha=4, enabled=False)

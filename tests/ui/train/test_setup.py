@@ -61,8 +61,8 @@ def test_a_choice_applies_on_restart(dock, config, field, value):
     assert not dock.restart_button.isVisible()
     choose(dock.fixed.controls[field], value)
     assert dock.restart_button.isVisible()
-    assert dock.wished_config(config) == changed(config, **{field: value})
-    dock.show_config(dock.wished_config(config))
+    assert dock.requested_config(config) == changed(config, **{field: value})
+    dock.show_config(dock.requested_config(config))
     assert not dock.restart_button.isVisible()
 
 
@@ -74,7 +74,7 @@ def test_a_choice_applies_on_restart(dock, config, field, value):
 def test_a_number_applies_on_restart(dock, config, field, value):
     dock.fixed.controls[field].setValue(value)
     assert dock.restart_button.isVisible()
-    assert dock.wished_config(config) == changed(config, **{field: value})
+    assert dock.requested_config(config) == changed(config, **{field: value})
 
 
 def test_the_ends_of_a_box_are_those_of_the_field(dock, config):
@@ -92,10 +92,10 @@ def test_what_no_box_can_hold_stays_until_it_is_moved(dock, config):
     odd = changed(config, seed=2**40, b_rate_ratio=1e-3, momentum=0.99999)
     dock.show_config(odd)
     assert not dock.edited
-    assert dock.wished_config(odd) == odd
+    assert dock.requested_config(odd) == odd
     assert dock.fixed.controls["seed"].value() == LARGEST
     dock.fixed.controls["seed"].setValue(5)
-    assert dock.wished_config(odd) == changed(odd, seed=5)
+    assert dock.requested_config(odd) == changed(odd, seed=5)
 
 
 def test_full_fine_tuning_has_no_init_and_no_ratio_and_says_why(dock):
@@ -175,7 +175,7 @@ def test_targets_are_told_and_chosen(dock, config):
     fixed.targets.dialog.ok_button.click()
     assert fixed.targets.dialog is None
     assert fixed.targets.text() == "fc2"
-    assert dock.wished_config(config).targets == ("fc2",)
+    assert dock.requested_config(config).targets == ("fc2",)
     fixed.targets.click()
     assert fixed.targets.dialog.model.ticked == {"fc2"}
     fixed.targets.dialog.linear_button.click()
@@ -237,11 +237,11 @@ def test_rows_of_the_old_task_apply_on_restart_and_can_be_taken_away(dock, confi
     assert not dock.edited
     qtbot.mouseClick(choice.clear_button, Qt.MouseButton.LeftButton)
     assert dock.restart_button.isVisible()
-    assert dock.wished_config(own).keep_data is None
+    assert dock.requested_config(own).keep_data is None
     assert not choice.clear_button.isVisible()
     choice.ask = lambda: "/data/older.jsonl"
     qtbot.mouseClick(choice.button, Qt.MouseButton.LeftButton)
-    assert dock.wished_config(own).keep_data == "/data/older.jsonl"
+    assert dock.requested_config(own).keep_data == "/data/older.jsonl"
     dock.show_config(config)  # a preset measures class by class
     assert not choice.isVisible()
 

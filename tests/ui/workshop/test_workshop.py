@@ -16,7 +16,7 @@ from lora_lab.presets import list_presets, starting_config
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.workshop.dialog import WorkshopDialog
-from lora_lab.workshop import requests as wishes
+from lora_lab.workshop import requests as requests
 from lora_lab.workshop.merge_base import write_merged
 from tests.formats.adapters import weights_of
 from tests.models import tiny
@@ -155,7 +155,7 @@ def test_what_is_written_is_cancelled_between_two_layers(
 
 def test_the_windows_formats_are_those_that_there_are():
     listed = [(kind.name, kind.single, kind.suffix) for kind in FORMATS.values()]
-    assert [(name, single, suffix) for name, _, single, suffix in wishes.FORMATS] == listed
+    assert [(name, single, suffix) for name, _, single, suffix in requests.FORMATS] == listed
 
 
 def test_the_cut_is_dragged_and_saved(qtbot, workshop, llama, tmp_path):
@@ -180,13 +180,13 @@ def test_the_cut_is_dragged_and_saved(qtbot, workshop, llama, tmp_path):
     assert [x.rank for x in found.layers] == list(ranks)
 
 
-@pytest.mark.parametrize("name", [*FORMATS, wishes.MERGED])
+@pytest.mark.parametrize("name", [*FORMATS, requests.MERGED])
 def test_every_format_is_written_from_the_window(qtbot, workshop, llama, tmp_path, name):
     page = workshop.resize_page
     opened(qtbot, page, llama / "one")
     combo = page.delivery.format_combo
     combo.setCurrentIndex(combo.findData(name))
-    assert page.delivery.base.isVisible() == (name in ("gguf", wishes.MERGED))
+    assert page.delivery.base.isVisible() == (name in ("gguf", requests.MERGED))
     suffix = FORMATS[name].suffix if name in FORMATS else ""
     words = written(qtbot, page.delivery, tmp_path / f"out{suffix}")
     assert "Wrote" in words

@@ -32,7 +32,7 @@ _NAMED_SHARE = 0.95  # the rank that holds so much is told
 class SpectrumEnergy(QWidget):
     """The energy kept at every rank, or what is discarded where the axis is logarithmic."""
 
-    rank_wished = Signal(int)
+    rank_requested = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class SpectrumEnergy(QWidget):
         self.rank.setRange(1, 1)
         self.rank.valueChanged.connect(self._type)
         self.button = QPushButton(self.tr("Set rank"))
-        self.button.clicked.connect(lambda: self.rank_wished.emit(self.rank.value()))
+        self.button.clicked.connect(lambda: self.rank_requested.emit(self.rank.value()))
         self.said = label("", "small")
         self.said.setWordWrap(True)
         below = QHBoxLayout()
@@ -74,7 +74,7 @@ class SpectrumEnergy(QWidget):
         self.range = Range()
         self._scene: Scene | None = None
         self._lost = self._least = np.ones(1)
-        self._placed = False  # by a person; until then the cut stands where the rank is wished
+        self._placed = False  # by a person; until then the cut stands where the rank is requested
         self.restyle(theme.current())
 
     def clear(self) -> None:

@@ -77,11 +77,11 @@ class SpectrumPanel(Panel):
         self.views[key] = view = VIEWS[key].make()
         self._pages.addWidget(view.widget)
         for plot in view.plots:
-            plot.follow_wished.connect(self._fit_now)
+            plot.follow_requested.connect(self._fit_now)
         if VIEWS[key].has_rows:
             view.row_chosen.connect(self._choose_row)
         if key == "energy":
-            view.rank_wished.connect(self._wish_rank)
+            view.rank_requested.connect(self._request_rank)
         if key == "time":
             for record in self._edits:
                 view.note(record)
@@ -224,7 +224,7 @@ class SpectrumPanel(Panel):
         return layers or self._last.layers
 
     def _cuts(self, layers: Sequence[LayerSpectrum]) -> dict[str, int]:
-        """Where a smaller rank that is wished would cut each layer; 0 for nowhere."""
+        """Where a smaller rank that is requested would cut each layer; 0 for nowhere."""
         standing = self.standing
         hyper, ranks = standing.foreseen, standing.ranks
         if ranks is None or hyper == standing.applied:
@@ -270,7 +270,7 @@ class SpectrumPanel(Panel):
     def _choose_row(self, row: int) -> None:
         self.choose_layer(self._last.layers[row].name)
 
-    def _wish_rank(self, rank: int) -> None:
+    def _request_rank(self, rank: int) -> None:
         """The cut of all layers is the default rank; that of one among several is its own."""
         shown = self._shown()
         if len(shown) == 1 and len(self._last.layers) > 1:

@@ -45,7 +45,7 @@ class Scene:
     chosen: str  # the name of one, or nothing for all
     true: np.ndarray  # σ(D) above rounding, descending; empty where it is not known
     others: Sequence[Other]
-    cuts: Mapping[str, int]  # where a smaller rank that is wished would cut; 0 for nowhere
+    cuts: Mapping[str, int]  # where a smaller rank that is requested would cut; 0 for nowhere
     log: bool
     history: SpectrumHistory
     energy_told: bool = True  # whether σ(ΔW) tells what a smaller rank would take

@@ -1,4 +1,4 @@
-"""The views of the spectrum draw what was measured, and the cut over the energy wishes a rank."""
+"""The views of the spectrum draw what was measured, and the cut over the energy requests a rank."""
 
 import math
 from dataclasses import replace
@@ -314,7 +314,7 @@ def test_where_nothing_is_cut_no_cut_is_told(make):
     assert panel.views["energy"].words().startswith("r 2 – 4 keeps 100 %")
 
 
-def test_dragging_the_cut_tells_what_is_kept_and_the_button_wishes_it(make, qtbot):
+def test_dragging_the_cut_tells_what_is_kept_and_the_button_requests_it(make, qtbot):
     panel = make(2, "energy")
     view, told = panel.views["energy"], []
     panel.requested.connect(told.append)
@@ -350,7 +350,7 @@ def test_a_rank_of_its_own_joins_those_of_other_layers(make):
     assert told == [{"layer_ranks": (("block.0.proj", 2), ("block.1.proj", 1))}]
 
 
-def test_the_cut_follows_the_wish_until_a_person_moves_it(make):
+def test_the_cut_follows_the_request_until_a_person_moves_it(make):
     panel = make(2, "energy")
     panel.standing.preview(Hyperparameters(rank=2, alpha=8))
     panel.redraw()
