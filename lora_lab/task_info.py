@@ -57,6 +57,16 @@ class TaskInfo:
         return "rejected" in self.roles
 
 
+# What settings of rows and models of one's own are to the tasks that bring theirs.
+_BROUGHT = dict.fromkeys(
+    ("columns", "max_length", "batching", "validation", "validation_data", "skip_bad_rows",
+     "checkpointing", "prompts"),
+    "the task brings its own model and rows",
+)  # fmt: skip
+_NO_TEXT = dict.fromkeys(
+    ("columns", "max_length", "batching", "prompts"), "images are no rows of text"
+)
+
 TASKS: dict[str, TaskInfo] = {
     "causal_lm": TaskInfo(
         "causal_lm:CausalLmTask",
@@ -124,6 +134,7 @@ TASKS: dict[str, TaskInfo] = {
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
         },
         recipe="texts",
+        ignores={"prompts": "a classifier generates no text"},
     ),
     "image_classification": TaskInfo(
         "image_classification:ImageClassificationTask",
@@ -138,16 +149,23 @@ TASKS: dict[str, TaskInfo] = {
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 1e-3},
         },
         recipe="image_folders",
+        ignores=_NO_TEXT,
     ),
     "digits": TaskInfo(
-        "digits:DigitsTask", "UCI digits, 8 × 8 (ship with the lab)", recipe="pixels"
+        "digits:DigitsTask",
+        "UCI digits, 8 × 8 (ship with the lab)",
+        recipe="pixels",
+        ignores=_BROUGHT,
     ),
-    "mnist": TaskInfo("mnist:MnistTask", "MNIST, 28 × 28", data="images", recipe="pixels"),
+    "mnist": TaskInfo(
+        "mnist:MnistTask", "MNIST, 28 × 28", data="images", recipe="pixels", ignores=_BROUGHT
+    ),
     "known_rank": TaskInfo(
         "known_rank:KnownRankTask",
         "A change of known rank (made by the lab)",
         recipe="known_rank",
         ignores={
+            **_BROUGHT,
             "label_smoothing": "a regression has no labels",
             "class_weights": "a regression has no classes",
         },

@@ -102,6 +102,11 @@ class Task:
         raise NotImplementedError
 
     @property
+    def unlabelled_rows(self) -> int:
+        """Training rows in which the loss looks at nothing."""
+        return 0
+
+    @property
     def has_retention(self) -> bool:
         """Whether there is a retention set to measure."""
         return self.retention is not None

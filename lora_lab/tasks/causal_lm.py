@@ -85,6 +85,10 @@ class CausalLmTask(TextTask):
         parts = self.parts([[i] for i in self.longest_first(batch_size)], count)
         return max((part for part, _ in parts), key=lambda part: part.ids.numel())
 
+    @property
+    def unlabelled_rows(self) -> int:
+        return sum(not example.supervised[1:].any() for example in self.train.examples)
+
     def loss(self, model: nn.Module, batch: TokenPart) -> torch.Tensor:
         return self._mean(model, batch, self.config.label_smoothing)
 

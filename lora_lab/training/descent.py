@@ -10,8 +10,10 @@ from lora_lab.training.optim import set_rates
 
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """Of all gradients together; not finite if one of them is not."""
+    if not (held := _gradients(optimizer)):
+        return 0.0
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    norms = torch.stack(torch._foreach_norm(_gradients(optimizer)))
+    norms = torch.stack(torch._foreach_norm(held))
     return norms.double().norm().item()
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from lora_lab.errors import LabError
 from lora_lab.training.experiment import Experiment
 
 MOST_HALVINGS = 3
@@ -72,6 +73,12 @@ def _accumulate(experiment: Experiment, batch: Any) -> tuple[float, Any]:
     part: Any = None
     for part, share in task.parts(batch, experiment.accumulation):
         loss = task.loss(model, part)
+        if not loss.requires_grad:
+            raise LabError(
+                "The loss depends on nothing that is trained, so there is nothing to learn: the "
+                "forward pass is detached, or none of the targets requires a gradient. Change the "
+                "model's code, or take other targets."
+            )
         value += share * loss.item()  # on an accelerator this waits for the device
         if not math.isfinite(value):
             break

@@ -16,6 +16,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
+from lora_lab.training.learning_check import learning_problems
 from lora_lab.training.optim import Stage, schedule_factor
 from lora_lab.training.serve import Server
 from lora_lab.training.snapshot import Snapshot
@@ -81,6 +82,7 @@ def train(
         now = time.perf_counter()
         experiment.training_seconds += now - began
         yield StepRecord(experiment.step, loss, learning_rate, experiment.training_seconds)
+        yield from learning_problems(experiment)
 
         finished = experiment.step >= end
         if finished or spectra.due(now, urgent=server.stale):
