@@ -70,7 +70,7 @@ def test_patience_ends_it_where_it_would_have(stop):
 
 def test_the_end_is_written_where_only_that_is_left(tmp_path, monkeypatch):
     """Killed after the checkpoint of the last step: adapter, validation and state are made good."""
-    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1e9, interval))
     steps = 12
     config = changed(get_preset("digits").config, max_steps=steps, autosave_seconds=1e-6)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
+from shiboken6 import isValid
 
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import ExportedRecord, State
@@ -153,7 +154,7 @@ def test_whatever_opens_from_a_menu_opens(qtbot, lab, monkeypatch, variant):
             action.trigger()
             settle()
             for window in QApplication.topLevelWidgets():
-                if window is not lab and window.isVisible():
+                if window is not lab and isValid(window) and window.isVisible():
                     titles.add(window.windowTitle())
                     assert not window.grab().isNull()
                     window.close()
