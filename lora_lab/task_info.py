@@ -52,6 +52,11 @@ class TaskInfo:
         return "label" in self.roles
 
     @property
+    def target(self) -> str:
+        """The role of what is predicted of a text; "" where it is text itself, or there is none."""
+        return next((role for role in ("label", "score", "labels") if role in self.roles), "")
+
+    @property
     def compares(self) -> bool:
         """Whether each row has two answers, of which one is preferred."""
         return "rejected" in self.roles
@@ -66,6 +71,12 @@ _BROUGHT = dict.fromkeys(
 _NO_TEXT = dict.fromkeys(
     ("columns", "max_length", "batching", "prompts"), "images are no rows of text"
 )
+_ENCODER: dict[str, Any] = {  # what one begins with where texts get a head of their own
+    "data_seed": 0,
+    "batch_size": 16, "epochs": 2.0, "schedule": "linear", "eval_steps": 50,
+    "accumulation": 4, "max_grad_norm": 1.0,
+    "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
+}  # fmt: skip
 
 TASKS: dict[str, TaskInfo] = {
     "causal_lm": TaskInfo(
@@ -127,14 +138,43 @@ TASKS: dict[str, TaskInfo] = {
         roles=("text", "pair", "label"),
         forms={"text + label": (("text", "label"), ("pair",))},
         peft="SEQ_CLS",
-        start={
-            "data_seed": 0,
-            "batch_size": 16, "epochs": 2.0, "schedule": "linear", "eval_steps": 50,
-            "accumulation": 4, "max_grad_norm": 1.0,
-            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
-        },
+        start=_ENCODER,
         recipe="texts",
         ignores={"prompts": "a classifier generates no text"},
+    ),
+    "regression": TaskInfo(
+        "regression:RegressionTask",
+        "Regression on text",
+        data="rows",
+        wants="texts and a number each, pairs of texts too: CSV, JSONL or Parquet",
+        models=("folder",),
+        purpose="sequence_classification",
+        roles=("text", "pair", "score"),
+        forms={"text + score": (("text", "score"), ("pair",))},
+        peft="SEQ_CLS",
+        start=_ENCODER,
+        ignores={
+            "label_smoothing": "a regression has no labels",
+            "class_weights": "a regression has no classes",
+            "prompts": "a regression generates no text",
+        },
+    ),
+    "multi_label": TaskInfo(
+        "multi_label:MultiLabelTask",
+        "Multi-label text classification",
+        data="rows",
+        wants="texts and several labels each: CSV, JSONL or Parquet",
+        models=("folder",),
+        purpose="sequence_classification",
+        roles=("text", "pair", "labels"),
+        forms={"text + labels": (("text", "labels"), ("pair",))},
+        peft="SEQ_CLS",
+        start=_ENCODER,
+        ignores={
+            "label_smoothing": "each label is decided by itself",
+            "class_weights": "each label is decided by itself",
+            "prompts": "a classifier generates no text",
+        },
     ),
     "image_classification": TaskInfo(
         "image_classification:ImageClassificationTask",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from lora_lab.data.seams import encode_pieces
 from lora_lab.data.values import as_label, as_text, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
+
+Target = TypeVar("Target")
 
 BLOCK = 500  # rows that are tokenized at a time
 
@@ -136,27 +138,56 @@ def encode_texts(
     `classes` None takes those there are, in their natural order. Raises DataError for empty texts,
     missing labels and labels that are none of `classes`, unless `skip_bad`.
     """
+
+    def class_of(value: Any) -> str:
+        if not (name := as_label(value)):
+            raise BadRow("there is no label")
+        return known_label(name, classes)
+
+    examples, found, notes = encode_predicted(
+        table, mapping, tokenizer, max_length, "label", class_of, skip_bad=skip_bad, report=report
+    )
+    names = tuple(classes) if classes else tuple(sorted(set(found), key=natural_order))
+    places = {name: place for place, name in enumerate(names)}
+    return examples, np.array([places[x] for x in found], dtype=np.int64), names, notes
+
+
+def known_label(name: str, classes: Sequence[str] | None) -> str:
+    """`name`; raises BadRow where classes are given and it is none of them."""
+    if classes is not None and name not in classes:
+        raise BadRow(f"label {name[:40]!r} is none of {', '.join(classes)[:80]}")
+    return name
+
+
+def encode_predicted(
+    table: Table,
+    mapping: Mapping,
+    tokenizer: Any,
+    max_length: int,
+    target: str,
+    read: Callable[[Any], Target],
+    *,
+    skip_bad: bool = False,
+    report: Report = silent,
+) -> tuple[list[Example], list[Target], tuple[str, ...]]:
+    """Texts, or pairs of them, with what `read` makes of the cell of the role `target`; and notes.
+
+    `read` raises BadRow for a cell that says nothing. Raises DataError as `encode_texts` does.
+    """
     left = LeftOut(table, skip_bad)
-    text, pair, label = (mapping.column(role) for role in ("text", "pair", "label"))
-    found: list[tuple[int, str, str | None, str]] = []
+    text, pair = mapping.column("text"), mapping.column("pair")
+    found: list[tuple[int, str, str | None, Target]] = []
     for number, row in zip(table.numbers, table.rows, strict=True):
         try:
-            content, name = as_text(row.get(text)), as_label(row.get(label))
+            content = as_text(row.get(text))
             other = as_text(row.get(pair)) if pair else None
             if not content.strip():
                 raise BadRow("the text is empty")
-            if not name:
-                raise BadRow("there is no label")
-            if classes is not None and name not in classes:
-                raise BadRow(f"label {name[:40]!r} is none of {', '.join(classes)[:80]}")
+            found.append((number, content, other, read(row.get(mapping.column(target)))))
         except BadRow as error:
             left.add(number, error)
-        else:
-            found.append((number, content, other, name))
     if not found:
-        raise DataError(f"{table.path.name}: no row with a text and a label is left.")
-    names = tuple(classes) if classes else tuple(sorted({x[3] for x in found}, key=natural_order))
-    places = {name: place for place, name in enumerate(names)}
+        raise DataError(f"{table.path.name}: no row with a text and a {target} is left.")
     examples = []
     for start in range(0, len(found), BLOCK):
         report("Reading the tokens", start / len(found))
@@ -172,8 +203,7 @@ def encode_texts(
             examples.append(
                 Example(ids, np.zeros(len(ids), dtype=bool), len(before) - len(ids), number)
             )
-    labels = np.array([places[x[3]] for x in found], dtype=np.int64)
-    return examples, labels, names, left.notes()
+    return examples, [x[3] for x in found], left.notes()
 
 
 def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:

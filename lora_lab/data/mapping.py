@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.data.rows import Table
+from lora_lab.data.targets import OBJECTIONS
 from lora_lab.errors import DataError
 from lora_lab.task_info import TASKS, TaskInfo
 
 SAMPLE = 200  # rows that are looked at
-LABELS = 100  # different values that a column of labels may have
-LABEL_LENGTH = 100  # characters
 
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
@@ -35,6 +34,9 @@ NAMES = {
     ),
     "label": ("label", "labels", "class", "category", "target", "sentiment", "intent", "topic",
               "stars", "rating", "score", "y"),
+    "score": ("score", "label", "labels", "similarity_score", "similarity", "rating", "stars",
+              "target", "value", "y"),
+    "labels": ("labels", "label", "tags", "categories", "topics", "genres", "emotions"),
     "pair": ("text_pair", "sentence2", "hypothesis", "text2", "question2"),
 }  # fmt: skip
 
@@ -63,7 +65,7 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
             raise _unknown(table, f"There is no column {column!r}")
     if row.compares:
         return _compared(table, row, given)
-    return _labelled(table, given) if row.labelled else _said(table, row, given)
+    return _predicted(table, row, given) if row.target else _said(table, row, given)
 
 
 def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
@@ -103,30 +105,34 @@ def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     )
 
 
-def _labelled(table: Table, given: dict[str, str]) -> Mapping:
-    columns = _columns(table, ("label", "text", "pair"), given)
-    if "label" in columns and "label" not in given and (_objection(table, columns["label"])):
-        del columns["label"]  # another one may do
-    if "label" not in columns:
-        rest = [c for c in table.columns if c not in columns.values() and not _objection(table, c)]
-        if len(rest) == 1:
-            columns["label"] = rest[0]
+def _predicted(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
+    """A text, perhaps a second one, and what is to be predicted of them."""
+    target = row.target
+    columns = _columns(table, (target, "text", "pair"), given)
+    if target in columns and target not in given and _objection(table, target, columns[target]):
+        del columns[target]  # another one may do
+
+    def free() -> list[str]:
+        rest = [column for column in table.columns if column not in columns.values()]
+        return [column for column in rest if not _objection(table, target, column)]
+
+    if target not in columns and len(rest := free()) == 1:
+        columns[target] = rest[0]
     if "text" not in columns:
         rest = [c for c in table.columns if c not in columns.values() and _is_text(table, c)]
         if len(rest) == 1:
             columns["text"] = rest[0]
-    for role in ("text", "label"):
+    for role in ("text", target):
         if role not in columns:
             raise _unknown(table, f"It is not clear which column is the {role}")
-    if reason := _objection(table, columns["label"]):
-        others = [c for c in table.columns if c != columns["text"] and not _objection(table, c)]
+    if reason := _objection(table, target, columns[target]):
+        others = [column for column in free() if column != columns["text"]]
         better = f" {_words(others)} would do." if others else ""
-        raise _unknown(table, f"Column {columns['label']!r} {reason}.{better}")
-    if columns["text"] == columns["label"]:
-        raise _unknown(table, "Text and label are the same column")
-    order = ("text", "pair", "label")
-    roles = tuple((role, columns[role]) for role in order if role in columns)
-    return Mapping("text + label", roles)
+        raise _unknown(table, f"Column {columns[target]!r} {reason}.{better}")
+    if columns["text"] == columns[target]:
+        raise _unknown(table, f"Text and {target} are the same column")
+    ((form, _),) = row.forms.items()
+    return Mapping(form, tuple((role, columns[role]) for role in row.roles if role in columns))
 
 
 def _compared(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
@@ -195,7 +201,7 @@ def _fits(table: Table, role: str, column: str) -> bool:
     values = _values(table, column)
     if role == "messages":
         return any(isinstance(value, list) or _is_json_list(value) for value in values)
-    if role in ("tools", "history"):
+    if role in ("tools", "history", "labels"):
         return True
     return not any(isinstance(value, list | dict) for value in values)
 
@@ -216,26 +222,10 @@ def _is_text(table: Table, column: str) -> bool:
     return bool(values) and sum(map(len, values)) / len(values) > 8
 
 
-def _objection(table: Table, column: str) -> str:
-    """Why a column can be no label, or nothing."""
+def _objection(table: Table, role: str, column: str) -> str:
+    """Why a column cannot be what is predicted, or nothing."""
     values = [row.get(column) for row in table.rows if row.get(column) not in (None, "")]
-    if any(isinstance(value, list | dict) for value in values):
-        return "holds lists, not labels"
-    different = {str(value) for value in values}
-    if any(len(value) > LABEL_LENGTH for value in different):
-        return "is free text, not a label"
-    if len(different) > LABELS or (len(different) > 20 and 2 * len(different) > len(values)):
-        kind = "numbers" if all(_is_number(value) for value in different) else "values"
-        return f"has {len(different):,} different {kind}, too many for labels"
-    return ""
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    return OBJECTIONS[role](values)
 
 
 def _values(table: Table, column: str) -> list[Any]:

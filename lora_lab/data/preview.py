@@ -35,13 +35,13 @@ def text_record(
 ) -> DataRecord:
     """What became of a table: its first rows as tokens, lengths, cuts, and classes if it has any.
 
-    `labels` and `validation_labels` are the numbers of the classes of `train` and `held_out`.
+    `labels` and `validation_labels` are what is predicted of `train` and `held_out`, as in `Texts`.
     """
     lengths = np.array([example.length for example in train], dtype=np.int64)
     lengths.flags.writeable = False
     rows = []
     for place, example in enumerate(train[:ROWS]):
-        label = "" if labels is None else classes[int(labels[place])]
+        label = _label(None if labels is None else labels[place], classes)
         if isinstance(example, Pair):
             rejected = _row(example.rejected, tokenizer)
             rows.append(replace(_row(example.chosen, tokenizer), rejected=rejected))
@@ -104,9 +104,20 @@ def image_record(
     )
 
 
+def _label(label: Any, classes: Sequence[str]) -> str:
+    """What is predicted of a row, in words."""
+    if label is None:
+        return ""
+    if np.ndim(label):
+        return ", ".join(name for name, on in zip(classes, label, strict=True) if on) or "–"
+    return classes[int(label)] if classes else f"{float(label):g}"
+
+
 def _counts(labels: np.ndarray | None, classes: Sequence[str]) -> tuple[int, ...]:
-    if labels is None:
+    if labels is None or not classes:
         return ()
+    if labels.ndim > 1:
+        return tuple(int(n) for n in labels.sum(0))
     return tuple(int(n) for n in np.bincount(labels, minlength=len(classes)))
 
 

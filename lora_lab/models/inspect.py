@@ -123,7 +123,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     causal_first = "CausalLM" in architectures or "LMHead" in architectures
     tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]
     if not causal_first:
-        tasks.sort(key=lambda task: not TASKS[task].labelled)
+        tasks.sort(key=lambda task: TASKS[task].peft == "CAUSAL_LM")
     notes = []
     is_text = any(TASKS[task].data == "rows" for task in tasks)
     if is_text and not any((folder / name).is_file() for name in TOKENIZERS):

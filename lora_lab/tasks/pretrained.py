@@ -23,6 +23,11 @@ class PretrainedTask(Task):
         self.base = str(config.model)
         self._report = report
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a head is made for: the classes."""
+        return self.classes
+
     def open_pretrained(self, purpose: Purpose) -> nn.Module:
         """The model of `config.model` for this task's classes, in the config's dtype.
 
@@ -33,7 +38,7 @@ class PretrainedTask(Task):
         opened = open_model(
             config.model,
             purpose,
-            classes=self.classes,
+            classes=self.outputs,
             dtype=getattr(torch, config.dtype),
             seed=config.seed,
             report=self._report,

@@ -36,10 +36,14 @@ WITHOUT_LIMIT = 10**9  # what tokenizers give as their limit that know of none
 
 
 class Texts(NamedTuple):
-    """Rows as tokens; where the task has classes, each with the number of its class."""
+    """Rows as tokens; where something is predicted of each, with that.
+
+    `labels` are numbers of classes, (n) of int64; numbers, (n) of float32; or 1 for each class
+    that a row has, (n, classes) of float32.
+    """
 
     examples: Sequence[Example]
-    labels: np.ndarray | None = None  # (n) of int64
+    labels: np.ndarray | None = None
 
     def lengths(self) -> list[int]:
         return [example.room for example in self.examples]
@@ -47,11 +51,19 @@ class Texts(NamedTuple):
     def duplicates(self, held_out: Texts) -> tuple[str, ...]:
         """Notes on rows that stand twice, in these and in the `held_out` ones."""
         mine, others = ([e.inputs() for e in texts.examples] for texts in (self, held_out))
-        return duplicate_notes(mine, others, self.labels)
+        return duplicate_notes(mine, others, self.single)
+
+    @property
+    def single(self) -> np.ndarray | None:
+        """The number of the class of each row, where it has exactly one."""
+        labels = self.labels
+        return labels if labels is not None and labels.dtype == np.int64 else None
 
     def renamed(self, before: Sequence[str], order: Sequence[str]) -> Texts:
         """With the numbers of classes in another `order`."""
         assert self.labels is not None, "rows of classes have labels"
+        if self.single is None:
+            return self._replace(labels=self.labels[:, [before.index(name) for name in order]])
         places = np.array([order.index(name) for name in before])
         return self._replace(labels=places[self.labels])
 
@@ -102,7 +114,7 @@ class TextTask(PretrainedTask):
         table, mapping, (texts, classes, notes) = read(data)
         if classes and (order := ordered(classes, config)) != classes:
             texts, classes = texts.renamed(classes, order), order
-        if len(classes) == 1:
+        if len(classes) == 1 and texts.single is not None:
             raise DataError(f"{table.path.name}: all rows are of one class, so nothing is learned.")
         if config.validation_data:
             _, _, (held_out, _, more) = read(config.validation_data, classes)
@@ -231,7 +243,7 @@ def divided(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
     """(training, held-out): rows apart by `split`, all examples of one row on the same side."""
     numbers = np.array([example.number for example in texts.examples])
     rows, first = np.unique(numbers, return_index=True)
-    labels = None if texts.labels is None else texts.labels[first]
+    labels = None if texts.single is None else texts.single[first]
     _, held = split(len(rows), share, seed, labels)
     held_out = np.isin(numbers, rows[held])
     return texts.subset(np.flatnonzero(~held_out)), texts.subset(np.flatnonzero(held_out))

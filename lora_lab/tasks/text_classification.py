@@ -26,7 +26,7 @@ class LabelledPart(NamedTuple):
 
     ids: torch.Tensor  # (rows, tokens) of int64
     seen: torch.Tensor  # (rows, tokens) of int64: 1 where there is a token, 0 in the padding
-    labels: torch.Tensor  # (rows) of int64
+    labels: torch.Tensor  # (rows) of int64; of other tasks as in `Texts`
 
 
 class TextClassificationTask(TextTask):
@@ -58,7 +58,7 @@ class TextClassificationTask(TextTask):
         lengths = [int(self.lengths[i]) for i in batch]
         pieces = rows_by_length(lengths, self.part_tokens(count))
         rows = [np.array([batch[i] for i in piece]) for piece in pieces]
-        parts = [self._collated(self.train, r) for r in rows]
+        parts = [self.collated(self.train, r) for r in rows]
         weights = [self.weight(part) for part in parts]
         return [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True)]
 
@@ -71,7 +71,7 @@ class TextClassificationTask(TextTask):
         return max((part for part, _ in parts), key=lambda part: part.ids.numel())
 
     def loss(self, model: nn.Module, batch: LabelledPart) -> torch.Tensor:
-        return self._class_loss(self._logits(model, batch).float(), batch.labels)
+        return self._class_loss(self.logits(model, batch).float(), batch.labels)
 
     def evaluate_blocks(
         self,
@@ -84,11 +84,11 @@ class TextClassificationTask(TextTask):
         for rows in blocks:
             if should_stop():
                 return None
-            part = self._collated(texts, np.asarray(rows))
-            tally.add(self._logits(model, part), part.labels)
+            part = self.collated(texts, np.asarray(rows))
+            tally.add(self.logits(model, part), part.labels)
         return tally.evaluation()
 
-    def _logits(self, model: nn.Module, part: LabelledPart) -> torch.Tensor:
+    def logits(self, model: nn.Module, part: LabelledPart) -> torch.Tensor:
         """(rows, classes)."""
         return model(input_ids=part.ids, attention_mask=part.seen, return_dict=True).logits
 
@@ -106,7 +106,7 @@ class TextClassificationTask(TextTask):
         used = {int(i) for texts in sets for e in texts.examples for i in np.unique(e.ids)}
         return next(i for i in range(len(used) + 1) if i not in used)
 
-    def _collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
+    def collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
         tokens = [texts.examples[i].ids for i in rows]
         width = max(map(len, tokens))
         ids = np.full((len(rows), width), self._pad, dtype=np.int64)
@@ -115,5 +115,5 @@ class TextClassificationTask(TextTask):
             ids[row, : len(text)] = text
             seen[row, : len(text)] = 1
         assert texts.labels is not None, "texts to classify have labels"
-        tensors = (ids, seen, texts.labels[rows].astype(np.int64))
+        tensors = (ids, seen, texts.labels[rows])
         return LabelledPart(*(torch.from_numpy(t).to(self.device) for t in tensors))

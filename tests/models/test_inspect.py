@@ -9,10 +9,11 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.inspect import describe, read_tensor, singular_values
 from tests.models.tiny import save
 
+OF_TEXTS = ("text_classification", "regression", "multi_label")
 TASKS = {
-    "llama": ("causal_lm", "preference", "text_classification"),
-    "gpt2": ("causal_lm", "preference", "text_classification"),
-    "bert": ("text_classification", "causal_lm", "preference"),
+    "llama": ("causal_lm", "preference", *OF_TEXTS),
+    "gpt2": ("causal_lm", "preference", *OF_TEXTS),
+    "bert": (*OF_TEXTS, "causal_lm", "preference"),
     "vit": ("image_classification",),
 }
 
