@@ -1,4 +1,4 @@
-"""Figures that several rooms need: bytes of a number by dtype, and bytes as people read them."""
+"""Figures that several rooms need: bytes of a number by dtype; bytes and counts in words."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def size_words(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -242,59 +242,11 @@ class SavedRecord(Record):
 
 
 @dataclass(frozen=True)
-class LayerCheck:
-    """Relative error ‖ΔW_file − ΔW‖_F/‖ΔW‖_F of one layer after re-reading the file."""
-
-    name: str
-    rank: int
-    error: float
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What the independent re-reading of an exported file measured."""
-
-    format: str
-    path: str
-    layers: tuple[LayerCheck, ...]
-    keys: int
-    bytes: int
-    sha256: str
-    notes: tuple[str, ...] = ()
-    base_fingerprint: str = ""  # of the base that the adapter was trained on
-
-    @property
-    def largest_error(self) -> float:
-        return max(layer.error for layer in self.layers)
-
-    @property
-    def mean_error(self) -> float:
-        return sum(layer.error for layer in self.layers) / len(self.layers)
-
-
-@dataclass(frozen=True)
-class ExportingRecord(Record):
-    """What an export is doing, and how far it is; it can be cancelled here."""
-
-    step: int
-    what: str
-    share: float  # 0 to 1; negative where it cannot be told
-
-
-@dataclass(frozen=True)
 class CancelledRecord(Record):
     """A command was ended before it was done, as was asked; it has left nothing behind."""
 
     step: int
     command: str  # name of its class
-
-
-@dataclass(frozen=True)
-class ExportedRecord(Record):
-    """An adapter file was written, re-read, compared, and moved into place."""
-
-    step: int
-    report: ExportReport
 
 
 @dataclass(frozen=True)

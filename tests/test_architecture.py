@@ -16,6 +16,7 @@ ROOT = PACKAGE.parent
 TOOLKIT = {"PySide6", "pyqtgraph", "superqt", "shiboken6", "qtpy"}
 
 PLAIN = {
+    "exported",
     "measured",
     "rules",
     "config",
@@ -62,6 +63,7 @@ ALLOWED = {
     "choices": set(),
     "setting": set(),
     "config": {"choices", "setting", "errors", "inits", "task_info", "variants"},
+    "exported": {"records"},
     "measured": {"records"},
     "records": {"config"},
     "rules": {"config", "records", "variants"},
@@ -84,6 +86,8 @@ ALLOWED = {
         "progress",
     },
     "formats": {
+        "figures",
+        "exported",
         "adapters.weights",
         "task_info",
         "variants",
@@ -95,6 +99,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "exported",
         "measured",
         "figures",
         "setting",
@@ -112,6 +117,8 @@ ALLOWED = {
         "progress",
     },
     "workshop": {
+        "figures",
+        "exported",
         "adapters.weights",
         "analysis",
         "formats",

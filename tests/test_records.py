@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 from lora_lab.config import Hyperparameters, checked
+from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.plain import plain
-from lora_lab.records import (
-    AppliedRecord,
-    CountsRecord,
-    ExportReport,
-    LayerCheck,
-    State,
-    StateRecord,
-    frozen_array,
-)
+from lora_lab.records import AppliedRecord, CountsRecord, State, StateRecord, frozen_array
 
 
 def test_arrays_are_copies_that_cannot_be_written():

@@ -24,6 +24,7 @@ from lora_lab.cli.delivery import (
     progress,
 )
 from lora_lab.errors import ConfigError, LabError
+from lora_lab.figures import counted
 
 SHOWN = 12  # layers that are printed
 
@@ -120,7 +121,8 @@ def resize(
         worst = max(cuts, key=lambda cut: cut.error)
         if not as_json:
             span = f"rank {low}" if low == high else f"ranks {low} to {high}"
-            out.print(f"{span} over {len(cuts)} layers: {100 * kept:.2f} % of the energy is kept; "
+            over = counted(len(cuts), "layer")
+            out.print(f"{span} over {over}: {100 * kept:.2f} % of the energy is kept; "
                       f"largest error {100 * worst.error:.2f} % of ‖ΔW‖, {worst.name}")  # fmt: skip
         facts = {
             "ranks": {cut.name: cut.rank for cut in cuts},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lora_lab.cli.console import err, out
+from lora_lab.figures import counted
 from lora_lab.workshop.requests import FORMATS, MERGED, Delivered, Delivery
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def opened(
     names = base_names(base) if base is not None else ()
     weights = open_adapter(path, alpha=alpha, names=names, base=str(base or ""))
     if not quiet:
-        err.print(f"{path}: {TITLES[weights.extra['format']]}, {len(weights.layers)} layers")
+        err.print(
+            f"{path}: {TITLES[weights.extra['format']]}, {counted(len(weights.layers), 'layer')}"
+        )
         for note in weights.extra["notes"]:
             err.print(f"  {note}", style="yellow")
     return weights

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lora_lab.cli.console import out, plain_errors, print_table
 from lora_lab.errors import LabError
+from lora_lab.figures import counted
 
 if TYPE_CHECKING:
     from lora_lab.models.inspect import ModelCard
@@ -134,7 +135,7 @@ def _adapter(
         print(json.dumps({"path": str(path), "format": kind, "base": weights.base,
                           "notes": notes, "layers": rows}))  # fmt: skip
         return
-    out.print(f"{TITLES[kind]}: {len(rows)} layers, variant {weights.variant}"
+    out.print(f"{TITLES[kind]}: {counted(len(rows), 'layer')}, variant {weights.variant}"
               + (f", base {weights.base}" if weights.base else ""))  # fmt: skip
     for note in notes:
         out.print(note, style="yellow")

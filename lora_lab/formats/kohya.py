@@ -20,6 +20,7 @@ import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
+from lora_lab.figures import counted
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.names import shown
@@ -134,12 +135,13 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
         raise AdapterError(f"{path}: the file has no tensors")
     rule = "s = α/r, with the α of each layer"
     if without:
-        rule = f"{without} of {len(layers)} layers have no α, which means α = r and so s = 1"
+        without_alpha = f"{without} of {counted(len(layers), 'layer')} without α"
+        rule = f"{without_alpha}, which means α = r and so s = 1"
     notes.append(rule)
     if unknown := [module for module in groups if module not in table]:
         notes.append(
-            f"the module paths of {len(unknown)} layers cannot be recovered from their underscores "
-            f"({unknown[0]}); the base model would tell them"
+            f"the module paths of {counted(len(unknown), 'layer')} cannot be recovered from their "
+            f"underscores ({unknown[0]}); the base model would tell them"
         )
     dora = [x.magnitude is not None for x in layers]
     if any(dora) and not all(dora):

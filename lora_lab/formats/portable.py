@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.figures import counted
 from lora_lab.formats import peft
 from lora_lab.variants import PLAIN
 
@@ -52,7 +53,7 @@ def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
         scalings = f"{s[0]:g}" if len(s) == 1 else f"{s[0]:g} to {s[-1]:g}"
         notes.append(f"the scaling s = {scalings} is folded into lora_B, and α = r")
     if short := [layer for layer in weights.layers if layer.rank < rank]:
-        notes.append(f"{len(short)} layers are padded with zeros to rank {rank}")
+        notes.append(f"{counted(len(short), 'layer')} padded with zeros to rank {rank}")
     for layer in weights.layers:
         layers.append(_padded(fold(layer), rank))
     return replace(weights, variant=PLAIN, layers=tuple(layers), dropout=0.0), tuple(notes)

@@ -19,10 +19,10 @@ from safetensors import SafetensorError
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import replace_file, replace_folder, restore_folder, temporary_folder
 from lora_lab.errors import AdapterError, ExportError
+from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.formats import FORMATS, Format
 from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.progress import Report, silent
-from lora_lab.records import ExportReport, LayerCheck
 
 CHUNK = 2**20  # bytes that are hashed at a time
 TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's magnitude

@@ -17,12 +17,13 @@ from io import FileIO
 from pathlib import Path
 
 from lora_lab.errors import system_reason
+from lora_lab.exported import ExportedRecord
+from lora_lab.figures import counted
 from lora_lab.records import (
     AppliedRecord,
     DataRecord,
     ErrorRecord,
     EvalRecord,
-    ExportedRecord,
     LoadedRecord,
     NewsRecord,
     NonFiniteRecord,
@@ -125,8 +126,9 @@ def words_of(record: Record) -> str:
         case LoadedRecord():
             notes = "".join(f"\n    {note}" for note in record.notes)
             return (
-                f"opened {record.title}: {record.variant} on {len(record.layers)} layers of "
-                f"{record.base}, {record.device}, {record.dtype}{notes}"
+                f"opened {record.title}: {record.variant} on "
+                f"{counted(len(record.layers), 'layer')} of {record.base}, {record.device}, "
+                f"{record.dtype}{notes}"
             )
         case DataRecord():
             return "\n    ".join(data_report(record))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from lora_lab.exported import ExportedRecord, ExportingRecord, ExportReport
 from lora_lab.measured import (
     CutRecord,
     GeneratedRecord,
@@ -23,14 +24,7 @@ from lora_lab.measured import (
     RatePointRecord,
     SpeedRecord,
 )
-from lora_lab.records import (
-    EvalRecord,
-    ExportedRecord,
-    ExportingRecord,
-    ExportReport,
-    Record,
-    SavedRecord,
-)
+from lora_lab.records import EvalRecord, Record, SavedRecord
 
 if TYPE_CHECKING:
     from lora_lab.runs.folder import RunFolder

@@ -7,15 +7,9 @@ from pathlib import Path
 
 from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
+from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
-from lora_lab.records import (
-    CancelledRecord,
-    ExportingRecord,
-    FolderRecord,
-    Record,
-    State,
-    StateRecord,
-)
+from lora_lab.records import CancelledRecord, FolderRecord, Record, State, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, with_whole_paths

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from lora_lab.errors import LabError
+from lora_lab.exported import ExportingRecord
 from lora_lab.measured import RatePointRecord
 from lora_lab.records import (
     AppliedRecord,
     CancelledRecord,
     ErrorRecord,
     EvalRecord,
-    ExportingRecord,
     Record,
     State,
     StateRecord,

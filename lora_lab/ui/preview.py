@@ -181,12 +181,12 @@ def _text(steps: int) -> list[Record]:
             loss = 0.35 + 6.5 * math.exp(-step / (steps / 9)) + 0.2 * step / steps
             records.append(EvalRecord(step, True, loss, best=step <= steps * 0.7))
     rows_of = [_spectrum(n, np.exp(-np.arange(8) * 0.6), 8, 16) for n in shapes]
-    said_off = " The film is a film that knows what it wants. The film is"
+    text_off = " The film is a film that knows what it wants. The film is"
     return [
         *records,
         SpectrumRecord(steps, tuple(rows_of)),
-        GeneratedRecord(0, prompt, said_off, said_off, 1.0),
-        GeneratedRecord(steps, prompt, said_off, " positive", 1.0),
+        GeneratedRecord(0, prompt, text_off, text_off, 1.0),
+        GeneratedRecord(steps, prompt, text_off, " positive", 1.0),
     ]
 
 

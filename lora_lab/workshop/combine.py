@@ -14,6 +14,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import singular_factors
 from lora_lab.errors import AdapterError
+from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.variants import PLAIN
 from lora_lab.workshop.resize import cut_layer
@@ -69,7 +70,9 @@ def combine(
         errors.append((name, _error(combined, terms)))
     notes = []
     if alone:
-        notes.append(f"{len(alone)} layers are not in every adapter ({alone[0]}): ΔW = 0 there")
+        notes.append(
+            f"{counted(len(alone), 'layer')} not in every adapter ({alone[0]}): ΔW = 0 there"
+        )
     first = adapters[0][0]
     whole = next((weights.whole for weights, _ in adapters if weights.whole), ())
     weights = replace(

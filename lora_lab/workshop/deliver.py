@@ -13,6 +13,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
+from lora_lab.figures import counted
 from lora_lab.formats.factors import cast
 from lora_lab.formats.portable import fold
 from lora_lab.formats.verify import export
@@ -43,7 +44,7 @@ def deliver(
     size = f"{result.bytes:,} bytes, {result.keys} tensors"
     lines = (
         f"re-read and compared: largest error of ΔW {result.largest_error:.1e} "
-        f"over {len(result.layers)} layers (mean {result.mean_error:.1e})",
+        f"over {counted(len(result.layers), 'layer')} (mean {result.mean_error:.1e})",
         f"SHA-256 {result.sha256}",
     )
     facts = {
@@ -82,7 +83,7 @@ def _merge(
     worst = max(result.layers, key=lambda layer: layer.measured)
     size = f"{result.bytes:,} bytes of weights"
     line = (
-        f"merged {len(result.layers)} layers into {worst.dtype}; rounding loses at most "
+        f"merged {counted(len(result.layers), 'layer')} into {worst.dtype}; rounding loses at most "
         f"{100 * worst.measured:.2g} % of ΔW (predicted {100 * worst.predicted:.2g} %), in "
         f"{worst.name}"
     )

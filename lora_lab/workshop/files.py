@@ -12,6 +12,7 @@ from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
+from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.deliver import deliver
 from lora_lab.workshop.ranks import Spectra, measured
@@ -132,8 +133,8 @@ def save_extract(
     extraction = extract(Path(base), Path(tuned), rank, report=report)
     worst = max(extraction.fits, key=lambda fit: fit.error)
     words = [
-        f"{len(extraction.fits)} layers; largest error {100 * worst.error:.3g} % of ‖ΔW‖, where "
-        f"{100 * worst.bound:.3g} % is the least possible ({worst.name})",
+        f"{counted(len(extraction.fits), 'layer')}; largest error {100 * worst.error:.3g} % of "
+        f"‖ΔW‖, where {100 * worst.bound:.3g} % is the least possible ({worst.name})",
         *extraction.notes,
     ]
     return deliver(extraction.weights, delivery, report, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lora_lab.records import ExportReport
+from lora_lab.exported import ExportReport
 
 MERGED = "merged"  # beside the names of FORMATS
 # (name, title, whether it is one file, suffix) of formats.FORMATS, whose import takes torch.

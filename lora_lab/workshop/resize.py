@@ -10,6 +10,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import singular_factors
 from lora_lab.errors import AdapterError
+from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.variants import PLAIN, VARIANTS
 
@@ -34,7 +35,9 @@ def resized(
     Raises AdapterError for factors that are not finite and where the numbers do not match.
     """
     if len(ranks) != len(weights.layers):
-        raise AdapterError(f"{len(ranks)} ranks were given for {len(weights.layers)} layers.")
+        raise AdapterError(
+            f"{counted(len(ranks), 'rank')} given for {counted(len(weights.layers), 'layer')}."
+        )
     layers, cuts = [], []
     for number, (layer, rank) in enumerate(zip(weights.layers, ranks, strict=True)):
         report("Truncating layers", number / len(weights.layers))

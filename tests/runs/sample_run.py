@@ -3,14 +3,12 @@
 import json
 
 from lora_lab.config import Origin, changed
+from lora_lab.exported import ExportedRecord, ExportReport, LayerCheck
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     EvalRecord,
-    ExportedRecord,
-    ExportReport,
-    LayerCheck,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,

@@ -2,13 +2,8 @@
 
 import pytest
 
-from lora_lab.records import (
-    CancelledRecord,
-    ErrorRecord,
-    ExportedRecord,
-    ExportingRecord,
-    StepRecord,
-)
+from lora_lab.exported import ExportedRecord, ExportingRecord
+from lora_lab.records import CancelledRecord, ErrorRecord, StepRecord
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New

@@ -9,8 +9,9 @@ import pytest
 import torch
 from peft import PeftModel
 
+from lora_lab.exported import ExportedRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import EvalRecord, ExportedRecord, StepRecord
+from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New

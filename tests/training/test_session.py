@@ -10,13 +10,13 @@ import pytest
 
 from lora_lab import paths
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.exported import ExportedRecord
 from lora_lab.formats import FORMATS
 from lora_lab.plain import plain
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
-    ExportedRecord,
     LoadedRecord,
     SavedRecord,
     State,

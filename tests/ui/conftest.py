@@ -11,15 +11,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.exported import ExportedRecord, ExportReport, LayerCheck
 from lora_lab.measured import LayerMerge, MergeRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     ErrorRecord,
     EvalRecord,
-    ExportedRecord,
-    ExportReport,
-    LayerCheck,
     LayerInfo,
     LayerSpectrum,
     LoadedRecord,

@@ -4,8 +4,9 @@ import pytest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
 from shiboken6 import isValid
 
+from lora_lab.exported import ExportedRecord
 from lora_lab.presets import get_preset, list_presets
-from lora_lab.records import ExportedRecord, State
+from lora_lab.records import State
 from lora_lab.runs.queue import DONE
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.panels import PANELS

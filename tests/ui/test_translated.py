@@ -197,12 +197,12 @@ def test_a_panel(qtbot, marking, painted, key, sample):
         combo.setCurrentIndex(row)
         combo.activated.emit(row)
         panel.redraw()
-        panel.tell_aloud()
+        panel.update_description()
         found |= unmarked(panel, painted, known)
     for button in (b for b in panel.findChildren(QAbstractButton) if b.isCheckable()):
         button.click()
         panel.redraw()
-        panel.tell_aloud()
+        panel.update_description()
         found |= unmarked(panel, painted, known)
     assert found == {}
 

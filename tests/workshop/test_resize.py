@@ -55,7 +55,7 @@ def test_groups_keep_their_rank_and_magnitudes_stay():
 
 
 def test_numbers_that_do_not_fit_are_refused():
-    with pytest.raises(AdapterError, match="2 ranks were given for 1"):
+    with pytest.raises(AdapterError, match="2 ranks given for 1 layer"):
         resized(AdapterWeights("lora", (layer(4, 4, 2),)), [1, 1])
     broken = replace(layer(4, 4, 2), lora_A=torch.full((2, 4), float("nan")))
     with pytest.raises(AdapterError):

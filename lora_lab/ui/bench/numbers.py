@@ -201,16 +201,16 @@ class Numbers(QWidget):
         return grid, head
 
     def _words(self, role: str = "muted") -> QLabel:
-        made = label("", role)
-        made.setWordWrap(True)
-        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._column.addWidget(made)
-        return made
+        line = label("", role)
+        line.setWordWrap(True)
+        line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._column.addWidget(line)
+        return line
 
     @staticmethod
     def _right(role: str, name: str = "") -> QLabel:
         """A figure at the right; a heading where it has a role."""
-        made = label(name if role == "small" else "", role, name)
-        made.setFont(theme.font())
-        made.setAlignment(RIGHT)
-        return made
+        line = label(name if role == "small" else "", role, name)
+        line.setFont(theme.font())
+        line.setAlignment(RIGHT)
+        return line

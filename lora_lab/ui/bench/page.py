@@ -199,16 +199,16 @@ class BenchPage(Page):
             work,
             lambda result: self._end(done, result),
             lambda message: self._end(self.source.refuse, message),
-            self._on_told,
+            self._on_progress,
         )
 
-    def _on_told(self, what: str, _share: float) -> None:
+    def _on_progress(self, what: str, _share: float) -> None:
         self._doing.setText(f"{what}…")
 
-    def _end(self, heard: Callable[[Any], None], result: Any) -> None:
-        """The work is over, and `heard` takes what came of it."""
+    def _end(self, receive: Callable[[Any], None], result: Any) -> None:
+        """The work is over, and `receive` takes what came of it."""
         self.stop()
-        heard(result)
+        receive(result)
         self._measure_later()
 
     def _on_cancelled(self) -> None:

@@ -81,13 +81,13 @@ class SourceColumn(QWidget):
     def choose(self, index: int) -> None:
         """Take a sample."""
         self.samples.setCurrentIndex(index)
-        made = SAMPLES[index].make()
-        if isinstance(made, Matrix):
-            self._write("", made)
-            self.given.emit(made)
+        sample = SAMPLES[index].make()
+        if isinstance(sample, Matrix):
+            self._write("", sample)
+            self.given.emit(sample)
         else:
-            self._write(made)
-            self.typed.emit(made)
+            self._write(sample)
+            self.typed.emit(sample)
 
     def show_file(self, matrix: Matrix) -> None:
         """A file was read: few numbers are written into the field."""

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.records import ExportReport
+from lora_lab.exported import ExportReport
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
 from lora_lab.ui.widgets.busy import Busy
@@ -145,10 +145,10 @@ class ExportDialog(QDialog):
             widget.show()
         self._fit()
 
-    def tell(self, what: str, share: float) -> None:
+    def show_progress(self, what: str, share: float) -> None:
         """What is being done, and how far it is."""
         if self._busy and not self._cancelling:
-            self.progress.tell(what, share)
+            self.progress.show_progress(what, share)
 
     def show_refusal(self, message: str) -> None:
         """The export was not done; the reason is the person's to mend."""
@@ -211,7 +211,7 @@ class ExportDialog(QDialog):
         """It ends where it can be left next; until that is told, it may still be written."""
         self._cancelling = True
         self.progress.cancel_button.setEnabled(False)
-        self.progress.tell(self.tr("Cancelling"), -1)
+        self.progress.show_progress(self.tr("Cancelling"), -1)
         self.progress.show()
         self.cancel_requested.emit()
 

@@ -11,14 +11,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
-from lora_lab.records import (
-    CancelledRecord,
-    ErrorRecord,
-    ExportedRecord,
-    ExportingRecord,
-    LoadedRecord,
-    StateRecord,
-)
+from lora_lab.exported import ExportedRecord, ExportingRecord
+from lora_lab.records import CancelledRecord, ErrorRecord, LoadedRecord, StateRecord
 from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices
@@ -67,7 +61,7 @@ class ExportFlow(QObject):
 
     def _on_exporting(self, record: ExportingRecord) -> None:
         if self.dialog is not None:
-            self.dialog.tell(record.what, record.share)
+            self.dialog.show_progress(record.what, record.share)
 
     def _on_exported(self, record: ExportedRecord) -> None:
         if self.dialog is not None:

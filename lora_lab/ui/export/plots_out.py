@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from lora_lab import atomic
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, not_written
 from lora_lab.progress import Report
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
@@ -27,15 +27,15 @@ About = Mapping[str, str]
 
 def image(panel: Panel, about: About) -> QImage:
     """The panel as it is laid out now, twice as sharp, with `about` among its texts."""
-    made = QImage(SCALE * panel.size(), QImage.Format.Format_RGB32)
-    made.setDevicePixelRatio(SCALE)
-    made.fill(QColor(theme.current().panel))
-    painter = QPainter(made)
+    picture = QImage(SCALE * panel.size(), QImage.Format.Format_RGB32)
+    picture.setDevicePixelRatio(SCALE)
+    picture.fill(QColor(theme.current().panel))
+    painter = QPainter(picture)
     _render(panel, painter)
     painter.end()
     for key, text in about.items():
-        made.setText(key, text)
-    return made
+        picture.setText(key, text)
+    return picture
 
 
 def png(panel: Panel, about: About) -> bytes:
@@ -123,9 +123,8 @@ def write(path: Path, data: bytes) -> None:
     try:
         atomic.write_file(path, data)
     except OSError as error:
-        reason = error.strerror or error
-        words = _tr("{} was not written: {}. Choose another place.")
-        raise LabError(words.format(path, reason)) from error
+        advice = _tr("Choose another place.")
+        raise LabError(f"{not_written(path, error)} {advice}") from error
 
 
 def _buffer() -> QBuffer:

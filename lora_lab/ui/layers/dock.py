@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.figures import counted
 from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, SpectrumRecord
 from lora_lab.ui.layers.facts import (
     NAME,
@@ -40,11 +41,11 @@ from lora_lab.ui.layers.tree import Node, first_levels, has_likes
 from lora_lab.ui.layers.view import LayersView
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import counted, percent, shape_words
+from lora_lab.ui.style.figures import percent, shape_words
 
 SEARCH_FROM = 12  # modules; fewer are found by the eye
 OPENED_ROWS = 40  # that a fresh tree may show without being opened by hand
-FOUND_ROWS = 500  # the same of what a search found
+MATCHED_ROWS = 500  # the same of what a search found
 FOLLOWING = (NAME, RANK, TRAINS, PARAMETERS)  # columns that depend on what is requested
 DRAW_MS = 33  # pace at which new figures are shown
 SORT_MS = 2000  # pace at which rows change their places because of them
@@ -88,8 +89,8 @@ class LayersDock(QDockWidget):
         self.alike_button = self._switch(
             tr("Group by type"), tr("Modules of one type in one row, as layers.*.q_proj")
         )
-        self._told = QLabel()
-        self._told.setProperty("role", "small")
+        self._summary = QLabel()
+        self._summary.setProperty("role", "small")
         self.reset_button = _quiet(tr("Reset per-layer settings"), self._make_alike)
         self.reset_button.setToolTip(tr("Remove per-layer ranks and unfreeze all layers"))
         self._note = QLabel()
@@ -105,7 +106,7 @@ class LayersDock(QDockWidget):
         self.restart_button.clicked.connect(self.restart_requested)
 
         self._head = _row(self.search, self.adapted_button, self.alike_button)
-        self._foot = _row(self._told, None, self.reset_button)
+        self._foot = _row(self._summary, None, self.reset_button)
         self._restart_row = _row(self._waiting, None, self.undo_button, self.restart_button)
         page = QWidget()
         page.setAutoFillBackground(True)
@@ -130,7 +131,7 @@ class LayersDock(QDockWidget):
             timer.timeout.connect(call)
         self._head.hide()
         self.tree.fit_columns(())
-        self._tell()
+        self._show_summary()
 
     # -- what is told ----------------------------------------------------------------------------
 
@@ -151,23 +152,23 @@ class LayersDock(QDockWidget):
         self.tree.fit_columns([shape_words(module.shape) for module in modules])
         self._say("")
         self._arrange(afresh=True)
-        self._tell()
+        self._show_summary()
 
     def _on_standing(self) -> None:
         """Show what is requested and applied, without saying that the person asked."""
         self.model.facts.follow()
         self._announce(FOLLOWING)
-        self._tell()
+        self._show_summary()
 
     def note_applied(self, record: AppliedRecord) -> None:
         """An edit is in force; a rank that was cut has its price."""
         fields = {field for field, _, _ in record.changes}
         if "layer_ranks" in fields:
             lost = record.discarded_energy
-            said = self.tr("discarded {} of the energy at step {:,}").format(
+            price = self.tr("discarded {} of the energy at step {:,}").format(
                 percent(lost), record.step
             )
-            self._say(said if lost > 0 else "")
+            self._say(price if lost > 0 else "")
 
     def set_targeted(self, layers: frozenset[str] | None) -> None:
         """The layers that the next start is to adapt; None before a model is loaded."""
@@ -175,7 +176,7 @@ class LayersDock(QDockWidget):
             self.model.facts.set_targeted(layers)
             self._announce((NAME,))
             self._say("")
-        self._tell_restart()
+        self._show_restart()
 
     def set_counts(self, record: CountsRecord) -> None:
         self.model.facts.set_counts(record)
@@ -254,7 +255,7 @@ class LayersDock(QDockWidget):
             self._open = {node.name for node in first_levels(self.model.root, OPENED_ROWS)}
         self.tree.setRootIsDecorated(any(node.shown for node in self.model.root.shown))
         if search:
-            opened = first_levels(self.model.root, FOUND_ROWS)
+            opened = first_levels(self.model.root, MATCHED_ROWS)
         else:
             opened = [n for n in self.model.shown() if n.shown and n.name in self._open]
         for node in opened:
@@ -294,28 +295,30 @@ class LayersDock(QDockWidget):
         self._note.setText(text)
         self._note.setVisible(bool(text))
 
-    def _tell(self) -> None:
+    def _show_summary(self) -> None:
         facts, tr = self.model.facts, self.tr
         own, frozen = len(facts.own), len(facts.frozen)
-        said = [counted(len(facts.adapted), tr("layer"))]
+        parts = [counted(len(facts.adapted), tr("layer"))]
         if len(self.model.modules) > len(facts.adapted):
-            said[0] = tr("{:,} of {:,} adapted").format(len(facts.adapted), len(self.model.modules))
+            parts[0] = tr("{:,} of {:,} adapted").format(
+                len(facts.adapted), len(self.model.modules)
+            )
         if own:
-            said.append(tr("{:,} with a per-layer rank").format(own))
+            parts.append(tr("{:,} with a per-layer rank").format(own))
         if frozen:
-            said.append(tr("{:,} frozen").format(frozen))
-        self._told.setText(" · ".join(said) if self.model.modules else tr("No model yet."))
-        self.tree.setAccessibleDescription(self._told.text())
+            parts.append(tr("{:,} frozen").format(frozen))
+        self._summary.setText(" · ".join(parts) if self.model.modules else tr("No model yet."))
+        self.tree.setAccessibleDescription(self._summary.text())
         self.reset_button.setVisible(bool(own or frozen))
-        self._tell_restart()
+        self._show_restart()
 
-    def _tell_restart(self) -> None:
+    def _show_restart(self) -> None:
         facts = self.model.facts
         joins, goes = len(facts.targeted - facts.adapted), len(facts.adapted - facts.targeted)
-        said = [f"+{joins:,}"] * bool(joins) + [f"−{goes:,}"] * bool(goes)
-        words = self.tr("On Restart: {} adapted").format(", ".join(said))
-        self._waiting.setText(words if said else "")
-        self._restart_row.setVisible(bool(said))
+        parts = [f"+{joins:,}"] * bool(joins) + [f"−{goes:,}"] * bool(goes)
+        words = self.tr("On Restart: {} adapted").format(", ".join(parts))
+        self._waiting.setText(words if parts else "")
+        self._restart_row.setVisible(bool(parts))
 
     def _switch(self, text: str, tip: str) -> QToolButton:
         button = QToolButton()
@@ -336,8 +339,8 @@ def _quiet(text: str, pressed) -> QToolButton:
 
 def _row(*widgets: QWidget | None) -> QWidget:
     """Widgets side by side; None: whatever room is left."""
-    made = QWidget()
-    row = QHBoxLayout(made)
+    holder = QWidget()
+    row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(6)
     for widget in widgets:
@@ -345,4 +348,4 @@ def _row(*widgets: QWidget | None) -> QWidget:
             row.addStretch(1)
         else:
             row.addWidget(widget, int(isinstance(widget, QLineEdit)))
-    return made
+    return holder

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QObject
 
+from lora_lab.figures import counted
 from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.tree import Module, Node
 from lora_lab.ui.session.standing import Standing
-from lora_lab.ui.style.figures import counted, in_words, percent, shape_words, share_or_dash
+from lora_lab.ui.style.figures import in_words, percent, shape_words, share_or_dash
 
 NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
 OFF, PARTLY, ON = range(3)  # as Qt.CheckState
@@ -189,15 +190,15 @@ class Facts(QObject):
         return Fact(text, tone=tone, value=total)
 
     def _size(self, node: Node) -> Fact:
-        found = [self._size_of(row) for row in self._measured(node) if self._norms[row.name]]
-        if not found:
+        sizes = [self._size_of(row) for row in self._measured(node) if self._norms[row.name]]
+        if not sizes:
             return Fact("—" if node.layers else "", tone="muted")
-        middle, most = _middle(found), max(found)
-        if not math.isfinite(sum(found)):
+        middle, most = _middle(sizes), max(sizes)
+        if not math.isfinite(sum(sizes)):
             return Fact(self.tr("not finite"), tone="error", value=math.inf)
         return Fact(
             share_or_dash(middle), level=self._heat(middle),
-            most=self._heat(most) if len(found) > 1 else None, value=middle,
+            most=self._heat(most) if len(sizes) > 1 else None, value=middle,
         )  # fmt: skip
 
     def _effective(self, node: Node) -> Fact:
@@ -232,30 +233,30 @@ class Facts(QObject):
     # -- tips ------------------------------------------------------------------------------------
 
     def _name_tip(self, node: Node) -> str:
-        module, said = node.module, [node.name]
+        module, parts = node.module, [node.name]
         could = [m for m in node.leaves if m.adaptable]
         if shape := self.fact(node, SHAPE).text:
-            said.append(shape)
+            parts.append(shape)
         if module is not None and len(node.leaves) == 1:
-            said.append(module.kind)
+            parts.append(module.kind)
             if module.parameters:
-                said.append(counted(module.parameters, self.tr("parameter")))
+                parts.append(counted(module.parameters, self.tr("parameter")))
             if not module.adaptable:
-                said.append(self.tr("cannot be adapted"))
+                parts.append(self.tr("cannot be adapted"))
             elif self._whole(module):
-                said.append(self.tr("not in the checkpoint: fully trained"))
+                parts.append(self.tr("not in the checkpoint: fully trained"))
         else:
-            said.append(counted(len(node.leaves), self.tr("module")))
+            parts.append(counted(len(node.leaves), self.tr("module")))
             if base := sum(m.parameters for m in node.leaves):
-                said.append(counted(base, self.tr("parameter")))
-            said.append(self.tr("{:,} adapted").format(len(node.layers)))
+                parts.append(counted(base, self.tr("parameter")))
+            parts.append(self.tr("{:,} adapted").format(len(node.layers)))
         joins = sum(m.name in self.targeted - self.adapted for m in could)
         goes = sum(m.name in self.adapted - self.targeted for m in could)
         if joins:
-            said.append(self.tr("{:,} to be adapted on Restart").format(joins))
+            parts.append(self.tr("{:,} to be adapted on Restart").format(joins))
         if goes:
-            said.append(self.tr("{:,} to lose its adapter on Restart").format(goes))
-        return ", ".join(said)
+            parts.append(self.tr("{:,} to lose its adapter on Restart").format(goes))
+        return ", ".join(parts)
 
     def _rank_tip(self, node: Node) -> str:
         layers = node.layers

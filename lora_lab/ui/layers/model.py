@@ -278,9 +278,9 @@ class LayersModel(QAbstractItemModel):
             stack += node.children
 
     def _sift(self) -> None:
-        found = searched(self._search)
+        matches = searched(self._search)
         only = self._adapted_only
-        sift(self._root, lambda m: (not only or m.layer is not None) and found(m))
+        sift(self._root, lambda m: (not only or m.layer is not None) and matches(m))
         if self._sorted is not None:
             rearrange(in_order(self._root, self._key()))
         self._announced = {}
@@ -314,7 +314,7 @@ _ROLES = {Role.DisplayRole, Role.CheckStateRole, Role.ForegroundRole, Role.ToolT
 
 
 def _below(node: Node) -> list[Node]:
-    found = []
+    matches = []
     for child in node.shown:
-        found += [child, *_below(child)]
-    return found
+        matches += [child, *_below(child)]
+    return matches

@@ -62,13 +62,13 @@ def modules_of(loaded: LoadedRecord) -> list[Module]:
     layers = {layer.name: layer for layer in loaded.layers}
     targets = {target.name: target for target in loaded.adaptable}
     known = {name: (kind, shape, count) for name, kind, shape, count in loaded.modules}
-    made = []
+    modules = []
     for name in {**known, **targets, **layers}:
         kind, shape, count = known.get(name, ("", (), 0))
         if info := targets.get(name) or layers.get(name):
             kind, shape = info.kind.replace("_", " "), info.shape
-        made.append(Module(name, kind, shape, count, layers.get(name), name in targets))
-    return made
+        modules.append(Module(name, kind, shape, count, layers.get(name), name in targets))
+    return modules
 
 
 def by_name(modules: Iterable[Module]) -> Node:

@@ -193,11 +193,11 @@ class NoticeBar(QFrame):
         """In the strip: what is folded."""
         if self._folded and self._waiting:
             first, *more = self._waiting
-            self.chip.hold(self._said(first), len(more), self._tones.get(first.severity, ""))
+            self.chip.hold(self._text_of(first), len(more), self._tones.get(first.severity, ""))
         else:
             self.chip.hide()
 
-    def _said(self, notice: Notice) -> str:
+    def _text_of(self, notice: Notice) -> str:
         """The message, and how grave it is."""
         words = {
             "news": self.tr("News: {}"),
@@ -209,7 +209,7 @@ class NoticeBar(QFrame):
     def _show(self, notice: Notice) -> None:
         self._notice = notice
         self._message.setText(self._words())
-        self.setAccessibleName(self._said(notice))
+        self.setAccessibleName(self._text_of(notice))
         self._offer(notice.actions)
         self._details.setPlainText(notice.details)
         lines = min(10, notice.details.count("\n") + 2)
@@ -241,10 +241,10 @@ class NoticeBar(QFrame):
         self.raise_()
 
     def event(self, event: QEvent) -> bool:
-        heard = super().event(event)
+        handled = super().event(event)
         if event.type() == QEvent.Type.LayoutRequest and not self.isHidden():
             self._lie()  # a button has come, or a word: no layout around asks for that
-        return heard
+        return handled
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         around = self.parentWidget()

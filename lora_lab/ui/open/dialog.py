@@ -67,7 +67,7 @@ class OpenDialog(QDialog):
         self.open_button.setProperty("role", "primary")
         reader = self.reader
         reader.begun.connect(self.busy.begin)
-        reader.progress.connect(self.busy.tell)
+        reader.progress.connect(self.busy.show_progress)
         reader.ended.connect(self.busy.end)
         reader.read.connect(self._on_read)
         reader.refused.connect(self._on_refused)

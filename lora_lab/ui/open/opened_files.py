@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsView, QWidget
 from lora_lab.progress import Report
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.open.drop_hint import DropHint
-from lora_lab.ui.open.recognised import Found, Kind, recognise
+from lora_lab.ui.open.recognised import Kind, Recognised, recognise
 from lora_lab.ui.widgets.background import Works
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class OpenedFiles(QObject):
     def take(self, paths: list[str]) -> None:
         """Look at what came, and open what is known of it."""
 
-        def work(report: Report) -> list[Found]:
+        def work(report: Report) -> list[Recognised]:
             return [recognise(path) for path in paths]
 
         self._works.start(work, self._on_recognised, self._notices.error)
@@ -73,8 +73,8 @@ class OpenedFiles(QObject):
                 return True
         return super().eventFilter(watched, event)
 
-    def _on_recognised(self, result: list[Found]) -> None:
-        places: dict[str, Found] = {}  # what each of them, which takes one thing, is taken by
+    def _on_recognised(self, result: list[Recognised]) -> None:
+        places: dict[str, Recognised] = {}  # what each of them, which takes one thing, is taken by
         left: dict[str, list[str]] = {}
         # A model before the data that came with it: it opens the dialog that both go to.
         for one in sorted(result, key=lambda f: f.kind != "model"):

@@ -8,7 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMenu, QWidget
 
-from lora_lab.records import ExportedRecord, FolderRecord, LoadedRecord
+from lora_lab.exported import ExportedRecord
+from lora_lab.records import FolderRecord, LoadedRecord
 from lora_lab.ui.open.recent import Recent
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.settings import settings

@@ -18,20 +18,20 @@ READ = 300 * 2**20  # bytes of an archive that is read to tell an adapter; large
 
 
 @dataclass(frozen=True)
-class Found:
+class Recognised:
     """A path and what it is; "" where it is nothing that the lab opens."""
 
     path: str
     kind: Kind
 
 
-def recognise(path: str) -> Found:
+def recognise(path: str) -> Recognised:
     """Look at names and headers; nothing is opened, and what is wrong with it is said later."""
     place = Path(path)
     try:
-        return Found(path, _folder(place) if place.is_dir() else _file(place))
+        return Recognised(path, _folder(place) if place.is_dir() else _file(place))
     except OSError:
-        return Found(path, "")
+        return Recognised(path, "")
 
 
 def _folder(place: Path) -> Kind:

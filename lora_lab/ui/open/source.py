@@ -77,11 +77,11 @@ class ModelSource(QTabWidget):
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
         self.bar.setAccessibleName(tr("Progress of the download"))
-        self._said = QLabel(
+        self._message = QLabel(
             tr("Config, tokenizer and weights are downloaded into the Hugging Face cache.")
         )
-        self._said.setProperty("role", "muted")
-        self._said.setWordWrap(True)
+        self._message.setProperty("role", "muted")
+        self._message.setWordWrap(True)
         remote = QWidget()
         column = QVBoxLayout(remote)
         row = QHBoxLayout()
@@ -90,7 +90,7 @@ class ModelSource(QTabWidget):
         row.setStretch(0, 1)
         column.addLayout(row)
         column.addWidget(self.bar)
-        column.addWidget(self._said)
+        column.addWidget(self._message)
         self.cancel_button.hide()
         self.bar.hide()
 
@@ -139,8 +139,8 @@ class ModelSource(QTabWidget):
     def _on_progress(self, what: str, share: float) -> None:
         if self._download is None:
             return
-        theme.set_role(self._said, "muted")
-        self._said.setText(f"{what}, {share:.0%}" if share >= 0 else f"{what}…")
+        theme.set_role(self._message, "muted")
+        self._message.setText(f"{what}, {share:.0%}" if share >= 0 else f"{what}…")
         self.bar.setRange(0, 1000 if share >= 0 else 0)
         self.bar.setValue(round(1000 * max(share, 0)))
 
@@ -150,12 +150,12 @@ class ModelSource(QTabWidget):
 
     def _on_refused(self, message: str) -> None:
         self._end_download(message)
-        theme.set_role(self._said, "error")
+        theme.set_role(self._message, "error")
 
     def _end_download(self, words: str) -> None:
         self._download = None
-        theme.set_role(self._said, "muted")
-        self._said.setText(words)
+        theme.set_role(self._message, "muted")
+        self._message.setText(words)
         self.bar.hide()
         self.cancel_button.hide()
         self.fetch_button.setEnabled(True)

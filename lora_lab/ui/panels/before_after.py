@@ -146,11 +146,11 @@ class BeforeAfterPanel(Panel):
             self.grid.show_counts(now.confusion, self.standing.loaded.classes, self._marked())
         self._bars.setVisible(classes and not confused and not curves)
         self._losses.setVisible(not classes and not curves)
-        self._tell_others()
+        self._show_others()
         if classes:
-            self._tell_classes()
+            self._show_classes()
         else:
-            self._tell_losses()
+            self._show_losses()
         self._fit_figures()
         if curves:
             self.curves.draw()
@@ -158,7 +158,7 @@ class BeforeAfterPanel(Panel):
         for chart in (self._bars, self._losses, self.grid, self.curves):
             describe(chart, summary)
 
-    def _tell_others(self) -> None:
+    def _show_others(self) -> None:
         """How those runs that are ticked in the list do that are measured alike."""
         classes = self.standing.loaded.classes
         alike = [o for o in self._overlays if o.measure == (self.standing.loaded.task, classes)]
@@ -168,7 +168,7 @@ class BeforeAfterPanel(Panel):
         )
         self._losses.show_others(tuple((o.color, o.evaluation.loss) for o in alike))
 
-    def _tell_classes(self) -> None:
+    def _show_classes(self) -> None:
         pairs = self.pairs()
         trained = [i for i, pair in enumerate(pairs) if pair.trained]
         others = [i for i, pair in enumerate(pairs) if not pair.trained]
@@ -186,7 +186,7 @@ class BeforeAfterPanel(Panel):
         both_shares = f"{rounded_percent(off)} → {rounded_percent(on)}"
         self._set(2, self.tr("Accuracy, off → on"), both_shares, "second")
         self._bars.show_pairs(pairs)
-        self._tell_foot(bool(trained and others))
+        self._show_foot(bool(trained and others))
 
     def _learned(self) -> str:
         """What was learned and what was forgotten; "" where the old task is not measured."""
@@ -201,7 +201,7 @@ class BeforeAfterPanel(Panel):
     def _gain(self, classes: Sequence[int]) -> tuple[str, str]:
         return _points(100 * (pooled(self._now(), classes) - pooled(self._off, classes)))
 
-    def _tell_losses(self) -> None:
+    def _show_losses(self) -> None:
         off = self._off.loss if self._off else math.nan
         now = self._now()
         on = now.loss if now else math.nan
@@ -218,7 +218,7 @@ class BeforeAfterPanel(Panel):
             shown = number(ratio) if ratio == ratio else "—"
             self._set(2, self.tr("Loss ratio (off/on)"), shown, "second")
         self._losses.show_losses(off, on)
-        self._tell_foot(False)
+        self._show_foot(False)
 
     def _set(self, column: int, name: str, text: str, role: str) -> None:
         show(self._names[column], name)
@@ -231,7 +231,7 @@ class BeforeAfterPanel(Panel):
         trained = frozenset(self.standing.loaded.trained_classes)
         return frozenset() if trained == frozenset(self.standing.loaded.classes) else trained
 
-    def _tell_foot(self, trained: bool) -> None:
+    def _show_foot(self, trained: bool) -> None:
         c = theme.current()
         parts = []
         if self._bars.isVisibleTo(self):  # the bars of losses are named where they stand

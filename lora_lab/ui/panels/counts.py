@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtGui import QColor, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -34,6 +34,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import shape_words, share_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
+from lora_lab.ui.widgets.painter import Painter
 
 BETWEEN = 24  # pixels from figure to figure
 
@@ -62,16 +63,16 @@ class Share(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         c = theme.current()
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(c.grid))
-        width = max(3.0, self.width() * min(self._share, 1.0)) if self._share else 0.0
-        painter.fillRect(QRectF(0, 0, width, self.height()), QColor(c.adapter))
+        painter, tall = Painter(self), self.height()
+        painter.bar(0, 0, self.width(), tall, c.grid)
+        painter.bar(0, 0, self._at(self._share) if self._share else 0, tall, c.adapter)
         for color, share in self.others:
-            at = max(3.0, self.width() * min(share, 1.0))
-            painter.fillRect(QRectF(at - 1, 0, 2, self.height()), QColor(color))
+            painter.bar(self._at(share) - 1, 0, 2, tall, color)
         if self._applied and self._applied != self._share:
-            at = max(3.0, self.width() * min(self._applied, 1.0))
-            painter.fillRect(QRectF(at - 1, 0, 2, self.height()), QColor(c.warn))
+            painter.bar(self._at(self._applied) - 1, 0, 2, tall, c.warn)
+
+    def _at(self, share: float) -> float:
+        return max(3.0, self.width() * min(share, 1.0))
 
 
 class CountsPanel(Panel):
@@ -222,10 +223,10 @@ class CountsPanel(Panel):
         show(self._percent, share_words(sum(requested) / base))
         factored = ranks.variant.factored
         if factored:
-            told = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
+            text = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
         else:
-            told = self.tr("applied {:,}").format(sum(applied))
-        show(self._applied_text, told)
+            text = self.tr("applied {:,}").format(sum(applied))
+        show(self._applied_text, text)
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._fit()
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))

@@ -337,8 +337,8 @@ def _pixmap(image: np.ndarray) -> QPixmap:
     rows = np.ascontiguousarray(image)
     grey = rows.ndim == 2
     kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
-    made = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
-    return QPixmap.fromImage(made).scaled(
+    picture = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
+    return QPixmap.fromImage(picture).scaled(
         THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
 

@@ -60,8 +60,8 @@ def both_words(off: Both | None, now: Both | None, loaded: LoadedRecord | None) 
     new, old = names(loaded)
     learned = f"{new}: {words(off.new)} → {words(now.new)}"
     lost = f"{old}: {words(off.old)} → {words(now.old)}"
-    both_told = "{}; {}" if now.shares else _tr("Loss, {}; {}")
-    return both_told.format(learned, lost)
+    template = "{}; {}" if now.shares else _tr("Loss, {}; {}")
+    return template.format(learned, lost)
 
 
 def names(loaded: LoadedRecord) -> tuple[str, str]:

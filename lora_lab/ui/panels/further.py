@@ -17,15 +17,15 @@ def further(off: EvalRecord | None, now: EvalRecord | None) -> list[tuple[str, s
     if now is None or not now.figures:
         return []
     before = dict(off.figures) if off is not None else {}
-    found = [
+    rows = [
         (name[:1].upper() + name[1:], off_on(number, before.get(name, math.nan), value))
         for name, value in now.figures
     ]
     if now.accuracy is not None and not now.total:
         share = off.accuracy if off is not None and off.accuracy is not None else math.nan
         words = QCoreApplication.translate("BeforeAfterPanel", "Accuracy")
-        found.insert(0, (words, off_on(rounded_percent, share, now.accuracy)))
-    return found
+        rows.insert(0, (words, off_on(rounded_percent, share, now.accuracy)))
+    return rows
 
 
 def off_on(words: Callable[[float], str], off: float, on: float) -> str:

@@ -73,8 +73,8 @@ def legend_rows(overlays: Sequence[Overlay]) -> list[tuple[str, str, str]]:
 def read_overlay(path: str, place: int, report: Report) -> Overlay:
     """Read a run's curves and its last spectrum; raises LabError where there is no run."""
     summary = summary_of(Path(path))
-    made = Overlay(path, summary.label or summary.name, place)
-    report(_tr("Reading {}").format(made.name), -1)
+    overlay = Overlay(path, summary.label or summary.name, place)
+    report(_tr("Reading {}").format(overlay.name), -1)
     metrics, smoothing = Path(path) / METRICS, Smoothing()
     steps, losses, at, held = [], [], [], []
     for record in past_records(metrics, 2**62):
@@ -84,13 +84,13 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
         elif isinstance(record, EvalRecord) and record.enabled:
             at.append(record.step)
             held.append(record.loss)
-            made.evaluation = record
-    report(_tr("Reading {}").format(made.name), -1)  # and the place to call it off
-    made.train.extend(np.array(steps, np.int64), np.array(losses))
-    made.validation.extend(np.array(at, np.int64), np.array(held))
-    made.spectrum, made.adapter = last_spectrum(metrics), last_trained(metrics)
-    made.measure = measure_of(metrics)
-    return made
+            overlay.evaluation = record
+    report(_tr("Reading {}").format(overlay.name), -1)  # and the place to call it off
+    overlay.train.extend(np.array(steps, np.int64), np.array(losses))
+    overlay.validation.extend(np.array(at, np.int64), np.array(held))
+    overlay.spectrum, overlay.adapter = last_spectrum(metrics), last_trained(metrics)
+    overlay.measure = measure_of(metrics)
+    return overlay
 
 
 def _tr(text: str) -> str:

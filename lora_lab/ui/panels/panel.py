@@ -64,8 +64,8 @@ class Panel(QWidget):
         self._stack = QStackedLayout()
         self._stack.addWidget(full)
         self._stack.addWidget(blank)
-        self._telling = QTimer(self, interval=TELL_MS)  # to those who listen instead of looking
-        self._telling.timeout.connect(self.tell_aloud)
+        self._describing = QTimer(self, interval=TELL_MS)  # to those who listen instead of looking
+        self._describing.timeout.connect(self.update_description)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(12, 8, 10, 6)
         outer.setSpacing(6)
@@ -133,7 +133,7 @@ class Panel(QWidget):
         super().resizeEvent(event)
         self._place_corner()
 
-    def tell_aloud(self) -> None:
+    def update_description(self) -> None:
         """Let screen readers find the sentence of now, at the panel and at its plots."""
         words = self.summary()
         for picture in (self, *self.findChildren(QGraphicsView)):
@@ -141,11 +141,11 @@ class Panel(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._telling.start()
+        self._describing.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._telling.stop()
+        self._describing.stop()
 
     def say(self, text: str) -> None:
         """Show `text` in place of the body, or the body again if it is empty."""

@@ -42,7 +42,7 @@ class Preflight:
         self._newest_trained = 0  # numbers that trained then; 0: not known
         self._speed, self._speed_trained = 0.0, 0
         self._steps: list[tuple[int, float]] = []
-        self._told, self._told_at = "", -TELL  # the words of the speed, and when
+        self._words, self._words_at = "", -TELL  # the words of the speed, and when
 
     @property
     def states(self) -> int:
@@ -82,9 +82,9 @@ class Preflight:
         if last > first and ended > began:
             self.set_speed((last - first) / (ended - began), trained)
         words = rate_words(self._speed)
-        if words == self._told or 0 <= record.seconds - self._told_at < TELL:
+        if words == self._words or 0 <= record.seconds - self._words_at < TELL:
             return False
-        self._told, self._told_at = words, record.seconds
+        self._words, self._words_at = words, record.seconds
         return True
 
     def adapter(self, held: int, trained: int, applied: int) -> Costs:

@@ -70,7 +70,7 @@ class Picks(QWidget):
         """The names of what is pressed in."""
         return tuple(name for name, button in self.buttons.items() if button.isChecked())
 
-    def tell_docks(self, name: str) -> None:
+    def show_docks(self, name: str) -> None:
         """What holds while nothing is picked."""
         title = self.buttons[name].text()
         self._docks.setText("" if self.picked() else self.tr("current: {}").format(title))
@@ -91,7 +91,7 @@ class Builder(QWidget):
         self._adaptable: tuple[TargetInfo, ...] = ()
         self._steps_of_epochs = 0
         self._why = ""  # there is no base
-        self.found = Expansion((), ())
+        self.expansion = Expansion((), ())
         self.rank_edit = self._line(tr("Ranks"), tr("Values separated by commas: 1, 2, 4, 8"))
         self.alpha_edit = self._line(
             tr("Values of α"), tr("Values, or multiples of the rank: 16, r, 2r")
@@ -167,8 +167,8 @@ class Builder(QWidget):
         if base is None:
             self._show(Expansion((), ()), self._why, "muted")
             return
-        self.variants.tell_docks(base.variant)
-        self.inits.tell_docks(base.init)
+        self.variants.show_docks(base.variant)
+        self.inits.show_docks(base.init)
         title = base.preset or TASKS[base.task].title
         self._about.setText(
             self.tr(
@@ -211,7 +211,7 @@ class Builder(QWidget):
         return changed(base, max_steps=text, epochs=None) if text else base
 
     def _show(self, result: Expansion, words: str, role: str) -> None:
-        self.found = result
+        self.expansion = result
         number = len(result.runs)
         theme.set_role(self.preview, role)
         self.preview.setText(words)
@@ -225,8 +225,8 @@ class Builder(QWidget):
 
     def _add(self) -> None:
         self.count()  # what was typed last may not be counted yet
-        if self.found.runs:
-            self.grid_requested.emit(self.found.runs)
+        if self.expansion.runs:
+            self.grid_requested.emit(self.expansion.runs)
 
     def _soon(self, *_: object) -> None:
         self._timer.start()

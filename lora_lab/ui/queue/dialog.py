@@ -161,10 +161,10 @@ class QueueDialog(QDialog):
         self.table.choose(id)
         self.table.setFocus()
 
-    def _button(self, text: str, heard: Callable[[], None], keys: str = "") -> QPushButton:
+    def _button(self, text: str, on_click: Callable[[], None], keys: str = "") -> QPushButton:
         button = QPushButton(text)
         button.setAutoDefault(False)
-        button.clicked.connect(lambda _=False: heard())
+        button.clicked.connect(lambda _=False: on_click())
         if keys:
             button.setToolTip(f"{text.replace('&', '')} ({keys})")
         return button

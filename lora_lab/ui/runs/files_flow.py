@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab import paths
 from lora_lab.atomic import write_file
-from lora_lab.errors import LabError
+from lora_lab.errors import not_written
 from lora_lab.progress import Report
 from lora_lab.runs.archive import pack, unpack
 from lora_lab.ui.notices.notices import Notices
@@ -96,8 +96,7 @@ class FilesFlow(QObject):
             try:
                 write_file(target, text)
             except OSError as error:
-                reason = error.strerror or error
-                raise LabError(self.tr("{} was not written: {}.").format(target, reason)) from error
+                raise not_written(target, error) from error
             return target
 
         def done(where: Path) -> None:

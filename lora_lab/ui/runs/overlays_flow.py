@@ -53,13 +53,13 @@ class OverlaysFlow(QObject):
                 work.cancel()
                 self._dock.busy.end(work)
             if self.shown.pop(path, None) is not None:
-                self._tell()
+                self._show_overlays()
             return
         if path in self._places or path == str(self._sessions.folder):
             return
         if self.full:
             self._notices.news(self.tr("{} runs are shown already; no more fit.").format(MOST))
-            self._tell()
+            self._show_overlays()
             return
         taken = self._places.values()
         place = self._places[path] = next(i for i in range(MOST) if i not in taken)
@@ -83,7 +83,7 @@ class OverlaysFlow(QObject):
     def _cancel(self) -> None:
         for path in list(self._works):
             self.request(path, False)
-        self._tell()
+        self._show_overlays()
 
     def _on_loaded(self) -> None:
         parent, session = self._branch
@@ -96,7 +96,7 @@ class OverlaysFlow(QObject):
     def _on_read(self, overlay: Overlay) -> None:
         self._works.pop(overlay.path, None)
         self.shown[overlay.path] = overlay
-        self._tell()
+        self._show_overlays()
 
     def _on_failed(self, path: str, message: str) -> None:
         self._give_up(path)
@@ -105,9 +105,9 @@ class OverlaysFlow(QObject):
     def _give_up(self, path: str) -> None:
         """It cannot be shown; it is ticked no longer."""
         self.request(path, False)
-        self._tell()
+        self._show_overlays()
 
-    def _tell(self) -> None:
+    def _show_overlays(self) -> None:
         self._dock.set_overlays(self.shown)
         overlays = sorted(self.shown.values(), key=lambda overlay: overlay.place)
         for panel in self._panels:

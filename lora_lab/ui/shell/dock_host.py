@@ -150,9 +150,9 @@ class DockHost(QMainWindow):
         if self._as_shipped:
             self._as_shipped = False
             self._share_out()
-        QTimer.singleShot(0, self, self._hear_extents)
+        QTimer.singleShot(0, self, self._measure_extents)
 
-    def _hear_extents(self) -> None:
+    def _measure_extents(self) -> None:
         """A kept layout was laid out before anybody listened: what it gave holds from now on."""
         for dock in (*self._left, *self._below):
             if dock not in self._extents and dock.isVisible() and not dock.isFloating():

@@ -274,7 +274,7 @@ class MainWindow(QMainWindow):
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(StepRecord, self.strip.set_step)
         sessions.on(ResumedRecord, self.strip.set_back)
-        sessions.on(OpeningRecord, self.strip.tell_opening)
+        sessions.on(OpeningRecord, self.strip.show_opening)
         sessions.on(NewsRecord, lambda record: self.notices.warning(record.message))
         sessions.state_changed.connect(self._show_state)
         sessions.failed.connect(lambda r: self.notices.error(r.message, r.details))

@@ -19,7 +19,7 @@ from typing import TextIO
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.session.bridge import Tick
@@ -50,7 +50,7 @@ class PerfLog(QObject):
         self._late: list[float] = []
         self._slowest = 0.0
         self._step, self._began = 0, perf_counter()
-        self._said = self._beat_at = self._began
+        self._written_at = self._beat_at = self._began
         self._draws = [f"draw_{panel.key}_ms" for panel in panels]
         self.columns = (
             "seconds", "beats", "late_p50_ms", "late_p99_ms", "late_max_ms", "ticks", "tick_ms",
@@ -65,7 +65,7 @@ class PerfLog(QObject):
             self._rows.writerow(self.columns)
         except OSError as error:
             self._shut()
-            raise LabError(f"{path} cannot be written: {error.strerror or error}.") from error
+            raise LabError(f"{path} cannot be written: {system_reason(error)}.") from error
         sessions.ticked.connect(self._on_tick)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -98,12 +98,12 @@ class PerfLog(QObject):
         now = perf_counter()
         self._late.append(max(0.0, 1000 * (now - self._beat_at) - BEAT_MS))
         self._beat_at = now
-        if now - self._said >= 1:
-            self._say(now)
+        if now - self._written_at >= 1:
+            self._write(now)
 
-    def _say(self, now: float) -> None:
+    def _write(self, now: float) -> None:
         late, step = sorted(self._late), self._sessions.step
-        elapsed = now - self._said
+        elapsed = now - self._written_at
         spent = {name: 1000 * value for name, value in self._spent.items()}
         drawn = [spent.get(name, 0.0) for name in self._draws]
         # What a tick does besides: swapping the list, and looking for who is dirty.
@@ -119,8 +119,8 @@ class PerfLog(QObject):
         except OSError as error:
             self._timer.stop()
             words = self.tr("The log of the window's speed ends here: {}.")
-            self._notices.warning(words.format(error.strerror or error))
-        self._step, self._said = step, now
+            self._notices.warning(words.format(system_reason(error)))
+        self._step, self._written_at = step, now
         self._spent.clear()
         self._counts.clear()
         self._late, self._slowest = [], 0.0

@@ -23,7 +23,7 @@ class StatusStrip(QStatusBar):
         super().__init__(parent)
         self.standing = standing or Standing(self)
         self._recent: deque[tuple[int, float]] = deque()
-        self._told = ""  # what the loading is at
+        self._stage = ""  # what the loading is at
 
         self.state_label = self._label(self.tr("State"), state_words(State.LOADING, 0))
         self.state_label.setProperty("role", "title")
@@ -62,9 +62,9 @@ class StatusStrip(QStatusBar):
         if self.standing.state is not State.RUNNING:
             self._recent.clear()  # the next speed is not averaged over a pause
         if not self._loading:
-            self._told = ""
+            self._stage = ""
         state = State.LOADING if self._loading else self.standing.state
-        self.say(self._told or state_words(state, self.standing.step))
+        self.say(self._stage or state_words(state, self.standing.step))
         self._show()
 
     @property
@@ -78,12 +78,12 @@ class StatusStrip(QStatusBar):
         if not opening:
             self._show()
 
-    def tell_opening(self, record: OpeningRecord) -> None:
+    def show_opening(self, record: OpeningRecord) -> None:
         """What is being done for the opening, and how far it is."""
         known = record.share >= 0
         words = f"{record.what}, {record.share:.0%}" if known else f"{record.what}…"
         if self._loading:
-            self._told = words
+            self._stage = words
         self.say(words)
         self._bar.setRange(0, 1000 if known else 0)
         self._bar.setValue(round(1000 * max(record.share, 0)))
@@ -114,7 +114,7 @@ class StatusStrip(QStatusBar):
     def _show(self) -> None:
         step, goal = self.standing.step, self.standing.goal
         at = self.tr("step {:,} / {:,}").format(step, goal)
-        if self._loading and self._told:
+        if self._loading and self._stage:
             self._bar.setRange(0, 0)  # how long what is told there takes is not known
             self._step_label.setText(at if goal else "")
         elif goal:
@@ -130,8 +130,8 @@ class StatusStrip(QStatusBar):
         shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
         self._speed_label.setText(self.tr("{} steps/s").format(shown) if running else "")
         left = (goal - step) / speed if running else 0.0
-        said = self.tr("{} left").format(clock(left)) if left > 0 else self.tr("measuring…")
-        self._left_label.setText(said if running else "")
+        text = self.tr("{} left").format(clock(left)) if left > 0 else self.tr("measuring…")
+        self._left_label.setText(text if running else "")
 
     def _label(self, name: str, widest: str) -> QLabel:
         label = QLabel()

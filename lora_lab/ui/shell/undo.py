@@ -76,7 +76,7 @@ class UndoFlow(QObject):
         for dock in (hyper_dock, setup_dock):
             for box in dock.findChildren(QAbstractSpinBox):
                 box.installEventFilter(self)
-        self._tell()
+        self._update_actions()
 
     def undo(self) -> None:
         """Take the newest edit back."""
@@ -112,7 +112,7 @@ class UndoFlow(QObject):
             self._undoing = False
         self._at = 0.0
         self._settings = self._fixed.values()
-        self._tell()
+        self._update_actions()
 
     def _on_asked(self, before: Hyperparameters, hyper: Hyperparameters) -> None:
         if not self._undoing:
@@ -140,16 +140,16 @@ class UndoFlow(QObject):
         self._undone.clear()
         if edit.before != edit.after:
             self._done = [*self._done[-MOST:], edit]
-        self._tell()
+        self._update_actions()
 
     def _forget(self, live: bool) -> None:
         """What is shown is another run's: edits of the old one mean nothing there."""
         self._done = [edit for edit in self._done if edit.live != live]
         self._undone = [edit for edit in self._undone if edit.live != live]
         self._settings = self._fixed.values()
-        self._tell()
+        self._update_actions()
 
-    def _tell(self) -> None:
+    def _update_actions(self) -> None:
         pairs = (
             (self._commands.undo, self._done, self.tr("Undo")),
             (self._commands.redo, self._undone, self.tr("Redo")),

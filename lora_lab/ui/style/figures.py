@@ -61,11 +61,6 @@ def sub(k: int) -> str:
     return str(k).translate(_SUBSCRIPTS)
 
 
-def counted(number: int, noun: str) -> str:
-    """1 layer, 2 layers."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def setting_words(value: object) -> str:
     """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
     if isinstance(value, bool):

@@ -10,24 +10,24 @@ SIZES = (16, 20, 24, 32, 40, 48, 64)  # enough for 100 %, 150 % and 200 % scalin
 
 def icon(name: str, color: str, disabled: str) -> QIcon:
     """The icon of that name; `color` and `disabled` are colour names such as #336699."""
-    made = QIcon()
+    result = QIcon()
     for size in SIZES:
-        made.addPixmap(_drawn(name, QColor(color), size), QIcon.Mode.Normal)
-        made.addPixmap(_drawn(name, QColor(disabled), size), QIcon.Mode.Disabled)
-    return made
+        result.addPixmap(_drawn(name, QColor(color), size), QIcon.Mode.Normal)
+        result.addPixmap(_drawn(name, QColor(disabled), size), QIcon.Mode.Disabled)
+    return result
 
 
 def switch(on: str, off: str, knob: str, disabled: str) -> QIcon:
     """A small switch: filled with the knob at the right when on, an outline when off."""
-    made = QIcon()
+    result = QIcon()
     for size in SIZES:
         for mode, full, line in (
             (QIcon.Mode.Normal, on, off),
             (QIcon.Mode.Disabled, disabled, disabled),
         ):
-            made.addPixmap(_switch(full, knob, size, on=True), mode, QIcon.State.On)
-            made.addPixmap(_switch(line, knob, size, on=False), mode, QIcon.State.Off)
-    return made
+            result.addPixmap(_switch(full, knob, size, on=True), mode, QIcon.State.On)
+            result.addPixmap(_switch(line, knob, size, on=False), mode, QIcon.State.Off)
+    return result
 
 
 def _switch(color: str, knob: str, size: int, *, on: bool) -> QPixmap:

@@ -131,14 +131,14 @@ def apply(app: QApplication, scheme: Scheme = "system") -> Colors:
 
 def font(scale: float = 1.0, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     """The application's font at another size, with figures of equal width."""
-    made = QFont(QGuiApplication.font())
-    if made.pointSizeF() > 0:
-        made.setPointSizeF(made.pointSizeF() * scale)
+    result = QFont(QGuiApplication.font())
+    if result.pointSizeF() > 0:
+        result.setPointSizeF(result.pointSizeF() * scale)
     else:
-        made.setPixelSize(round(made.pixelSize() * scale))
-    made.setWeight(weight)
-    made.setFeature(QFont.Tag("tnum"), 1)
-    return made
+        result.setPixelSize(round(result.pixelSize() * scale))
+    result.setWeight(weight)
+    result.setFeature(QFont.Tag("tnum"), 1)
+    return result
 
 
 def set_role(widget: QWidget, role: str) -> None:

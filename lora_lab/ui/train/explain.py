@@ -69,9 +69,9 @@ class Explanations:
             return _tr("{} parameters, {:.3g} % of full").format(many, share)
         low, high = (f"{value:.2g}" for value in (min(used), max(used)))
         uses = low if low == high else f"{low}–{high}"
-        told = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
+        template = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
         rank = ranks.present.get(self.chosen, ranks.applied.rank)
-        return told.format(many, share, uses, rank)
+        return template.format(many, share, uses, rank)
 
     def _alpha(self, hyper: Hyperparameters) -> str:
         moved = {

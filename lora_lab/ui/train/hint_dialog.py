@@ -8,9 +8,10 @@ from functools import partial
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
+from lora_lab.figures import counted
 from lora_lab.measured import RankHintRecord
 from lora_lab.training.commands import SuggestRank
-from lora_lab.ui.style.figures import counted, rounded_percent
+from lora_lab.ui.style.figures import rounded_percent
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import FigureGrid

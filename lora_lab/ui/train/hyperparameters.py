@@ -63,11 +63,11 @@ class HyperparametersDock(QDockWidget):
         self._explained: Explanations | None = None
         self._moved: tuple[Hyperparameters, Hyperparameters] | None = None  # last move: from, to
 
-        said = {
+        knobs = {
             name: replace(knob, label=in_words(knob.label), help=in_words(knob.help))
             for name, knob in KNOBS.items()
         }
-        self.sliders = {name: FieldSlider(name, knob) for name, knob in said.items()}
+        self.sliders = {name: FieldSlider(name, knob) for name, knob in knobs.items()}
         for slider in self.sliders.values():
             slider.moved.connect(self._on_moved)
             slider.requested.connect(self._on_released)
@@ -246,14 +246,14 @@ class HyperparametersDock(QDockWidget):
                 lost, self._energy(), record.step
             )
         elif more < 0 and self._spectrum is not None:
-            note = self._foretold(hyper)
+            note = self._predicted(hyper)
         elif more > 0:
             note = self.tr("grows by {}: ΔW is kept exactly").format(more)
         if not note and loaded is not None and hyper.rank >= loaded.max_rank:
             note = self.tr("limited to {:,} (smallest layer dimension)").format(loaded.max_rank)
         self.sliders["rank"].set_note(note)
 
-    def _foretold(self, hyper: Hyperparameters) -> str:
+    def _predicted(self, hyper: Hyperparameters) -> str:
         """What a smaller rank would take away, from the newest singular values."""
         ranks = self.standing.ranks
         if ranks is None or not ranks.variant.exact_sigma:
@@ -336,4 +336,4 @@ class HyperparametersDock(QDockWidget):
     def _on_mode_toggled(self, button: QRadioButton, on: bool) -> None:
         if on:
             modes = self._mode_buttons.items()
-            self.request(alpha_mode=next(mode for mode, made in modes if made is button))
+            self.request(alpha_mode=next(mode for mode, choice in modes if choice is button))

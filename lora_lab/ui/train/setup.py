@@ -44,18 +44,18 @@ LEARNS = ("data", "variant", "targets")  # and what makes other parts of it lear
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     """One sentence on what is trained on what, and how much of the model that is."""
     layers = len(loaded.layers)
-    said = [_tr("1 layer") if layers == 1 else _tr("{} layers").format(layers)]
+    parts = [_tr("1 layer") if layers == 1 else _tr("{} layers").format(layers)]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
         only = ", ".join(loaded.trained_classes)
         words = _tr("class {} only ({} of {})")
         if len(loaded.trained_classes) > 1:
             words = _tr("classes {} only ({} of {})")
-        said.insert(0, words.format(only, len(loaded.trained_classes), len(loaded.classes)))
+        parts.insert(0, words.format(only, len(loaded.trained_classes), len(loaded.classes)))
     if counts is not None:
         share = counts.adapter / max(1, loaded.base_parameters)
         words = _tr("{:,} parameters, {}").format(counts.adapter, share_words(share))
-        said.append(words)
-    return " · ".join(said)
+        parts.append(words)
+    return " · ".join(parts)
 
 
 class SetupDock(QDockWidget):

@@ -22,9 +22,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.figures import counted
 from lora_lab.records import TargetInfo
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import counted, shape_words
+from lora_lab.ui.style.figures import shape_words
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.ui.widgets.table import Ticks, dress

@@ -35,10 +35,10 @@ class Busy(QWidget):
 
     def begin(self, words: str) -> None:
         """Something is done from now on."""
-        self.tell(words, -1)
+        self.show_progress(words, -1)
         self._soon.start()
 
-    def tell(self, words: str, share: float) -> None:
+    def show_progress(self, words: str, share: float) -> None:
         """How far it is; a negative share where that cannot be told."""
         self._words.setText(f"{words.rstrip('…')}…")
         self.bar.setRange(0, 1000 if share >= 0 else 0)

@@ -31,10 +31,10 @@ def shades(colors: Colors) -> np.ndarray:
     )
     stops = [panel + 0.12 * (adapter - panel), adapter, adapter + 0.8 * (text - adapter)]
     at = np.linspace(0, 1, _SHADES)
-    made = np.full((_SHADES, 4), 255.0)
+    levels = np.full((_SHADES, 4), 255.0)
     for channel in range(3):
-        made[:, channel] = np.interp(at, (0, 0.6, 1), [stop[channel] for stop in stops])
-    return np.round(made).astype(np.uint8)
+        levels[:, channel] = np.interp(at, (0, 0.6, 1), [stop[channel] for stop in stops])
+    return np.round(levels).astype(np.uint8)
 
 
 class _Scale(QWidget):
@@ -56,8 +56,8 @@ class _Scale(QWidget):
             self._texts = texts
             self.update()
 
-    def restyle(self, made: np.ndarray) -> None:
-        self._shades = made
+    def restyle(self, shades: np.ndarray) -> None:
+        self._shades = shades
         self.setFixedWidth(self._room())
         self.update()
 

@@ -29,15 +29,15 @@ _DARK = ("#22303b", "#1d4a66", "#1a668f", "#2683b5", "#55a3d0", "#8cc3e6", "#c5e
 def ramp(dark: bool) -> tuple[tuple[QColor, QColor], ...]:
     """Ground and ink of each step, faint to strong; the ink is the one that is read best."""
     stops = [QColor(stop).getRgbF()[:3] for stop in (_DARK if dark else _LIGHT)]
-    made = []
+    colors = []
     for step in range(STEPS):
         at = step / (STEPS - 1) * (len(stops) - 1)
         low = min(int(at), len(stops) - 2)
         pairs = zip(stops[low], stops[low + 1], strict=True)
         ground = QColor.fromRgbF(*(a + (b - a) * (at - low) for a, b in pairs))
         # Black and white are read equally well at a luminance of 0.179 (WCAG 2, contrast).
-        made.append((ground, QColor("#000000" if luminance(ground) > 0.179 else "#ffffff")))
-    return tuple(made)
+        colors.append((ground, QColor("#000000" if luminance(ground) > 0.179 else "#ffffff")))
+    return tuple(colors)
 
 
 def luminance(color: QColor) -> float:

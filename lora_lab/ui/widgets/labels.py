@@ -15,15 +15,15 @@ from lora_lab.ui.style import theme
 
 def label(text: str = "", role: str = "", name: str = "") -> QLabel:
     """A plain-text label in one of the theme's roles."""
-    made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
+    widget = QLabel(text)
+    widget.setTextFormat(Qt.TextFormat.PlainText)
     if role:
-        made.setProperty("role", role)
+        widget.setProperty("role", role)
     if role in ("figure", "title"):
-        made.setFont(theme.font())  # figures of equal width; the sheet sets the size
+        widget.setFont(theme.font())  # figures of equal width; the sheet sets the size
     if name:
-        made.setAccessibleName(name)
-    return made
+        widget.setAccessibleName(name)
+    return widget
 
 
 def keep_whole(columns: Sequence[Sequence[QWidget]], room: float, between: int) -> None:

@@ -37,9 +37,9 @@ def number(value: float, digits: int = 3) -> str:
 
 def pen(color: str, width: float = 1, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
     """A cosmetic opaque pen: thick and translucent ones cost seconds at 10,000 points."""
-    made = QPen(QColor(color), width, style)
-    made.setCosmetic(True)
-    return made
+    result = QPen(QColor(color), width, style)
+    result.setCosmetic(True)
+    return result
 
 
 class Axis(pg.AxisItem):

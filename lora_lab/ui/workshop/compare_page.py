@@ -27,7 +27,7 @@ class ComparePage(Page):
     def __init__(self) -> None:
         super().__init__()
         tr = self.tr
-        self.found: Comparison | None = None
+        self.comparison: Comparison | None = None
         self.first, self.second = (
             SourceField(tr("First adapter")),
             SourceField(tr("Second adapter")),
@@ -96,10 +96,10 @@ class ComparePage(Page):
         self.message.setText(self.tr("Comparing…"))
         self.button.setEnabled(False)
         self.busy.begin(self.tr("Comparing"))
-        self.run(work, self._show, self._refuse, self.busy.tell)
+        self.run(work, self._show, self._refuse, self.busy.show_progress)
 
     def _show(self, result: Comparison) -> None:
-        self.found = result
+        self.comparison = result
         self.busy.end()
         self.button.setEnabled(True)
         rows = []
@@ -130,9 +130,9 @@ class ComparePage(Page):
         self.message.setText(message)
 
     def _draw(self, row: int) -> None:
-        if self.found is None or row < 0:
+        if self.comparison is None or row < 0:
             return
-        phi = self.found.layers[row].phi
+        phi = self.comparison.layers[row].phi
         if not phi.size:
             self._image.clear()
             return

@@ -64,7 +64,12 @@ class ExtractPage(Page):
             return save_extract(base, tuned, rank, delivery, report)
 
         self.delivery.set_busy(True)
-        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+        self.run(
+            work,
+            self.delivery.show_outcome,
+            self.delivery.show_refusal,
+            self.delivery.show_progress,
+        )
 
     def _on_cancelled(self) -> None:
         self.cancel()

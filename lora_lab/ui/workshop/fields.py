@@ -197,7 +197,7 @@ class DeliveryField(QWidget):
         if not busy:
             self._update()
 
-    def tell(self, what: str, share: float) -> None:
+    def show_progress(self, what: str, share: float) -> None:
         self._doing.setText(f"{what}…")
         self._progress.setRange(0, 1000 if share >= 0 else 0)
         self._progress.setValue(round(1000 * max(share, 0)))

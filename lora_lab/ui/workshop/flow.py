@@ -5,13 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from lora_lab.exported import ExportedRecord
 from lora_lab.measured import CutRecord
-from lora_lab.records import (
-    ErrorRecord,
-    ExportedRecord,
-    SavedRecord,
-    StateRecord,
-)
+from lora_lab.records import ErrorRecord, SavedRecord, StateRecord
 from lora_lab.training.commands import EvaluateCut
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.dialogs import bring_to_front

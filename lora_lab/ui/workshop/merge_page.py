@@ -123,7 +123,7 @@ class MergePage(Page):
 
         self.delivery.outcome.hide()
         self.delivery.set_busy(True)
-        self.run(work, self._show_errors, self.delivery.show_refusal, self.delivery.tell)
+        self.run(work, self._show_errors, self.delivery.show_refusal, self.delivery.show_progress)
 
     def _show_errors(self, result: dict[str, Any]) -> None:
         self.delivery.set_busy(False)
@@ -147,7 +147,12 @@ class MergePage(Page):
             return save_sum(terms, method, rank, delivery, report)
 
         self.delivery.set_busy(True)
-        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+        self.run(
+            work,
+            self.delivery.show_outcome,
+            self.delivery.show_refusal,
+            self.delivery.show_progress,
+        )
 
     def _on_cancelled(self) -> None:
         self.cancel()

@@ -42,7 +42,7 @@ class Page(QWidget):
 
     def label(self, role: str = "muted") -> QLabel:
         """A line of words that wraps."""
-        made = QLabel()
-        made.setWordWrap(True)
-        made.setProperty("role", role)
-        return made
+        line = QLabel()
+        line.setWordWrap(True)
+        line.setProperty("role", role)
+        return line

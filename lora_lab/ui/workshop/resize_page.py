@@ -11,9 +11,10 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout
 
 from lora_lab import paths
+from lora_lab.figures import counted
 from lora_lab.measured import CutRecord
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import counted, rounded_percent, shape_words, size_words
+from lora_lab.ui.style.figures import rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
@@ -116,7 +117,7 @@ class ResizePage(Page):
         self.delivery.set_busy(False)  # what was being written is cancelled
         self.delivery.set_ready(False)
         self.busy.begin(self.tr("Opening"))
-        self.run(work, self._show_card, self._refuse, self.busy.tell)
+        self.run(work, self._show_card, self._refuse, self.busy.show_progress)
 
     def show_cut(self, record: CutRecord) -> None:
         """The validation loss that was asked for."""
@@ -125,11 +126,11 @@ class ResizePage(Page):
         shown = self.tr("validation loss with these ranks: {}").format(number(record.loss, 4))
         if record.accuracy is not None:
             shown += self.tr(", accuracy {}").format(rounded_percent(record.accuracy))
-        self._tell_loss(shown, "good")
+        self._show_loss(shown, "good")
 
     def refuse_cut(self, message: str) -> None:
         if self.loss.text() == self.tr("Measuring…"):
-            self._tell_loss(message, "error")
+            self._show_loss(message, "error")
 
     def restyle(self, colors: Colors) -> None:
         self.plot.restyle(colors)
@@ -243,10 +244,10 @@ class ResizePage(Page):
 
     def _ask_loss(self) -> None:
         if self.card is not None:
-            self._tell_loss(self.tr("Measuring…"), "muted")
+            self._show_loss(self.tr("Measuring…"), "muted")
             self.cut_requested.emit(self.card.source.path, self.ranks, self.card.source.alpha)
 
-    def _tell_loss(self, text: str, role: str) -> None:
+    def _show_loss(self, text: str, role: str) -> None:
         theme.set_role(self.loss, role)
         self.loss.setText(text)
 
@@ -260,7 +261,12 @@ class ResizePage(Page):
 
         self.busy.end()  # what was being opened is cancelled
         self.delivery.set_busy(True)
-        self.run(work, self.delivery.show_outcome, self.delivery.show_refusal, self.delivery.tell)
+        self.run(
+            work,
+            self.delivery.show_outcome,
+            self.delivery.show_refusal,
+            self.delivery.show_progress,
+        )
 
     def _on_cancelled(self) -> None:
         self.cancel()

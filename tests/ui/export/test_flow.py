@@ -4,16 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import changed
-from lora_lab.records import (
-    CancelledRecord,
-    ErrorRecord,
-    ExportedRecord,
-    ExportingRecord,
-    ExportReport,
-    LayerCheck,
-    State,
-    StateRecord,
-)
+from lora_lab.exported import ExportedRecord, ExportingRecord, ExportReport, LayerCheck
+from lora_lab.records import CancelledRecord, ErrorRecord, State, StateRecord
 from lora_lab.training.commands import Export
 from tests.ui.seen import named, words
 

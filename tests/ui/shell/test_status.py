@@ -13,7 +13,7 @@ def strip(qtbot, fake_session):
     made = StatusStrip()
     qtbot.addWidget(made)
     config = changed(RunConfig(preset="digits", task="digits"), max_steps=100)
-    made.tell_opening(OpeningRecord("Measuring the untrained model", -1))
+    made.show_opening(OpeningRecord("Measuring the untrained model", -1))
     loaded = fake_session(config).loaded()
     made.standing.take(loaded)
     made.reset(loaded)

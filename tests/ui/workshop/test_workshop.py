@@ -124,7 +124,7 @@ def test_what_takes_long_has_a_bar_and_can_be_cancelled(qtbot, workshop, llama, 
     go.set()
     workshop.finish()
     assert page.card is None
-    assert compare.found is None
+    assert compare.comparison is None
 
 
 def test_what_is_written_is_cancelled_between_two_layers(
@@ -253,10 +253,10 @@ def test_two_adapters_are_compared(qtbot, workshop, llama):
     assert not page.button.isEnabled()
     page.second.where.edit.setText(str(llama / "two"))
     page.button.click()
-    qtbot.waitUntil(lambda: page.found is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page.comparison is not None, timeout=30_000)
     assert page.table.model().rowCount() == 6
     assert "6 layers in common" in page.message.text()
-    page.found = None
+    page.comparison = None
     page.second.where.edit.setText("/nowhere")
     page.button.click()
     qtbot.waitUntil(lambda: "no such" in page.message.text(), timeout=30_000)

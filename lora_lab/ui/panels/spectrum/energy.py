@@ -58,12 +58,12 @@ class SpectrumEnergy(QWidget):
         self.rank.valueChanged.connect(self._type)
         self.button = QPushButton(self.tr("Set rank"))
         self.button.clicked.connect(lambda: self.rank_requested.emit(self.rank.value()))
-        self.said = label("", "small")
-        self.said.setWordWrap(True)
+        self.message = label("", "small")
+        self.message.setWordWrap(True)
         below = QHBoxLayout()
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(8)
-        below.addWidget(self.said, 1)
+        below.addWidget(self.message, 1)
         below.addWidget(self.rank)
         below.addWidget(self.button)
         column = QVBoxLayout(self)
@@ -156,13 +156,13 @@ class SpectrumEnergy(QWidget):
             message += self.tr(", worst layer {}").format(share(least_kept))
         needed = int(np.argmax(1 - self._lost >= _NAMED_SHARE))
         message += self.tr("; {:.0f} % needs r {}").format(100 * _NAMED_SHARE, max(1, needed))
-        if not scene.energy_told:
+        if not scene.energy_known:
             return message + self.tr(" – a hint: σ(ΔW) is not what truncating the factors removes")
         return message + self.tr(" – a hint: energy is not loss")
 
     def _show_words(self) -> None:
         # A number stays beside its unit where the line breaks.
-        show(self.said, re.sub(r" (?=%)|(?<=\br) (?=\d)", "\u00a0", self.words()))
+        show(self.message, re.sub(r" (?=%)|(?<=\br) (?=\d)", "\u00a0", self.words()))
         rank, locked = self.rank.value(), self._scene.rank_locked
         self._line_text.setText(f" r = {rank} ")
         one = len(self._scene.layers) > 1 and len(self._scene.shown) == 1
@@ -187,9 +187,9 @@ class SpectrumEnergy(QWidget):
         super().resizeEvent(event)
         # Lines for the longest words that can come: the plot must not jump while the cut moves.
         room = max(1, self.width() - self.rank.sizeHint().width() - self.button.sizeHint().width())
-        metrics = self.said.fontMetrics()
+        metrics = self.message.fontMetrics()
         lines = 1 + int(1.25 * metrics.horizontalAdvance(_LONGEST) / room)
-        self.said.setFixedHeight(lines * metrics.lineSpacing())
+        self.message.setFixedHeight(lines * metrics.lineSpacing())
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""

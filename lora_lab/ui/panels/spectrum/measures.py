@@ -69,7 +69,7 @@ class Measures(QWidget):
         """Name the scaling as the variant makes it."""
         show(self.scaling_name, f"s = {VARIANTS[variant].formula}")
 
-    def tell(
+    def show_measures(
         self, shown: Sequence[LayerSpectrum], norms: Mapping[str, float], scaled: bool
     ) -> None:
         """`norms`: ‖W‖ by layer; not `scaled`: there are no factors that s would multiply."""

@@ -197,7 +197,7 @@ class SpectrumPanel(Panel):
         view.draw(self._scene())
         self.dirty = view.range.withheld  # drawn again in a while, if no step comes
         norms = {layer.name: layer.weight_norm for layer in self.standing.loaded.layers}
-        self._measures.tell(shown, norms, VARIANTS[self.standing.variant].factored)
+        self._measures.show_measures(shown, norms, VARIANTS[self.standing.variant].factored)
         self._show_words(shown)
 
     def _scene(self) -> Scene:
@@ -212,7 +212,7 @@ class SpectrumPanel(Panel):
             cuts=self._cuts(self._last.layers),
             log=self.view not in self._linear,
             history=self._history,
-            energy_told=VARIANTS[loaded.variant].exact_sigma,
+            energy_known=VARIANTS[loaded.variant].exact_sigma,
             rank_locked=dict(loaded.locked).get("rank", ""),
         )
 

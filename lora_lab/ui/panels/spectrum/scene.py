@@ -48,7 +48,7 @@ class Scene:
     cuts: Mapping[str, int]  # where a smaller rank that is requested would cut; 0 for nowhere
     log: bool
     history: SpectrumHistory
-    energy_told: bool = True  # whether σ(ΔW) tells what a smaller rank would take
+    energy_known: bool = True  # whether σ(ΔW) tells what a smaller rank would take
     rank_locked: str = ""  # why the rank cannot move, or nothing
 
     @property

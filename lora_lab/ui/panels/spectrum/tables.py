@@ -24,37 +24,37 @@ def _sources(scene: Scene, name: str, sigma: np.ndarray) -> Iterator[tuple[str, 
 
 def spectrum_columns(scene: Scene) -> Columns:
     """A row for each σ: whose, of which layer, i, σ_i, and whether it is above rounding."""
-    made: Columns = {"source": [], "layer": [], "i": [], "sigma": [], "above_rounding": []}
+    columns: Columns = {"source": [], "layer": [], "i": [], "sigma": [], "above_rounding": []}
     for layer in scene.shown:
         for source, sigma in _sources(scene, layer.name, layer.sigma):
             own = layer.numerical_rank if source == "this run" else len(sigma)
             for i, value in enumerate(sigma.tolist(), 1):
-                _add(made, source, layer.name, i, value, int(i <= own))
-    return made
+                _add(columns, source, layer.name, i, value, int(i <= own))
+    return columns
 
 
 def history_columns(scene: Scene) -> Columns:
     """A row for each step that is held, each layer and each σ of it; of several layers σ₁."""
-    made: Columns = {"step": [], "layer": [], "i": [], "sigma": []}
+    columns: Columns = {"step": [], "layer": [], "i": [], "sigma": []}
     steps = scene.history.steps.tolist()
     if len(scene.shown) == 1:
         name = scene.shown[0].name
         for step, row in zip(steps, scene.history.layer(name).tolist(), strict=True):
             for i, value in enumerate(row, 1):
                 if value == value:
-                    _add(made, step, name, i, value)
-        return made
+                    _add(columns, step, name, i, value)
+        return columns
     first = scene.history.first()
     for place, step in enumerate(steps):
         for name, value in zip(scene.history.names, first[:, place].tolist(), strict=True):
             if value == value:
-                _add(made, step, name, 1, value)
-    return made
+                _add(columns, step, name, 1, value)
+    return columns
 
 
 def energy_columns(scene: Scene) -> Columns:
     """A row for each rank: the share of Σσ² that is kept and discarded, of all shown together."""
-    made: Columns = {"source": [], "layer": [], "rank": [], "kept": [], "discarded": []}
+    columns: Columns = {"source": [], "layer": [], "rank": [], "kept": [], "discarded": []}
     where = scene.shown[0].name if len(scene.shown) == 1 else "all layers"
     rows: dict[str, list[np.ndarray]] = {}
     for layer in scene.shown:
@@ -62,10 +62,10 @@ def energy_columns(scene: Scene) -> Columns:
             rows.setdefault(source, []).append(sigma)
     for source, sigma in rows.items():
         for rank, lost in enumerate(discarded(energy_tails(sigma).sum(axis=0)).tolist()):
-            _add(made, source, where, rank, 1 - lost, lost)
-    return made
+            _add(columns, source, where, rank, 1 - lost, lost)
+    return columns
 
 
-def _add(made: Columns, *values: Any) -> None:
-    for column, value in zip(made.values(), values, strict=True):
+def _add(columns: Columns, *values: Any) -> None:
+    for column, value in zip(columns.values(), values, strict=True):
         column.append(value)
