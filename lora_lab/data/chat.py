@@ -24,6 +24,7 @@ SPEAKERS = {
 ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "think")
 UNTRAINED_KEYS = ("weight", "train", "trainable", "loss", "masked")
+OFF = ("0", "0.0", "false", "no")
 CALL_KEYS = ("name", "arguments", "parameters")
 
 
@@ -152,10 +153,15 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
 
 def _asked(entry: Mapping[str, Any]) -> bool:
     """Whether a turn's own flags leave it in the loss: `weight: 0` and `train: false` do not."""
-    if entry.get("masked") in (True, 1):
+    if entry.get("masked") is not None and not _is_off(entry["masked"]):
         return False
     flags = (entry[key] for key in UNTRAINED_KEYS if key != "masked" and key in entry)
-    return not any(flag is not None and not flag for flag in flags)
+    return not any(flag is not None and _is_off(flag) for flag in flags)
+
+
+def _is_off(flag: Any) -> bool:
+    """Whether a flag is 0 or false, as itself or as the text that tables write of it."""
+    return flag.strip().lower() in OFF if isinstance(flag, str) else not flag
 
 
 def _says_something(message: Mapping[str, Any]) -> bool:

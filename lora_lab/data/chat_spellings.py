@@ -38,7 +38,7 @@ def spellings(messages: Messages) -> Iterator[Messages]:
                 seen.append(two)
                 yield two
     parts = tuple(
-        {**m, "content": [{"type": "text", "text": m["content"]}]} if m.get("content") else m
+        {**m, "content": [{"type": "text", "text": m["content"]}]} if "content" in m else m
         for m in as_objects
     )
     yield parts
@@ -57,6 +57,16 @@ def _with_arguments(message: dict[str, Any], *, objects: bool) -> dict[str, Any]
             arguments = json.dumps(arguments, ensure_ascii=False)
         calls.append({**call, "function": {**call["function"], "arguments": arguments}})
     return {**message, "tool_calls": calls}
+
+
+def parts_as_text(chat: Chat, examples: Sequence[Written]) -> bool:
+    """Whether a template wrote a list of parts as it stands, in place of their text."""
+    own = str(chat.messages) + json.dumps(chat.messages, ensure_ascii=False)
+    return any(
+        mark in example.text and mark not in own
+        for mark in ('{"type": "text"', "{'type': 'text'")
+        for example in examples
+    )
 
 
 def left_out(chat: Chat, examples: Sequence[Written]) -> Counter[str]:

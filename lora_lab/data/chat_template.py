@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from lora_lab.data.chat import Chat
-from lora_lab.data.chat_spellings import left_out, spellings
+from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings
 from lora_lab.data.left_out import BadRow
+from lora_lab.data.values import well_formed
 
 Messages = Sequence[Mapping[str, Any]]
 Span = tuple[int, int]  # [begin, end) in characters
 
+ANSWERING = ("user", "tool")  # roles whose turn comes when the assistant has ended its own
 MARKERS = re.compile(r"\{%-?\+?\s*generation\s*[-+]?%\}")
 # What a template writes for "no reasoning": a block with nothing in it, or its end alone.
 EMPTY_THINKING = re.compile(
@@ -48,17 +51,19 @@ class ChatTemplate:
     left_out: Counter[str] = field(default_factory=Counter)  # kind of content: number of chats
     without_stop: int = 0  # answers after which the template writes no stop token
     split: int = 0  # chats that became one example per answer
+    marked: bool = False  # it says itself where the answers stand
 
     def __post_init__(self) -> None:
-        source = self.tokenizer.get_chat_template()
-        self.source = source if isinstance(source, str) else ""
-        self.marked = bool(MARKERS.search(self.source))
-        added = {t for t in self.tokenizer.get_added_vocab() if t and not t.isspace()}
-        ending = {t for t in (self.tokenizer.eos_token,) if t}
+        with suppress(ValueError):  # named templates, none of which is the default
+            self.marked = bool(MARKERS.search(self.tokenizer.get_chat_template()))
+        tokens = [t for t in self.tokenizer.added_tokens_decoder.values() if t.content.strip()]
+        special = {t.content for t in tokens if t.special}  # </tool_call> is none, and ends nothing
+        self._ends = self.stops | {t for t in (self.tokenizer.eos_token,) if t}
         # What may end an answer; the longest first, as one of them may begin with another.
-        self._stops = tuple(sorted(self.stops | ending | added, key=len, reverse=True))
-        self._token = re.compile("|".join(map(re.escape, self._stops)) or r"(?!)")
-        self._longest = max(map(len, self._stops), default=0)
+        self._stops = _longest_first(self._ends | special)
+        self._stop = _any_of(self._stops)
+        self._token = _any_of(_longest_first({*self._stops, *(t.content for t in tokens)}))
+        self._longest = max((len(t.content) for t in tokens), default=0)
         self._header: str | None = None
 
     def examples(self, chat: Chat) -> list[ChatText]:
@@ -75,6 +80,9 @@ class ChatTemplate:
                 examples = self._written(Chat(messages, chat.trained, chat.tools))
             except BadRow as error:
                 refusals.append(error)
+                continue
+            if parts_as_text(chat, examples):  # it knows no parts, and wrote what stands for them
+                self.without_stop = stopped
                 continue
             missing = left_out(chat, examples)
             if best is None or missing.total() < best[1].total():
@@ -119,8 +127,8 @@ class ChatTemplate:
         return self._render(messages, tools, prompt=True)
 
     def _written(self, chat: Chat) -> list[ChatText]:
-        if self.marked:
-            return [self._by_markers(chat)]
+        if self._is_marked(chat) and (marked := self._by_markers(chat)) is not None:
+            return [marked]
         whole = self._render(chat.messages, chat.tools)
         turns: list[ChatText] = []
         alike = True  # what stands before each answer is the same once more has been said
@@ -166,33 +174,37 @@ class ChatTemplate:
         """Where an answer begins in `text`, which ends with it: behind its generation prompt."""
         header = self._generation_header()
         before = chat.messages[:index]
-        begin = -1
+        begin, earlier, prompt = -1, 0, ""
         if before:
             prompt = self._render(before, chat.tools, prompt=True)
             begin = self._common(prompt, text)
             if begin < len(prompt):  # a header that only inference has, such as an open <think>
                 history = self._render(before, chat.tools)
                 if begin < self._common(history, prompt):
-                    begin = -1
+                    begin, earlier = -1, self._common(history, text)
         if begin < 0:
-            place = text.rfind(header) if header else -1
+            content = str(chat.messages[index].get("content") or "").strip()
+            said = text.rfind(content) if content else -1
+            # An answer may quote the header, and may stand in one turn with what was said before.
+            place = text.rfind(header, 0, said if said >= 0 else None) if header else -1
             if place < 0:
-                content = str(chat.messages[index].get("content") or "").strip()
-                place, header = (text.rfind(content), "") if content else (-1, "")
+                place, header = said, ""
             if place < 0:
                 raise BadRow("the chat template does not show where an answer begins")
-            begin = place + len(header)
-        elif header and text.startswith(header, begin):  # no header is ever learned
-            begin += len(header)
+            begin = max(place + len(header), earlier)
+        elif header and not prompt.endswith(header) and text.startswith(header, begin):
+            begin += len(header)  # no header is ever learned
         return self._behind_boilerplate(chat.messages[index], text, begin)
 
     def _behind_boilerplate(self, message: Mapping[str, Any], text: str, begin: int) -> int:
         """Past an empty block of reasoning that the template wrote of its own accord."""
         empty = EMPTY_THINKING.match(text, begin)
-        said = str(message.get("content") or "").lstrip()
-        if empty and not said.startswith(empty.group().strip()):
-            return empty.end()
-        return begin
+        said = str(message.get("content") or "")
+        if not empty or said.lstrip().startswith(empty.group().strip()):
+            return begin
+        block = begin + len(empty.group().rstrip())
+        whole = (at for at in range(block, empty.end()) if said and text.startswith(said, at))
+        return next(whole, empty.end())  # space that the answer begins with is its own
 
     def _with_stop(self, chat: Chat, index: int, text: str) -> str:
         """`text` with the stop token of the answer that it ends with.
@@ -202,9 +214,9 @@ class ChatTemplate:
         if self._stopped(text):
             return text
         calls = bool(chat.messages[index].get("tool_calls"))
-        if index + 1 < len(chat.messages):
+        if index + 1 < len(chat.messages) and chat.messages[index + 1]["role"] in ANSWERING:
             following = chat.messages[index + 1]
-        else:
+        else:  # what another role begins with ends no answer at generation
             following = {"role": "tool" if calls else "user", "content": "?"}
         try:
             more = self._render([*chat.messages[: index + 1], following], chat.tools)
@@ -225,8 +237,11 @@ class ChatTemplate:
             return ""
         return more[len(answered) :] if more.startswith(answered) else ""
 
-    def _by_markers(self, chat: Chat) -> ChatText:
-        """The spans of the template's own generation markers, one for every answer."""
+    def _by_markers(self, chat: Chat) -> ChatText | None:
+        """The spans of the template's own generation markers, one for every answer.
+
+        None where they do not tell the answers apart, as of two that follow each other.
+        """
         text, marked = self._render_marked(chat)
         spans: list[Span] = []
         for begin, end in marked:
@@ -238,7 +253,7 @@ class ChatTemplate:
         if len(spans) != len(answers):
             spans = [(begin, end) for begin, end in spans if begin < end]
         if len(spans) != len(answers):
-            raise BadRow("the chat template does not mark each answer by itself")
+            return None
         both = zip(spans, answers, strict=True)
         return ChatText(
             text,
@@ -266,6 +281,9 @@ class ChatTemplate:
         begin = min(self._behind_boilerplate(chat.messages[index], text, begin), end)
         if not self._stopped(text[begin:end]):
             stop = self._stop_after(text, end)
+            following = chat.messages[index + 1 : index + 2]
+            if following and following[0]["role"] not in ANSWERING:  # its header ends no answer
+                stop = stop if text[end : end + stop].strip() in self._ends else 0
             self.without_stop += not stop
             end += stop
         return begin, end
@@ -278,7 +296,7 @@ class ChatTemplate:
         start = end
         while start < len(text) and text[start].isspace():
             start += 1
-        stop = self._token.match(text, start)
+        stop = self._stop.match(text, start)
         return stop.end() - end if stop else 0
 
     def _generation_header(self) -> str:
@@ -304,13 +322,24 @@ class ChatTemplate:
 
     def _render(self, messages: Messages, tools: Sequence[Any] = (), prompt: bool = False) -> str:
         try:
-            return self.tokenizer.apply_chat_template(
+            text = self.tokenizer.apply_chat_template(
                 list(messages),
                 tools=list(tools) or None,
                 tokenize=False,
                 add_generation_prompt=prompt,
             )
         except Exception as error:
+            raise BadRow(f"the chat template refuses it ({str(error)[:80]})") from error
+        return well_formed(text)
+
+    def _is_marked(self, chat: Chat) -> bool:
+        return bool(MARKERS.search(self._source(chat)))
+
+    def _source(self, chat: Chat) -> str:
+        """The template: of several with names, the one that transformers takes for these tools."""
+        try:
+            return str(self.tokenizer.get_chat_template(tools=list(chat.tools) or None))
+        except ValueError as error:
             raise BadRow(f"the chat template refuses it ({str(error)[:80]})") from error
 
     def _render_marked(self, chat: Chat) -> tuple[str, list[Span]]:
@@ -321,13 +350,21 @@ class ChatTemplate:
             texts, spans = render_jinja_template(
                 conversations=[messages],
                 tools=list(chat.tools) or None,
-                chat_template=self.source,
+                chat_template=self._source(chat),
                 return_assistant_tokens_mask=True,
                 **self.tokenizer.special_tokens_map,
             )
         except Exception as error:
             raise BadRow(f"the chat template refuses it ({str(error)[:80]})") from error
-        return texts[0], [(int(a), int(b)) for a, b in spans[0]]
+        return well_formed(texts[0]), [(int(a), int(b)) for a, b in spans[0]]
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(texts, key=len, reverse=True))
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, texts)) or r"(?!)")
 
 
 def _alike(one: str, other: str) -> int:

@@ -119,3 +119,14 @@ def test_what_is_no_chat_is_said(name):
 def test_two_system_prompts_are_not_guessed_between():
     with pytest.raises(BadRow, match="beside another system message"):
         read_chat([{"role": "system", "content": "T"}, U, A], system="S")
+
+
+@pytest.mark.parametrize("flags", [
+    {"weight": "0"}, {"weight": "0.0"}, {"train": "false"}, {"train": "False"}, {"masked": "true"},
+    {"masked": True}, {"weight": 0.0},
+])  # fmt: skip
+def test_a_flag_that_a_table_wrote_as_text_is_the_flag(flags):
+    good = {"role": "assistant", "content": "good", "weight": "1", "masked": "false"}
+    turns = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "bad", **flags}]
+    turns.append(good)
+    assert read_chat(turns).trained == (False, False, True)

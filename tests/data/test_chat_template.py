@@ -271,3 +271,112 @@ def test_one_answer_without_a_stop_token_is_said():
     template = ChatTemplate(tokenizer(WITHOUT_STOP))
     template.examples(read_chat(CHATS["one"]))
     assert "will not learn to stop" in template.notes()[0]
+
+
+CALLS = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls or [] %}"
+    "<tool_call>{{ c.function.name }}</tool_call>{% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([user("u"), {"role": "assistant", "content": "", "tool_calls": [CALL]},
+          {"role": "tool", "content": "SUN"}, says("Sunny.")],
+         ["<tool_call>get_weather</tool_call><|tool|>", "Sunny.<|user|>"]),
+        ([user("u"), says("Use <tool_call>"), user("v"), says("See </tool_call>")],
+         ["Use <tool_call><|user|>", "See </tool_call><|user|>"]),
+        ([user("u"), says("One."), says("Two."), user("v"), says("Three.")],
+         ["One.<|user|>", "Two.<|user|>", "Three.<|user|>"]),
+        ([user("u"), says("One."), {"role": "system", "content": "S"}, user("v"), says("Two.")],
+         ["One.<|user|>", "Two.<|user|>"]),
+    ],
+    ids=["a call", "an answer about tags", "two answers", "a system message"],
+)  # fmt: skip
+def test_only_what_ends_an_answer_at_generation_is_learned_as_its_end(messages, expected):
+    """`</tool_call>` is a token and no end; `<|assistant|>` and `<|system|>` begin a turn."""
+    words = tokenizer(CALLS + "<|tool|>")
+    words.chat_template = CALLS
+    words.add_tokens(["<tool_call>", "</tool_call>"])
+    examples = ChatTemplate(words).examples(read_chat(messages))
+    assert [span for example in examples for span in learned(example)] == expected
+    for example in examples:
+        begin, _ = example.spans[-1]
+        said = next(i for i, m in enumerate(messages)
+                    if m["role"] == "assistant" and learned(example)[-1].startswith(
+                        m["content"] or "<tool_call>get"))  # fmt: skip
+        assert example.text[:begin] == rendered(words, messages[:said], add_generation_prompt=True)
+
+
+def test_an_answer_may_quote_the_header_of_an_answer():
+    quoted = "<|im_start|>assistant\nyes<|im_end|>"
+    words, messages = tokenizer(CHATML), [user("How does it look?"), says(quoted)]
+    for template in (CHATML, REWRITING):
+        words.chat_template = template
+        (example,) = ChatTemplate(words).examples(read_chat(messages))
+        assert learned(example) == [f"{quoted}<|im_end|>\n"]
+    assert example.text == rendered(words, messages)
+
+
+def test_answers_that_a_template_puts_into_one_turn_are_learned_once():
+    one_turn = (
+        "{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}<|end|>"
+        "{% else %}{% if loop.previtem.role == 'user' %}<|assistant|>{% endif %}{{ m.content }}"
+        "{% if loop.last or loop.nextitem.role == 'user' %}<|end|>{% endif %}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    messages = [user("u"), says("One.", weight=0), {"role": "tool", "content": "SUN"}, says("Two.")]
+    (example,) = ChatTemplate(tokenizer(one_turn)).examples(read_chat(messages))
+    assert learned(example) == ["Two.<|end|>"]
+
+
+def test_answers_whose_markers_meet_are_found_without_them():
+    meeting = (
+        "{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}<|end|>{% else %}"
+        "{% generation %}<|assistant|>{{ m.content }}<|end|>{% endgeneration %}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    messages = [user("u"), says("One."), says("Two.")]
+    (example,) = ChatTemplate(tokenizer(meeting)).examples(read_chat(messages))
+    assert learned(example) == ["One.<|end|>", "Two.<|end|>"]
+
+
+def test_space_that_an_answer_begins_with_is_learned_behind_an_empty_block():
+    messages = [user("Code?"), says("\n    x = 1")]
+    (example,) = ChatTemplate(tokenizer(REWRITING)).examples(read_chat(messages))
+    assert learned(example) == ["\n    x = 1<|im_end|>\n"]
+
+
+def test_templates_that_want_parts_take_empty_messages_too():
+    in_parts = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.content[0].type == 'text' %}"
+        "{% for part in m.content %}{{ part.text }}{% endfor %}{% endif %}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    (example,) = ChatTemplate(tokenizer(in_parts)).examples(read_chat([user(""), says("Yes.")]))
+    assert learned(example) == ["Yes.<|end|>"]
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["plain", "marked"])
+def test_of_templates_with_names_the_one_for_tools_writes_chats_with_tools(marked):
+    template = MARKED if marked else CHATML
+    tools = "{% for t in tools %}{{ t.function.name }};{% endfor %}" + template
+    words, messages = tokenizer(CHATML), CHATS["two"]
+    words.chat_template = {"default": CHATML, "tool_use": tools}
+    for given in (None, TOOLS):
+        (example,) = ChatTemplate(words).examples(read_chat(messages, given))
+        assert example.text == rendered(words, messages, given)
+    words.chat_template = {"tool_use": tools, "rag": CHATML}
+    with pytest.raises(BadRow, match="template"):
+        ChatTemplate(words).examples(read_chat(messages))
+
+
+@pytest.mark.parametrize("template", [CHATML, MARKED], ids=["plain", "marked"])
+@pytest.mark.parametrize("messages", [
+    [user("u\ud83d"), says("a")], [user("u"), says("a\ud83d")],
+], ids=["user", "assistant"])  # fmt: skip
+def test_half_a_character_in_a_chat_is_named(template, messages):
+    with pytest.raises(BadRow, match=r"half of a character \(\\ud83d\)"):
+        ChatTemplate(tokenizer(template)).examples(read_chat(messages))
