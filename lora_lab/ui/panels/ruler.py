@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
@@ -13,13 +13,17 @@ from lora_lab.ui.style.figures import duration, rate_words, size_words
 from lora_lab.ui.widgets.labels import label, show
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+ABOVE_FIGURES = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
 COLUMNS = ("file", "optimizer", "peak", "per_second", "seconds")
 FIRST_TO_GO = ("optimizer", "per_second", "file", "peak")  # where there is no room for all
 BETWEEN = 10  # pixels
 
 
 class Ruler(QWidget):
-    """Three short rows; figures that are not known yet are a dash."""
+    """Three short rows; figures that are not known yet are a dash.
+
+    A heading has two lines where the height allows it, and else the first of them alone.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +34,13 @@ class Ruler(QWidget):
         grid.setHorizontalSpacing(BETWEEN)
         grid.setVerticalSpacing(1)
         self._heads: dict[str, QLabel] = {}
+        self._titles = {
+            "file": self.tr("File"),
+            "optimizer": self.tr("Optimizer"),
+            "peak": self.tr("Peak memory"),
+            "per_second": self.tr("Steps/s"),
+            "seconds": "",
+        }
         self.cells: dict[tuple[str, str], QLabel] = {}
         self._names = {
             "adapter": label("", "small"),
@@ -39,7 +50,8 @@ class Ruler(QWidget):
             grid.addWidget(self._names[name], row, 0)
         for column, key in enumerate(COLUMNS, 1):
             self._heads[key] = label("", "small")
-            grid.addWidget(self._heads[key], 0, column, RIGHT)
+            self._heads[key].setAlignment(ABOVE_FIGURES)  # of the lines among each other
+            grid.addWidget(self._heads[key], 0, column, ABOVE_FIGURES)
             for row, name in enumerate(self._names, 1):
                 cell = label("", "muted" if name == "full" else "")
                 cell.setFont(theme.font())
@@ -47,8 +59,6 @@ class Ruler(QWidget):
                 grid.addWidget(cell, row, column, RIGHT)
             grid.setColumnStretch(column, 1)
         self._names["full"].setToolTip(self.tr("Full fine-tuning of the same base model"))
-        show(self._heads["file"], self.tr("File"))
-        show(self._heads["per_second"], self.tr("Steps/s"))
         work = self.tr(
             "By arithmetic: a step of full fine-tuning takes 3 multiplications for each weight, "
             "LoRA slightly more than 2."
@@ -65,12 +75,12 @@ class Ruler(QWidget):
     ) -> None:
         """`whole`: what trains is full fine-tuning, so there is one row; `keeps` is who keeps."""
         show(self._names["adapter"], self.tr("Full") if whole else self.tr("Adapter"))
-        show(self._heads["optimizer"], keeps)
+        self._titles["optimizer"] = keeps
         peak = self.tr("Peak memory")
         if device:
             peak += "\n" + self.tr("(of {})").format(size_words(device))
-        show(self._heads["peak"], peak)
-        show(self._heads["seconds"], self.tr("{:,} steps").format(steps))
+        self._titles["peak"] = peak
+        self._titles["seconds"] = self.tr("{:,} steps").format(steps)
         for name, costs in (("adapter", adapter), ("full", full)):
             for key, words in _words(costs, guessed=name == "full").items():
                 show(self.cells[name, key], words)
@@ -79,7 +89,22 @@ class Ruler(QWidget):
             theme.set_role(self.cells[name, "peak"], "error" if too_large else usual)
         self._whole = whole
         self._names["full"].setVisible(not whole)
+        self.updateGeometry()
         self._fit()
+
+    def sizeHint(self) -> QSize:
+        return self._size(1 + max(title.count("\n") for title in self._titles.values()))
+
+    def minimumSizeHint(self) -> QSize:
+        return self._size(1)
+
+    def _size(self, lines: int) -> QSize:
+        """The same whatever the headings show now, so that they can grow again."""
+        figures = 1 if self._whole else 2
+        heads = lines * self._heads["file"].fontMetrics().lineSpacing()
+        cell = self.cells["adapter", "file"].fontMetrics().lineSpacing()
+        spacing = self.layout().verticalSpacing()
+        return QSize(super().minimumSizeHint().width(), heads + figures * (cell + spacing))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -87,6 +112,9 @@ class Ruler(QWidget):
 
     def _fit(self) -> None:
         """Whole columns go where there is no room: a figure that is cut off is another figure."""
+        tall = self.height() >= self.sizeHint().height()
+        for key, title in self._titles.items():
+            show(self._heads[key], title if tall else title.partition("\n")[0])
         columns = {
             key: (self._heads[key], self.cells["adapter", key], self.cells["full", key])
             for key in COLUMNS
@@ -118,7 +146,7 @@ class Ruler(QWidget):
 
     def summary(self) -> str:
         """The adapter's figures in words."""
-        heads = {key: self._heads[key].text().replace("\n", " ") for key in COLUMNS}
+        heads = {key: self._titles[key].replace("\n", " ") for key in COLUMNS}
         figures = {key: self.cells["adapter", key].text() for key in COLUMNS}
         return ", ".join(f"{heads[k]}: {figures[k]}" for k in COLUMNS if figures[k] != "—")
 

@@ -90,7 +90,7 @@ def test_measures_are_shown_whole_or_not_at_all(qtbot, height, seen):
     spectrum = next(r for r in rows if isinstance(r, SpectrumRecord))
     sizes = (1.4e-3, 4.6e-3, 3e-3)
     layers = [replace(x, delta_norm=n) for x, n in zip(spectrum.layers, sizes, strict=True)]
-    made.tell(layers, {x.name: 7.0 for x in layers}, True)
+    made.show_measures(layers, {x.name: 7.0 for x in layers}, True)
     values = [value for value in made.findChildren(QLabel) if value.accessibleName()]
     shown = [value for value in values if value.isVisible()]
     assert len(shown) == seen
@@ -441,6 +441,17 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     shown = panel.marks.words()
     assert "rank linear=2" in shown
     assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
+
+
+@pytest.mark.parametrize(("height", "long"), [(1, False), (300, True), (500, True)])
+def test_headings_of_the_costs_are_whole_at_any_height(make, qtbot, height, long):
+    panel = make("counts", "digits")
+    feed(panel, [MemoryRecord(0, 150_000, 20_000, 10_000, 30_000, 0.01, device=300_000)])
+    panel.resize(480, height)
+    panel.redraw()
+    heads = [head for head in panel.ruler.findChildren(QLabel) if not head.isHidden()]
+    qtbot.waitUntil(lambda: all(head.height() >= head.sizeHint().height() for head in heads))
+    qtbot.waitUntil(lambda: any("\n" in head.text() for head in heads) == long)
 
 
 def test_counts_tell_the_peak_of_a_step_and_carry_it_to_another_rank(make):
