@@ -125,9 +125,12 @@ def _of_data(experiment: Experiment) -> Iterator[str]:
 def _of_settings(experiment: Experiment) -> Iterator[str]:
     """Settings that were accepted and have no effect on this run, each with the reason."""
     config, task = experiment.config, experiment.task
+    row = TASKS[config.task]
+    others = {field for other in TASKS.values() for field in other.settings} - set(row.settings)
+    ignored = {**row.ignores, **dict.fromkeys(sorted(others), "it is of another task")}
     idle = [
         (field, reason)
-        for field, reason in TASKS[config.task].ignores.items()
+        for field, reason in ignored.items()
         if getattr(config, field) != RunConfig.model_fields[field].default
     ]
     if config.epochs is not None and not task.rows:

@@ -131,6 +131,7 @@ def test_of_models_of_ones_own_nothing_is_told(tmp_path, name):
 IDLE = [
     ({"epochs": 2.0}, ["epochs", "have no end"]),
     ({"batching": "packed", "checkpointing": True}, ["batching", "checkpointing"]),
+    ({"dpo_beta": 0.5}, ["of another task"]),
     ({"variant": "full", "hyper": {"dropout": 0.5}}, ["Dropout has no effect"]),
 ]
 
