@@ -115,6 +115,7 @@ class DataRow:
     label: str = ""
     image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
     rejected: DataRow | None = None  # of a pair: the answer that is not preferred
+    tags: tuple[str, ...] = ()  # per token, where words are tagged; "" where none is asked for
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ class TaskInfo:
         return next((role for role in ("label", "score", "labels") if role in self.roles), "")
 
     @property
+    def tags(self) -> bool:
+        """Whether each word of a row has a tag."""
+        return "tags" in self.roles
+
+    @property
     def compares(self) -> bool:
         """Whether each row has two answers, of which one is preferred."""
         return "rejected" in self.roles
@@ -175,6 +180,19 @@ TASKS: dict[str, TaskInfo] = {
             "class_weights": "each label is decided by itself",
             "prompts": "a classifier generates no text",
         },
+    ),
+    "token_classification": TaskInfo(
+        "token_classification:TokenClassificationTask",
+        "Token classification",
+        data="rows",
+        wants="lists of words and of their tags (BIO): JSONL, Parquet or CSV",
+        models=("folder",),
+        purpose="token_classification",
+        roles=("tokens", "tags"),
+        forms={"tokens + tags": (("tokens", "tags"), ())},
+        peft="TOKEN_CLS",
+        start=_ENCODER,
+        ignores={"prompts": "a classifier generates no text"},
     ),
     "image_classification": TaskInfo(
         "image_classification:ImageClassificationTask",

@@ -37,6 +37,8 @@ NAMES = {
     "score": ("score", "label", "labels", "similarity_score", "similarity", "rating", "stars",
               "target", "value", "y"),
     "labels": ("labels", "label", "tags", "categories", "topics", "genres", "emotions"),
+    "tokens": ("tokens", "words", "text", "sentence"),
+    "tags": ("tags", "ner_tags", "labels", "ner", "pos_tags", "chunk_tags", "label"),
     "pair": ("text_pair", "sentence2", "hypothesis", "text2", "question2"),
 }  # fmt: skip
 
@@ -65,6 +67,8 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
             raise _unknown(table, f"There is no column {column!r}")
     if row.compares:
         return _compared(table, row, given)
+    if row.tags:
+        return _tagged(table, row, given)
     return _predicted(table, row, given) if row.target else _said(table, row, given)
 
 
@@ -135,6 +139,15 @@ def _predicted(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     return Mapping(form, tuple((role, columns[role]) for role in row.roles if role in columns))
 
 
+def _tagged(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
+    """Words, and a tag for each of them."""
+    ((form, (needed, _)),) = row.forms.items()
+    columns = _columns(table, needed, given)
+    if missing := [role for role in needed if role not in columns]:
+        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+    return Mapping(form, tuple((role, columns[role]) for role in needed))
+
+
 def _compared(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     """Two answers of which the first is preferred, with what both of them answer, if it is apart.
 
@@ -201,7 +214,7 @@ def _fits(table: Table, role: str, column: str) -> bool:
     values = _values(table, column)
     if role == "messages":
         return any(isinstance(value, list) or _is_json_list(value) for value in values)
-    if role in ("tools", "history", "labels"):
+    if role in ("tools", "history", "labels", "tokens", "tags"):
         return True
     return not any(isinstance(value, list | dict) for value in values)
 

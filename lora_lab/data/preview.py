@@ -13,6 +13,7 @@ from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.preferences import Pair
 from lora_lab.data.rows import Table
+from lora_lab.data.tags import Tagged
 from lora_lab.data.token_text import token_texts
 from lora_lab.records import DataRecord, DataRow
 
@@ -45,6 +46,9 @@ def text_record(
         if isinstance(example, Pair):
             rejected = _row(example.rejected, tokenizer)
             rows.append(replace(_row(example.chosen, tokenizer), rejected=rejected))
+        elif isinstance(example, Tagged):
+            tags = (classes[i] if i >= 0 else "" for i in example.tags[:TOKENS])
+            rows.append(replace(_row(example, tokenizer), tags=tuple(tags)))
         else:
             rows.append(_row(example, tokenizer, label))
     return DataRecord(
@@ -61,8 +65,8 @@ def text_record(
         tokens=sum(len(example.ids) for example in train),
         supervised_tokens=sum(int(example.supervised.sum()) for example in train),
         classes=tuple(classes),
-        class_counts=_counts(labels, classes),
-        validation_counts=_counts(validation_labels, classes),
+        class_counts=_counts(_all_labels(train, labels), classes),
+        validation_counts=_counts(_all_labels(held_out, validation_labels), classes),
         notes=notes,
     )
 
@@ -102,6 +106,12 @@ def image_record(
         validation_counts=_counts(held_out.labels, images.classes),
         notes=notes,
     )
+
+
+def _all_labels(examples: Sequence[Example], labels: np.ndarray | None) -> np.ndarray | None:
+    """`labels`, or the tags of all words."""
+    tags = [x.tags[x.supervised] for x in examples if isinstance(x, Tagged)]
+    return np.concatenate(tags) if tags else labels
 
 
 def _label(label: Any, classes: Sequence[str]) -> str:

@@ -15,6 +15,9 @@ PURPOSES: dict[Purpose, tuple[str, str]] = {  # transformers' table of models fo
     "sequence_classification": (
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it",
     ),
+    "token_classification": (
+        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING", "a model of text that could tag its words",
+    ),
     "image_classification": ("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING", "a model of images"),
 }  # fmt: skip
 

@@ -106,7 +106,8 @@ class TextClassificationTask(TextTask):
         used = {int(i) for texts in sets for e in texts.examples for i in np.unique(e.ids)}
         return next(i for i in range(len(used) + 1) if i not in used)
 
-    def collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
+    def padded(self, texts: Texts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, tokens) of int64, twice: ids padded at the right, and 1 where there is a token."""
         tokens = [texts.examples[i].ids for i in rows]
         width = max(map(len, tokens))
         ids = np.full((len(rows), width), self._pad, dtype=np.int64)
@@ -114,6 +115,11 @@ class TextClassificationTask(TextTask):
         for row, text in enumerate(tokens):
             ids[row, : len(text)] = text
             seen[row, : len(text)] = 1
+        return ids, seen
+
+    def collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
+        """These rows of `texts` as one part."""
+        ids, seen = self.padded(texts, rows)
         assert texts.labels is not None, "texts to classify have labels"
         tensors = (ids, seen, texts.labels[rows])
         return LabelledPart(*(torch.from_numpy(t).to(self.device) for t in tensors))

@@ -9,7 +9,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.inspect import describe, read_tensor, singular_values
 from tests.models.tiny import save
 
-OF_TEXTS = ("text_classification", "regression", "multi_label")
+OF_TEXTS = ("text_classification", "regression", "multi_label", "token_classification")
 TASKS = {
     "llama": ("causal_lm", "preference", *OF_TEXTS),
     "gpt2": ("causal_lm", "preference", *OF_TEXTS),

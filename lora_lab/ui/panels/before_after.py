@@ -182,6 +182,8 @@ class BeforeAfterPanel(Panel):
             self._set(0, self.tr("All classes"), *self._gain(range(len(pairs))))
             worst = min((p.points for p in pairs if p.points == p.points), default=math.nan)
             self._set(1, self.tr("Worst class"), *_points(worst))
+            for name, words in further(self._off, self._now())[:1]:
+                self._set(1, self.tr("{}, off → on").format(name), words, "second")
         off, on = _accuracy(self._off), _accuracy(self._now())
         both_shares = f"{rounded_percent(off)} → {rounded_percent(on)}"
         self._set(2, self.tr("Accuracy, off → on"), both_shares, "second")

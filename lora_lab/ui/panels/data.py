@@ -136,7 +136,8 @@ class DataPanel(Panel):
             self.histogram.show_lengths(record.lengths, record.max_length)
         self.balance.setVisible(bool(record.classes))
         if record.classes:
-            self.balance.show_counts(record.classes, record.class_counts, record.validation_counts)
+            counts = record.class_counts, record.validation_counts
+            self.balance.show_counts(record.classes, *counts, any(row.tags for row in record.rows))
         images = any(row.image is not None for row in record.rows)
         self._views.setCurrentIndex(int(images))
         if images:
@@ -310,19 +311,27 @@ def row_html(row: DataRow, colors: Colors) -> str:
     if any(row.supervised):
         grounds.append((asked[1], _tr("in the loss (label)")))
         if not all(row.supervised[1:]):
-            grounds.append((read[1], _tr("masked (prompt)")))
+            words = _tr("not in the loss") if row.tags else _tr("masked (prompt)")
+            grounds.append((read[1], words))
     for ground, words in grounds:
         head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
     parts = []
     # Word pieces come without the spaces between them, unlike the tokens of most language models.
     bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
+    pending = ""  # the tag of a word, which is told behind its last token
     for place, token in enumerate(row.tokens):
         on = place < len(row.supervised) and row.supervised[place]
         shade = (asked if on else read)[place % 2]
         color = colors.text if on or not any(row.supervised) else colors.muted
         words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
         between = " " if bare and place and not token.startswith("##") else ""
+        if pending and (on or between or token[:1].isspace()):
+            parts.append(pending)
+            pending = ""
         parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
+        if place < len(row.tags) and row.tags[place] not in ("", "O"):
+            pending = f'<sub style="color:{colors.accent}"> {escape(row.tags[place])}</sub>'
+    parts.append(pending)
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
 

@@ -78,14 +78,20 @@ class Balance(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._rows: tuple[tuple[str, int, int], ...] = ()
+        self._of_words = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(7 * self.fontMetrics().height())
         self.setAccessibleName(self.tr("Rows per class"))
 
     def show_counts(
-        self, classes: Sequence[str], train: Sequence[int], held_out: Sequence[int]
+        self,
+        classes: Sequence[str],
+        train: Sequence[int],
+        held_out: Sequence[int],
+        of_words: bool = False,
     ) -> None:
-        """Paint these from now on."""
+        """Paint these from now on: counts of rows, or of words."""
+        self._of_words = of_words
         held = held_out or [0] * len(classes)
         self._rows = tuple(zip(classes, train, held, strict=True))
         words = ", ".join(f"{name}: {n:,} + {k:,}" for name, n, k in self._rows[:MOST_CLASSES])
@@ -100,7 +106,11 @@ class Balance(QWidget):
         painter = Painter(self)
         line = painter.line
         rows = self._rows[:MOST_CLASSES]
-        words = self.tr("{} classes: training and validation rows").format(len(self._rows))
+        if self._of_words:
+            words = self.tr("{} classes: training and validation words")
+        else:
+            words = self.tr("{} classes: training and validation rows")
+        words = words.format(len(self._rows))
         painter.words((0, 0, self.width(), line), words, c.muted)
         plot = QRectF(0, 2 * line + 4, self.width(), self.height() - 3 * line - 9)
         slot = min(plot.width() / len(rows), 8.0 * line)

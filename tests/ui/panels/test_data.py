@@ -32,6 +32,18 @@ def test_the_row_is_told_in_the_colours_of_the_scheme_and_stays(qtbot, row):
         theme.apply(app, "dark" if before is theme.DARK else "light")
 
 
+def test_a_tag_stands_behind_the_last_piece_of_its_word(qtbot):
+    row = DataRow(
+        1, ("Os", "lo", " is", " it"), (True, False, True, True), tags=("B-LOC", "", "O", "I-X")
+    )
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    panel.receive([DataRecord("rows.jsonl", "tokens + tags", rows=(row,))])
+    panel.redraw()
+    assert "Oslo B-LOC is it I-X" in panel.text.toPlainText()
+    assert "not in the loss" in panel.text.toPlainText()
+
+
 def test_both_answers_of_a_pair_stand_apart(qtbot):
     rejected = DataRow(7, ("Q", " no"), (False, True), cut=2)
     panel = DataPanel()

@@ -1,0 +1,186 @@
+"""Words with a tag each, as tokens: the first piece of a word is asked for, the others are not.
+
+The words are joined by spaces and tokenized as the running text that a model was trained on; which
+word a token belongs to is read from its place in the characters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lora_lab.data.encode import BLOCK, Example, known_label, quiet
+from lora_lab.data.left_out import BadRow, LeftOut
+from lora_lab.data.mapping import Mapping
+from lora_lab.data.rows import Table
+from lora_lab.data.values import as_label, as_text, is_missing, natural_order
+from lora_lab.errors import DataError
+from lora_lab.progress import Report, silent
+
+NONE = -100  # the tag of a token that the loss does not look at, as in transformers
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True)
+class Tagged(Example):
+    """A row whose supervised tokens have a tag each."""
+
+    tags: np.ndarray  # (tokens) of int64: the number of a tag, or NONE
+
+    def inputs(self) -> np.ndarray:
+        return np.concatenate([super().inputs(), self.tags])
+
+    def renumbered(self, places: np.ndarray) -> Tagged:
+        """With tag i as `places[i]`."""
+        tags = np.where(self.tags == NONE, NONE, places[np.maximum(self.tags, 0)])
+        return Tagged(self.ids, self.supervised, self.cut, self.number, tags)
+
+
+def encode_tags(
+    table: Table,
+    mapping: Mapping,
+    tokenizer: Any,
+    max_length: int,
+    *,
+    classes: Sequence[str] | None = None,
+    skip_bad: bool = False,
+    report: Report = silent,
+) -> tuple[list[Tagged], tuple[str, ...], tuple[str, ...]]:
+    """(rows, names of the tags, notes). `classes` None takes the tags there are, O first.
+
+    Raises DataError for rows without as many tags as words and tags that are none of `classes`,
+    unless `skip_bad`, and for a tokenizer that does not tell where its tokens stand.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise DataError(
+            f"{table.path.name}: Tags need a fast tokenizer, which tells where each token stands."
+        )
+    left = LeftOut(table, skip_bad)
+    found: list[tuple[int, list[str], list[str]]] = []
+    for number, row in zip(table.numbers, table.rows, strict=True):
+        try:
+            cells = (row.get(mapping.column(role)) for role in ("tokens", "tags"))
+            words, tags = map(listed, cells)
+            if len(words) != len(tags):
+                raise BadRow(f"there are {len(words):,} tokens and {len(tags):,} tags")
+            found.append((number, words, [known_label(tag, classes) for tag in tags]))
+        except BadRow as error:
+            left.add(number, error)
+    if not found:
+        raise DataError(f"{table.path.name}: no row with tokens and tags is left.")
+    names = tuple(classes or in_order({tag for _, _, tags in found for tag in tags}))
+    if len(names) == 1:
+        raise DataError(f"{table.path.name}: all tags are {names[0]}, so nothing is learned.")
+    places = {name: place for place, name in enumerate(names)}
+    rows, lost = [], 0
+    for start in range(0, len(found), BLOCK):
+        report("Reading the tokens", start / len(found))
+        block = found[start : start + BLOCK]
+        texts = [" ".join(words) for _, words, _ in block]
+        with quiet():
+            whole = tokenizer(texts)["input_ids"]
+            kept = tokenizer(
+                texts, truncation=True, max_length=max_length, return_offsets_mapping=True
+            )
+        for place, (number, words, tags) in enumerate(block):
+            ids = np.array(kept["input_ids"][place], dtype=np.int32)
+            firsts = first_pieces(texts[place], words, kept["offset_mapping"][place])
+            numbers = np.full(len(ids), NONE, dtype=np.int64)
+            for token, word in firsts.items():
+                numbers[token] = places[tags[word]]
+            cut = len(whole[place]) - len(ids)
+            lost += 0 if cut else len(words) - len(firsts)
+            if firsts:
+                rows.append(Tagged(ids, numbers != NONE, cut, number, numbers))
+            else:
+                lost += len(words) if cut else 0
+    if not rows:
+        raise DataError(f"{table.path.name}: no word has a token of its own, so none is learned.")
+    notes = left.notes()
+    if lost:
+        many = f"{lost:,} words have" if lost > 1 else "1 word has"
+        notes = (*notes, f"{many} no token of their own, so their tags are not learned")
+    return rows, names, notes
+
+
+def listed(value: Any) -> list[str]:
+    """The words or tags of a cell: a list, one written as JSON, or text with spaces between.
+
+    Raises BadRow where there are none, or one of them is empty.
+    """
+    if is_missing(value):
+        raise BadRow("there are no tokens or no tags")
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):  # or it is a text that begins with a bracket
+            value = json.loads(value)
+    if isinstance(value, list | tuple):
+        parts = [as_label(part) for part in value]
+    else:
+        parts = as_text(value).split()
+    if not parts:
+        raise BadRow("there are no tokens or no tags")
+    if not all(parts):
+        raise BadRow(f"token or tag {parts.index('') + 1:,} is empty")
+    return parts
+
+
+def first_pieces(
+    text: str, words: Sequence[str], offsets: Sequence[tuple[int, int]]
+) -> dict[int, int]:
+    """Token → word for the first token of each word; `text` is the words with spaces between.
+
+    A token that only holds a space, or stands for no characters, belongs to no word.
+    """
+    starts = np.cumsum([0, *(len(word) + 1 for word in words)])
+    found: dict[int, int] = {}
+    seen = set()
+    for token, (begin, end) in enumerate(offsets):
+        while begin < end and text[begin].isspace():
+            begin += 1
+        if begin == end:
+            continue
+        word = int(np.searchsorted(starts, begin, side="right")) - 1
+        if word not in seen:
+            seen.add(word)
+            found[token] = word
+    return found
+
+
+def in_order(names: set[str]) -> list[str]:
+    """O first, then by kind and by prefix: O, B-LOC, I-LOC, B-PER …; numbers by their value."""
+
+    def key(name: str) -> tuple[Any, ...]:
+        prefix, _, kind = name.partition("-")
+        return (name != OUTSIDE, natural_order(kind or name), prefix)
+
+    return sorted(names, key=key)
+
+
+def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """(kind, first word, last word) of every entity, by the rule of conlleval that seqeval has.
+
+    B, S and what follows another kind begin one, E and S end it, an I behind O begins one too.
+    """
+    found: set[tuple[str, int, int]] = set()
+    begin, kind, before = -1, "", OUTSIDE
+    for place, tag in enumerate((*tags, OUTSIDE)):
+        prefix, _, name = tag.partition("-")
+        inside = prefix in ("I", "E") and before in ("B", "I") and name == kind
+        if not inside and begin >= 0:
+            found.add((kind, begin, place - 1))
+            begin = -1
+        if not inside and prefix != OUTSIDE:
+            begin, kind = place, name
+        before = prefix
+    return found
+
+
+def are_entities(names: Sequence[str]) -> bool:
+    """Whether tags mark entities: O, and B-, I-, E- or S- before a kind."""
+    marked = [name for name in names if name != OUTSIDE]
+    return bool(marked) and all(name[:2] in ("B-", "I-", "E-", "S-") for name in marked)
