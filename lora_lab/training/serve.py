@@ -228,6 +228,8 @@ class Server:
         requested, applied = controls.hyper, experiment.hyper
         records = _records_of(command, experiment, self._folder())
         for record in records:
+            if experiment.hyper is not applied:  # gone back: the settings of then hold again
+                controls.settle(requested, experiment.hyper)  # before anyone reads that they do
             yield record
             if not isinstance(record, RatePointRecord | ExportingRecord):
                 continue
@@ -235,8 +237,7 @@ class Server:
             if unwanted or controls.is_cancelled(command):
                 records.close()  # what it holds, it puts back
                 yield CancelledRecord(experiment.step, type(command).__name__)
-        if experiment.hyper is not applied:  # gone back: the settings of then hold again
-            controls.settle(requested, experiment.hyper)
+        if experiment.hyper is not applied:
             controls.pause()
             self.state, self.stale, self.last_good = None, True, Snapshot(experiment)
 

@@ -131,6 +131,21 @@ def test_going_back_pauses_and_tells_the_settings_of_then(tmp_path):
     assert (state.state, state.step) == (State.PAUSED, 20)
 
 
+def test_whoever_reads_that_the_run_went_back_finds_the_settings_of_then_requested(tmp_path):
+    config, requested = config_of(), []
+    controls = Controls(config.hyper)
+    for record in run(New(config, tmp_path / "run"), controls, serve_after_training=True):
+        if isinstance(record, StepRecord) and record.step == 20:
+            controls.set_hyper(changed(controls.hyper, alpha=3.0))
+        elif isinstance(record, StepRecord) and record.step == 30:
+            controls.request(GoBack(21))
+        elif isinstance(record, ResumedRecord | AppliedRecord):
+            requested.append(controls.hyper.alpha)
+        elif isinstance(record, StateRecord) and record.state is State.PAUSED:
+            controls.stop()
+    assert requested == [3.0, config.hyper.alpha, config.hyper.alpha]
+
+
 def test_without_a_save_nothing_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "listed", lambda run: [])
     records = drive(config_of(20), tmp_path / "run", {}, back_at=10, to=5)
