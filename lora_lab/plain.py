@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import Record
 
 

@@ -7,16 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lora_lab.config import Hyperparameters
-from lora_lab.records import (
-    CountsRecord,
-    DataRecord,
-    LayerInfo,
-    LayerSpectrum,
-    LoadedRecord,
-    SpectrumRecord,
-    TargetInfo,
-)
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import DataRecord, LayerInfo, LoadedRecord, TargetInfo
+from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
 from lora_lab.variants import VARIANTS, Variant
 
 ALL_LINEAR = "all-linear"

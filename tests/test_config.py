@@ -5,8 +5,9 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed, checked
+from lora_lab.config import RunConfig, changed, checked
 from lora_lab.errors import ConfigError
+from lora_lab.hyperparameters import KNOBS, Hyperparameters
 
 
 def test_every_knob_is_a_field_with_limits_inside_the_fields_own():

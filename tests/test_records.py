@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters, checked
+from lora_lab.config import checked
 from lora_lab.exported import ExportReport, LayerCheck
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.plain import plain
 from lora_lab.records import AppliedRecord, CountsRecord, State, StateRecord, frozen_array
 

@@ -16,8 +16,9 @@ from lora_lab.errors import ExportError, LabError
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
 from lora_lab.models.inspect import describe
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset, starting_config
-from lora_lab.records import LoadedRecord, StepRecord
+from lora_lab.records import StepRecord
 from lora_lab.rules import LayerRanks, scaling_of
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.grid import expand

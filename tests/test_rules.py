@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import LayerSpectrum, SpectrumRecord
 from lora_lab.rules import LayerRanks, adapter_parameters, energy_beyond, energy_lost, scaling_of

@@ -1,6 +1,6 @@
-"""A setting is declared once: one more field in `config.py` is met in the window and as a flag.
+"""A setting is declared once: one more field is met in the window and as a flag.
 
-The field is put into the source of `config.py`, in a process of its own, and nowhere else.
+The field is put into the source of its room, in a process of its own, and nowhere else.
 """
 
 import json
@@ -10,7 +10,8 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.setting import limits_of, setting_of, settings_of
 
 LIVE = """
@@ -27,15 +28,14 @@ import json, sys, types
 import lora_lab
 from pathlib import Path
 
-path = Path(lora_lab.__file__).with_name("config.py")
-text, (live, fixed) = path.read_text("utf-8"), json.loads(sys.argv[1])
-for new in (live, fixed):
-    place = new.splitlines()[-1]
+for room, new in zip(("hyperparameters", "config"), json.loads(sys.argv[1])):
+    path = Path(lora_lab.__file__).with_name(f"{room}.py")
+    text, place = path.read_text("utf-8"), new.splitlines()[-1]
     assert text.count(place) == 1, place
-    text = text.replace(place, new)
-config = types.ModuleType("lora_lab.config")
-sys.modules["lora_lab.config"] = lora_lab.config = config
-exec(compile(text, str(path), "exec"), config.__dict__)
+    module = types.ModuleType(f"lora_lab.{room}")
+    sys.modules[module.__name__] = module
+    setattr(lora_lab, room, module)
+    exec(compile(text.replace(place, new), str(path), "exec"), module.__dict__)
 
 from PySide6.QtWidgets import QApplication
 from typer.testing import CliRunner
@@ -44,7 +44,7 @@ app = QApplication([])
 from lora_lab.cli import app as verbs
 from lora_lab.cli.train import base_config
 from lora_lab.presets import list_presets
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.ui.panels import edit_marks
 from lora_lab.ui.shell.undo import Edit
 from lora_lab.ui.style import theme

@@ -21,11 +21,10 @@ from lora_lab.cli.interrupts import stop_on_signals, threads_logged
 from lora_lab.cli.outcome import Outcome
 from lora_lab.config import RunConfig
 from lora_lab.errors import Interrupted, LabError, system_reason
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.records import (
     CheckpointRecord,
-    DataRecord,
     ErrorRecord,
-    LoadedRecord,
     NewsRecord,
     NonFiniteRecord,
     Record,

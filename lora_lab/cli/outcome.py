@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.records import (
     CountsRecord,
-    DataRecord,
     EvalRecord,
     FolderRecord,
-    LoadedRecord,
     Record,
     SpectrumRecord,
     StepRecord,

@@ -18,7 +18,7 @@ from lora_lab.cli.headless import drive
 from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import Interrupted, LabError
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run, summary_of
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue

@@ -12,8 +12,9 @@ import typer
 
 from lora_lab.cli.console import err, out, plain_errors
 from lora_lab.cli.flags import with_flags
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset, list_presets, starting_config
 from lora_lab.task_info import own_tasks
 

@@ -15,7 +15,7 @@ from lora_lab.data.preferences import Pair
 from lora_lab.data.rows import Table
 from lora_lab.data.tags import Tagged
 from lora_lab.data.token_text import token_texts
-from lora_lab.records import DataRecord, DataRow
+from lora_lab.opening_records import DataRecord, DataRow
 
 ROWS = 20
 TOKENS = 2048  # of a row that are shown

@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.errors import LabError, system_reason
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.plain import plain
-from lora_lab.records import (
-    AppliedRecord,
-    EvalRecord,
-    LoadedRecord,
-    Record,
-    SpectrumRecord,
-    StepRecord,
-)
+from lora_lab.records import AppliedRecord, EvalRecord, Record, SpectrumRecord, StepRecord
 from lora_lab.runs.story import Row, story_of
 
 KINDS = (LoadedRecord, StepRecord, EvalRecord, AppliedRecord, SpectrumRecord)

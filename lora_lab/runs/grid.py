@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_lab import inits
-from lora_lab.config import Hyperparameters, RunConfig, changed, plain_number
+from lora_lab.config import RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
 from lora_lab.setting import setting_of
 from lora_lab.variants import PLAIN, VARIANTS

@@ -19,12 +19,11 @@ from pathlib import Path
 from lora_lab.errors import system_reason
 from lora_lab.exported import ExportedRecord
 from lora_lab.figures import counted
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
-    DataRecord,
     ErrorRecord,
     EvalRecord,
-    LoadedRecord,
     NewsRecord,
     NonFiniteRecord,
     Record,

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab import paths
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
 from lora_lab.runs.story import Row, Story
 from lora_lab.task_info import TASKS

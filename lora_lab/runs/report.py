@@ -11,9 +11,9 @@ from typing import Any
 
 import lora_lab
 from lora_lab import paths
-from lora_lab.config import Hyperparameters
 from lora_lab.errors import LabError
 from lora_lab.figures import size_words
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra

@@ -15,15 +15,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from lora_lab import measured, records
-from lora_lab.config import Hyperparameters
+from lora_lab import exported, measured, opening_records, records
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.plain import plain
 from lora_lab.records import Record
 
 Fits = Callable[[Any], bool]
 KINDS: dict[str, type] = {  # what a run says, and what is measured on request
     name: kind
-    for module in (records, measured)
+    for module in (opening_records, records, exported, measured)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
 }

@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lora_lab.config import Hyperparameters, Origin, RunConfig, checked
+from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.runs.listing import METRICS
 from lora_lab.runs.metrics import ENDS, damaged, read_metrics
 from lora_lab.runs.row_shape import flaw, known

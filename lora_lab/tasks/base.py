@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lora_lab.records import DataRecord
+from lora_lab.opening_records import DataRecord
 from lora_lab.tasks.retention import RetentionSet
 
 

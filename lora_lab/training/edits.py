@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lora_lab.adapters.resize import rescale, resize
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, set_weight_decay

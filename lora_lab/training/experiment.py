@@ -16,21 +16,15 @@ from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import adaptable_layers, all_linear, numbered_modules
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, ExportError, LabError
+from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.inits import INITS
 from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
+from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.progress import Report, silent
-from lora_lab.records import (
-    CountsRecord,
-    EvalRecord,
-    LayerInfo,
-    LoadedRecord,
-    SpectrumRecord,
-    TargetInfo,
-    frozen_array,
-)
+from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord, frozen_array
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training.batch_order import BatchOrder

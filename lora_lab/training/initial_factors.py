@@ -9,7 +9,8 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.eva import start_from_inputs
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.tasks.base import Task
 
 EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions inputs of each

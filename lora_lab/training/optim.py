@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
 
 RAMP_STEPS = 50
 

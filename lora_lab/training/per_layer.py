@@ -11,8 +11,8 @@ import difflib
 from collections.abc import Iterable
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
-from lora_lab.config import Hyperparameters
 from lora_lab.errors import ConfigError
+from lora_lab.hyperparameters import Hyperparameters
 
 Layers = dict[str, AdapterLayer]
 SHOWN = 3  # names that are listed before they are counted

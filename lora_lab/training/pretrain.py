@@ -9,8 +9,9 @@ from pathlib import Path
 from lora_lab import paths
 from lora_lab.adapters.merging import merge_and_unload
 from lora_lab.atomic import write_file
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import Record, State, StateRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment

@@ -10,7 +10,8 @@ import threading
 import traceback
 
 from lora_lab.errors import Cancelled, LabError
-from lora_lab.records import OpeningRecord, Record, State, StateRecord, StepRecord
+from lora_lab.opening_records import OpeningRecord
+from lora_lab.records import Record, State, StateRecord, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Opening
 

@@ -11,17 +11,14 @@ import numpy as np
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import GeneratedRecord
+from lora_lab.opening_records import DataRecord, DataRow, LayerInfo, LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
-    DataRecord,
-    DataRow,
     EvalRecord,
-    LayerInfo,
     LayerSpectrum,
-    LoadedRecord,
     Record,
     SpectrumRecord,
     StepRecord,

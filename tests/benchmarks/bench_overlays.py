@@ -14,7 +14,8 @@ import numpy as np
 from pyqtgraph import PlotWidget
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.records import LoadedRecord, StepRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import StepRecord
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.preview import samples

@@ -15,15 +15,9 @@ import psutil
 from pyqtgraph import PlotWidget
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.config import Hyperparameters
-from lora_lab.records import (
-    LayerInfo,
-    LayerSpectrum,
-    LoadedRecord,
-    SpectrumRecord,
-    StepRecord,
-    frozen_array,
-)
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LayerInfo, LoadedRecord
+from lora_lab.records import LayerSpectrum, SpectrumRecord, StepRecord, frozen_array
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import samples
 from lora_lab.ui.style import theme

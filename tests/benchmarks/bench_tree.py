@@ -18,16 +18,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.config import Hyperparameters, changed
-from lora_lab.records import (
-    CountsRecord,
-    LayerInfo,
-    LayerSpectrum,
-    LoadedRecord,
-    SpectrumRecord,
-    TargetInfo,
-    frozen_array,
-)
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
+from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord, frozen_array
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.layers.facts import SIZE
 from lora_lab.ui.style import theme

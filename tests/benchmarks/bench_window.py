@@ -26,8 +26,9 @@ from PySide6.QtCore import QElapsedTimer, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset, list_presets, starting_config
-from lora_lab.records import AppliedRecord, LoadedRecord, StepRecord
+from lora_lab.records import AppliedRecord, StepRecord
 from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme

@@ -55,7 +55,7 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_second_signal_does_not_wait():
     from lora_lab.cli.interrupts import stop_on_signals
-    from lora_lab.config import Hyperparameters
+    from lora_lab.hyperparameters import Hyperparameters
     from lora_lab.training.controls import Controls
 
     controls, before = Controls(Hyperparameters()), signal.getsignal(signal.SIGTERM)

@@ -23,8 +23,9 @@ from typing import Any
 import psutil
 import torch
 
-from lora_lab.config import Hyperparameters, changed, checked
+from lora_lab.config import changed, checked
 from lora_lab.formats import FORMATS
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import AppliedRecord, ErrorRecord, State, StateRecord, StepRecord
 from lora_lab.runs.metrics import read_metrics

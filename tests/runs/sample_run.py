@@ -4,19 +4,17 @@ import json
 
 from lora_lab.config import Origin, changed
 from lora_lab.exported import ExportedRecord, ExportReport, LayerCheck
+from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     EvalRecord,
-    LayerInfo,
     LayerSpectrum,
-    LoadedRecord,
     SpectrumRecord,
     State,
     StateRecord,
     StepRecord,
-    TargetInfo,
     frozen_array,
 )
 from lora_lab.runs.folder import RunFolder

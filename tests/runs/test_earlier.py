@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from lora_lab.formats import FORMATS
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     EvalRecord,
-    LoadedRecord,
     PastEditRecord,
     ResumedRecord,
     State,

@@ -16,8 +16,9 @@ from rich.console import Console
 from lora_lab.cli.headless import drive
 from lora_lab.config import changed
 from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset
-from lora_lab.records import LoadedRecord, StepRecord
+from lora_lab.records import StepRecord
 from lora_lab.runs.event_files import EventFiles, write_events
 from lora_lab.runs.story import story_of
 from lora_lab.training.opening import New

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, ConfigError, LabError
 from lora_lab.formats import FORMATS
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,

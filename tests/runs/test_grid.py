@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.records import TargetInfo
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import (
     AXES,
     VALIDATIONS,

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,

@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from lora_lab.config import Hyperparameters, Origin, changed
+from lora_lab.config import Origin, changed
 from lora_lab.data.rows import read_table
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.records import AppliedRecord, NonFiniteRecord, State, StateRecord, StepRecord
 from lora_lab.runs import recipe, recipe_settings

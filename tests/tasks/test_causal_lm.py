@@ -12,13 +12,9 @@ from lora_lab.config import changed
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.errors import ConfigError
 from lora_lab.measured import GeneratedRecord
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import (
-    DataRecord,
-    EvalRecord,
-    LoadedRecord,
-    StepRecord,
-)
+from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.tasks.causal_lm import CausalLmTask
 from lora_lab.training.commands import Export, Generate
 from lora_lab.training.controls import Controls

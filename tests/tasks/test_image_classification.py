@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lora_lab.errors import CheckpointError, DataError
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
+from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.tasks.image_classification import ImageClassificationTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New

@@ -9,8 +9,9 @@ from peft import PeftModel
 
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
+from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.runs.recipe import written
 from lora_lab.tasks.preference import PreferenceTask
 from lora_lab.training.commands import Export

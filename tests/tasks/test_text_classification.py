@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from peft import PeftModel
 from transformers import BertForSequenceClassification
 
+from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import DataRecord, EvalRecord, LoadedRecord, StepRecord
+from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.tasks.text_classification import TextClassificationTask
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls

@@ -3,7 +3,7 @@
 import threading
 from unittest import mock
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.training.commands import Evaluate
 from lora_lab.training.controls import Controls
 

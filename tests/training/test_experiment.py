@@ -12,7 +12,7 @@ import torch
 from lora_lab.adapters import INITS, VARIANTS, DoRALayer
 from lora_lab.analysis.randomized import Spectrum
 from lora_lab.errors import AdapterError
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.training import layer_spectra as module
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.initial_factors import EVA_BATCHES

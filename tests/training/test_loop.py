@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,

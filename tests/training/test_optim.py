@@ -7,7 +7,8 @@ from torch import nn
 from lora_lab.adapters import VARIANTS
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.resize import resize
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer, schedule_factor
 from tests.training.driven_run import DrivenRun, digits
 

@@ -6,7 +6,8 @@ from enum import Enum
 import numpy as np
 import pytest
 
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import SpectrumRecord, State, StateRecord, StepRecord
 from lora_lab.training.commands import (

@@ -9,20 +9,14 @@ import numpy as np
 import pytest
 
 from lora_lab import paths
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.exported import ExportedRecord
 from lora_lab.formats import FORMATS
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.plain import plain
 from lora_lab.presets import get_preset
-from lora_lab.records import (
-    AppliedRecord,
-    ErrorRecord,
-    LoadedRecord,
-    SavedRecord,
-    State,
-    StateRecord,
-    StepRecord,
-)
+from lora_lab.records import AppliedRecord, ErrorRecord, SavedRecord, State, StateRecord, StepRecord
 from lora_lab.training import session as session_module
 from lora_lab.training.commands import Evaluate, Export
 from lora_lab.training.opening import New

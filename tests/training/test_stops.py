@@ -12,15 +12,9 @@ from lora_lab.cli.train import print_result
 from lora_lab.config import changed
 from lora_lab.errors import Interrupted, LabError
 from lora_lab.formats import FORMATS
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset
-from lora_lab.records import (
-    AppliedRecord,
-    CheckpointRecord,
-    EvalRecord,
-    LoadedRecord,
-    StateRecord,
-    StepRecord,
-)
+from lora_lab.records import AppliedRecord, CheckpointRecord, EvalRecord, StateRecord, StepRecord
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of

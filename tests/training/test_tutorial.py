@@ -7,8 +7,9 @@ import pytest
 
 from lora_lab import paths
 from lora_lab.config import changed
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset
-from lora_lab.records import CountsRecord, EvalRecord, LoadedRecord, StepRecord
+from lora_lab.records import CountsRecord, EvalRecord, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New
 from lora_lab.training.run import run

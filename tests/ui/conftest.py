@@ -10,23 +10,22 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.exported import ExportedRecord, ExportReport, LayerCheck
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import LayerMerge, MergeRecord
+from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     ErrorRecord,
     EvalRecord,
-    LayerInfo,
     LayerSpectrum,
-    LoadedRecord,
     SavedRecord,
     SpectrumRecord,
     State,
     StateRecord,
     StepRecord,
-    TargetInfo,
     frozen_array,
 )
 from lora_lab.rules import scaling_of

@@ -12,15 +12,9 @@ from PySide6.QtWidgets import QApplication, QRadioButton
 
 from lora_lab.config import changed
 from lora_lab.formats import FORMATS
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset, list_presets
-from lora_lab.records import (
-    AppliedRecord,
-    CountsRecord,
-    EvalRecord,
-    LoadedRecord,
-    State,
-    StepRecord,
-)
+from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, State, StepRecord
 from lora_lab.training.commands import FindRate
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.layers.facts import PARAMETERS, RANK, TRAINS

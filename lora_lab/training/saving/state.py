@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import LoRALayer
-from lora_lab.config import Hyperparameters, checked
+from lora_lab.config import checked
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import ResumedRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
 
 from lora_lab.measured import IntruderRecord
-from lora_lab.records import LayerInfo
+from lora_lab.opening_records import LayerInfo
 from lora_lab.training.commands import CountIntruders
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.ask_dialog import AskDialog

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
 from lora_lab.exported import ExportedRecord, ExportingRecord
-from lora_lab.records import CancelledRecord, ErrorRecord, LoadedRecord, StateRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import CancelledRecord, ErrorRecord, StateRecord
 from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices

@@ -28,7 +28,8 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.figures import counted
-from lora_lab.records import AppliedRecord, CountsRecord, LoadedRecord, SpectrumRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import AppliedRecord, CountsRecord, SpectrumRecord
 from lora_lab.ui.layers.facts import (
     NAME,
     PARAMETERS,

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from PySide6.QtCore import QObject
 
 from lora_lab.figures import counted
-from lora_lab.records import CountsRecord, LayerInfo, LayerSpectrum, LoadedRecord, SpectrumRecord
+from lora_lab.opening_records import LayerInfo, LoadedRecord
+from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.tree import Module, Node
 from lora_lab.ui.session.standing import Standing

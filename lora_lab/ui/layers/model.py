@@ -13,7 +13,7 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
 from lora_lab.names import natural
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.facts import (
     EFFECTIVE,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lora_lab.records import LayerInfo, LoadedRecord
+from lora_lab.opening_records import LayerInfo, LoadedRecord
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # a part of a path that is a number and no more
 

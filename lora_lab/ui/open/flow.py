@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.progress import Report
-from lora_lab.records import LoadedRecord
 from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.training.commands import Generate
 from lora_lab.ui.notices.notices import Notices

@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMenu, QWidget
 
 from lora_lab.exported import ExportedRecord
-from lora_lab.records import FolderRecord, LoadedRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import FolderRecord
 from lora_lab.ui.open.recent import Recent
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.settings import settings

@@ -17,14 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
-from lora_lab.records import (
-    CountsRecord,
-    LoadedRecord,
-    Record,
-    StepRecord,
-)
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import CountsRecord, Record, StepRecord
 from lora_lab.rules import cap
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel

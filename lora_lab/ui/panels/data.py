@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.records import DataRecord, DataRow, LoadedRecord, Record
+from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
+from lora_lab.records import Record
 from lora_lab.task_info import TASKS
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme

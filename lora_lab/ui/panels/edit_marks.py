@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.setting import setting_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, plain_number

@@ -11,7 +11,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, Qt
 
-from lora_lab.records import EvalRecord, LoadedRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import EvalRecord
 from lora_lab.ui.panels.panel import Columns
 from lora_lab.ui.style.figures import rounded_percent
 from lora_lab.ui.style.theme import Colors

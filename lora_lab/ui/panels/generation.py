@@ -18,12 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.measured import GeneratedRecord
-from lora_lab.records import (
-    ErrorRecord,
-    EvalRecord,
-    LoadedRecord,
-    Record,
-)
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors

@@ -12,11 +12,11 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
     EvalRecord,
-    LoadedRecord,
     NonFiniteRecord,
     PastEditRecord,
     Record,
@@ -26,6 +26,7 @@ from lora_lab.records import (
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_range import loss_range, step_end
 from lora_lab.ui.panels.loss_references import References
+from lora_lab.ui.panels.loss_words import summary
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
@@ -312,21 +313,4 @@ class LossPanel(Panel):
         )
 
     def summary(self) -> str:
-        if not len(self._train):
-            return self.tr("No loss yet.")
-        _, y = self._smoothed.window(0, self._smoothed.last_step or 0, 10)
-        now, before = self._smoothed.last_value, float(y[max(0, len(y) - 6)])
-        if abs(now - before) <= 0.02 * abs(before):
-            text = self.tr("Loss {} at step {:,}, steady")
-        elif now > before:
-            text = self.tr("Loss {} at step {:,}, rising")
-        else:
-            text = self.tr("Loss {} at step {:,}, falling")
-        text = text.format(number(now), self._train.last_step)
-        if len(self._validation):
-            value = number(self._validation.last_value)
-            text += self.tr("; validation loss {}").format(value)
-        if self._train.non_finite_count:
-            bad = self._train.non_finite_count
-            text += self.tr("; {} steps were not finite").format(bad)
-        return text + "."
+        return summary(self._train, self._smoothed, self._validation)

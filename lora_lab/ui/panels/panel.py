@@ -17,7 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.records import LoadedRecord, Record
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import Record
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.theme import Colors

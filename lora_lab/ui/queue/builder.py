@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
 from lora_lab.setting import Offered

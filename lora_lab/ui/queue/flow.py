@@ -13,8 +13,9 @@ from PySide6.QtWidgets import QWidget
 from lora_lab import paths
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.progress import Report
-from lora_lab.records import LoadedRecord, State, StepRecord
+from lora_lab.records import State, StepRecord
 from lora_lab.runs.listing import RunSummary, list_runs
 from lora_lab.runs.queue import Queue
 from lora_lab.runs.saved_config import SavedConfig

@@ -14,12 +14,12 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     CountsRecord,
     ErrorRecord,
     EvalRecord,
     FolderRecord,
-    LoadedRecord,
     State,
     StateRecord,
     StepRecord,

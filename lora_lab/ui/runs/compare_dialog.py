@@ -9,8 +9,9 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHeaderView, QVBoxLayout, QWidget
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.runs.listing import RunSummary
 from lora_lab.setting import setting_of
 from lora_lab.ui.style.figures import clock, in_words, plain_number

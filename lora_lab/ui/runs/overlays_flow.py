@@ -8,7 +8,8 @@ from functools import partial
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.records import FolderRecord, LoadedRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import FolderRecord
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.panels.overlays import MOST, Overlay, read_overlay
 from lora_lab.ui.panels.panel import Panel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject
 
-from lora_lab.records import LoadedRecord, SavedRecord, State
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import SavedRecord, State
 from lora_lab.training.commands import Save
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions

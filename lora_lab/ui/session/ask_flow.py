@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.records import ErrorRecord, LoadedRecord, Record, StateRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import ErrorRecord, Record, StateRecord
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import bring_to_front
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lora_lab.records import LoadedRecord, Record, State, StateRecord, StepRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import Record, State, StateRecord, StepRecord
 from lora_lab.ui.session.dispatch import guarded
 
 if TYPE_CHECKING:

@@ -13,17 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.records import (
-    AppliedRecord,
-    ErrorRecord,
-    FolderRecord,
-    LoadedRecord,
-    OpeningRecord,
-    Record,
-    State,
-    StateRecord,
-)
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord, OpeningRecord
+from lora_lab.records import AppliedRecord, ErrorRecord, FolderRecord, Record, State, StateRecord
 from lora_lab.ui.session.bridge import Collector, SessionBridge
 from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.standing import Standing

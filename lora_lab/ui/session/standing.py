@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.config import Hyperparameters, RunConfig
-from lora_lab.records import (
-    AppliedRecord,
-    LoadedRecord,
-    Record,
-    ResumedRecord,
-    State,
-    StateRecord,
-    StepRecord,
-)
+from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import AppliedRecord, Record, ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.rules import LayerRanks
 from lora_lab.variants import PLAIN
 

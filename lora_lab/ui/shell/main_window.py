@@ -17,16 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
-from lora_lab.records import (
-    LoadedRecord,
-    NewsRecord,
-    OpeningRecord,
-    ResumedRecord,
-    State,
-    StepRecord,
-)
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord, OpeningRecord
+from lora_lab.records import NewsRecord, ResumedRecord, State, StepRecord
 from lora_lab.task_info import own_tasks
 from lora_lab.training.commands import Evaluate
 from lora_lab.training.opening import New, Opening

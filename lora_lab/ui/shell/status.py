@@ -7,7 +7,8 @@ from collections import deque
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
-from lora_lab.records import LoadedRecord, OpeningRecord, ResumedRecord, State, StepRecord
+from lora_lab.opening_records import LoadedRecord, OpeningRecord
+from lora_lab.records import ResumedRecord, State, StepRecord
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import clock, state_words
 

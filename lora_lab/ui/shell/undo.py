@@ -13,8 +13,9 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
-from lora_lab.records import LoadedRecord
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.setting import setting_of
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions

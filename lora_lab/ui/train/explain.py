@@ -10,7 +10,7 @@ import math
 
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import (
     CountsRecord,
     LayerSpectrum,

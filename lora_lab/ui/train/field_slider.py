@@ -22,7 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import Hyperparameters, Knob
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.setting import Knob
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number, tip_lines
 from lora_lab.ui.train.notches import notches, stepped

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from lora_lab.config import RunConfig
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.setting import Place, Setting, limits_of, settings_of
 from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, setting_words, tip_lines

@@ -22,16 +22,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.config import KNOBS, Hyperparameters, changed
+from lora_lab.config import changed
 from lora_lab.errors import ConfigError
-from lora_lab.records import (
-    AppliedRecord,
-    CountsRecord,
-    LoadedRecord,
-    ResumedRecord,
-    SpectrumRecord,
-    StepRecord,
-)
+from lora_lab.hyperparameters import KNOBS, Hyperparameters
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import AppliedRecord, CountsRecord, ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.rules import energy_lost, scaling_of
 from lora_lab.setting import setting_of
 from lora_lab.ui.session.standing import Standing

@@ -9,7 +9,8 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QTimer
 
 from lora_lab.measured import MemoryRecord
-from lora_lab.records import CountsRecord, LoadedRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import CountsRecord
 from lora_lab.training.commands import EstimateMemory
 from lora_lab.ui.session.sessions import Sessions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lora_lab.config import Knob
+from lora_lab.setting import Knob
 
 _DECADE = (
     1, 1.1, 1.2, 1.4, 1.5, 1.7, 1.8, 2, 2.2, 2.5, 2.7, 3, 3.3, 3.6, 4, 4.5, 5, 5.5, 6, 6.7, 7.5, 8,

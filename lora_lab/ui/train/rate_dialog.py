@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import RateFoundRecord, RatePointRecord
 from lora_lab.training.commands import FindRate
 from lora_lab.ui.style import theme

@@ -25,7 +25,8 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.config import RunConfig, changed
-from lora_lab.records import CountsRecord, LoadedRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import CountsRecord
 from lora_lab.setting import settings_of
 from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, share_words

@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, QTimer
 
 from lora_lab.config import RunConfig
 from lora_lab.measured import SpeedRecord
-from lora_lab.records import LoadedRecord, State
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import State
 from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.panels.panel import Panel

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.figures import counted
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import is_all_linear, named_by
 from lora_lab.variants import VARIANTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.ui.train.targets import adapted, as_targets, target_words
 from lora_lab.ui.train.targets_dialog import TargetsDialog
 

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.figures import counted
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import shape_words
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within

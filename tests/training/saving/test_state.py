@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from lora_lab.config import Hyperparameters, changed, checked
+from lora_lab.config import changed, checked
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import StepRecord
 from lora_lab.training.controls import Controls

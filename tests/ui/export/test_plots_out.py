@@ -14,8 +14,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QProgressDialog, QPushButton
 
-from lora_lab.config import Hyperparameters, RunConfig
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import EvalRecord, LayerSpectrum, SpectrumRecord, StepRecord, frozen_array
 from lora_lab.ui.export import plots_out
 from lora_lab.ui.panels import PANELS

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QApplication
 
-from lora_lab.config import KNOBS
+from lora_lab.hyperparameters import KNOBS
 from lora_lab.ui.help.handbook import Handbook
 from lora_lab.ui.help.page import INDEX, folder, pages, slug, title
 from lora_lab.ui.style import theme

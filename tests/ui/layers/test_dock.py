@@ -16,16 +16,10 @@ from PySide6.QtWidgets import (
     QStyleOptionViewItem,
 )
 
-from lora_lab.config import Hyperparameters, changed
-from lora_lab.records import (
-    AppliedRecord,
-    CountsRecord,
-    LayerInfo,
-    LayerSpectrum,
-    SpectrumRecord,
-    State,
-    TargetInfo,
-)
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LayerInfo, TargetInfo
+from lora_lab.records import AppliedRecord, CountsRecord, LayerSpectrum, SpectrumRecord, State
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.layers.facts import EFFECTIVE, NAME, PARAMETERS, RANK, SHAPE, SIZE, TRAINS
 from lora_lab.ui.style import theme

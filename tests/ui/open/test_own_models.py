@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from lora_lab.errors import Cancelled, DataError
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import list_presets, starting_config
-from lora_lab.records import LoadedRecord, State
+from lora_lab.records import State
 from lora_lab.training.devices import DeviceChoice
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.open.dialog import OpenDialog

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QLabel
 
-from lora_lab.records import DataRecord, DataRow
+from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme

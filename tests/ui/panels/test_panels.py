@@ -9,16 +9,11 @@ import pyqtgraph as pg
 import pytest
 from PySide6.QtWidgets import QComboBox, QLabel, QTableWidget, QToolButton, QWidget
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
-from lora_lab.records import (
-    AppliedRecord,
-    CountsRecord,
-    EvalRecord,
-    LoadedRecord,
-    SpectrumRecord,
-    StepRecord,
-)
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, SpectrumRecord, StepRecord
 from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered

@@ -4,10 +4,10 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
-    LoadedRecord,
     SavedRecord,
     State,
     StateRecord,

@@ -3,11 +3,11 @@
 import pytest
 
 from lora_lab.config import RunConfig, changed
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     ErrorRecord,
-    LoadedRecord,
     State,
     StateRecord,
     StepRecord,

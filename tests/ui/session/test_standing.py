@@ -2,7 +2,8 @@
 
 import pytest
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord, ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.ui.session.standing import Standing
 

@@ -3,7 +3,8 @@
 import pytest
 
 from lora_lab.config import RunConfig, changed
-from lora_lab.records import OpeningRecord, ResumedRecord, State, StateRecord, StepRecord
+from lora_lab.opening_records import OpeningRecord
+from lora_lab.records import ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.ui.shell.status import StatusStrip
 from tests.ui.seen import named
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from lora_lab.config import KNOBS, Hyperparameters, RunConfig, changed
-from lora_lab.records import LoadedRecord, ResumedRecord, SpectrumRecord, StepRecord
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import KNOBS, Hyperparameters
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import ResumedRecord, SpectrumRecord, StepRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Resume

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from lora_lab.config import KNOBS
+from lora_lab.hyperparameters import KNOBS
 from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.train.field_slider import FieldSlider
 from lora_lab.ui.train.notches import notches, stepped

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord
 from lora_lab.rules import energy_lost
 from lora_lab.ui.style.figures import percent

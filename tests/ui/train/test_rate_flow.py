@@ -8,7 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
 
-from lora_lab.config import Hyperparameters, changed
+from lora_lab.config import changed
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import (
     RankHint,
     RankHintRecord,

@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.inits import INITS
-from lora_lab.records import State, TargetInfo
+from lora_lab.opening_records import TargetInfo
+from lora_lab.records import State
 from lora_lab.setting import setting_of
 from lora_lab.ui.train.setup import SetupDock
 from lora_lab.ui.widgets.form import LARGEST, Number, Whole

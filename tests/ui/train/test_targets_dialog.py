@@ -4,9 +4,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from lora_lab.config import Hyperparameters, RunConfig, changed
+from lora_lab.config import RunConfig, changed
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import TargetInfo
 from lora_lab.presets import starting_config
-from lora_lab.records import TargetInfo
 from lora_lab.rules import named_by
 from lora_lab.training.experiment import Experiment
 from lora_lab.ui.train.targets import adapted, as_targets, target_words, without_lost_layers

@@ -5,7 +5,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QScreen
 from PySide6.QtWidgets import QWidget
 
-from lora_lab.records import TargetInfo
+from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.help.handbook import Handbook

@@ -9,10 +9,10 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
     LayerSpectrum,
-    LoadedRecord,
     PastEditRecord,
     Record,
     ResumedRecord,

@@ -9,10 +9,10 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QComboBox, QToolButton
 
-from lora_lab.config import Hyperparameters
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LayerInfo
 from lora_lab.records import (
     AppliedRecord,
-    LayerInfo,
     LayerSpectrum,
     PastEditRecord,
     ResumedRecord,
