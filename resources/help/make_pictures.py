@@ -141,11 +141,11 @@ def controls() -> None:
 def learning_rate() -> None:
     """The finder on the untrained known-rank preset."""
     experiment = Experiment.build(preset("known-rank", hyper={"rank": 4, "alpha": 8.0}))
-    dialog = RateDialog()
-    dialog.begin("")
+    dialog = RateDialog(lambda: experiment.hyper)
+    dialog.begin()
     for record in find_rate(experiment, 80):
         if isinstance(record, RateFoundRecord):
-            dialog.show_found(record)
+            dialog.show_result(record)
     keep(dialog, "learning-rate", 600, 430)
 
 
@@ -159,7 +159,7 @@ def choosing_a_rank() -> None:
         pass
     dialog = HintDialog()
     for record in rank_hints(experiment, (0.8, 0.95, 0.99)):
-        dialog.show_record(record)
+        dialog.show_result(record)
     keep(dialog, "choosing-a-rank", 560, 230)
 
 

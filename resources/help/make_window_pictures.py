@@ -31,7 +31,7 @@ PICTURES = {
     "window": ("digits", {"learning_rate": 3e-5}, {1000: 6}, 1900),
     "known-rank": ("known-rank", {}, {1000: 4, 2000: 8}, 3000),
 }
-# What is lined up: the fields that are filled in, and the adapters that are pressed in.
+# What is added: the fields that are filled in, and the adapters that are pressed in.
 GRIDS = (
     ({"rank": "1, 2, 4, 8, 16", "alpha": "2r", "rate": "3e-5", "steps": "1500"}, ()),
     ({"rank": "4, 16"}, ("dora", "full")),
@@ -79,8 +79,9 @@ def draw(name: str) -> None:
 
 
 def draw_queue() -> None:
-    """Line up eight runs on the digits, let them train one after another, and choose one."""
+    """Add eight runs on the digits, let them train one after another, and choose one."""
     window = opened("digits", "light", {})
+    wait_for(lambda: window.flows is not None)  # they are made once the window is painted
     window.commands.queue.trigger()
     flow = window.flows.queue
     dialog, builder = flow.dialog, flow.dialog.builder

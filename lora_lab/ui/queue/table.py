@@ -162,7 +162,7 @@ class QueueTable(QTableView):
         self.setItemDelegateForColumn(STATE, self._progress)
         header = self.horizontalHeader()
         widest = {
-            STAR: "★", RANK: "0000", ALPHA: "00.0", RATE: "0.00e-00", KIND: "rsLoRA, pissa",
+            STAR: "★", RANK: "0000", ALPHA: "00.0", RATE: "Learning rate", KIND: "rsLoRA, pissa",
             STATE: "aborted at 00,000", PARAMETERS: "Parameters", BEST: "Best loss 0",
             TIME: "0:00:00",
         }  # fmt: skip
