@@ -146,6 +146,7 @@ def load(path: Path) -> AdapterWeights:
         extra={
             "use_rslora": config.use_rslora,
             "base_model_name_or_path": config.base_model_name_or_path,
+            "task_type": config.task_type,
             "notes": tuple(notes),
         },
     )

@@ -54,6 +54,7 @@ class PeftConfig:
     rank_pattern: dict[str, int]
     alpha_pattern: dict[str, float]
     modules_to_save: tuple[str, ...] = ()  # fully trained
+    task_type: str | None = None  # what the base is opened for; only carried on
     notes: tuple[str, ...] = ()
 
     def rank(self, name: str) -> int:
@@ -115,6 +116,7 @@ def read_config(path: Path) -> PeftConfig:
     return PeftConfig(
         path=path,
         modules_to_save=tuple(saved),
+        task_type=kind if isinstance(kind := values.get("task_type"), str) else None,
         r=_rank(path, "r", values.get("r", 8)),
         lora_alpha=_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
         use_rslora=values.get("use_rslora", False),
@@ -164,7 +166,7 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
         "peft_type": "LORA",
         "peft_version": PEFT_VERSION,
         # What the base is; PEFT wraps a model of another type without further ado.
-        "task_type": TASKS[task].peft if task in TASKS else None,
+        "task_type": TASKS[task].peft if task in TASKS else weights.extra.get("task_type"),
         "auto_mapping": None,
         "base_model_name_or_path": _hub_name(weights),
         "revision": None,

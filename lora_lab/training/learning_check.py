@@ -133,13 +133,6 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         for field, reason in ignored.items()
         if getattr(config, field) != RunConfig.model_fields[field].default
     ]
-    idle += [
-        (field, f"it is for {row.title} alone")
-        for row in TASKS.values()
-        for field in row.settings
-        if row is not TASKS[config.task]
-        and getattr(config, field) != RunConfig.model_fields[field].default
-    ]
     if config.epochs is not None and not task.rows:
         idle.append(("epochs", f"rows of {config.task} have no end; set the number of steps"))
     if config.patience and task.data is not None and not task.data.validation_rows:

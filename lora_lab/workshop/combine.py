@@ -24,6 +24,7 @@ METHODS = {
     "cat": "the weighted sum, factors side by side: rank Σr",
     "linear": "PEFT's: factors added, each times √(w·s); not the sum of the ΔWs",
 }
+CARRIED = ("task", "task_type", "base_model_name_or_path")  # of the first adapter
 NEGLIGIBLE = 1e-7  # σ/σ_1 below which a direction of the sum is rounding
 
 
@@ -80,7 +81,7 @@ def combine(
         variant=PLAIN,
         layers=tuple(layers),
         whole=whole,
-        extra={k: v for k, v in first.extra.items() if k in ("task", "base_model_name_or_path")},
+        extra={key: first.extra[key] for key in CARRIED if key in first.extra},
     )
     return Combined(weights, tuple(errors), tuple(notes))
 

@@ -80,6 +80,9 @@ def test_read_back_bit_for_bit(nested, tmp_path):
     peft.save(weights, tmp_path)
     again = peft.load(tmp_path)
     assert [layer.name for layer in again.whole] == whole
+    peft.save(again, tmp_path / "again")
+    config = json.loads((tmp_path / "again/adapter_config.json").read_text())
+    assert config["task_type"] == "SEQ_CLS", "what is read and written again is for the same task"
     for found, wanted in zip(again.whole, weights.whole, strict=True):
         assert torch.equal(found.weight, wanted.weight)
         assert (found.bias is None) == (wanted.bias is None)
