@@ -44,7 +44,8 @@ def test_a_signal_ends_a_run_as_the_button_does(name, tmp_path):
     assert (found.state, found.step) == ("stopped", facts["steps"])
     assert listed(out)[-1][0] == facts["steps"], "the very last step is saved"
     assert (out / "adapter" / "adapter_model.safetensors").exists()
-    words = f"stopped by {name} after step {facts['steps']:,} and saved; lora-lab resume {out}"
+    words = f"stopped by {name} after step {facts['steps']:,} and saved; continue it with "
+    words += f"lora-lab resume {out}"
     assert words in told
     assert "Traceback" not in told
     more = verb("resume", out, "--steps", facts["steps"] + 10, "--json")
