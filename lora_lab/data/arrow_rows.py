@@ -72,9 +72,14 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
 def _rows(
     batches: Iterator[Any], names: dict[str, list[str]], total: int, report: Report, name: str
 ) -> list[tuple[int, Row]]:
+    from pyarrow import types
+
     rows: list[tuple[int, Row]] = []
     for batch in batches:
+        nested = [field.name for field in batch.schema if types.is_nested(field.type)]
         for row in batch.to_pylist():
+            for column in nested:
+                row[column] = _without_nulls(row[column])
             for column, classes in names.items():
                 value = row.get(column)
                 if isinstance(value, int) and 0 <= value < len(classes):
@@ -84,6 +89,14 @@ def _rows(
             rows.append((len(rows) + 1, row))
         report(f"Reading {name}", len(rows) / max(1, total))
     return rows
+
+
+def _without_nulls(value: Any) -> Any:
+    """Objects without the keys that are null: a file has one set of keys for all its rows, and so
+    fills in the keys of other rows."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(v) for key, v in value.items() if v is not None}
+    return [_without_nulls(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _check(rows: int, columns: int) -> None:

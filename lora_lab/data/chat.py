@@ -6,12 +6,12 @@ one; nothing that a message holds is dropped. What cannot be written as text is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.data.left_out import BadRow
+from lora_lab.data.values import from_text
 
 # Who speaks, in ShareGPT's words and a few more.
 SPEAKERS = {
@@ -180,8 +180,8 @@ def _parsed(value: Any, what: str) -> Any:
     if not value.strip():
         return None
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return from_text(value)
+    except ValueError as error:
         raise BadRow(f"{what} is text that is not JSON ({str(error)[:60]})") from None
 
 

@@ -16,7 +16,7 @@ from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
 from lora_lab.data.seams import encode_pieces
-from lora_lab.data.values import as_label, as_text, natural_order
+from lora_lab.data.values import as_label, as_text, look_alike, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
 
@@ -148,6 +148,9 @@ def encode_texts(
         table, mapping, tokenizer, max_length, "label", class_of, skip_bad=skip_bad, report=report
     )
     names = tuple(classes) if classes else tuple(sorted(set(found), key=natural_order))
+    if classes is None and (alike := look_alike(names)):
+        shown = "; ".join(" and ".join(map(repr, group)) for group in alike[:3])
+        notes = (*notes, f"classes that look alike are kept apart: {shown}")
     places = {name: place for place, name in enumerate(names)}
     return examples, np.array([places[x] for x in found], dtype=np.int64), names, notes
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.data.rows import Table
 from lora_lab.data.targets import OBJECTIONS
+from lora_lab.data.values import from_text
 from lora_lab.errors import DataError
 from lora_lab.task_info import TASKS, TaskInfo
 
+FEEDBACK = {"true", "false", "1", "0", "1.0", "0.0"}  # on an answer, as tables write it
 SAMPLE = 200  # rows that are looked at
 
 # Names that columns go by, the likeliest first; matched in lower case.
@@ -129,7 +130,7 @@ def _predicted(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     for role in ("text", target):
         if role not in columns:
             raise _unknown(table, f"It is not clear which column is the {role}")
-    if reason := _objection(table, target, columns[target]):
+    if reason := _objection(table, target, columns[target], target in given):
         others = [column for column in free() if column != columns["text"]]
         better = f" {_words(others)} would do." if others else ""
         raise _unknown(table, f"Column {columns[target]!r} {reason}.{better}")
@@ -187,11 +188,12 @@ def _refuse_feedback(table: Table, given: dict[str, str]) -> None:
     """Raise DataError for answers marked as good or bad: the bad ones are not to be learned."""
     if given or not {"prompt", "completion", "label"} <= set(table.columns):
         return
-    if all(isinstance(value, bool) for value in _values(table, "label")):
+    flags = {str(value).strip().lower() for value in _values(table, "label")}
+    if flags and flags <= FEEDBACK:
         raise DataError(
             f"{table.path.name}: these rows have a prompt, a completion and a label that is true "
-            "or false: feedback (KTO), of which the bad answers are not to be learned. Keep the "
-            "good rows and leave the column label out, or name the columns to learn from."
+            "or false, or 1 or 0: feedback (KTO), of which the bad answers are not to be learned. "
+            "Keep the good rows and leave the column label out, or name the columns to learn from."
         )
 
 
@@ -213,7 +215,12 @@ def _columns(table: Table, roles: Iterable[str], given: dict[str, str]) -> dict[
 def _fits(table: Table, role: str, column: str) -> bool:
     values = _values(table, column)
     if role == "messages":
-        return any(isinstance(value, list) or _is_json_list(value) for value in values)
+        return any(
+            isinstance(value, list)
+            or _is_json_list(value)  # what looks like it is named where it cannot be read
+            or (isinstance(value, str) and value.lstrip().startswith(("[{", "array([")))
+            for value in values
+        )
     if role in ("tools", "history", "labels", "tokens", "tags"):
         return True
     return not any(isinstance(value, list | dict) for value in values)
@@ -224,8 +231,8 @@ def _is_json_list(value: Any) -> bool:
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return False
     try:
-        entries = json.loads(value)
-    except (ValueError, RecursionError):
+        entries = from_text(value)
+    except ValueError:
         return False
     return isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict)
 
@@ -235,10 +242,10 @@ def _is_text(table: Table, column: str) -> bool:
     return bool(values) and sum(map(len, values)) / len(values) > 8
 
 
-def _objection(table: Table, role: str, column: str) -> str:
+def _objection(table: Table, role: str, column: str, chosen: bool = False) -> str:
     """Why a column cannot be what is predicted, or nothing."""
     values = [row.get(column) for row in table.rows if row.get(column) not in (None, "")]
-    return OBJECTIONS[role](values)
+    return OBJECTIONS[role](values, chosen)
 
 
 def _values(table: Table, column: str) -> list[Any]:

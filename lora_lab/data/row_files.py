@@ -11,6 +11,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import zlib
 from collections.abc import Callable
@@ -20,8 +21,13 @@ from typing import IO
 from lora_lab.errors import DataError
 
 LARGEST = 8 * 2**30  # bytes of a file that is held in memory while it is read
+SPLIT = re.compile(
+    r"(?:^|[-._ ])(?:(train|training)|validation|valid|val|dev|test|testing|eval|evaluation)"
+    r"(?=[-._ \d])"
+)
 CHUNK = 2**24
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
+ABOUT = ("readme", "license", "licence", "notice", "citation", "changelog")  # + .txt: no rows
 FILES = 10_000  # of one folder or pattern
 
 
@@ -66,12 +72,25 @@ def files_of(path: str | Path) -> list[Path]:
     return files
 
 
+def of_training(files: list[Path]) -> tuple[list[Path], list[Path]]:
+    """The files of a folder that are trained on, and those of other splits beside them.
+
+    A split is named as the Hub has it: train.jsonl, test.csv, validation-00000-of-00002.parquet.
+    """
+    splits = [SPLIT.search(file.name.lower()) for file in files]
+    if not any(split and split[1] for split in splits):
+        return files, []
+    other = [file for file, split in zip(files, splits, strict=True) if split and not split[1]]
+    return [file for file in files if file not in other], other
+
+
 def is_table(path: Path) -> bool:
     """Whether a file of a folder is one of rows, packed or not."""
     name = path.name.lower()
     for _, (ending, _) in PACKED.items():
         name = name.removesuffix(ending)
     described = name in ("dataset_info.json", "state.json", "dataset_dict.json")
+    described = described or name.removesuffix(".txt") in ABOUT
     return name.endswith(ENDINGS) and not described and name[0] != "." and path.is_file()
 
 

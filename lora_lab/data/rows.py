@@ -14,7 +14,7 @@ from typing import Any
 
 from lora_lab.data.arrow_rows import arrow_rows, parquet_rows
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.row_files import files_of, kind_of, read_bytes
+from lora_lab.data.row_files import files_of, kind_of, of_training, read_bytes
 from lora_lab.data.text_rows import text_rows
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
@@ -66,7 +66,11 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
     try:
         path, split = _training_split(path)
         notes += split
-        files = files_of(path)
+        files, others = of_training(files_of(path)) if path.is_dir() else (files_of(path), [])
+        if others:
+            names = ", ".join(file.name for file in others[:NAMED])
+            more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+            notes.append(f"of other splits, not read: {names}{more}")
     except DataError as error:
         raise DataError(f"{given.name}: {error}.") from None
     rows: list[tuple[int, Row]] = []

@@ -11,7 +11,7 @@ from typing import Any
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.values import as_label, as_text, is_missing, well_formed
 
-LABELS = 100  # different values that a column of labels may have
+LABELS = 1000  # different values that a column of labels may have
 LABEL_LENGTH = 100  # characters
 SETS = 1000  # different labels that rows of several may have together
 SEPARATORS = re.compile(r"[|;,]")
@@ -48,21 +48,29 @@ def as_names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(well_formed(part) for part in parts if part))
 
 
-def no_class(values: Sequence[Any]) -> str:
-    """Why these values can be no labels of one class each, or nothing."""
+def no_class(values: Sequence[Any], chosen: bool = False) -> str:
+    """Why these values can be no labels of one class each, or nothing.
+
+    A column that a person has `chosen` may have many classes in few rows.
+    """
     if any(isinstance(value, list | dict) for value in values):
         return "holds lists, not labels"
     different = {str(value) for value in values}
     if any(len(value) > LABEL_LENGTH for value in different):
         return "is free text, not a label"
-    if len(different) > LABELS or (len(different) > 20 and 2 * len(different) > len(values)):
+    most = len(values) - 1 if chosen else len(values) // 2
+    if len(different) > LABELS or len(different) > max(20, most):
         kind = "numbers" if all(_is_number(value) for value in different) else "values"
         return f"has {len(different):,} different {kind}, too many for labels"
     return ""
 
 
-def no_numbers(values: Sequence[Any]) -> str:
-    """Why these values can be no numbers, or nothing; single ones that are none are bad rows."""
+def no_numbers(values: Sequence[Any], chosen: bool = False) -> str:
+    """Why these values can be no numbers, or nothing; single ones that are none are bad rows.
+
+    `chosen` changes nothing here.
+    """
+    del chosen
     if any(isinstance(value, list | dict) for value in values):
         return "holds lists, not numbers"
     if 2 * sum(map(_is_number, values)) < len(values):
@@ -70,8 +78,11 @@ def no_numbers(values: Sequence[Any]) -> str:
     return ""
 
 
-def no_names(values: Sequence[Any]) -> str:
-    """Why these values can be no labels, several in a row; single bad ones are bad rows."""
+def no_names(values: Sequence[Any], chosen: bool = False) -> str:
+    """Why these values can be no labels, several in a row; single bad ones are bad rows.
+
+    `chosen` as in `no_class`.
+    """
     names: set[str] = set()
     bad = 0
     for value in values:
@@ -83,12 +94,12 @@ def no_names(values: Sequence[Any]) -> str:
         return "holds no labels"
     if any(len(name) > LABEL_LENGTH for name in names):
         return "is free text, not labels"
-    if len(names) > SETS or (len(names) > 50 and len(names) > len(values)):
+    if len(names) > SETS or (not chosen and len(names) > 50 and len(names) > len(values)):
         return f"has {len(names):,} different labels, too many"
     return ""
 
 
-OBJECTIONS: dict[str, Callable[[Sequence[Any]], str]] = {  # by the role of what is predicted
+OBJECTIONS: dict[str, Callable[[Sequence[Any], bool], str]] = {  # by the role of what is predicted
     "label": no_class,
     "score": no_numbers,
     "labels": no_names,

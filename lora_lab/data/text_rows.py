@@ -9,7 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import Any
 
 from lora_lab.data.left_out import BadRow
@@ -18,6 +21,8 @@ from lora_lab.errors import DataError
 Row = dict[str, Any]
 Rows = Iterator[tuple[int, Row | BadRow]]
 
+SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+QUOTED = re.compile(r'"[^"]*"')
 LONGEST_LINE = 64 * 2**20  # bytes
 LISTS = ("data", "train", "rows", "examples", "instances")  # of rows in one JSON object
 
@@ -67,6 +72,8 @@ def _lines(raw: bytes, skip_bad: bool, bad: list[tuple[int, str]]) -> Iterator[t
         except UnicodeDecodeError as error:
             raise DataError("this is damaged UTF-16. Save it as UTF-8") from error
     raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in raw and b"\n" not in raw:  # lines that end as old Macs write them
+        raw = raw.replace(b"\r", b"\n")
     for number, line in enumerate(io.BytesIO(raw), 1):
         if len(line) > LONGEST_LINE:
             raise DataError(f"line {number:,} has {len(line):,} bytes; this is no table of rows")
@@ -86,12 +93,21 @@ def _json_lines(lines: Iterator[tuple[int, str]]) -> Rows:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield number, BadRow(f"not JSON ({reason[:80]})")
             continue
         yield number, row if isinstance(row, dict) and row else BadRow("not a JSON object")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Row:
+    """An object whose keys stand once each; Python would take the last, and lose what is before."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {counts.most_common(1)[0][0][:40]!r} stands twice")
+    return row
 
 
 def _json_list(lines: Iterator[tuple[int, str]]) -> Rows:
@@ -117,7 +133,7 @@ def _json_object(lines: Iterator[tuple[int, str]]) -> Rows:
 
 def _whole(lines: Iterator[tuple[int, str]], what: str) -> Any:
     try:
-        return json.loads("".join(line for _, line in lines))
+        return json.loads("".join(line for _, line in lines), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DataError(f"it begins like {what}, and is none ({reason[:80]})") from None
@@ -134,11 +150,14 @@ def _csv(lines: Iterator[tuple[int, str]], delimiter: str) -> Rows:
     Where a row cannot be read, reading goes on at the line behind its first: a quote that is never
     closed spoils its own row alone.
     """
-    counted = list(lines)
+    counted = list(dropwhile(lambda line: not line[1].strip(), lines))
+    if counted and (named := SEPARATOR.fullmatch(counted[0][1])):  # Excel's own first line
+        delimiter, counted = delimiter or named[1], counted[1:]
     text = [line for _, line in counted]
     if not text:
         return
-    delimiter = delimiter or max(",;\t|", key=lambda mark: (text[0].count(mark), mark == ","))
+    bare = QUOTED.sub("", text[0])
+    delimiter = delimiter or max(",;\t|", key=lambda mark: (bare.count(mark), mark == ","))
     before = csv.field_size_limit(LONGEST_LINE)
     try:
         reader = csv.reader(text, delimiter=delimiter, strict=True)

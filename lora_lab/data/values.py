@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import unicodedata
+from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +24,24 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float | Decimal):
         return math.isnan(value)
     return type(value).__name__ in ("NAType", "NaTType")
+
+
+def from_text(text: str) -> Any:
+    """Lists and objects from their JSON, or from what Python writes of them, as pandas does.
+
+    Raises ValueError for other text.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        if not text.lstrip().startswith(("[", "{")):
+            raise
+        try:
+            return ast.literal_eval(text.strip())  # literals alone: nothing is executed
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise error from None
 
 
 def as_text(value: Any) -> str:
@@ -61,6 +84,17 @@ def as_label(value: Any) -> str:
     ):
         value = int(value)
     return as_text(value).strip()
+
+
+def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that differ in case, space, spelling of a number or of accents alone, in groups."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        same = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        with suppress(ArithmeticError):
+            same = str(Decimal(same).normalize())
+        groups.setdefault(same, []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def natural_order(name: str) -> tuple[int, float, str]:

@@ -154,3 +154,10 @@ def test_held_out_rows_have_the_classes_of_the_others(tmp_path):
 def test_a_text_and_a_label_must_be_there(tmp_path, row):
     with pytest.raises(DataError, match="row 2: "):
         classified(tmp_path, [{"text": "a", "label": "x"}, row])
+
+
+def test_classes_that_look_alike_are_noted(tmp_path):
+    rows = [{"text": "a film", "label": x} for x in ("Good", "good", "bad")]
+    _, _, classes, notes = classified(tmp_path, rows)
+    assert classes == ("Good", "bad", "good")
+    assert notes == ("classes that look alike are kept apart: 'Good' and 'good'",)

@@ -142,9 +142,32 @@ def test_columns_that_nothing_takes_are_named():
     assert unused(rows, map_columns(rows, "text_classification")) == ()
 
 
-def test_feedback_is_not_learned_as_answers():
-    rows = table(prompt=WORDS, completion=WORDS, label=[True, False, True])
+@pytest.mark.parametrize("label", [[True, False, True], [1, 0, 0], ["True", "False", "True"],
+                                   ["1", "0", "1"]], ids=repr)  # fmt: skip
+def test_feedback_is_not_learned_as_answers(label):
+    rows = table(prompt=WORDS, completion=WORDS, label=label)
     with pytest.raises(DataError, match="KTO"):
         map_columns(rows, "causal_lm")
     given = [("prompt", "prompt"), ("completion", "completion")]
     assert map_columns(rows, "causal_lm", given).form == "prompt + completion"
+
+
+def test_chats_as_pandas_writes_them_are_chats_and_no_text():
+    """`to_csv` writes a list as Python does; as text it would be learned, the user's words too."""
+    turns = "[{'role': 'user', 'content': 'u'}, {'role': 'assistant', 'content': 'a'}]"
+    for column in ("messages", "talk"):
+        rows = table(**{column: [turns] * 3})
+        assert map_columns(rows, "causal_lm").form == "chat"
+    assert map_columns(table(messages=["[{'role': dtype(x)}]"] * 3), "causal_lm").form == "chat"
+
+
+@pytest.mark.parametrize(("classes", "rows", "requested"), [(151, 400, False), (27, 40, True)])
+def test_many_classes_are_classes(classes, rows, requested):
+    labels = [f"intent {n % classes}" for n in range(rows)]
+    given = [("label", "label"), ("text", "text")] if requested else []
+    mapping = map_columns(
+        table(text=[f"what number {n} asks" for n in range(rows)], label=labels),
+        "text_classification",
+        given,
+    )
+    assert mapping.column("label") == "label"

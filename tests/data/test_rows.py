@@ -266,3 +266,57 @@ def test_a_packed_file_may_not_fill_the_memory(tmp_path, monkeypatch):
     (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(GOOD * 10_000))
     with pytest.raises(DataError, match="unpacked it has over"):
         read_table(tmp_path / "rows.jsonl.gz")
+
+
+SPELLED = {
+    "lines of an old Mac": "text,label\ra film,good\rno,bad\r",
+    "Excel's line of the separator": "sep=;\ntext;label\na film;good\nno;bad\n",
+    "empty lines first": "\n  \ntext,label\na film,good\nno,bad\n",
+    "a separator within quotes": '"text";"label"\n"a film";good\nno;bad\n',
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_tables_as_programs_write_them(tmp_path, name):
+    (tmp_path / "rows.csv").write_bytes(SPELLED[name].encode())
+    table = read_table(tmp_path / "rows.csv")
+    assert table.rows == [{"text": "a film", "label": "good"}, {"text": "no", "label": "bad"}]
+
+
+def test_the_separator_is_counted_outside_of_quotes(tmp_path):
+    (tmp_path / "rows.csv").write_text('"text, whole";label\na;good\n')
+    assert read_table(tmp_path / "rows.csv").rows == [{"text, whole": "a", "label": "good"}]
+
+
+def test_lines_of_json_may_end_as_old_macs_write_them(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(lines().replace(b"\n", b"\r"))
+    assert read_table(tmp_path / "rows.jsonl").rows == ROWS
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_key_that_stands_twice_is_named_and_nothing_is_lost_unseen(tmp_path, name):
+    row = '{"text": "first", "text": "second"}'
+    (tmp_path / name).write_text(f"[{row}]" if name.endswith("json") else row)
+    with pytest.raises(DataError, match="the key 'text' stands twice"):
+        read_table(tmp_path / name)
+
+
+def test_of_a_folder_with_splits_only_training_is_read(tmp_path):
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001", "val.en"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": name}) + "\n")
+    (tmp_path / "README.txt").write_text("About this data.\n")
+    (tmp_path / "latest.jsonl").write_text('{"text": "latest"}\n')  # no split is named in it
+    table = read_table(tmp_path)
+    assert [row["text"][:6] for row in table.rows] == ["latest", "train-", "train-"]
+    assert table.notes[0] == ("of other splits, not read: test-00000-of-00001.jsonl, val.en.jsonl")
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "test.jsonl").write_text('{"text": "a"}\n')
+    assert read_table(tmp_path / "only").rows == [{"text": "a"}], "it was chosen by itself"
+
+
+def test_keys_that_a_table_fills_in_from_other_rows_are_not_there(tmp_path):
+    """A file of columns has one set of keys: what another row's call takes is null in this one."""
+    arguments = [{"city": "Paris"}, {"unit": "C", "days": [1, None]}]
+    rows = [{"text": None, "call": {"name": "f", "arguments": a}} for a in arguments]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet").rows == rows

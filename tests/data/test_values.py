@@ -6,7 +6,14 @@ from decimal import Decimal
 import pytest
 
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.values import as_label, as_text, is_missing, natural_order
+from lora_lab.data.values import (
+    as_label,
+    as_text,
+    from_text,
+    is_missing,
+    look_alike,
+    natural_order,
+)
 
 MISSING = [None, "", float("nan"), Decimal("NaN")]
 PRESENT = ["nan", "NA", "null", " ", 0, 0.0, False, float("inf")]
@@ -49,3 +56,22 @@ def test_the_order_of_names_does_not_depend_on_where_they_stood(turn):
     names = ["10", "2", "nan", "b", "inf", "NaN", "-1"]
     names = names[turn:] + names[:turn]
     assert sorted(names, key=natural_order) == ["-1", "2", "10", "inf", "NaN", "b", "nan"]
+
+
+def test_names_that_look_alike_are_found():
+    names = ["Good", "good", "bad", "1", "1.0", "01", "é", "e\u0301", "9007199254740992",
+             "9007199254740993", "nan", "NaN"]  # fmt: skip
+    assert look_alike(names) == [
+        ("Good", "good"), ("1", "1.0", "01"), ("é", "e\u0301"), ("nan", "NaN")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[{'a': None, 'b': True}]", '[{"a": null, "b": true}]'])
+def test_lists_are_read_as_json_or_as_python_writes_them(text):
+    assert from_text(text) == [{"a": None, "b": True}]
+
+
+@pytest.mark.parametrize("text", ["[{'a': f()}]", "array([1])", "[" * 10_000, "[1 +", "x"])
+def test_nothing_else_is_read_and_nothing_executed(text):
+    with pytest.raises(ValueError, match=r"."):
+        from_text(text)
