@@ -17,6 +17,8 @@ from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.form import muted
 from lora_lab.ui.widgets.labels import label
 
+translate = QCoreApplication.translate
+
 
 class IntruderDialog(AskDialog):
     """One layer after the other; what was counted stays when the counting is stopped."""
@@ -139,12 +141,8 @@ class IntruderDialog(AskDialog):
 
 def _cells(record: IntruderRecord) -> tuple[str, ...]:
     if record.reason:
-        return record.layer, _tr("too large"), "—", "—"
+        return record.layer, translate("intruders", "too large"), "—", "—"
     places = ", ".join(map(str, record.places[:5])) + (", …" if len(record.places) > 5 else "")
     least = f"{min(record.similarity):.3f}" if record.similarity else "—"
-    share = _tr("{} of {}").format(len(record.places), record.checked)
+    share = translate("intruders", "{} of {}").format(len(record.places), record.checked)
     return record.layer, share, places or "—", least
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("intruders", text)

@@ -15,6 +15,8 @@ from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import FigureGrid, LayerTable
 from lora_lab.ui.widgets.labels import label
 
+translate = QCoreApplication.translate
+
 NOTHING = 1e-6  # ‖ΔW‖/‖W‖ below float32's rounding of W itself: as good as no change
 HARMLESS = 0.01  # a loss that nobody would notice
 
@@ -22,9 +24,9 @@ HARMLESS = 0.01  # a loss that nobody would notice
 def loss_words(loss: float) -> str:
     """How much of ΔW is lost: a share, beyond the dtype's range, or nothing to lose."""
     if math.isinf(loss):
-        return _tr("overflow")
+        return translate("merge", "overflow")
     if loss > 1:
-        return _tr("all of it")  # rounding made something else of it
+        return translate("merge", "all of it")  # rounding made something else of it
     return share_or_dash(loss)
 
 
@@ -37,33 +39,34 @@ def worst_layer(record: MergeRecord, place: int) -> LayerMerge | None:
 def verdict(record: MergeRecord) -> tuple[str, str]:
     """A role of the theme, and in words what a merge would do and what to do instead."""
     if any(math.isnan(layer.relative_size) for layer in record.layers):
-        return "error", _tr(
+        return "error", translate(
+            "merge",
             "ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, "
-            "and continue from the last good step."
+            "and continue from the last good step.",
         )
     if not record.relative_size > NOTHING:
-        return "warn", _tr("ΔW is zero: there is nothing to merge yet. Train first.")
+        return "warn", translate("merge", "ΔW is zero: there is nothing to merge yet. Train first.")
     first, *narrow = range(len(record.dtypes))
     bad = [place for place in narrow if not record.loss[place] <= HARMLESS]
     if not record.loss[first] <= HARMLESS:
         bad = [first, *bad]
     if not bad:
-        return "good", _tr("A merge keeps ΔW in all of these dtypes.")
+        return "good", translate("merge", "A merge keeps ΔW in all of these dtypes.")
     losses = []
     for place in bad:
         name, loss = record.dtypes[place], record.loss[place]
         if math.isinf(loss):
-            losses.append(_tr("overflow in {}").format(name))
+            losses.append(translate("merge", "overflow in {}").format(name))
         else:
-            losses.append(_tr("lose {} of ΔW in {}").format(loss_words(loss), name))
-    words = _tr("A merge would {}.").format(_tr(" and ").join(losses))
+            losses.append(translate("merge", "lose {} of ΔW in {}").format(loss_words(loss), name))
+    words = translate("merge", "A merge would {}.").format(translate("merge", " and ").join(losses))
     keeps = [record.dtypes[place] for place in range(len(record.dtypes)) if place not in bad]
     if keeps:
-        advice = _tr("Export the adapter, which keeps ΔW exactly, or merge in {}.").format(
-            _tr(" or ").join(keeps)
-        )
+        advice = translate(
+            "merge", "Export the adapter, which keeps ΔW exactly, or merge in {}."
+        ).format(translate("merge", " or ").join(keeps))
     else:
-        advice = _tr("Export the adapter, which keeps ΔW exactly.")
+        advice = translate("merge", "Export the adapter, which keeps ΔW exactly.")
     return "warn", f"{words} {advice}"
 
 
@@ -136,7 +139,3 @@ class MergeDialog(AskDialog):
                 for layer in record.layers
             ]
         )
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("merge", text)

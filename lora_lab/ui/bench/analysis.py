@@ -15,6 +15,8 @@ from lora_lab.progress import Report, silent
 from lora_lab.ui.style.figures import shape_words, sub
 from lora_lab.ui.widgets.plot import number
 
+translate = QCoreApplication.translate
+
 AT_ONCE = 32  # rows and columns up to which everything is computed while the window waits
 FEW = 16  # a rank up to this is where the cut begins; of more values those with 99 % of the energy
 
@@ -41,9 +43,9 @@ class Analysis:
 
 def analyse(matrix: Matrix, report: Report = silent) -> Analysis:
     """SVD and every rank. Raises LabError where there is nothing to take apart."""
-    report(_tr("Decomposing the matrix"), -1.0)
+    report(translate("SVD bench", "Decomposing the matrix"), -1.0)
     parts = decompose(matrix.values)
-    report(_tr("Computing the rank"), -1.0)
+    report(translate("SVD bench", "Computing the rank"), -1.0)
     return Analysis(matrix, parts, ranks(parts, matrix.exact))
 
 
@@ -52,17 +54,19 @@ def what_it_is(analysis: Analysis) -> str:
     (m, n), parts = analysis.parts.shape, analysis.parts
     words = [shape_words((m, n))]
     if parts.sigma[0] == 0:
-        words.append(_tr("every number is 0"))
+        words.append(translate("SVD bench", "every number is 0"))
     elif m == n == 1:
-        words.append(_tr("a single number: σ₁ is its size"))
+        words.append(translate("SVD bench", "a single number: σ₁ is its size"))
     elif 1 in (m, n):
         words.append(
-            _tr("one row: σ₁ is its length") if m == 1 else _tr("one column: σ₁ is its length")
+            translate("SVD bench", "one row: σ₁ is its length")
+            if m == 1
+            else translate("SVD bench", "one column: σ₁ is its length")
         )
     elif m == n:
-        words.append(_tr("square"))
+        words.append(translate("SVD bench", "square"))
     else:
-        words.append(_tr("wide") if n > m else _tr("tall"))
+        words.append(translate("SVD bench", "wide") if n > m else translate("SVD bench", "tall"))
     return " · ".join([*words, *analysis.matrix.notes])
 
 
@@ -75,31 +79,34 @@ def verdict(analysis: Analysis) -> tuple[str, bool]:
         result.with_tolerance[0],
     )
     if parts.sigma[0] == 0:
-        return _tr("Nothing but zeros: the rank is 0."), False
+        return translate("SVD bench", "Nothing but zeros: the rank is 0."), False
     if min(naive, careful) > by_sigma:
-        words = _tr(
+        words = translate(
+            "SVD bench",
             "Elimination fails here: no pivot is below {}, yet σ{} is {}. A change of that size "
-            "makes the rank {}; only σ shows it."
+            "makes the rank {}; only σ shows it.",
         )
         pivot, sigma = number(result.smallest_pivot, 2), number(float(parts.sigma[by_sigma]), 2)
         return words.format(pivot, sub(by_sigma + 1), sigma, by_sigma), True
     if naive > by_sigma:
-        words = _tr("Elimination fails here: it counts {} as a pivot, which is only rounding.")
+        words = translate(
+            "SVD bench", "Elimination fails here: it counts {} as a pivot, which is only rounding."
+        )
         return words.format(number(result.smallest_pivot, 2)), True
     if min(naive, careful) < by_sigma:
-        words = _tr("Elimination fails here: it counts a pivot as rounding, and gets {} rows.")
+        words = translate(
+            "SVD bench", "Elimination fails here: it counts a pivot as rounding, and gets {} rows."
+        )
         return words.format(min(naive, careful)), True
     if result.by_elimination[1] != result.by_sigma[1]:
-        return _tr("In float32 elimination fails: it counts rounding as a pivot."), True
+        return translate(
+            "SVD bench", "In float32 elimination fails: it counts rounding as a pivot."
+        ), True
     if result.by_sigma[1] != by_sigma:
-        return _tr("In float32 the smallest σ are lost to rounding."), False
-    return _tr("All methods agree."), False
+        return translate("SVD bench", "In float32 the smallest σ are lost to rounding."), False
+    return translate("SVD bench", "All methods agree."), False
 
 
 def condition_words(value: float) -> str:
     """A condition number, ∞ where a singular value is 0."""
     return "∞" if math.isinf(value) else number(value, 3)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("SVD bench", text)

@@ -16,6 +16,8 @@ from lora_lab.ui.style.figures import shape_words, sub
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import number
 
+translate = QCoreApplication.translate
+
 ROOT = 0.25  # Σ is coloured by σ^¼, so that its small values are seen beside σ_1
 
 
@@ -50,14 +52,19 @@ class Scenes:
             replace(self._Vt, kept=(k, n)),
         )  # fmt: skip
         lower = (
-            self._like_W(W, _tr("rank {}").format(min(k, parts.rank)), approximation),
+            self._like_W(
+                W, translate("SVD bench", "rank {}").format(min(k, parts.rank)), approximation
+            ),
             self._error(f"W − {W}", error),
             self._heat(f"{W}⁺", shape_words((n, m)), inverse, inverse, says=True),
         )
         braces = ("", "")
         if k:
             braces = f"B = UΣ  {shape_words((m, k))}", f"A = Vᵀ  {shape_words((k, n))}"
-        words = _tr("W is {}. Of its {} singular values the first {} are kept; largest error {}.")
+        words = translate(
+            "SVD bench",
+            "W is {}. Of its {} singular values the first {} are kept; largest error {}.",
+        )
         words = words.format(shape_words((m, n)), r, k, number(float(np.abs(error).max())))
         return Scene(upper, lower, "=" if whole else "≈", braces, words)
 
@@ -86,7 +93,7 @@ class Scenes:
     ) -> Block:
         """In a scale of its own, taken from `seen`, which is a part of `values`."""
         largest = float(np.abs(seen).max(initial=0.0))
-        foot = _tr("largest {}").format(number(largest, 3)) if says else ""
+        foot = translate("SVD bench", "largest {}").format(number(largest, 3)) if says else ""
         scale = largest
         if values.size > MOST_NUMBERS and seen.size:
             # A few large entries, as those along an edge, would leave the rest without colour.
@@ -104,7 +111,3 @@ class Scenes:
             rest = level[away:]
             picture += np.diag(rest, away) + np.diag(rest, -away)
         return heat(picture, 1.0, self._colors)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("SVD bench", text)

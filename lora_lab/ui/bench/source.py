@@ -22,6 +22,8 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import shape_words
 from lora_lab.ui.widgets.labels import label, show
 
+translate = QCoreApplication.translate
+
 REST_MS = 250  # typing at rest this long is read
 TYPED = 1024  # numbers of a file that are put into the field, to go on from there
 
@@ -39,7 +41,7 @@ class SourceColumn(QWidget):
         self.samples = QComboBox()
         self.samples.setAccessibleName(tr("Sample matrix"))
         self.samples.setPlaceholderText(tr("your own"))
-        self.samples.addItems([_tr(sample.title) for sample in SAMPLES])
+        self.samples.addItems([translate("SVD bench", sample.title) for sample in SAMPLES])
         self.samples.setMinimumContentsLength(16)
         self.samples.setCurrentIndex(-1)
         self.samples.activated.connect(self.choose)
@@ -126,7 +128,7 @@ class SourceColumn(QWidget):
         self._rest.start()
 
     def _on_sample(self, index: int) -> None:
-        show(self._says, _tr(SAMPLES[index].says) if index >= 0 else "")
+        show(self._says, translate("SVD bench", SAMPLES[index].says) if index >= 0 else "")
         self._says.setVisible(index >= 0)
 
     def _on_load(self) -> None:
@@ -135,7 +137,3 @@ class SourceColumn(QWidget):
         result, _ = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
         if result:
             self.file_requested.emit(result)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("SVD bench", text)

@@ -19,6 +19,8 @@ from lora_lab.progress import Report
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 
+translate = QCoreApplication.translate
+
 SCALE = 2  # pixels of a PNG for each of the screen's at 100 %
 _ROWS = 20_000  # written between two reports
 
@@ -43,7 +45,7 @@ def png(panel: Panel, about: About) -> bytes:
     buffer = _buffer()
     writer = QImageWriter(buffer, QByteArray(b"png"))
     if not writer.write(image(panel, about)):
-        raise LabError(_tr("No PNG could be made: {}.").format(writer.errorString()))
+        raise LabError(translate("plots", "No PNG could be made: {}.").format(writer.errorString()))
     return bytes(buffer.data())
 
 
@@ -97,7 +99,7 @@ def table(panel: Panel) -> Columns:
     """What the panel draws, as columns; raises LabError where it has nothing to show."""
     columns = panel.figure_data()
     if not columns or not len(next(iter(columns.values()))):
-        words = _tr("{} shows no numbers yet. Train a few steps first.")
+        words = translate("plots", "{} shows no numbers yet. Train a few steps first.")
         raise LabError(words.format(panel.title))
     return columns
 
@@ -111,7 +113,7 @@ def csv_bytes(columns: Columns, about: About, report: Report = lambda what, shar
     writer.writerow(columns)
     count = len(next(iter(columns.values())))
     for start in range(0, count, _ROWS):
-        report(_tr("Writing rows"), start / count)
+        report(translate("plots", "Writing rows"), start / count)
         parts = (column[start : start + _ROWS] for column in columns.values())
         plain = (part.tolist() if hasattr(part, "tolist") else part for part in parts)
         writer.writerows(zip(*plain, strict=True))
@@ -123,7 +125,7 @@ def write(path: Path, data: bytes) -> None:
     try:
         atomic.write_file(path, data)
     except OSError as error:
-        advice = _tr("Choose another place.")
+        advice = translate("plots", "Choose another place.")
         raise LabError(f"{not_written(path, error)} {advice}") from error
 
 
@@ -144,7 +146,3 @@ def _render(panel: Panel, painter: QPainter, region: QRegion | None = None) -> N
     finally:
         if corner is not None:
             corner.show()
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("plots", text)

@@ -24,6 +24,8 @@ from PySide6.QtWidgets import (
 import lora_lab
 from lora_lab.ui.widgets.dialogs import button_row
 
+translate = QCoreApplication.translate
+
 STANDS_ON = (
     "torch", "transformers", "numpy", "safetensors", "PySide6-Essentials", "pyqtgraph", "pydantic",
 )  # fmt: skip
@@ -37,21 +39,21 @@ def versions() -> list[Row]:
         try:
             result.append((name, version(name)))
         except PackageNotFoundError:
-            result.append((name, _tr("not installed")))
+            result.append((name, translate("about", "not installed")))
     result += [
         ("Qt", qVersion()),
-        (_tr("Screen"), _screen()),
-        (_tr("System"), platform.platform(terse=True)),
+        (translate("about", "Screen"), _screen()),
+        (translate("about", "System"), platform.platform(terse=True)),
     ]
-    return [*result, *((_tr("Device"), label) for label in _devices())]
+    return [*result, *((translate("about", "Device"), label) for label in _devices())]
 
 
 def about_page(parent: QWidget) -> QDialog:
     """What the lab is, and what it stands on; all of it can be copied into a report."""
-    intro = _tr("A desktop lab for low-rank adaptation.\nApache License 2.0")
+    intro = translate("about", "A desktop lab for low-rank adaptation.\nApache License 2.0")
     rows = versions()
-    dialog, buttons = _page(parent, _tr("About LoRA Lab"), intro, rows)
-    copy = buttons.addButton(_tr("&Copy"), QDialogButtonBox.ButtonRole.ActionRole)
+    dialog, buttons = _page(parent, translate("about", "About LoRA Lab"), intro, rows)
+    copy = buttons.addButton(translate("about", "&Copy"), QDialogButtonBox.ButtonRole.ActionRole)
     text = "\n".join(f"{name}: {value}" for name, value in rows)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
     return dialog
@@ -64,8 +66,8 @@ def shortcuts_page(parent: QWidget, menus: Iterable[QMenu]) -> QDialog:
         keys = [row for action in dock.findChildren(QAction) for row in _of_action(action)]
         own = [row for row in keys if row not in rows]
         rows += [(dock.windowTitle(), ""), *own] if own else []
-    rows += [(_tr("Everywhere"), ""), *((what, keys) for keys, what in other_keys())]
-    return _page(parent, _tr("Keyboard shortcuts"), "", rows)[0]
+    rows += [(translate("about", "Everywhere"), ""), *((what, keys) for keys, what in other_keys())]
+    return _page(parent, translate("about", "Keyboard shortcuts"), "", rows)[0]
 
 
 def _of_menu(menu: QMenu) -> list[Row]:
@@ -93,7 +95,7 @@ def _screen() -> str:
     screen = QGuiApplication.primaryScreen()
     size = screen.size()
     scale = 100 * screen.devicePixelRatio()
-    return _tr("{} × {} at {:.0f} %").format(size.width(), size.height(), scale)
+    return translate("about", "{} × {} at {:.0f} %").format(size.width(), size.height(), scale)
 
 
 def _devices() -> list[str]:
@@ -154,16 +156,24 @@ def _page(
     return dialog, buttons
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("about", text)
-
-
 def other_keys() -> tuple[tuple[str, str], ...]:
     """What no action says; the rest of the shortcuts page is read from the menus."""
     return (
-        (_tr("Enter"), _tr("Press the button, or open the list, that has the focus")),
-        (_tr("Tab, Shift+Tab"), _tr("Next or previous control")),
-        (_tr("Arrows, Page Up, Page Down"), _tr("Move a slider, by a notch or an octave")),
-        (_tr("Alt and an underlined letter"), _tr("Go to that field, or press that button")),
-        (_tr("Esc"), _tr("Close a dialog or a list, dismiss a notice")),
+        (
+            translate("about", "Enter"),
+            translate("about", "Press the button, or open the list, that has the focus"),
+        ),
+        (translate("about", "Tab, Shift+Tab"), translate("about", "Next or previous control")),
+        (
+            translate("about", "Arrows, Page Up, Page Down"),
+            translate("about", "Move a slider, by a notch or an octave"),
+        ),
+        (
+            translate("about", "Alt and an underlined letter"),
+            translate("about", "Go to that field, or press that button"),
+        ),
+        (
+            translate("about", "Esc"),
+            translate("about", "Close a dialog or a list, dismiss a notice"),
+        ),
     )

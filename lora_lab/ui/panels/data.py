@@ -30,6 +30,8 @@ from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
 from lora_lab.ui.widgets.labels import label, show
 
+translate = QCoreApplication.translate
+
 Forms = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 THUMB = 72  # pixels of an image in the list
@@ -283,7 +285,10 @@ def pair_html(row: DataRow, colors: Colors) -> str:
     """A row, or both answers of a pair, each under its name: the chosen one above."""
     if row.rejected is None:
         return row_html(row, colors)
-    sides = ((_tr("Chosen"), row, colors.good), (_tr("Rejected"), row.rejected, colors.warn))
+    sides = (
+        (translate("DataPanel", "Chosen"), row, colors.good),
+        (translate("DataPanel", "Rejected"), row.rejected, colors.warn),
+    )
     return "".join(
         f'<p><b style="color:{color}">{name}</b></p>{row_html(side, colors)}'
         for name, side, color in sides
@@ -303,16 +308,17 @@ def row_html(row: DataRow, colors: Colors) -> str:
         theme.mixed(colors.panel, colors.accent, 0.32),
     )
     read = (colors.panel, theme.mixed(colors.panel, colors.muted, 0.13))
-    head = [_tr("{:,} tokens").format(len(row.tokens))]
+    head = [translate("DataPanel", "{:,} tokens").format(len(row.tokens))]
     if row.cut:
-        head.append(_tr("{:,} more truncated").format(row.cut))
+        head.append(translate("DataPanel", "{:,} more truncated").format(row.cut))
     if row.label:
-        head.append(_tr("label {}").format(f"<b>{escape(row.label)}</b>"))
+        head.append(translate("DataPanel", "label {}").format(f"<b>{escape(row.label)}</b>"))
     grounds = []
     if any(row.supervised):
-        grounds.append((asked[1], _tr("in the loss (label)")))
+        grounds.append((asked[1], translate("DataPanel", "in the loss (label)")))
         if not all(row.supervised[1:]):
-            words = _tr("not in the loss") if row.tags else _tr("masked (prompt)")
+            masked = translate("DataPanel", "masked (prompt)")
+            words = translate("DataPanel", "not in the loss") if row.tags else masked
             grounds.append((read[1], words))
     for ground, words in grounds:
         head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
@@ -351,7 +357,3 @@ def _pixmap(image: np.ndarray) -> QPixmap:
     return QPixmap.fromImage(picture).scaled(
         THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("DataPanel", text)

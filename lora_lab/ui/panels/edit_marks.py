@@ -16,6 +16,8 @@ from lora_lab.ui.style.figures import in_words, plain_number
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
+translate = QCoreApplication.translate
+
 _LABELS = 14
 NOTHING = "–"
 
@@ -102,9 +104,9 @@ def _short_name(field: str) -> str:
 
 def _short(value: object) -> str:
     if isinstance(value, bool):
-        return _tr("on") if value else _tr("off")
+        return translate("edits", "on") if value else translate("edits", "off")
     if value is None:
-        return _tr("as begun")
+        return translate("edits", "as begun")
     return (
         plain_number(float(f"{value:.3g}"))
         if isinstance(value, float)
@@ -129,11 +131,11 @@ def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple
 
 def _edit_words(name: str, old: str, new: str) -> str:
     if old == new == NOTHING:
-        return _tr("{} undone").format(name)
+        return translate("edits", "{} undone").format(name)
     if old == NOTHING:  # of layers only the differences are told
         return f"{name} {new}"
-    return _tr("{} {} off").format(name, old) if new == NOTHING else f"{name} {old}→{new}"
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("edits", text)
+    return (
+        translate("edits", "{} {} off").format(name, old)
+        if new == NOTHING
+        else f"{name} {old}→{new}"
+    )

@@ -19,6 +19,8 @@ from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
 
+translate = QCoreApplication.translate
+
 
 @dataclass(frozen=True)
 class Both:
@@ -61,7 +63,7 @@ def both_words(off: Both | None, now: Both | None, loaded: LoadedRecord | None) 
     new, old = names(loaded)
     learned = f"{new}: {words(off.new)} → {words(now.new)}"
     lost = f"{old}: {words(off.old)} → {words(now.old)}"
-    template = "{}; {}" if now.shares else _tr("Loss, {}; {}")
+    template = "{}; {}" if now.shares else translate("forgetting", "Loss, {}; {}")
     return template.format(learned, lost)
 
 
@@ -69,17 +71,23 @@ def names(loaded: LoadedRecord) -> tuple[str, str]:
     """What the new task and the old one are called."""
     trained = loaded.trained_classes
     if not trained or set(trained) == set(loaded.classes):
-        return _tr("new task"), _tr("retention set")
-    listed = ", ".join(_tr("{}s").format(name) if name.isdigit() else name for name in trained)
-    listed = listed if len(listed) <= 20 else _tr("{} classes").format(len(trained))
-    return listed, _tr("other classes")
+        return translate("forgetting", "new task"), translate("forgetting", "retention set")
+    listed = ", ".join(
+        translate("forgetting", "{}s").format(name) if name.isdigit() else name for name in trained
+    )
+    if len(listed) > 20:
+        listed = translate("forgetting", "{} classes").format(len(trained))
+    return listed, translate("forgetting", "other classes")
 
 
 class ForgettingCurves(Plot):
     """Solid for the new task, dashed for the old one; dots mark the base alone at step 0."""
 
     def __init__(self) -> None:
-        super().__init__(_tr("New task and old task over steps"), _tr("step"))
+        super().__init__(
+            translate("forgetting", "New task and old task over steps"),
+            translate("forgetting", "step"),
+        )
         self._new, self._old = Series(), Series()
         self.shares = True
         self.left.unit = " %"
@@ -155,7 +163,3 @@ class ForgettingCurves(Plot):
             curve.setPen(pen(tone, 2, style))
             end.setBrush(tone)
             end.setPen(pen(colors.panel))
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("forgetting", text)

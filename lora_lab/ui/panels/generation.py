@@ -24,6 +24,8 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 
+translate = QCoreApplication.translate
+
 KEPT = 30  # answers that are shown, the newest first
 TOKENS = 40
 SHOWN = 60  # characters of a prompt in the list
@@ -166,23 +168,20 @@ def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
     rows = []
     for answer in answers:
         words = escape(answer.prompt).replace("\n", "<br>")
-        step = _tr("step {:,}").format(answer.step)
+        step = translate("GenerationPanel", "step {:,}").format(answer.step)
         rows.append(
             f'<tr><td colspan="2" style="color:{colors.muted};padding-top:10px">'
             f"{step} · {words}</td></tr><tr>"
         )
         for name, message, color in (
-            (_tr("adapter off"), answer.off, colors.muted),
-            (_tr("adapter on"), answer.on, colors.accent),
+            (translate("GenerationPanel", "adapter off"), answer.off, colors.muted),
+            (translate("GenerationPanel", "adapter on"), answer.on, colors.accent),
         ):
-            text = escape(message).replace("\n", "<br>") or f"<i>{_tr('(ends at once)')}</i>"
+            nothing = translate("GenerationPanel", "(ends at once)")
+            text = escape(message).replace("\n", "<br>") or f"<i>{nothing}</i>"
             rows.append(
                 f'<td width="50%" style="padding:3px 10px 3px 0"><span style="color:{color}">'
                 f"{name}</span><br>{text}</td>"
             )
         rows.append("</tr>")
     return f'<table width="100%" cellspacing="0">{"".join(rows)}</table>' if rows else ""
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("GenerationPanel", text)

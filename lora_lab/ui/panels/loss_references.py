@@ -14,6 +14,8 @@ from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 
+translate = QCoreApplication.translate
+
 
 class References:
     """Two dashed lines with a word each, on one plot."""
@@ -58,7 +60,7 @@ class References:
         if seen:
             y = float(scaled(np.array([self.baseline]))[0])
             self._base_line.setValue(y)
-            self.base_text.setText(_tr("base model (validation)"))
+            self.base_text.setText(translate("loss", "base model (validation)"))
             # At the left, above: there the curves have not yet come down, or left their start.
             self.base_text.setPos(x0 + inset, y)
         self.floor_text.setVisible(bool(self._history))
@@ -75,7 +77,9 @@ class References:
         level = float(levels[-1])
         reached = math.isfinite(level)
         tail = (
-            _tr("Eckart–Young tail at r={}") if reached else _tr("Eckart–Young tail at r={} is 0")
+            translate("loss", "Eckart–Young tail at r={}")
+            if reached
+            else translate("loss", "Eckart–Young tail at r={} is 0")
         )
         self.floor_text.setText(tail.format(self.rank))
         # A floor of 0 lies below every axis; its label stands where a falling loss has left.
@@ -92,7 +96,3 @@ class References:
             text.setColor(color)
             text.fill = pg.mkBrush(colors.panel + "be")  # curves are still seen behind it
             text.setFont(theme.font(0.92))
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("loss", text)

@@ -7,26 +7,24 @@ from PySide6.QtCore import QCoreApplication
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.series import Series
 
+translate = QCoreApplication.translate
+
 
 def summary(train: Series, smoothed: Series, validation: Series) -> str:
     """Where the training loss stands and moves to, the validation loss, and what was not finite."""
     if not len(train):
-        return _tr("No loss yet.")
+        return translate("LossPanel", "No loss yet.")
     _, y = smoothed.window(0, smoothed.last_step or 0, 10)
     now, before = smoothed.last_value, float(y[max(0, len(y) - 6)])
     if abs(now - before) <= 0.02 * abs(before):
-        text = _tr("Loss {} at step {:,}, steady")
+        text = translate("LossPanel", "Loss {} at step {:,}, steady")
     elif now > before:
-        text = _tr("Loss {} at step {:,}, rising")
+        text = translate("LossPanel", "Loss {} at step {:,}, rising")
     else:
-        text = _tr("Loss {} at step {:,}, falling")
+        text = translate("LossPanel", "Loss {} at step {:,}, falling")
     text = text.format(number(now), train.last_step)
     if len(validation):
-        text += _tr("; validation loss {}").format(number(validation.last_value))
+        text += translate("LossPanel", "; validation loss {}").format(number(validation.last_value))
     if bad := train.non_finite_count:
-        text += _tr("; {} steps were not finite").format(bad)
+        text += translate("LossPanel", "; {} steps were not finite").format(bad)
     return text + "."
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("LossPanel", text)

@@ -20,6 +20,8 @@ from lora_lab.ui.widgets.plot import pen
 from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import Smoothing
 
+translate = QCoreApplication.translate
+
 MOST = 10
 TAKEN = 2  # of the scheme's series: they mean the run that is open, and its validation
 # Beyond the end of the scheme's colours, and for eyes that see few of them, the dashes differ.
@@ -66,7 +68,11 @@ def legend_rows(overlays: Sequence[Overlay]) -> list[tuple[str, str, str]]:
     if not overlays:
         return []
     first, many = overlays[0], len(overlays)
-    words = _tr("{} others").format(many) if many > 1 else _tr("1 other")
+    words = (
+        translate("overlays", "{} others").format(many)
+        if many > 1
+        else translate("overlays", "1 other")
+    )
     return [(first.sample, first.color, words)]
 
 
@@ -74,7 +80,7 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
     """Read a run's curves and its last spectrum; raises LabError where there is no run."""
     summary = summary_of(Path(path))
     overlay = Overlay(path, summary.label or summary.name, place)
-    report(_tr("Reading {}").format(overlay.name), -1)
+    report(translate("overlays", "Reading {}").format(overlay.name), -1)
     metrics, smoothing = Path(path) / METRICS, Smoothing()
     steps, losses, at, held = [], [], [], []
     for record in past_records(metrics, 2**62):
@@ -85,13 +91,11 @@ def read_overlay(path: str, place: int, report: Report) -> Overlay:
             at.append(record.step)
             held.append(record.loss)
             overlay.evaluation = record
-    report(_tr("Reading {}").format(overlay.name), -1)  # and the place to call it off
+    report(
+        translate("overlays", "Reading {}").format(overlay.name), -1
+    )  # and the place to call it off
     overlay.train.extend(np.array(steps, np.int64), np.array(losses))
     overlay.validation.extend(np.array(at, np.int64), np.array(held))
     overlay.spectrum, overlay.adapter = last_spectrum(metrics), last_trained(metrics)
     overlay.measure = measure_of(metrics)
     return overlay
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("overlays", text)

@@ -19,6 +19,8 @@ from lora_lab.progress import Report
 from lora_lab.runs.listing import RunSummary
 from lora_lab.runs.lock import is_live
 
+translate = QCoreApplication.translate
+
 MOVE = """
 import sys
 from PySide6.QtCore import QFile
@@ -40,14 +42,14 @@ def discard(runs: Sequence[RunSummary], report: Report) -> None:
     """Move the folders of these runs to the trash; raises LabError at the first that stays."""
     for number, run in enumerate(runs):
         name = run.label or run.name
-        report(_tr("Moving {} to the trash").format(name), number / len(runs))
+        report(translate("trash", "Moving {} to the trash").format(name), number / len(runs))
         if is_live(Path(run.path)):  # since the list was read, or the notice of the start was shown
             raise LabError(
-                _tr("{} is open, here or in another window. Close it there first.").format(name)
+                translate(
+                    "trash", "{} is open, here or in another window. Close it there first."
+                ).format(name)
             )
         if not move_to_trash(run.path):
-            raise LabError(_tr("{} could not be moved to the trash.").format(run.path))
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("trash", text)
+            raise LabError(
+                translate("trash", "{} could not be moved to the trash.").format(run.path)
+            )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -99,7 +99,3 @@ def _first(dock: QDockWidget) -> QWidget | None:
             return place
         place = place.nextInFocusChain()
     return None
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("keyboard", text)

@@ -11,6 +11,8 @@ from PySide6.QtCore import QCoreApplication
 from lora_lab.config import plain_number
 from lora_lab.records import State
 
+translate = QCoreApplication.translate
+
 TIP_LETTERS = 72
 _LONG = 16  # letters of a name
 
@@ -39,7 +41,7 @@ def share_or_dash(share: float) -> str:
 def size_words(count: int) -> str:
     """Bytes as a person reads them."""
     if count < 1000:
-        return _tr("{} bytes").format(count)
+        return translate("figures", "{} bytes").format(count)
     for unit, size in (("kB", 1e3), ("MB", 1e6)):
         if count < 1000 * size:
             return f"{count / size:.3g} {unit}"
@@ -64,14 +66,22 @@ def sub(k: int) -> str:
 def setting_words(value: object) -> str:
     """The value of a setting, short: 16, 0.001, on, keep function, 3 layers, none."""
     if isinstance(value, bool):
-        return _tr("on") if value else _tr("off")
+        return translate("figures", "on") if value else translate("figures", "off")
     if isinstance(value, tuple):
         if len(value) == 1:
             return str(value[0])
-        return _tr("{} layers").format(len(value)) if value else _tr("none")
+        return (
+            translate("figures", "{} layers").format(len(value))
+            if value
+            else translate("figures", "none")
+        )
     if isinstance(value, int | float):
         return plain_number(value)
-    return _tr("none") if value is None else str(value).rpartition("/")[2].replace("_", " ")
+    return (
+        translate("figures", "none")
+        if value is None
+        else str(value).rpartition("/")[2].replace("_", " ")
+    )
 
 
 def in_words(text: str | None) -> str:
@@ -89,7 +99,7 @@ def share_words(share: float) -> str:
         if share < 1
         else f"{share:,.0f}"
     )
-    return _tr("{} % of full fine-tuning").format(shown)
+    return translate("figures", "{} % of full fine-tuning").format(shown)
 
 
 def shortened(names: list[str]) -> list[str]:
@@ -119,7 +129,7 @@ def duration(seconds: float) -> str:
             value = seconds / size
             return f"{value:.1g} {name}" if value < 1 else f"{float(f'{value:.2g}'):g} {name}"
     days = float(f"{seconds / 86400:.2g}")
-    return _tr("{:,g} days").format(days)
+    return translate("figures", "{:,g} days").format(days)
 
 
 def rate_words(per_second: float) -> str:
@@ -130,15 +140,15 @@ def rate_words(per_second: float) -> str:
 def state_words(state: State, step: int) -> str:
     """The state as a person says it."""
     if state is State.PAUSED and step == 0:
-        return _tr("Ready")
+        return translate("figures", "Ready")
     return {
-        State.LOADING: _tr("Loading…"),
-        State.PAUSED: _tr("Paused"),
-        State.RUNNING: _tr("Training"),
-        State.FINISHED: _tr("Finished · ready to export"),
-        State.STOPPED: _tr("Stopped"),
-        State.FAILED: _tr("Failed"),
-        State.CLOSED: _tr("Closed"),
+        State.LOADING: translate("figures", "Loading…"),
+        State.PAUSED: translate("figures", "Paused"),
+        State.RUNNING: translate("figures", "Training"),
+        State.FINISHED: translate("figures", "Finished · ready to export"),
+        State.STOPPED: translate("figures", "Stopped"),
+        State.FAILED: translate("figures", "Failed"),
+        State.CLOSED: translate("figures", "Closed"),
     }[state]
 
 
@@ -150,7 +160,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("figures", text)

@@ -10,10 +10,12 @@ from lora_lab.inits import INITS
 from lora_lab.ui.style.figures import in_words
 from lora_lab.variants import VARIANTS
 
+translate = QCoreApplication.translate
+
 
 def init_locked(variant: str) -> str:
     """Why no init can be chosen for this variant, or nothing."""
-    row, words = VARIANTS[variant], _tr("{} has no factors A and B.")
+    row, words = VARIANTS[variant], translate("choices", "{} has no factors A and B.")
     return "" if row.factored else words.format(in_words(row.subject))
 
 
@@ -21,21 +23,22 @@ def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
     """The inits that layers of these kinds cannot have, each with the reason."""
     if "embedding" not in kinds:
         return {}
-    words = _tr("{} needs continuous inputs, and an embedding is among the targets.")
+    words = translate(
+        "choices", "{} needs continuous inputs, and an embedding is among the targets."
+    )
     return {name: words.format(row.title) for name, row in INITS.items() if row.needs_data}
 
 
 def ratio_locked(variant: str) -> str:
     """Why the LoRA+ ratio has no meaning for this variant, or nothing."""
-    row, words = VARIANTS[variant], _tr("{} has no B with a learning rate of its own.")
+    row, words = (
+        VARIANTS[variant],
+        translate("choices", "{} has no B with a learning rate of its own."),
+    )
     return "" if row.factored else words.format(in_words(row.subject))
 
 
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
-    words = _tr("Momentum is for SGD; AdamW uses its betas.")
+    words = translate("choices", "Momentum is for SGD; AdamW uses its betas.")
     return "" if optimizer == "sgd" else words
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("choices", text)

@@ -21,6 +21,8 @@ from lora_lab.records import (
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import percent, plain_number, row_names
 
+translate = QCoreApplication.translate
+
 
 class Explanations:
     """The newest records of one model, and a line for each knob made of them."""
@@ -66,10 +68,10 @@ class Explanations:
         many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
         if not used or not ranks.variant.factored:
-            return _tr("{} parameters, {:.3g} % of full").format(many, share)
+            return translate("explain", "{} parameters, {:.3g} % of full").format(many, share)
         low, high = (f"{value:.2g}" for value in (min(used), max(used)))
         uses = low if low == high else f"{low}–{high}"
-        template = _tr("{} ({:.3g} %) · uses {} of {:,}")  # there is room for no more
+        template = translate("explain", "{} ({:.3g} %) · uses {} of {:,}")  # no room for more
         rank = ranks.present.get(self.chosen, ranks.applied.rank)
         return template.format(many, share, uses, rank)
 
@@ -80,15 +82,17 @@ class Explanations:
             if self._norms.get(row.name) and row.delta_norm > 0
         }
         if not moved:
-            return _tr("ΔW is still 0")
+            return translate("explain", "ΔW is still 0")
         if self.chosen in moved:
-            return _tr("‖ΔW‖/‖W‖ {} in this layer").format(percent(moved[self.chosen]))
+            return translate("explain", "‖ΔW‖/‖W‖ {} in this layer").format(
+                percent(moved[self.chosen])
+            )
         most = max(moved, key=lambda name: moved[name])
         low, high = percent(min(moved.values())), percent(moved[most])
         span = high if low == high else f"{low.removesuffix(' %')}–{high}"
         named = dict(zip(moved, row_names(list(moved)), strict=True))
-        where = _tr(", most in {}").format(named[most]) if len(moved) > 1 else ""
-        return _tr("‖ΔW‖/‖W‖ {}{}").format(span, where)
+        where = translate("explain", ", most in {}").format(named[most]) if len(moved) > 1 else ""
+        return translate("explain", "‖ΔW‖/‖W‖ {}{}").format(span, where)
 
     def rate_now(self, hyper: Hyperparameters) -> float:
         """The learning rate after its schedule, as the newest step had it."""
@@ -103,31 +107,31 @@ class Explanations:
         shown = plain_number(float(f"{now:.3g}"))
         if config is not None and config.b_rate_ratio != 1:
             other = plain_number(float(f"{now * config.b_rate_ratio:.3g}"))
-            shown = _tr("A {}, B {}").format(shown, other)
+            shown = translate("explain", "A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
-            return _tr("current LR {} × gradient").format(shown)
-        return _tr("current LR {} ≈ step per weight").format(shown)
+            return translate("explain", "current LR {} × gradient").format(shown)
+        return translate("explain", "current LR {} ≈ step per weight").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:
         share = self.rate_now(hyper) * hyper.weight_decay
         if not share:
-            return _tr("no weight decay")
+            return translate("explain", "no weight decay")
         half = math.log(2) / share
         if half >= 1e9:
-            return _tr("negligible at this learning rate")
+            return translate("explain", "negligible at this learning rate")
         steps = f"{half / 1e6:,.3g} M" if half >= 1e6 else f"{half:,.0f}"
-        return _tr("halves A and B in {} steps, {} in each").format(steps, percent(share))
+        return translate("explain", "halves A and B in {} steps, {} in each").format(
+            steps, percent(share)
+        )
 
     def _dropout(self, hyper: Hyperparameters) -> str:
         p = hyper.dropout
         if not p:
-            return _tr("no dropout")
-        return _tr("zeroes {} of A’s inputs, the rest × {:.3g}").format(percent(p), 1 / (1 - p))
+            return translate("explain", "no dropout")
+        return translate("explain", "zeroes {} of A’s inputs, the rest × {:.3g}").format(
+            percent(p), 1 / (1 - p)
+        )
 
     def _rows(self) -> tuple[LayerSpectrum, ...]:
         rows = self.spectrum.layers if self.spectrum is not None else ()
         return tuple(row for row in rows if row.name == self.chosen) or rows
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("explain", text)

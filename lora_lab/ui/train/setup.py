@@ -34,6 +34,8 @@ from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.widgets.column import Column
 from lora_lab.ui.widgets.form import Form, shrinks
 
+translate = QCoreApplication.translate
+
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.training.devices import DeviceChoice
@@ -45,16 +47,20 @@ LEARNS = ("data", "variant", "targets")  # and what makes other parts of it lear
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     """One sentence on what is trained on what, and how much of the model that is."""
     layers = len(loaded.layers)
-    parts = [_tr("1 layer") if layers == 1 else _tr("{} layers").format(layers)]
+    parts = [
+        translate("setup", "1 layer")
+        if layers == 1
+        else translate("setup", "{} layers").format(layers)
+    ]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
         only = ", ".join(loaded.trained_classes)
-        words = _tr("class {} only ({} of {})")
+        words = translate("setup", "class {} only ({} of {})")
         if len(loaded.trained_classes) > 1:
-            words = _tr("classes {} only ({} of {})")
+            words = translate("setup", "classes {} only ({} of {})")
         parts.insert(0, words.format(only, len(loaded.trained_classes), len(loaded.classes)))
     if counts is not None:
         share = counts.adapter / max(1, loaded.base_parameters)
-        words = _tr("{:,} parameters, {}").format(counts.adapter, share_words(share))
+        words = translate("setup", "{:,} parameters, {}").format(counts.adapter, share_words(share))
         parts.append(words)
     return " · ".join(parts)
 
@@ -280,7 +286,3 @@ class SetupDock(QDockWidget):
 
 def _same(one: RunConfig | None, other: RunConfig | None, fields: Sequence[str]) -> bool:
     return all(getattr(one, field, None) == getattr(other, field, None) for field in fields)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("setup", text)

@@ -18,6 +18,8 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import is_all_linear, named_by
 from lora_lab.variants import VARIANTS
 
+translate = QCoreApplication.translate
+
 
 def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str]) -> frozenset[str]:
     """The layers that `targets` name in a model that was opened with the targets `opened`."""
@@ -38,13 +40,17 @@ def as_targets(
 
 def target_words(targets: Sequence[str], count: int | None) -> str:
     """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
-    layers = "" if count is None else counted(count, _tr("layer"))
+    layers = "" if count is None else counted(count, translate("targets", "layer"))
     if is_all_linear(targets):
-        return _tr("all linear · {}").format(layers) if layers else _tr("all linear")
+        return (
+            translate("targets", "all linear · {}").format(layers)
+            if layers
+            else translate("targets", "all linear")
+        )
     if len(targets) <= 2:
         named = ", ".join(targets)
         return named if count == len(targets) or not layers else f"{named} · {layers}"
-    return layers or counted(len(targets), _tr("target"))
+    return layers or counted(len(targets), translate("targets", "target"))
 
 
 def without_lost_layers(
@@ -57,7 +63,3 @@ def without_lost_layers(
     if layers <= set(frozen):
         frozen = ()
     return changed(hyper, layer_ranks=ranks, frozen_layers=frozen)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("targets", text)

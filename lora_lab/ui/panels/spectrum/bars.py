@@ -17,6 +17,8 @@ from lora_lab.ui.style.figures import ending, shortened
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import Plot, pen
 
+translate = QCoreApplication.translate
+
 _MOST_BARS = 1.5  # per pixel across
 _ZERO_TEXTS = 8
 _ZERO_ROOM = 18  # pixels of zeros below which they are not named
@@ -29,7 +31,9 @@ class SpectrumBars:
         self._others: Sequence[Other] = ()
         self._levels: list[pg.PlotCurveItem] = []
         self.widget = self.picture = self.plot = plot = Plot(
-            _tr("Singular values of ΔW"), _tr("index i"), log_y=True
+            translate("SpectrumBars", "Singular values of ΔW"),
+            translate("SpectrumBars", "index i"),
+            log_y=True,
         )
         self.plots = (plot,)
         plot.bottom.setGrid(False)
@@ -38,7 +42,10 @@ class SpectrumBars:
         )
         self.true_ticks = pg.PlotCurveItem(connect="pairs")
         self.cut_lines = pg.PlotCurveItem(connect="pairs")
-        self.zero_texts = [pg.TextItem(_tr("zero"), anchor=(0.5, 1)) for _ in range(_ZERO_TEXTS)]
+        self.zero_texts = [
+            pg.TextItem(translate("SpectrumBars", "zero"), anchor=(0.5, 1))
+            for _ in range(_ZERO_TEXTS)
+        ]
         items = (self.bars, self.cut_bars, self.zeros, self.cut_lines, self.true_ticks)
         for z, item in enumerate((*items, *self.zero_texts), start=1):
             item.setZValue(z)
@@ -124,7 +131,11 @@ class SpectrumBars:
             if zeros <= 0 or len(shown) > _ZERO_TEXTS or zeros * column < _ZERO_ROOM:
                 continue
             item = next(texts)
-            item.setText(_tr("zero") if is_finite(layer) else _tr("not finite"))
+            item.setText(
+                translate("SpectrumBars", "zero")
+                if is_finite(layer)
+                else translate("SpectrumBars", "not finite")
+            )
             item.setPos(at + (layer.numerical_rank + 1 + len(layer.sigma)) / 2, height)
             item.show()
         for item in texts:
@@ -137,7 +148,7 @@ class SpectrumBars:
             every = max(1, math.ceil(widths[0] * 24 / self.plot.columns()))
             every = next((n for n in (1, 2, 5, 10, 20, 50, 100) if n >= every), every)
             ticks = range(every, widths[0] + 1, every) if every > 1 else range(1, widths[0] + 1)
-            self._set_ticks([(i, str(i)) for i in ticks], _tr("index i"))
+            self._set_ticks([(i, str(i)) for i in ticks], translate("SpectrumBars", "index i"))
             return
         names = [layer.name for layer in shown]
         room = self.plot.columns() / (starts[-1] + widths[-1]) / 6.5  # letters per unit
@@ -148,7 +159,7 @@ class SpectrumBars:
             letters = max(1, int((width + 1) * room))
             if letters > 1:
                 ticks.append((at + (width + 1) / 2, ending(name, letters)))
-        self._set_ticks(ticks, _tr("layers, σ₁ ≥ σ₂ ≥ … in each"))
+        self._set_ticks(ticks, translate("SpectrumBars", "layers, σ₁ ≥ σ₂ ≥ … in each"))
 
     def _set_ticks(self, ticks: list[tuple[float, str]], name: str) -> None:
         self.plot.bottom.setTicks([ticks])
@@ -169,7 +180,3 @@ class SpectrumBars:
         for text in self.zero_texts:
             text.setColor(colors.muted)
             text.setFont(theme.font(0.92))
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("SpectrumBars", text)

@@ -18,6 +18,8 @@ from lora_lab.ui.panels.spectrum.tables import energy_columns, history_columns, 
 from lora_lab.ui.panels.spectrum.time import SpectrumTime
 from lora_lab.ui.style import theme
 
+translate = QCoreApplication.translate
+
 Entry = tuple[str, str, str]  # a mark, its colour, and words
 
 
@@ -28,13 +30,19 @@ def _sigma_legend(scene: Scene) -> list[Entry]:
 def _time_legend(scene: Scene) -> list[Entry]:
     if len(scene.shown) == 1:
         return _sigma_legend(scene)
-    return [("■", theme.current().adapter, _tr("σ₁ of each layer"))]
+    return [("■", theme.current().adapter, translate("SpectrumPanel", "σ₁ of each layer"))]
 
 
 def _energy_legend(scene: Scene) -> list[Entry]:
     c = theme.current()
-    words = _tr("energy discarded, %") if scene.log else _tr("energy kept, %")
-    worst = [("┈", c.muted, _tr("worst layer"))] if len(scene.shown) > 1 else []
+    words = (
+        translate("SpectrumPanel", "energy discarded, %")
+        if scene.log
+        else translate("SpectrumPanel", "energy kept, %")
+    )
+    worst = (
+        [("┈", c.muted, translate("SpectrumPanel", "worst layer"))] if len(scene.shown) > 1 else []
+    )
     return [("━", c.adapter, words), *worst]
 
 
@@ -54,7 +62,7 @@ class ViewKind:
     @property
     def name(self) -> str:
         """The title in the language of the window."""
-        return _tr(self.title)
+        return translate("SpectrumPanel", self.title)
 
 
 VIEWS = {
@@ -81,12 +89,8 @@ def legend_words(kind: ViewKind, scene: Scene) -> str:
     """The legend of a view as rich text."""
     rows = kind.legend(scene)
     if kind.has_truth and len(scene.true):
-        rows.append(("━", theme.current().validation, _tr("true σ(D)")))
+        rows.append(("━", theme.current().validation, translate("SpectrumPanel", "true σ(D)")))
     if kind.has_others:
         rows += legend_rows([other.run for other in scene.others])
     spans = [f'<span style="color:{color}">{mark}</span>&nbsp;{text}' for mark, color, text in rows]
     return "&nbsp;&nbsp; ".join(spans)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("SpectrumPanel", text)
