@@ -114,6 +114,8 @@ def _content(value: Any) -> str | None:
             continue
         kind = part.get("type", "text") if isinstance(part, Mapping) else type(part).__name__
         text = part.get("text", part.get("content")) if isinstance(part, Mapping) else None
+        if isinstance(part, Mapping) and "type" not in part and text is None:
+            raise BadRow("the content of a message is an object: write it as text, such as JSON")
         if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
             raise BadRow(f"a message holds a part of type {str(kind)[:20]!r}: only text is trained")
         texts.append(text)

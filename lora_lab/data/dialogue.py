@@ -11,7 +11,7 @@ from lora_lab.data.chat import Chat, read_chat
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row
-from lora_lab.data.values import as_text
+from lora_lab.data.values import as_text, from_text
 
 Piece = tuple[str, bool]  # text, and whether it is in the loss
 
@@ -83,6 +83,11 @@ def _history(value: Any) -> list[tuple[str, str]]:
     """Earlier questions with their answers, as Alpaca's `history` has them."""
     if value is None or value == "":
         return []
+    if isinstance(value, str):  # a cell of a table
+        try:
+            value = from_text(value)
+        except ValueError:
+            raise BadRow("its history is text that is no list") from None
     if not isinstance(value, list) or any(
         not isinstance(pair, list | tuple) or len(pair) != 2 for pair in value
     ):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.values import as_label, as_text, is_missing, well_formed
+from lora_lab.data.values import as_label, as_text, from_text, is_missing, well_formed
 
 LABELS = 1000  # different values that a column of labels may have
 LABEL_LENGTH = 100  # characters
@@ -38,8 +37,8 @@ def as_names(value: Any) -> tuple[str, ...]:
         return ()
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = from_text(value)
+        except ValueError:
             raise BadRow("its labels are a list that is not JSON") from None
     if isinstance(value, list | tuple):
         parts = [as_label(part) for part in value]

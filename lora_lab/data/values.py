@@ -90,11 +90,16 @@ def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Names that differ in case, space, spelling of a number or of accents alone, in groups."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        same = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-        with suppress(ArithmeticError):
-            same = str(Decimal(same).normalize())
-        groups.setdefault(same, []).append(name)
+        groups.setdefault(plain_form(name), []).append(name)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def plain_form(name: str) -> str:
+    """What names have in common that differ in case, space and spelling alone."""
+    form = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    with suppress(ArithmeticError):
+        form = str(Decimal(form).normalize())
+    return form
 
 
 def natural_order(name: str) -> tuple[int, float, str]:

@@ -147,11 +147,12 @@ def _built(
                 "are of different models, or not all was downloaded."
             )
     new_layers = tuple(dict.fromkeys(n.rpartition(".")[0] for n in (*missing, *mismatched)))
-    if new_layers:
-        notes.append(
-            f"{', '.join(new_layers)}: not in the checkpoint, so newly initialised and "
-            "fully trained"
-        )
+    for names, why in (
+        (missing, "not in the checkpoint"),
+        (mismatched, "in the checkpoint for another number of classes"),
+    ):
+        if layers := dict.fromkeys(n.rpartition(".")[0] for n in names):
+            notes.append(f"{', '.join(layers)}: {why}, so newly initialised and fully trained")
     unexpected = sorted(str(name) for name in info["unexpected_keys"])
     if unexpected:
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""

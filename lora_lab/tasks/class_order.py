@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lora_lab.config import RunConfig
+from lora_lab.data.values import plain_form
 from lora_lab.errors import DataError
 from lora_lab.models.hf_folder import class_names
 
@@ -26,4 +27,8 @@ def ordered(names: Iterable[str], config: RunConfig) -> tuple[str, ...]:
             )
         return config.classes
     known = class_names(config.model) if config.model else ()
-    return known if set(known) == set(names) else names
+    own = {plain_form(name): name for name in names}  # "positive" is the head's "POSITIVE"
+    forms = [plain_form(name) for name in known]
+    if len(own) == len(names) == len(forms) and set(forms) == set(own):
+        return tuple(own[form] for form in forms)
+    return names

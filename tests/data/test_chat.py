@@ -130,3 +130,11 @@ def test_a_flag_that_a_table_wrote_as_text_is_the_flag(flags):
     turns = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "bad", **flags}]
     turns.append(good)
     assert read_chat(turns).trained == (False, False, True)
+
+
+@pytest.mark.parametrize("content", [{"temperature": 3}, [{"temperature": 3}]])
+def test_a_result_that_is_an_object_is_named_as_one(content):
+    turns = [{"role": "user", "content": "u"}, {"role": "tool", "content": content},
+             {"role": "assistant", "content": "a"}]  # fmt: skip
+    with pytest.raises(BadRow, match="is an object: write it as text"):
+        read_chat(turns)

@@ -76,3 +76,13 @@ def test_of_turns_apart_the_completion_alone_is_trained():
     assert found.trained == (False, False, False, True)
     with pytest.raises(BadRow, match="lists of messages"):
         chat({"p": "u", "c": turns}, mapping)
+
+
+@pytest.mark.parametrize("history", ['[["Two?", "Four."]]', "[['Two?', 'Four.']]"])
+def test_a_history_in_a_table_is_the_history(history):
+    row = {"instruction": "And one?", "output": "Five."}
+    assert prompt_of({**row, "history": history}) == prompt_of(
+        {**row, "history": [["Two?", "Four."]]}
+    )
+    with pytest.raises(BadRow, match="text that is no list"):
+        prompt_of({**row, "history": "Two? Four."})

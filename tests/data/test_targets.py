@@ -12,6 +12,7 @@ from tests.data.test_mapping import WORDS, table
 @pytest.mark.parametrize(
     ("value", "names"),
     [
+        ("['a', 'b']", ("a", "b")),  # as pandas writes a list
         (["a", "b", "a"], ("a", "b")),
         ([1, 2.0], ("1", "2")),
         ("a|b", ("a", "b")),

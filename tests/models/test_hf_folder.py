@@ -85,6 +85,7 @@ def test_a_head_for_other_classes_is_drawn_anew(tmp_path):
     save(tmp_path, "vit")
     opened = open_model(tmp_path, "image_classification", classes=("a", "b", "c"))
     assert opened.new_layers == ("classifier",)
+    assert any("for another number of classes" in note for note in opened.notes)
 
 
 def test_the_checkpoints_own_names_of_classes_are_told(tmp_path):

@@ -26,6 +26,7 @@ def named(folder, names):
 ORDERS = {
     "as the head": (("positive", "negative"), (), ("positive", "negative")),
     "other names": (("good", "bad"), (), ("negative", "positive")),
+    "in capitals": (("POSITIVE", " Negative"), (), ("positive", "negative")),
     "no names": (("LABEL_0", "LABEL_1"), (), ("negative", "positive")),
     "more classes": (("positive", "negative", "mixed"), (), ("negative", "positive")),
     "as resumed": (
