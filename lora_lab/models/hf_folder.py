@@ -6,6 +6,7 @@ itself, imports no code from the folder, and asks no network.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ from lora_lab.models.shards import read_weights
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
+
+# transformers patches torch and itself while it builds, for all threads: two at once may leave it
+# so, and then no tied weights are found until the program is started again.
+BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def _built(
     if classes:
         notes += _name_classes(config, path, classes)
         config.use_cache = False
-    with torch.random.fork_rng(devices=[]), quiet():
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         try:
             model, info = kind.from_pretrained(

@@ -1,6 +1,8 @@
 """A folder opens as transformers would open it, number for number, or says in words why not."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
@@ -54,6 +56,19 @@ def test_the_model_answers_as_it_was_saved(tmp_path, kind, layout):
     opened = open_model(tmp_path, PURPOSES[kind], classes=classes)
     assert opened.new_layers == ()
     assert torch.equal(answer(kind, opened.module), answer(kind, module))
+
+
+def test_models_that_are_opened_at_once_by_several_threads_come_whole(tmp_path):
+    module, together = save(tmp_path, "llama"), Barrier(4)
+
+    def opened(_):
+        together.wait()
+        return open_model(tmp_path, "causal_lm").module
+
+    for _ in range(4):
+        with ThreadPoolExecutor(4) as threads:
+            models = list(threads.map(opened, range(4)))
+        assert all(torch.equal(answer("llama", m), answer("llama", module)) for m in models)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
