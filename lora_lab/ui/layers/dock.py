@@ -290,8 +290,6 @@ class LayersDock(QDockWidget):
     def _undo_targets(self) -> None:
         self.targets_requested.emit(self.model.facts.adapted)
 
-    # -- words -------------------------------------------------------------------------------------
-
     def _say(self, text: str) -> None:
         self._note.setText(text)
         self._note.setVisible(bool(text))
@@ -301,9 +299,8 @@ class LayersDock(QDockWidget):
         own, frozen = len(facts.own), len(facts.frozen)
         parts = [counted(len(facts.adapted), tr("layer"))]
         if len(self.model.modules) > len(facts.adapted):
-            parts[0] = tr("{:,} of {:,} adapted").format(
-                len(facts.adapted), len(self.model.modules)
-            )
+            counts = len(facts.adapted), len(self.model.modules)
+            parts[0] = tr("{:,} of {:,} adapted").format(*counts)
         if own:
             parts.append(tr("{:,} with a per-layer rank").format(own))
         if frozen:

@@ -176,7 +176,8 @@ class BeforeAfterPanel(Panel):
         # The two sums that matter stand first: what was learned, and what was lost for it.
         if trained and others:
             names = ", ".join(pairs[i].name for i in trained)
-            learned = self.tr("Trained: {}").format(_elided(names, 22))
+            short = names if len(names) <= 22 else names[:21] + "…"
+            learned = self.tr("Trained: {}").format(short)
             self._set(0, learned, *self._gain(trained))
             self._set(1, self.tr("All other classes"), *self._gain(others))
         else:
@@ -311,12 +312,12 @@ class BeforeAfterPanel(Panel):
         now = self._now()
         if self._off is None or now is None:
             return self.tr("Nothing to compare yet.")
-        end = "." if self.standing.applied.enabled else self.tr("; the adapter is off.")
+        end = f"; {sentence}" if (sentence := self._learned()) else ""
+        end += "." if self.standing.applied.enabled else self.tr("; the adapter is off.")
         if not (self.standing.loaded.classes and now.total):
             text = self.tr("Validation loss {} off, {} on")
             text = text.format(number(self._off.loss), number(now.loss))
             text += "".join(f"; {name} {words}" for name, words in further(self._off, now))
-            text += f"; {sentence}" if (sentence := self._learned()) else ""
             return text + end
         changes = [p for p in self.pairs() if p.points == p.points]
         best, worst = max(changes, key=lambda p: p.points), min(changes, key=lambda p: p.points)
@@ -328,7 +329,6 @@ class BeforeAfterPanel(Panel):
             worst.name,
             _points(worst.points)[0],
         )
-        text += f"; {sentence}" if (sentence := self._learned()) else ""
         return text + end
 
 
@@ -337,9 +337,7 @@ def _share(record: EvalRecord | None, place: int) -> float:
 
 
 def _accuracy(record: EvalRecord | None) -> float:
-    if record is None or record.accuracy is None:
-        return math.nan
-    return record.accuracy
+    return math.nan if record is None or record.accuracy is None else record.accuracy
 
 
 def _points(points: float) -> tuple[str, str]:
@@ -350,7 +348,3 @@ def _points(points: float) -> tuple[str, str]:
     role = {"+": "gain", "−": "loss", "±": "figure"}[sign]
     words = QCoreApplication.translate("before_after", "{} pp")
     return words.format(f"{sign}{abs(points):.1f}"), role
-
-
-def _elided(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

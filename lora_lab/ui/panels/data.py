@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
-import numpy as np
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -24,6 +22,7 @@ from PySide6.QtWidgets import (
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
 from lora_lab.records import Record
 from lora_lab.task_info import TASKS
+from lora_lab.ui.panels.data_row import THUMB, pair_html, thumbnail
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
@@ -34,7 +33,6 @@ translate = QCoreApplication.translate
 
 Forms = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
-THUMB = 72  # pixels of an image in the list
 NONE = "–"
 
 
@@ -252,7 +250,7 @@ class DataPanel(Panel):
         self.pictures.clear()
         for row in rows:
             if row.image is not None:
-                item = QListWidgetItem(QIcon(_pixmap(row.image)), row.label)
+                item = QListWidgetItem(QIcon(thumbnail(row.image)), row.label)
                 item.setToolTip(self.tr("image {:,}, {}").format(row.number, row.label))
                 self.pictures.addItem(item)
 
@@ -281,79 +279,12 @@ class DataPanel(Panel):
         return f"{record.form}: {'; '.join(self._figures(record))}."
 
 
-def pair_html(row: DataRow, colors: Colors) -> str:
-    """A row, or both answers of a pair, each under its name: the chosen one above."""
-    if row.rejected is None:
-        return row_html(row, colors)
-    sides = (
-        (translate("DataPanel", "Chosen"), row, colors.good),
-        (translate("DataPanel", "Rejected"), row.rejected, colors.warn),
-    )
-    return "".join(
-        f'<p><b style="color:{color}">{name}</b></p>{row_html(side, colors)}'
-        for name, side, color in sides
-    )
-
-
 def _rejected(rows: Sequence[DataRow]) -> Columns:
     """The other answer of each row, where rows are pairs."""
     others = [row.rejected for row in rows if row.rejected is not None]
     return {"rejected": ["".join(other.tokens) for other in others]} if others else {}
 
 
-def row_html(row: DataRow, colors: Colors) -> str:
-    """One row token by token; two shades take turns, so that each token is seen."""
-    asked = (
-        theme.mixed(colors.panel, colors.accent, 0.20),
-        theme.mixed(colors.panel, colors.accent, 0.32),
-    )
-    read = (colors.panel, theme.mixed(colors.panel, colors.muted, 0.13))
-    head = [translate("DataPanel", "{:,} tokens").format(len(row.tokens))]
-    if row.cut:
-        head.append(translate("DataPanel", "{:,} more truncated").format(row.cut))
-    if row.label:
-        head.append(translate("DataPanel", "label {}").format(f"<b>{escape(row.label)}</b>"))
-    grounds = []
-    if any(row.supervised):
-        grounds.append((asked[1], translate("DataPanel", "in the loss (label)")))
-        if not all(row.supervised[1:]):
-            masked = translate("DataPanel", "masked (prompt)")
-            words = translate("DataPanel", "not in the loss") if row.tags else masked
-            grounds.append((read[1], words))
-    for ground, words in grounds:
-        head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
-    parts = []
-    # Word pieces come without the spaces between them, unlike the tokens of most language models.
-    bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
-    pending = ""  # the tag of a word, which is told behind its last token
-    for place, token in enumerate(row.tokens):
-        on = place < len(row.supervised) and row.supervised[place]
-        shade = (asked if on else read)[place % 2]
-        color = colors.text if on or not any(row.supervised) else colors.muted
-        words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
-        between = " " if bare and place and not token.startswith("##") else ""
-        if pending and (on or between or token[:1].isspace()):
-            parts.append(pending)
-            pending = ""
-        parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
-        if place < len(row.tags) and row.tags[place] not in ("", "O"):
-            pending = f'<sub style="color:{colors.accent}"> {escape(row.tags[place])}</sub>'
-    parts.append(pending)
-    small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
-    return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
-
-
 def _forms_beside(form: str) -> Forms:
     """The forms that rows read as `form` may be read as, with the roles of each."""
     return next((task.forms for task in TASKS.values() if form in task.forms), {})
-
-
-def _pixmap(image: np.ndarray) -> QPixmap:
-    """An image (height, width) or (height, width, 3) of uint8, as large as a thumb."""
-    rows = np.ascontiguousarray(image)
-    grey = rows.ndim == 2
-    kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
-    picture = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
-    return QPixmap.fromImage(picture).scaled(
-        THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )

@@ -1,0 +1,84 @@
+"""One row of the data as it is looked at: token by token in colours, a pair, or a small picture."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QImage, QPixmap
+
+from lora_lab.opening_records import DataRow
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.theme import Colors
+
+translate = QCoreApplication.translate
+
+THUMB = 72  # pixels of an image in the list
+
+
+def pair_html(row: DataRow, colors: Colors) -> str:
+    """A row, or both answers of a pair, each under its name: the chosen one above."""
+    if row.rejected is None:
+        return row_html(row, colors)
+    sides = (
+        (translate("DataPanel", "Chosen"), row, colors.good),
+        (translate("DataPanel", "Rejected"), row.rejected, colors.warn),
+    )
+    return "".join(
+        f'<p><b style="color:{color}">{name}</b></p>{row_html(side, colors)}'
+        for name, side, color in sides
+    )
+
+
+def row_html(row: DataRow, colors: Colors) -> str:
+    """One row token by token; two shades take turns, so that each token is seen."""
+    asked = (
+        theme.mixed(colors.panel, colors.accent, 0.20),
+        theme.mixed(colors.panel, colors.accent, 0.32),
+    )
+    read = (colors.panel, theme.mixed(colors.panel, colors.muted, 0.13))
+    head = [translate("DataPanel", "{:,} tokens").format(len(row.tokens))]
+    if row.cut:
+        head.append(translate("DataPanel", "{:,} more truncated").format(row.cut))
+    if row.label:
+        head.append(translate("DataPanel", "label {}").format(f"<b>{escape(row.label)}</b>"))
+    grounds = []
+    if any(row.supervised):
+        grounds.append((asked[1], translate("DataPanel", "in the loss (label)")))
+        if not all(row.supervised[1:]):
+            masked = translate("DataPanel", "masked (prompt)")
+            words = translate("DataPanel", "not in the loss") if row.tags else masked
+            grounds.append((read[1], words))
+    for ground, words in grounds:
+        head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
+    parts = []
+    # Word pieces come without the spaces between them, unlike the tokens of most language models.
+    bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
+    pending = ""  # the tag of a word, which is told behind its last token
+    for place, token in enumerate(row.tokens):
+        on = place < len(row.supervised) and row.supervised[place]
+        shade = (asked if on else read)[place % 2]
+        color = colors.text if on or not any(row.supervised) else colors.muted
+        words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
+        between = " " if bare and place and not token.startswith("##") else ""
+        if pending and (on or between or token[:1].isspace()):
+            parts.append(pending)
+            pending = ""
+        parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
+        if place < len(row.tags) and row.tags[place] not in ("", "O"):
+            pending = f'<sub style="color:{colors.accent}"> {escape(row.tags[place])}</sub>'
+    parts.append(pending)
+    small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
+    return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
+
+
+def thumbnail(image: np.ndarray) -> QPixmap:
+    """An image (height, width) or (height, width, 3) of uint8, as large as a thumb."""
+    rows = np.ascontiguousarray(image)
+    grey = rows.ndim == 2
+    kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
+    picture = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
+    return QPixmap.fromImage(picture).scaled(
+        THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )
