@@ -198,9 +198,16 @@ def encode_predicted(
         seconds = [x[2] or "" for x in block] if pair else None
         with quiet():
             whole = tokenizer([x[1] for x in block], seconds)["input_ids"]
-            kept = tokenizer(
-                [x[1] for x in block], seconds, truncation=True, max_length=max_length
-            )["input_ids"]
+            kept = list(whole)
+            if cut := [i for i, ids in enumerate(whole) if len(ids) > max_length]:
+                shorter = tokenizer(
+                    [block[i][1] for i in cut],
+                    [seconds[i] for i in cut] if seconds else None,
+                    truncation=True,
+                    max_length=max_length,
+                )["input_ids"]
+                for i, ids in zip(cut, shorter, strict=True):
+                    kept[i] = ids
         for (number, *_), ids, before in zip(block, kept, whole, strict=True):
             ids = np.array(ids, dtype=np.int32)
             examples.append(

@@ -161,3 +161,21 @@ def test_classes_that_look_alike_are_noted(tmp_path):
     _, _, classes, notes = classified(tmp_path, rows)
     assert classes == ("Good", "bad", "good")
     assert notes == ("classes that look alike are kept apart: 'Good' and 'good'",)
+
+
+def test_texts_are_cut_as_the_tokenizer_cuts_them_and_read_once(tmp_path, monkeypatch):
+    rows = [{"text": "a film " * n, "label": "xy"[n % 2]} for n in (1, 9, 2, 12)]
+    words, read = tokenizer(), []
+    whole = type(words).__call__
+
+    def counted(self, texts, *more, **how):
+        read.extend(texts)
+        return whole(self, texts, *more, **how)
+
+    monkeypatch.setattr(type(words), "__call__", counted)
+    examples, *_ = classified(tmp_path, rows)
+    assert len(read) == 4 + 2, "the two that are too long are read once more"
+    for example, row in zip(examples, rows, strict=True):
+        cut = whole(words, row["text"], truncation=True, max_length=8)["input_ids"]
+        assert example.ids.tolist() == cut
+        assert example.cut == len(whole(words, row["text"])["input_ids"]) - len(cut)
