@@ -224,7 +224,7 @@ class RunsFlow(QObject):
             newest.label or newest.name, newest.step
         )
         if len(interrupted) > 1:
-            message += tr(" So were {} others.").format(len(interrupted) - 1)
+            message += tr(" Also interrupted: {}.").format(len(interrupted) - 1)
         self._notices.warning(
             message,
             "\n".join(tr("{}: step {:,}").format(run.path, run.step) for run in interrupted),

@@ -120,6 +120,16 @@ def test_a_run_that_was_cut_off_is_told_of_and_resumed(qtbot, lab):
     assert [r.loss for r in found if isinstance(r, StepRecord)][:30] == losses
 
 
+def test_of_two_runs_that_were_cut_off_the_second_is_counted(qtbot, lab):
+    cut_off("cut")
+    cut_off("other")
+    told = []
+    lab.notices.shown.connect(told.append)
+    lab.flows.runs.look_for_interrupted()
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    assert told[0].message.endswith("was interrupted at step 33. Also interrupted: 1.")
+
+
 @pytest.mark.parametrize("words", ["Resume it", "Save its adapter", "Move it to trash"])
 def test_what_was_cut_off_is_offered_at_the_start(qtbot, lab, monkeypatch, words):
     from lora_lab.ui.runs import trash
