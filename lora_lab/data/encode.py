@@ -93,6 +93,8 @@ def encode_rows(
             else:
                 lost += 1
     notes = [*left.notes(), *(template.notes() if template else ())]
+    if template is None and tokenizer.eos_token_id is None:
+        notes.append("the tokenizer has no token that ends a text, so no end is learned")
     if lost:
         many = f"{lost:,} rows were" if lost > 1 else "1 row was"
         reason = f"within {max_length:,} tokens nothing is to be predicted"

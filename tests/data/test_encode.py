@@ -179,3 +179,12 @@ def test_texts_are_cut_as_the_tokenizer_cuts_them_and_read_once(tmp_path, monkey
         cut = whole(words, row["text"], truncation=True, max_length=8)["input_ids"]
         assert example.ids.tolist() == cut
         assert example.cut == len(whole(words, row["text"])["input_ids"]) - len(cut)
+
+
+def test_a_tokenizer_without_an_end_is_noted(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "a", "completion": "film"}))
+    table, words = read_table(path), tokenizer()
+    words.eos_token = None
+    _, notes = encode_rows(table, map_columns(table, "causal_lm"), words, 8)
+    assert notes == ("the tokenizer has no token that ends a text, so no end is learned",)
