@@ -114,6 +114,7 @@ class CountsPanel(Panel):
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
         table.setShowGrid(False)
+        table.setMinimumHeight(1)  # it gives way first: a figure that is cut is another figure
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setWordWrap(False)
