@@ -152,10 +152,10 @@ class RunConfig(Frozen):
         "spread over all classes or tokens alike. The validation loss is the plain one.",
         name="label smoothing", short="smoothing", step=0.05, place="own data", group="Training"
     ), ge=0, lt=1)
-    class_weights: ClassWeights = declared("none", Setting("Class weights",
+    class_weights: ClassWeights = declared("none", Setting("Weighting",
         "What a row counts in a classifier's loss: balanced, n/(k·n_c) for a class with n_c of n "
         "rows, lets rare classes count as much. The validation loss is the plain one.",
-        choices=choices.CLASS_WEIGHTS, place="own data", group="Training"))
+        name="class weights", choices=choices.CLASS_WEIGHTS, place="own data", group="Training"))
     eval_steps: int = declared(0, Setting("Eval steps",
         "Steps between two validations; 0: as often as 3 % of the time allow.",
         place="own data", group="Training"), ge=0)
