@@ -16,7 +16,8 @@ import time
 CHILD = """
 import os, sys, time
 started = float(os.environ["STARTED"])
-from lora_lab.records import LoadedRecord, StepRecord
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import StepRecord
 from lora_lab.ui import app
 from lora_lab.ui.shell.main_window import MainWindow
 

@@ -11,7 +11,7 @@ SCRIPT = """
 import sys
 from PySide6.QtCore import QTimer
 import lora_lab.ui.shell.main_window as main_window
-from lora_lab.records import LoadedRecord
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.ui.app import run
 
 made = main_window.MainWindow.__init__
