@@ -22,6 +22,8 @@ PLACES = {
     "validation_data": ("validation data", "--validation-data"),
     "keep_data": ("retention set", "--keep-data"),
 }
+# A run records what it loaded before its first step, so within this many lines of its log.
+HEAD_LINES = 1000
 # What shapes the inputs of a model beside its weights → files of its folder.
 BESIDE = {
     "tokenizer": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
@@ -101,11 +103,15 @@ def recorded_classes(metrics: Path) -> tuple[str, ...]:
     """The classes of the run in their order, as it recorded them; () where it has none."""
     try:
         with metrics.open("rb") as file:
-            for line in file:
+            staged = False
+            for index, line in enumerate(file):
+                if index >= HEAD_LINES and not staged:
+                    break  # a log without its head: not read through to its end
                 if b'"LoadedRecord"' not in line[:100]:
                     continue
                 row = json.loads(line)
                 if row.get("stage"):
+                    staged = True
                     continue  # of the base, which was trained first
                 classes = row.get("classes", ())
                 return tuple(c for c in classes if isinstance(c, str))

@@ -147,3 +147,22 @@ def test_a_log_that_is_lost_does_not_stop_a_run(tmp_path):
     (folder / METRICS).write_bytes(b"\xff{")
     assert recorded_classes(folder / METRICS) == ()
     assert recorded_classes(tmp_path / "nowhere") == ()
+
+
+LOADED = b'{"type": "LoadedRecord", "classes": ["no", "yes"]}\n'
+OF_THE_BASE = b'{"type": "LoadedRecord", "stage": "base", "classes": ["other"]}\n'
+STEPS = b'{"type": "StepRecord"}\n' * 2000
+
+
+@pytest.mark.parametrize(
+    ("log", "classes"),
+    [
+        (LOADED + STEPS, ("no", "yes")),
+        (OF_THE_BASE + STEPS + LOADED, ("no", "yes")),  # after the training of the base
+        (STEPS + LOADED, ()),  # without its head: not read through
+    ],
+    ids=["head", "trained-base", "no-head"],
+)
+def test_the_classes_are_read_from_the_head_of_the_log(tmp_path, log, classes):
+    (tmp_path / METRICS).write_bytes(log)
+    assert recorded_classes(tmp_path / METRICS) == classes
