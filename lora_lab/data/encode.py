@@ -78,7 +78,7 @@ def encode_rows(
                 rows += [(number, text) for text in template.examples(chat(row, mapping))]
         except BadRow as error:
             left.add(number, error)
-    examples, lost = [], 0
+    examples = []
     encode = encode_pieces if template is None else encode_chats
     for start in range(0, len(rows), BLOCK):
         report("Reading the tokens", start / len(rows))
@@ -91,24 +91,12 @@ def encode_rows(
             if asked.any():
                 examples.append(Example(ids, asked, cut, number))
             else:
-                lost += 1
-    notes = [*left.notes(), *(template.notes() if template else ())]
+                left.too_long += 1
+    notes = template.notes() if template else ()
     if template is None and tokenizer.eos_token_id is None:
-        notes.append("the tokenizer has no token that ends a text, so no end is learned")
-    if lost:
-        many = f"{lost:,} rows were" if lost > 1 else "1 row was"
-        reason = f"within {max_length:,} tokens nothing is to be predicted"
-        if examples and 2 * lost >= len(rows) and not skip_bad:
-            raise DataError(
-                f"{table.path.name}: of {len(rows):,} rows {lost:,} would be left out: {reason}. "
-                "Raise the max length, shorten the prompts, or skip bad rows."
-            )
-        notes.append(f"{many} left out: {reason}")
-    if not examples:
-        raise DataError(
-            f"{table.path.name}: no row is left to train on ({'; '.join(notes) or 'all empty'})."
-        )
-    return examples, tuple(notes)
+        notes = ("the tokenizer has no token that ends a text, so no end is learned",)
+    reason = f"within {max_length:,} tokens nothing is to be predicted"
+    return examples, left.check(len(examples), reason, notes)
 
 
 def chat_template_of(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from lora_lab.errors import DataError
@@ -16,15 +18,22 @@ class BadRow(Exception):
 class Numbered(Protocol):
     """A table that tells where its rows stand."""
 
+    @property
+    def path(self) -> Path: ...
+
     def where(self, number: int) -> str: ...
 
 
 class LeftOut:
-    """The rows of one file that are left out; where none may be, the first one ends the reading."""
+    """The rows of one file that are left out; where none may be, the first one ends the reading.
+
+    Rows that the longest length takes whole are counted, and may be less than half of the others.
+    """
 
     def __init__(self, table: Numbered, allowed: bool) -> None:
         self._table, self._allowed = table, allowed
         self._rows: list[tuple[int, str]] = []
+        self.too_long = 0
 
     def add(self, number: int, reason: object) -> None:
         """Row `number` cannot be used. Raises DataError where no row may be left out."""
@@ -44,3 +53,22 @@ class LeftOut:
         more = f"; and {len(self._rows) - NAMED:,} more" if len(self._rows) > NAMED else ""
         many = len(self._rows) > 1
         return (f"{len(self._rows):,} row{'s were' if many else ' was'} left out ({named}{more})",)
+
+    def check(self, kept: int, reason: str, others: Sequence[str] = ()) -> tuple[str, ...]:
+        """The notes, `others` and `reason` for the rows that are `too_long`, of which `kept` are
+        not. Raises DataError where no row is kept, or half are too long and none may be left out.
+        """
+        notes, name, rows = [*self.notes(), *others], self._table.path.name, kept + self.too_long
+        if self.too_long:
+            many = f"{self.too_long:,} rows were" if self.too_long > 1 else "1 row was"
+            if kept and 2 * self.too_long >= rows and not self._allowed:
+                raise DataError(
+                    f"{name}: of {rows:,} rows {self.too_long:,} would be left out: {reason}. "
+                    "Raise the max length, shorten the prompts, or skip bad rows."
+                )
+            notes.append(f"{many} left out: {reason}")
+        if not kept:
+            raise DataError(
+                f"{name}: no row is left to train on ({'; '.join(notes) or 'all empty'})."
+            )
+        return tuple(notes)

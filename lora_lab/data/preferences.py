@@ -22,7 +22,6 @@ from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row, Table
 from lora_lab.data.seams import encode_pieces
 from lora_lab.data.values import as_text
-from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
 
 Side = list[Piece] | ChatText  # a prompt with one of its answers
@@ -83,7 +82,7 @@ def encode_pairs(
             left.add(number, error)
         else:
             rows.append((number, one, other))
-    pairs, lost = [], 0
+    pairs = []
     for start in range(0, len(rows), BLOCK):
         report("Reading the tokens", start / len(rows))
         block = rows[start : start + BLOCK]
@@ -95,22 +94,9 @@ def encode_pairs(
             if one.supervised.any() and other.supervised.any():
                 pairs.append(Pair.of(one, other, isinstance(side, ChatText)))
             else:
-                lost += 1
-    notes = [*left.notes(), *(template.notes() if template else ())]
-    if lost:
-        many = f"{lost:,} rows were" if lost > 1 else "1 row was"
-        reason = f"within {max_length:,} tokens one of the answers does not begin"
-        if pairs and 2 * lost >= len(rows) and not skip_bad:
-            raise DataError(
-                f"{table.path.name}: of {len(rows):,} rows {lost:,} would be left out: {reason}. "
-                "Raise the max length, shorten the prompts, or skip bad rows."
-            )
-        notes.append(f"{many} left out: {reason}")
-    if not pairs:
-        raise DataError(
-            f"{table.path.name}: no row is left to train on ({'; '.join(notes) or 'all empty'})."
-        )
-    return pairs, tuple(notes)
+                left.too_long += 1
+    reason = f"within {max_length:,} tokens one of the answers does not begin"
+    return pairs, left.check(len(pairs), reason, template.notes() if template else ())
 
 
 def texts_of(row: Row, mapping: Mapping) -> tuple[list[Piece], list[Piece]]:
