@@ -291,3 +291,19 @@ def intercept(qtbot, window, presets, sessions_made):
         return kept
 
     return keep
+
+
+@pytest.fixture
+def lab(qtbot):
+    """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
+    from lora_lab.presets import list_presets
+    from lora_lab.ui.app import make_window, new_session
+
+    made = make_window(new_session, list_presets())
+    made.ask = lambda *texts: True
+    with qtbot.waitSignal(made.painted):
+        made.show()
+    yield made
+    made.leave()
+    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
+    made.deleteLater()

@@ -5,10 +5,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
 from shiboken6 import isValid
 
 from lora_lab.exported import ExportedRecord
-from lora_lab.presets import get_preset, list_presets
+from lora_lab.presets import get_preset
 from lora_lab.records import State
 from lora_lab.runs.queue import DONE
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.panel import Panel
 from tests.grown import FORMAT, INIT, PRESET, TASK, VARIANTS, Pulse, PulseRecord, texts
@@ -47,18 +46,10 @@ class PulsePanel(Panel):
         return {"step": [r.step for r in self.records], "layers": [r.layers for r in self.records]}
 
 
-@pytest.fixture
-def lab(qtbot, grown, monkeypatch):
-    """The window as `lora-lab` opens it, with one panel more."""
+@pytest.fixture(autouse=True)
+def pulse(grown, monkeypatch):
+    """One panel more, before the window is made."""
     monkeypatch.setitem(PANELS, PulsePanel.key, PulsePanel)
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
 
 
 def opened(qtbot, lab, config):

@@ -13,26 +13,12 @@ from PySide6.QtWidgets import QApplication, QRadioButton
 from lora_lab.config import changed
 from lora_lab.formats import FORMATS
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.presets import get_preset, list_presets
+from lora_lab.presets import get_preset
 from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, State, StepRecord
 from lora_lab.training.commands import FindRate
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.layers.facts import PARAMETERS, RANK, TRAINS
 from lora_lab.ui.panels.counts import CountsPanel
 from tests.ui.seen import named, settle, words
-
-
-@pytest.fixture
-def lab(qtbot):
-    """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
 
 
 def open_preset(qtbot, lab, name, **hyper):

@@ -7,10 +7,9 @@ import pytest
 
 from lora_lab.errors import Cancelled, DataError
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.presets import list_presets, starting_config
+from lora_lab.presets import starting_config
 from lora_lab.records import State
 from lora_lab.training.devices import DeviceChoice
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.widgets.background import Background
 from lora_lab.ui.widgets.plot import Plot
@@ -29,18 +28,6 @@ def llama(tmp_path_factory):
     ]
     data.write_text("\n".join(map(json.dumps, rows)))
     return folder, data
-
-
-@pytest.fixture
-def lab(qtbot):
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
 
 
 @pytest.fixture

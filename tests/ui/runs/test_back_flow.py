@@ -6,28 +6,19 @@ import pytest
 from PySide6.QtCore import Qt
 
 from lora_lab.config import changed
-from lora_lab.presets import get_preset, list_presets
+from lora_lab.presets import get_preset
 from lora_lab.records import NonFiniteRecord, State
 from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.tasks.digits import DigitsTask
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.widgets.plot import Plot
 from tests.ui.seen import buttons, curve, named, words
 
 
 @pytest.fixture
-def lab(qtbot, tmp_path, monkeypatch):
-    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    made.open(changed(get_preset("digits").config, max_steps=400_000, schedule="constant"))
-    qtbot.waitUntil(lambda: made.state is State.PAUSED, timeout=60_000)
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
+def lab(qtbot, lab):
+    lab.open(changed(get_preset("digits").config, max_steps=400_000, schedule="constant"))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    return lab
 
 
 def pause_after(qtbot, lab, steps):

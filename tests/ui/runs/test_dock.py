@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QProgressBar
 from lora_lab import paths
 from lora_lab.config import changed
 from lora_lab.errors import CheckpointError
-from lora_lab.presets import get_preset, list_presets
+from lora_lab.presets import get_preset
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import RunSummary, list_runs, summary_of
@@ -21,18 +21,11 @@ from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New
 from lora_lab.training.run import run as train
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.panels.class_bars import ClassBars
 from lora_lab.ui.panels.counts import Share
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, STEP, with_ancestry
 from tests.ui import seen
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
-    return tmp_path
 
 
 def cut_off(name, step=30, total=60):
@@ -49,18 +42,6 @@ def cut_off(name, step=30, total=60):
     assert summary_of(folder).state == ("stopped" if step < total else "finished")
     RunFolder.at(folder).write_summary(state="running", step=step + 3, max_steps=total, loss=0.1)
     return folder, losses
-
-
-@pytest.fixture
-def lab(qtbot, home):
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
 
 
 @pytest.fixture

@@ -3,27 +3,11 @@
 import math
 import shutil
 
-import pytest
-
 from lora_lab import paths
-from lora_lab.presets import list_presets
 from lora_lab.records import State
-from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.widgets.plot import Plot
 from tests.runs.earlier.copied import CUT, END, earlier_run
 from tests.ui.seen import named
-
-
-@pytest.fixture
-def lab(qtbot):
-    made = make_window(new_session, list_presets())
-    made.ask = lambda *texts: True
-    with qtbot.waitSignal(made.painted):
-        made.show()
-    yield made
-    made.leave()
-    qtbot.waitUntil(lambda: made.closed, timeout=20_000)
-    made.deleteLater()
 
 
 def test_it_is_opened_with_its_past(qtbot, lab):
