@@ -24,7 +24,8 @@ class TaskInfo:
     they are shown; `forms` those that rows of each form need, and may have besides. `peft` is
     PEFT's task_type. `start` are the settings that one begins with, and `recipe` names what writes
     the data's part of a run's script. `settings` are the fields of `RunConfig` that it alone has,
-    `ignores` fixed settings that mean nothing to it, each with the reason.
+    `ignores` fixed settings that mean nothing to it, each with the reason. `packs`: several texts
+    may stand in one row of a batch.
     """
 
     task: str
@@ -40,6 +41,7 @@ class TaskInfo:
     recipe: str = ""
     settings: tuple[str, ...] = ()
     ignores: Mapping[str, str] = field(default_factory=dict)
+    packs: bool = False
 
     @property
     def own(self) -> bool:
@@ -102,6 +104,7 @@ TASKS: dict[str, TaskInfo] = {
             "text": (("text",), ()),
         },
         peft="CAUSAL_LM",
+        packs=True,
         start={
             "data_seed": 0,
             "batch_size": 16, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10,

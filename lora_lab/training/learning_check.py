@@ -137,6 +137,8 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         idle.append(("epochs", f"rows of {config.task} have no end; set the number of steps"))
     if config.patience and task.data is not None and not task.data.validation_rows:
         idle.append(("patience", "there are no validation rows; set a validation split"))
+    if config.batching == "packed" and row.data == "rows" and not row.packs:
+        idle.append(("batching", "one row holds one text here; texts of like length go together"))
     for field, reason in idle:
         yield f"The setting {setting_of(RunConfig, field).name} has no effect: {reason}."
     drops = any(layer.kind.drops_input for layer in experiment.lora_layers)

@@ -144,6 +144,15 @@ def test_a_setting_without_effect_is_named_once(settings, words):
     assert all(word in message for word in words)
 
 
+def test_packed_batches_are_named_where_a_row_holds_one_text(tmp_path):
+    config = texts(tmp_path, "text_classification", "bert", batching="packed")
+    ((step, message),) = news(Experiment.build(config))
+    assert step == FIRST
+    assert "The setting batching has no effect: one row holds one text here" in message
+    config = texts(tmp_path, "causal_lm", "llama", batching="packed")
+    assert news(Experiment.build(config)) == []
+
+
 def test_known_rank_smooths_nothing_and_weighs_nothing():
     config = get_preset("known-rank").config
     config = changed(config, max_steps=2, label_smoothing=0.1, class_weights="balanced")
