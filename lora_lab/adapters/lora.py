@@ -133,7 +133,9 @@ class LoRALayer(AdapterLayer):
         W = base.weight
         dropped = self.training and self.dropout and self.kind.drops_input
         autocast = torch.is_autocast_enabled(x.device.type)
-        if not dropped and self.kind is Linear and x.dtype == W.dtype and not autocast:
+        called = base._forward_hooks or base._forward_pre_hooks  # hooks hang on the layer's call
+        plain = self.kind is Linear and not (dropped or autocast or called)
+        if plain and x.dtype == W.dtype:
             small = W.numel() * max(len(A), x.numel() // x.shape[-1]) <= SMALL
             if small and A.dtype == W.dtype:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))

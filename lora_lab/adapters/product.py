@@ -33,16 +33,27 @@ class LowRankLinear(torch.autograd.Function):
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
         low = A @ rows.to(A.dtype).t()  # (r, n)
-        h = torch.nn.functional.linear(rows, W, b).to(A.dtype)  # (n, out)
+        # Made in its final shape: what a node returns may be no view, else an activation behind it
+        # could not write in place (nn.ReLU(inplace=True)).
+        y = torch.empty(*x.shape[:-1], len(W), dtype=A.dtype, device=x.device)
+        h = y.view(-1, len(W))  # (n, out)
+        if W.dtype != A.dtype:
+            h.copy_(torch.nn.functional.linear(rows, W, b))
+        elif b is None:
+            torch.mm(rows, W.t(), out=h)
+        else:
+            torch.addmm(b, rows, W.t(), out=h)
         h.addmm_(low.t(), B.t(), alpha=scaling)
-        ctx.save_for_backward(rows, low, W, A, B)
-        ctx.scaling, ctx.shape = scaling, x.shape
-        return h.view(*x.shape[:-1], -1)
+        # x and no view of it: only of inputs does torch notice that they were overwritten.
+        ctx.save_for_backward(x, low, W, A, B)
+        ctx.scaling = scaling
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, low, W, A, B = ctx.saved_tensors
+        x, low, W, A, B = ctx.saved_tensors
+        rows = x.reshape(-1, x.shape[-1])
         dy = dy.reshape(-1, dy.shape[-1])  # (n, out)
         dx = dA = dB = None
         wants_x, _, _, wants_A, wants_B, _ = ctx.needs_input_grad
@@ -52,7 +63,7 @@ class LowRankLinear(torch.autograd.Function):
                 dA = g @ rows.to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
                 dx = (dy.to(W.dtype) @ W).to(A.dtype).addmm_(g.t(), A)
-                dx = dx.to(W.dtype).view(ctx.shape)
+                dx = dx.to(W.dtype).view(x.shape)
         if wants_B:
             dB = (low @ dy).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None
