@@ -5,21 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from lora_lab.errors import CheckpointError
 
 Purpose = str  # a key of PURPOSES
-PURPOSES: dict[Purpose, tuple[str, str]] = {  # transformers' table of models for it; what they are
-    "causal_lm": ("MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model"),
-    "sequence_classification": (
-        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it",
+
+
+class Wanted(NamedTuple):
+    """transformers' table of the models for a purpose, what such a model is, and how it reads."""
+
+    table: str
+    what: str
+    one_way: bool = False  # a token may not see those behind it: it is to predict them
+
+
+PURPOSES: dict[Purpose, Wanted] = {
+    "causal_lm": Wanted("MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True),
+    "sequence_classification": Wanted(
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it"
     ),
-    "token_classification": (
-        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING", "a model of text that could tag its words",
+    "token_classification": Wanted(
+        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING", "a model of text that could tag its words"
     ),
-    "image_classification": ("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING", "a model of images"),
-}  # fmt: skip
+    "image_classification": Wanted("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING", "a model of images"),
+}
 
 
 def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[Any, Any]:
@@ -31,8 +41,8 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
     from transformers.models.auto import modeling_auto
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    table, wanted = PURPOSES[purpose]
-    mapping = getattr(modeling_auto, table)
+    wanted = PURPOSES[purpose]
+    mapping = getattr(modeling_auto, wanted.table)
     with quiet():
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
@@ -44,20 +54,46 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
             ) from None
     if supported is None:
         raise CheckpointError(
-            f"{name} is a {values['model_type']} model, not {wanted}. Choose another task "
+            f"{name} is a {values['model_type']} model, not {wanted.what}. Choose another task "
             "or another model."
         )
+    if wanted.one_way and sees_both_sides(values):
+        raise CheckpointError(shown_the_answers(config, name))
     return config, supported[0] if isinstance(supported, tuple) else supported
 
 
-def purposes(model_type: str) -> tuple[Purpose, ...]:
-    """What a kind of model can be opened for."""
+def purposes(values: dict[str, Any]) -> tuple[Purpose, ...]:
+    """What a model of this config can be opened for; nothing is built for it."""
     from transformers.models.auto import modeling_auto as auto
 
+    kind = values["model_type"]
     return tuple(
         purpose
-        for purpose, (table, _) in PURPOSES.items()
-        if model_type in getattr(auto, f"{table}_NAMES")
+        for purpose, wanted in PURPOSES.items()
+        if kind in getattr(auto, f"{wanted.table}_NAMES")
+        and not (wanted.one_way and sees_both_sides(values))
+    )
+
+
+def sees_both_sides(values: dict[str, Any]) -> bool:
+    """Whether a text model of this config reads a token together with those behind it.
+
+    transformers has causal language models of encoders too, which are causal as decoders only.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+    kind = values["model_type"]
+    encoder = kind in MASKED or kind in ("bert-generation", "cpmant", "xlnet")
+    return encoder and not values.get("is_decoder") and not values.get("causal")
+
+
+def shown_the_answers(config: Any, name: str) -> str:
+    """Why a model that reads a token together with those behind it is no causal one."""
+    decoder = ', or set "is_decoder": true in its config.json' * hasattr(config, "is_decoder")
+    return (
+        f"{name}: this {config.model_type} model reads each token together with those behind it, "
+        "so it would be shown the tokens that it is to predict. Choose another task, as masked "
+        f"language modelling (masked-lm){decoder}."
     )
 
 

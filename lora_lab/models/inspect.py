@@ -118,7 +118,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     for file in weight_files(folder):
         tensors += _tensors(file, report)[0]
     kind = str(config["model_type"])
-    able = purposes(kind)
+    able = purposes(config)
     architectures = " ".join(map(str, config.get("architectures") or ()))
     causal_first = "CausalLM" in architectures or "LMHead" in architectures
     tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]

@@ -17,7 +17,9 @@ from torch import nn
 from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
-from lora_lab.errors import ConfigError
+from lora_lab.errors import CheckpointError, ConfigError
+from lora_lab.models.architecture import shown_the_answers
+from lora_lab.models.row_probe import looks_ahead
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.chunked_loss import chunked_cross_entropy
 from lora_lab.tasks.lm_head import Head
@@ -53,8 +55,13 @@ class CausalLmTask(TextTask):
         return Encoded(Texts(examples), (), notes)
 
     def base_model(self) -> nn.Module:
-        """The model of `config.model` in the config's dtype."""
+        """The model of `config.model` in the config's dtype.
+
+        Raises CheckpointError too for one that is shown the tokens that it is to predict.
+        """
         model = self.open_pretrained("causal_lm")
+        if looks_ahead(model, self.base):
+            raise CheckpointError(shown_the_answers(model.config, self.base))
         self._head = Head(model)
         if self.config.batching == "packed":
             self._check_packed(model)

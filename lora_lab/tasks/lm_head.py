@@ -50,7 +50,7 @@ class Head:
         try:
             wanted = model(input_ids=ids, use_cache=False, return_dict=True).logits.float()
             logits = self.logits(model, self.hidden(model, input_ids=ids)).float()
-        except (AttributeError, TypeError, KeyError):  # built otherwise than most
+        except (AttributeError, TypeError, KeyError, RuntimeError):  # built otherwise than most
             return False
         finally:
             model.train(training)

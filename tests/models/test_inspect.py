@@ -13,7 +13,7 @@ OF_TEXTS = ("text_classification", "regression", "multi_label", "token_classific
 TASKS = {
     "llama": ("causal_lm", "preference", *OF_TEXTS),
     "gpt2": ("causal_lm", "preference", *OF_TEXTS),
-    "bert": (*OF_TEXTS, "causal_lm", "preference"),
+    "bert": OF_TEXTS,
     "vit": ("image_classification",),
 }
 

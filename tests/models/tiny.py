@@ -6,6 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
+    BertForMaskedLM,
     BertForSequenceClassification,
     BertModel,
     GPT2Config,
@@ -90,6 +91,7 @@ MODELS = {
     "llama": _llama,
     "gpt2": _gpt2,
     "bert": lambda: BertModel(_bert_config()),
+    "bert_masked": lambda: BertForMaskedLM(_bert_config()),
     "bert_classifier": lambda: BertForSequenceClassification(_bert_config()),
     "vit": _vit,
 }

@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from lora_lab.config import changed
 from lora_lab.data.dialogue import instruction_prompt
-from lora_lab.errors import ConfigError
+from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.measured import GeneratedRecord
 from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
@@ -285,3 +285,22 @@ def test_the_answers_of_one_chat_stay_on_one_side_of_the_split(tmp_path):
     assert [len(side) for side in sides] == [14, 6]
     assert not set(sides[0]) & set(sides[1])
     assert "one example for each answer" in " ".join(task.data.notes)
+
+
+def test_a_model_that_sees_the_answers_is_refused_with_the_way_out(tmp_path, data):
+    save(tmp_path / "bert", "bert_masked")
+    task = CausalLmTask.open(config_of(tmp_path / "bert", data))
+    wanted = r"reads each token together .*masked-lm.*is_decoder"
+    with pytest.raises(CheckpointError, match=wanted):
+        task.base_model()
+    values = json.loads((tmp_path / "bert" / "config.json").read_text())
+    (tmp_path / "bert" / "config.json").write_text(json.dumps(values | {"is_decoder": True}))
+    assert task.base_model().config.is_decoder
+
+
+def test_what_the_config_does_not_say_is_tried_out(tmp_path, data, monkeypatch):
+    save(tmp_path / "bert", "bert_masked")
+    task = CausalLmTask.open(config_of(tmp_path / "bert", data))
+    monkeypatch.setattr("lora_lab.models.architecture.sees_both_sides", lambda values: False)
+    with pytest.raises(CheckpointError, match="shown the tokens that it is to predict"):
+        task.base_model()

@@ -1,0 +1,65 @@
+"""What a model does to a row of text, tried out on short rows once its weights are in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import first_line
+
+TOKENS = 12
+SAME = 1e-4  # of the largest logit: float32 rounds by 1e-6, bfloat16 by 4e-3
+SAME_HALF = 2e-2
+
+
+def looks_ahead(model: nn.Module, name: str) -> bool:
+    """Whether what a language model says at a token moves with the tokens behind it.
+
+    Two rows that begin alike are read together: a model that is to predict the next token must say
+    the same over their common beginning. Raises CheckpointError, calling the model `name`, where it
+    cannot read them.
+    """
+    same = TOKENS // 2
+    one, other = rows(model, 2 * TOKENS - same).split([TOKENS, TOKENS - same])
+    ids = torch.stack([one, torch.cat([one[:same], other])])
+    first, second = read(model, name, input_ids=ids, use_cache=False)[:, :same]
+    return differ(first, second)
+
+
+def rows(model: Any, count: int) -> torch.Tensor:
+    """(count) of int64: different plain tokens, where the vocabulary has as many, in a fixed order.
+
+    None of them is one that the config gives a meaning of its own (padding, image, end …).
+    """
+    config = model.config.get_text_config()
+    special = {i for key, i in config.to_dict().items() if "token" in key and isinstance(i, int)}
+    known = int(model.get_input_embeddings().num_embeddings)
+    plain = [i for i in range(min(known, 8 * count)) if i not in special] or [0]
+    order = torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))
+    return torch.tensor(plain)[order[torch.arange(count) % len(plain)]]
+
+
+@torch.no_grad()
+def read(model: Any, name: str, **inputs: Any) -> torch.Tensor:
+    """The logits of these rows in eval mode, in float32. Raises CheckpointError where it cannot."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]):  # some models hash at random
+            torch.manual_seed(0)
+            return model(**inputs, return_dict=True).logits.float()
+    except Exception as error:  # each model fails in its own way
+        raise CheckpointError(
+            f"{name}: this {model.config.model_type} model cannot read a row of text by itself "
+            f"({first_line(error)}). Choose another model or another task."
+        ) from error
+    finally:
+        model.train(training)
+
+
+def differ(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether logits are apart by more than rounding in the type of the model that made them."""
+    return bool((one - other).abs().max() > SAME * one.abs().max())

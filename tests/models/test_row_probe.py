@@ -1,0 +1,106 @@
+"""Which models see the tokens behind one: tried on families of both kinds."""
+
+import pytest
+import torch
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import purposes, sees_both_sides
+from lora_lab.models.row_probe import looks_ahead
+
+WIDTH, LAYERS, HEADS, VOCABULARY = 32, 2, 4, 200
+SMALL = {  # by the names that configs have for these
+    "vocab_size": VOCABULARY, "max_position_embeddings": 64, "pad_token_id": 1, "n_langs": 1,
+    "num_key_value_heads": 2, "is_encoder_decoder": False,
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "emb_dim", "embedding_size"), WIDTH),
+    **dict.fromkeys(("intermediate_size", "d_inner", "ffn_dim", "decoder_ffn_dim", "dim_ff"), 48),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "decoder_layers"), LAYERS),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "decoder_attention_heads"), HEADS),
+    "dim_head": 8, "languages": ("en",), "default_language": "en", "state_size": 8,
+    "attention_hidden_size": WIDTH, "kv_lora_rank": 8, "q_lora_rank": 8, "sliding_window": 4,
+    "rotary_dim": 4,
+}  # fmt: skip
+ENCODERS = (
+    "bert", "bert-generation", "big_bird", "camembert", "cpmant", "data2vec-text", "electra",
+    "ernie", "megatron-bert", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer",
+    "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet", "xmod",
+)  # fmt: skip
+DECODERS = (
+    "bart", "biogpt", "bloom", "gemma2", "gpt2", "gpt_neox", "gpt_oss", "llama", "mamba", "marian",
+    "mistral", "mixtral", "mpt", "opt", "rwkv", "trocr",
+)  # fmt: skip
+HONOUR = {"is_decoder", "causal"}
+
+
+def built(kind, **settings):
+    """A tiny language model of this family with random weights, biases and norms too."""
+    made = CONFIG_MAPPING[kind]
+    known = made()
+    taken = {k: v for k, v in SMALL.items() if hasattr(known, k)} | settings
+    if kind == "xlnet":  # it has no limit, and says so by an error
+        del taken["max_position_embeddings"]
+    config = made(**taken)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING[made](config)
+        for parameter in model.parameters():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    return model
+
+
+def moved(model):
+    """By the plain rule: change the last of eight tokens; whether a logit before it moves."""
+    ids = torch.arange(10, 18)[None]
+    other = ids.clone()
+    other[0, -1] = 42
+    model.eval()
+    with torch.no_grad():
+        one, two = (model(input_ids=row, use_cache=False).logits[0, :-1] for row in (ids, other))
+    return float((one - two).abs().max() / one.abs().max()) > 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
+def test_a_family_sees_what_is_behind_a_token_or_not(kind):
+    model = built(kind)
+    seen = looks_ahead(model, kind)
+    assert seen == moved(model) == (kind in ENCODERS)
+    values = model.config.to_dict()
+    assert sees_both_sides(values) == (kind in ENCODERS)
+    assert ("causal_lm" in purposes(values)) == (kind in DECODERS)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_encoders_that_are_set_to_decode_are_causal(kind):
+    names = HONOUR & set(CONFIG_MAPPING[kind]().to_dict())
+    if not names:
+        pytest.skip("this family has no such setting")
+    model = built(kind, **dict.fromkeys(names, True))
+    assert not looks_ahead(model, kind)
+    assert not moved(model)
+    assert "causal_lm" in purposes(model.config.to_dict())
+
+
+def test_a_probe_leaves_the_mode_and_the_generator_alone():
+    model = built("bert").train()
+    before = torch.random.get_rng_state()
+    looks_ahead(model, "bert")
+    assert model.training
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", ["bert", "llama", "mixtral"])
+def test_half_precision_is_told_apart_as_well(kind, dtype):
+    assert looks_ahead(built(kind).to(dtype), kind) == (kind == "bert")
+
+
+def test_a_model_that_cannot_read_says_so_in_one_sentence():
+    model = built("llama")
+    model.model.layers[0].self_attn.o_proj = torch.nn.Linear(7, 7)
+    with pytest.raises(
+        CheckpointError, match=r"small: this llama model cannot read a row .* shapes"
+    ):
+        looks_ahead(model, "small")
