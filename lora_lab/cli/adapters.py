@@ -17,7 +17,6 @@ from lora_lab.cli.delivery import (
     Overwrite,
     Target,
     To,
-    cast,
     deliver,
     delivery_of,
     opened,
@@ -68,8 +67,8 @@ def convert(
 ) -> None:
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
-        weights = cast(opened(adapter, alpha, base, quiet=as_json), dtype, to)
-        deliver(weights, delivery_of(target, to, base, overwrite), as_json)
+        delivery = delivery_of(target, to, base, overwrite, dtype)
+        deliver(opened(adapter, alpha, base, quiet=as_json), delivery, as_json)
 
 
 def resize(
@@ -97,6 +96,7 @@ def resize(
     """Truncate an adapter to a rank, energy or file size: the best approximation of each ΔW."""
     with plain_errors():
         from lora_lab.workshop import ranks as choose
+        from lora_lab.workshop.file_size import fitting
         from lora_lab.workshop.resize import resized
 
         given = {"rank": rank, "energy": energy, "norm": norm, "sigma-ratio": sigma_ratio,
@@ -104,17 +104,20 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        weights = cast(opened(adapter, alpha, base, quiet=as_json), dtype, to)
+        delivery = delivery_of(target, to, base, overwrite, dtype)
+        weights = opened(adapter, alpha, base, quiet=as_json)
         spectra = choose.measured(weights)
         rules = {
             "rank": lambda: choose.by_rank(spectra, rank, per_layer),
             "energy": lambda: choose.by_energy(spectra, energy, per_layer),
             "norm": lambda: choose.by_norm(spectra, norm, per_layer),
             "sigma-ratio": lambda: choose.by_ratio(spectra, sigma_ratio),
-            "size-mb": lambda: choose.by_size(spectra, round(size_mb * 1e6), per_layer),
+            "size-mb": lambda: fitting(
+                weights, spectra, delivery, size_mb * 1e6, per_layer, report
+            ),
         }
-        ranks = rules[chosen[0]]()
         with progress() as report:
+            ranks = rules[chosen[0]]()
             result, cuts = resized(weights, ranks, report)
         kept = spectra.kept([cut.rank for cut in cuts])
         low, high = min(cut.rank for cut in cuts), max(cut.rank for cut in cuts)
@@ -129,7 +132,7 @@ def resize(
             "energy_kept": kept,
             "errors": {cut.name: cut.error for cut in cuts},
         }
-        deliver(result, delivery_of(target, to, base, overwrite), as_json, facts)
+        deliver(result, delivery, as_json, facts, read=weights)
 
 
 def extract(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lora_lab.cli.console import err, out
+from lora_lab.errors import ConfigError
 from lora_lab.figures import counted
 from lora_lab.workshop.requests import FORMATS, MERGED, Delivered, Delivery
 
@@ -57,18 +58,13 @@ def opened(
     return weights
 
 
-def cast(weights: AdapterWeights, dtype: str | None, format: str) -> AdapterWeights:
-    """The factors in the type of `--dtype`, as `format` needs them."""
-    if dtype is None:
-        return weights
-    from lora_lab.workshop.deliver import in_type
-
-    return in_type(weights, dtype, format)
-
-
-def delivery_of(target: Path, to: str, base: Path | None, overwrite: bool) -> Delivery:
-    """What the options ask for."""
-    return Delivery(str(target), to, base=str(base or ""), overwrite=overwrite)
+def delivery_of(
+    target: Path, to: str, base: Path | None, overwrite: bool, dtype: str | None = None
+) -> Delivery:
+    """What the options ask for; raises ConfigError for a dtype that would have no effect."""
+    if dtype and to == MERGED:
+        raise ConfigError("A merged checkpoint keeps its base's dtype: leave --dtype out.")
+    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite)
 
 
 def deliver(
@@ -76,12 +72,16 @@ def deliver(
     delivery: Delivery,
     as_json: bool,
     facts: dict[str, Any] | None = None,
+    read: AdapterWeights | None = None,
 ) -> Delivered:
-    """Write the adapter, and print what was written; `facts` of the verb go into the JSON."""
+    """Write the adapter, and print what was written; `facts` of the verb go into the JSON.
+
+    `read` is the adapter before it was cut, against which the loss is told.
+    """
     from lora_lab.workshop.deliver import deliver as write
 
     with progress() as report:
-        result = write(weights, delivery, report)
+        result = write(weights, delivery, report, read=read)
     if as_json:
         print(json.dumps({**(facts or {}), **result.facts}))
         return result

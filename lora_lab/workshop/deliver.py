@@ -19,6 +19,7 @@ from lora_lab.formats.portable import fold
 from lora_lab.formats.verify import export
 from lora_lab.plain import plain
 from lora_lab.progress import Report, silent
+from lora_lab.workshop.lost import lost, refuse_ruin
 from lora_lab.workshop.merge_base import write_merged
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery
 
@@ -27,18 +28,27 @@ TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.b
 
 
 def deliver(
-    weights: AdapterWeights, delivery: Delivery, report: Report = silent, words: Sequence[str] = ()
+    weights: AdapterWeights,
+    delivery: Delivery,
+    report: Report = silent,
+    words: Sequence[str] = (),
+    read: AdapterWeights | None = None,
 ) -> Delivered:
     """Write and verify, or merge into the base; `words` on what was done before come first.
 
-    Raises LabError, and Cancelled where `report` does; then nothing at the target has changed.
+    `read` is the adapter as its file had it, where `weights` were cut since: what is lost is told
+    against it. Raises LabError, and Cancelled where `report` does; then nothing at the target has
+    changed.
     """
+    read = read or weights
     if delivery.base:
         weights = replace(weights, base=delivery.base)
     if delivery.format == MERGED:
         return _merge(weights, delivery, report, words)
     if delivery.dtype:
+        uncast = weights
         weights = in_type(weights, delivery.dtype, delivery.format)
+        refuse_ruin(lost(uncast, weights), delivery.dtype)
     target = Path(delivery.target).expanduser()
     result = export(weights, target, delivery.format, delivery.overwrite, report)
     size = f"{result.bytes:,} bytes, {result.keys} tensors"
@@ -47,8 +57,12 @@ def deliver(
         f"over {counted(len(result.layers), 'layer')} (mean {result.mean_error:.1e})",
         f"SHA-256 {result.sha256}",
     )
-    facts = {
-        **plain(result),
+    facts = plain(result)
+    if read is not weights:
+        loss = lost(read, weights)
+        lines = (loss.words(), *lines)
+        facts |= {"largest_loss": loss.worst[1], "losses": loss.layers}
+    facts |= {
         "largest_error": result.largest_error,
         "mean_error": result.mean_error,
     }

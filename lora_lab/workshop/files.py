@@ -90,12 +90,13 @@ def save_cut(
     from lora_lab.workshop.resize import resized
 
     report("Opening the adapter", -1)
-    smaller, cuts = resized(opened(source), ranks, report)
+    read = opened(source)
+    smaller, cuts = resized(read, ranks, report)
     worst = max(cuts, key=lambda cut: cut.error)
     words = []
     if worst.error:
         words.append(f"largest error of truncation {100 * worst.error:.3g} % of ‖ΔW‖, {worst.name}")
-    return deliver(smaller, delivery, report, words)
+    return deliver(smaller, delivery, report, words, read)
 
 
 def method_errors(

@@ -1,4 +1,4 @@
-"""How many directions of each layer to keep: by rank, energy, norm, σ ratio, or file size.
+"""How many directions of each layer to keep: by rank, energy, norm or σ ratio.
 
 Uniform keeps one rank everywhere. Per layer spends the same number of parameters where it saves
 most: the next direction of a layer costs out + in numbers and keeps σ², so directions are taken in
@@ -110,21 +110,6 @@ def by_ratio(spectra: Spectra, ratio: float) -> tuple[int, ...]:
     kept = [max(1, int((s * ratio >= s[0] * (1 - ROUNDING)).sum())) for s in spectra.sigma]
     layers = zip(spectra.sigma, kept, spectra.fixed, strict=True)
     return tuple(len(sigma) if fixed else k for sigma, k, fixed in layers)
-
-
-def by_size(spectra: Spectra, size: int, per_layer: bool = False) -> tuple[int, ...]:
-    """The largest ranks whose file takes no more than `size` bytes; raises AdapterError."""
-    least = spectra.bytes(spectra.uniform(1))
-    if size < least:
-        raise AdapterError(
-            f"Even rank 1 takes {least:,} bytes, so {size:,} cannot be reached. Use a smaller "
-            "dtype, or fewer layers."
-        )
-    if per_layer:
-        budget = (size - 2 * HEADER * len(spectra.names)) // spectra.itemsize - spectra.whole
-        return spread(spectra, budget)
-    fitting = [r for r in range(1, spectra.most + 1) if spectra.bytes(spectra.uniform(r)) <= size]
-    return spectra.uniform(fitting[-1])
 
 
 def spread(spectra: Spectra, budget: int) -> tuple[int, ...]:

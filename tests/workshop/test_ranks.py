@@ -76,14 +76,6 @@ def test_a_ratio_is_taken_layer_by_layer(found):
     assert ranks.by_ratio(found, 1) == (1, 1, 4)
 
 
-@pytest.mark.parametrize("per_layer", [False, True])
-def test_a_size_is_not_passed(found, per_layer):
-    for size in (1300, 1700, 2500, 10**6):
-        chosen = ranks.by_size(found, size, per_layer)
-        assert found.bytes(chosen) <= size
-    assert ranks.by_size(found, 10**6, per_layer) == (4, 4, 4)
-
-
 def test_the_size_is_that_of_a_file(adapter, found, tmp_path):
     from lora_lab.formats.verify import export
     from lora_lab.workshop.resize import resized
@@ -99,7 +91,6 @@ WRONG = {
     "too much energy": lambda f: ranks.by_energy(f, 1.5),
     "NaN": lambda f: ranks.by_norm(f, float("nan")),
     "ratio": lambda f: ranks.by_ratio(f, 0.5),
-    "size": lambda f: ranks.by_size(f, 100),
 }
 
 
