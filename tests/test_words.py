@@ -65,7 +65,9 @@ ONLY_TEXT = {
 ALLOWED = [
     ("", "Without Regret", "the title of a paper (Schulman et al. 2025)"),
     ("lora_lab/records.py", '"once": "leg"', "a key of records on disk"),
-    ("lora_lab/training/saving/state.py", '"leg"', "a key of checkpoints on disk"),
+    ("saving/state.py", '"leg"', "a key of checkpoints on disk"),
+    ("saving/facts.py", '"leg"', "a key of checkpoints on disk"),
+    ("saving/test_facts.py", '"leg"', "a key of checkpoints on disk"),
     ("lora_lab/runs/recipe.py", '"LEGS"', "a name in scripts that were written"),
 ]
 

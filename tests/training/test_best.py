@@ -180,16 +180,19 @@ def test_a_branch_with_other_held_out_rows_has_a_best_of_its_own(tmp_path, held_
     assert (branch / "adapter-best").is_dir()
 
 
+def older(found):
+    """A checkpoint as it was before it held the best adapter."""
+    found.facts["best"].pop("weights", None)
+    for name in [name for name in found.tensors if name.startswith("best|")]:
+        del found.tensors[name]
+    return found
+
+
 def test_of_a_save_without_its_best_adapter_nothing_is_claimed(tmp_path, monkeypatch, held_out):
     """One that an older lab wrote: the next improvement is the best."""
     folder, read = tmp_path / "run", checkpoints.read_checkpoint
 
-    def older(path):
-        found = read(path)
-        found.facts["best"].pop("weights")
-        return found
-
-    monkeypatch.setattr(checkpoints, "read_checkpoint", older)
+    monkeypatch.setattr(checkpoints, "read_checkpoint", lambda path: older(read(path)))
 
     def script(controls):
         yield StepRecord, 22
@@ -213,11 +216,6 @@ def test_a_run_of_an_older_lab_that_goes_on_keeps_its_best(tmp_path, monkeypatch
     """Its saves do not hold it, and in its folder it lies all the same."""
     folder, cut, read = tmp_path / "run", tmp_path / "cut", checkpoints.read_checkpoint
 
-    def older(path):
-        found = read(path)
-        found.facts["best"].pop("weights", None)
-        return found
-
     def script(controls):
         yield StepRecord, 20
         controls.pause()
@@ -227,7 +225,7 @@ def test_a_run_of_an_older_lab_that_goes_on_keeps_its_best(tmp_path, monkeypatch
 
     trained(folder, script)
     held_out[30] = 8.0
-    monkeypatch.setattr(checkpoints, "read_checkpoint", older)
+    monkeypatch.setattr(checkpoints, "read_checkpoint", lambda path: older(read(path)))
     trained(None, resume=cut)
     assert torch.equal(of(cut), at_15)
     assert summary_of(cut).best == 3.0

@@ -14,16 +14,11 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import LoRALayer
-from lora_lab.config import checked
-from lora_lab.errors import LabError
-from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import ResumedRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
-
-VERSION = 1
-Tensors = dict[str, torch.Tensor]
+from lora_lab.training.saving.facts import VERSION, Tensors, compare
 
 
 @torch.no_grad()
@@ -85,18 +80,9 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
 def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> tuple[str, ...]:
     """Put a state back into an experiment; what differs from where it was saved.
 
-    Raises LabError, with nothing changed, where it belongs to another base or other layers.
+    Raises LabError, with nothing changed, where it is not the state of such an experiment.
     """
-    if facts.get("version") != VERSION:
-        raise LabError(f"The checkpoint is of version {facts.get('version')}, not {VERSION}.")
-    if facts["base_fingerprint"] != experiment.base_fingerprint:
-        raise LabError(
-            "The base model is not the one that this run was trained on: its weights differ. "
-            "Restore the old one to resume."
-        )
-    if list(facts["layers"]) != list(experiment.layers):
-        raise LabError("The checkpoint has other layers than the run's settings make.")
-    hyper = checked(Hyperparameters, facts["hyper"], "the checkpoint")
+    hyper = compare(experiment, tensors, facts)
     optimizer = experiment.optimizer
     optimizer.state.clear()
     for name, about in facts["layers"].items():

@@ -254,7 +254,7 @@ def test_a_checkpoint_of_another_run_leaves_everything_as_it_was(tmp_path, monke
     monkeypatch.setattr(checkpoints, "nearest", damaged)
     records = drive(config_of(40), tmp_path / "run", {20: {"alpha": 3.0}}, back_at=30, to=20)
     (error,) = [r for r in records if isinstance(r, ErrorRecord)]
-    assert "cannot be restored" in error.message
+    assert "does not fit this run" in error.message
     assert losses(records) == plain
 
 

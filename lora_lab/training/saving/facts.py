@@ -1,0 +1,332 @@
+"""What a checkpoint says, held against the experiment that it is to be put into.
+
+A checkpoint may come from anybody. The fused optimizer writes through the pointers that it is
+given and checks no shape, so every name, shape, type and range is compared here, before the first
+number moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from lora_lab.adapters import LoRALayer
+from lora_lab.adapters.weights import LayerWeights, WholeLayer
+from lora_lab.config import checked
+from lora_lab.errors import ConfigError, LabError
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.names import shown
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.per_layer import check, wanted_rank
+
+VERSION = 1
+Tensors = dict[str, torch.Tensor]
+
+MOST_STEPS = 1_000_000_000
+AHEAD = 1_000_000  # batches that were drawn and made no step, as where one was not finite
+FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course is counted up to
+Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
+Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+OPTIMIZER = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "sgd": ("momentum_buffer",)}
+
+
+class Stored(BaseModel):
+    """Plain values of just these types; a later lab may have more of them."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class Trained(Stored):
+    """One trained tensor of a layer, and what the optimizer keeps of it."""
+
+    moves: bool
+    state: list[str] = Field(max_length=8)
+    numbers: dict[str, Real] = Field(max_length=8)
+
+
+class StoredLayer(Stored):
+    trained: dict[str, Trained] = Field(max_length=8)
+    scaling: Real | None = None
+    dropout: Real | None = None
+
+
+class StoredBest(Stored):
+    loss: Real | None
+    step: Count
+    unimproved: Count
+    last: Annotated[int, Field(ge=-1, le=MOST_STEPS)] = -1
+    weights: dict[str, Any] | None = None
+
+
+class Facts(Stored):
+    """What JSON holds of a checkpoint."""
+
+    version: Literal[1]
+    step: Annotated[int, Field(ge=0, le=MOST_STEPS)]
+    edits: Count = 0
+    batches: Count
+    seconds: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+    parts: tuple[Annotated[int, Field(ge=1, le=1_000_000)], Annotated[int, Field(ge=0, le=64)]] = (
+        Field(strict=False)
+    )
+    stage: tuple[Count, Count] = Field(strict=False, alias="leg")
+    hyper: dict[str, Any]
+    layers: dict[str, StoredLayer]
+    ramps: list[list[Any]]
+    best: StoredBest
+    kept: list[Any] | None = None
+    base_fingerprint: str
+    torch: str
+    threads: Annotated[int, Field(ge=1, le=100_000)]
+    device: str
+
+
+def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> Hyperparameters:
+    """Raise LabError for the first thing in a checkpoint that `experiment` cannot have.
+
+    Returns its settings. Nothing is changed.
+    """
+    if facts.get("version") != VERSION:
+        raise LabError(
+            f"The checkpoint is of version {shown(facts.get('version'))}, not {VERSION}."
+        )
+    if facts.get("base_fingerprint") != experiment.base_fingerprint:
+        raise LabError(
+            "The base model is not the one that this run was trained on: its weights differ. "
+            "Restore the old one to resume."
+        )
+    stored = facts.get("layers")
+    if not isinstance(stored, dict) or list(stored) != list(experiment.layers):
+        raise LabError("The checkpoint has other layers than the run's settings make.")
+    try:
+        read = checked(Facts, facts)
+        hyper = checked(Hyperparameters, read.hyper, "hyper")
+        check(experiment.layers, hyper)
+    except ConfigError as error:
+        raise _wrong(str(error).rstrip(".")) from None
+    used = _check_random(experiment, tensors)
+    ranks: dict[str, int] = {}
+    for name, about in read.layers.items():
+        used |= _check_layer(experiment, name, about, tensors, hyper, ranks)
+    _check_course(read)
+    _check_ramps(read.ramps, ranks)
+    used |= _check_best(experiment, read.best, tensors)
+    if left := [name for name in tensors if name not in used]:
+        raise _wrong(f"it holds {shown(left[0])}, which belongs to no layer")
+    if read.kept is not None and not _is_kept(read.kept):
+        raise _wrong("what it says of the retention set is not a path and a count")
+    return hyper
+
+
+def _wrong(reason: str) -> LabError:
+    return LabError(
+        f"The checkpoint does not fit this run: {reason}. It is damaged or was made by hand; go "
+        "back to an earlier save, or begin the run again."
+    )
+
+
+def _check_course(facts: Facts) -> None:
+    """Steps, stages and the place among the batches, which is counted up to."""
+    begin, end = facts.stage
+    if begin > end or begin > facts.step:
+        raise _wrong(f"step {facts.step:,} is in no stage from {begin:,} to {end:,}")
+    if facts.batches > facts.step + AHEAD or facts.batches * FASTEST > facts.seconds + 60:
+        raise _wrong(
+            f"{facts.batches:,} batches in {facts.step:,} steps and {facts.seconds:,.0f} s "
+            "cannot be"
+        )
+
+
+def _check_random(experiment: Experiment, tensors: Tensors) -> set[str]:
+    """States of generators are tried on another one first."""
+    names = {"random|torch", "random|generator"}
+    if "random|device" in tensors:
+        names.add("random|device")
+    for name in names:
+        on_device = name == "random|device"
+        if on_device and experiment.device.type != "cuda":
+            continue
+        trial = torch.Generator(experiment.device if on_device else "cpu")
+        try:
+            trial.set_state(tensors[name])
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            raise _wrong(f"{name} is no state of a generator") from None
+    return names
+
+
+def _check_layer(
+    experiment: Experiment,
+    name: str,
+    about: StoredLayer,
+    tensors: Tensors,
+    hyper: Hyperparameters,
+    ranks: dict[str, int],
+) -> set[str]:
+    """The names of the tensors that belong to a layer; its rank goes into `ranks`."""
+    layer, used = experiment.layers[name], set()
+    wanted = {label: tuple(p.shape) for label, p in layer.named_parameters(recurse=False)}
+    if isinstance(layer, LoRALayer):
+        ranks[name] = rank = _rank(layer, _tensor(tensors, f"{name}|lora_A"), hyper)
+        wanted["lora_A"] = (rank, *wanted["lora_A"][1:])
+        wanted["lora_B"] = (wanted["lora_B"][0], rank // layer.kind.groups(layer.base_layer))
+        scaling = layer.scaling_for(hyper.alpha, hyper.rank)
+        if about.scaling is None or not math.isclose(about.scaling, scaling, rel_tol=1e-9):
+            raise _wrong(f"{name} has a scaling of {about.scaling}, not {scaling:g}")
+        if about.dropout != hyper.dropout:
+            raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
+        if layer.starts_in_W:
+            for label, of in (("start_A", "lora_A"), ("start_B", "lora_B")):
+                used.add(_fits(tensors, f"{name}|{label}", wanted[of]))
+    if set(about.trained) != set(wanted):
+        raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
+    for label, shape in wanted.items():
+        used.add(_fits(tensors, f"{name}|{label}", shape))
+        used |= _check_moments(experiment, f"{name}|{label}", about.trained[label], shape, tensors)
+    return used
+
+
+def _rank(layer: LoRALayer, factor: torch.Tensor, hyper: Hyperparameters) -> int:
+    """The rank that the stored lora_A has, where the layer may have it."""
+    rank = factor.shape[0] if factor.dim() == 2 else 0
+    if not 1 <= rank <= layer.max_rank or rank % layer.kind.groups(layer.base_layer):
+        raise _wrong(f"{layer.name} has factors of shape {tuple(factor.shape)}")
+    free = not dict(layer.locked).get("rank") and layer.name not in hyper.frozen_layers
+    if free and rank != (wanted := wanted_rank(layer, hyper)):
+        raise _wrong(f"{layer.name} has rank {rank}, and its settings say {wanted}")
+    return rank
+
+
+def _check_moments(
+    experiment: Experiment, name: str, about: Trained, shape: tuple[int, ...], tensors: Tensors
+) -> set[str]:
+    """All that the optimizer keeps of one tensor, or nothing of it."""
+    kept = OPTIMIZER[experiment.config.optimizer]
+    if about.numbers or (about.state and sorted(about.state) != sorted(kept)):
+        found = sorted([*about.state, *about.numbers])
+        raise _wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")
+    for key in about.state:
+        moment = tensors[_fits(tensors, f"{name}|{key}", () if key == "step" else shape)]
+        if key == "step" and not 0 <= float(moment) <= 2 * MOST_STEPS:
+            raise _wrong(f"the optimizer's step of {name} is {float(moment):g}")
+        if key == "exp_avg_sq" and moment.numel() and float(moment.min()) < 0:
+            raise _wrong(f"{name}|{key} is a mean of squares, and below 0")
+    return {f"{name}|{key}" for key in about.state}
+
+
+def _tensor(tensors: Tensors, name: str) -> torch.Tensor:
+    if name not in tensors:
+        raise _wrong(f"{shown(name)} is missing")
+    return tensors[name]
+
+
+def _fits(tensors: Tensors, name: str, shape: tuple[int, ...]) -> str:
+    """`name`, once its tensor is known to be of this shape and of floating point."""
+    tensor = _tensor(tensors, name)
+    if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise _wrong(
+            f"{shown(name)} is {list(tensor.shape)} of {kind}, where {list(shape)} belongs"
+        )
+    return name
+
+
+def _check_ramps(rows: Iterable[list[Any]], ranks: dict[str, int]) -> None:
+    for row in rows:
+        if not (
+            len(row) == 5
+            and row[0] in (ranks if isinstance(row[0], str) else ())
+            and all(type(n) is int for n in row[1:])
+            and 0 <= row[1] < row[2] <= ranks[row[0]]
+            and 0 <= row[4] < row[3] <= MOST_STEPS
+        ):
+            raise _wrong(f"{shown(row)} is no ramp of one of its layers")
+
+
+def _is_kept(value: list[Any]) -> bool:
+    fits = len(value) == 2 and (value[0] is None or isinstance(value[0], str))
+    return fits and type(value[1]) is int and 0 <= value[1] <= 2**40
+
+
+def _check_best(experiment: Experiment, best: StoredBest, tensors: Tensors) -> set[str]:
+    """The best adapter so far: another one of the same layers, whatever their ranks."""
+    if best.weights is None:
+        return set()
+    if not experiment.has_factors:
+        raise _wrong("it has a best adapter, and the run has no factors")
+    packed, used = best.weights, set()
+    strange = set(packed) - {"variant", "layers", "whole", "base", "base_fingerprint", "dropout",
+                             "extra"}  # fmt: skip
+    dropout = packed.get("dropout")
+    if (
+        strange
+        or packed.get("variant") != experiment.config.variant
+        or packed.get("base_fingerprint") != experiment.base_fingerprint
+        or not isinstance(packed.get("base"), str)
+        or not (type(dropout) in (int, float) and 0 <= dropout < 1)
+        or packed.get("extra") != {"task": experiment.config.task}
+    ):
+        raise _wrong("its best adapter is of another run")
+    whole = [x for x in experiment.layers.values() if not isinstance(x, LoRALayer)]
+    factored = experiment.lora_layers
+    for layer, row in zip(factored, _rows(packed.get("layers"), factored), strict=True):
+        used |= _check_best_layer(layer, row, tensors)
+    for layer, row in zip(whole, _rows(packed.get("whole"), whole), strict=True):
+        shapes = {"weight": tuple(layer.base_layer.weight.shape)}
+        if layer.bias is not None:
+            shapes["bias"] = tuple(layer.bias.shape)
+        used |= _held(layer.name, row, shapes, tensors, WholeLayer)
+    return used
+
+
+def _rows(value: Any, layers: list[Any]) -> list[dict[str, Any]]:
+    """One row for every layer, in their order."""
+    rows = value if isinstance(value, list) else []
+    names = [row.get("name") if isinstance(row, dict) else None for row in rows]
+    if names != [layer.name for layer in layers]:
+        raise _wrong("its best adapter has other layers")
+    return rows
+
+
+def _check_best_layer(layer: LoRALayer, row: dict[str, Any], tensors: Tensors) -> set[str]:
+    base, groups = layer.base_layer, layer.kind.groups(layer.base_layer)
+    window = layer.kind.window(base)
+    facts = {
+        "kind": layer.kind.name, "weight_shape": list(base.weight.shape), "groups": groups,
+        "dilation": list(window.get("dilation", ())),
+        "padding_mode": window.get("padding_mode", "zeros"),
+    }  # fmt: skip
+    for key, value in facts.items():
+        found = row.get(key, value)
+        if (list(found) if isinstance(found, tuple) else found) != value:
+            raise _wrong(f"its best adapter says {key} {shown(found)} of {layer.name}")
+    for key in ("alpha", "scaling"):
+        if type(row.get(key)) not in (int, float) or not 0 < abs(row[key]) < 1e30:
+            raise _wrong(f"its best adapter has no {key} of {layer.name}")
+    A = _tensor(tensors, f"best|{layer.name}|lora_A")
+    rank = A.shape[0] if A.dim() == 2 else 0
+    most = layer.max_rank * (2 if layer.starts_in_W else 1)
+    if not 1 <= rank <= most:
+        raise _wrong(f"its best adapter has factors of shape {tuple(A.shape)} for {layer.name}")
+    shapes = {"lora_A": (rank, layer.shape[1]), "lora_B": (layer.shape[0], rank)}
+    if "magnitude" in dict(layer.named_parameters(recurse=False)):
+        shapes["magnitude"] = (layer.shape[0],)
+    return _held(layer.name, row, shapes, tensors, LayerWeights)
+
+
+def _held(
+    name: str, row: dict[str, Any], shapes: dict[str, tuple[int, ...]], tensors: Tensors, kind: type
+) -> set[str]:
+    """The tensors of a row, where they are just those of `shapes` and the row has known keys."""
+    labels = row.get("tensors")
+    if not isinstance(labels, list) or sorted(map(str, labels)) != sorted(shapes):
+        raise _wrong(f"its best adapter has other tensors for {name}")
+    if strange := set(row) - {"tensors", *(f.name for f in fields(kind))}:
+        raise _wrong(f"its best adapter says {shown(sorted(strange)[0])} of {name}")
+    if any(row.get(key) is not None for key in ("magnitude", "bias") if key not in shapes):
+        raise _wrong(f"its best adapter has other tensors for {name}")
+    return {_fits(tensors, f"best|{name}|{label}", shape) for label, shape in shapes.items()}
