@@ -15,6 +15,7 @@ from lora_lab.cli.delivery import (
     Base,
     Number,
     Overwrite,
+    Scale,
     Target,
     To,
     deliver,
@@ -61,6 +62,7 @@ def convert(
     to: To = "peft",
     base: Base = None,
     alpha: Alpha = None,
+    scale: Scale = None,
     dtype: Number = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -68,7 +70,7 @@ def convert(
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
         delivery = delivery_of(target, to, base, overwrite, dtype)
-        deliver(opened(adapter, alpha, base, quiet=as_json), delivery, as_json)
+        deliver(opened(adapter, alpha, base, quiet=as_json, scale=scale), delivery, as_json)
 
 
 def resize(
@@ -89,6 +91,7 @@ def resize(
     to: To = "peft",
     base: Base = None,
     alpha: Alpha = None,
+    scale: Scale = None,
     dtype: Number = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -105,7 +108,7 @@ def resize(
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
         delivery = delivery_of(target, to, base, overwrite, dtype)
-        weights = opened(adapter, alpha, base, quiet=as_json)
+        weights = opened(adapter, alpha, base, quiet=as_json, scale=scale)
         spectra = choose.measured(weights)
         rules = {
             "rank": lambda: choose.by_rank(spectra, rank, per_layer),
@@ -172,6 +175,7 @@ def merge(
     to: To = "peft",
     base: Base = None,
     alpha: Alpha = None,
+    scale: Scale = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -180,7 +184,10 @@ def merge(
         from lora_lab.workshop.combine import METHODS, combine, errors_by_method
 
         terms = [_weighted(text) for text in adapters]
-        terms = [(opened(path, alpha, base, quiet=as_json), weight) for path, weight in terms]
+        terms = [
+            (opened(path, alpha, base, quiet=as_json, scale=scale), weight)
+            for path, weight in terms
+        ]
         result = combine(terms, method, rank)
         errors = errors_by_method(terms)
         if not as_json:
@@ -201,13 +208,14 @@ def compare(
     first: Annotated[Path, typer.Argument(help="Adapter of any convention, or a run.")],
     second: Annotated[Path, typer.Argument(help="Another one for the same base.")],
     alpha: Alpha = None,
+    scale: Scale = None,
     as_json: AsJson = False,
 ) -> None:
     """Do two adapters change the same directions? Cosine, φ and principal angles by layer."""
     with plain_errors():
         from lora_lab.workshop.compare import compare as side_by_side
 
-        pair = [opened(path, alpha, None, quiet=as_json) for path in (first, second)]
+        pair = [opened(path, alpha, None, quiet=as_json, scale=scale) for path in (first, second)]
         result = side_by_side(*pair)
         if as_json:
             rows = [

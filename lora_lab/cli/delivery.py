@@ -34,6 +34,10 @@ Base = Annotated[
 Alpha = Annotated[
     float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
 ]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="s itself, of an adapter whose file does not say it, or says two (MLX)."),
+]
 Number = Annotated[
     str | None, typer.Option("--dtype", help="dtype of the factors: float32, float16, bfloat16.")
 ]
@@ -42,13 +46,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 
 def opened(
-    path: Path, alpha: float | None, base: Path | None, quiet: bool = False
+    path: Path,
+    alpha: float | None,
+    base: Path | None,
+    quiet: bool = False,
+    scale: float | None = None,
 ) -> AdapterWeights:
     """Any adapter, with its convention and notes on stderr."""
     from lora_lab.formats.recognise import TITLES, base_names, open_adapter
 
     names = base_names(base) if base is not None else ()
-    weights = open_adapter(path, alpha=alpha, names=names, base=str(base or ""))
+    weights = open_adapter(path, alpha=alpha, scale=scale, names=names, base=str(base or ""))
     if not quiet:
         err.print(
             f"{path}: {TITLES[weights.extra['format']]}, {counted(len(weights.layers), 'layer')}"

@@ -37,6 +37,10 @@ def inspect(
     alpha: Annotated[
         float | None, typer.Option(help="α of an adapter whose file keeps none (loralib).")
     ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="s itself, of an adapter whose file says none, or two (MLX)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show the contents of an adapter or a model.
@@ -51,7 +55,7 @@ def inspect(
         elif sigma:
             raise LabError(f"{path} is an adapter: its singular values are shown without --sigma.")
         else:
-            _adapter(path, base, intruders, alpha, as_json)
+            _adapter(path, base, intruders, (alpha, scale), as_json)
 
 
 def is_model(path: Path) -> bool:
@@ -116,13 +120,17 @@ def _plain(card: ModelCard) -> dict[str, Any]:
 
 
 def _adapter(
-    path: Path, base: Path | None, intruders: bool, alpha: float | None, as_json: bool
+    path: Path,
+    base: Path | None,
+    intruders: bool,
+    told: tuple[float | None, float | None],
+    as_json: bool,
 ) -> None:
     from lora_lab.analysis.inspect import inspect_adapter
     from lora_lab.formats.recognise import TITLES, base_names, open_adapter
 
     names = base_names(base) if base is not None else ()
-    weights = open_adapter(path, alpha=alpha, names=names)
+    weights = open_adapter(path, alpha=told[0], scale=told[1], names=names)
     rows = inspect_adapter(weights)
     if base is not None:
         from lora_lab.workshop.against_base import against_base

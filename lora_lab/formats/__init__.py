@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.formats import diffusers, gguf_adapter, kohya, peft, portable
+from lora_lab.formats import diffusers, gguf_adapter, kohya, mlx, peft, portable
 from lora_lab.formats.container import count_tensors
 from lora_lab.formats.gguf_reread import reread as gguf_reread
+from lora_lab.formats.mlx_reread import reread as mlx_reread
 from lora_lab.formats.one_file_reread import reread_diffusers, reread_kohya
 from lora_lab.formats.peft_reread import reread as peft_reread
 from lora_lab.formats.reread_layer import RereadLayer
@@ -64,5 +65,9 @@ FORMATS: dict[str, Format] = {
         "gguf", "GGUF file", (gguf_adapter.FILE,), gguf_adapter.save, gguf_reread,
         gguf_adapter.limits, single=True, suffix=".gguf", load=gguf_adapter.load,
         count=gguf_adapter.count_tensors,
+    ),
+    "mlx": Format(
+        "mlx", "MLX folder (mlx-lm)", (mlx.FILE, mlx.SETTINGS), mlx.save, mlx_reread, mlx.limits,
+        load=mlx.load,
     ),
 }  # fmt: skip

@@ -5,7 +5,6 @@
 | loralib | X.lora_A, X.lora_B | (r, in), (out, r) | α/r, asked for |
 | parametrization | X.parametrizations.weight.0.lora_A | the same, or both turned | the same |
 | PEFT without config | base_model.model.X.lora_A.weight | (r, in), (out, r) | the same |
-| MLX | X.lora_a, X.lora_b | (in, r), (r, out) | `scale`, absolute |
 """
 
 from __future__ import annotations
@@ -20,12 +19,10 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
-from lora_lab.formats.factor_file import read_factor_file, read_settings
+from lora_lab.formats.factor_file import read_factor_file
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
-
-MLX_SCALE = 20.0  # mlx_lm/tuner/lora.py, the default
 
 
 class Convention(NamedTuple):
@@ -33,14 +30,13 @@ class Convention(NamedTuple):
 
     title: str
     key: re.Pattern[str]  # of a factor: module path, then a or b
-    turned: bool = False  # (in, r) and (r, out)
     kernels: bool = True  # whether a factor may be a kernel
 
 
 CONVENTIONS = {
     "peft-tensors": Convention(
         "PEFT's tensors without adapter_config.json",
-        re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight"),
+        re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.[^.]+)?\.weight"),
     ),
     "parametrization": Convention(
         "a torch parametrization (minLoRA, the tutorial)",
@@ -48,7 +44,6 @@ CONVENTIONS = {
         kernels=False,
     ),
     "loralib": Convention("loralib", re.compile(r"(.+)\.lora_([AB])"), kernels=False),
-    "mlx": Convention("MLX", re.compile(r"(.+)\.lora_([ab])"), turned=True, kernels=False),
 }
 
 
@@ -59,10 +54,12 @@ def convention_of(keys: list[str]) -> str | None:
     )
 
 
-def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
-    """Read a file of convention `name`; `alpha` is what the file does not say.
+def load(
+    path: Path, name: str, alpha: float | None = None, scale: float | None = None
+) -> AdapterWeights:
+    """Read a file of convention `name`; `alpha`, or `scale` as s, is what the file does not say.
 
-    Raises AdapterError where α is not given, a factor has no partner, or a LoRA key has no place.
+    Raises AdapterError where neither is given, a factor has no partner, or a LoRA key has no place.
     """
     convention = CONVENTIONS[name]
     tensors = read_factor_file(path).tensors
@@ -77,7 +74,7 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
             )
         else:
             others.append(key)
-    rule, source = _rule(path, name, alpha)
+    rule, source = _rule(path, name, alpha, scale)
     layers = []
     for module, pair in pairs.items():
         for part in ("A", "B"):
@@ -93,29 +90,25 @@ def load(path: Path, name: str, alpha: float | None = None) -> AdapterWeights:
     return AdapterWeights(PLAIN, tuple(layers), extra={"format": name, "notes": tuple(notes)})
 
 
-def _rule(path: Path, name: str, alpha: float | None) -> tuple[Callable[[int], float], str]:
+def _rule(
+    path: Path, name: str, alpha: float | None, scale: float | None
+) -> tuple[Callable[[int], float], str]:
     """rank → s, and where it comes from."""
-    if name == "mlx":
-        scale, where = _mlx_scale(path)
-        return lambda rank: scale, f"its scale {scale:g} multiplies B·A as it is ({where})"
-    if alpha is None:
+    title = CONVENTIONS[name].title
+    if alpha is None and scale is None:
         raise AdapterError(
-            f"{path}: {CONVENTIONS[name].title} keeps no α in the file, so the size of ΔW is "
-            "unknown. Give the α it was trained with (--alpha)"
+            f"{path}: {title} keeps no α in the file, so the size of ΔW is unknown. Give the α it "
+            "was trained with (--alpha), or s itself (--scale)"
         )
-    if not (math.isfinite(alpha) and alpha > 0):
-        raise AdapterError(f"{path}: α is a number above 0, not {alpha:g}")
-    return lambda rank: alpha / rank, f"s = α/r with the α = {alpha:g} that was given"
-
-
-def _mlx_scale(path: Path) -> tuple[float, str]:
-    settings = path.parent / "adapter_config.json"
-    if settings.is_file():
-        own = read_settings(settings).get("lora_parameters")
-        scale = own.get("scale") if isinstance(own, dict) else None
-        if type(scale) in (int, float) and 0 < scale < 1e6:
-            return float(scale), "from adapter_config.json"
-    return MLX_SCALE, "MLX's default, as no adapter_config.json says another"
+    if alpha is not None and scale is not None:
+        raise AdapterError(f"{path}: give either the α or the scale of {title}, not both")
+    given = alpha if scale is None else scale
+    assert given is not None
+    if not math.isfinite(given):
+        raise AdapterError(f"{path}: {given:g} is no number that scales anything")
+    if scale is not None:
+        return lambda rank: given, f"s = {given:g}, as it was given"
+    return lambda rank: given / rank, f"s = α/r with the α = {given:g} that was given"
 
 
 def _layer(
@@ -132,9 +125,8 @@ def _layer(
             "read; a convolution of loralib is another product and has no such form"
         )
     swapped = A.dim() == 2 and A.shape[0] != B.shape[1] and A.shape[1] == B.shape[0]
-    if convention.turned or swapped:
-        A, B = A.t().contiguous(), B.t().contiguous()
-        kind = "embedding" if swapped and not convention.turned else ""
+    if swapped:
+        A, B, kind = A.t().contiguous(), B.t().contiguous(), "embedding"
     rank = A.shape[0]
     s = rule(rank)
     return layer_of_factors(module, A, B, s * rank, s, kind=kind)

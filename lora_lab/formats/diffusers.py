@@ -169,8 +169,8 @@ def _rule(
     """(α, s) of a layer: of its own .alpha, of the metadata, else none, which means s = 1."""
     rank = own["down"].shape[0]
     if "alpha" in own:
-        if own["alpha"].numel() != 1 or not 0 < float(own["alpha"]) < 1e30:
-            raise AdapterError(f"{path}: the alpha of {shown(name)} is no number above 0")
+        if own["alpha"].numel() != 1 or not abs(float(own["alpha"])) < 1e30:
+            raise AdapterError(f"{path}: the alpha of {shown(name)} is no number that scales it")
         return float(own["alpha"]), None
     component, _, inside = name.partition(".")
     own_settings = {
@@ -180,7 +180,7 @@ def _rule(
         return None, None
     alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
     wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
-    if type(alpha) not in (int, float) or not 0 < alpha < 1e30:
+    if type(alpha) not in (int, float) or not abs(alpha) < 1e30:
         raise AdapterError(f"{path}: the metadata gives {shown(name)} the α {shown(alpha)}")
     if wanted != rank:
         raise AdapterError(

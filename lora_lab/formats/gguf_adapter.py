@@ -50,7 +50,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     config = base_config(weights)
     architecture, _ = ARCHITECTURES[config["model_type"]]
     alphas = [layer.scaling * layer.rank for layer in weights.layers]
-    same = max(alphas) - min(alphas) <= 1e-12 * max(map(abs, alphas)) and alphas[0] > 0
+    same = max(alphas) - min(alphas) <= 1e-12 * max(map(abs, alphas)) and alphas[0] != 0
     folder.mkdir(parents=True, exist_ok=True)
     writer = GGUFWriter(str(folder / FILE), architecture)
     names = {}
@@ -177,7 +177,7 @@ def load(path: Path) -> AdapterWeights:
     if _field(reader, "general.type") != "adapter" or _field(reader, "adapter.type") != "lora":
         raise AdapterError(f"{path}: this GGUF file is a model, not a LoRA adapter")
     alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
-    if not 0 <= alpha < 1e30:
+    if not abs(alpha) < 1e30:
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
     stored = str(_field(reader, NAMES) or "{}")
     table = parse_json(stored.encode(), f"{path}, {NAMES}", AdapterError)

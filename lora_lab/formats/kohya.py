@@ -23,6 +23,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
+from lora_lab.formats.portable import fold
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
@@ -47,6 +48,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     names: dict[str, str] = {}
     for layer in weights.layers:
         module = key_of(layer.name, two)
+        if layer.scaling == 0:  # sd-scripts takes an alpha of 0 for the rank
+            layer = fold(layer)
         if module in names:
             raise AdapterError(
                 f"{layer.name} and {names[module]} have one and the same name in a kohya file"
@@ -114,17 +117,17 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
         groups.setdefault(module, {})[part] = tensor
     table = _table(file, groups, names)
     kinds = metadata_table(file, "lora_lab_kinds")
-    notes, layers, without = [], [], 0
+    notes, layers, alphas = [], [], []
     for module, parts in groups.items():
         for part in ("lora_down.weight", "lora_up.weight"):
             if part not in parts:
                 raise AdapterError(f"{path}: {shown(f'{module}.{part}')} is missing")
         alpha = _alpha(path, module, parts.get("alpha"))
-        without += alpha is None
+        alphas.append(alpha)
         name = table.get(module, module)
         try:
             layer = layer_of_factors(
-                name, parts["lora_down.weight"], parts["lora_up.weight"], alpha,
+                name, parts["lora_down.weight"], parts["lora_up.weight"], alpha or None,
                 kind=str(kinds.get(name, "")) if isinstance(kinds, dict) else "",
                 magnitude=_magnitude(parts),
             )  # fmt: skip
@@ -133,11 +136,7 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
         layers.append(layer)
     if not layers:
         raise AdapterError(f"{path}: the file has no tensors")
-    rule = "s = α/r, with the α of each layer"
-    if without:
-        without_alpha = f"{without} of {counted(len(layers), 'layer')} without α"
-        rule = f"{without_alpha}, which means α = r and so s = 1"
-    notes.append(rule)
+    notes += _rule_notes(alphas)
     if unknown := [module for module in groups if module not in table]:
         notes.append(
             f"the module paths of {counted(len(unknown), 'layer')} cannot be recovered from their "
@@ -153,6 +152,20 @@ def load(path: Path, names: Iterable[str] = ()) -> AdapterWeights:
         base_fingerprint=metadata.get("lora_lab_base_fingerprint", ""),
         extra={"format": "kohya", "notes": tuple(notes)},
     )
+
+
+def _rule_notes(alphas: list[float | None]) -> list[str]:
+    """How s was found; no α and an α of 0 are two things, though sd-scripts treats them alike."""
+    of = counted(len(alphas), "layer")
+    notes = []
+    if missing := sum(alpha is None for alpha in alphas):
+        notes.append(f"{missing} of {of} without α, which means α = r and so s = 1")
+    if zero := sum(alpha == 0 for alpha in alphas):
+        notes.append(
+            f"{zero} of {of} with α = 0: sd-scripts takes that for α = r, so s = 1, which is taken "
+            "here; ComfyUI and PEFT take it for s = 0, which would be no change at all"
+        )
+    return notes or ["s = α/r, with the α of each layer"]
 
 
 def _split(path: Path, key: str) -> tuple[str, str]:
@@ -186,15 +199,15 @@ def _table(file: FactorFile, modules: Iterable[str], names: Iterable[str]) -> di
 
 
 def _alpha(path: Path, module: str, tensor: torch.Tensor | None) -> float | None:
-    """α, or None where the rule is α = r: there is none, or it is 0."""
+    """α, of either sign; None where there is none, which means α = r."""
     if tensor is None:
         return None
     if tensor.numel() != 1:
         raise AdapterError(f"{path}: {shown(module + '.alpha')} is not one number")
     value = float(tensor)
-    if not 0 <= value < 1e30:
+    if not abs(value) < 1e30:
         raise AdapterError(f"{path}: {shown(module + '.alpha')} is {value}")
-    return value or None
+    return value
 
 
 def _magnitude(parts: dict[str, torch.Tensor]) -> torch.Tensor | None:

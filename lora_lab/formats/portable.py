@@ -55,7 +55,7 @@ def portable(weights: AdapterWeights) -> tuple[AdapterWeights, tuple[str, ...]]:
     if short := [layer for layer in weights.layers if layer.rank < rank]:
         notes.append(f"{counted(len(short), 'layer')} padded with zeros to rank {rank}")
     for layer in weights.layers:
-        layers.append(_padded(fold(layer), rank))
+        layers.append(padded(fold(layer), rank))
     return replace(weights, variant=PLAIN, layers=tuple(layers), dropout=0.0), tuple(notes)
 
 
@@ -73,7 +73,8 @@ def fold(layer: LayerWeights) -> LayerWeights:
     )
 
 
-def _padded(layer: LayerWeights, rank: int) -> LayerWeights:
+def padded(layer: LayerWeights, rank: int) -> LayerWeights:
+    """The same ΔW at a higher rank: rows and columns of zeros are added."""
     if (missing := rank - layer.rank) <= 0:
         return layer
     A = torch.cat([layer.lora_A, layer.lora_A.new_zeros(missing, layer.lora_A.shape[1])])

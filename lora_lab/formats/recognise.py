@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError, CheckpointError, LabError
-from lora_lab.formats import bare_factors, diffusers, gguf_adapter, kohya, peft
+from lora_lab.formats import bare_factors, diffusers, gguf_adapter, kohya, mlx, peft
 from lora_lab.formats.elsewhere import elsewhere
 from lora_lab.formats.factor_file import PICKLES, read_factor_file
 from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_header
 
-MLX = "adapters.safetensors"
 RUN_ADAPTER = "adapter"  # inside a run folder
 TITLES = {
     "peft": "PEFT folder",
     "kohya": "kohya file",
     "diffusers": "diffusers file",
     "gguf": "GGUF adapter for llama.cpp",
+    "mlx": "MLX",
     **{name: convention.title for name, convention in bare_factors.CONVENTIONS.items()},
 }
 
+ASKED = ("mlx", *bare_factors.CONVENTIONS)  # whose files may not say the scale
+
+
+class Told(NamedTuple):
+    """What a person or the base says where a file may not."""
+
+    alpha: float | None = None
+    scale: float | None = None
+    names: Iterable[str] = ()
+    base: str = ""
+
 
 def open_adapter(
-    path: str | Path, *, alpha: float | None = None, names: Iterable[str] = (), base: str = ""
+    path: str | Path,
+    *,
+    alpha: float | None = None,
+    scale: float | None = None,
+    names: Iterable[str] = (),
+    base: str = "",
 ) -> AdapterWeights:
     """The adapter at `path`: a folder of PEFT, diffusers, MLX or of a run, or one file.
 
-    `alpha` is for files that say none, `names` are module paths of the base, for files that write
-    them with underscores, and `base` takes the place of the base that the file names.
-    `extra["format"]` of what is returned names the convention, `extra["notes"]` says how it was
-    understood. Raises AdapterError for what is damaged, unsafe, or not wholly understood.
+    `alpha` or `scale` (s itself) is for files that say none, `names` are module paths of the base,
+    for files that write them with underscores, and `base` takes the place of the base that the
+    file names. `extra["format"]` of what is returned names the convention, `extra["notes"]` says
+    how it was understood. Raises AdapterError for what is damaged, unsafe, or not wholly
+    understood.
     """
     path = Path(path).expanduser()
-    weights = _folder(path, alpha) if path.is_dir() else _file(path, alpha, tuple(names))
+    told = Told(alpha, scale, names, base)
+    weights = _folder(path, told) if path.is_dir() else _file(path, told)
     extra = {"format": "peft", "notes": (), **weights.extra}
     if extra["format"] == "peft":
         rule = "α/√r (use_rslora)" if weights.extra.get("use_rslora") else "α/r"
         extra["notes"] = (f"s = {rule}, as adapter_config.json says", *extra["notes"])
+    if extra["format"] not in ASKED and (alpha is not None or scale is not None):
+        extra["notes"] = (
+            *extra["notes"],
+            "the file says its own scale: what was given is not used",
+        )
     extra["notes"] = (*extra["notes"], *elsewhere(weights))
     return replace(weights, base=base or weights.base, extra=extra)
 
@@ -48,7 +72,7 @@ def open_adapter(
 def is_adapter(path: Path) -> bool:
     """Whether `path` looks like an adapter rather than a model; only names are looked at."""
     if path.is_dir():
-        names = (peft.CONFIG, peft.TENSORS, diffusers.FILE, MLX)
+        names = (peft.CONFIG, peft.TENSORS, diffusers.FILE, mlx.FILE)
         return any((path / name).exists() for name in names) or (path / RUN_ADAPTER).is_dir()
     try:
         if path.suffix == ".gguf":
@@ -75,24 +99,24 @@ def base_names(base: str | Path) -> tuple[str, ...]:
     return tuple(name.removesuffix(".weight") for name in names if name.endswith(".weight"))
 
 
-def _folder(path: Path, alpha: float | None) -> AdapterWeights:
+def _folder(path: Path, told: Told) -> AdapterWeights:
     if (path / diffusers.FILE).exists():
         return diffusers.load(path)
-    if (path / MLX).exists() and not (path / peft.TENSORS).exists():
-        return _file(path / MLX, alpha, ())
+    if (path / mlx.FILE).exists() and not (path / peft.TENSORS).exists():
+        return mlx.load(path, told.scale, told.alpha)
     if (path / peft.CONFIG).exists():
         return peft.load(path)
     if (path / RUN_ADAPTER).is_dir():
-        return _folder(path / RUN_ADAPTER, alpha)
+        return _folder(path / RUN_ADAPTER, told)
     if (path / peft.TENSORS).exists():
-        return _file(path / peft.TENSORS, alpha, ())
+        return _file(path / peft.TENSORS, told)
     raise AdapterError(
-        f"{path}: there is no adapter here: no {peft.CONFIG}, no {diffusers.FILE}, no {MLX}, and "
-        f"no run with an {RUN_ADAPTER} folder"
+        f"{path}: there is no adapter here: no {peft.CONFIG}, no {diffusers.FILE}, no {mlx.FILE}, "
+        f"and no run with an {RUN_ADAPTER} folder"
     )
 
 
-def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeights:
+def _file(path: Path, told: Told) -> AdapterWeights:
     if not path.exists():
         raise AdapterError(f"{path}: there is no such file or folder")
     if path.suffix == ".gguf":
@@ -104,9 +128,11 @@ def _file(path: Path, alpha: float | None, names: Sequence[str]) -> AdapterWeigh
     except (OSError, CheckpointError):  # the reader of adapters says what is wrong
         keys = list(read_factor_file(path).tensors)
     if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
-        return kohya.load(path, names)
+        return kohya.load(path, told.names)
+    if mlx.follows(keys):
+        return mlx.load(path, told.scale, told.alpha)
     if (name := bare_factors.convention_of(keys)) is not None:
-        return bare_factors.load(path, name, alpha)
+        return bare_factors.load(path, name, told.alpha, told.scale)
     if any(key.endswith((*diffusers.DOWN, *diffusers.UP)) for key in keys):
         return diffusers.load(path)
     for word, what in kohya.OTHERS.items():

@@ -57,7 +57,9 @@ def opened(source: Source) -> AdapterWeights:
     from lora_lab.formats.recognise import base_names, open_adapter
 
     names = base_names(source.base) if source.base else ()
-    return open_adapter(source.path, alpha=source.alpha, names=names, base=source.base)
+    return open_adapter(
+        source.path, alpha=source.alpha, scale=source.scale, names=names, base=source.base
+    )
 
 
 def card_of(source: Source, report: Report = silent) -> AdapterCard:

@@ -15,6 +15,7 @@ FORMATS = [
     ("kohya", "kohya file (ComfyUI)", True, ".safetensors"),
     ("diffusers", "diffusers folder", False, ""),
     ("gguf", "GGUF file (llama.cpp)", True, ".gguf"),
+    ("mlx", "MLX folder (mlx-lm)", False, ""),
 ]
 
 
@@ -25,6 +26,7 @@ class Source:
     path: str
     alpha: float | None = None
     base: str = ""
+    scale: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from lora_lab.formats.recognise import is_adapter, open_adapter
 
 A, B = torch.randn(3, 6), torch.randn(5, 3)  # rank 3, 6 inputs, 5 outputs
 KOHYA = {"lora_unet_a_b.lora_down.weight": A, "lora_unet_a_b.lora_up.weight": B}
+MLX = {"fc.lora_a": A.t().contiguous(), "fc.lora_b": B.t().contiguous()}
 TUTORIAL = "fc.parametrizations.weight.0.lora_"
 
 # tensors, what is told, s
@@ -39,7 +40,18 @@ READ = {
         {"base_model.model.fc.lora_A.weight": A, "base_model.model.fc.lora_B.weight": B},
         {"alpha": 6.0}, 2.0,
     ),
-    "mlx": ({"fc.lora_a": A.t().contiguous(), "fc.lora_b": B.t().contiguous()}, {}, 20.0),
+    "mlx": (MLX, {"scale": 20.0}, 20.0),
+    "mlx with a negative scale": (MLX, {"scale": -1.0}, -1.0),
+    "mlx of which the α is known": (MLX, {"alpha": 6.0}, 2.0),
+    "loralib of which s is known": ({"fc.lora_A": A, "fc.lora_B": B}, {"scale": -0.5}, -0.5),
+    "loralib with a negative α": ({"fc.lora_A": A, "fc.lora_B": B}, {"alpha": -6.0}, -2.0),
+    "kohya with a negative α": (
+        {**KOHYA, "lora_unet_a_b.alpha": torch.tensor(-6.0)}, {}, -2.0,
+    ),
+    "diffusers with a negative α": (
+        {"unet.a.lora_A.weight": A, "unet.a.lora_B.weight": B, "unet.a.alpha": torch.tensor(-6.0)},
+        {}, -2.0,
+    ),
 }  # fmt: skip
 
 
@@ -63,6 +75,20 @@ def test_the_scale_is_that_of_the_convention(tmp_path, name, suffix):
     assert layer.scaling == pytest.approx(s)
     torch.testing.assert_close(layer.delta_weight(), s * B.double() @ A.double())
     assert found.extra["notes"], "it says how the scale was found"
+
+
+def test_an_alpha_of_0_is_told_apart_from_none(tmp_path):
+    path = write(tmp_path, READ["kohya with alpha 0"][0])
+    note = open_adapter(path).extra["notes"][0]
+    assert "1 of 1 layer with α = 0" in note
+    assert "without" not in note
+    assert "without α" in open_adapter(write(tmp_path, KOHYA)).extra["notes"][0]
+
+
+def test_a_scale_that_the_file_says_itself_is_not_replaced(tmp_path):
+    found = open_adapter(write(tmp_path, KOHYA), scale=5.0)
+    assert found.layers[0].scaling == 1.0
+    assert "not used" in " ".join(found.extra["notes"])
 
 
 def test_names_are_put_back_from_the_base(tmp_path):
@@ -92,13 +118,6 @@ def test_settings_of_diffusers_hold_by_component(tmp_path):
         open_adapter(path)
 
 
-def test_the_scale_of_mlx_stands_in_its_config(tmp_path):
-    tensors = READ["mlx"][0]
-    safetensors.torch.save_file(tensors, tmp_path / "adapters.safetensors")
-    (tmp_path / "adapter_config.json").write_text('{"lora_parameters": {"rank": 3, "scale": 5.0}}')
-    assert open_adapter(tmp_path).layers[0].scaling == 5.0
-
-
 def test_the_tutorials_parametrization_is_read(tmp_path):
     """The state dict of a parametrized net, W and all, as the tutorial leaves it."""
 
@@ -122,7 +141,16 @@ def test_the_tutorials_parametrization_is_read(tmp_path):
 
 BAD = {
     "no alpha": ({"fc.lora_A": A, "fc.lora_B": B}, {}, "--alpha"),
-    "alpha zero": ({"fc.lora_A": A, "fc.lora_B": B}, {"alpha": 0.0}, "above 0"),
+    "alpha NaN of loralib": (
+        {"fc.lora_A": A, "fc.lora_B": B}, {"alpha": float("nan")}, "no number",
+    ),
+    "two scales": ({"fc.lora_A": A, "fc.lora_B": B}, {"alpha": 1.0, "scale": 1.0}, "not both"),
+    "mlx without a scale": (MLX, {}, "--scale"),
+    "mlx with more": ({**MLX, "fc.weight": A.clone()}, {"scale": 1.0}, "no place"),
+    "mlx of experts": (
+        {"fc.lora_a": torch.ones(2, 3, 6), "fc.lora_b": torch.ones(2, 5, 3)}, {"scale": 1.0},
+        "experts",
+    ),
     "half": ({"fc.lora_A": A}, {"alpha": 1.0}, "lora_B of 'fc' is missing"),
     "half of kohya": ({"lora_te_a.lora_down.weight": A}, {}, "lora_up.weight' is missing"),
     "half of diffusers": ({"unet.a.lora_A.weight": A}, {}, "up factor of 'unet.a' is missing"),
@@ -136,7 +164,6 @@ BAD = {
     "NaN": ({**KOHYA, "lora_unet_a_b.lora_up.weight": B * float("nan")}, {}, "NaN"),
     "another rank": ({**KOHYA, "lora_unet_a_b.lora_up.weight": B[:, :2].clone()}, {}, "multiply"),
     "alpha of two": ({**KOHYA, "lora_unet_a_b.alpha": torch.ones(2)}, {}, "not one number"),
-    "alpha negative": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(-1.0)}, {}, "alpha"),
     "alpha NaN": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(float("nan"))}, {}, "alpha"),
     "old dora": ({**KOHYA, "lora_unet_a_b.dora_scale": torch.ones(1, 6)}, {}, "of the inputs"),
     "loralib convolution": (

@@ -42,6 +42,7 @@ CAN = {
     "kohya": {"llama", "gpt2", "bert_classifier", "vit", "pictures"},
     "diffusers": {"llama", "gpt2", "bert_classifier", "vit", "pictures"},
     "gguf": {"llama", "gpt2"},
+    "mlx": {"llama"},
 }
 NO_DORA = {"peft-portable", "gguf"}
 

@@ -43,6 +43,7 @@ USES = {
     "peft": 'PeftModel.from_pretrained(base, "{}")',
     "peft-portable": "vllm serve BASE --enable-lora --lora-modules mine={}",
     "gguf": "llama-cli -m BASE.gguf --lora {}",
+    "mlx": "mlx_lm.generate --model BASE --adapter-path {}",
 }
 
 
