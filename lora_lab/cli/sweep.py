@@ -14,7 +14,7 @@ from rich.table import Table
 
 from lora_lab.cli.console import err, fail, out, plain_errors, print_table
 from lora_lab.cli.flags import with_flags
-from lora_lab.cli.train import base_config
+from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.task_info import own_tasks
@@ -51,6 +51,9 @@ def sweep(
         Path | None,
         typer.Option("--continue", help="Folder of a sweep that was interrupted: finish that one."),
     ] = None,
+    run_factory: Annotated[
+        bool, typer.Option("--run-factory", help="Run the code that its runs name without asking.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
 ) -> None:
     """Train every combination of the values given, one after another, and compare them.
@@ -76,6 +79,8 @@ def sweep(
         try:
             if continued is None:
                 queue.add(runs)
+            for factory in sorted({item.config.factory for item in queue.waiting}):
+                ask_about(factory, run_factory)  # the sweep may be somebody else's
             signal = run_queue(queue, err)
             rows = _rows(queue)
         finally:

@@ -83,13 +83,16 @@ def base_config(
 
 def ask_about(factory: str, agreed: bool) -> None:
     """Somebody's own code is run only after they agree."""
-    if not factory or agreed:
+    if not factory:
         return
-    from lora_lab.models.factory import describe_factory
+    from lora_lab.models.factory import agree, describe_factory
 
-    err.print(describe_factory(factory))
-    if not typer.confirm("Run this code?", default=False, err=True):
-        raise ConfigError("The factory was not run, so there is no model. --run-factory agrees.")
+    words = describe_factory(factory)
+    if not agreed:
+        err.print(words)
+        if not typer.confirm("Run this code?", default=False, err=True):
+            raise ConfigError("The factory was not run, so there is no model. --run-factory agrees")
+    agree(factory)
 
 
 def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A net made by the user's own function, named `module:function`; the one place that runs code.
 
-It is run only after the person agreed: who calls `build` has asked. To ask, `describe_factory` says
-where the code is without importing any of it.
+It is run only after a person agreed to this function of this file in this process, and `build`
+itself sees to that: a run, a queue or a sweep that names a function may be somebody else's. To ask,
+`describe_factory` says where the code is without importing any of it; `agree` keeps the answer.
 """
 
 from __future__ import annotations
@@ -20,27 +21,39 @@ from lora_lab.errors import CheckpointError, ConfigError
 WORD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
+_agreed: set[tuple[str, str]] = set()  # factory, and the file that it was in when it was shown
+
+
+def agree(factory: str) -> None:
+    """A person has seen what `describe_factory` says, and will have it run until the lab ends."""
+    _agreed.add((factory, _place(factory)))
+
+
+def is_agreed(factory: str) -> bool:
+    """Whether a person has agreed to this function where it is now; there may be no such module."""
+    return (factory, _find(_parts(factory)[0])) in _agreed
+
+
 def describe_factory(factory: str) -> str:
     """What would be run, and where it is. Raises ConfigError where there is no such module."""
-    module, function = _parts(factory)
-    where = _find(module)
-    if where is None:
-        raise ConfigError(
-            f"There is no module {module} in {Path.cwd()} or among the installed ones. Start the "
-            "lab in the folder of your code."
-        )
+    _, function = _parts(factory)
     return (
-        f"{factory} is the function {function} in {where}. It is a program: it runs with all your "
-        "rights. Agree only if you know who wrote it."
+        f"{factory} is the function {function} in {_place(factory)}. It is a program: it "
+        "runs with all your rights. Agree only if you know who wrote it."
     )
 
 
 def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module:
     """The module that the function returns, with the tensors of `state` in it.
 
-    Runs the code. Raises ConfigError where it cannot be imported or fails, and CheckpointError
-    naming tensors where `state`, read from `where`, does not fit.
+    Runs the code. Raises ConfigError where nobody agreed to that, where it cannot be imported or
+    fails, and CheckpointError naming tensors where `state`, read from `where`, does not fit.
     """
+    if not is_agreed(factory):
+        raise ConfigError(
+            f"{describe_factory(factory)} Nobody agreed to that, so it was not run. Open it in the "
+            "window, which asks, or give --run-factory."
+        )
     module, function = _parts(factory)
     here = str(Path.cwd())
     added = here not in sys.path
@@ -75,6 +88,18 @@ def _parts(factory: str) -> tuple[str, str]:
         raise ConfigError(f"Write the factory as module:function, not {factory!r}.")
     module, _, function = factory.partition(":")
     return module, function
+
+
+def _place(factory: str) -> str:
+    """The file of a factory's module; raises ConfigError where there is none."""
+    module, _ = _parts(factory)
+    where = _find(module)
+    if where is None:
+        raise ConfigError(
+            f"There is no module {module} in {Path.cwd()} or among the installed ones. Start the "
+            "lab in the folder of your code."
+        )
+    return where
 
 
 def _find(module: str) -> str | None:

@@ -3,11 +3,24 @@
 import json
 import signal
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from lora_lab.cli import app, headless
+from lora_lab.presets import starting_config
 from lora_lab.records import StepRecord
+from lora_lab.runs.queue import Queue
+
+
+def images(folder):
+    for number, name in enumerate(("dark", "light")):
+        (folder / name).mkdir(parents=True)
+        for i in range(4):
+            pixels = np.full((4, 4, 3), 200 * number + i, np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +88,26 @@ def test_an_interrupted_sweep_is_continued(home, monkeypatch):
     rest = sweep("--continue", folder, "--json")
     assert rest.exit_code == 0, rest.output
     assert [(row["state"], row["steps"]) for row in json.loads(rest.stdout)] == [("done", 60)] * 2
+
+
+@pytest.mark.parametrize(("answer", "ran"), [("", False), ("n\n", False), ("y\n", True)])
+def test_the_code_of_a_strangers_sweep_is_asked_about(home, monkeypatch, answer, ran):
+    monkeypatch.chdir(home)
+    module = f"a_net_of_a_sweep_{ran}"
+    (home / f"{module}.py").write_text(
+        "import pathlib\npathlib.Path('ran').touch()\ndef net(): raise OSError('built')\n"
+    )
+    torch.save({"w": torch.ones(2, 2)}, home / "net.pt")
+    images(home / "images")
+    queue = Queue(home / "theirs")
+    queue.add([starting_config("image_classification", model=str(home / "net.pt"),
+                               data=str(home / "images"), factory=f"{module}:net")])  # fmt: skip
+    queue.close()
+    done = CliRunner().invoke(app, ["sweep", "--continue", str(home / "theirs")], input=answer)
+    assert done.exit_code == 1, done.output
+    assert ("built" in done.output) == ran
+    assert (home / "ran").exists() == ran
+    assert "Traceback" not in done.output
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lora_lab.errors import CheckpointError, ConfigError
-from lora_lab.models.factory import build, describe_factory
+from lora_lab.models.factory import agree, build, describe_factory, is_agreed
 
 CODE = """
 from pathlib import Path
@@ -42,11 +42,37 @@ def test_describing_runs_nothing(code, factory):
     assert not (code / "ran").exists()
 
 
+def test_nobody_agreed_so_nothing_runs(code, tmp_path_factory, monkeypatch):
+    """To one function of one file, and to nothing else of that name or in that file."""
+    factory = "own_net_of_a_test:make"
+    for name in (factory, "own_package_of_a_test.nets:make"):
+        with pytest.raises(ConfigError, match="Nobody agreed"):
+            build(name, STATE, "net.pt")
+    agree(factory)
+    assert is_agreed(factory)
+    for other in ("own_net_of_a_test:fail", "own_package_of_a_test.nets:make"):
+        with pytest.raises(ConfigError, match="Nobody agreed"):
+            build(other, STATE, "net.pt")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "own_net_of_a_test.py").write_text(CODE)
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(ConfigError, match="Nobody agreed"):
+        build(factory, STATE, "net.pt")
+    assert not (code / "ran").exists()
+    assert not (elsewhere / "ran").exists()
+
+
 def test_the_net_has_the_weights(code):
+    agree("own_net_of_a_test:make")
     net = build("own_net_of_a_test:make", STATE, "net.pt")
     assert torch.equal(net(torch.ones(1, 3)), torch.tanh(torch.full((1, 2), 3.0)))
     assert (code / "ran").exists()
     assert str(code) not in sys.path
+
+
+def agreed(factory):
+    agree(factory)
+    build(factory, STATE, "net.pt")
 
 
 WRONG = ["make", "a b:make", "own_net_of_a_test:", "../x:make", "os.system('x'):f", ""]
@@ -69,7 +95,7 @@ def test_what_is_no_name_is_refused(code, factory):
 )
 def test_code_that_fails_says_how(code, factory, reason):
     with pytest.raises(ConfigError, match=reason):
-        build(factory, STATE, "net.pt")
+        agreed(factory)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +107,7 @@ def test_code_that_fails_says_how(code, factory, reason):
     ],
 )
 def test_weights_that_do_not_fit_are_named(code, state, reason):
+    agree("own_net_of_a_test:make")
     with pytest.raises(CheckpointError, match=reason):
         build("own_net_of_a_test:make", state, "net.pt")
 

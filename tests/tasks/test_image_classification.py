@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.factory import agree
 from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
 from lora_lab.records import EvalRecord, StepRecord
@@ -126,6 +127,7 @@ def test_a_factorys_net_is_trained(tmp_path, data, monkeypatch):
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Tanh(), nn.Linear(4, 2))
     torch.save(net.state_dict(), tmp_path / "net.pt")
     config = config_of(tmp_path / "net.pt", data, factory="a_net_of_this_test:make", max_steps=40)
+    agree(config.factory)
     try:
         seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     finally:

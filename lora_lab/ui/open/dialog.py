@@ -6,7 +6,8 @@ settings of a run, and the session opens it beside what is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -34,7 +35,8 @@ from lora_lab.ui.open.tensors import TensorTable
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, size_words
 from lora_lab.ui.widgets.busy import Busy
-from lora_lab.ui.widgets.dialogs import Button, ask, button_row, dialog_column, resize_within
+from lora_lab.ui.widgets.consent import agrees_to_run
+from lora_lab.ui.widgets.dialogs import Button, button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.form import Form, data_files
 from lora_lab.ui.widgets.labels import label
 
@@ -52,7 +54,9 @@ class OpenDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Open a model and data"))
-        self.agrees = self._agrees  # asked before somebody's code is run
+        self.agrees: Callable[[str], bool] = partial(
+            agrees_to_run, self
+        )  # asked before somebody's code is run
         self.reader = ModelReader(self)
         self.source = ModelSource()
         self.source.chosen.connect(self.look_at)
@@ -290,7 +294,7 @@ class OpenDialog(QDialog):
         task = self.task_combo.currentData()
         factory = self.factory_edit.text().strip() if self.factory_edit.isVisibleTo(self) else ""
         try:
-            if factory and not self.agrees(factory):
+            if not self.agrees(factory):
                 return
             config = starting_config(
                 task,
@@ -305,14 +309,3 @@ class OpenDialog(QDialog):
             return
         self.accept()
         self.requested.emit(config)
-
-    def _agrees(self, factory: str) -> bool:
-        from lora_lab.models.factory import describe_factory
-
-        return ask(
-            self,
-            self.tr("Run this code?"),
-            describe_factory(factory),
-            self.tr("&Run it"),
-            self.tr("Cancel"),
-        )

@@ -27,6 +27,7 @@ from lora_lab.ui.runs.files_flow import FilesFlow
 from lora_lab.ui.runs.trash import discard
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.background import Background, Works
+from lora_lab.ui.widgets.consent import agrees_to_run
 from lora_lab.ui.widgets.dialogs import ask
 
 REFRESH_MS = 300  # events that follow each other closely are one reading of the folder
@@ -56,7 +57,7 @@ class RunsFlow(QObject):
         self.files.unpacking.connect(self.start)
         self._reading = self._reading_again = False  # the list of runs
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
-        self.may_run: Callable[[str], bool] = self._ask_to_run
+        self.may_run: Callable[[str], bool] = partial(agrees_to_run, window)
         self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS, timeout=self._refresh)
         dock.open_requested.connect(self.open_run)
         dock.adapter_requested.connect(self.adapter_requested)
@@ -126,22 +127,10 @@ class RunsFlow(QObject):
         """How to open a run; None where it cannot be read, or brings code that may not run."""
         try:
             opening = Resume.at(Path(path))
+            return opening if self.may_run(opening.config.factory) else None
         except LabError as error:
             self._notices.error(str(error))
             return None
-        factory = opening.config.factory
-        return opening if not factory or self.may_run(factory) else None
-
-    def _ask_to_run(self, factory: str) -> bool:
-        from lora_lab.models.factory import describe_factory
-
-        return ask(
-            self._window,
-            self.tr("Run the code that builds this run's model?"),
-            describe_factory(factory),
-            self.tr("&Run it"),
-            self.tr("Don’t"),
-        )
 
     def _on_keep(self, path: str) -> None:
         if self._agreed(path) is None:

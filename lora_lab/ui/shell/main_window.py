@@ -42,6 +42,7 @@ from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.setup import SetupDock
 from lora_lab.ui.train.targets import without_lost_layers
+from lora_lab.ui.widgets.consent import agrees_to_run
 from lora_lab.ui.widgets.dialogs import ask
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         self._may_close = self._was_painted = self._engine_known = False
         self.flows: QObject | None = None  # what opens from the menus; set once it is painted
         self.ask = partial(ask, self)
+        self.may_run: Callable[[str], bool] = partial(agrees_to_run, self)
 
         self.setWindowTitle("LoRA Lab")
         self.notices = notices or Notices(self)
@@ -191,6 +193,13 @@ class MainWindow(QMainWindow):
         self.sessions.finish()
 
     def _begin(self, opening: Opening) -> int:
+        try:
+            if not self.may_run(opening.config.factory):
+                self._show_config()
+                return 0
+        except LabError as error:
+            self.notices.error(str(error))
+            return 0
         if not self.sessions.leaving:
             self.setup_dock.show_config(opening.config)
         return self.sessions.open(opening)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QToolButton
 from lora_lab import paths
 from lora_lab.config import changed
 from lora_lab.records import CountsRecord, State
+from lora_lab.training.opening import New
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style.figures import share_words
 from lora_lab.ui.train.setup import what_learns
@@ -34,6 +35,24 @@ def train(qtbot, window):
 def test_the_first_paint_starts_no_session_by_itself(window, sessions_made):
     assert sessions_made == []
     assert not window.commands.train.isEnabled()
+
+
+def test_code_is_asked_about_whatever_way_it_comes(opened, presets, sessions_made, monkeypatch):
+    """The docks, the queue, old settings and a resumed run all open here."""
+    asked = []
+    monkeypatch.setattr(opened, "may_run", lambda factory: asked.append(factory) or not factory)
+    strange = changed(presets[0].config, factory="evilmod:net")
+    assert opened.begin(New(strange)) == 0
+    assert asked == ["evilmod:net"]
+    assert len(sessions_made) == 1
+    assert opened.setup_dock.config.factory == ""
+
+
+def test_code_that_is_nowhere_is_said(qtbot, opened, presets, sessions_made):
+    with qtbot.waitSignal(opened.notices.posted) as heard:
+        assert opened.open(changed(presets[0].config, factory="no_module_of_a_test:net")) == 0
+    assert "no_module_of_a_test" in heard.args[0].message
+    assert len(sessions_made) == 1
 
 
 def test_it_opens_ready_at_step_0(opened):
