@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -38,6 +38,11 @@ class AdapterLayer(nn.Module):
         self.name = name
         self.enabled = True
         self.merged: torch.Tensor | None = None  # W + ΔW, native shape, while merged
+        self.called = self.read = False  # by its network: the layer, its weight
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.called = True
+        return super().__call__(*args, **kwargs)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +74,10 @@ class AdapterLayer(nn.Module):
 
         The tutorial's parametrization, for code that reads a layer's weight instead of calling it.
         """
+        self.read = True
+        return self._changed_weight()
+
+    def _changed_weight(self) -> torch.Tensor:
         W = self.base_layer.weight
         if not self.enabled:
             return W
@@ -101,6 +110,10 @@ class AdapterLayer(nn.Module):
             if frozen:
                 p.grad = None  # an optimizer passes over what has no gradient, decay included
 
+    def use(self) -> dict[str, Any]:
+        """What its network does with the layer, in the fields of LayerWeights."""
+        return {"called": self.called or not self.read, **self.kind.window(self.base_layer)}
+
     def layer_weights(self) -> LayerWeights | None:
         """The factors as plain CPU tensors; None where the variant has no factors."""
         return None
@@ -115,7 +128,7 @@ class AdapterLayer(nn.Module):
             raise AdapterError(f"Layer {self.name} is merged already. Unmerge it first.")
         enabled, self.enabled = self.enabled, True
         try:
-            self.merged = self.weight.detach().contiguous()
+            self.merged = self._changed_weight().detach().contiguous()
         finally:
             self.enabled = enabled
 

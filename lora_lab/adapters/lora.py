@@ -164,5 +164,5 @@ class LoRALayer(AdapterLayer):
             kind=self.kind.name,
             weight_shape=tuple(self.base_layer.weight.shape),
             groups=self.kind.groups(self.base_layer),
-            **self.kind.window(self.base_layer),
+            **self.use(),
         )

@@ -31,6 +31,7 @@ class LayerWeights:
     magnitude: torch.Tensor | None = None
     dilation: tuple[int, ...] = ()
     padding_mode: str = "zeros"
+    called: bool = True  # False: its network reads the weight itself, as nn.MultiheadAttention does
 
     @property
     def rank(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.formats import diffusers, gguf_adapter, kohya, mlx, peft, portable
+from lora_lab.formats import diffusers, gguf_adapter, kohya, mlx, peft, peft_limits, portable
 from lora_lab.formats.container import count_tensors
 from lora_lab.formats.gguf_reread import reread as gguf_reread
 from lora_lab.formats.mlx_reread import reread as mlx_reread
@@ -47,7 +47,8 @@ PEFT_FILES = (peft.TENSORS, peft.CONFIG)
 
 FORMATS: dict[str, Format] = {
     "peft": Format(
-        "peft", "PEFT folder (Hugging Face)", PEFT_FILES, peft.save, peft_reread, peft.limits,
+        "peft", "PEFT folder (Hugging Face)", PEFT_FILES, peft.save, peft_reread,
+        peft_limits.limits,
     ),
     "peft-portable": Format(
         "peft-portable", "PEFT folder, portable", PEFT_FILES, portable.save, peft_reread,

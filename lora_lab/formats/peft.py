@@ -22,6 +22,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
+from lora_lab.formats.peft_limits import model_type, unusual
 from lora_lab.formats.peft_patterns import ends_in
 from lora_lab.formats.peft_tensors import (
     A_KEY,
@@ -69,37 +70,16 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         "base_fingerprint": weights.base_fingerprint,
         "kinds": json.dumps({layer.name: layer.kind for layer in weights.layers}),
         "windows": json.dumps(
-            {x.name: [x.dilation, x.padding_mode] for x in weights.layers if _unusual(x)}
+            {x.name: [x.dilation, x.padding_mode] for x in weights.layers if unusual(x)}
         ),
+        "not_called": json.dumps([x.name for x in weights.layers if not x.called]),
+        "model_type": model_type(weights),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / TENSORS, safetensors.torch.save(tensors, metadata))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     write_file(folder / CONFIG, text.encode())
     return notes
-
-
-def limits(weights: AdapterWeights) -> tuple[str, ...]:
-    """Where PEFT computes something else than these layers do, whatever the file says."""
-    reasons = []
-    for layer in weights.layers:
-        if _unusual(layer):
-            reasons.append(
-                f"{layer.name}: PEFT's lora_A neither dilates nor pads otherwise than with zeros, "
-                "as this convolution does"
-            )
-        if layer.magnitude is None:
-            continue
-        if layer.groups not in (1, layer.shape[0]):
-            reasons.append(
-                f"{layer.name}: PEFT takes DoRA's norms of a convolution in groups over the wrong "
-                "entries, unless each group has one output"
-            )
-        if ((layer.magnitude == 0) & (layer.lora_B == 0).all(1)).any():
-            reasons.append(
-                f"{layer.name}: some outputs have no weights at all, and PEFT's DoRA divides 0 by 0"
-            )
-    return tuple(reasons)
 
 
 def load(path: Path) -> AdapterWeights:
@@ -118,6 +98,7 @@ def load(path: Path) -> AdapterWeights:
     _check_targets(config, file, list(parts))
     kinds = _kinds(config, file, parts)
     windows = _windows(file, kinds)
+    idle = metadata_table(file, "not_called")
     notes = list(config.notes)
     layers = []
     for name in sorted(parts, key=natural):
@@ -132,7 +113,9 @@ def load(path: Path) -> AdapterWeights:
         dilation, padding_mode = windows.get(name, ((), "zeros"))
         if len(dilation) not in (0, len(layer.weight_shape) - 2):
             raise AdapterError(f"{file.path}: the dilation of {shown(name)} does not fit")
-        layers.append(replace(layer, dilation=dilation, padding_mode=padding_mode))
+        layers.append(
+            replace(layer, dilation=dilation, padding_mode=padding_mode, called=name not in idle)
+        )
     return AdapterWeights(
         variant=_variant(config, file),
         layers=tuple(layers),
@@ -147,6 +130,7 @@ def load(path: Path) -> AdapterWeights:
             "use_rslora": config.use_rslora,
             "base_model_name_or_path": config.base_model_name_or_path,
             "task_type": config.task_type,
+            "model_type": file.metadata.get("model_type", ""),
             "notes": tuple(notes),
         },
     )
@@ -288,10 +272,6 @@ def _windows(file: FactorFile, kinds: dict[str, str]) -> dict[str, tuple[tuple[i
             case _:
                 raise AdapterError(f"{where}: {shown(name)} is {shown(value)}")
     return windows
-
-
-def _unusual(layer: LayerWeights) -> bool:
-    return bool(layer.dilation) or layer.padding_mode != "zeros"
 
 
 def _variant(config: PeftConfig, file: FactorFile) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.figures import counted
-from lora_lab.formats import peft
+from lora_lab.formats import peft, peft_limits
 from lora_lab.variants import PLAIN
 
 
@@ -26,7 +26,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """What the portable form cannot say."""
-    reasons = list(peft.limits(weights))
+    ready, _ = portable(weights)
+    reasons = list(peft_limits.limits(ready))
     ranks = {layer.rank for layer in weights.layers}
     for layer in weights.layers:
         if layer.magnitude is not None:

@@ -79,8 +79,8 @@ def exporting(
     notes = check_exportable(weights)
     if limits := kind.limits(weights):
         raise ExportError(
-            f"As {kind.title} the adapter would not do what it does here. {limits[0]}. Leave that "
-            "layer out, or train it with another variant."
+            f"As {kind.title} the adapter would not do what it does here. {limits[0]}. Or leave "
+            "that layer out, or train it with another variant."
         )
     try:
         target = Path(target).expanduser().resolve()  # a link stays; the folder behind it changes

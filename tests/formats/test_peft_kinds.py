@@ -18,7 +18,8 @@ from lora_lab.adapters.resize import resize
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis.inspect import inspect_adapter
 from lora_lab.errors import ExportError
-from lora_lab.formats.peft import TENSORS, limits, load, save
+from lora_lab.formats.peft import TENSORS, load, save
+from lora_lab.formats.peft_limits import limits
 from lora_lab.formats.peft_reread import reread
 from lora_lab.formats.verify import export
 from tests.formats.adapters import delta_of

@@ -1,0 +1,161 @@
+"""Where PEFT computes something else than an adapter's layers do, whatever its folder says.
+
+Read in peft 0.21.2: what it does to the names of a mixture of experts that transformers 5 holds in
+one parameter (utils/transformers_weight_conversion.py), what it refuses of Mamba, and what its
+layers do beside convolutions and norms. A file of such an adapter would look sound.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import CheckpointError
+from lora_lab.models.strict_json import read_json
+
+# Model types whose targets PEFT rewrites: last word of a target → the parameter that it becomes.
+FUSED = {"gate_proj": "gate_up_proj", "up_proj": "gate_up_proj", "down_proj": "down_proj"}
+FUSED_MIXTRAL = {"w1": "gate_up_proj", "w3": "gate_up_proj", "w2": "down_proj"}
+EXPERTS = {
+    **dict.fromkeys(("minimax", "minimax_m2", "mixtral"), FUSED_MIXTRAL),
+    **dict.fromkeys(
+        (
+            "Dots3NoteTextModel", "UnlimitedOcrTextModel", "afmoe", "beam", "cohere2_moe",
+            "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "ernie4_5_moe", "exaone_moe",
+            "flex_olmo", "glm4_moe", "glm4_moe_lite", "glm4v_moe", "glm_moe_dsa", "hunyuan_v1_moe",
+            "longcat_flash", "mellum", "olmoe", "qwen3_moe", "qwen3_next",
+            "qwen3_omni_moe", "qwen3_omni_moe_text", "qwen3_omni_moe_thinker", "solar_open",
+        ),
+        FUSED,
+    ),
+}  # fmt: skip
+# Types whose experts transformers 5 stacks as well, and of which PEFT rewrites no target.
+STACKED = (
+    "axk1", "axk2", "bailing_hybrid", "deepseek_ocr2", "deepseek_v4",
+    "dots3_note_vision_encoder", "flint", "glm5_next", "glm5_next_text", "hy_v3", "jamba",
+    "kimi_k25", "kimi_linear", "kolibri1", "laguna", "lfm2_moe", "mimo_v2_flash",
+    "minimax_m3_vl", "mistral_large4_text", "nemotron_h", "phimoe", "qwen2_moe",
+    "qwen3_5_moe_text", "qwen4_exp_text",
+)  # fmt: skip
+MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+NOT_IN_MAMBA = ("out_proj", "conv1d")
+MERGE = "Write a merged checkpoint instead"
+
+
+def limits(weights: AdapterWeights) -> tuple[str, ...]:
+    """A sentence for each layer that PEFT would compute otherwise, with the way out."""
+    reasons = [reason for layer in weights.layers for reason in _of_layer(layer)]
+    kind = model_type(weights)
+    if kind in MAMBA:
+        reasons += [
+            f"{layer.name}: PEFT refuses {layer.name.rpartition('.')[2]} of a {kind} model, whose "
+            f"network reads the weight without calling the layer. {MERGE}"
+            for layer in weights.layers
+            if layer.name.rpartition(".")[2] in NOT_IN_MAMBA
+        ]
+    if kind in EXPERTS:
+        reasons += _of_experts(weights, kind)
+    if kind in STACKED:
+        reasons += [
+            f"{layer.name}: transformers 5 holds the experts of a {kind} model in one parameter, "
+            f"and PEFT 0.21 leaves factors of single ones out. {MERGE}"
+            for layer in weights.layers
+            if _expert(layer.name)
+        ]
+    return tuple(reasons)
+
+
+def model_type(weights: AdapterWeights) -> str:
+    """The family of the base as transformers names it; "" where it is not known."""
+    base = Path(weights.base) if weights.base else None
+    try:
+        if base is not None and (base / "config.json").is_file():
+            return str(read_json(base / "config.json").get("model_type", ""))
+    except (CheckpointError, OSError):  # a base that nobody can read is refused elsewhere
+        pass
+    return str(weights.extra.get("model_type", ""))
+
+
+def unusual(layer: LayerWeights) -> bool:
+    """A convolution whose window is not what PEFT's lora_A has."""
+    return bool(layer.dilation) or layer.padding_mode != "zeros"
+
+
+def _of_layer(layer: LayerWeights) -> list[str]:
+    reasons = []
+    if not layer.called:
+        reasons.append(
+            f"{layer.name}: its network reads the weight and never calls the layer, so that PEFT's "
+            f"LoRA beside it has no effect. {MERGE}"
+        )
+    if unusual(layer):
+        reasons.append(
+            f"{layer.name}: PEFT's lora_A neither dilates nor pads otherwise than with zeros, "
+            "as this convolution does"
+        )
+    if layer.magnitude is None:
+        return reasons
+    if layer.groups not in (1, layer.shape[0]):
+        reasons.append(
+            f"{layer.name}: PEFT takes DoRA's norms of a convolution in groups over the wrong "
+            "entries, unless each group has one output"
+        )
+    if ((layer.magnitude == 0) & (layer.lora_B == 0).all(1)).any():
+        reasons.append(
+            f"{layer.name}: some outputs have no weights at all, and PEFT's DoRA divides 0 by 0"
+        )
+    return reasons
+
+
+def _expert(name: str) -> tuple[str, int] | None:
+    """Container and number of a layer of one expert: `….experts.3.up_proj`."""
+    container, _, number = name.rpartition(".")[0].rpartition(".")
+    return (
+        (container, int(number)) if container.endswith("experts") and number.isdecimal() else None
+    )
+
+
+def _of_experts(weights: AdapterWeights, kind: str) -> list[str]:
+    """What becomes of the layers whose last word PEFT takes for a part of fused experts.
+
+    Those outside of the experts lose their adapter. Those of the experts are stacked, so that all
+    of them have to be there, with the rank and alpha that the file has for most layers.
+    """
+    mapping, inside, reasons = EXPERTS[kind], {}, []
+    for layer in weights.layers:
+        word = layer.name.rpartition(".")[2]
+        if word not in mapping:
+            continue
+        if place := _expert(layer.name):
+            inside[place[0], mapping[word], place[1], word] = layer
+        else:
+            reasons.append(
+                f"{layer.name}: PEFT 0.21 takes every {word} of a {kind} model for a part of its "
+                f"fused experts, and this layer would lose its adapter. {MERGE}"
+            )
+    if not inside:
+        return reasons
+    common = Counter((x.rank, x.alpha, x.scaling) for x in weights.layers).most_common(1)[0][0]
+    experts = 1 + max(number for _, _, number, _ in inside)
+    if {fused for _, fused, _, _ in inside} == {"gate_up_proj"}:
+        reasons.append(
+            f"{next(iter(inside))[0]}: PEFT 0.21 reads no gate_up_proj of fused experts without "
+            f"their down_proj. {MERGE}"
+        )
+    for container, fused in dict.fromkeys(key[:2] for key in inside):
+        words = [word for word, name in mapping.items() if name == fused]
+        wanted = [inside.get((container, fused, n, w)) for n in range(experts) for w in words]
+        if None in wanted:
+            reasons.append(
+                f"{container}: PEFT 0.21 stacks the {', '.join(words)} of all {experts} experts, "
+                f"and some have no factors. {MERGE}"
+            )
+        elif any((x.rank, x.alpha, x.scaling) != common for x in wanted):
+            reasons.append(
+                f"{container}: PEFT 0.21 gives all fused experts the rank and alpha that most "
+                "layers have, and these have others. Write peft-portable, or a merged checkpoint"
+            )
+        elif any(x.magnitude is not None for x in wanted):
+            reasons.append(f"{container}: PEFT has no DoRA of fused experts. {MERGE}")
+    return reasons

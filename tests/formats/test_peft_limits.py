@@ -1,0 +1,287 @@
+"""What PEFT computes otherwise is refused, and only that: shown by PEFT on the real modules."""
+
+import copy
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
+
+from lora_lab.adapters.inject import adapter_layers, inject
+from lora_lab.adapters.kinds import kind_or_none
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import ExportError
+from lora_lab.formats import peft
+from lora_lab.formats.peft_limits import EXPERTS, FUSED, MAMBA, NOT_IN_MAMBA, STACKED, limits
+from lora_lab.formats.verify import export
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from peft import PeftModel
+    from peft.utils import transformers_weight_conversion as conversion
+
+TOKENS = torch.arange(2, 14).reshape(2, 6)
+SMALL = {
+    "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
+    "moe_intermediate_size": 8, "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4,
+    "num_experts_per_tok": 2, "max_position_embeddings": 32, "tie_word_embeddings": False,
+    "bos_token_id": 0, "eos_token_id": 1,
+}  # fmt: skip
+LATENT = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8,
+          "v_head_dim": 8, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1,
+          "n_shared_experts": 1}  # fmt: skip
+STATES = {"state_size": 8, "conv_kernel": 3, "expand": 2, "time_step_rank": 4}
+FAMILIES = {
+    "llama": {},
+    "mixtral": {},
+    "olmoe": {},
+    "qwen2_moe": {"shared_expert_intermediate_size": 8},
+    "qwen3_moe": {"mlp_only_layers": [0]},
+    "qwen3_next": {
+        "shared_expert_intermediate_size": 8, "linear_num_value_heads": 2,
+        "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention"], "decoder_sparse_step": 1,
+    },
+    "deepseek_v2": LATENT,
+    "deepseek_v3": LATENT,
+    "glm4_moe": {"n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
+    "dots1": {"n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
+    "ernie4_5_moe": {"moe_num_experts": 4, "moe_k": 2, "moe_num_shared_experts": 1,
+                     "moe_layer_start_index": 1},
+    "exaone_moe": {"first_k_dense_replace": 1, "num_shared_experts": 1, "n_group": 1,
+                   "topk_group": 1, "mlp_layer_types": ["dense", "sparse"],
+                   "layer_types": ["full_attention", "full_attention"]},
+    "flex_olmo": {},
+    "hunyuan_v1_moe": {"moe_topk": [2, 2], "num_shared_expert": [1, 1]},
+    "mamba": STATES,
+    "falcon_mamba": STATES,
+    "phi3": {},
+}  # fmt: skip
+# Families with gate_proj and the like outside of their fused experts.
+DENSE = {x for x in FAMILIES if EXPERTS.get(x) is FUSED} - {"olmoe", "flex_olmo"}
+
+
+def model_of(family):
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **{**SMALL, **FAMILIES[family]})
+    return AutoModelForCausalLM.from_config(config).float().eval()
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(TOKENS, use_cache=False).logits
+
+
+def adapted(model, leave_out=()):
+    """An adapter of every layer that the lab adapts, and what the adapted model answers."""
+    model = copy.deepcopy(model)
+    names = [
+        name for name, module in model.named_modules()
+        if kind_or_none(module) is not None and not name.endswith(("lm_head", "embed_tokens"))
+        and "embeddings" not in name and getattr(module, "groups", 1) == 1
+        and name.rpartition(".")[2] not in leave_out
+    ]  # fmt: skip
+    layers = inject(model, rank=2, alpha=3.0, targets=names)
+    generator = torch.Generator().manual_seed(1)
+    for layer in layers.values():
+        layer.lora_B.data.copy_(0.3 * torch.randn(layer.lora_B.shape, generator=generator))
+    answers = logits(model)
+    rows = tuple(x.layer_weights() for x in adapter_layers(model).values())
+    return AdapterWeights("lora", rows), answers
+
+
+def in_peft(model, folder):
+    """What PEFT answers with the folder; None where it refuses it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return logits(PeftModel.from_pretrained(copy.deepcopy(model), str(folder)).eval())
+        except ValueError:
+            return None
+
+
+def same(found, wanted):
+    return found is not None and (found - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_peft_answers_as_the_lab_does_or_the_export_is_refused(family, tmp_path):
+    model = model_of(family)
+    model.config.save_pretrained(tmp_path / "base")
+    weights, wanted = adapted(model)
+    weights = replace(weights, base=str(tmp_path / "base"))
+    assert not same(logits(model), wanted), "the adapter does something"
+    refused = family in DENSE or family in MAMBA
+    assert bool(limits(weights)) == refused
+    if refused:
+        for to in ("peft", "peft-portable"):
+            with pytest.raises(ExportError, match="Write a merged checkpoint instead"):
+                export(weights, tmp_path / "a", to)
+        peft.save(weights, tmp_path / "told")
+        assert not same(in_peft(model, tmp_path / "told"), wanted), "refused without need"
+        assert limits(replace(peft.load(tmp_path / "told"), base="")), "the file knows its family"
+        left_out = (*FUSED, *NOT_IN_MAMBA, "dt_proj")  # Mamba reads the weight of dt_proj
+        weights, wanted = adapted(model, left_out)
+        weights = replace(weights, base=str(tmp_path / "base"))
+    export(weights, tmp_path / "b")
+    assert same(in_peft(model, tmp_path / "b"), wanted)
+
+
+def test_the_table_is_that_of_the_library():
+    types = {
+        name: conversion._MOE_TARGET_MODULE_MAPPING[base]
+        for name, base in conversion._MODEL_TO_CONVERSION_PATTERN.items()
+        if base in conversion._MOE_TARGET_MODULE_MAPPING
+        and conversion.get_checkpoint_conversion_mapping(name) is not None
+    }
+    ours = {name: {**table, "gate": "gate.weight"} for name, table in EXPERTS.items()}
+    assert ours == types
+    known = {*conversion._MODEL_TO_CONVERSION_PATTERN, *CONFIG_MAPPING}
+    stacked = {
+        name
+        for name in known - set(types)
+        for entry in conversion.get_checkpoint_conversion_mapping(name) or ()
+        for step in getattr(entry, "operations", ())
+        if isinstance(step, conversion.MergeModulelist)
+    }
+    assert set(STACKED) == stacked
+
+
+def experts(number, rank=2, words=tuple(FUSED), scale=1.0):
+    """Factors of every projection of `number` experts in two layers, and one of the attention."""
+    generator = torch.Generator().manual_seed(3)
+    sizes = {"gate_proj": (8, 16), "up_proj": (8, 16), "down_proj": (16, 8), "q_proj": (16, 16)}
+    names = [
+        f"model.layers.{i}.mlp.experts.{n}.{word}"
+        for i in (0, 1) for n in range(number) for word in words
+    ]  # fmt: skip
+    rows = []
+    for name in ["model.layers.0.self_attn.q_proj", *names]:
+        out, inputs = sizes[name.rpartition(".")[2]]
+        A = torch.randn(rank, inputs, generator=generator)
+        B = 0.3 * torch.randn(out, rank, generator=generator)
+        rows.append(LayerWeights(name, A, B, scale * rank, scale))
+    return AdapterWeights("lora", tuple(rows), extra={"model_type": "qwen3_moe"})
+
+
+def without(weights, name):
+    return replace(weights, layers=tuple(x for x in weights.layers if not x.name.endswith(name)))
+
+
+def another_scale(weights, name):
+    rows = [replace(x, alpha=5.0, scaling=2.5) if name in x.name else x for x in weights.layers]
+    return replace(weights, layers=tuple(rows))
+
+
+PER_EXPERT = {
+    "all": (experts(4), ""),
+    "scaled": (experts(4, scale=1.5), ""),
+    "down alone": (experts(4, words=("down_proj",)), ""),
+    "no down": (experts(4, words=("gate_proj", "up_proj")), "without their down_proj"),
+    "another family": (
+        replace(experts(4), extra={"model_type": "qwen2_moe"}),
+        "leaves factors of single ones out",
+    ),
+    "no up": (experts(4, words=("gate_proj", "down_proj")), "some have no factors"),
+    "one expert less": (without(experts(4), "1.mlp.experts.2.down_proj"), "some have no factors"),
+    "another scale": (another_scale(experts(4), "1.mlp.experts.2.down"), "rank and alpha that"),
+}
+
+
+@pytest.mark.parametrize("case", PER_EXPERT)
+def test_factors_of_single_experts(case, tmp_path):
+    """They are stacked by PEFT: told beforehand where it would not make the same of them."""
+    weights, reason = PER_EXPERT[case]
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(weights.extra["model_type"], **SMALL)
+    model = AutoModelForCausalLM.from_config(config).float().eval()
+    changed = copy.deepcopy(model)
+    for layer in weights.layers:
+        parts = layer.name.split(".")
+        delta = layer.delta_weight().float()
+        if "experts" in parts:
+            held = changed.get_submodule(".".join(parts[:5]))
+            number, word = int(parts[5]), parts[6]
+            rows = {"gate_proj": slice(0, 8), "up_proj": slice(8, 16), "down_proj": slice(None)}
+            parameter = held.down_proj if word == "down_proj" else held.gate_up_proj
+            parameter.data[number, rows[word]] += delta
+        else:
+            changed.get_submodule(layer.name).weight.data += delta
+    wanted = logits(changed)
+    peft.save(weights, tmp_path / "told")
+    assert same(in_peft_or_none(model, tmp_path / "told"), wanted) == (not reason)
+    if reason:
+        with pytest.raises(ExportError, match=reason):
+            export(weights, tmp_path / "a")
+    else:
+        export(weights, tmp_path / "a")
+    if case == "another scale":
+        export(weights, tmp_path / "portable", "peft-portable")
+        assert same(in_peft(model, tmp_path / "portable"), wanted)
+
+
+def in_peft_or_none(model, folder):
+    try:
+        return in_peft(model, folder)
+    except (RuntimeError, KeyError):
+        return None
+
+
+class Attending(nn.Module):
+    """PyTorch's own attention reads out_proj.weight and never calls out_proj."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.out = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.out(self.attention(x, x, x, need_weights=False)[0])
+
+
+def test_a_layer_whose_weight_is_read_and_that_is_not_called(tmp_path):
+    class Reading(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.read, self.called = nn.Linear(6, 6), nn.Linear(6, 4)
+
+        def forward(self, x):
+            x = nn.functional.linear(x, self.read.weight, self.read.bias)
+            return self.called(x)
+
+    x = torch.randn(3, 6)
+    base = Reading()
+    net = copy.deepcopy(base)
+    layers = inject(net, rank=2, targets=["read", "called"])
+    for layer in layers.values():
+        layer.lora_B.data += 0.5
+    wanted = net(x)
+    weights = AdapterWeights("lora", tuple(layer.layer_weights() for layer in layers.values()))
+    assert [layer.called for layer in weights.layers] == [False, True]
+    with pytest.raises(ExportError, match="read: its network reads the weight and never calls"):
+        export(weights, tmp_path / "a")
+    peft.save(weights, tmp_path / "run")
+    again = peft.load(tmp_path / "run")
+    assert [(x.name, x.called) for x in again.layers] == [("called", True), ("read", False)]
+    assert len(limits(again)) == 1
+    theirs = PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path / "run"))
+    assert (theirs(x) - wanted).abs().max() > 0.05, "PEFT leaves the change of `read` out"
+    export(weights, tmp_path / "k.safetensors", "kohya")  # it patches weights, as a merge does
+
+
+def test_torchs_own_attention_is_such_a_network():
+    net = Attending()
+    layers = inject(net, rank=2, targets=["attention.out_proj", "out"])
+    net(torch.randn(2, 3, 8))
+    rows = {name: layer.layer_weights().called for name, layer in layers.items()}
+    assert rows == {"attention.out_proj": False, "out": True}
+    for layer in layers.values():
+        layer.merge()
+    fresh = inject(Attending(), rank=2, targets=["out"])["out"]
+    fresh.merge()
+    assert fresh.layer_weights().called, "a merge reads the weight too, which says nothing"
