@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +33,7 @@ class Example:
     supervised: np.ndarray  # (tokens) of bool: the loss asks for this token
     cut: int  # tokens beyond the longest length
     number: int  # of its row in the file
+    types: np.ndarray | None = field(default=None, kw_only=True)  # (tokens): segment, if not all 0
 
     @property
     def length(self) -> int:
@@ -187,23 +188,31 @@ def encode_predicted(
         block = found[start : start + BLOCK]
         seconds = [x[2] or "" for x in block] if pair else None
         with quiet():
-            whole = tokenizer([x[1] for x in block], seconds)["input_ids"]
-            kept = list(whole)
-            if cut := [i for i, ids in enumerate(whole) if len(ids) > max_length]:
+            whole = tokenizer([x[1] for x in block], seconds)
+            names = [name for name in ("input_ids", "token_type_ids") if name in whole]
+            kept = {name: list(whole[name]) for name in names}
+            lengths = [len(ids) for ids in whole["input_ids"]]
+            if cut := [i for i, length in enumerate(lengths) if length > max_length]:
                 shorter = tokenizer(
                     [block[i][1] for i in cut],
                     [seconds[i] for i in cut] if seconds else None,
                     truncation=True,
                     max_length=max_length,
-                )["input_ids"]
-                for i, ids in zip(cut, shorter, strict=True):
-                    kept[i] = ids
-        for (number, *_), ids, before in zip(block, kept, whole, strict=True):
-            ids = np.array(ids, dtype=np.int32)
-            examples.append(
-                Example(ids, np.zeros(len(ids), dtype=bool), len(before) - len(ids), number)
-            )
+                )
+                for name in names:
+                    for i, row in zip(cut, shorter[name], strict=True):
+                        kept[name][i] = row
+        for place, (number, *_) in enumerate(block):
+            ids = np.array(kept["input_ids"][place], dtype=np.int32)
+            nothing, cut_off = np.zeros(len(ids), dtype=bool), lengths[place] - len(ids)
+            types = segments(kept.get("token_type_ids"), place)
+            examples.append(Example(ids, nothing, cut_off, number, types=types))
     return examples, [x[3] for x in found], left.notes()
+
+
+def segments(types: Sequence[Sequence[int]] | None, place: int) -> np.ndarray | None:
+    """(tokens) of int8: the segments of one row, where the tokenizer names any but 0."""
+    return np.array(types[place], dtype=np.int8) if types and any(types[place]) else None
 
 
 def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:

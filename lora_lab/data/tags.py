@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lora_lab.data.encode import BLOCK, Example, known_label, quiet
+from lora_lab.data.encode import BLOCK, Example, known_label, quiet, segments
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
@@ -38,7 +38,7 @@ class Tagged(Example):
     def renumbered(self, places: np.ndarray) -> Tagged:
         """With tag i as `places[i]`."""
         tags = np.where(self.tags == NONE, NONE, places[np.maximum(self.tags, 0)])
-        return Tagged(self.ids, self.supervised, self.cut, self.number, tags)
+        return replace(self, tags=tags)
 
 
 def encode_tags(
@@ -96,7 +96,8 @@ def encode_tags(
             cut = len(whole[place]) - len(ids)
             lost += 0 if cut else len(words) - len(firsts)
             if firsts:
-                rows.append(Tagged(ids, numbers != NONE, cut, number, numbers))
+                types = segments(kept.get("token_type_ids"), place)
+                rows.append(Tagged(ids, numbers != NONE, cut, number, numbers, types=types))
             else:
                 lost += len(words) if cut else 0
     if not rows:

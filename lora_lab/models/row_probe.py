@@ -11,8 +11,8 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line
 
 TOKENS = 12
-SAME = 1e-4  # of the largest logit: float32 rounds by 1e-6, bfloat16 by 4e-3
-SAME_HALF = 2e-2
+SAME = 1e-4  # of the largest logit: float32 rounds by 1e-6
+HALF = 1e-2  # bfloat16 by 4e-3
 
 
 def looks_ahead(model: nn.Module, name: str) -> bool:
@@ -26,7 +26,7 @@ def looks_ahead(model: nn.Module, name: str) -> bool:
     one, other = rows(model, 2 * TOKENS - same).split([TOKENS, TOKENS - same])
     ids = torch.stack([one, torch.cat([one[:same], other])])
     first, second = read(model, name, input_ids=ids, use_cache=False)[:, :same]
-    return differ(first, second)
+    return differ(model, first, second)
 
 
 def rows(model: Any, count: int) -> torch.Tensor:
@@ -60,6 +60,10 @@ def read(model: Any, name: str, **inputs: Any) -> torch.Tensor:
         model.train(training)
 
 
-def differ(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether logits are apart by more than rounding in the type of the model that made them."""
-    return bool((one - other).abs().max() > SAME * one.abs().max())
+def differ(model: nn.Module, one: torch.Tensor, other: torch.Tensor, half: float = HALF) -> bool:
+    """Whether logits of `model` are apart by more than the rounding of its type.
+
+    `half` is that of 16 bits, as a share of the largest logit; between shapes it is larger.
+    """
+    short = next(model.parameters()).dtype in (torch.bfloat16, torch.float16)
+    return bool((one - other).abs().max() > (half if short else SAME) * one.abs().max())

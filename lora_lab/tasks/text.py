@@ -165,9 +165,8 @@ class TextTask(PretrainedTask):
     def open_pretrained(self, purpose: Any) -> nn.Module:
         """As in `PretrainedTask`; raises CheckpointError for tokens the model has no row for."""
         model = super().open_pretrained(purpose)
-        sets = (self.train, self.held_out, *((self.retention.source,) if self.retention else ()))
         known = model.get_input_embeddings().num_embeddings
-        for example in (e for texts in sets for e in texts.examples):
+        for example in (e for texts in self.sets for e in texts.examples):
             if (largest := int(example.ids.max(initial=0))) >= known:
                 token = self.tokenizer.convert_ids_to_tokens(largest)
                 raise CheckpointError(
@@ -177,8 +176,18 @@ class TextTask(PretrainedTask):
                 )
         return model
 
+    @property
+    def sets(self) -> tuple[Texts, ...]:
+        """All rows that the model is to read."""
+        return (self.train, self.held_out, *((self.retention.source,) if self.retention else ()))
+
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
+
+    def apart(self, texts: Texts, blocks: Iterable[Sequence[int]]) -> Iterable[Sequence[int]]:
+        """Blocks of row numbers, those divided whose rows may not stand in one batch."""
+        del texts
+        return blocks
 
     def part_tokens(self, count: int) -> int:
         """Tokens of one of `count` parts, padding included: a `count`-th of the largest batch.
@@ -195,13 +204,14 @@ class TextTask(PretrainedTask):
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
         blocks = rows_by_length(self.held_out.lengths(), self.evaluation_tokens)
+        blocks = self.apart(self.held_out, blocks)
         return self.evaluate_blocks(model, self.held_out, blocks, should_stop)
 
     def evaluate_retention(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
         assert self.retention is not None, "asked only where there are rows"
-        blocks = self.retention.blocks()
+        blocks = self.apart(self.retention.source, self.retention.blocks())
         return self.evaluate_blocks(model, self.retention.source, blocks, should_stop)
 
     def evaluate_blocks(

@@ -20,10 +20,9 @@ from lora_lab.tasks.text_classification import TextClassificationTask
 
 
 class TaggedPart(NamedTuple):
-    """Some texts of a batch, padded at the right, and where in them the loss looks."""
+    """Some texts of a batch, side by side, and where in them the loss looks."""
 
-    ids: torch.Tensor  # (rows, tokens) of int64
-    seen: torch.Tensor  # (rows, tokens) of int64: 1 where there is a token, 0 in the padding
+    inputs: dict[str, torch.Tensor]  # as in `padding.inputs_of`
     positions: torch.Tensor  # (n) of int64, into rows · tokens: the first token of each word
     labels: torch.Tensor  # (n) of int64: the tags of these words
 
@@ -44,7 +43,7 @@ class TokenClassificationTask(TextClassificationTask):
 
     def base_model(self) -> nn.Module:
         """The encoder of `config.model` with a head for these tags, in the config's dtype."""
-        return self.open_pretrained("token_classification")
+        return self.fitted(self.open_pretrained("token_classification"))
 
     def weight(self, part: TaggedPart) -> float:
         return self._class_loss.weight(part.labels)
@@ -85,7 +84,7 @@ class TokenClassificationTask(TextClassificationTask):
     def _entity_counts(self, part: TaggedPart, said: torch.Tensor) -> tuple[int, int, int]:
         """Entities that are right, that are said, and that there are, row by row."""
         hits = predicted = there = 0
-        row_of = (part.positions // part.ids.shape[1]).tolist()
+        row_of = (part.positions // part.inputs["input_ids"].shape[1]).tolist()
         both = zip(row_of, said.tolist(), part.labels.tolist(), strict=True)
         rows: dict[int, tuple[list[str], list[str]]] = {}
         for row, one, other in both:
@@ -100,14 +99,12 @@ class TokenClassificationTask(TextClassificationTask):
         return hits, predicted, there
 
     def collated(self, texts: Texts, rows: np.ndarray) -> TaggedPart:
-        ids, seen = self.padded(texts, rows)
-        tags = np.full(ids.shape, -1, dtype=np.int64)
-        for place, row in enumerate(rows):
-            example = texts.examples[row]
-            tags[place, : len(example.ids)] = np.where(example.supervised, example.tags, -1)
+        examples = [texts.examples[i] for i in rows]
+        tags = self.padding.grid([np.where(e.supervised, e.tags, -1) for e in examples], -1)
         positions = np.flatnonzero(tags >= 0)
-        tensors = (ids, seen, positions, tags.reshape(-1)[positions])
-        return TaggedPart(*(torch.from_numpy(t).to(self.device) for t in tensors))
+        tensors = (positions, tags.reshape(-1)[positions])
+        places, labels = (torch.from_numpy(t).to(self.device) for t in tensors)
+        return TaggedPart(self.side_by_side(examples), places, labels)
 
 
 class TaggedTexts(Texts):

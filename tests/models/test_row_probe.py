@@ -2,25 +2,13 @@
 
 import pytest
 import torch
-from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import purposes, sees_both_sides
 from lora_lab.models.row_probe import looks_ahead
+from tests.models.families import built
 
-WIDTH, LAYERS, HEADS, VOCABULARY = 32, 2, 4, 200
-SMALL = {  # by the names that configs have for these
-    "vocab_size": VOCABULARY, "max_position_embeddings": 64, "pad_token_id": 1, "n_langs": 1,
-    "num_key_value_heads": 2, "is_encoder_decoder": False,
-    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "emb_dim", "embedding_size"), WIDTH),
-    **dict.fromkeys(("intermediate_size", "d_inner", "ffn_dim", "decoder_ffn_dim", "dim_ff"), 48),
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "decoder_layers"), LAYERS),
-    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "decoder_attention_heads"), HEADS),
-    "dim_head": 8, "languages": ("en",), "default_language": "en", "state_size": 8,
-    "attention_hidden_size": WIDTH, "kv_lora_rank": 8, "q_lora_rank": 8, "sliding_window": 4,
-    "rotary_dim": 4,
-}  # fmt: skip
 ENCODERS = (
     "bert", "bert-generation", "big_bird", "camembert", "cpmant", "data2vec-text", "electra",
     "ernie", "megatron-bert", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer",
@@ -31,22 +19,6 @@ DECODERS = (
     "mistral", "mixtral", "mpt", "opt", "rwkv", "trocr",
 )  # fmt: skip
 HONOUR = {"is_decoder", "causal"}
-
-
-def built(kind, **settings):
-    """A tiny language model of this family with random weights, biases and norms too."""
-    made = CONFIG_MAPPING[kind]
-    known = made()
-    taken = {k: v for k, v in SMALL.items() if hasattr(known, k)} | settings
-    if kind == "xlnet":  # it has no limit, and says so by an error
-        del taken["max_position_embeddings"]
-    config = made(**taken)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING[made](config)
-        for parameter in model.parameters():
-            parameter.data += 0.05 * torch.randn_like(parameter)
-    return model
 
 
 def moved(model):
@@ -63,7 +35,7 @@ def moved(model):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
 def test_a_family_sees_what_is_behind_a_token_or_not(kind):
-    model = built(kind)
+    model = built(kind, is_encoder_decoder=False)
     seen = looks_ahead(model, kind)
     assert seen == moved(model) == (kind in ENCODERS)
     values = model.config.to_dict()

@@ -59,7 +59,7 @@ def test_a_decoder_without_a_padding_token_reads_the_last_token(tmp_path, data, 
     for row, loss in zip(
         batch,
         F.cross_entropy(
-            model(input_ids=part.ids, attention_mask=part.seen).logits,
+            model(**part.inputs).logits,
             part.labels,
             reduction="none",
         )[_places(task, part, batch)],
@@ -75,7 +75,7 @@ def _places(task, part, batch):
     """Where each row of `batch` stands in `part`, which is sorted by length."""
     lengths = [len(task.train.examples[row].ids) for row in batch]
     order = sorted(range(len(batch)), key=lambda i: lengths[i])
-    assert [int(n) for n in part.seen.sum(1)] == sorted(lengths)
+    assert [int(n) for n in part.inputs["attention_mask"].sum(1)] == sorted(lengths)
     return [order.index(i) for i in range(len(batch))]
 
 

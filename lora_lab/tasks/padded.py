@@ -1,0 +1,64 @@
+"""PaddedTask: rows of text that stand side by side, each read as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from lora_lab.data.batching import batch_order, rows_by_length
+from lora_lab.data.encode import Example
+from lora_lab.tasks.padding import Padding, fitted, inputs_of
+from lora_lab.tasks.text import Texts, TextTask
+
+Part = TypeVar("Part")  # some rows of a batch, with what is predicted of them
+
+
+class PaddedTask(TextTask, Generic[Part]):
+    """A task whose batches are rows of `train`; subclasses collate them and weigh the parts."""
+
+    padding: Padding  # once the model stands
+
+    def fitted(self, model: nn.Module) -> nn.Module:
+        """`model`, after it was tried out how its rows are padded; notes where that costs time."""
+        examples = [example for texts in self.sets for example in texts.examples]
+        self.padding, notes = fitted(model, self.base, self.tokenizer, examples)
+        self.notes = (*self.notes, *notes)
+        return model
+
+    def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Any]:
+        how = "shuffled" if self.config.batching == "shuffled" else "bucketed"
+        for batch in batch_order(self.lengths, batch_size, seed, how, self.config.max_length, skip):
+            yield [int(i) for i in batch]
+
+    def parts(self, batch: Any, count: int) -> list[tuple[Part, float]]:
+        """Texts of like length in one part, as many as `part_tokens` has room for."""
+        pieces = rows_by_length([int(self.lengths[i]) for i in batch], self.part_tokens(count))
+        rows = self.apart(self.train, ([batch[i] for i in piece] for piece in pieces))
+        parts = [self.collated(self.train, np.array(r)) for r in rows]
+        weights = [self.weight(part) for part in parts]
+        return [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True)]
+
+    def heaviest(self, batch_size: int, count: int) -> Part:
+        """The part of a step that takes the most memory: of the longest texts."""
+        parts = self.parts(self.longest_first(batch_size), count)
+        return max((part for part, _ in parts), key=self.size)
+
+    def apart(self, texts: Texts, blocks: Iterable[Sequence[int]]) -> Iterator[Sequence[int]]:
+        for rows in blocks:
+            yield from self.padding.apart(texts.examples, rows)
+
+    def side_by_side(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """These rows as the model takes them, on its device."""
+        return inputs_of(self.padding.rows(examples), self.device)
+
+    def size(self, part: Any) -> int:
+        """Tokens of a part, padding included."""
+        return part.inputs["input_ids"].numel()
+
+    def collated(self, texts: Texts, rows: np.ndarray) -> Part:
+        """These rows of `texts` as one part."""
+        raise NotImplementedError
