@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import IO, TYPE_CHECKING, Any
 
 from lora_lab.errors import DataError
 from lora_lab.progress import Report
@@ -13,39 +13,54 @@ if TYPE_CHECKING:
     import pyarrow
 
 Row = dict[str, Any]
+Rows = Iterator[tuple[int, Row]]
 
-BATCH = 20_000  # rows at a time
-ROWS, COLUMNS = 100_000_000, 10_000
+BATCH = 2_000  # rows at a time
+ROWS, COLUMNS = 1_000_000_000, 10_000
 
 
-def parquet_rows(raw: bytes, report: Report, name: str) -> list[tuple[int, Row]]:
-    """(number, row) of all rows. Raises DataError for a damaged file."""
+def parquet_rows(file: IO[bytes], report: Report, name: str) -> Rows:
+    """(number, row) of all rows of a file that can be sought in, a batch at a time.
+
+    Raises DataError for a damaged file.
+    """
     import pyarrow
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(pyarrow.BufferReader(raw))
-        _check(file.metadata.num_rows, len(file.schema_arrow.names))
-        names = class_names(file.schema_arrow)
-        total = max(1, file.metadata.num_rows)
-        return _rows(file.iter_batches(batch_size=BATCH), names, total, report, name)
+        opened = parquet.ParquetFile(pyarrow.PythonFile(file, mode="r"))
+        total = opened.metadata.num_rows
+        _check(total, len(opened.schema_arrow.names))
+        names = class_names(opened.schema_arrow)
+        yield from _rows(opened.iter_batches(batch_size=BATCH), names, total, report, name)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).split("\n")[0][:80]
         raise DataError(f"the Parquet file is damaged ({reason}). Download it again") from error
 
 
-def arrow_rows(raw: bytes, report: Report, name: str) -> list[tuple[int, Row]]:
-    """(number, row) of an Arrow file or stream, as `save_to_disk` writes them."""
+def arrow_rows(file: IO[bytes], report: Report, name: str) -> Rows:
+    """(number, row) of an Arrow file or stream, as `save_to_disk` writes them; as `parquet_rows`"""
     import pyarrow
     from pyarrow import ipc
 
     try:
-        source = pyarrow.BufferReader(raw)
-        opened = ipc.open_file(source) if raw.startswith(b"ARROW1") else ipc.open_stream(source)
-        table = opened.read_all()
-        _check(table.num_rows, table.num_columns)
-        batches = table.to_batches(max_chunksize=BATCH)
-        return _rows(iter(batches), class_names(table.schema), table.num_rows, report, name)
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        source = pyarrow.PythonFile(file, mode="r")
+        if is_file:
+            whole = ipc.open_file(source)
+            schema = whole.schema
+            batches = (whole.get_batch(i) for i in range(whole.num_record_batches))
+        else:
+            batches = ipc.open_stream(source)
+            schema = batches.schema
+        _check(0, len(schema.names))
+        parts = (
+            batch.slice(start, BATCH)
+            for batch in batches
+            for start in range(0, batch.num_rows, BATCH)
+        )
+        yield from _rows(parts, class_names(schema), 0, report, name)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).split("\n")[0][:80]
         raise DataError(f"the Arrow file is damaged ({reason}). Download it again") from error
@@ -70,14 +85,17 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
 
 
 def _rows(
-    batches: Iterator[Any], names: dict[str, list[str]], total: int, report: Report, name: str
-) -> list[tuple[int, Row]]:
+    batches: Iterable[Any], names: dict[str, list[str]], total: int, report: Report, name: str
+) -> Rows:
+    """`total` is how many rows there are, 0 where that is not known."""
     from pyarrow import types
 
-    rows: list[tuple[int, Row]] = []
+    number = 0
     for batch in batches:
+        _check(number, 0)
         nested = [field.name for field in batch.schema if types.is_nested(field.type)]
         for row in batch.to_pylist():
+            number += 1
             for column in nested:
                 row[column] = _without_nulls(row[column])
             for column, classes in names.items():
@@ -86,9 +104,8 @@ def _rows(
                     row[column] = classes[value]
                 elif value == -1:  # what Hugging Face writes for no label
                     row[column] = None
-            rows.append((len(rows) + 1, row))
-        report(f"Reading {name}", len(rows) / max(1, total))
-    return rows
+            yield number, row
+        report(f"Reading {name}", number / total if total else -1)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -71,7 +71,7 @@ def encode_rows(
     left = LeftOut(table, skip_bad)
     template = chat_template_of(table, tokenizer, stops) if mapping.form == "chat" else None
     rows: list[tuple[int, Any]] = []  # number in the file, pieces or a text with its spans
-    for number, row in zip(table.numbers, table.rows, strict=True):
+    for number, row in table.rows:
         try:
             if template is None:
                 rows.append((number, pieces(row, mapping)))
@@ -171,7 +171,7 @@ def encode_predicted(
     left = LeftOut(table, skip_bad)
     text, pair = mapping.column("text"), mapping.column("pair")
     found: list[tuple[int, str, str | None, Target]] = []
-    for number, row in zip(table.numbers, table.rows, strict=True):
+    for number, row in table.rows:
         try:
             content = as_text(row.get(text))
             other = as_text(row.get(pair)) if pair else None

@@ -32,27 +32,29 @@ class LeftOut:
 
     def __init__(self, table: Numbered, allowed: bool) -> None:
         self._table, self._allowed = table, allowed
-        self._rows: list[tuple[int, str]] = []
+        self._count, self._first = 0, list[tuple[int, str]]()
         self.too_long = 0
 
     def add(self, number: int, reason: object) -> None:
         """Row `number` cannot be used. Raises DataError where no row may be left out."""
         if not self._allowed:
             raise DataError(f"{self._table.where(number)}: {reason}. Fix it, or skip bad rows.")
-        self._rows.append((number, str(reason)))
+        self._count += 1
+        if self._count <= NAMED:
+            self._first.append((number, str(reason)))
 
     def notes(self) -> tuple[str, ...]:
         """One sentence with the count and the first rows by name; none where all are used."""
-        if not self._rows:
+        if not self._count:
             return ()
-        first = [(self._table.where(number), reason) for number, reason in self._rows[:NAMED]]
+        first = [(self._table.where(number), reason) for number, reason in self._first]
         files = {where.rpartition(": ")[0] for where, _ in first}
         if len(files) == 1:  # the file is named once, by whoever shows this
             first = [(where.rpartition(": ")[2], reason) for where, reason in first]
         named = "; ".join(f"{where}: {reason}" for where, reason in first)
-        more = f"; and {len(self._rows) - NAMED:,} more" if len(self._rows) > NAMED else ""
-        many = len(self._rows) > 1
-        return (f"{len(self._rows):,} row{'s were' if many else ' was'} left out ({named}{more})",)
+        more = f"; and {self._count - NAMED:,} more" if self._count > NAMED else ""
+        many = self._count > 1
+        return (f"{self._count:,} row{'s were' if many else ' was'} left out ({named}{more})",)
 
     def check(self, kept: int, reason: str, others: Sequence[str] = ()) -> tuple[str, ...]:
         """The notes, `others` and `reason` for the rows that are `too_long`, of which `kept` are

@@ -13,7 +13,6 @@ from lora_lab.errors import DataError
 from lora_lab.task_info import TASKS, TaskInfo
 
 FEEDBACK = {"true", "false", "1", "0", "1.0", "0.0"}  # on an answer, as tables write it
-SAMPLE = 200  # rows that are looked at
 
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
@@ -244,12 +243,12 @@ def _is_text(table: Table, column: str) -> bool:
 
 def _objection(table: Table, role: str, column: str, chosen: bool = False) -> str:
     """Why a column cannot be what is predicted, or nothing."""
-    values = [row.get(column) for row in table.rows if row.get(column) not in (None, "")]
+    values = (value for _, row in table.rows if (value := row.get(column)) not in (None, ""))
     return OBJECTIONS[role](values, chosen)
 
 
 def _values(table: Table, column: str) -> list[Any]:
-    return [row[column] for row in table.rows[:SAMPLE] if row.get(column) is not None]
+    return [row[column] for row in table.sample if row.get(column) is not None]
 
 
 def _unknown(table: Table, reason: str) -> DataError:

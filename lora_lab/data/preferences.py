@@ -71,7 +71,7 @@ def encode_pairs(
     left = LeftOut(table, skip_bad)
     template: ChatTemplate | None = None
     rows: list[tuple[int, Side, Side]] = []
-    for number, row in zip(table.numbers, table.rows, strict=True):
+    for number, row in table.rows:
         try:
             if messages := chats_of(row, mapping):
                 template = template or chat_template_of(table, tokenizer, stops)

@@ -1,6 +1,6 @@
 """Which files a path of data names, and their bytes: one, a folder of them, a pattern, packed ones.
 
-A packed file is unpacked in memory, up to the size that a plain one may have.
+They are read as streams: neither a file nor what is packed in it is ever in memory as a whole.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lora_lab.errors import DataError
 
-LARGEST = 8 * 2**30  # bytes of a file that is held in memory while it is read
+LARGEST = 2**40  # bytes of a file, unpacked
 SPLIT = re.compile(
     r"(?:^|[-._ ])(?:(train|training)|validation|valid|val|dev|test|testing|eval|evaluation)"
     r"(?=[-._ \d])"
 )
-CHUNK = 2**24
+CHUNK = 2**20  # bytes that are read at a time
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
 ABOUT = ("readme", "license", "licence", "notice", "citation", "changelog")  # + .txt: no rows
 FILES = 10_000  # of one folder or pattern
+
+State = tuple[int, int, int]  # size, time of change and identity of a file
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
@@ -37,6 +40,7 @@ def _zstd(file: IO[bytes]) -> IO[bytes]:
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd")
 
 
+CHANGED = "it changed while it was read. Wait until it is written, then open it"
 PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {  # by their first bytes
     b"\x1f\x8b": (".gz", lambda file: gzip.GzipFile(fileobj=file)),
     b"BZh": (".bz2", bz2.BZ2File),
@@ -102,33 +106,55 @@ def kind_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def read_bytes(path: Path) -> bytes:
-    """All of a regular file, unpacked. Raises DataError, also where it changes on the way."""
+@contextmanager
+def opened(path: Path, known: State | None = None) -> Iterator[io.BufferedReader]:
+    """A regular file to be read from its beginning, unpacked on the way.
+
+    Raises DataError, also where it is damaged, where its state is not the `known` one, and where it
+    changes until it is left.
+    """
     before = state_of(path)
-    raw = path.read_bytes()
-    if state_of(path) != before or len(raw) != before[0]:
-        raise DataError("it changed while it was read. Wait until it is written, then open it")
-    for mark, (ending, unpack) in PACKED.items():
-        if raw.startswith(mark):
-            return _unpacked(raw, unpack, ending)
-    return raw
+    if known not in (None, before):
+        raise DataError(CHANGED)
+    with path.open("rb", buffering=CHUNK) as file:
+        mark = file.peek(8)
+        packed = next((how for start, how in PACKED.items() if mark.startswith(start)), None)
+        if packed is None:
+            yield file
+        else:
+            with io.BufferedReader(_Unpacked(file, *packed), CHUNK) as unpacked:
+                yield unpacked
+    if state_of(path) != before:
+        raise DataError(CHANGED)
 
 
-def _unpacked(raw: bytes, unpack: Callable[[IO[bytes]], IO[bytes]], ending: str) -> bytes:
-    whole = io.BytesIO()
-    try:
-        with unpack(io.BytesIO(raw)) as file:
-            while part := file.read(CHUNK):
-                whole.write(part)
-                if whole.tell() > LARGEST:
-                    raise DataError(f"unpacked it has over {LARGEST:,} bytes. Take a part of it")
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        reason = str(error).split("\n")[0][:80] or type(error).__name__
-        raise DataError(f"the {ending} file is damaged ({reason}). Download it again") from error
-    return whole.getvalue()
+class _Unpacked(io.RawIOBase):
+    """What is packed in a file, as a stream; what is wrong with it is a DataError."""
+
+    def __init__(
+        self, file: IO[bytes], ending: str, unpack: Callable[[IO[bytes]], IO[bytes]]
+    ) -> None:
+        self._ending, self._size = ending, 0
+        self._source = unpack(file)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            part = self._source.read(len(buffer))
+        except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+            reason = str(error).split("\n")[0][:80] or type(error).__name__
+            what = f"the {self._ending} file is damaged ({reason}). Download it again"
+            raise DataError(what) from error
+        self._size += len(part)
+        if self._size > LARGEST:
+            raise DataError(f"unpacked it has over {LARGEST:,} bytes. Take a part of it")
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def state_of(path: Path) -> tuple[int, int, int]:
+def state_of(path: Path) -> State:
     """Size, time of change and identity of a regular file that may be read."""
     try:
         status = os.stat(path)

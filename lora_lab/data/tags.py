@@ -62,7 +62,7 @@ def encode_tags(
         )
     left = LeftOut(table, skip_bad)
     found: list[tuple[int, list[str], list[str]]] = []
-    for number, row in zip(table.numbers, table.rows, strict=True):
+    for number, row in table.rows:
         try:
             cells = (row.get(mapping.column(role)) for role in ("tokens", "tags"))
             words, tags = map(listed, cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lora_lab.data.left_out import BadRow
@@ -13,6 +13,7 @@ from lora_lab.data.values import as_label, as_text, from_text, is_missing, well_
 LABELS = 1000  # different values that a column of labels may have
 LABEL_LENGTH = 100  # characters
 SETS = 1000  # different labels that rows of several may have together
+COUNTED = 100_000  # different values of a column that are counted
 SEPARATORS = re.compile(r"[|;,]")
 
 
@@ -47,58 +48,71 @@ def as_names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(well_formed(part) for part in parts if part))
 
 
-def no_class(values: Sequence[Any], chosen: bool = False) -> str:
+def no_class(values: Iterable[Any], chosen: bool = False) -> str:
     """Why these values can be no labels of one class each, or nothing.
 
     A column that a person has `chosen` may have many classes in few rows.
     """
-    if any(isinstance(value, list | dict) for value in values):
+    different: set[str] = set()
+    count, listed = 0, False
+    for value in values:
+        count += 1
+        listed = listed or isinstance(value, list | dict)
+        if len(different) <= COUNTED:  # what is free text is not held as a whole
+            different.add(str(value))
+    if listed:
         return "holds lists, not labels"
-    different = {str(value) for value in values}
     if any(len(value) > LABEL_LENGTH for value in different):
         return "is free text, not a label"
-    most = len(values) - 1 if chosen else len(values) // 2
+    most = count - 1 if chosen else count // 2
     if len(different) > LABELS or len(different) > max(20, most):
         kind = "numbers" if all(_is_number(value) for value in different) else "values"
-        return f"has {len(different):,} different {kind}, too many for labels"
+        over = "over " if len(different) > COUNTED else ""
+        many = min(len(different), COUNTED)
+        return f"has {over}{many:,} different {kind}, too many for labels"
     return ""
 
 
-def no_numbers(values: Sequence[Any], chosen: bool = False) -> str:
+def no_numbers(values: Iterable[Any], chosen: bool = False) -> str:
     """Why these values can be no numbers, or nothing; single ones that are none are bad rows.
 
     `chosen` changes nothing here.
     """
     del chosen
-    if any(isinstance(value, list | dict) for value in values):
-        return "holds lists, not numbers"
-    if 2 * sum(map(_is_number, values)) < len(values):
-        return "holds no numbers"
-    return ""
+    count = numbers = 0
+    for value in values:
+        if isinstance(value, list | dict):
+            return "holds lists, not numbers"
+        count += 1
+        numbers += _is_number(value)
+    return "holds no numbers" if 2 * numbers < count else ""
 
 
-def no_names(values: Sequence[Any], chosen: bool = False) -> str:
+def no_names(values: Iterable[Any], chosen: bool = False) -> str:
     """Why these values can be no labels, several in a row; single bad ones are bad rows.
 
     `chosen` as in `no_class`.
     """
     names: set[str] = set()
-    bad = 0
+    count = bad = 0
     for value in values:
+        count += 1
+        if len(names) > COUNTED:
+            continue
         try:
             names.update(as_names(value))
         except BadRow:
             bad += 1
-    if 2 * bad > len(values):
+    if 2 * bad > count:
         return "holds no labels"
     if any(len(name) > LABEL_LENGTH for name in names):
         return "is free text, not labels"
-    if len(names) > SETS or (not chosen and len(names) > 50 and len(names) > len(values)):
+    if len(names) > SETS or (not chosen and len(names) > 50 and len(names) > count):
         return f"has {len(names):,} different labels, too many"
     return ""
 
 
-OBJECTIONS: dict[str, Callable[[Sequence[Any], bool], str]] = {  # by the role of what is predicted
+OBJECTIONS: dict[str, Callable[[Iterable[Any], bool], str]] = {  # by the role of what is predicted
     "label": no_class,
     "score": no_numbers,
     "labels": no_names,

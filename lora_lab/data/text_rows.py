@@ -1,4 +1,4 @@
-"""Rows from text: JSON lines, a JSON list, tables with a first line of names, paragraphs.
+"""Rows from text: JSON lines, tables with a first line of names, paragraphs; read line by line.
 
 Each row comes with its number, as a person counts in the file; one that cannot be read comes as a
 `BadRow` in its place.
@@ -6,94 +6,149 @@ Each row comes with its number, as a person counts in the file; one that cannot 
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
 import re
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator
-from itertools import dropwhile
-from typing import Any
+from itertools import chain
+from typing import IO, Any, Literal
 
+from lora_lab.data.json_rows import LISTS, Open, is_rows, list_rows, object_rows, once
 from lora_lab.data.left_out import BadRow
 from lora_lab.errors import DataError
 
 Row = dict[str, Any]
 Rows = Iterator[tuple[int, Row | BadRow]]
+Lines = Iterator[tuple[int, str]]
+Shape = Literal["lines", "list", "object", "table", "text"]
 
 SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 QUOTED = re.compile(r'"[^"]*"')
 LONGEST_LINE = 64 * 2**20  # bytes
-LISTS = ("data", "train", "rows", "examples", "instances")  # of rows in one JSON object
 
 
-def text_rows(raw: bytes, kind: str, skip_bad: bool, bad: list[tuple[int, str]]) -> Rows:
-    """The rows of a file of text of this `kind` (its ending).
+class Undecoded(str):
+    """A line that is not UTF-8, with the bytes that are none as lone surrogates."""
 
-    Lines that are not UTF-8 go to `bad` where `skip_bad`. Raises DataError for what is none.
+    reason: str
+
+
+def text_rows(reopened: Open, kind: str) -> Rows:
+    """The rows of a file of text of this `kind` (its ending), which `reopened` opens.
+
+    Raises DataError for what is none.
     """
-    lines = _lines(raw, skip_bad, bad)
-    head = raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    with reopened() as file:
+        shape = shape_of(file, kind)
+    if shape == "object":
+        yield from object_rows(reopened)
+        return
+    with reopened() as file:
+        match shape:
+            case "list":
+                yield from list_rows(file)
+            case "lines":
+                yield from _json_lines(_lines(file))
+            case "table":
+                yield from _table(_lines(file), "\t" if kind == ".tsv" else "")
+            case "text":
+                yield from _text(_lines(file))
+
+
+def shape_of(file: IO[bytes], kind: str) -> Shape:
+    """What stands in a file, by its ending and its first lines."""
     if kind in (".csv", ".tsv"):
-        return _csv(lines, "\t" if kind == ".tsv" else "")
+        return "table"
+    lines = (line for line in _byte_lines(file) if line.strip())
+    first = next(lines, b"").strip()
+    alone = first.startswith(b"{") and _is_json_line(first, lines)
     if kind == ".txt":
-        return _json_lines(lines) if head.startswith(b"{") and _is_json_lines(raw) else _text(lines)
-    if head.startswith(b"["):
-        return _json_list(lines)
-    if kind == ".json" and not _is_json_lines(raw):
-        return _json_object(lines)
-    if head.startswith(b"{") or kind in (".jsonl", ".ndjson", ".json"):
-        return _json_lines(lines)
-    return _text(lines)
+        return "lines" if alone else "text"
+    if first.startswith(b"["):
+        return "list"
+    if kind == ".json" and not alone:
+        return "object"
+    json_kind = kind in (".jsonl", ".ndjson", ".json")
+    return "lines" if first.startswith(b"{") or json_kind else "text"
 
 
-def _is_json_lines(raw: bytes) -> bool:
-    """Whether the first line is a JSON object by itself, and not one that holds all rows."""
-    start = raw[:LONGEST_LINE].removeprefix(b"\xef\xbb\xbf").lstrip()
-    first, _, rest = start.partition(b"\n")
+def _is_json_line(first: bytes, following: Iterator[bytes]) -> bool:
+    """Whether a line is a JSON object by itself, and not one that holds all rows."""
     try:
         found = json.loads(first)
     except (ValueError, RecursionError):
         return False
     if not isinstance(found, dict):
         return False
-    return bool(rest.strip()) or not any(_is_rows(found.get(key)) for key in LISTS)
+    return not any(is_rows(found.get(key)) for key in LISTS) or next(following, None) is not None
 
 
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+def _byte_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines with their ends as UTF-8, whatever they were written as; those too long in pieces."""
+    first = file.readline(LONGEST_LINE + 1)
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield from _wide_lines(first, file)
+        return
+    first = first.removeprefix(codecs.BOM_UTF8)
+    rest = iter(lambda: file.readline(LONGEST_LINE + 1), b"")
+    if b"\r" in first and b"\n" not in first:  # lines that end as old Macs write them
+        held = b""
+        for part in chain((first,), rest):
+            *whole, held = (held + part).replace(b"\r", b"\n").split(b"\n")
+            yield from (line + b"\n" for line in whole)
+        if held:
+            yield held
+        return
+    if first:
+        yield first
+    yield from rest
 
 
-def _lines(raw: bytes, skip_bad: bool, bad: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The lines with their ends, decoded; those that are no UTF-8 are bad ones."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            raw = raw.decode("utf-16").encode()
-        except UnicodeDecodeError as error:
-            raise DataError("this is damaged UTF-16. Save it as UTF-8") from error
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    if b"\r" in raw and b"\n" not in raw:  # lines that end as old Macs write them
-        raw = raw.replace(b"\r", b"\n")
-    for number, line in enumerate(io.BytesIO(raw), 1):
+def _wide_lines(first: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file of UTF-16, of which the bytes `first` have been read."""
+    decode = codecs.getincrementaldecoder("utf-16")().decode
+    held = ""
+    try:
+        for part in chain((first,), iter(lambda: file.read(2**16), b"")):
+            *whole, held = (held + decode(part)).split("\n")
+            yield from (f"{line}\n".encode() for line in whole)
+            if len(held) > LONGEST_LINE:
+                yield held.encode()
+                return
+        held += decode(b"", True)
+    except UnicodeDecodeError as error:
+        raise DataError("this is damaged UTF-16. Save it as UTF-8") from error
+    if held:
+        yield held.encode()
+
+
+def _lines(file: IO[bytes]) -> Lines:
+    """The lines with their ends, decoded, numbered from 1."""
+    for number, line in enumerate(_byte_lines(file), 1):
         if len(line) > LONGEST_LINE:
-            raise DataError(f"line {number:,} has {len(line):,} bytes; this is no table of rows")
+            raise DataError(
+                f"line {number:,} has over {LONGEST_LINE:,} bytes; this is no table of rows"
+            )
         try:
             yield number, line.decode()
         except UnicodeDecodeError as error:
-            if not skip_bad:
-                raise DataError(
-                    f"line {number:,} is not UTF-8 (byte {error.object[error.start]:#04x} at place "
-                    f"{error.start + 1}). Save the file as UTF-8, or skip bad rows"
-                ) from None
-            bad.append((number, "not UTF-8"))
+            text = Undecoded(line.decode(errors="surrogateescape"))
+            byte = f"byte {error.object[error.start]:#04x} at place {error.start + 1}"
+            text.reason = f"not UTF-8 ({byte}; save the file as UTF-8)"
+            yield number, text
 
 
-def _json_lines(lines: Iterator[tuple[int, str]]) -> Rows:
+def _json_lines(lines: Lines) -> Rows:
     for number, line in lines:
+        if isinstance(line, Undecoded):
+            yield number, BadRow(line.reason)
+            continue
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_once)
+            row = json.loads(line, object_pairs_hook=once)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield number, BadRow(f"not JSON ({reason[:80]})")
@@ -101,108 +156,107 @@ def _json_lines(lines: Iterator[tuple[int, str]]) -> Rows:
         yield number, row if isinstance(row, dict) and row else BadRow("not a JSON object")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> Row:
-    """An object whose keys stand once each; Python would take the last, and lose what is before."""
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        raise ValueError(f"the key {counts.most_common(1)[0][0][:40]!r} stands twice")
-    return row
+class _Ahead:
+    """Lines for a reader of tables, which may be taken again behind the first of a bad row."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._kept: deque[tuple[int, str]] = deque()  # since the row that is being read began
+        self._taken = 0  # of them, by the reader
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._taken == len(self._kept):
+            self._kept.append(next(self._lines))
+        self._taken += 1
+        return self._kept[self._taken - 1][1]
+
+    @property
+    def number(self) -> int:
+        """Of the first line of the row."""
+        return self._kept[0][0]
+
+    @property
+    def undecoded(self) -> str:
+        """What is wrong with a line of the row, or nothing."""
+        lines = (self._kept[i][1] for i in range(self._taken))
+        return next((line.reason for line in lines if isinstance(line, Undecoded)), "")
+
+    def drop(self, count: int = 0) -> None:
+        """Forget the first `count` lines that were taken, or all; the others will come again."""
+        for _ in range(count or self._taken):
+            self._kept.popleft()
+        self._taken = 0
 
 
-def _json_list(lines: Iterator[tuple[int, str]]) -> Rows:
-    """Rows of a JSON list are counted, since their lines mean nothing."""
-    return _listed(_whole(lines, "a JSON list"))
-
-
-def _json_object(lines: Iterator[tuple[int, str]]) -> Rows:
-    """One object that holds the rows as a list, as many programs write them."""
-    found = _whole(lines, "JSON")
-    lists = {
-        key: value
-        for key, value in (found.items() if isinstance(found, dict) else ())
-        if _is_rows(value)
-    }
-    named = [key for key in LISTS if key in lists]
-    if len(lists) != 1 and not named:
-        keys = ", ".join(sorted(lists)[:10])
-        what = f"several lists of rows ({keys})" if lists else "no list of rows"
-        raise DataError(f"it is one JSON object with {what}. Write the rows as a list, or in lines")
-    return _listed(lists[named[0] if named else next(iter(lists))])
-
-
-def _whole(lines: Iterator[tuple[int, str]], what: str) -> Any:
-    try:
-        return json.loads("".join(line for _, line in lines), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise DataError(f"it begins like {what}, and is none ({reason[:80]})") from None
-
-
-def _listed(rows: list[Any]) -> Rows:
-    for number, row in enumerate(rows, 1):
-        yield number, row if isinstance(row, dict) and row else BadRow("not a JSON object")
-
-
-def _csv(lines: Iterator[tuple[int, str]], delimiter: str) -> Rows:
+def _table(lines: Lines, delimiter: str) -> Rows:
     """Rows of a table whose first line names the columns; a row has its first line's number.
 
     Where a row cannot be read, reading goes on at the line behind its first: a quote that is never
     closed spoils its own row alone.
     """
-    counted = list(dropwhile(lambda line: not line[1].strip(), lines))
-    if counted and (named := SEPARATOR.fullmatch(counted[0][1])):  # Excel's own first line
-        delimiter, counted = delimiter or named[1], counted[1:]
-    text = [line for _, line in counted]
-    if not text:
+    full = (line for line in lines if line[1].strip())
+    first = next(full, None)
+    if first and (named := SEPARATOR.fullmatch(first[1])):  # Excel's own first line
+        delimiter, first = delimiter or named[1], next(full, None)
+    if first is None:
         return
-    bare = QUOTED.sub("", text[0])
+    bare = QUOTED.sub("", first[1])
     delimiter = delimiter or max(",;\t|", key=lambda mark: (bare.count(mark), mark == ","))
+    ahead = _Ahead(chain((first,), lines))
+    reader = csv.reader(ahead, delimiter=delimiter, strict=True)
+    try:
+        columns = [column.strip() for column in _next_row(reader) or ()]
+    except csv.Error as error:
+        raise DataError(f"line 1: {error}") from None
+    numbered = len(columns) > 1 and not columns[0]  # pandas writes row numbers without a name
+    names = columns[1:] if numbered else columns
+    if ahead.undecoded or len(set(names)) < len(names) or not all(names):
+        raise DataError("its first line does not name every column, each by a name of its own")
+    ahead.drop()
+    while True:
+        wrong, values = "", None
+        try:
+            values = _next_row(reader)
+        except csv.Error as error:
+            wrong = str(error)
+        if values is None and not wrong:
+            return
+        if values and len(values) != len(columns):
+            wrong = f"{len(values)} fields where {len(columns)} columns are named"
+        number = ahead.number
+        if wrong:
+            ahead.drop(1)
+            reader = csv.reader(ahead, delimiter=delimiter, strict=True)
+            yield number, BadRow(wrong)
+            continue
+        undecoded = ahead.undecoded
+        ahead.drop()
+        if values:
+            row = dict(zip(names, values[numbered:], strict=True))
+            yield number, BadRow(undecoded) if undecoded else row
+
+
+def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next row with fields as long as a line may be, or None at the end."""
     before = csv.field_size_limit(LONGEST_LINE)
     try:
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        try:
-            columns = [column.strip() for column in next(reader)]
-        except csv.Error as error:
-            raise DataError(f"line 1: {error}") from None
-        numbered = len(columns) > 1 and not columns[0]  # pandas writes row numbers without a name
-        names = columns[1:] if numbered else columns
-        if len(set(names)) < len(names) or not all(names):
-            raise DataError("its first line does not name every column, each by a name of its own")
-        start, first = reader.line_num, 0
-        reader = csv.reader(text[start:], delimiter=delimiter, strict=True)
-        while start + first < len(text):
-            at = counted[start + first][0]
-            wrong = ""
-            try:
-                values = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                values, wrong = [], str(error)
-            if values and len(values) != len(columns):
-                wrong = f"{len(values)} fields where {len(columns)} columns are named"
-            if wrong:
-                yield at, BadRow(wrong)
-                start, first = start + first + 1, 0
-                reader = csv.reader(text[start:], delimiter=delimiter, strict=True)
-                continue
-            first = reader.line_num
-            if values:
-                yield at, dict(zip(names, values[numbered:], strict=True))
+        return next(reader, None)
     finally:
         csv.field_size_limit(before)
 
 
-def _text(lines: Iterator[tuple[int, str]]) -> Rows:
+def _text(lines: Lines) -> Rows:
     """Paragraphs, apart by blank lines; each has the number of its first line."""
-    start, paragraph = 0, []
-    for number, line in lines:
+    start, paragraph, wrong = 0, [], ""
+    for number, line in chain(lines, ((0, ""),)):
         if line.strip():
             start = start if paragraph else number
             paragraph.append(line.rstrip("\r\n"))
+            if isinstance(line, Undecoded):
+                wrong = wrong or line.reason
         elif paragraph:
-            yield start, {"text": "\n".join(paragraph)}
-            paragraph = []
-    if paragraph:
-        yield start, {"text": "\n".join(paragraph)}
+            yield start, BadRow(wrong) if wrong else {"text": "\n".join(paragraph)}
+            paragraph, wrong = [], ""

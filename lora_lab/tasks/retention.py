@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from lora_lab.data.batching import rows_by_length
-from lora_lab.data.rows import Table
+from lora_lab.data.rows import HeldRows, Table
 
 ROWS = 256
 PASS_SECONDS = 2.0  # of one pass; the first one decides how many of the rows that is
@@ -56,6 +56,6 @@ def chosen(count: int) -> np.ndarray:
 
 def some_rows(table: Table) -> Table:
     """`table` with the chosen rows alone, so that a long file is not tokenized for nothing."""
-    places = np.sort(chosen(len(table.rows)))
-    rows, numbers = ([kept[i] for i in places] for kept in (table.rows, table.numbers))
-    return replace(table, rows=rows, numbers=numbers)
+    places = set(chosen(len(table.rows)).tolist())
+    kept = [row for place, row in enumerate(table.rows) if place in places]
+    return replace(table, rows=HeldRows([row for _, row in kept], [number for number, _ in kept]))

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from lora_lab.data.mapping import map_columns, unused
-from lora_lab.data.rows import Table
+from lora_lab.data.rows import HeldRows, Table
 from lora_lab.errors import DataError
 
 
 def table(**columns):
     names, values = list(columns), zip(*columns.values(), strict=True)
     rows = [dict(zip(names, row, strict=True)) for row in values]
-    return Table(Path("rows.csv"), tuple(names), rows, list(range(1, len(rows) + 1)))
+    return Table(Path("rows.csv"), tuple(names), HeldRows(rows, range(1, len(rows) + 1)))
 
 
 WORDS = ["a long enough text", "another such text", "and a third of them"]

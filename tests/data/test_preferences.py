@@ -7,7 +7,7 @@ import pytest
 
 from lora_lab.data.mapping import map_columns
 from lora_lab.data.preferences import encode_pairs, shared
-from lora_lab.data.rows import Table
+from lora_lab.data.rows import HeldRows, Table
 from lora_lab.errors import DataError
 from tests.models.tiny import tokenizer
 
@@ -20,7 +20,7 @@ ASK, YES, NO = (
 
 def pairs_of(*rows, chat=False, limit=64, **settings):
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    table = Table(Path("pairs.jsonl"), columns, list(rows), list(range(1, len(rows) + 1)))
+    table = Table(Path("pairs.jsonl"), columns, HeldRows(list(rows), range(1, len(rows) + 1)))
     words = tokenizer(chat)
     mapping = map_columns(table, "preference")
     pairs, notes = encode_pairs(table, mapping, words, limit, **settings)

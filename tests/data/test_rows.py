@@ -10,11 +10,19 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lora_lab.data import row_files, text_rows
+from lora_lab.data import json_rows, row_files, text_rows
 from lora_lab.data.rows import read_table
 from lora_lab.errors import DataError
 
 ROWS = [{"text": "a film", "label": "good"}, {"text": "ü, or\nnot", "label": "bad"}]
+
+
+def rows_of(table):
+    return [row for _, row in table.rows]
+
+
+def numbers_of(table):
+    return [number for number, _ in table.rows]
 
 
 def jsonl(path):
@@ -61,6 +69,16 @@ FORMATS = {
     ),
     "rows.arrow": lambda p: arrow(p, pa.ipc.new_stream),
     "file.arrow": lambda p: arrow(p, pa.ipc.new_file),
+    "wide.json": lambda p: p.write_bytes(json.dumps(ROWS).encode("utf-16")),
+    "wide.jsonl": lambda p: p.write_bytes(lines().decode().encode("utf-16")),
+    "rows.parquet.gz": lambda p: (
+        parquet.write_table(pa.Table.from_pylist(ROWS), p),
+        p.write_bytes(gzip.compress(p.read_bytes())),
+    ),
+    "rows.json.zst": lambda p: p.write_bytes(
+        pa.compress(json.dumps(ROWS).encode(), "zstd", asbytes=True)
+    ),
+    "mac.jsonl": lambda p: p.write_bytes(lines().replace(b"\n", b"\r")),
 }
 
 
@@ -69,20 +87,20 @@ def test_every_format_gives_the_same_rows(tmp_path, name):
     FORMATS[name](tmp_path / name)
     table = read_table(tmp_path / name)
     assert table.columns == ("text", "label")
-    assert table.rows == ROWS
+    assert rows_of(table) == ROWS
     assert table.notes == ()
 
 
 def test_plain_text_is_read_in_paragraphs(tmp_path):
     (tmp_path / "book.txt").write_text("One line\nand another.\n\n\nThe second.\n")
     table = read_table(tmp_path / "book.txt")
-    assert [row["text"] for row in table.rows] == ["One line\nand another.", "The second."]
-    assert table.numbers == [1, 5]
+    assert [row["text"] for row in rows_of(table)] == ["One line\nand another.", "The second."]
+    assert numbers_of(table) == [1, 5]
 
 
 def test_one_column_is_a_table(tmp_path):
     (tmp_path / "one.csv").write_text("text\nfirst\nsecond\n")
-    assert read_table(tmp_path / "one.csv").rows == [{"text": "first"}, {"text": "second"}]
+    assert rows_of(read_table(tmp_path / "one.csv")) == [{"text": "first"}, {"text": "second"}]
 
 
 GOOD = b'{"text": "x"}\n'
@@ -158,13 +176,17 @@ def test_a_pipe_does_not_block(tmp_path):
         read_table(tmp_path / "rows.csv")
 
 
-def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path):
     path = tmp_path / "rows.jsonl"
     jsonl(path)
-    states = iter([(path.stat().st_size, 1, 1), (path.stat().st_size, 2, 1)])
-    monkeypatch.setattr(row_files, "state_of", lambda _: next(states))
+    table = read_table(path)
+    reading = iter(table.rows)
+    next(reading)
+    path.write_bytes(path.read_bytes() + GOOD)
+    with pytest.raises(DataError, match=r"rows\.jsonl: it changed while it was read"):
+        list(reading)
     with pytest.raises(DataError, match="changed while it was read"):
-        read_table(path)
+        list(table.rows)
 
 
 def test_one_giant_line_is_refused(tmp_path, monkeypatch):
@@ -180,9 +202,9 @@ def test_a_folder_and_a_pattern_are_all_of_their_files(tmp_path):
     (tmp_path / "readme.md").write_text("no rows")
     for given in (tmp_path, tmp_path / "*.jsonl"):
         table = read_table(given)
-        assert [row["text"] for row in table.rows] == ["first", "x", "second", "x"]
-        assert table.numbers == [1, 2, 3, 4]
-        assert [table.where(n) for n in table.numbers] == [
+        assert [row["text"] for row in rows_of(table)] == ["first", "x", "second", "x"]
+        assert numbers_of(table) == [1, 2, 3, 4]
+        assert [table.where(n) for n in numbers_of(table)] == [
             "a.jsonl: row 1", "a.jsonl: row 2", "b.jsonl: row 1", "b.jsonl: row 2",
         ]  # fmt: skip
         assert table.notes == ("2 files, a.jsonl to b.jsonl",)
@@ -208,7 +230,7 @@ def test_a_data_set_saved_with_splits_is_its_training_split(tmp_path):
         (tmp_path / split / "state.json").write_text("{}")
         (tmp_path / split / "dataset_info.json").write_text("{}")
     table = read_table(tmp_path)
-    assert table.rows == ROWS
+    assert rows_of(table) == ROWS
     assert table.notes == ("the split train is read, not test",)
 
 
@@ -223,7 +245,7 @@ def test_classes_have_the_names_that_are_kept_beside_them(tmp_path, kind):
     else:
         with pa.ipc.new_stream(str(path), table.schema) as file:
             file.write_table(table)
-    assert [row["label"] for row in read_table(path).rows] == ["pos", "neg", None]
+    assert [row["label"] for row in rows_of(read_table(path))] == ["pos", "neg", None]
 
 
 def test_a_quote_that_is_never_closed_spoils_its_own_row_alone(tmp_path):
@@ -233,13 +255,13 @@ def test_a_quote_that_is_never_closed_spoils_its_own_row_alone(tmp_path):
         read_table(path)
     table = read_table(path, skip_bad=True)
     assert len(table.rows) == 2002
-    assert table.rows[-1] == {"text": "quoted, too", "label": "w"}
+    assert rows_of(table)[-1] == {"text": "quoted, too", "label": "w"}
     assert "1 row was left out (line 3" in table.notes[0]
 
 
 def test_text_that_begins_with_a_brace_is_text(tmp_path):
     (tmp_path / "book.txt").write_text("{sic} he said.\n\nAnd more.\n")
-    assert [row["text"] for row in read_table(tmp_path / "book.txt").rows][1] == "And more."
+    assert [row["text"] for row in rows_of(read_table(tmp_path / "book.txt"))][1] == "And more."
 
 
 def test_a_column_that_begins_late_is_a_column(tmp_path):
@@ -280,17 +302,17 @@ SPELLED = {
 def test_tables_as_programs_write_them(tmp_path, name):
     (tmp_path / "rows.csv").write_bytes(SPELLED[name].encode())
     table = read_table(tmp_path / "rows.csv")
-    assert table.rows == [{"text": "a film", "label": "good"}, {"text": "no", "label": "bad"}]
+    assert rows_of(table) == [{"text": "a film", "label": "good"}, {"text": "no", "label": "bad"}]
 
 
 def test_the_separator_is_counted_outside_of_quotes(tmp_path):
     (tmp_path / "rows.csv").write_text('"text, whole";label\na;good\n')
-    assert read_table(tmp_path / "rows.csv").rows == [{"text, whole": "a", "label": "good"}]
+    assert rows_of(read_table(tmp_path / "rows.csv")) == [{"text, whole": "a", "label": "good"}]
 
 
 def test_lines_of_json_may_end_as_old_macs_write_them(tmp_path):
     (tmp_path / "rows.jsonl").write_bytes(lines().replace(b"\n", b"\r"))
-    assert read_table(tmp_path / "rows.jsonl").rows == ROWS
+    assert rows_of(read_table(tmp_path / "rows.jsonl")) == ROWS
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
@@ -307,11 +329,11 @@ def test_of_a_folder_with_splits_only_training_is_read(tmp_path):
     (tmp_path / "README.txt").write_text("About this data.\n")
     (tmp_path / "latest.jsonl").write_text('{"text": "latest"}\n')  # no split is named in it
     table = read_table(tmp_path)
-    assert [row["text"][:6] for row in table.rows] == ["latest", "train-", "train-"]
+    assert [row["text"][:6] for row in rows_of(table)] == ["latest", "train-", "train-"]
     assert table.notes[0] == ("of other splits, not read: test-00000-of-00001.jsonl, val.en.jsonl")
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "test.jsonl").write_text('{"text": "a"}\n')
-    assert read_table(tmp_path / "only").rows == [{"text": "a"}], "it was chosen by itself"
+    assert rows_of(read_table(tmp_path / "only")) == [{"text": "a"}], "it was chosen by itself"
 
 
 def test_keys_that_a_table_fills_in_from_other_rows_are_not_there(tmp_path):
@@ -319,4 +341,61 @@ def test_keys_that_a_table_fills_in_from_other_rows_are_not_there(tmp_path):
     arguments = [{"city": "Paris"}, {"unit": "C", "days": [1, None]}]
     rows = [{"text": None, "call": {"name": "f", "arguments": a}} for a in arguments]
     parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
-    assert read_table(tmp_path / "rows.parquet").rows == rows
+    assert rows_of(read_table(tmp_path / "rows.parquet")) == rows
+
+
+NOT_UTF_8 = {
+    "a cell of several lines": (b'text,label\n"a\n\xe4\nb",x\ngood,y\n', "rows.csv", 2),
+    "a row of a list": (b'[{"text": "a",\n"b": "\xe4"}, {"text": "good"}]', "rows.json", 1),
+    "a paragraph": (b"one\n\xe4\n\ngood\n", "rows.txt", 1),
+}
+
+
+@pytest.mark.parametrize("name", NOT_UTF_8)
+def test_a_row_of_which_a_part_is_not_utf_8_is_left_out_whole(tmp_path, name):
+    raw, file, line = NOT_UTF_8[name]
+    (tmp_path / file).write_bytes(raw)
+    with pytest.raises(DataError, match=f"line {line}: not UTF-8"):
+        read_table(tmp_path / file)
+    table = read_table(tmp_path / file, skip_bad=True)
+    assert [row["text"] for row in rows_of(table)] == ["good"]
+    assert f"1 row was left out (line {line}: not UTF-8" in table.notes[0]
+
+
+WRONG_JSON = {
+    "cut off": '[{"text": "a"}, {"text": ',
+    "something behind": '[{"text": "a"}] [1]',
+    "no comma": '[{"text": "a"} {"text": "b"}]',
+    "no end": '[{"text": "a"}',
+    "deep": '[{"a":' + "[" * 100_000,
+    "a long number": '[{"a": ' + "1" * 5000 + "}]",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_JSON)
+def test_what_is_no_list_of_json_is_refused_whole(tmp_path, name):
+    (tmp_path / "rows.json").write_text(WRONG_JSON[name])
+    with pytest.raises(DataError, match="begins like a JSON list, and is none"):
+        read_table(tmp_path / "rows.json", skip_bad=True)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_list_is_read_as_json_reads_it_wherever_its_parts_end(
+    tmp_path, monkeypatch, indent, nested
+):
+    """Python's own reader of the whole file is the reference, for parts of each size."""
+    rows = [{"text": "ü" * n, "n": n * 1.5, "more": [{"x": None}] * (n % 3)} for n in range(1, 30)]
+    whole = {"about": [[1], {"a": 2}], "rows": rows, "empty": []} if nested else rows
+    (tmp_path / "rows.json").write_text(json.dumps(whole, indent=indent, ensure_ascii=False))
+    for size in (1, 2, 3, 7, 64, 10_000):
+        monkeypatch.setattr(json_rows, "CHUNK", size)
+        assert rows_of(read_table(tmp_path / "rows.json")) == rows
+
+
+def test_rows_can_be_gone_through_again_and_in_part(tmp_path):
+    jsonl(tmp_path / "rows.jsonl")
+    table = read_table(tmp_path / "rows.jsonl")
+    assert next(iter(table.rows)) == (1, ROWS[0])
+    assert table.sample == rows_of(table) == rows_of(table) == ROWS
+    assert len(table.rows) == 2

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.mapping import map_columns
-from lora_lab.data.rows import Table
+from lora_lab.data.rows import HeldRows, Table
 from lora_lab.data.tags import NONE, are_entities, encode_tags, entities, in_order, listed
 from lora_lab.errors import DataError
 from tests.models.tiny import tokenizer
@@ -35,7 +35,7 @@ def word_pieces():
 
 def encoded(rows, words=None, limit=64, **settings):
     columns = tuple(rows[0])
-    table = Table(Path("ner.jsonl"), columns, rows, list(range(1, len(rows) + 1)))
+    table = Table(Path("ner.jsonl"), columns, HeldRows(rows, range(1, len(rows) + 1)))
     mapping = map_columns(table, "token_classification")
     return encode_tags(table, mapping, words or tokenizer(), limit, **settings)
 
