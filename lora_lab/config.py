@@ -55,6 +55,10 @@ class RunConfig(Frozen):
         "A function of your own that builds the network, as module:function; the checkpoint is "
         "loaded into its result.",
         group="Model", metavar="MODULE:FUNCTION"))
+    reading: str = declared("", Setting("Reading",
+        "What a file of weights does not tell of a plain net: activation, padding, pooling, skips. "
+        "Where several readings fit, they are listed.",
+        group="Model", metavar="NAME", example="relu/p0,p0max2"))
     device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",
         "dtype of the base model. Adapters on half precision stay in float32.",

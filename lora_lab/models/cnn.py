@@ -1,181 +1,149 @@
 """Convolutional nets in a chain, and how one is recognised from tensor names and shapes.
 
-A state dict does not tell padding and pooling. They are tried in the order of their commonness, and
-taken where the convolutions' output has just as many numbers as the first linear layer takes. What
-was taken is noted in `reading`, so that a person can object.
+A state dict does not tell padding, strides, pooling and what is between the layers: a `Reading`
+does. Which readings fit is found by counting: the convolutions' output must have just as many
+numbers as the first linear layer takes.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.plain import MLP, PATH, add_layer, described, mlp_from_state
-from lora_lab.names import natural
+from lora_lab.models.chain import Chain
+from lora_lab.models.layers import Layers, layers_of, listed
+from lora_lab.models.reading import Reading, Step
 
-MOST = 6  # convolutions up to which each may be padded and pooled in its own way
+MOST = 3  # convolutions up to which each may be padded, moved and pooled in its own way
+LONGEST = 14  # convolutions up to which any of them may be pooled
 
-
-class Way(NamedTuple):
-    """What a state dict does not tell of one convolution."""
-
-    padded: bool  # by half the kernel, so that the size stays
-    pooled: bool  # by 2, the largest value
+Image = tuple[int, int, int]  # channels, height, width
 
 
-WAYS = (Way(True, True), Way(False, True), Way(True, False), Way(False, False))
-
-
-class CNN(nn.Module):
-    """Convolutions, each with an optional batch norm, ReLU and pooling; then linear layers.
-
-    `convolutions` are (path, layer, norm's path, norm, pooled); `linears` are (path, layer).
-    """
+class CNN(Chain):
+    """Convolutions with norms, activations, pooling and skips; then linear layers."""
 
     flat = False
 
-    def __init__(
-        self,
-        convolutions: Sequence[tuple[str, nn.Conv2d, str, nn.BatchNorm2d | None, bool]],
-        linears: Sequence[tuple[str, nn.Linear]],
-        averaged: bool,
-        reading: str,
-    ) -> None:
-        super().__init__()
-        self._convolutions = [
-            (add_layer(self, path, layer), add_layer(self, beside, norm) if norm else None, pooled)
-            for path, layer, beside, norm, pooled in convolutions
-        ]
-        self._linears = [add_layer(self, path, layer) for path, layer in linears]
-        self.averaged, self.reading = averaged, reading
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) → (batch, outputs)."""
-        for (parent, name), norm, pooled in self._convolutions:
-            x = parent._modules[name](x)  # looked up: an adapter may have taken the place
-            if norm is not None:
-                x = norm[0]._modules[norm[1]](x)
-            x = torch.relu(x)
-            if pooled:
-                x = F.max_pool2d(x, 2)
-        x = x.mean((2, 3)) if self.averaged else x.flatten(1)
-        for index, (parent, name) in enumerate(self._linears):
-            x = parent._modules[name](torch.relu(x) if index else x)
-        return x
-
-
-def net_from_state(
-    state: dict[str, torch.Tensor], where: str, image: tuple[int, int, int]
-) -> MLP | CNN:
-    """The plain net that the tensors of a checkpoint make, in float32; its keys are theirs.
-
-    `image` is (channels, height, width) of what it will see. Raises CheckpointError that lists what
-    was found where it is no chain of linear layers or convolutions.
-    """
-    if not any(tensor.dim() == 4 for tensor in state.values()):
-        return mlp_from_state(state, where)
-    try:
-        net = _cnn(state, image)
-    except CheckpointError as error:
-        listed = ", ".join(described(k, t) for k, t in itertools.islice(state.items(), 6))
-        more = f" and {len(state) - 6} more" if len(state) > 6 else ""
+def cnn_from_state(
+    state: dict[str, torch.Tensor], where: str, image: Image, reading: Reading
+) -> CNN:
+    """The net that the tensors make by this reading, in float32; raises CheckpointError."""
+    layers = cnn_layers(state, where, image)
+    count = len(layers.convolutions)
+    if len(reading.steps) != count:
         raise CheckpointError(
-            f"{where}: this is not a plain net of convolutions: {error}. Found {listed}{more}. "
-            "Name a factory of your own, module:function, that builds it."
-        ) from None
+            f"{where}: the reading {reading} has {len(reading.steps)} convolutions, and there are "
+            f"{count}."
+        )
+    found = ending(layers, reading.steps, image)
+    if reading.end not in found:
+        raise CheckpointError(
+            f"{where}: by the reading {reading} the convolutions do not end in the "
+            f"{layers.shapes[layers.linears[0]][1]:,} inputs of {layers.linears[0]} for images of "
+            f"{image[2]} × {image[1]} pixels."
+        )
+    order = layers.orders[-1 if reading.file_order else 0]
+    made, norms = layers.built(order, reading.steps)
+    try:
+        net = CNN(made, norms, reading)
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: {error}") from None
     net.load_state_dict(state)
     return net.eval()
 
 
-def _cnn(state: dict[str, torch.Tensor], image: tuple[int, int, int]) -> CNN:
-    kernels, matrices, norms = {}, {}, {}
-    for key, tensor in state.items():
-        path, _, kind = key.rpartition(".")
-        if not (PATH.fullmatch(path) and tensor.numel()):
-            raise CheckpointError(f"{described(key, tensor)} has no place in one")
-        if kind == "weight" and tensor.dim() == 4:
-            kernels[path] = tensor
-        elif kind == "weight" and tensor.dim() == 2:
-            matrices[path] = tensor
-        elif kind == "running_mean" and tensor.dim() == 1:
-            norms[path] = tensor
-    layers = (*kernels, *matrices)
-    for key, tensor in state.items():
-        path, _, kind = key.rpartition(".")
-        of_norm = kind in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-        if not ((path in layers and kind in ("weight", "bias")) or (path in norms and of_norm)):
-            raise CheckpointError(f"{described(key, tensor)} has no place in one")
-    order = sorted(kernels, key=natural)
-    channels = image[0]
-    for path in order:
-        if kernels[path].shape[1] != channels:
-            raise CheckpointError(f"{path} takes {kernels[path].shape[1]} channels, not {channels}")
-        channels = kernels[path].shape[0]
-    beside = dict(zip(order, sorted(norms, key=natural), strict=False))
-    if norms and (
-        len(norms) != len(order) or any(len(norms[n]) != len(kernels[p]) for p, n in beside.items())
-    ):
-        raise CheckpointError("not every convolution has a batch norm of its own")
-    linears = sorted(matrices, key=natural)
-    if not linears:
-        raise CheckpointError("there is no linear layer at its end")
-    for before, after in itertools.pairwise(linears):
-        if matrices[before].shape[0] != matrices[after].shape[1]:
-            raise CheckpointError(f"{after} does not take what {before} gives")
-    ways, averaged = _way([kernels[p] for p in order], matrices[linears[0]].shape[1], image)
-    convolutions = []
-    for path, way in zip(order, ways, strict=True):
-        outputs, inputs, *kernel = kernels[path].shape
-        padding = [size // 2 for size in kernel] if way.padded else 0
-        layer = nn.utils.skip_init(
-            nn.Conv2d, inputs, outputs, tuple(kernel), padding=padding, bias=f"{path}.bias" in state
+def cnn_layers(state: dict[str, torch.Tensor], where: str, image: Image) -> Layers:
+    """The layers of a net of convolutions; raises CheckpointError that lists what was found."""
+    try:
+        layers = layers_of(state)
+        first = layers.shapes[layers.convolutions[0]][1]
+        if first != image[0]:
+            raise CheckpointError(
+                f"{layers.convolutions[0]} takes {first} channels, not {image[0]}"
+            )
+        if not layers.linears:
+            raise CheckpointError("there is no linear layer at its end")
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{where}: this is not a plain net of convolutions: {error}. Found {listed(state)}. "
+            "Name a factory of your own, module:function, that builds it."
+        ) from None
+    return layers
+
+
+def geometries(layers: Layers, image: Image) -> list[tuple[tuple[Step, ...], str]]:
+    """Steps of the convolutions and the end that fit, the commonest first; max pools alone."""
+    kernels = [layers.shapes[path][2:] for path in layers.convolutions]
+    found: dict[tuple[tuple[Step, ...], str], None] = {}
+    for steps in _candidates(kernels):
+        for end in ending(layers, steps, image):
+            found[steps, end] = None
+    return list(found)
+
+
+def _candidates(kernels: Sequence[Sequence[int]]) -> Iterator[tuple[Step, ...]]:
+    """Padding by half the kernel or none; a pool of 2 or a stride of 2, or neither."""
+    count = len(kernels)
+    halves = [max(kernel) // 2 for kernel in kernels]
+    for padded in (True, False):  # all alike first
+        paddings = halves if padded else [0] * count
+        for pools in itertools.product((True, False), repeat=count if count <= LONGEST else 0):
+            yield tuple(
+                Step(p, 1, "max" if pooled else "")
+                for p, pooled in zip(paddings, pools, strict=False)
+            )
+        if count <= 2 * MOST:
+            for strides in itertools.product((2, 1), repeat=count):
+                yield tuple(Step(p, s) for p, s in zip(paddings, strides, strict=True))
+    if count <= MOST:
+        choices = [
+            [
+                Step(p, *move)
+                for p in sorted({half, (max(kernel) - 1) // 2, 0}, reverse=True)
+                for move in ((1, "max"), (1, ""), (2, ""))
+            ]
+            for half, kernel in zip(halves, kernels, strict=True)
+        ]
+        yield from itertools.product(*choices)
+
+
+def ending(layers: Layers, steps: Sequence[Step], image: Image) -> tuple[str, ...]:
+    """The ends of these steps that give just as many numbers as the first linear layer takes."""
+    height, width = image[1:]
+    for path, step in zip(layers.convolutions, steps, strict=True):
+        height, width = step.edges((height, width), layers.shapes[path][2:])
+        if min(height, width) < 1:
+            return ()
+    channels = layers.shapes[layers.convolutions[-1]][0]
+    inputs = layers.shapes[layers.linears[0]][1]
+    flat = (channels * height * width == inputs,)
+    cells, odd = divmod(inputs, channels)
+    edge = round(cells**0.5)
+    if cells == 1 and height * width > 1:
+        return ("mean", "max", *(("",) if flat[0] else ()))
+    if flat[0]:
+        return ("",)
+    adaptive = not odd and edge * edge == cells and 1 < edge < min(height, width)
+    return (f"avg{edge}",) if adaptive else ()
+
+
+def first_fit(layers: Layers, image: Image) -> Reading:
+    """How a net was read before readings were asked for; runs of that time continue with it."""
+    kernels = [layers.shapes[path][2:] for path in layers.convolutions]
+    ways = ((True, True), (False, True), (True, False), (False, False))  # padded, pooled
+    alike = [(way,) * len(kernels) for way in ways]
+    each = itertools.product(ways, repeat=len(kernels)) if len(kernels) <= 6 else ()
+    for chosen in itertools.chain(alike, each):
+        steps = tuple(
+            Step(max(kernel) // 2 if padded else 0, 1, "max" if pooled else "")
+            for kernel, (padded, pooled) in zip(kernels, chosen, strict=True)
         )
-        norm = nn.BatchNorm2d(outputs) if norms else None
-        convolutions.append((path, layer, beside.get(path, ""), norm, way.pooled))
-    named = []
-    for path in linears:
-        outputs, inputs = matrices[path].shape
-        bias = f"{path}.bias" in state
-        named.append((path, nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)))
-    return CNN(convolutions, named, averaged, _reading(ways, averaged))
-
-
-def _way(
-    kernels: list[torch.Tensor], inputs: int, image: tuple[int, int, int]
-) -> tuple[tuple[Way, ...], bool]:
-    """Padding and pooling of each convolution, and whether the end is averaged."""
-    alike = [(way,) * len(kernels) for way in WAYS]
-    each = itertools.product(WAYS, repeat=len(kernels)) if len(kernels) <= MOST else ()
-    for ways in itertools.chain(alike, each):
-        height, width = image[1:]
-        for kernel, way in zip(kernels, ways, strict=True):
-            if not way.padded:
-                height, width = height - kernel.shape[2] + 1, width - kernel.shape[3] + 1
-            if way.pooled:
-                height, width = height // 2, width // 2
-        if min(height, width) >= 1 and kernels[-1].shape[0] * height * width == inputs:
-            return tuple(ways), False
-    if kernels[-1].shape[0] == inputs:
-        return (WAYS[0],) * len(kernels), True
-    raise CheckpointError(
-        f"no padding or pooling leads from {image[2]} × {image[1]} pixels to {inputs} inputs"
-    )
-
-
-def _reading(ways: Sequence[Way], averaged: bool) -> str:
-    if len(set(ways)) == 1:
-        padded = "padded" if ways[0].padded else "not padded"
-        pooled = "pooled by 2" if ways[0].pooled else "not pooled"
-        text = f"convolutions, each {padded}, with ReLU, {pooled}"
-    else:
-        kinds = (
-            ("padded " if w.padded else "") + ("pooled" if w.pooled else "plain") for w in ways
-        )
-        text = f"convolutions with ReLU ({', '.join(kinds)})"
-    return text + (", averaged" if averaged else "") + ", then linear layers"
+        if "" in ending(layers, steps, image):
+            return Reading("relu", steps)
+    steps = tuple(Step(max(kernel) // 2, 1, "max") for kernel in kernels)
+    return Reading("relu", steps, "mean")

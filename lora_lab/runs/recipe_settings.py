@@ -89,6 +89,11 @@ def _images(story: Story) -> Problem:
 def _net(story: Story, base: str) -> list[str]:
     """The linear layers of a plain net in their order; raises LabError where it is another one."""
     layers = [_target(row) for row in story.loaded["adaptable"]]
+    if story.config.reading not in ("", "relu"):
+        raise LabError(
+            f"The base {base} was read as {story.config.reading}, and only for linear layers with "
+            "ReLU is a recipe."
+        )
     if not base.endswith(".safetensors") or any(kind != "linear" for _, kind, _ in layers):
         raise LabError(
             f"The base {base} is no .safetensors file of linear layers alone, and there is no "

@@ -18,6 +18,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.plain import check_fits, mlp_from_state
+from lora_lab.models.readings import net_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.class_loss import ClassLoss
@@ -73,9 +74,19 @@ class DigitsTask(Task):
         path = (
             Path(self.config.model) if self.config.model else paths.demo("digits_base.safetensors")
         )
-        net = mlp_from_state(read_state(path), path.name)
+        state = read_state(path)
+        net = mlp_from_state(state, path.name)
         check_fits(net, self.inputs, len(self.classes), path.name)
-        return net
+        ours = self.config.model is None or paths.bases() in path.parents  # made here, with ReLU
+        if ours or (self.config.classes and not self.config.reading):
+            return net
+        image = (1, 1, self.inputs)
+        return net_from_state(state, path.name, image, self.config.reading, self._labelled)
+
+    def _labelled(self, pixels: str, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some training images and their labels, to try readings on."""
+        at = torch.linspace(0, len(self.labels) - 1, min(most, len(self.labels))).long()
+        return self.images[at], self.labels[at]
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.images, self.test_images = (

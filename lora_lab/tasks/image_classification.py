@@ -22,10 +22,11 @@ from lora_lab.data.preview import image_record
 from lora_lab.data.split import split
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.checkpoint import read_state
-from lora_lab.models.cnn import net_from_state
 from lora_lab.models.factory import build
 from lora_lab.models.image_rules import ImageRules, open_image_rules
-from lora_lab.models.plain import mlp_from_state
+from lora_lab.models.plain import mlp_layers
+from lora_lab.models.reading import PIXELS, parse
+from lora_lab.models.readings import net_as_before, net_from_state
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.class_loss import ClassLoss
@@ -105,14 +106,22 @@ class ImageClassificationTask(PretrainedTask):
         self.held_images = torch.from_numpy(held_out.images)
         self.held_labels = torch.from_numpy(held_out.labels)
         if rules is None:
-            some = self.images[:: max(1, self.rows // 1000)].float().div_(255)
-            mean, std = some.mean((0, 1, 2)), some.std((0, 1, 2)).clamp_min(1e-3)
+            mean, std = self._measures(parse(config.reading).pixels if config.reading else "")
         else:  # value · scale + shift = (value/255 − mean)/std
             std = 1 / (255 * torch.tensor(rules.scale, dtype=torch.float64))
             mean = (-torch.tensor(rules.shift) * std).float()
             std = std.float()
         self._mean, self._std = (t.view(1, -1, 1, 1) for t in (mean, std))
         self._plain = Path(str(config.model)).is_file() or bool(config.factory)
+
+    def _measures(self, pixels: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is taken from value/255, and what it is divided by, of each channel; (channels)."""
+        channels = self.images.shape[3]
+        if pixels:
+            centre = 0.0 if pixels == "0to1" else 0.5
+            return torch.full((channels,), centre), torch.full((channels,), centre or 1.0)
+        some = self.images[:: max(1, self.rows // 1000)].float().div_(255)
+        return some.mean((0, 1, 2)), some.std((0, 1, 2)).clamp_min(1e-3)
 
     def set_retention(self, old: ImageSet) -> None:
         """Images of an earlier task, to be measured beside the validation ones.
@@ -141,11 +150,24 @@ class ImageClassificationTask(PretrainedTask):
         if config.factory:
             net = build(config.factory, state, path.name)
         else:
-            net = net_from_state(state, path.name, (channels, height, width))
-            if net.reading:
-                self.notes = (f"{path.name} was read as {net.reading}",)
+            image = (channels, height, width)
+            if config.classes and not config.reading:  # resumed, from before readings were chosen
+                net = net_as_before(state, path.name, image)
+            else:
+                net = net_from_state(
+                    state, path.name, image, config.reading, self._labelled, tuple(PIXELS),
+                    len(self.classes), self._report,
+                )  # fmt: skip
+            self.notes = (f"{path.name} was read as {net.reading}: {net.reading.words}",)
         self._check_plain(net)
         return net.to(dtype)
+
+    def _labelled(self, pixels: str, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some training images of all classes as a plain net would get them, and their labels."""
+        at = torch.linspace(0, self.rows - 1, min(most, self.rows)).long()
+        values = self.images[at].permute(0, 3, 1, 2).float().div_(255)
+        mean, std = (t.view(1, -1, 1, 1) for t in self._measures(pixels))
+        return values.sub_(mean).div_(std).contiguous(), self.labels[at]
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.images, self.labels = self.images.to(device), self.labels.to(device)
@@ -254,7 +276,8 @@ def _wanted(config: RunConfig, model: str) -> tuple[tuple[int, ...], ImageRules 
     if any(t.dim() == 4 for t in state.values()):
         channels = next(t.shape[1] for t in state.values() if t.dim() == 4)
         return (channels, 0, 0), None
-    inputs = mlp_from_state(state, path.name).inputs
+    layers = mlp_layers(state, path.name)
+    inputs = layers.shapes[layers.linears[0]][1]
     for channels in (1, 3):
         side = math.isqrt(inputs // channels)
         if side * side * channels == inputs:

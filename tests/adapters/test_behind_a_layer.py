@@ -19,7 +19,7 @@ INPLACE = {
     "leaky": nn.LeakyReLU(0.2, inplace=True),
     "silu": nn.SiLU(inplace=True),
     "elu": nn.ELU(inplace=True),
-    "hardswish": nn.Hardswish(inplace=True),
+    "hardtanh": nn.Hardtanh(inplace=True),
     "relu6": nn.ReLU6(inplace=True),
     "tanh, not in place": nn.Tanh(),
     "gelu, not in place": nn.GELU(),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.cnn import net_from_state
+from lora_lab.models.readings import net_as_before, net_from_state
 
 
 def block(inputs, outputs, padding=1, norm=False, pool=True):
@@ -44,23 +44,25 @@ NETS = {
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_net_answers_as_it_did(name):
+def test_a_net_of_a_run_from_before_readings_answers_as_it_did(name):
     torch.manual_seed(0)
     net = NETS[name]()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
-    found = net_from_state(net.state_dict(), "net.pt", (1, 28, 28))
+    found = net_as_before(net.state_dict(), "net.pt", (1, 28, 28))
+    named = net_from_state(net.state_dict(), "net.pt", (1, 28, 28), str(found.reading))
     images = torch.randn(5, 1, 28, 28)
     assert torch.allclose(found(images), net.eval()(images), atol=1e-6)
+    assert torch.equal(found(images), named(images))
     assert set(found.state_dict()) == set(net.state_dict())
-    assert "convolutions" in found.reading
+    assert "convolutions" in found.reading.words
 
 
 def test_a_plain_net_is_still_one():
     net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-    assert net_from_state(net.state_dict(), "net.pt", (1, 2, 2)).flat
+    assert net_from_state(net.state_dict(), "net.pt", (1, 2, 2), "relu").flat
 
 
 conv, linear = torch.randn(4, 1, 3, 3), torch.randn(3, 784)

@@ -94,12 +94,11 @@ W = torch.zeros
 MISFITS = {
     "empty": {},
     "convolution": {"conv.weight": W(4, 3, 3, 3), "conv.bias": W(4)},
-    "norm": {**state_of((4, 4), ["fc"]), "norm.weight": W(4), "norm.bias": W(4)},
+    "norm-of-nothing": {**state_of((4, 4), ["fc"]), "norm.weight": W(4), "norm.bias": W(4)},
     "statistics": {**state_of((4, 4), ["fc"]), "bn.running_mean": W(4)},
     "bias-of-nothing": {**state_of((4, 4), ["fc"]), "other.bias": W(4)},
     "bias-too-long": {"fc.weight": W(4, 3), "fc.bias": W(3)},
     "no-chain": {"a.weight": W(4, 3), "b.weight": W(4, 5)},
-    "two-orders": {"a.weight": W(3, 4), "b.weight": W(4, 4), "c.weight": W(4, 4)},
     "integers": {"fc.weight": torch.zeros(4, 3, dtype=torch.int8)},
     "no-outputs": {"fc.weight": W(0, 3)},
     "bare": {"weight": W(4, 3)},

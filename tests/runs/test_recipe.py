@@ -317,7 +317,7 @@ def test_idx_files(tmp_path, monkeypatch):
             "net.2.weight": torch.randn(10, 16) / 4, "net.2.bias": torch.zeros(10)}  # fmt: skip
     save_file(base, tmp_path / "base.safetensors")
     config = preset("mnist-tutorial", data=str(tmp_path), model=str(tmp_path / "base.safetensors"),
-                    digits=[3, 9], max_steps=40, pretraining=None)  # fmt: skip
+                    reading="relu", digits=[3, 9], max_steps=40, pretraining=None)  # fmt: skip
     folder = train(config, tmp_path / "run", {20: {"rank": 3}})
     check(folder, executed(folder, monkeypatch, tmp_path))
 

@@ -135,7 +135,10 @@ def test_the_loss_learns_and_moves_with_the_device_and_type():
 def test_a_checkpoint_of_ones_own(tmp_path):
     net = mlp((64, 20, 10), names=("body.in", "head"))
     save_file(net.state_dict(), tmp_path / "own.safetensors")
-    task = opened(model=str(tmp_path / "own.safetensors"))
+    path = str(tmp_path / "own.safetensors")
+    with pytest.raises(CheckpointError, match=r"11 readings fit.*relu"):
+        opened(model=path).base_model()
+    task = opened(model=path, reading="relu")
     assert task.base == "own.safetensors"
     assert fingerprint(task.base_model()) == fingerprint(net)
 

@@ -50,6 +50,8 @@ BASES = {
     "cnn.pt": lambda folder: cnn(folder / "cnn.pt"),
 }
 
+READINGS = {"mlp.safetensors": "relu", "cnn.pt": "relu/p1max2"}
+
 
 def config_of(model, data, **settings):
     base = {
@@ -67,7 +69,7 @@ def config_of(model, data, **settings):
 def test_a_run_tells_light_from_dark(tmp_path, data, name):
     torch.manual_seed(0)
     BASES[name](tmp_path)
-    config = config_of(tmp_path / name, data)
+    config = config_of(tmp_path / name, data, reading=READINGS.get(name, ""))
     seen = list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
     (table,) = [r for r in seen if isinstance(r, DataRecord)]
     assert (table.classes, table.class_counts, table.validation_counts) == (
@@ -81,7 +83,7 @@ def test_a_run_tells_light_from_dark(tmp_path, data, name):
     losses = [r.loss for r in seen if isinstance(r, StepRecord)]
     assert losses[-1] < losses[0]
     (loaded,) = [r for r in seen if isinstance(r, LoadedRecord)]
-    assert (name == "cnn.pt") == any("was read as" in note for note in loaded.notes)
+    assert (name in READINGS) == any("was read as" in note for note in loaded.notes)
 
 
 def test_inputs_are_as_the_model_says(tmp_path, data):
@@ -112,6 +114,25 @@ def test_validation_images_may_lack_a_class_and_have_no_other(tmp_path, data):
     Image.new("RGB", (8, 8), (90, 90, 90)).save(extra / "grey" / "1.png")
     with pytest.raises(DataError, match="grey"):
         ImageClassificationTask.open(config)
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_a_plain_net_is_not_read_before_its_reading_is_named(tmp_path, data, name):
+    BASES[name](tmp_path)
+    task = ImageClassificationTask.open(config_of(tmp_path / name, data))
+    with pytest.raises(CheckpointError, match=r"Correct of 36 of these images.*--reading "):
+        task.base_model()
+
+
+@pytest.mark.parametrize(("pixels", "mean", "std"), [("0to1", 0, 1), ("-1to1", 0.5, 0.5)])
+def test_a_reading_says_what_a_net_takes_of_a_pixel(tmp_path, data, pixels, mean, std):
+    BASES["mlp.safetensors"](tmp_path)
+    config = config_of(tmp_path / "mlp.safetensors", data, reading=f"relu/{pixels}")
+    task = ImageClassificationTask.open(config)
+    task.to(torch.device("cpu"), torch.float32)
+    images, _ = next(task.batches(36, 0))
+    wanted = ((task.images / 255 - mean) / std).permute(0, 3, 1, 2)
+    assert torch.allclose(images.sum(0), wanted.sum(0), atol=1e-4)
 
 
 CODE = """

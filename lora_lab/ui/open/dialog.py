@@ -148,11 +148,14 @@ class OpenDialog(QDialog):
         self.factory_edit = QLineEdit()
         self.factory_edit.setPlaceholderText(tr("module:function, for custom architectures"))
         self.factory_edit.textChanged.connect(self._update)
+        self.reading_edit = QLineEdit()
+        self.reading_edit.setPlaceholderText(tr("of a plain net; the readings that fit are listed"))
         self._form = Form(widest=tr("Device"))
         self._form.add(tr("&Task"), self.task_combo)
         self._form.add(tr("D&ata"), self.data_edit, browse)
         self._form.add(tr("De&vice"), self.device_combo, self.dtype_combo)
         self._form.add(tr("Model fac&tory"), self.factory_edit)
+        self._form.add(tr("&Reading"), self.reading_edit)
         self._form.add("", self._memory)
         self.data_edit.setMinimumWidth(30 * self.fontMetrics().averageCharWidth())
 
@@ -186,6 +189,7 @@ class OpenDialog(QDialog):
             self.data_edit.setText(config.data or "")
             self.dtype_combo.setCurrentText(config.dtype)
             self.factory_edit.setText(config.factory)
+            self.reading_edit.setText(config.reading)
 
     def finish(self) -> None:
         """End what runs beside the window."""
@@ -260,6 +264,7 @@ class OpenDialog(QDialog):
         self.sigma_button.setEnabled(card is not None and self.table.chosen() is not None)
         single = card is not None and card.kind in ("safetensors", "PyTorch archive")
         self._form.setRowVisible(self.factory_edit, single)
+        self._form.setRowVisible(self.reading_edit, single)
         fits = card is not None and (task in card.tasks)
         self.open_button.setEnabled(fits and bool(self.data_edit.text().strip()))
         self.data_edit.setPlaceholderText(in_words(TASKS[task].wants))
@@ -292,7 +297,8 @@ class OpenDialog(QDialog):
 
     def _on_open(self) -> None:
         task = self.task_combo.currentData()
-        factory = self.factory_edit.text().strip() if self.factory_edit.isVisibleTo(self) else ""
+        single = self.factory_edit.isVisibleTo(self)
+        factory = self.factory_edit.text().strip() if single else ""
         try:
             if not self.agrees(factory):
                 return
@@ -303,6 +309,7 @@ class OpenDialog(QDialog):
                 device=self.device_combo.currentData(),
                 dtype=self.dtype_combo.currentData(),
                 factory=factory,
+                reading=self.reading_edit.text().strip() if single else "",
             )
         except LabError as error:
             self._show_title(str(error), "error")
