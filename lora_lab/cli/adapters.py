@@ -18,6 +18,7 @@ from lora_lab.cli.delivery import (
     Scale,
     Target,
     To,
+    Untie,
     deliver,
     delivery_of,
     opened,
@@ -34,6 +35,7 @@ def export(
     target: Target,
     format: Annotated[str, typer.Option(help="Format of the file, as in convert --to.")] = "peft",
     base: Base = None,
+    untie: Untie = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +50,8 @@ def export(
         model = folder.load_config().model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        report = deliver(weights, delivery_of(target, format, base, overwrite), as_json).report
+        wanted = delivery_of(target, format, base, overwrite, untie=untie)
+        report = deliver(weights, wanted, as_json).report
         if report is not None:
             try:
                 folder.note_export(plain(report))
@@ -64,12 +67,13 @@ def convert(
     alpha: Alpha = None,
     scale: Scale = None,
     dtype: Number = None,
+    untie: Untie = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
-        delivery = delivery_of(target, to, base, overwrite, dtype)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie)
         deliver(opened(adapter, alpha, base, quiet=as_json, scale=scale), delivery, as_json)
 
 
@@ -93,6 +97,7 @@ def resize(
     alpha: Alpha = None,
     scale: Scale = None,
     dtype: Number = None,
+    untie: Untie = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -107,7 +112,7 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        delivery = delivery_of(target, to, base, overwrite, dtype)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie)
         weights = opened(adapter, alpha, base, quiet=as_json, scale=scale)
         spectra = choose.measured(weights)
         rules = {
@@ -176,6 +181,7 @@ def merge(
     base: Base = None,
     alpha: Alpha = None,
     scale: Scale = None,
+    untie: Untie = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -201,7 +207,9 @@ def merge(
                 out.print(note, style="yellow")
         facts = {"method": method, "error": result.error, "methods": errors,
                  "errors": dict(result.errors)}  # fmt: skip
-        deliver(result.weights, delivery_of(target, to, base, overwrite), as_json, facts)
+        deliver(
+            result.weights, delivery_of(target, to, base, overwrite, untie=untie), as_json, facts
+        )
 
 
 def compare(

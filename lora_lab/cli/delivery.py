@@ -42,6 +42,12 @@ Number = Annotated[
     str | None, typer.Option("--dtype", help="dtype of the factors: float32, float16, bfloat16.")
 ]
 Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
+Untie = Annotated[
+    bool,
+    typer.Option(
+        "--untie", help="With --to merged: a weight that is used twice becomes a weight each."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -67,12 +73,17 @@ def opened(
 
 
 def delivery_of(
-    target: Path, to: str, base: Path | None, overwrite: bool, dtype: str | None = None
+    target: Path,
+    to: str,
+    base: Path | None,
+    overwrite: bool,
+    dtype: str | None = None,
+    untie: bool = False,
 ) -> Delivery:
     """What the options ask for; raises ConfigError for a dtype that would have no effect."""
     if dtype and to == MERGED:
         raise ConfigError("A merged checkpoint keeps its base's dtype: leave --dtype out.")
-    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite)
+    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite, untie)
 
 
 def deliver(

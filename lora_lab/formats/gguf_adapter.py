@@ -22,6 +22,7 @@ from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.factors import layer_of_factors
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.skeleton import config_of
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
@@ -128,7 +129,13 @@ def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
     gguf_name = _names(name, blocks).get_name(layer.name)
     if gguf_name is None:
         raise AdapterError(f"{layer.name}: llama.cpp has no tensor for it in a {name} model")
-    if gguf_name == "output" and config.get("tie_word_embeddings", name == "gpt2"):
+    tied = config.get("tie_word_embeddings", config_of(config).tie_word_embeddings)
+    if gguf_name == TOKENS and tied:
+        raise AdapterError(
+            f"{layer.name}: the base ties it to the head, and llama.cpp would apply the adapter "
+            "to both; merge it with --untie"
+        )
+    if gguf_name == "output" and tied:
         raise AdapterError(
             f"{layer.name}: the base ties it to the embedding, and llama.cpp's file of such a base "
             "has no output tensor to adapt; write a merged checkpoint"

@@ -92,11 +92,13 @@ def _keys(path: Path) -> list[str]:
 
 
 def base_names(base: str | Path) -> tuple[str, ...]:
-    """Module paths of a base's weights, from its headers. Raises CheckpointError."""
-    from lora_lab.models.inspect import describe
+    """Module paths of a base's weights, as its model and its files call them.
 
-    names = (tensor.name for tensor in describe(base).tensors)
-    return tuple(name.removesuffix(".weight") for name in names if name.endswith(".weight"))
+    Raises CheckpointError.
+    """
+    from lora_lab.models.base import Base
+
+    return Base(Path(base)).names()
 
 
 def _folder(path: Path, told: Told) -> AdapterWeights:

@@ -72,6 +72,16 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
     return ModelCard(str(path), kind, tensors, tuple(_tasks_for("file")))
 
 
+def tensors_of(path: str | Path, report: Report = silent) -> tuple[TensorInfo, ...]:
+    """The tensors of a folder's weights, or of one file, whatever its config says.
+
+    Raises CheckpointError for what is damaged.
+    """
+    path = Path(path)
+    files = weight_files(path) if path.is_dir() else (path,)
+    return tuple(tensor for file in files for tensor in _tensors(file, report)[0])
+
+
 def singular_values(path: str | Path, name: str, report: Report = silent) -> np.ndarray:
     """σ of one weight, descending, in float64; a kernel counts as a matrix (out × in·kernel).
 
@@ -114,9 +124,7 @@ def _tasks_for(sort: str) -> list[str]:
 
 def _folder(folder: Path, report: Report) -> ModelCard:
     config = read_config(folder)
-    tensors: list[TensorInfo] = []
-    for file in weight_files(folder):
-        tensors += _tensors(file, report)[0]
+    tensors = tensors_of(folder, report)
     kind = str(config["model_type"])
     able = purposes(config)
     architectures = " ".join(map(str, config.get("architectures") or ()))
@@ -141,7 +149,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
             details.append((label, f"{value:,}" if type(value) is int else str(value)))
     details = [(label, value) for label, value in details if value]
     return ModelCard(
-        str(folder), "Hugging Face folder", tuple(tensors), tuple(tasks), kind, tuple(details),
+        str(folder), "Hugging Face folder", tensors, tuple(tasks), kind, tuple(details),
         tuple(notes),
     )  # fmt: skip
 

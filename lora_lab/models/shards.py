@@ -19,8 +19,14 @@ from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 # What is looked for, in this order.
-SINGLE = ("model.safetensors", "pytorch_model.bin")
-INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+SINGLE = (
+    "model.safetensors", "pytorch_model.bin",
+    "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin",
+)  # fmt: skip
+INDEXES = (
+    "model.safetensors.index.json", "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.safetensors.index.json",
+)  # fmt: skip
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

@@ -12,9 +12,8 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.amplification import amplification
 from lora_lab.analysis.intruders import intruder_dimensions
-from lora_lab.errors import AdapterError
-from lora_lab.models.inspect import describe, read_tensor
-from lora_lab.workshop.merge_base import layer_of, matrix_of, real_delta
+from lora_lab.models.base import Base
+from lora_lab.workshop.places import Placed, real_delta
 
 DENSE = 1200  # the largest min(out, in) whose intruders are looked for: two SVDs of W
 
@@ -39,22 +38,13 @@ def against_base(
     Raises CheckpointError for a base that cannot be read, AdapterError where none or another shape
     of a layer is in it.
     """
-    wanted = {layer.name: layer for layer in weights.layers}
-    keys = [(t.name, layer_of(t.name, wanted)) for t in describe(base).tensors]
-    matching = [(key, layer) for key, layer in keys if layer is not None]
-    if not matching:
-        raise AdapterError(f"{base} has no weight for any layer of the adapter: it is another base")
-    for key, layer in matching:
-        yield _beside(layer, matrix_of(layer, read_tensor(base, key)), intruders)
+    placed = Placed(weights, Base(base))
+    for place in placed.places:
+        yield _beside(place.layer, placed.matrix(place), intruders)
 
 
 @torch.no_grad()
 def _beside(layer: LayerWeights, W: torch.Tensor, look: bool) -> BesideBase:
-    if tuple(W.shape) != layer.shape:
-        raise AdapterError(
-            f"{layer.name} is {tuple(W.shape)} in the base and {layer.shape} in the adapter, which "
-            "is for another base"
-        )
     norm = float(W.double().norm())
     delta = real_delta(layer, W)
     size = float(delta.norm())

@@ -93,7 +93,9 @@ def _merge(
             f"A merged checkpoint needs the base model, and {where}. Name its folder or file."
         )
     target = Path(delivery.target).expanduser()
-    result = write_merged(weights, base, target, overwrite=delivery.overwrite, report=report)
+    result = write_merged(
+        weights, base, target, overwrite=delivery.overwrite, untie=delivery.untie, report=report
+    )
     worst = max(result.layers, key=lambda layer: layer.measured)
     size = f"{result.bytes:,} bytes of weights"
     line = (
@@ -107,5 +109,6 @@ def _merge(
         "bytes": result.bytes,
         "largest_loss": result.largest,
         "layers": plain(result.layers),
+        "notes": list(result.notes),
     }
-    return Delivered(result.path, size, (*words, line), (), facts)
+    return Delivered(result.path, size, (*words, line), result.notes, facts)

@@ -1,31 +1,39 @@
 """A merged checkpoint: the base's own files with W + ΔW in place of W, shard by shard.
 
-Layout, names and types stay the base's; what else a Hugging Face folder holds is copied. What the
-rounding to the base's type loses is measured on the very numbers that are written, beside what the
-size of ΔW predicts.
+Layout, names and types stay the base's; what else a Hugging Face folder holds is copied. What was
+written is opened again by transformers' own rule of names and ties, and what the rounding to the
+base's type loses is measured on it, beside what the size of ΔW predicts.
 """
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import safetensors.torch
 import torch
 
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis.merge_loss import merge_loss
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
 from lora_lab.errors import AdapterError, ExportError
+from lora_lab.models.base import Base
 from lora_lab.models.checkpoint import read_state
-from lora_lab.models.shards import weight_files
+from lora_lab.models.skeleton import Source, restored
 from lora_lab.progress import Report, silent
-
-SKIPPED = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5", ".onnx")
+from lora_lab.workshop.merge_plan import Merge, planned
+from lora_lab.workshop.merged_folder import (
+    check_target,
+    copy_beside,
+    file_name,
+    write_config,
+    write_index,
+)
+from lora_lab.workshop.places import Place, Placed, matrix_of, native, real_delta
+from lora_lab.workshop.ties import also_changed, own_skeleton
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,6 @@ class MergedLayer:
     dtype: str
     predicted: float  # of merging in memory
     measured: float  # of the file that was written, read again
-
-
-class Original(NamedTuple):
-    """A layer's weight in the base, and the loss that merging it in memory predicts."""
-
-    layer: LayerWeights
-    W: torch.Tensor
-    predicted: float
 
 
 @dataclass(frozen=True)
@@ -66,162 +66,145 @@ def write_merged(
     target: Path,
     *,
     overwrite: bool = False,
+    untie: bool = False,
     report: Report = silent,
 ) -> MergedReport:
     """Write `target`, a folder or a file as `base` is one, and measure what was written.
 
-    Raises ExportError for layers that the base has not or ties, and a target that exists; nothing
-    at `target` has changed then.
+    Raises ExportError for layers that the base has not, for weights that something else uses as
+    well unless `untie` parts them, and for a target that exists; nothing at `target` has changed
+    then.
     """
     from lora_lab.formats.verify import check_exportable, reason
 
     check_exportable(weights)
-    if weights.whole:
-        raise ExportError(
-            f"{weights.whole[0].name} is fully trained and no part of the base. A merged "
-            "checkpoint of such a model cannot be written; a PEFT folder holds all of it."
-        )
-    _check_target(base, target, overwrite)
+    check_target(base, target, overwrite)
+    merge = planned(weights, Base(base), untie)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
-            layers, size = _write_into(folder, weights, base, report)
+            size = _write_into(folder, merge, report)
+            layers = _proved(folder, weights, merge)
             if base.is_dir():
                 replace_folder(folder, target)
             else:
-                replace_file(folder / base.with_suffix(".safetensors").name, target)
+                replace_file(folder / file_name(base), target)
     except OSError as error:
         raise ExportError(
             f"The merged checkpoint was not written to {target}: {reason(error)}. What was there "
             "before is unchanged."
         ) from error
-    return MergedReport(str(target), layers, size)
+    return MergedReport(str(target), layers, size, tuple(merge.notes))
 
 
-def _write_into(
-    folder: Path, weights: AdapterWeights, base: Path, report: Report
-) -> tuple[tuple[MergedLayer, ...], int]:
-    """All files of the merged checkpoint; what its layers lost, and the bytes of its weights."""
-    files = weight_files(base) if base.is_dir() else (base,)
-    layers = tuple(_merged(weights, files, folder, report))
-    if missing := {layer.name for layer in weights.layers} - {layer.name for layer in layers}:
-        raise ExportError(
-            f"The base has no weight of its own for {min(missing)}, so ΔW has no place there. "
-            "It is another base, or the layer is tied to another."
-        )
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    for file in base.iterdir() if base.is_dir() else ():
-        if file.is_file() and file.suffix not in SKIPPED:
-            shutil.copyfile(file, folder / file.name)
-    return layers, size
-
-
-def _check_target(base: Path, target: Path, overwrite: bool) -> None:
-    """Raise ExportError unless writing `target` can lose nothing that was not agreed to."""
-    if target.resolve() == base.resolve():
-        raise ExportError("The merged checkpoint would replace the base itself. Choose another.")
-    if not target.exists():
-        return
-    if target.is_dir() != base.is_dir():
-        kind = "folder" if base.is_dir() else "file"
-        raise ExportError(f"The base is a {kind}, and so is the merged checkpoint: name a {kind}.")
-    present = {entry.name for entry in target.iterdir()} if target.is_dir() else {target.name}
-    if present and not overwrite:
-        raise ExportError(f"{target} exists. Choose another path, or allow overwriting it.")
-    if target.is_dir():
-        known = {entry.name for entry in base.iterdir()}
-        known |= {Path(name).with_suffix(".safetensors").name for name in known}
-        if foreign := sorted(present - known):
-            raise ExportError(
-                f"{target} holds other things than this model ({foreign[0]}), and the whole folder "
-                "would be replaced. Choose a new or an empty folder."
-            )
-
-
-def _merged(
-    weights: AdapterWeights, files: tuple[Path, ...], folder: Path, report: Report
-) -> Iterator[MergedLayer]:
-    """Write every file of the base with ΔW in it, read it again, and say what each layer lost."""
-    wanted = {layer.name: layer for layer in weights.layers}
-    for number, file in enumerate(files):
-        report(f"Merging {file.name}", number / len(files))
+def _write_into(folder: Path, merge: Merge, report: Report) -> int:
+    """All files of the merged checkpoint; the bytes of its weights."""
+    base = merge.placed.base
+    where: dict[str, str] = {}
+    size = 0
+    for number, file in enumerate(base.files):
+        report(f"Merging {file.name}", number / len(base.files))
         state = dict(read_state(file))
-        before = _add_delta(state, wanted)
-        out = folder / file.with_suffix(".safetensors").name
+        for key in state:
+            if key in merge.whole:
+                state[key] = merge.whole.pop(key)
+            elif key in merge.direct:
+                state[key] = _merged(merge, merge.direct[key], state[key])
+            elif key in merge.joined:
+                state[key] = _rejoined(merge, merge.joined[key], key)
+        if file == base.files[-1]:
+            state |= dict(_additional(merge))
+        out = folder / file_name(file)
         safetensors.torch.save_file(_apart(state), str(out), {"format": "pt"})
         shutil.copymode(file, out)  # the library lets only its owner read it
-        del state
-        again = read_state(out)
-        for key, original in before.items():
-            yield _compared(original, again[key])
+        where |= dict.fromkeys(state, out.name)
+        size += sum(tensor.nbytes for tensor in state.values())
+    if base.path.is_dir():
+        merge.notes += copy_beside(base.path, folder)
+        write_index(folder, where, size)
+    if merge.config:
+        write_config(folder, merge.config)
+    return size
 
 
-def _add_delta(
-    state: dict[str, torch.Tensor], wanted: Mapping[str, LayerWeights]
-) -> dict[str, Original]:
-    """Put W + ΔW in place of every W in `state` that has a layer; what was there before."""
-    before = {}
-    for key, W in state.items():
-        layer = layer_of(key, wanted)
-        if layer is None:
-            continue
-        matrix = matrix_of(layer, W)
-        if matrix.shape != layer.shape:
-            raise ExportError(
-                f"{layer.name} is {tuple(matrix.shape)} in the base and {layer.shape} in the "
-                "adapter, which is for another base."
-            )
-        delta = real_delta(layer, matrix)
-        loss = merge_loss(matrix, delta, W.dtype)
-        if loss.overflow:
-            raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
-        before[key] = Original(layer, W, loss.loss)
-        merged = (matrix.double() + delta).to(W.dtype)
-        state[key] = _native(layer, merged, W).contiguous()
-    return before
+def _additional(merge: Merge) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that the base's files do not have: parted ones, and heads."""
+    placed = merge.placed
+    for key, what in merge.added.items():
+        source = what.source if isinstance(what, Place) else what
+        W = placed.base.read(source.keys[0])
+        yield key, _merged(merge, what, W) if isinstance(what, Place) else W
+    yield from merge.whole.items()
 
 
-def _compared(original: Original, written: torch.Tensor) -> MergedLayer:
-    """What a layer lost in the file; raises ExportError where it is far more than rounding."""
-    layer, W, predicted = original
+def _merged(merge: Merge, place: Place, W: torch.Tensor) -> torch.Tensor:
+    """W + ΔW in the type and shape of W."""
+    layer = place.layer
     matrix = matrix_of(layer, W)
     delta = real_delta(layer, matrix)
-    lost = (matrix_of(layer, written).double() - matrix.double() - delta).norm()
-    size = float(delta.norm())
-    measured = float(lost) / size if size else 0.0
-    if not math.isfinite(measured) or measured > max(2 * predicted, 1e-6):
-        raise ExportError(f"{layer.name} was not written correctly; nothing is kept.")
-    return MergedLayer(layer.name, str(W.dtype).removeprefix("torch."), predicted, measured)
+    loss = merge_loss(matrix, delta, W.dtype)
+    if loss.overflow:
+        raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
+    merge.predicted[layer.name] = loss.loss
+    merged = (matrix.double() + delta).to(W.dtype)
+    return native(layer, merged, W.shape).contiguous()
 
 
-def real_delta(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
-    """ΔW (out × in) in float64; DoRA's is m∘V/‖V‖ − W with V = W + s·B·A (Liu et al. 2024)."""
-    delta = layer.delta_weight()
-    if layer.magnitude is None:
-        return delta
-    V = W.double() + delta
-    return V * (layer.magnitude.double() / V.norm(dim=1))[:, None] - W.double()
+def _rejoined(merge: Merge, places: list[Place], key: str) -> torch.Tensor:
+    """A tensor that loading splits or joins: its layers with ΔW, put together again."""
+    skeleton, base = merge.placed.skeleton, merge.placed.base
+    source = places[0].source
+    assert skeleton is not None
+    parameters = base.parameters(skeleton, source)
+    for place in places:
+        parameters[place.parameter] = _merged(merge, place, parameters[place.parameter])
+    return restored(skeleton, source, parameters)[key].clone()
 
 
-def layer_of(key: str, wanted: Mapping[str, LayerWeights]) -> LayerWeights | None:
-    """The layer whose weight this is; a base that was saved alone lacks its model's first word."""
-    if not key.endswith(".weight"):
-        return None
-    name = key.removesuffix(".weight")
-    if name in wanted:
-        return wanted[name]
-    return next((layer for own, layer in wanted.items() if own.partition(".")[2] == name), None)
+def _proved(folder: Path, weights: AdapterWeights, merge: Merge) -> tuple[MergedLayer, ...]:
+    """What each layer lost, read where transformers will look for it; the rest is untouched.
+
+    Raises ExportError where a layer is not there, or is off by far more than rounding.
+    """
+    before = merge.placed
+    path = folder if before.base.path.is_dir() else folder / file_name(before.base.path)
+    after = Placed(weights, Base(path))
+    found = {place.layer.name: place for place in after.places}
+    _prove_the_rest(after, merge)
+    rows = []
+    for place in before.places:
+        layer, W = place.layer, before.W(place)
+        if layer.name not in found:
+            raise ExportError(f"{layer.name} cannot be found in what was written; nothing is kept.")
+        written = after.W(found[layer.name])
+        delta = real_delta(layer, matrix_of(layer, W))
+        lost = matrix_of(layer, written).double() - matrix_of(layer, W).double() - delta
+        size = float(delta.norm())
+        measured = float(lost.norm()) / size if size else 0.0
+        predicted = merge.predicted[layer.name]
+        if not math.isfinite(measured) or measured > max(2 * predicted, 1e-6):
+            raise ExportError(f"{layer.name} was not written correctly; nothing is kept.")
+        dtype = str(W.dtype).removeprefix("torch.")
+        rows.append(MergedLayer(layer.name, dtype, predicted, measured))
+    return tuple(rows)
 
 
-def matrix_of(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
-    """A native weight as the matrix (out × in) that the layer's ΔW adds to."""
-    if layer.kind in ("conv1d_linear", "embedding"):
-        return W.t()
-    return W.flatten(1) if W.dim() > 2 else W
-
-
-def _native(layer: LayerWeights, M: torch.Tensor, W: torch.Tensor) -> torch.Tensor:
-    return M.t() if layer.kind in ("conv1d_linear", "embedding") else M.reshape(W.shape)
+def _prove_the_rest(after: Placed, merge: Merge) -> None:
+    """Raise ExportError unless whole layers and parted weights are what loading will find."""
+    skeleton, base = after.skeleton, after.base
+    for parameter, tensor in merge.parameters.items():
+        source = skeleton.sources.get(parameter) if skeleton is not None else Source((parameter,))
+        if source is None or not torch.equal(base.read(source.keys[0]), tensor):
+            raise ExportError(f"{parameter} was not written correctly; nothing is kept.")
+    for key, what in merge.added.items():
+        if isinstance(what, Source):
+            W = merge.placed.base.read(what.keys[0])
+            if key not in base.tensors or not torch.equal(base.read(key), W):
+                raise ExportError(f"{key} was not written correctly; nothing is kept.")
+    if skeleton is not None and merge.added:
+        changed = {place.parameter for place in after.places}
+        if both := also_changed(own_skeleton(base, skeleton), changed):
+            raise ExportError(f"{both[0]} is still tied to {both[1]}; nothing is kept.")
 
 
 def _apart(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -38,6 +38,7 @@ class Delivery:
     dtype: str = ""  # "": as it is
     base: str = ""
     overwrite: bool = False
+    untie: bool = False  # of a merged checkpoint: a weight that is used twice becomes two
 
 
 @dataclass(frozen=True)

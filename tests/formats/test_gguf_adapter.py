@@ -77,6 +77,10 @@ def test_gpt2_stands_as_it_is_and_embeddings_are_turned(tmp_path):
     folder = tmp_path / "gpt2"
     tiny.save(folder, "gpt2")
     weights = weights_of(tiny.MODELS["gpt2"](), "lora", base=folder, targets=["c_attn", "wte"])
+    with pytest.raises(ExportError, match=r"wte: the base ties it to the head"):  # by default
+        export(weights, tmp_path / "a.gguf", "gguf")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
     export(weights, tmp_path / "a.gguf", "gguf")
     reader, said = fields(tmp_path / "a.gguf")
     shapes = {t.name: t.data.shape for t in reader.tensors}

@@ -1,0 +1,119 @@
+"""The files of a base checkpoint: its tensors one at a time, its config, its quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lora_lab.models.checkpoint import kind_of, read_state, regular_size
+from lora_lab.models.hf_config import check_config
+from lora_lab.models.inspect import read_tensor, tensors_of
+from lora_lab.models.quantized import dequantized, quantization
+from lora_lab.models.safetensors_file import read_header
+from lora_lab.models.shards import weight_files
+from lora_lab.models.skeleton import Skeleton, Source, converted, skeletons
+from lora_lab.models.strict_json import read_json
+
+
+class Base:
+    """A folder or one file of weights, read a tensor at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises CheckpointError for what is damaged or unsafe."""
+        self.path = path
+        self.tensors = {tensor.name: tensor for tensor in tensors_of(path)}
+        self.files = weight_files(path) if path.is_dir() else (path,)
+        self.config = config_values(path)
+        self.quantized = quantization(self.tensors.values())
+        if not self.quantized and self.config.get("quantization_config"):
+            settings = self.config["quantization_config"]
+            method = settings.get("quant_method") if isinstance(settings, dict) else None
+            self.quantized = str(method or "quantized")
+        self._kinds = {tensor.name: tensor.dtype for tensor in self.tensors.values()}
+        self._archived = any(map(_is_archive, self.files))
+        self._archive: tuple[Path, dict[str, torch.Tensor]] | None = None
+
+    def read(self, key: str) -> torch.Tensor:
+        """A tensor of the files; of a quantized one the W it stands for."""
+        return dequantized(key, self._kinds, self.raw)
+
+    def raw(self, key: str) -> torch.Tensor:
+        """A tensor as it is stored. Of PyTorch's archives the last one that was read is kept."""
+        if not self._archived:
+            return read_tensor(self.path, key)
+        if self._archive is None or key not in self._archive[1]:
+            for file in self.files:
+                self._archive = file, read_state(file)
+                if key in self._archive[1]:
+                    break
+        return self._archive[1][key]
+
+    def parameter(self, skeleton: Skeleton | None, source: Source, name: str) -> torch.Tensor:
+        """A parameter of the model as loading makes it of the files."""
+        if source.converter is None or skeleton is None:
+            return self.read(source.keys[0])
+        return self.parameters(skeleton, source)[name]
+
+    def parameters(self, skeleton: Skeleton, source: Source) -> dict[str, torch.Tensor]:
+        """All that a converter makes of its tensors, by the model's names."""
+        return converted(skeleton, source, {key: self.read(key) for key in source.keys})
+
+    def names(self) -> tuple[str, ...]:
+        """Paths of modules with a weight: those of the model, then those of the files alone."""
+        found = dict.fromkeys(self._modules())
+        ends = (key.removesuffix(".weight") for key in self.tensors if key.endswith(".weight"))
+        return tuple(found | dict.fromkeys(ends))
+
+    def _modules(self) -> Iterator[str]:
+        if "model_type" not in self.config:
+            return
+        own = next(skeletons(self.config, self.tensors), None)
+        if own is not None:
+            yield from (name for name, kind in own.kinds.items() if kind)
+
+    def twin(self, key: str) -> str:
+        """Another name of the same numbers in the file; "" where there is none.
+
+        Archives keep shared memory; safetensors has no such thing, and its library writes the name
+        that it dropped into the metadata (safetensors.torch.save_model).
+        """
+        if self._archived:
+            mine = self.raw(key)
+            state = self._archive[1]
+            same = (name for name, tensor in state.items() if name != key and _same(mine, tensor))
+            return next(same, "")
+        for file in self.files:
+            with file.open("rb") as opened:
+                metadata = read_header(opened, regular_size(file)).metadata
+            for dropped, kept in metadata.items():
+                if kept == key and dropped not in self.tensors:
+                    return dropped
+        return ""
+
+
+def config_values(path: Path) -> dict[str, Any]:
+    """The checked config.json of a folder, or beside a file of weights; {} where there is none.
+
+    Quantization is told from the tensors as well, so a base that is quantized may be looked at.
+    Raises CheckpointError for what is unsafe or cannot be.
+    """
+    folder = path if path.is_dir() else path.parent
+    if not (folder / "config.json").is_file():
+        return {}
+    values = read_json(folder / "config.json", 2**20)
+    if "model_type" in values:
+        plain = {key: value for key, value in values.items() if key != "quantization_config"}
+        check_config(plain, "config.json")
+    return values
+
+
+def _same(one: torch.Tensor, two: torch.Tensor) -> bool:
+    return one.numel() > 0 and one.data_ptr() == two.data_ptr() and one.shape == two.shape
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return kind_of(file, regular_size(path), path.name) != "safetensors"

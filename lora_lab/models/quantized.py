@@ -1,0 +1,119 @@
+"""Quantized weights told by their tensors: many files are quantized and no config says so.
+
+| what | tensors | W |
+|---|---|---|
+| float8 | X.weight (e4m3, e5m2) | as it is |
+| float8, int8 with scale | and X.weight_scale, .weight_scale_inv, .scale_weight | weight·scale |
+| bitsandbytes int8 | X.weight (int8), X.SCB (out) | weight·SCB/127, row by row |
+| anything packed | qweight, weight_packed, W_q, …_blocks, quant_state, uint8 | refused by name |
+
+A scale is one number, one for each row, or one for each block (DeepSeek's of 128 × 128; its name
+says inverse, and it is multiplied). Read in transformers' and ComfyUI's loaders of these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import torch
+
+from lora_lab.errors import CheckpointError
+from lora_lab.names import shown
+
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
+SCALES = ("weight_scale_inv", "weight_scale", "scale_weight", "scale")
+SECOND = "weight_scale_2"  # of NVFP4, beside packed halves of bytes
+BITSANDBYTES = "SCB"
+# What ends a key of weights that are packed, and what packs them so.
+PACKED = {
+    "qweight": "GPTQ or AWQ", "qzeros": "GPTQ or AWQ", "weight_packed": "compressed-tensors",
+    "W_q": "HQQ", "_blocks": "MXFP4", "absmax": "bitsandbytes 4 bit",
+    "quant_map": "bitsandbytes 4 bit", "weight_zero_point": "an asymmetric int8",
+    "weight._data": "Quanto", "_qdata": "torchao", ":qdata": "torchao", SECOND: "ModelOpt's NVFP4",
+}  # fmt: skip
+
+BESIDE = ("absmax", "quant_map", "weight_zero_point", SECOND)  # tensors of any type
+
+
+class Described(Protocol):
+    """A tensor of a file, as models.inspect describes it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+
+
+def quantization(tensors: Iterable[Described]) -> str:
+    """What the weights are quantized as, in words; "" for ordinary weights."""
+    tensors = list(tensors)
+    kinds = {tensor.name: tensor.dtype for tensor in tensors}
+    for name, dtype in kinds.items():
+        for ending, what in PACKED.items():
+            if name.endswith(ending) and (ending in BESIDE or "float" not in dtype):
+                return what
+    for name, dtype in kinds.items():
+        stem = name.removesuffix(".weight")
+        if not name.endswith(".weight"):
+            continue
+        if dtype in FLOAT8:
+            return "float8 with a scale" if _scale_key(name, kinds) else "float8"
+        if dtype == "int8":
+            return "bitsandbytes int8" if f"{stem}.{BITSANDBYTES}" in kinds else "int8"
+        if dtype in ("uint8", "int32") and any(k.startswith(f"{stem}.weight") for k in kinds):
+            return f"packed {dtype}"
+    return ""
+
+
+def dequantized(
+    name: str, kinds: Mapping[str, str], read: Callable[[str], torch.Tensor]
+) -> torch.Tensor:
+    """W of `name` in float32 where it is quantized by a formula of the table, else as it is.
+
+    `kinds` has the type of every tensor of the file. Raises CheckpointError for what is packed.
+    """
+    dtype = kinds[name]
+    if dtype not in (*FLOAT8, "int8", "uint8", "int32"):
+        return read(name)
+    stem = name.removesuffix(".weight")
+    if dtype == "int8" and f"{stem}.{BITSANDBYTES}" in kinds:
+        return read(name).float() * read(f"{stem}.{BITSANDBYTES}").float()[:, None] / 127
+    scale = _scale_key(name, kinds)
+    packed = next((what for key, what in PACKED.items() if f"{stem}.{key}" in kinds), "")
+    if packed or dtype in ("uint8", "int32") or (dtype == "int8" and not scale):
+        raise CheckpointError(
+            f"{shown(name)} is quantized ({packed or dtype}), and how to undo it is not known "
+            "here. Use the model in float32, float16 or bfloat16."
+        )
+    W = read(name).float()
+    return W if not scale else W * _spread(read(scale).float(), W, name)
+
+
+def _scale_key(name: str, kinds: Mapping[str, str]) -> str:
+    stem = name.removesuffix("weight")
+    return next((stem + ending for ending in SCALES if stem + ending in kinds), "")
+
+
+def _spread(scale: torch.Tensor, W: torch.Tensor, name: str) -> torch.Tensor:
+    """A scale in the shape of W (out × in), or one that broadcasts to it."""
+    if scale.numel() == 1:
+        return scale.reshape(())
+    if scale.numel() == W.shape[0] == scale.shape[0]:
+        return scale.reshape(-1, *(1,) * (W.dim() - 1))
+    if scale.dim() == 2 and W.dim() == 2:
+        sizes = [_block(full, parts) for full, parts in zip(W.shape, scale.shape, strict=True)]
+        if all(sizes):
+            spread = scale.repeat_interleave(sizes[0], 0).repeat_interleave(sizes[1], 1)
+            return spread[: W.shape[0], : W.shape[1]]
+    raise CheckpointError(
+        f"{shown(name)} is quantized with scales of the shape {list(scale.shape)}, which do not "
+        f"fit its {list(W.shape)}. Use the model in float32, float16 or bfloat16."
+    )
+
+
+def _block(full: int, parts: int) -> int:
+    """Entries to a block: 128 where that gives so many parts, else a share without a rest."""
+    if -(-full // 128) == parts:
+        return 128
+    return full // parts if full % parts == 0 else 0

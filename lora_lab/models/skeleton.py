@@ -1,0 +1,289 @@
+"""A Hugging Face model as transformers would build and fill it, without a number in memory.
+
+Names on disk are not always those of the modules: transformers 5 renames, splits and joins tensors
+while it loads. Which tensor of the file ends up in which module, how each module holds its W, and
+which parameters loading makes one is asked of transformers itself, on the meta device.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import first_line, quiet
+from lora_lab.models.hf_folder import BUILDING
+
+# Classes that a folder is opened as when its own does not have an adapter's modules, by the word
+# that PEFT keeps for the task.
+TASKS = {
+    "CAUSAL_LM": "MODEL_FOR_CAUSAL_LM_MAPPING",
+    "SEQ_CLS": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
+    "TOKEN_CLS": "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING",
+    "SEQ_2_SEQ_LM": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+    "QUESTION_ANS": "MODEL_FOR_QUESTION_ANSWERING_MAPPING",
+    "FEATURE_EXTRACTION": "MODEL_MAPPING",
+}
+OTHERS = (
+    "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING", "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING",
+    "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_FOR_PRETRAINING_MAPPING",
+)  # fmt: skip
+TIE = "tie_word_embeddings"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a parameter comes from: one tensor as it is, or several through a converter."""
+
+    keys: tuple[str, ...]
+    converter: Any = None  # transformers' WeightConverter
+    target: str = ""  # the parameter that loading calls the converter's result by
+
+
+@dataclass
+class Skeleton:
+    """A model on the meta device, and the tensors of a file that go into it."""
+
+    model: Any
+    sources: dict[str, Source] = field(default_factory=dict)  # parameter → its tensors
+    unplaced: tuple[str, ...] = ()  # tensors of the file that this class does not take
+
+    @property
+    def name(self) -> str:
+        return type(self.model).__name__
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Module path → how it holds its W; "" for what is no layer with a matrix."""
+        return {name: kind_of(module) for name, module in self.model.named_modules()}
+
+    @cached_property
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """Every parameter by every name that it has, with its shape alone."""
+        return dict(self.model.named_parameters(remove_duplicate=False))
+
+    def ties(self) -> list[set[str]]:
+        """Sets of parameters that are one: by the config's rule, or one object from the start."""
+        pairs = list(self.model.get_expanded_tied_weights_keys(all_submodels=True).items())
+        first: dict[int, str] = {}
+        for name, parameter in self.parameters.items():
+            pairs.append((name, first.setdefault(id(parameter), name)))
+        groups: list[set[str]] = []
+        for pair in pairs:
+            joined = set(pair)
+            apart = [group for group in groups if not group & joined]
+            joined |= {name for group in groups if group & joined for name in group}
+            groups = [*apart, joined]
+        return [group for group in groups if len(group) > 1]
+
+    def reads_tie_flag(self) -> bool:
+        """Whether some forward computes otherwise where embeddings are tied."""
+        kinds = {type(module) for module in self.model.modules()}
+        for kind in kinds:
+            if not kind.__module__.startswith("transformers."):
+                continue
+            if TIE in inspect.getsource(kind.forward):
+                return True
+        return False
+
+    def renamed(self, name: str) -> str:
+        """A module path under the names of an earlier transformers, as it is called now."""
+        new, _ = _rename(self.model, f"{name}.weight", *_transforms(self.model))
+        return new.removesuffix(".weight")
+
+
+def skeletons(
+    values: Mapping[str, Any], keys: Iterable[str], task_type: str | None = None
+) -> Iterator[Skeleton]:
+    """What the config `values` can be opened as, the likeliest first, filled with tensors `keys`.
+
+    Nothing where transformers cannot build it.
+    """
+    keys = tuple(keys)
+    seen = set()
+    for kind, config in _classes(values, task_type):
+        if kind in seen:
+            continue
+        seen.add(kind)
+        model = _built(kind, config)
+        if model is not None:
+            yield _filled(Skeleton(model), keys)
+
+
+def config_of(values: Mapping[str, Any]) -> Any:
+    """transformers' config; raises CheckpointError where the values do not hold together."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    with quiet():
+        try:
+            return CONFIG_MAPPING[values["model_type"]].from_dict(deepcopy(dict(values)))
+        except Exception as error:  # noqa: BLE001, each config checks its values in its own way
+            raise CheckpointError(
+                f"config.json does not hold together: {first_line(error)}"
+            ) from None
+
+
+def kind_of(module: nn.Module) -> str:
+    """How a module holds its W: (out, in), turned, a table of rows, a kernel; "" for none."""
+    from transformers.pytorch_utils import Conv1D
+
+    if isinstance(module, Conv1D):
+        return "conv1d_linear"
+    if isinstance(module, nn.Embedding):
+        return "embedding"
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        return "conv"
+    return "linear" if isinstance(module, nn.Linear) else ""
+
+
+def converted(
+    skeleton: Skeleton, source: Source, tensors: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The parameters that loading makes of the file's tensors `source.keys`."""
+    renamings, converters = _transforms(skeleton.model)
+    work = deepcopy(source.converter)
+    for key in source.keys:
+        _, pattern = _rename(skeleton.model, key, renamings, converters)
+        work.add_tensor(source.target, key, pattern, tensors[key])
+    return _realized(work, source.target, skeleton)
+
+
+def restored(
+    skeleton: Skeleton, source: Source, parameters: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The file's tensors of parameters, the way back of `converted`, which is proved to lead back.
+
+    Raises CheckpointError where transformers knows no way back.
+    """
+    from transformers.core_model_loading import apply_converters, apply_renamings
+
+    renamings, _ = _transforms(skeleton.model)
+    try:
+        work = source.converter.reverse_transform()
+        first = ""
+        for name, tensor in parameters.items():
+            first, pattern = apply_converters(name, [work])
+            work.add_tensor(first, name, pattern, tensor)
+        found = _realized(work, first, skeleton)
+    except (NotImplementedError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(
+            f"{source.keys[0]}: transformers joins or splits it on loading, and has no way back "
+            f"({first_line(error)})"
+        ) from None
+    between = {apply_renamings(key, renamings): key for key in source.keys}
+    prefix = f"{skeleton.model.base_model_prefix}."
+    named = {}
+    for name, tensor in found.items():
+        key = next(
+            (between[n] for n in (name, name.removeprefix(prefix), prefix + name) if n in between),
+            None,
+        )
+        if key is None or not name:
+            raise CheckpointError(f"{source.keys[0]}: its way back to the file is not known")
+        named[key] = tensor.contiguous()
+    if set(named) != set(source.keys):
+        raise CheckpointError(f"{source.keys[0]}: its way back to the file is not whole")
+    return named
+
+
+def _realized(work: Any, target: str, skeleton: Skeleton) -> dict[str, torch.Tensor]:
+    found = work.convert(target, model=skeleton.model, config=skeleton.model.config)
+    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
+
+
+def _classes(values: Mapping[str, Any], task_type: str | None) -> Iterator[tuple[Any, Any]]:
+    """(class, config), in the order in which they are tried."""
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    config = config_of(values)
+    tables = [TASKS[task_type]] if task_type in TASKS else []
+    named = [str(name) for name in values.get("architectures") or ()]
+    if not tables or task_type == "CAUSAL_LM":  # the file's own class; a head wants its own
+        yield from ((kind, config) for kind in map(_named, named) if kind is not None)
+    for table in (*tables, *TASKS.values(), *OTHERS):
+        mapping = getattr(transformers, table, None) or getattr(modeling_auto, table)
+        with quiet():
+            found = mapping[type(config)] if type(config) in mapping else ()  # noqa: SIM401
+        for kind in found if isinstance(found, tuple) else (found,):
+            yield kind, config
+    yield from ((kind, config) for kind in map(_named, named) if kind is not None)
+
+
+def _named(name: str) -> Any:
+    """A model class of transformers by its name; None for anything else."""
+    import transformers
+
+    kind = getattr(transformers, name, None) if name.isidentifier() else None
+    is_model = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+    return kind if is_model else None
+
+
+def _built(kind: Any, config: Any) -> Any:
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet(), ExitStack() as contexts:
+        try:
+            for context in kind.get_init_context(torch.float32, False, False, None):
+                contexts.enter_context(context)
+            return kind(deepcopy(config))
+        except Exception:  # noqa: BLE001, a class that cannot be built is none that fits
+            return None
+
+
+def _filled(skeleton: Skeleton, keys: tuple[str, ...]) -> Skeleton:
+    """The loading rule of transformers.core_model_loading, on names alone."""
+    from transformers.core_model_loading import dot_natural_key
+
+    state = skeleton.model.state_dict()
+    renamings, converters = _transforms(skeleton.model)
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    unplaced = []
+    for key in sorted(keys, key=dot_natural_key):
+        new, pattern = _rename(skeleton.model, key, renamings, converters, state)
+        if new not in state and key in state:
+            new, pattern = _rename(skeleton.model, key, [], [], state)
+        if new in state:
+            found.setdefault(new, []).append((key, pattern))
+        else:
+            unplaced.append(key)
+    by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
+    for target, parts in found.items():
+        names = tuple(key for key, _ in parts)
+        pattern = parts[0][1]
+        if pattern is None:
+            skeleton.sources[target] = Source(names[-1:])  # the last one stays
+            continue
+        converter = by_pattern[pattern]
+        source = Source(names, converter, target)
+        for other in converter.target_patterns:
+            skeleton.sources[target.replace(converter.target_patterns[0], other)] = source
+    skeleton.unplaced = tuple(unplaced)
+    return skeleton
+
+
+def _transforms(model: Any) -> tuple[list[Any], list[Any]]:
+    """transformers' renamings and converters of a model, fresh: some remember what they saw."""
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming
+
+    mapping = get_model_conversion_mapping(model)
+    return (
+        [entry for entry in mapping if isinstance(entry, WeightRenaming)],
+        [entry for entry in mapping if isinstance(entry, WeightConverter)],
+    )
+
+
+def _rename(
+    model: Any, key: str, renamings: list[Any], converters: list[Any], state: Any = None
+) -> tuple[str, str | None]:
+    from transformers.core_model_loading import rename_source_key
+
+    state = model.state_dict() if state is None else state
+    return rename_source_key(key, renamings, converters, model.base_model_prefix, state)

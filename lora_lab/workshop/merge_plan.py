@@ -1,0 +1,112 @@
+"""A merge before a byte is written: what becomes of which tensor, or why it would be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.errors import AdapterError, ExportError
+from lora_lab.models.base import Base
+from lora_lab.models.skeleton import Skeleton, Source
+from lora_lab.workshop.heads import config_with_head, whole_tensors
+from lora_lab.workshop.places import Place, Placed
+from lora_lab.workshop.ties import also_changed, own_skeleton, ties_loosened, untied
+
+
+@dataclass
+class Merge:
+    """One merge as it was planned: what becomes of which tensor."""
+
+    placed: Placed
+    config: dict[str, Any]  # of the merged checkpoint
+    whole: dict[str, torch.Tensor]  # tensor of the file → that of a layer trained whole
+    parameters: dict[str, torch.Tensor]  # the same by the model's names
+    direct: dict[str, Place]  # tensor of the file → the layer it is W of
+    joined: dict[str, list[Place]]  # tensor → layers that loading makes of it and others
+    added: dict[str, Place | Source]  # tensors that the base has not, of what was tied
+    notes: list[str] = field(default_factory=list)
+    predicted: dict[str, float] = field(default_factory=dict)
+
+
+def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
+    """Raises ExportError for what a merge into `base` would get wrong; nothing is written."""
+    if base.quantized:
+        raise ExportError(
+            f"{base.path.name} is quantized ({base.quantized}), and ΔW cannot be added to such "
+            "numbers without loss. Merge into the model in float32, float16 or bfloat16."
+        )
+    try:
+        placed = Placed(weights, base)
+    except AdapterError as error:
+        raise ExportError(str(error)) from None
+    if placed.missing:
+        raise ExportError(
+            f"The base has no weight of its own for {placed.missing[0]}, so ΔW has no place there. "
+            "It is another base."
+        )
+    by_key, by_parameter = whole_tensors(weights, placed)
+    config = config_with_head(weights, placed, by_parameter)
+    merge = Merge(placed, config, by_key, by_parameter, {}, {}, {})
+    changed = {place.parameter for place in placed.places} | set(by_parameter)
+    if placed.skeleton is not None:
+        _mind_ties(merge, placed.skeleton, changed, bool(by_parameter), untie)
+    else:
+        _mind_memory(base, changed)
+    if merge.config != base.config and not base.path.is_dir():
+        raise ExportError(
+            "The merged checkpoint needs another config.json, and only a file of weights was "
+            "named. Name the base's folder."
+        )
+    for place in placed.places:
+        if place.source.converter is not None:
+            for key in place.source.keys:
+                merge.joined.setdefault(key, []).append(place)
+        elif place.parameter not in merge.added:
+            merge.direct[place.source.keys[0]] = place
+    return merge
+
+
+def _mind_ties(
+    merge: Merge, skeleton: Skeleton, changed: set[str], new_class: bool, untie: bool
+) -> None:
+    """Refuse, or part, what the merge would change besides; in the class that others open it as."""
+    base = merge.placed.base
+    opened = skeleton if new_class else own_skeleton(base, skeleton)
+    if opened is not skeleton:  # the same tensors by the names of another class
+        keys = {skeleton.sources[name].keys for name in changed if name in skeleton.sources}
+        changed = {name for name, source in opened.sources.items() if source.keys in keys}
+    both = also_changed(opened, changed)
+    if both is None:
+        if ties_loosened(opened, changed):
+            merge.config, _ = untied(merge.config, base.tensors, opened, changed)
+            merge.notes.append("tie_word_embeddings is written as false: the two differ now")
+        return
+    mine, other = (name.removesuffix(".weight") for name in both)
+    if not untie:
+        raise ExportError(
+            f"{mine} shares its weight with {other}: a merge would change both, and the adapter "
+            "changes one. Untie them (--untie writes each its own), or keep the PEFT folder."
+        )
+    merge.config, added = untied(merge.config, base.tensors, opened, changed)
+    places = {place.parameter: place for place in merge.placed.places}
+    tied = {name: group for group in opened.ties() for name in group}
+    for name in added:
+        own = [opened.sources[n] for n in sorted(tied[name]) if n in opened.sources]
+        if name in places and opened is skeleton:
+            merge.added[name] = places[name]
+        elif name not in merge.whole and own:
+            merge.added[name] = own[0]
+    merge.notes.append(f"untied: {mine} and {other} have a weight each, and config.json says so")
+
+
+def _mind_memory(base: Base, changed: set[str]) -> None:
+    """Raise ExportError where a file without config has one weight under two names."""
+    for key in sorted(changed):
+        if other := base.twin(key):
+            raise ExportError(
+                f"{key} and {other} are one weight in {base.path.name}: a merge would change both, "
+                "and no config says how they are parted. Keep the adapter beside the base."
+            )

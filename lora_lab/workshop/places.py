@@ -1,0 +1,218 @@
+"""Where the layers of an adapter are in a base: which tensors of its files each of them changes.
+
+With a config.json the names, how each layer holds its W, and what is tied are transformers' own
+(models.skeleton). Without one a name has to be found in the file, and a square matrix can be turned
+either way: where neither file nor adapter say which, that is said instead of guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import AdapterError
+from lora_lab.models.base import Base
+from lora_lab.models.skeleton import Skeleton, Source, skeletons
+
+TURNED = ("conv1d_linear", "embedding")  # kinds that hold W as (in, out)
+MATRICES = ("linear", "conv1d_linear", "embedding")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer of an adapter in the base, of the base's kind; `parameter` comes from `source`."""
+
+    layer: LayerWeights
+    parameter: str
+    source: Source
+
+
+class Placed:
+    """An adapter's layers in a base, each where loading would put it."""
+
+    def __init__(self, weights: AdapterWeights, base: Base) -> None:
+        """Raises AdapterError where the base has none of the layers, or one of another shape."""
+        self.base = base
+        self.skeleton = skeleton_for(base, weights)
+        kinds = self.skeleton.kinds if self.skeleton is not None else {}
+        tied = _tied(self.skeleton)
+        self.missing: list[str] = []  # layers that the base has no weight for
+        self.places: list[Place] = []
+        for layer in weights.layers:
+            place = self._place(layer, kinds, tied)
+            if place is None:
+                self.missing.append(layer.name)
+            else:
+                self.places.append(place)
+        if not self.places:
+            raise AdapterError(
+                f"{base.path} has no weight for any layer of the adapter ({self.missing[0]}): it "
+                "is another base"
+            )
+
+    def W(self, place: Place) -> torch.Tensor:
+        """The layer's native weight."""
+        return self.base.parameter(self.skeleton, place.source, place.parameter)
+
+    def matrix(self, place: Place) -> torch.Tensor:
+        """The layer's weight as a matrix (out × in)."""
+        return matrix_of(place.layer, self.W(place))
+
+    def _place(
+        self, layer: LayerWeights, kinds: Mapping[str, str], tied: Mapping[str, Source]
+    ) -> Place | None:
+        if self.skeleton is not None and (name := _module(layer.name, self.skeleton, kinds)):
+            parameter = f"{name}.weight"
+            source = self.skeleton.sources.get(parameter) or tied.get(parameter)
+            if source is None:
+                return None
+            shape = tuple(self.skeleton.parameters[parameter].shape)
+            if source.converter is None:  # the file's own word: a vocabulary may have grown
+                shape = self.base.tensors[source.keys[0]].shape
+            return Place(_of_kind(layer, kinds[name], shape), parameter, source)
+        key = key_of(layer.name, self.base.tensors)
+        if not key:
+            return None
+        shape = self.base.tensors[key].shape
+        if self.skeleton is None:
+            layer = _told_by_shape(layer, shape, self.base)
+        return Place(_fitting(layer, shape), key, Source((key,)))
+
+
+def skeleton_for(base: Base, weights: AdapterWeights) -> Skeleton | None:
+    """The class of model that has the adapter's layers; None where the base has no config."""
+    if "model_type" not in base.config:
+        return None
+    names = [layer.name for layer in weights.layers]
+    whole = [layer.name for layer in weights.whole]
+    best, most = None, -1
+    task = weights.extra.get("task_type")
+    for skeleton in skeletons(base.config, base.tensors, task):
+        kinds = skeleton.kinds
+        found = sum(bool(_module(name, skeleton, kinds)) for name in names)
+        found += sum(name in kinds for name in whole)
+        if found > most:
+            best, most = skeleton, found
+        if found == len(names) + len(whole):
+            break
+    return best if most else None
+
+
+def key_of(name: str, keys: Iterable[str]) -> str:
+    """The tensor of a file that is a layer's weight, by its name alone; "" for none, or several.
+
+    The path as it is, without its first word (a base that was saved alone lacks its model's), or
+    either behind words of the file's own, where just one tensor has it.
+    """
+    keys = keys if isinstance(keys, dict) else dict.fromkeys(keys)
+    shorter = name.partition(".")[2]
+    wanted = [f"{part}.weight" for part in (name, shorter) if part]
+    for ending in wanted:
+        if ending in keys:
+            return ending
+    for ending in wanted:
+        behind = [key for key in keys if key.endswith(f".{ending}")]
+        if behind:
+            return behind[0] if len(behind) == 1 else ""
+    return ""
+
+
+def matrix_of(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+    """A native weight as the matrix (out × in) that the layer's ΔW adds to."""
+    if layer.kind in TURNED:
+        return W.t()
+    return W.flatten(1) if W.dim() > 2 else W
+
+
+def native(layer: LayerWeights, M: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """A matrix (out × in) in the native shape of the layer's weight."""
+    return M.t() if layer.kind in TURNED else M.reshape(shape)
+
+
+def real_delta(layer: LayerWeights, W: torch.Tensor) -> torch.Tensor:
+    """ΔW (out × in) in float64; DoRA's is m∘V/‖V‖ − W with V = W + s·B·A (Liu et al. 2024)."""
+    delta = layer.delta_weight()
+    if layer.magnitude is None:
+        return delta
+    V = W.double() + delta
+    return V * (layer.magnitude.double() / V.norm(dim=1))[:, None] - W.double()
+
+
+def _module(name: str, skeleton: Skeleton, kinds: Mapping[str, str]) -> str:
+    """The module that a layer's name means, which may be from before a renaming; "" for none."""
+    if kinds.get(name):
+        return name
+    renamed = skeleton.renamed(name)
+    return renamed if kinds.get(renamed) else ""
+
+
+def _tied(skeleton: Skeleton | None) -> dict[str, Source]:
+    """Parameters without a tensor of their own → the tensor that they are tied to."""
+    tied: dict[str, Source] = {}
+    for group in skeleton.ties() if skeleton is not None else ():
+        own = [skeleton.sources[name] for name in sorted(group) if name in skeleton.sources]
+        tied |= (
+            dict.fromkeys((n for n in group if n not in skeleton.sources), own[0]) if own else {}
+        )
+    return tied
+
+
+def _of_kind(layer: LayerWeights, kind: str, shape: tuple[int, ...]) -> LayerWeights:
+    """The layer with the kind that its module in the base has.
+
+    PEFT corrects fan_in_fan_out by the module as well (tuners/lora/model.py), and formats without
+    kinds call every matrix linear. An embedding's factors may have come the other way round.
+    """
+    if layer.kind == kind:
+        return _fitting(layer, shape)
+    if layer.kind not in MATRICES or kind not in MATRICES:
+        raise AdapterError(
+            f"{layer.name} is a layer of type {kind} in the base and {layer.kind} in the adapter, "
+            "which is for another base."
+        )
+    if "embedding" in (layer.kind, kind) and layer.shape == tuple(shape) != tuple(reversed(shape)):
+        layer = replace(layer, lora_A=layer.lora_B.t(), lora_B=layer.lora_A.t())
+    return _fitting(replace(layer, kind=kind), shape)
+
+
+def _told_by_shape(layer: LayerWeights, shape: tuple[int, ...], base: Base) -> LayerWeights:
+    """The layer with the kind that the shapes in a file without config leave possible."""
+    if layer.kind not in ("linear", "conv1d_linear") or len(shape) != 2:
+        return layer
+    if layer.shape == shape != shape[::-1]:
+        return replace(layer, kind="linear")
+    if layer.shape == shape[::-1] != shape:
+        return replace(layer, kind="conv1d_linear")
+    turned = _turned_by_bias(base)
+    if layer.shape == shape and (turned or layer.kind == "conv1d_linear"):
+        raise AdapterError(
+            f"{layer.name} is square, and its orientation is not known: {base.path.name} has no "
+            "config.json, and some of its layers may be stored transposed. Name the base's folder "
+            "with its config.json."
+        )
+    return layer
+
+
+def _turned_by_bias(base: Base) -> bool:
+    """Whether some matrix has a bias as long as its second side: it is held as (in, out)."""
+    for name, tensor in base.tensors.items():
+        bias = base.tensors.get(f"{name.removesuffix('weight')}bias")
+        if name.endswith(".weight") and len(tensor.shape) == 2 and bias is not None:
+            rows, columns = tensor.shape
+            if rows != columns and bias.shape == (columns,):
+                return True
+    return False
+
+
+def _fitting(layer: LayerWeights, shape: tuple[int, ...]) -> LayerWeights:
+    flat = (shape[0], int(torch.Size(shape[1:]).numel())) if len(shape) > 1 else tuple(shape)
+    found = flat[::-1] if layer.kind in TURNED else flat
+    if found != layer.shape:
+        raise AdapterError(
+            f"{layer.name} is {found} in the base and {layer.shape} in the adapter, which is for "
+            "another base."
+        )
+    return layer

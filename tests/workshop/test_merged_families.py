@@ -1,0 +1,85 @@
+"""Merged checkpoints of many families, opened by transformers, against PEFT on the same base."""
+
+import pytest
+import safetensors.torch
+
+from lora_lab.errors import LabError
+from lora_lab.formats.recognise import open_adapter
+from lora_lab.workshop.merge_base import write_merged
+from tests.workshop.families import adapted, answer, distance, saved
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*:UserWarning"),  # PEFT on ties and on fan_in_fan_out
+]
+PLAIN = {
+    "llama": ["q_proj", "o_proj", "embed_tokens", "lm_head"],
+    "gemma3": r".*language_model.*(q_proj|down_proj)",
+    "qwen2_vl": ["q_proj", "down_proj", "qkv"],
+    "llava": ["q_proj", "fc1"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "openai": ["c_attn", "c_proj", "c_fc"],
+    "imagegpt": ["c_attn", "c_proj", "c_fc", "score"],
+    "decision": ["c_attn", "c_proj", "embed_state"],
+    "bert_mlm": ["query", "dense"],
+    "bert": ["query", "word_embeddings"],
+    "albert": ["query", "ffn"],
+    "t5": ["q", "wo"],
+    "bart": ["q_proj", "fc1"],
+    "vit": ["q_proj", "v_proj", "fc1", "classifier"],
+    "swin": ["q_proj", "o_proj", "fc1", "reduction"],
+    "dinov2": ["gate_proj", "up_proj", "down_proj"],
+    "nomic": ["q_proj", "v_proj", "up_proj"],
+    "falcon": ["query_key_value", "dense"],
+}
+TIED = {
+    "llama_tied": ["embed_tokens"], "gemma3": r".*language_model.embed_tokens", "gpt2": ["wte"],
+    "openai": ["tokens_embed"], "bert_mlm": ["word_embeddings"], "albert": ["word_embeddings"],
+    "bart": r"model.decoder.embed_tokens",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_transformers_answers_as_peft_does(name, tmp_path):
+    model = saved(tmp_path / "base", name)
+    before = answer(model)
+    wanted = answer(adapted(model, tmp_path / "adapter", PLAIN[name]))
+    assert distance(before, wanted) > 1e-4
+    write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+    found = answer(type(model).from_pretrained(tmp_path / "out").eval())
+    assert distance(found, wanted) <= 1e-5
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_a_tied_weight_is_refused_or_parted(name, tmp_path):
+    model = saved(tmp_path / "base", name)
+    wanted = answer(adapted(model, tmp_path / "adapter", TIED[name]))
+    weights = open_adapter(tmp_path / "adapter")
+    with pytest.raises(LabError, match=r"shares its weight with .*--untie"):
+        write_merged(weights, tmp_path / "base", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
+    found = answer(type(model).from_pretrained(tmp_path / "out").eval())
+    assert distance(found, wanted) <= 1e-5
+
+
+@pytest.mark.parametrize("targets", [["shared"], ["lm_head"], r"decoder.embed_tokens"])
+def test_a_family_that_cannot_be_parted_is_refused_by_name(targets, tmp_path):
+    adapted(saved(tmp_path / "base", "t5"), tmp_path / "adapter", targets)
+    weights = open_adapter(tmp_path / "adapter")
+    with pytest.raises(LabError, match="T5ForConditionalGeneration cannot be untied"):
+        write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_head_beside_its_embedding_in_the_file_is_not_tied_any_more(tmp_path):
+    """transformers ties two equal tensors; a merge makes them differ."""
+    model = saved(tmp_path / "base", "llama_tied")
+    state = {**model.state_dict(), "lm_head.weight": model.lm_head.weight.detach().clone()}
+    safetensors.torch.save_file(state, tmp_path / "base" / "model.safetensors", {"format": "pt"})
+    wanted = answer(adapted(model, tmp_path / "adapter", ["embed_tokens"]))
+    report = write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+    assert "tie_word_embeddings is written as false" in report.notes[0]
+    merged = type(model).from_pretrained(tmp_path / "out").eval()
+    assert not merged.config.tie_word_embeddings
+    assert distance(answer(merged), wanted) <= 1e-5
