@@ -109,6 +109,12 @@ class RunConfig(Frozen):
     targets: tuple[str, ...] = declared((), Setting("Tar&gets",
         "Layers to adapt: all-linear, a module path or its end; none: all linear layers.",
         place="always", group="Adapter", commas=True))
+    adapter: str | None = declared(None, Setting("Continue",
+        "Adapter file or folder that training continues from: its factors, ranks, α, targets and "
+        "variant are taken as they are, and the optimizer starts afresh. Another rank or α is "
+        "applied before the first step, as in mid-run.",
+        name="adapter to continue", group="Adapter"))
+    whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",
         "Optimizer: what turns gradients into steps.",

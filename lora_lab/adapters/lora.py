@@ -46,7 +46,7 @@ class LoRALayer(AdapterLayer):
                 f"{groups}, not {rank}. Choose another rank or leave the layer out."
             )
         self.init = init
-        self.dropout = 0.0
+        self.dropout, self.ratio = 0.0, 1.0  # ratio: of its s to the common one, as files have it
         self.scaling = self.scaling_for(alpha, rank)
         A, B = self.new_factors(min(rank, self.max_rank), generator)
         start_A = start_B = None

@@ -23,6 +23,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.records import (
+    AppliedRecord,
     CheckpointRecord,
     ErrorRecord,
     NewsRecord,
@@ -71,6 +72,9 @@ class Display:
                 self._console.print(f"resumed at step {record.step:,}")
                 self._progress.update(self._bar, completed=record.step)
                 self._warn(*record.notes)
+            case AppliedRecord(changes=changes) if changes:  # what differs from a file's adapter
+                done = (f"{name} {before} → {after}" for name, before, after in changes)
+                self._warn(f"before the first step: {', '.join(done)}", *record.notes)
             case NewsRecord():
                 self._warn(record.message)
             case NonFiniteRecord():

@@ -37,6 +37,7 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
         "variant": variants.PLAIN,
         "init": inits.PLAIN,
         "targets": (),
+        "adapter": None,
         "hyper": hyper.model_dump(),
     }
     return Experiment.build(changed(config, **plain)).loaded().adaptable

@@ -20,7 +20,9 @@ from lora_lab.errors import LabError
 from lora_lab.task_info import own_tasks
 
 GRID = "Grid"  # a panel of the help
-EVERY = ("model", "data", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed")
+EVERY = (
+    "model", "data", "adapter", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed",
+)  # fmt: skip
 
 
 def _axis(text: str) -> Any:

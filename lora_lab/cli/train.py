@@ -57,7 +57,11 @@ def train(
 def base_config(
     preset_name: str | None, task: str | None, fixed: dict[str, Any], hyper: dict[str, Any]
 ) -> RunConfig:
-    """What the flags ask for, over a preset or a task's start."""
+    """What the flags ask for, over an adapter to continue, over a preset or a task's start."""
+    if fixed.get("adapter"):
+        from lora_lab.training.from_adapter import with_adapter
+
+        fixed, hyper = with_adapter(fixed["adapter"], fixed, hyper)
     if task is not None:
         if preset_name is not None:
             raise ConfigError("Give --preset or --task, not both: a preset has its own task.")

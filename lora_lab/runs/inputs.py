@@ -37,7 +37,7 @@ def with_whole_paths(config: RunConfig) -> RunConfig:
     """`config` with the paths that exist made absolute; the same `hyper` object."""
     whole = {
         field: os.path.abspath(value)
-        for field in PLACES
+        for field in (*PLACES, "adapter")
         if (value := getattr(config, field)) and not os.path.isabs(value) and _names_files(value)
     }
     return config.model_copy(update=whole) if whole else config
@@ -64,8 +64,13 @@ def found_again(config: RunConfig, places: Mapping[str, str | None], run: Path) 
 
 
 def fingerprints(config: RunConfig) -> dict[str, str]:
-    """Of all that shaped the run beside base and data; "" where there is none of it."""
+    """Of all that shaped the run beside base and data; "" where there is none of it.
+
+    The adapter that it began with is among it, and is not needed again: its factors are in every
+    checkpoint.
+    """
     found = {
+        "adapter": data_fingerprint(config.adapter),
         "validation data": data_fingerprint(config.validation_data),
         "retention set": data_fingerprint(config.keep_data),
     }
@@ -84,7 +89,7 @@ def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
         notes.append("the data has changed since: the rows that follow will differ")
     stored = about.get("inputs")
     for what, now in fingerprints(config).items():
-        before = stored.get(what) if isinstance(stored, dict) else None
+        before = stored.get(what) if isinstance(stored, dict) and what in CHANGED else None
         if before is not None and before != now:
             notes.append(f"the {what} changed since the run began{CHANGED[what]}")
     return tuple(notes)

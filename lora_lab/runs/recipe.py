@@ -41,7 +41,8 @@ INSTALLED = {
     "Image.open": "from PIL import Image, ImageOps",
     "torch.": "import torch",
     "F.": "import torch.nn.functional as F",
-    "LoraConfig(": "from peft import LoraConfig, get_peft_model",
+    "get_peft_model(": "from peft import LoraConfig, get_peft_model",
+    "PeftModel.": "from peft import LoraConfig, PeftModel",
     "LoraLayer": "from peft.tuners.lora.layer import LoraLayer",
     "load_file(": "from safetensors.torch import load_file",
     "save_model(": "from safetensors.torch import save_model",
@@ -119,6 +120,9 @@ def _words(story: Story, edits: Edits) -> set[str]:
         words.add("bare")
     if any(layer["kind"] == "embedding" for layer in layers):
         words.add("embedding")
+    words.add("given" if config.adapter else "made")
+    if config.adapter:
+        words |= {f"{word}_given" for word in ("rank", "alpha") if word in words}
     if INITS[config.init].one_rank:
         words |= {"principal"} if "alpha" in words else set()
         words.discard("later")
@@ -132,10 +136,11 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
     if full:
         parts.append("full")
     else:
-        drawn = not init.one_rank
+        given = bool(story.config.adapter)
+        drawn = not init.one_rank and (not given or "rank" in words)
         parts += [f"law_{init.rows.partition(':')[2]}"] if drawn else []
         parts.append("adapter")
-        parts += ["fresh", "drawn"] if drawn else []
+        parts += (["fresh"] if given else ["fresh", "drawn"]) if drawn else []
         parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
     parts += ["optimizer", "schedule"]

@@ -263,6 +263,10 @@ def ranks_of(story: Story) -> dict[str, int]:
 
 def lora_config(story: Story) -> str:
     """The LoraConfig of the start, as Python."""
+    if story.config.adapter:
+        lines = [f"ADAPTER = {peft_folder(story)!r}"]
+        lines += ["CONFIG = LoraConfig.from_pretrained(ADAPTER)"]
+        return "\n".join([*lines, f"CONFIG.lora_dropout = {story.start.dropout!r}"])
     config, start, ranks = story.config, story.start, ranks_of(story)
     layers = story.loaded["layers"]
     locked = [x["name"] for x in layers if x["kind"] == "conv" and x.get("rank_locked")]
@@ -290,6 +294,18 @@ def lora_config(story: Story) -> str:
         settings["modules_to_save"] = whole
     lines = [f"    {name}={value!r}," for name, value in settings.items()]
     return "\n".join(["CONFIG = LoraConfig(", *lines, ")"])
+
+
+def peft_folder(story: Story) -> str:
+    """The folder of the adapter that the run continues; raises LabError where it is not PEFT's."""
+    path = Path(str(story.config.adapter))
+    for folder in (path, path / "adapter", path.parent):
+        if (folder / "adapter_config.json").is_file():
+            return str(folder)
+    raise LabError(
+        f"{story.path.name} continues the adapter {path}, which is no PEFT folder or is not there "
+        "any more. Convert it (lora-lab convert) and begin with that to have a script."
+    )
 
 
 def _targets(story: Story, names: list[str]) -> list[str]:

@@ -158,6 +158,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
     settings = [
         ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
         ("init", config.init),
+        ("continues", Path(config.adapter).name if config.adapter else ""),
         ("targets", ", ".join(config.targets) or "all linear layers"),
         ("layers adapted", f"{len(story.loaded['layers'])}"),
         ("learning rate", rate),

@@ -16,14 +16,14 @@ from lora_lab.models.hf_folder import class_names
 def ordered(names: Iterable[str], config: RunConfig) -> tuple[str, ...]:
     """The classes of the data, `names` in their natural order, in the order that the head has.
 
-    Raises DataError where a run is resumed on data of other classes.
+    Raises DataError where a run or an adapter is continued on data of other classes.
     """
     names = tuple(names)
     if config.classes:
         if set(names) != set(config.classes):
             raise DataError(
-                f"The run was trained on the classes {', '.join(config.classes[:10])}; the data "
-                f"has {', '.join(names[:10])} now. Put its data back to resume."
+                f"What is continued was trained on the classes {', '.join(config.classes[:10])}; "
+                f"the data has {', '.join(names[:10])} now. Give it data of those classes."
             )
         return config.classes
     known = class_names(config.model) if config.model else ()

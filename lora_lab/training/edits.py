@@ -68,7 +68,7 @@ def _set_ranks(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
     """Give each layer its rank, and the common scaling at the old α; the energy that this costs."""
     worst = 0.0
     for layer, rank in wanted_ranks(experiment.layers, hyper).items():
-        scaling = layer.scaling_for(experiment.hyper.alpha, hyper.rank)
+        scaling = layer.ratio * layer.scaling_for(experiment.hyper.alpha, hyper.rank)
         if (layer.rank, layer.scaling) == (rank, scaling):
             continue
         done = resize(layer, rank, scaling, experiment.optimizer, experiment.generator)
@@ -88,12 +88,12 @@ def _set_ranks(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
 def _set_alpha(experiment: Experiment, hyper: Hyperparameters, notes: list[str]) -> None:
     keep = hyper.alpha_mode == "keep_function"
     for layer in experiment.lora_layers:
-        rescale(layer, layer.scaling_for(hyper.alpha, hyper.rank), keep, experiment.optimizer)
+        scaling = layer.ratio * layer.scaling_for(hyper.alpha, hyper.rank)
+        rescale(layer, scaling, keep, experiment.optimizer)
     if keep:
         notes.append("ΔW kept, B rescaled")
         return
-    factor = hyper.alpha / experiment.hyper.alpha
-    notes.append(f"{_what_is_learned(experiment)} × {factor:.3g}")
+    notes.append(f"{_what_is_learned(experiment)} × {hyper.alpha / experiment.hyper.alpha:.3g}")
     if hyper.frozen_layers:
         notes.append("frozen layers as well: the scaling is common to all")
 

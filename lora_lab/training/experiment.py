@@ -13,13 +13,11 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
-from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import adaptable_layers, all_linear, numbered_modules
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, ExportError, LabError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
-from lora_lab.inits import INITS
 from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
@@ -30,11 +28,12 @@ from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
+from lora_lab.training.from_adapter import fitted, origin_notes, settled, with_its_classes
 from lora_lab.training.inference import Inference
-from lora_lab.training.initial_factors import start_from_data, start_own_ranks
+from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer
-from lora_lab.training.per_layer import check, freeze, rank_notes
+from lora_lab.training.per_layer import rank_notes
 from lora_lab.variants import PLAIN, VARIANTS
 
 
@@ -66,6 +65,7 @@ class Experiment:
     halvings: int = 0  # times that it was
     step: int = 0
     edits: int = 0  # that were applied so far
+    continued: tuple[str, ...] = ()  # on the adapter that it starts from; none: it starts as W
     ramps: list[Ramp] = field(default_factory=list)
     best: Best = field(default_factory=Best)
     training_seconds: float = 0.0
@@ -73,25 +73,35 @@ class Experiment:
 
     @classmethod
     def build(
-        cls, config: RunConfig, preliminary: str = "", base: str = "", report: Report = silent
+        cls,
+        config: RunConfig,
+        preliminary: str = "",
+        base: str = "",
+        report: Report = silent,
+        restored: bool = False,
     ) -> Experiment:
         """Open the task, its base model and its adapters on the config's device.
 
         `preliminary` names a stage before the run's own, `base` where the base comes from, both for
-        people; `report` receives how far it is. Raises LabError for a device, checkpoint, data file
-        or setting that does not fit, and Cancelled where `report` does.
+        people; `report` receives how far it is. `restored`: a checkpoint will be put back, so that
+        an adapter that the run began with is not looked for. Raises LabError for a device,
+        checkpoint, data file, adapter or setting that does not fit, and Cancelled where `report`
+        does.
         """
         started = time.perf_counter()
         device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)  # dropout
+        starts = bool(config.adapter) and not restored
+        if starts:
+            config = with_its_classes(config)
         task = TASKS[config.task].open(config, report)
         if config.keep_data and not task.has_retention:
             raise ConfigError(
                 "A retention set is for models and data of your own. This task measures "
                 "forgetting class by class, or has nothing to forget."
             )
-        config, hyper = with_steps(config, task.rows), config.hyper
+        config = with_steps(config, task.rows)
         model = task.base_model()
         report("Preparing the adapters", -1)
         base_fingerprint = fingerprint(_loaded_state(model, task.new_layers))
@@ -104,24 +114,16 @@ class Experiment:
         base_parameters = sum(p.numel() for p in model.parameters())
         adaptable, linear = adaptable_layers(model), frozenset(all_linear(model))
         modules = numbered_modules(model)
-        layers = inject(
-            model, variant=config.variant, rank=hyper.rank, alpha=hyper.alpha, init=config.init,
-            targets=config.targets, whole=[name for name in task.new_layers if name in adaptable],
-            seed=config.seed,
-        )  # fmt: skip
-        check(layers, hyper)
+        given = fitted(config, model, task.new_layers) if starts else None
+        hyper = given.hyper if given else config.hyper
+        if given:
+            config = settled(config, given, model)
         generator = torch.Generator().manual_seed(config.seed + 1)
-        start_own_ranks(layers, hyper, generator)
-        lora_layers = [layer for layer in layers.values() if isinstance(layer, LoRALayer)]
-        if INITS[config.init].needs_data and lora_layers:
-            start_from_data(config, task, model, layers)
+        layers = adapted(config, hyper, task, model, generator, given)
         weight_norms = {
             name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
             for name, layer in layers.items()
         }
-        for layer in lora_layers:
-            layer.dropout = hyper.dropout
-        freeze(layers, hyper)
         # Of plain values: nothing that an experiment holds leads back to it.
         batches = BatchOrder(partial(task.batches, config.batch_size, config.seed))
         inference = Inference(task, model, layers)
@@ -132,6 +134,8 @@ class Experiment:
             LayerSpectra(layers, "float64" if dtype == torch.float64 else "float32"), hyper,
             Stage(0, config.max_steps), config.accumulation,
         )  # fmt: skip
+        if given:
+            experiment.continued = (*given.notes, *origin_notes(given, experiment.base_fingerprint))
         inference.resume_training()
         experiment.open_seconds = time.perf_counter() - started
         return experiment
@@ -219,7 +223,7 @@ class Experiment:
         config = self.config
         own = dict(self.hyper.layer_ranks)
         common = {name: layer for name, layer in self.layers.items() if name not in own}
-        notes = [*self.task.notes, *rank_notes(common, self.hyper)]
+        notes = [*self.continued, *self.task.notes, *rank_notes(common, self.hyper)]
         if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not self.has_factors:

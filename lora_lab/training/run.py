@@ -17,6 +17,7 @@ from lora_lab.runs.listing import METRICS, written_state
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.from_adapter import requested
 from lora_lab.training.loop import train
 from lora_lab.training.opening import Branch, New, Opening, Resume
 from lora_lab.training.optim import Stage
@@ -98,12 +99,14 @@ def _opened(
     match opening:
         case New(folder=folder):
             experiment = Experiment.build(config, base=base, report=report)
+            if config.adapter:  # what is asked for otherwise is applied before the first step
+                wanted = requested(config.hyper, experiment.hyper)
+                controls.settle(config.hyper, wanted)
             return experiment, Journal.new(experiment, folder), None, ()
         case Branch(origin=origin, folder=folder):
-            experiment = Experiment.build(config, base=base, report=report)
-            requested = experiment.hyper
+            experiment = Experiment.build(config, base=base, report=report, restored=True)
             step, notes = branch_off(experiment, Path(origin.run), origin.step)
-            if requested == experiment.hyper:
+            if config.hyper == experiment.hyper:
                 controls.settle(controls.hyper, experiment.hyper)
             journal = Journal.branch(experiment, folder, Origin(origin.run, step), notes)
             return experiment, journal, Path(origin.run), notes
@@ -117,7 +120,7 @@ def _resumed(
     folder = RunFolder.at(opening.path)
     folder.lock()  # before anything is loaded, and before anything in it is touched
     try:
-        experiment = Experiment.build(opening.config, report=report)
+        experiment = Experiment.build(opening.config, report=report, restored=True)
         notes = _restored(experiment, opening)
         ended = experiment.step >= experiment.stage.end
         if ended and not serve_after_training:

@@ -83,8 +83,12 @@ class Server:
             yield trained
             if missed and self.patience_is_over():
                 yield from self.stop_early()
-        elif experiment.hyper.enabled:  # ΔW = 0, so the answers are the same
+        elif experiment.hyper.enabled and not experiment.continued:  # the answers are the same
             yield experiment.note_evaluation(replace(untrained, enabled=True))
+        elif experiment.hyper.enabled:
+            trained = experiment.evaluate()
+            assert trained is not None
+            yield trained
 
     def wait_for_turn(self) -> bool:
         """Sleep while there is nothing to do; False once the loop is to be left."""

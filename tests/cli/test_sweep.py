@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +136,15 @@ def test_a_sweep_of_failures_only_fails():
     assert [row["state"] for row in rows] == ["failed"], rows
     assert done.exit_code == 1
     assert rows[0]["message"] in done.stderr
+
+
+def test_a_grid_over_an_adapter_begins_each_run_with_it(tmp_path):
+    run = tmp_path / "first"
+    train = ["train", "--preset", "known-rank", "--rank", "3", "--steps", "100", "--out", str(run)]
+    assert CliRunner().invoke(app, train).exit_code == 0
+    done = known_rank("--adapter", run / "adapter", "--learning-rate", "1e-3,1e-2", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert {(row["rank"], row["state"]) for row in rows} == {(3, "done")}
+    configs = [json.loads((Path(row["run"]) / "config.json").read_text()) for row in rows]
+    assert {c["config"]["adapter"] for c in configs} == {str(run / "adapter")}

@@ -467,3 +467,38 @@ def test_what_became_of_the_data_is_on_stderr_in_the_facts_and_in_the_log(tmp_pa
     assert (data["train_rows"], data["validation_rows"]) == (9, 3)
     assert data["notes"] == ["column not used: id"]
     assert "column not used: id" in (tmp_path / "run" / "log.txt").read_text("utf-8")
+
+
+def test_training_continues_from_an_adapter(tmp_path):
+    """What the flags say otherwise is applied and said, or refused; nothing else is moved."""
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    known = ("train", "--preset", "known-rank", "--json", "--device", "cpu", "--lr", 0.01)
+    done = verb(*known, "--rank", 3, "--alpha", 6, "--steps", 200, "--out", first)
+    before = json.loads(done.stdout)
+    again = (*known, "--adapter", first / "adapter", "--steps", 1)
+    done = verb(*again, "--out", second)
+    assert done.exit_code == 0, done.output
+    assert "the optimizer starts afresh" in " ".join(done.stderr.split())
+    assert "before the first step" not in done.stderr
+    after = json.loads(done.stdout)
+    assert after["parameters"] == before["parameters"]
+    saved = RunFolder.at(second).load_config()
+    assert (saved.hyper.rank, saved.hyper.alpha, saved.adapter) == (3, 6, str(first / "adapter"))
+    (row,) = before["singular_values"].values()
+    (now,) = after["singular_values"].values()
+    assert now == pytest.approx(row, rel=0.1)
+
+    done = verb(*again, "--rank", 2, "--out", third)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert "before the first step: rank 3 → 2" in said
+    assert "of ΔW's energy discarded" in said
+    done = verb(*again, "--variant", "dora", "--out", tmp_path / "fourth")
+    assert done.exit_code == 1
+    assert "cannot be continued as DoRA" in " ".join(done.stderr.split())
+    assert not (tmp_path / "fourth").exists()
+    shutil.rmtree(first / "adapter")
+    done = verb("resume", second, "--steps", 3, "--json")  # its checkpoint has the factors
+    assert done.exit_code == 0, done.output
+    done = verb("report", second, "--out", tmp_path / "page.html")
+    assert "<dt>continues</dt><dd>adapter</dd>" in (tmp_path / "page.html").read_text("utf-8")

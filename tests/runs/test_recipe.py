@@ -30,6 +30,7 @@ from lora_lab.runs.recipe import part_texts, recipe_of, written
 from lora_lab.runs.recipe_settings import live, rows_part
 from lora_lab.runs.story import RecordedStage, story_of
 from lora_lab.training.controls import Controls
+from lora_lab.training.from_adapter import with_adapter
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
@@ -454,4 +455,35 @@ def test_a_name_does_not_end_the_scripts_first_words(tmp_path, name):
 def test_a_run_without_a_step_has_none(tmp_path):
     folder = write_sample(tmp_path, written=list(records())[:5])
     with pytest.raises(LabError, match="no step yet"):
+        recipe_of(folder)
+
+
+@pytest.mark.parametrize(
+    "edits", [{}, {3: {"alpha": 12.0}, 5: {"rank": 6}}], ids=["as it is", "edited"]
+)
+def test_a_run_that_continues_an_adapter_loads_it_through_peft(tmp_path, monkeypatch, edits):
+    """Each layer has an α of its own, and keeps its share of the common s in every edit."""
+    save(tmp_path / "model", "llama")
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join(json.dumps({"text": f"the film is good {i}"}) for i in range(40)))
+    about = {"model": str(tmp_path / "model"), "data": str(data), "batch_size": 4, "max_steps": 8}
+    about |= {"validation": 0.1, "targets": ("q_proj", "k_proj", "v_proj")}
+    hyper = {"rank": 3, "alpha": 9.0, "learning_rate": 1e-2}
+    first = starting_config("causal_lm", **about, hyper=hyper)
+    adapter = train(first, tmp_path / "first") / "adapter"
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["alpha_pattern"] = {"k_proj": 4}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    fixed, live = with_adapter(str(adapter), {k: v for k, v in about.items() if k != "targets"}, {})
+    again = starting_config("causal_lm", **fixed, hyper={**live, "learning_rate": 1e-2})
+    folder = train(again, tmp_path / "run", edits)
+    check(folder, executed(folder, monkeypatch, tmp_path))
+
+
+def test_a_run_that_continues_another_format_has_no_script(tmp_path):
+    folder = write_sample(tmp_path / "sample")
+    about = json.loads((folder / "config.json").read_text())
+    about["config"]["adapter"] = str(tmp_path / "a.safetensors")
+    (folder / "config.json").write_text(json.dumps(about))
+    with pytest.raises(LabError, match="no PEFT folder or is not there any more"):
         recipe_of(folder)

@@ -53,6 +53,7 @@ class StoredLayer(Stored):
     trained: dict[str, Trained] = Field(max_length=8)
     scaling: Real | None = None
     dropout: Real | None = None
+    ratio: Real = 1.0  # of its scaling to the common one, as an adapter's file had it
 
 
 class StoredBest(Stored):
@@ -174,8 +175,8 @@ def _check_layer(
         ranks[name] = rank = _rank(layer, _tensor(tensors, f"{name}|lora_A"), hyper)
         wanted["lora_A"] = (rank, *wanted["lora_A"][1:])
         wanted["lora_B"] = (wanted["lora_B"][0], rank // layer.kind.groups(layer.base_layer))
-        scaling = layer.scaling_for(hyper.alpha, hyper.rank)
-        if about.scaling is None or not math.isclose(about.scaling, scaling, rel_tol=1e-9):
+        scaling = about.ratio * layer.scaling_for(hyper.alpha, hyper.rank)
+        if not about.scaling or not math.isclose(about.scaling, scaling, rel_tol=1e-9):
             raise _wrong(f"{name} has a scaling of {about.scaling}, not {scaling:g}")
         if about.dropout != hyper.dropout:
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")

@@ -40,7 +40,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
             trained[label] = {"moves": p.requires_grad, "state": sorted(kept), "numbers": numbers}
         about: dict[str, Any] = {"trained": trained}
         if isinstance(layer, LoRALayer):
-            about |= {"scaling": layer.scaling, "dropout": layer.dropout}
+            about |= {"scaling": layer.scaling, "dropout": layer.dropout, "ratio": layer.ratio}
             for label in ("start_A", "start_B"):
                 if getattr(layer, label) is not None:
                     tensors[f"{name}|{label}"] = _copy(getattr(layer, label))
@@ -132,6 +132,7 @@ def _restore_layer(
             experiment.optimizer.state[p] = state
     if isinstance(layer, LoRALayer):
         layer.scaling, layer.dropout = about["scaling"], about["dropout"]
+        layer.ratio = about.get("ratio", 1.0)
         for label in ("start_A", "start_B"):
             if (key := f"{name}|{label}") in tensors:
                 setattr(layer, label, tensors[key].to(device, layer.lora_A.dtype))
