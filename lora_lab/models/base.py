@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import kind_of, read_state, regular_size
 from lora_lab.models.hf_config import check_config
 from lora_lab.models.inspect import read_tensor, tensors_of
@@ -74,6 +76,27 @@ class Base:
         if own is not None:
             yield from (name for name, kind in own.kinds.items() if kind)
 
+    def turned(self, key: str) -> str:
+        """How a matrix without config is held: by its bias, or as all are here; "" unknown."""
+        shape = self.tensors[key].shape
+        bias = self.tensors.get(f"{key.removesuffix('weight')}bias")
+        if bias is not None and shape[0] != shape[1] and bias.shape == shape[1:]:
+            return "conv1d_linear"
+        if shape[0] != shape[1]:
+            return "linear"
+        return "" if self.holds_turned else "linear"
+
+    @cached_property
+    def holds_turned(self) -> bool:
+        """Whether some matrix has a bias as long as its second side: it is held as (in, out)."""
+        for name, tensor in self.tensors.items():
+            bias = self.tensors.get(f"{name.removesuffix('weight')}bias")
+            if name.endswith(".weight") and len(tensor.shape) == 2 and bias is not None:
+                rows, columns = tensor.shape
+                if rows != columns and bias.shape == (columns,):
+                    return True
+        return False
+
     def twin(self, key: str) -> str:
         """Another name of the same numbers in the file; "" where there is none.
 
@@ -102,6 +125,11 @@ def config_values(path: Path) -> dict[str, Any]:
     """
     folder = path if path.is_dir() else path.parent
     if not (folder / "config.json").is_file():
+        if path.is_dir():
+            raise CheckpointError(
+                f"{path.name} has no config.json, so it is no folder of a base model. Name one "
+                "that has it, or a file of weights."
+            )
         return {}
     values = read_json(folder / "config.json", 2**20)
     if "model_type" in values:

@@ -118,6 +118,24 @@ def skeletons(
             yield _filled(Skeleton(model), keys)
 
 
+def own_skeleton(values: Mapping[str, Any], keys: Iterable[str]) -> Skeleton | None:
+    """The class that a folder says it is of, which is what others open it as."""
+    if "model_type" not in values:
+        return None
+    return next(skeletons(values, keys), None)
+
+
+def task_type_of(name: str) -> str | None:
+    """PEFT's word for what a model class is for."""
+    from transformers.models.auto import modeling_auto
+
+    for word, table in TASKS.items():
+        classes = getattr(modeling_auto, f"{table}_NAMES").values()
+        if any(name == kind or name in kind for kind in classes if kind):
+            return word
+    return None
+
+
 def config_of(values: Mapping[str, Any]) -> Any:
     """transformers' config; raises CheckpointError where the values do not hold together."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING

@@ -33,7 +33,7 @@ from lora_lab.workshop.merged_folder import (
     write_index,
 )
 from lora_lab.workshop.places import Place, Placed, matrix_of, native, real_delta
-from lora_lab.workshop.ties import also_changed, own_skeleton
+from lora_lab.workshop.ties import also_changed, seen_by_others
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _prove_the_rest(after: Placed, merge: Merge) -> None:
                 raise ExportError(f"{key} was not written correctly; nothing is kept.")
     if skeleton is not None and merge.added:
         changed = {place.parameter for place in after.places}
-        if both := also_changed(own_skeleton(base, skeleton), changed):
+        if both := also_changed(seen_by_others(base, skeleton), changed):
             raise ExportError(f"{both[0]} is still tied to {both[1]}; nothing is kept.")
 
 

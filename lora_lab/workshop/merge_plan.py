@@ -13,7 +13,7 @@ from lora_lab.models.base import Base
 from lora_lab.models.skeleton import Skeleton, Source
 from lora_lab.workshop.heads import config_with_head, whole_tensors
 from lora_lab.workshop.places import Place, Placed
-from lora_lab.workshop.ties import also_changed, own_skeleton, ties_loosened, untied
+from lora_lab.workshop.ties import also_changed, seen_by_others, ties_loosened, untied
 
 
 @dataclass
@@ -74,7 +74,7 @@ def _mind_ties(
 ) -> None:
     """Refuse, or part, what the merge would change besides; in the class that others open it as."""
     base = merge.placed.base
-    opened = skeleton if new_class else own_skeleton(base, skeleton)
+    opened = skeleton if new_class else seen_by_others(base, skeleton)
     if opened is not skeleton:  # the same tensors by the names of another class
         keys = {skeleton.sources[name].keys for name in changed if name in skeleton.sources}
         changed = {name for name, source in opened.sources.items() if source.keys in keys}

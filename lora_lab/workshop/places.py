@@ -186,25 +186,13 @@ def _told_by_shape(layer: LayerWeights, shape: tuple[int, ...], base: Base) -> L
         return replace(layer, kind="linear")
     if layer.shape == shape[::-1] != shape:
         return replace(layer, kind="conv1d_linear")
-    turned = _turned_by_bias(base)
-    if layer.shape == shape and (turned or layer.kind == "conv1d_linear"):
+    if layer.shape == shape and (base.holds_turned or layer.kind == "conv1d_linear"):
         raise AdapterError(
             f"{layer.name} is square, and its orientation is not known: {base.path.name} has no "
             "config.json, and some of its layers may be stored transposed. Name the base's folder "
             "with its config.json."
         )
     return layer
-
-
-def _turned_by_bias(base: Base) -> bool:
-    """Whether some matrix has a bias as long as its second side: it is held as (in, out)."""
-    for name, tensor in base.tensors.items():
-        bias = base.tensors.get(f"{name.removesuffix('weight')}bias")
-        if name.endswith(".weight") and len(tensor.shape) == 2 and bias is not None:
-            rows, columns = tensor.shape
-            if rows != columns and bias.shape == (columns,):
-                return True
-    return False
 
 
 def _fitting(layer: LayerWeights, shape: tuple[int, ...]) -> LayerWeights:

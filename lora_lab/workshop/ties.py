@@ -64,7 +64,7 @@ def opened_as(name: str, values: dict[str, Any], keys: Iterable[str]) -> Skeleto
     return next((s for s in skeletons(values, keys) if s.name == name), None)
 
 
-def own_skeleton(base: Base, otherwise: Skeleton) -> Skeleton:
+def seen_by_others(base: Base, otherwise: Skeleton) -> Skeleton:
     """The class that a folder says it is of, which is what others open it as."""
     named = base.config.get("architectures") or ()
     if not named or otherwise.name in named:

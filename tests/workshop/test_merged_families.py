@@ -1,10 +1,13 @@
 """Merged checkpoints of many families, opened by transformers, against PEFT on the same base."""
 
+import peft
 import pytest
 import safetensors.torch
 
 from lora_lab.errors import LabError
 from lora_lab.formats.recognise import open_adapter
+from lora_lab.formats.verify import export
+from lora_lab.workshop.extract import extract
 from lora_lab.workshop.merge_base import write_merged
 from tests.workshop.families import adapted, answer, distance, saved
 
@@ -48,6 +51,18 @@ def test_transformers_answers_as_peft_does(name, tmp_path):
     write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
     found = answer(type(model).from_pretrained(tmp_path / "out").eval())
     assert distance(found, wanted) <= 1e-5
+
+
+@pytest.mark.parametrize("name", [n for n in PLAIN if n not in ("llama", "bert")])
+def test_what_is_extracted_does_in_peft_what_the_tuned_model_does(name, tmp_path):
+    model = saved(tmp_path / "base", name)
+    wanted = answer(adapted(model, tmp_path / "adapter", PLAIN[name]))
+    write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "tuned")
+    found = extract(tmp_path / "base", tmp_path / "tuned", 4)
+    export(found.weights, tmp_path / "found")
+    base = type(model).from_pretrained(tmp_path / "base").eval()
+    again = peft.PeftModel.from_pretrained(base, str(tmp_path / "found")).eval()
+    assert distance(answer(again), wanted) <= 2e-5
 
 
 @pytest.mark.parametrize("name", TIED)
