@@ -16,6 +16,7 @@ from lora_lab.config import RunConfig, changed, plain_number
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
+from lora_lab.number_text import parts, read_number, read_whole
 from lora_lab.opening_records import TargetInfo
 from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
 from lora_lab.setting import setting_of
@@ -25,6 +26,7 @@ LIVE = ("rank", "alpha", "learning_rate")
 AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
 MOST = 1000  # runs of one grid
 VALIDATIONS = 50  # of each run, where the base does not say when
+WHOLE, NUMBERS = ("rank", "seed"), ("alpha", "learning_rate")
 TIMES_RANK = re.compile(r"(\d*\.?\d*)\s*[*·×]?\s*r", re.IGNORECASE)
 
 
@@ -65,25 +67,27 @@ class Expansion:
 def parse_axis(field: str, text: str) -> tuple[Any, ...]:
     """The values of one axis as a person writes them; () for nothing but blanks.
 
-    Values stand apart by commas or blanks: "1, 2, 4". An α may go with the rank: "16, r, 2r".
+    Values stand apart by commas or blanks: "1, 2, 4"; 1,000 is one of them. An α may go with the
+    rank: "16, r, 2r".
     Targets stand apart by semicolons, since each value is a list of layers: "all-linear; fc1, fc2".
     Raises ConfigError for what is no value of that field.
     """
     if field == "targets":
         sets = [part for part in text.split(";") if part.strip()]
         return _distinct(tuple(re.split(r"[,\s]+", part.strip())) for part in sets)
-    return _distinct(_value(field, part) for part in re.split(r"[,;\s]+", text.strip()) if part)
+    whole = field in WHOLE
+    return _distinct(_value(field, part) for part in parts(text, whole or field not in NUMBERS))
 
 
 def _value(field: str, text: str) -> Any:
     try:
-        if field in ("rank", "seed"):
-            return int(text)
+        if field in WHOLE:
+            return read_whole(text)
         if field == "alpha" and (times := TIMES_RANK.fullmatch(text)):
             return TimesRank(float(times[1] or 1))
-        if field in ("alpha", "learning_rate"):
-            return float(text)
-    except ValueError:
+        if field in NUMBERS:
+            return read_number(text)
+    except ConfigError:
         kinds = {"rank": "a whole number", "seed": "a whole number"}
         wanted = kinds.get(field, "a number, or a multiple of the rank such as 2r"
                            if field == "alpha" else "a number")  # fmt: skip

@@ -49,3 +49,14 @@ def settle():
     for _ in range(3):
         QApplication.sendPostedEvents()
         QApplication.processEvents()
+
+
+def put(qtbot, box, text):
+    """Type a number into a box over what stands there, and press Return."""
+    box.setFocus()
+    box.lineEdit().selectAll()
+    if text:
+        box.lineEdit().insert(text)  # keys of a test are Latin-1 alone; a person's are not
+    else:
+        qtbot.keyClick(box, Qt.Key.Key_Backspace)
+    qtbot.keyClick(box, Qt.Key.Key_Return)

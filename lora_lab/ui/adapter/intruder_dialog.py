@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from lora_lab.measured import IntruderRecord
 from lora_lab.opening_records import LayerInfo
 from lora_lab.training.commands import CountIntruders
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.ask_dialog import AskDialog
+from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.form import muted
@@ -41,11 +42,9 @@ class IntruderDialog(AskDialog):
             "muted",
         )
         about.setWordWrap(True)
-        self.strongest_box = QSpinBox()
-        self.strongest_box.setRange(1, 1000)
+        self.strongest_box = Whole(1, 1000)
         self.strongest_box.setValue(10)
-        self.threshold_box = QDoubleSpinBox(singleStep=0.05)
-        self.threshold_box.setRange(0.05, 1.0)
+        self.threshold_box = Number(0.05, 1.0, 0.05)
         self.threshold_box.setValue(0.5)
         settings = QHBoxLayout()
         settings.setSpacing(8)
@@ -55,7 +54,6 @@ class IntruderDialog(AskDialog):
         ):
             box.setAccessibleName(name)
             box.setToolTip(name)
-            box.setKeyboardTracking(False)
             settings.addWidget(muted(title, box))
             settings.addWidget(box)
             settings.addSpacing(10)

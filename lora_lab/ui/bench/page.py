@@ -12,8 +12,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
 )
@@ -32,6 +30,7 @@ from lora_lab.ui.bench.sigma_plot import SigmaPlot
 from lora_lab.ui.bench.source import SourceColumn
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.controls import Slider, Whole
 from lora_lab.ui.widgets.labels import describe, label
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.workshop.page import Page
@@ -62,9 +61,9 @@ class BenchPage(Page):
         self.plot.cut_moved.connect(self.set_cut)
         self.energy = EnergyBar()
         self.numbers = Numbers()
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setAccessibleName(tr("Singular values that are kept"))
-        self.spin = QSpinBox()
+        self.spin = Whole(0, 0)
         self.spin.setAccessibleName(tr("Singular values that are kept, as a number"))
         for knob in (self.slider, self.spin):
             knob.setRange(0, 0)

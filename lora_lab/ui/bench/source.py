@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QPlainTextEdit,
@@ -20,6 +19,7 @@ from lora_lab.data.matrix import FILES, Matrix
 from lora_lab.ui.bench.samples import SAMPLES
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import shape_words
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import label, show
 
 translate = QCoreApplication.translate
@@ -38,7 +38,7 @@ class SourceColumn(QWidget):
     def __init__(self) -> None:
         super().__init__()
         tr = self.tr
-        self.samples = QComboBox()
+        self.samples = Combo()
         self.samples.setAccessibleName(tr("Sample matrix"))
         self.samples.setPlaceholderText(tr("your own"))
         self.samples.addItems([translate("SVD bench", sample.title) for sample in SAMPLES])

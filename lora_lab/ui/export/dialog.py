@@ -12,7 +12,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -29,6 +28,7 @@ from lora_lab.exported import ExportReport
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
 from lora_lab.ui.widgets.busy import Busy
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
 from lora_lab.workshop.requests import FORMATS
 
@@ -70,7 +70,7 @@ class ExportDialog(QDialog):
         row = QHBoxLayout()
         row.addWidget(self.folder_edit, 1)
         row.addWidget(browse)
-        self.format_combo = QComboBox()
+        self.format_combo = Combo()
         self.format_combo.setAccessibleName(self.tr("Format"))
         for name, title, _, _ in FORMATS:
             self.format_combo.addItem(title, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtWidgets import (
-    QSpinBox,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import (
 from lora_lab.rules import cap
 from lora_lab.ui.layers.model import LayersModel
 from lora_lab.ui.layers.tree import Node
+from lora_lab.ui.widgets.controls import Whole
 from lora_lab.ui.widgets.table import Ticks
 
 
@@ -22,8 +22,9 @@ class RankEditor(QStyledItemDelegate):
 
     def createEditor(
         self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex
-    ) -> QSpinBox:
-        box = QSpinBox(parent)
+    ) -> Whole:
+        box = Whole(0, 0, parent)
+        box.by_wheel = False
         _, node = _at(index)
         box.setRange(0, max(map(cap, node.layers)))
         box.setSpecialValueText(self.tr("common"))
@@ -32,11 +33,11 @@ class RankEditor(QStyledItemDelegate):
         box.lineEdit().textEdited.connect(lambda: box.setProperty("typed", True))
         return box
 
-    def setEditorData(self, editor: QSpinBox, index: QModelIndex) -> None:
+    def setEditorData(self, editor: Whole, index: QModelIndex) -> None:
         editor.setValue(_present(index))
         editor.selectAll()
 
-    def setModelData(self, editor: QSpinBox, model: LayersModel, index: QModelIndex) -> None:
+    def setModelData(self, editor: Whole, model: LayersModel, index: QModelIndex) -> None:
         editor.interpretText()
         _, node = _at(index)
         several = len(node.layers) > 1 or len(model.nodes_meant(node)) > 1

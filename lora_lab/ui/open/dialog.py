@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, get_args
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QFileDialog,
     QHBoxLayout,
@@ -36,6 +35,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, size_words
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.consent import agrees_to_run
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import Button, button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.form import Form, data_files
 from lora_lab.ui.widgets.labels import label
@@ -128,7 +128,7 @@ class OpenDialog(QDialog):
     def _make_form(self) -> None:
         """What is to be trained with it."""
         tr = self.tr
-        self.task_combo = QComboBox()
+        self.task_combo = Combo()
         for task in own_tasks():
             self.task_combo.addItem(in_words(TASKS[task].title), task)
         self.task_combo.currentIndexChanged.connect(self._update)
@@ -137,9 +137,9 @@ class OpenDialog(QDialog):
         self.data_edit.textChanged.connect(self._update)
         browse = QPushButton(tr("&Browse…"))
         browse.clicked.connect(self._browse_data)
-        self.device_combo = QComboBox()
+        self.device_combo = Combo()
         self.device_combo.addItem("CPU", "cpu")  # which is always there; others may be offered
-        self.dtype_combo = QComboBox()
+        self.dtype_combo = Combo()
         self.dtype_combo.setAccessibleName(tr("dtype of the base model"))
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)

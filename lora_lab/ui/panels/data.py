@@ -27,6 +27,7 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import label, show
 
 translate = QCoreApplication.translate
@@ -57,7 +58,7 @@ class DataPanel(Panel):
         self._columns.setSpacing(6)
         self.column_combos: dict[str, QComboBox] = {}
         self._needed: tuple[str, ...] = ()
-        self.form_combo = QComboBox()
+        self.form_combo = Combo()
         self.form_combo.setAccessibleName(self.tr("What the rows are"))
         self.form_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.form_combo.activated.connect(self._on_form)
@@ -182,7 +183,7 @@ class DataPanel(Panel):
         used = dict(record.roles)
         needed, further = forms.get(self.form_combo.currentText(), ((), ()))
         for role in (*needed, *further):
-            combo = QComboBox()
+            combo = Combo()
             combo.setAccessibleName(self.tr("Column of {}").format(role))
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

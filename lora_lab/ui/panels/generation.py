@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QPushButton,
-    QSpinBox,
     QTextBrowser,
     QToolButton,
     QWidget,
@@ -23,6 +22,7 @@ from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.controls import Combo, Whole
 
 translate = QCoreApplication.translate
 
@@ -45,7 +45,7 @@ class GenerationPanel(Panel):
         self._asked_at = 0  # step of the last validation that was asked at
         self._waiting = 0  # answers that were asked for and have not come
         self._answers: deque[GeneratedRecord] = deque(maxlen=KEPT)
-        self.prompt = QComboBox()
+        self.prompt = Combo()
         self.prompt.setEditable(True)
         self.prompt.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.prompt.setAccessibleName(self.tr("Prompt"))
@@ -55,8 +55,7 @@ class GenerationPanel(Panel):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.prompt.setMinimumContentsLength(8)
-        self.tokens = QSpinBox()
-        self.tokens.setRange(1, 1024)
+        self.tokens = Whole(1, 1024)
         self.tokens.setValue(TOKENS)
         self.tokens.setSuffix(self.tr(" tokens"))
         self.tokens.setAccessibleName(self.tr("Max new tokens"))

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
+from lora_lab.number_text import read_whole
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
@@ -32,7 +33,8 @@ from lora_lab.setting import Offered
 from lora_lab.task_info import TASKS
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, in_words, plain_number
-from lora_lab.ui.widgets.form import Whole, muted
+from lora_lab.ui.widgets.controls import Whole
+from lora_lab.ui.widgets.form import gives_way, muted
 from lora_lab.variants import VARIANTS
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
@@ -103,7 +105,7 @@ class Builder(QWidget):
             tr("Sets of targets"), tr("Sets separated by semicolons: all-linear; fc1, fc2")
         )
         self.steps_edit = self._line(tr("Steps of each run"), tr("One number for every run"))
-        self.seeds_box = Whole(1, 100)
+        self.seeds_box = gives_way(Whole(1, 100))
         self.seeds_box.setAccessibleName(tr("Seeds of each combination"))
         self.seeds_box.setToolTip(tr("Runs per combination, each with its own seed"))
         self.seeds_box.setMinimumHeight(self.rank_edit.sizeHint().height())  # one row of fields
@@ -207,8 +209,8 @@ class Builder(QWidget):
         return base.max_steps if base.epochs is None else self._steps_of_epochs
 
     def _with_steps(self, base: RunConfig) -> RunConfig:
-        text = self.steps_edit.text().replace(",", "").strip()
-        return changed(base, max_steps=text, epochs=None) if text else base
+        text = self.steps_edit.text().strip()
+        return changed(base, max_steps=read_whole(text), epochs=None) if text else base
 
     def _show(self, result: Expansion, words: str, role: str) -> None:
         self.expansion = result

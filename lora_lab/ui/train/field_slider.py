@@ -9,95 +9,29 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QValidator, QWheelEvent
-from PySide6.QtWidgets import (
-    QAbstractSpinBox,
-    QDoubleSpinBox,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QSizePolicy,
-    QSlider,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolTip, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.setting import Knob
+from lora_lab.setting import Knob, limits_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number, tip_lines
 from lora_lab.ui.train.notches import notches, stepped
 from lora_lab.ui.train.note_line import Link, NoteLine
+from lora_lab.ui.widgets.controls import DECIMALS, Number, Slider, Whole
 
-REST_MS = 150  # a slider at rest this long means its value, even while it is held
-
-
-class _Slider(QSlider):
-    """A slider that leaves the wheel to the page unless it was chosen."""
-
-    def __init__(self) -> None:
-        super().__init__(Qt.Orientation.Horizontal)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+REST_MS = 150  # a slider at rest this long means its value, unless the button is still down
 
 
-class _Field(QDoubleSpinBox):
-    """An exact value: any decimal or 1e-4 may be typed; arrows go to the next notch."""
+class _Exact(Number):
+    """An exact value, whose arrows go to the next notch of the slider."""
 
-    def __init__(self, whole: bool) -> None:
-        super().__init__()
-        self.whole = whole
-        self.notches: list[float] = []
-        self.setDecimals(0 if whole else 12)
-        self.setKeyboardTracking(False)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
-
-    def textFromValue(self, value: float) -> str:
-        return f"{round(value):d}" if self.whole else plain_number(value)
-
-    def valueFromText(self, text: str) -> float:
-        try:
-            return float(text.strip().replace(",", "."))
-        except ValueError:
-            return self.value()
-
-    def validate(self, text: str, position: int) -> object:
-        state = QValidator.State.Acceptable
-        try:
-            value = float(text.strip().replace(",", "."))
-        except ValueError:
-            rest = text.strip().lower().strip("0123456789.,e+-")
-            state = QValidator.State.Invalid if rest else QValidator.State.Intermediate
-        else:
-            fits = self.minimum() <= value <= self.maximum()
-            if not fits or (self.whole and value != round(value)):
-                state = QValidator.State.Intermediate
-        return state, text, position
-
-    def fixup(self, text: str) -> str:
-        # A whole number above the limit becomes the limit; nonsense becomes what stood there.
-        value = min(max(self.valueFromText(text), self.minimum()), self.maximum())
-        return self.textFromValue(value if math.isfinite(value) else self.value())
+    notches: tuple[float, ...] = ()
 
     def stepBy(self, steps: int) -> None:
-        if self.whole:
-            self.setValue(self.value() + steps)
-        else:
-            self.setValue(stepped(self.notches, self.value(), steps))
+        self.setValue(stepped(list(self.notches), self.value(), steps))
         self.selectAll()
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 class FieldSlider(QWidget):
@@ -117,14 +51,20 @@ class FieldSlider(QWidget):
         self._sent: float = self._value  # requested last
         self._reason = ""
         self._note_text = self._explanation = ""
+        self._refusal = ""  # why what was typed last is not taken
 
         self._label = QLabel(knob.label)
         self._label.setProperty("role", "title")
         self._beside = QLabel()
         self._beside.setProperty("role", "settled")
         self._beside.setAccessibleName(self.tr("{}, applied").format(knob.label))
-        self.slider = _Slider()
-        self.edit = _Field(self._whole)
+        self.slider = Slider()
+        limits = limits_of(Hyperparameters, field, 10.0**-DECIMALS)
+        self.edit: _Exact | Whole = Whole(*limits) if self._whole else _Exact(*limits)
+        self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.edit.pops_up = False  # the line below says why
+        for control in (self.slider, self.edit):
+            control.by_wheel = knob.when == "live"  # a rank that is cut takes away what was learned
         self._label.setBuddy(self.edit)
         self._note = NoteLine()
         self._note.setAccessibleName(self.tr("{}, explained").format(knob.label))
@@ -157,7 +97,9 @@ class FieldSlider(QWidget):
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self._released)
         self.edit.valueChanged.connect(self._typed)
-        self.setMaximum(knob.maximum)
+        self.edit.refused.connect(self._refuse)
+        self.edit.lineEdit().textEdited.connect(lambda _: self._refuse(""))
+        self._offer(knob.maximum)
 
     def value(self) -> Any:
         """What is requested: int for whole fields, else float."""
@@ -170,21 +112,27 @@ class FieldSlider(QWidget):
         self._show_value()
 
     def setMaximum(self, maximum: float) -> None:
-        """A new upper end; a request above it comes down to it, silently."""
+        """A new upper end of slider and field; a request above it comes down to it, silently."""
         maximum = max(maximum, self.knob.minimum)
-        self._notches = notches(self.knob, self._whole, maximum)
-        self.edit.notches = self._notches
-        page = 8 if self.knob.scale == "log" else max(1, len(self._notches) // 10)
-        with QSignalBlocker(self.slider), QSignalBlocker(self.edit):
-            self.slider.setRange(0, len(self._notches) - 1)
-            self.slider.setPageStep(page)
-            self.edit.setRange(self.knob.minimum, maximum)
+        with QSignalBlocker(self.edit):
+            self.edit.setMaximum(maximum)
         if self._value > maximum:
             self._value = self._sent = maximum
+        self._offer(maximum)
+
+    def _offer(self, maximum: float) -> None:
+        """The slider goes up to `maximum`; the field takes what the setting may be."""
+        self._notches = notches(self.knob, self._whole, maximum)
+        if isinstance(self.edit, _Exact):
+            self.edit.notches = tuple(self._notches)
+        page = 8 if self.knob.scale == "log" else max(1, len(self._notches) // 10)
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, len(self._notches) - 1)
+            self.slider.setPageStep(page)
         self._show_value()
 
     def maximum(self) -> float:
-        """The upper end of the slider and the field."""
+        """The upper end of the slider."""
         return self._notches[-1]
 
     def add_link(self, text: str, tip: str) -> Link:
@@ -210,8 +158,8 @@ class FieldSlider(QWidget):
         self._show_line()
 
     def note(self) -> str:
-        """The news under the slider; the reason of a lock stands in place of all else."""
-        return self._reason or self._note_text
+        """The news under the slider; the reason of a lock or a refusal stands in place of it."""
+        return self._reason or self._refusal or self._note_text
 
     def explanation(self) -> str:
         """The line under the slider."""
@@ -240,6 +188,9 @@ class FieldSlider(QWidget):
     def _show_line(self) -> None:
         hint = self.tr("Click, or press F1 on the control, for the page with the formula.")
         self._note.show_line(self.note() or self._explanation, hint)
+        if self.slider.isSliderDown() and self._note.shown() != self._note.text():
+            where = self.slider.mapToGlobal(QPoint(0, self.slider.height()))
+            QToolTip.showText(where, tip_lines(self._note.text()), self.slider)  # all of it
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # The window's F1 is a shortcut, which goes first unless the one in focus claims the key.
@@ -255,18 +206,24 @@ class FieldSlider(QWidget):
         self._move_to(self._notches[position])
         if self.knob.when == "live":
             self._request()
-        else:
+        elif not self.slider.isSliderDown():  # by key, or by a click beside the handle
             self._rest.start()
 
     def _released(self) -> None:
         if self.knob.when == "on_release":
             self._request()
 
+    def _refuse(self, reason: str) -> None:
+        if reason != self._refusal:
+            self._refusal = reason
+            self._show_line()
+
     def _typed(self, value: float) -> None:
         self._move_to(value)
         self._request()
 
     def _move_to(self, value: float) -> None:
+        self._refuse("")
         if value != self._value:
             self._value = value
             self._show_value()

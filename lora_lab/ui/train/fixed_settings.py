@@ -17,12 +17,12 @@ from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, setting_words, tip_lines
 from lora_lab.ui.train import choices
 from lora_lab.ui.train.targets_button import TargetsButton
-from lora_lab.ui.widgets.form import ChoiceCombo, Form, Number, Whole, data_files, muted
+from lora_lab.ui.widgets.controls import DECIMALS, Number, Whole
+from lora_lab.ui.widgets.form import ChoiceCombo, Form, data_files, gives_way, muted
 from lora_lab.ui.widgets.path_choice import PathChoice
 
 Control = ChoiceCombo | Number | Whole | PathChoice | TargetsButton
 
-DECIMALS = 4
 # Not named beside "More": each task with data of its own starts with other ones.
 UNNAMED = ("validation", "max_length", "batching", "eval_steps")
 # Field → the field that may lock it, and why it does.
@@ -43,9 +43,10 @@ def control_of(field: str, setting: Setting) -> Control:
     elif setting.choices:
         control = ChoiceCombo(setting.choices, help)
     elif kind is int:
-        control = Whole(*limits_of(RunConfig, field, 1))
+        control = gives_way(Whole(*limits_of(RunConfig, field, 1)))
     elif kind is float:
-        control = Number(*limits_of(RunConfig, field, 10.0**-DECIMALS), setting.step, DECIMALS)
+        limits = limits_of(RunConfig, field, 10.0**-DECIMALS)
+        control = gives_way(Number(*limits, setting.step))
     elif kind == str | None:
         control = PathChoice(label, label, data_files())
     else:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
-    QComboBox,
     QDockWidget,
     QFileDialog,
     QLabel,
@@ -32,6 +31,7 @@ from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, share_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.widgets.column import Column
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.form import Form, shrinks
 
 translate = QCoreApplication.translate
@@ -85,7 +85,8 @@ class SetupDock(QDockWidget):
         self._counts: CountsRecord | None = None
         self.choose_folder: Callable[[], str] = self._ask_for_folder
 
-        self.preset_combo = QComboBox()
+        self.preset_combo = Combo()
+        self.preset_combo.by_wheel = False  # another one closes what is open
         self.preset_combo.setAccessibleName(self.tr("Preset"))
         for preset in self._presets:
             self.preset_combo.addItem(in_words(preset.title), preset.name)
@@ -110,7 +111,8 @@ class SetupDock(QDockWidget):
         self.checkpoint_button.setToolTip(self.tr("Open another base checkpoint"))
         self.checkpoint_button.setAccessibleName(self.tr("Open checkpoint"))
         self.checkpoint_button.clicked.connect(self.checkpoint_requested)
-        self.device_combo = QComboBox()
+        self.device_combo = Combo()
+        self.device_combo.by_wheel = False
         self.device_combo.setAccessibleName(self.tr("Device"))
         shrinks(self.device_combo)
         self.device_combo.activated.connect(self._on_device)

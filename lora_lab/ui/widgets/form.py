@@ -11,19 +11,16 @@ from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, SignalInstance
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSpinBox,
     QWidget,
 )
 
 from lora_lab.setting import Offered
-from lora_lab.ui.style.figures import in_words, plain_number, tip_lines
-
-LARGEST = 2**31 - 1  # that a spin box can hold; a file may say more
+from lora_lab.ui.style.figures import in_words, tip_lines
+from lora_lab.ui.widgets.controls import Combo, Number, Whole
 
 
 class Form(QFormLayout):
@@ -61,7 +58,7 @@ class Form(QFormLayout):
         return row
 
 
-class ChoiceCombo(QComboBox):
+class ChoiceCombo(Combo):
     """A list of choices; what cannot be chosen stands there disabled, with the reason."""
 
     def __init__(self, choices: Mapping[str, Offered], about: str) -> None:
@@ -113,68 +110,19 @@ class ChoiceCombo(QComboBox):
         self.setToolTip(tip_lines(self._locked or f"{self._about}\n{tip}"))
 
 
-class Number(QDoubleSpinBox):
-    """A number as people write it: 16, not 16.00."""
-
-    def __init__(self, minimum: float, maximum: float, step: float, decimals: int) -> None:
-        super().__init__()
-        self.setDecimals(decimals)
-        self.setRange(minimum, maximum)
-        self.setSingleStep(step)
-        _settle(self)
-
-    @property
-    def edited(self) -> SignalInstance:
-        """Another number stands here."""
-        return self.valueChanged
-
-    def show_value(self, value: float) -> None:
-        """Show a number by program, the largest if it is larger; emits nothing."""
-        with QSignalBlocker(self):
-            self.setValue(min(value, self.maximum()))
-
-    def textFromValue(self, value: float) -> str:
-        return plain_number(value)
-
-    def valueFromText(self, text: str) -> float:
-        try:
-            return float(text.strip().replace(",", "."))
-        except ValueError:
-            return self.value()
-
-
-class Whole(QSpinBox):
-    """A whole number with its thousands apart."""
-
-    def __init__(self, minimum: float, maximum: float) -> None:
-        super().__init__()
-        self.setRange(int(minimum), int(min(maximum, LARGEST)))
-        self.setGroupSeparatorShown(True)
-        _settle(self)
-
-    @property
-    def edited(self) -> SignalInstance:
-        """Another number stands here."""
-        return self.valueChanged
-
-    def show_value(self, value: int) -> None:
-        """Show a number by program, the largest if it is larger; emits nothing."""
-        with QSignalBlocker(self):
-            self.setValue(min(value, self.maximum()))
-
-
-def _settle(box: QSpinBox | QDoubleSpinBox) -> None:
-    box.setKeyboardTracking(False)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0,000") + 26)
-
-
 def muted(text: str, buddy: QWidget) -> QLabel:
     """A label in the second voice, with the mnemonic of the field beside it."""
     label = QLabel(text)
     label.setProperty("role", "muted")
     label.setBuddy(buddy)
     return label
+
+
+def gives_way(box: Number | Whole) -> Number | Whole:
+    """Let a box be as wide as its column, and no wider than its figures need."""
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0,000") + 26)
+    return box
 
 
 def shrinks(combo: QComboBox) -> None:

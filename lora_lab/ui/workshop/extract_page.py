@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from lora_lab.ui.style.figures import plain_number
+from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.form import Form
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
@@ -23,8 +24,7 @@ class ExtractPage(Page):
         files = tr("Checkpoints (*.safetensors *.pt *.pth *.bin);;All files (*)")
         self.base = PathField(tr("Model before"), hint, files)
         self.tuned = PathField(tr("Model after"), hint, files)
-        self.rank = QSpinBox()
-        self.rank.setRange(1, 65536)
+        self.rank = Whole(1, 65536)
         self.rank.setValue(16)
         self.rank.setAccessibleName(tr("Rank"))
         form = Form(widest=tr("Model before"))
@@ -82,13 +82,12 @@ class ScalePage(Page):
     def __init__(self) -> None:
         super().__init__()
         tr = self.tr
-        self.alpha, self.rank = QDoubleSpinBox(), QSpinBox()
-        self.alpha.setRange(0.001, 65536)
-        self.alpha.setDecimals(3)
+        self.alpha, self.rank = Number(1e-6, 1e6), Whole(1, 65536)
         self.alpha.setValue(16)
-        self.rank.setRange(1, 65536)
         self.rank.setValue(8)
-        self.rate = QLineEdit("2e-4")
+        self.rate = Number(1e-12, 10)
+        self.rate.setValue(2e-4)
+        self.rate.setButtonSymbols(Number.ButtonSymbols.NoButtons)
         for widget, name in ((self.alpha, "α"), (self.rank, "r"), (self.rate, tr("learning rate"))):
             widget.setAccessibleName(name)
         self.rate.setFixedWidth(self.fontMetrics().averageCharWidth() * 12)
@@ -124,23 +123,19 @@ class ScalePage(Page):
         column.addWidget(about)
         self.alpha.valueChanged.connect(self.follow)
         self.rank.valueChanged.connect(self.follow)
-        self.rate.textChanged.connect(self.follow)
+        self.rate.valueChanged.connect(self.follow)
         self.follow()
 
     def follow(self, *_: object) -> None:
         """Bring the table in line with α, r and rate."""
-        try:
-            rate = float(self.rate.text())
-        except ValueError:
-            rate = float("nan")
-        alpha, rank = self.alpha.value(), self.rank.value()
+        alpha, rank, rate = self.alpha.value(), self.rank.value(), self.rate.value()
         scaling = alpha / rank
         self.scaling.setText(f"s = α/r = {scaling:.4g}")
         self.table.show_rows(
             [
                 (x.tool, f"{x.default:g}", "—" if x.alpha != x.alpha else f"{x.alpha:g}",
                  f"× {x.strength:.4g}",
-                 "—" if x.rate != x.rate else plain_number(float(f"{x.rate:.3g}")))
+                 plain_number(float(f"{x.rate:.3g}")))
                 for x in translations(alpha, rank, rate, scaling)
             ]
         )  # fmt: skip

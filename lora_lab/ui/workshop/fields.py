@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.controls import Combo, Number
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.form import Form
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
@@ -85,8 +85,9 @@ class SourceField(QWidget):
         super().__init__()
         hint = self.tr("a PEFT folder, a run, or a file of kohya, diffusers, GGUF, loralib, MLX")
         self.where = PathField(name, hint)
-        self.alpha = QLineEdit()
-        self.alpha.setPlaceholderText("α")
+        self.alpha = Number(0, 1e6)
+        self.alpha.setSpecialValueText("α")  # none is given
+        self.alpha.setButtonSymbols(Number.ButtonSymbols.NoButtons)
         self.alpha.setToolTip(self.tr("Only where the file stores no α, as with loralib"))
         self.alpha.setAccessibleName(self.tr("α of an adapter whose file stores none"))
         self.alpha.setFixedWidth(self.fontMetrics().averageCharWidth() * 8)
@@ -95,16 +96,12 @@ class SourceField(QWidget):
         row.addWidget(self.where, 1)
         row.addWidget(self.alpha)
         self.where.entered.connect(lambda _: self._request())
-        self.alpha.returnPressed.connect(self._request)
+        self.alpha.lineEdit().returnPressed.connect(self._request)
         self.setFocusProxy(self.where)
 
     @property
     def source(self) -> Source:
-        try:
-            alpha = float(self.alpha.text().replace(",", "."))
-        except ValueError:
-            alpha = None
-        return Source(self.where.path, alpha)
+        return Source(self.where.path, self.alpha.value() or None)
 
     def _request(self) -> None:
         if self.where.path:
@@ -122,13 +119,13 @@ class DeliveryField(QWidget):
         super().__init__()
         self.may_replace: Callable[[Path], bool] = self._ask
         self._formats = {name: (single, suffix) for name, _, single, suffix in formats}
-        self.format_combo = QComboBox()
+        self.format_combo = Combo()
         for name, title, _, _ in formats:
             self.format_combo.addItem(title, name)
         self.format_combo.addItem(self.tr("merged checkpoint (base model + ΔW)"), MERGED)
         self.format_combo.currentIndexChanged.connect(self._on_format)
         self.format_combo.setAccessibleName(self.tr("Format"))
-        self.type_combo = QComboBox()
+        self.type_combo = Combo()
         self.type_combo.setAccessibleName(self.tr("dtype"))
         for name in TYPES:
             self.type_combo.addItem(name or self.tr("keep dtype"), name)

@@ -6,17 +6,16 @@ from typing import Any
 
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QRadioButton,
-    QSpinBox,
     QVBoxLayout,
 )
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.requests import Delivery, Source
@@ -30,14 +29,11 @@ class MergePage(Page):
     def __init__(self, formats: list[tuple[str, str, bool, str]]) -> None:
         super().__init__()
         tr = self.tr
-        self.rows: list[tuple[SourceField, QDoubleSpinBox]] = []
+        self.rows: list[tuple[SourceField, Number]] = []
         grid = QGridLayout()
         for number in range(MOST):
             source = SourceField(tr("Adapter {}").format(number + 1))
-            weight = QDoubleSpinBox()
-            weight.setRange(-100, 100)
-            weight.setDecimals(3)
-            weight.setSingleStep(0.1)
+            weight = Number(-100, 100, 0.1)
             weight.setValue(1.0)
             weight.setPrefix("w ")
             weight.setAccessibleName(tr("Weight of adapter {}").format(number + 1))
@@ -66,8 +62,7 @@ class MergePage(Page):
             ways.addWidget(button, row, 0)
             ways.addWidget(self.errors[name], row, 1)
         ways.setColumnStretch(1, 1)
-        self.rank = QSpinBox()
-        self.rank.setRange(0, 65536)
+        self.rank = Whole(0, 65536)
         self.rank.setSpecialValueText(tr("full rank"))
         self.rank.setPrefix(tr("truncate to rank "))
         self.rank.setAccessibleName(tr("Rank that the exact sum is truncated to"))

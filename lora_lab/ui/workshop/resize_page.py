@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab import paths
 from lora_lab.figures import counted
@@ -17,6 +17,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
+from lora_lab.ui.widgets.controls import Whole
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
@@ -58,7 +59,7 @@ class ResizePage(Page):
         self.cut_line.sigPositionChanged.connect(self._on_dragged)
         for item in (self._curve, self._one, self.cut_line):
             self.plot.addItem(item)
-        self.rank_box = QSpinBox()
+        self.rank_box = Whole(0, 99)
         self.rank_box.setPrefix(tr("rank "))
         self.rank_box.setAccessibleName(tr("Target rank"))
         self.rank_box.setToolTip(tr("The line in the plot, by key"))

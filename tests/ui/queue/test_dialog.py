@@ -99,7 +99,7 @@ def test_kinds_and_targets_are_picked(qtbot, flow, dialog):
     [
         ("rank_edit", "two", "rank 'two' is not a whole number."),
         ("alpha_edit", "2x", "alpha '2x' is not a number, or a multiple of the rank such as 2r."),
-        ("steps_edit", "many", "max_steps should be a valid integer"),
+        ("steps_edit", "many", "'many' is not a number"),
         ("rank_edit", "99", "0 runs, about 0 s · 1 left out"),
     ],
 )

@@ -2,12 +2,13 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QToolTip
 
 from lora_lab.hyperparameters import KNOBS
 from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.train.field_slider import FieldSlider
 from lora_lab.ui.train.notches import notches, stepped
-from tests.ui.seen import named, settle, timer
+from tests.ui.seen import named, put, settle, timer
 
 
 @pytest.fixture
@@ -79,13 +80,27 @@ def test_rank_requests_on_release_but_previews_every_move(make):
     assert isinstance(widget.told[0][1], int)
 
 
-def test_rank_requests_after_a_rest_while_held(make, qtbot):
+def test_rank_is_requested_when_the_button_is_let_go_and_not_before(make, qtbot):
     widget = make("rank")
+    widget.setMaximum(64)
     widget.slider.setSliderDown(True)
     widget.slider.setValue(2)
-    qtbot.waitUntil(lambda: widget.told == [("rank", 3)], timeout=1000)
+    assert widget.passed == [("rank", 3)], "the forecast follows"
+    assert not timer(widget).isActive(), "a rest under the button means nothing yet"
+    assert widget.told == []
     widget.slider.setSliderDown(False)
     assert widget.told == [("rank", 3)]
+
+
+def test_the_forecast_is_shown_whole_while_the_button_is_down(make):
+    widget = make("rank")
+    words = "would discard 0.52 % of ΔW's energy in " + "a.very.long.name.of.a.layer." * 4
+    widget.set_note(words)
+    assert QToolTip.text() == "", "at rest the line and its tip have it"
+    widget.slider.setSliderDown(True)
+    widget.set_note(words + "q")
+    assert QToolTip.text().replace("\n", "").replace(" ", "") == (words + "q").replace(" ", "")
+    QToolTip.hideText()
 
 
 def test_keys_move_the_slider(make, qtbot):
@@ -120,13 +135,65 @@ def test_nonsense_is_never_requested(make, qtbot, text):
     assert all(0 < value <= 1024 for _, value in widget.told)
 
 
-def test_rank_typed_above_the_maximum_becomes_it(make, qtbot):
+TYPED = [  # field, what is typed, what is meant
+    ("rank", "16", 16), ("rank", "1,000", 1000), ("rank", "1 000", 1000), ("rank", "1e3", 1000),
+    ("alpha", "1,000", 1000.0), ("alpha", "2048", 2048.0), ("alpha", "1e-4", 1e-4),
+    ("alpha", "1,5", 1.5), ("learning_rate", "0,01", 0.01), ("learning_rate", "1e-7", 1e-7),
+    ("learning_rate", "1e−4", 1e-4), ("learning_rate", "10⁻⁴", 1e-4),
+    ("learning_rate", "10^-4", 1e-4), ("learning_rate", "2·10^-4", 2e-4),
+    ("learning_rate", "5", 5.0), ("dropout", "5%", 0.05), ("dropout", "12,5 %", 0.125),
+    ("weight_decay", "0.75", 0.75),
+]  # fmt: skip
+REFUSED = [  # field, what is typed, why it is not taken
+    ("rank", "100000", "above the largest value"), ("rank", "0", "below the least value"),
+    ("rank", "1,5", "not a whole number"), ("rank", "-3", "below the least value"),
+    ("rank", "abc", "not a number"), ("alpha", "-3", "below the least value"),
+    ("alpha", "1e7", "above the largest value"), ("alpha", "", "not a number"),
+    ("learning_rate", "2e4", "above the largest value"), ("learning_rate", "0", "below the least"),
+    ("learning_rate", "1.000,5", "not a number"), ("learning_rate", "nan", "not a number"),
+    ("learning_rate", "4e07", "above the largest"), ("dropout", "10", "above the largest value"),
+    ("dropout", "100%", "above the largest value"), ("weight_decay", "--1", "not a number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "text", "value"), TYPED)
+def test_what_is_typed_is_taken_as_it_is_meant(make, qtbot, field, text, value):
+    widget = make(field)
+    put(qtbot, widget.edit, text)
+    assert widget.value() == value
+    assert widget.told == [(field, value)]
+    assert widget.edit.reason == widget.note() == ""
+
+
+@pytest.mark.parametrize(("field", "text", "reason"), REFUSED)
+def test_what_cannot_be_keeps_the_old_value_and_says_why(make, qtbot, field, text, reason):
+    widget = make(field)
+    before, shown = widget.value(), widget.edit.text()
+    put(qtbot, widget.edit, text)
+    assert widget.told == []
+    assert (widget.value(), widget.edit.text()) == (before, shown)
+    assert reason in widget.edit.reason
+    assert widget.explanation() == widget.edit.reason
+    put(qtbot, widget.edit, "0.5" if field != "rank" else "9")
+    assert widget.edit.reason == widget.note() == "", "the next one that can be ends it"
+
+
+def test_a_refused_number_has_a_red_frame(make, qtbot):
+    widget = make("learning_rate")
+    edge = (1, widget.edit.height() // 2)
+    plain = widget.edit.grab().toImage().pixelColor(*edge)
+    put(qtbot, widget.edit, "2e4")
+    red = widget.edit.grab().toImage().pixelColor(*edge)
+    assert red != plain
+    assert red.red() > 1.5 * max(red.green(), red.blue())
+
+
+def test_rank_typed_above_what_the_layers_can_use_is_refused(make, qtbot):
     widget = make("rank")
     widget.setMaximum(64)
-    widget.edit.selectAll()
-    qtbot.keyClicks(widget.edit, "500")
-    qtbot.keyClick(widget.edit, Qt.Key.Key_Return)
-    assert widget.value() == 64
+    put(qtbot, widget.edit, "500")
+    assert widget.value() == 8
+    assert "above the largest value, 64." in widget.note()
 
 
 def test_a_smaller_maximum_brings_the_request_down_silently(make):

@@ -13,7 +13,7 @@ from lora_lab.opening_records import TargetInfo
 from lora_lab.records import State
 from lora_lab.setting import setting_of
 from lora_lab.ui.train.setup import SetupDock
-from lora_lab.ui.widgets.form import LARGEST, Number, Whole
+from lora_lab.ui.widgets.controls import LARGEST, Number, Whole
 from lora_lab.variants import VARIANTS
 from tests.ui.seen import named, settle
 

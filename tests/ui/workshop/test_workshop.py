@@ -20,7 +20,7 @@ from lora_lab.workshop import requests as requests
 from lora_lab.workshop.merge_base import write_merged
 from tests.formats.adapters import weights_of
 from tests.models import tiny
-from tests.ui.seen import timer
+from tests.ui.seen import put, timer
 
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 
@@ -222,8 +222,7 @@ def test_alpha_is_asked_for_where_the_file_says_none(qtbot, workshop, tmp_path):
     page = workshop.resize_page
     page.source.where.set_path(str(tmp_path / "l.pt"))
     qtbot.waitUntil(lambda: "α" in page.title.text(), timeout=30_000)
-    page.source.alpha.setText("6")
-    page.source.alpha.returnPressed.emit()
+    put(qtbot, page.source.alpha, "6")
     qtbot.waitUntil(lambda: page.card is not None, timeout=30_000)
     assert page.card.layers[0].scaling == 3
 
@@ -272,14 +271,18 @@ def test_an_adapter_is_extracted(qtbot, workshop, llama, tmp_path):
     assert len(open_adapter(tmp_path / "x").layers) == 6
 
 
-def test_scales_follow_what_is_set(workshop):
+def test_scales_follow_what_is_set(qtbot, workshop):
     page = workshop.scale_page
     page.alpha.setValue(4)
     page.rank.setValue(4)
     cells = {row[0]: row for row in page.table.cells.rows}
     assert cells["kohya_ss"][3] == "× 8"
-    page.rate.setText("nonsense")
-    assert page.table.cells.rows[0][4] == "—"
+    before = page.table.cells.rows
+    put(qtbot, page.rate, "nonsense")
+    assert "not a number" in page.rate.reason
+    assert page.table.cells.rows == before
+    put(qtbot, page.rate, "4e-4")
+    assert page.table.cells.rows != before
 
 
 def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama, tmp_path):

@@ -10,13 +10,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from lora_lab.rules import discarded, energy_tails
 from lora_lab.ui.panels.spectrum.figures import is_finite
 from lora_lab.ui.panels.spectrum.scene import Other, Range, Scene
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.controls import Whole
 from lora_lab.ui.widgets.labels import label, show
 from lora_lab.ui.widgets.plot import Plot, pen
 
@@ -51,10 +52,9 @@ class SpectrumEnergy(QWidget):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
         self.line.sigDragged.connect(self._drag)
-        self.rank = QSpinBox()
+        self.rank = Whole(1, 1)
         self.rank.setAccessibleName(self.tr("Rank at the cut"))
         self.rank.setPrefix("r ")
-        self.rank.setRange(1, 1)
         self.rank.valueChanged.connect(self._type)
         self.button = QPushButton(self.tr("Set rank"))
         self.button.clicked.connect(lambda: self.rank_requested.emit(self.rank.value()))

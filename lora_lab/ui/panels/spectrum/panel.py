@@ -29,6 +29,7 @@ from lora_lab.ui.panels.spectrum.views import VIEWS, legend_words
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import row_names, share_or_dash
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import describe, label, show
 from lora_lab.ui.widgets.plot import number
 from lora_lab.variants import VARIANTS
@@ -88,14 +89,14 @@ class SpectrumPanel(Panel):
         return view
 
     def _make_head(self) -> None:
-        self.view_combo = QComboBox()
+        self.view_combo = Combo()
         self.view_combo.setAccessibleName(self.tr("How the singular values are shown"))
         self.view_combo.addItem(self.tr("Auto"), AUTO)
         for key, kind in VIEWS.items():
             self.view_combo.addItem(kind.name, key)
         self.view_combo.setToolTip(self.tr("Auto: bars, or a heat map of many layers"))
         self.view_combo.currentIndexChanged.connect(self._refit)
-        self._chooser = QComboBox()
+        self._chooser = Combo()
         self._chooser.setAccessibleName(self.tr("Layer whose singular values are shown"))
         self._chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._chooser.setMaximumWidth(200)

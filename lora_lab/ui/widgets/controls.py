@@ -1,0 +1,198 @@
+"""The lab's combo, slider and number boxes: nothing moves that nobody meant to move.
+
+The wheel scrolls the page unless the control was clicked for it. What is typed is taken as it
+stands or refused with the reason; the value before stays, and nothing is clamped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, SignalInstance
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QValidator,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QToolTip, QWidget
+
+from lora_lab.errors import ConfigError
+from lora_lab.number_text import read_number, read_whole, within
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import plain_number
+
+LARGEST = 2**31 - 1  # that a spin box can hold; a file may say more
+DECIMALS = 12
+_KEPT = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+
+
+class _Clicked:
+    """A control that the wheel moves only after a click on it, or never."""
+
+    by_wheel = True
+    _clicked = False
+
+    def focusInEvent(self: Any, event: QFocusEvent) -> None:
+        if event.reason() not in _KEPT:
+            self._clicked = event.reason() == Qt.FocusReason.MouseFocusReason
+        super().focusInEvent(event)
+
+    def mousePressEvent(self: Any, event: QMouseEvent) -> None:
+        self._clicked = True
+        super().mousePressEvent(event)
+
+    def wheelEvent(self: Any, event: QWheelEvent) -> None:
+        if self.by_wheel and self._clicked and self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()  # whatever lies around it scrolls
+
+
+class Combo(_Clicked, QComboBox):
+    """A list to choose from."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+
+class Slider(_Clicked, QSlider):
+    """A horizontal slider."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+
+class _Typed(_Clicked):
+    """A box whose text is read as `number_text` does; what cannot be is refused with the reason."""
+
+    pops_up = True  # the reason appears under the box; else whoever holds the box shows it
+    _reason = ""
+
+    def settle(self: Any) -> None:
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setKeyboardTracking(False)
+        self.lineEdit().installEventFilter(self)
+        self.lineEdit().textEdited.connect(lambda _: self._show_reason(""))
+        self.valueChanged.connect(lambda _: self._show_reason(""))
+
+    def eventFilter(self: Any, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress:  # into the figures
+            self._clicked = True
+        return super().eventFilter(watched, event)
+
+    @property
+    def reason(self) -> str:
+        """Why what was typed last is not taken; "" where it was."""
+        return self._reason
+
+    def validate(self: Any, text: str, position: int) -> object:
+        try:
+            self._read(text)
+        except ConfigError:
+            return QValidator.State.Intermediate, text, position  # told once it is meant
+        return QValidator.State.Acceptable, text, position
+
+    def valueFromText(self: Any, text: str) -> Any:
+        try:
+            return self._read(text)
+        except ConfigError:
+            return self.value()
+
+    def fixup(self: Any, text: str) -> str:
+        try:
+            self._read(text)
+        except ConfigError as error:
+            self._show_reason(str(error))
+            self.refused.emit(str(error))
+        return text
+
+    def paintEvent(self: Any, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._reason:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(theme.current().error), 2))
+            painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 3, 3)
+
+    def _read(self: Any, text: str) -> Any:
+        special = self.specialValueText()
+        bare = text.strip().removeprefix(self.prefix().strip())
+        bare = bare.removesuffix(self.suffix().strip()).strip()
+        if special and bare in ("", special):
+            return self.minimum()
+        value = self.reader(bare)
+        within(value, self.minimum(), self.maximum())
+        return value
+
+    def _show_reason(self: Any, reason: str) -> None:
+        if reason == self._reason:
+            return
+        self._reason = reason
+        self.update()
+        if self.pops_up:
+            QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), reason, self)
+
+
+class Number(_Typed, QDoubleSpinBox):
+    """A number as people write it: 16, not 16.00."""
+
+    refused = Signal(str)  # why what was typed is not taken
+    reader = staticmethod(read_number)
+
+    def __init__(
+        self, minimum: float, maximum: float, step: float = 1, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setDecimals(DECIMALS)
+        self.setRange(minimum, maximum)
+        self.setSingleStep(step)
+        self.settle()
+
+    @property
+    def edited(self) -> SignalInstance:
+        """Another number stands here."""
+        return self.valueChanged
+
+    def show_value(self, value: float) -> None:
+        """Show a number by program, the largest if it is larger; emits nothing."""
+        _show(self, value)
+
+    def textFromValue(self, value: float) -> str:
+        return plain_number(value)
+
+
+class Whole(_Typed, QSpinBox):
+    """A whole number with its thousands apart."""
+
+    refused = Signal(str)  # why what was typed is not taken
+    reader = staticmethod(read_whole)
+
+    def __init__(self, minimum: float, maximum: float, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setRange(int(minimum), int(min(maximum, LARGEST)))
+        self.settle()
+
+    @property
+    def edited(self) -> SignalInstance:
+        """Another number stands here."""
+        return self.valueChanged
+
+    def show_value(self, value: int) -> None:
+        """Show a number by program, the largest if it is larger; emits nothing."""
+        _show(self, value)
+
+    def textFromValue(self, value: int) -> str:
+        return f"{value:,}"  # in one kind of digits whatever the locale
+
+
+def _show(box: Any, value: float) -> None:
+    blocked = box.blockSignals(True)
+    box.setValue(min(value, box.maximum()))
+    box.blockSignals(blocked)
