@@ -32,6 +32,7 @@ PLAIN = {
     "task_info",
     "choices",
     "setting",
+    "number_text",
     "allocator",
     "progress",
     "plain",
@@ -64,6 +65,7 @@ ALLOWED = {
     "figures": set(),
     "choices": set(),
     "setting": set(),
+    "number_text": {"errors"},
     "hyperparameters": {"choices", "errors", "setting"},
     "config": {"hyperparameters", "choices", "setting", "errors", "inits", "task_info", "variants"},
     "exported": {"records", "opening_records"},
@@ -114,6 +116,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "number_text",
         "exported",
         "measured",
         "figures",

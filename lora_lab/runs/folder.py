@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,25 @@ class RunFolder:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+
+    def move_to(self, parent: Path) -> bool:
+        """Go on in a new folder in `parent`; whether settings and records could be taken along.
+
+        The old folder stays as it is, unlocked. Raises `LabError` where none can be made there;
+        then nothing has changed.
+        """
+        target = RunFolder.create(parent, self.path.name, unique=True).path
+        lock, recorded = RunLock(target), False
+        lock.take()
+        with suppress(OSError):  # the old one may be gone: then the records begin anew
+            for name in (CONFIG, METRICS):
+                shutil.copyfile(self.path / name, target / name)
+            recorded = True
+        self.unlock()
+        self.path, self._lock = target, lock
+        if self._metrics is not None:
+            self._metrics.move_to(target / METRICS)
+        return recorded
 
     def write_summary(self, **facts: Any) -> None:
         """Replace state.json, which says how far the run is; raises `LabError`."""

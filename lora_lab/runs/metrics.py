@@ -6,6 +6,7 @@ written as the strings "NaN", "Infinity" and "-Infinity", and `read_metrics` tur
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -84,12 +85,18 @@ class MetricsFile:
                 self._refused = True
                 raise LabError(
                     f"{self.path} cannot be written: {system_reason(error)}. Training continues "
-                    "and its records are kept in memory; they are written as soon as there is room."
+                    "and its records are kept in memory; they are written as soon as "
+                    f"{cure(error)}."
                 ) from error
             return
         self._size += len(data)
         self._lines = []
         self._refused = False
+
+    def move_to(self, path: Path) -> None:
+        """Append to another file from now on, beginning with the lines that wait."""
+        self._let_go()
+        self.path, self._next_flush, self._refused = path, 0.0, False
 
     def close(self) -> None:
         """Write what waits and sync it; raises `LabError` when records are lost with it."""
@@ -144,6 +151,15 @@ class MetricsFile:
             os.ftruncate(self._fd, self._size)
         except OSError:
             self._lines.insert(0, "\n")  # the torn part becomes a line that readers pass over
+
+
+def cure(error: OSError) -> str:
+    """What has to come for a write that failed so to succeed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "there is room"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESTALE):
+        return "the folder is back"
+    return "the folder can be written again"
 
 
 def is_same_file(fd: int, path: Path) -> bool:

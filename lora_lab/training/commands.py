@@ -85,7 +85,13 @@ class Generate:
 
 @dataclass(frozen=True)
 class Save:
-    """Write the adapter to the run's own folder, and the best one beside it."""
+    """Save all that is needed to resume, and the adapter, in the run's folder.
+
+    With a `parent` the run goes on in a new folder there. The loop has it done by whoever keeps the
+    run; `run` is its part that writes the adapter, and the best one beside it.
+    """
+
+    parent: str = ""
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
         from lora_lab.formats import FORMATS

@@ -33,6 +33,7 @@ def train(
     live: bool = True,
     folder: Callable[[], RunFolder | None] = lambda: None,
     before_edit: Callable[[], None] = lambda: None,
+    save: Callable[[str], Iterator[Record]] = lambda parent: iter(()),
 ) -> Iterator[Record]:
     """Run training steps until asked to stop; yield what happened, in order.
 
@@ -40,12 +41,12 @@ def train(
     evaluations and exports are served, and `controls.resume()` trains `max_steps` more, a stage
     with a schedule of its own. Without `live` the settings of `controls` are left alone (a base is
     trained as its preset says). `before_edit` is called while the settings are those of the last
-    step.
+    step; `save` keeps the run when that is asked for, in a new folder in the one it is given.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra, evaluations = TimeBudget(0.03, interval=0.1), TimeBudget(0.03, interval=0.25)
     copies = TimeBudget(0.01, interval=1.0)
-    server = Server(experiment, controls, serve_after_training, live, folder, before_edit)
+    server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     last_norm = math.nan  # of the last finite gradient
     yield from server.open()
     if server.ended:

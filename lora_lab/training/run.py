@@ -67,7 +67,7 @@ def run(
         report("Measuring the untrained model", -1)
         records = train(
             experiment, controls, serve_after_training=serve_after_training,
-            folder=lambda: journal.folder, before_edit=journal.before_edit,
+            folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,
         )  # fmt: skip
         for record in records:
             if not isinstance(record, ExportingRecord | CancelledRecord):  # nothing came of it yet

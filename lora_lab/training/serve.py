@@ -24,7 +24,7 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.runs.folder import RunFolder
-from lora_lab.training.commands import Command, FindRate
+from lora_lab.training.commands import Command, FindRate, Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
@@ -48,11 +48,12 @@ class Server:
         live: bool,
         folder: Callable[[], RunFolder | None],
         before_edit: Callable[[], None],
+        save: Callable[[str], Iterator[Record]],
     ) -> None:
         """The arguments are those of `loop.train`."""
         self._experiment, self._controls = experiment, controls
         self._serve_after_training, self._live = serve_after_training, live
-        self._folder, self._before_edit = folder, before_edit
+        self._folder, self._before_edit, self._save = folder, before_edit, save
         self.state: State | None = None  # None: the next one is said, whatever it is
         self.ended = False  # nothing is served any more
         self.paused = False  # no step is to be made now
@@ -230,7 +231,11 @@ class Server:
         """
         experiment, controls = self._experiment, self._controls
         requested, applied = controls.hyper, experiment.hyper
-        records = _records_of(command, experiment, self._folder())
+        if isinstance(command, Save):
+            work = self._save(command.parent)
+        else:
+            work = command.run(experiment, self._folder())
+        records = _records_of(work, command, experiment)
         for record in records:
             if experiment.hyper is not applied:  # gone back: the settings of then hold again
                 controls.settle(requested, experiment.hyper)  # before anyone reads that they do
@@ -280,11 +285,11 @@ def _apply(experiment: Experiment, controls: Controls) -> AppliedRecord | ErrorR
 
 
 def _records_of(
-    command: Command, experiment: Experiment, folder: RunFolder | None
+    work: Iterator[Record], command: Command, experiment: Experiment
 ) -> Iterator[Record]:
     """A command that fails leaves a record; the training continues."""
     try:
-        yield from command.run(experiment, folder)
+        yield from work
         return
     except LabError as error:
         message, details = str(error), traceback.format_exc()

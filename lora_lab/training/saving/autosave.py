@@ -39,7 +39,7 @@ class Autosave:
         self._interval = experiment.config.autosave_seconds
         self._budget = TimeBudget(SHARE, self._interval)
         self._took = 0.0  # seconds from the last order until it stood
-        self._too_large = False  # for a copy of it
+        self.too_large = False  # for a copy of it: then the adapter alone is saved
         self._told_too_large = False
         self._adapter_due = time.monotonic() + ADAPTER_SECONDS
         self.adapter_next = False  # it follows the checkpoint that was just ordered
@@ -109,7 +109,7 @@ class Autosave:
                     f"The run could not be saved: {reason}. Training continues, saving is "
                     "retried, and the previous checkpoint is intact."
                 )
-        if self._too_large and not self._told_too_large:
+        if self.too_large and not self._told_too_large:
             self.refused = self._told_too_large = True
             yield self._error(
                 f"The run is not saved while it trains: a copy of its {self._trained() / 1e9:.1f} "
@@ -135,8 +135,8 @@ class Autosave:
     def _fits(self) -> bool:
         """Whether two more copies of the state leave the machine its memory."""
         copies = 2 * 3 * self._trained()  # the values, and Adam's two averages
-        self._too_large = copies > SHARE_OF_MEMORY * psutil.virtual_memory().available
-        return not self._too_large
+        self.too_large = copies > SHARE_OF_MEMORY * psutil.virtual_memory().available
+        return not self.too_large
 
     def _trained(self) -> int:
         return sum(p.numel() * p.element_size() for p in self.experiment.parameters())

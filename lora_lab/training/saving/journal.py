@@ -22,6 +22,7 @@ from lora_lab.records import (
     FolderRecord,
     Record,
     ResumedRecord,
+    SavedRecord,
     State,
     StateRecord,
     StepRecord,
@@ -121,6 +122,8 @@ class Journal:
             yield from self.saves.outcomes()
             forget_after(self.folder.path, record.step, record.edits)
             self.saves.saved = record.step
+        if isinstance(record, FolderRecord):
+            return  # where it lies is no part of what a run records
         if self.folder is not None:
             self._records.try_write(record)
         else:
@@ -173,12 +176,60 @@ class Journal:
             self._checkpoint(keep=True)
 
     def save(self) -> Iterator[Record]:
-        """Write adapter and checkpoint to the run's folder unless they stand there as they are."""
-        for result in self._saved():
+        """Write adapter and checkpoint to the run's folder unless they stand there as they are.
+
+        What is refused is said once at each step.
+        """
+        said = self.experiment.step == self._asked_at
+        for result in self._save(said):
             if not isinstance(result, FolderRecord):
                 self._records.try_write(result)
             yield result
-        yield from self._records.messages()
+
+    def save_in(self, parent: str = "") -> Iterator[Record]:
+        """Save all as a person asked, in a new folder in `parent` from now on where one is given.
+
+        It ends with a SavedRecord. Raises LabError, which says what is not saved and why.
+        """
+        step = self.experiment.step
+        if not step:
+            raise LabError("Nothing is trained yet, so there is nothing to save.")
+        if parent:
+            yield FolderRecord(step, str(self._home.move_to(Path(parent))))
+            self._unsaved = True
+        for result in self._save(said=False):
+            if isinstance(result, ErrorRecord) and self._incomplete:
+                raise LabError(result.message)
+            if not isinstance(result, SavedRecord):
+                yield result
+        assert self.folder is not None
+        yield SavedRecord(step, str(self.folder.adapter))
+
+    def _save(self, said: bool) -> Iterator[Record]:
+        """Save, and end with one error where that is not done; `said`: unless it was said."""
+        if not said:
+            self._asked_at = self.experiment.step
+            self.saves.refused = self._home.refused = False
+        reasons: list[str] = []
+        for result in (*self._saved(), *self._records.messages()):
+            if isinstance(result, ErrorRecord):
+                reasons.append(result.message)
+            else:
+                yield result
+        if self.experiment.step and self._incomplete and not said:
+            reasons.insert(0, self._not_saved())
+        if reasons:
+            yield ErrorRecord(self.experiment.step, " ".join(dict.fromkeys(reasons)))
+
+    @property
+    def _incomplete(self) -> bool:
+        return self._unsaved or (self.saves.behind and not self.saves.too_large)
+
+    def _not_saved(self) -> str:
+        """What is lost if the run ends now."""
+        saved = self.saves.saved
+        kept = f"the checkpoint of step {saved:,} stands" if saved else "nothing of this run is"
+        return f"Step {self.experiment.step:,} is not saved; {kept}."
 
     def _saved(self) -> Iterator[Record]:
         step = self.experiment.step
@@ -186,8 +237,6 @@ class Journal:
             yield from self._home.create_in_user_data(now=True)
         if self.folder is None:
             return
-        if step != self._asked_at:  # what is refused now is said, though it was before
-            self._asked_at, self.saves.refused = step, False
         if step and self._unsaved and self._home.usable():
             try:
                 yield from Save().run(self.experiment, self.folder)

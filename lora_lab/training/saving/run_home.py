@@ -42,7 +42,7 @@ class RunHome:
         self._origin, self._past, self._notes = origin, past, notes
         self._branched_at = (experiment.step, experiment.edits)
         self._try_at = -math.inf  # when to try again to make a folder
-        self._refused = False  # that none could be made was said
+        self.refused = False  # that none could be made was said
 
     def create(self, where: Path) -> None:
         """Make the folder at once; raises LabError."""
@@ -66,20 +66,42 @@ class RunHome:
         if records.folder is not None or (time.monotonic() < self._try_at and not now):
             return
         self._try_at = time.monotonic() + RETRY_SECONDS
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{self._experiment.config.preset or 'run'}"
         folder = None
         try:
-            records.folder = folder = RunFolder.create(paths.runs(), name, unique=True)
+            records.folder = folder = RunFolder.create(paths.runs(), self._name(), unique=True)
             self._begin(folder)
-            self._refused = False
+            self.refused = False
             yield FolderRecord(self._experiment.step, str(folder.path))
         except LabError as error:
             records.folder = None
             if folder is not None:
                 self._discard(folder)
-            if not self._refused:
-                self._refused = True
+            if not self.refused:
+                self.refused = True
                 yield ErrorRecord(self._experiment.step, f"The run is not recorded. {error}")
+
+    def move_to(self, parent: Path) -> Path:
+        """Go on in a new folder in `parent`, with what was recorded; the old one stays as it is.
+
+        The new folder. Raises LabError, and then the run is kept where it was.
+        """
+        records, folder = self._records, self._records.folder
+        if folder is None:
+            records.folder = folder = RunFolder.create(parent, self._name(), unique=True)
+            self._begin(folder)
+        else:
+            recorded = folder.move_to(parent)
+            records.close_log()
+            if recorded:
+                records.open_log(folder.path)
+            else:
+                self._begin(folder)
+            self._saves.write_anew()
+        self._saves.refused = False
+        return folder.path
+
+    def _name(self) -> str:
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{self._experiment.config.preset or 'run'}"
 
     def usable(self) -> bool:
         """Whether the folder is there; one that was taken away is made anew where that can be."""

@@ -157,6 +157,13 @@ class Sessions(QObject):
             else:
                 controls.pause()
 
+    def pause(self) -> bool:
+        """Pause the shown run after its step; whether it was to train."""
+        training = self.serving and not self.paused
+        if training:
+            self._shown.session.controls.pause()
+        return training
+
     def request(self, command: Command) -> bool:
         """Queue a command for the shown session; False where it no longer serves."""
         if not self.serving:

@@ -35,6 +35,7 @@ from lora_lab.ui.shell.actions import Actions
 from lora_lab.ui.shell.appearance import Appearance
 from lora_lab.ui.shell.dock_host import DockHost
 from lora_lab.ui.shell.keyboard import Keyboard
+from lora_lab.ui.shell.leaving import Leaving
 from lora_lab.ui.shell.status import StatusStrip
 from lora_lab.ui.shell.wiring import connect_docks
 from lora_lab.ui.style import theme
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         self.strip.insertWidget(1, self.notice_bar.chip)
         self.setCentralWidget(middle)
 
+        self.leaving = Leaving(self.sessions, lambda *texts: self.ask(*texts), self)
         self.commands = Actions(self)
         self.keyboard = Keyboard(self, self.host, self.notice_bar.dismiss)
         self.appearance = Appearance(self, self.host, self.commands.schemes)
@@ -144,18 +146,25 @@ class MainWindow(QMainWindow):
 
         A run that is training is asked about first. The id of the session; 0: nothing is opened.
         """
-        if self.sessions.running and not self.ask(
-            self.tr("Training is running. Open anyway?"),
-            self.tr("The run ends at this step and its adapter is saved."),
-            self.tr("&Open"),
-            self.tr("Keep training"),
-        ):
+        if not self._may_end(self.tr("Training is running. Open anyway?"), self.tr("&Open")):
             self._show_config()
             return 0
         return self._begin(opening)
 
+    def _may_end(self, question: str, yes: str) -> bool:
+        """Whether the run that is shown may end: one that is training is asked about."""
+        return not self.sessions.running or self.ask(
+            question,
+            self.tr("The run ends at this step and its adapter is saved."),
+            yes,
+            self.tr("Keep training"),
+        )
+
     def restart(self) -> None:
-        """Begin again at step 0 with the settings as they stand in the docks; the run is saved."""
+        """Begin again at step 0 with the settings as they stand in the docks; the run is saved.
+
+        A run that is training is asked about first, whether or not a setting was changed.
+        """
         config = self.setup_dock.config
         if config is None:
             return
@@ -164,9 +173,7 @@ class MainWindow(QMainWindow):
         except LabError as error:
             self.notices.error(str(error))
             return
-        if self.setup_dock.edited:
-            self.open(config)
-        else:
+        if self._may_end(self.tr("Training is running. Restart anyway?"), self.tr("&Restart")):
             self._begin(New(config))
 
     def requested_config(self, config: RunConfig) -> RunConfig:
@@ -266,7 +273,7 @@ class MainWindow(QMainWindow):
         if sessions.shown is not None:
             self.strip.show_state()
         self.strip.set_opening(sessions.opening and not sessions.leaving)
-        if sessions.leaving:
+        if sessions.leaving or self.leaving.pending:
             self.strip.say(self.tr("Saving…"))
         elif sessions.opening:
             self.strip.say(self.tr("Loading…"))
@@ -298,6 +305,9 @@ class MainWindow(QMainWindow):
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)
         commands.evaluate.triggered.connect(lambda: self.sessions.request(Evaluate()))
         commands.quit.triggered.connect(self.close)
+        self.leaving.allowed.connect(self.leave)
+        self.leaving.waiting.connect(lambda _: self._show_state())
+        self.leaving.export_requested.connect(commands.export.trigger)
         commands.reset_layout.triggered.connect(self.host.reset_layout)
         commands.full_screen.toggled.connect(
             lambda on: self.showFullScreen() if on else self.showNormal()
@@ -327,13 +337,4 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         event.ignore()  # the sessions end first; then the window closes itself
-        if self.sessions.leaving:
-            return
-        if self.sessions.running and not self.ask(
-            self.tr("Training is running. Close the lab?"),
-            self.tr("The current step is finished and the adapter is saved."),
-            self.tr("&Save and close"),
-            self.tr("Keep training"),
-        ):
-            return
-        self.leave()
+        self.leaving.start()

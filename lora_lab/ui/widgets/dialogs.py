@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QVBoxLayout, QWidget
 
@@ -21,6 +23,20 @@ def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
     box.setEscapeButton(kept)
     box.exec()
     return box.clickedButton() is agreed
+
+
+def choose(parent: QWidget, question: str, more: str, answers: Sequence[str]) -> int:
+    """Which answer the person chose; the last one is the default and what Escape means."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.setText(question)
+    box.setInformativeText(more)
+    buttons = [box.addButton(text, QMessageBox.ButtonRole.ActionRole) for text in answers]
+    box.setDefaultButton(buttons[-1])
+    box.setEscapeButton(buttons[-1])
+    box.exec()
+    clicked = box.clickedButton()
+    return next((i for i, button in enumerate(buttons) if button is clicked), len(answers) - 1)
 
 
 def button_row(dialog: QDialog, kinds: Button = Button.Close) -> QDialogButtonBox:
