@@ -2,6 +2,7 @@
 
 import io
 import signal
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -181,7 +182,8 @@ def test_a_refusal_that_is_made_good_is_no_failure(tmp_path, monkeypatch):
 def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room):
     """Without memory for a copy of everything the adapter alone is saved."""
     if not room:
-        monkeypatch.setattr(autosave.Autosave, "_fits", lambda self: False)
+        free = SimpleNamespace(available=1)
+        monkeypatch.setattr(autosave.psutil, "virtual_memory", lambda: free)
     facts = driven(tmp_path / "run", monkeypatch, StepRecord, 7)
     with pytest.raises(typer.Exit) as end:
         print_result(facts, as_json=True)
