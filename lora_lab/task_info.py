@@ -59,6 +59,11 @@ class TaskInfo:
         return next((role for role in ("label", "score", "labels") if role in self.roles), "")
 
     @property
+    def says_text(self) -> bool:
+        """Whether text is predicted: of rows of text nothing else is said."""
+        return self.data == "rows" and not self.target and not self.tags
+
+    @property
     def tags(self) -> bool:
         """Whether each word of a row has a tag."""
         return "tags" in self.roles
@@ -134,6 +139,21 @@ TASKS: dict[str, TaskInfo] = {
         ignores={
             "label_smoothing": "DPO compares answers and has no labels",
             "class_weights": "a language model has tokens and no classes",
+        },
+    ),
+    "masked_lm": TaskInfo(
+        "masked_lm:MaskedLmTask",
+        "Masked language modelling",
+        data="rows",
+        wants="texts: JSONL, CSV, Parquet or plain text",
+        models=("folder",),
+        purpose="masked_lm",
+        roles=("text",),
+        forms={"text": (("text",), ())},
+        start={**_ENCODER, "validation": 0.05},
+        ignores={
+            "class_weights": "a language model has tokens and no classes",
+            "prompts": "a masked language model fills gaps and generates no text",
         },
     ),
     "text_classification": TaskInfo(

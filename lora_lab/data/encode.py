@@ -181,7 +181,8 @@ def encode_predicted(
         except BadRow as error:
             left.add(number, error)
     if not found:
-        raise DataError(f"{table.path.name}: no row with a text and a {target} is left.")
+        both = f"a text and a {target}" if mapping.column(target) != text else "a text"
+        raise DataError(f"{table.path.name}: no row with {both} is left.")
     examples = []
     for start in range(0, len(found), BLOCK):
         report("Reading the tokens", start / len(found))

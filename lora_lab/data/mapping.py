@@ -85,7 +85,7 @@ def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
 def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     """Text to continue, in the first of the forms that has all its columns."""
     _refuse_feedback(table, given)
-    if not given and (turns := _turns(table)):
+    if not given and "chat" in row.forms and (turns := _turns(table)):
         return Mapping("chat", turns)
     for form, (needed, further) in row.forms.items():
         known = (*needed, *further)
@@ -96,6 +96,7 @@ def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
             return Mapping(form, tuple(columns.items()))
     if (
         not given
+        and "chat" in row.forms
         and len(table.columns) == 1
         and any(_is_json_list(value) for value in _values(table, table.columns[0]))
     ):
@@ -104,8 +105,8 @@ def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
         return Mapping("text", (("text", table.columns[0]),))
     raise _unknown(
         table,
-        "It is not clear what to learn: wanted is a column text, or prompt and completion, or "
-        "instruction and output, or messages",
+        "It is not clear what to learn: wanted is a column "
+        + ", or ".join(" and ".join(needed) for needed, _ in reversed(row.forms.values())),
     )
 
 

@@ -22,6 +22,7 @@ class Wanted(NamedTuple):
 
 PURPOSES: dict[Purpose, Wanted] = {
     "causal_lm": Wanted("MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True),
+    "masked_lm": Wanted("MODEL_FOR_MASKED_LM_MAPPING", "a masked language model"),
     "sequence_classification": Wanted(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it"
     ),
@@ -62,17 +63,17 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
     return config, supported[0] if isinstance(supported, tuple) else supported
 
 
-def purposes(values: dict[str, Any]) -> tuple[Purpose, ...]:
-    """What a model of this config can be opened for; nothing is built for it."""
+def purposes(values: dict[str, Any]) -> dict[Purpose, frozenset[str]]:
+    """What a model of this config can be opened for, and the classes that it is of then."""
     from transformers.models.auto import modeling_auto as auto
 
     kind = values["model_type"]
-    return tuple(
-        purpose
-        for purpose, wanted in PURPOSES.items()
-        if kind in getattr(auto, f"{wanted.table}_NAMES")
-        and not (wanted.one_way and sees_both_sides(values))
-    )
+    found = {}
+    for purpose, wanted in PURPOSES.items():
+        names = getattr(auto, f"{wanted.table}_NAMES").get(kind, ())
+        if names and not (wanted.one_way and sees_both_sides(values)):
+            found[purpose] = frozenset([names] if isinstance(names, str) else names)
+    return found
 
 
 def sees_both_sides(values: dict[str, Any]) -> bool:

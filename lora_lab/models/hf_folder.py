@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
+from lora_lab.models.architecture import PURPOSES, Purpose, architecture, first_line, quiet
 from lora_lab.models.hf_config import check_sizes, read_config
 from lora_lab.models.shards import read_weights
 from lora_lab.models.strict_json import read_json
@@ -147,6 +147,12 @@ def _built(
         body = [n for n in names if not classes or (n.startswith(prefix) and "pooler" not in n)]
         if body:
             more = f" and {len(body) - 1} more" if len(body) > 1 else ""
+            if not classes and not any(n.startswith(prefix) for n in body):
+                raise CheckpointError(
+                    f"{path.name}: the checkpoint has no head of {PURPOSES[purpose].what} "
+                    f"({shown(body[0])}{more}), and one that is drawn at random says nothing. "
+                    f"Choose a checkpoint of a {kind.__name__}, or another task."
+                )
             raise CheckpointError(
                 f"{path.name}: the checkpoint {what} {shown(body[0])}{more}. Config and weights "
                 "are of different models, or not all was downloaded."

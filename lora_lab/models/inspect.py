@@ -127,11 +127,12 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     tensors = tensors_of(folder, report)
     kind = str(config["model_type"])
     able = purposes(config)
-    architectures = " ".join(map(str, config.get("architectures") or ()))
-    causal_first = "CausalLM" in architectures or "LMHead" in architectures
+    classes = [str(name) for name in config.get("architectures") or ()]
+    architectures = " ".join(classes)
     tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]
-    if not causal_first:
-        tasks.sort(key=lambda task: TASKS[task].peft == "CAUSAL_LM")
+    # What the checkpoint is of comes first; without a head of its own it would rather get one.
+    tasks.sort(key=lambda task: (not able[TASKS[task].purpose].intersection(classes),
+                                 TASKS[task].says_text))  # fmt: skip
     notes = []
     is_text = any(TASKS[task].data == "rows" for task in tasks)
     if is_text and not any((folder / name).is_file() for name in TOKENIZERS):

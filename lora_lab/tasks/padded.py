@@ -35,17 +35,23 @@ class PaddedTask(TextTask, Generic[Part]):
             yield [int(i) for i in batch]
 
     def parts(self, batch: Any, count: int) -> list[tuple[Part, float]]:
+        return self.weighed([self.collated(self.train, r) for r in self.pieces(batch, count)])
+
+    def pieces(self, rows: Sequence[int], count: int) -> Iterator[np.ndarray]:
         """Texts of like length in one part, as many as `part_tokens` has room for."""
-        pieces = rows_by_length([int(self.lengths[i]) for i in batch], self.part_tokens(count))
-        rows = self.apart(self.train, ([batch[i] for i in piece] for piece in pieces))
-        parts = [self.collated(self.train, np.array(r)) for r in rows]
+        found = rows_by_length([int(self.lengths[i]) for i in rows], self.part_tokens(count))
+        for piece in self.apart(self.train, ([rows[i] for i in places] for places in found)):
+            yield np.asarray(piece)
+
+    def weighed(self, parts: Sequence[Part]) -> list[tuple[Part, float]]:
+        """Each part with its share of the batch."""
         weights = [self.weight(part) for part in parts]
         return [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True)]
 
     def heaviest(self, batch_size: int, count: int) -> Part:
         """The part of a step that takes the most memory: of the longest texts."""
-        parts = self.parts(self.longest_first(batch_size), count)
-        return max((part for part, _ in parts), key=self.size)
+        pieces = self.pieces(self.longest_first(batch_size), count)
+        return max((self.collated(self.train, rows) for rows in pieces), key=self.size)
 
     def apart(self, texts: Texts, blocks: Iterable[Sequence[int]]) -> Iterator[Sequence[int]]:
         for rows in blocks:

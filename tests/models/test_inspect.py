@@ -13,7 +13,15 @@ OF_TEXTS = ("text_classification", "regression", "multi_label", "token_classific
 TASKS = {
     "llama": ("causal_lm", "preference", *OF_TEXTS),
     "gpt2": ("causal_lm", "preference", *OF_TEXTS),
-    "bert": OF_TEXTS,
+    "bert": (*OF_TEXTS, "masked_lm"),
+    "bert_masked": ("masked_lm", *OF_TEXTS),
+    "bert_classifier": (
+        "text_classification",
+        "regression",
+        "multi_label",
+        "token_classification",
+        "masked_lm",
+    ),
     "vit": ("image_classification",),
 }
 
