@@ -31,6 +31,7 @@ class ExportReport:
     sha256: str
     notes: tuple[str, ...] = ()
     base_fingerprint: str = ""  # of the base that the adapter was trained on
+    proved: str = ""  # the library that loaded it as well, and the largest error there
 
     @property
     def largest_error(self) -> float:

@@ -20,9 +20,8 @@ SMALL = 2**20  # multiplications below which the number of calls counts, and W +
 class LoRALayer(AdapterLayer):
     """h = W x + b + s·B·A·x,   s = α/r,   A: (r × in), B: (out × r), ΔW = s·B·A.
 
-    The rank is capped at min(out, in). A capped layer, or one with a rank of its own, keeps the
-    adapter's common scaling s, so that one number holds for all layers; its own `alpha` is the
-    one that gives this s at its own rank.
+    The rank is capped at min(out, in). A layer that is capped, or has a rank of its own, keeps the
+    scaling s that all have; its own `alpha` is the one that gives this s at its own rank.
 
     Inits that start from a part of W (PiSSA, OLoRA) would subtract s·B₀·A₀ from W. W is never
     changed here: A₀ and B₀ are kept frozen as `start_A`, `start_B`, and ΔW = s·(B·A − B₀·A₀), of

@@ -15,6 +15,7 @@ from lora_lab.cli.delivery import (
     Base,
     Number,
     Overwrite,
+    Prove,
     Scale,
     Target,
     To,
@@ -36,6 +37,7 @@ def export(
     format: Annotated[str, typer.Option(help="Format of the file, as in convert --to.")] = "peft",
     base: Base = None,
     untie: Untie = False,
+    prove: Prove = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +52,7 @@ def export(
         model = folder.load_config().model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        wanted = delivery_of(target, format, base, overwrite, untie=untie)
+        wanted = delivery_of(target, format, base, overwrite, untie=untie, prove=prove)
         report = deliver(weights, wanted, as_json).report
         if report is not None:
             try:
@@ -68,12 +70,13 @@ def convert(
     scale: Scale = None,
     dtype: Number = None,
     untie: Untie = False,
+    prove: Prove = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove)
         deliver(opened(adapter, alpha, base, quiet=as_json, scale=scale), delivery, as_json)
 
 
@@ -98,6 +101,7 @@ def resize(
     scale: Scale = None,
     dtype: Number = None,
     untie: Untie = False,
+    prove: Prove = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -112,7 +116,7 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove)
         weights = opened(adapter, alpha, base, quiet=as_json, scale=scale)
         spectra = choose.measured(weights)
         rules = {
@@ -149,6 +153,7 @@ def extract(
     target: Target,
     rank: Annotated[int, typer.Option(help="Rank of the fit.")] = 16,
     to: To = "peft",
+    prove: Prove = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -167,7 +172,9 @@ def extract(
             for note in result.notes:
                 out.print(note, style="yellow")
         facts = {"fits": [vars(x) for x in result.fits]}
-        deliver(result.weights, delivery_of(target, to, None, overwrite), as_json, facts)
+        deliver(
+            result.weights, delivery_of(target, to, None, overwrite, prove=prove), as_json, facts
+        )
 
 
 def merge(
@@ -182,6 +189,7 @@ def merge(
     alpha: Alpha = None,
     scale: Scale = None,
     untie: Untie = False,
+    prove: Prove = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -208,7 +216,10 @@ def merge(
         facts = {"method": method, "error": result.error, "methods": errors,
                  "errors": dict(result.errors)}  # fmt: skip
         deliver(
-            result.weights, delivery_of(target, to, base, overwrite, untie=untie), as_json, facts
+            result.weights,
+            delivery_of(target, to, base, overwrite, untie=untie, prove=prove),
+            as_json,
+            facts,
         )
 
 

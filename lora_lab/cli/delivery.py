@@ -48,6 +48,10 @@ Untie = Annotated[
         "--untie", help="With --to merged: a weight that is used twice becomes a weight each."
     ),
 ]
+Prove = Annotated[
+    bool,
+    typer.Option("--prove", help="Let the library that the file is for load it as well."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -79,11 +83,12 @@ def delivery_of(
     overwrite: bool,
     dtype: str | None = None,
     untie: bool = False,
+    prove: bool = False,
 ) -> Delivery:
     """What the options ask for; raises ConfigError for a dtype that would have no effect."""
     if dtype and to == MERGED:
         raise ConfigError("A merged checkpoint keeps its base's dtype: leave --dtype out.")
-    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite, untie)
+    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite, untie, prove)
 
 
 def deliver(

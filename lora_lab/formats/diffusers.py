@@ -78,7 +78,13 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """What such a file cannot hold."""
-    return cannot_say(weights, "diffusers")
+    encoded = [x for x in weights.layers if x.name.startswith("text_encoder")]
+    dropped = [
+        f"{layer.name}: diffusers 0.42 drops the DoRA magnitudes of a text encoder"
+        for layer in encoded
+        if layer.magnitude is not None
+    ]
+    return (*cannot_say(weights, "diffusers"), *dropped)
 
 
 def load(path: Path) -> AdapterWeights:

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from lora_lab.atomic import replace_file, replace_folder, restore_folder, tempor
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.formats import FORMATS, Format
+from lora_lab.formats.library_proof import library_of, prove_by_library
 from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.progress import Report, silent
 
@@ -51,12 +53,14 @@ def export(
     format: str = "peft",
     overwrite: bool = False,
     report: Report = silent,
+    ask_library: bool = False,
 ) -> ExportReport:
     """Write `weights` to the folder or file `target`, prove it, and report what was measured.
 
-    Raises `ExportError`, and Cancelled where `report` does; then nothing at `target` has changed.
+    With `ask_library` the library that the file is for has to load it too. Raises `ExportError`,
+    and Cancelled where `report` does; then nothing at `target` has changed.
     """
-    with closing(exporting(weights, target, format, overwrite)) as stages:
+    with closing(exporting(weights, target, format, overwrite, ask_library)) as stages:
         for stage in stages:
             if isinstance(stage, ExportReport):
                 return stage
@@ -65,7 +69,11 @@ def export(
 
 
 def exporting(
-    weights: AdapterWeights, target: Path, format: str = "peft", overwrite: bool = False
+    weights: AdapterWeights,
+    target: Path,
+    format: str = "peft",
+    overwrite: bool = False,
+    ask_library: bool = False,
 ) -> Generator[Progress | ExportReport, None, None]:
     """An export stage by stage, and at last its report; closed at a stage, it leaves no trace.
 
@@ -76,6 +84,7 @@ def exporting(
     if format not in FORMATS:
         raise ExportError(f"{format!r} is not an export format; there are {', '.join(FORMATS)}")
     kind = FORMATS[format]
+    library = library_of(format) if ask_library else ""
     notes = check_exportable(weights)
     if limits := kind.limits(weights):
         raise ExportError(
@@ -92,6 +101,9 @@ def exporting(
         with temporary_folder(target) as folder:
             notes += kind.save(weights, folder)
             report = yield from prove(weights, folder, kind, target, notes)
+            if library:
+                yield f"Loading it with {library}", -1
+                report = replace(report, proved=prove_by_library(weights, folder, format))
             yield "Putting it in its place", 1.0
             left = None
             if kind.single:
@@ -107,7 +119,7 @@ def exporting(
         ) from error
     if left is not None:
         note = f"the old folder could not be removed and is left as {left}"
-        report = ExportReport(**{**vars(report), "notes": (*report.notes, note)})
+        report = replace(report, notes=(*report.notes, note))
     yield report
 
 

@@ -47,6 +47,7 @@ class Export:
     path: str
     format: str = "peft"
     overwrite: bool = False
+    prove: bool = False  # by the library that the file is for as well
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
         from lora_lab.formats.verify import exporting
@@ -54,7 +55,8 @@ class Export:
         step = experiment.step
         yield ExportingRecord(step, "Copying the factors", -1)
         weights, target = experiment.weights(), Path(self.path)
-        with closing(exporting(weights, target, self.format, self.overwrite)) as stages:
+        how = self.format, self.overwrite, self.prove
+        with closing(exporting(weights, target, *how)) as stages:
             for result in stages:
                 if isinstance(result, ExportReport):
                     yield ExportedRecord(step, result)

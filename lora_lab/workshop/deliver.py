@@ -15,6 +15,7 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
 from lora_lab.formats.factors import cast
+from lora_lab.formats.library_proof import library_of
 from lora_lab.formats.portable import fold
 from lora_lab.formats.verify import export
 from lora_lab.plain import plain
@@ -43,6 +44,8 @@ def deliver(
     read = read or weights
     if delivery.base:
         weights = replace(weights, base=delivery.base)
+    if delivery.prove:
+        library_of(delivery.format)  # known before anything is computed
     if delivery.format == MERGED:
         return _merge(weights, delivery, report, words)
     if delivery.dtype:
@@ -50,11 +53,14 @@ def deliver(
         weights = in_type(weights, delivery.dtype, delivery.format)
         refuse_ruin(lost(uncast, weights), delivery.dtype)
     target = Path(delivery.target).expanduser()
-    result = export(weights, target, delivery.format, delivery.overwrite, report)
+    result = export(
+        weights, target, delivery.format, delivery.overwrite, report, ask_library=delivery.prove
+    )
     size = f"{result.bytes:,} bytes, {result.keys} tensors"
     lines = (
         f"re-read and compared: largest error of ΔW {result.largest_error:.1e} "
         f"over {counted(len(result.layers), 'layer')} (mean {result.mean_error:.1e})",
+        *([f"proved by {result.proved}"] if result.proved else ()),
         f"SHA-256 {result.sha256}",
     )
     facts = plain(result)

@@ -39,6 +39,7 @@ class Delivery:
     base: str = ""
     overwrite: bool = False
     untie: bool = False  # of a merged checkpoint: a weight that is used twice becomes two
+    prove: bool = False  # by the library that the file is for, besides the re-reading
 
 
 @dataclass(frozen=True)

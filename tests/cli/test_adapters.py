@@ -1,6 +1,7 @@
 """The verbs on adapters, as a newcomer runs them."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -152,3 +153,16 @@ def test_what_can_be_mended_is_one_line(llama, tmp_path, name):
     assert reason in done.stderr
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_proved_by_its_library_on_request(llama, tmp_path):
+    done = verb("convert", llama / "one", "--prove", "--out", tmp_path / "proved")
+    assert done.exit_code == 0, done.output
+    assert f"proved by peft {version('peft')} (largest error of ΔW " in done.stdout
+    told = facts("resize", llama / "one", "--rank", 2, "--prove", "--out", tmp_path / "cut")
+    assert told["proved"].startswith(f"peft {version('peft')}")
+    target = tmp_path / "a.safetensors"
+    done = verb("convert", llama / "one", "--to", "kohya", "--prove", "--out", target)
+    assert done.exit_code == 1
+    assert "proved by re-reading alone" in " ".join(done.stderr.split())
+    assert not target.exists()

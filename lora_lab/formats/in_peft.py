@@ -1,0 +1,81 @@
+"""What PEFT makes of an adapter folder: loaded by PEFT itself, and merged layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.errors import ExportError
+from lora_lab.formats.skeleton import grow, matrix, native, weight_of
+
+Merged = tuple[str, torch.Tensor, torch.Tensor]  # layer, W and W + ΔW (out × in)
+
+
+def merged(folder: Path, weights: AdapterWeights) -> Iterator[Merged]:
+    """Every layer as PEFT merges it; a layer that is fully trained comes with W = 0.
+
+    Raises ExportError where PEFT adapts other layers.
+    """
+    from peft import PeftConfig, PeftModel
+
+    root = nn.Module()
+    grow(root, weights.layers, weights.whole)
+    config = PeftConfig.from_pretrained(str(folder))
+    config.task_type = None  # which wraps what a model does, not what its layers are
+    model = PeftModel.from_pretrained(root, str(folder), config=config).base_model.model
+    yield from merged_layers(model, weights.layers, "PEFT")
+    for row in weights.whole:
+        held = model.get_submodule(row.name)
+        if not hasattr(held, "modules_to_save"):
+            raise ExportError(f"PEFT leaves {row.name} as it is in the base.")
+        tensors = held.modules_to_save["default"].state_dict()
+        for key, wanted in row.tensors().items():
+            found = tensors[key.rpartition(".")[2]]
+            yield key, torch.zeros_like(wanted), found
+
+
+def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -> Iterator[Merged]:
+    """Each adapted layer of a model, merged by PEFT's own rule into a W of its own."""
+    from peft.tuners.lora import LoraLayer
+
+    adapted = {name: module for name, module in model.named_modules() if _is_lora(module)}
+    if missing := [layer.name for layer in layers if layer.name not in adapted]:
+        raise ExportError(f"{by} does not adapt {missing[0]} by the written file.")
+    if more := adapted.keys() - {layer.name for layer in layers}:
+        raise ExportError(f"{by} adapts {min(more)} as well by the written file.")
+    for layer in layers:
+        module = adapted[layer.name]
+        assert isinstance(module, LoraLayer)
+        base, W = module.get_base_layer(), weight_of(layer)
+        nothing = base.weight
+        base.weight = nn.Parameter(native(layer, W), requires_grad=False)
+        if layer.groups > 1:
+            found = _by_impulses(module, layer)
+        else:
+            module.merge()
+            found = matrix(layer, base.weight.detach())
+        yield layer.name, W, found
+        base.weight = nothing  # one whole W at a time
+
+
+@torch.no_grad()
+def _by_impulses(module: nn.Module, layer: LayerWeights) -> torch.Tensor:
+    """The matrix (out × in) of a convolution in groups, which PEFT applies and does not merge."""
+    (out, width), groups, kernel = layer.shape, layer.groups, layer.weight_shape[2:]
+    each = torch.eye(groups * width).reshape(-1, layer.weight_shape[1] * groups, *kernel)
+    dense = module(each).reshape(groups * width, out).t()  # (out, groups · in)
+    blocks = dense.reshape(groups, out // groups, groups, width)
+    own = torch.cat([blocks[i, :, i] for i in range(groups)])
+    if int(dense.count_nonzero()) != int(own.count_nonzero()):
+        raise ExportError(f"PEFT mixes the groups of {layer.name}.")
+    return own
+
+
+def _is_lora(module: nn.Module) -> bool:
+    from peft.tuners.lora import LoraLayer
+
+    return isinstance(module, LoraLayer)
