@@ -51,17 +51,21 @@ class LayerWeights:
 class WholeLayer:
     """A layer that is fully trained beside the adapters, as a head that the base does not have.
 
-    `weight` has the layer's native shape and replaces that of the base, as does `bias` (out).
+    `weight` has the layer's native shape and replaces that of the base, as do `bias` (out) and the
+    `buffers` of a normalisation layer. One that was not `saved` on its own came along, as an
+    embedding whose vocabulary was resized.
     """
 
     name: str
     weight: torch.Tensor
     bias: torch.Tensor | None = None
+    buffers: tuple[tuple[str, torch.Tensor], ...] = ()
+    saved: bool = True
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Its tensors by their names in the base model's state."""
-        tensors = {f"{self.name}.weight": self.weight}
-        return tensors if self.bias is None else {**tensors, f"{self.name}.bias": self.bias}
+        own = {"weight": self.weight, "bias": self.bias, **dict(self.buffers)}
+        return {f"{self.name}.{label}": t for label, t in own.items() if t is not None}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 
 from lora_lab.errors import AdapterError, system_reason
 
-NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # BF16: a float32's upper half
+# BF16 is a float32's upper half; I64 counts the batches of a normalisation layer.
+NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8"}
 
 
 @dataclass(frozen=True)

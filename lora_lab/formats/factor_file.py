@@ -49,7 +49,10 @@ def read_factor_file(path: Path) -> FactorFile:
         raise AdapterError(f"{path}: cannot be read: {system_reason(error)}") from error
     for name, tensor in tensors.items():
         if not tensor.numel():
-            raise AdapterError(f"{path}: {shown(name)} has the shape {list(tensor.shape)}")
+            raise AdapterError(
+                f"{path}: {shown(name)} has the shape {list(tensor.shape)}: it is empty, as "
+                "DeepSpeed ZeRO-3 or FSDP leaves what was not gathered before it was saved"
+            )
     return FactorFile(tensors, metadata, path)
 
 

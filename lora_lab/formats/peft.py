@@ -8,31 +8,28 @@ account for to the last key, it refuses.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 
 import lora_lab
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
-from lora_lab.formats.factors import FLOATS
-from lora_lab.formats.peft_config import PeftConfig, config_of, read_config
+from lora_lab.formats.peft_config import TARGETING, PeftConfig, left_out, read_config
+from lora_lab.formats.peft_keys import check_targets, parts_of, whole_of
 from lora_lab.formats.peft_limits import model_type, unusual
-from lora_lab.formats.peft_patterns import ends_in
+from lora_lab.formats.peft_settings import config_of
 from lora_lab.formats.peft_tensors import (
     A_KEY,
-    B_KEY,
     CONVOLUTION,
     EMBEDDING,
     EMBEDDING_A,
-    EMBEDDING_B,
     LINEAR,
-    MAGNITUDE,
     PREFIX,
     TRANSPOSED,
     Tensors,
@@ -91,21 +88,22 @@ def load(path: Path) -> AdapterWeights:
     """
     folder = _folder(path)
     config = read_config(folder / CONFIG)
-    has_pickle = not (folder / TENSORS).exists() and (folder / PICKLE).exists()
-    file = read_factor_file(folder / (PICKLE if has_pickle else TENSORS))
-    whole = _whole(config, file)
-    parts = _parts(config, file, {f"{PREFIX}{key}" for keys in whole.values() for key in keys})
-    _check_targets(config, file, list(parts))
+    file, notes = _read(folder)
+    names = {split[0] for key in file.tensors if (split := split_key(key))}
+    whole, beside = whole_of(config, file, names)
+    parts = parts_of(config, file)
+    unused = check_targets(config, file, list(parts))
     kinds = _kinds(config, file, parts)
     windows = _windows(file, kinds)
     idle = metadata_table(file, "not_called")
-    notes = list(config.notes)
     layers = []
+    notes += [*config.notes, *beside, *unused]
     for name in sorted(parts, key=natural):
         own = {part: file.tensors[PREFIX + name + part] for part in parts[name]}
-        rule = (config.rank(name), config.alpha(name), config.scaling(name))
+        found = own[EMBEDDING_A if EMBEDDING_A in own else A_KEY].shape[0]
+        rank, alpha = config.rank(name, found), config.alpha(name)
         try:
-            layer = layer_of(name, own, kinds[name], *rule)
+            layer = layer_of(name, own, kinds[name], rank, alpha, config.scaling(alpha, rank))
         except AdapterError as error:
             raise AdapterError(f"{file.path}: {error}") from None
         if layer.rank > (useful := _useful_rank(layer)):
@@ -119,21 +117,48 @@ def load(path: Path) -> AdapterWeights:
     return AdapterWeights(
         variant=_variant(config, file),
         layers=tuple(layers),
-        whole=tuple(
-            WholeLayer(name, *(file.tensors[PREFIX + key] for key in keys))
-            for name, keys in whole.items()
-        ),
+        whole=whole,
         base=file.metadata.get("base") or config.base_model_name_or_path,
         base_fingerprint=file.metadata.get("base_fingerprint", ""),
         dropout=config.lora_dropout,
         extra={
             "use_rslora": config.use_rslora,
             "base_model_name_or_path": config.base_model_name_or_path,
-            "task_type": config.task_type,
+            **config.carried,
+            "as_read": _as_read(config, list(parts), [x.name for x in whole if x.saved]),
             "model_type": file.metadata.get("model_type", ""),
             "notes": tuple(notes),
         },
     )
+
+
+def _read(folder: Path) -> tuple[FactorFile, list[str]]:
+    """The tensors of the folder, in one file or in the shards that transformers writes."""
+    if (folder / TENSORS).exists():
+        return read_factor_file(folder / TENSORS), []
+    if (folder / PICKLE).exists():
+        return read_factor_file(folder / PICKLE), []
+    shards = sorted(folder.glob("adapter_model-*-of-*.safetensors"))
+    if not shards:
+        return read_factor_file(folder / TENSORS), []  # which says that there is none
+    wanted = shards[0].stem.rpartition("-of-")[2]
+    if not wanted.isdecimal() or len(shards) != int(wanted):
+        raise AdapterError(f"{folder}: it has {len(shards)} of {wanted} shards of adapter_model")
+    files = [read_factor_file(shard) for shard in shards]
+    tensors = {key: tensor for file in files for key, tensor in file.tensors.items()}
+    if len(tensors) != sum(len(file.tensors) for file in files):
+        raise AdapterError(f"{folder}: a tensor is in two of the shards of adapter_model")
+    note = f"read from {len(shards)} shards, which PEFT itself does not open"
+    return FactorFile(tensors, {}, folder / TENSORS), [note]
+
+
+def _as_read(config: PeftConfig, names: list[str], whole: list[str]) -> dict[str, Any]:
+    """What the file said to choose its layers, with the layers: written again while they stay."""
+    read: dict[str, Any] = {"modules_to_save": (config.modules_to_save, tuple(whole))}
+    if left_out(config.targeting, names) is None:  # not where a tie alone brings a layer in
+        targeting = {name: config.targeting[name] for name in TARGETING}
+        read["targeting"] = (targeting, tuple(names))
+    return read
 
 
 def _check_writable(weights: AdapterWeights) -> None:
@@ -157,79 +182,6 @@ def _folder(path: Path) -> Path:
     if not folder.is_dir():
         raise AdapterError(f"{path}: there is no such adapter folder")
     return folder
-
-
-def _whole(config: PeftConfig, file: FactorFile) -> dict[str, list[str]]:
-    """Layer of `modules_to_save` → its weight and, if it has one, its bias, without the prefix.
-
-    A module that is named may hold layers: `classifier` of RoBERTa has a `classifier.dense`.
-    """
-    saved_keys: dict[str, list[str]] = {}
-    for key in sorted(file.tensors, reverse=True):  # weight before bias
-        name, _, label = key.removeprefix(PREFIX).rpartition(".")
-        steps = name.split(".")
-        inside = (".".join(steps[:end]) for end in range(1, len(steps) + 1))
-        if split_key(key) is not None or label not in ("weight", "bias"):
-            continue
-        is_saved = any(ends_in(part, saved) for part in inside for saved in config.modules_to_save)
-        if is_saved and key.startswith(PREFIX):
-            saved_keys.setdefault(name, []).append(f"{name}.{label}")
-    for name, keys in saved_keys.items():
-        if not keys[0].endswith(".weight"):
-            raise AdapterError(f"{file.path}: {shown(PREFIX + name + '.weight')} is missing")
-    for saved in config.modules_to_save:
-        if not any(f".{saved}." in f".{name}." for name in saved_keys):
-            raise AdapterError(
-                f"{file.path}: no tensors of {shown(saved)}, which modules_to_save names"
-            )
-    return dict(sorted(saved_keys.items()))
-
-
-def _parts(config: PeftConfig, file: FactorFile, whole: set[str]) -> dict[str, set[str]]:
-    """Layer → parts of it that the file has: both factors of one sort, and DoRA's magnitude."""
-    parts_of: dict[str, set[str]] = {}
-    for key, tensor in file.tensors.items():
-        if key in whole:
-            continue
-        if (split := split_key(key)) is None or ".base_layer" in key:
-            raise AdapterError(f"{file.path}: unexpected key {shown(key)}: {_guess(key)}")
-        if tensor.dtype not in FLOATS:
-            dtype = str(tensor.dtype).removeprefix("torch.")
-            raise AdapterError(
-                f"{file.path}: {shown(key)} has type {dtype}; only float64, float32, "
-                "float16 and bfloat16 factors can be read"
-            )
-        parts_of.setdefault(split[0], set()).add(split[1])
-    if not parts_of:
-        raise AdapterError(f"{file.path}: the file has no tensors")
-    for name, parts in parts_of.items():
-        wanted = {A_KEY, B_KEY} if parts & {A_KEY, B_KEY} else {EMBEDDING_A, EMBEDDING_B}
-        if config.use_dora:
-            wanted.add(MAGNITUDE)
-        for part in sorted(wanted - parts):
-            raise AdapterError(f"{file.path}: {shown(PREFIX + name + part)} is missing")
-        for part in sorted(parts - wanted):
-            reason = "use_dora is false" if part == MAGNITUDE else "the layer has two sorts of them"
-            raise AdapterError(
-                f"{file.path}: unexpected key {shown(PREFIX + name + part)}: {reason}"
-            )
-    return parts_of
-
-
-def _check_targets(config: PeftConfig, file: FactorFile, names: list[str]) -> None:
-    """The layers have to be exactly those that the config targets."""
-    for name in names:
-        if not config.targets(name):
-            raise AdapterError(
-                f"{config.path}: target_modules lacks {shown(name)}, whose factors are in the "
-                "file; PEFT would leave them out without a word"
-            )
-    for target in config.target_modules or ():
-        if not any(ends_in(name, target) for name in names):
-            raise AdapterError(
-                f"{file.path}: no factors for {shown(target)}, which target_modules names; "
-                "the file seems to be only a part of the adapter"
-            )
 
 
 def _kinds(config: PeftConfig, file: FactorFile, parts: dict[str, set[str]]) -> dict[str, str]:
@@ -290,21 +242,3 @@ def _useful_rank(layer: LayerWeights) -> int:
     """min(out, in), per group of a grouped convolution."""
     out_features, in_features = layer.shape
     return layer.groups * min(out_features // layer.groups, in_features)
-
-
-def _guess(key: str) -> str:
-    """What a key that does not belong may mean, for the person who has the file."""
-    if ".base_layer.weight" in key:
-        return (
-            "it replaces the weight of the base itself; save the adapter with PEFT's "
-            "save_pretrained(..., save_embedding_layers=False)"
-        )
-    if ".base_layer" in key:
-        return "adapters of attention modules with one weight for all are not supported"
-    if not key.startswith(PREFIX) and re.search(r"\.lora_(A|B|emb|mag)", key):
-        return f"PEFT's keys begin with {PREFIX!r}"
-    if re.search(r"\.lora_([AB]|embedding_[AB]|magnitude_vector)\.[^.]+(\.weight)?$", key):
-        return "an adapter's name was left in it; save with PEFT's save_pretrained"
-    if "lora_down" in key or "lora_up" in key or key.endswith(".alpha"):
-        return "this is a kohya file, not a PEFT folder"
-    return "it is no factor of a layer that is known here"

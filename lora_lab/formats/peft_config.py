@@ -1,41 +1,52 @@
-"""adapter_config.json: what decides the numbers' meaning, written and strictly read."""
+"""adapter_config.json, strictly read: what decides the meaning of the numbers beside it."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_settings
-from lora_lab.formats.peft_patterns import ends_in, matches, steps_of
-from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
+from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, suffixes
 from lora_lab.names import shown
-from lora_lab.task_info import TASKS
 
-PEFT_VERSION = "0.21.2"  # the version whose files these are
 MAX_RANK = 65536
-
+MERGE = (
+    "In PEFT, merge it (PeftModel.from_pretrained(…).merge_and_unload().save_pretrained(…)), then "
+    "`lora-lab extract --base BASE --tuned MERGED`"
+)
+PLAIN_LORA = (
+    "In PEFT, save it with save_pretrained(…, path_initial_model_for_weight_conversion=…), which "
+    "needs the adapter as it was before the first step; or merge it there, and `lora-lab extract`"
+)
 # Fields that change what an adapter computes in ways that are not read here; each must be empty.
 FOREIGN = {
-    "use_qalora": "a QALoRA adapter pools its inputs",
-    "use_bdlora": "a block-diagonal adapter has factors of another shape",
-    "lora_bias": "the adapter has biases of its own",
-    "target_parameters": "the adapter changes parameters, not linear layers",
-    "trainable_token_indices": "the adapter changes rows of the embedding",
-    "layer_replication": "the adapter expects a base with repeated layers",
-    "alora_invocation_tokens": "the adapter is active only after certain tokens",
-    "arrow_config": "the file is a router over several adapters",
-    "kasa_config": "a KaSA adapter changes the base",
-    "monteclora_config": "a MonteCLoRA adapter samples its factors",
-    "velora_config": "a VeLoRA adapter compresses its inputs",
+    "use_qalora": ("a QALoRA adapter pools its inputs, which no change of W does", ""),
+    "use_bdlora": ("a block-diagonal adapter has factors of another shape", MERGE),
+    "lora_bias": ("lora_B has biases of its own, which are no part of a ΔW", MERGE),
+    "target_parameters": ("the adapter changes parameters, not layers", MERGE),
+    "trainable_token_indices": ("the adapter changes single rows of the embedding", ""),
+    "layer_replication": ("the adapter is for a base with repeated layers", MERGE),
+    "alora_invocation_tokens": ("an aLoRA is active only after certain tokens", ""),
+    "arrow_config": ("the file is a router over several adapters", ""),
+    "kasa_config": ("a KaSA adapter changes the base as well", MERGE),
+    "monteclora_config": ("a MonteCLoRA adapter samples its factors", ""),
 }
-# Initialisations that leave the base as it was; PiSSA, OLoRA, CorDA, LoRA-GA and LoftQ change it.
-PLAIN_INITS = (True, False, "gaussian", "eva", "orthogonal")
+# Initialisations that leave the base as it was, and those that change it.
+PLAIN_INITS = ("true", "false", "gaussian", "eva", "orthogonal", "mica")
+START_IN_W = ("pissa", "olora", "corda", "lora_ga")
+# Methods of PEFT without a ΔW of layers: prompts, mixtures, biases, norms, rows of the embedding.
+WITHOUT_DELTA = (
+    "PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "ADAPTION_PROMPT",
+    "CPT", "CARTRIDGE", "POLY", "XLORA", "SHADOW", "LILY", "BEFT", "LN_TUNING", "TRAINABLE_TOKENS",
+)  # fmt: skip
+# What is written again as it was read, where it still means the same layers.
+CARRIED = ("task_type", "revision", "auto_mapping")
+TARGETING = ("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern")
+HEADS = {"classifier", "score"}  # what PEFT names of every classifier, of which a model has one
 
 
 @dataclass(frozen=True)
@@ -50,144 +61,190 @@ class PeftConfig:
     fan_in_fan_out: bool  # of the last linear layer that PEFT wrapped, if it has two types
     lora_dropout: float
     base_model_name_or_path: str
-    target_modules: tuple[str, ...] | None  # none: a regular expression, which is not run
-    rank_pattern: dict[str, int]
-    alpha_pattern: dict[str, float]
+    rank_pattern: Patterns[int] | None  # None: they cannot be followed, and the tensors tell
+    alpha_pattern: Patterns[float]
     modules_to_save: tuple[str, ...] = ()  # fully trained
-    task_type: str | None = None  # what the base is opened for; only carried on
+    ensure_weight_tying: bool = False
+    carried: dict[str, Any] = field(default_factory=dict)  # CARRIED
+    targeting: dict[str, Any] = field(default_factory=dict)  # TARGETING
     notes: tuple[str, ...] = ()
 
-    def rank(self, name: str) -> int:
+    def rank(self, name: str, found: int) -> int:
         """The rank of module `name`: that of the first pattern that matches, else r."""
-        return next((v for p, v in self.rank_pattern.items() if matches(p, name)), self.r)
+        return found if self.rank_pattern is None else self.rank_pattern.get(name, self.r)
 
     def alpha(self, name: str) -> float:
         """The alpha of module `name`: that of the first pattern that matches, else lora_alpha."""
-        return next((v for p, v in self.alpha_pattern.items() if matches(p, name)), self.lora_alpha)
+        return self.alpha_pattern.get(name, self.lora_alpha)
 
-    def scaling(self, name: str) -> float:
+    def scaling(self, alpha: float, rank: int) -> float:
         """s = α/r, or α/√r with rsLoRA."""
-        rank = self.rank(name)
-        return self.alpha(name) / (math.sqrt(rank) if self.use_rslora else rank)
-
-    def targets(self, name: str) -> bool:
-        """Whether PEFT would put an adapter on module `name`."""
-        return self.target_modules is None or any(ends_in(name, t) for t in self.target_modules)
+        return alpha / (math.sqrt(rank) if self.use_rslora else rank)
 
 
 def read_config(path: Path) -> PeftConfig:
     """Read and check the file; raises `AdapterError` naming the file and the field."""
     values = read_settings(path)
-
-    def refuse(field: str, reason: str) -> AdapterError:
-        return AdapterError(f"{path}: {field} is {shown(values.get(field))}: {reason}")
-
-    if values.get("peft_type") != "LORA":
-        raise refuse("peft_type", "only LORA adapters can be read")
-    for field, reason in FOREIGN.items():
-        if values.get(field):
-            raise refuse(field, f"{reason}, which is not supported yet")
-    if values.get("bias", "none") != "none":
-        raise refuse("bias", "adapters that train biases of the base are not supported yet")
-    init = values.get("init_lora_weights", True)
-    if init not in PLAIN_INITS:
-        raise refuse("init_lora_weights", "the file is meant for a base that was changed as well")
-    for field in ("use_rslora", "use_dora", "fan_in_fan_out"):
-        if type(values.get(field, False)) is not bool:
-            raise refuse(field, "must be true or false")
+    _check_method(path, values)
+    for name in ("use_rslora", "use_dora", "fan_in_fan_out", "ensure_weight_tying"):
+        if type(values.get(name) or False) is not bool:
+            raise _refusal(path, values, name, "must be true or false")
     base = values.get("base_model_name_or_path") or ""
     if not isinstance(base, str):
-        raise refuse("base_model_name_or_path", "must be a text")
-    dropout = values.get("lora_dropout", 0.0)
+        raise _refusal(path, values, "base_model_name_or_path", "must be a text")
+    dropout = values.get("lora_dropout") or 0.0
     if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-        raise refuse("lora_dropout", "must be a number from 0 up to, but not including, 1")
-
-    targets = values.get("target_modules")
-    notes: tuple[str, ...] = ()
-    if isinstance(targets, str):
-        notes = ("target_modules is a pattern; the layers were taken from the tensors instead",)
-    elif not isinstance(targets, list) or not all(isinstance(t, str) and t for t in targets):
-        raise refuse("target_modules", "must be a list of module names or a pattern")
-
+        reason = "must be a number from 0 up to, but not including, 1"
+        raise _refusal(path, values, "lora_dropout", reason)
     saved = values.get("modules_to_save") or []
-    if not isinstance(saved, list) or not all(isinstance(s, str) and s for s in saved):
-        raise refuse("modules_to_save", "must be a list of module names")
-
+    if not _texts(saved):
+        raise _refusal(path, values, "modules_to_save", "must be a list of module names")
+    ranks = _table(path, "rank_pattern", values.get("rank_pattern"), _rank)
+    alphas = _table(path, "alpha_pattern", values.get("alpha_pattern"), _alpha)
+    notes = []
+    rank_pattern = None
+    try:
+        rank_pattern = Patterns(ranks)
+    except AdapterError as error:
+        notes.append(f"rank_pattern: {error}; the ranks are those of the tensors")
+    try:
+        alpha_pattern = Patterns(alphas)
+    except AdapterError as error:
+        raise AdapterError(f"{path}: alpha_pattern: {error}") from None
     return PeftConfig(
         path=path,
         modules_to_save=tuple(saved),
-        task_type=kind if isinstance(kind := values.get("task_type"), str) else None,
         r=_rank(path, "r", values.get("r", 8)),
         lora_alpha=_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
-        use_rslora=values.get("use_rslora", False),
-        use_dora=values.get("use_dora", False),
-        fan_in_fan_out=values.get("fan_in_fan_out", False),
+        use_rslora=bool(values.get("use_rslora")),
+        use_dora=bool(values.get("use_dora")),
+        fan_in_fan_out=bool(values.get("fan_in_fan_out")),
+        ensure_weight_tying=bool(values.get("ensure_weight_tying")),
         lora_dropout=float(dropout),
         base_model_name_or_path=base,
-        target_modules=None if isinstance(targets, str) else tuple(targets),
-        rank_pattern=_pattern(path, "rank_pattern", values.get("rank_pattern"), _rank),
-        alpha_pattern=_pattern(path, "alpha_pattern", values.get("alpha_pattern"), _alpha),
-        notes=notes,
+        rank_pattern=rank_pattern,
+        alpha_pattern=alpha_pattern,
+        carried={name: values[name] for name in CARRIED if _carries(name, values.get(name))},
+        targeting=_targeting(path, values),
+        notes=tuple(notes),
     )
 
 
-def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The settings in PEFT's words, and notes."""
-    layers, notes, task = weights.layers, [], str(weights.extra.get("task", ""))
-    plain = all(_same(x.scaling, x.alpha / x.rank) for x in layers)
-    rslora = not plain and all(_same(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
-    if plain or rslora:
-        alphas = [x.alpha for x in layers]
-    else:
-        # α and scaling were moved apart; only their product with the factors means anything.
-        alphas = [x.scaling * x.rank for x in layers]
-        notes.append("lora_alpha is written as scaling · rank, so that the file computes the same")
-    pairs = [(x.rank, _number(alpha)) for x, alpha in zip(layers, alphas, strict=True)]
-    (rank, alpha), _ = Counter(pairs).most_common(1)[0]
-    # Both patterns together, since PEFT divides the pattern's alpha by the pattern's rank; and
-    # anchored and escaped, since PEFT takes a key for a regular expression on any suffix.
-    own = {
-        "^" + re.escape(x.name): pair
-        for x, pair in zip(layers, pairs, strict=True)
-        if pair != (rank, alpha)
+def left_out(targeting: dict[str, Any], names: list[str]) -> tuple[str, str] | None:
+    """The first of `names` that PEFT would put no adapter on, and the field that is why.
+
+    A pattern that cannot be followed is taken to match.
+    """
+    targets, excluded = targeting["target_modules"], targeting.get("exclude_modules") or ()
+    layers = targeting.get("layers_to_transform")
+    layers = [layers] if type(layers) is int else layers
+    words = targeting.get("layers_pattern") or ()
+    words = (words,) if isinstance(words, str) else words
+    listed = None if isinstance(targets, str) else frozenset(targets)
+    follows = {
+        text: _follower(text) for text in (targets, excluded) if isinstance(text, str) and text
     }
-    linear = [x.kind for x in layers if x.kind in LINEAR]
-    if len(set(linear)) > 1:
-        notes.append(
-            "PEFT has one fan_in_fan_out for all linear layers; loading, it corrects it with a "
-            "warning where the type of layer changes, and computes the same"
-        )
-    if bare := sorted(x.name for x in layers if "." not in x.name):
-        notes.append(
-            f"PEFT also takes {', '.join(bare)} as the last part of longer module names; "
-            "a base that has such modules would get untrained adapters there, with a warning"
-        )
-    config = {
-        "peft_type": "LORA",
-        "peft_version": PEFT_VERSION,
-        # What the base is; PEFT wraps a model of another type without further ado.
-        "task_type": TASKS[task].peft if task in TASKS else weights.extra.get("task_type"),
-        "auto_mapping": None,
-        "base_model_name_or_path": _hub_name(weights),
-        "revision": None,
-        "inference_mode": True,
-        "r": rank,
-        "lora_alpha": alpha,
-        "lora_dropout": weights.dropout,
-        "target_modules": sorted(x.name for x in layers),
-        "exclude_modules": None,
-        "bias": "none",
-        "fan_in_fan_out": linear[:1] == [TRANSPOSED],
-        "use_rslora": rslora,
-        "use_dora": any(x.magnitude is not None for x in layers),
-        "init_lora_weights": True,
-        "modules_to_save": [x.name for x in weights.whole] or None,
-        "layers_to_transform": None,
-        "layers_pattern": None,
-        "rank_pattern": {key: pair[0] for key, pair in own.items()},
-        "alpha_pattern": {key: pair[1] for key, pair in own.items()},
-    }
-    return config, tuple(notes)
+    for name in names:
+        if isinstance(excluded, str):
+            if excluded and excluded in follows and follows[excluded](name, False):
+                return name, "exclude_modules"
+        elif any(ends_in(name, one) for one in excluded):
+            return name, "exclude_modules"
+        if listed is None:
+            if not follows[targets](name, True):
+                return name, "target_modules"
+        elif not any(part in listed for part in suffixes(name)):
+            return name, "target_modules"
+        elif layers and name not in listed and _number(name, words) not in layers:
+            return name, "layers_to_transform"
+    return None
+
+
+def unmatched(targeting: dict[str, Any], names: list[str]) -> list[str]:
+    """The targets of a list that none of `names` is."""
+    targets = targeting["target_modules"]
+    if isinstance(targets, str):
+        return []
+    present = {part for name in names for part in suffixes(name)}
+    return [target for target in targets if target not in present]
+
+
+def _follower(pattern: str) -> Any:
+    """PEFT's re.fullmatch of a pattern, or what is asked where it cannot be followed."""
+    if pattern.lower() == "all-linear":
+        return lambda name, unknown: True
+    try:
+        automaton = Automaton(pattern)
+    except AdapterError:
+        return lambda name, unknown: unknown
+    return lambda name, unknown: automaton.matches(name)
+
+
+def _number(name: str, words: Sequence[str]) -> int | None:
+    """The layer's number: behind a word of layers_pattern, else the first behind two words."""
+    steps = name.split(".")
+    for word in words or ("",):
+        for at in range(1 if word else 2, len(steps) - 1):
+            if steps[at].isdecimal() and (not word or ends_in(".".join(steps[:at]), word)):
+                return int(steps[at])
+    return None
+
+
+def _check_method(path: Path, values: dict[str, Any]) -> None:
+    """Raise AdapterError for what is no plain LoRA, with what can be done."""
+    method = values.get("peft_type")
+    if method != "LORA":
+        reason = "only LORA adapters can be read"
+        if method in WITHOUT_DELTA:
+            reason += ", and this method has no ΔW of layers that could be one"
+        elif isinstance(method, str):
+            reason += f". {MERGE}"
+        raise _refusal(path, values, "peft_type", reason)
+    for name, (reason, way_out) in FOREIGN.items():
+        if values.get(name):
+            reason = f"{reason}, which is not supported"
+            raise _refusal(path, values, name, f"{reason}. {way_out}" if way_out else reason)
+    if values.get("bias", "none") not in ("none", None):
+        reason = "adapters that train biases of the base are not supported"
+        raise _refusal(path, values, "bias", f"{reason}. {MERGE}")
+    init = str(values.get("init_lora_weights", True)).lower()
+    if init.startswith(START_IN_W):
+        reason = "the factors start in W, and belong to a base that lacks that part of it"
+        raise _refusal(path, values, "init_lora_weights", f"{reason}. {PLAIN_LORA}")
+    if init == "loftq":
+        reason = "the adapter belongs to a base that was quantized for it"
+        raise _refusal(path, values, "init_lora_weights", f"{reason}. {MERGE}")
+    if init not in (*PLAIN_INITS, "none"):
+        raise _refusal(path, values, "init_lora_weights", "an initialisation that is unknown here")
+
+
+def _targeting(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The fields that choose layers, checked and as they are."""
+    found = {name: values.get(name) for name in TARGETING}
+    targets, excluded = found["target_modules"], found["exclude_modules"]
+    if not ((isinstance(targets, str) and targets) or _texts(targets)):
+        reason = "must be a list of module names or a pattern"
+        raise _refusal(path, values, "target_modules", reason)
+    if not (excluded is None or isinstance(excluded, str) or _texts(excluded)):
+        reason = "must be a list of module names or a pattern"
+        raise _refusal(path, values, "exclude_modules", reason)
+    layers, word = found["layers_to_transform"], found["layers_pattern"]
+    numbers = layers if isinstance(layers, list) else [] if layers is None else [layers]
+    if not all(type(number) is int for number in numbers):
+        raise _refusal(path, values, "layers_to_transform", "must be numbers of layers")
+    if not (word is None or isinstance(word, str) or _texts(word)):
+        raise _refusal(path, values, "layers_pattern", "must be a list of names")
+    return found
+
+
+def _carries(name: str, value: Any) -> bool:
+    if name == "auto_mapping":
+        return isinstance(value, dict) and all(isinstance(v, str | None) for v in value.values())
+    return isinstance(value, str)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
 
 
 def _rank(path: Path, field: str, value: Any) -> int:
@@ -200,39 +257,19 @@ def _rank(path: Path, field: str, value: Any) -> int:
 
 def _alpha(path: Path, field: str, value: Any) -> float:
     # An integer of a thousand digits has no float; compare before converting.
-    if type(value) not in (int, float) or not 0 < value < 1e300:
-        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number above 0")
+    if type(value) not in (int, float) or not -1e300 < value < 1e300:
+        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number")
     return float(value)
 
 
-def _pattern(path: Path, field: str, value: Any, check: Any) -> dict[str, Any]:
+def _table(path: Path, field: str, value: Any, check: Any) -> dict[str, Any]:
     if not isinstance(value or {}, dict):
         raise AdapterError(f"{path}: {field} is {shown(value)}: must be a table of module names")
-    checked = {}
-    for pattern, number in (value or {}).items():
-        try:
-            steps_of(pattern)
-        except AdapterError as error:
-            raise AdapterError(f"{path}: {field}: {error}") from None
-        checked[pattern] = check(path, f"{field}[{shown(pattern)}]", number)
-    return checked
+    return {
+        pattern: check(path, f"{field}[{shown(pattern)}]", number)
+        for pattern, number in (value or {}).items()
+    }
 
 
-def _hub_name(weights: AdapterWeights) -> str | None:
-    """The base as PEFT means it: a model of the Hub or a folder of one, never a file of ours.
-
-    PEFT looks the name up in the network whenever the adapter is saved again, so that a name which
-    is not there costs its user a warning. `extra["base_model_name_or_path"]` may give a Hub name.
-    """
-    if known := weights.extra.get("base_model_name_or_path"):
-        return str(known)
-    return weights.base if weights.base and (Path(weights.base) / "config.json").is_file() else None
-
-
-def _same(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-12, abs_tol=0.0)
-
-
-def _number(value: float) -> int | float:
-    """An integer where there is one, as PEFT writes it."""
-    return int(value) if float(value).is_integer() else float(value)
+def _refusal(path: Path, values: dict[str, Any], field: str, reason: str) -> AdapterError:
+    return AdapterError(f"{path}: {field} is {shown(values.get(field))}: {reason}")

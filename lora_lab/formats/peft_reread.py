@@ -1,7 +1,7 @@
 """A written PEFT folder as PEFT computes with it, by a way that shares nothing with the writer.
 
 It has a reader of the container that is not the library's, numpy instead of torch, and PEFT's rules
-for targets, patterns, scaling and each type of layer, spelled out once more.
+for patterns, scaling, what is whole and each type of layer, spelled out once more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.container import Container, read_container
+from lora_lab.formats.peft_config import left_out
+from lora_lab.formats.peft_tensors import VOCABULARY
 from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.names import shown
 
@@ -33,14 +35,14 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
     config = json.loads(settings.read_text("utf-8"))
     container = read_container(path / "adapter_model.safetensors")
     left = set(container.entries)
+    compiled: dict[str, Any] = {}
+    for key in (*config["rank_pattern"], *config["alpha_pattern"]):
+        if not re.fullmatch(r"\^?([\w-]|\\.)*", key):  # only what is written so is run as it is
+            raise AdapterError(f"{settings}: unexpected pattern {shown(key)}")
+        compiled[key] = re.compile(rf"(.*\.)?({key})$")
 
     def lookup(patterns: dict[str, Any], name: str, default: Any) -> Any:
-        for key, value in patterns.items():
-            if not re.fullmatch(r"\^?([\w-]|\\.)*", key):  # only what is written so is run as it is
-                raise AdapterError(f"{settings}: unexpected pattern {shown(key)}")
-            if re.match(rf"(.*\.)?({key})$", name):
-                return value
-        return default
+        return next((v for key, v in patterns.items() if compiled[key].match(name)), default)
 
     def take(key: str) -> np.ndarray:
         if key not in left:
@@ -48,12 +50,15 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         left.remove(key)
         return container.array(key)
 
-    for key in container.entries:
-        if (match := START.fullmatch(key)) is None:
-            continue
-        name, first = match.groups()
-        if not any(name == t or name.endswith("." + t) for t in config["target_modules"]):
-            raise AdapterError(f"{settings}: target_modules lacks {shown(name)}")
+    starts = [match for key in container.entries if (match := START.fullmatch(key))]
+    names = {match[1] for match in starts}
+    if missed := left_out(config, [match[1] for match in starts]):
+        raise AdapterError(f"{settings}: {missed[1]} leaves {shown(missed[0])} out")
+    saved = config.get("modules_to_save") or ()
+    for match in starts:
+        (name, first), key = match.groups(), match[0]
+        if any(f".{module}." in f".{name}." for module in saved):
+            raise AdapterError(f"{settings}: modules_to_save leaves {shown(name)} out")
         rank = lookup(config["rank_pattern"], name, config["r"])
         alpha = lookup(config["alpha_pattern"], name, config["lora_alpha"])
         a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
@@ -73,8 +78,13 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         yield RereadLayer(name, b, a, magnitude)
     for key in sorted(left):
         name = key.removeprefix("base_model.model.")
-        saved = config.get("modules_to_save") or ()
-        if key != name and any(f".{module}." in f".{name}" for module in saved):
+        module, _, _ = name.rpartition(".")
+        steps = module.split(".")
+        inside = [".".join(steps[:end]) for end in range(1, len(steps) + 1)]
+        # PEFT wraps every module that ends so; any other weight goes into the base itself
+        wrapped = any(part.endswith(one) for part in inside for one in saved)
+        beside = module.removesuffix(".base_layer") in names or steps[-1] in VOCABULARY
+        if key != name and (wrapped or beside):
             yield RereadLayer(name, take(key))
     if left:
         raise AdapterError(f"{container.path}: PEFT would not read {shown(min(left))}")

@@ -28,10 +28,21 @@ EMBEDDING_B = ".lora_embedding_B"
 MAGNITUDE = ".lora_magnitude_vector"
 PARTS = (A_KEY, B_KEY, EMBEDDING_A, EMBEDDING_B, MAGNITUDE)
 
+SHARD = (
+    ": DeepSpeed ZeRO-3 or FSDP wrote only its own share of it; gather the parameters before "
+    "save_pretrained (deepspeed.zero.GatheredParameters, FSDP's summon_full_params)"
+)
+
 TRANSPOSED = "conv1d_linear"
 LINEAR = ("linear", TRANSPOSED)  # two types of layer whose tensors look alike
 CONVOLUTION = "conv"
 EMBEDDING = "embedding"
+
+# What embeddings and heads are called, whose weights PEFT adds where a vocabulary was resized.
+VOCABULARY = (
+    "embed_tokens", "lm_head", "wte", "word_embeddings", "tok_embeddings", "embed_in", "embed_out",
+    "shared", "output", "decoder", "embeddings",
+)  # fmt: skip
 
 Tensors = dict[str, torch.Tensor]
 
@@ -85,7 +96,8 @@ def layer_of(
         lora_A, lora_B = parts[a], parts[b]  # (r, in), (out, r)
         for part in (a, b):
             if parts[part].dim() != 2:
-                raise _wrong(name, part, f"has the shape {list(parts[part].shape)}, not two sizes")
+                shape = f"has the shape {list(parts[part].shape)}, not two sizes"
+                raise _wrong(name, part, shape + (SHARD if parts[part].dim() == 1 else ""))
         for part, own_rank in ((a, lora_A.shape[0]), (b, lora_B.shape[1])):
             _check_rank(name, part, own_rank, rank)
         weight_shape = (lora_B.shape[0], lora_A.shape[1])

@@ -139,13 +139,18 @@ def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
             f"The adapter has NaN or infinite values in {_listed(broken)} and was not exported. "
             "Revert to the last good checkpoint, or train again with a lower learning rate."
         )
-    still = [layer.name for layer in weights.layers if not _moved(layer)]
-    if len(still) == len(weights.layers):
+    still = [layer for layer in weights.layers if not _moved(layer)]
+    # Beside B = 0 a magnitude may have moved, which only the base could tell, or another module.
+    silent = [layer.name for layer in still if layer.magnitude is None]
+    if len(silent) == len(weights.layers) and not weights.whole:
         raise ExportError(
-            f"The adapter is untrained: ΔW = 0 in every layer ({_listed(still)}), so the file "
+            f"The adapter is untrained: ΔW = 0 in every layer ({_listed(silent)}), so the file "
             "would change nothing. Train at least one step first."
         )
-    return (f"ΔW = 0 in {_listed(still)}",) if still else ()
+    notes = (f"ΔW = 0 in {_listed(silent)}",) if silent else ()
+    if turned := [layer.name for layer in still if layer.magnitude is not None]:
+        notes += (f"s·B·A = 0 in {_listed(turned)}: there only DoRA's magnitude can change W",)
+    return notes
 
 
 def check_target(target: Path, kind: Format, overwrite: bool) -> None:

@@ -24,7 +24,10 @@ METHODS = {
     "cat": "the weighted sum, factors side by side: rank Σr",
     "linear": "PEFT's: factors added, each times √(w·s); not the sum of the ΔWs",
 }
-CARRIED = ("task", "task_type", "base_model_name_or_path")  # of the first adapter
+CARRIED = (  # of the first adapter
+    "task", "task_type", "base_model_name_or_path", "revision", "auto_mapping", "as_read",
+    "model_type",
+)  # fmt: skip
 NEGLIGIBLE = 1e-7  # σ/σ_1 below which a direction of the sum is rounding
 
 

@@ -72,10 +72,9 @@ def nan_at(found):
     found[FIRST][0, 0] = float("nan")
 
 
-def half(found):
-    for key in list(found):
-        if "tail." in key:
-            del found[key]
+def saved_over_a_target(folder):
+    edit_config(folder, modules_to_save=["tail"])
+    edit_tensors(folder, lambda t: t.update({PREFIX + "parts.tail.norm.weight": torch.ones(2)}))
 
 
 def deep(data):
@@ -101,9 +100,8 @@ BAD = {
     "r other": (config(r=3), "lora_A.weight' has rank 2, but adapter_config.json says 3"),
     "alpha NaN": (config(lora_alpha=float("nan")), "NaN is not a number"),
     "alpha infinite": (config(lora_alpha=float("inf")), "Infinity is not a number"),
-    "alpha zero": (config(lora_alpha=0), "lora_alpha is 0"),
     "alpha text": (config(lora_alpha="4"), "lora_alpha is '4'"),
-    "alpha overflows": (config(lora_alpha=10**400), "alpha is a number above 0"),
+    "alpha overflows": (config(lora_alpha=10**400), "alpha is a number"),
     "dropout": (config(lora_dropout=1.0), "lora_dropout"),
     "rslora text": (config(use_rslora="yes"), "use_rslora"),
     "DoRA": (config(use_dora=True), "lora_magnitude_vector' is missing"),
@@ -114,10 +112,23 @@ BAD = {
     "no targets": (config(target_modules=...), "target_modules is None"),
     "targets of numbers": (config(target_modules=[1]), "target_modules"),
     "a target less": (config(target_modules=["tail.up", "down", "1"]), "lacks 'parts.tailXup'"),
-    "a target more": (config(target_modules=[*SHAPES, "gate"]), "no factors for 'gate'"),
+    "an excluded one": (config(exclude_modules=["tail.up"]), "takes out 'parts.tail.up'"),
+    "an excluded pattern": (config(exclude_modules=r".*Xup"), "takes out 'parts.tailXup'"),
+    "a pattern of targets": (config(target_modules=r".*(up|down)"), "lacks 'parts.1'"),
+    "another layer": (
+        config(target_modules=["up", "down", "tailXup", "1"], layers_to_transform=[3]),
+        "layers_to_transform takes out",
+    ),
+    "a module to save": (saved_over_a_target, "modules_to_save takes out"),
     "pattern text": (config(rank_pattern="x"), "rank_pattern"),
     "pattern rank": (config(rank_pattern={"parts.1": 0}), "rank_pattern['\"]*.*parts.1.* is 0"),
-    "pattern that never ends": (config(alpha_pattern={"(a+)+$": 2}), "regular expression"),
+    "pattern that looks ahead": (config(alpha_pattern={"(?=a)b": 2}), "full module names instead"),
+    "pattern that is none": (config(alpha_pattern={"a(": 2}), "is not one"),
+    "pattern without an end": (config(alpha_pattern={".*" * 2000 + "z": 2}), "too long"),
+    "patterns without an end": (
+        config(alpha_pattern={f"{i}.*": 2 for i in range(20_000)}),
+        "more than 300 patterns",
+    ),
     # the tensors
     "no tensors": (lambda f: (f / TENSORS).unlink(), "safetensors: there is no such file"),
     "empty file": (edit_bytes(TENSORS, lambda d: b""), "is empty"),
@@ -139,22 +150,26 @@ BAD = {
     "two sorts": (tensors(lambda t: t.update({EMBEDDING: t[FIRST].clone()})), "two sorts of them"),
     "magnitude": (tensors(lambda t: t.update({MAGNITUDE: torch.ones(5)})), "use_dora is false"),
     "base weight": (
-        tensors(lambda t: t.update({PREFIX + "parts.1.base_layer.weight": torch.ones(5, 6)})),
-        "replaces the weight of the base itself",
+        tensors(lambda t: t.update({PREFIX + "parts.9.base_layer.weight": torch.ones(5, 6)})),
+        "of a layer that has no factors",
     ),
+    "part of a module to save": (
+        tensors(lambda t: t.update({PREFIX + "head.weight_hh_l0": torch.ones(5, 6)})),
+        "unexpected key",
+    ),
+    "a shard of ZeRO-3": (put(torch.zeros(6)), "ZeRO-3"),
     "attention": (
         rename("parts.1.lora", "parts.1.base_layer.out_proj.lora"),
         "attention modules with one weight for all",
     ),
     "a key more": (tensors(lambda t: t.update(x=torch.zeros(1))), "unexpected key 'x'"),
     "a key less": (tensors(lambda t: t.pop(FIRST)), "parts.1.lora_A.weight' is missing"),
-    "half of it": (tensors(half), "no factors for"),
     "no keys": (tensors(dict.clear), "no tensors"),
     "NaN": (tensors(nan_at), "1 values that are NaN"),
     "integers": (put(torch.zeros(2, 6, dtype=torch.int32)), "type int32"),
     "fp8": (put(torch.zeros(2, 6).to(torch.float8_e4m3fn)), "type float8_e4m3fn"),
     "convolution": (put(torch.zeros(2, 6, 1, 1)), "shape"),
-    "empty tensor": (put(torch.zeros(0, 6)), "shape"),
+    "empty tensor": (put(torch.zeros(0, 6)), "as DeepSpeed ZeRO-3"),
     "other rank": (put(torch.zeros(3, 6)), "has rank 3"),
 }
 
