@@ -80,7 +80,7 @@ def delta_directions(layer: Adapted) -> tuple[torch.Tensor, torch.Tensor, torch.
     of = f"Layer {layer.name}: "
     if isinstance(layer, LayerWeights):
         if layer.magnitude is not None:
-            raise AdapterError(f"{of}the ΔW of DoRA needs the base model. Open it first.")
+            raise AdapterError(f"{of}the ΔW of DoRA needs the base model: name it (--base).")
         factors = layer.lora_A, layer.lora_B, layer.scaling
     else:
         factors = layer.factors()

@@ -196,12 +196,15 @@ def merge(
     """Merge adapters of one base, and show the error against the sum of their ΔWs."""
     with plain_errors():
         from lora_lab.workshop.combine import METHODS, combine, errors_by_method
+        from lora_lab.workshop.one_world import aligned
 
         terms = [_weighted(text) for text in adapters]
         terms = [
             (opened(path, alpha, base, quiet=as_json, scale=scale), weight)
             for path, weight in terms
         ]
+        named = aligned([weights for weights, _ in terms], base)
+        terms = [(weights, weight) for weights, (_, weight) in zip(named, terms, strict=True)]
         result = combine(terms, method, rank)
         errors = errors_by_method(terms)
         if not as_json:
@@ -226,6 +229,9 @@ def merge(
 def compare(
     first: Annotated[Path, typer.Argument(help="Adapter of any convention, or a run.")],
     second: Annotated[Path, typer.Argument(help="Another one for the same base.")],
+    base: Annotated[
+        Path | None, typer.Option(help="Their base model: for DoRA, and for names that differ.")
+    ] = None,
     alpha: Alpha = None,
     scale: Scale = None,
     as_json: AsJson = False,
@@ -234,8 +240,8 @@ def compare(
     with plain_errors():
         from lora_lab.workshop.compare import compare as side_by_side
 
-        pair = [opened(path, alpha, None, quiet=as_json, scale=scale) for path in (first, second)]
-        result = side_by_side(*pair)
+        pair = [opened(path, alpha, base, quiet=as_json, scale=scale) for path in (first, second)]
+        result = side_by_side(*pair, base)
         if as_json:
             rows = [
                 {"name": x.name, "cosine": _plain(x.cosine), "ratio": _plain(x.ratio),

@@ -64,9 +64,11 @@ def opened(
 ) -> AdapterWeights:
     """Any adapter, with its convention and notes on stderr."""
     from lora_lab.formats.recognise import TITLES, base_names, open_adapter
+    from lora_lab.workshop.one_world import settled
 
     names = base_names(base) if base is not None else ()
     weights = open_adapter(path, alpha=alpha, scale=scale, names=names, base=str(base or ""))
+    weights = settled(weights, base)
     if not quiet:
         err.print(
             f"{path}: {TITLES[weights.extra['format']]}, {counted(len(weights.layers), 'layer')}"

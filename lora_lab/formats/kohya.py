@@ -193,7 +193,9 @@ def _table(file: FactorFile, modules: Iterable[str], names: Iterable[str]) -> di
     known = {}
     for module in modules:
         bare = re.sub("^(" + "|".join(PREFIXES) + ")", "", module)
-        if len(those := flat.get(bare, [])) == 1:
+        # GPT-2's paths begin with "transformer", which is a component's name as well.
+        those = flat.get(bare) or flat.get(module.removeprefix("lora_"), [])
+        if len(those) == 1:
             known[module] = those[0]
     return known
 

@@ -13,6 +13,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import kind_of, read_state, regular_size
 from lora_lab.models.hf_config import check_config
 from lora_lab.models.inspect import read_tensor, tensors_of
+from lora_lab.models.ldm_names import aliases
 from lora_lab.models.quantized import dequantized, quantization
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
@@ -26,9 +27,9 @@ class Base:
     def __init__(self, path: Path) -> None:
         """Raises CheckpointError for what is damaged or unsafe."""
         self.path = path
+        self.config = config_values(path)
         self.tensors = {tensor.name: tensor for tensor in tensors_of(path)}
         self.files = weight_files(path) if path.is_dir() else (path,)
-        self.config = config_values(path)
         self.quantized = quantization(self.tensors.values())
         if not self.quantized and self.config.get("quantization_config"):
             settings = self.config["quantization_config"]
@@ -66,8 +67,15 @@ class Base:
     def names(self) -> tuple[str, ...]:
         """Paths of modules with a weight: those of the model, then those of the files alone."""
         found = dict.fromkeys(self._modules())
-        ends = (key.removesuffix(".weight") for key in self.tensors if key.endswith(".weight"))
-        return tuple(found | dict.fromkeys(ends))
+        return tuple(found | dict.fromkeys(self._stems()) | dict.fromkeys(self.aliases))
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """What other programs call a module → its path in the file."""
+        return aliases(self._stems())
+
+    def _stems(self) -> list[str]:
+        return [key.removesuffix(".weight") for key in self.tensors if key.endswith(".weight")]
 
     def _modules(self) -> Iterator[str]:
         if "model_type" not in self.config:
@@ -125,6 +133,11 @@ def config_values(path: Path) -> dict[str, Any]:
     """
     folder = path if path.is_dir() else path.parent
     if not (folder / "config.json").is_file():
+        if (folder / "model_index.json").is_file() and path.is_dir():
+            raise CheckpointError(
+                f"{path.name} is a pipeline of several models. Name the folder of one of them, "
+                "as unet, transformer or text_encoder."
+            )
         if path.is_dir():
             raise CheckpointError(
                 f"{path.name} has no config.json, so it is no folder of a base model. Name one "

@@ -87,7 +87,7 @@ def dequantized(
             "here. Use the model in float32, float16 or bfloat16."
         )
     W = read(name).float()
-    return W if not scale else W * _spread(read(scale).float(), W, name)
+    return W if not scale else W * _spread(read(scale), W, name).float()
 
 
 def _scale_key(name: str, kinds: Mapping[str, str]) -> str:
@@ -97,6 +97,11 @@ def _scale_key(name: str, kinds: Mapping[str, str]) -> str:
 
 def _spread(scale: torch.Tensor, W: torch.Tensor, name: str) -> torch.Tensor:
     """A scale in the shape of W (out × in), or one that broadcasts to it."""
+    if not scale.is_floating_point():
+        raise CheckpointError(
+            f"{shown(name)} is quantized with exponents for scales, which are not read. Use the "
+            "model in float32, float16 or bfloat16."
+        )
     if scale.numel() == 1:
         return scale.reshape(())
     if scale.numel() == W.shape[0] == scale.shape[0]:

@@ -77,6 +77,9 @@ def combine(
         notes.append(
             f"{counted(len(alone), 'layer')} not in every adapter ({alone[0]}): ΔW = 0 there"
         )
+    declared = dict.fromkeys(_declared(weights) for weights, _ in adapters if _declared(weights))
+    if len(declared) > 1:
+        notes.append(f"the adapters declare different bases: {', '.join(declared)}")
     first = adapters[0][0]
     whole = next((weights.whole for weights, _ in adapters if weights.whole), ())
     weights = replace(
@@ -87,6 +90,12 @@ def combine(
         extra={key: first.extra[key] for key in CARRIED if key in first.extra},
     )
     return Combined(weights, tuple(errors), tuple(notes))
+
+
+def _declared(weights: AdapterWeights) -> str:
+    """The name of the base that an adapter's file gives, without the folder where it was."""
+    named = str(weights.extra.get("base_model_name_or_path") or weights.base)
+    return named.rstrip("/").rpartition("/")[2]
 
 
 def product_norm(left: torch.Tensor, right: torch.Tensor) -> float:

@@ -15,6 +15,7 @@ from lora_lab.analysis import rank as measures
 from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.deliver import deliver
+from lora_lab.workshop.one_world import aligned, settled
 from lora_lab.workshop.ranks import Spectra, measured
 from lora_lab.workshop.requests import Delivered, Delivery, Source
 
@@ -57,9 +58,10 @@ def opened(source: Source) -> AdapterWeights:
     from lora_lab.formats.recognise import base_names, open_adapter
 
     names = base_names(source.base) if source.base else ()
-    return open_adapter(
+    weights = open_adapter(
         source.path, alpha=source.alpha, scale=source.scale, names=names, base=source.base
     )
+    return settled(weights, source.base)
 
 
 def card_of(source: Source, report: Report = silent) -> AdapterCard:
@@ -108,7 +110,7 @@ def method_errors(
     from lora_lab.workshop.combine import errors_by_method
 
     report("Opening the adapters", -1)
-    return errors_by_method([(opened(source), weight) for source, weight in sources], report)
+    return errors_by_method(_under_one_name(sources), report)
 
 
 def save_sum(
@@ -122,7 +124,7 @@ def save_sum(
     from lora_lab.workshop.combine import combine
 
     report("Opening the adapters", -1)
-    combined = combine([(opened(source), weight) for source, weight in sources], method, rank)
+    combined = combine(_under_one_name(sources), method, rank)
     words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * combined.error:.3g} %", *combined.notes]
     return deliver(combined.weights, delivery, report, words)
 
@@ -148,4 +150,10 @@ def compare_files(first: Source, second: Source, report: Report = silent) -> Any
     from lora_lab.workshop.compare import compare
 
     report("Comparing", -1)
-    return compare(opened(first), opened(second))
+    return compare(opened(first), opened(second), first.base or second.base)
+
+
+def _under_one_name(sources: Sequence[tuple[Source, float]]) -> list[tuple[AdapterWeights, float]]:
+    base = next((source.base for source, _ in sources if source.base), "")
+    named = aligned([opened(source) for source, _ in sources], base)
+    return [(weights, weight) for weights, (_, weight) in zip(named, sources, strict=True)]

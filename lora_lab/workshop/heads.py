@@ -96,7 +96,7 @@ def _place(name: str, placed: Placed) -> tuple[str, str]:
     skeleton = placed.skeleton
     if skeleton is None:
         module, _, label = name.rpartition(".")
-        key = key_of(module, placed.base.tensors).removesuffix("weight") + label
+        key = key_of(module, placed.base).removesuffix("weight") + label
         return (key, key) if key in placed.base.tensors else ("", "")
     module, _, label = name.rpartition(".")
     for parameter in (name, f"{skeleton.renamed(module)}.{label}"):

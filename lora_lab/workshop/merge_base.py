@@ -122,8 +122,8 @@ def _write_into(folder: Path, merge: Merge, report: Report) -> int:
     if base.path.is_dir():
         merge.notes += copy_beside(base.path, folder)
         write_index(folder, where, size)
-    if merge.config:
-        write_config(folder, merge.config)
+    if merge.config and (merge.config != base.config or not base.path.is_dir()):
+        write_config(folder, merge.config)  # of a file alone: for the proof, and not delivered
     return size
 
 

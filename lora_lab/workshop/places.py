@@ -7,7 +7,7 @@ either way: where neither file nor adapter say which, that is said instead of gu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,13 +33,15 @@ class Place:
 class Placed:
     """An adapter's layers in a base, each where loading would put it."""
 
-    def __init__(self, weights: AdapterWeights, base: Base) -> None:
-        """Raises AdapterError where the base has none of the layers, or one of another shape."""
+    def __init__(self, weights: AdapterWeights, base: Base, strict: bool = True) -> None:
+        """Raises AdapterError where the base has another shape of a layer, and `strict` where it
+        has none of them, or a layer may be stored either way round."""
         self.base = base
         self.skeleton = skeleton_for(base, weights)
         kinds = self.skeleton.kinds if self.skeleton is not None else {}
         tied = _tied(self.skeleton)
         self.missing: list[str] = []  # layers that the base has no weight for
+        self.unknown: list[str] = []  # square ones that may be stored either way round
         self.places: list[Place] = []
         for layer in weights.layers:
             place = self._place(layer, kinds, tied)
@@ -47,7 +49,13 @@ class Placed:
                 self.missing.append(layer.name)
             else:
                 self.places.append(place)
-        if not self.places:
+        if strict and self.unknown:
+            raise AdapterError(
+                f"{self.unknown[0]} is square, and its orientation is not known: "
+                f"{base.path.name} has no config.json, and some of its layers may be stored "
+                "transposed. Name the base's folder with its config.json."
+            )
+        if strict and not self.places:
             raise AdapterError(
                 f"{base.path} has no weight for any layer of the adapter ({self.missing[0]}): it "
                 "is another base"
@@ -73,12 +81,15 @@ class Placed:
             if source.converter is None:  # the file's own word: a vocabulary may have grown
                 shape = self.base.tensors[source.keys[0]].shape
             return Place(_of_kind(layer, kinds[name], shape), parameter, source)
-        key = key_of(layer.name, self.base.tensors)
+        key = key_of(layer.name, self.base)
         if not key:
             return None
         shape = self.base.tensors[key].shape
-        if self.skeleton is None:
-            layer = _told_by_shape(layer, shape, self.base)
+        if self.skeleton is None and layer.kind in ("linear", "conv1d_linear"):
+            layer = _told_by_shape(layer, shape)
+            square = len(shape) == 2 and shape[0] == shape[1]
+            if square and (self.base.holds_turned or layer.kind == "conv1d_linear"):
+                self.unknown.append(layer.name)
         return Place(_fitting(layer, shape), key, Source((key,)))
 
 
@@ -101,20 +112,21 @@ def skeleton_for(base: Base, weights: AdapterWeights) -> Skeleton | None:
     return best if most else None
 
 
-def key_of(name: str, keys: Iterable[str]) -> str:
+def key_of(name: str, base: Base) -> str:
     """The tensor of a file that is a layer's weight, by its name alone; "" for none, or several.
 
-    The path as it is, without its first word (a base that was saved alone lacks its model's), or
-    either behind words of the file's own, where just one tensor has it.
+    The path as it is, without its first word (a base that was saved alone lacks its model's), by
+    what another program calls it, or behind words of the file's own, where just one tensor has it.
     """
-    keys = keys if isinstance(keys, dict) else dict.fromkeys(keys)
-    shorter = name.partition(".")[2]
-    wanted = [f"{part}.weight" for part in (name, shorter) if part]
-    for ending in wanted:
-        if ending in keys:
-            return ending
-    for ending in wanted:
-        behind = [key for key in keys if key.endswith(f".{ending}")]
+    names = [part for part in (name, name.partition(".")[2]) if part]
+    for own in names:
+        if f"{own}.weight" in base.tensors:
+            return f"{own}.weight"
+    for own in names:
+        if own in base.aliases:
+            return f"{base.aliases[own]}.weight"
+    for own in names:
+        behind = [key for key in base.tensors if key.endswith(f".{own}.weight")]
         if behind:
             return behind[0] if len(behind) == 1 else ""
     return ""
@@ -178,21 +190,11 @@ def _of_kind(layer: LayerWeights, kind: str, shape: tuple[int, ...]) -> LayerWei
     return _fitting(replace(layer, kind=kind), shape)
 
 
-def _told_by_shape(layer: LayerWeights, shape: tuple[int, ...], base: Base) -> LayerWeights:
-    """The layer with the kind that the shapes in a file without config leave possible."""
-    if layer.kind not in ("linear", "conv1d_linear") or len(shape) != 2:
+def _told_by_shape(layer: LayerWeights, shape: tuple[int, ...]) -> LayerWeights:
+    """The layer with the kind that its shape in a file without config tells; squares tell none."""
+    if len(shape) != 2 or shape[0] == shape[1] or layer.shape not in (shape, shape[::-1]):
         return layer
-    if layer.shape == shape != shape[::-1]:
-        return replace(layer, kind="linear")
-    if layer.shape == shape[::-1] != shape:
-        return replace(layer, kind="conv1d_linear")
-    if layer.shape == shape and (base.holds_turned or layer.kind == "conv1d_linear"):
-        raise AdapterError(
-            f"{layer.name} is square, and its orientation is not known: {base.path.name} has no "
-            "config.json, and some of its layers may be stored transposed. Name the base's folder "
-            "with its config.json."
-        )
-    return layer
+    return replace(layer, kind="linear" if layer.shape == shape else "conv1d_linear")
 
 
 def _fitting(layer: LayerWeights, shape: tuple[int, ...]) -> LayerWeights:

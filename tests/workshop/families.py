@@ -100,8 +100,9 @@ def adapted(model: T.PreTrainedModel, folder: Path, targets: object, **options: 
     with torch.no_grad():
         for name, parameter in wrapped.named_parameters():
             if "lora_" in name or "modules_to_save" in name:
-                noise = torch.randn(parameter.shape, generator=generator)
-                parameter.add_(0.3 * noise)
+                noise = 0.3 * torch.randn(parameter.shape, generator=generator)
+                own = "magnitude" in name or "modules_to_save" in name  # around what is there
+                parameter.copy_(parameter + noise if own else noise)
     wrapped.save_pretrained(folder, save_embedding_layers=False)
     return wrapped.eval()
 
