@@ -8,9 +8,11 @@ written reaches the caller as the `OSError` that it is, with the old file or fol
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ def write_file(path: Path, *parts: bytes | memoryview) -> None:
     of the very last sync comes after the replacement: the new file stands, its name may not yet
     survive a power cut.)
     """
+    check_target(path)
     temporary = _beside(path)
     try:
         # O_EXCL: never write through a file or link that somebody else put there. 0o666 lets the
@@ -47,11 +50,29 @@ def write_file(path: Path, *parts: bytes | memoryview) -> None:
     _sync_directory(path.parent)
 
 
+def check_target(path: Path, folder: bool = False) -> None:
+    """Raise `OSError` where something stands at `path` that is no plain file, or no `folder`.
+
+    To rename over a device takes it from the machine, and over a link leaves its file as it was.
+    """
+    try:
+        kind = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISLNK(kind):
+        raise OSError(errno.ELOOP, f"it is a link, to {os.readlink(path)}; name that", str(path))
+    if not (stat.S_ISDIR(kind) if folder else stat.S_ISREG(kind)):
+        wanted = "folder" if folder else "plain file"
+        code = errno.EISDIR if stat.S_ISDIR(kind) else errno.EEXIST
+        raise OSError(code, f"it is no {wanted}, and is not replaced", str(path))
+
+
 def replace_file(temporary: Path, target: Path) -> None:
     """Let the finished file `temporary`, on the same disk, take the place of `target`.
 
     Raises `OSError`; the old file then still stands.
     """
+    check_target(target)
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, target)
@@ -84,6 +105,7 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
 
     Returns None, or the place where the old folder was left because it could not be removed.
     """
+    check_target(target, folder=True)
     _sync_tree(temporary)
     if target.is_dir() and not any(target.iterdir()):
         _fill(temporary, target)

@@ -8,6 +8,7 @@ threads and be compared with `is`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -25,6 +26,8 @@ from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
 RULES = 2  # how warm-up and decay are computed now; 1 in runs whose files name none
+
+NAME = re.compile(r"[\w][\w .+-]*(?<![ .])")  # of a folder, on every system
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -44,7 +47,9 @@ class RunConfig(Frozen):
     rules: int = Field(
         RULES, ge=1, le=RULES, description="1: warm-up is not bounded by the run, biases decay."
     )
-    preset: str = Field("", description="Name of the preset that this run came from.")
+    preset: str = Field(
+        "", max_length=100, description="Name of the preset that this run came from."
+    )
     task: str = Field(..., description="What is learned: a name in TASKS.")
 
     # fmt: off
@@ -191,6 +196,14 @@ class RunConfig(Frozen):
     def warmup(self, length: int) -> int:
         """Steps of warm-up in a stage of `length` steps: as set, but half of the stage at most."""
         return self.warmup_steps if self.rules < 2 else min(self.warmup_steps, length // 2)
+
+    @field_validator("preset")
+    @classmethod
+    def _a_name(cls, preset: str) -> str:
+        """Folders are named after it."""
+        if preset and not (preset[0].isalnum() and NAME.fullmatch(preset)):
+            raise ValueError("must be a name: letters, digits, blanks, and - _ . + between them")
+        return preset
 
     @field_validator("columns")
     @classmethod

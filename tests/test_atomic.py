@@ -6,7 +6,14 @@ import stat
 
 import pytest
 
-from lora_lab.atomic import aside, replace_folder, restore_folder, temporary_folder, write_file
+from lora_lab.atomic import (
+    aside,
+    replace_file,
+    replace_folder,
+    restore_folder,
+    temporary_folder,
+    write_file,
+)
 
 CALLS = ("open", "write", "fsync", "replace", "rename")
 
@@ -161,3 +168,31 @@ def test_a_path_below_a_file_is_an_error_of_the_system(tmp_path):
         write_file(tmp_path / "file" / "x", b"1")
     with pytest.raises(OSError, match="Not a directory"), temporary_folder(tmp_path / "file" / "x"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "link to a folder", "dead link", "pipe", "folder"])
+def test_only_a_plain_file_is_replaced(tmp_path, kind):
+    """A device would be gone from the machine, and what a link leads to would stay as it was."""
+    target, other = tmp_path / "target", tmp_path / "other"
+    other.write_bytes(b"old")
+    make = {
+        "link": lambda: target.symlink_to(other),
+        "link to a folder": lambda: target.symlink_to(tmp_path / "folder"),
+        "dead link": lambda: target.symlink_to(tmp_path / "nowhere"),
+        "pipe": lambda: os.mkfifo(target),
+        "folder": target.mkdir,
+    }
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "new").write_bytes(b"new")
+    make[kind]()
+    before = os.lstat(target)
+    with pytest.raises(OSError, match="link|no plain file"):
+        write_file(target, b"new")
+    with pytest.raises(OSError, match="link|no plain file"):
+        replace_file(tmp_path / "new", target)
+    if kind != "folder":
+        with pytest.raises(OSError, match="link|no folder"):
+            replace_folder(tmp_path / "folder", target)
+    assert os.lstat(target) == before
+    assert other.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "new", "other", "target"]

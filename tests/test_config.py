@@ -71,3 +71,19 @@ def test_wrong_fixed_settings_are_named(field, value):
 def test_frozen():
     with pytest.raises(ValidationError):
         Hyperparameters().rank = 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "x/../../escape", "/etc", "a/b", "a\\b", "c:x", "..", ".hidden", "a.", "a ", " a",
+     "a\nb", "a\x1b[2J", "a\u202eb", "a\x00", "-rf", "~", "x" * 101],
+)  # fmt: skip
+def test_a_preset_is_a_name_and_no_path(name):
+    """A run's folder is called after it, and the config may be somebody else's."""
+    with pytest.raises(ConfigError, match="preset"):
+        checked(RunConfig, {"task": "digits", "preset": name})
+
+
+@pytest.mark.parametrize("name", ["", "digits", "known-rank", "meine Ziffern 2", "数字", "a.b+c_d"])
+def test_names_of_presets(name):
+    assert checked(RunConfig, {"task": "digits", "preset": name}).preset == name

@@ -92,6 +92,9 @@ def runs(
             ]  # fmt: skip
             table.add_row(*row, *([escape(_about(x))] if more else ()))
         print_table(table)
+        for run in found:
+            if run.flaw:
+                err.print(run.flaw, style="yellow")
         if any(run.interrupted for run in found):
             out.print("lora-lab resume NAME continues one that was interrupted.")
 

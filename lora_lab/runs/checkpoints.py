@@ -16,15 +16,17 @@ import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import safetensors.torch
 import torch
+from pydantic import Field
 
 from lora_lab.atomic import replace_folder, restore_all, temporary_folder, write_file
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
-from lora_lab.runs.listing import listed
+from lora_lab.runs.listing import NAME, Steps, listed
+from lora_lab.runs.own_files import Door, checked, plain_json, read_own, read_table
 
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
@@ -58,6 +60,8 @@ def write_checkpoint(
     """
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, and leads out of the run's folder", str(folder))
     target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
     if keep and target.exists():  # of several edits at one step, the state before the first is kept
         return target
@@ -122,30 +126,42 @@ def forget_after(run: Path, step: int, edits: int) -> None:
     Those of later steps do not, and those of this one with more edits.
     """
     for at, path in listed(run):
-        if at > step or (at == step and _whole(_manifest(path).get("edits")) > edits):
+        if at > step or (at == step and _edits(path) > edits):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _edits(path: Path) -> int:
+    """How many edits a checkpoint knows of; 0 where it does not say."""
+    try:
+        manifest = _manifest(path)
+    except LabError:
+        return 0
+    return manifest.edits if manifest is not None else 0
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read one and compare it with its manifest; raises `LabError` where it is not whole."""
     try:
-        data = (path / STATE).read_bytes()
-        expected = _manifest(path)["files"][STATE]
-        digest = (
-            {"sha256": hashlib.sha256(data).hexdigest()}  # of the first saves that there were
-            if "sha256" in expected
-            else {"crc32": _crc32(data)}
-        )
-        if expected != {"bytes": len(data), **digest}:
+        manifest = _manifest(path)
+        if manifest is None or STATE not in manifest.files:
+            raise LabError(f"{path} is not whole: its {MANIFEST} is not there.")
+        expected = manifest.files[STATE]
+        data = read_own(path / STATE, expected.bytes)
+        # SHA-256 in the first saves that there were
+        digest = hashlib.sha256(data).hexdigest() if expected.sha256 else _crc32(data)
+        if (len(data), digest) != (expected.bytes, expected.sha256 or expected.crc32):
             raise LabError(f"{path}: the file is not what its manifest says")
         length = int.from_bytes(data[:8], "little")
-        facts = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
+        facts = plain_json(json.loads(data[8 : 8 + length])["__metadata__"]["facts"].encode())
+        step, named = facts["step"], NAME.fullmatch(path.name)
+        if type(step) is not int or step != manifest.step or (named and step != int(named[1])):
+            raise LabError(f"{path} is of another step than its name and its manifest say.")
         tensors = {name: t.clone() for name, t in safetensors.torch.load(data).items()}
     except LabError:
         raise
     except Exception as error:  # whatever is wrong with it, another may be whole
         raise LabError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
-    return Checkpoint(path, int(facts["step"]), tensors, facts)
+    return Checkpoint(path, step, tensors, facts)
 
 
 def tidy(run: Path) -> list[str]:
@@ -201,13 +217,25 @@ def _crc32(*parts: bytes | memoryview) -> str:
     return f"{checksum:08x}"
 
 
-def _whole(value: Any) -> int:
-    return value if type(value) is int else 0
+class Part(Door):
+    """Of one file its size and its checksum."""
+
+    bytes: Annotated[int, Field(ge=8, lt=2**50)]
+    crc32: str = ""
+    sha256: str = ""
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+class Manifest(Door):
+    """manifest.json of a checkpoint."""
+
+    step: Steps
+    edits: Steps = 0
+    files: dict[str, Part]
+
+
+def _manifest(path: Path) -> Manifest | None:
+    """None where there is none; raises `LabError` for one that is damaged."""
     try:
-        value = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return checked(Manifest, read_table(path / MANIFEST), path / MANIFEST)
+    except FileNotFoundError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 WHOLE = 256 * 2**20  # bytes of a file that are hashed; a larger one goes by size and date
@@ -34,6 +35,8 @@ def data_fingerprint(path: str | None) -> str:
                     digest.update(about.encode("utf-8", "surrogatepass"))
             return digest.hexdigest()
         status = place.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device would never end
+            return ""
         if status.st_size > WHOLE:
             return f"{status.st_size} bytes of {status.st_mtime_ns}"
         with place.open("rb") as file:

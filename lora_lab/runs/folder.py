@@ -6,6 +6,7 @@ The writer of adapter files is passed in, so that this room knows files and fold
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import threading
@@ -27,6 +28,7 @@ from lora_lab.runs.inputs import fingerprints
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
+from lora_lab.runs.own_files import open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
 
@@ -217,7 +219,8 @@ class RunFolder:
         path = self.path / EXPORTS
         line = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts})
         try:
-            with path.open("a", encoding="utf-8") as file:
+            fd = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with open(fd, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
             raise not_written(path, error) from error

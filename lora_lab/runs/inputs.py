@@ -14,6 +14,7 @@ from typing import Any
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.runs.data_fingerprint import data_fingerprint
+from lora_lab.runs.own_files import open_own
 
 # Field → what a person calls it, and the flag that names another place for it.
 PLACES = {
@@ -107,7 +108,7 @@ CHANGED = {
 def recorded_classes(metrics: Path) -> tuple[str, ...]:
     """The classes of the run in their order, as it recorded them; () where it has none."""
     try:
-        with metrics.open("rb") as file:
+        with open(open_own(metrics), "rb") as file:
             staged = False
             for index, line in enumerate(file):
                 if index >= HEAD_LINES and not staged:
@@ -120,7 +121,7 @@ def recorded_classes(metrics: Path) -> tuple[str, ...]:
                     continue  # of the base, which was trained first
                 classes = row.get("classes", ())
                 return tuple(c for c in classes if isinstance(c, str))
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return ()  # a log that is lost stops no run
     return ()
 

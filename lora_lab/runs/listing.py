@@ -1,4 +1,8 @@
-"""The runs of a folder at a glance: from two small files each, never from their metrics."""
+"""The runs of a folder at a glance: from three small files each, never from their metrics.
+
+Any of them may be somebody else's, or damaged: such a run is listed with what is wrong with it, and
+the others are listed all the same.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,74 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError, not_written
 from lora_lab.runs.lock import is_live
+from lora_lab.runs.own_files import Door, Kind, checked, read_table
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
 METRICS = "metrics.jsonl"
 NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
 LABEL = "label.json"  # name and note: what people call a run
-LARGEST = 2**20
 LONGEST = 2000  # characters of a name or a note
-INTERRUPTED = "interrupted"
+INTERRUPTED, DAMAGED = "interrupted", "damaged"
 GOING = ("loading", "running", "paused")  # states that end with the process
+
+Steps = Annotated[int, Field(ge=0, lt=2**53)]
+Word = Annotated[str, Field(max_length=LONGEST)]
+
+
+class Shape(Door):
+    """Rank and α, as asked for or as they are now."""
+
+    rank: Steps = 0
+    alpha: float = math.nan
+
+
+class Asked(Door):
+    """Of config.json, what a list shows of the settings."""
+
+    preset: Word = ""
+    task: Word = ""
+    variant: Word = ""
+    max_steps: Steps | None = None
+    hyper: Shape | None = None
+
+
+class Parent(Door):
+    run: Annotated[str, Field(max_length=LONGEST, pattern=r"^[^/\\\x00]*$")] = ""  # a name, no path
+    step: Steps = 0
+
+
+class About(Door):
+    """Of config.json, what a list shows."""
+
+    config: Asked
+    started: Word = ""
+    origin: Parent | None = None
+
+
+class Summary(Door):
+    """state.json: how far a run is."""
+
+    state: Word = ""
+    step: Steps = 0
+    max_steps: Steps | None = None
+    loss: float | None = None
+    best: float | None = None
+    seconds: float | None = None
+    hyper: Shape | None = None
+
+
+class Label(Door):
+    """label.json: what people call a run."""
+
+    name: Annotated[str, Field(max_length=2**16)] = ""
+    note: Annotated[str, Field(max_length=2**16)] = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +88,7 @@ class RunSummary:
 
     path: str
     name: str
-    state: str  # running, paused, finished, stopped, failed, interrupted; "" where none was written
+    state: str  # running, paused, finished, stopped, failed, interrupted, damaged; "": not written
     title: str  # preset or task
     variant: str
     rank: int
@@ -46,6 +104,7 @@ class RunSummary:
     bytes: int = 0  # of the whole folder
     parent: str = ""  # name of the run that it branched from
     parent_step: int = 0
+    flaw: str = ""  # which of its files is damaged, and how
 
     @property
     def interrupted(self) -> bool:
@@ -53,72 +112,104 @@ class RunSummary:
 
 
 def list_runs(parent: Path) -> list[RunSummary]:
-    """Every run in `parent`, the newest first; folders that are none are passed over."""
+    """Every run in `parent`, the newest first; folders that are none are passed over.
+
+    One whose settings cannot be read is listed as damaged, with the reason.
+    """
     try:
-        folders = [entry for entry in os.scandir(parent) if entry.is_dir()]
+        folders = [Path(entry.path) for entry in os.scandir(parent) if entry.is_dir()]
     except OSError:
         return []
     runs = []
     for folder in folders:
-        if folder.name.startswith("."):  # it is being written
+        if folder.name.startswith(".") or not os.path.lexists(folder / CONFIG):  # being written
             continue
         try:
-            runs.append(summary_of(Path(folder.path)))
-        except LabError:
+            runs.append(summary_of(folder))
+        except NoRun:
             continue
+        except LabError as error:
+            runs.append(_damaged(folder, str(error)))
     return sorted(runs, key=lambda run: (run.started, run.name), reverse=True)
 
 
+class NoRun(LabError):
+    """A folder is something else than a run."""
+
+
 def summary_of(path: Path) -> RunSummary:
-    """One run; raises `LabError` where there is none."""
-    about = _read(path / CONFIG)
-    config = about.get("config")
-    if not isinstance(config, dict):
-        raise LabError(f"{path} is no run: its {CONFIG} says nothing of one.")
-    summary = _read(path / SUMMARY, missing={})
-    state = str(summary.get("state", ""))
+    """One run; raises `NoRun` where there is none, and `LabError` for settings that are damaged."""
+    try:
+        table = read_table(path / CONFIG)
+    except FileNotFoundError:
+        raise NoRun(f"{path} is no run: it has no {CONFIG}.") from None
+    if not isinstance(table.get("config"), dict):
+        raise NoRun(f"{path} is no run: its {CONFIG} says nothing of one.")
+    about = checked(About, table, path / CONFIG)
+    summary, flaw = _told(Summary, path / SUMMARY)
+    label, beside = _told(Label, path / LABEL)
+    state = DAMAGED if flaw else summary.state
     if state in GOING and not is_live(path):
         state = INTERRUPTED
-    hyper = summary.get("hyper") or config.get("hyper") or {}
-    label = _read(path / LABEL, missing={})
-    origin = about.get("origin")
-    origin = origin if isinstance(origin, dict) else {}
+    config, origin = about.config, about.origin or Parent()
+    hyper = summary.hyper or config.hyper or Shape()
     return RunSummary(
         path=str(path),
         name=path.name,
         state=state,
-        title=str(config.get("preset") or config.get("task") or ""),
-        variant=str(config.get("variant", "")),
-        rank=_whole(hyper.get("rank")),
-        alpha=_number(hyper.get("alpha")),
-        step=_whole(summary.get("step")),
-        max_steps=_whole(summary.get("max_steps") or config.get("max_steps")),
-        loss=_number(summary.get("loss")),
-        best=_number(summary.get("best")),
-        seconds=_number(summary.get("seconds")),
-        started=str(about.get("started", "")),
-        label=_text(label.get("name")),
-        note=_text(label.get("note")),
+        title=config.preset or config.task,
+        variant=config.variant,
+        rank=hyper.rank,
+        alpha=hyper.alpha,
+        step=summary.step,
+        max_steps=summary.max_steps or config.max_steps or 0,
+        loss=_number(summary.loss),
+        best=_number(summary.best),
+        seconds=_number(summary.seconds),
+        started=about.started,
+        label=label.name[:LONGEST],
+        note=label.note[:LONGEST],
         bytes=_size(path),
-        parent=str(origin.get("run", "")),
-        parent_step=_whole(origin.get("step")),
+        parent=origin.run,
+        parent_step=origin.step,
+        flaw=" ".join(words for words in (flaw, beside) if words),
     )
+
+
+def _damaged(path: Path, flaw: str) -> RunSummary:
+    return RunSummary(
+        path=str(path), name=path.name, state=DAMAGED, title="", variant="", rank=0,
+        alpha=math.nan, step=0, max_steps=0, loss=math.nan, best=math.nan, seconds=math.nan,
+        started="", bytes=_size(path), flaw=flaw,
+    )  # fmt: skip
 
 
 def written_state(path: Path) -> str:
     """The state that a run's folder says it is in; "" where nobody wrote one."""
-    return str(_read(path / SUMMARY, missing={}).get("state", ""))
+    return _told(Summary, path / SUMMARY)[0].state
+
+
+def _told(kind: type[Kind], path: Path) -> tuple[Kind, str]:
+    """What a file says that may be missing, and what is wrong with it; nothing is taken then."""
+    try:
+        return checked(kind, read_table(path), path), ""
+    except FileNotFoundError:
+        return kind(), ""
+    except LabError as error:
+        return kind(), str(error)
 
 
 def listed(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of every checkpoint by its name, the oldest first."""
     saved = []
     try:
+        if (run / CHECKPOINTS).is_symlink():  # another folder's, not to be tidied from here
+            return []
         entries = list(os.scandir(run / CHECKPOINTS))
     except OSError:
         return []
     for entry in entries:
-        if match := NAME.fullmatch(entry.name):
+        if (match := NAME.fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False):
             saved.append((int(match[1]), Path(entry.path)))
     return sorted(saved)
 
@@ -127,22 +218,6 @@ def resumable(path: Path) -> int | None:
     """The step that a run can be resumed from; None where it has no checkpoint."""
     saved = listed(path)
     return saved[-1][0] if saved else None
-
-
-def _read(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError("it is too long for what it should hold")
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        if missing is not None:
-            return missing
-        raise LabError(f"{path.parent} is no run: it has no {path.name}.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        if missing is not None:
-            return missing
-        raise LabError(f"{path} cannot be read: {error}") from error
-    return value if isinstance(value, dict) else {}
 
 
 def set_label(run: Path, name: str, note: str) -> None:
@@ -178,13 +253,5 @@ def _size(path: Path) -> int:
     return total
 
 
-def _text(value: Any) -> str:
-    return value[:LONGEST] if isinstance(value, str) else ""
-
-
-def _whole(value: Any) -> int:
-    return value if type(value) is int else 0
-
-
-def _number(value: Any) -> float:
-    return float(value) if type(value) in (int, float) else math.nan
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

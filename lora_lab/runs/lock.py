@@ -7,10 +7,14 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 from filelock import FileLock, Timeout
+from pydantic import Field
 
+from lora_lab.atomic import write_file
 from lora_lab.errors import LabError, system_reason
+from lora_lab.runs.own_files import Door, checked, is_own, read_table, refuse_strangers
 
 NAME = "lock"
 OWNER = "owner.json"
@@ -26,7 +30,8 @@ class RunLock:
         self._lock = FileLock(str(run / NAME), thread_local=False)
 
     def take(self) -> None:
-        """Raises `LabError` where another process has it, or none can be made."""
+        """Raises `LabError` where another process has it, none can be made, or links are there."""
+        refuse_strangers(self._run)
         try:
             self._lock.acquire(timeout=PATIENCE)
         except Timeout:
@@ -40,7 +45,7 @@ class RunLock:
             self._held = os.stat(self._run / NAME)
         about = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         try:
-            (self._run / OWNER).write_text(json.dumps(about), "utf-8")
+            write_file(self._run / OWNER, json.dumps(about).encode())
         except OSError:
             return  # it is for people only
 
@@ -62,7 +67,7 @@ class RunLock:
 
 def is_live(run: Path) -> bool:
     """Whether some process holds the run."""
-    if not (run / NAME).exists():
+    if not is_own(run / NAME):  # to try it would empty it
         return False
     lock = FileLock(str(run / NAME), thread_local=False)
     try:
@@ -78,7 +83,14 @@ def is_live(run: Path) -> bool:
 def owner(run: Path) -> str:
     """Who holds it, for people; "" where that is not known."""
     try:
-        about = json.loads((run / OWNER).read_text("utf-8"))
-        return f"process {int(about['pid'])} (since {str(about['since'])[:40]})"
-    except (OSError, ValueError, KeyError, TypeError):
+        about = checked(Owner, read_table(run / OWNER), run / OWNER)
+    except (OSError, LabError):
         return ""
+    return f"process {about.pid} (since {about.since})"
+
+
+class Owner(Door):
+    """owner.json: who holds a run."""
+
+    pid: Annotated[int, Field(ge=0, lt=2**32)]
+    since: Annotated[str, Field(max_length=40)]

@@ -34,6 +34,7 @@ from lora_lab.records import (
 )
 from lora_lab.rules import data_report
 from lora_lab.runs.metrics import is_same_file
+from lora_lab.runs.own_files import open_own
 
 NAME = "log.txt"
 LARGEST = 8 * 2**20  # bytes; beyond it only errors are written
@@ -61,7 +62,8 @@ class RunLog(logging.Handler):
         if self.in_place:
             return ""
         try:
-            file = self._path.open("ab", buffering=0)  # an entry is one write: never torn
+            fd = open_own(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            file = FileIO(fd, "ab")  # an entry is one write: never torn
         except OSError as error:
             reported, self._refused = self._refused, True
             return "" if reported else f"{self._path} cannot be written: {system_reason(error)}."

@@ -22,6 +22,7 @@ from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
 from lora_lab.runs.holding import Holding
+from lora_lab.runs.own_files import open_own, well_formed
 from lora_lab.runs.row_shape import flaw
 
 FLUSH_SECONDS = 1.0
@@ -130,11 +131,7 @@ class MetricsFile:
             self._let_go()
         if self._fd is None:
             self._size = _cut_torn_line(self.path)
-            self._fd = os.open(
-                self.path,
-                os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0),
-                0o666,
-            )
+            self._fd = open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         return self._fd
 
     def _let_go(self) -> None:
@@ -234,7 +231,7 @@ def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
     """
     holding: Holding[int] = Holding(array("q"))
     places, steps, edited = holding.rows, holding.steps, holding.edits
-    with path.open("rb") as file:
+    with open(open_own(path), "rb") as file:
         at = 0
         for raw in file:
             place, at = at, at + len(raw)
@@ -274,6 +271,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
         text = raw.decode()
         spelled = 'NaN"' in text or 'Infinity"' in text
         value = (SPELLED if spelled else PLAIN).decode(text)
+        value = well_formed(value) if "\\ud" in text.lower() else value
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -282,7 +280,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
 def _cut_torn_line(path: Path) -> int:
     """Remove what follows the last line end, left by a crash; the file's size after that."""
     try:
-        with path.open("rb+") as file:
+        with open(open_own(path, os.O_RDWR), "rb+") as file:
             end = file.seek(0, os.SEEK_END)
             keep = end
             while keep:

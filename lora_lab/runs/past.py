@@ -21,6 +21,7 @@ from lora_lab.records import (
 )
 from lora_lab.runs.holding import Holding
 from lora_lab.runs.metrics import parsed
+from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
 MOST = 20_000  # steps that come back: ten for each pixel of a wide curve
@@ -31,11 +32,11 @@ STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
 KINDS = (STEP, EVALUATION, EDIT, RESUMED)
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
-    rb'\{"record":"StepRecord","step":(\d+),"loss":%b,"learning_rate":%b,"seconds":%b\}'
+    rb'\{"record":"StepRecord","step":(\d{1,18}),"loss":%b,"learning_rate":%b,"seconds":%b\}'
     % (FLOAT, FLOAT, FLOAT)
 )  # as metrics.step_line writes it: 20,000 of them are no work for a parser of JSON
-NUMBER = re.compile(rb'"step":(\d+)')
-EDITS = re.compile(rb'"edits":(\d+)')
+NUMBER = re.compile(rb'"step":(\d{1,18})(?!\d)')
+EDITS = re.compile(rb'"edits":(\d{1,18})(?!\d)')
 BLOCK = 2**20  # bytes that are looked through at a time
 MARK = len(b'{"record":"')  # where the kind of a line begins
 DIGITS = 18  # of the number of a step, at most
@@ -51,13 +52,18 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     cannot be read: a run can be resumed without its past.
     """
     try:
-        with path.open("rb") as file:
+        with open(open_own(path), "rb") as file:
             lines = _held(file, until)
     except OSError:
         return
+    newest: dict[type, int] = {}
     for line in lines:
         record = _record(line)
-        if record is not None:
+        if record is None or not 0 <= record.step <= until:
+            continue
+        # In a file made by hand they may go back, and no curve does.
+        if record.step >= newest.get(type(record), 0):
+            newest[type(record)] = record.step + isinstance(record, StepRecord)
             yield record
 
 
@@ -140,7 +146,7 @@ def _without_most(block: bytes, every: int, until: int) -> list[bytes]:
 
 def _step(line: bytes) -> int:
     try:
-        return int(line[HEAD : line.index(b",", HEAD)])  # of most lines
+        return int(line[HEAD : line.index(b",", HEAD, HEAD + DIGITS + 1)])  # of most lines
     except ValueError:
         match = NUMBER.search(line)
         return int(match[1]) if match else 0
@@ -169,7 +175,7 @@ def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
     """The last line that begins so, searched from the end: it is near it, or nowhere."""
     mark = b"\n" + mark
     try:
-        with path.open("rb") as file:
+        with open(open_own(path), "rb") as file:
             start, after = file.seek(0, os.SEEK_END), b""
             while start:
                 end, start = start, max(0, start - BLOCK)

@@ -10,15 +10,20 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from lora_lab import paths
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
-from lora_lab.runs.listing import resumable, summary_of
+from lora_lab.runs.listing import Steps, resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
+from lora_lab.runs.own_files import Door, plain_json, read_own
+from lora_lab.runs.own_files import checked as door
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
 STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED)
@@ -214,14 +219,12 @@ def _plain(item: Item) -> dict[str, Any]:
 
 def _read(path: Path) -> list[Item]:
     try:
-        if not path.exists():
-            return []
-        if path.stat().st_size > LARGEST:
-            raise ValueError("it is too long")
-        stored = json.loads(path.read_bytes())
+        stored = plain_json(read_own(path, LARGEST))
         if stored.get("schema") != SCHEMA:
             raise ValueError("it is of another version of the lab")
-        return [_item(values, str(path)) for values in stored["items"]]
+        return [_item(values, path) for values in stored["items"]]
+    except FileNotFoundError:
+        return []
     except OSError as error:
         raise LabError(f"The queue {path} cannot be read: {system_reason(error)}.") from error
     except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -240,10 +243,29 @@ def _read(path: Path) -> list[Item]:
         ) from error
 
 
-def _item(values: dict[str, Any], where: str) -> Item:
-    values = {field.name: values[field.name] for field in fields(Item)}
-    if values["state"] not in STATES:
-        raise ValueError(f"{values['state']!r} is no state of a run")
-    config = checked(RunConfig, values["config"], where)
-    best = math.nan if values["best"] is None else float(values["best"])
-    return Item(**{**values, "config": config, "best": best})
+class StoredItem(Door):
+    """An item as it is written."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    state: Literal["waiting", "running", "done", "failed", "aborted"]
+    run: Annotated[str, Field(max_length=4096)]
+    max_steps: Steps
+    step: Steps
+    best: float | None
+    parameters: Steps
+    seconds: float
+    message: str
+    config: dict[str, Any]
+
+
+def _item(values: Any, path: Path) -> Item:
+    """Raises LabError for what no queue writes.
+
+    A run that is no folder among the lab's own is not resumed: the queue may be somebody else's.
+    """
+    stored = door(StoredItem, values, path)
+    config = checked(RunConfig, stored.config, str(path))
+    best = math.nan if stored.best is None else stored.best
+    item = Item(**{**dict(stored), "config": config, "best": best})
+    own = item.ended or Path(item.run).parent == paths.runs()
+    return item if own else replace(item, run="")

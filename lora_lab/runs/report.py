@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from html import escape
@@ -11,17 +10,22 @@ from typing import Any
 
 import lora_lab
 from lora_lab import paths
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
+from lora_lab.exported import ExportReport
 from lora_lab.figures import size_words
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
+from lora_lab.runs.metrics import parsed
+from lora_lab.runs.own_files import read_own
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
+from lora_lab.runs.row_shape import shape_flaw
 from lora_lab.runs.story import Story, story_of
 from lora_lab.setting import setting_of
 from lora_lab.variants import VARIANTS
 
 EDITS, CHECKS, TROUBLES, PARENTS = 7, 4, 2, 4  # rows of each table
+LARGEST = 2**26  # bytes of the list of exports
 LONGEST = 90  # characters of a sentence in a table
 
 
@@ -225,12 +229,19 @@ def _edits(story: Story) -> str:
 def _checks(story: Story) -> str:
     """What was measured of every file that was exported, from the window or the command line."""
     reports = [row["report"] for row in story.of("ExportedRecord")]
+    path = story.path / EXPORTS
     try:
-        for line in (story.path / EXPORTS).read_text("utf-8").splitlines():
-            value = json.loads(line)
-            reports += [value] if isinstance(value, dict) else []
-    except (OSError, ValueError):
-        pass  # none was written, or its last line is torn: what could be read is shown
+        lines = read_own(path, LARGEST).splitlines()
+    except FileNotFoundError:
+        lines = []
+    except OSError as error:
+        raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
+    for number, line in enumerate(lines, 1):
+        if (value := parsed(line)) is None:
+            continue  # torn
+        if part := shape_flaw(value, ExportReport):
+            raise LabError(f"{path} is damaged: line {number:,} has no {part} as it should be.")
+        reports.append(value)
     rows = []
     for row in reports[-CHECKS:]:
         errors = [layer["error"] for layer in row.get("layers", ())]

@@ -20,6 +20,7 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.plain import plain
 from lora_lab.records import Record
 
+MOST = 2**62  # of a whole number in a file made by hand
 Fits = Callable[[Any], bool]
 KINDS: dict[str, type] = {  # what a run says, and what is measured on request
     name: kind
@@ -40,10 +41,10 @@ def flaw(row: dict[str, Any]) -> str:
 
     A field that may be missing has its default then, and one of an older name its present one.
     """
-    return _flaw(row, KINDS[row["record"]])
+    return shape_flaw(row, KINDS[row["record"]])
 
 
-def _flaw(row: Any, kind: type) -> str:
+def shape_flaw(row: Any, kind: type) -> str:
     for name, once, fits, default in _shape(kind):
         if once in row and name not in row:
             row[name] = row.pop(once)
@@ -71,7 +72,7 @@ def _shape(kind: type) -> tuple[tuple[str, str, Fits, Any], ...]:
 def _form(hint: Any) -> Fits:
     """Whether a value of JSON is what `hint` becomes there."""
     if hint is Any:
-        return lambda value: True
+        return _plain_value
     if hint is float:
         return _number
     if hint is np.ndarray:
@@ -92,18 +93,36 @@ def _form(hint: Any) -> Fits:
         forms = [_form(part) for part in parts]
         return lambda value: any(fits(value) for fits in forms)
     if is_dataclass(hint):
-        return lambda value: isinstance(value, dict) and not _flaw(value, hint)
+        return lambda value: isinstance(value, dict) and not shape_flaw(value, hint)
     if issubclass(hint, Enum):
         return lambda value: value in [one.value for one in hint]
+    if hint is int:
+        return _whole
     return lambda value: type(value) is hint
 
 
+def _whole(value: Any) -> bool:
+    """One that an array of 64 bits holds: JSON knows no end."""
+    return type(value) is int and -MOST <= value <= MOST
+
+
 def _number(value: Any) -> bool:
-    return type(value) in (float, int)
+    return type(value) is float or _whole(value)
 
 
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(_number(item) or _numbers(item) for item in value)
+def _numbers(value: Any, deep: int = 0) -> bool:
+    """Lists of numbers in up to three dimensions."""
+    if not isinstance(value, list) or deep == 3:
+        return False
+    return all(_number(item) or _numbers(item, deep + 1) for item in value)
+
+
+def _plain_value(value: Any, deep: int = 0) -> bool:
+    """A word or a number, or lists and tables of such; none is nested far."""
+    if isinstance(value, dict | list):
+        items = [*value, *value.values()] if isinstance(value, dict) else value
+        return deep < 4 and all(_plain_value(item, deep + 1) for item in items)
+    return value is None or isinstance(value, str | bool) or _number(value)
 
 
 def _settings(value: Any) -> bool:

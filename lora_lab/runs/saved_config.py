@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lora_lab.config import Origin, RunConfig, checked
-from lora_lab.errors import ConfigError, LabError, system_reason
+from lora_lab.errors import ConfigError, LabError
 from lora_lab.runs.listing import CONFIG
-
-MAX_CONFIG = 2**20
+from lora_lab.runs.own_files import read_table
 
 
 @dataclass(frozen=True)
@@ -26,25 +24,16 @@ class SavedConfig:
     def read(cls, run: Path) -> SavedConfig:
         """Raises LabError where `run` is no run, ConfigError naming every field that is wrong."""
         path = run / CONFIG
-        if not path.is_file():
-            raise LabError(f"{run} is not a run folder: it has no {CONFIG}.")
-        about = _table(path)
+        try:
+            about = read_table(path)
+        except FileNotFoundError:
+            raise LabError(f"{run} is not a run folder: it has no {CONFIG}.") from None
+        except LabError as error:
+            raise ConfigError(str(error)) from error
+        if not isinstance(about.get("config"), dict):
+            raise ConfigError(f"{path} does not hold the settings of a run.")
         stored = {"rules": 1, **about["config"]}  # a run of before there were rules keeps its own
         return cls(checked(RunConfig, stored, str(path)), _origin(about), about)
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CONFIG:
-            raise ConfigError(f"{path} is too long for the settings of a run.")
-        about = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {system_reason(error)}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(about, dict) or not isinstance(about.get("config"), dict):
-        raise ConfigError(f"{path} does not hold the settings of a run.")
-    return about
 
 
 def _origin(about: dict[str, Any]) -> Origin | None:

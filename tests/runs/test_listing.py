@@ -35,7 +35,7 @@ def test_a_run_that_was_cut_off_is_told_from_one_that_lives(tmp_path):
     found = {run.name: run.state for run in list_runs(tmp_path)}
     assert found == {
         "running": "interrupted", "paused": "interrupted", "finished": "finished",
-        "stopped": "stopped", "failed": "failed", "old": "", "live": "running",
+        "stopped": "stopped", "failed": "failed", "old": "", "live": "running", "broken": "damaged",
     }  # fmt: skip
     assert is_live(live.path)
     live.close()

@@ -113,7 +113,7 @@ def test_a_file_that_somebody_made_takes_no_longer(tmp_path, monkeypatch):
     with path.open("ab") as file:
         file.write(b'{"record":"ResumedRecord"}\n')
     began = time.process_time()
-    assert len(list(past_records(path, 1))) == 100_000
+    assert [record.step for record in past_records(path, 1)] == [0], "no curve goes back"
     assert time.process_time() - began < 5
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lora_lab import paths
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.runs import queue as queue_file
@@ -86,8 +87,8 @@ def test_epochs_leave_the_number_of_steps_open_until_it_is_known(queue):
 def test_what_ran_when_the_program_died_goes_on_from_its_checkpoint(
     queue, tmp_path, reached, state, step
 ):
-    run = tmp_path / "run"
-    run.mkdir()
+    run = paths.runs() / "run"
+    run.mkdir(parents=True)
     if reached is not None:
         write_checkpoint(run, reached, {}, {})
     queue.add(ranked(1, 2))
@@ -100,9 +101,22 @@ def test_what_ran_when_the_program_died_goes_on_from_its_checkpoint(
     queue.close()
 
 
-def test_what_was_resumed_elsewhere_and_has_ended_is_done(queue, tmp_path):
-    run = tmp_path / "run"
+def test_a_run_that_is_not_among_the_labs_own_is_not_resumed(queue, tmp_path):
+    """The queue of somebody else may name any folder of this machine."""
+    run = tmp_path / "mine"
     run.mkdir()
+    write_checkpoint(run, 40, {}, {})
+    queue.add(ranked(1))
+    queue.note(queue.items[0].id, run=str(run))
+    assert queue.items[0].resumes
+    queue = again(queue)
+    assert (queue.items[0].run, queue.items[0].resumes) == ("", False)
+    queue.close()
+
+
+def test_what_was_resumed_elsewhere_and_has_ended_is_done(queue, tmp_path):
+    run = paths.runs() / "run"
+    run.mkdir(parents=True)
     queue.add(ranked(1, 2))
     first, second = queue.items
     queue.note(first.id, run=str(run))

@@ -9,6 +9,8 @@ from itertools import chain
 import pytest
 
 from lora_lab.errors import LabError
+from lora_lab.exported import ExportReport
+from lora_lab.plain import plain
 from lora_lab.records import AppliedRecord, ErrorRecord, EvalRecord, StepRecord
 from lora_lab.runs.report import CHECKS, EDITS, TROUBLES, report_of
 from lora_lab.runs.report_figures import BINS, HEIGHT, LEFT, RIGHT, WIDTH, ticks
@@ -151,7 +153,7 @@ def test_tables_stop_where_the_page_would_end(tmp_path):
     rows += [AppliedRecord(5, hyper, (("alpha", float(n), n + 1.0),)) for n in range(20)]
     rows += [ErrorRecord(5, f"no {n}") for n in range(9)]
     folder = write_sample(tmp_path, written=rows)
-    check = {"format": "gguf", "path": "x", "layers": [], "bytes": 1, "sha256": "0"}
+    check = plain(ExportReport("gguf", "x", (), 3, 1, "0"))
     (folder / "exports.jsonl").write_text("\n".join([json.dumps(check)] * 9) + '\n{"torn')
     page = page_of(folder)
     assert f"and {22 - EDITS} more" in page.said("Edits during training")

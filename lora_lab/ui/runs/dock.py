@@ -218,6 +218,8 @@ class RunsDock(QDockWidget):
             return tr("No runs yet: the first training step creates one.")
         if run is None:
             return tr("{} runs selected.").format(len(chosen)) if chosen else ""
+        if run.flaw:
+            return run.flaw
         origin = ""
         if run.parent:
             origin = tr(" Branch of {} at step {:,}.").format(run.parent, run.parent_step)

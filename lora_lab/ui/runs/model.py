@@ -173,7 +173,8 @@ class RunsModel(RowsModel):
         if column == NAME and run.path == self.current:
             return QColor(c.accent)
         if column == STATE:
-            tones = {"interrupted": c.warn, "failed": c.error, "running": c.accent}
+            tones = {"interrupted": c.warn, "running": c.accent}
+            tones |= {"failed": c.error, "damaged": c.error}
             return QColor(tones.get(run.state, c.muted))
         return QColor(c.muted) if column in (WHAT, SIZE, TIME) else None
 
@@ -183,4 +184,6 @@ class RunsModel(RowsModel):
             if run.parent:
                 origin = self.tr("\nbranch of {} at step {:,}").format(run.parent, run.parent_step)
             return f"{run.path}{origin}"
+        if column == STATE:
+            return run.flaw
         return run.note if column == NOTE else ""
