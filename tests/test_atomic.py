@@ -186,12 +186,12 @@ def test_only_a_plain_file_is_replaced(tmp_path, kind):
     (tmp_path / "new").write_bytes(b"new")
     make[kind]()
     before = os.lstat(target)
-    with pytest.raises(OSError, match="link|no plain file"):
+    with pytest.raises(OSError, match=r"link|no plain file"):
         write_file(target, b"new")
-    with pytest.raises(OSError, match="link|no plain file"):
+    with pytest.raises(OSError, match=r"link|no plain file"):
         replace_file(tmp_path / "new", target)
     if kind != "folder":
-        with pytest.raises(OSError, match="link|no folder"):
+        with pytest.raises(OSError, match=r"link|no folder"):
             replace_folder(tmp_path / "folder", target)
     assert os.lstat(target) == before
     assert other.read_bytes() == b"old"
