@@ -116,6 +116,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "names",
         "number_text",
         "exported",
         "measured",
