@@ -42,6 +42,13 @@ def user_data() -> Path:
     return Path(home) if home else Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
+def caches() -> Path:
+    """Where is kept what can be made again; `LORA_LAB_HOME` moves it."""
+    home = os.environ.get("LORA_LAB_HOME")
+    cache = Path(platformdirs.user_cache_dir(APP, appauthor=False))
+    return Path(home) / "cache" if home else cache
+
+
 def runs() -> Path:
     """The folder that holds one folder per run."""
     return user_data() / "runs"

@@ -80,6 +80,8 @@ ALLOWED = {
     "analysis": {"adapters", "errors"},
     "models": {"names", "task_info", "errors", "paths", "config", "hyperparameters", "progress"},
     "data": {
+        "atomic",
+        "paths",
         "task_info",
         "records",
         "opening_records",

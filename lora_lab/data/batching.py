@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -31,7 +32,7 @@ def batch_order(
                 generator.permutation(count)
             continue
         if how == "bucketed":
-            yield from _bucketed(order, lengths, batch_size, generator)[skip:]
+            yield from islice(_bucketed(order, lengths, batch_size, generator), skip, None)
         else:
             for start in range(skip * batch_size, len(order), batch_size):
                 rows = order[start : start + batch_size]
@@ -41,13 +42,15 @@ def batch_order(
 
 def _bucketed(
     order: np.ndarray, lengths: np.ndarray, batch_size: int, generator: np.random.Generator
-) -> list[np.ndarray]:
-    batches = []
+) -> Iterator[np.ndarray]:
+    """The batches of one epoch; `order` is sorted in place, window by window."""
+    starts = []
     for start in range(0, len(order), WINDOW * batch_size):
         window = order[start : start + WINDOW * batch_size]
-        window = window[np.argsort(lengths[window], kind="stable")]
-        batches += [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
+        window[:] = window[np.argsort(lengths[window], kind="stable")]
+        starts += range(start, start + len(window), batch_size)
+    for i in generator.permutation(len(starts)):
+        yield order[starts[i] : starts[i] + batch_size]
 
 
 def packed(rows: np.ndarray, lengths: np.ndarray, max_length: int) -> list[np.ndarray]:
@@ -65,13 +68,13 @@ def packed(rows: np.ndarray, lengths: np.ndarray, max_length: int) -> list[np.nd
     return [np.array(piece) for piece in pieces]
 
 
-def rows_by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+def rows_by_length(lengths: Sequence[int] | np.ndarray, tokens: int) -> Iterator[list[int]]:
     """All row numbers, those of like length together, up to `tokens` with padding in one piece."""
-    rows: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if rows and (len(rows) + 1) * lengths[row] > tokens:
-            yield rows
-            rows = []
-        rows.append(row)
-    if rows:
-        yield rows
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    begin = 0
+    for end in range(1, len(order)):
+        if (end + 1 - begin) * int(lengths[order[end]]) > tokens:
+            yield order[begin:end].tolist()
+            begin = end
+    if len(order):
+        yield order[begin:].tolist()

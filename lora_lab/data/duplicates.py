@@ -9,41 +9,44 @@ import numpy as np
 
 
 def duplicate_notes(
-    train: Iterable[np.ndarray],
-    held_out: Iterable[np.ndarray],
+    train: np.ndarray,
+    held_out: np.ndarray,
     train_labels: Sequence[int] | np.ndarray | None = None,
     what: str = "row",
 ) -> tuple[str, ...]:
-    """What is twice among inputs (tokens or pixels), each with a count; none where nothing is.
+    """What is twice among inputs, each with a count; none where nothing is.
 
-    `train_labels` are the classes of `train`, where there are any. A validation row that is trained
-    on as well measures what was learned by heart.
+    `train` and `held_out` (rows) of uint64 are their prints, equal where they are the same;
+    `train_labels` the classes of `train`, where there are any. A validation row that is trained on
+    as well measures what was learned by heart.
     """
-    first = [_print(values) for values in train]
-    second = [_print(values) for values in held_out]
-    known = set(first)
+    known, same = np.unique(train, return_inverse=True)
     notes = []
-    both = sum(one in known for one in second)
-    if both:
-        many = _many(len(second), f"validation {what}")
+    if both := int(np.isin(held_out, known).sum()):
+        many = _many(len(held_out), f"validation {what}")
         notes.append(f"{both:,} of {many} {'are' if both > 1 else 'is'} trained on as well")
-    if len(known) < len(first):
-        notes.append(f"{_many(len(first) - len(known), f'duplicate {what}')} to train on")
-    if train_labels is not None:
-        labels: dict[bytes, set[int]] = {}
-        for one, label in zip(first, train_labels, strict=True):
-            labels.setdefault(one, set()).add(int(label))
-        several = sum(len(found) > 1 for found in labels.values())
-        if several:
+    if len(known) < len(train):
+        notes.append(f"{_many(len(train) - len(known), f'duplicate {what}')} to train on")
+    if train_labels is not None and len(known) < len(train):
+        labels = np.asarray(train_labels)
+        least, most = np.full(len(known), labels.max()), np.full(len(known), labels.min())
+        np.minimum.at(least, same, labels)
+        np.maximum.at(most, same, labels)
+        if several := int((least < most).sum()):
             notes.append(f"{_many(several, what)} to train on with labels that contradict")
     return tuple(notes)
+
+
+def prints(inputs: Iterable[np.ndarray]) -> np.ndarray:
+    """(inputs) of uint64: the same for two inputs (tokens or pixels) where these are."""
+    return np.fromiter((_print(values) for values in inputs), dtype=np.uint64)
 
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _print(values: np.ndarray) -> bytes:
-    digest = blake2b(np.ascontiguousarray(values).data, digest_size=16)
+def _print(values: np.ndarray) -> int:
+    digest = blake2b(np.ascontiguousarray(values).data, digest_size=8)
     digest.update(str(values.shape).encode())
-    return digest.digest()
+    return int.from_bytes(digest.digest(), "little")

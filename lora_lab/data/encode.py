@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,38 +16,16 @@ from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
 from lora_lab.data.seams import encode_pieces
+from lora_lab.data.token_rows import Example, TokenRows
+from lora_lab.data.token_writer import TokenWriter
 from lora_lab.data.values import as_label, as_text, look_alike, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
 
 Target = TypeVar("Target")
+Row = TypeVar("Row")
 
 BLOCK = 500  # rows that are tokenized at a time
-
-
-@dataclass(frozen=True)
-class Example:
-    """One row as the model sees it."""
-
-    ids: np.ndarray  # (tokens) of int32, after the cut
-    supervised: np.ndarray  # (tokens) of bool: the loss asks for this token
-    cut: int  # tokens beyond the longest length
-    number: int  # of its row in the file
-    types: np.ndarray | None = field(default=None, kw_only=True)  # (tokens): segment, if not all 0
-
-    @property
-    def length(self) -> int:
-        """Tokens before the cut."""
-        return len(self.ids) + self.cut
-
-    @property
-    def room(self) -> int:
-        """Tokens that it takes of a batch."""
-        return len(self.ids)
-
-    def inputs(self) -> np.ndarray:
-        """(2 · tokens) of int32: what tells this example from another."""
-        return np.concatenate([self.ids, self.supervised])
 
 
 def encode_rows(
@@ -59,7 +37,7 @@ def encode_rows(
     stops: frozenset[str] = frozenset(),
     skip_bad: bool = False,
     report: Report = silent,
-) -> tuple[list[Example], tuple[str, ...]]:
+) -> tuple[TokenRows[Example], tuple[str, ...]]:
     """Rows as token ids to be predicted, and notes. The end of a text is a label token as well.
 
     Prompt and completion are tokenized apart, since at generation the prompt comes alone; chats in
@@ -70,34 +48,49 @@ def encode_rows(
     """
     left = LeftOut(table, skip_bad)
     template = chat_template_of(table, tokenizer, stops) if mapping.form == "chat" else None
-    rows: list[tuple[int, Any]] = []  # number in the file, pieces or a text with its spans
-    for number, row in table.rows:
-        try:
-            if template is None:
-                rows.append((number, pieces(row, mapping)))
-            else:
-                rows += [(number, text) for text in template.examples(chat(row, mapping))]
-        except BadRow as error:
-            left.add(number, error)
-    examples = []
+    writer = TokenWriter(Example, vocabulary(tokenizer))
     encode = encode_pieces if template is None else encode_chats
-    for start in range(0, len(rows), BLOCK):
-        report("Reading the tokens", start / len(rows))
-        block = rows[start : start + BLOCK]
+
+    def said() -> Iterator[tuple[int, Any]]:  # number in the file, pieces or a text with its spans
+        for number, row in table.rows:
+            try:
+                if template is None:
+                    yield number, pieces(row, mapping)
+                else:
+                    yield from ((number, text) for text in template.examples(chat(row, mapping)))
+            except BadRow as error:
+                left.add(number, error)
+
+    for block in blocks(said(), len(table.rows), report):
         with quiet():
             encoded = list(encode([parts for _, parts in block], tokenizer))
         for (number, _), (ids, asked) in zip(block, encoded, strict=True):
             asked[:1] = False  # nothing comes before the first token
             ids, asked, cut = ids[:max_length], asked[:max_length], max(0, len(ids) - max_length)
             if asked.any():
-                examples.append(Example(ids, asked, cut, number))
+                writer.add(Example(ids, asked, cut, number))
             else:
                 left.too_long += 1
+    examples = writer.rows()
     notes = template.notes() if template else ()
     if template is None and tokenizer.eos_token_id is None:
         notes = ("the tokenizer has no token that ends a text, so no end is learned",)
     reason = f"within {max_length:,} tokens nothing is to be predicted"
-    return examples, left.check(len(examples), reason, notes)
+    return examples, left.check(len(examples), reason, (*notes, *writer.notes()))
+
+
+def blocks(rows: Iterable[Row], count: int, report: Report) -> Iterator[list[Row]]:
+    """`rows`, about `count` of them, some at a time to be tokenized together."""
+    done, rows = 0, iter(rows)
+    while block := list(islice(rows, BLOCK)):
+        report("Reading the tokens", min(1.0, done / max(1, count)))
+        yield block
+        done += len(block)
+
+
+def vocabulary(tokenizer: Any) -> int:
+    """What all tokens of a tokenizer are below."""
+    return 1 + max(tokenizer.get_vocab().values(), default=0)
 
 
 def chat_template_of(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:
@@ -123,7 +116,7 @@ def encode_texts(
     classes: Sequence[str] | None = None,
     skip_bad: bool = False,
     report: Report = silent,
-) -> tuple[list[Example], np.ndarray, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[TokenRows[Example], np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """(examples, number of each one's class (n) of int64, names of the classes, notes).
 
     `classes` None takes those there are, in their natural order. Raises DataError for empty texts,
@@ -163,33 +156,35 @@ def encode_predicted(
     *,
     skip_bad: bool = False,
     report: Report = silent,
-) -> tuple[list[Example], list[Target], tuple[str, ...]]:
+) -> tuple[TokenRows[Example], list[Target], tuple[str, ...]]:
     """Texts, or pairs of them, with what `read` makes of the cell of the role `target`; and notes.
 
     `read` raises BadRow for a cell that says nothing. Raises DataError as `encode_texts` does.
     """
     left = LeftOut(table, skip_bad)
     text, pair = mapping.column("text"), mapping.column("pair")
-    found: list[tuple[int, str, str | None, Target]] = []
-    for number, row in table.rows:
-        try:
-            content = as_text(row.get(text))
-            other = as_text(row.get(pair)) if pair else None
-            if not content.strip():
-                raise BadRow("the text is empty")
-            found.append((number, content, other, read(row.get(mapping.column(target)))))
-        except BadRow as error:
-            left.add(number, error)
-    if not found:
-        both = f"a text and a {target}" if mapping.column(target) != text else "a text"
-        raise DataError(f"{table.path.name}: no row with {both} is left.")
-    examples = []
-    for start in range(0, len(found), BLOCK):
-        report("Reading the tokens", start / len(found))
-        block = found[start : start + BLOCK]
-        seconds = [x[2] or "" for x in block] if pair else None
+    targets: list[Target] = []
+    equal: dict[Target, Target] = {}  # so that one name is held once
+
+    def said() -> Iterator[tuple[int, str, str]]:
+        for number, row in table.rows:
+            try:
+                content = as_text(row.get(text))
+                other = as_text(row.get(pair)) if pair else ""
+                if not content.strip():
+                    raise BadRow("the text is empty")
+                found = read(row.get(mapping.column(target)))
+            except BadRow as error:
+                left.add(number, error)
+                continue
+            targets.append(found if isinstance(found, float) else equal.setdefault(found, found))
+            yield number, content, other
+
+    writer = TokenWriter(Example, vocabulary(tokenizer))
+    for block in blocks(said(), len(table.rows), report):
+        seconds = [other for _, _, other in block] if pair else None
         with quiet():
-            whole = tokenizer([x[1] for x in block], seconds)
+            whole = tokenizer([content for _, content, _ in block], seconds)
             names = [name for name in ("input_ids", "token_type_ids") if name in whole]
             kept = {name: list(whole[name]) for name in names}
             lengths = [len(ids) for ids in whole["input_ids"]]
@@ -207,8 +202,11 @@ def encode_predicted(
             ids = np.array(kept["input_ids"][place], dtype=np.int32)
             nothing, cut_off = np.zeros(len(ids), dtype=bool), lengths[place] - len(ids)
             types = segments(kept.get("token_type_ids"), place)
-            examples.append(Example(ids, nothing, cut_off, number, types=types))
-    return examples, [x[3] for x in found], left.notes()
+            writer.add(Example(ids, nothing, cut_off, number, types=types))
+    if not targets:
+        both = f"a text and a {target}" if mapping.column(target) != text else "a text"
+        raise DataError(f"{table.path.name}: no row with {both} is left.")
+    return writer.rows(), targets, (*left.notes(), *writer.notes())
 
 
 def segments(types: Sequence[Sequence[int]] | None, place: int) -> np.ndarray | None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.data.encode import Example, encode_predicted
+from lora_lab.data.encode import encode_predicted, vocabulary
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
-from lora_lab.data.values import as_text
+from lora_lab.data.token_rows import Example, TokenRows
+from lora_lab.data.token_writer import TokenWriter
 from lora_lab.errors import DataError
 
 SHARE = 0.15
@@ -24,7 +25,7 @@ MASKED, KEPT = 0.8, 0.1  # of these; the rest becomes another token
 
 def encode_maskable(
     table: Table, mapping: Mapping, tokenizer: Any, max_length: int, **settings: Any
-) -> tuple[list[Example], tuple[str, ...]]:
+) -> tuple[TokenRows[Example], tuple[str, ...]]:
     """Texts as the tokenizer writes them, their ordinary tokens supervised; and notes.
 
     Raises DataError for a tokenizer without a mask token, and as `encode_predicted` does.
@@ -36,12 +37,16 @@ def encode_maskable(
             "model, or another task."
         )
     examples, _, notes = encode_predicted(
-        table, mapping, tokenizer, max_length, "text", as_text, **settings
+        table, mapping, tokenizer, max_length, "text", lambda _: "", **settings
     )
     special = np.array(tokenizer.all_special_ids)
-    able = [replace(e, supervised=~np.isin(e.ids, special)) for e in examples]
-    found = [example for example in able if example.supervised.any()]
-    if lost := len(able) - len(found):
+    writer = TokenWriter(Example, vocabulary(tokenizer))
+    for example in examples:
+        able = ~np.isin(example.ids, special)
+        if able.any():
+            writer.add(replace(example, supervised=able))
+    found = writer.rows()
+    if lost := len(examples) - len(found):
         many = f"{lost:,} rows were" if lost > 1 else "1 row was"
         notes = (*notes, f"{many} left out: all tokens are special ones, which are never masked")
     if not found:

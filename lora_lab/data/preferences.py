@@ -7,20 +7,22 @@ it does not matter where that ends: what both share counts the same on both side
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lora_lab.data.chat import read_chat
 from lora_lab.data.chat_template import ChatTemplate, ChatText
 from lora_lab.data.dialogue import Piece
-from lora_lab.data.encode import BLOCK, Example, chat_template_of, encode_chats, quiet
+from lora_lab.data.encode import blocks, chat_template_of, encode_chats, quiet, vocabulary
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row, Table
 from lora_lab.data.seams import encode_pieces
+from lora_lab.data.token_rows import Example, TokenRows
+from lora_lab.data.token_writer import TokenWriter
 from lora_lab.data.values import as_text
 from lora_lab.progress import Report, silent
 
@@ -35,6 +37,8 @@ class Pair(Example):
     rejected: Example
     chat: bool = False
 
+    width: ClassVar[int] = 2
+
     @classmethod
     def of(cls, chosen: Example, rejected: Example, chat: bool) -> Pair:
         return cls(
@@ -43,15 +47,23 @@ class Pair(Example):
             chosen.cut + rejected.cut, chosen.number, chosen, rejected, chat,
         )  # fmt: skip
 
-    @property
-    def length(self) -> int:
-        """Tokens of the longer text before the cut, which is of each by itself."""
-        return max(self.chosen.length, self.rejected.length)
+    def texts(self) -> tuple[Example, ...]:
+        return (self.chosen, self.rejected)
 
-    @property
-    def room(self) -> int:
+    @classmethod
+    def joined(cls, texts: Sequence[dict[str, Any]], chat: bool) -> Pair:
+        chosen, rejected = (Example(**text) for text in texts)
+        return cls.of(chosen, rejected, chat)
+
+    @staticmethod
+    def length(tokens: np.ndarray) -> np.ndarray:
+        """Tokens of the longer text before the cut, which is of each by itself."""
+        return tokens.max(1)
+
+    @staticmethod
+    def room(tokens: np.ndarray) -> np.ndarray:
         """Tokens of both side by side, the shorter one padded."""
-        return 2 * max(len(self.chosen.ids), len(self.rejected.ids))
+        return 2 * tokens.max(1)
 
 
 def encode_pairs(
@@ -63,40 +75,43 @@ def encode_pairs(
     stops: frozenset[str] = frozenset(),
     skip_bad: bool = False,
     report: Report = silent,
-) -> tuple[list[Pair], tuple[str, ...]]:
+) -> tuple[TokenRows[Pair], tuple[str, ...]]:
     """The pairs of a table, and notes. Texts are tokenized as `encode_rows` does, each side alone.
 
     Raises DataError for rows that are no pair (unless `skip_bad`), and where none is left.
     """
     left = LeftOut(table, skip_bad)
     template: ChatTemplate | None = None
-    rows: list[tuple[int, Side, Side]] = []
-    for number, row in table.rows:
-        try:
-            if messages := chats_of(row, mapping):
-                template = template or chat_template_of(table, tokenizer, stops)
-                one, other = (_written(template, side, row, mapping) for side in messages)
+    writer = TokenWriter(Pair, vocabulary(tokenizer))
+
+    def said() -> Iterator[tuple[int, Side, Side]]:
+        nonlocal template
+        for number, row in table.rows:
+            try:
+                if messages := chats_of(row, mapping):
+                    template = template or chat_template_of(table, tokenizer, stops)
+                    one, other = (_written(template, side, row, mapping) for side in messages)
+                else:
+                    one, other = texts_of(row, mapping)
+            except BadRow as error:
+                left.add(number, error)
             else:
-                one, other = texts_of(row, mapping)
-        except BadRow as error:
-            left.add(number, error)
-        else:
-            rows.append((number, one, other))
-    pairs = []
-    for start in range(0, len(rows), BLOCK):
-        report("Reading the tokens", start / len(rows))
-        block = rows[start : start + BLOCK]
+                yield number, one, other
+
+    for block in blocks(said(), len(table.rows), report):
         sides = [side for _, *both in block for side in both]
         with quiet():
             examples = _examples(sides, [n for n, *_ in block for _ in "12"], tokenizer, max_length)
         for place, (_, side, _) in enumerate(block):
             one, other = examples[2 * place : 2 * place + 2]
             if one.supervised.any() and other.supervised.any():
-                pairs.append(Pair.of(one, other, isinstance(side, ChatText)))
+                writer.add(Pair.of(one, other, isinstance(side, ChatText)))
             else:
                 left.too_long += 1
+    pairs = writer.rows()
     reason = f"within {max_length:,} tokens one of the answers does not begin"
-    return pairs, left.check(len(pairs), reason, template.notes() if template else ())
+    notes = (*(template.notes() if template else ()), *writer.notes())
+    return pairs, left.check(len(pairs), reason, notes)
 
 
 def texts_of(row: Row, mapping: Mapping) -> tuple[list[Piece], list[Piece]]:

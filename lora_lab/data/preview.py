@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.preferences import Pair
 from lora_lab.data.rows import Table
 from lora_lab.data.tags import Tagged
+from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_text import token_texts
 from lora_lab.opening_records import DataRecord, DataRow
 
@@ -25,8 +25,8 @@ def text_record(
     table: Table,
     mapping: Mapping,
     tokenizer: Any,
-    train: Sequence[Example],
-    held_out: Sequence[Example],
+    train: TokenRows[Example],
+    held_out: TokenRows[Example],
     limit: int,
     notes: tuple[str, ...] = (),
     *,
@@ -38,7 +38,7 @@ def text_record(
 
     `labels` and `validation_labels` are what is predicted of `train` and `held_out`, as in `Texts`.
     """
-    lengths = np.array([example.length for example in train], dtype=np.int64)
+    lengths = train.lengths
     lengths.flags.writeable = False
     rows = []
     for place, example in enumerate(train[:ROWS]):
@@ -61,9 +61,9 @@ def text_record(
         rows=tuple(rows),
         lengths=lengths,
         max_length=limit,
-        cut_rows=sum(example.cut > 0 for example in train),
-        tokens=sum(len(example.ids) for example in train),
-        supervised_tokens=sum(int(example.supervised.sum()) for example in train),
+        cut_rows=int((train.cuts > 0).sum()),
+        tokens=train.tokens,
+        supervised_tokens=int(train.asked.sum()),
         classes=tuple(classes),
         class_counts=_counts(_all_labels(train, labels), classes),
         validation_counts=_counts(_all_labels(held_out, validation_labels), classes),
@@ -108,10 +108,9 @@ def image_record(
     )
 
 
-def _all_labels(examples: Sequence[Example], labels: np.ndarray | None) -> np.ndarray | None:
+def _all_labels(examples: TokenRows[Example], labels: np.ndarray | None) -> np.ndarray | None:
     """`labels`, or the tags of all words."""
-    tags = [x.tags[x.supervised] for x in examples if isinstance(x, Tagged)]
-    return np.concatenate(tags) if tags else labels
+    return examples.asked_tags() if issubclass(examples.kind, Tagged) else labels
 
 
 def _label(label: Any, classes: Sequence[str]) -> str:

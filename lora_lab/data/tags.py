@@ -7,17 +7,19 @@ word a token belongs to is read from its place in the characters.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lora_lab.data.encode import BLOCK, Example, known_label, quiet, segments
+from lora_lab.data.encode import blocks, known_label, quiet, segments, vocabulary
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
+from lora_lab.data.token_rows import Example, TokenRows
+from lora_lab.data.token_writer import TokenWriter
 from lora_lab.data.values import as_label, as_text, is_missing, natural_order
 from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
@@ -32,14 +34,6 @@ class Tagged(Example):
 
     tags: np.ndarray  # (tokens) of int64: the number of a tag, or NONE
 
-    def inputs(self) -> np.ndarray:
-        return np.concatenate([super().inputs(), self.tags])
-
-    def renumbered(self, places: np.ndarray) -> Tagged:
-        """With tag i as `places[i]`."""
-        tags = np.where(self.tags == NONE, NONE, places[np.maximum(self.tags, 0)])
-        return replace(self, tags=tags)
-
 
 def encode_tags(
     table: Table,
@@ -50,7 +44,7 @@ def encode_tags(
     classes: Sequence[str] | None = None,
     skip_bad: bool = False,
     report: Report = silent,
-) -> tuple[list[Tagged], tuple[str, ...], tuple[str, ...]]:
+) -> tuple[TokenRows[Tagged], tuple[str, ...], tuple[str, ...]]:
     """(rows, names of the tags, notes). `classes` None takes the tags there are, O first.
 
     Raises DataError for rows without as many tags as words and tags that are none of `classes`,
@@ -61,26 +55,26 @@ def encode_tags(
             f"{table.path.name}: Tags need a fast tokenizer, which tells where each token stands."
         )
     left = LeftOut(table, skip_bad)
-    found: list[tuple[int, list[str], list[str]]] = []
-    for number, row in table.rows:
-        try:
-            cells = (row.get(mapping.column(role)) for role in ("tokens", "tags"))
-            words, tags = map(listed, cells)
-            if len(words) != len(tags):
-                raise BadRow(f"there are {len(words):,} tokens and {len(tags):,} tags")
-            found.append((number, words, [known_label(tag, classes) for tag in tags]))
-        except BadRow as error:
-            left.add(number, error)
-    if not found:
-        raise DataError(f"{table.path.name}: no row with tokens and tags is left.")
-    names = tuple(classes or in_order({tag for _, _, tags in found for tag in tags}))
-    if len(names) == 1:
-        raise DataError(f"{table.path.name}: all tags are {names[0]}, so nothing is learned.")
-    places = {name: place for place, name in enumerate(names)}
-    rows, lost = [], 0
-    for start in range(0, len(found), BLOCK):
-        report("Reading the tokens", start / len(found))
-        block = found[start : start + BLOCK]
+    places: dict[str, int] = {}  # of the tags, as they come
+    lost = 0
+
+    def said() -> Iterator[tuple[int, list[str], list[str]]]:
+        for number, row in table.rows:
+            try:
+                cells = (row.get(mapping.column(role)) for role in ("tokens", "tags"))
+                words, tags = map(listed, cells)
+                if len(words) != len(tags):
+                    raise BadRow(f"there are {len(words):,} tokens and {len(tags):,} tags")
+                tags = [known_label(tag, classes) for tag in tags]
+            except BadRow as error:
+                left.add(number, error)
+                continue
+            for tag in tags:
+                places.setdefault(tag, len(places))
+            yield number, words, tags
+
+    writer = TokenWriter(Tagged, vocabulary(tokenizer))
+    for block in blocks(said(), len(table.rows), report):
         texts = [" ".join(words) for _, words, _ in block]
         with quiet():
             whole = tokenizer(texts)["input_ids"]
@@ -97,12 +91,19 @@ def encode_tags(
             lost += 0 if cut else len(words) - len(firsts)
             if firsts:
                 types = segments(kept.get("token_type_ids"), place)
-                rows.append(Tagged(ids, numbers != NONE, cut, number, numbers, types=types))
+                example = Tagged(ids, numbers != NONE, cut, number, numbers, types=types)
+                writer.add(example, "\0".join(tags[word] for word in firsts.values()).encode())
             else:
                 lost += len(words) if cut else 0
+    if not places:
+        raise DataError(f"{table.path.name}: no row with tokens and tags is left.")
+    names = tuple(classes or in_order(set(places)))
+    if len(names) == 1:
+        raise DataError(f"{table.path.name}: all tags are {names[0]}, so nothing is learned.")
+    rows = writer.rows().with_tags(np.array([names.index(tag) for tag in places]))
     if not rows:
         raise DataError(f"{table.path.name}: no word has a token of its own, so none is learned.")
-    notes = left.notes()
+    notes = (*left.notes(), *writer.notes())
     if lost:
         many = f"{lost:,} words have" if lost > 1 else "1 word has"
         notes = (*notes, f"{many} no token of their own, so their tags are not learned")

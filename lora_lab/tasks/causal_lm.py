@@ -17,6 +17,7 @@ from torch import nn
 from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
+from lora_lab.data.token_rows import Example
 from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.models.architecture import shown_the_answers
 from lora_lab.models.row_probe import looks_ahead
@@ -83,7 +84,7 @@ class CausalLmTask(TextTask):
         """Rows of like length in one part, as many as `part_tokens` has room for."""
         width = [sum(int(self.lengths[i]) for i in row) for row in batch]
         pieces = rows_by_length(width, self.part_tokens(count))
-        parts = [self._collated(self.train, [batch[i] for i in piece]) for piece in pieces]
+        parts = [self._collated(self.train.examples, [batch[i] for i in piece]) for piece in pieces]
         total = sum(len(part.targets) for part in parts)
         return [(part, len(part.targets) / total) for part in parts]
 
@@ -94,7 +95,7 @@ class CausalLmTask(TextTask):
 
     @property
     def unlabelled_rows(self) -> int:
-        return sum(not example.supervised[1:].any() for example in self.train.examples)
+        return int((self.train.examples.asked == 0).sum())
 
     def loss(self, model: nn.Module, batch: TokenPart) -> torch.Tensor:
         return self._mean(model, batch, self.config.label_smoothing)
@@ -111,7 +112,7 @@ class CausalLmTask(TextTask):
         for rows in blocks:
             if should_stop():
                 return None
-            part = self._collated(texts, [[int(i)] for i in rows])
+            part = self._collated(texts.examples, [[int(i)] for i in rows])
             total += self._mean(model, part).item() * len(part.targets)
             count += len(part.targets)
         return Evaluation(loss=total / count if count else float("nan"))
@@ -183,15 +184,15 @@ class CausalLmTask(TextTask):
         logits = logits.flatten(0, 1).index_select(0, part.positions)
         return nn.functional.cross_entropy(logits.float(), part.targets, label_smoothing=smoothing)
 
-    def _collated(self, texts: Texts, rows: list[PackedRow]) -> TokenPart:
-        source = texts.examples
-        width = max(sum(len(source[i].ids) for i in row) for row in rows)
+    def _collated(self, source: Sequence[Example], rows: list[PackedRow]) -> TokenPart:
+        found = [[source[i] for i in row] for row in rows]
+        width = max(sum(len(example.ids) for example in row) for row in found)
         ids = np.full((len(rows), width), self._pad, dtype=np.int64)
         places = np.zeros((len(rows), width), dtype=np.int64)
         asked = np.zeros((len(rows), width), dtype=bool)
-        for row, examples in enumerate(rows):
+        for row, examples in enumerate(found):
             at = 0
-            for example in (source[i] for i in examples):
+            for example in examples:
                 end = at + len(example.ids)
                 ids[row, at:end] = example.ids
                 places[row, at:end] = np.arange(end - at)

@@ -16,7 +16,7 @@ from torch import nn
 
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import batch_order
-from lora_lab.data.duplicates import duplicate_notes
+from lora_lab.data.duplicates import duplicate_notes, prints
 from lora_lab.data.images import ImageSet, read_image_folder
 from lora_lab.data.preview import image_record
 from lora_lab.data.split import split
@@ -85,7 +85,8 @@ class ImageClassificationTask(PretrainedTask):
             old = read(config.keep_data)
             task.set_retention(old)
             notes += old.notes
-        notes += duplicate_notes(images.images, held_out.images, images.labels, "image")
+        both = prints(images.images), prints(held_out.images)
+        notes += duplicate_notes(*both, images.labels, "image")
         task.data = image_record(data, images, held_out, notes)
         return task
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lora_lab.data.batching import batch_order, rows_by_length
-from lora_lab.data.encode import Example
+from lora_lab.data.token_rows import Example
 from lora_lab.tasks.padding import Padding, fitted, inputs_of
 from lora_lab.tasks.text import Texts, TextTask
 
@@ -24,8 +24,8 @@ class PaddedTask(TextTask, Generic[Part]):
 
     def fitted(self, model: nn.Module) -> nn.Module:
         """`model`, after it was tried out how its rows are padded; notes where that costs time."""
-        examples = [example for texts in self.sets for example in texts.examples]
-        self.padding, notes = fitted(model, self.base, self.tokenizer, examples)
+        sets = [texts.examples for texts in self.sets]
+        self.padding, notes = fitted(model, self.base, self.tokenizer, sets)
         self.notes = (*self.notes, *notes)
         return model
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from lora_lab.data.encode import Example
+from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.errors import CheckpointError
 from lora_lab.models.row_probe import differ, read
 
@@ -76,7 +76,7 @@ def inputs_of(rows: Rows, device: torch.device | None = None) -> dict[str, torch
 
 
 def fitted(
-    model: Any, name: str, tokenizer: Any, examples: Sequence[Example]
+    model: Any, name: str, tokenizer: Any, sets: Sequence[TokenRows[Example]]
 ) -> tuple[Padding, tuple[str, ...]]:
     """What this model wants, tried out on two short rows, and notes on what that changes.
 
@@ -86,31 +86,32 @@ def fitted(
     kind, taken = model.config.model_type, inspect.signature(model.forward).parameters
     segments = "token_type_ids" in taken and "token_type_ids" in tokenizer.model_input_names
     known = getattr(model.config, "type_vocab_size", None)
-    most = max((int(e.types.max(initial=0)) for e in examples if e.types is not None), default=0)
+    most = max(rows.highest_type() for rows in sets)
     if segments and known and most >= known:
         raise CheckpointError(
             f"{name}: its tokenizer numbers the texts of a row up to {most}, and the model has "
             f"{known} of such segments. Take the tokenizer that belongs to it."
         )
-    token = padding_token(model, tokenizer, examples)
+    token = padding_token(model, tokenizer, sets)
     model.config.get_text_config().pad_token_id = token  # a decoder looks for the last one before
     padding = Padding(token, segments=segments)
-    by_length = sorted(examples, key=lambda e: (len_of(e), e.number))
-    short = next((e for e in by_length if len_of(e) > 2), by_length[-1])
+    for short in by_length(sets):
+        if len_of(short) > 2:
+            break
     ends = _end_token(model, name, padding, short)
     if ends is not None:
 
         def count(example: Example) -> int:
             return int((example.ids == ends).sum())
 
-        if (without := next((e for e in examples if not count(e)), None)) is not None:
+        if (without := next((e for e in chain(*sets) if not count(e)), None)) is not None:
             raise CheckpointError(
                 f"{name}: this {kind} model reads a text at its end token "
                 f"{tokenizer.convert_ids_to_tokens(ends)}, and its tokenizer writes none (row "
                 f"{without.number:,}). Take the tokenizer that belongs to it."
             )
         padding = Padding(token, segments=segments, key=count)
-    longer = (e for e in by_length if len_of(e) > len_of(short))
+    longer = (e for e in by_length(sets) if len_of(e) > len_of(short))
     like = (e for e in longer if padding.key is None or padding.key(e) == padding.key(short))
     trial = [short, next(like, short)]
     alone = [read(model, name, **inputs_of(padding.rows([row])))[0] for row in trial]
@@ -130,7 +131,17 @@ def len_of(example: Example) -> int:
     return len(example.ids)
 
 
-def padding_token(model: Any, tokenizer: Any, examples: Sequence[Example]) -> int:
+def by_length(sets: Sequence[TokenRows[Example]]) -> Iterator[Example]:
+    """All rows, the shortest first."""
+    lengths = np.concatenate([rows.rooms for rows in sets])
+    numbers = np.concatenate([rows.numbers for rows in sets])
+    starts = np.cumsum([0, *map(len, sets)])
+    for place in np.lexsort((numbers, lengths)):
+        which = int(np.searchsorted(starts, place, side="right")) - 1
+        yield sets[which][int(place - starts[which])]
+
+
+def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]) -> int:
     """The padding token of the model, or one that no text has.
 
     A classifier on a decoder reads the last token that is not padding: where the model names none,
@@ -139,7 +150,7 @@ def padding_token(model: Any, tokenizer: Any, examples: Sequence[Example]) -> in
     named = model.config.get_text_config().pad_token_id
     if isinstance(named, int) and 0 <= named < model.get_input_embeddings().num_embeddings:
         return named
-    used = {int(i) for example in examples for i in np.unique(example.ids)}
+    used = set().union(*(rows.used() for rows in sets))
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id not in used:
         return int(tokenizer.pad_token_id)
     return next(i for i in range(len(used) + 1) if i not in used)

@@ -145,7 +145,7 @@ class PreferenceTask(CausalLmTask):
 
     def _paired(self, texts: Texts, rows: Sequence[int]) -> PairPart:
         pairs = [texts.examples[i] for i in rows]
-        both = Texts([*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)])
-        tokens = self._collated(both, [[i] for i in range(len(both.examples))])
+        both = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
+        tokens = self._collated(both, [[i] for i in range(len(both))])
         width = tokens.ids.shape[1]
         return PairPart(tokens, tokens.positions // width, texts, tuple(int(i) for i in rows))

@@ -14,11 +14,12 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import rows_by_length
 from lora_lab.data.duplicates import duplicate_notes
-from lora_lab.data.encode import Example
 from lora_lab.data.mapping import Mapping, map_columns, unused
 from lora_lab.data.preview import text_record
 from lora_lab.data.rows import Table, read_table
 from lora_lab.data.split import split
+from lora_lab.data.token_rows import TokenRows
+from lora_lab.data.token_writer import gathered
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import open_tokenizer
@@ -42,16 +43,16 @@ class Texts(NamedTuple):
     that a row has, (n, classes) of float32.
     """
 
-    examples: Sequence[Example]
+    examples: TokenRows[Any]
     labels: np.ndarray | None = None
 
-    def lengths(self) -> list[int]:
-        return [example.room for example in self.examples]
+    def lengths(self) -> np.ndarray:
+        """(rows) of int64: tokens that each takes of a batch."""
+        return self.examples.rooms
 
     def duplicates(self, held_out: Texts) -> tuple[str, ...]:
         """Notes on rows that stand twice, in these and in the `held_out` ones."""
-        mine, others = ([e.inputs() for e in texts.examples] for texts in (self, held_out))
-        return duplicate_notes(mine, others, self.single)
+        return duplicate_notes(self.examples.prints, held_out.examples.prints, self.single)
 
     @property
     def single(self) -> np.ndarray | None:
@@ -61,15 +62,16 @@ class Texts(NamedTuple):
 
     def renamed(self, before: Sequence[str], order: Sequence[str]) -> Texts:
         """With the numbers of classes in another `order`."""
-        assert self.labels is not None, "rows of classes have labels"
+        places = np.array([order.index(name) for name in before])
+        if self.labels is None:  # each word of a row has one
+            return self._replace(examples=self.examples.with_tags(places))
         if self.single is None:
             return self._replace(labels=self.labels[:, [before.index(name) for name in order]])
-        places = np.array([order.index(name) for name in before])
         return self._replace(labels=places[self.labels])
 
     def subset(self, rows: np.ndarray) -> Texts:
         labels = None if self.labels is None else self.labels[rows]
-        return Texts([self.examples[i] for i in rows], labels)
+        return Texts(self.examples.subset(rows), labels)
 
 
 class Encoded(NamedTuple):
@@ -108,6 +110,7 @@ class TextTask(PretrainedTask):
                 table, mapping, tokenizer, limit,
                 classes=classes, stops=stops, skip_bad=config.skip_bad_rows, report=report,
             )  # fmt: skip
+            texts = texts._replace(examples=gathered(texts.examples))
             notes = (*table.notes, *unused(table, mapping), *notes)
             return table, mapping, Encoded(texts, names, notes)
 
@@ -160,19 +163,19 @@ class TextTask(PretrainedTask):
         self.classes = self.trained_classes = tuple(classes)
         self.rows = len(train.examples)
         self.device = torch.device("cpu")
-        self.lengths = np.array(train.lengths())  # (rows): tokens of each
+        self.lengths = train.lengths()  # (rows): tokens of each
 
     def open_pretrained(self, purpose: Any) -> nn.Module:
         """As in `PretrainedTask`; raises CheckpointError for tokens the model has no row for."""
         model = super().open_pretrained(purpose)
         known = model.get_input_embeddings().num_embeddings
-        for example in (e for texts in self.sets for e in texts.examples):
-            if (largest := int(example.ids.max(initial=0))) >= known:
-                token = self.tokenizer.convert_ids_to_tokens(largest)
+        for texts in self.sets:
+            if found := texts.examples.beyond(known):
+                token = self.tokenizer.convert_ids_to_tokens(found[0])
                 raise CheckpointError(
                     f"{Path(self.base).name}: its tokenizer has {len(self.tokenizer):,} tokens and "
-                    f"the model {known:,} embeddings, so token {token!r} ({largest:,}) of row "
-                    f"{example.number:,} cannot be read. Take the tokenizer that belongs to it."
+                    f"the model {known:,} embeddings, so token {token!r} ({found[0]:,}) of row "
+                    f"{found[1]:,} cannot be read. Take the tokenizer that belongs to it."
                 )
         return model
 
@@ -251,7 +254,7 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
 
 def divided(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
     """(training, held-out): rows apart by `split`, all examples of one row on the same side."""
-    numbers = np.array([example.number for example in texts.examples])
+    numbers = texts.examples.numbers
     rows, first = np.unique(numbers, return_index=True)
     labels = None if texts.single is None else texts.single[first]
     _, held = split(len(rows), share, seed, labels)

@@ -39,7 +39,7 @@ class TokenClassificationTask(TextClassificationTask):
         rows, names, notes = encode_tags(*table, classes=classes, **settings)
         if not are_entities(names):
             notes = (*notes, "the tags are not O, B-… and I-…, so no entities are counted")
-        return Encoded(TaggedTexts(rows), names, notes)
+        return Encoded(Texts(rows), names, notes)
 
     def base_model(self) -> nn.Module:
         """The encoder of `config.model` with a head for these tags, in the config's dtype."""
@@ -50,7 +50,7 @@ class TokenClassificationTask(TextClassificationTask):
 
     @cached_property
     def _class_loss(self) -> ClassLoss:
-        tags = np.concatenate([row.tags[row.supervised] for row in self.train.examples])
+        tags = self.train.examples.asked_tags()
         return ClassLoss(self.config, tags, len(self.classes))
 
     def logits(self, model: nn.Module, part: TaggedPart) -> torch.Tensor:
@@ -105,14 +105,3 @@ class TokenClassificationTask(TextClassificationTask):
         tensors = (positions, tags.reshape(-1)[positions])
         places, labels = (torch.from_numpy(t).to(self.device) for t in tensors)
         return TaggedPart(self.side_by_side(examples), places, labels)
-
-
-class TaggedTexts(Texts):
-    """Rows with a tag for each word; no class is of a row as a whole."""
-
-    def renamed(self, before: Sequence[str], order: Sequence[str]) -> TaggedTexts:
-        places = np.array([order.index(name) for name in before])
-        return TaggedTexts([row.renumbered(places) for row in self.examples])
-
-    def subset(self, rows: np.ndarray) -> TaggedTexts:
-        return TaggedTexts([self.examples[i] for i in rows])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lora_lab.data.duplicates import duplicate_notes
+from lora_lab.data.duplicates import duplicate_notes, prints
 
 CASES = {
     "nothing": ([[1], [2]], [[3]], None, ()),
@@ -21,5 +21,5 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_what_stands_twice_is_named_with_a_count(name):
     train, held_out, labels, notes = CASES[name]
-    arrays = ([np.array(row, dtype=np.int32) for row in rows] for rows in (train, held_out))
-    assert duplicate_notes(*arrays, labels) == notes
+    both = (prints(np.array(row, dtype=np.int32) for row in rows) for rows in (train, held_out))
+    assert duplicate_notes(*both, labels) == notes

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lora_lab.data.encode import Example
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.preview import ROWS, TOKENS, image_record, text_record
+from lora_lab.data.token_rows import Example
+from lora_lab.data.token_writer import gathered
 
 
 class Letters:
@@ -27,7 +28,8 @@ def example(number, length, asked, cut=0):
 def record(train, held_out=(), **more):
     table = SimpleNamespace(path="rows.csv", columns=("text", "label"))
     mapping = Mapping("text", (("text", "text"),))
-    return text_record(table, mapping, Letters(), train, held_out, 64, **more)
+    both = (gathered(rows) for rows in (train, held_out))
+    return text_record(table, mapping, Letters(), *both, 64, **more)
 
 
 def test_rows_stand_as_the_model_sees_them():

@@ -299,7 +299,7 @@ def test_rows_are_read_as_the_lab_reads_them(tmp_path, name):
     assert rows_part(str(path)) == part
     left = {"csv": csv, "json": json, "pyarrow": pyarrow, "itertools": itertools}
     exec(part_texts()[part], left)
-    assert left["read_rows"](str(path)) == read_table(path).rows
+    assert left["read_rows"](str(path)) == [row for _, row in read_table(path).rows]
 
 
 def test_idx_files(tmp_path, monkeypatch):

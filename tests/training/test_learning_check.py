@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from lora_lab.adapters import INITS, VARIANTS
 from lora_lab.cli import app
 from lora_lab.config import changed
+from lora_lab.data.token_writer import gathered
 from lora_lab.errors import LabError
 from lora_lab.presets import get_preset, list_presets, starting_config
 from lora_lab.records import NewsRecord, StepRecord
@@ -177,8 +179,11 @@ def test_data_that_cannot_show_what_it_should_is_named(tmp_path):
 
 def test_rows_without_a_label_token_are_counted(tmp_path):
     experiment = Experiment.build(texts(tmp_path, "causal_lm", "llama", max_steps=2))
-    for example in experiment.task.train.examples[:3]:
-        example.supervised[:] = False
+    train = experiment.task.train
+    rows = [
+        replace(row, supervised=row.supervised & (i > 2)) for i, row in enumerate(train.examples)
+    ]
+    experiment.task.train = train._replace(examples=gathered(rows))
     ((_, message),) = news(experiment)
     assert f"3 of {experiment.task.rows} training rows have no label token" in message
 
