@@ -140,6 +140,7 @@ ALLOWED = {
         "progress",
     },
     "workshop": {
+        "task_info",
         "figures",
         "exported",
         "adapters.weights",

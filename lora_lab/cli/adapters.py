@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +46,15 @@ def export(
     with plain_errors():
         from lora_lab.formats import peft
         from lora_lab.plain import plain
-        from lora_lab.runs.folder import RunFolder
+        from lora_lab.runs.folder import METRICS, RunFolder
+        from lora_lab.runs.inputs import recorded_classes
 
         folder = RunFolder.at(run)
         weights = folder.load_adapter(peft.load)
-        model = folder.load_config().model
+        config = folder.load_config()
+        named = {"task": config.task, "classes": recorded_classes(folder.path / METRICS)}
+        weights = replace(weights, extra={**weights.extra, **named})
+        model = config.model
         if base is None and model and Path(model).exists():
             base = Path(model)
         wanted = delivery_of(target, format, base, overwrite, untie=untie, prove=prove)

@@ -1,4 +1,4 @@
-"""Layers that were trained whole, in a merged checkpoint: their tensors, and what the config says.
+"""Layers that were fully trained, in a merged checkpoint: their tensors, and what the config says.
 
 A head that the base does not have is written with the class of model that has it and with as many
 labels as it answers, so that transformers opens the folder as what was trained.
@@ -15,16 +15,19 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.skeleton import Skeleton
+from lora_lab.task_info import TASKS
 from lora_lab.workshop.places import Placed, key_of
 from lora_lab.workshop.ties import opened_as
 
+# What a column of a task's rows is → transformers' word for it, which chooses loss and pipeline.
+PROBLEMS = {"score": "regression", "labels": "multi_label_classification"}
 LABELS = ("id2label", "label2id", "num_labels")
 
 
 def whole_tensors(
     weights: AdapterWeights, placed: Placed
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Of layers trained whole: tensor of the file → new one, and parameter of the model → new one.
+    """Of fully trained layers: tensor of the file → new one, and parameter of the model → new one.
 
     Raises ExportError for a layer that neither the file nor the model has.
     """
@@ -35,7 +38,7 @@ def whole_tensors(
             key, parameter = _place(name, placed)
             if not key:
                 raise ExportError(
-                    f"{layer.name} is trained whole, and {placed.base.path.name} has no place for "
+                    f"{layer.name} is fully trained, and {placed.base.path.name} has no place for "
                     f"{name}. It is another base, or its config.json is missing; a PEFT folder "
                     "holds all of the adapter."
                 )
@@ -60,6 +63,8 @@ def config_with_head(
     if skeleton.name not in named:
         values = {**values, "architectures": [skeleton.name]}
     classes = weights.extra.get("classes") or ()
+    if problem := PROBLEMS.get(_target(weights)):
+        values = {**values, "problem_type": problem}
     if _fits(skeleton, whole):
         return {**values, **_labels(classes)} if classes else values
     for count in sorted({tensor.shape[0] for tensor in whole.values()}):
@@ -74,6 +79,11 @@ def config_with_head(
         f"{tuple(skeleton.parameters[name].shape)} in {skeleton.name}: the base has another "
         "vocabulary or size. Resize the base first, or keep the PEFT folder."
     )
+
+
+def _target(weights: AdapterWeights) -> str:
+    task = TASKS.get(str(weights.extra.get("task", "")))
+    return "" if task is None else task.target
 
 
 def _labels(names: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Merge:
 
     placed: Placed
     config: dict[str, Any]  # of the merged checkpoint
-    whole: dict[str, torch.Tensor]  # tensor of the file → that of a layer trained whole
+    whole: dict[str, torch.Tensor]  # tensor of the file → that of a fully trained layer
     parameters: dict[str, torch.Tensor]  # the same by the model's names
     direct: dict[str, Place]  # tensor of the file → the layer it is W of
     joined: dict[str, list[Place]]  # tensor → layers that loading makes of it and others

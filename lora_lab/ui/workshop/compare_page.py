@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.widgets.table import select_row
-from lora_lab.ui.workshop.fields import SourceField
+from lora_lab.ui.workshop.fields import PathField, SourceField
 from lora_lab.ui.workshop.page import Page
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class ComparePage(Page):
         self.button = QPushButton(tr("&Compare"))
         self.button.setProperty("role", "primary")
         self.button.clicked.connect(self._compare)
+        self.base = PathField(
+            tr("Base model"), tr("base model: for DoRA, and for adapters of two programs")
+        )
         for field in (self.first, self.second):
             field.where.changed.connect(self._update)
         self.message = self.label()
@@ -69,6 +73,7 @@ class ComparePage(Page):
         column = QVBoxLayout(self)
         column.addWidget(self.first)
         column.addWidget(self.second)
+        column.addWidget(self.base)
         column.addLayout(pressed)
         column.addWidget(self.busy)
         column.addLayout(middle, 1)
@@ -85,7 +90,8 @@ class ComparePage(Page):
         self.button.setEnabled(bool(self.first.where.path and self.second.where.path))
 
     def _compare(self) -> None:
-        one, two = self.first.source, self.second.source
+        base = self.base.path
+        one, two = (replace(field.source, base=base) for field in (self.first, self.second))
 
         def work(report):
             from lora_lab.workshop.files import compare_files

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -114,8 +115,11 @@ class DeliveryField(QWidget):
     requested = Signal(object)  # Delivery
     cancelled = Signal()
 
-    def __init__(self, formats: list[tuple[str, str, bool, str]], action: str) -> None:
-        """`formats`: (name, title, whether it is one file, suffix). `action` names the button."""
+    def __init__(
+        self, formats: list[tuple[str, str, bool, str]], action: str, base: bool = False
+    ) -> None:
+        """`formats`: (name, title, whether it is one file, suffix). `action` names the button;
+        with `base` the base model may be named for every format."""
         super().__init__()
         self.may_replace: Callable[[Path], bool] = self._ask
         self._formats = {name: (single, suffix) for name, _, single, suffix in formats}
@@ -130,6 +134,14 @@ class DeliveryField(QWidget):
         for name in TYPES:
             self.type_combo.addItem(name or self.tr("keep dtype"), name)
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
+        self._always_base = base
+        self.untie = QCheckBox(self.tr("&untie a weight that is used twice"))
+        self.untie.setToolTip(
+            self.tr(
+                "Where embedding and head share one weight, a merge would change both. Untied, "
+                "each has a weight of its own in the merged checkpoint."
+            )
+        )
         self.target = PathField(self.tr("Where to write"))
         self.target.changed.connect(self._update)
         self.base.changed.connect(self._update)
@@ -152,6 +164,7 @@ class DeliveryField(QWidget):
         self._form = Form(widest=self.tr("Base model"))
         self._form.add(self.tr("&Format"), self.format_combo, self.type_combo)
         self._form.add(self.tr("&Base model"), self.base)
+        self._form.add(self.tr("Ties"), self.untie)
         self._form.add(self.tr("&Write to"), self.target, self.button)
         busy = QHBoxLayout()
         busy.addWidget(self._doing)
@@ -223,8 +236,9 @@ class DeliveryField(QWidget):
 
     def _update(self, *_: object) -> None:
         name = self.format_combo.currentData()
-        needs_base = name in ("gguf", MERGED)
+        needs_base = self._always_base or name in ("gguf", MERGED)
         self._form.setRowVisible(self.base, needs_base)
+        self._form.setRowVisible(self.untie, name == MERGED)
         self.type_combo.setVisible(name != MERGED)
         single, suffix = self._formats.get(name, (False, ""))
         hint = self.tr("a file, as adapter{}").format(suffix) if single else self.tr("a new folder")
@@ -244,6 +258,7 @@ class DeliveryField(QWidget):
                 self.type_combo.currentData(),
                 self.base.path if self.base.isVisibleTo(self) else "",
                 there,
+                self.untie.isVisibleTo(self) and self.untie.isChecked(),
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtWidgets import (
@@ -66,7 +67,8 @@ class MergePage(Page):
         self.rank.setSpecialValueText(tr("full rank"))
         self.rank.setPrefix(tr("truncate to rank "))
         self.rank.setAccessibleName(tr("Rank that the exact sum is truncated to"))
-        self.delivery = DeliveryField(formats, tr("&Save"))
+        self.delivery = DeliveryField(formats, tr("&Save"), base=True)
+        self.delivery.base.changed.connect(self._stale)
         self.delivery.requested.connect(self._save)
         self.delivery.cancelled.connect(self._on_cancelled)
         pressed = QHBoxLayout()
@@ -92,7 +94,12 @@ class MergePage(Page):
 
     @property
     def terms(self) -> list[tuple[Source, float]]:
-        return [(s.source, weight.value()) for s, weight in self.rows if s.where.path]
+        base = self.delivery.base.path
+        return [
+            (replace(s.source, base=base), weight.value())
+            for s, weight in self.rows
+            if s.where.path
+        ]
 
     @property
     def method(self) -> str:

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import safetensors.torch
 import torch
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -321,3 +322,50 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     lab.leave()
     qtbot.waitUntil(lambda: lab.closed, timeout=20_000)
     lab.deleteLater()
+
+
+def test_a_weight_that_is_used_twice_is_untied_when_it_is_asked_for(
+    qtbot, workshop, llama, tmp_path
+):
+    weights = weights_of(
+        tiny.MODELS["llama"](), "lora", base=llama / "base", targets=["embed_tokens"]
+    )
+    export(weights, tmp_path / "adapter")
+    page = workshop.resize_page
+    opened(qtbot, page, tmp_path / "adapter")
+    delivery = page.delivery
+    assert not delivery.untie.isVisible()
+    delivery.format_combo.setCurrentIndex(delivery.format_combo.findData(requests.MERGED))
+    delivery.base.set_path(str(llama / "base"))
+    said = written(qtbot, delivery, tmp_path / "out", "error")
+    assert "shares its weight with lm_head" in said
+    delivery.untie.click()
+    assert "untied: model.embed_tokens and lm_head" in written(qtbot, delivery, tmp_path / "out")
+
+
+def test_adapters_of_two_programs_are_added_and_compared_under_the_bases_names(
+    qtbot, workshop, llama, tmp_path
+):
+    export(open_adapter(llama / "one"), tmp_path / "k.safetensors", "kohya")
+    state = safetensors.torch.load_file(tmp_path / "k.safetensors")
+    safetensors.torch.save_file(state, tmp_path / "k.safetensors")  # without its table of names
+    pair = (llama / "one", tmp_path / "k.safetensors")
+    workshop.tabs.setCurrentWidget(workshop.merge_page)
+    page = workshop.merge_page
+    for (field, weight), path in zip(page.rows, pair, strict=False):
+        field.where.set_path(str(path))
+        weight.setValue(0.5)
+    assert "under two names" in written(qtbot, page.delivery, tmp_path / "sum", "error")
+    page.delivery.base.set_path(str(llama / "base"))
+    written(qtbot, page.delivery, tmp_path / "sum")
+    both, one = (open_adapter(path).layers for path in (tmp_path / "sum", llama / "one"))
+    for ours, theirs in zip(both, one, strict=True):
+        assert torch.allclose(ours.delta_weight(), theirs.delta_weight(), atol=1e-7)
+    workshop.tabs.setCurrentWidget(workshop.compare_page)
+    page = workshop.compare_page
+    page.first.where.set_path(str(pair[0]))
+    page.second.where.set_path(str(pair[1]))
+    page.base.set_path(str(llama / "base"))
+    page.button.click()
+    qtbot.waitUntil(lambda: page.comparison is not None, timeout=60_000)
+    assert all(row.cosine == pytest.approx(1) for row in page.comparison.layers)

@@ -1,0 +1,168 @@
+"""What a merged folder holds beside W + ΔW: heads with their labels, names of files, side files."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+import transformers as T
+
+from lora_lab.errors import LabError
+from lora_lab.formats.recognise import open_adapter
+from lora_lab.workshop.merge_base import write_merged
+from tests.workshop.families import adapted, answer, distance, saved
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing"),
+    pytest.mark.filterwarnings("ignore:.*:UserWarning"),
+]
+HEADS = {  # base → the class with a head, its targets, PEFT's word
+    "llama": (T.LlamaForSequenceClassification, ["q_proj"], "SEQ_CLS"),
+    "bert": (T.BertForSequenceClassification, ["query"], "SEQ_CLS"),
+    "bert_mlm": (T.BertForTokenClassification, ["query"], "TOKEN_CLS"),
+    "gpt2": (T.GPT2ForSequenceClassification, ["c_attn"], "SEQ_CLS"),
+    "vit": (T.ViTForImageClassification, ["q_proj"], None),
+    "gemma3": (T.Gemma3ForSequenceClassification, r".*language_model.*q_proj", "SEQ_CLS"),
+}
+
+
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_fresh_head_is_written_with_its_class_and_labels(name, labels, tmp_path):
+    saved(tmp_path / "base", name)
+    kind, targets, task = HEADS[name]
+    options = {} if task else {"modules_to_save": ["classifier"]}
+    model = kind.from_pretrained(tmp_path / "base", num_labels=labels, ignore_mismatched_sizes=True)
+    if task:  # a row alone ends where its tokens do
+        model.config.get_text_config().pad_token_id = 0
+    wanted = answer(adapted(model, tmp_path / "adapter", targets, task_type=task, **options))
+    write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+    merged = kind.from_pretrained(tmp_path / "out").eval()
+    if task:
+        merged.config.get_text_config().pad_token_id = 0
+    assert merged.config.num_labels == labels
+    assert merged.config.architectures == [kind.__name__]
+    assert distance(answer(merged), wanted) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("task", "problem"),
+    [("regression", "regression"), ("multi_label", "multi_label_classification"), ("x", None)],
+)
+def test_names_of_classes_and_the_sort_of_problem_are_in_the_config(task, problem, tmp_path):
+    saved(tmp_path / "base", "bert")
+    model = T.BertForSequenceClassification.from_pretrained(tmp_path / "base", num_labels=2)
+    adapted(model, tmp_path / "adapter", ["query"], task_type="SEQ_CLS")
+    weights = open_adapter(tmp_path / "adapter")
+    told = {**weights.extra, "task": task, "classes": ("good", "bad")}
+    write_merged(replace(weights, extra=told), tmp_path / "base", tmp_path / "out")
+    config = T.AutoConfig.from_pretrained(tmp_path / "out")
+    assert config.id2label == {0: "good", 1: "bad"}
+    assert config.problem_type == problem
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_embeddings_that_were_trained_whole_replace_the_bases(dtype, tmp_path):
+    model = saved(tmp_path / "base", "llama")
+    model.to(dtype).save_pretrained(tmp_path / "base")
+    saves = ["embed_tokens", "lm_head"]
+    wanted = answer(adapted(model, tmp_path / "adapter", ["q_proj"], modules_to_save=saves))
+    write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+    state = safetensors.torch.load_file(tmp_path / "out" / "model.safetensors")
+    assert {tensor.dtype for tensor in state.values()} == {dtype}
+    found = answer(T.LlamaForCausalLM.from_pretrained(tmp_path / "out").eval())
+    assert distance(found, wanted) <= (1e-5 if dtype == torch.float32 else 3e-2)
+
+
+def test_whole_ends_of_a_tied_weight_are_parted_on_request(tmp_path):
+    model = saved(tmp_path / "base", "llama_tied")
+    wanted = answer(
+        adapted(model, tmp_path / "adapter", ["q_proj"], modules_to_save=["embed_tokens"])
+    )
+    weights = open_adapter(tmp_path / "adapter")
+    with pytest.raises(LabError, match="shares its weight with lm_head"):
+        write_merged(weights, tmp_path / "base", tmp_path / "out")
+    write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
+    found = answer(T.LlamaForCausalLM.from_pretrained(tmp_path / "out").eval())
+    assert distance(found, wanted) <= 1e-5
+
+
+def test_a_vocabulary_of_another_size_is_named(tmp_path):
+    model = saved(tmp_path / "base", "llama")
+    model.resize_token_embeddings(70)
+    saves = ["embed_tokens", "lm_head"]
+    adapted(model, tmp_path / "adapter", ["q_proj"], modules_to_save=saves)
+    with pytest.raises(LabError, match=r"\(70, 32\) in the adapter.*another vocabulary"):
+        write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("name", ["llama", "llama_tied", "gemma3"])
+def test_a_base_of_archives_becomes_a_folder_that_opens(name, shards, tmp_path):
+    """PyTorch's own files, of one or several with their index; as torch saves ties, both names."""
+    base = tmp_path / "base"
+    model = saved(base, name)
+    state = safetensors.torch.load_file(base / "model.safetensors")
+    (base / "model.safetensors").unlink()
+    if shards == 1:
+        torch.save(state, base / "pytorch_model.bin")
+    else:
+        keys, where = list(state), {}
+        for i in range(shards):
+            file = f"pytorch_model-0000{i + 1}-of-0000{shards}.bin"
+            torch.save({k: state[k] for k in keys[i::shards]}, base / file)
+            where |= dict.fromkeys(keys[i::shards], file)
+        index = {"metadata": {}, "weight_map": where}
+        (base / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    targets = r".*language_model.*q_proj" if name == "gemma3" else ["q_proj"]
+    wanted = answer(adapted(model, tmp_path / "adapter", targets))
+    write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.bin*"))
+    assert distance(answer(type(model).from_pretrained(tmp_path / "out").eval()), wanted) <= 1e-5
+    write_merged(
+        open_adapter(tmp_path / "adapter"), base, tmp_path / "out", overwrite=True
+    )  # what was written counts as this model's
+
+
+def test_folders_of_the_model_come_along_and_old_weights_do_not(tmp_path):
+    base = tmp_path / "base"
+    adapted(saved(base, "bert"), tmp_path / "adapter", ["query"])
+    for file in ("1_Pooling/config.json", "2_Dense/model.safetensors", "onnx/model.onnx",
+                 "onnx/config.json", ".cache/x.json", "tokenizer.json"):  # fmt: skip
+        (base / file).parent.mkdir(exist_ok=True)
+        (base / file).write_text("{}")
+    parts = [{"idx": i, "path": p} for i, p in enumerate(("", "1_Pooling", "2_Dense"))]
+    (base / "modules.json").write_text(json.dumps(parts))
+    report = write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
+    found = {str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*")}
+    assert {"1_Pooling/config.json", "2_Dense/model.safetensors", "onnx/config.json"} <= found
+    assert "tokenizer.json" in found
+    assert not any(name.startswith(".") or name.endswith(".onnx") for name in found)
+    assert report.notes == ("left behind, as they hold the old weights: onnx/model.onnx",)
+
+
+def test_a_weight_with_two_names_in_a_file_without_config_is_refused(tmp_path):
+    W = torch.randn(6, 6)
+    torch.save({"net.a.weight": W, "net.b.weight": W}, tmp_path / "tied.pt")
+    from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+
+    layer = LayerWeights("net.a", torch.randn(2, 6), torch.randn(6, 2), 2.0, 1.0)
+    with pytest.raises(LabError, match=r"net.a.weight and net.b.weight are one weight"):
+        write_merged(
+            AdapterWeights("lora", (layer,)), tmp_path / "tied.pt", tmp_path / "o.safetensors"
+        )
+
+
+def test_a_quantized_base_is_refused_by_name(tmp_path):
+    model = saved(tmp_path / "base", "llama")
+    adapted(model, tmp_path / "adapter", ["q_proj"])
+    state = safetensors.torch.load_file(tmp_path / "base" / "model.safetensors")
+    for key in [k for k in state if k.endswith("proj.weight")]:
+        scale = state[key].abs().max() / 448
+        state[key] = (state[key] / scale).to(torch.float8_e4m3fn)
+        state[f"{key}_scale"] = scale[None]
+    safetensors.torch.save_file(state, tmp_path / "base" / "model.safetensors")
+    for base in (tmp_path / "base", tmp_path / "base" / "model.safetensors"):
+        with pytest.raises(LabError, match=r"quantized \(float8 with a scale\)"):
+            write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
