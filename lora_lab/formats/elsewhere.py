@@ -26,8 +26,8 @@ def elsewhere(weights: AdapterWeights) -> tuple[str, ...]:
             "ranks or scales differ by layer: vLLM and llama.cpp's converter apply one α/r to all; "
             "write gguf or peft-portable here"
         )
-    if weights.whole:
-        names = ", ".join(layer.name for layer in weights.whole[:3])
+    if saved := [layer.name for layer in weights.whole if layer.saved]:
+        names = ", ".join(saved[:3])
         notes.append(f"{names} fully trained: vLLM and llama.cpp refuse modules_to_save")
     if odd := [x.name for x in layers if x.kind in ("conv", "embedding")]:
         notes.append(

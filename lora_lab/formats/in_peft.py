@@ -10,6 +10,7 @@ from torch import nn
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
+from lora_lab.formats.peft_beside import BASE_LAYER
 from lora_lab.formats.skeleton import grow, matrix, native, weight_of
 
 Merged = tuple[str, torch.Tensor, torch.Tensor]  # layer, W and W + ΔW (out × in)
@@ -23,19 +24,23 @@ def merged(folder: Path, weights: AdapterWeights) -> Iterator[Merged]:
     from peft import PeftConfig, PeftModel
 
     root = nn.Module()
-    grow(root, weights.layers, weights.whole)
+    under = tuple(row for row in weights.whole if row.name.endswith(BASE_LAYER))
+    grow(root, weights.layers, tuple(row for row in weights.whole if row not in under))
+    for row in under:  # PEFT's file has the weight that an adapted layer stands on
+        held = root.get_submodule(row.name.removesuffix(BASE_LAYER))
+        held.weight = nn.Parameter(torch.zeros_like(row.weight), requires_grad=False)
     config = PeftConfig.from_pretrained(str(folder))
     config.task_type = None  # which wraps what a model does, not what its layers are
     model = PeftModel.from_pretrained(root, str(folder), config=config).base_model.model
-    yield from merged_layers(model, weights.layers, "PEFT")
     for row in weights.whole:
         held = model.get_submodule(row.name)
-        if not hasattr(held, "modules_to_save"):
+        if row.saved and not hasattr(held, "modules_to_save"):
             raise ExportError(f"PEFT leaves {row.name} as it is in the base.")
-        tensors = held.modules_to_save["default"].state_dict()
+        tensors = (held.modules_to_save["default"] if row.saved else held).state_dict()
         for key, wanted in row.tensors().items():
             found = tensors[key.rpartition(".")[2]]
             yield key, torch.zeros_like(wanted), found
+    yield from merged_layers(model, weights.layers, "PEFT")
 
 
 def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -> Iterator[Merged]:

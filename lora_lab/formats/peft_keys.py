@@ -11,6 +11,7 @@ from lora_lab.adapters.weights import WholeLayer
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile
 from lora_lab.formats.factors import FLOATS
+from lora_lab.formats.peft_beside import BASE_LAYER
 from lora_lab.formats.peft_config import HEADS, PeftConfig, left_out, unmatched
 from lora_lab.formats.peft_tensors import (
     A_KEY,
@@ -25,7 +26,7 @@ from lora_lab.formats.peft_tensors import (
 from lora_lab.names import shown
 
 VELORA = ".lora_velora_embed"  # what VeLoRA compresses by for its backward pass; no part of ΔW
-BASE_LAYER = ".base_layer"
+
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of normalisation layers
 
 

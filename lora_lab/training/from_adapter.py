@@ -25,6 +25,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, ConfigError
 from lora_lab.formats.elsewhere import elsewhere
+from lora_lab.formats.peft_beside import without_copies
 from lora_lab.formats.recognise import RUN_ADAPTER, open_adapter
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
@@ -111,7 +112,9 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
             f"Init {config.init} makes factors of its own, and here they come from {path}. Choose "
             f"{inits.PLAIN}."
         )
+    weights, copies = without_copies(weights, lambda name: _weight(live, name))
     weights, notes = _by_names_of(path, weights, model, live)
+    notes += copies
     for layer in weights.layers:
         _check_layer(path, layer, live[layer.name])
     for whole in weights.whole:
@@ -131,6 +134,12 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
         notes += (f"{', '.join(missing)}: not in {Path(path).name} either, so it starts untrained",)
     hyper = changed(config.hyper, rank=rank, alpha=alpha, layer_ranks=tuple(own.items()))
     return Continued(weights, hyper, ratios, (*_said(path, weights, rank, alpha), *notes))
+
+
+def _weight(live: Mapping[str, nn.Module], name: str) -> torch.Tensor | None:
+    """The weight of the model's layer `name`, which may lack the first word of the file's."""
+    found = live.get(name) or live.get(name.partition(".")[2])
+    return None if found is None else found.weight
 
 
 def settled(config: RunConfig, adapter: Continued, model: nn.Module) -> RunConfig:

@@ -5,7 +5,7 @@ The command line and the window deliver here; what comes back is plain, so that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
 from lora_lab.formats.factors import cast
 from lora_lab.formats.library_proof import library_of
+from lora_lab.formats.peft_beside import without_copies
 from lora_lab.formats.portable import fold
 from lora_lab.formats.verify import export
+from lora_lab.models.base import Base
 from lora_lab.plain import plain
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.lost import lost, refuse_ruin
 from lora_lab.workshop.merge_base import write_merged
+from lora_lab.workshop.places import key_of
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery
 
 FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
@@ -41,13 +44,16 @@ def deliver(
     against it. Raises LabError, and Cancelled where `report` does; then nothing at the target has
     changed.
     """
-    read = read or weights
+    changed, read = bool(read or delivery.dtype), read or weights
     if delivery.base:
         weights = replace(weights, base=delivery.base)
+    beside: tuple[str, ...] = ()
+    if delivery.format != "peft" and any(not layer.saved for layer in weights.whole):
+        weights, beside = without_copies(weights, _reader(weights.base))
     if delivery.prove:
         library_of(delivery.format)  # known before anything is computed
     if delivery.format == MERGED:
-        return _merge(weights, delivery, report, words)
+        return _merge(weights, delivery, report, (*words, *beside))
     if delivery.dtype:
         uncast = weights
         weights = in_type(weights, delivery.dtype, delivery.format)
@@ -64,7 +70,7 @@ def deliver(
         f"SHA-256 {result.sha256}",
     )
     facts = plain(result)
-    if read is not weights:
+    if changed:
         loss = lost(read, weights)
         lines = (loss.words(), *lines)
         facts |= {"largest_loss": loss.worst[1], "losses": loss.layers}
@@ -72,7 +78,7 @@ def deliver(
         "largest_error": result.largest_error,
         "mean_error": result.mean_error,
     }
-    return Delivered(result.path, size, (*words, *lines), result.notes, facts, result)
+    return Delivered(result.path, size, (*words, *beside, *lines), result.notes, facts, result)
 
 
 def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> AdapterWeights:
@@ -87,6 +93,14 @@ def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> Adapte
     if format in FOLDING:
         weights = replace(weights, layers=tuple(fold(layer) for layer in weights.layers))
     return cast(weights, TYPES[dtype])
+
+
+def _reader(path: str) -> Callable[[str], torch.Tensor | None]:
+    """The weight of a module in the base at `path`, as far as there is one."""
+    if not path or not Path(path).exists():
+        return lambda name: None
+    base = Base(Path(path))
+    return lambda name: base.read(key) if (key := key_of(name, base)) else None
 
 
 def _merge(
