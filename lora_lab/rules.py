@@ -69,6 +69,20 @@ class LayerRanks:
         return adapter_parameters(self.variant, self.layers[name].shape, rank)
 
 
+RANK_RULES = ("s", "alpha", "2r")  # what stays where a rank moves: s, α, or α = 2r
+
+
+def alpha_with_rank(hyper: Hyperparameters, rank: int, rule: str, variant: str) -> float:
+    """The α that goes with another rank: the one that keeps s, the same one, or twice the rank."""
+    if rule == "2r":
+        return 2.0 * rank
+    if rule == "alpha" or rank == hyper.rank:
+        return hyper.alpha
+    before = scaling_of(hyper, variant)
+    after = scaling_of(hyper.model_copy(update={"rank": rank}), variant)
+    return hyper.alpha if before != before else float(f"{hyper.alpha * before / after:.12g}")
+
+
 def adapter_parameters(variant: Variant, shape: tuple[int, int], rank: int) -> int:
     """Parameters of an adapter at `rank` beside a layer of `shape` (out, in): LoRA §4.2.
 

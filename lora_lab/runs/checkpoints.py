@@ -111,8 +111,22 @@ def nearest(run: Path, step: int) -> Checkpoint:
 
     Raises `LabError` where there is none.
     """
-    far = sorted(listed(run), key=lambda saved: (abs(saved[0] - step), saved[1].name))
-    for _, path in far:
+    return _first_whole(
+        run, sorted(listed(run), key=lambda saved: (abs(saved[0] - step), saved[1].name))
+    )
+
+
+def before_edit(run: Path, step: int) -> Checkpoint:
+    """The newest whole checkpoint from before an edit that was made at `step` or earlier.
+
+    Raises `LabError` where there is none.
+    """
+    kept = [(at, path) for at, path in listed(run) if at <= step and path.name.startswith("kept")]
+    return _first_whole(run, kept[::-1])
+
+
+def _first_whole(run: Path, saved: list[tuple[int, Path]]) -> Checkpoint:
+    for _, path in saved:
         try:
             return read_checkpoint(path)
         except LabError:

@@ -196,11 +196,15 @@ class SuggestRank:
 
 @dataclass(frozen=True)
 class GoBack:
-    """Put back the save that is nearest to `step`; what was recorded after it no longer holds."""
+    """Put back the save that is nearest to `step`; what was recorded after it no longer holds.
+
+    With `before_edit` it is the newest one from before an edit that was made there or earlier.
+    """
 
     step: int
+    before_edit: bool = False
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
         from lora_lab.training.saving.go_back import go_back
 
-        yield from go_back(experiment, folder, self.step)
+        yield from go_back(experiment, folder, self.step, self.before_edit)

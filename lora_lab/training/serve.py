@@ -79,7 +79,8 @@ class Server:
             due = bool(every) and experiment.step % every == 0
             missed = due or experiment.step >= experiment.stage.end
             missed = missed and experiment.best.last != experiment.step
-            trained = experiment.evaluate(noted=missed)
+            # Where time decides when to validate, this one counts like any other.
+            trained = experiment.evaluate(noted=missed or not every, due=missed)
             assert trained is not None
             yield trained
             if missed and self.patience_is_over():

@@ -270,6 +270,7 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     monkeypatch.setattr(MainWindow, "_offer_engine", lambda self: None)
     made = make_window(new_session, presets)
     made.ask = lambda *texts: True
+    made.resize(1280, 800)  # the screen of the offscreen platform is smaller
     with qtbot.waitSignal(made.painted):
         made.show()  # not given to qtbot: it would delete the window before the sessions have ended
     yield made
@@ -301,6 +302,7 @@ def lab(qtbot):
 
     made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
+    made.resize(1280, 800)  # the screen of the offscreen platform is smaller
     with qtbot.waitSignal(made.painted):
         made.show()
     yield made

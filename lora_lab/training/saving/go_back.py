@@ -20,15 +20,18 @@ MEASURED_ON = (
 )  # fmt: skip
 
 
-def go_back(experiment: Experiment, folder: RunFolder | None, step: int) -> Iterator[Record]:
-    """Restore the save of the run that is nearest to `step`.
+def go_back(
+    experiment: Experiment, folder: RunFolder | None, step: int, before_edit: bool = False
+) -> Iterator[Record]:
+    """Restore the save of the run that is nearest to `step`, or that from before the edit there.
 
     Raises LabError, with everything as it was, where there is none or it cannot be put back.
     """
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to revert to.")
     folder.settle()
-    checkpoint, best = checkpoints.nearest(folder.path, step), experiment.best
+    find = checkpoints.before_edit if before_edit else checkpoints.nearest
+    checkpoint, best = find(folder.path, step), experiment.best
     before = best.step, best.loss
     notes = put_back(experiment, checkpoint)
     if (best.step, best.loss) != before:

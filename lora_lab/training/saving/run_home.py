@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -101,7 +102,13 @@ class RunHome:
         return folder.path
 
     def _name(self) -> str:
-        return f"{time.strftime('%Y%m%d-%H%M%S')}-{self._experiment.config.preset or 'run'}"
+        config = self._experiment.config
+        model = (
+            re.sub(r"[^\w.-]+", "-", Path(config.model).stem)[:40].strip("-.")
+            if config.model
+            else ""
+        )
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{config.preset or model or 'run'}"
 
     def usable(self) -> bool:
         """Whether the folder is there; one that was taken away is made anew where that can be."""

@@ -74,18 +74,18 @@ class EditMarks:
         row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
         top, row = (y0, -row) if self._plot.view.yInverted() else (y1, row)
         free = [-math.inf] * 3  # where each row of labels is free again
-        for step, end, text in gathered(seen, 70 * pixel):
+        for step, text in gathered(seen, pixel):
             line = next((i for i, x in enumerate(free) if x <= step), None)
             item = next(texts, None) if line is not None else None
             if item is None:
                 continue
             item.setText(text)
             # Where the plot ends, it stands at the left of its line.
-            fits = end + item.boundingRect().width() * pixel <= x1
+            fits = step + item.boundingRect().width() * pixel <= x1
             item.setAnchor((0, 0) if fits else (1, 0))
-            item.setPos(end, top - line * row)
+            item.setPos(step, top - line * row)
             item.show()
-            free[line] = end + (item.boundingRect().width() + 4) * pixel
+            free[line] = step + (item.boundingRect().width() + 4) * pixel
         for item in texts:
             item.hide()
 
@@ -114,22 +114,28 @@ def _short(value: object) -> str:
     )
 
 
-def gathered(edits: list[tuple[int, str, str, str]], reach: float) -> list[tuple[int, int, str]]:
-    """Edits of one field that follow closely become one: (first step, last step, "α 8→31")."""
-    runs: list[list] = []
-    open_runs: dict[str, list] = {}
+def gathered(edits: list[tuple[int, str, str, str]], pixel: float) -> list[tuple[int, str]]:
+    """(step, "α 8→31") of each edit; those of one field whose lines fall on one pixel are one.
+
+    Such a one stands at the first of them. Where it leads back, the value between is told as well:
+    what came and went did happen.
+    """
+    runs: list[tuple[int, str, list[str]]] = []
+    open_runs: dict[str, tuple[int, str, list[str]]] = {}
     for step, name, old, new in edits:
         run = open_runs.get(name)
-        if run is not None and step - run[1] < reach:
-            run[1], run[4] = step, new
+        if run is not None and step - run[0] < pixel:
+            run[2].append(new)
         else:
-            run = [step, step, name, old, new]
-            open_runs[name] = run
+            run = open_runs[name] = (step, name, [old, new])
             runs.append(run)
-    return [(first, last, _edit_words(*words)) for first, last, *words in runs]
+    return [(step, _edit_words(name, values)) for step, name, values in runs]
 
 
-def _edit_words(name: str, old: str, new: str) -> str:
+def _edit_words(name: str, values: list[str]) -> str:
+    old, new = values[0], values[-1]
+    if old == new and len(values) > 2:
+        return f"{name} {old}→{values[1]}→{new}"
     if old == new == NOTHING:
         return translate("edits", "{} undone").format(name)
     if old == NOTHING:  # of layers only the differences are told

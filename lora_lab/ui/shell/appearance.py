@@ -12,6 +12,9 @@ from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
 from lora_lab.ui.shell.dock_host import DockHost
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.settings import kept_scheme, settings
+from lora_lab.ui.widgets.dialogs import resize_within
+
+FIRST_SIZE = (1280, 800)  # or as much of it as the screen has
 
 
 class Appearance(QObject):
@@ -48,11 +51,11 @@ class Appearance(QObject):
         self.changed.emit(theme.current())
         for panel in self._spectra():
             panel.choose_view(str(self.settings.value("spectrum", "")))
-        self._window.resize(1280, 800)
+        resize_within(self._window, *FIRST_SIZE)
         geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
-        if geometry is not None:
-            self._window.restoreGeometry(geometry)
-        if layout is not None:
+        fits = geometry is None or self._window.restoreGeometry(geometry)
+        # Where the screen of then is gone, its columns would be too wide or too narrow here.
+        if layout is not None and fits:
             self._host.restore(layout)
 
     def _spectra(self) -> list[SpectrumPanel]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QMainWindow,
@@ -257,6 +257,11 @@ class MainWindow(QMainWindow):
         for panel in self.panels:
             panel.restyle(colors)
 
+    def _show_full_screen(self, on: bool) -> None:
+        """As it was before, maximised too, once it is off again."""
+        full = Qt.WindowState.WindowFullScreen
+        self.setWindowState(self.windowState() | full if on else self.windowState() & ~full)
+
     def _show_state(self) -> None:
         """Bring words and actions in line with what the session is doing."""
         sessions, commands, state = self.sessions, self.commands, self.sessions.state
@@ -309,9 +314,7 @@ class MainWindow(QMainWindow):
         self.leaving.waiting.connect(lambda _: self._show_state())
         self.leaving.export_requested.connect(commands.export.trigger)
         commands.reset_layout.triggered.connect(self.host.reset_layout)
-        commands.full_screen.toggled.connect(
-            lambda on: self.showFullScreen() if on else self.showNormal()
-        )
+        commands.full_screen.toggled.connect(self._show_full_screen)
         self.appearance.changed.connect(self.restyle)
         setup = self.setup_dock
         setup.preset_chosen.connect(self.open)

@@ -1,6 +1,6 @@
 """Undo and redo of requests: sliders, the adapter's switch, and the settings of a restart.
 
-What was learned since is not undone; going back to a save is (`back_flow`).
+What was learned since is not undone, but for a cut of ranks: that goes back to the save before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 from lora_lab.config import RunConfig, changed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import AppliedRecord
 from lora_lab.setting import setting_of
+from lora_lab.training.commands import GoBack
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.shell.actions import Actions
 from lora_lab.ui.style.figures import in_words, setting_words
@@ -35,6 +37,10 @@ class Edit:
     live: bool  # of the hyperparameters; else of the settings that are fixed for a run
     before: dict[str, Any]
     after: dict[str, Any]
+
+    def lowers_ranks(self) -> bool:
+        """Whether it took directions away from ΔW."""
+        return "rank" in self.before and self.after["rank"] < self.before["rank"]
 
     def words(self) -> str:
         """rank 8→16, alpha 16→32."""
@@ -60,7 +66,8 @@ class UndoFlow(QObject):
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._standing, self._commands = sessions.standing, commands
+        self._sessions, self._standing, self._commands = sessions, sessions.standing, commands
+        self._cut_at = 0  # the step at which ΔW was cut last
         self._fixed = fixed = setup_dock.fixed
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
@@ -71,7 +78,8 @@ class UndoFlow(QObject):
         self._standing.asked.connect(self._on_asked)
         fixed.edited.connect(self._on_fixed)
         fixed.renewed.connect(lambda: self._forget(live=False))
-        sessions.on(LoadedRecord, lambda _: self._forget(live=True))
+        sessions.on(LoadedRecord, self._on_loaded)
+        sessions.on(AppliedRecord, self._on_applied)
         commands.undo.triggered.connect(self.undo)
         commands.redo.triggered.connect(self.redo)
         for dock in (hyper_dock, setup_dock):
@@ -80,11 +88,22 @@ class UndoFlow(QObject):
         self._update_actions()
 
     def undo(self) -> None:
-        """Take the newest edit back."""
+        """Take the newest edit back; where it cut ΔW, with what was cut: the save before it."""
         if self._done:
             edit = self._done.pop()
             self._undone.append(edit)
+            if edit.live and edit.lowers_ranks() and self._cut_at:
+                self._sessions.request(GoBack(self._cut_at, before_edit=True))
+                self._cut_at = 0
             self._request(edit, edit.before)
+
+    def _on_loaded(self, _: LoadedRecord) -> None:
+        self._cut_at = 0
+        self._forget(live=True)
+
+    def _on_applied(self, record: AppliedRecord) -> None:
+        if record.discarded_energy > 0:
+            self._cut_at = record.step
 
     def redo(self) -> None:
         """Make the edit again that was taken back last."""

@@ -175,6 +175,10 @@ class FieldSlider(QWidget):
         self._reason = ""
         self._set_movable(True)
 
+    def isMovable(self) -> bool:
+        """Whether the field may move in this run."""
+        return not self._reason
+
     def _set_movable(self, movable: bool) -> None:
         self._rest.stop()
         for widget in (self.slider, self.edit, self._label):

@@ -27,13 +27,14 @@ from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import AppliedRecord, CountsRecord, ResumedRecord, SpectrumRecord, StepRecord
-from lora_lab.rules import energy_lost, scaling_of
+from lora_lab.rules import alpha_with_rank, energy_lost, scaling_of
 from lora_lab.setting import setting_of
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, percent, tip_lines
 from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.field_slider import FieldSlider
+from lora_lab.ui.train.rank_rule import RankRule
 from lora_lab.ui.widgets.column import Column
 from lora_lab.variants import VARIANTS
 
@@ -71,6 +72,7 @@ class HyperparametersDock(QDockWidget):
             self.tr("Suggest…"),
             self.tr("Suggest a rank from the energy (Σσ²) of ΔW, with its validation loss"),
         )
+        self.rank_rule = RankRule(self.sliders["rank"])
         self.find_link = self.sliders["learning_rate"].add_link(
             self.tr("Find…"),
             self.tr("Try rising learning rates for some steps, then restore everything"),
@@ -159,7 +161,7 @@ class HyperparametersDock(QDockWidget):
     def request(self, **values: Any) -> None:
         """Request fields of the one snapshot, as the sliders do; what cannot be is noted."""
         try:
-            hyper = changed(self.requested, **values)
+            hyper = changed(self.requested, **self._with_alpha(values))
         except ConfigError as error:
             for name in values:
                 if name in self.sliders:
@@ -201,7 +203,7 @@ class HyperparametersDock(QDockWidget):
     def _on_moved(self, name: str, value: Any) -> None:
         self._moved = None
         try:
-            hyper = changed(self.requested, **{name: value})
+            hyper = changed(self.requested, **self._with_alpha({name: value}))
         except ConfigError:
             return  # still under the finger; the request itself says what is wrong
         self._moved = (self.requested, hyper)
@@ -217,6 +219,13 @@ class HyperparametersDock(QDockWidget):
             self.standing.request(hyper)
         else:
             self.request(**{name: value})
+
+    def _with_alpha(self, values: dict[str, Any]) -> dict[str, Any]:
+        """With a rank that moves, the α that the rule beside it gives, where α can move."""
+        if "rank" not in values or "alpha" in values or not self.sliders["alpha"].isMovable():
+            return values
+        rule, variant = self.rank_rule.value(), self.standing.variant
+        return values | {"alpha": alpha_with_rank(self.requested, values["rank"], rule, variant)}
 
     def _explain(self, hyper: Hyperparameters) -> None:
         """What each knob does now, or would do under `hyper`."""

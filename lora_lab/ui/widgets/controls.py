@@ -82,6 +82,21 @@ class _Typed(_Clicked):
         self.lineEdit().textEdited.connect(lambda _: self._show_reason(""))
         self.valueChanged.connect(lambda _: self._show_reason(""))
 
+    def event(self: Any, event: QEvent) -> bool:
+        # The space bar trains and pauses, but where it parts the thousands of what is being typed.
+        override = event.type() == QEvent.Type.ShortcutOverride
+        if override and event.key() == Qt.Key.Key_Space and self.text() == self.settled_text():
+            event.ignore()
+            return True
+        return super().event(event)
+
+    def settled_text(self: Any) -> str:
+        """The text of the value as it stands between prefix and suffix."""
+        special = self.specialValueText()
+        if special and self.value() == self.minimum():
+            return special
+        return f"{self.prefix()}{self.textFromValue(self.value())}{self.suffix()}"
+
     def eventFilter(self: Any, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.MouseButtonPress:  # into the figures
             self._clicked = True

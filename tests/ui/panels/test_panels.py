@@ -94,6 +94,41 @@ def test_measures_are_shown_whole_or_not_at_all(qtbot, height, seen):
         assert value.height() >= value.sizeHint().height()
 
 
+def test_measures_claim_no_more_than_was_computed(qtbot):
+    """Of a trained W the largest σ alone: neither its rank nor the others' effective ranks."""
+    made = Measures()
+    qtbot.addWidget(made)
+    rows = samples("digits", 3)
+    spectrum = next(r for r in rows if isinstance(r, SpectrumRecord))
+    sigma = np.linspace(2, 1, 64)
+    one, two, three = (
+        replace(x, sigma=sigma, numerical_rank=64, rank=784, effective_rank=float("nan"))
+        for x in spectrum.layers
+    )
+    made.show_measures([one, two, replace(three, effective_rank=9.64)], {}, False)
+    said = {v.accessibleName(): v.text() for v in made.findChildren(QLabel) if v.accessibleName()}
+    assert said["Numerical rank"] == "≥ 64 (first 64 σ)"
+    assert said["Effective rank"] == "9.64 (net.4)"
+    made.show_measures([replace(one, rank=64)], {}, False)
+    said = {v.accessibleName(): v.text() for v in made.findChildren(QLabel) if v.accessibleName()}
+    assert said["Numerical rank"] == "64 of 64", "all there are"
+
+
+def test_no_measure_is_cut_in_two(qtbot):
+    made = Measures()
+    qtbot.addWidget(made)
+    made.resize(made.width(), 600)
+    made.show()
+    rows = samples("digits", 3)
+    spectrum = next(r for r in rows if isinstance(r, SpectrumRecord))
+    sizes = (6471.271, 32704.786, 10000.0)
+    layers = [replace(x, delta_norm=n) for x, n in zip(spectrum.layers, sizes, strict=True)]
+    made.show_measures(layers, {x.name: 1.0 for x in layers}, True)
+    for value in made.findChildren(QLabel):
+        for line in value.text().split("\n"):
+            assert value.fontMetrics().horizontalAdvance(line) <= made.width()
+
+
 @pytest.mark.parametrize("preset", SAMPLES)
 @pytest.mark.parametrize("key", PANELS)
 def test_a_panel_lives(make, key, preset):
@@ -209,10 +244,18 @@ def test_smoothing_follows_decades_and_ignores_failures():
     assert smoothing.add(0.0) > 0.5 * value
 
 
-def test_a_drag_becomes_one_label():
+def test_edits_become_one_label_only_where_their_lines_are_one():
     edits = [(step, "α", str(step), str(step + 1)) for step in range(100, 200)]
-    assert gathered(edits, 10) == [(100, 199, "α 100→200")]
-    assert len(gathered([*edits, (500, "α", "200", "9")], 10)) == 2
+    assert gathered(edits, 100) == [(100, "α 100→200")]
+    assert len(gathered([*edits, (500, "α", "200", "9")], 100)) == 2
+    assert gathered(edits, 1) == [(step, f"α {step}→{step + 1}") for step in range(100, 200)]
+
+
+def test_no_label_says_that_nothing_happened():
+    """A rank that was cut and put back has cost what was cut."""
+    assert gathered([(5, "r", "14", "1"), (6, "r", "1", "14")], 10) == [(5, "r 14→1→14")]
+    rises = [(5, "r", "2", "4"), (900, "r", "4", "8"), (2000, "r", "8", "3")]
+    assert gathered(rises, 70) == [(5, "r 2→4"), (900, "r 4→8"), (2000, "r 8→3")]
 
 
 def test_spectrum_foretells_what_a_smaller_rank_discards(make):
@@ -435,7 +478,7 @@ def test_loss_stands_on_the_floor_of_the_layers_own_rank(make):
     assert panel.references.floor_text.toPlainText() == "Eckart–Young tail at r=2"
     shown = panel.marks.words()
     assert "rank linear=2" in shown
-    assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, 9, "frozen fc1 off")]
+    assert gathered([(9, "frozen", "fc1", "–")], 1) == [(9, "frozen fc1 off")]
 
 
 @pytest.mark.parametrize(("height", "long"), [(1, False), (300, True), (500, True)])

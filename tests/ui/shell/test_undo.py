@@ -1,11 +1,13 @@
 """Undo of settings: one step per edit or drag, live and fixed ones, by key from wherever one is."""
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from lora_lab.config import changed
-from lora_lab.records import State
+from lora_lab.presets import get_preset
+from lora_lab.records import AppliedRecord, SpectrumRecord, State
 from lora_lab.ui.shell import undo as undo_flow
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -27,11 +29,11 @@ def test_edits_are_taken_back_and_made_again_and_reach_the_session(opened, qtbot
     assert not commands.undo.isEnabled()
     dock.sliders["rank"].edit.setValue(6)
     dock.sliders["alpha"].edit.setValue(32)
-    assert commands.undo.text() == "Undo alpha 16→32"
+    assert commands.undo.text() == "Undo alpha 12→32"
     commands.undo.trigger()
-    assert dock.sliders["alpha"].value() == 16
-    assert commands.undo.text() == "Undo rank 8→6"
-    assert commands.redo.text() == "Redo alpha 16→32"
+    assert dock.sliders["alpha"].value() == 12
+    assert commands.undo.text() == "Undo rank 8→6, alpha 16→12"
+    assert commands.redo.text() == "Redo alpha 12→32"
     commands.undo.trigger()
     assert not commands.undo.isEnabled()
     qtbot.waitUntil(lambda: sessions_made[-1].hyper.rank == 8)
@@ -87,14 +89,14 @@ def test_another_run_begins_without_the_edits_of_the_old_one(opened, qtbot, pres
     qtbot.waitUntil(lambda: len(sessions_made) == 2 and not opened.sessions.opening)
     assert not opened.commands.undo.isEnabled()
     opened.hyper_dock.sliders["rank"].edit.setValue(9)
-    assert opened.commands.undo.text() == "Undo rank 8→9"
+    assert opened.commands.undo.text() == "Undo rank 8→9, alpha 16→18"
 
 
 def test_a_refused_request_leaves_the_next_undo_right(opened, qtbot):
     opened.layers_dock.requested.emit({"frozen_layers": ("fc1", "fc2", "fc3")})  # refused
     qtbot.waitUntil(lambda: opened.hyper_dock.requested.frozen_layers == ())
     opened.hyper_dock.sliders["rank"].edit.setValue(9)
-    assert opened.commands.undo.text() == "Undo rank 8→9"
+    assert opened.commands.undo.text() == "Undo rank 8→9, alpha 16→18"
 
 
 def test_keys_reach_it_from_a_number_field_too(opened):
@@ -114,3 +116,31 @@ def test_keys_reach_it_from_a_number_field_too(opened):
     assert edit.value() == 8
     QTest.keyClick(edit, Qt.Key.Key_Z, CTRL | SHIFT)
     assert opened.hyper_dock.requested.rank == 5
+
+
+def test_undoing_a_cut_brings_back_what_was_cut(qtbot, lab):
+    """The number alone would be a promise that is not kept: the directions are gone."""
+    lab.open(get_preset("digits").config)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.step > 50, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    applied, spectra = [], []
+    lab.sessions.on(AppliedRecord, applied.append)
+    lab.sessions.on(SpectrumRecord, spectra.append)
+    lab.hyper_dock.sliders["dropout"].edit.setValue(0.1)  # an edit, so that a spectrum comes
+    qtbot.waitUntil(lambda: bool(spectra), timeout=60_000)
+    sigma = [layer.sigma.copy() for layer in spectra[-1].layers]
+    before, dock = lab.sessions.step, lab.hyper_dock
+    rank = dock.requested.rank
+    dock.sliders["rank"].edit.setValue(1)
+    qtbot.waitUntil(lambda: bool(applied) and applied[-1].hyper.rank == 1, timeout=60_000)
+    assert applied[-1].discarded_energy > 0
+    qtbot.waitUntil(lambda: bool(spectra) and spectra[-1].layers[0].rank == 1, timeout=60_000)
+    lab.commands.undo.trigger()
+    qtbot.waitUntil(lambda: spectra[-1].layers[0].rank == rank, timeout=60_000)
+    assert lab.sessions.step == before
+    for layer, values in zip(spectra[-1].layers, sigma, strict=True):
+        np.testing.assert_allclose(layer.sigma, values, rtol=1e-6, atol=1e-12)
+    assert dock.requested.rank == rank

@@ -192,3 +192,22 @@ def test_thousands_stand_apart_in_one_way_whatever_the_locale(qtbot):
         box.setValue(1)
         box.setValue(40_000)
         assert box.text() == "40,000"
+
+
+def test_space_trains_from_a_box_where_nothing_is_being_typed(lab, qtbot):
+    box = lab.hyper_dock.sliders["alpha"].edit
+    told = []
+    lab.commands.train.setEnabled(True)
+    lab.commands.train.triggered.connect(lambda: told.append("train"))
+    lab.activateWindow()
+    qtbot.waitUntil(lab.isActiveWindow)
+    lab.hyper_dock.setEnabled(True)
+    put(qtbot, box, "24")
+    qtbot.keyClick(box, Qt.Key.Key_Space)
+    assert told == ["train"]
+    assert box.text() == "24"
+    box.lineEdit().selectAll()
+    qtbot.keyClicks(box, "1 000")
+    assert told == ["train"], "there it parts thousands"
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == 1000

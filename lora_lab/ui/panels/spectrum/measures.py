@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 from lora_lab.records import LayerSpectrum
 from lora_lab.ui.panels.spectrum.figures import span, tenth, two
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import share_or_dash
+from lora_lab.ui.style.figures import row_names, share_or_dash
 from lora_lab.ui.widgets.labels import label, show
 from lora_lab.variants import VARIANTS
 
@@ -73,17 +73,36 @@ class Measures(QWidget):
         self, shown: Sequence[LayerSpectrum], norms: Mapping[str, float], scaled: bool
     ) -> None:
         """`norms`: ‖W‖ by layer; not `scaled`: there are no factors that s would multiply."""
-        ranks = [layer.numerical_rank for layer in shown]
-        most = max(len(layer.sigma) for layer in shown)
         size = [layer.delta_norm / (norms.get(layer.name) or math.nan) for layer in shown]
         scalings = [layer.scaling if scaled else math.nan for layer in shown]
         texts = {
-            "numerical": self.tr("{} of {}").format(span(ranks, str), most),
-            "stable": span([layer.stable_rank for layer in shown], tenth),
-            "effective": span([layer.effective_rank for layer in shown], tenth),
+            "numerical": self._numerical(shown),
+            "stable": _known([layer.stable_rank for layer in shown], shown),
+            "effective": _known([layer.effective_rank for layer in shown], shown),
             "size": span([layer.delta_norm for layer in shown], two),
             "share": span(size, share_or_dash),
             "scaling": span(scalings, "{:.4g}".format),
         }
         for key, text in texts.items():
-            show(self._figures[key], text)
+            value = self._figures[key]
+            if value.fontMetrics().horizontalAdvance(text) > self.width() - 6:
+                text = text.replace(" – ", " –\n")  # no figure is cut in two
+            show(value, text)
+
+    def _numerical(self, shown: Sequence[LayerSpectrum]) -> str:
+        """Of ΔW whose largest σ alone were computed the rank is at least as many."""
+        ranks, most = [layer.numerical_rank for layer in shown], [len(x.sigma) for x in shown]
+        if any(rank == len(x.sigma) < x.rank for rank, x in zip(ranks, shown, strict=True)):
+            return self.tr("≥ {} (first {} σ)").format(min(ranks), max(most))
+        return self.tr("{} of {}").format(span(ranks, str), max(most))
+
+
+def _known(values: Sequence[float], shown: Sequence[LayerSpectrum]) -> str:
+    """Least and greatest, and of which layer where the others have none: theirs is not known."""
+    known = [n for n, value in enumerate(values) if value == value]
+    text = span(values, tenth)
+    if len(known) == 1 < len(values):
+        return f"{text} ({row_names([layer.name for layer in shown])[known[0]]})"
+    if 0 < len(known) < len(values):
+        return f"{text} ({len(known)}/{len(values)})"
+    return text
