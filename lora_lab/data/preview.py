@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.preferences import Pair
-from lora_lab.data.rows import Table
 from lora_lab.data.tags import Tagged
 from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_text import token_texts
@@ -21,8 +21,18 @@ ROWS = 20
 TOKENS = 2048  # of a row that are shown
 
 
+class Source(Protocol):
+    """Where rows come from."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+
 def text_record(
-    table: Table,
+    table: Source,
     mapping: Mapping,
     tokenizer: Any,
     train: TokenRows[Example],

@@ -71,7 +71,7 @@ class TokenRows(Sequence[Kind]):
         rows, None: all. `tags` are what tags are called by now: tag i is `tags[i]`."""
         self.kind, self.columns = kind, columns
         self._rows = np.arange(len(columns["number"])) if rows is None else rows
-        self._tags = tags
+        self.tags = tags
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -94,11 +94,11 @@ class TokenRows(Sequence[Kind]):
 
     def subset(self, rows: np.ndarray) -> TokenRows[Kind]:
         """Those of these `rows` (n) of int64."""
-        return TokenRows(self.kind, self.columns, self._rows[rows], self._tags)
+        return TokenRows(self.kind, self.columns, self._rows[rows], self.tags)
 
     def with_tags(self, tags: np.ndarray) -> TokenRows[Kind]:
         """With tag i as `tags[i]`."""
-        known = tags if self._tags is None else tags[self._tags]
+        known = tags if self.tags is None else tags[self.tags]
         return TokenRows(self.kind, self.columns, self._rows, known)
 
     @property
@@ -188,8 +188,8 @@ class TokenRows(Sequence[Kind]):
             found["types"] = columns["types"][part]
         if "tags" in columns:
             tags = columns["tags"][part].astype(np.int64)
-            if self._tags is not None:
-                tags = np.where(tags < 0, tags, self._tags[np.maximum(tags, 0)])
+            if self.tags is not None:
+                tags = np.where(tags < 0, tags, self.tags[np.maximum(tags, 0)])
             found["tags"] = tags
         return found
 

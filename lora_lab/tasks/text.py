@@ -14,9 +14,9 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.data.batching import rows_by_length
 from lora_lab.data.duplicates import duplicate_notes
-from lora_lab.data.mapping import Mapping, map_columns, unused
+from lora_lab.data.mapping import map_columns, unused
 from lora_lab.data.preview import text_record
-from lora_lab.data.rows import Table, read_table
+from lora_lab.data.rows import read_table
 from lora_lab.data.split import split
 from lora_lab.data.token_rows import TokenRows
 from lora_lab.data.token_writer import gathered
@@ -28,6 +28,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.pretrained import PretrainedTask, needs
+from lora_lab.tasks.reading import Reading, kept_or
 from lora_lab.tasks.retention import RetentionSet, some_rows
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Texts(NamedTuple):
         return Texts(self.examples.subset(rows), labels)
 
 
+def texts_of(reading: Reading) -> Texts:
+    return Texts(reading.examples, reading.labels)
+
+
 class Encoded(NamedTuple):
     """What a task makes of a table."""
 
@@ -100,38 +105,48 @@ class TextTask(PretrainedTask):
         limit = longest(config, model, tokenizer)
         stops = stop_tokens(model, tokenizer)
 
-        def read(
-            path: str, classes: Sequence[str] | None = None, few: bool = False
-        ) -> tuple[Table, Mapping, Encoded]:
-            table = read_table(path, skip_bad=config.skip_bad_rows, report=report)
-            table = some_rows(table) if few else table
-            mapping = map_columns(table, cls.name, config.columns)
-            texts, names, notes = cls.encode(
-                table, mapping, tokenizer, limit,
-                classes=classes, stops=stops, skip_bad=config.skip_bad_rows, report=report,
-            )  # fmt: skip
-            texts = texts._replace(examples=gathered(texts.examples))
-            notes = (*table.notes, *unused(table, mapping), *notes)
-            return table, mapping, Encoded(texts, names, notes)
+        def read(path: str, classes: Sequence[str] | None = None, few: bool = False) -> Reading:
+            def anew() -> Reading:
+                table = read_table(path, skip_bad=config.skip_bad_rows, report=report)
+                table = some_rows(table) if few else table
+                mapping = map_columns(table, cls.name, config.columns)
+                texts, names, notes = cls.encode(
+                    table, mapping, tokenizer, limit,
+                    classes=classes, stops=stops, skip_bad=config.skip_bad_rows, report=report,
+                )  # fmt: skip
+                notes = (*table.notes, *unused(table, mapping), *notes)
+                rows = gathered(texts.examples)
+                return Reading(table.path, table.columns, mapping, rows, texts.labels, names, notes)
 
-        table, mapping, (texts, classes, notes) = read(data)
+            settings = {"task": cls.name, "columns": config.columns, "limit": limit, "few": few,
+                        "classes": classes, "stops": sorted(stops),
+                        "skip_bad": config.skip_bad_rows}  # fmt: skip
+            return kept_or(anew, path, tokenizer, settings, report)
+
+        opened = read(data)
+        texts, classes, notes = texts_of(opened), opened.classes, opened.notes
         if classes and (order := ordered(classes, config)) != classes:
             texts, classes = texts.renamed(classes, order), order
         if len(classes) == 1 and texts.single is not None:
-            raise DataError(f"{table.path.name}: all rows are of one class, so nothing is learned.")
+            raise DataError(
+                f"{opened.path.name}: all rows are of one class, so nothing is learned."
+            )
         if config.validation_data:
-            _, _, (held_out, _, more) = read(config.validation_data, classes)
-            train, notes = texts, (*notes, *(f"validation data: {note}" for note in more))
+            other = read(config.validation_data, classes)
+            train, held_out = texts, texts_of(other)
+            notes = (*notes, *(f"validation data: {note}" for note in other.notes))
         else:
             train, held_out = divided(texts, config.validation, config.split_seed)
-        task = cls(config, tokenizer, train, held_out, classes, limit, mapping.form, report)
+        form = opened.mapping.form
+        task = cls(config, tokenizer, train, held_out, classes, limit, form, report)
         if config.keep_data:
-            _, _, (old, _, more) = read(config.keep_data, classes, few=True)
-            task.retention = RetentionSet(old, old.lengths(), cls.evaluation_tokens)
-            notes = (*notes, *(f"retention set: {note}" for note in more))
+            old = read(config.keep_data, classes, few=True)
+            source = texts_of(old)
+            task.retention = RetentionSet(source, source.lengths(), cls.evaluation_tokens)
+            notes = (*notes, *(f"retention set: {note}" for note in old.notes))
         notes = (*notes, *train.duplicates(held_out))
         task.data = text_record(
-            table, mapping, tokenizer, train.examples, held_out.examples, limit, notes,
+            opened, opened.mapping, tokenizer, train.examples, held_out.examples, limit, notes,
             classes=classes, labels=train.labels, validation_labels=held_out.labels,
         )  # fmt: skip
         return task
