@@ -26,8 +26,9 @@ class LayerInfo:
 class TargetInfo:
     """A layer of the base model that could be adapted: its name, kind and shape (out, in).
 
-    `all_linear` says whether the target "all-linear" means it. The engine decides that; where it is
-    not given, as in records of older runs, every linear layer counts. `always`: the checkpoint does
+    `all_linear` says whether the target "all-linear" means it, `all_conv` whether
+    "all-linear+conv" means it besides. The engine decides that; where it is not given, as in
+    records of older runs, every layer of the kind counts. `always`: the checkpoint does
     not have it, so it is drawn anew and fully trained, whatever is targeted.
     """
 
@@ -36,8 +37,11 @@ class TargetInfo:
     shape: tuple[int, int]
     all_linear: bool | None = None
     always: bool = False
+    all_conv: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.all_conv is None:
+            object.__setattr__(self, "all_conv", self.kind == "conv")
         if self.all_linear is None:
             object.__setattr__(self, "all_linear", self.kind in ("linear", "conv1d_linear"))
 

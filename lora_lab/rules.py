@@ -13,6 +13,7 @@ from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
 from lora_lab.variants import VARIANTS, Variant
 
 ALL_LINEAR = "all-linear"
+ALL_LINEAR_CONV = "all-linear+conv"
 
 
 class LayerRanks:
@@ -152,9 +153,11 @@ def is_all_linear(targets: Sequence[str]) -> bool:
 
 
 def is_named(layer: TargetInfo, target: str) -> bool:
-    """Whether that target means this layer: by path, by the end of a path, or as all linear."""
+    """Whether that target means this layer: by path, by the end of a path, or as all of a kind."""
     if target == ALL_LINEAR:
         return bool(layer.all_linear)
+    if target == ALL_LINEAR_CONV:
+        return bool(layer.all_linear or layer.all_conv)
     return layer.name == target or layer.name.endswith(f".{target}")
 
 
@@ -171,8 +174,8 @@ def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozens
             end = end.partition(".")[2]
     found = {layer.name for layer in adaptable if layer.always}
     for target in targets or (ALL_LINEAR,):
-        if target == ALL_LINEAR:
-            found.update(layer.name for layer in adaptable if layer.all_linear)
+        if target in (ALL_LINEAR, ALL_LINEAR_CONV):
+            found.update(layer.name for layer in adaptable if is_named(layer, target))
         else:
             found.update(ends.get(target, ()))
     return frozenset(found)

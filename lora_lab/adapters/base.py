@@ -38,11 +38,25 @@ class AdapterLayer(nn.Module):
         self.name = name
         self.enabled = True
         self.merged: torch.Tensor | None = None  # W + ΔW, native shape, while merged
-        self.called = self.read = False  # by its network: the layer, its weight
+        # By its network: the layer, its weight, a setting as its stride.
+        self.called = self.read = self.asked = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.called = True
         return super().__call__(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """What networks ask of the layer itself, such as its stride or in_features."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            base = self.__dict__.get("_modules", {}).get("base_layer")
+            if base is None or name.startswith("__"):
+                raise
+            found = getattr(base, name)
+            if name not in ("in_features", "out_features"):  # which PEFT's layers have as well
+                self.__dict__["asked"] = True
+            return found
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,7 +126,10 @@ class AdapterLayer(nn.Module):
 
     def use(self) -> dict[str, Any]:
         """What its network does with the layer, in the fields of LayerWeights."""
-        return {"called": self.called or not self.read, **self.kind.window(self.base_layer)}
+        return {
+            "called": (self.called or not self.read) and not self.asked,
+            **self.kind.window(self.base_layer),
+        }
 
     def layer_weights(self) -> LayerWeights | None:
         """The factors as plain CPU tensors; None where the variant has no factors."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -207,6 +208,40 @@ def kind_or_none(module: nn.Module) -> type[Linear] | None:
     if gpt2 is not None and isinstance(module, gpt2.Conv1D):
         return TransposedLinear
     for parent, kind in KINDS.items():
-        if isinstance(module, parent) and type(module).forward is parent.forward:
+        if isinstance(module, parent) and (
+            type(module).forward is parent.forward or (parent is nn.Linear and _multiplies(module))
+        ):
             return kind
     return None
+
+
+PROBED: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def _multiplies(module: nn.Module) -> bool:
+    """Whether a subclass of nn.Linear with a forward of its own answers W x + b all the same.
+
+    It is tried on two inputs, as one row and as rows of rows: Falcon's does, a router does not.
+    """
+    W = module.weight
+    if W.is_meta or not W.is_floating_point() or W.dim() != 2:
+        return False
+    if module not in PROBED:
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(2, 3, W.shape[1], generator=generator).to(W.device, W.dtype)
+        same = []
+        for given in (x, x[0, 0]):
+            try:
+                found = type(module).forward(module, given)
+            except Exception:  # noqa: BLE001, it takes something else, or fails in its own way
+                break
+            wanted = F.linear(given, W, module.bias)
+            limit = 1e-5 if W.dtype in (torch.float32, torch.float64) else 2e-2
+            same.append(
+                isinstance(found, torch.Tensor)
+                and found.shape == wanted.shape
+                and bool((found - wanted).abs().max() <= limit * wanted.abs().max())
+            )
+        PROBED[module] = len(same) == 2 and all(same)
+    return PROBED[module]

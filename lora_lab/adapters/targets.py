@@ -1,4 +1,4 @@
-"""Which layers are adapted: by exact path, by the end of a path, or all linear ones."""
+"""Which layers are adapted: by exact path, by the end of a path, or all of a kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from lora_lab.adapters.kinds import Linear, TransposedLinear, kind_of, kind_or_none
+from lora_lab.adapters.kinds import Convolution, Linear, TransposedLinear, kind_of, kind_or_none
 from lora_lab.errors import AdapterError
 
 ALL_LINEAR = "all-linear"
+ALL_LINEAR_CONV = "all-linear+conv"
 
 
 def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.Module]:
@@ -18,7 +19,8 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
 
     A target is a full path or its dotted end ("q_proj" matches "layers.0.q_proj"), never a
     pattern; "all-linear", and no target at all, mean every linear layer but a language model's
-    output head, as in PEFT. Raises AdapterError for a target that matches nothing or cannot be
+    output head, as in PEFT; "all-linear+conv" the convolutions besides, except those in groups or
+    with an unusual window. Raises AdapterError for a target that matches nothing or cannot be
     adapted, naming it.
     """
     modules = dict(model.named_modules())
@@ -30,7 +32,15 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
         if target == ALL_LINEAR:
             chosen = _all_linear(model, adaptable)
             if not chosen:
-                raise AdapterError("The model has no linear layer to adapt.")
+                convolutions = " It has convolutions: all-linear+conv" if _plain(adaptable) else ""
+                raise AdapterError(
+                    "The model has no linear layer to adapt."
+                    + (f"{convolutions} targets them." if convolutions else "")
+                )
+        elif target == ALL_LINEAR_CONV:
+            chosen = [*_all_linear(model, adaptable), *_plain(adaptable)]
+            if not chosen:
+                raise AdapterError("The model has neither linear layers nor plain convolutions.")
         else:
             chosen = [n for n in modules if n and (n == target or n.endswith("." + target))]
             if not chosen:
@@ -41,6 +51,60 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
     for name in wanted:
         kind_of(modules[name], name)
     return {name: module for name, module in modules.items() if name in wanted}
+
+
+def default_targets(model: nn.Module) -> tuple[str, ...]:
+    """What is targeted where nobody says: (), which is "all-linear", or the convolutions as well.
+
+    They are, where most numbers of the layers that could be adapted are in convolutions.
+    """
+    adaptable = {name: m for name, m in model.named_modules() if kind_or_none(m) is not None}
+    linear, conv = _all_linear(model, adaptable), _plain(adaptable)
+    numbers = [sum(adaptable[name].weight.numel() for name in names) for names in (linear, conv)]
+    return (ALL_LINEAR_CONV,) if numbers[1] > numbers[0] else ()
+
+
+def all_conv(model: nn.Module) -> list[str]:
+    """The convolutions that "all-linear+conv" means, by path."""
+    return _plain({n: m for n, m in model.named_modules() if kind_or_none(m) is not None})
+
+
+def _plain(adaptable: dict[str, nn.Module]) -> list[str]:
+    """Convolutions in one group, whose windows every format can write.
+
+    Factors of a grouped one need a rank that is a multiple of its groups, often its channels.
+    """
+    usual = {"dilation": (), "padding_mode": "zeros"}
+    return [
+        name
+        for name, module in adaptable.items()
+        if kind_or_none(module) is Convolution
+        and module.groups == 1
+        and Convolution.window(module) == usual
+    ]
+
+
+def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
+    """Matrices that no adapter can be put on, by class: modules, numbers, share of the model.
+
+    Experts of a mixture are one parameter of three dimensions in transformers 5, and torch's
+    attention holds q, k and v packed in one; neither is a layer that is called.
+    """
+    total = sum(p.numel() for p in model.parameters()) or 1
+    found: dict[str, tuple[int, int]] = {}
+    for module in model.modules():
+        if kind_or_none(module) is not None or isinstance(module, nn.Embedding | nn.Linear):
+            continue
+        own = [
+            p
+            for name, p in module.named_parameters(recurse=False)
+            if (p.dim() > 2 and len(p) > 1) or name == "in_proj_weight"
+        ]
+        if own:
+            kind = type(module).__name__
+            modules, numbers = found.get(kind, (0, 0))
+            found[kind] = (modules + 1, numbers + sum(p.numel() for p in own))
+    return {kind: (modules, n, n / total) for kind, (modules, n) in found.items()}
 
 
 def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]:

@@ -31,7 +31,9 @@ class LayerWeights:
     magnitude: torch.Tensor | None = None
     dilation: tuple[int, ...] = ()
     padding_mode: str = "zeros"
-    called: bool = True  # False: its network reads the weight itself, as nn.MultiheadAttention does
+    called: bool = (
+        True  # False: its network reads weight or stride itself, as nn.MultiheadAttention does
+    )
 
     @property
     def rank(self) -> int:

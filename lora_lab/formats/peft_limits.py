@@ -8,6 +8,7 @@ layers do beside convolutions and norms. A file of such an adapter would look so
 from __future__ import annotations
 
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
@@ -40,12 +41,27 @@ STACKED = (
 )  # fmt: skip
 MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
 NOT_IN_MAMBA = ("out_proj", "conv1d")
+# What PEFT adds to modules_to_save of a task by itself (peft_model.py).
+TASK_HEADS = {
+    "SEQ_CLS": ("classifier", "score"),
+    "TOKEN_CLS": ("classifier", "score"),
+    "QUESTION_ANS": ("qa_outputs",),
+}
+# What transformers turns when it loads it, and PEFT the factors with it.
+TURNED = {"inkling2_text": ("weight_proj",)}
 MERGE = "Write a merged checkpoint instead"
 
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """A sentence for each layer that PEFT would compute otherwise, with the way out."""
     reasons = [reason for layer in weights.layers for reason in _of_layer(layer)]
+    saved = [layer.name for layer in weights.whole]
+    for layer in weights.layers:
+        if (beside := next((n for n in saved if saves(layer.name, (n,))), None)) is not None:
+            reasons.append(
+                f"{layer.name}: PEFT saves the whole of {beside} and takes every module whose path "
+                "ends alike for it, so that this layer has no place for factors"
+            )
     kind = model_type(weights)
     if kind in MAMBA:
         reasons += [
@@ -54,6 +70,12 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             for layer in weights.layers
             if layer.name.rpartition(".")[2] in NOT_IN_MAMBA
         ]
+    reasons += [
+        f"{layer.name}: PEFT turns its factors when it loads them, as transformers does the weight "
+        f"of a {kind} model. {MERGE}"
+        for layer in weights.layers
+        if layer.name.rpartition(".")[2] in TURNED.get(kind, ())
+    ]
     if kind in EXPERTS:
         reasons += _of_experts(weights, kind)
     if kind in STACKED:
@@ -64,6 +86,14 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             if _expert(layer.name)
         ]
     return tuple(reasons)
+
+
+def saves(name: str, words: tuple[str, ...]) -> bool:
+    """Whether PEFT's modules_to_save of these words keeps the module `name` whole.
+
+    It takes every module whose path ends in such letters, with all that is in it.
+    """
+    return any(path.endswith(words) for path in accumulate(name.split("."), "{}.{}".format))
 
 
 def model_type(weights: AdapterWeights) -> str:
@@ -86,8 +116,9 @@ def _of_layer(layer: LayerWeights) -> list[str]:
     reasons = []
     if not layer.called:
         reasons.append(
-            f"{layer.name}: its network reads the weight and never calls the layer, so that PEFT's "
-            f"LoRA beside it has no effect. {MERGE}"
+            f"{layer.name}: its network does not only call the layer, but reads its weight or a "
+            f"setting such as its stride, so that PEFT's LoRA in its place has no effect or fails. "
+            f"{MERGE}"
         )
     if unusual(layer):
         reasons.append(

@@ -10,11 +10,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats.peft_config import CARRIED, TARGETING
+from lora_lab.formats.peft_limits import TASK_HEADS, saves
 from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
 from lora_lab.task_info import TASKS
@@ -54,7 +56,15 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
     carried = {name: weights.extra.get(name) for name in CARRIED}
     if task in TASKS:  # what the base is; PEFT wraps a model of another type without further ado
         carried["task_type"] = TASKS[task].peft
-    saved = tuple(x.name for x in weights.whole if x.saved)
+    heads = TASK_HEADS.get(str(carried["task_type"]), ())
+    if inside := [name for name in names if saves(name, heads)]:
+        notes.append(
+            f"PEFT keeps {', '.join(inside)} whole where task_type is {carried['task_type']}, and "
+            "has no place for factors then; so task_type is left out. Load it with "
+            "PeftModel.from_pretrained"
+        )
+        carried["task_type"], heads = None, ()
+    saved = _kept([x.name for x in weights.whole if x.saved], heads)
     config = {
         "peft_type": "LORA",
         "peft_version": PEFT_VERSION,
@@ -87,6 +97,18 @@ def _as_read(weights: AdapterWeights, field: str, names: tuple[str, ...]) -> Any
     """What the file said under `field` that chose just `names`; None where it did not."""
     said, chosen = weights.extra.get("as_read", {}).get(field, (None, ()))
     return said if set(chosen) == set(names) else None
+
+
+def _kept(names: Sequence[str], heads: tuple[str, ...]) -> tuple[str, ...]:
+    """modules_to_save for these layers: the head that PEFT keeps whole in place of its layers.
+
+    PEFT names it by itself, and would look for layers named beside it inside of it, in vain.
+    """
+    kept = []
+    for name in names:
+        paths = accumulate(name.split("."), "{}.{}".format)
+        kept.append(next((path for path in paths if heads and path.endswith(heads)), name))
+    return tuple(dict.fromkeys(kept))
 
 
 def _patterns(names: Sequence[str], pairs: Sequence[Pair], common: Pair) -> dict[str, Pair]:

@@ -13,14 +13,13 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
-from lora_lab.adapters.targets import adaptable_layers, all_linear, numbered_modules
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError, ExportError, LabError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
-from lora_lab.opening_records import LayerInfo, LoadedRecord, TargetInfo
+from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.progress import Report, silent
 from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord, frozen_array
 from lora_lab.tasks import TASKS
@@ -34,6 +33,7 @@ from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer
 from lora_lab.training.per_layer import rank_notes
+from lora_lab.training.reach import Reach
 from lora_lab.variants import PLAIN, VARIANTS
 
 
@@ -49,9 +49,7 @@ class Experiment:
     base: str  # where its weights come from, for people
     base_fingerprint: str
     base_parameters: int
-    adaptable: dict[str, tuple[str, tuple[int, int]]]  # kind and shape (out, in) by name
-    all_linear: frozenset[str]
-    modules: dict[str, tuple[str, tuple[int, ...], int]]  # class, shape, numbers by path
+    reach: Reach  # what could be adapted
     layers: dict[str, AdapterLayer]
     weight_norms: dict[str, float]
     optimizer: torch.optim.Optimizer
@@ -112,14 +110,15 @@ class Experiment:
             model.to(dtype)
         task.to(device, dtype)
         base_parameters = sum(p.numel() for p in model.parameters())
-        adaptable, linear = adaptable_layers(model), frozenset(all_linear(model))
-        modules = numbered_modules(model)
+        reach, config = Reach.of(model).targeted(config, named=starts or restored)
         given = fitted(config, model, task.new_layers) if starts else None
         hyper = given.hyper if given else config.hyper
         if given:
             config = settled(config, given, model)
         generator = torch.Generator().manual_seed(config.seed + 1)
         layers = adapted(config, hyper, task, model, generator, given)
+        if not (starts or restored):
+            reach.check(config, layers)
         weight_norms = {
             name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
             for name, layer in layers.items()
@@ -129,7 +128,7 @@ class Experiment:
         inference = Inference(task, model, layers)
         experiment = cls(
             config, preliminary, task, device, model, base or task.base, base_fingerprint,
-            base_parameters, adaptable, linear, modules, layers, weight_norms,
+            base_parameters, reach, layers, weight_norms,
             build_optimizer(layers.values(), config, hyper), generator, batches, inference,
             LayerSpectra(layers, "float64" if dtype == torch.float64 else "float32"), hyper,
             Stage(0, config.max_steps), config.accumulation,
@@ -195,11 +194,8 @@ class Experiment:
             trained_classes=task.trained_classes,
             loss_floor=task.loss_floor,
             true_sigma=None if task.true_sigma is None else frozen_array(task.true_sigma),
-            adaptable=tuple(
-                TargetInfo(name, kind, shape, name in self.all_linear, name in task.new_layers)
-                for name, (kind, shape) in self.adaptable.items()
-            ),
-            modules=tuple((name, *row) for name, row in self.modules.items()),
+            adaptable=self.reach.targets((*task.new_layers, *config.whole)),
+            modules=tuple((name, *row) for name, row in self.reach.modules.items()),
             locked=self.locked,
             notes=self._notes(),
             seconds=self.open_seconds,
@@ -223,7 +219,12 @@ class Experiment:
         config = self.config
         own = dict(self.hyper.layer_ranks)
         common = {name: layer for name, layer in self.layers.items() if name not in own}
-        notes = [*self.continued, *self.task.notes, *rank_notes(common, self.hyper)]
+        notes = [
+            *self.continued,
+            *self.task.notes,
+            *self.reach.notes,
+            *rank_notes(common, self.hyper),
+        ]
         if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not self.has_factors:

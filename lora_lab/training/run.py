@@ -15,6 +15,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, with_whole_paths
 from lora_lab.runs.listing import METRICS, written_state
 from lora_lab.runs.past import past_records
+from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.from_adapter import requested
@@ -104,6 +105,7 @@ def _opened(
                 controls.settle(config.hyper, wanted)
             return experiment, Journal.new(experiment, folder), None, ()
         case Branch(origin=origin, folder=folder):
+            config = _with_layers_of(config, Path(origin.run))
             experiment = Experiment.build(config, base=base, report=report, restored=True)
             step, notes = branch_off(experiment, Path(origin.run), origin.step)
             if config.hyper == experiment.hyper:
@@ -112,6 +114,14 @@ def _opened(
             return experiment, journal, Path(origin.run), notes
         case Resume():
             return _resumed(opening, controls, serve_after_training, report)
+
+
+def _with_layers_of(config: RunConfig, run: Path) -> RunConfig:
+    """`config` with the layers that `run` settled on when it was opened, where it names none."""
+    if config.targets or config.whole or config.adapter:
+        return config
+    saved = SavedConfig.read(run).config
+    return config.model_copy(update={"targets": saved.targets, "whole": saved.whole})
 
 
 def _resumed(

@@ -159,3 +159,12 @@ def test_in_place_work_under_autocast_and_over_half_precision(size, dtype):
         assert (found - wanted).abs().max() <= bound * wanted.abs().max()
         found.float().sum().backward()
         assert all(torch.isfinite(p.grad).all() for p in layer.adapter_parameters())
+
+
+def test_a_network_may_ask_the_layer_for_its_own_settings():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Linear(4, 2))
+    conv, linear = inject(net, rank=2, targets=("0", "1")).values()
+    assert (conv.stride, conv.kernel_size, conv.padding) == ((2, 2), (3, 3), (1, 1))
+    assert (linear.in_features, linear.out_features) == (4, 2)
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
+        _ = linear.nothing

@@ -244,3 +244,46 @@ def test_a_shared_weight_counts_once_and_stands_at_both_places():
     model = nn.ModuleDict({"a": nn.Linear(3, 2, bias=False), "b": nn.Linear(3, 2, bias=True)})
     model["b"].weight = model["a"].weight
     assert numbered_modules(model) == {"a": ("Linear", (2, 3), 6), "b": ("Linear", (2, 3), 2)}
+
+
+class Times(nn.Linear):
+    """Computes what nn.Linear does in its own words, as transformers' FalconLinear."""
+
+    def forward(self, input):
+        hidden = input @ self.weight.T
+        return hidden if self.bias is None else hidden + self.bias
+
+
+class Scaled(nn.Linear):
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+class Router(nn.Linear):
+    def forward(self, input):
+        return super().forward(input).topk(2, dim=-1)
+
+
+class Masked(nn.Linear):
+    def forward(self, input, mask):
+        return super().forward(input) * mask
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "adapted"), [(Times, True), (Scaled, False), (Router, False), (Masked, False)]
+)
+def test_a_linear_layer_of_another_class_is_one_if_it_computes_as_one(kind, adapted, bias):
+    model = nn.Sequential(nn.Linear(6, 5), kind(5, 4, bias=bias))
+    assert (list(find_targets(model)) == ["0", "1"]) == adapted
+    if not adapted:
+        with pytest.raises(AdapterError, match=f"is a {kind.__name__}"):
+            find_targets(model, ("1",))
+        return
+    layers = inject(model, rank=2)
+    x = torch.randn(3, 6)
+    before = model(x)
+    layers["1"].lora_B.data.normal_()
+    W = layers["1"].weight
+    torch.testing.assert_close(model(x), nn.functional.linear(model[0](x), W, model[1].bias))
+    assert not torch.equal(model(x), before)

@@ -61,7 +61,7 @@ def test_peft_computes_the_same(nested, variant, tmp_path):
     x = torch.randn(5, 6)
     wanted = net(x)
     config = json.loads((tmp_path / "adapter/adapter_config.json").read_text())
-    assert config["modules_to_save"] == whole
+    assert config["modules_to_save"] == ["classifier"], "PEFT names it by itself for the task"
     assert config["task_type"] == "SEQ_CLS"
     config["task_type"] = None  # a plain net has no config for PEFT's wrapper of transformers
     (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(config))

@@ -34,6 +34,7 @@ def config(tmp_path):
     start = starting_config(
         "image_classification", model=str(tmp_path / "net.safetensors"),
         data=str(tmp_path / "images"), batch_size=4, hyper={"rank": 2, "learning_rate": 1e-2},
+        reading="relu/p1max2",
     )  # fmt: skip
     return changed(start, max_steps=20, epochs=None, eval_steps=5, autosave_seconds=1000)
 

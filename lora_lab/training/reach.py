@@ -1,0 +1,104 @@
+"""Reach: what of a base model adapters can be put on, and what is taken where nobody says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters.targets import (
+    ALL_LINEAR_CONV,
+    adaptable_layers,
+    all_conv,
+    all_linear,
+    default_targets,
+    numbered_modules,
+    unreached,
+)
+from lora_lab.config import RunConfig
+from lora_lab.errors import ConfigError
+from lora_lab.formats.peft_limits import TASK_HEADS, saves
+from lora_lab.opening_records import TargetInfo
+from lora_lab.task_info import TASKS
+from lora_lab.variants import VARIANTS
+
+LEAST = 0.01  # of a model's numbers, from which it is said that nothing reaches them
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The layers of one base model before adapters are put on."""
+
+    adaptable: dict[str, tuple[str, tuple[int, int]]]  # kind and shape (out, in) by path
+    linear: frozenset[str]  # what "all-linear" means
+    conv: frozenset[str]  # what "all-linear+conv" means besides
+    modules: dict[str, tuple[str, tuple[int, ...], int]]  # class, shape, numbers by path
+    default: tuple[str, ...]  # the targets where none are named
+    beyond: dict[str, tuple[int, int, float]]  # class: modules, numbers, share; no layers of it
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Reach:
+        """Of a model without adapters."""
+        return cls(
+            adaptable_layers(model), frozenset(all_linear(model)), frozenset(all_conv(model)),
+            numbered_modules(model), default_targets(model), unreached(model),
+        )  # fmt: skip
+
+    def targeted(self, config: RunConfig, named: bool) -> tuple[Reach, RunConfig]:
+        """`config` with targets, where they need be said, and this with what is to be told of it.
+
+        `named`: targets are what they are, as in a run that continues.
+        """
+        notes = [
+            f"{modules:,} {kind} hold {100 * share:.0f} % of the base's parameters in a form that "
+            "no adapter is put on; they stay as they are"
+            for kind, (modules, _, share) in self.beyond.items()
+            if share >= LEAST
+        ]
+        heads = tuple(n for n in self.adaptable if n in self.linear and self._is_head(config, n))
+        if heads and not config.targets and not named:
+            config = config.model_copy(update={"whole": (*config.whole, *heads)})
+            notes.append(f"{', '.join(heads)}: fully trained, as PEFT does with heads")
+        if self.default and not config.targets and not named:
+            config = config.model_copy(update={"targets": self.default})
+            notes.append(
+                "convolutions hold most of the weights, so that they are targeted as well "
+                f"({', '.join(self.default)})"
+            )
+        left = [n for n, (kind, _) in self.adaptable.items() if kind == "conv"]
+        left = [name for name in left if name not in self.conv]
+        if left and ALL_LINEAR_CONV in config.targets:
+            notes.append(
+                f"{len(left):,} convolutions in groups, dilated or padded otherwise than with "
+                f"zeros are no part of {ALL_LINEAR_CONV}: {left[0]}{' …' if len(left) > 1 else ''}"
+            )
+        return replace(self, notes=tuple(notes)), config
+
+    @staticmethod
+    def _is_head(config: RunConfig, name: str) -> bool:
+        """Whether PEFT keeps this layer whole for the task, so that it has no place for factors."""
+        return saves(name, TASK_HEADS.get(TASKS[config.task].peft or "", ()))
+
+    def check(self, config: RunConfig, layers: dict[str, AdapterLayer]) -> None:
+        """Raise ConfigError where only layers train that belong to no adapter.
+
+        They could be trained, and could not be exported: there would be no factors to write.
+        """
+        if not VARIANTS[config.variant].factored or any(
+            isinstance(layer, LoRALayer) for layer in layers.values()
+        ):
+            return
+        others = f"{ALL_LINEAR_CONV}, or layers by name" if self.conv else "layers by name"
+        raise ConfigError(
+            f"No layer would get an adapter: {', '.join(layers)} is fully trained, and "
+            f"{', '.join(config.targets) or 'all-linear'} means no other. Target {others}."
+        )
+
+    def targets(self, always: tuple[str, ...]) -> tuple[TargetInfo, ...]:
+        """What may be targeted, for the window; the layers `always` are trained in any case."""
+        return tuple(
+            TargetInfo(name, kind, shape, name in self.linear, name in always, name in self.conv)
+            for name, (kind, shape) in self.adaptable.items()
+        )

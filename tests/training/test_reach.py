@@ -1,0 +1,175 @@
+"""What adapters reach: convolutions where nets are made of them, and a word on what is left out."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    MixtralConfig,
+    MixtralForCausalLM,
+    MobileNetV2Config,
+    MobileNetV2ForImageClassification,
+    PoolFormerConfig,
+    PoolFormerForImageClassification,
+    RegNetConfig,
+    RegNetForImageClassification,
+    ResNetConfig,
+    ResNetForImageClassification,
+)
+
+from lora_lab.adapters.inject import inject
+from lora_lab.adapters.targets import default_targets, find_targets, unreached
+from lora_lab.errors import AdapterError, ConfigError, ExportError
+from lora_lab.formats.verify import export
+from lora_lab.presets import starting_config
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from tests.models.tiny import tokenizer
+
+SIZES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+LABELS = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}
+CNNS = {
+    "resnet": (ResNetForImageClassification, ResNetConfig(embedding_size=8, **SIZES, **LABELS)),
+    "regnet": (
+        RegNetForImageClassification,
+        RegNetConfig(embedding_size=8, groups_width=4, **SIZES, **LABELS),
+    ),
+    "mobilenet_v2": (
+        MobileNetV2ForImageClassification,
+        MobileNetV2Config(depth_multiplier=0.25, depth_divisible_by=4, min_depth=4, **LABELS),
+    ),
+    "poolformer": (PoolFormerForImageClassification, PoolFormerConfig(**SIZES, **LABELS)),
+}
+
+
+def written(folder, name):
+    kind, config = CNNS[name]
+    torch.manual_seed(0)
+    kind(config).save_pretrained(folder)
+    return kind
+
+
+@pytest.fixture
+def images(tmp_path):
+    random = np.random.default_rng(0)
+    for number, name in enumerate("abc"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(6):
+            pixels = random.integers(80 * number, 80 * number + 90, (32, 32, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{i}.png")
+    return tmp_path / "images"
+
+
+def config_of(folder, images, **settings):
+    base = {"batch_size": 6, "max_steps": 3, "epochs": None, "hyper": {"rank": 8}}
+    return starting_config(
+        "image_classification", model=str(folder), data=str(images), **{**base, **settings}
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")
+@pytest.mark.parametrize("name", CNNS)
+def test_a_convolutional_net_with_new_classes_trains_and_is_what_peft_computes(
+    tmp_path, images, name
+):
+    from peft import PeftModel
+
+    folder = tmp_path / name
+    kind = written(folder, name)
+    experiment = Experiment.build(config_of(folder, images))
+    loaded = experiment.loaded()
+    assert experiment.config.targets == ("all-linear+conv",)
+    assert any("convolutions hold most of the weights" in note for note in loaded.notes)
+    convolutions = [layer for layer in loaded.layers if layer.kind == "conv"]
+    assert len(convolutions) > 4
+    assert any(layer.max_rank < 8 for layer in convolutions) == any(
+        "rank" in note for note in loaded.notes
+    )
+    list(train(experiment, Controls(experiment.hyper)))
+    for layer in experiment.lora_layers:
+        layer.lora_B.data += 0.05 * torch.randn_like(layer.lora_B)
+    if name == "mobilenet_v2":  # which asks each convolution for its stride
+        with pytest.raises(ExportError, match="a setting such as its stride"):
+            export(experiment.weights(), tmp_path / "adapter")
+        return
+    export(experiment.weights(), tmp_path / "adapter")
+    fresh = kind.from_pretrained(folder, num_labels=3, ignore_mismatched_sizes=True)
+    model = PeftModel.from_pretrained(fresh, str(tmp_path / "adapter")).eval()
+    pixels = torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        wanted = model(pixel_values=pixels).logits
+        found = experiment.model.eval()(pixel_values=pixels).logits
+    assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+def test_a_run_that_trains_a_new_head_alone_is_refused_before_it_begins(tmp_path, images):
+    written(tmp_path / "resnet", "resnet")
+    config = config_of(tmp_path / "resnet", images, targets=("all-linear",))
+    with pytest.raises(ConfigError, match=r"classifier\.1 is fully trained.*\+conv"):
+        Experiment.build(config)
+
+
+def test_a_rank_above_all_layers_is_refused_with_one_that_can_be():
+    kind, config = CNNS["resnet"]
+    with pytest.raises(AdapterError, match="Choose a rank of 24 or less"):
+        inject(kind(config), rank=64, targets=("all-linear+conv",))
+    layers = inject(kind(config), rank=16, targets=("all-linear+conv",))
+    assert {layer.rank for layer in layers.values()} == {2, 4, 6, 8, 16}
+
+
+def test_depthwise_convolutions_are_left_out_and_said(tmp_path, images):
+    written(tmp_path / "mobilenet_v2", "mobilenet_v2")
+    experiment = Experiment.build(config_of(tmp_path / "mobilenet_v2", images))
+    grouped = {n for n, m in experiment.model.named_modules() if getattr(m, "groups", 1) > 1}
+    assert grouped
+    assert not grouped & set(experiment.layers)
+    assert any(
+        f"{len(grouped)} convolutions in groups" in note for note in experiment.loaded().notes
+    )
+
+
+def test_what_is_targeted_stays_so_where_a_run_continues(tmp_path, images):
+    """A run from before had the linear layers alone, and none of its settings says so."""
+    written(tmp_path / "resnet", "resnet")
+    config = config_of(tmp_path / "resnet", images, hyper={"rank": 2})
+    old = Experiment.build(config, restored=True)
+    assert [layer.name for layer in old.loaded().layers] == ["classifier.1"]
+
+
+def test_language_models_have_no_other_default(tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict(
+        {"linear": torch.nn.Linear(64, 64), "conv": torch.nn.Conv1d(4, 4, 3)}
+    )
+    assert default_targets(model) == ()
+    assert list(find_targets(model, ("all-linear+conv",))) == ["linear", "conv"]
+
+
+def test_experts_that_no_adapter_reaches_are_said_with_their_share(tmp_path):
+    torch.manual_seed(0)
+    model = MixtralForCausalLM(
+        MixtralConfig(
+            vocab_size=320, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, num_local_experts=4,
+        )
+    )  # fmt: skip
+    experts = sum(p.numel() for n, p in model.named_parameters() if "experts" in n)
+    share = experts / sum(p.numel() for p in model.parameters())
+    assert unreached(model)["MixtralExperts"] == (2, experts, share)
+    model.save_pretrained(tmp_path / "moe")
+    tokenizer().save_pretrained(tmp_path / "moe")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a good film"}\n{"text": "a bad film"}\n' * 4)
+    config = starting_config(
+        "causal_lm", model=str(tmp_path / "moe"), data=str(tmp_path / "rows.jsonl"),
+        hyper={"rank": 2},
+    )  # fmt: skip
+    notes = Experiment.build(config).loaded().notes
+    assert any(f"2 MixtralExperts hold {100 * share:.0f} % of the base's" in n for n in notes)
+
+
+def test_packed_attention_of_torch_is_said():
+    model = torch.nn.TransformerEncoderLayer(16, 2, 32)
+    assert unreached(model) == {
+        "MultiheadAttention": (1, 3 * 16 * 16, 768 / sum(p.numel() for p in model.parameters()))
+    }
