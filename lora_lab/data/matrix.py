@@ -48,7 +48,12 @@ def parse_matrix(text: str, title: str = "") -> Matrix:
     """
     if len(text) > MOST_TEXT:
         raise DataError(f"That is {len(text):,} characters of text; {MOST_TEXT:,} are taken.")
-    rows = [words for line in _ROW_ENDS.split(text) if (words := _words(line))]
+    rows: list[list[str]] = []
+    for line in _ROW_ENDS.split(text):
+        if words := _words(line):
+            rows.append(words)
+        if len(rows) > SIDE or len(words) > SIDE:  # before millions are made
+            _check_sides(max(len(rows), 1), len(words))
     if not rows:
         raise DataError("There is no number yet. Type a row per line, as in: 1 2 3")
     columns = len(rows[0])
@@ -125,10 +130,10 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
 
 def _words(line: str) -> list[str]:
     """The numbers of a row as they were typed; "" where nothing stands between two commas."""
-    line = re.sub(r" */ *", "/", line.translate(_DROPPED)).strip()
+    line = "/".join(part.strip() for part in line.translate(_DROPPED).split("/"))
     if "," not in line:
-        return line.split()
-    cells = [cell.split() or [""] for cell in line.removesuffix(",").split(",")]
+        return line.split(None, SIDE)
+    cells = [cell.split(None, SIDE) or [""] for cell in line.removesuffix(",").split(",", SIDE)]
     return [word for words in cells for word in words] if line.strip(" ,") else []
 
 
@@ -176,11 +181,16 @@ def _count(number: int, noun: str = "number") -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _over(side: int) -> str:
+    """A side, which is counted no further than it has to be."""
+    return f"over {SIDE}" if side > SIDE else f"{side}"
+
+
 def _check_sides(rows: int, columns: int) -> None:
     if max(rows, columns) > SIDE:
         raise DataError(
-            f"A matrix of {rows:,} × {columns:,} is too large for the bench: {SIDE} × {SIDE} are "
-            "taken. Choose a part of it."
+            f"A matrix of {_over(rows)} × {_over(columns)} is too large for the bench: {SIDE} × "
+            f"{SIDE} are taken. Choose a part of it."
         )
 
 

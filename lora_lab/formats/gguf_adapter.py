@@ -20,7 +20,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.factors import layer_of_factors
-from lora_lab.models.gguf_file import check_gguf
+from lora_lab.models.gguf_file import by_copy, check_gguf
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.skeleton import config_of
 from lora_lab.models.strict_json import parse_json
@@ -176,7 +176,8 @@ def load(path: Path) -> AdapterWeights:
 
     try:
         check_gguf(path)
-        reader = GGUFReader(str(path))
+        with by_copy():
+            reader = GGUFReader(str(path))
     except CheckpointError as error:
         raise AdapterError(str(error)) from error
     except (ValueError, OSError, IndexError, KeyError) as error:

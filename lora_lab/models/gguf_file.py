@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,16 +19,17 @@ import torch
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
 from lora_lab.models.checkpoint import check_weights, regular_size
-from lora_lab.models.hf_config import check_config
+from lora_lab.models.hf_config import check_config, check_counts, check_frame
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
 MOST = 100_000  # tensors, and keys
 LONGEST = 2**20  # bytes of one string
-ELEMENTS = 2**24  # of one array
+ELEMENTS, BYTES = 2**20, 2**16  # of one array: the largest tokenizers have half a million merges
 STRING, ARRAY = 8, 9
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes by type
 DAMAGED = "Download it again."
+READING = threading.RLock()  # the library's module is changed while it reads
 
 
 class GgufTensor(NamedTuple):
@@ -44,17 +48,20 @@ def read_gguf(
 
     Raises CheckpointError for what is damaged, unsafe, or an architecture it does not know.
     """
-    check_gguf(path)
+    tensors = check_gguf(path)
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     report(f"Reading {path.name}", -1)
     try:
-        with quiet():
+        with quiet(), by_copy():
             values = load_gguf_checkpoint(str(path))["config"]
             check_config(values, path.name)
+            check_counts(values, len(tensors), path.name)
             config, kind = architecture(values, purpose, path.name)
             with torch.device("meta"):
                 frame = kind(config)
+            numbers = sum(math.prod(tensor.shape) for tensor in tensors)
+            check_frame(frame, numbers, path.name)
             report(f"Unpacking {path.name}", -1)
             loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
     except CheckpointError:
@@ -67,6 +74,31 @@ def read_gguf(
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
     return config.to_dict(), state
+
+
+@contextmanager
+def by_copy() -> Iterator[None]:
+    """Let the library read a file into memory of its own in place of mapping it.
+
+    A mapped file that shrinks takes the process with it. The library has no word for this.
+    """
+    import gguf.gguf_reader as library
+    import numpy
+
+    class Copying:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(numpy, name)
+
+        @staticmethod
+        def memmap(path: str, mode: str = "r") -> Any:
+            return numpy.fromfile(path, numpy.uint8)
+
+    with READING:
+        library.np = Copying()
+        try:
+            yield
+        finally:
+            library.np = numpy
 
 
 def check_gguf(path: Path) -> tuple[GgufTensor, ...]:
@@ -101,7 +133,8 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         value = _value(file, kind, size)
         if key == "general.alignment":
             alignment = value if isinstance(value, int) and 0 < value <= 2**20 else 32
-    walked, ends = [], [0]
+    walked: list[GgufTensor] = []
+    places: list[tuple[int, int, str]] = []  # begin and end of each, behind the header
     for _ in range(tensors):
         name = _string(file, size)
         (dimensions,) = _numbers(file, "<I")
@@ -120,11 +153,16 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         walked.append(
             GgufTensor(name, tuple(reversed(shape)), packing.name, count // block * length)
         )
-        ends.append(offset + count // block * length)
+        places.append((offset, offset + count // block * length, name))
+    at = 0
+    for begin, end, name in sorted(places):
+        if begin < at:
+            raise CheckpointError(f"tensor {shown(name)} overlaps another one. {DAMAGED}")
+        at = end
     start = -(-file.tell() // alignment) * alignment
-    if start + max(ends) > size:
+    if start + at > size:
         raise CheckpointError(
-            f"incomplete download, have {size:,} of at least {start + max(ends):,} bytes. {DAMAGED}"
+            f"incomplete download, have {size:,} of at least {start + at:,} bytes. {DAMAGED}"
         )
     return tuple(walked)
 
@@ -150,7 +188,8 @@ def _value(file: BinaryIO, kind: int, size: int) -> int | None:
         return None
     if kind == ARRAY:
         inner, count = _numbers(file, "<IQ")
-        if count > min(size, ELEMENTS) or inner == ARRAY:
+        most = BYTES if SIZES.get(inner) == 1 else ELEMENTS  # no tokenizer has lists of bytes
+        if count > min(size, most) or inner == ARRAY:
             raise CheckpointError(f"it claims a list of {count:,} values. {DAMAGED}")
         if inner == STRING:
             for _ in range(count):

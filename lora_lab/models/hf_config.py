@@ -9,16 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.strict_json import read_json
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LARGEST = 2**20  # bytes of a config.json
 LARGEST_SIZE = 2**24  # of whatever a model counts
 MAY_BE_LARGE = ("max_position_embeddings", "model_max_length", "seed")
 DEEPEST = 2000  # layers
+MOST_LABELS = 2**17  # each of them is given a name
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
+LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers",
+          "decoder_layers", "num_encoder_layers", "num_decoder_layers", "inner_group_num",
+          "num_hidden_groups", "num_hidden_layers_per_group")  # fmt: skip
+DRAWN = 2**24  # numbers of a model that its checkpoint may lack
+TABLES = 2**30  # numbers of masks and angles, which no checkpoint holds
+# How attention may be computed. Other names are of kernels that transformers fetches and runs, and
+# so are those of flash attention where it is not installed; that choice is not the file's.
+COMPUTED_BY = ("eager", "sdpa", "batched_mm", "grouped_mm")
 # Sizes of which every model has weights of just this size.
 WIDTHS = ("vocab_size", "hidden_size", "n_embd", "d_model", "intermediate_size", "dim", "n_inner")
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_attention_heads", "n_head")
@@ -56,11 +68,18 @@ def check_config(config: dict[str, Any], where: str) -> None:
                 f"{where}: {key} asks for code of its author to be run, which is not done. Choose "
                 "a model whose architecture is part of transformers."
             )
-        if key.endswith("_internal") or ("kernel" in key.lower() and isinstance(value, str)):
+        kernel = "kernel" in key.lower() and isinstance(value, str | dict) and value
+        if key.endswith("_internal") or kernel:
             raise CheckpointError(
                 f"{where}: {ascii(key)[1:-1]} could load code of its author, which is not done."
             )
+        if "implementation" in key.lower() and not _is_known(value):
+            raise CheckpointError(
+                f"{where}: {ascii(key)[1:-1]} is {ascii(value)[:60]}, which could be fetched and "
+                f"run. Known are {', '.join(COMPUTED_BY)}; take the line out of the file."
+            )
         large = isinstance(value, int) and abs(value) > LARGEST_SIZE
+        large = large or (key == "num_labels" and isinstance(value, int) and value > MOST_LABELS)
         if large and "token" not in key and key not in MAY_BE_LARGE:
             raise CheckpointError(f"{where}: {ascii(key)[1:-1]} is {value:,}, which cannot be.")
     for key in (*WIDTHS, *COUNTS):
@@ -102,6 +121,42 @@ def check_sizes(
                 f"{where}: {key} is {size:,}, and no weight has that size. Config and weights are "
                 "of different models."
             )
+
+
+def check_counts(values: dict[str, Any], tensors: int, where: str) -> None:
+    """Raise CheckpointError where a config counts more layers than there are tensors.
+
+    Each has one of its own, or a share of one; a million would take minutes to lay out.
+    """
+    for key, value in _walk(values):
+        if key in LAYERS and type(value) is int and value > max(tensors, 1):
+            raise CheckpointError(
+                f"{where}: {key} is {value:,}, and there are {tensors:,} tensors. Config and "
+                "weights are of different models."
+            )
+
+
+def check_frame(frame: nn.Module, numbers: int, where: str) -> None:
+    """Raise CheckpointError where a model, laid out without memory, has far more than its file.
+
+    What a checkpoint lacks is refused later, and a head or a pooler that is drawn anew is small.
+    """
+    wanted = sum(p.numel() for p in frame.parameters())
+    tables = sum(b.numel() for b in frame.buffers())
+    if wanted > 2 * numbers + DRAWN or tables > TABLES:
+        raise CheckpointError(
+            f"{where}: the model would have {wanted:,} parameters, and its weights are "
+            f"{numbers:,} numbers. Config and weights are of different models."
+        )
+
+
+def _is_known(value: Any) -> bool:
+    """Whether a way to compute is one of the lab's, also for each part of a model."""
+    if isinstance(value, dict):
+        return all(map(_is_known, value.values()))
+    if value is None or isinstance(value, bool):
+        return True
+    return isinstance(value, str) and value in COMPUTED_BY
 
 
 def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import nn
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import PURPOSES, Purpose, architecture, first_line, quiet
-from lora_lab.models.hf_config import check_sizes, read_config
+from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, read_config
 from lora_lab.models.shards import read_weights
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
@@ -126,6 +127,9 @@ def _built(
     if classes:
         notes += _name_classes(config, path, classes)
         config.use_cache = False
+    check_counts(values, len(state), "config.json")
+    frame = _frame(config, kind, path.name)
+    check_frame(frame, sum(tensor.numel() for tensor in state.values()), "config.json")
     with BUILDING, torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         try:
@@ -171,6 +175,16 @@ def _built(
     if purpose == "causal_lm":
         _set_endings(model, path)
     return Opened(model.eval(), new_layers, tuple(notes), path.name)
+
+
+def _frame(config: Any, kind: Any, name: str) -> nn.Module:
+    """The model laid out without memory; raises CheckpointError where it cannot be built."""
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet(), torch.device("meta"):
+        try:
+            return kind(deepcopy(config))
+        except Exception as error:
+            reason = first_line(error)
+            raise CheckpointError(f"{name}: the model cannot be built ({reason}).") from error
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:

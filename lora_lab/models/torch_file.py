@@ -18,6 +18,7 @@ import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.torch_pickle import check_pickle
 
 MAX_MEMBERS = 100_000
 MAX_PICKLE = 64 * 2**20
@@ -31,8 +32,8 @@ DAMAGED = "Download or save it again."
 
 def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     """The tensors of an open archive of `size` bytes, by name."""
-    _check_archive(file, size)
-    loaded = _load(file)
+    pickled, members = _check_archive(file, size)
+    loaded = _load(file, pickled, members)
     if isinstance(loaded, dict) and not any(torch.is_tensor(v) for v in loaded.values()):
         loaded = next((loaded[k] for k in NESTED if isinstance(loaded.get(k), dict)), loaded)
     if not isinstance(loaded, dict):
@@ -43,8 +44,11 @@ def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     return {name: _tensor(name, value) for name, value in loaded.items() if not _beside(value)}
 
 
-def _check_archive(file: BinaryIO, size: int) -> None:
-    """Refuse what is damaged, compressed, scripted, or larger inside than outside."""
+def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
+    """Refuse what is damaged, compressed, scripted, or larger inside than outside.
+
+    Returns the table of contents, and the number of members.
+    """
     if _directory_entries(file) > MAX_MEMBERS:
         raise CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
     file.seek(0)
@@ -83,6 +87,7 @@ def _check_archive(file: BinaryIO, size: int) -> None:
         raise CheckpointError(f"the archive is damaged ({error}). {DAMAGED}") from error
     if broken is not None:
         raise CheckpointError(f"member {ascii(broken)[:60]} is damaged (CRC). {DAMAGED}")
+    return archive.read(pickles[0]), len(members)
 
 
 def _directory_entries(file: BinaryIO) -> int:
@@ -95,7 +100,7 @@ def _directory_entries(file: BinaryIO) -> int:
     return count
 
 
-def _load(file: BinaryIO) -> Any:
+def _load(file: BinaryIO, pickled: bytes, members: int) -> Any:
     """torch.load, weights only, with every refusal put into words."""
     file.seek(0)
     try:
@@ -104,6 +109,7 @@ def _load(file: BinaryIO) -> Any:
         raise CheckpointError(f"its table of contents is damaged. {DAMAGED}") from error
     if blocked:
         raise CheckpointError(_blocked(blocked))
+    check_pickle(pickled, members)
     file.seek(0)
     try:
         with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -186,3 +187,29 @@ def test_arrays_are_checked_like_files():
     assert matrix_of(np.array([[1, 2]], np.uint8)).exact == ((1, 2),)
     with pytest.raises(DataError, match="type <U1"):
         matrix_of(np.array([["a"]]))
+
+
+LONG = {
+    "blanks": "1" + " " * 400_000 + "2",
+    "blanks before a slash": "1" + " " * 400_000 + "/ 2 3",
+    "blanks and slashes": "1 " + " / " * 200_000,
+    "tabs": "1" + "\t" * 400_000 + "x",
+    "brackets": "[" * 400_000 + "1" + "]" * 400_000,
+    "brackets and blanks": "] " * 400_000,
+    "bracket and blanks": "1]" + " " * 400_000 + "2",
+    "rows": "1\n" * 3_900_000,
+    "semicolons": "1;" * 3_900_000,
+    "columns": "1 " * 3_900_000,
+    "commas": "1," * 3_900_000,
+    "empty cells": "," * 7_000_000,
+    "one number": "1" * 7_000_000,
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_text_of_any_form_is_judged_in_a_moment(case):
+    """The bench reads as one types: a second is a window that stands still."""
+    began = time.process_time()
+    with suppress(DataError):
+        parse_matrix(LONG[case])
+    assert time.process_time() - began < 1.5

@@ -8,7 +8,7 @@ import torch
 from gguf import GGMLQuantizationType, GGUFWriter, quantize
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.gguf_file import check_gguf
+from lora_lab.models.gguf_file import by_copy, check_gguf
 from lora_lab.models.hf_folder import open_model, open_tokenizer
 from lora_lab.models.inspect import describe
 from tests.models.tiny import save
@@ -161,3 +161,53 @@ def test_a_sound_walk_lists_the_tensors(tmp_path):
     path.write_bytes(raw + bytes(-len(raw) % 32) + bytes(64))
     (tensor,) = check_gguf(path)
     assert (tensor.name, tensor.shape, tensor.kind, tensor.bytes) == ("t", (4, 4), "F32", 64)
+
+
+def placed(*tensors, keys=()):
+    """A GGUF file of 4-byte numbers whose tensors lie where they say."""
+    raw = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys)
+    for name, count, offset in tensors:
+        raw += (
+            struct.pack("<Q", len(name)) + name.encode() + struct.pack("<IQIQ", 1, count, 0, offset)
+        )
+    return raw + bytes(-len(raw) % 32) + bytes(1024)
+
+
+def array(kind, count, raw):
+    return struct.pack("<Q", 1) + b"a" + struct.pack("<IIQ", 9, kind, count) + raw
+
+
+LIES = {
+    "one place for all": (placed(("a", 64, 0), ("b", 64, 0)), "overlaps"),
+    "half over another": (placed(("a", 64, 0), ("b", 32, 128)), "overlaps"),
+    "backwards, over another": (placed(("a", 32, 128), ("b", 64, 0)), "overlaps"),
+    "two million bytes": (placed(("a", 1, 0), keys=[array(0, 2**21, bytes(2**21))]), "a list of"),
+    "booleans": (placed(("a", 1, 0), keys=[array(7, 2**21, bytes(2**21))]), "a list of"),
+    "two million numbers": (placed(("a", 1, 0), keys=[array(4, 2**21, bytes(2**23))]), "a list of"),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_what_costs_far_more_than_its_bytes_is_refused(tmp_path, case):
+    raw, reason = LIES[case]
+    (tmp_path / "x.gguf").write_bytes(raw)
+    with pytest.raises(CheckpointError, match=reason):
+        check_gguf(tmp_path / "x.gguf")
+
+
+def test_tensors_that_lie_side_by_side_are_taken(tmp_path):
+    (tmp_path / "x.gguf").write_bytes(placed(("a", 32, 128), ("b", 32, 0), ("c", 8, 256)))
+    assert [tensor.name for tensor in check_gguf(tmp_path / "x.gguf")] == ["a", "b", "c"]
+
+
+def test_a_file_is_read_by_copy(tmp_path):
+    """One that shrinks while it is mapped takes the process with it."""
+    from gguf import GGUFReader
+
+    (tmp_path / "x.gguf").write_bytes(placed(("a", 8, 0)))
+    with by_copy():
+        reader = GGUFReader(tmp_path / "x.gguf")
+    assert not isinstance(reader.data, np.memmap)
+    assert isinstance(GGUFReader(tmp_path / "x.gguf").data, np.memmap)
+    (tmp_path / "x.gguf").write_bytes(b"")
+    assert reader.tensors[0].data.sum() == 0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.hf_config import LARGEST, check_sizes, read_config
+from lora_lab.models.hf_config import LARGEST, check_counts, check_sizes, read_config
 
 GOOD = {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 100}
 BAD = {
@@ -14,6 +14,25 @@ BAD = {
     "remote code": ({"trust_remote_code": True}, "asks for code"),
     "internal": ({"_attn_implementation_internal": "kernels-x/evil"}, "could load code"),
     "kernel": ({"attn_kernel": "someone/evil"}, "could load code"),
+    "kernel by name": ({"attn_implementation": "evil/kernel:fn"}, "fetched and run"),
+    "kernel by name, private": ({"_attn_implementation": "owner/k@rev:fn"}, "fetched and run"),
+    "kernel by part": ({"attn_implementation": {"": "evil/k2"}}, "fetched and run"),
+    "kernel by part of part": (
+        {"text_config": {"_attn_implementation": {"a": {"b": "e/k"}}}},
+        "fetched and run",
+    ),
+    "kernel of the community": (
+        {"attn_implementation": "kernels-community/flash-attn2"},
+        "fetched and run",
+    ),
+    "flash attention, which is fetched": (
+        {"attn_implementation": "flash_attention_2"},
+        "fetched and run",
+    ),
+    "paged kernel": ({"attn_implementation": "paged|evil/k"}, "fetched and run"),
+    "experts by name": ({"experts_implementation": "evil/k"}, "fetched and run"),
+    "list of ways": ({"attn_implementation": ["evil/k"]}, "fetched and run"),
+    "table of kernels": ({"kernel_config": {"RMSNorm": "evil/k"}}, "could load code"),
     "unknown kind": ({"model_type": "no_such_kind"}, "none that this transformers knows"),
     "kind that is no word": ({"model_type": 7}, "no model_type"),
     "giant": ({"hidden_size": 10**12}, "cannot be"),
@@ -41,7 +60,9 @@ def write(folder, raw):
 
 def test_a_sound_config_is_read(tmp_path):
     assert read_config(write(tmp_path, GOOD)) == GOOD
-    off = {**GOOD, "trust_remote_code": False, "auto_map": None, "bos_token_id": 10**9}
+    off = {**GOOD, "trust_remote_code": False, "auto_map": None, "bos_token_id": 10**9,
+           "attn_implementation": "sdpa", "_attn_implementation": None, "kernel_size": 3,
+           "_attn_implementation_autoset": True, "use_mamba_kernels": True}  # fmt: skip
     assert read_config(write(tmp_path, off)) == off
 
 
@@ -82,3 +103,11 @@ def test_sizes_are_held_against_the_weights():
     check_sizes({"vocab_size": 100, "hidden_size": 32, "intermediate_size": 96}, shapes)
     with pytest.raises(CheckpointError, match="hidden_size is 64"):
         check_sizes({"hidden_size": 64}, [(100, 33)])
+
+
+def test_layers_are_counted_against_the_tensors():
+    check_counts({"num_hidden_layers": 12, "num_hidden_groups": 1}, 25, "config.json")
+    for values in ({"num_hidden_layers": 2000}, {"text_config": {"num_layers": 2000}},
+                   {"inner_group_num": 10**5}, {"num_hidden_groups": 10**6}):  # fmt: skip
+        with pytest.raises(CheckpointError, match="there are 25 tensors"):
+            check_counts(values, 25, "config.json")

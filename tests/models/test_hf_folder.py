@@ -1,9 +1,11 @@
 """A folder opens as transformers would open it, number for number, or says in words why not."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -201,3 +203,26 @@ def test_a_tokenizer_that_cannot_be_had_is_an_error(tmp_path, name):
     spoil(tmp_path)
     with pytest.raises(CheckpointError, match=reason):
         open_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lie"),
+    [
+        ("llama", {"num_hidden_layers": 2000}),
+        ("bert_classifier", {"max_position_embeddings": 30_000_000}),
+        ("bert_classifier", {"type_vocab_size": 2**24}),
+        ("bert_classifier", {"num_labels": 2**24, "id2label": None}),
+        ("gpt2", {"n_positions": 2**24}),
+        ("vit", {"image_size": 2**15}),
+        ("vit", {"num_labels": 2**24}),
+    ],
+)
+def test_a_small_file_is_no_giant(tmp_path, kind, lie):
+    """What a config counts is held against the tensors before memory is given to it."""
+    save(tmp_path, kind)
+    change(tmp_path, **lie)
+    before, began = psutil.Process().memory_info().rss, time.process_time()
+    with pytest.raises(CheckpointError):
+        open_model(tmp_path, PURPOSES[kind])
+    assert time.process_time() - began < 2
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
