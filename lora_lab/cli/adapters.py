@@ -14,6 +14,7 @@ from lora_lab.cli.delivery import (
     Alpha,
     AsJson,
     Base,
+    Component,
     Number,
     Overwrite,
     Prove,
@@ -39,6 +40,7 @@ def export(
     base: Base = None,
     untie: Untie = False,
     prove: Prove = False,
+    component: Component = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +59,9 @@ def export(
         model = config.model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        wanted = delivery_of(target, format, base, overwrite, untie=untie, prove=prove)
+        wanted = delivery_of(
+            target, format, base, overwrite, untie=untie, prove=prove, component=component
+        )
         report = deliver(weights, wanted, as_json).report
         if report is not None:
             try:
@@ -76,12 +80,13 @@ def convert(
     dtype: Number = None,
     untie: Untie = False,
     prove: Prove = False,
+    component: Component = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove, component)
         deliver(opened(adapter, alpha, base, quiet=as_json, scale=scale), delivery, as_json)
 
 
@@ -107,6 +112,7 @@ def resize(
     dtype: Number = None,
     untie: Untie = False,
     prove: Prove = False,
+    component: Component = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -121,7 +127,7 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove)
+        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove, component)
         weights = opened(adapter, alpha, base, quiet=as_json, scale=scale)
         spectra = choose.measured(weights)
         rules = {
@@ -159,6 +165,7 @@ def extract(
     rank: Annotated[int, typer.Option(help="Rank of the fit.")] = 16,
     to: To = "peft",
     prove: Prove = False,
+    component: Component = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -178,7 +185,10 @@ def extract(
                 out.print(note, style="yellow")
         facts = {"fits": [vars(x) for x in result.fits]}
         deliver(
-            result.weights, delivery_of(target, to, None, overwrite, prove=prove), as_json, facts
+            result.weights,
+            delivery_of(target, to, None, overwrite, prove=prove, component=component),
+            as_json,
+            facts,
         )
 
 
@@ -195,6 +205,7 @@ def merge(
     scale: Scale = None,
     untie: Untie = False,
     prove: Prove = False,
+    component: Component = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -225,7 +236,7 @@ def merge(
                  "errors": dict(result.errors)}  # fmt: skip
         deliver(
             result.weights,
-            delivery_of(target, to, base, overwrite, untie=untie, prove=prove),
+            delivery_of(target, to, base, overwrite, untie=untie, prove=prove, component=component),
             as_json,
             facts,
         )

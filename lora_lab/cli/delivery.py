@@ -52,6 +52,13 @@ Prove = Annotated[
     bool,
     typer.Option("--prove", help="Let the library that the file is for load it as well."),
 ]
+Component = Annotated[
+    str,
+    typer.Option(
+        help="Part of a diffusion pipeline (unet, transformer, text_encoder …): of layers whose "
+        "names say none, or the one to write."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -86,11 +93,14 @@ def delivery_of(
     dtype: str | None = None,
     untie: bool = False,
     prove: bool = False,
+    component: str = "",
 ) -> Delivery:
     """What the options ask for; raises ConfigError for a dtype that would have no effect."""
     if dtype and to == MERGED:
         raise ConfigError("A merged checkpoint keeps its base's dtype: leave --dtype out.")
-    return Delivery(str(target), to, dtype or "", str(base or ""), overwrite, untie, prove)
+    return Delivery(
+        str(target), to, dtype or "", str(base or ""), overwrite, untie, prove, component
+    )
 
 
 def deliver(

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.formats import diffusers, gguf_adapter, kohya, mlx, peft, peft_limits, portable
+from lora_lab.formats import (
+    components,
+    diffusers,
+    gguf_adapter,
+    kohya,
+    mlx,
+    peft,
+    peft_limits,
+    portable,
+)
 from lora_lab.formats.container import count_tensors
 from lora_lab.formats.gguf_reread import reread as gguf_reread
 from lora_lab.formats.mlx_reread import reread as mlx_reread
@@ -25,10 +34,12 @@ class Format:
 
     `save` writes into a folder and returns notes on what it baked in; `reread` yields every layer
     as the target computes with it, by a way that shares nothing with `save`, to prove a written
-    file. `limits` are sentences on what the programs that read the format would compute otherwise,
-    whatever the file says: such an adapter is not exported. `files` are the names that belong to
-    the format: a folder that holds anything else is never overwritten. The first of them holds the
-    tensors; of a `single` format it is all there is, and the target is a file of any name.
+    file. `named` gives the layers the names that the target looks for (the
+    component of a pipeline may have to be told), or refuses. `limits` are sentences on what the
+    programs that read the format would compute otherwise, whatever the file says: such an adapter
+    is not exported. `files` are the names that belong to the format: a folder that holds anything
+    else is never overwritten. The first of them holds the tensors; of a `single` format it is all
+    there is, and the target is a file of any name.
     """
 
     name: str
@@ -39,6 +50,9 @@ class Format:
     limits: Callable[[AdapterWeights], tuple[str, ...]] = lambda weights: ()
     single: bool = False
     suffix: str = ""  # of a file
+    named: Callable[[AdapterWeights, str], tuple[AdapterWeights, tuple[str, ...]]] = (
+        components.alone
+    )
     load: Callable[[Path], AdapterWeights] = peft.load
     count: Callable[[Path], int] = count_tensors
 
@@ -56,11 +70,11 @@ FORMATS: dict[str, Format] = {
     ),
     "kohya": Format(
         "kohya", "kohya file", (kohya.FILE,), kohya.save, reread_kohya, kohya.limits, single=True,
-        suffix=".safetensors", load=kohya.load,
+        suffix=".safetensors", load=kohya.load, named=components.placed,
     ),
     "diffusers": Format(
         "diffusers", "diffusers folder", (diffusers.FILE,), diffusers.save, reread_diffusers,
-        diffusers.limits, load=diffusers.load,
+        diffusers.limits, load=diffusers.load, named=components.placed,
     ),
     "gguf": Format(
         "gguf", "GGUF file", (gguf_adapter.FILE,), gguf_adapter.save, gguf_reread,

@@ -1,14 +1,18 @@
 """diffusers' pytorch_lora_weights.safetensors, with and without metadata, and its old spellings.
 
-Keys are `<component>.<path>.lora_A.weight` and `.lora_B.weight`. The metadata may hold PEFT's
-settings per component; where it does not, and there is no `.alpha`, α = r and s = 1
-(diffusers utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r is written.
+Keys are `<component>.<path>.lora_A.weight` and `.lora_B.weight`. Names that are not diffusers' own
+are written as its converters take them (loaders/lora_conversion_utils.py): `diffusion_model.…` like
+them, FLUX's own blocks, names of single-file checkpoints and flat ones in sd-scripts' spelling.
+
+The metadata may hold PEFT's settings per component; where it does not, and there is no `.alpha`,
+α = r and s = 1 (utils/peft_utils.py, get_peft_kwargs). So s is folded into B here, and α = r.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
+from lora_lab.formats import kohya, xlabs
+from lora_lab.formats.components import ORIGINAL, PIPELINE, is_flat, named, split
 from lora_lab.formats.factor_file import metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
@@ -27,8 +33,8 @@ from lora_lab.variants import of_factors
 
 FILE = "pytorch_lora_weights.safetensors"
 SETTINGS = "lora_adapter_metadata"
-COMPONENTS = ("unet", "transformer", "transformer_2", "text_encoder", "text_encoder_2", "prior")
-ADDED = "transformer"  # the component of layers that have none
+OWN_BLOCKS = ("double_blocks.", "single_blocks.")  # FLUX's, read with lora_down and lora_up alone
+NAMED = re.compile(r"(.+\.lora_[AB])\.(?!weight$)[^.]+\.weight")  # an adapter's name was left in
 DOWN = (
     ".lora_A.weight",
     ".lora.down.weight",
@@ -42,28 +48,29 @@ ALPHA = (".alpha", ".lora.alpha")
 
 def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     """Write the file into `folder`, and say what was baked in."""
-    tensors: dict[str, torch.Tensor] = {}
-    settings: dict[str, Any] = {}
     layers = [fold(layer) for layer in weights.layers]
-    names = {x.name: x.name if _component(x.name) else f"{ADDED}.{x.name}" for x in layers}
-    for layer in layers:
-        down, up = native_factors(layer)
-        key = names[layer.name]
-        tensors[f"{key}.lora_A.weight"], tensors[f"{key}.lora_B.weight"] = down, up
-        if layer.magnitude is not None:
-            shape = (1, -1, *(1,) * (down.dim() - 2)) if down.dim() > 2 else (-1,)
-            tensors[f"{key}.lora_magnitude_vector"] = layer.magnitude.reshape(shape).clone()
-    for component in dict.fromkeys(name.split(".")[0] for name in names.values()):
-        own = [x for x in layers if names[x.name].split(".")[0] == component]
-        settings |= {f"{component}.{k}": v for k, v in _settings(own, names).items()}
+    if flat := as_sd_scripts(weights):
+        tensors, _ = kohya.tensors_of(replace(weights, layers=tuple(layers)))
+    else:
+        tensors = _tensors(layers)
+    settings: dict[str, Any] = {}
+    for component in () if flat else dict.fromkeys(split(x.name)[0] for x in layers):
+        own = [x for x in layers if split(x.name)[0] == component]
+        if (
+            component in PIPELINE
+        ):  # other names are made diffusers' own before metadata is looked at
+            settings |= {f"{component}.{k}": v for k, v in _settings(own).items()}
     metadata = {
         "format": "pt",
-        SETTINGS: json.dumps(settings, sort_keys=True),
-        "lora_lab_added": "" if all(_component(x.name) for x in layers) else ADDED,
         "lora_lab_kinds": json.dumps({x.name: x.kind for x in layers}),
         "lora_lab_base": weights.base,
         "lora_lab_base_fingerprint": weights.base_fingerprint,
     }
+    if settings:
+        metadata[SETTINGS] = json.dumps(settings, sort_keys=True)
+    if flat:
+        names = {kohya.key_of(x.name, kohya.two_encoders(weights)): x.name for x in layers}
+        metadata[kohya.NAMES] = json.dumps(names)
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, safetensors.torch.save(tensors, metadata))
     notes = []
@@ -71,18 +78,52 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         notes.append(
             "the scaling s is folded into lora_B, and α = r, so that no loader can miss it"
         )
-    if not all(_component(x.name) for x in layers):
-        notes.append(f"layers of no known component are named {ADDED}.…")
+    if flat:
+        notes.append("names are sd-scripts', which diffusers' loaders translate for the pipeline")
+    elif not all(split(x.name)[0] in PIPELINE for x in layers):
+        notes.append(
+            "names are the model's own (diffusion_model.…), which diffusers' loader of that "
+            "pipeline translates where it knows them (Wan, Hunyuan, Qwen-Image, LTX, Z-Image …)"
+        )
     return tuple(notes)
 
 
+def as_sd_scripts(weights: AdapterWeights) -> bool:
+    """Whether diffusers reads these names in sd-scripts' spelling alone."""
+    parts = [split(layer.name) for layer in weights.layers]
+    return any(
+        is_flat(path) or (part in ORIGINAL and part != "diffusion_model")
+        or (part == "diffusion_model" and path.startswith(OWN_BLOCKS))
+        for part, path in parts
+    )  # fmt: skip
+
+
+def _tensors(layers: list[LayerWeights]) -> dict[str, torch.Tensor]:
+    """Factors as PEFT has them, by the layers' own names."""
+    tensors = {}
+    for layer in layers:
+        down, up = native_factors(layer)
+        key = layer.name
+        tensors[f"{key}.lora_A.weight"], tensors[f"{key}.lora_B.weight"] = down, up
+        if layer.magnitude is not None:
+            shape = (1, -1, *(1,) * (down.dim() - 2)) if down.dim() > 2 else (-1,)
+            tensors[f"{key}.lora_magnitude_vector"] = layer.magnitude.reshape(shape).clone()
+    return tensors
+
+
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
-    """What such a file cannot hold."""
-    encoded = [x for x in weights.layers if x.name.startswith("text_encoder")]
+    """What such a file cannot hold, and what diffusers' loaders would leave out of it."""
+    dora = [layer for layer in weights.layers if layer.magnitude is not None]
     dropped = [
         f"{layer.name}: diffusers 0.42 drops the DoRA magnitudes of a text encoder"
-        for layer in encoded
-        if layer.magnitude is not None
+        for layer in dora
+        if layer.name.startswith("text_encoder")
+    ]
+    dropped += [
+        f"{layer.name}: diffusers drops the magnitudes of DoRA where names are not its own, and "
+        "would compute a plain LoRA; merge it, or give the diffusers model as the base (--base)"
+        for layer in dora
+        if as_sd_scripts(weights) or split(layer.name)[0] not in PIPELINE
     ]
     return (*cannot_say(weights, "diffusers"), *dropped)
 
@@ -93,7 +134,7 @@ def load(path: Path) -> AdapterWeights:
     file = read_factor_file(path)
     metadata = file.metadata
     parts: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in file.tensors.items():
+    for key, tensor in xlabs.translated(file.tensors).items():
         name, part = _split(path, key)
         if part in parts.setdefault(name, {}):
             raise AdapterError(f"{path}: {shown(name)} has two {part} factors")
@@ -110,7 +151,7 @@ def load(path: Path) -> AdapterWeights:
             if part not in own:
                 raise AdapterError(f"{path}: the {part} factor of {shown(name)} is missing")
         alpha, scaling = _rule(path, settings, name, own)
-        ours = name.removeprefix(f"{added}.") if added else name
+        ours = name.removeprefix(f"{added}.") if added else named(name)
         try:
             layer = layer_of_factors(
                 ours, own["down"], own["up"], alpha, scaling, str(kinds.get(ours, "")),
@@ -133,23 +174,18 @@ def load(path: Path) -> AdapterWeights:
     )
 
 
-def _component(name: str) -> bool:
-    return name.split(".")[0] in COMPONENTS and "." in name
-
-
-def _settings(layers: list[LayerWeights], names: dict[str, str]) -> dict[str, Any]:
+def _settings(layers: list[LayerWeights]) -> dict[str, Any]:
     """One component's settings in PEFT's words; α = r throughout."""
     ranks = [layer.rank for layer in layers]
     common = max(set(ranks), key=ranks.count)
-    own = {
-        "^" + re.escape(names[x.name].partition(".")[2]): x.rank for x in layers if x.rank != common
-    }
+    paths = {x.name: split(x.name)[1] for x in layers}
+    own = {"^" + re.escape(paths[x.name]): x.rank for x in layers if x.rank != common}
     return {
         "r": common,
         "lora_alpha": common,
         "rank_pattern": own,
         "alpha_pattern": own,
-        "target_modules": sorted(names[x.name].partition(".")[2] for x in layers),
+        "target_modules": sorted(paths.values()),
         "use_rslora": False,
         "use_dora": any(x.magnitude is not None for x in layers),
         "lora_bias": False,
@@ -159,6 +195,8 @@ def _settings(layers: list[LayerWeights], names: dict[str, str]) -> dict[str, An
 
 
 def _split(path: Path, key: str) -> tuple[str, str]:
+    if found := NAMED.fullmatch(key):
+        key = f"{found[1]}.weight"
     for part, ends in (("down", DOWN), ("up", UP), ("magnitude", MAGNITUDE), ("alpha", ALPHA)):
         for end in ends:
             if key.endswith(end) and len(key) > len(end):

@@ -16,6 +16,7 @@ from lora_lab.names import shown
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 MATRICES = ("linear", "conv1d_linear")
+UNKNOWN = "unknown"  # linear or a convolution: ΔW as a matrix is known, its native shape is not
 
 
 def layer_of_factors(

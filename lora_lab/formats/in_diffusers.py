@@ -10,6 +10,7 @@ from torch import nn
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
+from lora_lab.formats.components import PIPELINE, split
 from lora_lab.formats.in_peft import Merged, merged_layers
 from lora_lab.formats.skeleton import grow
 
@@ -24,6 +25,12 @@ def merged(folder: Path, weights: AdapterWeights) -> Iterator[Merged]:
         str(folder), local_files_only=True, return_lora_metadata=True
     )
     components = dict.fromkeys(layer.name.partition(".")[0] for layer in weights.layers)
+    foreign = [layer.name for layer in weights.layers if split(layer.name)[0] not in PIPELINE]
+    if foreign:
+        raise ExportError(
+            f"{foreign[0]} is a name that each pipeline's loader translates, and which pipeline "
+            "it is for is not said. Load it there, or leave --prove out."
+        )
     for component in components:
         prefix = f"{component}."
         rows = tuple(x for x in weights.layers if x.name.startswith(prefix))

@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError, CheckpointError, LabError
-from lora_lab.formats import bare_factors, diffusers, gguf_adapter, kohya, mlx, peft
+from lora_lab.formats import (
+    bare_factors,
+    diffusers,
+    gguf_adapter,
+    kohya,
+    lycoris,
+    mlx,
+    peft,
+    xlabs,
+)
+from lora_lab.formats.base_layers import base_layers
 from lora_lab.formats.elsewhere import elsewhere
 from lora_lab.formats.factor_file import PICKLES, read_factor_file
 from lora_lab.models.checkpoint import regular_size
@@ -78,7 +88,7 @@ def is_adapter(path: Path) -> bool:
         if path.suffix == ".gguf":
             with path.open("rb") as file:
                 return b"adapter.type" in file.read(4096)
-        return any("lora" in key.lower() for key in _keys(path))
+        return _follows(_keys(path))
     except (OSError, LabError):
         return False
 
@@ -91,19 +101,26 @@ def _keys(path: Path) -> list[str]:
         return list(read_header(file, regular_size(path)).entries)
 
 
-def base_names(base: str | Path) -> tuple[str, ...]:
-    """Module paths of a base's weights, as its model and its files call them.
+def _follows(keys: list[str]) -> bool:
+    """Whether any name of a tensor is a factor's, or another part of an adapter's."""
+    return (
+        kohya.follows(keys)
+        or mlx.follows(keys)
+        or bare_factors.convention_of(keys) is not None
+        or any(key.endswith((*diffusers.DOWN, *diffusers.UP)) for key in keys)
+        or any(lycoris.other(key) for key in keys)
+        or any(diffusers.NAMED.fullmatch(key) or xlabs.KEY.fullmatch(key) for key in keys)
+    )
 
-    Raises CheckpointError.
-    """
-    from lora_lab.models.base import Base
 
-    return Base(Path(base)).names()
+def base_names(base: str | Path) -> dict[str, tuple[int, ...]]:
+    """Module paths of a base's weights with their shapes. Raises CheckpointError."""
+    return base_layers(base)
 
 
 def _folder(path: Path, told: Told) -> AdapterWeights:
     if (path / diffusers.FILE).exists():
-        return diffusers.load(path)
+        return _file(path / diffusers.FILE, told)
     if (path / mlx.FILE).exists() and not (path / peft.TENSORS).exists():
         return mlx.load(path, told.scale, told.alpha)
     if (path / peft.CONFIG).exists():
@@ -129,17 +146,19 @@ def _file(path: Path, told: Told) -> AdapterWeights:
         keys = _keys(path)
     except (OSError, CheckpointError):  # the reader of adapters says what is wrong
         keys = list(read_factor_file(path).tensors)
-    if any(".lora_down.weight" in key or ".lora_up.weight" in key for key in keys):
-        return kohya.load(path, told.names)
+    if kohya.follows(keys):
+        return kohya.load(path, told.names, told.base)
     if mlx.follows(keys):
         return mlx.load(path, told.scale, told.alpha)
     if (name := bare_factors.convention_of(keys)) is not None:
         return bare_factors.load(path, name, told.alpha, told.scale)
-    if any(key.endswith((*diffusers.DOWN, *diffusers.UP)) for key in keys):
+    if what := next((what for key in keys if (what := lycoris.other(key))), ""):
+        raise AdapterError(
+            f"{path}: it holds {what}, so that its ΔW is not in the file. Merge it with the "
+            "program that made it, then extract an adapter from the two models"
+        )
+    if _follows(keys):
         return diffusers.load(path)
-    for word, what in kohya.OTHERS.items():
-        if any(word in key for key in keys):
-            raise AdapterError(f"{path}: it holds {what}, which is no product of two factors")
     raise AdapterError(
         f"{path}: no key of it is a factor of a LoRA layer (the first is {keys[0]!r}), so this is "
         "a model or another kind of adapter"

@@ -54,13 +54,15 @@ def export(
     overwrite: bool = False,
     report: Report = silent,
     ask_library: bool = False,
+    component: str = "",
 ) -> ExportReport:
     """Write `weights` to the folder or file `target`, prove it, and report what was measured.
 
     With `ask_library` the library that the file is for has to load it too. Raises `ExportError`,
     and Cancelled where `report` does; then nothing at `target` has changed.
     """
-    with closing(exporting(weights, target, format, overwrite, ask_library)) as stages:
+    how = format, overwrite, ask_library, component
+    with closing(exporting(weights, target, *how)) as stages:
         for stage in stages:
             if isinstance(stage, ExportReport):
                 return stage
@@ -74,18 +76,27 @@ def exporting(
     format: str = "peft",
     overwrite: bool = False,
     ask_library: bool = False,
+    component: str = "",
 ) -> Generator[Progress | ExportReport, None, None]:
     """An export stage by stage, and at last its report; closed at a stage, it leaves no trace.
 
     Refuses adapters that are empty, untrained (ΔW = 0 in every layer) or not finite, and a target
     that exists, unless `overwrite` is set and nothing but an adapter of this format is in it; an
-    empty folder may always be used. Raises `ExportError`, and then nothing at `target` has changed.
+    empty folder may always be used. `component` is the part of a pipeline that layers are of whose
+    names say none, or of several the one to write.
+
+    Raises `ExportError`, and then nothing at `target` has changed.
     """
     if format not in FORMATS:
         raise ExportError(f"{format!r} is not an export format; there are {', '.join(FORMATS)}")
     kind = FORMATS[format]
     library = library_of(format) if ask_library else ""
     notes = check_exportable(weights)
+    try:
+        weights, told = kind.named(weights, component)
+    except AdapterError as error:
+        raise ExportError(f"The adapter cannot be written as {kind.title}: {error}.") from error
+    notes += told
     if limits := kind.limits(weights):
         raise ExportError(
             f"As {kind.title} the adapter would not do what it does here. {limits[0]}. Or leave "

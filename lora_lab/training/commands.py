@@ -48,6 +48,7 @@ class Export:
     format: str = "peft"
     overwrite: bool = False
     prove: bool = False  # by the library that the file is for as well
+    component: str = ""  # of a diffusion pipeline, for formats that name layers by it
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
         from lora_lab.formats.verify import exporting
@@ -55,7 +56,7 @@ class Export:
         step = experiment.step
         yield ExportingRecord(step, "Copying the factors", -1)
         weights, target = experiment.weights(), Path(self.path)
-        how = self.format, self.overwrite, self.prove
+        how = self.format, self.overwrite, self.prove, self.component
         with closing(exporting(weights, target, *how)) as stages:
             for result in stages:
                 if isinstance(result, ExportReport):

@@ -14,6 +14,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
+from lora_lab.formats.components import alone
 from lora_lab.formats.factors import cast
 from lora_lab.formats.library_proof import library_of
 from lora_lab.formats.peft_beside import without_copies
@@ -60,7 +61,13 @@ def deliver(
         refuse_ruin(lost(uncast, weights), delivery.dtype)
     target = Path(delivery.target).expanduser()
     result = export(
-        weights, target, delivery.format, delivery.overwrite, report, ask_library=delivery.prove
+        weights,
+        target,
+        delivery.format,
+        delivery.overwrite,
+        report,
+        ask_library=delivery.prove,
+        component=delivery.component,
     )
     size = f"{result.bytes:,} bytes, {result.keys} tensors"
     lines = (
@@ -112,6 +119,9 @@ def _merge(
         raise AdapterError(
             f"A merged checkpoint needs the base model, and {where}. Name its folder or file."
         )
+    if delivery.component:
+        weights, told = alone(weights, delivery.component)
+        words = (*words, *told)
     target = Path(delivery.target).expanduser()
     result = write_merged(
         weights, base, target, overwrite=delivery.overwrite, untie=delivery.untie, report=report

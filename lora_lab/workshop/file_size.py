@@ -76,6 +76,7 @@ def written_bytes(weights: AdapterWeights, ranks: Sequence[int], delivery: Deliv
             f"{delivery.format!r} is not an export format; there are {', '.join(FORMATS)}"
         )
     format = FORMATS[delivery.format]
+    made, _ = format.named(made, delivery.component)
     with tempfile.TemporaryDirectory() as folder:
         format.save(made, Path(folder))
         return (Path(folder) / format.files[0]).stat().st_size

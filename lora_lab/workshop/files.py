@@ -6,7 +6,7 @@ Nothing of torch is in what is returned, so that the window can hold and draw it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,9 @@ class AdapterCard:
         return self.spectra.bytes([layer.rank for layer in self.layers])
 
 
-def opened(source: Source) -> AdapterWeights:
-    """The adapter with the base's names put in; raises LabError."""
+def opened(source: Source, base: str = "") -> AdapterWeights:
+    """The adapter with the names of its base put in, or of `base`; raises LabError."""
+    source = replace(source, base=source.base or base)
     from lora_lab.formats.recognise import base_names, open_adapter
 
     names = base_names(source.base) if source.base else ()
@@ -94,7 +95,7 @@ def save_cut(
     from lora_lab.workshop.resize import resized
 
     report("Opening the adapter", -1)
-    read = opened(source)
+    read = opened(source, delivery.base)
     smaller, cuts = resized(read, ranks, report)
     worst = max(cuts, key=lambda cut: cut.error)
     words = []
@@ -124,7 +125,7 @@ def save_sum(
     from lora_lab.workshop.combine import combine
 
     report("Opening the adapters", -1)
-    combined = combine(_under_one_name(sources), method, rank)
+    combined = combine(_under_one_name(sources, delivery.base), method, rank)
     words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * combined.error:.3g} %", *combined.notes]
     return deliver(combined.weights, delivery, report, words)
 
@@ -153,7 +154,9 @@ def compare_files(first: Source, second: Source, report: Report = silent) -> Any
     return compare(opened(first), opened(second), first.base or second.base)
 
 
-def _under_one_name(sources: Sequence[tuple[Source, float]]) -> list[tuple[AdapterWeights, float]]:
-    base = next((source.base for source, _ in sources if source.base), "")
-    named = aligned([opened(source) for source, _ in sources], base)
+def _under_one_name(
+    sources: Sequence[tuple[Source, float]], base: str = ""
+) -> list[tuple[AdapterWeights, float]]:
+    base = next((source.base for source, _ in sources if source.base), base)
+    named = aligned([opened(source, base) for source, _ in sources], base)
     return [(weights, weight) for weights, (_, weight) in zip(named, sources, strict=True)]

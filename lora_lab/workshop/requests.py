@@ -18,6 +18,9 @@ FORMATS = [
     ("mlx", "MLX folder (mlx-lm)", False, ""),
 ]
 
+PIPELINES = ("kohya", "diffusers")  # formats that name each layer by its component
+COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2")  # that a person is offered
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,6 +43,7 @@ class Delivery:
     overwrite: bool = False
     untie: bool = False  # of a merged checkpoint: a weight that is used twice becomes two
     prove: bool = False  # by the library that the file is for, besides the re-reading
+    component: str = ""  # of a diffusion pipeline, where the adapter's names say none or several
 
 
 @dataclass(frozen=True)

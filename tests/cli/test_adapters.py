@@ -10,6 +10,7 @@ from lora_lab.cli import app
 from lora_lab.formats import FORMATS
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
+from lora_lab.workshop.requests import PIPELINES
 from tests.formats.adapters import weights_of
 from tests.models import tiny
 
@@ -41,7 +42,9 @@ def llama(tmp_path_factory):
 @pytest.mark.parametrize("name", FORMATS)
 def test_convert_there_and_back(llama, tmp_path, name):
     out = tmp_path / f"x{FORMATS[name].suffix}"
-    there = facts("convert", llama / "one", "--to", name, "--out", out, "--base", llama / "base")
+    part = ["--component", "transformer"] if name in PIPELINES else []
+    there = facts("convert", llama / "one", "--to", name, "--out", out, "--base", llama / "base",
+                  *part)  # fmt: skip
     assert there["format"] == name
     assert there["largest_error"] <= 1e-6
     back = facts("convert", out, "--to", "peft", "--out", tmp_path / "back")
@@ -52,7 +55,8 @@ def test_convert_there_and_back(llama, tmp_path, name):
 
 
 def test_what_was_understood_is_told(llama, tmp_path):
-    verb("convert", llama / "one", "--to", "kohya", "--out", tmp_path / "k.safetensors")
+    verb("convert", llama / "one", "--to", "kohya", "--component", "transformer",
+         "--out", tmp_path / "k.safetensors")  # fmt: skip
     done = verb("convert", tmp_path / "k.safetensors", "--out", tmp_path / "back")
     assert "kohya file, 4 layers" in done.stderr
     assert "s = α/r" in done.stderr
@@ -127,6 +131,11 @@ BAD = {
     "no rule": (["resize", "{one}", "--out", "{out}"], "Give one of --rank"),
     "two rules": (["resize", "{one}", "--rank", "1", "--norm", "1", "--out", "{out}"], "only one"),
     "a rank of 0": (["resize", "{one}", "--rank", "0", "--out", "{out}"], "from 1"),
+    "no component": (["convert", "{one}", "--to", "kohya", "--out", "{out}"], "--component"),
+    "no such component": (
+        ["convert", "{one}", "--to", "kohya", "--component", "x", "--out", "{out}"], "no component",
+    ),
+    "flat names": (["convert", "{k}", "--out", "{out}"], "--base"),
     "no base": (["convert", "{k}", "--to", "merged", "--out", "{out}"], "needs the base"),
     "nothing there": (["compare", "{one}", "/nowhere"], "no such file"),
     "one alone": (["merge", "{one}:1", "--out", "{out}"], "two adapters"),

@@ -271,7 +271,8 @@ def test_a_layer_whose_weight_is_read_and_that_is_not_called(tmp_path):
     assert len(limits(again)) == 1
     theirs = PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path / "run"))
     assert (theirs(x) - wanted).abs().max() > 0.05, "PEFT leaves the change of `read` out"
-    export(weights, tmp_path / "k.safetensors", "kohya")  # it patches weights, as a merge does
+    # What follows patches weights, as a merge does.
+    export(weights, tmp_path / "k.safetensors", "kohya", component="unet")
 
 
 def test_torchs_own_attention_is_such_a_network():

@@ -7,6 +7,7 @@ from transformers.pytorch_utils import Conv1D
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
 from lora_lab.formats import FORMATS
+from lora_lab.formats.components import alone
 from lora_lab.formats.container import read_container
 from lora_lab.formats.recognise import is_adapter, open_adapter
 from lora_lab.formats.verify import TOLERANCE, export
@@ -45,6 +46,7 @@ CAN = {
     "mlx": {"llama"},
 }
 NO_DORA = {"peft-portable", "gguf"}
+OF_PIPELINES = {"kohya": "unet", "diffusers": "unet"}  # and the component that is told there
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -58,18 +60,18 @@ def test_what_is_written_comes_back(bases, tmp_path, name, model, variant):
         able = False  # PEFT's norms of groups are wrong
     if not able:
         with pytest.raises(ExportError) as refused:
-            export(weights, target, name)
+            export(weights, target, name, component=OF_PIPELINES.get(name, ""))
         assert len(str(refused.value)) > 40
         assert not target.exists()
         return
-    report = export(weights, target, name)
+    report = export(weights, target, name, component=OF_PIPELINES.get(name, ""))
     assert report.largest_error <= TOLERANCE
     assert report.bytes > 0
     assert report.keys >= 2 * len(weights.layers)
     assert report.base_fingerprint == "f00d"
     assert is_adapter(target)
     found = open_adapter(target)
-    again = {layer.name: layer for layer in found.layers}
+    again = {layer.name: layer for layer in alone(found)[0].layers}
     assert set(again) == {layer.name for layer in weights.layers}
     for layer in weights.layers:
         other = again[layer.name]
@@ -90,7 +92,8 @@ def test_other_floats_lose_nothing(bases, tmp_path, name, dtype):
     from lora_lab.formats.factors import cast
 
     weights = cast(adapter(bases, "llama", "rslora"), dtype)
-    report = export(weights, tmp_path / f"a{FORMATS[name].suffix}", name)
+    part = OF_PIPELINES.get(name, "")
+    report = export(weights, tmp_path / f"a{FORMATS[name].suffix}", name, component=part)
     assert report.largest_error <= TOLERANCE
 
 
@@ -98,14 +101,15 @@ def test_other_floats_lose_nothing(bases, tmp_path, name, dtype):
 def test_a_file_that_stands_is_kept(bases, tmp_path, name):
     weights, target = adapter(bases, "llama", "lora"), tmp_path / "a"
     target.write_text("mine")
+    part = OF_PIPELINES.get(name, "")
     with pytest.raises(ExportError, match="exists"):
-        export(weights, target, name)
+        export(weights, target, name, component=part)
     assert target.read_text() == "mine"
-    export(weights, target, name, overwrite=True)
+    export(weights, target, name, overwrite=True, component=part)
     assert is_adapter(target.rename(tmp_path / f"b{FORMATS[name].suffix}"))
     (tmp_path / "folder").mkdir()
     with pytest.raises(ExportError, match="is a folder"):
-        export(weights, tmp_path / "folder", name, overwrite=True)
+        export(weights, tmp_path / "folder", name, overwrite=True, component=part)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -121,7 +125,7 @@ def test_a_wrong_file_is_not_delivered(bases, tmp_path, name, monkeypatch):
 
     monkeypatch.setitem(FORMATS, name, replace(kind, save=save))
     with pytest.raises(ExportError, match="does not compute what the adapter does"):
-        export(weights, tmp_path / "a", name)
+        export(weights, tmp_path / "a", name, component=OF_PIPELINES.get(name, ""))
     assert not list(tmp_path.iterdir())
 
 

@@ -147,7 +147,8 @@ def act(
         controls.request(Save())
     elif name == "export":
         where = folder / f"export-{acts[name]}"
-        controls.request(Export(str(where), clock.choice(["peft", "peft", "kohya"])))
+        form = clock.choice(["peft", "peft", "kohya"])
+        controls.request(Export(str(where), form, component="unet" if form == "kohya" else ""))
     elif name == "evaluate":
         controls.request(Evaluate())
     elif name == "merge":

@@ -50,6 +50,7 @@ NAMES = {
     "Alt": "a key", "Down": "a key", "Del": "a key", "all": "all-linear, as PEFT reads it",
     "vLLM": "a program", "ComfyUI": "a program", "cpp": "llama.cpp", "llama": "llama.cpp",
     "kohya": "a program", "diffusers": "a program", "PEFT": "a program", "GGUF": "a format",
+    "unet": "a component's name", "transformer": "a component's name", "encoder": "text_encoder",
     "LLaMA": "a program", "Board": "a program", "Unsloth": "a program", "OneTrainer": "a program",
     "MLX": "a program", "mlx": "mlx-lm", "text": "text-generation-webui",
     "generation": "text-generation-webui",

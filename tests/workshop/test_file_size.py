@@ -34,7 +34,7 @@ def test_no_file_is_larger_than_was_asked(format, dtype, per_layer, tmp_path):
     weights = adapter(torch.bfloat16, 9.0)
     spectra = measured(weights)
     target = tmp_path / f"x{FORMATS[format].suffix}"
-    delivery = Delivery(str(target), format, dtype, overwrite=True)
+    delivery = Delivery(str(target), format, dtype, overwrite=True, component="transformer")
     for size in (9_000, 14_000, 20_000):
         ranks = fitting(weights, spectra, delivery, size, per_layer)
         made, _ = resized(weights, ranks)

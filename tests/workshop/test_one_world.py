@@ -30,7 +30,7 @@ def opened(path, base=None):
 
 def kohya_of(folder, path):
     """The adapter as a file of others: no table of names, no kinds."""
-    export(open_adapter(folder), path, "kohya")
+    export(open_adapter(folder), path, "kohya", component="unet")
     safetensors.torch.save_file(safetensors.torch.load_file(path), path)
 
 

@@ -28,6 +28,7 @@ from lora_lab.exported import ExportReport
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words
 from lora_lab.ui.widgets.busy import Busy
+from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
 from lora_lab.workshop.requests import FORMATS
@@ -48,9 +49,10 @@ USES = {
 
 
 class ExportDialog(QDialog):
-    """Stays open beside the training window; `export_requested` has (path, format, overwrite)."""
+    """Stays open beside the training window; `export_requested` has (path, format, overwrite,
+    component)."""
 
-    export_requested = Signal(str, str, bool)
+    export_requested = Signal(str, str, bool, str)
     cancel_requested = Signal()
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
@@ -75,6 +77,8 @@ class ExportDialog(QDialog):
         for name, title, _, _ in FORMATS:
             self.format_combo.addItem(title, name)
         self.format_combo.currentIndexChanged.connect(self._on_format)
+        self.component_combo = ComponentCombo()
+        self.component_combo.follow(self.format_combo.currentData())
         label = QLabel(self.tr("&Where to write it"))
         label.setBuddy(self.folder_edit)
         label.setProperty("role", "muted")
@@ -102,6 +106,7 @@ class ExportDialog(QDialog):
 
         column = dialog_column(self)
         column.addWidget(self.format_combo)
+        column.addWidget(self.component_combo)
         column.addWidget(label)
         column.addLayout(row)
         column.addWidget(self.progress)
@@ -188,7 +193,8 @@ class ExportDialog(QDialog):
         self._outcome.hide()
         self._set_busy(True)
         self._format = self.format_combo.currentData()
-        self.export_requested.emit(str(folder), self._format, replace)
+        component = self.component_combo.chosen(self._format)
+        self.export_requested.emit(str(folder), self._format, replace, component)
 
     def _on_format(self) -> None:
         """A file's name ends as its format's files do; a folder's in nothing."""
@@ -198,6 +204,7 @@ class ExportDialog(QDialog):
             text = text.removesuffix(known)
         self.folder_edit.setText(text + suffixes[self.format_combo.currentData()])
         self._outcome.hide()
+        self.component_combo.follow(self.format_combo.currentData())
 
     def _set_busy(self, busy: bool) -> None:
         self._busy, self._cancelling = busy, False

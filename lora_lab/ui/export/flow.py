@@ -55,8 +55,8 @@ class ExportFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
-    def _on_requested(self, folder: str, format: str, overwrite: bool) -> None:
-        self._asked = Export(folder, format, overwrite)
+    def _on_requested(self, folder: str, format: str, overwrite: bool, component: str) -> None:
+        self._asked = Export(folder, format, overwrite, component)
         if not self._sessions.request(self._asked):
             self._refuse(self.tr("This run has ended. Restart, then export."))
 

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo, Number
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.form import Form
@@ -133,6 +134,7 @@ class DeliveryField(QWidget):
         self.type_combo.setAccessibleName(self.tr("dtype"))
         for name in TYPES:
             self.type_combo.addItem(name or self.tr("keep dtype"), name)
+        self.component_combo = ComponentCombo()
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))
         self._always_base = base
         self.untie = QCheckBox(self.tr("&untie a weight that is used twice"))
@@ -162,7 +164,7 @@ class DeliveryField(QWidget):
             self.outcome.textInteractionFlags().TextSelectableByMouse
         )
         self._form = Form(widest=self.tr("Base model"))
-        self._form.add(self.tr("&Format"), self.format_combo, self.type_combo)
+        self._form.add(self.tr("&Format"), self.format_combo, self.component_combo, self.type_combo)
         self._form.add(self.tr("&Base model"), self.base)
         self._form.add(self.tr("Ties"), self.untie)
         self._form.add(self.tr("&Write to"), self.target, self.button)
@@ -240,6 +242,7 @@ class DeliveryField(QWidget):
         self._form.setRowVisible(self.base, needs_base)
         self._form.setRowVisible(self.untie, name == MERGED)
         self.type_combo.setVisible(name != MERGED)
+        self.component_combo.follow(name)
         single, suffix = self._formats.get(name, (False, ""))
         hint = self.tr("a file, as adapter{}").format(suffix) if single else self.tr("a new folder")
         self.target.edit.setPlaceholderText(hint)
@@ -259,6 +262,7 @@ class DeliveryField(QWidget):
                 self.base.path if self.base.isVisibleTo(self) else "",
                 there,
                 self.untie.isVisibleTo(self) and self.untie.isChecked(),
+                component=self.component_combo.chosen(self.format_combo.currentData()),
             )
         )
 

@@ -76,7 +76,7 @@ class ResizePage(Page):
         self.loss_button.setToolTip(tr("Measured in the model and data that are open"))
         self.loss_button.clicked.connect(self._ask_loss)
         self.loss = self.label()
-        self.delivery = DeliveryField(formats, tr("&Save"))
+        self.delivery = DeliveryField(formats, tr("&Save"), base=True)
         self.delivery.requested.connect(self._save)
         self.delivery.cancelled.connect(self._on_cancelled)
 

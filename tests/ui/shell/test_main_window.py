@@ -268,7 +268,8 @@ def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
         assert dialog.folder_edit.text() == str(tmp_path / f"out{suffix}")
     with qtbot.waitSignal(dialog.export_requested, timeout=20_000) as heard:
         dialog.export_button.click()
-    assert heard.args == [str(tmp_path / "out"), "peft", False]
+    assert heard.args == [str(tmp_path / "out"), "peft", False, ""]
+    assert not dialog.component_combo.isVisible()
 
 
 def test_closing_while_training_asks_then_saves(qtbot, opened, sessions_made):

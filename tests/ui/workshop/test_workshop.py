@@ -187,7 +187,9 @@ def test_every_format_is_written_from_the_window(qtbot, workshop, llama, tmp_pat
     opened(qtbot, page, llama / "one")
     combo = page.delivery.format_combo
     combo.setCurrentIndex(combo.findData(name))
-    assert page.delivery.base.isVisible() == (name in ("gguf", requests.MERGED))
+    component = page.delivery.component_combo
+    assert component.isVisible() == (name in requests.PIPELINES)
+    component.setCurrentIndex(component.findData("transformer"))
     suffix = FORMATS[name].suffix if name in FORMATS else ""
     words = written(qtbot, page.delivery, tmp_path / f"out{suffix}")
     assert "Wrote" in words
