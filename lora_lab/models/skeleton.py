@@ -142,7 +142,9 @@ def config_of(values: Mapping[str, Any]) -> Any:
 
     with quiet():
         try:
-            return CONFIG_MAPPING[values["model_type"]].from_dict(deepcopy(dict(values)))
+            kind = CONFIG_MAPPING[values["model_type"]]
+            read = kind._decode_special_floats(deepcopy(dict(values)))  # infinity is a table there
+            return kind.from_dict(read)
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
             raise CheckpointError(
                 f"config.json does not hold together: {first_line(error)}"

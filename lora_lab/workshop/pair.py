@@ -13,6 +13,8 @@ from lora_lab.models.base import Base
 from lora_lab.models.skeleton import Skeleton, Source, own_skeleton, skeletons, task_type_of
 
 EMBEDDINGS = ("embed_tokens", "wte", "wpe", "word_embeddings", "position_embeddings", "lm_head")
+# PEFT gives a classifier's task layers of its own names to train beside, wherever they stand.
+TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION")
 FLOATS = ("float32", "float16", "bfloat16", "float64", "float8_e4m3fn", "float8_e5m2", "int8")
 FITTED = ("linear", "conv1d_linear", "conv")
 
@@ -47,7 +49,8 @@ class Pair:
     @property
     def task_type(self) -> str | None:
         """PEFT's word for what the tuned model is."""
-        return None if self._tuned is None else task_type_of(self._tuned.name)
+        word = None if self._tuned is None else task_type_of(self._tuned.name)
+        return word if word in TASKS else None
 
     def matrices(self) -> list[Matrix]:
         """Those that can be fitted; embeddings and tied heads are not."""
@@ -60,7 +63,10 @@ class Pair:
             ours, theirs = self._base.sources.get(key), self._tuned.sources.get(key)
             if kind and ours is not None and theirs is not None:
                 covered |= {*ours.keys, *theirs.keys}
-                if self._wanted(name, kind):
+                resized = (
+                    kind == "linear" and name.endswith("lm_head") and self._resized(ours, theirs)
+                )
+                if self._wanted(name, kind) and not resized:
                     found.append(Matrix(name, kind, ours, theirs))
         for key in self.before.tensors:  # experts, which loading stacks: each by its own name
             if key not in covered and key in self.after.tensors and self._plain(key):
@@ -107,8 +113,12 @@ class Pair:
     def _wanted(self, name: str, kind: str) -> bool:
         module = self._tuned.model.get_submodule(name) if self._tuned is not None else None
         grouped = getattr(module, "groups", 1) > 1
-        ends = name.rpartition(".")[2]
-        return kind in FITTED and not grouped and ends not in EMBEDDINGS and not self._tied(name)
+        return kind in FITTED and not grouped and not self._tied(name)
+
+    def _resized(self, ours: Source, theirs: Source) -> bool:
+        """Whether the vocabulary has another size now."""
+        before, after = (side.tensors for side in (self.before, self.after))
+        return before[ours.keys[0]].shape != after[theirs.keys[0]].shape
 
     def _tied(self, name: str) -> bool:
         groups = self._tuned.ties() if self._tuned is not None else []
