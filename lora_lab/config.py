@@ -185,6 +185,9 @@ class RunConfig(Frozen):
         "β of DPO (Rafailov et al. 2023, arXiv 2305.18290): how strongly the model is held to its "
         "base, the adapter off. A small one lets it go further. For preference pairs alone.",
         name="DPO β", short="β", step=0.05, place="own data", group="Training"), gt=0, le=1000)
+    source_prefix: str = declared("", Setting("Prefix",
+        "Text before every source, as in \"summarize: \" of T5. For sequence to sequence alone.",
+        name="prefix", group="Data"))
     # fmt: on
     pretraining: Pretraining | None = Field(None, description="Full training of the base first.")
     hyper: Hyperparameters = Hyperparameters()

@@ -95,6 +95,7 @@ class DataRow:
     label: str = ""
     image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
     rejected: DataRow | None = None  # of a pair: the answer that is not preferred
+    target: DataRow | None = None  # what the row, a source, is to become
     tags: tuple[str, ...] = ()  # per token, where words are tagged; "" where none is asked for
 
 

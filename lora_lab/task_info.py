@@ -64,6 +64,11 @@ class TaskInfo:
         return self.data == "rows" and not self.target and not self.tags
 
     @property
+    def answers(self) -> bool:
+        """Whether each row has a text and what it is to become."""
+        return "source" in self.roles
+
+    @property
     def tags(self) -> bool:
         """Whether each word of a row has a tag."""
         return "tags" in self.roles
@@ -155,6 +160,25 @@ TASKS: dict[str, TaskInfo] = {
             "class_weights": "a language model has tokens and no classes",
             "prompts": "a masked language model fills gaps and generates no text",
         },
+    ),
+    "seq2seq": TaskInfo(
+        "seq2seq:Seq2SeqTask",
+        "Sequence to sequence",
+        data="rows",
+        wants="texts and what each is to become, as summaries or translations: JSONL, CSV, Parquet",
+        models=("folder",),
+        purpose="seq2seq",
+        roles=("source", "context", "target"),
+        forms={"source + target": (("source", "target"), ("context",))},
+        peft="SEQ_2_SEQ_LM",
+        start={
+            "data_seed": 0,
+            "batch_size": 16, "epochs": 2.0, "schedule": "linear", "warmup_steps": 10,
+            "eval_steps": 50, "validation": 0.05, "accumulation": 4, "max_grad_norm": 1.0,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
+        },
+        settings=("source_prefix",),
+        ignores={"class_weights": "a language model has tokens and no classes"},
     ),
     "text_classification": TaskInfo(
         "text_classification:TextClassificationTask",

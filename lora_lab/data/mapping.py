@@ -39,6 +39,11 @@ NAMES = {
     "labels": ("labels", "label", "tags", "categories", "topics", "genres", "emotions"),
     "tokens": ("tokens", "words", "text", "sentence"),
     "tags": ("tags", "ner_tags", "labels", "ner", "pos_tags", "chunk_tags", "label"),
+    "source": ("source", "instruction", "input", "input_text", "source_text", "src", "article",
+               "document", "dialogue", "prompt", "question", "text", "inputs"),
+    "target": ("target", "output", "target_text", "output_text", "tgt", "highlights", "summary",
+               "abstract", "completion", "response", "answer", "headline", "title", "targets"),
+    "context": ("context", "input"),
     "pair": ("text_pair", "sentence2", "hypothesis", "text2", "question2"),
 }  # fmt: skip
 
@@ -63,8 +68,10 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
     for role, column in given.items():
         if role not in row.roles:
             raise _unknown(table, f"There is no role {role!r}: {_words(row.roles)}")
-        if column not in table.columns:
+        if column not in table.columns and not (row.answers and column in _entries(table)):
             raise _unknown(table, f"There is no column {column!r}")
+    if row.answers:
+        return _answered(table, row, given)
     if row.compares:
         return _compared(table, row, given)
     if row.tags:
@@ -74,7 +81,7 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
 
 def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
     """A note that names the columns which no role takes; none where all are used."""
-    taken = {column for _, column in mapping.roles}
+    taken = {name for _, column in mapping.roles for name in (column, column.partition(".")[0])}
     rest = [column for column in table.columns if column not in taken]
     if not rest:
         return ()
@@ -147,6 +154,30 @@ def _tagged(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     if missing := [role for role in needed if role not in columns]:
         raise _unknown(table, f"It is not clear which column is {_words(missing)}")
     return Mapping(form, tuple((role, columns[role]) for role in needed))
+
+
+def _answered(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
+    """A text and what it is to become, in two columns or in two entries of one (translations)."""
+    ((form, (needed, further)),) = row.forms.items()
+    columns = _columns(table, (*needed, *further), given)
+    if not set(needed) & set(columns) and len(entries := _entries(table)) == 2:
+        columns = dict(
+            zip(needed, entries, strict=True)
+        )  # WMT: {"translation": {"de": …, "en": …}}
+    if missing := [role for role in needed if role not in columns]:
+        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+    return Mapping(form, tuple((role, columns[role]) for role in row.roles if role in columns))
+
+
+def _entries(table: Table) -> tuple[str, ...]:
+    """The texts within columns of objects, as "translation.de", in the order of the first row."""
+    found: dict[str, None] = {}
+    for row in table.sample:
+        for column, value in row.items():
+            if isinstance(value, dict):
+                inner = (key for key, text in value.items() if isinstance(text, str))
+                found.update(dict.fromkeys(f"{column}.{key}" for key in inner))
+    return tuple(found)
 
 
 def _compared(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:

@@ -12,6 +12,7 @@ import numpy as np
 from lora_lab.data.images import ImageSet
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.preferences import Pair
+from lora_lab.data.sources import Answered
 from lora_lab.data.tags import Tagged
 from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_text import token_texts
@@ -56,6 +57,9 @@ def text_record(
         if isinstance(example, Pair):
             rejected = _row(example.rejected, tokenizer)
             rows.append(replace(_row(example.chosen, tokenizer), rejected=rejected))
+        elif isinstance(example, Answered):
+            target = _row(example.target, tokenizer)
+            rows.append(replace(_row(example.source, tokenizer), target=target))
         elif isinstance(example, Tagged):
             tags = (classes[i] if i >= 0 else "" for i in example.tags[:TOKENS])
             rows.append(replace(_row(example, tokenizer), tags=tuple(tags)))

@@ -18,11 +18,19 @@ class Wanted(NamedTuple):
     table: str
     what: str
     one_way: bool = False  # a token may not see those behind it: it is to predict them
+    sides: tuple[bool, ...] = (False, True)  # whether it may have an encoder and a decoder
 
 
 PURPOSES: dict[Purpose, Wanted] = {
-    "causal_lm": Wanted("MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True),
-    "masked_lm": Wanted("MODEL_FOR_MASKED_LM_MAPPING", "a masked language model"),
+    "causal_lm": Wanted(
+        "MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True, sides=(False,)
+    ),
+    "masked_lm": Wanted("MODEL_FOR_MASKED_LM_MAPPING", "a masked language model", sides=(False,)),
+    "seq2seq": Wanted(
+        "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+        "an encoder-decoder model of text",
+        sides=(True,),
+    ),
     "sequence_classification": Wanted(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it"
     ),
@@ -31,6 +39,13 @@ PURPOSES: dict[Purpose, Wanted] = {
     ),
     "image_classification": Wanted("MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING", "a model of images"),
 }
+
+
+# Tables of transformers whose models read what no task here has.
+NOT_YET = (
+    (("SPEECH_SEQ_2_SEQ", "CTC", "AUDIO_CLASSIFICATION", "TEXT_TO_WAVEFORM"), "speech and sound"),
+    (("IMAGE_TEXT_TO_TEXT",), "images with text"),
+)
 
 
 def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[Any, Any]:
@@ -53,11 +68,16 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
             raise CheckpointError(
                 f"{name}: config.json does not hold together: {first_line(error)}"
             ) from None
-    if supported is None:
-        raise CheckpointError(
-            f"{name} is a {values['model_type']} model, not {wanted.what}. Choose another task "
-            "or another model."
+    two_sides = bool(getattr(config, "is_encoder_decoder", False))
+    if supported is None or two_sides not in wanted.sides:
+        what, kind = wanted.what, values["model_type"]
+        reason = not_yet(kind) or (
+            f"this {kind} model has an encoder and a decoder, and is not {what}. Choose the task "
+            "sequence to sequence (seq2seq)."
+            if two_sides and supported is not None
+            else f"this is a {kind} model, not {what}. Choose another task or another model."
         )
+        raise CheckpointError(f"{name}: {reason}")
     if wanted.one_way and sees_both_sides(values):
         raise CheckpointError(shown_the_answers(config, name))
     return config, supported[0] if isinstance(supported, tuple) else supported
@@ -66,12 +86,16 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
 def purposes(values: dict[str, Any]) -> dict[Purpose, frozenset[str]]:
     """What a model of this config can be opened for, and the classes that it is of then."""
     from transformers.models.auto import modeling_auto as auto
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     kind = values["model_type"]
+    default = getattr(CONFIG_MAPPING[kind], "is_encoder_decoder", False)
+    two_sides = bool(values.get("is_encoder_decoder", default))
     found = {}
     for purpose, wanted in PURPOSES.items():
         names = getattr(auto, f"{wanted.table}_NAMES").get(kind, ())
-        if names and not (wanted.one_way and sees_both_sides(values)):
+        fits = two_sides in wanted.sides and not (wanted.one_way and sees_both_sides(values))
+        if names and fits:
             found[purpose] = frozenset([names] if isinstance(names, str) else names)
     return found
 
@@ -86,6 +110,20 @@ def sees_both_sides(values: dict[str, Any]) -> bool:
     kind = values["model_type"]
     encoder = kind in MASKED or kind in ("bert-generation", "cpmant", "xlnet")
     return encoder and not values.get("is_decoder") and not values.get("causal")
+
+
+def not_yet(kind: str) -> str:
+    """Why a model that transformers knows is not trained here, and what to do; "" for others."""
+    from transformers.models.auto import modeling_auto as auto
+
+    for tables, what in NOT_YET:
+        if any(kind in getattr(auto, f"MODEL_FOR_{table}_MAPPING_NAMES") for table in tables):
+            return (
+                f"this {kind} model is one of {what}, which cannot be trained here yet. Train it "
+                "with transformers and PEFT; the adapter that they write can be inspected, resized "
+                "and merged here."
+            )
+    return ""
 
 
 def shown_the_answers(config: Any, name: str) -> str:

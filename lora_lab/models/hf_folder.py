@@ -172,7 +172,7 @@ def _built(
     if unexpected:
         more = f" and {len(unexpected) - 1} more" if len(unexpected) > 1 else ""
         notes.append(f"not used from the checkpoint: {unexpected[0]}{more}")
-    if purpose == "causal_lm":
+    if model.can_generate():
         _set_endings(model, path)
     return Opened(model.eval(), new_layers, tuple(notes), path.name)
 
@@ -214,10 +214,14 @@ def _name_classes(config: Any, path: Path, classes: tuple[str, ...]) -> list[str
 
 
 def _set_endings(model: Any, path: Path) -> None:
-    """Where generating stops, from generation_config.json; numbers only."""
+    """Where generating begins and stops, from generation_config.json; numbers only."""
     file = path / "generation_config.json"
     if not path.is_dir() or not file.exists():
         return
-    ends = read_json(file, 2**20).get("eos_token_id")
+    values = read_json(file, 2**20)
+    ends = values.get("eos_token_id")
     if isinstance(ends, int) or (isinstance(ends, list) and all(type(n) is int for n in ends)):
         model.generation_config.eos_token_id = ends
+    for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
+        if type(values.get(name)) is int:
+            setattr(model.generation_config, name, values[name])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lora_lab.errors import CheckpointError, system_reason
-from lora_lab.models.architecture import purposes
+from lora_lab.models.architecture import not_yet, purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
@@ -138,7 +138,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     if is_text and not any((folder / name).is_file() for name in TOKENIZERS):
         notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
     if not tasks:
-        notes.append(f"a {kind} model is none that can be trained here")
+        notes.append(not_yet(kind) or f"a {kind} model is none that can be trained here")
     details = [("model type", kind), ("architecture", architectures)]
     for key, label in (
         ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "hidden size"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -22,10 +22,13 @@ class PaddedTask(TextTask, Generic[Part]):
 
     padding: Padding  # once the model stands
 
-    def fitted(self, model: nn.Module) -> nn.Module:
-        """`model`, after it was tried out how its rows are padded; notes where that costs time."""
+    def fitted(self, model: nn.Module, decoder: Mapping[str, Any] | None = None) -> nn.Module:
+        """`model`, after it was tried out how its rows are padded; notes where that costs time.
+
+        `decoder` is what the decoder of one row is given besides, of models that have two sides.
+        """
         sets = [texts.examples for texts in self.sets]
-        self.padding, notes = fitted(model, self.base, self.tokenizer, sets)
+        self.padding, notes = fitted(model, self.base, self.tokenizer, sets, decoder or {})
         self.notes = (*self.notes, *notes)
         return model
 

@@ -9,7 +9,7 @@ None of that stands in a config, so it is tried out on rows of the data.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, NamedTuple
@@ -64,7 +64,7 @@ class Padding:
         if self.key is None:
             yield list(rows)
             return
-        keys = {row: self.key(examples[row]) for row in rows}
+        keys = {row: self.key(examples[row].texts()[0]) for row in rows}
         for _, together in groupby(sorted(rows, key=keys.__getitem__), keys.__getitem__):
             yield list(together)
 
@@ -76,9 +76,15 @@ def inputs_of(rows: Rows, device: torch.device | None = None) -> dict[str, torch
 
 
 def fitted(
-    model: Any, name: str, tokenizer: Any, sets: Sequence[TokenRows[Example]]
+    model: Any,
+    name: str,
+    tokenizer: Any,
+    sets: Sequence[TokenRows[Example]],
+    decoder: Mapping[str, Any],
 ) -> tuple[Padding, tuple[str, ...]]:
     """What this model wants, tried out on two short rows, and notes on what that changes.
+
+    `decoder`: what the decoder of one row is given besides, of models that have two sides.
 
     Names the padding token in the config of the model. Raises CheckpointError, calling it `name`,
     for rows that it cannot read.
@@ -98,7 +104,7 @@ def fitted(
     for short in by_length(sets):
         if len_of(short) > 2:
             break
-    ends = _end_token(model, name, padding, short)
+    ends = None if decoder else _end_token(model, name, padding, short)
     if ends is not None:
 
         def count(example: Example) -> int:
@@ -114,10 +120,10 @@ def fitted(
     longer = (e for e in by_length(sets) if len_of(e) > len_of(short))
     like = (e for e in longer if padding.key is None or padding.key(e) == padding.key(short))
     trial = [short, next(like, short)]
-    alone = [read(model, name, **inputs_of(padding.rows([row])))[0] for row in trial]
+    alone = [read(model, name, **inputs_of(padding.rows([row])), **decoder)[0] for row in trial]
     for left in (False, True):
         found = Padding(token, left, segments, padding.key)
-        if not _sees_padding(model, name, found, trial, alone):
+        if not _sees_padding(model, name, found, trial, alone, decoder):
             return found, ()
     same = padding.key or len_of
     return Padding(token, segments=segments, key=lambda e: (len_of(e), same(e))), (
@@ -132,13 +138,13 @@ def len_of(example: Example) -> int:
 
 
 def by_length(sets: Sequence[TokenRows[Example]]) -> Iterator[Example]:
-    """All rows, the shortest first."""
+    """What is padded of all rows, the shortest rows first."""
     lengths = np.concatenate([rows.rooms for rows in sets])
     numbers = np.concatenate([rows.numbers for rows in sets])
     starts = np.cumsum([0, *map(len, sets)])
     for place in np.lexsort((numbers, lengths)):
         which = int(np.searchsorted(starts, place, side="right")) - 1
-        yield sets[which][int(place - starts[which])]
+        yield sets[which][int(place - starts[which])].texts()[0]
 
 
 def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]) -> int:
@@ -157,14 +163,19 @@ def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]
 
 
 def _sees_padding(
-    model: Any, name: str, padding: Padding, trial: Sequence[Example], alone: Sequence[torch.Tensor]
+    model: Any,
+    name: str,
+    padding: Padding,
+    trial: Sequence[Example],
+    alone: Sequence[torch.Tensor],
+    decoder: Mapping[str, Any],
 ) -> bool:
     """Whether the model says another thing of padded rows than of each of them `alone`."""
     rows = padding.rows(trial, MORE)
-    for wanted, found, seen in zip(
-        alone, read(model, name, **inputs_of(rows)), rows.seen, strict=True
-    ):
-        if found.dim() > 1:  # of each token
+    given = {k: v.repeat(len(trial), 1) if torch.is_tensor(v) else v for k, v in decoder.items()}
+    answers = read(model, name, **inputs_of(rows), **given)
+    for wanted, found, seen in zip(alone, answers, rows.seen, strict=True):
+        if found.dim() > 1 and not decoder:  # of each token
             found = found[torch.from_numpy(seen > 0)]
         if wanted.shape != found.shape or differ(model, wanted, found, HALF):
             return True

@@ -21,12 +21,13 @@ from lora_lab.data.kept_tokens import Damaged, Kept, keep, load
 from lora_lab.data.mapping import Mapping as Columns
 from lora_lab.data.preferences import Pair
 from lora_lab.data.rows import table_files
+from lora_lab.data.sources import Answered
 from lora_lab.data.tags import Tagged
 from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report
 
-KINDS = {kind.__name__: kind for kind in (Example, Pair, Tagged)}  # that are kept
+KINDS = {kind.__name__: kind for kind in (Answered, Example, Pair, Tagged)}  # that are kept
 SMALLEST = 2 * 2**20  # bytes of files; smaller ones are read as fast as they are looked up
 CHUNK = 2**20
 

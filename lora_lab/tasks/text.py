@@ -103,7 +103,7 @@ class TextTask(PretrainedTask):
         model, data = needs(config)
         tokenizer = open_tokenizer(model)
         limit = longest(config, model, tokenizer)
-        stops = stop_tokens(model, tokenizer)
+        stops, own = stop_tokens(model, tokenizer), cls.encoding(config)
 
         def read(path: str, classes: Sequence[str] | None = None, few: bool = False) -> Reading:
             def anew() -> Reading:
@@ -113,6 +113,7 @@ class TextTask(PretrainedTask):
                 texts, names, notes = cls.encode(
                     table, mapping, tokenizer, limit,
                     classes=classes, stops=stops, skip_bad=config.skip_bad_rows, report=report,
+                    **own,
                 )  # fmt: skip
                 notes = (*table.notes, *unused(table, mapping), *notes)
                 rows = gathered(texts.examples)
@@ -120,7 +121,7 @@ class TextTask(PretrainedTask):
 
             settings = {"task": cls.name, "columns": config.columns, "limit": limit, "few": few,
                         "classes": classes, "stops": sorted(stops),
-                        "skip_bad": config.skip_bad_rows}  # fmt: skip
+                        "skip_bad": config.skip_bad_rows, **own}  # fmt: skip
             return kept_or(anew, path, tokenizer, settings, report)
 
         opened = read(data)
@@ -160,6 +161,12 @@ class TextTask(PretrainedTask):
         `stops` are the texts of the tokens that end an answer.
         """
         raise NotImplementedError
+
+    @classmethod
+    def encoding(cls, config: RunConfig) -> dict[str, Any]:
+        """Settings of a task's own for `encode`."""
+        del config
+        return {}
 
     def __init__(
         self,

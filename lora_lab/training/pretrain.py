@@ -73,7 +73,8 @@ def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
 def base_path(config: RunConfig) -> Path:
     """Where the base is kept: named by all that it depends on, the data files among it."""
     # Without later settings, which are plain here: bases that were made before keep their names.
-    later = {"rules", "label_smoothing", "class_weights", "dpo_beta", "adapter", "whole"}
+    later = {"rules", "label_smoothing", "class_weights", "dpo_beta", "adapter", "whole",
+             "source_prefix"}  # fmt: skip
     parts = [_stage(config).model_dump_json(exclude={"data", *later})]
     if config.data:
         folder = Path(config.data).resolve()

@@ -37,6 +37,8 @@ def built(kind, table="MODEL_FOR_CAUSAL_LM_MAPPING", **settings):
     taken = {k: v for k, v in SMALL.items() if hasattr(known, k)}
     if kind == "xlnet":  # it has no limit, and says so by an error
         del taken["max_position_embeddings"]
+    if kind == "prophetnet":  # these are its encoder's and its decoder's
+        taken = {k: v for k, v in taken.items() if k not in ("num_hidden_layers", "num_layers")}
     if known.is_encoder_decoder:
         taken["decoder_start_token_id"] = 1
     taken |= {k: 0.0 for k in QUIET if isinstance(getattr(known, k, None), float)}

@@ -235,7 +235,8 @@ class DataPanel(Panel):
         self.rows.clear()
         for row in rows:
             words = self.tr("row {:,}").format(row.number)
-            count = len(row.tokens) + (len(row.rejected.tokens) if row.rejected else 0)
+            other = row.rejected or row.target
+            count = len(row.tokens) + (len(other.tokens) if other else 0)
             words += "  " + (row.label or self.tr("{:,} tokens").format(count))
             self.rows.addItem(words)
         if rows:
@@ -270,7 +271,8 @@ class DataPanel(Panel):
             "asked_for": [sum(row.supervised) for row in rows],
             "cut": [row.cut for row in rows],
             "text": ["".join(row.tokens) for row in rows],
-            **_rejected(rows),
+            **_others(rows, "rejected"),
+            **_others(rows, "target"),
         }
 
     def summary(self) -> str:
@@ -280,10 +282,10 @@ class DataPanel(Panel):
         return f"{record.form}: {'; '.join(self._figures(record))}."
 
 
-def _rejected(rows: Sequence[DataRow]) -> Columns:
-    """The other answer of each row, where rows are pairs."""
-    others = [row.rejected for row in rows if row.rejected is not None]
-    return {"rejected": ["".join(other.tokens) for other in others]} if others else {}
+def _others(rows: Sequence[DataRow], which: str) -> Columns:
+    """The second text of each row, where rows have one: a rejected answer, or a target."""
+    others = [other for row in rows if (other := getattr(row, which)) is not None]
+    return {which: ["".join(other.tokens) for other in others]} if others else {}
 
 
 def _forms_beside(form: str) -> Forms:

@@ -18,13 +18,19 @@ THUMB = 72  # pixels of an image in the list
 
 
 def pair_html(row: DataRow, colors: Colors) -> str:
-    """A row, or both answers of a pair, each under its name: the chosen one above."""
-    if row.rejected is None:
+    """A row; both answers of a pair, or a source and its target, each under its name."""
+    if row.rejected is not None:
+        sides = (
+            (translate("DataPanel", "Chosen"), row, colors.good),
+            (translate("DataPanel", "Rejected"), row.rejected, colors.warn),
+        )
+    elif row.target is not None:
+        sides = (
+            (translate("DataPanel", "Source"), row, colors.muted),
+            (translate("DataPanel", "Target"), row.target, colors.accent),
+        )
+    else:
         return row_html(row, colors)
-    sides = (
-        (translate("DataPanel", "Chosen"), row, colors.good),
-        (translate("DataPanel", "Rejected"), row.rejected, colors.warn),
-    )
     return "".join(
         f'<p><b style="color:{color}">{name}</b></p>{row_html(side, colors)}'
         for name, side, color in sides

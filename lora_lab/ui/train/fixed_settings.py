@@ -105,7 +105,7 @@ class FixedSettings(QObject):
         self.controls["keep_data"].folder = TASKS[config.task].data == "images"
         for task in TASKS.values():
             words = "" if task is TASKS[config.task] else self.tr("Only for {}").format(task.title)
-            for field in task.settings:
+            for field in self.controls.keys() & set(task.settings):
                 self._lock(field, words)
         for field, control in self.controls.items():
             control.show_value(getattr(config, field))
