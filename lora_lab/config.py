@@ -119,7 +119,7 @@ class RunConfig(Frozen):
         "Adapter file or folder that training continues from: its factors, ranks, α, targets and "
         "variant are taken as they are, and the optimizer starts afresh. Another rank or α is "
         "applied before the first step, as in mid-run.",
-        name="adapter to continue", group="Adapter"))
+        name="adapter to continue", place="more", group="Adapter"))
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",

@@ -85,6 +85,7 @@ def with_adapter(
     rank, alpha, _ = _common(path, weights)
     base = {"variant": weights.variant, "init": inits.PLAIN, "targets": ()}
     live = {"rank": rank, "alpha": alpha, "dropout": weights.dropout, "layer_ranks": ()}
+    live |= {"frozen_layers": ()}
     return {**base, **fixed, "adapter": path}, {**live, **hyper}
 
 

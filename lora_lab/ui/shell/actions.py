@@ -88,6 +88,10 @@ class Actions(QObject):
         self.workshop = self._action(
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
+        self.continue_from = self._action(
+            tr("Continue training from…"), "Ctrl+Shift+K",
+            tip=tr("A new run that starts from an adapter file"),
+        )  # fmt: skip
 
     def _make_files(self) -> None:
         tr = self.tr
@@ -171,6 +175,8 @@ class Actions(QObject):
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
         adapter.addActions([self.merge, self.intruders, self.workshop])
+        adapter.addSeparator()
+        adapter.addAction(self.continue_from)
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))
@@ -239,7 +245,7 @@ class Actions(QObject):
             self._show_train(words if begun else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)
-        for action in (self.find_rate, self.intruders):
+        for action in (self.find_rate, self.intruders, self.continue_from):
             action.setEnabled(ready)
         for action in (self.suggest_rank, self.save, self.undo_edit, self.go_back):
             action.setEnabled(begun)

@@ -22,6 +22,7 @@ from lora_lab.ui.export.plots_flow import PlotsFlow
 from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import described, description_page
 from lora_lab.ui.help.flow import HelpFlow
+from lora_lab.ui.open.adapter_flow import AdapterFlow
 from lora_lab.ui.open.flow import OwnFlow
 from lora_lab.ui.open.opened_files import OpenedFiles
 from lora_lab.ui.open.recent_menu import RecentFlow
@@ -70,9 +71,10 @@ class Flows(QObject):
         )
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(sessions, window.hyper_dock, window.setup_dock, commands, window)
+        self.adapter = AdapterFlow(sessions, notices, window.open, window.requested_config, window)
         openers = {
             "model": lambda path: self.own.begin_with(model=path),
-            "adapter": self.workshop.show_adapter,
+            "adapter": self.adapter.show,
             "rows": lambda path: self.own.take_data(path, images=False),
             "images": lambda path: self.own.take_data(path, images=True),
             "run": self.runs.open_run,
@@ -90,7 +92,7 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.queue,
+            self.hint, self.queue, self.adapter,
         )  # fmt: skip
         self._connect(window)
 
@@ -124,6 +126,9 @@ class Flows(QObject):
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_requested.connect(self.workshop.show_adapter)
         self.own.adapter_requested.connect(self.workshop.show_adapter)
+        commands.continue_from.triggered.connect(self.adapter.start)
+        self.adapter.workshop_requested.connect(self.workshop.show_adapter)
+        self.adapter.continued.connect(self.recent.note_adapter)
         self.workshop.adapter_opened.connect(self.recent.note_adapter)
         self.back.branched.connect(self.overlays.follow_branch)
         commands.copy_plot.triggered.connect(lambda: self.plots.copy())

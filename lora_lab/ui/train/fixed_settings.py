@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from lora_lab.config import RunConfig
 from lora_lab.opening_records import LoadedRecord
+from lora_lab.rules import named_by
 from lora_lab.setting import Place, Setting, limits_of, settings_of
 from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.ui.style.figures import in_words, setting_words, tip_lines
@@ -49,6 +50,7 @@ def control_of(field: str, setting: Setting) -> Control:
         control = gives_way(Number(*limits, setting.step))
     elif kind == str | None:
         control = PathChoice(label, label, data_files())
+        control.button.setEnabled(field != "adapter")  # its file has other settings with it
     else:
         raise TypeError(f"there is no control for {field}, which is {kind}")
     if not isinstance(control, ChoiceCombo | TargetsButton):  # these explain what is chosen
@@ -121,7 +123,13 @@ class FixedSettings(QObject):
             steps.show_value(loaded.max_steps)  # now it is known how many steps they are
             self._shown["max_steps"] = steps.value()
             steps.setToolTip(self.tr("{:g} passes over the data").format(config.epochs))
-        self.targets.reset(loaded, config.targets)
+        targets = config.targets
+        if config.adapter and not targets:  # now it is known which layers its file adapts
+            adapted = tuple(layer.name for layer in loaded.layers if layer.max_rank)
+            every = named_by(loaded.adaptable, adapted) == named_by(loaded.adaptable, ())
+            targets = self._shown["targets"] = () if every else adapted
+            self.targets.show_value(targets)
+        self.targets.reset(loaded, targets)
         self.renewed.emit()
         self._on_edited()
 

@@ -96,6 +96,8 @@ def test_rows_become_the_data_of_a_task_that_takes_them(
 def test_an_adapter_comes_to_the_workshop_and_is_listed_as_recent(opened, qtbot, tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     drop(opened, tmp_path)
+    qtbot.waitUntil(lambda: opened.flows.adapter.offer is not None)
+    opened.flows.adapter.offer.workshop_button.click()
     qtbot.waitUntil(lambda: opened.flows.workshop.dialog is not None)
     page = opened.flows.workshop.dialog.resize_page
     assert page.source.where.path == str(tmp_path)
