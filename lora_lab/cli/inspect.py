@@ -126,7 +126,7 @@ def _adapter(
     told: tuple[float | None, float | None],
     as_json: bool,
 ) -> None:
-    from lora_lab.analysis.inspect import inspect_adapter
+    from lora_lab.analysis.inspect import DIRECTION, ITSELF, inspect_adapter
     from lora_lab.formats.recognise import TITLES, base_names, open_adapter
 
     names = base_names(base) if base is not None else ()
@@ -137,8 +137,10 @@ def _adapter(
 
         beside = {row.name: row for row in against_base(weights, base, intruders)}
         for row in rows:
-            row["base"] = vars(beside[row["name"]]) if row["name"] in beside else None
+            _beside(row, beside.get(row["name"]))
     kind, notes = weights.extra["format"], list(weights.extra["notes"])
+    if any(row["magnitude"] for row in rows):
+        notes.append(DIRECTION if base is None else ITSELF)
     if as_json:
         print(json.dumps({"path": str(path), "format": kind, "base": weights.base,
                           "notes": notes, "layers": rows}))  # fmt: skip
@@ -147,26 +149,53 @@ def _adapter(
               + (f", base {weights.base}" if weights.base else ""))  # fmt: skip
     for note in notes:
         out.print(note, style="yellow")
-    columns = ["layer", "shape", "r", "α", "s", "‖ΔW‖", "rank", "stable", "effective", "r for 90 %"]
+    of = rows[0]["of"]  # DoRA is of all layers or of none
+    columns = [
+        "layer", "shape", "r", "α", "s", f"‖{of}‖", "rank", "stable", "effective", "r for 90 %"
+    ]  # fmt: skip
     table = Table(*columns, *(("‖ΔW‖/‖W‖", "ampl.", "intruders") if base else ()), "σ")
     for row in rows:
         sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
         cells = [
             escape(row["name"]), " × ".join(map(str, row["shape"])), str(row["rank"]),
-            f"{row['alpha']:g}", f"{row['scaling']:g}", f"{row['delta_norm']:.4g}",
-            str(row["numerical_rank"]), _measure(row["stable_rank"]),
-            _measure(row["effective_rank"]), str(row["energy_rank_90"]),
+            f"{row['alpha']:g}", f"{row['scaling']:g}", _measure(row["delta_norm"], ".4g"),
+            _count(row["numerical_rank"]), _measure(row["stable_rank"]),
+            _measure(row["effective_rank"]), _count(row["energy_rank_90"]),
         ]  # fmt: skip
         if base is not None:
-            of = row["base"]
+            told = row["base"]
             cells += (
-                [f"{100 * of['relative_norm']:.3g} %", _measure(of["amplification"]),
-                 "–" if of["intruders"] is None else str(of["intruders"])]
-                if of else ["–"] * 3
+                [f"{100 * told['relative_norm']:.3g} %", _measure(told["amplification"]),
+                 _count(told["intruders"])]
+                if told else ["–"] * 3
             )  # fmt: skip
-        table.add_row(*cells, sigma + (" …" if row["rank"] > 4 else ""))
+        table.add_row(*cells, sigma + (" …" if len(row["singular_values"]) > 4 else ""))
     print_table(table)
 
 
-def _measure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _beside(row: dict[str, Any], found: Any) -> None:
+    """Put what stands beside the base into `row`; of DoRA all of it is of the real ΔW then.
+
+    Where that is too large to be decomposed, its norm alone is known.
+    """
+    import numpy as np
+
+    from lora_lab.analysis.inspect import measured_by
+
+    row["base"] = None if found is None else {k: v for k, v in vars(found).items() if k != "sigma"}
+    if not row["magnitude"]:
+        return
+    unknown = dict.fromkeys(measured_by(np.zeros(1), (1, 1))) | {"singular_values": []}
+    row |= {"of": "ΔW", **unknown}
+    if found is not None and found.sigma is not None:
+        row |= measured_by(np.array(found.sigma), tuple(row["shape"]))
+    elif found is not None:
+        row["delta_norm"] = found.delta_norm
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else str(value)
+
+
+def _measure(value: float | None, form: str = ".2f") -> str:
+    return "–" if value is None else format(value, form)

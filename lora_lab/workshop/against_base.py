@@ -15,7 +15,7 @@ from lora_lab.analysis.intruders import intruder_dimensions
 from lora_lab.models.base import Base
 from lora_lab.workshop.places import Placed, real_delta
 
-DENSE = 1200  # the largest min(out, in) whose intruders are looked for: two SVDs of W
+DENSE = 1200  # the largest min(out, in) that is decomposed: two SVDs of W, one of DoRA's ΔW
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class BesideBase:
     relative_norm: float  # ‖ΔW‖_F/‖W‖_F, DoRA's real ΔW
     amplification: float | None  # LoRA §7.3
     intruders: int | None  # of the first ten directions of W + ΔW (Shuttleworth et al. 2024)
+    delta_norm: float = 0.0  # ‖ΔW‖_F, DoRA's real ΔW
+    sigma: tuple[float, ...] | None = None  # of DoRA's real ΔW, which has full rank
 
 
 def against_base(
@@ -54,4 +56,8 @@ def _beside(layer: LayerWeights, W: torch.Tensor, look: bool) -> BesideBase:
         factor = value if math.isfinite(value) else None
         if look and layer.magnitude is None and min(layer.shape) <= DENSE:
             intruders = len(intruder_dimensions(W.double(), layer).indices)
-    return BesideBase(layer.name, norm, size / norm if norm else math.nan, factor, intruders)
+    sigma = None
+    if layer.magnitude is not None and min(layer.shape) <= DENSE:
+        sigma = tuple(torch.linalg.svdvals(delta).tolist())
+    ratio = size / norm if norm else math.nan
+    return BesideBase(layer.name, norm, ratio, factor, intruders, size, sigma)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
+from lora_lab.analysis.inspect import DIRECTION
 from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.deliver import deliver
@@ -82,9 +83,12 @@ def card_of(source: Source, report: Report = silent) -> AdapterCard:
                 measures.effective_rank(sigma),
             )
         )  # fmt: skip
+    notes = tuple(weights.extra["notes"])
+    if any(layer.magnitude is not None for layer in weights.layers):
+        notes += (DIRECTION,)
     return AdapterCard(
         source, weights.extra["format"], TITLES[weights.extra["format"]], weights.variant,
-        weights.base, tuple(weights.extra["notes"]), tuple(rows), spectra,
+        weights.base, notes, tuple(rows), spectra,
     )  # fmt: skip
 
 

@@ -126,6 +126,35 @@ def test_compare_and_inspect_beside_the_base(llama):
     assert "model.layers.0.self_attn.q_proj" in table, "names are never cut"
 
 
+def test_all_that_is_shown_of_a_dora_is_of_one_thing(tmp_path):
+    """Of s·B·A without the base, of the real ΔW with it, which torch's own SVD confirms."""
+    import torch
+
+    from lora_lab.models.inspect import read_tensor
+    from lora_lab.workshop.places import real_delta
+
+    tiny.save(tmp_path / "base", "llama")
+    weights = weights_of(tiny.MODELS["llama"](), "dora", targets=TARGETS)
+    export(weights, tmp_path / "a")
+    alone = facts("inspect", tmp_path / "a")
+    beside = facts("inspect", tmp_path / "a", "--base", tmp_path / "base")
+    assert any("of s·B·A" in note for note in alone["notes"])
+    assert any("of the real ΔW" in note for note in beside["notes"])
+    assert "‖s·B·A‖" in verb("inspect", tmp_path / "a").stdout
+    rows = {row["name"]: row for row in alone["layers"]}
+    real = {row["name"]: row for row in beside["layers"]}
+    for layer in weights.layers:
+        W = read_tensor(tmp_path / "base", f"{layer.name}.weight")
+        for row, delta in ((rows, layer.delta_weight()), (real, real_delta(layer, W))):
+            sigma = torch.linalg.svdvals(delta.double())
+            shown = torch.tensor(row[layer.name]["singular_values"], dtype=torch.float64)
+            torch.testing.assert_close(shown, sigma[: len(shown)], rtol=1e-5, atol=1e-7)
+            assert row[layer.name]["delta_norm"] == pytest.approx(float(delta.norm()), rel=1e-5)
+        told = real[layer.name]
+        ratio = told["base"]["relative_norm"] * told["base"]["weight_norm"]
+        assert ratio == pytest.approx(told["delta_norm"], rel=1e-6)
+
+
 BAD = {
     "no such format": (["convert", "{one}", "--to", "onnx", "--out", "{out}"], "not an export"),
     "no rule": (["resize", "{one}", "--out", "{out}"], "Give one of --rank"),
