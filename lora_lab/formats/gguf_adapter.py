@@ -10,35 +10,34 @@ from __future__ import annotations
 
 import json
 import math
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.factors import layer_of_factors
+from lora_lab.formats.gguf_names import (
+    ARCHITECTURES,
+    TOKENS,
+    base_config,
+    heads_of,
+    put_back,
+    tensor_name,
+)
 from lora_lab.models.gguf_file import by_copy, check_gguf
-from lora_lab.models.hf_config import read_config
-from lora_lab.models.skeleton import config_of
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
-if TYPE_CHECKING:
-    from gguf import TensorNameMap
-
 FILE = "adapter.gguf"
 NAMES = "lora_lab.names"  # {tensor: [module path, kind, heads whose rows are permuted or 0]}
-# model_type → llama.cpp's name of the architecture, and whether rows of q and k are permuted there.
-ARCHITECTURES = {
-    "llama": ("llama", True), "mistral": ("llama", True), "qwen2": ("qwen2", False),
-    "qwen3": ("qwen3", False), "gemma": ("gemma", False), "gemma2": ("gemma2", False),
-    "gpt2": ("gpt2", False),
-}  # fmt: skip
-TOKENS = "token_embd"
+UNNAMED = (
+    "names and the order of rows in q and k are llama.cpp's; the base's config.json puts both back "
+    "(--base)"
+)
 
 
 def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
@@ -60,11 +59,11 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         writer.add_string(Keys.Adapter.TYPE, "lora")
         writer.add_float32(Keys.Adapter.LORA_ALPHA, alphas[0] if same else 0.0)
         for layer in weights.layers:
-            name, heads = tensor_name(layer, config), _heads(layer.name, config)
+            name, heads = tensor_name(layer, config), heads_of(layer.name, config)
             names[name] = [layer.name, layer.kind, heads]
             B = layer.lora_B if same else layer.scaling * layer.lora_B.double()
             A = layer.lora_A.t() if name.startswith(TOKENS) else layer.lora_A
-            half = layer.lora_A.dtype == torch.float16 and same
+            half = same and layer.lora_A.dtype == layer.lora_B.dtype == torch.float16
             kind = np.float16 if half else np.float32
             writer.add_tensor(f"{name}.lora_a", _array(A, kind))
             writer.add_tensor(f"{name}.lora_b", _array(permuted(B, heads), kind))
@@ -102,55 +101,6 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def base_config(weights: AdapterWeights) -> dict[str, Any]:
-    """config.json of the base; raises AdapterError where it is not at hand or not known there."""
-    folder = Path(weights.base)
-    if not weights.base or not (folder / "config.json").is_file():
-        raise AdapterError(
-            "llama.cpp's names come from the base's config.json, and the base "
-            f"{weights.base or 'of this adapter'} is no folder that has one; name it (--base)"
-        )
-    try:
-        config = read_config(folder)
-    except CheckpointError as error:
-        raise AdapterError(str(error)) from error
-    if config["model_type"] not in ARCHITECTURES:
-        raise AdapterError(
-            f"adapters of {config['model_type']} models are not written for llama.cpp; known are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
-    return config
-
-
-def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
-    """llama.cpp's name of the tensor that the layer adapts; raises AdapterError without one."""
-    name, _ = ARCHITECTURES[config["model_type"]]
-    blocks = config.get("num_hidden_layers") or config.get("n_layer") or 0
-    gguf_name = _names(name, blocks).get_name(layer.name)
-    if gguf_name is None:
-        raise AdapterError(f"{layer.name}: llama.cpp has no tensor for it in a {name} model")
-    tied = config.get("tie_word_embeddings", config_of(config).tie_word_embeddings)
-    if gguf_name == TOKENS and tied:
-        raise AdapterError(
-            f"{layer.name}: the base ties it to the head, and llama.cpp would apply the adapter "
-            "to both; merge it with --untie"
-        )
-    if gguf_name == "output" and tied:
-        raise AdapterError(
-            f"{layer.name}: the base ties it to the embedding, and llama.cpp's file of such a base "
-            "has no output tensor to adapt; write a merged checkpoint"
-        )
-    return f"{gguf_name}.weight"
-
-
-@lru_cache(maxsize=1)  # made anew for every layer, it took nearly all the time of a file
-def _names(architecture: str, blocks: int) -> TensorNameMap:
-    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
-
-    kind = next(arch for arch, name in MODEL_ARCH_NAMES.items() if name == architecture)
-    return get_tensor_name_map(kind, blocks)
-
-
 def permuted(B: torch.Tensor, heads: int) -> torch.Tensor:
     """Rows of each head (2 halves of d/2) interleaved, as llama.cpp turns pairs of neighbours."""
     if not heads:
@@ -167,8 +117,9 @@ def restored(B: torch.Tensor, heads: int) -> torch.Tensor:
     return B.reshape(heads, out // heads // 2, 2, rank).swapaxes(1, 2).reshape(out, rank)
 
 
-def load(path: Path) -> AdapterWeights:
-    """Read an adapter file; module paths where it is ours, else llama.cpp's own names.
+def load(path: Path, base: str = "") -> AdapterWeights:
+    """Read an adapter file; module paths where it is ours or its `base` is given, whose config.json
+    tells the order of rows as well; else llama.cpp's own names.
 
     Raises AdapterError for what is damaged, no adapter, or not a pair of factors.
     """
@@ -184,17 +135,30 @@ def load(path: Path) -> AdapterWeights:
         raise AdapterError(f"{path}: cannot be read: {error}") from error
     if _field(reader, "general.type") != "adapter" or _field(reader, "adapter.type") != "lora":
         raise AdapterError(f"{path}: this GGUF file is a model, not a LoRA adapter")
+    if _field(reader, "adapter.alora.invocation_tokens") is not None:
+        raise AdapterError(
+            f"{path}: it is an aLoRA, which is active only after certain tokens "
+            "(adapter.alora.invocation_tokens), and no ΔW of the whole model says that; use it in "
+            "llama.cpp, or train without invocation tokens"
+        )
     alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
     if not abs(alpha) < 1e30:
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
     stored = str(_field(reader, NAMES) or "{}")
     table = parse_json(stored.encode(), f"{path}, {NAMES}", AdapterError)
     pairs: dict[str, dict[str, torch.Tensor]] = {}
+    packed: set[str] = set()
+    told = "" if table else UNNAMED
     for tensor in reader.tensors:
         stem, _, part = tensor.name.rpartition(".lora_")
-        if part not in ("a", "b") or tensor.tensor_type.name not in ("F32", "F16"):
-            raise AdapterError(f"{path}: {shown(tensor.name)} is no float factor of a layer")
-        pairs.setdefault(stem, {})[part] = torch.from_numpy(np.array(tensor.data))  # a copy
+        if part not in ("a", "b") or not stem:
+            raise AdapterError(f"{path}: {shown(tensor.name)} is no factor of a layer")
+        pairs.setdefault(stem, {})[part] = _numbers(path, tensor)
+        packed |= {tensor.tensor_type.name} - {"F32", "F16", "BF16"}
+    if base and not table:
+        architecture = str(_field(reader, "general.architecture"))
+        table = {stem: list(row) for stem, row in put_back(pairs, base, architecture).items()}
+        told = "names and the order of rows in q and k are put back by the base's config.json"
     layers = []
     for stem, pair in pairs.items():
         if len(pair) < 2:
@@ -208,8 +172,12 @@ def load(path: Path) -> AdapterWeights:
             raise AdapterError(f"{path}: {error}") from None
     rule = f"alpha {alpha:g} over the rank of each layer" if alpha else "1, since alpha is 0"
     notes = [f"the scaling is {rule}"]
-    if not table:
-        notes.append("names and the order of rows in q and k are llama.cpp's, not the base's")
+    notes += [told] if told else []
+    if packed:
+        notes.append(f"factors are packed ({', '.join(sorted(packed))}) and read as llama.cpp does")
+    for key in ("adapter.lora.task_name", "adapter.lora.prompt_prefix"):
+        if text := _field(reader, key):
+            notes.append(f"{key} is {shown(text)}, which other formats do not carry")
     return AdapterWeights(
         PLAIN,
         tuple(layers),
@@ -223,21 +191,29 @@ def count_tensors(path: Path) -> int:
     return len(check_gguf(path))
 
 
-def _heads(name: str, config: dict[str, Any]) -> int:
-    """Heads whose rows are permuted in this layer; 0: none."""
-    if not ARCHITECTURES[config["model_type"]][1]:
-        return 0
-    heads = int(config["num_attention_heads"])
-    if name.endswith("q_proj"):
-        return heads
-    return int(config.get("num_key_value_heads") or heads) if name.endswith("k_proj") else 0
-
-
 def _known(table: Any, stem: str) -> tuple[str, str, int]:
     match table.get(stem) if isinstance(table, dict) else None:
         case [str() as name, str() as kind, int() as heads] if name and 0 <= heads < 2**16:
             return name, kind, heads
     return stem.removesuffix(".weight"), "embedding" if stem.startswith(TOKENS) else "linear", 0
+
+
+def _numbers(path: Path, tensor: Any) -> torch.Tensor:
+    """A factor's numbers, those of packed types as llama.cpp unpacks them; a copy."""
+    from gguf.quants import dequantize
+
+    if tensor.tensor_type.name in ("F32", "F16"):
+        return torch.from_numpy(np.array(tensor.data))
+    try:
+        numbers = dequantize(tensor.data, tensor.tensor_type)
+    except (NotImplementedError, ValueError) as error:
+        raise AdapterError(
+            f"{path}: {shown(tensor.name)} is packed as {tensor.tensor_type.name}, which is not "
+            "read; convert the adapter with --outtype f32 or f16"
+        ) from error
+    # BF16 is the upper half of a float32: nothing is lost in going back to it.
+    exact = torch.from_numpy(np.array(numbers, dtype=np.float32))
+    return exact.to(torch.bfloat16) if tensor.tensor_type.name == "BF16" else exact
 
 
 def _array(tensor: torch.Tensor, kind: Any) -> np.ndarray:

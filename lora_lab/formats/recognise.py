@@ -139,7 +139,7 @@ def _file(path: Path, told: Told) -> AdapterWeights:
     if not path.exists():
         raise AdapterError(f"{path}: there is no such file or folder")
     if path.suffix == ".gguf":
-        return gguf_adapter.load(path)
+        return gguf_adapter.load(path, told.base)
     if path.name in (peft.CONFIG, peft.TENSORS) and (path.parent / peft.CONFIG).exists():
         return peft.load(path)
     try:

@@ -1,14 +1,18 @@
 """GGUF adapters by llama.cpp's rules, seen through the gguf package."""
 
 import json
+import warnings
+from dataclasses import replace
 
 import gguf
 import numpy as np
+import peft
 import pytest
 import torch
 
 from lora_lab.errors import AdapterError, ExportError
-from lora_lab.formats import gguf_adapter
+from lora_lab.formats import gguf_adapter, gguf_names
+from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
 from tests.formats.adapters import weights_of
 from tests.models import tiny
@@ -53,7 +57,7 @@ def test_llama_cpps_names_are_listed_once_for_all_layers(llama, tmp_path, monkey
     monkeypatch.setattr(
         gguf, "get_tensor_name_map", lambda *asked: listed.append(asked) or make(*asked)
     )
-    gguf_adapter._names.cache_clear()
+    gguf_names._names.cache_clear()
     export(adapter(llama, "lora"), tmp_path / "a.gguf", "gguf")
     assert listed == [(gguf.MODEL_ARCH.LLAMA, 2)]
 
@@ -150,3 +154,116 @@ def test_the_table_of_names_is_not_trusted(llama, tmp_path):
     (tmp_path / "b.gguf").write_bytes(bad)
     with pytest.raises(AdapterError):
         gguf_adapter.load(tmp_path / "b.gguf")
+
+
+def foreign(folder, base, weights, *, kind=gguf.GGMLQuantizationType.F32, **more):
+    """An adapter as llama.cpp's converter writes it: no table of ours, any type of numbers."""
+    config = gguf_names.base_config(weights)
+    path = folder / "theirs.gguf"
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", weights.layers[0].alpha)
+    for key, add in more.items():
+        add(writer, key.replace("__", "."))
+    for layer in weights.layers:
+        name = gguf_names.tensor_name(layer, config)
+        B = layer.lora_B
+        if layer.name.endswith(("q_proj", "k_proj")):  # LlamaModel.permute of the converter
+            heads = config["num_attention_heads"]
+            if layer.name.endswith("k_proj"):
+                heads = config["num_key_value_heads"]
+            B = B.reshape(heads, 2, len(B) // heads // 2, -1).swapaxes(1, 2).reshape(B.shape)
+        for part, tensor in (("a", layer.lora_A), ("b", B)):
+            numbers = np.ascontiguousarray(tensor.float().numpy())
+            if kind != gguf.GGMLQuantizationType.F32:
+                numbers = gguf.quants.quantize(numbers, kind)
+            writer.add_tensor(f"{name}.lora_{part}", numbers, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_file_of_llama_cpp_is_put_back_by_the_base(llama, tmp_path):
+    folder, _ = llama
+    weights = adapter(llama, "lora")
+    path = foreign(tmp_path, folder, weights)
+    found = open_adapter(path, base=str(folder))
+    assert {x.name for x in found.layers} == {x.name for x in weights.layers}
+    by_name = {x.name: x for x in found.layers}
+    for layer in weights.layers:
+        torch.testing.assert_close(by_name[layer.name].delta_weight(), layer.delta_weight())
+    export(found, tmp_path / "peft", "peft")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft asks transformers by an old name
+        theirs = peft.PeftModel.from_pretrained(tiny.MODELS["llama"](), str(tmp_path / "peft"))
+    for layer in weights.layers:
+        module = theirs.base_model.model.get_submodule(layer.name)
+        torch.testing.assert_close(
+            module.get_delta_weight("default"), layer.delta_weight().float(), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("to", ["peft", "peft-portable", "kohya", "diffusers", "mlx"])
+def test_without_the_base_nothing_is_written(llama, tmp_path, to):
+    path = foreign(tmp_path, llama[0], adapter(llama, "lora"))
+    found = open_adapter(path)
+    assert "--base" in " ".join(found.extra["notes"])
+    part = "unet" if to in ("kohya", "diffusers") else ""
+    with pytest.raises(ExportError, match=r"llama.cpp's name.*--base"):
+        export(found, tmp_path / "out", to, component=part)
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0"])
+def test_other_types_of_numbers(tmp_path, kind):
+    """Factors of 32 columns and more, as packed types need."""
+    torch.manual_seed(0)
+    quantization = gguf.GGMLQuantizationType[kind]
+    A, B = torch.randn(32, 64), torch.randn(64, 32)
+    path = tmp_path / "x.gguf"
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", -64.0)
+    for part, tensor in (("a", A), ("b", B)):
+        packed = gguf.quants.quantize(tensor.numpy(), quantization)
+        writer.add_tensor(f"blk.0.ffn_down.weight.lora_{part}", packed, raw_dtype=quantization)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (layer,) = open_adapter(path).layers
+    assert layer.scaling == -2.0, "a negative alpha is an alpha"
+    wanted = [
+        gguf.quants.dequantize(gguf.quants.quantize(x.numpy(), quantization), quantization)
+        for x in (B, A)
+    ]
+    torch.testing.assert_close(
+        layer.delta_weight(), -2.0 * torch.from_numpy(wanted[0].astype(float) @ wanted[1])
+    )
+
+
+def test_an_alora_is_named(llama, tmp_path):
+    def tokens(writer, key):
+        writer.add_array(key, [5, 6])
+
+    path = foreign(
+        tmp_path, llama[0], adapter(llama, "lora"), adapter__alora__invocation_tokens=tokens
+    )
+    with pytest.raises(AdapterError, match="aLoRA"):
+        open_adapter(path)
+
+
+def test_another_base_is_named(llama, tmp_path):
+    path = foreign(tmp_path, llama[0], adapter(llama, "lora"))
+    tiny.save(tmp_path / "gpt2", "gpt2")
+    with pytest.raises(AdapterError, match="another base"):
+        open_adapter(path, base=str(tmp_path / "gpt2"))
+
+
+def test_factors_of_two_types(llama, tmp_path):
+    weights = adapter(llama, "lora")
+    rows = tuple(replace(x, lora_A=x.lora_A.half()) for x in weights.layers)
+    export(replace(weights, layers=rows), tmp_path / "a.gguf", "gguf")

@@ -348,7 +348,7 @@ def test_a_weight_that_is_used_twice_is_untied_when_it_is_asked_for(
 def test_adapters_of_two_programs_are_added_and_compared_under_the_bases_names(
     qtbot, workshop, llama, tmp_path
 ):
-    export(open_adapter(llama / "one"), tmp_path / "k.safetensors", "kohya")
+    export(open_adapter(llama / "one"), tmp_path / "k.safetensors", "kohya", component="unet")
     state = safetensors.torch.load_file(tmp_path / "k.safetensors")
     safetensors.torch.save_file(state, tmp_path / "k.safetensors")  # without its table of names
     pair = (llama / "one", tmp_path / "k.safetensors")
