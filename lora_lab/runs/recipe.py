@@ -28,6 +28,7 @@ WIDTH = 96
 LIBRARY = {  # a word of the script → the import that it needs
     "csv.": "import csv",
     "gzip.": "import gzip",
+    "inspect.": "import inspect",
     "itertools.": "import itertools",
     "json.": "import json",
     "math.": "import math",

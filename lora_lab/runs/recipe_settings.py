@@ -194,11 +194,16 @@ def _texts(story: Story) -> Problem:
         parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
     else:
         values["CLASSES"] = list(data["classes"])
+        said = " ".join(story.loaded.get("notes") or ())
+        padded = {word for word, note in PADDED.items() if note in said}
+        words |= padded if "equal" in padded else {*padded, "padded"}
         order = "shuffled" if config.batching == "shuffled" else "bucketed"
         apart = [] if config.validation_data else ["held_out_rows"]
         parts = [reading, *apart, f"order_{order}", "alike", "text_classification"]
     return Problem(parts, values, words, notes)
 
+
+PADDED = {"left": "padded at the left", "equal": "texts of equal length"}  # as notes say it
 
 PROBLEMS: dict[str, Callable[[Story], Problem]] = {  # what `TaskInfo.recipe` names
     "known_rank": lambda _: Problem(["known_rank"], {}),

@@ -124,7 +124,8 @@ def fitted(
     for left in (False, True):
         found = Padding(token, left, segments, padding.key)
         if not _sees_padding(model, name, found, trial, alone, decoder):
-            return found, ()
+            note = f"texts of this {kind} model are padded at the left, where it wants it"
+            return found, (note,) if left else ()
     same = padding.key or len_of
     return Padding(token, segments=segments, key=lambda e: (len_of(e), same(e))), (
         f"this {kind} model reads a padded text otherwise than the text alone, so only texts of "

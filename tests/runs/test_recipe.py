@@ -33,6 +33,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.from_adapter import with_adapter
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
+from tests.models.families import bert_tokens, built, xlnet_tokens
 from tests.models.tiny import save
 from tests.runs.sample_run import records, write_sample
 from tests.training.opened import opening
@@ -243,6 +244,25 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
     )  # fmt: skip
     edits = {10: {"frozen_layers": ["classifier" if kind == "bert" else "score"]}}
     folder = train(config, tmp_path / "run", edits)
+    check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", some(["bert", "fnet", "xlnet"], "xlnet"))
+def test_pairs_of_texts_are_padded_as_the_run_padded_them(tmp_path, monkeypatch, kind):
+    """Segments of BERT, no padding at all of FNet, padding at the left of XLNet."""
+    built(kind, "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING").save_pretrained(tmp_path / kind)
+    (xlnet_tokens() if kind == "xlnet" else bert_tokens()).save_pretrained(tmp_path / kind)
+    rows = [
+        {"text": "the film" + " is good" * (i % 4), "text_pair": "the sound", "label": f"c{i % 2}"}
+        for i in range(40)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = starting_config(
+        "text_classification", model=str(tmp_path / kind), data=str(tmp_path / "rows.jsonl"),
+        batch_size=8, accumulation=2, max_steps=8, validation=0.2, hyper={"learning_rate": 1e-2},
+    )  # fmt: skip
+    folder = train(config, tmp_path / "run", {})
     check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
 
 
