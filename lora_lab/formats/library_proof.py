@@ -46,22 +46,31 @@ NONE = {  # why there is nobody to ask
 }
 
 
+def hindrance(format: str) -> str:
+    """Why no library can be asked about files of a format, and what to do; "" where one can."""
+    if format not in LIBRARIES:
+        why = NONE.get(format, "there is no library for it")
+        return f"A {format} file is proved by re-reading alone: {why}."
+    package = LIBRARIES[format].package
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return (
+            f"{package} is not installed, so it cannot be asked. Install it: python -m pip install "
+            f"{package}."
+        )
+    return ""
+
+
 def library_of(format: str) -> str:
     """The library that proves files of a format, and its version: "peft 0.21.2".
 
     Raises LabError where there is none, or it is not installed, with what to do.
     """
-    if format not in LIBRARIES:
-        why = NONE.get(format, "there is no library for it")
-        raise LabError(f"A {format} file is proved by re-reading alone: {why}. Leave --prove out.")
+    if reason := hindrance(format):
+        raise LabError(f"{reason} Without --prove the file is re-read and compared all the same.")
     package = LIBRARIES[format].package
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        raise LabError(
-            f"{package} is not installed, so it cannot be asked. Install it (python -m pip install "
-            f"{package}), or leave --prove out; the file is re-read and compared all the same."
-        ) from None
+    return f"{package} {version(package)}"
 
 
 def prove_by_library(weights: AdapterWeights, folder: Path, format: str) -> str:

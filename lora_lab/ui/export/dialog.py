@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -25,8 +26,10 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.exported import ExportReport
+from lora_lab.training.commands import Export
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import size_words
+from lora_lab.ui.style.figures import size_words, tip_lines
+from lora_lab.ui.style.settings import settings
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo
@@ -39,6 +42,7 @@ def stands(target: Path) -> bool:
     return target.is_file() or (target.is_dir() and any(target.iterdir()))
 
 
+PROVE = "export/prove"  # in the settings: whether the library is asked
 # How the other programs take the file.
 USES = {
     "peft": 'PeftModel.from_pretrained(base, "{}")',
@@ -49,10 +53,9 @@ USES = {
 
 
 class ExportDialog(QDialog):
-    """Stays open beside the training window; `export_requested` has (path, format, overwrite,
-    component)."""
+    """Stays open beside the training window."""
 
-    export_requested = Signal(str, str, bool, str)
+    export_requested = Signal(object)  # Export
     cancel_requested = Signal()
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
@@ -79,6 +82,9 @@ class ExportDialog(QDialog):
         self.format_combo.currentIndexChanged.connect(self._on_format)
         self.component_combo = ComponentCombo()
         self.component_combo.follow(self.format_combo.currentData())
+        self.prove_switch = QCheckBox(self.tr("&Prove it by the library it is for"))
+        self.prove_switch.setChecked(settings().value(PROVE, "") == "on")
+        self.prove_switch.toggled.connect(self._on_prove)
         label = QLabel(self.tr("&Where to write it"))
         label.setBuddy(self.folder_edit)
         label.setProperty("role", "muted")
@@ -109,6 +115,7 @@ class ExportDialog(QDialog):
         column.addWidget(self.component_combo)
         column.addWidget(label)
         column.addLayout(row)
+        column.addWidget(self.prove_switch)
         column.addWidget(self.progress)
         column.addWidget(self._outcome)
         column.addWidget(self._report)
@@ -118,6 +125,7 @@ class ExportDialog(QDialog):
         self._after = (self._report, self.show_folder_button, self.copy_button)
         for hidden in (self._outcome, *self._after):
             hidden.hide()
+        self._offer_proof()
 
     @property
     def busy(self) -> bool:
@@ -140,12 +148,13 @@ class ExportDialog(QDialog):
             "keys": self.tr("{}   ({} layers)").format(report.keys, len(report.layers)),
             "sha": report.sha256,
             "path": report.path,
+            "proved": report.proved,
             "use": USES.get(self._format, "").format(report.path),
             "notes": "\n".join(report.notes),
         }
         for name, text in values.items():
             self._values[name].setText(text)
-        for name in ("use", "notes"):
+        for name in ("proved", "use", "notes"):
             self._form.setRowVisible(self._values[name], bool(values[name]))
         for widget in self._after:
             widget.show()
@@ -193,8 +202,9 @@ class ExportDialog(QDialog):
         self._outcome.hide()
         self._set_busy(True)
         self._format = self.format_combo.currentData()
+        prove = self.prove_switch.isEnabled() and self.prove_switch.isChecked()
         component = self.component_combo.chosen(self._format)
-        self.export_requested.emit(str(folder), self._format, replace, component)
+        self.export_requested.emit(Export(str(folder), self._format, replace, prove, component))
 
     def _on_format(self) -> None:
         """A file's name ends as its format's files do; a folder's in nothing."""
@@ -205,6 +215,19 @@ class ExportDialog(QDialog):
         self.folder_edit.setText(text + suffixes[self.format_combo.currentData()])
         self._outcome.hide()
         self.component_combo.follow(self.format_combo.currentData())
+        self._offer_proof()
+
+    def _offer_proof(self) -> None:
+        """Whether the format has a library that can be asked here, and else why not."""
+        from lora_lab.formats.library_proof import hindrance
+
+        reason = hindrance(self.format_combo.currentData())
+        self.prove_switch.setEnabled(not reason)
+        words = self.tr("It loads the file before it is delivered, and its own ΔW is compared.")
+        self.prove_switch.setToolTip(tip_lines(reason or words))
+
+    def _on_prove(self, on: bool) -> None:
+        settings().setValue(PROVE, "on" if on else "")
 
     def _set_busy(self, busy: bool) -> None:
         self._busy, self._cancelling = busy, False
@@ -258,6 +281,7 @@ class ExportDialog(QDialog):
         self._values: dict[str, QLabel] = {}
         for name, title in (
             ("error", self.tr("Largest relative error of ΔW")),
+            ("proved", self.tr("Proved by")),
             ("size", self.tr("Size")),
             ("keys", self.tr("Tensors")),
             ("sha", self.tr("SHA-256")),

@@ -55,9 +55,9 @@ class ExportFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
-    def _on_requested(self, folder: str, format: str, overwrite: bool, component: str) -> None:
-        self._asked = Export(folder, format, overwrite, component)
-        if not self._sessions.request(self._asked):
+    def _on_requested(self, asked: Export) -> None:
+        self._asked = asked
+        if not self._sessions.request(asked):
             self._refuse(self.tr("This run has ended. Restart, then export."))
 
     def _on_exporting(self, record: ExportingRecord) -> None:

@@ -1,7 +1,9 @@
 """An export from the button to its end: how far it is, cancelled, too late, and put away."""
 
+from dataclasses import replace
+
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 
 from lora_lab.config import changed
 from lora_lab.exported import ExportedRecord, ExportingRecord, ExportReport, LayerCheck
@@ -152,3 +154,25 @@ def test_what_an_old_session_says_on_its_way_out_refuses_nothing(
     qtbot.waitUntil(lambda: not dialog.busy, timeout=20_000)
     assert "It was not written." in words(dialog)
     monkeypatch.undo()
+
+
+def test_the_library_is_asked_where_the_switch_says_so(qtbot, window, asked, say, tmp_path):
+    """It is remembered, and off where the format has no library; the report names who proved."""
+    dialog = begun(qtbot, window, asked, tmp_path / "one")
+    assert not asked[-1].prove
+    say(done(tmp_path / "one"))
+    assert not [text for text in words(dialog) if text == "Proved by"]
+    qtbot.mouseClick(dialog.prove_switch, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    assert dialog.prove_switch.isChecked()
+    for name, able in (("kohya", False), ("gguf", False), ("peft", True)):
+        dialog.format_combo.setCurrentIndex(dialog.format_combo.findData(name))
+        assert dialog.prove_switch.isEnabled() is able
+        assert ("re-reading alone" in dialog.prove_switch.toolTip()) is not able
+    dialog.close()
+    dialog = begun(qtbot, window, asked, tmp_path / "two")
+    assert dialog.prove_switch.isChecked()
+    assert asked[-1].prove
+    record = done(tmp_path / "two")
+    proved = "peft 0.21.2 (largest error of ΔW 5.0e-08)"
+    say(replace(record, report=replace(record.report, proved=proved)))
+    assert [text for text in words(dialog) if text == proved]

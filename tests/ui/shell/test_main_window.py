@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QToolButton
 from lora_lab import paths
 from lora_lab.config import changed
 from lora_lab.records import CountsRecord, State
+from lora_lab.training.commands import Export
 from lora_lab.training.opening import New
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style.figures import share_words
@@ -268,7 +269,7 @@ def test_a_format_of_one_file_gets_its_ending(qtbot, opened, tmp_path):
         assert dialog.folder_edit.text() == str(tmp_path / f"out{suffix}")
     with qtbot.waitSignal(dialog.export_requested, timeout=20_000) as heard:
         dialog.export_button.click()
-    assert heard.args == [str(tmp_path / "out"), "peft", False, ""]
+    assert heard.args == [Export(str(tmp_path / "out"))]
     assert not dialog.component_combo.isVisible()
 
 
