@@ -66,13 +66,14 @@ class Server:
         """What stands before the first step: counts, spectrum, losses with the adapter off and on.
 
         A run that is resumed may have been cut off between a step and its validation, or before
-        its end was written: both are made good.
+        its end was written: both are made good. Whoever ends the run waits for no measurement.
         """
-        experiment = self._experiment
+        experiment, stop = self._experiment, lambda: self._controls.stopping
         yield experiment.counts()
         yield experiment.spectrum()
-        untrained = experiment.evaluate(enabled=False)
-        assert untrained is not None
+        untrained = experiment.evaluate(enabled=False, should_stop=stop)
+        if untrained is None:
+            return
         yield untrained
         if experiment.step:
             every = experiment.config.eval_steps
@@ -80,8 +81,9 @@ class Server:
             missed = due or experiment.step >= experiment.stage.end
             missed = missed and experiment.best.last != experiment.step
             # Where time decides when to validate, this one counts like any other.
-            trained = experiment.evaluate(noted=missed or not every, due=missed)
-            assert trained is not None
+            trained = experiment.evaluate(should_stop=stop, noted=missed or not every, due=missed)
+            if trained is None:
+                return
             yield trained
             if missed and self.patience_is_over():
                 yield from self.stop_early()

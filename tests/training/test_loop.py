@@ -22,6 +22,7 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.rules import scaling_of
+from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training.commands import Evaluate
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -377,3 +378,24 @@ def test_dragging_leaves_most_of_the_time_to_the_training():
             last = record
             controls.set_hyper(changed(controls.hyper, alpha=1.0 + record.step % 7))
     assert evaluations <= 5 + (last.seconds + spent) / 0.06
+
+
+def test_whoever_ends_a_run_waits_for_no_measurement(monkeypatch):
+    measure = DigitsTask.evaluate
+
+    def stoppable(self, model, should_stop):
+        return None if should_stop() else measure(self, model)
+
+    monkeypatch.setattr(DigitsTask, "evaluate", stoppable)
+    config = preset("digits", 50)
+    experiment, controls = Experiment.build(config), Controls(config.hyper)
+    controls.stop()
+    records = list(train(experiment, controls, serve_after_training=True))
+    assert of(records, EvalRecord) == of(records, StepRecord) == []
+    controls = Controls(config.hyper)
+    controls.pause()
+    seen = train(experiment, controls, serve_after_training=True)
+    first = next(seen)
+    assert isinstance(first, CountsRecord)
+    controls.stop()
+    assert of(list(seen), EvalRecord) == []

@@ -157,3 +157,22 @@ def test_a_plot_says_what_it_shows_and_says_it_anew(qtbot, key, monkeypatch):
         assert plot.accessibleDescription() == panel.summary()
     panel.hide()
     assert not timer(panel).isActive()
+
+
+def test_no_letter_of_the_window_reaches_two_things(window):
+    """Hidden rows and docks too: each of them may be open while another one is."""
+    found = {}
+    for action in window.menuBar().actions():
+        found.setdefault(letter(action.text()), []).append(action.text())
+    for kind in (QLabel, QAbstractButton):
+        for part in window.findChildren(kind):
+            if part.window() is window and letter(part.text()):
+                found.setdefault(letter(part.text()), []).append(part.text())
+    assert len(found) > 15
+    assert {key: texts for key, texts in found.items() if len(texts) > 1} == {}
+
+
+def letter(text):
+    """What Alt reaches it by; "" for nothing."""
+    match = re.search("&([^&])", text.replace("&&", ""))
+    return match[1].lower() if match else ""

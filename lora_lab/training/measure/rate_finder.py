@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
 from lora_lab.errors import LabError
 from lora_lab.measured import RateFoundRecord, RatePointRecord
 from lora_lab.records import frozen_array
+from lora_lab.tasks.base import never
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
@@ -26,14 +27,20 @@ MEMORY = 0.8  # of the running mean that divergence is judged by
 WIDTH = 2.5  # steps: standard deviation of the smoothing, which looks both ways
 NEAR = 0.01  # of the whole fall: as low as the lowest point
 NOISY = 1.5  # standard deviations of single losses: three of a difference of smoothed ones
+CHECKED = 20, 400  # steps at a rate before it is named: so many, and more while time allows
+CHECK_SECONDS = 2.0
+RISES = 0.01  # share by which they may raise the held-out loss
+TRIES = 6  # each at a third of the rate before
 FALLS = 0.02  # share of the first loss that it must fall by to say anything
 
 
 def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | RateFoundRecord]:
     """A record per step of the trial, and one of the whole; closed early, it puts back as well.
 
-    The rate rises from LOWEST to HIGHEST in `steps` steps, or until the loss diverges. Raises
-    LabError where a step does not fit into memory.
+    The rate rises from LOWEST to HIGHEST in `steps` steps, or until the loss diverges. No rate is
+    named that raises the held-out loss, or that of an old task, within CHECKED steps at that rate:
+    the loss in training may fall while all else is ruined. Raises LabError where a step
+    does not fit into memory.
     """
     began = time.perf_counter()
     rates = np.geomspace(LOWEST, HIGHEST, steps)
@@ -60,10 +67,57 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
     tried = rates[: len(losses)]
     curve = smoothed(np.array(losses))
     steepest, third = suggestions(tried, curve, np.array(losses))
+    checked: list[tuple[float, float, float]] = []
+    rate = math.nan if math.isnan(steepest) else max(steepest, third)
+    while rate >= LOWEST and len(checked) < TRIES:
+        before, after = yield from _held_out_after(experiment, rate, steps)
+        checked.append((rate, before, after))
+        if after <= (1 + RISES) * before:
+            break
+        rate /= 3
+    else:
+        rate = math.nan  # none of them leaves the held-out rows as they are
     yield RateFoundRecord(
-        experiment.step, frozen_array(tried), frozen_array(losses), frozen_array(curve), steepest,
-        third, diverged, time.perf_counter() - began,
+        experiment.step, frozen_array(tried), frozen_array(losses), frozen_array(curve),
+        lowered(steepest, rate), lowered(third, rate), diverged, time.perf_counter() - began,
+        tuple(checked),
     )  # fmt: skip
+
+
+def lowered(rate: float, most: float) -> float:
+    """`rate`, or `most` where that is lower; nan where no rate may be named."""
+    return math.nan if math.isnan(rate) or math.isnan(most) else min(rate, most)
+
+
+def _held_out_after(
+    experiment: Experiment, rate: float, steps: int
+) -> Generator[RatePointRecord, None, tuple[float, float]]:
+    """The held-out loss before and after some steps at a constant rate, put back to the bit.
+
+    Where rows of an old task are at hand, theirs is in the sum: a rate that ruins them is no rate.
+    """
+    before, after = _held_out(experiment), math.inf
+    with trial(experiment) as batches:
+        began = time.perf_counter()
+        for number in range(CHECKED[1]):
+            if number >= CHECKED[0] and time.perf_counter() - began > CHECK_SECONDS:
+                break
+            result = gradients(experiment, next(batches))
+            yield RatePointRecord(experiment.step, steps, steps, rate, math.nan)
+            finite = not result.failed and math.isfinite(result.loss)
+            norm = gradient_norm(experiment.optimizer) if finite else math.nan
+            if not math.isfinite(norm):
+                return before, after
+            descend(experiment, rate, norm)
+        after = _held_out(experiment)
+    return before, after if math.isfinite(after) else math.inf
+
+
+def _held_out(experiment: Experiment) -> float:
+    result = experiment.held_out(True)
+    assert result is not None
+    old = experiment.inference.retention(True, never) if experiment.task.has_retention else None
+    return result.loss + (old.loss if old is not None else 0.0)
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:

@@ -57,10 +57,10 @@ class NoticeBar(QFrame):
         self._message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._more = QLabel()
         self._more.setObjectName("notice_more")
-        self._details_button = self._button(self.tr("&Details"), self._toggle_details)
+        self._details_button = self._button(self.tr("Details"), self._toggle_details)
         self._details_button.setCheckable(True)
-        self._copy_button = self._button(self.tr("&Copy"), self._copy)
-        self._dismiss_button = self._button(self.tr("Dis&miss"), self.dismiss)
+        self._copy_button = self._button(self.tr("Copy"), self._copy)
+        self._dismiss_button = self._button(self.tr("Dismiss"), self.dismiss)
 
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)

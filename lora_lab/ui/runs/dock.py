@@ -83,9 +83,9 @@ class RunsDock(QDockWidget):
         self.model.label_requested.connect(self.label_requested)
         self.table = RunsTable(self.model)
         self.menu = RunMenu(self)
-        self.open_button = QPushButton(tr("&Resume"))
+        self.open_button = QPushButton(tr("Res&ume"))
         self.open_button.setProperty("role", "primary")
-        self.compare_button = QPushButton(tr("&Compare settings"))
+        self.compare_button = QPushButton(tr("Compare settings"))
         self.compare_button.setToolTip(tr("Differences between the selected runs"))
         self.more_button = QToolButton(text=tr("More"))
         self.more_button.setAccessibleName(tr("More actions for the run"))
@@ -190,9 +190,9 @@ class RunsDock(QDockWidget):
         step = resumable(Path(run.path)) if run is not None else None
         held = run is not None and self._is_held(run)
         ended = run is not None and step is not None and step >= run.max_steps
-        words = self.tr("&Open") if ended else self.tr("&Resume")
+        words = self.tr("Open") if ended else self.tr("Res&ume")
         if run is not None and step is None:
-            words = self.tr("&Begin again")
+            words = self.tr("Begin again")
         self.open_button.setText(words)
         self.open_button.setEnabled(run is not None and not held)
         self.compare_button.setEnabled(len(chosen) > 1)

@@ -17,7 +17,9 @@ from lora_lab.measured import (
 from lora_lab.presets import get_preset
 from lora_lab.records import ErrorRecord
 from lora_lab.training.commands import FindRate, MeasureSpeed, SuggestRank
+from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.gradients import gradients
 from lora_lab.training.measure import trial as trial_module
 from lora_lab.training.measure.rate_finder import find_rate, smoothed, suggestions
 from lora_lab.training.measure.speed import measure_speed
@@ -107,8 +109,9 @@ def test_the_search_crosses_the_decades_and_stops_where_it_diverges():
     records = list(find_rate(run.experiment, 80))
     found = records[-1]
     assert isinstance(found, RateFoundRecord)
-    assert [point.number for point in records[:-1]] == list(range(1, len(found.rates) + 1))
-    assert [point.loss for point in records[:-1]] == found.losses.tolist()
+    points = [point for point in records[:-1] if math.isfinite(point.loss)]
+    assert [point.number for point in points] == list(range(1, len(found.rates) + 1))
+    assert [point.loss for point in points] == found.losses.tolist()
     factors = found.rates[1:] / found.rates[:-1]
     assert np.allclose(factors, 1e6 ** (1 / 79))
     assert found.diverged
@@ -217,3 +220,26 @@ def test_no_rank_is_suggested_where_energy_tells_nothing(variant):
     run.steps(2)
     run.controls.request(SuggestRank())
     assert "plain factors only" in run.next(ErrorRecord).message
+
+
+def test_no_rate_is_named_that_ruins_what_is_held_out():
+    """The digits: the loss of the nines falls at any rate, and a high one unlearns the others."""
+    run = DrivenRun(get_preset("digits").config)
+    *_, found = find_rate(run.experiment, 80)
+    refused = [check for check in found.checked if not check[2] <= 1.01 * check[1]]
+    assert refused, "what the falling loss alone would have named"
+    named = max(found.steepest, found.third)
+    assert math.isnan(named) or named < min(rate for rate, _, _ in refused)
+    if not math.isnan(named):
+        before = run.experiment.held_out(True).loss
+        with trial(run.experiment) as batches:
+            for _ in range(300):
+                run.experiment.optimizer.zero_grad(set_to_none=True)
+                step_at(run.experiment, next(batches), named)
+            after = run.experiment.held_out(True).loss
+        assert after <= 1.01 * before
+
+
+def step_at(experiment, batch, rate):
+    gradients(experiment, batch)
+    descend(experiment, rate, gradient_norm(experiment.optimizer))

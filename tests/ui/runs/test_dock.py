@@ -144,7 +144,7 @@ def test_a_run_that_has_come_to_its_end_opens_with_its_plots(qtbot, lab):
         state="finished", step=60, max_steps=60, loss=losses[-1]
     )
     dock = listed(qtbot, lab, 1)
-    assert dock.open_button.text() == "&Open"
+    assert dock.open_button.text() == "Open"
     assert "opens with its plots" in dock.about.text()
     qtbot.keyClick(dock.table, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
