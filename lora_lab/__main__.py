@@ -26,8 +26,12 @@ def main() -> None:
         except LabError as error:
             sys.exit(f"lora-lab: {error}")
     from lora_lab.cli import app
+    from lora_lab.cli.console import settle_streams
 
-    app(_with_values(arguments))
+    try:
+        app(_with_values(arguments))
+    finally:
+        settle_streams()
 
 
 def _with_values(arguments: list[str]) -> list[str]:

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # the name of what is being made
+HOUR = 3600.0
+BEING_MADE: set[Path] = set()  # by this process
 ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
 
 
@@ -87,11 +92,23 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
     """
     folder = _beside(beside)
     folder.mkdir()
+    BEING_MADE.add(folder)
     try:
         yield folder
     finally:
         # An error while tidying up must not hide the one that brought us here.
         shutil.rmtree(folder, ignore_errors=True)
+        BEING_MADE.discard(folder)
+
+
+def tidy_leftovers(parent: Path) -> None:
+    """Take away the folders in `parent` whose making was cut off over an hour ago."""
+    for path in parent.glob(".*.tmp"):
+        made_here = LEFT.fullmatch(path.name) and path not in BEING_MADE
+        with suppress(OSError):
+            old = time.time() - path.lstat().st_mtime > HOUR
+            if made_here and old and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def replace_folder(temporary: Path, target: Path) -> Path | None:

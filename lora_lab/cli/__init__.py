@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
-from lora_lab.cli.console import out, plain_errors
+from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
@@ -84,7 +83,7 @@ def devices(
 
         choices = device_choices()
         if as_json:
-            print(json.dumps([vars(choice) for choice in choices]))
+            print_json([vars(choice) for choice in choices])
             return
         for choice in choices:
             state = "ready" if choice.available else f"absent: {choice.reason}"

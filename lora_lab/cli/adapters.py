@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lora_lab.cli.console import err, out, plain_errors, print_table
+from lora_lab.cli.console import err, out, plain_errors, print_json, print_table
 from lora_lab.cli.delivery import (
     Alpha,
     AsJson,
@@ -265,8 +264,8 @@ def compare(
                  "angles": x.angles.tolist()}
                 for x in result.layers
             ]  # fmt: skip
-            print(json.dumps({"layers": rows, "only_first": list(result.only_first),
-                              "only_second": list(result.only_second)}))  # fmt: skip
+            print_json({"layers": rows, "only_first": list(result.only_first),
+                              "only_second": list(result.only_second)})  # fmt: skip
             return
         from rich.markup import escape
         from rich.table import Table

@@ -2,22 +2,88 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TextIO
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 
-from lora_lab.errors import Interrupted, LabError
+from lora_lab.errors import Interrupted, LabError, system_reason
+from lora_lab.names import legible
 
-# Names and paths are shown as they are: a bracket in one is no markup.
-err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-out = Console(markup=False, highlight=False, soft_wrap=True)
+
+class Stream:
+    """stdout or stderr of this moment; what a disk or a terminal refuses is told or let go."""
+
+    def __init__(self, stream: TextIO, needed: bool) -> None:
+        self._stream, self._needed = stream, needed
+
+    def write(self, text: str) -> int:
+        with self._refusals():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._refusals():
+            self._stream.flush()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:  # full, closed, or nobody listens any more
+            if self._needed:
+                raise LabError(f"stdout cannot be written: {system_reason(error)}.") from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class PlainConsole(Console):
+    """Says texts as they are: a bracket is no markup, and no name from a file steers a terminal.
+
+    Words on stderr are for people, and no run ends because of them: a log on a full disk, a closed
+    terminal. A result that cannot be written to stdout is a `LabError`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, highlight=False, **settings)
+
+    @property
+    def file(self) -> Any:
+        """Where it prints now."""
+        return Stream(sys.stderr if self.stderr else sys.stdout, needed=not self.stderr)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else legible(text), style, control)
+
+
+err = PlainConsole(stderr=True, soft_wrap=True)
+out = PlainConsole(soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout; raises `LabError` where it cannot be written."""
+    print_text(json.dumps(value) + "\n")
+
+
+def print_text(text: str) -> None:
+    """A text on stdout, to its last character; raises `LabError` where it cannot be written."""
+    stream = Stream(sys.stdout, needed=True)
+    stream.write(text)
+    stream.flush()
 
 
 def print_table(table: Table) -> None:
@@ -26,7 +92,7 @@ def print_table(table: Table) -> None:
     for column in table.columns:
         column.no_wrap = True
     wanted = Measurement.get(out, out.options.update(max_width=1000), table).maximum
-    wide = Console(width=max(out.width, wanted), markup=False, highlight=False)
+    wide = PlainConsole(width=max(out.width, wanted))
     wide.print(table, crop=False)
 
 
@@ -44,6 +110,16 @@ def plain_errors() -> Iterator[None]:
         fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted", 128 + signal.SIGINT)
+
+
+def settle_streams() -> None:
+    """Let what a stream still refuses go nowhere: the exit code is the verb's, whatever it is."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lora_lab.cli.console import err, out
+from lora_lab.cli.console import err, out, print_json
 from lora_lab.errors import ConfigError
 from lora_lab.figures import counted
 from lora_lab.workshop.requests import FORMATS, MERGED, Delivered, Delivery
@@ -119,7 +118,7 @@ def deliver(
     with progress() as report:
         result = write(weights, delivery, report, read=read)
     if as_json:
-        print(json.dumps({**(facts or {}), **result.facts}))
+        print_json({**(facts or {}), **result.facts})
         return result
     out.print(f"wrote {result.path} ({result.size})")
     for line in result.words:

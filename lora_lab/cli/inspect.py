@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lora_lab.cli.console import out, plain_errors, print_table
+from lora_lab.cli.console import out, plain_errors, print_json, print_table
 from lora_lab.errors import LabError
 from lora_lab.figures import counted
 
@@ -66,9 +65,11 @@ def is_model(path: Path) -> bool:
         return False
     if path.is_file():
         return True
+    from lora_lab.models.strict_json import read_json
+
     try:
-        return "model_type" in json.loads((path / "config.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return "model_type" in read_json(path / "config.json")
+    except LabError:
         return False
 
 
@@ -78,7 +79,7 @@ def _model(path: Path, sigma: list[str], as_json: bool) -> None:
     card = describe(path)
     spectra = {name: singular_values(path, name).tolist() for name in sigma}
     if as_json:
-        print(json.dumps({**_plain(card), "singular_values": spectra}))
+        print_json({**_plain(card), "singular_values": spectra})
         return
     out.print(f"{card.kind}: {card.parameters:,} parameters in {len(card.tensors):,} tensors, "
               f"{card.bytes:,} bytes")  # fmt: skip
@@ -142,8 +143,8 @@ def _adapter(
     if any(row["magnitude"] for row in rows):
         notes.append(DIRECTION if base is None else ITSELF)
     if as_json:
-        print(json.dumps({"path": str(path), "format": kind, "base": weights.base,
-                          "notes": notes, "layers": rows}))  # fmt: skip
+        print_json({"path": str(path), "format": kind, "base": weights.base,
+                          "notes": notes, "layers": rows})  # fmt: skip
         return
     out.print(f"{TITLES[kind]}: {counted(len(rows), 'layer')}, variant {weights.variant}"
               + (f", base {weights.base}" if weights.base else ""))  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lora_lab.cli.console import err, out, plain_errors, print_table
+from lora_lab.cli.console import err, out, plain_errors, print_json, print_table, print_text
 from lora_lab.cli.train import ask_about, print_result
 from lora_lab.errors import LabError, not_written
 from lora_lab.figures import size_words
@@ -75,7 +74,7 @@ def runs(
         found = list_runs(where)
         if as_json:
             rows = [{k: None if v != v else v for k, v in asdict(run).items()} for run in found]
-            print(json.dumps(rows))
+            print_json(rows)
             return
         if not found:
             out.print(f"There are no runs in {where}.")
@@ -162,7 +161,7 @@ def recipe(
         for note in notes:
             err.print(note, style="yellow")
         if target is None:
-            print(text, end="")
+            print_text(text)
             return
         _write(target, text, overwrite)
         out.print(f"written: {target}. It needs torch, peft and transformers: python {target.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lora_lab.cli.console import err, fail, out, plain_errors, print_table
+from lora_lab.cli.console import err, fail, out, plain_errors, print_json, print_table
 from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
@@ -88,7 +87,7 @@ def sweep(
         finally:
             queue.close()
         if as_json:
-            print(json.dumps(rows))
+            print_json(rows)
         else:
             _print(rows)
         if signal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lora_lab.cli.console import err, out, plain_errors
+from lora_lab.cli.console import err, out, plain_errors, print_json
 from lora_lab.cli.flags import with_flags
 from lora_lab.config import RunConfig, changed
-from lora_lab.errors import ConfigError
+from lora_lab.errors import ConfigError, LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset, list_presets, starting_config
 from lora_lab.task_info import own_tasks
@@ -114,11 +113,16 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
     """The result of a run, for people or as one JSON object; exits where a signal ended it."""
     from lora_lab.runs.listing import resumable
 
-    if as_json:
-        print(json.dumps(result))
-    else:
-        _print_for_people(result)
-    if name := result["interrupted"]:
+    name = result["interrupted"]
+    try:
+        if as_json:
+            print_json(result)
+        else:
+            _print_for_people(result)
+    except LabError:  # a signal may have come with the end of the terminal; its code holds
+        if not name:
+            raise
+    if name:
         run, step = result["run"], result["steps"]
         words = f"and saved; continue it with lora-lab resume {run}"
         if resumable(Path(run)) != step:  # there was no memory for a copy of all of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import stat
@@ -10,8 +11,17 @@ import zlib
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from lora_lab.atomic import replace_file, replace_folder, temporary_folder
-from lora_lab.errors import LabError, not_written
+import psutil
+
+from lora_lab.atomic import (
+    check_target,
+    replace_file,
+    replace_folder,
+    temporary_folder,
+    tidy_leftovers,
+)
+from lora_lab.errors import LabError, not_written, system_reason
+from lora_lab.names import legible, shown
 from lora_lab.progress import Report, silent
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
@@ -21,6 +31,13 @@ MOST_FILES = 10_000
 LARGEST = 64 * 2**30  # bytes of all that is unpacked
 RATIO = 200  # of unpacked to packed bytes; metrics shrink to a tenth, tensors hardly at all
 CHUNK = 2**20
+DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{name}{n}" for name in ("COM", "LPT") for n in range(10)),
+}
 
 
 def pack(run: Path, target: Path, report: Report = silent) -> Path:
@@ -35,6 +52,11 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
         raise LabError(f"{run.name} is being trained. Pack it when it has ended.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
+        check_target(target)
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+            number = left.name.split(".")[-2]
+            if number.isdigit() and not psutil.pid_exists(int(number)):  # of a pack that was killed
+                left.unlink()
         with zipfile.ZipFile(
             temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False
         ) as archive:
@@ -63,7 +85,11 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     larger than it may be, or does not fit on the disk. Nothing is left behind then.
     """
     try:
+        if not archive.is_file():  # a pipe would block
+            what = "it is a folder" if archive.is_dir() else "there is no such file"
+            raise LabError(f"{archive} was not unpacked: {what}. Choose the zip of a run.")
         parent.mkdir(parents=True, exist_ok=True)
+        tidy_leftovers(parent)
         with zipfile.ZipFile(archive) as opened:
             files, name = _checked(opened, archive, parent)
             target = _free_name(parent, name)
@@ -77,7 +103,8 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     except zipfile.BadZipFile as error:
         raise LabError(f"{archive} is not a whole zip: {error}.") from error
     except (OSError, RuntimeError, EOFError, ValueError, zlib.error) as error:
-        raise LabError(f"{archive} was not unpacked: {error}.") from error
+        reason = system_reason(error) if str(error) else "it is damaged"
+        raise LabError(f"{archive} was not unpacked: {reason}.") from error
     return target
 
 
@@ -89,8 +116,9 @@ def _checked(
     if len(infos) > MOST_FILES:
         raise LabError(f"{archive} has {len(infos):,} files, more than a run can have.")
     size = sum(info.file_size for info in infos)
-    packed = max(1, sum(info.compress_size for info in infos))
-    if size > LARGEST or size > RATIO * packed + CHUNK:
+    # Entries may lie over each other: the file's own size is what bounds what is in it.
+    packed = min(sum(info.compress_size for info in infos), archive.stat().st_size)
+    if size > LARGEST or size > RATIO * max(1, packed) + CHUNK:
         raise LabError(f"{archive} would unpack to {size:,} bytes, and was not unpacked.")
     if size > shutil.disk_usage(parent).free:
         raise LabError(f"{archive} needs {size:,} bytes, more than {parent} has free.")
@@ -98,11 +126,12 @@ def _checked(
     for info in infos:
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
         kind = stat.S_IFMT(info.external_attr >> 16)
-        strange = any(p in ("..", "/", "") or ":" in p or p.startswith(".") for p in parts)
+        strange = any(map(_is_strange, parts))
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise LabError(f"{archive} is packed in a way that the lab does not pack.")
         if strange or len(parts) < 2 or kind not in (0, stat.S_IFREG):
-            raise LabError(f"{archive} is not the zip of a run: {info.filename!r} is in it.")
+            name = shown(info.filename)
+            raise LabError(f"{archive} is not the zip of a run: {name} is in it.")
         tops.add(parts[0])
         files.append((info, Path(*parts[1:])))
     if len(tops) != 1 or Path(CONFIG) not in [place for _, place in files]:
@@ -111,6 +140,19 @@ def _checked(
     if len(set(places)) != len(places):
         raise LabError(f"{archive} names a file twice.")
     return files, tops.pop()
+
+
+def _is_strange(part: str) -> bool:
+    """Whether a part of a path leads elsewhere, hides, or is no name on some system."""
+    return (
+        part in ("", "/", "..")
+        or part[0] == "."
+        or part[-1] in ". "
+        or len(part.encode("utf-8", "replace")) > 255
+        or legible(part) != part
+        or any(mark in part for mark in ':\n\t<>"|?*')
+        or part.partition(".")[0].rstrip().upper() in DEVICES
+    )
 
 
 def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:

@@ -17,6 +17,7 @@ import lora_lab
 from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
+from lora_lab.names import legible
 from lora_lab.runs.recipe_settings import Problem, edits_of, live, lora_config, problem_of
 from lora_lab.runs.story import Story, story_of
 from lora_lab.variants import VARIANTS
@@ -95,7 +96,7 @@ def written(run: Path) -> Recipe:
     settings = _settings(story, problem, edits)
     notes = (*problem.notes, *_notes(story, edits))
     text = f"{_head(story, notes)}\n\n{_imports(settings + body)}\n\n{settings}\n\n{body}\n"
-    return Recipe(re.sub(r"\n{4,}", "\n\n\n", text), notes)
+    return Recipe(legible(re.sub(r"\n{4,}", "\n\n\n", text)), notes)
 
 
 def _words(story: Story, edits: Edits) -> set[str]:

@@ -14,6 +14,7 @@ from lora_lab.errors import LabError, system_reason
 from lora_lab.exported import ExportReport
 from lora_lab.figures import size_words
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.names import legible
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.metrics import parsed
@@ -42,7 +43,7 @@ def report_of(run: Path) -> str:
         _foot(story),
     ]
     style = (paths.resources() / "report.css").read_text("utf-8")
-    return (
+    return legible(
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'>"
         "<meta name='color-scheme' content='light dark'>"

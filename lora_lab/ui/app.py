@@ -138,13 +138,16 @@ def new_session(opening: Opening) -> Session:
 
 
 def _handle_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:
-    """Ctrl-C and SIGTERM save and end like the close button, without a question."""
+    """Ctrl-C, SIGTERM and a closed terminal save and end like the close button, without asking."""
     from PySide6.QtCore import QTimer
 
     def leave(_number: int, _frame: object) -> None:
         window.leave()
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handled.append(signal.SIGHUP)  # it is ignored under nohup
+    before = {number: signal.signal(number, leave) for number in handled}
     timer = QTimer(app)
     timer.timeout.connect(lambda: None)  # lets Python run, and with it the handler
     timer.start(NOOP_MS)

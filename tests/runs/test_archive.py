@@ -1,5 +1,6 @@
 """A run as a zip: what comes out is what went in, and nothing that is not a run comes in."""
 
+import copy
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ import pytest
 
 from lora_lab.config import changed
 from lora_lab.errors import LabError
+from lora_lab.names import legible
 from lora_lab.presets import get_preset
 from lora_lab.records import StepRecord
 from lora_lab.runs import archive
@@ -19,6 +21,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import set_label, summary_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
+from tests.runs.sample_run import write_sample
 from tests.training.opened import opening
 
 CONFIG = {"config": get_preset("digits").config.model_dump(mode="json")}
@@ -211,3 +214,70 @@ def test_a_turned_byte_is_found(tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
     with pytest.raises(LabError, match="was not unpacked"):
         unpack(tmp_path / "none.zip", tmp_path / "runs")
+
+
+STRANGE = ("CON", "nul.json", "a/COM1.txt", "a.", "a ", "a\x1b[2J", "a\u202eb", "a\nb",
+           "a<b", "a|b", "a*", "x" * 300, "a\u2066", "é" * 200)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_name_that_is_none_everywhere_is_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("run/config.json", "{}")
+        file.writestr(f"run/{name}", "x")
+    with pytest.raises(LabError) as refused:
+        unpack(tmp_path / "x.zip", tmp_path / "to")
+    assert legible(str(refused.value)) == str(refused.value)
+
+
+def overlapping(path, copies):
+    """Entries that all lie on the same 1 MB of zeros, as a few hundred bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("run/config.json", "{}")
+        file.writestr("run/0", bytes(190_000))
+        first = file.getinfo("run/0")
+        for number in range(1, copies):
+            other = copy.copy(first)
+            other.filename = other.orig_filename = f"run/{number}"
+            file.filelist.append(other)
+            file.NameToInfo[other.filename] = other
+    return path
+
+
+def test_entries_that_lie_over_each_other_are_no_way_round_the_ratio(tmp_path):
+    path = overlapping(tmp_path / "x.zip", 2000)
+    with pytest.raises(LabError, match=r"would unpack to|not a whole zip"):
+        unpack(path, tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_pipe_is_no_zip_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in ((tmp_path / "pipe", "no such file"), (tmp_path, "it is a folder"),
+                        (tmp_path / "none", "no such file")):  # fmt: skip
+        with pytest.raises(LabError, match=words):
+            unpack(path, tmp_path / "to")
+
+
+def test_what_a_killed_process_left_is_tidied(tmp_path):
+    """Of an unpacking after an hour, of a packing once its process is gone; nothing else."""
+    parent = tmp_path / "runs"
+    parent.mkdir()
+    old, new, own = (parent / f".{name}.0123456789ab.tmp" for name in ("old", "new", "own"))
+    for folder in (old, new, own):
+        folder.mkdir()
+        (folder / "big").write_bytes(b"x")
+    (parent / ".mine.tmp").mkdir()
+    os.utime(old, (0, 0))
+    os.utime(parent / ".mine.tmp", (0, 0))
+    run = write_sample(tmp_path, "a")
+    left = tmp_path / f".a.zip.{2**22 + 1}.tmp"
+    living = tmp_path / f".a.zip.{os.getppid()}.tmp"
+    for path in (left, living):
+        path.write_bytes(b"x")
+    unpack(pack(run, tmp_path / "a.zip"), parent)
+    assert sorted(p.name for p in parent.iterdir()) == sorted(
+        [".mine.tmp", new.name, own.name, "a"]
+    )
+    assert living.exists()
+    assert not left.exists()

@@ -30,7 +30,7 @@ sys.exit(run(preset="digits"))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM to send")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_ends_in_good_order(number, home):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT],

@@ -11,6 +11,7 @@ from lora_lab.measured import IntruderRecord
 from lora_lab.opening_records import LayerInfo
 from lora_lab.training.commands import CountIntruders
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import plain_tip
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.widgets.dialogs import resize_to_text
@@ -53,7 +54,7 @@ class IntruderDialog(AskDialog):
             (self.threshold_box, tr("&Threshold"), tr("Cosine threshold")),
         ):
             box.setAccessibleName(name)
-            box.setToolTip(name)
+            box.setToolTip(plain_tip(name))
             settings.addWidget(muted(title, box))
             settings.addWidget(box)
             settings.addSpacing(10)

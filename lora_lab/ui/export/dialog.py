@@ -34,6 +34,7 @@ from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.workshop.requests import FORMATS
 
 
@@ -85,13 +86,13 @@ class ExportDialog(QDialog):
         self.prove_switch = QCheckBox(self.tr("&Prove it by the library it is for"))
         self.prove_switch.setChecked(settings().value(PROVE, "") == "on")
         self.prove_switch.toggled.connect(self._on_prove)
-        label = QLabel(self.tr("&Where to write it"))
+        label = TextLabel(self.tr("&Where to write it"))
         label.setBuddy(self.folder_edit)
         label.setProperty("role", "muted")
 
         self.progress = Busy(self.tr("Progress of the export"))
         self.progress.cancelled.connect(self._cancel)
-        self._outcome = QLabel()
+        self._outcome = TextLabel()
         self._outcome.setWordWrap(True)
         self._report = self._make_report()
 
@@ -289,7 +290,7 @@ class ExportDialog(QDialog):
             ("use", self.tr("To use it")),
             ("notes", self.tr("Notes")),
         ):
-            value = QLabel()
+            value = TextLabel()
             value.setWordWrap(name in ("path", "use", "notes"))
             value.setTextInteractionFlags(
                 Qt.TextInteractionFlag.TextSelectableByMouse

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QPoint, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
@@ -15,12 +16,14 @@ from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from lora_lab import atomic
 from lora_lab.errors import LabError, not_written
+from lora_lab.names import legible
 from lora_lab.progress import Report
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 
 translate = QCoreApplication.translate
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a cell begins with that is computed
 SCALE = 2  # pixels of a PNG for each of the screen's at 100 %
 _ROWS = 20_000  # written between two reports
 
@@ -75,7 +78,8 @@ def svg(panel: Panel, about: About) -> bytes:
         inner = inner.replace(mark + b"gradient", mark + b"plotGradient")
     # The cells of a heat map have edges; a browser would blur them.
     inner = inner.replace(b"<image ", b'<image style="image-rendering:pixelated" ')
-    return whole.replace(b"</svg>", inner + b"</svg>")
+    drawing = whole.replace(b"</svg>", inner + b"</svg>")
+    return legible(drawing.decode("utf-8", "replace")).encode()  # XML has no control characters
 
 
 def _drawn(panel: Panel, about: About, paint: Callable[[QPainter], None]) -> bytes:
@@ -108,16 +112,24 @@ def csv_bytes(columns: Columns, about: About, report: Report = lambda what, shar
     """Columns under their names, after a comment line `# key: value` for each of `about`."""
     text = io.StringIO(newline="")
     for key, value in about.items():
-        text.write(f"# {key}: {' '.join(value.split())}\n")
+        text.write(f"# {key}: {' '.join(legible(value).split())}\n")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(_cell, columns))
     count = len(next(iter(columns.values())))
     for start in range(0, count, _ROWS):
         report(translate("plots", "Writing rows"), start / count)
         parts = (column[start : start + _ROWS] for column in columns.values())
         plain = (part.tolist() if hasattr(part, "tolist") else part for part in parts)
-        writer.writerows(zip(*plain, strict=True))
+        writer.writerows(map(_cell, row) for row in zip(*plain, strict=True))
     return text.getvalue().encode("utf-8")
+
+
+def _cell(value: Any) -> Any:
+    """A text that no spreadsheet takes for a formula; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    text = legible(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def write(path: Path, data: bytes) -> None:

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QDockWidget,
     QGridLayout,
-    QLabel,
     QMenu,
     QScrollArea,
     QVBoxLayout,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 
 import lora_lab
 from lora_lab.ui.widgets.dialogs import button_row
+from lora_lab.ui.widgets.labels import TextLabel
 
 translate = QCoreApplication.translate
 
@@ -119,13 +119,13 @@ def _page(
     grid.setHorizontalSpacing(28)
     grid.setVerticalSpacing(4)
     for line, (name, value) in enumerate(rows):
-        label = QLabel(name)
+        label = TextLabel(name)
         label.setProperty("role", "muted" if value else "title")
         if not value:
             label.setContentsMargins(0, 8 if line else 0, 0, 0)
             grid.addWidget(label, line, 0, 1, 2)
             continue
-        shown = QLabel(value)
+        shown = TextLabel(value)
         shown.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -146,7 +146,7 @@ def _page(
     column.setContentsMargins(20, 16, 12, 14)
     column.setSpacing(10)
     if intro:
-        column.addWidget(QLabel(intro))
+        column.addWidget(TextLabel(intro))
     column.addWidget(page, 1)
     column.addWidget(buttons)
     wanted = inside.sizeHint()

@@ -12,7 +12,6 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QTextCursor
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 from lora_lab.ui.help.page import INDEX, Page, folder, pages, title
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 class Handbook(QDialog):
@@ -61,7 +61,7 @@ class Handbook(QDialog):
         self.search.setAccessibleName(self.search.placeholderText())
         self.search.returnPressed.connect(self.find_next)
         self.search.textChanged.connect(lambda: self.result_label.clear())
-        self.result_label = QLabel()
+        self.result_label = TextLabel()
         self.result_label.setProperty("role", "muted")
         QShortcut(QKeySequence.StandardKey.Find, self, self._go_to_search)
 

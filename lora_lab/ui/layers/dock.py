@@ -19,7 +19,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QToolButton,
@@ -42,7 +41,8 @@ from lora_lab.ui.layers.tree import Node, first_levels, has_likes
 from lora_lab.ui.layers.view import LayersView
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import percent, shape_words
+from lora_lab.ui.style.figures import percent, plain_tip, shape_words
+from lora_lab.ui.widgets.labels import TextLabel
 
 SEARCH_FROM = 12  # modules; fewer are found by the eye
 OPENED_ROWS = 40  # that a fresh tree may show without being opened by hand
@@ -90,14 +90,14 @@ class LayersDock(QDockWidget):
         self.alike_button = self._switch(
             tr("Group by type"), tr("Modules of one type in one row, as layers.*.q_proj")
         )
-        self._summary = QLabel()
+        self._summary = TextLabel()
         self._summary.setProperty("role", "small")
         self.reset_button = _quiet(tr("Reset per-layer settings"), self._make_alike)
         self.reset_button.setToolTip(tr("Remove per-layer ranks and unfreeze all layers"))
-        self._note = QLabel()
+        self._note = TextLabel()
         self._note.setProperty("role", "small")
         self._note.hide()
-        self._waiting = QLabel()
+        self._waiting = TextLabel()
         self._waiting.setProperty("role", "waiting")
         self.undo_button = _quiet(tr("Undo"), self._undo_targets)
         self.undo_button.setToolTip(tr("Keep the current targets"))
@@ -321,7 +321,7 @@ class LayersDock(QDockWidget):
     def _switch(self, text: str, tip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.setCheckable(True)
         button.toggled.connect(lambda _: self._arrange())
         return button

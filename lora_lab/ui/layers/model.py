@@ -38,7 +38,7 @@ from lora_lab.ui.layers.tree import (
 )
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import percent
+from lora_lab.ui.style.figures import percent, plain_tip
 from lora_lab.ui.widgets.heat_cells import HEAT
 
 Role = Qt.ItemDataRole
@@ -213,7 +213,7 @@ class LayersModel(QAbstractItemModel):
             if section == SIZE:
                 ends = map(percent, self.facts.heat_range())
                 tip += self.tr(". Colours go from {} to {}").format(*ends)
-            return tip
+            return plain_tip(tip)
         if role == Role.TextAlignmentRole and section not in TICKS:
             return RIGHT
         if role == Role.InitialSortOrderRole and section > NAME:
@@ -241,7 +241,7 @@ class LayersModel(QAbstractItemModel):
             return None
         node = self.node(index)
         if role == Role.ToolTipRole:
-            return self.facts.tip(node, column)
+            return plain_tip(self.facts.tip(node, column))
         if role == Role.EditRole:
             return self.facts.own_rank(node) if column == RANK else None
         fact = self.facts.fact(node, column)

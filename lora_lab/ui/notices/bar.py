@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QSizePolicy,
     QToolButton,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.ui.notices.chip import NoticeChip
 from lora_lab.ui.notices.notices import Action, Notice, Notices, Severity
+from lora_lab.ui.widgets.labels import TextLabel
 
 log = logging.getLogger("lora_lab.ui")
 
@@ -50,12 +50,12 @@ class NoticeBar(QFrame):
         self._notice: Notice | None = None
         self._folded = False  # what waits does so in the chip
 
-        self._message = QLabel()
+        self._message = TextLabel()
         self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._message.setWordWrap(True)
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._more = QLabel()
+        self._more = TextLabel()
         self._more.setObjectName("notice_more")
         self._details_button = self._button(self.tr("Details"), self._toggle_details)
         self._details_button.setCheckable(True)

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -38,7 +37,7 @@ from lora_lab.ui.widgets.consent import agrees_to_run
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import Button, button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.form import Form, data_files
-from lora_lab.ui.widgets.labels import label
+from lora_lab.ui.widgets.labels import TextLabel, label
 
 if TYPE_CHECKING:
     from lora_lab.models.inspect import ModelCard
@@ -90,7 +89,7 @@ class OpenDialog(QDialog):
     def _make_card(self) -> QVBoxLayout:
         """What is in the model: a headline, details, notes, and a table of its tensors."""
         tr = self.tr
-        self.title = QLabel(
+        self.title = TextLabel(
             tr("Choose a model: its contents are shown, and nothing in it is executed. Then "
                "choose the training data. An adapter alone opens in the workshop."),
             wordWrap=True,
@@ -144,7 +143,7 @@ class OpenDialog(QDialog):
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
         self.dtype_combo.currentIndexChanged.connect(self._update)
-        self._memory = QLabel(wordWrap=True)
+        self._memory = TextLabel(wordWrap=True)
         self.factory_edit = QLineEdit()
         self.factory_edit.setPlaceholderText(tr("module:function, for custom architectures"))
         self.factory_edit.textChanged.connect(self._update)

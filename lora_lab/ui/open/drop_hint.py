@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.labels import TextLabel
 
 MARGIN = 24
 
@@ -17,9 +18,9 @@ class DropHint(QFrame):
         super().__init__(over)
         self.setObjectName("dropHint")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        title = QLabel(self.tr("Drop it here"))
+        title = TextLabel(self.tr("Drop it here"))
         title.setProperty("role", "figure")
-        what = QLabel(self.tr("a model, an adapter, rows or images to learn from, a run"))
+        what = TextLabel(self.tr("a model, an adapter, rows or images to learn from, a run"))
         what.setProperty("role", "muted")
         what.setWordWrap(True)
         column = QVBoxLayout(self)

@@ -13,6 +13,7 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import FolderRecord
 from lora_lab.ui.open.recent import Recent
 from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.style.figures import plain_tip
 from lora_lab.ui.style.settings import settings
 
 LONGEST = 60  # characters of a place
@@ -42,7 +43,7 @@ class RecentFlow(QObject):
             words = f"{place.name}  ({sort}, {_short(str(place.parent))})".replace("&", "&&")
             key = f"&{number} " if number < 10 else ""
             action = menu.addAction(key + words)
-            action.setToolTip(path)
+            action.setToolTip(plain_tip(path))
             action.triggered.connect(lambda _=False, path=path: self._take([path]))
         if not entries:
             menu.addAction(self.tr("Nothing was opened yet")).setEnabled(False)

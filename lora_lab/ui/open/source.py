@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -22,8 +21,9 @@ from PySide6.QtWidgets import (
 
 from lora_lab.progress import Report
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import size_words
+from lora_lab.ui.style.figures import plain_tip, size_words
 from lora_lab.ui.widgets.background import Background, Works
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 def _cached(report: Report) -> Any:
@@ -58,7 +58,7 @@ class ModelSource(QTabWidget):
         self.cache = QListWidget()
         self.cache.setAccessibleName(tr("Models in the Hugging Face cache"))
         self.cache.currentItemChanged.connect(self._on_cached)
-        self._cache_note = QLabel(tr("Looking…"))
+        self._cache_note = TextLabel(tr("Looking…"))
         self._cache_note.setProperty("role", "muted")
         cached = QWidget()
         column = QVBoxLayout(cached)
@@ -77,7 +77,7 @@ class ModelSource(QTabWidget):
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(max(6, self.fontMetrics().height() // 3))
         self.bar.setAccessibleName(tr("Progress of the download"))
-        self._message = QLabel(
+        self._message = TextLabel(
             tr("Config, tokenizer and weights are downloaded into the Hugging Face cache.")
         )
         self._message.setProperty("role", "muted")
@@ -171,7 +171,7 @@ class ModelSource(QTabWidget):
         for model in result:
             item = QListWidgetItem(f"{model.name}   {size_words(model.bytes)}")
             item.setData(Qt.ItemDataRole.UserRole, model.folder)
-            item.setToolTip(model.folder)
+            item.setToolTip(plain_tip(model.folder))
             self.cache.addItem(item)
         self._cache_note.setVisible(not result)
         self._cache_note.setText(self.tr("There is no model in the cache of this machine."))

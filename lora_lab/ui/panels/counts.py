@@ -27,7 +27,7 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.preflight import Preflight
 from lora_lab.ui.panels.ruler import Ruler
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import shape_words, share_words
+from lora_lab.ui.style.figures import plain_tip, shape_words, share_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
 from lora_lab.ui.widgets.painter import Painter
@@ -147,7 +147,7 @@ class CountsPanel(Panel):
                 if column:
                     item.setTextAlignment(right)
                 self._table.setItem(row, column, item)
-            self._table.item(row, 0).setToolTip(layer.name)
+            self._table.item(row, 0).setToolTip(plain_tip(layer.name))
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -227,7 +227,8 @@ class CountsPanel(Panel):
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._fit()
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
-        self._share.setToolTip("\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays))
+        tip = "\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays)
+        self._share.setToolTip(plain_tip(tip))
         self._share.show_shares(sum(requested) / base, sum(applied) / base)
         self._show_costs(sum(requested), sum(applied))
         for row, layer in enumerate(loaded.layers):

@@ -10,7 +10,6 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QGraphicsView,
     QHBoxLayout,
-    QLabel,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -22,7 +21,7 @@ from lora_lab.records import Record
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.theme import Colors
-from lora_lab.ui.widgets.labels import describe
+from lora_lab.ui.widgets.labels import TextLabel, describe
 
 Columns = dict[str, Sequence[Any]]  # of equal length, by name
 TELL_MS = 2000
@@ -56,7 +55,7 @@ class Panel(QWidget):
         self.body.setSpacing(6)
         full, blank = QWidget(self), QWidget(self)
         full.setLayout(self.body)
-        self._empty = QLabel(self)
+        self._empty = TextLabel("", self)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setProperty("role", "empty")

@@ -13,7 +13,6 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -32,9 +31,10 @@ from lora_lab.runs.queue import new_item, seconds_left
 from lora_lab.setting import Offered
 from lora_lab.task_info import TASKS
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import clock, in_words, plain_number
+from lora_lab.ui.style.figures import clock, in_words, plain_number, plain_tip
 from lora_lab.ui.widgets.controls import Whole
 from lora_lab.ui.widgets.form import gives_way, muted
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.variants import VARIANTS
 
 SHOWN = 3  # reasons why something is left out; the tip has them all
@@ -63,7 +63,7 @@ class Picks(QWidget):
             self.buttons[key] = button
             row.addWidget(button)
         row.addSpacing(6)
-        self._docks = QLabel()
+        self._docks = TextLabel()
         self._docks.setProperty("role", "muted")
         row.addWidget(self._docks)
         row.addStretch(1)
@@ -114,13 +114,13 @@ class Builder(QWidget):
         self.inits = Picks(INITS, tr("Init"))
         for picks in (self.variants, self.inits):
             picks.edited.connect(self._soon)
-        self._about = QLabel()
+        self._about = TextLabel()
         self._about.setProperty("role", "muted")
         self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.preview = QLabel()
+        self.preview = TextLabel()
         self.preview.setAccessibleName(tr("Runs of the grid"))
         self.preview.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.reasons = QLabel()
+        self.reasons = TextLabel()
         self.reasons.setProperty("role", "small")
         self.reasons.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reasons.setAccessibleName(tr("Combinations left out"))
@@ -218,7 +218,7 @@ class Builder(QWidget):
         theme.set_role(self.preview, role)
         self.preview.setText(words)
         self.reasons.setText("\n".join(result.reasons[:SHOWN]))
-        self.reasons.setToolTip("\n".join(result.reasons))
+        self.reasons.setToolTip(plain_tip("\n".join(result.reasons)))
         self.reasons.setVisible(bool(result.reasons))
         self.add_button.setEnabled(number > 0)
         self.add_button.setText(
@@ -242,7 +242,7 @@ class Builder(QWidget):
 
     def _lay_out(self) -> None:
         tr = self.tr
-        title = QLabel(tr("Add runs"))
+        title = TextLabel(tr("Add runs"))
         title.setProperty("role", "title")
         head = QHBoxLayout()
         head.addWidget(title)

@@ -10,7 +10,6 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -25,6 +24,7 @@ from lora_lab.ui.queue.table import QueueTable
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock
 from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.table import select_row
 
 
@@ -57,7 +57,7 @@ class QueueDialog(QDialog):
         self.table.queue.move_requested.connect(self.move_requested)
         self.plot = ParetoPlot()
         self.plot.chosen.connect(self._on_mark)
-        self.status = QLabel()
+        self.status = TextLabel()
         self.status.setAccessibleName(tr("State of the queue"))
         self.status.setWordWrap(True)
         self.start_button = self._button("", self._switch)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.table import select_row
 
@@ -33,7 +34,7 @@ class OldRunsDialog(QDialog):
         )
         self.table.chosen.connect(lambda _: self._update())
         self.table.doubleClicked.connect(lambda _: self.open_button.click())
-        self.message = QLabel()
+        self.message = TextLabel()
         self.message.setWordWrap(True)
         buttons = button_row(self)
         action = QDialogButtonBox.ButtonRole.ActionRole

@@ -14,7 +14,6 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QProgressBar,
@@ -29,6 +28,7 @@ from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.runs.model import NAME, NOTE, RunsModel
 from lora_lab.ui.runs.view import RunsTable
 from lora_lab.ui.widgets.background import BusyWorks
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 class RunMenu(QMenu):
@@ -93,7 +93,7 @@ class RunsDock(QDockWidget):
         self.more_button.setMenu(self.menu)
         self.filter = QLineEdit(placeholderText=tr("Filter"), clearButtonEnabled=True)
         self.filter.setAccessibleName(tr("Filter the runs"))
-        self.about = QLabel(wordWrap=True)
+        self.about = TextLabel(wordWrap=True)
         self.about.setProperty("role", "muted")
         self._bar = QProgressBar(textVisible=False)
         self._bar.setFixedHeight(max(6, self.fontMetrics().height() // 3))

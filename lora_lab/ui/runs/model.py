@@ -16,7 +16,7 @@ from PySide6.QtGui import QColor
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import clock, size_words
+from lora_lab.ui.style.figures import clock, plain_tip, size_words
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.variants import PLAIN
@@ -121,7 +121,7 @@ class RunsModel(RowsModel):
         if role == Role.ForegroundRole:
             return self._colour(run, column)
         if role == Role.ToolTipRole:
-            return self._tip(run, column)
+            return plain_tip(self._tip(run, column))
         return super().data(index, role)
 
     def setData(self, index: QModelIndex, value: Any, role: int = Role.EditRole) -> bool:

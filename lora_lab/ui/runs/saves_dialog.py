@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPushButton, QVBoxLayout, QWidget
 
 from lora_lab.ui.widgets.dialogs import button_row
 from lora_lab.ui.widgets.figure_table import LayerTable
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.table import select_row
 
 
@@ -29,8 +30,8 @@ class SavesDialog(QDialog):
             tr("Checkpoints"), (tr("Step"), tr("Saved"), tr("Reason")),
             ("00:00:00", max(tr("before an edit"), tr("latest checkpoint"), key=len)),
         )  # fmt: skip
-        self.empty = QLabel(tr("Nothing has been saved yet. The first step will be."))
-        self.about = QLabel(
+        self.empty = TextLabel(tr("Nothing has been saved yet. The first step will be."))
+        self.about = TextLabel(
             tr(
                 "Reverting drops the steps after the checkpoint from this run. A branch is a "
                 "new run that starts there with the current settings; this run stays unchanged."

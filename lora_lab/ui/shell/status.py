@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWi
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import ResumedRecord, State, StepRecord
 from lora_lab.ui.session.standing import Standing
-from lora_lab.ui.style.figures import clock, state_words
+from lora_lab.ui.style.figures import clock, plain_tip, state_words
+from lora_lab.ui.widgets.labels import TextLabel
 
 WINDOW = 3.0  # seconds of training that the speed is taken over
 
@@ -55,7 +56,7 @@ class StatusStrip(QStatusBar):
         """Begin at step 0 of a freshly loaded run (or of its next stage)."""
         self._recent.clear()
         self._device_label.setText(loaded.device)
-        self._device_label.setToolTip(f"{loaded.device}, {loaded.dtype}")
+        self._device_label.setToolTip(plain_tip(f"{loaded.device}, {loaded.dtype}"))
         self._show()
 
     def show_state(self) -> None:
@@ -135,7 +136,7 @@ class StatusStrip(QStatusBar):
         self._left_label.setText(text if running else "")
 
     def _label(self, name: str, widest: str) -> QLabel:
-        label = QLabel()
+        label = TextLabel()
         label.setAccessibleName(name)
         # As wide as it may become, so that moving figures do not push their neighbours about.
         label.setMinimumWidth(label.fontMetrics().horizontalAdvance(widest) + 6)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable
+from html import escape
 
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import plain_number
+from lora_lab.names import legible
 from lora_lab.records import State
 
 translate = QCoreApplication.translate
@@ -50,7 +52,18 @@ def size_words(count: int) -> str:
 
 def tip_lines(text: str) -> str:
     """A tooltip in lines of a readable length; plain ones are not broken by themselves."""
-    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
+    return plain_tip("\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n")))
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that is shown as it is written: Qt takes what looks like HTML for HTML.
+
+    A name may come from anybody's file, and a picture in it would be loaded from anywhere.
+    """
+    text = legible(text)
+    if "<" not in text:
+        return text
+    return f"<span>{escape(text)}</span>".replace("\n", "<br>")
 
 
 def shape_words(shape: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QToolTip, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.setting import Knob, limits_of
@@ -20,6 +20,7 @@ from lora_lab.ui.style.figures import plain_number, tip_lines
 from lora_lab.ui.train.notches import notches, stepped
 from lora_lab.ui.train.note_line import Link, NoteLine
 from lora_lab.ui.widgets.controls import DECIMALS, Number, Slider, Whole
+from lora_lab.ui.widgets.labels import TextLabel
 
 REST_MS = 150  # a slider at rest this long means its value, unless the button is still down
 
@@ -53,9 +54,9 @@ class FieldSlider(QWidget):
         self._note_text = self._explanation = ""
         self._refusal = ""  # why what was typed last is not taken
 
-        self._label = QLabel(knob.label)
+        self._label = TextLabel(knob.label)
         self._label.setProperty("role", "title")
-        self._beside = QLabel()
+        self._beside = TextLabel()
         self._beside.setProperty("role", "settled")
         self._beside.setAccessibleName(self.tr("{}, applied").format(knob.label))
         self.slider = Slider()

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QRadioButton,
     QSizePolicy,
     QWidget,
@@ -36,6 +35,7 @@ from lora_lab.ui.train.explain import Explanations
 from lora_lab.ui.train.field_slider import FieldSlider
 from lora_lab.ui.train.rank_rule import RankRule
 from lora_lab.ui.widgets.column import Column
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.variants import VARIANTS
 
 EXPLAIN_MS = 200  # between two readings of the figures under the sliders
@@ -294,16 +294,16 @@ class HyperparametersDock(QDockWidget):
         theme.set_role(self._scaling_applied, "waiting" if waits else "settled")
 
     def _make_scaling(self) -> QWidget:
-        self._scaling = QLabel()
+        self._scaling = TextLabel()
         self._scaling.setProperty("role", "figure")
         self._scaling.setAccessibleName(self.tr("Scaling s"))
-        sign = QLabel("s =")
+        sign = TextLabel("s =")
         sign.setProperty("role", "muted")
-        self._fraction = QLabel()
+        self._fraction = TextLabel()
         self._fraction.setProperty("role", "muted")
         # A long fraction must not widen the dock while a slider moves.
         self._fraction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._scaling_applied = QLabel()
+        self._scaling_applied = TextLabel()
         frame = QFrame()
         frame.setToolTip(
             self.tr("The scaling that multiplies B·A: ΔW = s · B·A. It follows rank and α.")

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QEnterEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import tip_lines
+from lora_lab.ui.style.figures import plain_tip, tip_lines
 
 GAP = 6  # between the words and the question mark
 PRESS = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -84,7 +84,7 @@ class Link(QAbstractButton):
     def __init__(self, text: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setText(text)
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setAccessibleDescription(tip)
         self.setFont(theme.font(0.92))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

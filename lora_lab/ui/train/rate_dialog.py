@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import RateFoundRecord, RatePointRecord
@@ -17,7 +17,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text
-from lora_lab.ui.widgets.labels import describe
+from lora_lab.ui.widgets.labels import TextLabel, describe
 from lora_lab.ui.widgets.plot import Plot, pen
 
 HIGHEST = 1.25  # times the loss at the start: what the picture shows of divergence
@@ -61,7 +61,7 @@ class RateDialog(AskDialog):
         )
         lines = QGridLayout(horizontalSpacing=10, verticalSpacing=4)
         for row, name in enumerate(names):
-            label, button = QLabel(name), QPushButton(autoDefault=False)
+            label, button = TextLabel(name), QPushButton(autoDefault=False)
             button.clicked.connect(lambda _=False, row=row: self._use(row))
             lines.addWidget(label, row, 0)
             lines.addWidget(button, row, 1)

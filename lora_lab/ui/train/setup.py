@@ -16,7 +16,6 @@ from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -28,11 +27,12 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import CountsRecord
 from lora_lab.setting import settings_of
 from lora_lab.task_info import TASKS, own_tasks
-from lora_lab.ui.style.figures import in_words, share_words
+from lora_lab.ui.style.figures import in_words, plain_tip, share_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.widgets.column import Column
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.form import Form, shrinks
+from lora_lab.ui.widgets.labels import TextLabel
 
 translate = QCoreApplication.translate
 
@@ -95,14 +95,14 @@ class SetupDock(QDockWidget):
             self.preset_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         shrinks(self.preset_combo)
         self.preset_combo.activated.connect(self._on_preset)
-        self._summary = QLabel()
+        self._summary = TextLabel()
         self._summary.setWordWrap(True)
         self._summary.setProperty("role", "small")
 
         self.data_button = QPushButton()
         self.data_button.setAccessibleName(self.tr("Data folder"))
         self.data_button.clicked.connect(self._on_data)
-        self._base = QLabel()
+        self._base = TextLabel()
         self._base.setAccessibleName(self.tr("Base"))
         self._base.setWordWrap(True)
         self._base.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -117,7 +117,7 @@ class SetupDock(QDockWidget):
         shrinks(self.device_combo)
         self.device_combo.activated.connect(self._on_device)
 
-        self._learns = QLabel()
+        self._learns = TextLabel()
         self._learns.setWordWrap(True)
         self.restart_button = QPushButton(self.tr("Restart with these settings"))
         self.restart_button.setProperty("role", "primary")
@@ -275,7 +275,7 @@ class SetupDock(QDockWidget):
                 learns = what_learns(loaded, self._counts)
         # A long file name has no spaces: let it break rather than be cut off.
         self._base.setText(re.sub(r"([_.\-/])", "\\1\u200b", base))
-        self._base.setToolTip(base if base != "…" else "")
+        self._base.setToolTip(plain_tip(base) if base != "…" else "")
         self._learns.setText(learns)
 
     def _show_device(self, name: str) -> None:

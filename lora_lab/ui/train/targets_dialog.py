@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QTableView,
@@ -27,6 +26,7 @@ from lora_lab.opening_records import TargetInfo
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import shape_words
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.ui.widgets.table import Ticks, dress
 
@@ -113,7 +113,7 @@ class TargetsDialog(QDialog):
         self._shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._shown.setFilterKeyColumn(-1)  # name, kind and shape
 
-        intro = QLabel(self.tr("Each ticked layer gets an adapter."))
+        intro = TextLabel(self.tr("Each ticked layer gets an adapter."))
         intro.setProperty("role", "muted")
         self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search by name, type or shape"))
@@ -139,7 +139,7 @@ class TargetsDialog(QDialog):
         self.none_button.clicked.connect(lambda: self.model.tick_only(()))
         self.tick_button = QPushButton(self.tr("Tick what is &found"))
         self.tick_button.clicked.connect(self._tick_listed)
-        self._count = QLabel()
+        self._count = TextLabel()
         self._count.setProperty("role", "muted")
 
         above, below = QHBoxLayout(), QHBoxLayout()

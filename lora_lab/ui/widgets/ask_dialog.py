@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QProgressBar, QVBoxLayout, QWidget
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 class AskDialog(QDialog):
@@ -34,7 +35,7 @@ class AskDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self.busy = False
-        self.message = QLabel(wordWrap=True)
+        self.message = TextLabel(wordWrap=True)
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName(self.tr("Progress of the measurement"))
         self.progress.setFixedHeight(6)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import plain_tip
 from lora_lab.ui.widgets.painter import RIGHT, Painter
 
 BINS = 60
@@ -45,7 +46,7 @@ class LengthHistogram(QWidget):
         else:
             self._words += tr("; none reaches {:,}").format(limit)
         self.setAccessibleDescription(self._words)
-        self.setToolTip(self._words)
+        self.setToolTip(plain_tip(self._words))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -96,7 +97,7 @@ class Balance(QWidget):
         self._rows = tuple(zip(classes, train, held, strict=True))
         words = ", ".join(f"{name}: {n:,} + {k:,}" for name, n, k in self._rows[:MOST_CLASSES])
         self.setAccessibleDescription(words)
-        self.setToolTip(words)
+        self.setToolTip(plain_tip(words))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+
+from lora_lab.ui.widgets.labels import TextLabel
 
 SOON_MS = 400  # a work that is over by then needs no bar
 
@@ -15,7 +17,7 @@ class Busy(QWidget):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._words = QLabel()
+        self._words = TextLabel()
         self._words.setProperty("role", "muted")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QMessageBox, QVBoxLayout, QWidget
+
+from lora_lab.names import legible
 
 FRAME = (40, 60)  # pixels of frame, title bar and a little of what lies behind
 Button = QDialogButtonBox.StandardButton
@@ -21,6 +24,7 @@ def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
     kept = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(kept)
     box.setEscapeButton(kept)
+    _show_as_text(box)
     box.exec()
     return box.clickedButton() is agreed
 
@@ -34,9 +38,17 @@ def choose(parent: QWidget, question: str, more: str, answers: Sequence[str]) ->
     buttons = [box.addButton(text, QMessageBox.ButtonRole.ActionRole) for text in answers]
     box.setDefaultButton(buttons[-1])
     box.setEscapeButton(buttons[-1])
+    _show_as_text(box)
     box.exec()
     clicked = box.clickedButton()
     return next((i for i, button in enumerate(buttons) if button is clicked), len(answers) - 1)
+
+
+def _show_as_text(box: QMessageBox) -> None:
+    """What is asked may name a file or what is in it: it is shown as it is written."""
+    for words in box.findChildren(QLabel):
+        words.setTextFormat(Qt.TextFormat.PlainText)
+        words.setText(legible(words.text()))
 
 
 def button_row(dialog: QDialog, kinds: Button = Button.Close) -> QDialogButtonBox:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from lora_lab.setting import Offered
 from lora_lab.ui.style.figures import in_words, tip_lines
 from lora_lab.ui.widgets.controls import Combo, Number, Whole
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 class Form(QFormLayout):
@@ -112,7 +113,7 @@ class ChoiceCombo(Combo):
 
 def muted(text: str, buddy: QWidget) -> QLabel:
     """A label in the second voice, with the mnemonic of the field beside it."""
-    label = QLabel(text)
+    label = TextLabel(text)
     label.setProperty("role", "muted")
     label.setBuddy(buddy)
     return label

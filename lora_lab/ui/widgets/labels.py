@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -10,13 +11,29 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.names import legible
 from lora_lab.ui.style import theme
+
+
+class TextLabel(QLabel):
+    """A label that shows a text as it is written, whatever it looks like.
+
+    QLabel itself takes what looks like HTML for HTML, and loads the pictures in it: a name in a
+    file would be enough to fill the memory. There is no other label of text in the window.
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None, **properties: Any) -> None:
+        super().__init__(parent, **properties)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        super().setText(legible(text))
 
 
 def label(text: str = "", role: str = "", name: str = "") -> QLabel:
     """A plain-text label in one of the theme's roles."""
-    widget = QLabel(text)
-    widget.setTextFormat(Qt.TextFormat.PlainText)
+    widget = TextLabel(text)
     if role:
         widget.setProperty("role", role)
     if role in ("figure", "title"):

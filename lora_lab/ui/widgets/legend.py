@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy
+
+from lora_lab.names import legible
+from lora_lab.ui.style.figures import plain_tip
 
 Row = tuple[str, str, str]  # a sign, its colour, what it means; without a sign the words are tinted
 BETWEEN = "\u00a0\u00a0\u00a0\u00a0"
@@ -48,10 +52,11 @@ class Legend(QLabel):
         spans = []
         for sign, color, words in self._rows[: len(shown)]:
             tinted, rest = (sign, f"\u00a0{words}") if sign else (words, "")
+            tinted, rest = escape(legible(tinted)), escape(legible(rest))
             spans.append(f'<span style="color:{color}">{tinted}</span>{rest}')
         text = BETWEEN.join(spans)
         if text != self.text():  # a relayout for nothing costs more than the drawing
             self.setText(text)
         all_shown = len(shown) == len(self._rows)
         message = " · ".join(f"{sign} {words}".strip() for sign, _, words in self._rows)
-        self.setToolTip("" if all_shown else message)
+        self.setToolTip("" if all_shown else plain_tip(message))

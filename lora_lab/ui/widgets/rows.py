@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
+from lora_lab.ui.style.figures import plain_tip
+
 Role = Qt.ItemDataRole
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -72,4 +74,5 @@ class RowsModel(QAbstractTableModel):
         if role == Role.TextAlignmentRole:
             return RIGHT if column.figure else None
         read = column.roles.get(role)
-        return read(self.rows[index.row()]) if read is not None else None
+        value = read(self.rows[index.row()]) if read is not None else None
+        return plain_tip(value) if role == Role.ToolTipRole and value else value

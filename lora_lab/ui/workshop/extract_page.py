@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from lora_lab.ui.style.figures import plain_number
 from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.form import Form
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.workshop.fields import DeliveryField, PathField
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.requests import Delivery
@@ -93,7 +94,7 @@ class ScalePage(Page):
         self.rate.setFixedWidth(self.fontMetrics().averageCharWidth() * 12)
         row = QHBoxLayout()
         for text, widget in (("α", self.alpha), ("r", self.rank), (tr("learning rate"), self.rate)):
-            row.addWidget(QLabel(text))
+            row.addWidget(TextLabel(text))
             row.addWidget(widget)
         self.scaling = self.label("title")
         row.addWidget(self.scaling, 1)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QProgressBar,
@@ -25,6 +24,7 @@ from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo, Number
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.form import Form
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
 
 TYPES = ("", "float32", "float16", "bfloat16")
@@ -156,9 +156,9 @@ class DeliveryField(QWidget):
         self._progress.setTextVisible(False)
         self._progress.setAccessibleName(self.tr("Progress of the work"))
         self._progress.setFixedHeight(max(6, self.fontMetrics().height() // 3))
-        self._doing = QLabel()
+        self._doing = TextLabel()
         self._doing.setProperty("role", "muted")
-        self.outcome = QLabel()
+        self.outcome = TextLabel()
         self.outcome.setWordWrap(True)
         self.outcome.setTextInteractionFlags(
             self.outcome.textInteractionFlags().TextSelectableByMouse

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.controls import Number, Whole
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
 from lora_lab.ui.workshop.page import Page
 from lora_lab.workshop.requests import Delivery, Source
@@ -40,7 +41,7 @@ class MergePage(Page):
             weight.setAccessibleName(tr("Weight of adapter {}").format(number + 1))
             source.where.changed.connect(self._update)
             weight.valueChanged.connect(self._stale)
-            grid.addWidget(QLabel(f"{number + 1}"), number, 0)
+            grid.addWidget(TextLabel(f"{number + 1}"), number, 0)
             grid.addWidget(source, number, 1)
             grid.addWidget(weight, number, 2)
             self.rows.append((source, weight))

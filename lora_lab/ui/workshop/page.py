@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from lora_lab.progress import Report
 from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.labels import TextLabel
 
 
 class Page(QWidget):
@@ -42,7 +43,7 @@ class Page(QWidget):
 
     def label(self, role: str = "muted") -> QLabel:
         """A line of words that wraps."""
-        line = QLabel()
+        line = TextLabel()
         line.setWordWrap(True)
         line.setProperty("role", role)
         return line

@@ -1,0 +1,132 @@
+"""What a terminal gets: no name steers it, and no run ends because it is full, closed or gone."""
+
+import errno
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from rich.table import Table
+from typer.testing import CliRunner
+
+from lora_lab.cli import app, console
+from lora_lab.cli.console import err, out, print_json, print_table
+from lora_lab.errors import LabError
+from lora_lab.names import legible
+from tests.runs.sample_run import write_sample
+from tests.waiting import wait_until
+
+EVIL = "\x1b]0;title\x07\x1b[2J\x1b[31mred\x9b1m\r\b\x00\u202eevil\u2066\u200f\u2028"
+STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+FULL = "/dev/full"
+
+
+def test_no_text_steers_a_terminal(capsys):
+    table = Table("a", EVIL)
+    table.add_row(EVIL, "b")
+    for say in (out.print, err.print, lambda text: print_table(table), print_json):
+        say(EVIL)
+    said = capsys.readouterr()
+    assert not STEERS.search(said.out.replace("\n", "") + said.err.replace("\n", ""))
+    assert "red" in said.out
+    assert "evil" in said.err
+
+
+@pytest.mark.parametrize("text", ["σ(ΔW) → 1", "多い", "a\tb\nc", "👩‍🔬", "naïve", "שלום"])
+def test_what_people_write_stays(text):
+    assert legible(text) == text
+
+
+def test_a_runs_names_are_shown_and_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    run = write_sample(tmp_path / "runs", "a\x1b[2J\u202e")
+    (run / "label.json").write_text(json.dumps({"name": EVIL, "note": EVIL}))
+    for name in ("state.json", "config.json"):
+        about = json.loads((run / name).read_text())
+        about.setdefault("config", {})["preset"] = EVIL
+        (run / name).write_text(json.dumps({**about, "state": EVIL, "started": EVIL}))
+    arguments = (["runs"], ["runs", str(run.parent)], ["report", str(run)], ["label", str(run)],
+                 ["resume", str(run)], ["recipe", str(run)], ["pack", str(run)],
+                 ["inspect", str(run)])  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for verb in arguments:
+        done = CliRunner().invoke(app, verb)
+        assert not STEERS.search(done.output.replace("\n", "")), verb
+        assert "Traceback" not in done.output
+
+
+class Full(io.StringIO):
+    """A stream on a disk that is full."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+def test_words_for_people_end_nothing_and_a_lost_result_is_said(monkeypatch, closed):
+    for stream in (Full(), closed):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stderr", stream)
+            patched.setattr(sys, "stdout", stream)
+            err.print("one")
+            err.print(Table("a"))
+            for say in (out.print, print_json, console.print_text):
+                with pytest.raises(LabError, match="stdout cannot be written"):
+                    say("x")
+
+
+def started(*arguments, **streams):
+    command = [sys.executable, "-m", "lora_lab", *arguments]
+    return subprocess.Popen(command, env=dict(os.environ), text=True, **streams)
+
+
+TRAIN = ("train", "--preset", "known-rank", "--steps")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists(FULL), reason="no device that is always full")
+def test_a_full_log_ends_no_training(tmp_path):
+    with open(FULL, "w") as log:
+        done = started(
+            *TRAIN, "300", "--out", str(tmp_path / "a"), stdout=subprocess.PIPE, stderr=log
+        )
+        said, _ = done.communicate(timeout=100)
+    assert done.returncode == 0
+    assert "after 300 steps" in said
+    assert json.loads((tmp_path / "a" / "state.json").read_text())["state"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists(FULL), reason="no device that is always full")
+def test_a_lost_result_is_one_line_and_the_run_is_whole(tmp_path):
+    with open(FULL, "w") as gone:
+        done = started(*TRAIN, "50", "--json", "--out", str(tmp_path / "a"), stdout=gone,
+                       stderr=subprocess.PIPE)  # fmt: skip
+        _, said = done.communicate(timeout=100)
+    assert done.returncode == 1
+    assert "stdout cannot be written: the disk is full" in said
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "a" / "state.json").read_text())["state"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists(FULL), reason="no device that is always full")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_code_is_the_signals_whatever_stdout_does(tmp_path, number):
+    with open(FULL, "w") as gone:
+        done = started(*TRAIN, "1000000", "--out", str(tmp_path / "a"), stdout=gone, stderr=gone)
+        wait_until((tmp_path / "a" / "checkpoints").is_dir, 100)
+        done.send_signal(number)
+        done.communicate(timeout=100)
+    assert done.returncode == 128 + number
+    assert json.loads((tmp_path / "a" / "state.json").read_text())["state"] == "stopped"

@@ -1,0 +1,134 @@
+"""Every name that a file can give, in every place of the window: shown, never followed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QLabel,
+    QMessageBox,
+    QTextEdit,
+    QWidget,
+)
+
+import lora_lab.ui
+from lora_lab.names import STEERING
+from lora_lab.records import State
+from lora_lab.runs.listing import list_runs
+from lora_lab.ui.style.figures import plain_tip, tip_lines
+from lora_lab.ui.widgets.dialogs import ask
+from lora_lab.ui.widgets.labels import TextLabel
+from lora_lab.ui.widgets.legend import Legend
+from tests.runs.sample_run import write_sample
+from tests.ui import conftest
+
+EVIL = "<img src='/dev/zero'><a href='x'>a</a> & <h1>&lt;\u202e\x1b[2J\u2066"
+ROOMS = Path(lora_lab.ui.__file__).parent
+
+
+def followed(root):
+    """Texts of `root` and all in it that Qt would take for HTML, or that turn the reading."""
+    found = []
+    for widget in (root, *root.findChildren(QWidget)):
+        tip = widget.toolTip()
+        if "<img" in tip or "<a " in tip or STEERING.search(tip):
+            found.append((widget, tip))
+        if isinstance(widget, QLabel):
+            text, kind = widget.text(), widget.textFormat()
+            rich = kind is Qt.TextFormat.RichText or (
+                kind is Qt.TextFormat.AutoText and Qt.mightBeRichText(text)
+            )
+            if (rich and re.search(r"<(img|a|h1)\b", text)) or STEERING.search(text):
+                found.append((widget, text))
+            elif kind is Qt.TextFormat.AutoText and text:
+                found.append((widget, f"not plain: {text}"))
+        if isinstance(widget, QTextEdit) and "/dev/zero" in re.sub(
+            "&lt;.*?&gt;", "", widget.toHtml()
+        ):
+            found.append((widget, widget.toHtml()))
+        if isinstance(widget, QAbstractItemView) and widget.model() is not None:
+            found += [(widget, tip) for tip in tips(widget.model()) if "<img" in tip]
+    return found
+
+
+ROOT = QModelIndex()
+
+
+def tips(model, parent=ROOT):
+    for row in range(min(model.rowCount(parent), 20)):
+        for column in range(model.columnCount(parent)):
+            index = model.index(row, column, parent)
+            yield str(model.data(index, Qt.ItemDataRole.ToolTipRole) or "")
+        first = model.index(row, 0, parent)
+        if model.rowCount(first):
+            yield from tips(model, first)
+
+
+@pytest.fixture
+def evil_lab(qtbot, monkeypatch, request):
+    """A window whose base, layers, classes, preset and folder are called so."""
+    monkeypatch.setattr(conftest, "SHAPES", {f"{EVIL}.{n}": s for n, s in conftest.SHAPES.items()})
+    real = conftest.FakeSession.loaded
+
+    def loaded(self):
+        from dataclasses import replace
+
+        return replace(real(self), title=EVIL, base=EVIL, device=EVIL, notes=(EVIL,),
+                       classes=(EVIL, "b"), trained_classes=(EVIL,))  # fmt: skip
+
+    monkeypatch.setattr(conftest.FakeSession, "loaded", loaded)
+    return request.getfixturevalue("window")
+
+
+def test_the_whole_window_takes_text_as_text(qtbot, evil_lab, presets, tmp_path, monkeypatch):
+    window = evil_lab
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.sessions.step > 20, timeout=20_000)
+    window.commands.train.trigger()
+    for tell in (window.notices.news, window.notices.warning, window.notices.error):
+        tell(EVIL, EVIL)
+    window.strip.say(EVIL)
+    run = write_sample(tmp_path, "run")
+    (run / "label.json").write_text('{"name": "<img src=\'/dev/zero\'>", "note": "<a href=x>"}')
+    (run / "state.json").write_text('{"state": "<h1>", "hyper": [1]}')
+    window.runs_dock.show_runs(list_runs(tmp_path))
+    window.runs_dock.table.selectRow(0)
+    QApplication.processEvents()
+    assert followed(window) == []
+
+
+def test_a_question_takes_text_as_text(qtbot, monkeypatch):
+    parent, seen = QWidget(), []
+    qtbot.addWidget(parent)
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: seen.extend(followed(box) or ["plain"]))
+    ask(parent, EVIL, EVIL, "&Yes", "No")
+    assert seen == ["plain"]
+
+
+def test_labels_legends_and_tooltips(qtbot):
+    label, legend = TextLabel(EVIL), Legend()
+    for widget in (label, legend):
+        qtbot.addWidget(widget)
+    label.setText(EVIL)
+    legend.show_rows([("■", "#000000", EVIL), ("", "#000000", EVIL)])
+    assert followed(label) == followed(legend) == []
+    assert "<img" not in plain_tip(EVIL)
+    assert "<img" not in tip_lines(EVIL)
+    assert plain_tip("r = 4\nα = 8 & more") == "r = 4\nα = 8 & more"
+    assert plain_tip("a < b\nc") == "<span>a &lt; b<br>c</span>"
+
+
+def test_there_is_no_other_label():
+    """One that was made without a format would take a name for HTML."""
+    made = [
+        f"{path.relative_to(ROOMS)}:{number}"
+        for path in sorted(ROOMS.rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"(?<!Text)\bQLabel\(", line) and not line.startswith("class ")
+    ]
+    assert made == []
