@@ -118,6 +118,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "data.row_files",
         "names",
         "number_text",
         "exported",

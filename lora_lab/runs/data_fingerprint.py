@@ -8,20 +8,28 @@ import os
 import stat
 from pathlib import Path
 
+from lora_lab.data.row_files import files_of, of_training
+from lora_lab.errors import DataError
+
 WHOLE = 256 * 2**20  # bytes of a file that are hashed; a larger one goes by size and date
 CHUNK = 2**20
 
 
-def data_fingerprint(path: str | None) -> str:
+def data_fingerprint(path: str | None, rows: bool = False) -> str:
     """SHA-256 of a file, or of a folder's names and sizes; "" where there is no data of one's own.
 
-    A file that cannot be read has none either: the task says what is wrong with it.
+    Of a folder of `rows` in splits only the files that are read count, those of training. A file
+    that cannot be read has none either: the task says what is wrong with it.
     """
     if not path:
         return ""
     digest = hashlib.sha256()
     try:
         place = Path(path)
+        if rows and (read := _read_of_splits(place)):
+            for file in read:
+                digest.update(f"read: {file.name}\0{file.stat().st_size}\0".encode())
+            return digest.hexdigest()
         if not place.exists() and glob.has_magic(path):  # a pattern: its files, one by one
             for file in sorted(glob.glob(path)):
                 digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode())
@@ -45,3 +53,17 @@ def data_fingerprint(path: str | None) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def is_in_splits(path: str | None) -> bool:
+    """Whether a path is a folder of rows of which only some files are read."""
+    return bool(path and _read_of_splits(Path(path)))
+
+
+def _read_of_splits(place: Path) -> list[Path]:
+    """The files that are read of a folder of splits; none of what is no such folder."""
+    try:
+        read, others = of_training(files_of(place)) if place.is_dir() else ([], [])
+    except (DataError, OSError):
+        return []
+    return read if others else []

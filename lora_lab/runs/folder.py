@@ -23,8 +23,7 @@ from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, wr
 from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import AdapterError, LabError, not_written, system_reason
 from lora_lab.records import Record
-from lora_lab.runs.data_fingerprint import data_fingerprint
-from lora_lab.runs.inputs import fingerprints
+from lora_lab.runs.inputs import fingerprints, training_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
@@ -105,7 +104,7 @@ class RunFolder:
             if origin is None
             else {"run": Path(origin.run).name, "step": origin.step},
             "base_fingerprint": base_fingerprint,
-            "data_fingerprint": data_fingerprint(config.data),
+            "data_fingerprint": training_fingerprint(config),
             "inputs": fingerprints(config),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "versions": {

@@ -5,6 +5,7 @@ A run may be resumed from another folder, on a moved disk, or beside files that 
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from typing import Any
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
-from lora_lab.runs.data_fingerprint import data_fingerprint
+from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
 from lora_lab.runs.own_files import open_own
+from lora_lab.task_info import TASKS
 
 # Field → what a person calls it, and the flag that names another place for it.
 PLACES = {
@@ -70,10 +72,11 @@ def fingerprints(config: RunConfig) -> dict[str, str]:
     The adapter that it began with is among it, and is not needed again: its factors are in every
     checkpoint.
     """
+    rows = TASKS[config.task].data == "rows"
     found = {
-        "adapter": data_fingerprint(config.adapter),
-        "validation data": data_fingerprint(config.validation_data),
-        "retention set": data_fingerprint(config.keep_data),
+        "adapter": _of_adapter(config.adapter),
+        "validation data": data_fingerprint(config.validation_data, rows),
+        "retention set": data_fingerprint(config.keep_data, rows),
     }
     model = Path(config.model) if config.model else None
     for what, names in BESIDE.items():
@@ -82,12 +85,27 @@ def fingerprints(config: RunConfig) -> dict[str, str]:
     return found
 
 
+def training_fingerprint(config: RunConfig) -> str:
+    """Of what is read of the training data."""
+    return data_fingerprint(config.data, TASKS[config.task].data == "rows")
+
+
+def _of_adapter(path: str | None) -> str:
+    """Of the bytes of every file of an adapter."""
+    folder = path and os.path.isdir(path)
+    return data_fingerprint(os.path.join(glob.escape(path), "*") if folder else path)
+
+
 def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
     """What is no more as config.json (`about`) says it was, a sentence each."""
     notes = []
     known = about.get("data_fingerprint")
-    if known and known != data_fingerprint(config.data):
-        notes.append("the data has changed since: the rows that follow will differ")
+    if known and known != training_fingerprint(config):
+        notes.append(
+            SPLITS
+            if is_in_splits(config.data) and known == data_fingerprint(config.data)
+            else "the data has changed since: the rows that follow will differ"
+        )
     stored = about.get("inputs")
     for what, now in fingerprints(config).items():
         before = stored.get(what) if isinstance(stored, dict) and what in CHANGED else None
@@ -96,6 +114,10 @@ def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+SPLITS = (
+    "the data is a folder of splits, of which the files of training alone are read now: where the "
+    "run began with all of them, the rows that follow differ"
+)
 CHANGED = {
     "validation data": ": its losses before and after are of other rows",
     "retention set": ": its losses before and after are of other rows",

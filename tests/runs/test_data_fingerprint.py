@@ -2,7 +2,7 @@
 
 import hashlib
 
-from lora_lab.runs.data_fingerprint import data_fingerprint
+from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
 
 
 def test_a_file_is_known_by_its_bytes(tmp_path, monkeypatch):
@@ -26,3 +26,18 @@ def test_a_folder_is_known_by_names_and_sizes(tmp_path):
 
 def test_no_data_has_none():
     assert data_fingerprint(None) == data_fingerprint("/nowhere") == ""
+
+
+def test_of_a_folder_of_splits_what_is_read_counts(tmp_path):
+    for name in ("train.jsonl", "test.jsonl"):
+        (tmp_path / name).write_text("{}")
+    whole, read = (data_fingerprint(str(tmp_path), rows) for rows in (False, True))
+    assert is_in_splits(str(tmp_path))
+    (tmp_path / "test.jsonl").write_text("{}{}")
+    assert data_fingerprint(str(tmp_path)) != whole
+    assert data_fingerprint(str(tmp_path), rows=True) == read
+    (tmp_path / "train.jsonl").write_text("{}{}")
+    assert data_fingerprint(str(tmp_path), rows=True) != read
+    (tmp_path / "test.jsonl").unlink()  # without another split it is a folder like any other
+    assert not is_in_splits(str(tmp_path))
+    assert data_fingerprint(str(tmp_path), rows=True) == data_fingerprint(str(tmp_path))

@@ -8,7 +8,14 @@ import pytest
 from lora_lab.errors import DataError, LabError
 from lora_lab.presets import starting_config
 from lora_lab.records import ResumedRecord, StepRecord
-from lora_lab.runs.inputs import recorded_classes, with_whole_paths
+from lora_lab.runs.data_fingerprint import data_fingerprint
+from lora_lab.runs.inputs import (
+    SPLITS,
+    changes,
+    fingerprints,
+    recorded_classes,
+    with_whole_paths,
+)
 from lora_lab.runs.listing import METRICS
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.controls import Controls
@@ -166,3 +173,33 @@ STEPS = b'{"type": "StepRecord"}\n' * 2000
 def test_the_classes_are_read_from_the_head_of_the_log(tmp_path, log, classes):
     (tmp_path / METRICS).write_bytes(log)
     assert recorded_classes(tmp_path / METRICS) == classes
+
+
+def test_a_run_of_a_folder_of_splits_is_told_that_training_alone_is_read(place):
+    """Older runs took all files of the folder, and their fingerprint is of all of them."""
+    splits = place / "splits"
+    splits.mkdir()
+    for name in ("train.jsonl", "test.jsonl"):
+        shutil.copy(place / "rows.jsonl", splits / name)
+    config = starting_config(
+        "causal_lm", model="model", data="splits", max_steps=2, batch_size=4, validation=0.25
+    )
+    folder = place / "of splits"
+    list(run(New(config, folder), Controls(config.hyper)))
+    (splits / "test.jsonl").write_text('{"messages": []}')  # which is not read
+    assert resumed(folder) == (4, ())
+    about = json.loads((folder / "config.json").read_text())
+    about["data_fingerprint"] = data_fingerprint(str(splits))
+    (folder / "config.json").write_text(json.dumps(about))
+    opening = Resume.at(folder, 6)
+    assert changes(opening.config, opening.saved.about) == (SPLITS,)
+
+
+def test_an_adapter_that_is_continued_is_known_by_its_bytes(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "adapter_model.safetensors").write_bytes(b"abc")
+    config = starting_config("causal_lm", model="m", data="d", adapter=str(tmp_path / "a"))
+    first = fingerprints(config)["adapter"]
+    (tmp_path / "a" / "adapter_model.safetensors").write_bytes(b"abd")
+    assert fingerprints(config)["adapter"] != first != ""
+    assert changes(config, {"inputs": {"adapter": first}}) == ()  # its factors are in checkpoints
