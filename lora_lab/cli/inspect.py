@@ -133,13 +133,16 @@ def _adapter(
     names = base_names(base) if base is not None else ()
     weights = open_adapter(path, alpha=told[0], scale=told[1], names=names)
     rows = inspect_adapter(weights)
+    said: tuple[str, ...] = ()
     if base is not None:
         from lora_lab.workshop.against_base import against_base
 
-        beside = {row.name: row for row in against_base(weights, base, intruders)}
+        found = against_base(weights, base, intruders)
+        said = found.notes
+        beside = {row.name: row for row in found.rows}
         for row in rows:
             _beside(row, beside.get(row["name"]))
-    kind, notes = weights.extra["format"], list(weights.extra["notes"])
+    kind, notes = weights.extra["format"], [*weights.extra["notes"], *said]
     if any(row["magnitude"] for row in rows):
         notes.append(DIRECTION if base is None else ITSELF)
     if as_json:

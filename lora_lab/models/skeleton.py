@@ -55,6 +55,7 @@ class Skeleton:
     model: Any
     sources: dict[str, Source] = field(default_factory=dict)  # parameter → its tensors
     unplaced: tuple[str, ...] = ()  # tensors of the file that this class does not take
+    _plain: dict[type, bool] = field(default_factory=dict)  # class → whether it only multiplies
 
     @property
     def name(self) -> str:
@@ -93,6 +94,14 @@ class Skeleton:
             if TIE in inspect.getsource(kind.forward):
                 return True
         return False
+
+    def does_more(self, name: str) -> bool:
+        """Whether a module does more than multiply by W, so that W + ΔW is not W and ΔW apart."""
+        module = self.model.get_submodule(name)
+        kind = type(module)
+        if kind not in self._plain:
+            self._plain[kind] = _multiplies(module)
+        return not self._plain[kind]
 
     def renamed(self, name: str) -> str:
         """A module path under the names of an earlier transformers, as it is called now."""
@@ -162,6 +171,41 @@ def kind_of(module: nn.Module) -> str:
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         return "conv"
     return "linear" if isinstance(module, nn.Linear) else ""
+
+
+@torch.no_grad()
+def _multiplies(module: nn.Module) -> bool:
+    """Whether y(W + D) − y(W) is D·x, by a try where a class has a forward of its own.
+
+    An embedding may scale its rows (`embed_scale`); PEFT scales what it adds there as well.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    parents = (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d, Conv1D)
+    parent = next((p for p in parents if isinstance(module, p)), None)
+    if parent is None or type(module).forward is parent.forward:
+        return parent is not None
+    if parent not in (nn.Linear, nn.Embedding):
+        return False
+    try:
+        tried = deepcopy(module).to_empty(device="cpu").float()
+        for tensor in (*tried.parameters(), *tried.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(torch.linspace(0.5, 1.5, tensor.numel()).view(tensor.shape))
+        W = tried.weight
+        D = torch.linspace(-1, 1, W.numel()).view(W.shape)
+        if parent is nn.Linear:
+            x = torch.linspace(-1, 1, 2 * W.shape[1]).view(1, 2, -1)
+            wanted = x @ D.T
+        else:
+            x = torch.tensor([[0, W.shape[0] - 1]])
+            scale = getattr(tried, "embed_scale", None)
+            wanted = D[x] * (1.0 if scale is None else scale)
+        before = tried(x)
+        W.add_(D)
+        return torch.allclose(tried(x) - before, wanted, rtol=1e-3, atol=1e-3)
+    except Exception:  # noqa: BLE001, a class that cannot be tried so does something else
+        return False
 
 
 def converted(

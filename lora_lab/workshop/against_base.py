@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.amplification import amplification
 from lora_lab.analysis.intruders import intruder_dimensions
+from lora_lab.errors import AdapterError
+from lora_lab.figures import counted
 from lora_lab.models.base import Base
 from lora_lab.workshop.places import Placed, real_delta
 
@@ -31,18 +32,41 @@ class BesideBase:
     sigma: tuple[float, ...] | None = None  # of DoRA's real ΔW, which has full rank
 
 
-def against_base(
-    weights: AdapterWeights, base: Path, intruders: bool = False
-) -> Iterator[BesideBase]:
-    """Every layer that the base has a weight for, read one at a time.
+@dataclass(frozen=True)
+class AgainstBase:
+    """Every layer that the base has a weight for, and what a person should know of the base."""
+
+    rows: tuple[BesideBase, ...]
+    notes: tuple[str, ...]
+
+
+def against_base(weights: AdapterWeights, base: Path, intruders: bool = False) -> AgainstBase:
+    """Read one W after the other.
 
     `intruders` are looked for on request: two SVDs of each W, a minute for a small language model.
     Raises CheckpointError for a base that cannot be read, AdapterError where none or another shape
     of a layer is in it.
     """
-    placed = Placed(weights, Base(base))
-    for place in placed.places:
-        yield _beside(place.layer, placed.matrix(place), intruders)
+    placed = Placed(weights, Base(base), strict=False)
+    if not placed.places:
+        raise AdapterError(
+            f"{base} has no weight for any layer of the adapter ({placed.missing[0]}): it is "
+            "another base"
+        )
+    known = [place for place in placed.places if place.layer.name not in placed.unknown]
+    rows = tuple(_beside(place.layer, placed.matrix(place), intruders) for place in known)
+    notes = []
+    if placed.missing:
+        lost = counted(len(placed.missing), "layer")
+        notes.append(f"{base.name} has no weight for {lost} ({placed.missing[0]})")
+    if placed.unknown:
+        lost = counted(len(placed.unknown), "square layer")
+        notes.append(f"{lost}: orientation not known without config.json ({placed.unknown[0]})")
+    if placed.base.quantized:
+        notes.append(
+            f"{base.name} is quantized ({placed.base.quantized}): ‖W‖ is that of what it stands for"
+        )
+    return AgainstBase(rows, tuple(notes))
 
 
 @torch.no_grad()

@@ -113,7 +113,8 @@ class Pair:
     def _wanted(self, name: str, kind: str) -> bool:
         module = self._tuned.model.get_submodule(name) if self._tuned is not None else None
         grouped = getattr(module, "groups", 1) > 1
-        return kind in FITTED and not grouped and not self._tied(name)
+        plain = kind in FITTED and not grouped and not self._tied(name)
+        return plain and self._tuned is not None and not self._tuned.does_more(name)
 
     def _resized(self, ours: Source, theirs: Source) -> bool:
         """Whether the vocabulary has another size now."""

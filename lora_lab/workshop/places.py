@@ -44,7 +44,7 @@ class Placed:
         self.unknown: list[str] = []  # square ones that may be stored either way round
         self.places: list[Place] = []
         for layer in weights.layers:
-            place = self._place(layer, kinds, tied)
+            place = self._place(layer, kinds, tied, strict)
             if place is None:
                 self.missing.append(layer.name)
             else:
@@ -70,9 +70,19 @@ class Placed:
         return matrix_of(place.layer, self.W(place))
 
     def _place(
-        self, layer: LayerWeights, kinds: Mapping[str, str], tied: Mapping[str, Source]
+        self,
+        layer: LayerWeights,
+        kinds: Mapping[str, str],
+        tied: Mapping[str, Source],
+        strict: bool,
     ) -> Place | None:
         if self.skeleton is not None and (name := _module(layer.name, self.skeleton, kinds)):
+            if strict and self.skeleton.does_more(name):
+                kind = type(self.skeleton.model.get_submodule(name)).__name__
+                raise AdapterError(
+                    f"{layer.name} is a {kind}, which does more than multiply by W: with ΔW in W "
+                    "it would compute something else. Keep the adapter beside the base."
+                )
             parameter = f"{name}.weight"
             source = self.skeleton.sources.get(parameter) or tied.get(parameter)
             if source is None:

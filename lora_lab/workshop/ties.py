@@ -6,11 +6,12 @@ the head, an encoder's that is the decoder's), W + ΔW in the file would change 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lora_lab.errors import ExportError
 from lora_lab.models.base import Base
+from lora_lab.models.inspect import TensorInfo
 from lora_lab.models.skeleton import TIE, Skeleton, Source, config_of, skeletons
 
 
@@ -35,7 +36,10 @@ def ties_loosened(skeleton: Skeleton, changed: Iterable[str]) -> bool:
 
 
 def untied(
-    config: dict[str, Any], keys: Iterable[str], skeleton: Skeleton, changed: Iterable[str]
+    config: dict[str, Any],
+    tensors: Mapping[str, TensorInfo],
+    skeleton: Skeleton,
+    changed: Iterable[str],
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A config without ties, and the parameters that then need a tensor of their own.
 
@@ -47,11 +51,11 @@ def untied(
     for values in (_without_ties(config, False), _without_ties(config, True)):
         if skeleton.reads_tie_flag() or not _otherwise_alike(config, values):
             break
-        again = opened_as(skeleton.name, values, (*keys, *added))
-        parted = again is not None and not any(
-            group & other for group in groups for other in again.ties()
-        )
-        if parted and all(again.sources.get(name) == Source((name,)) for name in added):
+        again = opened_as(skeleton.name, values, (*tensors, *added))
+        if again is None or not _fit(again, skeleton, tensors, added):
+            continue
+        tied = any(group & other for group in groups for other in again.ties())
+        if not tied and all(again.sources.get(name) == Source((name,)) for name in added):
             return values, tuple(added)
     raise ExportError(
         f"{skeleton.name} cannot be untied: transformers keeps {_listed(groups)} one weight, or "
@@ -70,6 +74,19 @@ def seen_by_others(base: Base, otherwise: Skeleton) -> Skeleton:
     if not named or otherwise.name in named:
         return otherwise
     return opened_as(str(named[0]), base.config, base.tensors) or otherwise
+
+
+def _fit(
+    again: Skeleton, skeleton: Skeleton, tensors: Mapping[str, TensorInfo], added: Iterable[str]
+) -> bool:
+    """Whether untied parameters have the shape of what they were tied to."""
+    for group in skeleton.ties():
+        own = [skeleton.sources[name].keys[0] for name in group if name in skeleton.sources]
+        shapes = {tensors[key].shape for key in own}
+        shapes |= {tuple(again.parameters[name].shape) for name in group if name in added}
+        if len(shapes) > 1:
+            return False
+    return True
 
 
 def _apart(skeleton: Skeleton, group: set[str]) -> bool:

@@ -3,6 +3,7 @@
 import peft
 import pytest
 import safetensors.torch
+import transformers as T
 
 from lora_lab.errors import LabError
 from lora_lab.formats.recognise import open_adapter
@@ -98,3 +99,18 @@ def test_a_head_beside_its_embedding_in_the_file_is_not_tied_any_more(tmp_path):
     merged = type(model).from_pretrained(tmp_path / "out").eval()
     assert not merged.config.tie_word_embeddings
     assert distance(answer(merged), wanted) <= 1e-5
+
+
+def test_a_layer_that_does_more_than_multiply_is_not_merged(tmp_path):
+    """Inkling norms the rows of its embedding; PEFT adds after the norm, a merge before it."""
+    sizes = {"swa_head_dim": 8, "swa_num_attention_heads": 4, "swa_num_key_value_heads": 2,
+             "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+             "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+             "layer_types": ["hybrid_sliding", "hybrid"], "pad_token_id": 1,
+             "mlp_layer_types": ["sparse", "sparse"]}  # fmt: skip
+    model = T.AutoModelForCausalLM.from_config(T.AutoConfig.for_model("inkling_text", **sizes))
+    model.save_pretrained(tmp_path / "base")
+    adapted(model, tmp_path / "adapter", ["embed_tokens"])
+    with pytest.raises(LabError, match="InklingNormedEmbedding, which does more than multiply"):
+        write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")

@@ -11,6 +11,7 @@ import transformers as T
 from lora_lab.errors import AdapterError, LabError
 from lora_lab.formats.recognise import base_names, open_adapter
 from lora_lab.formats.verify import export
+from lora_lab.workshop.against_base import against_base
 from lora_lab.workshop.combine import combine
 from lora_lab.workshop.compare import compare
 from lora_lab.workshop.merge_base import write_merged
@@ -176,3 +177,41 @@ def test_dora_is_compared_by_its_real_change(world, tmp_path):
         assert row.cosine == pytest.approx(float(cosine), abs=1e-5)
         assert row.ratio == pytest.approx(float(ours.norm() / theirs.norm()), rel=1e-5)
         assert row.phi.shape == (4, 4)
+
+
+def test_dora_beside_its_base_is_its_real_change(world, tmp_path):
+    place, _ = world
+    model = T.LlamaForCausalLM.from_pretrained(place / "base")
+    wrapped = adapted(model, tmp_path / "dora", ["q_proj"], use_dora=True)
+    found = against_base(opened(tmp_path / "dora"), place / "base")
+    merged = wrapped.merge_and_unload()
+    for row in found.rows:
+        before = T.LlamaForCausalLM.from_pretrained(place / "base").get_submodule(row.name).weight
+        theirs = merged.get_submodule(row.name).weight - before
+        assert row.delta_norm == pytest.approx(float(theirs.norm()), rel=1e-5)
+
+
+def test_a_quantized_base_is_shown_by_what_it_stands_for(world, tmp_path):
+    place, _ = world
+    plain = against_base(opened(place / "causal"), place / "base")
+    state = safetensors.torch.load_file(place / "base" / "model.safetensors")
+    for key in [k for k in state if k.endswith("proj.weight")]:
+        scale = state[key].abs().amax(1, keepdim=True) / 127
+        state[key] = (state[key] / scale).round().to(torch.int8)
+        state[f"{key}_scale"] = scale
+    safetensors.torch.save_file(state, tmp_path / "int8.safetensors")
+    found = against_base(opened(place / "causal"), tmp_path / "int8.safetensors")
+    assert "int8.safetensors is quantized (int8)" in found.notes[0]
+    for row, wanted in zip(found.rows, plain.rows, strict=True):
+        assert row.relative_norm == pytest.approx(wanted.relative_norm, rel=0.01)
+
+
+def test_layers_that_the_base_lacks_are_counted(world, tmp_path):
+    place, _ = world
+    weights = opened(place / "causal")
+    state = safetensors.torch.load_file(place / "base" / "model.safetensors")
+    state = {key: tensor for key, tensor in state.items() if "layers.1" not in key}
+    safetensors.torch.save_file(state, tmp_path / "part.safetensors")
+    found = against_base(weights, tmp_path / "part.safetensors")
+    assert len(found.rows) == 1
+    assert found.notes[0].startswith("part.safetensors has no weight for 1 layer (model.layers.1")

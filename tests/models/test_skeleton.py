@@ -1,0 +1,94 @@
+"""What transformers would build of a config and a file's names, asked without a number."""
+
+import pytest
+import torch
+import transformers as T
+from torch import nn
+
+from lora_lab.models.skeleton import config_of, converted, own_skeleton, restored, skeletons
+from tests.workshop.families import MODELS, saved
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_tensor_goes_where_loading_puts_it(name, tmp_path):
+    """Against from_pretrained itself: the numbers that it puts into each parameter."""
+    model = saved(tmp_path, name)
+    state = {**_file(tmp_path)}
+    values = model.config.to_dict() | {"architectures": [type(model).__name__]}
+    skeleton = own_skeleton(values, state)
+    assert skeleton.name == type(model).__name__
+    assert skeleton.unplaced == ()
+    loaded = model.state_dict()
+    for parameter, source in skeleton.sources.items():
+        if source.converter is None:
+            found = state[source.keys[0]]
+        else:
+            found = converted(skeleton, source, state)[parameter]
+        assert torch.equal(found, loaded[parameter]), parameter
+    missing = {n for n in skeleton.parameters if n not in skeleton.sources}
+    assert missing <= {n for group in skeleton.ties() for n in group}
+    for group in skeleton.ties():
+        assert len({loaded[n].data_ptr() for n in group}) == 1
+
+
+@pytest.mark.parametrize("name", ["dinov2", "nomic"])
+def test_what_loading_splits_leads_back_to_the_file(name, tmp_path):
+    model = saved(tmp_path, name)
+    state = _file(tmp_path)
+    skeleton = own_skeleton(model.config.to_dict(), state)
+    joined = {id(s): s for s in skeleton.sources.values() if s.converter is not None}
+    assert joined
+    for source in joined.values():
+        again = restored(skeleton, source, converted(skeleton, source, state))
+        assert set(again) == set(source.keys)
+        assert all(torch.equal(again[key], state[key]) for key in again)
+
+
+class Normed(nn.Embedding):
+    def forward(self, x):
+        return nn.functional.normalize(super().forward(x), dim=-1)
+
+
+class Scaled(nn.Embedding):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("embed_scale", torch.tensor(3.0))
+
+    def forward(self, x):
+        return super().forward(x) * self.embed_scale
+
+
+class Spelled(nn.Linear):
+    def forward(self, x):
+        return x @ self.weight.T + (0 if self.bias is None else self.bias)
+
+
+class Normal(nn.Linear):
+    def forward(self, x):
+        return nn.functional.linear(nn.functional.normalize(x, dim=-1), self.weight)
+
+
+@pytest.mark.parametrize(
+    ("module", "more"),
+    [(nn.Linear(4, 3), False), (nn.Embedding(5, 4), False), (Spelled(4, 3), False),
+     (Spelled(4, 3, bias=False), False), (Scaled(5, 4), False), (Normed(5, 4), True),
+     (Normal(4, 3), True)],
+)  # fmt: skip
+def test_a_module_that_does_more_than_multiply_is_found_by_a_try(module, more):
+    config = T.LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                           num_attention_heads=2, vocab_size=8)  # fmt: skip
+    skeleton = next(skeletons({**config.to_dict(), "model_type": "llama"}, ()))
+    skeleton.model.tried = module.to("meta")
+    assert skeleton.does_more("tried") is more
+    assert skeleton.does_more("tried") is more, "asked again"
+
+
+def test_infinity_in_a_config_is_read():
+    values = {"model_type": "mamba2", "time_step_limit": [0.0, {"__float__": "Infinity"}]}
+    assert config_of(values).time_step_limit[1] == float("inf")
+
+
+def _file(folder):
+    import safetensors.torch
+
+    return safetensors.torch.load_file(folder / "model.safetensors")
