@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,10 +62,12 @@ def encode_rows(
             except BadRow as error:
                 left.add(number, error)
 
-    for block in blocks(said(), len(table.rows), report):
+    def encoded(block: list[tuple[int, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
         with quiet():
-            encoded = list(encode([parts for _, parts in block], tokenizer))
-        for (number, _), (ids, asked) in zip(block, encoded, strict=True):
+            return list(encode([parts for _, parts in block], tokenizer))
+
+    for block, tokens in ahead(blocks(said(), len(table.rows), report), encoded):
+        for (number, _), (ids, asked) in zip(block, tokens, strict=True):
             asked[:1] = False  # nothing comes before the first token
             ids, asked, cut = ids[:max_length], asked[:max_length], max(0, len(ids) - max_length)
             if asked.any():
@@ -86,6 +89,19 @@ def blocks(rows: Iterable[Row], count: int, report: Report) -> Iterator[list[Row
         report("Reading the tokens", min(1.0, done / max(1, count)))
         yield block
         done += len(block)
+
+
+def ahead(blocks: Iterable[Row], work: Callable[[Row], Target]) -> Iterator[tuple[Row, Target]]:
+    """Each block with the `work` on it, which a thread does while the next block is made."""
+    with ThreadPoolExecutor(1, "tokens") as worker:
+        before: tuple[Row, Future[Target]] | None = None
+        for block in blocks:
+            begun = block, worker.submit(work, block)
+            if before:
+                yield before[0], before[1].result()
+            before = begun
+        if before:
+            yield before[0], before[1].result()
 
 
 def vocabulary(tokenizer: Any) -> int:
@@ -217,10 +233,12 @@ def segments(types: Sequence[Sequence[int]] | None, place: int) -> np.ndarray | 
 def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """In one piece; a token is asked for where most of it stands in what is asked for."""
     encoded = tokenizer(
-        [row.text for row in rows], add_special_tokens=False, return_offsets_mapping=True
-    )
+        [row.text for row in rows], add_special_tokens=False, return_offsets_mapping=True,
+        return_attention_mask=False, return_token_type_ids=False,
+    )  # fmt: skip
     for row, ids, places in zip(rows, encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        begins, ends = np.array(places, dtype=np.int64).reshape(-1, 2).T
+        flat = np.fromiter(chain.from_iterable(places), np.int32, 2 * len(places))
+        begins, ends = flat.reshape(-1, 2).T
         inside = sum(
             np.clip(np.minimum(ends, b) - np.maximum(begins, a), 0, None) for a, b in row.spans
         )
