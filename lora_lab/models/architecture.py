@@ -80,7 +80,10 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
         raise CheckpointError(f"{name}: {reason}")
     if wanted.one_way and sees_both_sides(values):
         raise CheckpointError(shown_the_answers(config, name))
-    return config, supported[0] if isinstance(supported, tuple) else supported
+    model = supported[0] if isinstance(supported, tuple) else supported
+    if model.config_class is getattr(config, "sub_configs", {}).get("text_config"):
+        config = config.get_text_config()  # the text part of a composite, as transformers takes it
+    return config, model
 
 
 def purposes(values: dict[str, Any]) -> dict[Purpose, frozenset[str]]:

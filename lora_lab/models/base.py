@@ -18,6 +18,7 @@ from lora_lab.models.quantized import dequantized, quantization
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
 from lora_lab.models.skeleton import Skeleton, Source, converted, skeletons
+from lora_lab.models.state_names import owners_names
 from lora_lab.models.strict_json import read_json
 
 
@@ -71,8 +72,10 @@ class Base:
 
     @cached_property
     def aliases(self) -> dict[str, str]:
-        """What other programs call a module → its path in the file."""
-        return aliases(self._stems())
+        """What other programs, or the owner's module, call a module → its path in the file."""
+        stems = self._stems()
+        owners = {name: stem for stem, name in owners_names(stems).items() if name != stem}
+        return owners | aliases(stems)
 
     def _stems(self) -> list[str]:
         return [key.removesuffix(".weight") for key in self.tensors if key.endswith(".weight")]

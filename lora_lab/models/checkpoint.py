@@ -13,6 +13,8 @@ from typing import BinaryIO, Literal
 import torch
 
 from lora_lab.errors import CheckpointError, system_reason
+from lora_lab.models.npz_file import is_npz, read_npz
+from lora_lab.models.other_files import other_file
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.torch_file import read_torch
 from lora_lab.names import shown
@@ -26,7 +28,7 @@ HEAD = 512  # bytes that tell one kind of file from another
 def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint by name, on the CPU, in the order of the file.
 
-    Reads `.safetensors`, and PyTorch's zip archives of tensors (`.pt`, `.pth`, `.bin`).
+    Reads `.safetensors`, PyTorch's zip archives of tensors (`.pt`, `.pth`, `.bin`), and `.npz`.
     Raises CheckpointError for everything else, and for NaN or infinite weights.
     """
     path = Path(path)
@@ -69,12 +71,17 @@ def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, tor
     report(f"Reading {name}", 0.0)
     if kind == "torch":
         return read_torch(file, size)
+    if kind == "numpy":
+        return read_npz(file, size)
     if kind == "gguf":
         raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
     return read_safetensors(file, size, lambda share: report(f"Reading {name}", share))[0]
 
 
-def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "torch", "gguf"]:
+Kind = Literal["safetensors", "torch", "gguf", "numpy"]
+
+
+def kind_of(file: BinaryIO, size: int, name: str) -> Kind:
     """What an open file is, by its first bytes; left at its beginning."""
     head = file.read(HEAD)
     file.seek(0)
@@ -88,7 +95,7 @@ def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "tor
             "this is a web page, not weights. Open its address in a browser and download the file."
         )
     if head.startswith(b"PK"):
-        return "torch"
+        return "numpy" if is_npz(head) else "torch"
     if name.endswith(".safetensors") or (head[8:9] == b"{" and head[4:8] == bytes(4)):
         return "safetensors"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
@@ -98,6 +105,8 @@ def kind_of(file: BinaryIO, size: int, name: str) -> Literal["safetensors", "tor
         )
     if head.startswith(b"GGUF"):
         return "gguf"
+    if known := other_file(head, name):
+        raise CheckpointError(known)
     if size < 8:
         raise CheckpointError(f"the file has only {size} bytes. Download or save it again.")
     raise CheckpointError(

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError, ConfigError
+from lora_lab.models.state_names import fitted
 
 WORD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -70,9 +71,13 @@ def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{factory} returned a {type(net).__name__}, not a torch.nn.Module.")
     wanted = net.state_dict()
+    state, _ = fitted(state, wanted)
     for name in (*(wanted.keys() - state.keys()), *(state.keys() - wanted.keys())):
         side = "the net has no" if name in state else "the checkpoint has no"
-        raise CheckpointError(f"{where} does not fit the net of {factory}: {side} {name}.")
+        raise CheckpointError(
+            f"{where} does not fit the net of {factory}: {side} {name}. Let the factory build the "
+            "very net that was saved, or save its state_dict() alone."
+        )
     for name, tensor in wanted.items():
         if tensor.shape != state[name].shape:
             raise CheckpointError(

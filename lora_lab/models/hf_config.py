@@ -7,19 +7,27 @@ anything is built of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.other_files import other_folder
 from lora_lab.models.strict_json import read_json
+from lora_lab.names import shown
 
 if TYPE_CHECKING:
     from torch import nn
 
 LARGEST = 2**20  # bytes of a config.json
 LARGEST_SIZE = 2**24  # of whatever a model counts
-MAY_BE_LARGE = ("max_position_embeddings", "model_max_length", "seed")
+LARGEST_VOCABULARY = 2**28  # n-grams are counted in tens of millions
+# Parts of keys whose numbers are no sizes of anything that is built.
+MAY_BE_LARGE = ("max_position", "max_length", "seed", "theta", "base", "freq", "token")
+MAY_BE_INFINITE = ("limit", "max", "clamp", "cap", "min")
+NAME = re.compile(r"[\w.-]*", re.ASCII)  # of a kernel of transformers; a stranger's has a slash
 DEEPEST = 2000  # layers
 MOST_LABELS = 2**17  # each of them is given a name
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
@@ -31,6 +39,10 @@ TABLES = 2**30  # numbers of masks and angles, which no checkpoint holds
 # How attention may be computed. Other names are of kernels that transformers fetches and runs, and
 # so are those of flash attention where it is not installed; that choice is not the file's.
 COMPUTED_BY = ("eager", "sdpa", "batched_mm", "grouped_mm")
+QUANTIZED = (
+    "the weights are quantized, and cannot be trained on here. Choose the model in float32, "
+    "float16 or bfloat16."
+)
 # Sizes of which every model has weights of just this size.
 WIDTHS = ("vocab_size", "hidden_size", "n_embd", "d_model", "intermediate_size", "dim", "n_inner")
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_attention_heads", "n_head")
@@ -51,13 +63,31 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             "weights and tokenizer."
         )
     if not (folder / "config.json").exists():
+        if (folder / "adapter_config.json").exists():
+            raise CheckpointError(
+                f"{folder.name} is an adapter, not a model: it stands beside its base"
+                f"{_base_of(folder)}. Open that, and continue training this with --adapter."
+            )
+        if known := other_folder(folder):
+            raise CheckpointError(f"{folder.name} has no config.json: {known}")
         raise CheckpointError(
             f"{folder.name} has no config.json, so it is no Hugging Face folder. Choose the folder "
             "that holds config.json and model.safetensors."
         )
-    config = read_json(folder / "config.json", LARGEST)
+    if (folder / "quantize_config.json").exists():
+        raise CheckpointError(f"{folder.name}: {QUANTIZED}")
+    config = _numbers(read_json(folder / "config.json", LARGEST, infinite=True))
     check_config(config, "config.json")
     return config
+
+
+def _base_of(folder: Path) -> str:
+    """The base that an adapter names, for a sentence."""
+    try:
+        name = read_json(folder / "adapter_config.json", LARGEST).get("base_model_name_or_path")
+    except CheckpointError:
+        return ""
+    return f", {shown(name)}" if name else ""
 
 
 def check_config(config: dict[str, Any], where: str) -> None:
@@ -68,7 +98,8 @@ def check_config(config: dict[str, Any], where: str) -> None:
                 f"{where}: {key} asks for code of its author to be run, which is not done. Choose "
                 "a model whose architecture is part of transformers."
             )
-        kernel = "kernel" in key.lower() and isinstance(value, str | dict) and value
+        named = isinstance(value, str) and not NAME.fullmatch(value)
+        kernel = "kernel" in key.lower() and (named or (isinstance(value, dict) and value))
         if key.endswith("_internal") or kernel:
             raise CheckpointError(
                 f"{where}: {ascii(key)[1:-1]} could load code of its author, which is not done."
@@ -78,23 +109,27 @@ def check_config(config: dict[str, Any], where: str) -> None:
                 f"{where}: {ascii(key)[1:-1]} is {ascii(value)[:60]}, which could be fetched and "
                 f"run. Known are {', '.join(COMPUTED_BY)}; take the line out of the file."
             )
-        large = isinstance(value, int) and abs(value) > LARGEST_SIZE
-        large = large or (key == "num_labels" and isinstance(value, int) and value > MOST_LABELS)
-        if large and "token" not in key and key not in MAY_BE_LARGE:
+        largest = LARGEST_VOCABULARY if "vocab" in key else LARGEST_SIZE
+        largest = MOST_LABELS if key == "num_labels" else largest
+        large = isinstance(value, int) and abs(value) > largest
+        if large and not any(word in key for word in MAY_BE_LARGE):
             raise CheckpointError(f"{where}: {ascii(key)[1:-1]} is {value:,}, which cannot be.")
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if endless and (value != value or not any(word in key for word in MAY_BE_INFINITE)):
+            raise CheckpointError(f"{where}: {ascii(key)[1:-1]} is {value}, which cannot be.")
     for key in (*WIDTHS, *COUNTS):
         value = config.get(key)
-        if value is not None and (type(value) is not int or value < 1):
+        if value is None:
+            continue
+        given = value if isinstance(value, list) and value else [value]  # one for each stage
+        if not all(type(n) is int and n >= 1 for n in given):
             raise CheckpointError(
                 f"{where}: {key} is {ascii(value)[:40]}, where a whole number above 0 belongs."
             )
-        if key in COUNTS and value is not None and value > DEEPEST:
-            raise CheckpointError(f"{where}: {key} is {value:,}, which cannot be.")
+        if key in COUNTS and (len(given) > DEEPEST or max(given) > DEEPEST):
+            raise CheckpointError(f"{where}: {key} is {max(given):,}, which cannot be.")
     if config.get("quantization_config"):
-        raise CheckpointError(
-            f"{where}: the weights are quantized, and cannot be trained on here. Choose the model "
-            "in float32, float16 or bfloat16."
-        )
+        raise CheckpointError(f"{where}: {QUANTIZED}")
     kind = config.get("model_type")
     if not isinstance(kind, str):
         raise CheckpointError(f"{where}: it has no model_type, so the architecture is unknown.")
@@ -108,15 +143,25 @@ def check_config(config: dict[str, Any], where: str) -> None:
 
 
 def check_sizes(
-    config: dict[str, Any], shapes: Iterable[tuple[int, ...]], where: str = "config.json"
+    config: dict[str, Any],
+    shapes: Iterable[tuple[int, ...]],
+    where: str = "config.json",
+    is_used: Callable[[int], bool] = lambda size: True,
 ) -> None:
-    """Raise CheckpointError where a width in `config` is none of the weights'."""
+    """Raise CheckpointError where a width in `config` is none of the weights'.
+
+    A width that a model of this config makes nothing of may be whatever it is: `is_used` says so of
+    those that are not out of all proportion.
+    """
     known = {size for shape in shapes for size in shape}
     known |= {size * parts for size in known for parts in (2, 3)}  # fused q, k, v; gate and up
     known |= {size // parts for size in known for parts in (2, 3) if size % parts == 0}
+    most = 4 * max(known, default=0)
     for key in WIDTHS:
         size = config.get(key)
-        if size is not None and size not in known:
+        if size is None or isinstance(size, list) or size in known:
+            continue
+        if size > most or is_used(size):
             raise CheckpointError(
                 f"{where}: {key} is {size:,}, and no weight has that size. Config and weights are "
                 "of different models."
@@ -157,6 +202,17 @@ def _is_known(value: Any) -> bool:
     if value is None or isinstance(value, bool):
         return True
     return isinstance(value, str) and value in COMPUTED_BY
+
+
+def _numbers(value: Any) -> Any:
+    """`value` with the numbers that transformers writes as {"__float__": "Infinity"}."""
+    if isinstance(value, list):
+        return [_numbers(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"__float__"} and value["__float__"] in ("Infinity", "-Infinity", "NaN"):
+        return float(value["__float__"])
+    return {key: _numbers(inner) for key, inner in value.items()}
 
 
 def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,9 +7,9 @@ itself, imports no code from the folder, and asks no network.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import PURPOSES, Purpose, architecture, first_line, quiet
 from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, read_config
 from lora_lab.models.shards import read_weights
+from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
@@ -59,17 +60,25 @@ def open_model(
     if path.suffix == ".gguf" and not path.is_dir():
         from lora_lab.models.gguf_file import read_gguf
 
-        values, state = read_gguf(path, purpose, report)
+        (values, state), wrapped = read_gguf(path, purpose, report), ""
     else:
         values = read_config(path)
         architecture(values, purpose, path.name)  # before half a gigabyte is read
-        state = read_weights(path, report)
-    check_sizes(values, (tuple(tensor.shape) for tensor in state.values()))
+        state, wrapped = unwrapped(read_weights(path, report))
+    config, kind = architecture(values, purpose, path.name)
+    check_sizes(
+        values,
+        (tuple(tensor.shape) for tensor in state.values()),
+        is_used=lambda size: any(
+            size in p.shape for p in _frame(config, kind, path.name).parameters()
+        ),
+    )
     for name, tensor in state.items():
         if tensor.is_floating_point() and tensor.dtype != dtype:
             state[name] = tensor.to(dtype)
     report("Building the model", -1)
-    return _built(values, state, purpose, tuple(classes), dtype, seed, path)
+    opened = _built(values, state, purpose, tuple(classes), dtype, seed, path)
+    return replace(opened, notes=(wrapped, *opened.notes)) if wrapped else opened
 
 
 def open_tokenizer(path: str | Path) -> Any:
@@ -144,11 +153,12 @@ def _built(
         except Exception as error:
             reason = first_line(error)
             raise CheckpointError(f"{path.name}: the model cannot be built ({reason}).") from error
+    is_body = _body(model, kind, config) if classes else lambda name: True
     prefix = f"{model.base_model_prefix}."
     mismatched = sorted({str(row[0]) for row in info["mismatched_keys"]})
     missing = sorted(str(name) for name in info["missing_keys"])
     for names, what in ((missing, "lacks"), (mismatched, "has in another shape")):
-        body = [n for n in names if not classes or (n.startswith(prefix) and "pooler" not in n)]
+        body = [name for name in names if is_body(name)]
         if body:
             more = f" and {len(body) - 1} more" if len(body) > 1 else ""
             if not classes and not any(n.startswith(prefix) for n in body):
@@ -185,6 +195,24 @@ def _frame(config: Any, kind: Any, name: str) -> nn.Module:
         except Exception as error:
             reason = first_line(error)
             raise CheckpointError(f"{name}: the model cannot be built ({reason}).") from error
+
+
+def _body(model: Any, kind: Any, config: Any) -> Callable[[str], bool]:
+    """Whether a tensor belongs to what a checkpoint must have, and not to a head for its classes.
+
+    Most classes hold their body under one name. Of the others, as CLIP's, the head is what has
+    another shape for another number of classes.
+    """
+    prefix = model.base_model_prefix
+    if hasattr(model, prefix):
+        return lambda name: name.startswith(f"{prefix}.") and "pooler" not in name
+    more = deepcopy(config)
+    more.num_labels = config.num_labels + 1
+    with torch.device("meta"):
+        twin = dict(kind(more).named_parameters())
+    mine = dict(model.named_parameters())
+    heads = {n.partition(".")[0] for n, p in twin.items() if n in mine and p.shape != mine[n].shape}
+    return lambda name: name.partition(".")[0] not in heads and "pooler" not in name
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class ModelCard:
     """What a model is, before anything of it is trusted, built or trained."""
 
     path: str
-    kind: str  # "Hugging Face folder", "safetensors", "PyTorch archive" or "GGUF"
+    kind: str  # "Hugging Face folder", "safetensors", "GGUF", "PyTorch archive" …
     tensors: tuple[TensorInfo, ...]
     tasks: tuple[str, ...]  # names in TASKS that it can be opened for, the likeliest first
     model_type: str = ""
@@ -183,7 +183,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
             TensorInfo(name, tuple(t.shape), _name(t.dtype), t.numel() * t.element_size())
             for name, t in state.items()
         ),
-        "PyTorch archive",
+        "NumPy archive" if kind == "numpy" else "PyTorch archive",
     )
 
 

@@ -14,6 +14,7 @@ import torch
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import read_state
+from lora_lab.models.other_files import other_folder
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
@@ -71,6 +72,8 @@ def _assignment(folder: Path) -> dict[Path, set[str] | None]:
     others = sorted(path.name for path in folder.glob("*.safetensors"))
     if len(others) == 1:
         return {inside(folder, others[0]): None}
+    if known := other_folder(folder):
+        raise CheckpointError(f"{folder.name} has no weights (model.safetensors): {known}")
     raise CheckpointError(
         f"{folder.name} has no weights (model.safetensors). Download the whole repository."
     )

@@ -14,15 +14,18 @@ LARGEST = 32 * 2**20  # bytes
 AGAIN = " Download it again."
 
 
-def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
-    """The object in a JSON file. Raises CheckpointError naming the file and what is wrong."""
+def read_json(path: Path, largest: int = LARGEST, infinite: bool = False) -> dict[str, Any]:
+    """The object in a JSON file, with Infinity in it where it may be `infinite`.
+
+    Raises CheckpointError naming the file and what is wrong.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device would never end
             raise CheckpointError(f"{path.name}: this is not a regular file.{AGAIN}")
         if status.st_size > largest:
             raise CheckpointError(f"{path.name}: {status.st_size:,} bytes are too many for it.")
-        value = parse_json(path.read_bytes(), path.name, CheckpointError, AGAIN)
+        value = parse_json(path.read_bytes(), path.name, CheckpointError, AGAIN, infinite)
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent.name} has no {path.name}.") from None
     except OSError as error:
@@ -33,8 +36,13 @@ def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     return value
 
 
-def parse_json(data: bytes, where: str, error: type[LabError], advice: str = "") -> Any:
-    """What `data` says, without doubled names, NaN or Infinity; raises `error` naming `where`."""
+def parse_json(
+    data: bytes, where: str, error: type[LabError], advice: str = "", infinite: bool = False
+) -> Any:
+    """What `data` says, without doubled names, NaN or Infinity; raises `error` naming `where`.
+
+    `infinite`: Infinity is let through, which json writes of float("inf").
+    """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
@@ -45,6 +53,8 @@ def parse_json(data: bytes, where: str, error: type[LabError], advice: str = "")
         return table
 
     def constant(name: str) -> Any:
+        if infinite and name.endswith("Infinity"):
+            return float(name)
         raise error(f"{where}: {name} is not a number that can be used.{advice}")
 
     try:

@@ -18,6 +18,7 @@ import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.other_files import other_archive
 from lora_lab.models.torch_pickle import check_pickle
 
 MAX_MEMBERS = 100_000
@@ -25,23 +26,61 @@ MAX_PICKLE = 64 * 2**20
 PICKLE_PER_MEMBER = 4096  # a state dict spends some 200 bytes on a tensor, and its name
 PICKLE_BESIDE = 2**18
 ENTRY = b"PK\x01\x02"  # opens each entry of a zip directory
-NESTED = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
+# Where training scripts put the weights, the likeliest first.
+NESTED = (
+    "state_dict", "model_state_dict", "model", "net", "network", "weights", "module", "params",
+    "model_state", "net_state_dict", "ema", "ema_state_dict", "model_ema", "state_dict_ema",
+)  # fmt: skip
 
+DEEPEST = 3  # tables around the weights
 DAMAGED = "Download or save it again."
+SAVE = "Where you trust it: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)."
 
 
 def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     """The tensors of an open archive of `size` bytes, by name."""
     pickled, members = _check_archive(file, size)
     loaded = _load(file, pickled, members)
-    if isinstance(loaded, dict) and not any(torch.is_tensor(v) for v in loaded.values()):
-        loaded = next((loaded[k] for k in NESTED if isinstance(loaded.get(k), dict)), loaded)
+    for _ in range(DEEPEST):
+        if not isinstance(loaded, dict) or (inner := _inside(loaded)) is None:
+            break
+        loaded = inner
     if not isinstance(loaded, dict):
         raise CheckpointError(
             f"it holds a {type(loaded).__name__}, not a table of named tensors. "
             "Save a state_dict()."
         )
     return {name: _tensor(name, value) for name, value in loaded.items() if not _beside(value)}
+
+
+def _inside(table: dict[Any, Any]) -> dict[Any, Any] | None:
+    """The table of weights in one that a training script saved; None: it is one itself.
+
+    Beside it there may be numbers, words and single numbers as tensors (best_acc1), an optimizer's
+    state and settings. Raises CheckpointError where several tables might be meant.
+    """
+    tables = {key: value for key, value in table.items() if _is_state(value)}
+    if not tables or any(torch.is_tensor(v) and v.dim() > 0 for v in table.values()):
+        return None
+    found = next((key for key in NESTED if key in tables), None)
+    if found is None and len(tables) > 1:
+        listed = ", ".join(ascii(key)[:60] for key in list(tables)[:5])
+        raise CheckpointError(
+            f"it holds {len(tables)} tables of tensors ({listed}). Save the one that is meant in a "
+            "file of its own."
+        )
+    return tables[found if found is not None else next(iter(tables))]
+
+
+def _is_state(value: Any) -> bool:
+    """Whether this is a table of tensors by name, or holds one."""
+    if not isinstance(value, dict) or not value:
+        return False
+    words = all(isinstance(key, str) for key in value)
+    tensors = [v for v in value.values() if torch.is_tensor(v)]
+    if words and tensors and all(torch.is_tensor(v) or _beside(v) for v in value.values()):
+        return True
+    return words and any(key in NESTED and _is_state(inner) for key, inner in value.items())
 
 
 def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
@@ -69,7 +108,9 @@ def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
         )
     pickles = [m for m in members if PurePosixPath(m.filename).name == "data.pkl"]
     if len(pickles) != 1:
-        raise CheckpointError("this zip is not a PyTorch checkpoint. Choose another file.")
+        raise CheckpointError(
+            other_archive(names) or "this zip is not a PyTorch checkpoint. Choose another file."
+        )
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise CheckpointError(
             "the archive is compressed, which PyTorch never does. Save it with torch.save."
@@ -133,7 +174,7 @@ def _blocked(names: list[str]) -> str:
         return f"it contains a whole module ({listed}{more}). Save its state_dict() instead."
     return (
         f"loading it would run {listed}{more}, so it is not loaded. Save a state_dict() of plain "
-        "tensors, best as .safetensors."
+        f"tensors, best as .safetensors. {SAVE}"
     )
 
 

@@ -27,6 +27,7 @@ from lora_lab.models.image_rules import ImageRules, open_image_rules
 from lora_lab.models.plain import mlp_layers
 from lora_lab.models.reading import PIXELS, parse
 from lora_lab.models.readings import net_as_before, net_from_state
+from lora_lab.models.state_names import fitted, unwrapped
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.class_loss import ClassLoss
@@ -148,18 +149,23 @@ class ImageClassificationTask(PretrainedTask):
         state = read_state(path, self._report)
         self.base = path.name
         height, width, channels = self.images.shape[1:]
+        image = (channels, height, width)
+        note = ""
         if config.factory:
             net = build(config.factory, state, path.name)
+            note = fitted(state, net.state_dict())[1]
+            self.notes = (note,) if note else ()
+        elif config.classes and not config.reading:  # resumed, from before readings were chosen
+            net = net_as_before(state, path.name, image)
         else:
-            image = (channels, height, width)
-            if config.classes and not config.reading:  # resumed, from before readings were chosen
-                net = net_as_before(state, path.name, image)
-            else:
-                net = net_from_state(
-                    state, path.name, image, config.reading, self._labelled, tuple(PIXELS),
-                    len(self.classes), self._report,
-                )  # fmt: skip
-            self.notes = (f"{path.name} was read as {net.reading}: {net.reading.words}",)
+            state, note = unwrapped(state)
+            net = net_from_state(
+                state, path.name, image, config.reading, self._labelled, tuple(PIXELS),
+                len(self.classes), self._report,
+            )  # fmt: skip
+        if not config.factory:
+            read = f"{path.name} was read as {net.reading}: {net.reading.words}"
+            self.notes = (read, note) if note else (read,)
         self._check_plain(net)
         return net.to(dtype)
 
@@ -273,7 +279,7 @@ def _wanted(config: RunConfig, model: str) -> tuple[tuple[int, ...], ImageRules 
         return (rules.channels, *rules.size), rules
     if config.factory:
         return (), None
-    state = read_state(path)
+    state, _ = unwrapped(read_state(path))
     if any(t.dim() == 4 for t in state.values()):
         channels = next(t.shape[1] for t in state.values() if t.dim() == 4)
         return (channels, 0, 0), None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import processors
 from transformers import PretrainedConfig
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -52,7 +53,7 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(("n_group", "topk_group", "num_expert_groups", "n_groups"), 1),
     "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "qk_head_dim": 12, "first_k_dense_replace": 1,
     "time_step_rank": 4, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_expand": 2,
-    "image_size": 32, "patch_size": 8, "num_channels": 3, "type_vocab_size": 2,
+    "image_size": 64, "patch_size": 16, "num_channels": 3, "rotary_dim": 4, "type_vocab_size": 2,
     "pad_token_id": 1, "eos_token_id": 0, "bos_token_id": 0, "is_decoder": False,
     "sep_token_id": 0, "cls_token_id": 0, "mask_token_id": 4, "decoder_start_token_id": 0,
     "summary_first_dropout": 0.0, "classifier_dropout": 0.0, "scale_embedding": False,
@@ -74,7 +75,24 @@ OWN: dict[str, dict[str, Any]] = {
     "resnet": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "layer_type": "basic"},
     "regnet": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "groups_width": 4},
     "bit": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "num_groups": 4},
-    "poolformer": {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]},
+    "poolformer": {"depths": [1, 1, 1, 1], "patch_size": 16},
+    "hiera": {"image_size": [64, 64], "depths": [1, 1], "num_heads": [1, 2], "embed_dim": 16,
+              "query_stride": [2, 2], "num_query_pool": 1, "masked_unit_size": [8, 8]},
+    "nemotron": {"partial_rotary_factor": 0.5, "head_dim": 8},
+    "hgnet_v2": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "stem_channels": [3, 8, 8],
+                 "stage_in_channels": [8, 16, 16, 24], "stage_mid_channels": [8, 8, 8, 8],
+                 "stage_out_channels": [16, 16, 24, 32], "stage_num_blocks": [1, 1, 1, 1],
+                 "stage_numb_of_layers": [2, 2, 2, 2]},
+    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 64,
+                     "depth_divisor": 8, "image_size": 64},
+    "textnet": {"hidden_sizes": [8, 8, 8, 8, 8], "stem_out_channels": 8},
+    "levit": {"hidden_sizes": [16, 32, 48], "num_attention_heads": [1, 2, 3],
+              "depths": [1, 1, 1], "key_dim": [8, 8, 8], "image_size": 64,
+              "down_ops": [["Subsample", 8, 2, 2, 2, 2], ["Subsample", 8, 4, 2, 2, 2]]},
+    "mobilevitv2": {"width_multiplier": 0.25},
+    "cvt": {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 1, 1]},
+    "ministral": {"head_dim": 8}, "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
     "falcon_mamba": {"expand": 2, "conv_kernel": 4},
     "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_groups": 1, "mamba_chunk_size": 16},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"], "mamba_n_groups": 1},
@@ -159,6 +177,8 @@ def _smaller(config: PretrainedConfig, model_type: str) -> dict[str, Any]:
         elif "drop" in key and isinstance(value, float):
             value = 0.0
         values[key] = value
+    if "qk_rope_head_dim" in values:  # of which these make the width of their rotation
+        values["head_dim"] = values["qk_rope_head_dim"]
     values.update(OWN.get(model_type, {}))
     return values
 
@@ -202,19 +222,48 @@ def write(folder: Path, model_type: str, task: str) -> Any:
                 if not torch.isfinite(parameter).all() or parameter.abs().max() > 1e4:
                     torch.nn.init.normal_(parameter, 0, 0.02)  # never initialised
                 parameter.data += 0.05 * torch.randn_like(parameter)
+            _try_out(model, config, task)
         model.save_pretrained(folder)
     except CannotShrinkError:
         raise
     except Exception as error:
         raise CannotShrinkError(f"{type(error).__name__}: {error}"[:200]) from error
     if task == "image_classification":
-        size = getattr(config, "image_size", None) or 32
-        size = size if isinstance(size, int) else 32
+        size = _edge(config)
         (folder / "preprocessor_config.json").write_text(json.dumps({
             "image_processor_type": "ViTImageProcessor", "do_resize": True, "do_normalize": True,
             "size": {"height": size, "width": size},
             "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
         }))  # fmt: skip
     else:
-        tokenizer().save_pretrained(folder)
+        made = tokenizer()
+        if config.is_encoder_decoder:  # such classifiers look for the end of a text
+            made.backend_tokenizer.post_processor = processors.TemplateProcessing(
+                single="$A <|end|>", pair="$A <|end|> $B <|end|>", special_tokens=[("<|end|>", 0)]
+            )
+        made.save_pretrained(folder)
     return cls
+
+
+def _edge(config: PretrainedConfig) -> int:
+    size = getattr(config, "image_size", None)
+    size = getattr(getattr(config, "vision_config", None), "image_size", None) or size or 64
+    return size if isinstance(size, int) else size[0]
+
+
+@torch.no_grad()
+def _try_out(model: torch.nn.Module, config: PretrainedConfig, task: str) -> None:
+    """Raise CannotShrinkError where transformers' own class cannot read a plain input."""
+    try:
+        if task == "image_classification":
+            edge = _edge(config)
+            logits = model(pixel_values=torch.randn(2, 3, edge, edge)).logits
+        else:
+            ids = torch.randint(5, 250, (2, 16))
+            ids[:, -1] = 0
+            logits = model(input_ids=ids).logits
+    except Exception as error:
+        reason = f"transformers' class takes no plain input: {type(error).__name__}: {error}"
+        raise CannotShrinkError(reason.split("\n")[0][:160]) from error
+    if not torch.isfinite(logits).all():
+        raise CannotShrinkError("random weights make no finite logits")

@@ -42,6 +42,16 @@ BAD = {
     "negative": ({"num_hidden_layers": -1}, "whole number"),
     "zero": ({"vocab_size": 0}, "whole number"),
     "true for a number": ({"hidden_size": True}, "whole number"),
+    "infinite size": ({"hidden_size": {"__float__": "Infinity"}}, "cannot be"),
+    "infinite depth": ({"num_hidden_layers": float("inf")}, "cannot be"),
+    "no number": ({"time_step_limit": {"__float__": "NaN"}}, "cannot be"),
+    "zero in a list": ({"num_attention_heads": [1, 0]}, "whole number"),
+    "words in a list": ({"hidden_size": ["a"]}, "whole number"),
+    "an empty list": ({"hidden_size": []}, "whole number"),
+    "a list of many layers": ({"num_attention_heads": [1] * 3000}, "cannot be"),
+    "giant in a list": ({"hidden_sizes": [8, 10**12]}, "cannot be"),
+    "a vocabulary beyond all": ({"ngram_vocab_size": 10**12}, "cannot be"),
+    "kernel of a stranger": ({"step_kernel": "someone/evil:main"}, "could load code"),
     "quantized": ({"quantization_config": {"bits": 4}}, "quantized"),
 }
 RAW = {
@@ -64,6 +74,32 @@ def test_a_sound_config_is_read(tmp_path):
            "attn_implementation": "sdpa", "_attn_implementation": None, "kernel_size": 3,
            "_attn_implementation_autoset": True, "use_mamba_kernels": True}  # fmt: skip
     assert read_config(write(tmp_path, off)) == off
+
+
+LEGAL = {
+    "infinity as transformers 5 writes it": (
+        {"time_step_limit": [0.0, {"__float__": "Infinity"}]},
+        {"time_step_limit": [0.0, float("inf")]},
+    ),
+    "a list for each stage": ({"num_attention_heads": [1, 2, 4], "hidden_size": [8, 16]}, None),
+    "a base of angles": ({"rope_theta": 50_000_000, "rope_scaling": {"rope_theta": 10**9}}, None),
+    "a kernel of transformers": (
+        {"autocast_kernel_dtype": "bfloat16", "step_kernel": "native", "conv_kernel": 4}, None,
+    ),
+    "n-grams": ({"ngram_vocab_size": 20_000_000}, None),
+    "texts inside": ({"text_config": {"hidden_size": 32, "vocab_size": 100}}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEGAL)
+def test_what_transformers_own_configs_say_is_legal(tmp_path, name):
+    values, read = LEGAL[name]
+    assert read_config(write(tmp_path, {**GOOD, **values})) == {**GOOD, **(read or values)}
+
+
+def test_a_bare_infinity_of_older_files_is_read(tmp_path):
+    raw = b'{"model_type": "mamba2", "time_step_limit": [0.0, Infinity]}'
+    assert read_config(write(tmp_path, raw))["time_step_limit"] == [0.0, float("inf")]
 
 
 @pytest.mark.parametrize("name", BAD)

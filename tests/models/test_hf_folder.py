@@ -142,6 +142,52 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_width_that_the_model_makes_nothing_of_is_let_through(tmp_path):
+    module = save(tmp_path, "llama")
+    change(tmp_path, dim=37)
+    assert torch.equal(answer("llama", open_model(tmp_path, "causal_lm").module),
+                       answer("llama", module))  # fmt: skip
+    change(tmp_path, dim=4000)
+    with pytest.raises(CheckpointError, match="dim is 4,000"):
+        open_model(tmp_path, "causal_lm")
+
+
+def test_a_config_of_a_giant_is_refused_before_memory_is_taken(tmp_path):
+    save(tmp_path, "llama")
+    change(tmp_path, head_dim=2**21)
+    with pytest.raises(CheckpointError, match=r"the model would have [\d,]+ parameters"):
+        open_model(tmp_path, "causal_lm")
+
+
+def test_the_text_part_of_a_composite_opens_as_transformers_opens_it(tmp_path):
+    from transformers import AutoModelForCausalLM, Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    text = {
+        "vocab_size": 320,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention"],
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 2,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+    }
+    vision = {"depth": 1, "hidden_size": 16, "num_heads": 2, "intermediate_size": 16,
+              "out_hidden_size": 32, "num_position_embeddings": 16}  # fmt: skip
+    torch.manual_seed(0)
+    whole = Qwen3_5ForConditionalGeneration(Qwen3_5Config(text_config=text, vision_config=vision))
+    whole.save_pretrained(tmp_path)
+    opened = open_model(tmp_path, "causal_lm").module
+    wanted = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    assert type(opened) is type(wanted)
+    with torch.no_grad():
+        assert torch.equal(opened(input_ids=IDS).logits, wanted(input_ids=IDS).logits)
+
+
 def test_a_model_for_something_else_is_refused_before_it_is_read(tmp_path, monkeypatch):
     save(tmp_path, "vit")
     monkeypatch.setattr("lora_lab.models.hf_folder.read_weights", lambda *_: pytest.fail("read"))

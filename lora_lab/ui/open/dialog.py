@@ -261,7 +261,11 @@ class OpenDialog(QDialog):
             able = card is None or self.task_combo.itemData(row) in card.tasks
             items.item(row).setEnabled(able)  # what this model cannot be opened for stays grey
         self.sigma_button.setEnabled(card is not None and self.table.chosen() is not None)
-        single = card is not None and card.kind in ("safetensors", "PyTorch archive")
+        single = card is not None and card.kind in (
+            "safetensors",
+            "PyTorch archive",
+            "NumPy archive",
+        )
         self._form.setRowVisible(self.factory_edit, single)
         self._form.setRowVisible(self.reading_edit, single)
         fits = card is not None and (task in card.tasks)
