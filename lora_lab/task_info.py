@@ -177,6 +177,7 @@ TASKS: dict[str, TaskInfo] = {
             "eval_steps": 50, "validation": 0.05, "accumulation": 4, "max_grad_norm": 1.0,
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 5e-4},
         },
+        recipe="texts",
         settings=("source_prefix",),
         ignores={"class_weights": "a language model has tokens and no classes"},
     ),

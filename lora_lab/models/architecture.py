@@ -18,6 +18,7 @@ class Wanted(NamedTuple):
     table: str
     what: str
     one_way: bool = False  # a token may not see those behind it: it is to predict them
+    own_head: bool = False  # its head is no layer of the body, and means nothing if drawn anew
     sides: tuple[bool, ...] = (False, True)  # whether it may have an encoder and a decoder
 
 
@@ -25,7 +26,9 @@ PURPOSES: dict[Purpose, Wanted] = {
     "causal_lm": Wanted(
         "MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True, sides=(False,)
     ),
-    "masked_lm": Wanted("MODEL_FOR_MASKED_LM_MAPPING", "a masked language model", sides=(False,)),
+    "masked_lm": Wanted(
+        "MODEL_FOR_MASKED_LM_MAPPING", "a masked language model", own_head=True, sides=(False,)
+    ),
     "seq2seq": Wanted(
         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
         "an encoder-decoder model of text",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lora_lab.errors import CheckpointError, system_reason
-from lora_lab.models.architecture import not_yet, purposes
+from lora_lab.models.architecture import PURPOSES, not_yet, purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
@@ -129,6 +129,8 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     able = purposes(config)
     classes = [str(name) for name in config.get("architectures") or ()]
     architectures = " ".join(classes)
+    if classes:  # what it is of says whether it has a head of words
+        able = {p: of for p, of in able.items() if not PURPOSES[p].own_head or of & set(classes)}
     tasks = [task for task in _tasks_for("folder") if TASKS[task].purpose in able]
     # What the checkpoint is of comes first; without a head of its own it would rather get one.
     tasks.sort(key=lambda task: (not able[TASKS[task].purpose].intersection(classes),

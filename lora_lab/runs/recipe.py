@@ -52,6 +52,7 @@ INSTALLED = {
     "AutoImageProcessor.": "from transformers import AutoImageProcessor",
     "AutoModelForCausalLM.": "from transformers import AutoModelForCausalLM",
     "AutoModelForImageClassification.": "from transformers import AutoModelForImageClassification",
+    "AutoModelForSeq2SeqLM.": "from transformers import AutoModelForSeq2SeqLM",
     "AutoModelForSequenceClassification.": (
         "from transformers import AutoModelForSequenceClassification"
     ),

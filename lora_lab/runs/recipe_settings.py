@@ -189,17 +189,26 @@ def _texts(story: Story) -> Problem:
             "The run left out rows that could not be read. The script does not: take them out of "
             "the data first."
         )
-    if not TASKS[config.task].labelled:
-        words.add("packed" if config.batching == "packed" else "in_rows")
-        parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
-    else:
-        values["CLASSES"] = list(data["classes"])
+    task = TASKS[config.task]
+    order = "shuffled" if config.batching == "shuffled" else "bucketed"
+    if task.labelled or task.answers:
         said = " ".join(story.loaded.get("notes") or ())
         padded = {word for word, note in PADDED.items() if note in said}
         words |= padded if "equal" in padded else {*padded, "padded"}
-        order = "shuffled" if config.batching == "shuffled" else "bucketed"
+    if task.answers:
+        if "equal" in words:
+            raise LabError(
+                f"The base {model} wants sources of equal length in a batch; there is no recipe."
+            )
+        values["PREFIX"] = config.source_prefix
+        parts = [reading, f"order_{order}", "alike", "padding", "seq2seq"]
+    elif task.labelled:
+        values["CLASSES"] = list(data["classes"])
         apart = [] if config.validation_data else ["held_out_rows"]
-        parts = [reading, *apart, f"order_{order}", "alike", "text_classification"]
+        parts = [reading, *apart, f"order_{order}", "alike", "padding", "text_classification"]
+    else:
+        words.add("packed" if config.batching == "packed" else "in_rows")
+        parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
     return Problem(parts, values, words, notes)
 
 

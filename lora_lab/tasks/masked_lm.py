@@ -94,7 +94,7 @@ class MaskedLmTask(PaddedTask[GappedPart]):
             count += len(part.targets)
         if not count:
             return Evaluation(loss=float("nan"))
-        return Evaluation(loss=total / count, accuracy=right / count)
+        return Evaluation(total / count, figures=(("masked accuracy", right / count),))
 
     def collated(self, texts: Texts, rows: np.ndarray) -> GappedPart:
         """These rows with gaps that depend on the seed of the data alone."""

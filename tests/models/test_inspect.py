@@ -13,15 +13,9 @@ OF_TEXTS = ("text_classification", "regression", "multi_label", "token_classific
 TASKS = {
     "llama": ("causal_lm", "preference", *OF_TEXTS),
     "gpt2": ("causal_lm", "preference", *OF_TEXTS),
-    "bert": (*OF_TEXTS, "masked_lm"),
+    "bert": OF_TEXTS,
     "bert_masked": ("masked_lm", *OF_TEXTS),
-    "bert_classifier": (
-        "text_classification",
-        "regression",
-        "multi_label",
-        "token_classification",
-        "masked_lm",
-    ),
+    "bert_classifier": OF_TEXTS,
     "vit": ("image_classification",),
 }
 

@@ -33,7 +33,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.from_adapter import with_adapter
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
-from tests.models.families import bert_tokens, built, xlnet_tokens
+from tests.models.families import bert_tokens, built, ended_tokens, xlnet_tokens
 from tests.models.tiny import save
 from tests.runs.sample_run import records, write_sample
 from tests.training.opened import opening
@@ -245,6 +245,27 @@ def test_classifiers_with_a_fresh_head(tmp_path, monkeypatch, kind):
     edits = {10: {"frozen_layers": ["classifier" if kind == "bert" else "score"]}}
     folder = train(config, tmp_path / "run", edits)
     check(folder, executed(folder, monkeypatch, tmp_path), 1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", some(["t5", "bart", "m2m_100"], "bart"))
+def test_sources_and_targets(tmp_path, monkeypatch, kind):
+    built(kind, "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING").save_pretrained(tmp_path / kind)
+    ended_tokens().save_pretrained(tmp_path / kind)
+    texts = [("the film" + " is good" * (i % 4), "good " * (1 + i % 2)) for i in range(40)]
+    rows = [{"translation": {"de": source, "en": target}} for source, target in texts]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = starting_config(
+        "seq2seq", model=str(tmp_path / kind), data=str(tmp_path / "rows.jsonl"), batch_size=8,
+        accumulation=2, max_steps=8, validation=0.2, label_smoothing=0.1, source_prefix="say: ",
+        hyper={"learning_rate": 1e-2},
+    )  # fmt: skip
+    folder = train(config, tmp_path / "run", {})
+    left = executed(folder, monkeypatch, tmp_path)
+    check(folder, left, 1e-3)
+    assert left["held_out_loss"](left["model"]) == pytest.approx(
+        float(left["RUN_HELD_OUT"]), rel=1e-3
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
