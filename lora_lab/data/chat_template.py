@@ -17,6 +17,7 @@ from typing import Any
 from lora_lab.data.chat import Chat
 from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings
 from lora_lab.data.left_out import BadRow
+from lora_lab.data.template_budget import TemplateBudget, budget
 from lora_lab.data.values import well_formed
 
 Messages = Sequence[Mapping[str, Any]]
@@ -322,12 +323,15 @@ class ChatTemplate:
 
     def _render(self, messages: Messages, tools: Sequence[Any] = (), prompt: bool = False) -> str:
         try:
-            text = self.tokenizer.apply_chat_template(
-                list(messages),
-                tools=list(tools) or None,
-                tokenize=False,
-                add_generation_prompt=prompt,
-            )
+            with budget():
+                text = self.tokenizer.apply_chat_template(
+                    list(messages),
+                    tools=list(tools) or None,
+                    tokenize=False,
+                    add_generation_prompt=prompt,
+                )
+        except TemplateBudget:
+            raise
         except Exception as error:
             raise BadRow(f"the chat template refuses it ({str(error)[:80]})") from error
         return well_formed(text)
@@ -347,13 +351,16 @@ class ChatTemplate:
 
         messages = [{k: v for k, v in m.items() if v is not None} for m in chat.messages]
         try:
-            texts, spans = render_jinja_template(
-                conversations=[messages],
-                tools=list(chat.tools) or None,
-                chat_template=self._source(chat),
-                return_assistant_tokens_mask=True,
-                **self.tokenizer.special_tokens_map,
-            )
+            with budget():
+                texts, spans = render_jinja_template(
+                    conversations=[messages],
+                    tools=list(chat.tools) or None,
+                    chat_template=self._source(chat),
+                    return_assistant_tokens_mask=True,
+                    **self.tokenizer.special_tokens_map,
+                )
+        except TemplateBudget:
+            raise
         except Exception as error:
             raise BadRow(f"the chat template refuses it ({str(error)[:80]})") from error
         return well_formed(texts[0]), [(int(a), int(b)) for a, b in spans[0]]

@@ -17,6 +17,7 @@ from torch import nn
 from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
+from lora_lab.data.template_budget import budget
 from lora_lab.data.token_rows import Example
 from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.models.architecture import shown_the_answers
@@ -157,9 +158,10 @@ class CausalLmTask(TextTask):
             return self._beginnings[prompt]
         if self.form == "chat":
             turn = [{"role": "user", "content": prompt}]
-            prompt = self.tokenizer.apply_chat_template(
-                turn, tokenize=False, add_generation_prompt=True
-            )
+            with budget():
+                prompt = self.tokenizer.apply_chat_template(
+                    turn, tokenize=False, add_generation_prompt=True
+                )
         elif self.form == "instruction":
             prompt = instruction_prompt(prompt)
         bos = self.tokenizer.bos_token

@@ -1,0 +1,190 @@
+"""A chat template gets so much time and so many characters: it is a stranger's program.
+
+transformers renders it in a sandbox that keeps it from files and modules. Two loops within each
+other still run for ever there, and a short text that is doubled forty times fills any memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial, update_wrapper
+from typing import Any
+
+from lora_lab.errors import DataError
+
+SECONDS = 1.0  # of the thread's own processor time; a usual chat takes a thousandth
+LARGEST = 2**23  # characters of any text that a template makes, or entries of a list
+WIDEST = 100_000  # number that a function of texts may be given, as a width
+WIDTH = re.compile(r"\d{5}")
+LOOK = 0.1  # seconds between two looks of the watch
+
+
+class TemplateBudget(DataError):
+    """A template that runs on for ever, or fills the memory."""
+
+    def __init__(self, what: str = f"takes over {SECONDS:g} s for one chat") -> None:
+        super().__init__(f"The chat template {what}, so it is not used. Choose another template.")
+
+
+class _Watch:
+    """One thread that ends the renderings which take too long, whichever thread they are on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[int, float] = {}  # thread → its processor time at which it has to end
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._lock:
+            self._ends[me] = time.thread_time() + SECONDS
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="template-watch", daemon=True
+                )
+                self._thread.start()
+        self._wake.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                ended = self._ends.pop(me, None) is None
+            if ended:  # what was raised may still be under way
+                with _absorbing():
+                    for _ in range(1000):
+                        pass
+        if ended:
+            raise TemplateBudget
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            time.sleep(LOOK)
+            with self._lock:
+                if not self._ends:
+                    self._wake.clear()
+                for thread, end in list(self._ends.items()):
+                    try:
+                        now = time.clock_gettime(time.pthread_getcpuclockid(thread))
+                    except (AttributeError, OSError):  # no such clock here: by the wall
+                        now = end - SECONDS + LOOK
+                        self._ends[thread] = end - LOOK
+                    if now > end:
+                        del self._ends[thread]
+                        raised = ctypes.py_object(TemplateBudget)
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+@contextmanager
+def _absorbing() -> Iterator[None]:
+    try:
+        yield
+    except TemplateBudget:
+        return
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def budget() -> Iterator[None]:
+    """What renders a template in this block ends in time; raises `TemplateBudget` else."""
+    _install()
+    with _watch.over():
+        yield
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, str | list | tuple | dict) and len(value) > LARGEST:
+        raise TemplateBudget("makes a text that is too long")
+    return value
+
+
+def _bounded(
+    name: str, function: Callable[..., Any], owner: Any, *arguments: Any, **named: Any
+) -> Any:
+    """Call a function of texts, where what it makes cannot be much longer than what it is given."""
+    given = [*arguments, *named.values()]
+    texts = [value for value in (owner, *given) if isinstance(value, str)]
+    if name != "range" and any(type(n) is int and abs(n) > WIDEST for n in given) and texts:
+        raise TemplateBudget("makes a text that is too long")
+    if name in ("format", "format_map") and any(WIDTH.search(text) for text in texts[:1]):
+        raise TemplateBudget("makes a text that is too long")
+    if name in ("replace", "join", "indent", "translate"):
+        lengths = sorted(len(text) for text in texts)
+        lists = [len(value) for value in given if isinstance(value, list | tuple | dict)]
+        if len(lengths) > 1 and lengths[-1] * max(lengths[-2], 1) > 16 * LARGEST:
+            raise TemplateBudget("makes a text that is too long")
+        if lists and max(lists) * max([1, *lengths]) > 16 * LARGEST:
+            raise TemplateBudget("makes a text that is too long")
+    return _checked(function(*arguments, **named))
+
+
+@cache
+def _install() -> None:
+    """Let transformers compile templates in an environment that counts."""
+    from jinja2 import nodes
+    from jinja2.compiler import CodeGenerator, Frame
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from transformers.utils import chat_template_utils as library
+
+    class Counting(CodeGenerator):
+        def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+            self.write("environment.joined((")
+            for part in node.nodes:
+                self.visit(part, frame)
+                self.write(", ")
+            self.write("))")
+
+    class Bounded(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**", "+", "%"})
+        code_generator_class = Counting
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            for name, function in list(self.filters.items()):
+                if name in BY_NAME:
+                    self.filters[name] = update_wrapper(_named(name, function), function)
+
+        def joined(self, parts: tuple[Any, ...]) -> str:
+            texts = [str(part) for part in parts]
+            if sum(map(len, texts)) > LARGEST:
+                raise TemplateBudget("makes a text that is too long")
+            return "".join(texts)
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            sizes = [len(x) for x in (left, right) if isinstance(x, str | list | tuple)]
+            counts = [abs(x) for x in (left, right) if isinstance(x, int)]
+            long = operator == "*" and sizes and counts and sizes[0] * counts[0] > LARGEST
+            high = operator in ("*", "**") and counts and max(counts) > 10**12
+            high = high or (operator == "**" and len(counts) > 1 and counts[1] > 64)
+            wide = operator == "%" and isinstance(left, str) and WIDTH.search(left)
+            if long or high or wide or (operator == "+" and sum(sizes) > LARGEST):
+                raise TemplateBudget("makes a text that is too long")
+            return super().call_binop(context, operator, left, right)
+
+        def call(self, context: Any, function: Any, *arguments: Any, **named: Any) -> Any:
+            name = getattr(function, "__name__", "")
+            owner = getattr(getattr(function, "__wrapped__", function), "__self__", None)
+            called = partial(super().call, context, function)
+            if isinstance(owner, str):
+                return _bounded(name, called, owner, *arguments, **named)
+            return called(*arguments, **named)
+
+    BY_NAME = {"center", "replace", "join", "indent", "format", "wordwrap", "batch", "slice"}
+    library.ImmutableSandboxedEnvironment = Bounded
+    library._compile_jinja_template.cache_clear()  # of what was compiled without
+
+
+def _named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def bounded(*arguments: Any, **named: Any) -> Any:
+        return _bounded(name, function, None, *arguments, **named)
+
+    return bounded
