@@ -247,6 +247,7 @@ class DataPanel(Panel):
             self.text.clear()
             return
         self.text.setHtml(pair_html(self._record.rows[place], theme.current()))
+        self.text.verticalScrollBar().setValue(0)  # Qt scrolls to its cursor in a view of no height
 
     def _show_images(self, rows: Sequence[DataRow]) -> None:
         self.pictures.clear()

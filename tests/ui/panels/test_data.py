@@ -44,6 +44,24 @@ def test_a_tag_stands_behind_the_last_piece_of_its_word(qtbot):
     assert "not in the loss" in panel.text.toPlainText()
 
 
+def test_a_row_begins_at_its_top_though_its_panel_was_small(qtbot):
+    """In a dock behind another one the view is a few pixels high, and the head would be cut off."""
+    row = DataRow(1, tuple(f"word{i}\n" for i in range(60)), (True,) * 60)
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    panel.show()
+    panel.text.setFixedHeight(7)
+    feed(panel, [DataRecord("rows.jsonl", "text", rows=(row, row))])
+    panel.redraw()
+    qtbot.waitUntil(lambda: panel.text.height() == 7)
+    panel.rows.setCurrentRow(1)
+    panel.text.setMaximumHeight(400)
+    panel.resize(500, 400)
+    qtbot.waitUntil(lambda: panel.text.height() > 50)
+    qtbot.waitUntil(lambda: panel.text.verticalScrollBar().maximum() > 0)
+    assert panel.text.verticalScrollBar().value() == 0
+
+
 def test_both_answers_of_a_pair_stand_apart(qtbot):
     rejected = DataRow(7, ("Q", " no"), (False, True), cut=2)
     panel = DataPanel()
