@@ -165,7 +165,7 @@ def test_a_library_that_is_missing_is_said_before_anything_is_written(tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("format", [*(set(FORMATS) - set(LIBRARIES)), "merged"])
+@pytest.mark.parametrize("format", [*sorted(set(FORMATS) - set(LIBRARIES)), "merged"])
 def test_a_format_without_a_library_says_why(format):
     with pytest.raises(LabError, match=r"proved by re-reading alone: (sd-scripts|llama|it is)"):
         library_of(format)
