@@ -17,6 +17,7 @@ from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
 from lora_lab.data.seams import encode_pieces
+from lora_lab.data.token_places import asked_tokens
 from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_writer import TokenWriter
 from lora_lab.data.values import as_label, as_text, look_alike, natural_order
@@ -25,6 +26,7 @@ from lora_lab.progress import Report, silent
 
 Target = TypeVar("Target")
 Row = TypeVar("Row")
+Tokens = tuple[np.ndarray, np.ndarray]  # ids of int32, and of bool: supervised
 
 BLOCK = 500  # rows that are tokenized at a time
 
@@ -62,12 +64,16 @@ def encode_rows(
             except BadRow as error:
                 left.add(number, error)
 
-    def encoded(block: list[tuple[int, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    def encoded(block: list[tuple[int, Any]]) -> list[Tokens | BadRow]:
         with quiet():
             return list(encode([parts for _, parts in block], tokenizer))
 
     for block, tokens in ahead(blocks(said(), len(table.rows), report), encoded):
-        for (number, _), (ids, asked) in zip(block, tokens, strict=True):
+        for (number, _), found in zip(block, tokens, strict=True):
+            if isinstance(found, BadRow):
+                left.add(number, found)
+                continue
+            ids, asked = found
             asked[:1] = False  # nothing comes before the first token
             ids, asked, cut = ids[:max_length], asked[:max_length], max(0, len(ids) - max_length)
             if asked.any():
@@ -110,15 +116,11 @@ def vocabulary(tokenizer: Any) -> int:
 
 
 def chat_template_of(table: Table, tokenizer: Any, stops: frozenset[str]) -> ChatTemplate:
-    """The tokenizer's template; raises DataError where it has none or cannot place tokens."""
+    """The tokenizer's template; raises DataError where it has none."""
     if not getattr(tokenizer, "chat_template", None):
         raise DataError(
             f"{table.path.name}: The tokenizer has no chat template, and these rows are messages. "
             "Take a model that was made for chats, or data with prompt and completion."
-        )
-    if not getattr(tokenizer, "is_fast", False):
-        raise DataError(
-            f"{table.path.name}: Chats need a fast tokenizer, which tells where each token stands."
         )
     return ChatTemplate(tokenizer, stops)
 
@@ -230,8 +232,18 @@ def segments(types: Sequence[Sequence[int]] | None, place: int) -> np.ndarray | 
     return np.array(types[place], dtype=np.int8) if types and any(types[place]) else None
 
 
-def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """In one piece; a token is asked for where most of it stands in what is asked for."""
+def encode_chats(rows: list[ChatText], tokenizer: Any) -> Iterator[Tokens | BadRow]:
+    """In one piece; a token is asked for where most of it stands in what is asked for.
+
+    A row comes as BadRow where the tokenizer does not show that.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        for row in rows:
+            try:
+                yield asked_tokens(tokenizer, row.text, row.spans)
+            except BadRow as error:
+                yield error
+        return
     encoded = tokenizer(
         [row.text for row in rows], add_special_tokens=False, return_offsets_mapping=True,
         return_attention_mask=False, return_token_type_ids=False,

@@ -102,9 +102,11 @@ def encode_pairs(
         sides = [side for _, *both in block for side in both]
         with quiet():
             examples = _examples(sides, [n for n, *_ in block for _ in "12"], tokenizer, max_length)
-        for place, (_, side, _) in enumerate(block):
+        for place, (number, side, _) in enumerate(block):
             one, other = examples[2 * place : 2 * place + 2]
-            if one.supervised.any() and other.supervised.any():
+            if isinstance(one, BadRow) or isinstance(other, BadRow):
+                left.add(number, one if isinstance(one, BadRow) else other)
+            elif one.supervised.any() and other.supervised.any():
                 writer.add(Pair.of(one, other, isinstance(side, ChatText)))
             else:
                 left.too_long += 1
@@ -188,14 +190,18 @@ def _written(template: ChatTemplate, messages: list[Any], row: Row, mapping: Map
 
 def _examples(
     sides: Sequence[Side], numbers: Sequence[int], tokenizer: Any, max_length: int
-) -> list[Example]:
+) -> list[Example | BadRow]:
     """Every side as tokens, cut to the longest length, in their order."""
     chats = [i for i, side in enumerate(sides) if isinstance(side, ChatText)]
     texts = [i for i, side in enumerate(sides) if not isinstance(side, ChatText)]
-    found: dict[int, Example] = {}
+    found: dict[int, Example | BadRow] = {}
     for places, encode in ((chats, encode_chats), (texts, encode_pieces)):
         encoded = encode([sides[i] for i in places], tokenizer) if places else ()
-        for place, (ids, asked) in zip(places, encoded, strict=True):
+        for place, tokens in zip(places, encoded, strict=True):
+            if isinstance(tokens, BadRow):
+                found[place] = tokens
+                continue
+            ids, asked = tokens
             asked[:1] = False  # nothing comes before the first token
             cut = max(0, len(ids) - max_length)
             found[place] = Example(ids[:max_length], asked[:max_length], cut, numbers[place])

@@ -81,6 +81,14 @@ def open_model(
     return replace(opened, notes=(wrapped, *opened.notes)) if wrapped else opened
 
 
+def _needs_no_file(tokenizer: Any) -> bool:
+    """Whether transformers makes a tokenizer of this name out of nothing, as of bytes."""
+    import transformers
+
+    kind = getattr(transformers, tokenizer, None) if isinstance(tokenizer, str) else None
+    return getattr(kind, "vocab_files_names", None) == {}
+
+
 def open_tokenizer(path: str | Path) -> Any:
     """The tokenizer of a folder or a `.gguf` file, of transformers.
 
@@ -95,6 +103,7 @@ def open_tokenizer(path: str | Path) -> Any:
         path, beside = path.parent, {"gguf_file": path.name}
     else:
         read_config(path)
+        settings: dict[str, Any] = {}
         if (path / "tokenizer_config.json").exists():
             settings = read_json(path / "tokenizer_config.json")
             if settings.get("auto_map"):
@@ -103,7 +112,8 @@ def open_tokenizer(path: str | Path) -> Any:
                     "not done. Choose a model with a tokenizer.json."
                 )
         known = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
-        if not any((path / name).is_file() for name in known):
+        named = settings.get("tokenizer_class")
+        if not any((path / name).is_file() for name in known) and not _needs_no_file(named):
             raise CheckpointError(
                 f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
                 "tokens. Download the whole repository."

@@ -272,3 +272,13 @@ def test_a_small_file_is_no_giant(tmp_path, kind, lie):
         open_model(tmp_path, PURPOSES[kind])
     assert time.process_time() - began < 2
     assert psutil.Process().memory_info().rss - before < 100 * 2**20
+
+
+def test_a_tokenizer_of_bytes_needs_no_file_of_words(tmp_path):
+    from transformers import ByT5Tokenizer
+
+    ByT5Tokenizer(extra_ids=0).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    text = "ü 🎬"
+    wanted = [byte + 3 for byte in text.encode()]
+    assert open_tokenizer(tmp_path)(text, add_special_tokens=False)["input_ids"] == wanted
