@@ -75,8 +75,11 @@ def layer(
     alpha: float | None,
     shape: tuple[int, ...],
     weight: Callable[[], torch.Tensor] | None,
+    scaling: float | None = None,
 ) -> LayerWeights:
     """The layer of `parts`, whose W has `shape` (() where nobody knows) and is read by `weight`.
+
+    `scaling` takes the place of the α over the rank of the tensors.
 
     Where neither tensors nor base tell a linear layer from a convolution, its kind is UNKNOWN.
     Raises AdapterError for what does not fit together.
@@ -86,6 +89,7 @@ def layer(
             raise AdapterError(f"{shown(name)}: its {key} holds other things than finite floats")
     try:
         change = _change(parts, alpha)
+        change = change if scaling is None else change._replace(scaling=scaling)
     except (RuntimeError, KeyError, IndexError) as error:
         raise AdapterError(f"{shown(name)}: its tensors do not multiply: {error}") from None
     native = change.shape or shape

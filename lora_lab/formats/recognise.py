@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from lora_lab.formats import (
     lycoris,
     mlx,
     peft,
+    peft_products,
     xlabs,
 )
 from lora_lab.formats.base_layers import base_layers
@@ -32,6 +33,7 @@ TITLES = {
     "diffusers": "diffusers file",
     "gguf": "GGUF adapter for llama.cpp",
     "mlx": "MLX",
+    "peft-product": "PEFT folder of another method",
     **{name: convention.title for name, convention in bare_factors.CONVENTIONS.items()},
 }
 
@@ -123,6 +125,9 @@ def _folder(path: Path, told: Told) -> AdapterWeights:
         return _file(path / diffusers.FILE, told)
     if (path / mlx.FILE).exists() and not (path / peft.TENSORS).exists():
         return mlx.load(path, told.scale, told.alpha)
+    if peft_products.method_of(path):
+        shapes = told.names if isinstance(told.names, Mapping) else {}
+        return peft_products.load(path, shapes)
     if (path / peft.CONFIG).exists():
         return peft.load(path)
     if (path / RUN_ADAPTER).is_dir():
@@ -141,7 +146,8 @@ def _file(path: Path, told: Told) -> AdapterWeights:
     if path.suffix == ".gguf":
         return gguf_adapter.load(path, told.base)
     if path.name in (peft.CONFIG, peft.TENSORS) and (path.parent / peft.CONFIG).exists():
-        return peft.load(path)
+        product = peft_products.method_of(path.parent)
+        return _folder(path.parent, told) if product else peft.load(path)
     try:
         keys = _keys(path)
     except (OSError, CheckpointError):  # the reader of adapters says what is wrong

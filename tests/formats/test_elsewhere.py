@@ -17,13 +17,20 @@ CASES = {
     "nothing": (AdapterWeights("lora", (ONE, TWO)), None),
     "dora": (AdapterWeights("dora", (replace(ONE, magnitude=torch.ones(4)),)), "llama.cpp refuse"),
     "rslora": (AdapterWeights("rslora", (replace(ONE, scaling=4 / 2**0.5),)), "√r too small"),
-    "scales": (AdapterWeights("lora", (ONE, replace(TWO, alpha=2.0, scaling=1.0))), "one α/r"),
+    "scales": (
+        AdapterWeights("lora", (ONE, replace(TWO, alpha=2.0, scaling=1.0))), "vLLM applies the α/r",
+    ),
     "ranks": (
         AdapterWeights("lora", (ONE, replace(TWO, lora_A=torch.ones(1, 3),
-                       lora_B=torch.ones(4, 1), alpha=2.0))), "one α/r",
+                       lora_B=torch.ones(4, 1), alpha=2.0))), "one α to all",
     ),
     "whole": (AdapterWeights("lora", (ONE,), (WholeLayer("head", torch.ones(2, 2)),)), "refuse"),
-    "embedding": (AdapterWeights("lora", (replace(ONE, kind="embedding"),)), "in PEFT only"),
+    "embedding": (AdapterWeights("lora", (replace(ONE, kind="embedding"),)), "vLLM adapt emb"),
+    "convolution": (AdapterWeights("lora", (replace(ONE, kind="conv"),)), "ComfyUI adapt convol"),
+    "one alpha": (
+        AdapterWeights("lora", (ONE, replace(TWO, lora_A=torch.ones(1, 3),
+                       lora_B=torch.ones(4, 1), alpha=4.0, scaling=4.0))), "vLLM applies",
+    ),
 }  # fmt: skip
 
 
