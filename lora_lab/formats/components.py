@@ -51,10 +51,13 @@ FLAT = {
     "lora_te3_": ("text_encoder_3",),
     "lycoris_": (*PIPELINE, "diffusion_model"),
 }  # fmt: skip
-# Modules that only models of one component have at their top in diffusers.
+# Modules that only models of one component have at their top: diffusers', then the models' own.
 TOP = {
     "down_blocks": "unet", "mid_block": "unet", "up_blocks": "unet",
     "transformer_blocks": "transformer", "single_transformer_blocks": "transformer",
+    "double_blocks": "diffusion_model", "single_blocks": "diffusion_model",
+    "input_blocks": "model.diffusion_model", "middle_block": "model.diffusion_model",
+    "output_blocks": "model.diffusion_model",
 }  # fmt: skip
 GPT = ("h", "wte", "wpe", "word_embeddings")  # of language models that are called transformer
 LLAMA_CPP = re.compile(r"blk\.\d+\..+|token_embd|output|position_embd")
@@ -72,6 +75,15 @@ def split(name: str) -> tuple[str, str]:
 def is_flat(name: str) -> bool:
     """Whether the name is sd-scripts', whose points are lost."""
     return "." not in name and name.startswith(tuple(FLAT))
+
+
+def flattened(component: str, path: str) -> str:
+    """The path with _ for every point, as sd-scripts and ComfyUI ask for it.
+
+    They know CLIP's layers behind text_model, which transformers 5 leaves out.
+    """
+    clip = component.startswith("text_encoder") and path.startswith("encoder.layers.")
+    return ("text_model_" if clip else "") + path.replace(".", "_")
 
 
 def named(name: str) -> str:
@@ -150,6 +162,8 @@ def unflattened(modules: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     for name in names:
         part, path = split(named(name))
         by_flat.setdefault(path.replace(".", "_"), []).append((part, named(name)))
+        if flattened("text_encoder", path) != path.replace(".", "_"):
+            by_flat.setdefault(flattened("text_encoder", path), []).append((part, named(name)))
         if part:  # or it is no component: GPT-2's own names begin with transformer
             by_flat.setdefault(name.replace(".", "_"), []).append(("", name))
     known = {}

@@ -33,6 +33,7 @@ from lora_lab.variants import of_factors
 
 FILE = "pytorch_lora_weights.safetensors"
 SETTINGS = "lora_adapter_metadata"
+FLAT = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_")  # it translates
 OWN_BLOCKS = ("double_blocks.", "single_blocks.")  # FLUX's, read with lora_down and lora_up alone
 NAMED = re.compile(r"(.+\.lora_[AB])\.(?!weight$)[^.]+\.weight")  # an adapter's name was left in
 DOWN = (
@@ -113,6 +114,7 @@ def _tensors(layers: list[LayerWeights]) -> dict[str, torch.Tensor]:
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """What such a file cannot hold, and what diffusers' loaders would leave out of it."""
+    flat = as_sd_scripts(weights)
     dora = [layer for layer in weights.layers if layer.magnitude is not None]
     dropped = [
         f"{layer.name}: diffusers 0.42 drops the DoRA magnitudes of a text encoder"
@@ -123,9 +125,15 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
         f"{layer.name}: diffusers drops the magnitudes of DoRA where names are not its own, and "
         "would compute a plain LoRA; merge it, or give the diffusers model as the base (--base)"
         for layer in dora
-        if as_sd_scripts(weights) or split(layer.name)[0] not in PIPELINE
+        if flat or split(layer.name)[0] not in PIPELINE
     ]
-    return (*cannot_say(weights, "diffusers"), *dropped)
+    unread = [
+        f"{layer.name}: of flat names diffusers knows those that begin with {', '.join(FLAT)}. Give"
+        " the base model (--base), whose names are put in their place"
+        for layer in weights.layers
+        if is_flat(layer.name) and not layer.name.startswith(FLAT)
+    ]
+    return (*cannot_say(weights, "diffusers"), *dropped, *unread[:1])
 
 
 def load(path: Path) -> AdapterWeights:

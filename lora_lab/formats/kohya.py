@@ -23,7 +23,15 @@ from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
 from lora_lab.formats import lycoris
 from lora_lab.formats.base_layers import weight_of
-from lora_lab.formats.components import ORIGINAL, PIPELINE, is_flat, named, split, unflattened
+from lora_lab.formats.components import (
+    ORIGINAL,
+    PIPELINE,
+    flattened,
+    is_flat,
+    named,
+    split,
+    unflattened,
+)
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import UNKNOWN, cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.portable import fold
@@ -64,7 +72,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         notes.append("dora_scale is read by ComfyUI and LyCORIS; sd-scripts itself leaves it out")
     if any(module.startswith("lora_transformer_") for module in names):
         notes.append(
-            "lora_transformer_ is read by ComfyUI and diffusers for FLUX, not for all models"
+            "lora_transformer_ is OneTrainer's, read by ComfyUI of FLUX and SD3, by diffusers of "
+            "FLUX; for other transformers write diffusers"
         )
     return tuple(notes)
 
@@ -110,7 +119,7 @@ def key_of(name: str, two_encoders: bool = False) -> str:
         raise AdapterError(f"{name}: {what} prefix in kohya files; write diffusers")
     if component == "text_encoder" and two_encoders:
         prefix = "lora_te1"
-    return f"{prefix}_{path.replace('.', '_')}"
+    return f"{prefix}_{flattened(component, path)}"
 
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:

@@ -73,7 +73,10 @@ def _key(path: str, weights: AdapterWeights) -> str:
         if path.startswith(words):
             two = any(layer.name.startswith("text_encoder_2.") for layer in weights.layers)
             prefix = "lora_te1_" if words == "text_encoder." and two else prefix
-            return prefix + "_".join(path[len(words) :].split("."))
+            steps = path[len(words) :].split(".")
+            if words.startswith("text_encoder") and steps[:2] == ["encoder", "layers"]:
+                steps = ["text_model", *steps]  # CLIP, as those programs know it
+            return prefix + "_".join(steps)
     raise AdapterError(f"{shown(path)}: no program that reads such files asks for it")
 
 

@@ -7,7 +7,7 @@ import warnings
 from typing import NamedTuple
 
 import torch
-from torch import nn
+import transformers
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -161,6 +161,55 @@ def state_dict(pipeline, model, place):
         return pipeline.mixin.lora_state_dict(str(place), **given)
 
 
-def layers_of(model):
-    """Paths of the layers that can be adapted."""
-    return [n for n, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+def encoder():
+    """CLIP's text model, as a pipeline's text_encoder."""
+    torch.manual_seed(0)
+    return transformers.CLIPTextModel(
+        transformers.CLIPTextConfig(
+            hidden_size=32, intermediate_size=36, num_attention_heads=4, num_hidden_layers=2,
+            vocab_size=100, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        )
+    )  # fmt: skip
+
+
+def trained_encoder():
+    """A text encoder with an adapter of random factors, and its ΔW by layer."""
+    model = encoder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.add_adapter(
+            peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "out_proj", "fc1"])
+        )
+    generator = torch.Generator().manual_seed(1)
+    for name, value in model.named_parameters():
+        if "lora_" in name:
+            value.data = 0.1 * torch.randn(value.shape, generator=generator)
+    return model, deltas(model)
+
+
+def saved_encoder(model, folder):
+    config = model.peft_config["default"].to_dict()
+    lora_pipeline.StableDiffusionLoraLoaderMixin.save_lora_weights(
+        str(folder),
+        text_encoder_lora_layers=diffusers.utils.convert_state_dict_to_diffusers(
+            peft.get_peft_model_state_dict(model)
+        ),
+        text_encoder_lora_adapter_metadata={
+            k: list(v) if isinstance(v, set) else v for k, v in config.items()
+        },
+    )
+
+
+def loaded_encoder(place):
+    """ΔW by module path, after diffusers loaded a folder or a file into a fresh encoder."""
+    model, mixin = encoder(), lora_pipeline.StableDiffusionLoraLoaderMixin
+    given = {"return_lora_metadata": True}
+    if place.is_file():
+        given["weight_name"], place = place.name, place.parent
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        tensors, alphas, metadata = mixin.lora_state_dict(str(place), **given)
+        mixin.load_lora_into_text_encoder(
+            tensors, alphas, model, prefix="text_encoder", metadata=metadata
+        )
+    return deltas(model)

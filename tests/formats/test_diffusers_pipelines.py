@@ -1,5 +1,7 @@
 """Adapters of diffusion pipelines both ways: diffusers' own files are read, and it loads ours."""
 
+from dataclasses import replace
+
 import pytest
 import safetensors.torch
 import torch
@@ -221,3 +223,48 @@ def test_onetrainers_names_of_flux(tmp_path):
     same(ours(found, "transformer"), wanted)
     export(open_adapter(tmp_path / "o.safetensors"), tmp_path / "flat", "diffusers")
     same(they.loaded(pipeline, tmp_path / "flat"), wanted)
+
+
+def test_text_encoders(tmp_path):
+    """CLIP's layers lie behind text_model in kohya files, whatever transformers calls them."""
+    adapter, wanted = they.trained_encoder()
+    they.saved_encoder(adapter, tmp_path / "theirs")
+    found = open_adapter(tmp_path / "theirs")
+    same(ours(found, "text_encoder"), wanted)
+    export(found, tmp_path / "ours", "diffusers")
+    same(they.loaded_encoder(tmp_path / "ours"), wanted)
+    export(found, tmp_path / "k.safetensors", "kohya")
+    tensors = safetensors.torch.load_file(tmp_path / "k.safetensors")
+    assert all(key.startswith("lora_te_text_model_encoder_layers_") for key in tensors)
+    bare = tmp_path / "bare.safetensors"
+    safetensors.torch.save_file(tensors, bare)
+    same(they.loaded_encoder(bare), wanted)
+    they.encoder().save_pretrained(tmp_path / "base")
+    put_back = open_adapter(bare, names=base_names(tmp_path / "base"))
+    same(ours(put_back, "text_encoder"), wanted)
+
+
+def test_an_adapter_of_two_components(tmp_path):
+    model = they.trained(they.PIPELINES["sd"])
+    they.saved(they.PIPELINES["sd"], model, tmp_path / "unet", metadata=True)
+    adapter, wanted = they.trained_encoder()
+    they.saved_encoder(adapter, tmp_path / "text")
+    unet, text = (open_adapter(tmp_path / name) for name in ("unet", "text"))
+    both = replace(unet, layers=(*unet.layers, *text.layers))
+    export(both, tmp_path / "both", "diffusers")
+    same(they.loaded(they.PIPELINES["sd"], tmp_path / "both"), they.deltas(model))
+    same(they.loaded_encoder(tmp_path / "both"), wanted)
+    with pytest.raises(ExportError, match=r"several components.*--component"):
+        export(both, tmp_path / "x", "peft")
+    report = export(both, tmp_path / "x", "peft", component="text_encoder")
+    assert len(report.layers) == len(wanted)
+    assert "left out" in " ".join(report.notes)
+    same({x.name: x.delta_weight().float() for x in open_adapter(tmp_path / "x").layers}, wanted)
+
+
+def test_flat_names_that_diffusers_does_not_know(tmp_path):
+    name = "lycoris_mid_block_attentions_0_proj_in"
+    file = tmp_path / "l.safetensors"
+    safetensors.torch.save_file(factors([name], lambda n: (8, 8), ENDS["down and up"]), file)
+    with pytest.raises(ExportError, match=r"flat names.*--base"):
+        export(open_adapter(file), tmp_path / "x", "diffusers")
