@@ -37,6 +37,7 @@ def modules(per_block: int, levels: int) -> list[str]:
     return names
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize(("per_block", "levels"), [(2, 4), (1, 2), (2, 3), (3, 2)])
 def test_each_layer_is_what_diffusers_makes_of_it(per_block, levels):
     files = pytest.importorskip("diffusers.loaders.single_file_utils")
