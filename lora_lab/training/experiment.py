@@ -134,7 +134,10 @@ class Experiment:
             Stage(0, config.max_steps), config.accumulation,
         )  # fmt: skip
         if given:
-            experiment.continued = (*given.notes, *origin_notes(given, experiment.base_fingerprint))
+            experiment.continued = (
+                *given.notes,
+                *origin_notes(given, config.model, base_fingerprint),
+            )
         inference.resume_training()
         experiment.open_seconds = time.perf_counter() - started
         return experiment

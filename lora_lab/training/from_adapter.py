@@ -80,7 +80,7 @@ def with_adapter(
     Raises ConfigError for a variant that is not the file's, AdapterError for a file that cannot be
     read or continued.
     """
-    weights = open_adapter(path)
+    weights = _read(path, hyper.get("alpha"))
     _check_variant(path, weights, fixed.get("variant") or weights.variant)
     rank, alpha, _ = _common(path, weights)
     base = {"variant": weights.variant, "init": inits.PLAIN, "targets": ()}
@@ -106,7 +106,9 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     """
     path = str(config.adapter)
     live = {n: m for n, m in model.named_modules() if n and kind_or_none(m) is not None}
-    weights = open_adapter(path, names=tuple(live))
+    folder = str(config.model) if Path(path).suffix == ".gguf" and config.model else ""
+    told = {"names": tuple(live), "base": folder if Path(folder, "config.json").is_file() else ""}
+    weights = _read(path, config.hyper.alpha, **told)
     _check_variant(path, weights, config.variant)
     if INITS[config.init].principal or INITS[config.init].needs_data:
         raise ConfigError(
@@ -164,13 +166,27 @@ def requested(asked: Hyperparameters, file: Hyperparameters) -> Hyperparameters:
     return file if wanted == file else wanted
 
 
-def origin_notes(adapter: Continued, fingerprint: str) -> tuple[str, ...]:
+def origin_notes(adapter: Continued, model: str | None, fingerprint: str) -> tuple[str, ...]:
     """That the adapter was trained on other weights than these, as far as its file says so."""
     weights = adapter.weights
-    if weights.base_fingerprint in ("", fingerprint):
+    if weights.base_fingerprint:
+        if weights.base_fingerprint == fingerprint:
+            return ()
+        of = f" ({weights.base})" if weights.base else ""
+        return (f"the adapter was trained on other weights of its base{of} than these",)
+    if not weights.base or Path(weights.base).name == Path(model or "").name:
         return ()
-    of = f" ({weights.base})" if weights.base else ""
-    return (f"the adapter was trained on other weights of its base{of} than these",)
+    return (f"by its file the adapter was trained on {weights.base}",)
+
+
+def _read(path: str, alpha: float | None, **told: Any) -> AdapterWeights:
+    """The adapter; `alpha` is that of a file which keeps none."""
+    try:
+        return open_adapter(path, **told)
+    except AdapterError:
+        if alpha is None:
+            raise
+        return open_adapter(path, alpha=alpha, **told)
 
 
 def _check_variant(path: str, weights: AdapterWeights, wanted: str) -> None:

@@ -20,6 +20,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.from_adapter import with_adapter
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
+from tests.formats.test_gguf_adapter import foreign as foreign_gguf
 from tests.models.tiny import save
 
 with warnings.catch_warnings():
@@ -97,6 +98,7 @@ def loss(experiment, model):
 LLAMA, GPT2 = ("llama", "causal_lm"), ("gpt2", "causal_lm")
 TRANSPOSED = {"target_modules": ["c_attn", "c_proj"], "fan_in_fan_out": True}
 HEAD = {"modules_to_save": ["classifier"], "target_modules": ["query", "value"]}
+SEQ_CLS = {"task_type": "SEQ_CLS", "target_modules": ["query", "value"]}
 PATTERNS = {
     "target_modules": ["q_proj", "k_proj", "up_proj"],
     "rank_pattern": {"k_proj": 2, "up_proj": 8},
@@ -113,6 +115,7 @@ FILES = {  # name → base and task, LoraConfig, and the variant that it is
     "dora of conv1d": (GPT2, {**TRANSPOSED, "use_dora": True}, "dora"),
     "embedding": (GPT2, {**TRANSPOSED, "target_modules": ["wte", "c_attn"]}, "lora"),
     "head": (("bert_classifier", "text_classification"), HEAD, "lora"),
+    "SEQ_CLS": (("bert", "text_classification"), SEQ_CLS, "lora"),
     "new head": (("bert", "text_classification"), {**HEAD, "use_dora": True}, "dora"),
 }
 
@@ -146,16 +149,54 @@ def test_the_loss_before_the_first_step_is_that_of_peft(bases, tmp_path, name):
 
 @pytest.mark.parametrize("format", ["peft", "peft-portable", "kohya", "gguf", "diffusers"])
 def test_every_format_that_is_read_is_continued(bases, tmp_path, format):
-    """Names with underscores are told by the model; llama.cpp's rows of q are in another order."""
+    """A component of a pipeline before all names is taken off, and said."""
     base = bases / "llama"
     source = peft_file(base, tmp_path / "peft", target_modules=["q_proj", "down_proj"])
     weights = open_adapter(source, base=str(base))
     adapter = tmp_path / {"kohya": "a.safetensors", "gguf": "a.gguf"}.get(format, "out")
-    export(weights, adapter, format)
+    part = "transformer" if format in ("kohya", "diffusers") else ""
+    export(weights, adapter, format, component=part)
     experiment = Experiment.build(config_of(base, adapter, tmp_path))
     wanted = loss_in_peft(experiment, base, source, "causal_lm")
     experiment.model.eval()
     assert loss(experiment, experiment.model) == pytest.approx(wanted, rel=0, abs=1e-6)
+
+
+def test_llama_cpps_own_names_are_put_back_by_the_base(bases, tmp_path):
+    base = bases / "llama"
+    source = peft_file(base, tmp_path / "peft", target_modules=["q_proj", "down_proj"])
+    adapter = foreign_gguf(tmp_path, base, open_adapter(source))
+    experiment = Experiment.build(config_of(base, adapter, tmp_path))
+    wanted = loss_in_peft(experiment, base, source, "causal_lm")
+    experiment.model.eval()
+    assert loss(experiment, experiment.model) == pytest.approx(wanted, rel=0, abs=1e-6)
+
+
+def test_the_alpha_of_a_file_that_keeps_none_is_asked_for(bases, tmp_path):
+    base = bases / "llama"
+    source = peft_file(base, tmp_path / "peft", target_modules=["q_proj", "down_proj"])
+    tensors = {}
+    for layer in open_adapter(source).layers:
+        tensors |= {f"{layer.name}.lora_A": layer.lora_A, f"{layer.name}.lora_B": layer.lora_B}
+    torch.save(tensors, tmp_path / "bare.pt")
+    with pytest.raises(LabError, match="--alpha"):
+        config_of(base, tmp_path / "bare.pt", tmp_path)
+    experiment = Experiment.build(
+        config_of(base, tmp_path / "bare.pt", tmp_path, hyper={"alpha": 6.0})
+    )
+    wanted = loss_in_peft(experiment, base, source, "causal_lm")
+    experiment.model.eval()
+    assert experiment.hyper.alpha == 6
+    assert loss(experiment, experiment.model) == pytest.approx(wanted, rel=0, abs=1e-6)
+
+
+def test_another_base_by_its_name_is_said(bases, tmp_path):
+    adapter = peft_file(bases / "llama", tmp_path / "adapter", target_modules=["q_proj"])
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "somebody/other-llama"
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    notes = Experiment.build(config_of(bases / "llama", adapter, tmp_path)).loaded().notes
+    assert "by its file the adapter was trained on somebody/other-llama" in notes
 
 
 def test_an_adapter_of_the_model_without_its_head_fits_that_with_one(bases, tmp_path):
