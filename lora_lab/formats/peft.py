@@ -96,6 +96,8 @@ def load(path: Path) -> AdapterWeights:
     kinds = _kinds(config, file, parts)
     windows = _windows(file, kinds)
     idle = metadata_table(file, "not_called")
+    if not isinstance(idle, dict | list):
+        raise AdapterError(f"{file.path}, not_called: not a list of layers")
     layers = []
     notes += [*config.notes, *beside, *unused]
     for name in sorted(parts, key=natural):

@@ -29,7 +29,7 @@ FOREIGN = {
     "lora_bias": ("lora_B has biases of its own, which are no part of a ΔW", MERGE),
     "target_parameters": ("the adapter changes parameters, not layers", MERGE),
     "trainable_token_indices": ("the adapter changes single rows of the embedding", ""),
-    "layer_replication": ("the adapter is for a base with repeated layers", MERGE),
+    "layer_replication": ("the adapter is for a base with repeated layers", ""),
     "alora_invocation_tokens": ("an aLoRA is active only after certain tokens", ""),
     "arrow_config": ("the file is a router over several adapters", ""),
     "kasa_config": ("a KaSA adapter changes the base as well", MERGE),

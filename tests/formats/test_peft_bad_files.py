@@ -269,6 +269,7 @@ BAD_KINDS = {
     "an unknown kind": (kinds(conv1d_linear="x"), "is of type 'x', but its tensors"),
     "a kind of no text": (kinds(conv=[1]), "but its tensors are of type conv"),
     "windows that are no table": (metadata(windows="[]"), "not a table of layers"),
+    "layers not called that are no list": (metadata(not_called="5"), "not a list of layers"),
     "a window of a matrix": (metadata(windows='{"net.embedding": [[2], "zeros"]}'), "windows"),
     "an unknown padding": (metadata(windows='{"net.conv": [[2], "x"]}'), "windows"),
     "a dilation of 0": (metadata(windows='{"net.conv": [[0], "zeros"]}'), "windows"),

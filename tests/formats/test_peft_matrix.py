@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from lora_lab.errors import AdapterError
-from lora_lab.formats.peft import CONFIG, TENSORS
+from lora_lab.formats.peft import CONFIG, TENSORS, load
 from lora_lab.formats.peft_config import MERGE, PLAIN_LORA, WITHOUT_DELTA
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
@@ -294,7 +294,7 @@ def test_another_method_is_named_with_what_can_be_done(kind, tmp_path):
     made("llama", {}, tmp_path)
     (tmp_path / CONFIG).write_text(json.dumps({"peft_type": kind}))
     with pytest.raises(AdapterError) as refused:
-        open_adapter(tmp_path)
+        load(tmp_path)
     assert f"peft_type is '{kind}'" in str(refused.value)
     assert (MERGE in str(refused.value)) == (kind not in WITHOUT_DELTA)
 
