@@ -32,13 +32,14 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
         if target == ALL_LINEAR:
             chosen = _all_linear(model, adaptable)
             if not chosen:
-                convolutions = " It has convolutions: all-linear+conv" if _plain(adaptable) else ""
+                plain = _plain(model, adaptable)
+                convolutions = " It has convolutions: all-linear+conv" if plain else ""
                 raise AdapterError(
                     "The model has no linear layer to adapt."
                     + (f"{convolutions} targets them." if convolutions else "")
                 )
         elif target == ALL_LINEAR_CONV:
-            chosen = [*_all_linear(model, adaptable), *_plain(adaptable)]
+            chosen = [*_all_linear(model, adaptable), *_plain(model, adaptable)]
             if not chosen:
                 raise AdapterError("The model has neither linear layers nor plain convolutions.")
         else:
@@ -59,28 +60,30 @@ def default_targets(model: nn.Module) -> tuple[str, ...]:
     They are, where most numbers of the layers that could be adapted are in convolutions.
     """
     adaptable = {name: m for name, m in model.named_modules() if kind_or_none(m) is not None}
-    linear, conv = _all_linear(model, adaptable), _plain(adaptable)
+    linear, conv = _all_linear(model, adaptable), _plain(model, adaptable)
     numbers = [sum(adaptable[name].weight.numel() for name in names) for names in (linear, conv)]
     return (ALL_LINEAR_CONV,) if numbers[1] > numbers[0] else ()
 
 
 def all_conv(model: nn.Module) -> list[str]:
     """The convolutions that "all-linear+conv" means, by path."""
-    return _plain({n: m for n, m in model.named_modules() if kind_or_none(m) is not None})
+    return _plain(model, {n: m for n, m in model.named_modules() if kind_or_none(m) is not None})
 
 
-def _plain(adaptable: dict[str, nn.Module]) -> list[str]:
+def _plain(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     """Convolutions in one group, whose windows every format can write.
 
     Factors of a grouped one need a rank that is a multiple of its groups, often its channels.
     """
     usual = {"dilation": (), "padding_mode": "zeros"}
+    besides = set(of_other_senses(model))
     return [
         name
         for name, module in adaptable.items()
         if kind_or_none(module) is Convolution
         and module.groups == 1
         and Convolution.window(module) == usual
+        and name not in besides
     ]
 
 
@@ -140,14 +143,39 @@ def all_linear(model: nn.Module) -> list[str]:
     return _all_linear(model, adaptable)
 
 
+def of_other_senses(model: nn.Module) -> list[str]:
+    """The layers that could be adapted and that text alone does not pass, by path: those of images
+    and sounds, in a language model that reads them besides."""
+    part = language_part(model)
+    head = model.get_output_embeddings() if part else None
+    return [
+        name
+        for name, module in model.named_modules()
+        if part and kind_or_none(module) is not None and module is not head
+        if not name.startswith(f"{part}.")
+    ]
+
+
+def language_part(model: nn.Module) -> str:
+    """The path of the part of a model that reads text, where others read images or sounds."""
+    config = getattr(model, "config", None)
+    other = any(hasattr(config, f"{sense}_config") for sense in ("vision", "audio"))
+    if not other or model.get_output_embeddings() is None:
+        return ""
+    decoder = model.get_decoder()
+    return next((name for name, module in model.named_modules() if module is decoder), "")
+
+
 def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     head = None
     if hasattr(model, "get_output_embeddings"):  # a transformers model
         head = model.get_output_embeddings()
+    besides = set(of_other_senses(model))
     return [
         name
         for name, module in adaptable.items()
         if kind_or_none(module) in (Linear, TransposedLinear) and module is not head
+        if name not in besides
     ]
 
 

@@ -20,11 +20,16 @@ class Wanted(NamedTuple):
     one_way: bool = False  # a token may not see those behind it: it is to predict them
     own_head: bool = False  # its head is no layer of the body, and means nothing if drawn anew
     sides: tuple[bool, ...] = (False, True)  # whether it may have an encoder and a decoder
+    besides: str = ""  # a table of models that read more than text, and text alone as well
 
 
 PURPOSES: dict[Purpose, Wanted] = {
     "causal_lm": Wanted(
-        "MODEL_FOR_CAUSAL_LM_MAPPING", "a causal language model", one_way=True, sides=(False,)
+        "MODEL_FOR_CAUSAL_LM_MAPPING",
+        "a causal language model",
+        one_way=True,
+        sides=(False,),
+        besides="MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
     ),
     "masked_lm": Wanted(
         "MODEL_FOR_MASKED_LM_MAPPING", "a masked language model", own_head=True, sides=(False,)
@@ -61,12 +66,12 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     wanted = PURPOSES[purpose]
-    mapping = getattr(modeling_auto, wanted.table)
+    tables = [getattr(modeling_auto, name) for name in (wanted.table, wanted.besides) if name]
     with quiet():
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
             config = kind.from_dict(dict(values))
-            supported = mapping[kind] if kind in mapping else None  # noqa: SIM401, get() loads them all
+            supported = next((table[kind] for table in tables if kind in table), None)
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
             raise CheckpointError(
                 f"{name}: config.json does not hold together: {first_line(error)}"
@@ -99,7 +104,8 @@ def purposes(values: dict[str, Any]) -> dict[Purpose, frozenset[str]]:
     two_sides = bool(values.get("is_encoder_decoder", default))
     found = {}
     for purpose, wanted in PURPOSES.items():
-        names = getattr(auto, f"{wanted.table}_NAMES").get(kind, ())
+        tables = [getattr(auto, f"{n}_NAMES") for n in (wanted.table, wanted.besides) if n]
+        names = next((table[kind] for table in tables if kind in table), ())
         fits = two_sides in wanted.sides and not (wanted.one_way and sees_both_sides(values))
         if names and fits:
             found[purpose] = frozenset([names] if isinstance(names, str) else names)

@@ -14,6 +14,7 @@ from lora_lab.adapters.targets import (
     all_linear,
     default_targets,
     numbered_modules,
+    of_other_senses,
     unreached,
 )
 from lora_lab.config import RunConfig
@@ -36,6 +37,7 @@ class Reach:
     modules: dict[str, tuple[str, tuple[int, ...], int]]  # class, shape, numbers by path
     default: tuple[str, ...]  # the targets where none are named
     beyond: dict[str, tuple[int, int, float]]  # class: modules, numbers, share; no layers of it
+    besides: int = 0  # layers of images or sounds, in a model of text that reads them as well
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -44,6 +46,7 @@ class Reach:
         return cls(
             adaptable_layers(model), frozenset(all_linear(model)), frozenset(all_conv(model)),
             numbered_modules(model), default_targets(model), unreached(model),
+            len(of_other_senses(model)),
         )  # fmt: skip
 
     def targeted(self, config: RunConfig, named: bool) -> tuple[Reach, RunConfig]:
@@ -57,6 +60,11 @@ class Reach:
             for kind, (modules, _, share) in self.beyond.items()
             if share >= LEAST
         ]
+        if self.besides:
+            notes.append(
+                f"this model reads more than text: its {self.besides:,} layers of images or sounds "
+                "are left alone"
+            )
         heads = tuple(n for n in self.adaptable if n in self.linear and self._is_head(config, n))
         if heads and not config.targets and not named:
             config = config.model_copy(update={"whole": (*config.whole, *heads)})
