@@ -6,7 +6,7 @@ whose arrays are files take no more memory than what is being looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, ClassVar, TypeVar, overload
@@ -22,6 +22,7 @@ ROWS = {"number": np.int64, "print": np.uint64, "chat": np.bool_}
 COLUMNS: Mapping[str, Any] = {**TOKENS, **TEXTS, **ROWS}
 OPTIONAL = ("types", "tags")
 BLOCK = 2**20  # tokens that are looked at together
+TOGETHER = 2**16  # rows that are
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,13 @@ class TokenRows(Sequence[Kind]):
         """`columns` as in COLUMNS, `ends` of each text. `rows` are the numbers of those in these
         rows, None: all. `tags` are what tags are called by now: tag i is `tags[i]`."""
         self.kind, self.columns = kind, columns
-        self._rows = np.arange(len(columns["number"])) if rows is None else rows
+        self._count = len(columns["number"]) if rows is None else len(rows)
+        small = len(columns["number"]) < 2**31
+        self._rows = rows if rows is None else rows.astype(np.int32 if small else np.int64)
         self.tags = tags
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
 
     @overload
     def __getitem__(self, place: int) -> Kind: ...
@@ -83,7 +86,9 @@ class TokenRows(Sequence[Kind]):
     def __getitem__(self, place: int | slice) -> Kind | TokenRows[Kind]:
         if isinstance(place, slice):
             return self.subset(np.arange(len(self))[place])
-        row = int(self._rows[place])
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        row = int(place % len(self) if self._rows is None else self._rows[place])
         number, chat = int(self.columns["number"][row]), bool(self.columns["chat"][row])
         first = row * self.kind.width
         texts = [self._text(i, number) for i in range(first, first + self.kind.width)]
@@ -94,7 +99,8 @@ class TokenRows(Sequence[Kind]):
 
     def subset(self, rows: np.ndarray) -> TokenRows[Kind]:
         """Those of these `rows` (n) of int64."""
-        return TokenRows(self.kind, self.columns, self._rows[rows], self.tags)
+        chosen = rows if self._rows is None else self._rows[rows]
+        return TokenRows(self.kind, self.columns, chosen, self.tags)
 
     def with_tags(self, tags: np.ndarray) -> TokenRows[Kind]:
         """With tag i as `tags[i]`."""
@@ -104,37 +110,39 @@ class TokenRows(Sequence[Kind]):
     @property
     def numbers(self) -> np.ndarray:
         """(rows) of int64: the number of each in its file."""
-        return self.columns["number"][self._rows]
+        return self._each(lambda rows: self.columns["number"][rows])
 
     @property
     def prints(self) -> np.ndarray:
         """(rows) of uint64: equal where rows are the same, and where they are not, different."""
-        return self.columns["print"][self._rows]
+        return self._each(lambda rows: self.columns["print"][rows], np.uint64)
 
     @property
     def rooms(self) -> np.ndarray:
         """(rows) of int64: tokens that each takes of a batch."""
-        return self.kind.room(self._sizes())
+        return self._each(lambda rows: self.kind.room(self._sizes(rows)))
 
     @property
     def lengths(self) -> np.ndarray:
         """(rows) of int64: tokens of each before the cut."""
-        return self.kind.length(self._sizes() + self.columns["cut"][self._of_texts()])
+        return self._each(
+            lambda rows: self.kind.length(self._sizes(rows) + self._of_texts("cut", rows))
+        )
 
     @property
     def cuts(self) -> np.ndarray:
         """(rows) of int64: tokens that each has lost."""
-        return self.columns["cut"][self._of_texts()].sum(1, dtype=np.int64)
+        return self._each(lambda rows: self._of_texts("cut", rows).sum(1))
 
     @property
     def asked(self) -> np.ndarray:
         """(rows) of int64: supervised tokens of each."""
-        return self.columns["asked"][self._of_texts()].sum(1, dtype=np.int64)
+        return self._each(lambda rows: self._of_texts("asked", rows).sum(1))
 
     @property
     def tokens(self) -> int:
         """All of them, after the cut."""
-        return int(self._sizes().sum())
+        return int(self._each(lambda rows: self._sizes(rows).sum(1)).sum())
 
     def asked_tags(self) -> np.ndarray:
         """(n) of int64: the tags of all supervised tokens."""
@@ -164,15 +172,24 @@ class TokenRows(Sequence[Kind]):
         for start in range(0, len(values), BLOCK):
             yield start, values[start : start + BLOCK]
 
-    def _of_texts(self) -> np.ndarray:
-        """(rows, width): the places of the texts of every row."""
-        width = self.kind.width
-        return self._rows[:, None] * width + np.arange(width)
+    def _each(self, read: Callable[[np.ndarray], np.ndarray], kind: Any = np.int64) -> np.ndarray:
+        """(rows): what `read` makes of row numbers, some at a time."""
+        found = np.empty(len(self), kind)
+        for start in range(0, len(self), TOGETHER):
+            end = min(start + TOGETHER, len(self))
+            rows = self._rows
+            found[start:end] = read(np.arange(start, end) if rows is None else rows[start:end])
+        return found
 
-    def _sizes(self) -> np.ndarray:
+    def _of_texts(self, name: str, rows: np.ndarray, back: int = 0) -> np.ndarray:
+        """(rows, width) of int64: a value of every text, or of the one so far before it."""
+        width = self.kind.width
+        places = rows.astype(np.int64)[:, None] * width + np.arange(width) - back
+        return np.where(places < 0, 0, self.columns[name][places].astype(np.int64))
+
+    def _sizes(self, rows: np.ndarray) -> np.ndarray:
         """(rows, width) of int64: tokens of every text."""
-        ends, places = self.columns["ends"], self._of_texts()
-        return ends[places] - np.where(places > 0, ends[places - 1], 0)
+        return self._of_texts("ends", rows) - self._of_texts("ends", rows, back=1)
 
     def _text(self, place: int, number: int) -> dict[str, Any]:
         columns = self.columns

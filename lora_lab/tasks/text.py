@@ -276,9 +276,11 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
 
 def divided(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
     """(training, held-out): rows apart by `split`, all examples of one row on the same side."""
-    numbers = texts.examples.numbers
-    rows, first = np.unique(numbers, return_index=True)
+    other = np.diff(texts.examples.numbers, prepend=-1) != 0  # than the row before it
+    first = np.flatnonzero(other)
     labels = None if texts.single is None else texts.single[first]
-    _, held = split(len(rows), share, seed, labels)
-    held_out = np.isin(numbers, rows[held])
+    _, held = split(len(first), share, seed, labels)
+    chosen = np.zeros(len(first), dtype=bool)
+    chosen[held] = True
+    held_out = chosen if len(first) == len(other) else chosen[np.cumsum(other) - 1]
     return texts.subset(np.flatnonzero(~held_out)), texts.subset(np.flatnonzero(held_out))

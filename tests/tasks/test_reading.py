@@ -13,7 +13,7 @@ from lora_lab.config import changed
 from lora_lab.data import kept_tokens, token_writer
 from lora_lab.presets import starting_config
 from lora_lab.tasks import TASKS, reading, text
-from tests.models.families import bert_tokens
+from tests.models.families import bert_tokens, built, ended_tokens
 from tests.models.tiny import save
 
 WORDS = ["the film is good", "the film is bad and long", "a film", "it is bad bad bad"]
@@ -25,6 +25,7 @@ ROWS = {
     "causal_lm": [{"prompt": s, "completion": " good", "unused": i} for i, s in enumerate(SAID)],
     "chat": [{"messages": [{"role": "user", "content": s}, ANSWER]} for s in SAID],
     "preference": PAIRS,
+    "seq2seq": [{"source": s, "target": "good" * (1 + i % 2)} for i, s in enumerate(SAID)],
     "masked_lm": [{"text": s} for s in SAID],
     "text_classification": [{"text": s, "label": "ab"[i % 2]} for i, s in enumerate(SAID)],
     "regression": [{"text": s, "score": i / 3} for i, s in enumerate(SAID)],
@@ -41,6 +42,9 @@ MORE = {name: {"a": 3, "b": "none"} for name in ROWS}  # a row that is left out
 def config_of(tmp_path, name, **settings):
     if name in CAUSAL:
         save(tmp_path / "model", "llama", chat=True)
+    elif name == "seq2seq":
+        built("t5", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING").save_pretrained(tmp_path / "model")
+        ended_tokens().save_pretrained(tmp_path / "model")
     else:
         save(tmp_path / "model", "bert")
         bert_tokens().save_pretrained(tmp_path / "model")
