@@ -12,12 +12,13 @@ import torch
 from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import kind_of, read_state, regular_size
 from lora_lab.models.hf_config import check_config
-from lora_lab.models.inspect import read_tensor, tensors_of
+from lora_lab.models.inspect import tensors_of
+from lora_lab.models.key_map import Source, converted
 from lora_lab.models.ldm_names import aliases
 from lora_lab.models.quantized import dequantized, quantization
-from lora_lab.models.safetensors_file import read_header
+from lora_lab.models.safetensors_file import TensorEntry, read_header
 from lora_lab.models.shards import weight_files
-from lora_lab.models.skeleton import Skeleton, Source, converted, skeletons
+from lora_lab.models.skeleton import Skeleton, skeletons
 from lora_lab.models.state_names import owners_names
 from lora_lab.models.strict_json import read_json
 
@@ -47,13 +48,34 @@ class Base:
     def raw(self, key: str) -> torch.Tensor:
         """A tensor as it is stored. Of PyTorch's archives the last one that was read is kept."""
         if not self._archived:
-            return read_tensor(self.path, key)
+            return self._read_entry(key)
         if self._archive is None or key not in self._archive[1]:
             for file in self.files:
                 self._archive = file, read_state(file)
                 if key in self._archive[1]:
                     break
         return self._archive[1][key]
+
+    def _read_entry(self, key: str) -> torch.Tensor:
+        file, entry, start = self._entries[key]
+        tensor = torch.empty(entry.shape, dtype=entry.dtype)
+        if tensor.numel():
+            with file.open("rb") as opened:
+                opened.seek(start + entry.begin)
+                view = memoryview(tensor.view(-1).view(torch.uint8).numpy())
+                if opened.readinto(view) != len(view):
+                    raise CheckpointError(f"{file.name} shrank while it was read.")
+        return tensor
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[Path, TensorEntry, int]]:
+        """Tensor → its file, its place there, and where the numbers of that file begin."""
+        found = {}
+        for file in self.files:
+            with file.open("rb") as opened:
+                entries = read_header(opened, regular_size(file)).entries
+                found |= {key: (file, entry, opened.tell()) for key, entry in entries.items()}
+        return found
 
     def parameter(self, skeleton: Skeleton | None, source: Source, name: str) -> torch.Tensor:
         """A parameter of the model as loading makes it of the files."""
@@ -63,7 +85,7 @@ class Base:
 
     def parameters(self, skeleton: Skeleton, source: Source) -> dict[str, torch.Tensor]:
         """All that a converter makes of its tensors, by the model's names."""
-        return converted(skeleton, source, {key: self.read(key) for key in source.keys})
+        return converted(skeleton.model, source, {key: self.read(key) for key in source.keys})
 
     def names(self) -> tuple[str, ...]:
         """Paths of modules with a weight: those of the model, then those of the files alone."""

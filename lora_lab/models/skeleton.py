@@ -21,6 +21,7 @@ from torch import nn
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_folder import BUILDING
+from lora_lab.models.key_map import Source, renamed, sources_of
 
 # Classes that a folder is opened as when its own does not have an adapter's modules, by the word
 # that PEFT keeps for the task.
@@ -37,15 +38,6 @@ OTHERS = (
     "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_FOR_PRETRAINING_MAPPING",
 )  # fmt: skip
 TIE = "tie_word_embeddings"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a parameter comes from: one tensor as it is, or several through a converter."""
-
-    keys: tuple[str, ...]
-    converter: Any = None  # transformers' WeightConverter
-    target: str = ""  # the parameter that loading calls the converter's result by
 
 
 @dataclass
@@ -105,8 +97,7 @@ class Skeleton:
 
     def renamed(self, name: str) -> str:
         """A module path under the names of an earlier transformers, as it is called now."""
-        new, _ = _rename(self.model, f"{name}.weight", *_transforms(self.model))
-        return new.removesuffix(".weight")
+        return renamed(self.model, name)
 
 
 def skeletons(
@@ -124,7 +115,7 @@ def skeletons(
         seen.add(kind)
         model = _built(kind, config)
         if model is not None:
-            yield _filled(Skeleton(model), keys)
+            yield Skeleton(model, *sources_of(model, keys))
 
 
 def own_skeleton(values: Mapping[str, Any], keys: Iterable[str]) -> Skeleton | None:
@@ -208,61 +199,6 @@ def _multiplies(module: nn.Module) -> bool:
         return False
 
 
-def converted(
-    skeleton: Skeleton, source: Source, tensors: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The parameters that loading makes of the file's tensors `source.keys`."""
-    renamings, converters = _transforms(skeleton.model)
-    work = deepcopy(source.converter)
-    for key in source.keys:
-        _, pattern = _rename(skeleton.model, key, renamings, converters)
-        work.add_tensor(source.target, key, pattern, tensors[key])
-    return _realized(work, source.target, skeleton)
-
-
-def restored(
-    skeleton: Skeleton, source: Source, parameters: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The file's tensors of parameters, the way back of `converted`, which is proved to lead back.
-
-    Raises CheckpointError where transformers knows no way back.
-    """
-    from transformers.core_model_loading import apply_converters, apply_renamings
-
-    renamings, _ = _transforms(skeleton.model)
-    try:
-        work = source.converter.reverse_transform()
-        first = ""
-        for name, tensor in parameters.items():
-            first, pattern = apply_converters(name, [work])
-            work.add_tensor(first, name, pattern, tensor)
-        found = _realized(work, first, skeleton)
-    except (NotImplementedError, ValueError, RuntimeError, KeyError) as error:
-        raise CheckpointError(
-            f"{source.keys[0]}: transformers joins or splits it on loading, and has no way back "
-            f"({first_line(error)})"
-        ) from None
-    between = {apply_renamings(key, renamings): key for key in source.keys}
-    prefix = f"{skeleton.model.base_model_prefix}."
-    named = {}
-    for name, tensor in found.items():
-        key = next(
-            (between[n] for n in (name, name.removeprefix(prefix), prefix + name) if n in between),
-            None,
-        )
-        if key is None or not name:
-            raise CheckpointError(f"{source.keys[0]}: its way back to the file is not known")
-        named[key] = tensor.contiguous()
-    if set(named) != set(source.keys):
-        raise CheckpointError(f"{source.keys[0]}: its way back to the file is not whole")
-    return named
-
-
-def _realized(work: Any, target: str, skeleton: Skeleton) -> dict[str, torch.Tensor]:
-    found = work.convert(target, model=skeleton.model, config=skeleton.model.config)
-    return {k: v[0] if isinstance(v, list) else v for k, v in found.items()}
-
-
 def _classes(values: Mapping[str, Any], task_type: str | None) -> Iterator[tuple[Any, Any]]:
     """(class, config), in the order in which they are tried."""
     import transformers
@@ -299,55 +235,3 @@ def _built(kind: Any, config: Any) -> Any:
             return kind(deepcopy(config))
         except Exception:  # noqa: BLE001, a class that cannot be built is none that fits
             return None
-
-
-def _filled(skeleton: Skeleton, keys: tuple[str, ...]) -> Skeleton:
-    """The loading rule of transformers.core_model_loading, on names alone."""
-    from transformers.core_model_loading import dot_natural_key
-
-    state = skeleton.model.state_dict()
-    renamings, converters = _transforms(skeleton.model)
-    found: dict[str, list[tuple[str, str | None]]] = {}
-    unplaced = []
-    for key in sorted(keys, key=dot_natural_key):
-        new, pattern = _rename(skeleton.model, key, renamings, converters, state)
-        if new not in state and key in state:
-            new, pattern = _rename(skeleton.model, key, [], [], state)
-        if new in state:
-            found.setdefault(new, []).append((key, pattern))
-        else:
-            unplaced.append(key)
-    by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
-    for target, parts in found.items():
-        names = tuple(key for key, _ in parts)
-        pattern = parts[0][1]
-        if pattern is None:
-            skeleton.sources[target] = Source(names[-1:])  # the last one stays
-            continue
-        converter = by_pattern[pattern]
-        source = Source(names, converter, target)
-        for other in converter.target_patterns:
-            skeleton.sources[target.replace(converter.target_patterns[0], other)] = source
-    skeleton.unplaced = tuple(unplaced)
-    return skeleton
-
-
-def _transforms(model: Any) -> tuple[list[Any], list[Any]]:
-    """transformers' renamings and converters of a model, fresh: some remember what they saw."""
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightConverter, WeightRenaming
-
-    mapping = get_model_conversion_mapping(model)
-    return (
-        [entry for entry in mapping if isinstance(entry, WeightRenaming)],
-        [entry for entry in mapping if isinstance(entry, WeightConverter)],
-    )
-
-
-def _rename(
-    model: Any, key: str, renamings: list[Any], converters: list[Any], state: Any = None
-) -> tuple[str, str | None]:
-    from transformers.core_model_loading import rename_source_key
-
-    state = model.state_dict() if state is None else state
-    return rename_source_key(key, renamings, converters, model.base_model_prefix, state)

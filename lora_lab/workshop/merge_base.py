@@ -22,7 +22,7 @@ from lora_lab.atomic import replace_file, replace_folder, temporary_folder
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.checkpoint import read_state
-from lora_lab.models.skeleton import Source, restored
+from lora_lab.models.key_map import Source, restored
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.merge_plan import Merge, planned
 from lora_lab.workshop.merged_folder import (
@@ -158,7 +158,7 @@ def _rejoined(merge: Merge, places: list[Place], key: str) -> torch.Tensor:
     parameters = base.parameters(skeleton, source)
     for place in places:
         parameters[place.parameter] = _merged(merge, place, parameters[place.parameter])
-    return restored(skeleton, source, parameters)[key].clone()
+    return restored(skeleton.model, source, parameters)[key].clone()
 
 
 def _proved(folder: Path, weights: AdapterWeights, merge: Merge) -> tuple[MergedLayer, ...]:

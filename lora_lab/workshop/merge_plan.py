@@ -10,7 +10,8 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.models.base import Base
-from lora_lab.models.skeleton import Skeleton, Source
+from lora_lab.models.key_map import Source
+from lora_lab.models.skeleton import Skeleton
 from lora_lab.workshop.heads import config_with_head, whole_tensors
 from lora_lab.workshop.places import Place, Placed
 from lora_lab.workshop.ties import also_changed, seen_by_others, ties_loosened, untied

@@ -10,7 +10,8 @@ import torch
 from lora_lab.adapters.weights import WholeLayer
 from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
-from lora_lab.models.skeleton import Skeleton, Source, own_skeleton, skeletons, task_type_of
+from lora_lab.models.key_map import Source
+from lora_lab.models.skeleton import Skeleton, own_skeleton, skeletons, task_type_of
 
 EMBEDDINGS = ("embed_tokens", "wte", "wpe", "word_embeddings", "position_embeddings", "lm_head")
 # PEFT gives a classifier's task layers of its own names to train beside, wherever they stand.

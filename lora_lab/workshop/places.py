@@ -15,7 +15,8 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
-from lora_lab.models.skeleton import Skeleton, Source, skeletons
+from lora_lab.models.key_map import Source
+from lora_lab.models.skeleton import Skeleton, skeletons
 
 TURNED = ("conv1d_linear", "embedding")  # kinds that hold W as (in, out)
 MATRICES = ("linear", "conv1d_linear", "embedding")

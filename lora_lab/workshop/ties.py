@@ -12,7 +12,8 @@ from typing import Any
 from lora_lab.errors import ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.inspect import TensorInfo
-from lora_lab.models.skeleton import TIE, Skeleton, Source, config_of, skeletons
+from lora_lab.models.key_map import Source
+from lora_lab.models.skeleton import TIE, Skeleton, config_of, skeletons
 
 
 def also_changed(skeleton: Skeleton, changed: Iterable[str]) -> tuple[str, str] | None:

@@ -5,7 +5,8 @@ import torch
 import transformers as T
 from torch import nn
 
-from lora_lab.models.skeleton import config_of, converted, own_skeleton, restored, skeletons
+from lora_lab.models.key_map import converted, restored
+from lora_lab.models.skeleton import config_of, own_skeleton, skeletons
 from tests.workshop.families import MODELS, saved
 
 
@@ -23,7 +24,7 @@ def test_each_tensor_goes_where_loading_puts_it(name, tmp_path):
         if source.converter is None:
             found = state[source.keys[0]]
         else:
-            found = converted(skeleton, source, state)[parameter]
+            found = converted(skeleton.model, source, state)[parameter]
         assert torch.equal(found, loaded[parameter]), parameter
     missing = {n for n in skeleton.parameters if n not in skeleton.sources}
     assert missing <= {n for group in skeleton.ties() for n in group}
@@ -39,7 +40,7 @@ def test_what_loading_splits_leads_back_to_the_file(name, tmp_path):
     joined = {id(s): s for s in skeleton.sources.values() if s.converter is not None}
     assert joined
     for source in joined.values():
-        again = restored(skeleton, source, converted(skeleton, source, state))
+        again = restored(skeleton.model, source, converted(skeleton.model, source, state))
         assert set(again) == set(source.keys)
         assert all(torch.equal(again[key], state[key]) for key in again)
 
