@@ -180,7 +180,11 @@ def load(
         tuple(layers),
         base=metadata.get("lora_lab_base", metadata.get("ss_sd_model_name", "")),
         base_fingerprint=metadata.get("lora_lab_base_fingerprint", ""),
-        extra={"format": "kohya", "notes": tuple(notes)},
+        extra={
+            "format": "kohya",
+            "notes": tuple(notes),
+            "product": next(filter(None, map(lycoris.kind_of, groups.values())), ""),
+        },
     )
 
 

@@ -81,7 +81,7 @@ def load(folder: Path, shapes: Shapes) -> AdapterWeights:
     base = settings.get("base_model_name_or_path")
     return AdapterWeights(
         PLAIN, tuple(layers), base=base if isinstance(base, str) else "",
-        extra={"format": "peft-product", "notes": (note,)},
+        extra={"format": "peft-product", "notes": (note,), "product": TITLES[method]},
     )  # fmt: skip
 
 

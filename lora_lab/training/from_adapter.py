@@ -182,11 +182,17 @@ def origin_notes(adapter: Continued, model: str | None, fingerprint: str) -> tup
 def _read(path: str, alpha: float | None, **told: Any) -> AdapterWeights:
     """The adapter; `alpha` is that of a file which keeps none."""
     try:
-        return open_adapter(path, **told)
+        weights = open_adapter(path, **told)
     except AdapterError:
         if alpha is None:
             raise
-        return open_adapter(path, alpha=alpha, **told)
+        weights = open_adapter(path, alpha=alpha, **told)
+    if product := weights.extra.get("product"):
+        raise AdapterError(
+            f"{path} is {product}, which is trained by other numbers than the A and B of its ΔW. "
+            "Make a LoRA of it first: lora-lab resize."
+        )
+    return weights
 
 
 def _check_variant(path: str, weights: AdapterWeights, wanted: str) -> None:

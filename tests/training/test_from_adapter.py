@@ -25,7 +25,7 @@ from tests.models.tiny import save
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoHaConfig, LoraConfig, PeftModel, get_peft_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing"),  # peft asks by its old name
@@ -323,6 +323,17 @@ def test_what_cannot_be_continued_is_refused_with_the_reason(bases, tmp_path, na
     )
     with pytest.raises(LabError, match=words):
         Experiment.build(config_of(bases / "llama", adapter, tmp_path, **asked))
+
+
+def test_a_product_that_is_no_lora_is_refused_by_its_name(bases, tmp_path):
+    """Its ΔW has two factors as well, of a rank that is the product of its own."""
+    made = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(bases / "llama"),
+        LoHaConfig(r=2, target_modules=["q_proj"], init_weights=False),
+    )
+    made.save_pretrained(tmp_path / "adapter")
+    with pytest.raises(LabError, match=r"is LoHa, which is trained by other numbers .* resize"):
+        config_of(bases / "llama", tmp_path / "adapter", tmp_path)
 
 
 def test_an_adapter_of_another_model_is_refused_by_name(bases, tmp_path):
