@@ -85,6 +85,7 @@ class Facts(Stored):
     torch: str
     threads: Annotated[int, Field(ge=1, le=100_000)]
     device: str
+    machine: dict[str, Annotated[str, Field(max_length=200)]] = Field({}, max_length=32)
 
 
 def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> Hyperparameters:

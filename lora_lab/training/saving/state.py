@@ -8,17 +8,26 @@ course of batches, and the settings as they were last moved.
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 from torch import nn
 
+import lora_lab
 from lora_lab.adapters import LoRALayer
 from lora_lab.records import ResumedRecord
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
 from lora_lab.training.saving.facts import VERSION, Tensors, compare
+
+# Variables of the environment that choose how sums are ordered.
+ARITHMETIC = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+              "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")  # fmt: skip
 
 
 @torch.no_grad()
@@ -69,9 +78,8 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
         "best": best_facts,
         "kept": None if kept is None else [experiment.config.keep_data, kept.count],
         "base_fingerprint": experiment.base_fingerprint,
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
-        "device": str(experiment.device),
+        **_here(experiment),
+        "machine": _machine(),
     }  # fmt: skip
     return tensors, facts
 
@@ -143,15 +151,40 @@ def resumed_record(experiment: Experiment, notes: tuple[str, ...]) -> ResumedRec
     return ResumedRecord(experiment.step, tuple(experiment.stage), notes, experiment.edits)
 
 
-def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:
-    """Why the steps to come may not be the very same ones."""
-    here = {
+def _here(experiment: Experiment) -> dict[str, Any]:
+    return {
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "device": str(experiment.device),
     }
-    differ = [f"{what} was {facts[what]} and is {now}" for what, now in here.items()
-              if facts[what] != now]  # fmt: skip
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """What else decides the last bits of a sum, and cannot change while the process lives."""
+    return {
+        "lora-lab": lora_lab.__version__,
+        "Python": platform.python_version(),
+        **{name: installed(name) for name in ("numpy", "transformers", "tokenizers")},
+        "processor": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        **{name: os.environ.get(name, "") or "not set" for name in ARITHMETIC},
+    }
+
+
+def installed(name: str) -> str:
+    """The version of a library, without loading it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Why the steps to come may not be the very same ones."""
+    here = {**_here(experiment), **_machine()}
+    then = {**facts, **(facts.get("machine") or {})}  # an older lab kept less
+    differ = [f"{what} was {then[what]} and is {now}" for what, now in here.items()
+              if what in then and then[what] != now]  # fmt: skip
     if not differ:
         return ()
     return (f"{'; '.join(differ)}: the order of the data is the same, the losses are to rounding",)

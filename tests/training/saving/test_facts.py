@@ -14,10 +14,18 @@ from tests.training.saving.test_state import config_of, losses
 HUGE = 10**30
 JUNK = ("x", None, [1], {}, -1, 1.5, HUGE, float("nan"), True)
 # What a fact may be all the same; of torch and device it is only said that they differ.
-MAY_BE = {"seconds": (1.5,), "kept": (None,), "version": (True,), "torch": ("x",), "device": ("x",)}
-MAY_BE_MISSING = ("edits", "kept")  # in a checkpoint of an older lab
+MAY_BE = {
+    "seconds": (1.5,),
+    "kept": (None,),
+    "machine": ({},),
+    "version": (True,),
+    "torch": ("x",),
+    "device": ("x",),
+}
+MAY_BE_MISSING = ("edits", "kept", "machine")  # in a checkpoint of an older lab
 FACTS = ("step", "edits", "batches", "seconds", "parts", "leg", "hyper", "layers", "ramps", "best",
-         "kept", "base_fingerprint", "torch", "threads", "device", "version")  # fmt: skip
+         "kept", "base_fingerprint", "torch", "threads", "device", "version",
+         "machine")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

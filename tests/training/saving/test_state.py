@@ -123,3 +123,18 @@ def test_what_differs_is_said():
     (note,) = restore(Experiment.build(config_of()), tensors, {**facts, "threads": 77})
     assert "threads was 77" in note
     assert "to rounding" in note
+
+
+OTHERWISE = ("lora-lab", "Python", "numpy", "transformers", "processor", "MKL_CBWR",
+             "ATEN_CPU_CAPABILITY")  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_all_that_changes_the_last_bits_is_said(what):
+    experiment = Experiment.build(config_of())
+    _, (tensors, facts) = losses(experiment, {}, stop=2)
+    machine = {**facts["machine"], what: "another"}
+    (note,) = restore(Experiment.build(config_of()), tensors, {**facts, "machine": machine})
+    assert f"{what} was another" in note
+    older = {key: value for key, value in facts.items() if key != "machine"}
+    assert restore(Experiment.build(config_of()), tensors, older) == ()
