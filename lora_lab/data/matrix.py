@@ -223,7 +223,9 @@ def _from_npy(path: Path) -> Matrix:
             wide = version != (1, 0)
             read = form.read_array_header_2_0 if wide else form.read_array_header_1_0
             shape, _, dtype = read(file)
-        except (ValueError, EOFError, SyntaxError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # numpy reads the header as a program text, which may be any
             raise DataError("this is no .npy file that can be read") from error
         _check_kind(dtype)
         _check_dimensions(max(2, len(shape)) if shape else 0)  # one dimension is one row
@@ -231,7 +233,7 @@ def _from_npy(path: Path) -> Matrix:
         file.seek(0)
         try:
             values = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, TypeError) as error:
             raise DataError("it is shorter than it says. Save it again") from error
     return matrix_of(values, path.name)
 

@@ -25,3 +25,19 @@ def test_a_full_disk_damages_nothing(tmp_path):
 def test_a_soak_ends_like_its_replay(tmp_path):
     found = soak.soak(tmp_path, minutes=0.2, seed=3)
     assert int(found["edits that hold"].replace(",", "")) >= 3
+
+
+FORMS = ("run config", "run state", "run label", "run metrics", "checkpoint", "model config",
+         "run zip", "torch", "safetensors", "gguf", "idx", "npy", "matrix", "png", "jpeg", "gif",
+         "bmp", "tiff", "webp")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FORMS)
+def test_a_broken_file_is_read_or_refused(name):
+    pytest.importorskip("hypothesis", reason="broken files are made by hypothesis")
+    from tests.reliability import fuzz_campaign
+
+    assert sorted(fuzz_campaign.forms()) == sorted(FORMS)
+    fuzz_campaign.try_form(fuzz_campaign.forms()[name], 150)
