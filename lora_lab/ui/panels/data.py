@@ -190,7 +190,7 @@ class DataPanel(Panel):
             )
             combo.setMinimumContentsLength(3)
             combo.addItem(NONE, "")
-            for column in record.columns:
+            for column in dict.fromkeys((*record.columns, *used.values())):
                 combo.addItem(column, column)
             combo.setCurrentIndex(max(0, combo.findData(used.get(role, ""))))
             combo.activated.connect(self._on_moved)

@@ -77,6 +77,23 @@ def test_both_answers_of_a_pair_stand_apart(qtbot):
     assert (columns["text"], columns["rejected"]) == (["Q yes"], ["Q no"])
 
 
+def test_a_source_and_its_target_stand_apart_and_keep_their_entries(qtbot):
+    target = DataRow(7, ("gut", "</s>"), (True, True))
+    row = DataRow(7, ("good", "</s>"), (False, False), target=target)
+    roles = (("source", "translation.en"), ("target", "translation.de"))
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    panel.receive(
+        [DataRecord("rows.jsonl", "source + target", ("translation",), roles, rows=(row,))]
+    )
+    panel.redraw()
+    words = panel.text.toPlainText()
+    assert words.index("Source") < words.index("good") < words.index("Target") < words.index("gut")
+    assert panel.figure_data()["target"] == ["gut</s>"]
+    assert panel.requested_columns() == roles
+    assert panel.apply_button.isHidden(), "nothing was moved"
+
+
 @pytest.mark.parametrize(("form", "several"), [("prompt + completion", True), ("ranks", False)])
 def test_the_form_is_named_once(qtbot, form, several):
     """In the list of forms where it can be another, in words where it cannot."""
