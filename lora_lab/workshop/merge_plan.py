@@ -46,7 +46,7 @@ def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
     if placed.missing:
         raise ExportError(
             f"The base has no weight of its own for {placed.missing[0]}, so ΔW has no place there. "
-            "It is another base."
+            + _where_it_may_be(placed)
         )
     by_key, by_parameter = whole_tensors(weights, placed)
     config = config_with_head(weights, placed, by_parameter)
@@ -89,7 +89,8 @@ def _mind_ties(
     if not untie:
         raise ExportError(
             f"{mine} shares its weight with {other}: a merge would change both, and the adapter "
-            "changes one. Untie them (--untie writes each its own), or keep the PEFT folder."
+            "does not change them alike. Untie them (--untie writes each its own), or keep the "
+            "PEFT folder."
         )
     merge.config, added = untied(merge.config, base.tensors, opened, changed)
     places = {place.parameter: place for place in merge.placed.places}
@@ -111,3 +112,12 @@ def _mind_memory(base: Base, changed: set[str]) -> None:
                 f"{key} and {other} are one weight in {base.path.name}: a merge would change both, "
                 "and no config says how they are parted. Keep the adapter beside the base."
             )
+
+
+def _where_it_may_be(placed: Placed) -> str:
+    if not placed.places:
+        return "It is another base."
+    return (
+        f"It has for {len(placed.places)} others: it is another base, or keeps this one joined "
+        "with others in a way that is not known here."
+    )

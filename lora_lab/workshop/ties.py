@@ -17,16 +17,17 @@ from lora_lab.models.skeleton import TIE, Skeleton, config_of, skeletons
 
 
 def also_changed(skeleton: Skeleton, changed: Iterable[str]) -> tuple[str, str] | None:
-    """A parameter that is changed, and one that would change with it and is not meant to.
+    """A parameter that is changed, and one that would change with it: not at all, or otherwise.
 
     Where the file has a tensor for each of them and they differ after the merge, transformers does
     not tie them (modeling_utils.tie_weights).
     """
     changed = set(changed)
     for group in skeleton.ties():
-        touched, others = group & changed, group - changed
-        if touched and others and not _apart(skeleton, group):
-            return min(touched), min(others)
+        touched = group & changed
+        if touched and not _apart(skeleton, group):
+            mine = min(touched)
+            return mine, min(group - changed or group - {mine})
     return None
 
 

@@ -114,3 +114,19 @@ def test_a_layer_that_does_more_than_multiply_is_not_merged(tmp_path):
     adapted(model, tmp_path / "adapter", ["embed_tokens"])
     with pytest.raises(LabError, match="InklingNormedEmbedding, which does more than multiply"):
         write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["llama_tied", "gpt2", "bert_mlm"])
+def test_both_ends_of_a_tied_weight_each_with_factors_of_its_own(name, tmp_path):
+    both = {"llama_tied": ["embed_tokens", "lm_head"], "gpt2": ["wte", "lm_head"],
+            "bert_mlm": ["word_embeddings", "cls.predictions.decoder"]}[name]  # fmt: skip
+    model = saved(tmp_path / "base", name)
+    wanted = answer(adapted(model, tmp_path / "adapter", both))
+    weights = open_adapter(tmp_path / "adapter")
+    assert len(weights.layers) == 2
+    with pytest.raises(LabError, match=r"shares its weight with .*--untie"):
+        write_merged(weights, tmp_path / "base", tmp_path / "out")
+    write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
+    merged = type(model).from_pretrained(tmp_path / "out").eval()
+    assert not merged.config.tie_word_embeddings
+    assert distance(answer(merged), wanted) <= 1e-5

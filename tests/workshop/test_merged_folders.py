@@ -75,13 +75,12 @@ def test_embeddings_that_were_trained_whole_replace_the_bases(dtype, tmp_path):
     assert distance(found, wanted) <= (1e-5 if dtype == torch.float32 else 3e-2)
 
 
-def test_whole_ends_of_a_tied_weight_are_parted_on_request(tmp_path):
+@pytest.mark.parametrize("ends", [["embed_tokens"], ["lm_head"], ["embed_tokens", "lm_head"]])
+def test_whole_ends_of_a_tied_weight_are_parted_on_request(ends, tmp_path):
     model = saved(tmp_path / "base", "llama_tied")
-    wanted = answer(
-        adapted(model, tmp_path / "adapter", ["q_proj"], modules_to_save=["embed_tokens"])
-    )
+    wanted = answer(adapted(model, tmp_path / "adapter", ["q_proj"], modules_to_save=ends))
     weights = open_adapter(tmp_path / "adapter")
-    with pytest.raises(LabError, match="shares its weight with lm_head"):
+    with pytest.raises(LabError, match="shares its weight with"):
         write_merged(weights, tmp_path / "base", tmp_path / "out")
     write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
     found = answer(T.LlamaForCausalLM.from_pretrained(tmp_path / "out").eval())
