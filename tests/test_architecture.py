@@ -309,7 +309,7 @@ def test_no_file_is_a_drawer():
 
 
 def test_tests_stand_where_the_code_stands():
-    apart = {"benchmarks", "reliability"}
+    apart = {"benchmarks", "families", "reliability"}
     for path in (ROOT / "tests").rglob("test_*.py"):
         folder = path.relative_to(ROOT / "tests").parent
         if folder.parts and folder.parts[0] not in apart:

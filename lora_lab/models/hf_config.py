@@ -156,7 +156,7 @@ def check_sizes(
     known = {size for shape in shapes for size in shape}
     known |= {size * parts for size in known for parts in (2, 3)}  # fused q, k, v; gate and up
     known |= {size // parts for size in known for parts in (2, 3) if size % parts == 0}
-    most = 4 * max(known, default=0)
+    most = max(64 * max(known, default=0), 2**16)
     for key in WIDTHS:
         size = config.get(key)
         if size is None or isinstance(size, list) or size in known:

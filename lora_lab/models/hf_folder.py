@@ -6,6 +6,7 @@ itself, imports no code from the folder, and asks no network.
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -24,6 +25,10 @@ from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
+
+# Files of SentencePiece, and of all tokenizers.
+PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", *PIECES)
 
 # transformers patches torch and itself while it builds, for all threads: two at once may leave it
 # so, and then no tied weights are found until the program is started again.
@@ -111,9 +116,8 @@ def open_tokenizer(path: str | Path) -> Any:
                     f"{path.name}: its tokenizer asks for code of its author to be run, which is "
                     "not done. Choose a model with a tokenizer.json."
                 )
-        known = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
         named = settings.get("tokenizer_class")
-        if not any((path / name).is_file() for name in known) and not _needs_no_file(named):
+        if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
             raise CheckpointError(
                 f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
                 "tokens. Download the whole repository."
@@ -126,10 +130,31 @@ def open_tokenizer(path: str | Path) -> Any:
                 str(path), local_files_only=True, trust_remote_code=False, **beside
             )
         except Exception as error:
+            if lacking := _sentencepiece(path):
+                raise CheckpointError(
+                    f"{path.name}: its tokenizer is a SentencePiece model, which needs "
+                    f"{' and '.join(lacking)}: pip install 'lora-lab[sentencepiece]'. Or choose a "
+                    "repository with a tokenizer.json."
+                ) from error
             reason = first_line(error)
             raise CheckpointError(
                 f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
             ) from error
+
+
+def _sentencepiece(path: Path) -> list[str]:
+    """The packages that are missing to read the tokenizer of a folder that has no other form."""
+    if (path / "tokenizer.json").is_file() or not any((path / n).is_file() for n in PIECES):
+        return []
+    wanted = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
+    return [name for module, name in wanted.items() if not _is_installed(module)]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
 
 
 def _built(

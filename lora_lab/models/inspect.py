@@ -14,13 +14,12 @@ from lora_lab.models.architecture import PURPOSES, not_yet, purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.hf_folder import TOKENIZERS
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 from lora_lab.task_info import TASKS
-
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
 
 
 @dataclass(frozen=True)

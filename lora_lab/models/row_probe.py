@@ -11,8 +11,10 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line
 
 TOKENS = 12
+UNBOUNDED = 2**21  # above the last character of Unicode
 SAME = 1e-4  # of the largest logit: float32 rounds by 1e-6
 HALF = 1e-2  # bfloat16 by 4e-3
+LENGTHS = 5e-2  # the same in another shape
 
 
 def looks_ahead(model: nn.Module, name: str) -> bool:
@@ -26,7 +28,15 @@ def looks_ahead(model: nn.Module, name: str) -> bool:
     one, other = rows(model, 2 * TOKENS - same).split([TOKENS, TOKENS - same])
     ids = torch.stack([one, torch.cat([one[:same], other])])
     first, second = read(model, name, input_ids=ids, use_cache=False)[:, :same]
-    return differ(model, first, second)
+    alone = read(model, name, input_ids=ids[:1, :same], use_cache=False)[0]
+    ahead = differ(model, first, second)
+    if not ahead and differ(model, alone, first, LENGTHS):
+        raise CheckpointError(
+            f"{name}: what this {model.config.model_type} model says at a token moves with the "
+            "length of the row, so that rows in one batch would be read otherwise than alone. "
+            "Choose another model or another task."
+        )
+    return ahead
 
 
 def rows(model: Any, count: int) -> torch.Tensor:
@@ -36,10 +46,20 @@ def rows(model: Any, count: int) -> torch.Tensor:
     """
     config = model.config.get_text_config()
     special = {i for key, i in config.to_dict().items() if "token" in key and isinstance(i, int)}
-    known = int(model.get_input_embeddings().num_embeddings)
+    known = known_tokens(model)
     plain = [i for i in range(min(known, 8 * count)) if i not in special] or [0]
     order = torch.randperm(len(plain), generator=torch.Generator().manual_seed(0))
     return torch.tensor(plain)[order[torch.arange(count) % len(plain)]]
+
+
+def known_tokens(model: Any) -> int:
+    """How many tokens the model has embeddings of; where it hashes them, as many as there are."""
+    try:
+        table = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):  # CANINE reads characters, by hashes
+        return UNBOUNDED
+    known = getattr(table, "num_embeddings", None)
+    return int(len(table.weight) if known is None else known)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.data.masking import Gaps, encode_maskable
+from lora_lab.models.row_probe import known_tokens
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.padded import PaddedTask
 from lora_lab.tasks.text import Encoded, Texts
@@ -52,7 +53,7 @@ class MaskedLmTask(PaddedTask[GappedPart]):
     def base_model(self) -> nn.Module:
         """The model of `config.model` with its own head, in the config's dtype."""
         model = self.fitted(self.open_pretrained("masked_lm"))
-        self._gaps = Gaps.of(self.tokenizer, model.get_input_embeddings().num_embeddings)
+        self._gaps = Gaps.of(self.tokenizer, known_tokens(model))
         return model
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Draw]:

@@ -19,7 +19,7 @@ import torch
 
 from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.errors import CheckpointError
-from lora_lab.models.row_probe import differ, read
+from lora_lab.models.row_probe import differ, known_tokens, read
 
 MORE = 5  # places that the rows of the trial are padded by
 HALF = 5e-2  # of the largest logit: what models of 16 bits round otherwise in another shape
@@ -155,7 +155,7 @@ def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]
     one that ends texts would hide their ends.
     """
     named = model.config.get_text_config().pad_token_id
-    if isinstance(named, int) and 0 <= named < model.get_input_embeddings().num_embeddings:
+    if isinstance(named, int) and 0 <= named < known_tokens(model):
         return named
     used = set().union(*(rows.used() for rows in sets))
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id not in used:
@@ -185,7 +185,7 @@ def _sees_padding(
 
 def _end_token(model: Any, name: str, padding: Padding, row: Example) -> int | None:
     """The end token, if this is a model that cannot read a row without one."""
-    end = model.config.get_text_config().eos_token_id
+    end = getattr(model.config.get_text_config(), "eos_token_id", None)
     if not model.config.is_encoder_decoder or not isinstance(end, int):
         return None
     inputs = inputs_of(padding.rows([row]))

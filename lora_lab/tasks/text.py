@@ -23,6 +23,7 @@ from lora_lab.data.token_writer import gathered
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.row_probe import known_tokens
 from lora_lab.models.stop_tokens import stop_tokens
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
@@ -190,7 +191,7 @@ class TextTask(PretrainedTask):
     def open_pretrained(self, purpose: Any) -> nn.Module:
         """As in `PretrainedTask`; raises CheckpointError for tokens the model has no row for."""
         model = super().open_pretrained(purpose)
-        known = model.get_input_embeddings().num_embeddings
+        known = known_tokens(model)
         for texts in self.sets:
             if found := texts.examples.beyond(known):
                 token = self.tokenizer.convert_ids_to_tokens(found[0])

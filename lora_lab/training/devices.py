@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import torch
 
 
+# What torch says on devices that have no exception of their own for it.
+WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
 LOST = ("CUDA error", "CUDA driver error", "device-side assert", "hipError", "MPS backend error")
 
 
@@ -95,3 +98,12 @@ def device_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     return psutil.virtual_memory().total
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short: CUDA has an exception for it, others only words."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(word in str(error).lower() for word in WORDS)

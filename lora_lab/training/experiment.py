@@ -22,11 +22,13 @@ from lora_lab.models.fingerprint import fingerprint
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.progress import Report, silent
 from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord, frozen_array
+from lora_lab.task_info import TASKS as TASK_ROWS
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
+from lora_lab.training.first_row import try_first_row
 from lora_lab.training.from_adapter import fitted, origin_notes, settled, with_its_classes
 from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
@@ -139,6 +141,9 @@ class Experiment:
                 *origin_notes(given, config.model, base_fingerprint),
             )
         inference.resume_training()
+        if TASK_ROWS[config.task].own and not restored:
+            report("Trying the longest row", -1)
+            try_first_row(task, model, experiment.base)
         experiment.open_seconds = time.perf_counter() - started
         return experiment
 

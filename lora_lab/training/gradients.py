@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import torch
 
 from lora_lab.errors import LabError
+from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
 
 MOST_HALVINGS = 3
-# What torch says on devices that have no exception of their own for it.
-WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 class Gradients(NamedTuple):
@@ -49,13 +48,6 @@ def gradients(experiment: Experiment, batch: Any) -> Gradients:
         experiment.halvings += 1
         halvings += 1
         experiment.accumulation *= 2
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short: CUDA has an exception for it, others only words."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(word in str(error).lower() for word in WORDS)
 
 
 def free(experiment: Experiment) -> None:

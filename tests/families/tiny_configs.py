@@ -51,7 +51,7 @@ SMALL: dict[str, Any] = {
          "max_sequence_length", "max_source_positions", "max_target_positions"), PLACES),
     **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "state_size", "mamba_d_state"), 8),
     **dict.fromkeys(("n_group", "topk_group", "num_expert_groups", "n_groups"), 1),
-    "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "qk_head_dim": 12, "first_k_dense_replace": 1,
+    "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16, "first_k_dense_replace": 1,
     "time_step_rank": 4, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_expand": 2,
     "image_size": 64, "patch_size": 16, "num_channels": 3, "rotary_dim": 4, "type_vocab_size": 2,
     "pad_token_id": 1, "eos_token_id": 0, "bos_token_id": 0, "is_decoder": False,
@@ -69,13 +69,10 @@ OWN: dict[str, dict[str, Any]] = {
     "beit": {"vocab_size": 8192, "out_indices": [1, 2]},
     "canine": {"num_hash_buckets": 64, "local_transformer_stride": 16},
     "convbert": {"conv_kernel_size": 3},
-    "convnext": {"hidden_sizes": [8, 16, 24, 32]},
-    "convnextv2": {"hidden_sizes": [8, 16, 24, 32]},
     "dinat": {"dilations": [[1], [1], [1], [1]]},
     "resnet": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "layer_type": "basic"},
     "regnet": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "groups_width": 4},
     "bit": {"hidden_sizes": [8, 16, 24, 32], "embedding_size": 8, "num_groups": 4},
-    "poolformer": {"depths": [1, 1, 1, 1], "patch_size": 16},
     "hiera": {"image_size": [64, 64], "depths": [1, 1], "num_heads": [1, 2], "embed_dim": 16,
               "query_stride": [2, 2], "num_query_pool": 1, "masked_unit_size": [8, 8]},
     "nemotron": {"partial_rotary_factor": 0.5, "head_dim": 8},
@@ -83,13 +80,10 @@ OWN: dict[str, dict[str, Any]] = {
                  "stage_in_channels": [8, 16, 16, 24], "stage_mid_channels": [8, 8, 8, 8],
                  "stage_out_channels": [16, 16, 24, 32], "stage_num_blocks": [1, 1, 1, 1],
                  "stage_numb_of_layers": [2, 2, 2, 2]},
-    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 64,
-                     "depth_divisor": 8, "image_size": 64},
     "textnet": {"hidden_sizes": [8, 8, 8, 8, 8], "stem_out_channels": 8},
     "levit": {"hidden_sizes": [16, 32, 48], "num_attention_heads": [1, 2, 3],
               "depths": [1, 1, 1], "key_dim": [8, 8, 8], "image_size": 64,
               "down_ops": [["Subsample", 8, 2, 2, 2, 2], ["Subsample", 8, 4, 2, 2, 2]]},
-    "mobilevitv2": {"width_multiplier": 0.25},
     "cvt": {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 1, 1]},
     "ministral": {"head_dim": 8}, "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
@@ -125,11 +119,19 @@ OWN: dict[str, dict[str, Any]] = {
     "pvt_v2": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_encoder_blocks": 2,
                "num_attention_heads": [1, 2], "sr_ratios": [2, 1], "mlp_ratios": [2, 2],
                "patch_sizes": [7, 3], "strides": [4, 2], "image_size": 32},
+    "marian": {"decoder_vocab_size": VOCABULARY, "share_encoder_decoder_embeddings": True},
+    "t5": {"d_kv": 8, "decoder_start_token_id": 1},
+    "convnext": {"hidden_sizes": [8, 16, 24, 32], "patch_size": 4},
+    "convnextv2": {"hidden_sizes": [8, 16, 24, 32], "patch_size": 4},
+    "poolformer": {"depths": [1, 1, 1, 1], "patch_size": 7, "hidden_sizes": [8, 16, 24, 32]},
+    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320,
+                     "depth_divisor": 8, "image_size": 64},
+    "mobilevitv2": {"width_multiplier": 0.25, "patch_size": 2},
     "xlm": {"emb_dim": 32, "n_heads": 4, "n_layers": 2, "n_langs": 2, "mask_index": 4,
             "causal": True},
     "flaubert": {"emb_dim": 32, "n_heads": 4, "n_layers": 2, "n_langs": 1, "mask_index": 4},
     "xlnet": {"d_model": 32, "n_head": 4, "d_inner": 48, "n_layer": 2, "d_head": 8},
-    "t5": {"d_kv": 8}, "mt5": {"d_kv": 8}, "umt5": {"d_kv": 8},
+    "mt5": {"d_kv": 8}, "umt5": {"d_kv": 8},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "zamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_dt_rank": 4,
               "use_mamba_kernels": False, "attention_hidden_size": 64, "n_mamba_heads": 2},
@@ -152,7 +154,8 @@ def shrunk(kind: type[PretrainedConfig], model_type: str, **own: Any) -> Pretrai
     default = kind()
     values = _smaller(default, model_type)
     values.update(own)
-    values.pop("model_type", None)
+    for counted in ("model_type", "num_labels"):  # by the class, and by id2label
+        values.pop(counted, None)
     try:
         return kind(**values)
     except Exception:  # noqa: BLE001, each config refuses in its own way
@@ -178,7 +181,9 @@ def _smaller(config: PretrainedConfig, model_type: str) -> dict[str, Any]:
             value = 0.0
         values[key] = value
     if "qk_rope_head_dim" in values:  # of which these make the width of their rotation
-        values["head_dim"] = values["qk_rope_head_dim"]
+        values["head_dim"] = values["qk_rope_head_dim"] = 4
+        values["qk_head_dim"] = values.get("qk_nope_head_dim", 8) + 4
+        values.pop("rope_parameters", None)  # of the default width
     values.update(OWN.get(model_type, {}))
     return values
 

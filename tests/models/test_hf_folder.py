@@ -9,6 +9,7 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
 from lora_lab.errors import Cancelled, CheckpointError
 from lora_lab.models.hf_folder import open_model, open_tokenizer
@@ -147,8 +148,8 @@ def test_a_width_that_the_model_makes_nothing_of_is_let_through(tmp_path):
     change(tmp_path, dim=37)
     assert torch.equal(answer("llama", open_model(tmp_path, "causal_lm").module),
                        answer("llama", module))  # fmt: skip
-    change(tmp_path, dim=4000)
-    with pytest.raises(CheckpointError, match="dim is 4,000"):
+    change(tmp_path, dim=400_000)
+    with pytest.raises(CheckpointError, match="dim is 400,000"):
         open_model(tmp_path, "causal_lm")
 
 
@@ -282,3 +283,34 @@ def test_a_tokenizer_of_bytes_needs_no_file_of_words(tmp_path):
     text = "ü 🎬"
     wanted = [byte + 3 for byte in text.encode()]
     assert open_tokenizer(tmp_path)(text, add_special_tokens=False)["input_ids"] == wanted
+
+
+PIECES = [("spm.model", "deberta-v2"), ("sentencepiece.bpe.model", "xlm-roberta")]
+
+
+@pytest.mark.filterwarnings("ignore")  # of protobuf's own
+@pytest.mark.parametrize(("file", "kind"), PIECES)
+def test_a_folder_with_a_sentencepiece_model_alone(tmp_path, monkeypatch, file, kind):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    (tmp_path / file).write_bytes(b"\n\x05\n\x01a\x15")
+    is_sentencepiece_available(), is_protobuf_available()  # which they remember
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CheckpointError, match=r"SentencePiece.*lora-lab\[sentencepiece\]"):
+        open_tokenizer(tmp_path)
+    monkeypatch.undo()
+    pieces = pytest.importorskip("sentencepiece", reason="trains the model that is read")
+    text = tmp_path / "text"
+    text.write_text("a good film and a bad film are two films and no more films\n" * 50)
+    pieces.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(tmp_path / "made"), vocab_size=20, minloglevel=2
+    )
+    (tmp_path / "made.model").rename(tmp_path / file)
+    found = open_tokenizer(tmp_path)
+    assert (
+        found.decode(found("a good film")["input_ids"], skip_special_tokens=True) == "a good film"
+    )
+    processor = pieces.SentencePieceProcessor(model_file=str(tmp_path / file))
+    wanted = processor.encode("a good film", out_type=str)
+    special = set(found.all_special_tokens)
+    mine = found.convert_ids_to_tokens(found("a good film")["input_ids"])
+    assert [t for t in mine if t not in special] == wanted

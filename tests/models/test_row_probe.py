@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import ProphetNetConfig, ProphetNetForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from lora_lab.errors import CheckpointError
@@ -76,3 +77,17 @@ def test_a_model_that_cannot_read_says_so_in_one_sentence():
         CheckpointError, match=r"small: this llama model cannot read a row .* shapes"
     ):
         looks_ahead(model, "small")
+
+
+def test_a_model_that_says_another_thing_in_a_longer_row_is_refused():
+    config = ProphetNetConfig(
+        vocab_size=64, hidden_size=16, num_encoder_layers=1, num_decoder_layers=1,
+        num_encoder_attention_heads=2, num_decoder_attention_heads=2, encoder_ffn_dim=16,
+        decoder_ffn_dim=16, max_position_embeddings=64, is_decoder=True,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = ProphetNetForCausalLM(config).eval()
+    for p in model.parameters():
+        p.data += 0.1 * torch.randn_like(p)
+    with pytest.raises(CheckpointError, match="moves with the length of the row"):
+        looks_ahead(model, "prophetnet")
