@@ -34,7 +34,10 @@ from lora_lab.variants import of_factors
 FILE = "pytorch_lora_weights.safetensors"
 SETTINGS = "lora_adapter_metadata"
 FLAT = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_")  # it translates
-OWN_BLOCKS = ("double_blocks.", "single_blocks.")  # FLUX's, read with lora_down and lora_up alone
+OWN_BLOCKS = (  # FLUX's and Stable Diffusion's, read with lora_down and lora_up alone
+    "double_blocks.", "single_blocks.", "input_blocks.", "middle_block.", "output_blocks.",
+    "time_embed.", "label_emb.", "out.",
+)  # fmt: skip
 NAMED = re.compile(r"(.+\.lora_[AB])\.(?!weight$)[^.]+\.weight")  # an adapter's name was left in
 DOWN = (
     ".lora_A.weight",
@@ -93,8 +96,8 @@ def as_sd_scripts(weights: AdapterWeights) -> bool:
     """Whether diffusers reads these names in sd-scripts' spelling alone."""
     parts = [split(layer.name) for layer in weights.layers]
     return any(
-        is_flat(path) or (part in ORIGINAL and part != "diffusion_model")
-        or (part == "diffusion_model" and path.startswith(OWN_BLOCKS))
+        is_flat(path) or (part in ORIGINAL and not part.endswith("diffusion_model"))
+        or (part.endswith("diffusion_model") and path.startswith(OWN_BLOCKS))
         for part, path in parts
     )  # fmt: skip
 
@@ -104,7 +107,7 @@ def _tensors(layers: list[LayerWeights]) -> dict[str, torch.Tensor]:
     tensors = {}
     for layer in layers:
         down, up = native_factors(layer)
-        key = layer.name
+        key = layer.name.removeprefix("model.")  # diffusers knows diffusion_model.… alone
         tensors[f"{key}.lora_A.weight"], tensors[f"{key}.lora_B.weight"] = down, up
         if layer.magnitude is not None:
             shape = (1, -1, *(1,) * (down.dim() - 2)) if down.dim() > 2 else (-1,)
@@ -212,6 +215,11 @@ def _split(path: Path, key: str) -> tuple[str, str]:
                 if end.startswith("_lora") and name.endswith("to_out"):
                     name += ".0"  # to_out is a list: its linear layer, then dropout
                 return name, part
+    if key.endswith((".lora_B.bias", ".diff_b", ".diff")):
+        raise AdapterError(
+            f"{path}: {shown(key)} changes a bias or a norm as well (lora_bias), which no adapter "
+            "of factors alone holds. Merge it in diffusers (fuse_lora), then extract"
+        )
     raise AdapterError(f"{path}: {shown(key)} has no place in a diffusers file")
 
 

@@ -51,7 +51,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     """
     tensors, names = tensors_of(weights)
     ranks = sorted({layer.rank for layer in weights.layers})
-    alphas = sorted({layer.scaling * layer.rank for layer in weights.layers})
+    alphas = sorted({float(tensors[f"{module}.alpha"]) for module in names})
     metadata = {
         "format": "pt",
         "ss_network_module": "networks.lora",
@@ -85,7 +85,7 @@ def tensors_of(weights: AdapterWeights) -> tuple[dict[str, torch.Tensor], dict[s
     names: dict[str, str] = {}
     for layer in weights.layers:
         module = key_of(layer.name, two)
-        if layer.scaling == 0:  # sd-scripts takes an alpha of 0 for the rank
+        if layer.scaling <= 0:  # sd-scripts takes 0 for the rank; diffusers never ends below 0
             layer = fold(layer)
         if module in names:
             raise AdapterError(
@@ -220,7 +220,8 @@ def _without_biases(path: Path, groups: dict[str, dict[str, torch.Tensor]]) -> l
     """Take out changes of biases and norms that are 0; raise AdapterError for one that is not."""
     count = 0
     for module, parts in list(groups.items()):
-        for part in lycoris.BIASES:
+        vector = "diff" in parts and parts["diff"].dim() < 2  # of a norm: it has no matrix
+        for part in (*lycoris.BIASES, *(("diff",) if vector else ())):
             tensor = parts.pop(part, None)
             if tensor is None:
                 continue
@@ -272,7 +273,13 @@ def _rule_notes(alphas: list[float | None]) -> list[str]:
             f"{zero} of {of} with α = 0: sd-scripts takes that for α = r, so s = 1, which is taken "
             "here; ComfyUI and PEFT take it for s = 0, which would be no change at all"
         )
-    return notes or ["s = α/r, with the α of each layer"]
+    notes = notes or ["s = α/r, with the α of each layer"]
+    if any(alpha is not None and alpha < 0 for alpha in alphas):
+        notes.append(
+            "an α is below 0: diffusers 0.42 does not end when its loaders of FLUX, Wan and others "
+            "read such a file; what is written here has the sign in lora_up"
+        )
+    return notes
 
 
 def _split(path: Path, key: str) -> tuple[str, str]:

@@ -89,6 +89,7 @@ def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[RereadLa
     if any(".lora_down." in key for key in container.entries):
         yield from _flat(container, weights)
         return
+    names = {layer.name.removeprefix("model."): layer.name for layer in weights.layers}
     settings = json.loads(container.metadata.get("lora_adapter_metadata", "{}"))
     for key, alpha in settings.items():
         if key.endswith(".lora_alpha") and alpha != settings[key[: -len("lora_alpha")] + "r"]:
@@ -107,7 +108,7 @@ def reread_diffusers(folder: Path, weights: AdapterWeights) -> Iterator[RereadLa
         if f"{stem}.lora_magnitude_vector" in container.entries:
             magnitude = container.array(f"{stem}.lora_magnitude_vector").ravel()
         up, down = container.array(f"{stem}.lora_B.weight"), container.array(key)
-        yield RereadLayer(stem, _matrix(up), _matrix(down), magnitude)
+        yield RereadLayer(names.get(stem, stem), _matrix(up), _matrix(down), magnitude)
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:

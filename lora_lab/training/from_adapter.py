@@ -107,7 +107,8 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     path = str(config.adapter)
     live = {n: m for n, m in model.named_modules() if n and kind_or_none(m) is not None}
     folder = str(config.model) if Path(path).suffix == ".gguf" and config.model else ""
-    told = {"names": tuple(live), "base": folder if Path(folder, "config.json").is_file() else ""}
+    base = folder if Path(folder, "config.json").is_file() else ""
+    told = {"names": {n: tuple(m.weight.shape) for n, m in live.items()}, "base": base}
     weights = _read(path, config.hyper.alpha, **told)
     _check_variant(path, weights, config.variant)
     if INITS[config.init].principal or INITS[config.init].needs_data:

@@ -126,13 +126,17 @@ ENDS = {"A and B": ("lora_A", "lora_B"), "down and up": ("lora_down", "lora_up")
 
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("alpha", [None, 8.0])
-def test_the_models_own_names(tmp_path, ends, alpha):
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_the_models_own_names(tmp_path, ends, alpha, prefix):
     """`diffusion_model.` of Wan stays what ComfyUI and diffusers' converter look for."""
     pipeline = they.PIPELINES["wan"]
     tensors = factors(WAN, WAN.__getitem__, ENDS[ends], alpha)
     safetensors.torch.save_file(tensors, tmp_path / "wan.safetensors")
     wanted = they.loaded(pipeline, tmp_path / "wan.safetensors")
     assert len(wanted) == 20
+    more = {f"{prefix}{key}": tensor for key, tensor in tensors.items()}
+    zero = {"diffusion_model.blocks.0.norm3.diff": torch.zeros(24)} if ends == "down and up" else {}
+    safetensors.torch.save_file({**more, **zero}, tmp_path / "wan.safetensors")
     found = open_adapter(tmp_path / "wan.safetensors")
     export(found, tmp_path / "ours", "diffusers")
     same(they.loaded(pipeline, tmp_path / "ours"), wanted)

@@ -1,14 +1,17 @@
 """Files of other programs: recognised, scaled by their rules, refused where they are not whole."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import safetensors.torch
 import torch
 from torch import nn
 
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import LabError
 from lora_lab.formats.recognise import is_adapter, open_adapter
+from lora_lab.formats.verify import export
 
 A, B = torch.randn(3, 6), torch.randn(5, 3)  # rank 3, 6 inputs, 5 outputs
 KOHYA = {"lora_unet_a_b.lora_down.weight": A, "lora_unet_a_b.lora_up.weight": B}
@@ -91,6 +94,19 @@ def test_a_scale_that_the_file_says_itself_is_not_replaced(tmp_path):
     assert "not used" in " ".join(found.extra["notes"])
 
 
+@pytest.mark.parametrize("alpha", [-6.0, 0.0])
+def test_no_alpha_is_written_that_another_program_stumbles_on(tmp_path, alpha):
+    """diffusers 0.42 halves a scale until it is reached, and never ends with one below 0."""
+    layer = LayerWeights("unet.a", A, B, alpha, alpha / 3)
+    other = replace(layer, name="unet.b", alpha=3.0, scaling=1.0)
+    export(AdapterWeights("lora", (layer, other)), tmp_path / "k.safetensors", "kohya")
+    assert (
+        float(safetensors.torch.load_file(tmp_path / "k.safetensors")["lora_unet_a.alpha"]) == 3.0
+    )
+    found = open_adapter(tmp_path / "k.safetensors").layers[0]
+    torch.testing.assert_close(found.delta_weight(), layer.delta_weight())
+
+
 def test_names_are_put_back_from_the_base(tmp_path):
     path = write(tmp_path, KOHYA)
     assert open_adapter(path).layers[0].name == "lora_unet_a_b"
@@ -159,6 +175,13 @@ BAD = {
     "half of loha": ({"lora_unet_a.hada_w1_a": A}, {}, "do not multiply"),
     "half of lokr": ({"lora_unet_a.lokr_w1": A}, {}, "do not multiply"),
     "a bias": ({**KOHYA, "lora_unet_a_b.diff_b": torch.ones(5)}, {}, "changes a bias"),
+    "a norm with points": (
+        {**KOHYA, "diffusion_model.norm3.diff": torch.ones(5)}, {}, "changes a norm",
+    ),
+    "a bias of the factors": (
+        {"unet.a.lora_A.weight": A, "unet.a.lora_B.weight": B, "unet.a.lora_B.bias": torch.ones(5)},
+        {}, "lora_bias",
+    ),
     "a norm": ({**KOHYA, "lora_unet_n.w_norm": torch.ones(5)}, {}, "changes a norm"),
     "a key of something else": ({**KOHYA, "other.weight": A.clone()}, {}, "no place"),
     "a model": ({"fc.weight": A}, {}, "no key of it is a factor"),
