@@ -22,7 +22,7 @@ from pathlib import Path
 TREE = Path(__file__).parents[2]
 
 OPEN = """
-import cProfile, json, pstats, sys, time
+import json, sys, time
 import torch
 from lora_lab.config import RunConfig
 from lora_lab.models.hf_folder import open_tokenizer
@@ -61,7 +61,7 @@ def opened(tree: Path, home: Path, model: str, data: Path) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(tree), "LORA_LAB_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", OPEN, model, str(data)],
-        capture_output=True, text=True, check=True, env=environment,
+        capture_output=True, text=True, check=True, env=environment, cwd=data.parent,
     )  # fmt: skip
     return json.loads(done.stdout.splitlines()[-1])
 
