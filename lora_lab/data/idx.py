@@ -19,6 +19,7 @@ from lora_lab.errors import DataError, system_reason
 IMAGES, LABELS = 0x803, 0x801
 WHAT = {IMAGES: "images", LABELS: "labels"}
 MAX_BYTES = 2**32
+RATIO = 100  # of unpacked to packed bytes; MNIST's is 5
 AGAIN = "Download it again."
 
 
@@ -38,7 +39,9 @@ def _read(path: Path, wanted: int) -> np.ndarray:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-            return _parse(file, wanted)
+            size = raw.seek(0, 2)
+            raw.seek(0)
+            return _parse(file, wanted, RATIO * size + 2**20 if packed else size)
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -48,7 +51,8 @@ def _read(path: Path, wanted: int) -> np.ndarray:
         raise DataError(f"{path.name}: cannot be read ({reason}).") from error
 
 
-def _parse(file: BinaryIO, wanted: int) -> np.ndarray:
+def _parse(file: BinaryIO, wanted: int, most: int) -> np.ndarray:
+    """`most`: bytes that the file can hold, before memory is given to them."""
     head = file.read(4)
     if len(head) < 4:
         raise DataError(f"the file is {'cut off' if head else 'empty'}. {AGAIN}")
@@ -70,6 +74,10 @@ def _parse(file: BinaryIO, wanted: int) -> np.ndarray:
     count = int(np.prod([int(n) for n in shape], dtype=object))
     if count > MAX_BYTES:
         raise DataError(f"it claims {count:,} bytes of {WHAT[wanted]}, which cannot be. {AGAIN}")
+    if count > most:
+        raise DataError(
+            f"the file is cut off: it claims {count:,} bytes, more than it holds. {AGAIN}"
+        )
     data = file.read(count + 1)  # one more, to notice what is too long
     if len(data) < count:
         raise DataError(f"the file is cut off: {len(data):,} of {count:,} bytes are there. {AGAIN}")

@@ -64,3 +64,13 @@ def test_images_in_place_of_labels_and_no_file(tmp_path):
         read_labels(tmp_path / "none")
     with pytest.raises(DataError, match="cannot be read"):
         read_labels(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_a_header_claims_is_held_against_the_file(tmp_path, packed):
+    """400 MB of zeros are 389 kB as gzip, and sixteen bytes may claim 4 GB."""
+    header = struct.pack(">IIII", 0x803, 4_000_000, 10, 10)
+    data = gzip.compress(header + bytes(40_000_000)) if packed else header
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(DataError, match="cut off: it claims"):
+        read_images(tmp_path / "x")
