@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.runs.listing import CONFIG
-from lora_lab.runs.own_files import read_table
+from lora_lab.runs.own_files import Door, read_table
+from lora_lab.runs.own_files import checked as door
+
+
+class Beside(Door):
+    """What config.json says beside the settings."""
+
+    started: Annotated[str, Field(max_length=100)] = ""
+    versions: dict[str, str | None] = Field({}, max_length=100)
+    base_fingerprint: str = ""
+    data_fingerprint: str = ""
+    inputs: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,10 @@ class SavedConfig:
             raise ConfigError(str(error)) from error
         if not isinstance(about.get("config"), dict):
             raise ConfigError(f"{path} does not hold the settings of a run.")
+        try:
+            about |= dict(door(Beside, about, path))
+        except LabError as error:
+            raise ConfigError(str(error)) from error
         stored = {"rules": 1, **about["config"]}  # a run of before there were rules keeps its own
         return cls(checked(RunConfig, stored, str(path)), _origin(about), about)
 

@@ -102,7 +102,7 @@ def checkpoint() -> Form:
     def read(path: Path) -> Any:
         try:
             told = json.loads(path.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             return None  # bytes are another form's: here what is said is broken
         told = told if isinstance(told, dict) else {}
         with tempfile.TemporaryDirectory() as folder:

@@ -189,6 +189,20 @@ def test_a_bad_member_is_named(run):
     assert len(list_runs(run.parent)) == 4, "what is no run is none, and is no damage"
 
 
+@pytest.mark.parametrize("junk", [None, 1, [], "x", {"a": 1}, {"torch": []}])
+@pytest.mark.parametrize("key", ["started", "versions", "base_fingerprint", "inputs"])
+def test_what_stands_beside_the_settings_is_checked_too(run, key, junk):
+    about = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**about, key: junk}))
+    if (key, junk) == ("inputs", None) or (
+        isinstance(junk, str) and key not in ("versions", "inputs")
+    ):
+        assert report_of(run)
+        return
+    with pytest.raises(LabError, match=rf"config\.json is damaged: {key}"):
+        report_of(run)
+
+
 QUEUES = {
     "no table": "[]",
     "item no table": '{"schema": 1, "items": [1]}',
