@@ -154,7 +154,7 @@ def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]
     A classifier on a decoder reads the last token that is not padding: where the model names none,
     one that ends texts would hide their ends.
     """
-    named = model.config.get_text_config().pad_token_id
+    named = getattr(model.config.get_text_config(), "pad_token_id", None)
     if isinstance(named, int) and 0 <= named < known_tokens(model):
         return named
     used = set().union(*(rows.used() for rows in sets))

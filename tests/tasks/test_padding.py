@@ -16,9 +16,9 @@ from tests.models.tiny import save, tokenizer
 TABLE = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING"
 TAGS = "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING"
 WORDS = tuple("the film is good and the sound is clear but the end is bad".split())  # noqa: SIM905
-RIGHT = ("albert", "bert", "big_bird", "deberta-v2", "distilbert", "electra", "ernie",
-         "longformer", "mpnet", "roformer", "squeezebert")  # fmt: skip
-ALONE = ("convbert", "fnet", "nystromformer")
+RIGHT = ("albert", "bert", "big_bird", "deberta-v2", "distilbert", "electra", "ernie", "ibert",
+         "longformer", "mpnet", "roc_bert", "roformer", "squeezebert")  # fmt: skip
+ALONE = ("canine", "convbert", "fnet", "mobilebert", "nystromformer")
 DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "bloom")
 ENDED = ("bart", "mbart", "t5", "plbart", "mt5")
 EQUAL = "only texts of equal length"
