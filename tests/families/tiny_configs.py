@@ -154,8 +154,9 @@ def shrunk(kind: type[PretrainedConfig], model_type: str, **own: Any) -> Pretrai
     default = kind()
     values = _smaller(default, model_type)
     values.update(own)
-    for counted in ("model_type", "num_labels"):  # by the class, and by id2label
-        values.pop(counted, None)
+    values.pop("model_type", None)
+    if "id2label" in own:
+        values["num_labels"] = len(own["id2label"])
     try:
         return kind(**values)
     except Exception:  # noqa: BLE001, each config refuses in its own way
