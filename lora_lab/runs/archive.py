@@ -23,6 +23,7 @@ from lora_lab.atomic import (
 from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.names import legible, shown
 from lora_lab.progress import Report, silent
+from lora_lab.runs.folder import PRIVATE
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
@@ -94,6 +95,7 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
             files, name = _checked(opened, archive, parent)
             target = _free_name(parent, name)
             with temporary_folder(target) as folder:
+                folder.chmod(PRIVATE)
                 for number, (info, relative) in enumerate(files):
                     report(f"Unpacking {name}", number / len(files))
                     place = folder / relative

@@ -31,6 +31,7 @@ from lora_lab.runs.own_files import open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
 
+PRIVATE = 0o700  # a run quotes its data and its prompts
 ADAPTER = "adapter"
 BEST = "adapter-best"
 EXPORTS = "exports.jsonl"
@@ -60,7 +61,7 @@ class RunFolder:
         for number in range(1, 10_000):
             path = parent / (name if number == 1 else f"{name}-{number}")
             try:
-                path.mkdir(parents=True, exist_ok=not unique)
+                path.mkdir(PRIVATE, parents=True, exist_ok=not unique)
                 taken = any(path.iterdir())
             except FileExistsError:  # of another run, or a file
                 taken = True

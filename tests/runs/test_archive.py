@@ -281,3 +281,10 @@ def test_what_a_killed_process_left_is_tidied(tmp_path):
     )
     assert living.exists()
     assert not left.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no modes there")
+def test_a_run_is_its_persons_alone(tmp_path):
+    run = write_sample(tmp_path, "a")
+    again = unpack(pack(run, tmp_path / "a.zip"), tmp_path / "to")
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (run, again)] == [0o700] * 2

@@ -15,7 +15,7 @@ from lora_lab import paths
 from lora_lab.config import Origin
 from lora_lab.errors import LabError
 from lora_lab.records import ErrorRecord, FolderRecord
-from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.folder import PRIVATE, RunFolder
 from lora_lab.runs.listing import METRICS
 from lora_lab.runs.metrics import copy_holding
 from lora_lab.training.experiment import Experiment
@@ -124,7 +124,7 @@ class RunHome:
                 folder.lock()
                 records.open_log(folder.path)
                 return True
-            folder.path.mkdir(exist_ok=True)  # not its parents: a drive may be unplugged
+            folder.path.mkdir(PRIVATE, exist_ok=True)  # not its parents: a drive may be unplugged
             folder.unlock()
             self._begin(folder)
             self._saves.write_anew()
