@@ -110,7 +110,7 @@ class RateFoundRecord(Record):
     third: float  # a third of the rate at its lowest; nan where it does not fall
     diverged: bool  # it ended early, because the loss rose too far
     seconds: float
-    checked: tuple[tuple[float, float, float], ...] = ()  # rate, held-out loss before and after
+    checked: tuple[tuple[float, float, float], ...] = ()  # rate, validation loss before and after
 
 
 @dataclass(frozen=True)

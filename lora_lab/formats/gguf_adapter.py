@@ -158,7 +158,7 @@ def load(path: Path, base: str = "") -> AdapterWeights:
     if base and not table:
         architecture = str(_field(reader, "general.architecture"))
         table = {stem: list(row) for stem, row in put_back(pairs, base, architecture).items()}
-        told = "names and the order of rows in q and k are put back by the base's config.json"
+        told = "names and the order of rows in q and k are restored by the base's config.json"
     layers = []
     for stem, pair in pairs.items():
         if len(pair) < 2:

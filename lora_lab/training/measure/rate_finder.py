@@ -29,7 +29,7 @@ NEAR = 0.01  # of the whole fall: as low as the lowest point
 NOISY = 1.5  # standard deviations of single losses: three of a difference of smoothed ones
 CHECKED = 20, 400  # steps at a rate before it is named: so many, and more while time allows
 CHECK_SECONDS = 2.0
-RISES = 0.01  # share by which they may raise the held-out loss
+RISES = 0.01  # share by which they may raise the validation loss
 TRIES = 6  # each at a third of the rate before
 FALLS = 0.02  # share of the first loss that it must fall by to say anything
 
@@ -38,7 +38,7 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
     """A record per step of the trial, and one of the whole; closed early, it puts back as well.
 
     The rate rises from LOWEST to HIGHEST in `steps` steps, or until the loss diverges. No rate is
-    named that raises the held-out loss, or that of an old task, within CHECKED steps at that rate:
+    named that raises the validation loss, or that of an old task, within CHECKED steps at that rate:
     the loss in training may fall while all else is ruined. Raises LabError where a step
     does not fit into memory.
     """
@@ -76,7 +76,7 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
             break
         rate /= 3
     else:
-        rate = math.nan  # none of them leaves the held-out rows as they are
+        rate = math.nan  # none of them leaves the validation rows as they are
     yield RateFoundRecord(
         experiment.step, frozen_array(tried), frozen_array(losses), frozen_array(curve),
         lowered(steepest, rate), lowered(third, rate), diverged, time.perf_counter() - began,
@@ -92,7 +92,7 @@ def lowered(rate: float, most: float) -> float:
 def _held_out_after(
     experiment: Experiment, rate: float, steps: int
 ) -> Generator[RatePointRecord, None, tuple[float, float]]:
-    """The held-out loss before and after some steps at a constant rate, put back to the bit.
+    """The validation loss before and after some steps at a constant rate, put back to the bit.
 
     Where rows of an old task are at hand, theirs is in the sum: a rate that ruins them is no rate.
     """

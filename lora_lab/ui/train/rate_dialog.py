@@ -116,7 +116,7 @@ class RateDialog(AskDialog):
         refused = [check for check in record.checked if not check[2] <= 1.01 * check[1]]
         if refused:
             rate, before, after = refused[0]
-            words += self.tr("At {} the held-out loss rose from {:.3g} to {}. ").format(
+            words += self.tr("At {} the validation loss rose from {:.3g} to {}. ").format(
                 plain_number(two_figures(rate)), before,
                 f"{after:.3g}" if math.isfinite(after) else self.tr("infinity"),
             )  # fmt: skip
