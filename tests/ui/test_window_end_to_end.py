@@ -67,12 +67,14 @@ def test_train_turn_the_knobs_switch_export_and_close(qtbot, lab, tmp_path):
     rank, alpha = lab.hyper_dock.sliders["rank"], lab.hyper_dock.sliders["alpha"]
     before = lab.hyper_dock.requested
     drag(rank.slider, +8)
+    followed = alpha.value()
     drag(alpha.slider, -8)
     qtbot.waitUntil(
         lambda: bool(applied) and applied[-1].hyper == lab.hyper_dock.requested, timeout=20_000
     )
     assert rank.value() > before.rank
-    assert alpha.value() < before.alpha
+    assert alpha.value() < followed
+    assert followed / rank.value() == before.alpha / before.rank, "s was kept"
     assert lab.state is State.RUNNING
 
     lab.commands.adapter.trigger()

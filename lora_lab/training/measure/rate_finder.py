@@ -38,9 +38,9 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
     """A record per step of the trial, and one of the whole; closed early, it puts back as well.
 
     The rate rises from LOWEST to HIGHEST in `steps` steps, or until the loss diverges. No rate is
-    named that raises the validation loss, or that of an old task, within CHECKED steps at that rate:
-    the loss in training may fall while all else is ruined. Raises LabError where a step
-    does not fit into memory.
+    named that raises the validation loss, or that of an old task, within CHECKED steps at it: the
+    loss in training may fall while all else is ruined. Raises LabError where a step does not fit
+    into memory.
     """
     began = time.perf_counter()
     rates = np.geomspace(LOWEST, HIGHEST, steps)

@@ -72,7 +72,7 @@ class HyperparametersDock(QDockWidget):
             self.tr("Suggest…"),
             self.tr("Suggest a rank from the energy (Σσ²) of ΔW, with its validation loss"),
         )
-        self.rank_rule = RankRule(self.sliders["rank"])
+        self.rank_rule = RankRule(self)
         self.find_link = self.sliders["learning_rate"].add_link(
             self.tr("Find…"),
             self.tr("Try rising learning rates for some steps, then restore everything"),
@@ -316,6 +316,7 @@ class HyperparametersDock(QDockWidget):
         grid.addWidget(self._scaling, 0, 1, bottom)
         grid.addWidget(self._fraction, 0, 2, bottom)
         grid.addWidget(self._scaling_applied, 0, 3, bottom | Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.rank_rule.link, 0, 4, bottom | Qt.AlignmentFlag.AlignRight)
         grid.setColumnStretch(2, 1)
         return frame
 

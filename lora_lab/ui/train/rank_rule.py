@@ -1,14 +1,14 @@
-"""What stays where the rank moves: s, α, or α = 2r; a word in the line under the slider."""
+"""What stays where the rank moves: s, α, or α = 2r; a word beside the scaling."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QWidget
 
 from lora_lab.rules import RANK_RULES
 from lora_lab.ui.style.settings import settings
-from lora_lab.ui.train.field_slider import FieldSlider
+from lora_lab.ui.train.note_line import Link
 
 KEY = "rank_rule"
 
@@ -16,8 +16,8 @@ KEY = "rank_rule"
 class RankRule(QObject):
     """A link that names the rule in force and opens the three there are; it is remembered."""
 
-    def __init__(self, rank: FieldSlider) -> None:
-        super().__init__(rank)
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
         kept = str(settings().value(KEY, RANK_RULES[0]))
         self._rule = kept if kept in RANK_RULES else RANK_RULES[0]
         words = {
@@ -25,13 +25,14 @@ class RankRule(QObject):
             "alpha": (self.tr("keep α"), self.tr("α stays: a higher rank lowers s")),
             "2r": (self.tr("α = 2r"), self.tr("α is twice the rank")),
         }
-        self.link = rank.add_link(
+        self.link = Link(
             words[self._rule][0],
             self.tr(
                 "What stays when the rank moves. With α kept, s = α/r falls as the rank rises."
             ),
         )
-        self.menu = QMenu(rank)
+        self.link.setAccessibleName(self.tr("When the rank moves: {}").format(words[self._rule][0]))
+        self.menu = QMenu(parent)
         group = QActionGroup(self.menu)
         self.actions = {}
         for rule in RANK_RULES:
@@ -53,5 +54,6 @@ class RankRule(QObject):
     def _choose(self, rule: str, word: str) -> None:
         self._rule = rule
         self.link.setText(word)
+        self.link.setAccessibleName(self.tr("When the rank moves: {}").format(word))
         self.link.updateGeometry()
         settings().setValue(KEY, rule)

@@ -600,7 +600,9 @@ def test_edits_go_with_the_sliders_in_one_snapshot(qtbot, opened, sessions_made)
     type_rank(dock, 0, 3)
     click_box(dock, 1)
     opened.hyper_dock.sliders["rank"].edit.setValue(5)
-    expected = changed(Hyperparameters(), rank=5, layer_ranks=(("fc1", 3),), frozen_layers=("fc2",))
+    expected = changed(
+        Hyperparameters(), rank=5, alpha=10, layer_ranks=(("fc1", 3),), frozen_layers=("fc2",)
+    )
     qtbot.waitUntil(lambda: sessions_made[-1].hyper == expected)
     qtbot.waitUntil(lambda: [text(dock, r, RANK) for r in range(3)] == ["3", "8", "5"])
 
