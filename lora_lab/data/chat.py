@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.values import from_text
+from lora_lab.data.values import from_text, is_missing
 
 # Who speaks, in ShareGPT's words and a few more.
 SPEAKERS = {
@@ -23,7 +23,8 @@ SPEAKERS = {
 }  # fmt: skip
 ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "think")
-UNTRAINED_KEYS = ("weight", "train", "trainable", "loss", "masked")
+WEIGHT_KEYS = ("weight", "loss_weight", "loss_mask")
+UNTRAINED_KEYS = (*WEIGHT_KEYS, "train", "training", "trainable", "loss", "masked")
 OFF = ("0", "0.0", "false", "no")
 CALL_KEYS = ("name", "arguments", "parameters")
 
@@ -72,19 +73,23 @@ def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """The reasoning that a message holds beside its content; "" where there is none."""
-    return next((message[key] for key in REASONING_KEYS if isinstance(message.get(key), str)), "")
+    said = (message.get(key) for key in REASONING_KEYS)
+    return next((text for text in said if isinstance(text, str) and text.strip()), "")
 
 
 def _message(entry: Any) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise BadRow("a message is not an object")
+    # A NaN is what pandas writes of null. An empty reasoning may stand beside the one that is said.
+    empty = {key for key in REASONING_KEYS if entry.get(key) == ""} if reasoning_of(entry) else ()
+    entry = {k: v for k, v in entry.items() if k not in empty and (v == "" or not is_missing(v))}
     who = _first(entry, ROLE_KEYS)
     if not isinstance(who, str) or not who.strip():
         raise BadRow("a message has no role")
     role = SPEAKERS.get(who.strip().lower(), who.strip())
     content = _content(_first(entry, CONTENT_KEYS))
     known = {*ROLE_KEYS, *CONTENT_KEYS, *UNTRAINED_KEYS}
-    further = {key: v for key, v in entry.items() if key not in known and v is not None}
+    further = {key: v for key, v in entry.items() if key not in known}
     if "tool_calls" in further:
         calls = _parsed(further.pop("tool_calls"), "tool_calls")
         if calls:
@@ -141,7 +146,7 @@ def _call(entry: Any) -> dict[str, Any]:
 
 def _tools(value: Any) -> tuple[dict[str, Any], ...]:
     value = _parsed(value, "tools")
-    if not value:
+    if is_missing(value) or not value:
         return ()
     tools = []
     for tool in _listed(value, "tools"):
@@ -155,10 +160,14 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
 
 def _asked(entry: Mapping[str, Any]) -> bool:
     """Whether a turn's own flags leave it in the loss: `weight: 0` and `train: false` do not."""
-    if entry.get("masked") is not None and not _is_off(entry["masked"]):
+    given = {key: entry[key] for key in UNTRAINED_KEYS if not is_missing(entry.get(key))}
+    for key in WEIGHT_KEYS:
+        value = given.get(key, 1)
+        if isinstance(value, int | float) and value not in (0, 1):
+            raise BadRow(f"a message has {key} {value}: an answer is learned (1) or not (0)")
+    if "masked" in given and not _is_off(given.pop("masked")):
         return False
-    flags = (entry[key] for key in UNTRAINED_KEYS if key != "masked" and key in entry)
-    return not any(flag is not None and _is_off(flag) for flag in flags)
+    return not any(map(_is_off, given.values()))
 
 
 def _is_off(flag: Any) -> bool:

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from lora_lab.data.chat import Chat, reasoning_of
+from lora_lab.data.chat import REASONING_KEYS, Chat, reasoning_of
 
 Messages = tuple[dict[str, Any], ...]
+# What is looked for by what it says, or says nothing by itself.
+ELSEWHERE = ("role", "content", "tool_calls", "tool_call_id", "id", *REASONING_KEYS)
 
 
 class Written(Protocol):
@@ -98,11 +100,23 @@ def left_out(chat: Chat, examples: Sequence[Written]) -> Counter[str]:
                 inside, _, content = content.rpartition("</think>")
                 reasoning = reasoning or inside.rpartition("<think>")[2]
             note("reasoning", reasoning, places)
-            for call in message.get("tool_calls") or ():
-                note("tool calls", call["function"]["name"], places)
+            calls = Counter(c["function"]["name"] for c in message.get("tool_calls") or ())
+            for name, count in calls.items():  # some templates write the first call alone
+                note("tool calls", name if places[0].count(name) >= count else f"\0{name}", places)
         kind = {"assistant": "answers" if trained else "earlier answers", "user": "user messages",
                 "tool": "tool results"}.get(role, f"{role} messages")  # fmt: skip
         note(kind, content, places)
     for tool in chat.tools:
         note("tools", str(tool.get("function", tool).get("name", "")), texts)
     return missing
+
+
+def unread(chat: Chat, source: str) -> set[str]:
+    """What messages of a chat hold beside their content that its template never asks for."""
+    keys = {
+        key
+        for message in chat.messages
+        for key, value in message.items()
+        if value not in ("", [], {}) and not (key == "name" and message["role"] == "tool")
+    }
+    return {f"{key[:40]!r} of messages" for key in keys.difference(ELSEWHERE) if key not in source}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lora_lab.data.chat import Chat
-from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings
+from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings, unread
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.template_budget import TemplateBudget, budget
 from lora_lab.data.values import well_formed
@@ -99,7 +99,7 @@ class ChatTemplate:
         for lost in ("answers", "tool calls"):
             if missing[lost]:
                 raise BadRow(f"the chat template leaves out {lost} of the assistant")
-        self.left_out.update(missing.keys())
+        self.left_out.update(missing.keys() | unread(chat, self._source(chat)))
         self.split += len(examples) > 1
         return examples
 

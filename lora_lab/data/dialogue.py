@@ -11,7 +11,7 @@ from lora_lab.data.chat import Chat, read_chat
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row
-from lora_lab.data.values import as_text, from_text
+from lora_lab.data.values import as_text, from_text, is_missing
 
 Piece = tuple[str, bool]  # text, and whether it is in the loss
 
@@ -81,7 +81,7 @@ def _instruction(row: Row, mapping: Mapping, texts: dict[str, str]) -> str:
 
 def _history(value: Any) -> list[tuple[str, str]]:
     """Earlier questions with their answers, as Alpaca's `history` has them."""
-    if value is None or value == "":
+    if is_missing(value):
         return []
     if isinstance(value, str):  # a cell of a table
         try:

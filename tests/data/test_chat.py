@@ -10,6 +10,7 @@ from lora_lab.data.left_out import BadRow
 U, A = {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}
 CALL = {"type": "function", "function": {"name": "look", "arguments": {"x": 1}}}
 TURNS = (U, A)
+NAN = float("nan")
 CALLED = (U, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "sunny"}, A)
 
 SAME = {
@@ -46,6 +47,13 @@ SAME = {
     "a user who says nothing": (
         [{"role": "user", "content": None}, A], ({"role": "user", "content": ""}, A),
     ),
+    "NaN, as pandas writes null": (
+        [{"role": "user", "content": NAN, "value": "u", "name": NAN},
+         {**A, "from": NAN, "reasoning_content": NAN, "tool_calls": NAN}], TURNS,
+    ),
+    "a reasoning beside an empty one": (
+        [U, {**A, "reasoning_content": "", "reasoning": "r"}], (U, {**A, "reasoning": "r"}),
+    ),
     "what else a message holds": (
         [{**U, "name": "Ann"}, {**A, "reasoning_content": "r", "x": None}],
         ({**U, "name": "Ann"}, {**A, "reasoning_content": "r"}),
@@ -61,7 +69,8 @@ def test_the_messages_are_the_same_in_every_spelling(name):
 
 @pytest.mark.parametrize(
     "flag", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"trainable": False},
-             {"loss": False}, {"masked": True}],
+             {"loss": False}, {"masked": True}, {"training": False}, {"loss_weight": 0},
+             {"loss_mask": 0}],
 )  # fmt: skip
 def test_a_turn_that_is_not_to_be_trained_is_read_only(flag):
     found = read_chat([U, A, U, {**A, **flag}])
@@ -69,7 +78,9 @@ def test_a_turn_that_is_not_to_be_trained_is_read_only(flag):
     assert found.messages[3] == A, "a template does not see the flag"
 
 
-@pytest.mark.parametrize("flag", [{"weight": 1}, {"train": True}, {"weight": None}])
+@pytest.mark.parametrize(
+    "flag", [{"weight": 1}, {"train": True}, {"weight": None}, {"weight": NAN}, {"masked": NAN}]
+)
 def test_a_turn_that_is_to_be_trained_is(flag):
     assert read_chat([U, {**A, **flag}]).trained == (False, True)
 
@@ -82,6 +93,10 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {}}}
 )
 def test_tools_are_the_same_in_every_spelling(tools):
     assert read_chat([U, A], tools).tools == (TOOL,)
+
+
+def test_no_tools_in_any_spelling():
+    assert all(read_chat([U, A], none).tools == () for none in (None, "", NAN, [], "[]", "null"))
 
 
 def test_a_system_column_is_the_first_message():
@@ -103,6 +118,8 @@ BAD = {
         [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, A], "'image_url'",
     ),
     "sound": ([{"role": "user", "content": [{"type": "audio", "audio": "x"}]}, A], "'audio'"),
+    "an answer that is missing": ([U, {"role": "assistant", "content": NAN}], "says nothing"),
+    "half a weight": ([U, {**A, "weight": 0.5}], "weight 0.5: an answer is learned"),
     "nothing to train": ([U, {**A, "weight": 0}], "marked as not to be trained"),
     "a call without a name": ([U, {"role": "assistant", "tool_calls": [{}]}], "has no name"),
     "a call that is no JSON": ([U, {"from": "function_call", "value": "look"}], "not JSON"),

@@ -241,6 +241,22 @@ def test_what_a_template_drops_is_named():
     assert "the chat template leaves out system messages in 1 chat" in template.notes()
 
 
+def test_keys_of_messages_that_a_template_never_asks_for_are_named():
+    template = ChatTemplate(tokenizer(CHATML))
+    shown = {**user("u"), "images": ["a.png"], "tool_call_id": "1", "audio": []}
+    template.examples(read_chat([shown, says("a")]))
+    assert template.notes() == ("the chat template leaves out 'images' of messages in 1 chat",)
+
+
+def test_a_second_call_of_the_same_function_that_a_template_drops_is_refused():
+    first = "{{ m.tool_calls[0].function | tojson if m.tool_calls else m.content }}"
+    source = f"{{% for m in messages %}}<|im_start|>{first}<|im_end|>{{% endfor %}}"
+    calls = [{"function": {"name": "look", "arguments": {"q": q}}} for q in ("a", "b")]
+    chat = read_chat([user("u"), {"role": "assistant", "tool_calls": calls}])
+    with pytest.raises(BadRow, match="leaves out tool calls"):
+        ChatTemplate(tokenizer(source)).examples(chat)
+
+
 def test_a_turn_with_no_weight_is_read_and_not_learned():
     messages = [*CHATS["two"][:1], says("Four.", weight=0), *CHATS["two"][2:]]
     (example,) = ChatTemplate(tokenizer(CHATML)).examples(read_chat(messages))
