@@ -192,7 +192,8 @@ class FieldSlider(QWidget):
 
     def _show_line(self) -> None:
         hint = self.tr("Click, or press F1 on the control, for the page with the formula.")
-        self._note.show_line(self.note() or self._explanation, hint)
+        refused = bool(self._refusal) and not self._reason
+        self._note.show_line(self.note() or self._explanation, hint, refused)
         if self.slider.isSliderDown() and self._note.shown() != self._note.text():
             where = self.slider.mapToGlobal(QPoint(0, self.slider.height()))
             QToolTip.showText(where, tip_lines(self._note.text()), self.slider)  # all of it

@@ -24,18 +24,18 @@ class NoteLine(QAbstractButton):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._hint = ""
+        self._hint, self._refused = "", False
         self._hovered = False
         self.setFont(theme.font(0.92))
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
-    def show_line(self, text: str, hint: str = "") -> None:
-        """Show `text`; all of it and `hint` stand in the tooltip."""
-        if text == self.text() and hint == self._hint:
+    def show_line(self, text: str, hint: str = "", refused: bool = False) -> None:
+        """Show `text`, in red if something was `refused`; all of it and `hint` are the tooltip."""
+        if text == self.text() and hint == self._hint and refused == self._refused:
             return
-        self._hint = hint
+        self._hint, self._refused = hint, refused
         self.setText(text)
         self.setToolTip(tip_lines("\n\n".join(part for part in (text, hint) if part)))
         self.update()
@@ -60,7 +60,8 @@ class NoteLine(QAbstractButton):
         c = theme.current()
         muted = self.palette().color(self.palette().currentColorGroup(), self.foregroundRole())
         painter = QPainter(self)
-        painter.setPen(QColor(c.muted) if self.isEnabled() else muted)
+        words = QColor(c.error if self._refused else c.muted)
+        painter.setPen(words if self.isEnabled() else muted)
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(self._words(), Qt.AlignmentFlag.AlignLeft | middle, self.shown())
         if self.isEnabled():
