@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lora_lab.data.chat import read_chat
+from lora_lab.data.chat import ROLE_KEYS, SPEAKERS, read_chat
 from lora_lab.data.chat_template import ChatTemplate, ChatText
 from lora_lab.data.dialogue import Piece
 from lora_lab.data.encode import blocks, chat_template_of, encode_chats, quiet, vocabulary
@@ -164,8 +164,18 @@ def chats_of(row: Row, mapping: Mapping) -> tuple[list[Any], list[Any]] | None:
             prompt = [{"role": "user", "content": said}]
     elif chosen[: len(prompt)] == prompt == rejected[: len(prompt)]:  # said once more
         chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
+    first = chosen[:1], rejected[:1]
+    if first[0] != first[1] and all(map(_is_asked, first[0] + first[1])):
+        raise BadRow("chosen and rejected do not answer the same prompt")
     before = [{**turn, "train": False} if isinstance(turn, dict) else turn for turn in prompt]
     return [*before, *chosen], [*before, *rejected]
+
+
+def _is_asked(turn: Any) -> bool:
+    """Whether a message is one that is answered, or says how."""
+    said = [turn.get(key) for key in ROLE_KEYS] if isinstance(turn, dict) else []
+    who = SPEAKERS.get(str(next(filter(None, said), "")).strip().lower())
+    return who in ("user", "system", "developer")
 
 
 def messages_in(value: Any) -> list[Any] | None:

@@ -25,6 +25,7 @@ from lora_lab.errors import DataError
 from lora_lab.progress import Report, silent
 
 NONE = -100  # the tag of a token that the loss does not look at, as in transformers
+IGNORED = str(NONE)  # what tables write of it
 OUTSIDE = "O"
 
 
@@ -45,7 +46,8 @@ def encode_tags(
     skip_bad: bool = False,
     report: Report = silent,
 ) -> tuple[TokenRows[Tagged], tuple[str, ...], tuple[str, ...]]:
-    """(rows, names of the tags, notes). `classes` None takes the tags there are, O first.
+    """(rows, names of the tags, notes). `classes` None takes the tags there are, O first; -100 is
+    none of them, and its word is not asked for.
 
     Raises DataError for rows without as many tags as words and tags that are none of `classes`,
     unless `skip_bad`, and for a tokenizer that does not tell where its tokens stand.
@@ -56,7 +58,7 @@ def encode_tags(
         )
     left = LeftOut(table, skip_bad)
     places: dict[str, int] = {}  # of the tags, as they come
-    lost = 0
+    lost = ignored = 0
 
     def said() -> Iterator[tuple[int, list[str], list[str]]]:
         for number, row in table.rows:
@@ -65,11 +67,11 @@ def encode_tags(
                 words, tags = map(listed, cells)
                 if len(words) != len(tags):
                     raise BadRow(f"there are {len(words):,} tokens and {len(tags):,} tags")
-                tags = [known_label(tag, classes) for tag in tags]
+                tags = [tag if tag == IGNORED else known_label(tag, classes) for tag in tags]
             except BadRow as error:
                 left.add(number, error)
                 continue
-            for tag in tags:
+            for tag in filter(IGNORED.__ne__, tags):
                 places.setdefault(tag, len(places))
             yield number, words, tags
 
@@ -86,14 +88,15 @@ def encode_tags(
             firsts = first_pieces(texts[place], words, kept["offset_mapping"][place])
             numbers = np.full(len(ids), NONE, dtype=np.int64)
             for token, word in firsts.items():
-                numbers[token] = places[tags[word]]
+                numbers[token] = places.get(tags[word], NONE)
             cut = len(whole[place]) - len(ids)
             lost += 0 if cut else len(words) - len(firsts)
-            if firsts:
+            ignored += tags.count(IGNORED)
+            if (numbers != NONE).any():
                 types = segments(kept.get("token_type_ids"), place)
                 example = Tagged(ids, numbers != NONE, cut, number, numbers, types=types)
                 writer.add(example, "\0".join(tags[word] for word in firsts.values()).encode())
-            else:
+            elif not firsts:
                 lost += len(words) if cut else 0
     if not places:
         raise DataError(f"{table.path.name}: no row with tokens and tags is left.")
@@ -107,6 +110,9 @@ def encode_tags(
     if lost:
         many = f"{lost:,} words have" if lost > 1 else "1 word has"
         notes = (*notes, f"{many} no token of their own, so their tags are not learned")
+    if ignored:
+        many = f"{ignored:,} words are" if ignored > 1 else "1 word is"
+        notes = (*notes, f"{many} tagged {IGNORED}, so not learned")
     return rows, names, notes
 
 

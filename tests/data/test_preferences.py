@@ -89,6 +89,7 @@ def test_both_answers_follow_one_prompt(name):
         ({"prompt": "a", "chosen": None, "rejected": "b"}, "chosen answer is empty"),
         ({"prompt": "a", "chosen": [YES], "rejected": "b"}, "not both lists"),
         ({"prompt": [ASK], "chosen": [YES], "rejected": [YES]}, "are the same"),
+        ({"chosen": [ASK, YES], "rejected": [{**ASK, "content": "Else?"}, YES]}, "the same prompt"),
         ({"prompt": [ASK], "chosen": [YES], "rejected": [ASK]}, "assistant says nothing|not to be"),
         ({"prompt": [ASK], "chosen": "b", "rejected": "c"}, "a list where text belongs"),
     ],

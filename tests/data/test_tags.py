@@ -117,6 +117,17 @@ def test_bad_rows_are_named_or_left_out(row, reason):
     assert "row 2" in notes[0]
 
 
+@pytest.mark.parametrize("none", [NONE, str(NONE), float(NONE)])
+def test_a_tag_that_transformers_ignores_is_no_class(none):
+    row = {"tokens": ["the", "film", "x"], "ner_tags": [0, none, 1]}
+    only = {"tokens": ["the"], "ner_tags": [none]}
+    made, names, notes = encoded([row, only], word_pieces())
+    assert names == ("0", "1")
+    assert [list(one.tags) for one in made] == [[NONE, 0, NONE, 1, NONE]]
+    assert list(made[0].supervised) == [False, True, False, True, False]
+    assert notes == ("2 words are tagged -100, so not learned",)
+
+
 def test_tags_of_one_kind_teach_nothing():
     with pytest.raises(DataError, match="all tags are O"):
         encoded([{"tokens": ["a", "b"], "tags": ["O", "O"]}])
