@@ -33,6 +33,7 @@ PACKED = {
     "weight._data": "Quanto", "_qdata": "torchao", ":qdata": "torchao", SECOND: "ModelOpt's NVFP4",
 }  # fmt: skip
 
+BYTES = ("uint8", "int32", "uint32")  # uint32: MLX, with scales and biases beside it
 BESIDE = ("absmax", "quant_map", "weight_zero_point", SECOND)  # tensors of any type
 
 
@@ -61,7 +62,7 @@ def quantization(tensors: Iterable[Described]) -> str:
             return "float8 with a scale" if _scale_key(name, kinds) else "float8"
         if dtype == "int8":
             return "bitsandbytes int8" if f"{stem}.{BITSANDBYTES}" in kinds else "int8"
-        if dtype in ("uint8", "int32") and any(k.startswith(f"{stem}.weight") for k in kinds):
+        if dtype in BYTES and any(k.startswith(f"{stem}.weight") for k in kinds):
             return f"packed {dtype}"
     return ""
 
@@ -74,14 +75,14 @@ def dequantized(
     `kinds` has the type of every tensor of the file. Raises CheckpointError for what is packed.
     """
     dtype = kinds[name]
-    if dtype not in (*FLOAT8, "int8", "uint8", "int32"):
+    if dtype not in (*FLOAT8, "int8", *BYTES):
         return read(name)
     stem = name.removesuffix(".weight")
     if dtype == "int8" and f"{stem}.{BITSANDBYTES}" in kinds:
         return read(name).float() * read(f"{stem}.{BITSANDBYTES}").float()[:, None] / 127
     scale = _scale_key(name, kinds)
     packed = next((what for key, what in PACKED.items() if f"{stem}.{key}" in kinds), "")
-    if packed or dtype in ("uint8", "int32") or (dtype == "int8" and not scale):
+    if packed or dtype in BYTES or (dtype == "int8" and not scale):
         raise CheckpointError(
             f"{shown(name)} is quantized ({packed or dtype}), and how to undo it is not known "
             "here. Use the model in float32, float16 or bfloat16."

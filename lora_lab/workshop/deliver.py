@@ -25,7 +25,7 @@ from lora_lab.plain import plain
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.lost import lost, refuse_ruin
 from lora_lab.workshop.merge_base import write_merged
-from lora_lab.workshop.places import key_of
+from lora_lab.workshop.places import key_of, skeleton_for, tied_sources
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery
 
 FOLDING = ("peft-portable", "diffusers")  # formats that fold s into B
@@ -50,7 +50,7 @@ def deliver(
         weights = replace(weights, base=delivery.base)
     beside: tuple[str, ...] = ()
     if delivery.format != "peft" and any(not layer.saved for layer in weights.whole):
-        weights, beside = without_copies(weights, _reader(weights.base))
+        weights, beside = without_copies(weights, _reader(weights))
     if delivery.prove:
         library_of(delivery.format)  # known before anything is computed
     if delivery.format == MERGED:
@@ -102,12 +102,22 @@ def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> Adapte
     return cast(weights, TYPES[dtype])
 
 
-def _reader(path: str) -> Callable[[str], torch.Tensor | None]:
-    """The weight of a module in the base at `path`, as far as there is one."""
-    if not path or not Path(path).exists():
+def _reader(weights: AdapterWeights) -> Callable[[str], torch.Tensor | None]:
+    """The weight of a module in the adapter's base, as far as there is one: its own, or a tied."""
+    if not weights.base or not Path(weights.base).exists():
         return lambda name: None
-    base = Base(Path(path))
-    return lambda name: base.read(key) if (key := key_of(name, base)) else None
+    base = Base(Path(weights.base))
+    tied = {
+        name.removesuffix(".weight"): source.keys[0]
+        for name, source in tied_sources(skeleton_for(base, weights)).items()
+        if source.converter is None
+    }
+
+    def weight_of(name: str) -> torch.Tensor | None:
+        key = key_of(name, base) or tied.get(name, "")
+        return base.read(key) if key else None
+
+    return weight_of
 
 
 def _merge(

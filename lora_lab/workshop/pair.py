@@ -12,6 +12,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
 from lora_lab.models.key_map import Source
 from lora_lab.models.skeleton import Skeleton, own_skeleton, skeletons, task_type_of
+from lora_lab.workshop.places import tied_sources
 
 EMBEDDINGS = ("embed_tokens", "wte", "wpe", "word_embeddings", "position_embeddings", "lm_head")
 # PEFT gives a classifier's task layers of its own names to train beside, wherever they stand.
@@ -37,6 +38,7 @@ class Pair:
         """Raises AdapterError where the two are of different architectures."""
         self.before, self.after = before, after
         self._tuned = own_skeleton(after.config, after.tensors)
+        self._shared = tied_sources(self._tuned)  # of a head that only the base has its own of
         self._base: Skeleton | None = None
         if self._tuned is not None:
             same = (s for s in skeletons(before.config or after.config, before.tensors))
@@ -61,7 +63,8 @@ class Pair:
         found, covered = [], set()
         for name, kind in self._tuned.kinds.items():
             key = f"{name}.weight"
-            ours, theirs = self._base.sources.get(key), self._tuned.sources.get(key)
+            ours = self._base.sources.get(key)
+            theirs = self._tuned.sources.get(key) or self._shared.get(key)
             if kind and ours is not None and theirs is not None:
                 covered |= {*ours.keys, *theirs.keys}
                 resized = (
@@ -90,7 +93,8 @@ class Pair:
         alone = []
         for name, kind in self._tuned.kinds.items():
             weight, bias = (self._tuned.sources.get(f"{name}.{x}") for x in ("weight", "bias"))
-            missing = f"{name}.weight" not in self._base.sources and not self._tied(name)
+            missing = f"{name}.weight" not in self._base.sources
+            missing = missing and not self._tied(name, self._tuned)
             if kind == "linear" and weight is not None and missing:
                 W = self.after.parameter(self._tuned, weight, f"{name}.weight")
                 b = bias and self.after.parameter(self._tuned, bias, f"{name}.bias")
@@ -99,7 +103,8 @@ class Pair:
 
     def missed(self, fitted: Sequence[Matrix], whole: Sequence[WholeLayer]) -> list[str]:
         """Tensors of the files beside those that differ, or that only the tuned model has."""
-        done = {key for matrix in fitted for key in matrix.after.keys}
+        own = [matrix for matrix in fitted if f"{matrix.name}.weight" not in self._shared]
+        done = {key for matrix in own for key in matrix.after.keys}
         done |= {key for layer in whole for key in layer.tensors()}
         theirs = self.after.tensors
         missed = [name for name in theirs if name not in self.before.tensors and name not in done]
@@ -114,7 +119,8 @@ class Pair:
     def _wanted(self, name: str, kind: str) -> bool:
         module = self._tuned.model.get_submodule(name) if self._tuned is not None else None
         grouped = getattr(module, "groups", 1) > 1
-        plain = kind in FITTED and not grouped and not self._tied(name)
+        tied = self._tied(name, self._tuned) and self._tied(name, self._base)
+        plain = kind in FITTED and not grouped and not tied
         return plain and self._tuned is not None and not self._tuned.does_more(name)
 
     def _resized(self, ours: Source, theirs: Source) -> bool:
@@ -122,8 +128,8 @@ class Pair:
         before, after = (side.tensors for side in (self.before, self.after))
         return before[ours.keys[0]].shape != after[theirs.keys[0]].shape
 
-    def _tied(self, name: str) -> bool:
-        groups = self._tuned.ties() if self._tuned is not None else []
+    def _tied(self, name: str, skeleton: Skeleton | None) -> bool:
+        groups = skeleton.ties() if skeleton is not None else []
         return any(f"{name}.weight" in group for group in groups)
 
     def _plain(self, name: str) -> bool:

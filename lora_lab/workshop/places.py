@@ -40,16 +40,22 @@ class Placed:
         self.base = base
         self.skeleton = skeleton_for(base, weights)
         kinds = self.skeleton.kinds if self.skeleton is not None else {}
-        tied = _tied(self.skeleton)
+        tied = tied_sources(self.skeleton)
         self.missing: list[str] = []  # layers that the base has no weight for
         self.unknown: list[str] = []  # square ones that may be stored either way round
         self.places: list[Place] = []
         for layer in weights.layers:
-            place = self._place(layer, kinds, tied, strict)
+            try:
+                place = self._place(layer, kinds, tied, strict)
+            except AdapterError:
+                self._mind_packing(layer.name)
+                raise
             if place is None:
                 self.missing.append(layer.name)
             else:
                 self.places.append(place)
+        if not self.places:
+            self._mind_packing(self.missing[0])
         if strict and self.unknown:
             raise AdapterError(
                 f"{self.unknown[0]} is square, and its orientation is not known: "
@@ -60,6 +66,15 @@ class Placed:
             raise AdapterError(
                 f"{base.path} has no weight for any layer of the adapter ({self.missing[0]}): it "
                 "is another base"
+            )
+
+    def _mind_packing(self, name: str) -> None:
+        """Raise AdapterError where the base has no such weight because it is quantized."""
+        if self.base.quantized:
+            raise AdapterError(
+                f"{self.base.path.name} is quantized ({self.base.quantized}), and its weight of "
+                f"{name} cannot be read as a matrix. Name the model in float32, float16 or "
+                "bfloat16."
             )
 
     def W(self, place: Place) -> torch.Tensor:
@@ -172,7 +187,7 @@ def _module(name: str, skeleton: Skeleton, kinds: Mapping[str, str]) -> str:
     return renamed if kinds.get(renamed) else ""
 
 
-def _tied(skeleton: Skeleton | None) -> dict[str, Source]:
+def tied_sources(skeleton: Skeleton | None) -> dict[str, Source]:
     """Parameters without a tensor of their own → the tensor that they are tied to."""
     tied: dict[str, Source] = {}
     for group in skeleton.ties() if skeleton is not None else ():

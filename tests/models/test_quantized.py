@@ -88,6 +88,9 @@ PACKED = {
     "bitsandbytes 4 bit": {
         "a.weight": torch.zeros(8, 1, dtype=torch.uint8), "a.weight.absmax": torch.ones(1),
     },
+    "packed uint32": {  # MLX
+        "a.weight": torch.zeros(4, 4, dtype=torch.uint32), "a.scales": torch.ones(4, 1),
+    },
     "ModelOpt's NVFP4": {
         "a.weight": torch.zeros(4, 4, dtype=torch.uint8), "a.weight_scale_2": torch.ones(1),
     },

@@ -3,13 +3,16 @@
 import peft
 import pytest
 import safetensors.torch
+import torch
 import transformers as T
 
 from lora_lab.errors import LabError
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
+from lora_lab.workshop.deliver import deliver
 from lora_lab.workshop.extract import extract
 from lora_lab.workshop.merge_base import write_merged
+from lora_lab.workshop.requests import Delivery
 from tests.workshop.families import adapted, answer, distance, saved
 
 pytestmark = [
@@ -77,6 +80,41 @@ def test_a_tied_weight_is_refused_or_parted(name, tmp_path):
     write_merged(weights, tmp_path / "base", tmp_path / "out", untie=True)
     found = answer(type(model).from_pretrained(tmp_path / "out").eval())
     assert distance(found, wanted) <= 1e-5
+
+
+BESIDE = {  # PEFT saves the head's weight beside its factors, and the base's file has no such name
+    "llama_tied": (["embed_tokens", "lm_head"], {}),
+    "llama_tied, PEFT ties": (["embed_tokens"], {"ensure_weight_tying": True}),
+    "llama_tied, the head alone": (["lm_head"], {}),
+    "gpt2": (["wte", "lm_head"], {}),
+    "llama_tied, one whole": (["lm_head", "q_proj"], {"modules_to_save": ["embed_tokens"]}),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_the_saved_weight_of_a_tied_head_is_known_for_the_bases(case, tmp_path):
+    targets, options = BESIDE[case]
+    model = saved(tmp_path / "base", case.partition(",")[0])
+    wanted = answer(adapted(model, tmp_path / "adapter", targets, **options))
+    delivery = Delivery(str(tmp_path / "out"), "merged", base=str(tmp_path / "base"), untie=True)
+    deliver(open_adapter(tmp_path / "adapter"), delivery)
+    merged = type(model).from_pretrained(tmp_path / "out").eval()
+    assert not merged.config.tie_word_embeddings
+    assert distance(answer(merged), wanted) <= 1e-5
+
+
+def test_a_head_that_became_tied_is_extracted_too(tmp_path):
+    base = saved(tmp_path / "base", "llama")
+    with torch.no_grad():
+        base.model.layers[0].self_attn.q_proj.weight += 0.1 * torch.randn(32, 32)
+    base.lm_head.weight = base.model.embed_tokens.weight
+    base.config.tie_word_embeddings = True
+    base.save_pretrained(tmp_path / "tuned")
+    wanted = answer(base)
+    export(extract(tmp_path / "base", tmp_path / "tuned", 32).weights, tmp_path / "found")
+    model = T.LlamaForCausalLM.from_pretrained(tmp_path / "base").eval()
+    found = peft.PeftModel.from_pretrained(model, str(tmp_path / "found")).eval()
+    assert distance(answer(found), wanted) <= 1e-5
 
 
 @pytest.mark.parametrize("targets", [["shared"], ["lm_head"], r"decoder.embed_tokens"])

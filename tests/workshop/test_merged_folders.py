@@ -10,6 +10,7 @@ import transformers as T
 
 from lora_lab.errors import LabError
 from lora_lab.formats.recognise import open_adapter
+from lora_lab.workshop.against_base import against_base
 from lora_lab.workshop.merge_base import write_merged
 from tests.workshop.families import adapted, answer, distance, saved
 
@@ -165,3 +166,38 @@ def test_a_quantized_base_is_refused_by_name(tmp_path):
     for base in (tmp_path / "base", tmp_path / "base" / "model.safetensors"):
         with pytest.raises(LabError, match=r"quantized \(float8 with a scale\)"):
             write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
+
+
+def in_eights(state, key):
+    """As mlx-lm quantizes to 4 bit: eight numbers in a word, scales and biases beside it."""
+    out, width = state[key].shape
+    state[key] = torch.zeros(out, width // 8, dtype=torch.uint32)
+    for label in ("scales", "biases"):
+        state[key.removesuffix("weight") + label] = torch.ones(out, 1)
+
+
+def in_halves(state, key):
+    """As bitsandbytes quantizes to 4 bit."""
+    state[f"{key}.absmax"] = torch.ones(-(-state[key].numel() // 64))
+    state[key] = torch.zeros(state[key].numel() // 2, 1, dtype=torch.uint8)
+
+
+def in_columns(state, key):
+    """As AWQ does, under another name."""
+    out, width = state.pop(key).shape
+    state[key.replace("weight", "qweight")] = torch.zeros(width, out // 8, dtype=torch.int32)
+
+
+@pytest.mark.parametrize("pack", [in_eights, in_halves, in_columns])
+def test_a_packed_base_is_no_other_base(pack, tmp_path):
+    adapted(saved(tmp_path / "base", "llama"), tmp_path / "adapter", ["q_proj"])
+    file = tmp_path / "base" / "model.safetensors"
+    state = safetensors.torch.load_file(file)
+    for key in [k for k in state if k.endswith("proj.weight")]:
+        pack(state, key)
+    safetensors.torch.save_file(state, file, {"format": "pt"})
+    weights = open_adapter(tmp_path / "adapter")
+    with pytest.raises(LabError, match=r"is quantized \(.*cannot be read as a matrix"):
+        against_base(weights, tmp_path / "base")
+    with pytest.raises(LabError, match="is quantized"):
+        write_merged(weights, tmp_path / "base", tmp_path / "out")
