@@ -162,7 +162,8 @@ def _scale(
     if alpha is not None:
         return None, [f"scale = α/r with the α = {alpha:g} that was given"]
     stated = own.get("scale")
-    if "scale" not in own or type(stated) not in (int, float) or not math.isfinite(stated):
+    number = type(stated) in (int, float) and abs(stated) < 1e30
+    if "scale" not in own or not number:
         what = f"is {shown(stated)}, no number" if "scale" in own else "is said nowhere"
         where = f"in {SETTINGS}" if settings else f"there is no {SETTINGS} beside it"
         raise AdapterError(

@@ -10,7 +10,8 @@ from typing import Any
 
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_settings
-from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, suffixes
+from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, no_pattern, suffixes
+from lora_lab.models.skeleton import TASKS
 from lora_lab.names import shown
 
 MAX_RANK = 65536
@@ -102,6 +103,10 @@ def read_config(path: Path) -> PeftConfig:
     ranks = _table(path, "rank_pattern", values.get("rank_pattern"), _rank)
     alphas = _table(path, "alpha_pattern", values.get("alpha_pattern"), _alpha)
     notes = []
+    if (task := values.get("task_type")) is not None and not _carries("task_type", task):
+        notes.append(
+            f"task_type {shown(task)} is none of PEFT's, and is left out of what is written"
+        )
     rank_pattern = None
     try:
         rank_pattern = Patterns(ranks)
@@ -228,6 +233,15 @@ def _targeting(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     if not (excluded is None or isinstance(excluded, str) or _texts(excluded)):
         reason = "must be a list of module names or a pattern"
         raise _refusal(path, values, "exclude_modules", reason)
+    for name, pattern in (("target_modules", targets), ("exclude_modules", excluded)):
+        if isinstance(pattern, str) and (wrong := no_pattern(pattern)):
+            raise _refusal(
+                path,
+                values,
+                name,
+                f"no regular expression ({wrong}), and PEFT loads "
+                "no such file. Name the modules in a list instead",
+            )
     layers, word = found["layers_to_transform"], found["layers_pattern"]
     numbers = layers if isinstance(layers, list) else [] if layers is None else [layers]
     if not all(type(number) is int for number in numbers):
@@ -240,6 +254,8 @@ def _targeting(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 def _carries(name: str, value: Any) -> bool:
     if name == "auto_mapping":
         return isinstance(value, dict) and all(isinstance(v, str | None) for v in value.values())
+    if name == "task_type":
+        return value in tuple(TASKS)
     return isinstance(value, str)
 
 

@@ -34,6 +34,21 @@ NOT = {
 }
 
 
+def no_pattern(text: str) -> str:
+    """Why a text is no regular expression; "" where it is one. Nothing is matched."""
+    try:
+        _parsed(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        return str(error)
+    return ""
+
+
+def _parsed(pattern: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "possible nested set" and the like
+        return parser.parse(pattern)
+
+
 def ends_in(name: str, target: str) -> bool:
     """PEFT's rule for lists: the exact name, or a suffix at a dot."""
     return name == target or name.endswith(f".{target}")
@@ -106,9 +121,7 @@ class Automaton:
         self._at: list[Any] = []
         self._reached: dict[tuple[frozenset[int], str], frozenset[int]] = {}
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "possible nested set" and the like
-                tree = parser.parse(pattern)
+            tree = _parsed(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             raise AdapterError(f"the pattern {self._shown} is not one: {error}") from None
         if tree.state.flags & ~re.UNICODE.value:

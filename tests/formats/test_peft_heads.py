@@ -13,7 +13,9 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
+from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
 from lora_lab.presets import starting_config
 from lora_lab.training.experiment import Experiment
@@ -102,3 +104,14 @@ def test_factors_in_what_peft_takes_for_a_whole_layer_are_refused(tmp_path):
     experiment = trained(tmp_path, "distilbert", 3, targets=("all-linear",))
     with pytest.raises(ExportError, match="pre_classifier: PEFT saves the whole of classifier"):
         export(experiment.weights(), tmp_path / "adapter")
+
+
+def test_a_task_that_peft_does_not_know_is_left_out_and_said(tmp_path):
+    layer = LayerWeights("fc", torch.randn(2, 5), torch.randn(4, 2), 2.0, 1.0)
+    export(AdapterWeights("lora", (layer,)), tmp_path / "read")
+    config = tmp_path / "read/adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "task_type": "NOPE"}))
+    weights = open_adapter(tmp_path / "read")
+    assert any("task_type 'NOPE' is none of PEFT's" in note for note in weights.extra["notes"])
+    export(weights, tmp_path / "written")
+    assert json.loads((tmp_path / "written/adapter_config.json").read_text())["task_type"] is None
