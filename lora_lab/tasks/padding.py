@@ -21,7 +21,7 @@ from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.errors import CheckpointError
 from lora_lab.models.row_probe import differ, known_tokens, read
 
-MORE = 5  # places that the rows of the trial are padded by
+MORE = 5  # places that the rows of the trial are padded by, where the longest row has as many
 HALF = 5e-2  # of the largest logit: what models of 16 bits round otherwise in another shape
 
 
@@ -120,10 +120,12 @@ def fitted(
     longer = (e for e in by_length(sets) if len_of(e) > len_of(short))
     like = (e for e in longer if padding.key is None or padding.key(e) == padding.key(short))
     trial = [short, next(like, short)]
+    # No batch is wider than the longest row, and a model may have no places beyond it.
+    more = max(0, min(MORE, widest(sets) - max(map(len_of, trial))))
     alone = [read(model, name, **inputs_of(padding.rows([row])), **decoder)[0] for row in trial]
     for left in (False, True):
         found = Padding(token, left, segments, padding.key)
-        if not _sees_padding(model, name, found, trial, alone, decoder):
+        if not _sees_padding(model, name, found.rows(trial, more), alone, decoder):
             note = f"texts of this {kind} model are padded at the left, where it wants it"
             return found, (note,) if left else ()
     same = padding.key or len_of
@@ -136,6 +138,12 @@ def fitted(
 def len_of(example: Example) -> int:
     """Tokens of a row."""
     return len(example.ids)
+
+
+def widest(sets: Sequence[TokenRows[Example]]) -> int:
+    """Tokens of the row that takes the most room of all."""
+    longest = (rows[int(rows.rooms.argmax())] for rows in sets if len(rows))
+    return max(len_of(example.texts()[0]) for example in longest)
 
 
 def by_length(sets: Sequence[TokenRows[Example]]) -> Iterator[Example]:
@@ -166,14 +174,12 @@ def padding_token(model: Any, tokenizer: Any, sets: Sequence[TokenRows[Example]]
 def _sees_padding(
     model: Any,
     name: str,
-    padding: Padding,
-    trial: Sequence[Example],
+    rows: Rows,
     alone: Sequence[torch.Tensor],
     decoder: Mapping[str, Any],
 ) -> bool:
     """Whether the model says another thing of padded rows than of each of them `alone`."""
-    rows = padding.rows(trial, MORE)
-    given = {k: v.repeat(len(trial), 1) if torch.is_tensor(v) else v for k, v in decoder.items()}
+    given = {k: v.repeat(len(alone), 1) if torch.is_tensor(v) else v for k, v in decoder.items()}
     answers = read(model, name, **inputs_of(rows), **given)
     for wanted, found, seen in zip(alone, answers, rows.seen, strict=True):
         if found.dim() > 1 and not decoder:  # of each token

@@ -86,6 +86,16 @@ def test_a_row_of_a_batch_is_read_as_it_is_alone(tmp_path, kind, pairs):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "words"), [("bert", bert_tokens), ("bart", ended_tokens)])
+def test_rows_may_take_all_the_places_that_a_model_has(tmp_path, kind, words):
+    task, model, _ = opened(
+        tmp_path, "text_classification", kind, words(), max_position_embeddings=6
+    )
+    assert {len(example.ids) for example in task.train.examples} == {6}
+    assert 0 < task.evaluate(model).loss < 10
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["bert", "fnet", "xlnet"])
 def test_tags_stand_at_their_words_on_either_side(tmp_path, kind):
     words = xlnet_tokens() if kind == "xlnet" else bert_tokens()
