@@ -31,7 +31,7 @@ from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.open.source import ModelSource
 from lora_lab.ui.open.tensors import TensorTable
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import in_words, size_words
+from lora_lab.ui.style.figures import in_words, plain_tip, size_words
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.consent import agrees_to_run
 from lora_lab.ui.widgets.controls import Combo
@@ -234,6 +234,7 @@ class OpenDialog(QDialog):
 
     def _show_title(self, words: str, role: str) -> None:
         self.title.setText(words)
+        self.title.setToolTip(plain_tip(words))  # a long name may be cut
         theme.set_role(self.title, role)
         self._details.clear()
         self._notes.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QLabel,
     QWidget,
@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
 
 from lora_lab.names import legible
 from lora_lab.ui.style import theme
+
+COLUMN = 24  # letters
 
 
 class TextLabel(QLabel):
@@ -29,6 +31,13 @@ class TextLabel(QLabel):
 
     def setText(self, text: str) -> None:
         super().setText(legible(text))
+
+    def minimumSizeHint(self) -> QSize:
+        """Text of several lines asks for no more than a column: a long name widens no dialog."""
+        size = super().minimumSizeHint()
+        if self.wordWrap():
+            size.setWidth(min(size.width(), COLUMN * self.fontMetrics().averageCharWidth()))
+        return size
 
 
 def label(text: str = "", role: str = "", name: str = "") -> QLabel:

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QScreen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QDialog, QWidget
 
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.listing import RunSummary
@@ -13,8 +13,10 @@ from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.queue.dialog import QueueDialog
 from lora_lab.ui.runs.compare_dialog import MOST, CompareRunsDialog
 from lora_lab.ui.train.targets_dialog import TargetsDialog
-from lora_lab.ui.widgets.dialogs import FRAME, resize_within
+from lora_lab.ui.widgets.dialogs import FRAME, dialog_column, resize_within
+from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.workshop.dialog import WorkshopDialog
+from tests.ui.seen import settle
 
 SMALL = QSize(1000, 600)
 LAYERS = tuple(TargetInfo(f"model.layers.{i}.q_proj", "linear", (64, 64)) for i in range(200))
@@ -56,3 +58,18 @@ def test_a_window_is_as_large_as_it_would_be_where_there_is_room(qtbot, small):
     assert not resize_within(window, 300, 2000)
     assert window.width() == 300
     assert window.height() < SMALL.height()
+
+
+@pytest.mark.parametrize("letters", [20, 236, 4000])
+def test_a_long_name_widens_no_dialog(qtbot, letters):
+    dialog = QDialog()
+    qtbot.addWidget(dialog)
+    words = TextLabel("", wordWrap=True)
+    dialog_column(dialog).addWidget(words)
+    dialog.resize(400, 300)
+    dialog.show()
+    words.setText("x" * letters + ": 3 parameters")
+    qtbot.waitUntil(lambda: words.isVisible())
+    settle()
+    assert dialog.width() == 400
+    assert dialog.minimumSizeHint().width() < 400
