@@ -27,7 +27,7 @@ from lora_lab.formats.components import ORIGINAL, PIPELINE, is_flat, named, spli
 from lora_lab.formats.factor_file import metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
-from lora_lab.formats.portable import fold
+from lora_lab.formats.portable import fold, padded
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
@@ -54,6 +54,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     """Write the file into `folder`, and say what was baked in."""
     layers = [fold(layer) for layer in weights.layers]
     if flat := as_sd_scripts(weights):
+        layers = _one_rank(layers)
         tensors, _ = kohya.tensors_of(replace(weights, layers=tuple(layers)))
     else:
         tensors = _tensors(layers)
@@ -84,12 +85,32 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         )
     if flat:
         notes.append("names are sd-scripts', which diffusers' loaders translate for the pipeline")
+        if len({x.rank for x in weights.layers}) > 1:
+            notes.append(
+                "layers are padded with zeros to one rank, since diffusers gives most layers of "
+                "such names one α"
+            )
     elif not all(split(x.name)[0] in PIPELINE for x in layers):
         notes.append(
             "names are the model's own (diffusion_model.…), which diffusers' loader of that "
             "pipeline translates where it knows them (Wan, Hunyuan, Qwen-Image, LTX, Z-Image …)"
         )
     return tuple(notes)
+
+
+def _one_rank(layers: list[LayerWeights]) -> list[LayerWeights]:
+    """Layers of one component at one rank, and so with one α, as s is in B.
+
+    Of flat names diffusers 0.42 looks an α of its own up by the name of an attention processor,
+    finds none, and takes the commonest (utils/peft_utils.py, loaders/lora_conversion_utils.py).
+    """
+    part = {
+        x.name: next((p for p in FLAT if x.name.startswith(p)), split(x.name)[0]) for x in layers
+    }
+    rank: dict[str, int] = {}
+    for layer in layers:
+        rank[part[layer.name]] = max(layer.rank, rank.get(part[layer.name], 0))
+    return [padded(layer, rank[part[layer.name]]) for layer in layers]
 
 
 def as_sd_scripts(weights: AdapterWeights) -> bool:

@@ -68,6 +68,11 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     notes = []
     if any(abs(x.alpha - x.scaling * x.rank) > 1e-9 * abs(x.alpha) for x in weights.layers):
         notes.append("α is written as s·r, since sd-scripts knows no other rule")
+    if len({float(f"{x.scaling * x.rank:.6g}") for x in weights.layers}) > 1:
+        notes.append(
+            "layers have an α of their own, which diffusers 0.42 misses in a unet's attention; "
+            "write diffusers for it"
+        )
     if any(x.magnitude is not None for x in weights.layers):
         notes.append("dora_scale is read by ComfyUI and LyCORIS; sd-scripts itself leaves it out")
     if any(module.startswith("lora_transformer_") for module in names):

@@ -101,6 +101,20 @@ def test_a_kohya_file_of_a_unet(tmp_path, name):
         same(they.loaded(pipeline, tmp_path / "named"), wanted)
 
 
+@pytest.mark.parametrize("name", ["sd", "sdxl"])
+def test_flat_names_with_ranks_and_scales_of_their_own(tmp_path, name):
+    """diffusers looks an α up by the name of an attention processor there, in vain."""
+    pipeline = they.PIPELINES[name]
+    model = they.trained(pipeline, rank_pattern={"to_k": 2}, alpha_pattern={"to_v": 3})
+    they.saved(pipeline, model, tmp_path / "theirs", metadata=True)
+    report = export(open_adapter(tmp_path / "theirs"), tmp_path / "k.safetensors", "kohya")
+    assert any("write diffusers for it" in note for note in report.notes)
+    bare = tmp_path / "bare.safetensors"
+    safetensors.torch.save_file(safetensors.torch.load_file(tmp_path / "k.safetensors"), bare)
+    export(open_adapter(bare), tmp_path / "flat", "diffusers")
+    same(they.loaded(pipeline, tmp_path / "flat"), they.deltas(model))
+
+
 def factors(names, shapes, ends=("lora_A", "lora_B"), alpha=None):
     generator = torch.Generator().manual_seed(2)
     tensors = {}
