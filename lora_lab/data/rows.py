@@ -30,6 +30,8 @@ NAMED = 5  # bad rows that a note names
 SAMPLE = 200  # rows that are looked at
 PARQUET, ARROW = b"PAR1", (b"ARROW1", b"\xff\xff\xff\xff")
 NOT_DATA = (
+    (b"\xff\xfe\0\0", "text in UTF-32. Save it as UTF-8"),
+    (b"\0\0\xfe\xff", "text in UTF-32. Save it as UTF-8"),
     (b"PK\x03\x04", "a zip file. Unpack it first"),
     (b"version https://git-lfs", "a Git LFS pointer. Run `git lfs pull`, or download the file"),
     (b"<!doctype", "a web page. Open its address in a browser and download the file"),

@@ -152,6 +152,7 @@ FILES = {
     "page": (lambda p: p.write_bytes(b"<!DOCTYPE html><html>"), "web page"),
     "image": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50)), "image"),
     "binary": (lambda p: p.write_bytes(b"ab\0\0\1\2" * 50), "not text"),
+    "UTF-32": (lambda p: p.write_bytes("text\nx\n".encode("utf-32")), "UTF-32. Save it as UTF-8"),
     "cut parquet": (_parquet_cut, "Parquet"),
     "doubled columns": (lambda p: p.write_text("a,a\n1,2\n"), "name every column"),
     "only a head": (lambda p: p.write_text("a,b\n"), "no row"),
