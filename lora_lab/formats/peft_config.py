@@ -199,7 +199,7 @@ def _check_method(path: Path, values: dict[str, Any]) -> None:
     """Raise AdapterError for what is no plain LoRA, with what can be done."""
     method = values.get("peft_type")
     if method != "LORA":
-        reason = "only LORA adapters can be read"
+        reason = "adapters of this method are not read (LORA, LOHA, LOKR and VERA are)"
         if method in WITHOUT_DELTA:
             reason += ", and this method has no ΔW of layers that could be one"
         elif isinstance(method, str):

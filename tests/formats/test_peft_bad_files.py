@@ -91,7 +91,7 @@ BAD = {
     "too long": (edit_bytes(CONFIG, lambda d: d + b" " * 5_000_000), "too many"),
     "doubled": (edit_bytes(CONFIG, lambda d: b'{"r": 2,' + d[1:]), "'r' is given twice"),
     "no dtype": (config(peft_type=...), "peft_type"),
-    "other type": (config(peft_type="LOHA"), "peft_type is 'LOHA'"),
+    "other type": (config(peft_type="OFT"), "peft_type is .OFT.: adapters of this method"),
     "r zero": (config(r=0), "r is 0"),
     "r negative": (config(r=-1), "r is -1"),
     "r text": (config(r="2"), "r is '2'"),
