@@ -259,8 +259,11 @@ def _rule(
     }
     if "lora_alpha" not in own_settings:
         return None, None
-    alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
-    wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
+    try:
+        alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
+        wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
+    except AdapterError as error:
+        raise AdapterError(f"{path}, {SETTINGS}: {error}") from None
     if type(alpha) not in (int, float) or not abs(alpha) < 1e30:
         raise AdapterError(f"{path}: the metadata gives {shown(name)} the α {shown(alpha)}")
     if wanted != rank:

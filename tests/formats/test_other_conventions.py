@@ -225,3 +225,13 @@ def test_what_is_not_there_is_said(tmp_path):
     (tmp_path / "x.gguf").write_bytes(b"GGUF" + bytes(80))
     with pytest.raises(LabError):
         open_adapter(tmp_path / "x.gguf")
+
+
+@pytest.mark.parametrize("field", ["alpha_pattern", "rank_pattern"])
+def test_a_pattern_of_the_metadata_that_is_none_is_refused_with_the_file(tmp_path, field):
+    settings = {"unet.lora_alpha": 4, "unet.r": 3, f"unet.{field}": {"(": 3}}
+    file = tmp_path / "m.safetensors"
+    tensors = {"unet.a.lora_A.weight": A, "unet.a.lora_B.weight": B}
+    safetensors.torch.save_file(tensors, file, {"lora_adapter_metadata": json.dumps(settings)})
+    with pytest.raises(LabError, match=r"m.safetensors, lora_adapter_metadata: the pattern"):
+        open_adapter(file)
