@@ -19,6 +19,10 @@ MERGE = (
     "In PEFT, merge it (PeftModel.from_pretrained(…).merge_and_unload().save_pretrained(…)), then "
     "`lora-lab extract --base BASE --tuned MERGED`"
 )
+MERGE_BIASES = (
+    "In PEFT, merge it (PeftModel.from_pretrained(…).merge_and_unload().save_pretrained(…)): the "
+    "merged model has the biases. `lora-lab extract` of it would leave them out"
+)
 PLAIN_LORA = (
     "In PEFT, save it with save_pretrained(…, path_initial_model_for_weight_conversion=…), which "
     "needs the adapter as it was before the first step; or merge it there, and `lora-lab extract`"
@@ -27,7 +31,7 @@ PLAIN_LORA = (
 FOREIGN = {
     "use_qalora": ("a QALoRA adapter pools its inputs, which no change of W does", ""),
     "use_bdlora": ("a block-diagonal adapter has factors of another shape", MERGE),
-    "lora_bias": ("lora_B has biases of its own, which are no part of a ΔW", MERGE),
+    "lora_bias": ("lora_B has biases of its own, which are no part of a ΔW", MERGE_BIASES),
     "target_parameters": ("the adapter changes parameters, not layers", MERGE),
     "trainable_token_indices": ("the adapter changes single rows of the embedding", ""),
     "layer_replication": ("the adapter is for a base with repeated layers", ""),
@@ -211,7 +215,7 @@ def _check_method(path: Path, values: dict[str, Any]) -> None:
             raise _refusal(path, values, name, f"{reason}. {way_out}" if way_out else reason)
     if values.get("bias", "none") not in ("none", None):
         reason = "adapters that train biases of the base are not supported"
-        raise _refusal(path, values, "bias", f"{reason}. {MERGE}")
+        raise _refusal(path, values, "bias", f"{reason}. {MERGE_BIASES}")
     init = str(values.get("init_lora_weights", True)).lower()
     if init.startswith(START_IN_W):
         reason = "the factors start in W, and belong to a base that lacks that part of it"

@@ -154,6 +154,11 @@ def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
     # Beside B = 0 a magnitude may have moved, which only the base could tell, or another module.
     silent = [layer.name for layer in still if layer.magnitude is None]
     if len(silent) == len(weights.layers) and not weights.whole:
+        if all(layer.scaling == 0 and bool(layer.lora_B.any()) for layer in weights.layers):
+            raise ExportError(
+                f"The scale s is 0 in every layer ({_listed(silent)}), so ΔW = 0 and the file "
+                "would change nothing. Give it another α, or other weights where adapters are added."
+            )
         raise ExportError(
             f"The adapter is untrained: ΔW = 0 in every layer ({_listed(silent)}), so the file "
             "would change nothing. Train at least one step first."

@@ -105,7 +105,7 @@ REFUSED = {
     ),
     "zero scaling": (
         lambda w: replace(w, layers=tuple(replace(x, scaling=0.0) for x in w.layers)),
-        "untrained",
+        "scale s is 0 in every layer",
     ),
     "NaN": (non_finite(float("nan")), "NaN or infinite values in net.three"),
     "infinite": (non_finite(float("inf")), "NaN or infinite values in net.three"),
