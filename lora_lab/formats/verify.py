@@ -157,7 +157,7 @@ def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
         if all(layer.scaling == 0 and bool(layer.lora_B.any()) for layer in weights.layers):
             raise ExportError(
                 f"The scale s is 0 in every layer ({_listed(silent)}), so ΔW = 0 and the file "
-                "would change nothing. Give it another α, or other weights where adapters are added."
+                "would change nothing. Give it another α, or other weights to a sum of adapters."
             )
         raise ExportError(
             f"The adapter is untrained: ΔW = 0 in every layer ({_listed(silent)}), so the file "

@@ -30,7 +30,7 @@ from transformers import (
 
 from lora_lab.errors import AdapterError
 from lora_lab.formats.peft import CONFIG, TENSORS, load
-from lora_lab.formats.peft_config import MERGE, PLAIN_LORA, WITHOUT_DELTA
+from lora_lab.formats.peft_config import MERGE, MERGE_BIASES, PLAIN_LORA, WITHOUT_DELTA
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
 
@@ -155,9 +155,9 @@ REFUSED = {
     "corda_config": ({"init_lora_weights": "corda"}, PLAIN_LORA),
     "lora_ga_config": ({"init_lora_weights": "lora_ga"}, PLAIN_LORA),
     "loftq": ({"init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4}}, MERGE),
-    "bias": ({"bias": "all"}, MERGE),
-    "bias of LoRA layers": ({"bias": "lora_only"}, MERGE),
-    "lora_bias": ({"lora_bias": True}, MERGE),
+    "bias": ({"bias": "all"}, MERGE_BIASES),
+    "bias of LoRA layers": ({"bias": "lora_only"}, MERGE_BIASES),
+    "lora_bias": ({"lora_bias": True}, MERGE_BIASES),
     "target_parameters": ({"target_parameters": ["mlp.experts.down_proj"]}, MERGE),
     "trainable_token_indices": ({"trainable_token_indices": [1, 2]}, "rows of the embedding"),
     "layer_replication": ({"layer_replication": [[0, 2], [1, 2]]}, "repeated layers"),
