@@ -308,6 +308,7 @@ def test_folders_of_images(tmp_path, monkeypatch, base, held_out):
     config = starting_config(
         "image_classification", model=str(tmp_path / base), data=str(images), batch_size=8,
         validation=0.25, max_steps=20, accumulation=2, label_smoothing=0.1,
+        reading="" if base == "vit" else "relu",
         hyper={"rank": 2, "learning_rate": 1e-2},
     )  # fmt: skip
     folder = train(config, tmp_path / "run", {10: {"alpha": 8.0}})
