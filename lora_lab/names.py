@@ -6,7 +6,7 @@ import re
 
 MOST = 100  # characters of a name in a message
 # What moves a cursor, turns the direction of reading, or is no character: never a part of a name.
-STEERING = re.compile(
+ILLEGIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
@@ -14,7 +14,7 @@ STEERING = re.compile(
 
 def legible(text: str) -> str:
     """A text that a terminal, a window or a page shows and does not follow; lines stay lines."""
-    return STEERING.sub("\ufffd", text)
+    return ILLEGIBLE.sub("\ufffd", text)
 
 
 def shown(name: object) -> str:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 import lora_lab.ui
-from lora_lab.names import STEERING
+from lora_lab.names import ILLEGIBLE
 from lora_lab.records import State
 from lora_lab.runs.listing import list_runs
 from lora_lab.ui.style.figures import plain_tip, tip_lines
@@ -34,14 +34,14 @@ def followed(root):
     found = []
     for widget in (root, *root.findChildren(QWidget)):
         tip = widget.toolTip()
-        if "<img" in tip or "<a " in tip or STEERING.search(tip):
+        if "<img" in tip or "<a " in tip or ILLEGIBLE.search(tip):
             found.append((widget, tip))
         if isinstance(widget, QLabel):
             text, kind = widget.text(), widget.textFormat()
             rich = kind is Qt.TextFormat.RichText or (
                 kind is Qt.TextFormat.AutoText and Qt.mightBeRichText(text)
             )
-            if (rich and re.search(r"<(img|a|h1)\b", text)) or STEERING.search(text):
+            if (rich and re.search(r"<(img|a|h1)\b", text)) or ILLEGIBLE.search(text):
                 found.append((widget, text))
             elif kind is Qt.TextFormat.AutoText and text:
                 found.append((widget, f"not plain: {text}"))
