@@ -5,6 +5,7 @@ They leave the session thread as all records do: frozen, plain, serialisable.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,11 @@ class RateFoundRecord(Record):
     diverged: bool  # it ended early, because the loss rose too far
     seconds: float
     checked: tuple[tuple[float, float, float], ...] = ()  # rate, validation loss before and after
+
+    @property
+    def raising(self) -> tuple[tuple[float, float, float], ...]:
+        """Those of `checked` that raised the loss: all but the one that is named, where one is."""
+        return self.checked if math.isnan(self.steepest) else self.checked[:-1]
 
 
 @dataclass(frozen=True)

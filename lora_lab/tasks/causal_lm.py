@@ -7,7 +7,7 @@ changes nothing for the tokens before it. Packed rows are separated by restartin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from lora_lab.models.row_probe import looks_ahead
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.chunked_loss import chunked_cross_entropy
 from lora_lab.tasks.lm_head import Head
-from lora_lab.tasks.text import Encoded, Texts, TextTask
+from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 
 PROMPTS = 3  # held-out prompts to begin with
 PACKED_AGREE = 1e-3  # of the largest state
@@ -109,14 +109,8 @@ class CausalLmTask(TextTask):
         should_stop: Callable[[], bool],
     ) -> Evaluation | None:
         """Mean loss per supervised token; nan where there are no rows."""
-        total, count = 0.0, 0
-        for rows in blocks:
-            if should_stop():
-                return None
-            part = self._collated(texts.examples, [[int(i)] for i in rows])
-            total += self._mean(model, part).item() * len(part.targets)
-            count += len(part.targets)
-        return Evaluation(loss=total / count if count else float("nan"))
+        parts = (self._collated(texts.examples, [[int(i)] for i in rows]) for rows in blocks)
+        return mean_over_targets(parts, partial(self._mean, model), should_stop)
 
     def prompts(self) -> tuple[str, ...]:
         """Prompts to generate from: the config's, or the beginnings of validation rows."""

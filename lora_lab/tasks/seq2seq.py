@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from lora_lab.models.hf_config import read_config
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.padded import PaddedTask
 from lora_lab.tasks.padding import Padding
-from lora_lab.tasks.text import Encoded, Texts
+from lora_lab.tasks.text import Encoded, Texts, mean_over_targets
 
 PROMPTS = 3  # validation sources to begin with
 NONE = -100  # the label of the padding, as in transformers
@@ -87,14 +87,8 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
         should_stop: Callable[[], bool],
     ) -> Evaluation | None:
         """Mean loss per target token; nan where there are no rows."""
-        total, count = 0.0, 0
-        for rows in blocks:
-            if should_stop():
-                return None
-            part = self.collated(texts, np.asarray(rows))
-            total += self._mean(model, part).item() * len(part.targets)
-            count += len(part.targets)
-        return Evaluation(loss=total / count if count else float("nan"))
+        parts = (self.collated(texts, np.asarray(rows)) for rows in blocks)
+        return mean_over_targets(parts, partial(self._mean, model), should_stop)
 
     def prompts(self) -> tuple[str, ...]:
         """Texts to generate from: the config's, or sources of validation rows."""

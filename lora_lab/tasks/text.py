@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -285,3 +285,29 @@ def divided(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
     chosen[held] = True
     held_out = chosen if len(first) == len(other) else chosen[np.cumsum(other) - 1]
     return texts.subset(np.flatnonzero(~held_out)), texts.subset(np.flatnonzero(held_out))
+
+
+class Targeted(Protocol):
+    """A part of a batch, with the tokens that it is to predict."""
+
+    @property
+    def targets(self) -> torch.Tensor: ...
+
+
+T = TypeVar("T", bound=Targeted)
+
+
+def mean_over_targets(
+    parts: Iterable[T], mean: Callable[[T], torch.Tensor], should_stop: Callable[[], bool]
+) -> Evaluation | None:
+    """Mean loss per target token of all `parts`, from the `mean` of each; nan where none is.
+
+    None where `should_stop` says between two of them that something else is more urgent.
+    """
+    total, count = 0.0, 0
+    for part in parts:
+        if should_stop():
+            return None
+        total += mean(part).item() * len(part.targets)
+        count += len(part.targets)
+    return Evaluation(loss=total / count if count else float("nan"))

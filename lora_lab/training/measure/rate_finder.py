@@ -69,8 +69,9 @@ def find_rate(experiment: Experiment, steps: int) -> Iterator[RatePointRecord | 
     steepest, third = suggestions(tried, curve, np.array(losses))
     checked: list[tuple[float, float, float]] = []
     rate = math.nan if math.isnan(steepest) else max(steepest, third)
+    before = math.nan if math.isnan(rate) else _held_out(experiment)
     while rate >= LOWEST and len(checked) < TRIES:
-        before, after = yield from _held_out_after(experiment, rate, steps)
+        after = yield from _held_out_after(experiment, rate, steps)
         checked.append((rate, before, after))
         if after <= (1 + RISES) * before:
             break
@@ -91,12 +92,11 @@ def lowered(rate: float, most: float) -> float:
 
 def _held_out_after(
     experiment: Experiment, rate: float, steps: int
-) -> Generator[RatePointRecord, None, tuple[float, float]]:
-    """The validation loss before and after some steps at a constant rate, put back to the bit.
+) -> Generator[RatePointRecord, None, float]:
+    """The validation loss after some steps at a constant rate, which are put back to the bit.
 
     Where rows of an old task are at hand, theirs is in the sum: a rate that ruins them is no rate.
     """
-    before, after = _held_out(experiment), math.inf
     with trial(experiment) as batches:
         began = time.perf_counter()
         for number in range(CHECKED[1]):
@@ -107,10 +107,10 @@ def _held_out_after(
             finite = not result.failed and math.isfinite(result.loss)
             norm = gradient_norm(experiment.optimizer) if finite else math.nan
             if not math.isfinite(norm):
-                return before, after
+                return math.inf
             descend(experiment, rate, norm)
         after = _held_out(experiment)
-    return before, after if math.isfinite(after) else math.inf
+    return after if math.isfinite(after) else math.inf
 
 
 def _held_out(experiment: Experiment) -> float:

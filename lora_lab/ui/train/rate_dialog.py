@@ -113,14 +113,13 @@ class RateDialog(AskDialog):
                 "{} steps were tried, up to the highest learning rate; the model is restored. "
             )
         words = words.format(len(record.rates))
-        refused = [check for check in record.checked if not check[2] <= 1.01 * check[1]]
-        if refused:
-            rate, before, after = refused[0]
+        if record.raising:
+            rate, before, after = record.raising[0]
             words += self.tr("At {} the validation loss rose from {:.3g} to {}. ").format(
                 plain_number(two_figures(rate)), before,
                 f"{after:.3g}" if math.isfinite(after) else self.tr("infinity"),
             )  # fmt: skip
-        if math.isnan(record.steepest) and refused:
+        if math.isnan(record.steepest) and record.raising:
             role = "warn"
             words += self.tr("So it did at every lower rate that was tried: none is suggested.")
         elif math.isnan(record.steepest):
@@ -130,7 +129,7 @@ class RateDialog(AskDialog):
                 "rate is suggested: the "
                 "adapter has learned what it can here, or the batches are too small to tell."
             )
-        elif refused:
+        elif record.raising:
             words += self.tr("The largest rate tried that did not raise it is suggested.")
         else:
             words += self.tr("Two rules of thumb; a short trial cannot predict a long run.")

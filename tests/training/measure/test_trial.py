@@ -226,7 +226,8 @@ def test_no_rate_is_named_that_ruins_what_is_held_out():
     """The digits: the loss of the nines falls at any rate, and a high one unlearns the others."""
     run = DrivenRun(get_preset("digits").config)
     *_, found = find_rate(run.experiment, 80)
-    refused = [check for check in found.checked if not check[2] <= 1.01 * check[1]]
+    refused = found.raising
+    assert all(not after <= 1.01 * before for _, before, after in refused)
     assert refused, "what the falling loss alone would have named"
     named = max(found.steepest, found.third)
     assert math.isnan(named) or named < min(rate for rate, _, _ in refused)
