@@ -12,7 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QPoint, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QRegion
-from PySide6.QtWidgets import QGraphicsView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QGraphicsView, QWidget
 
 from lora_lab import atomic
 from lora_lab.errors import LabError, not_written
@@ -20,6 +20,7 @@ from lora_lab.names import legible
 from lora_lab.progress import Report
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.plot import Plot
 
 translate = QCoreApplication.translate
 
@@ -148,13 +149,17 @@ def _buffer() -> QBuffer:
 
 
 def _render(panel: Panel, painter: QPainter, region: QRegion | None = None) -> None:
-    """The panel, or a region of it, without the button that asks for this."""
-    corner = panel.corner
-    if corner is not None:
-        corner.hide()
+    """The panel, or a region of it, without the buttons: a picture cannot be pressed."""
+    where = region if region is not None else QRegion(panel.rect())
+    over = [plot.follow_button for plot in panel.findChildren(Plot) if plot.follow_button]
+    over = [button for button in (*over, panel.corner) if button is not None and button.isVisible()]
+    for button in panel.findChildren(QAbstractButton):
+        if button.isVisible() and button not in over:
+            where -= QRegion(QRect(button.mapTo(panel, QPoint()), button.size()))
+    for button in over:  # they lie over what is to be seen
+        button.hide()
     try:
-        where = region if region is not None else QRegion(panel.rect())
         panel.render(painter, QPoint(), where, QWidget.RenderFlag.DrawChildren)
     finally:
-        if corner is not None:
-            corner.show()
+        for button in over:
+            button.show()

@@ -19,6 +19,7 @@ from lora_lab.ui.widgets.plot import Plot, pen
 translate = QCoreApplication.translate
 
 _LABELS = 14
+Box = tuple[float, float, float, float]  # left, right, lower and upper end, on the axes' scales
 NOTHING = "–"
 
 
@@ -37,6 +38,7 @@ class EditMarks:
 
     def clear(self) -> None:
         """A new run: nothing was edited yet."""
+        self.boxes: list[Box] = []  # where words stand now
         self._edits: list[tuple[int, str, str, str]] = []  # step, short name, old, new
         self._numbers: list[int] = []  # of the edit that each belongs to, from 1
         self._count = 0
@@ -73,6 +75,7 @@ class EditMarks:
         texts = iter(self._texts)
         row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
         top, row = (y0, -row) if self._plot.view.yInverted() else (y1, row)
+        self.boxes = []
         free = [-math.inf] * 3  # where each row of labels is free again
         for step, text in gathered(seen, pixel):
             line = next((i for i, x in enumerate(free) if x <= step), None)
@@ -81,11 +84,15 @@ class EditMarks:
                 continue
             item.setText(text)
             # Where the plot ends, it stands at the left of its line.
-            fits = step + item.boundingRect().width() * pixel <= x1
+            wide = item.boundingRect().width() * pixel
+            fits = step + wide <= x1
             item.setAnchor((0, 0) if fits else (1, 0))
             item.setPos(step, top - line * row)
             item.show()
-            free[line] = step + (item.boundingRect().width() + 4) * pixel
+            free[line] = step + wide + 4 * pixel
+            left, upper = step if fits else step - wide, top - line * row
+            tall = item.boundingRect().height() * abs(row) / 17
+            self.boxes.append((left, left + wide, upper - tall, upper))
         for item in texts:
             item.hide()
 

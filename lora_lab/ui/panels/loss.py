@@ -26,13 +26,14 @@ from lora_lab.records import (
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_range import loss_range, step_end
 from lora_lab.ui.panels.loss_references import References
-from lora_lab.ui.panels.loss_words import summary
+from lora_lab.ui.panels.loss_words import measured_on, summary
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
+from lora_lab.ui.widgets.legend import Legend, Row
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series, long_columns
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
@@ -50,8 +51,8 @@ class LossPanel(Panel):
         super().__init__(parent)
         self._figure = label(role="figure", name=self.tr("Smoothed training loss"))
         self._figure_note = label(role="small")
-        self._legend = label()
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._legend = Legend()
+        self._legend.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._log = QToolButton()
         self._log.setText(self.tr("log"))
         self._log.setCheckable(True)
@@ -61,8 +62,8 @@ class LossPanel(Panel):
         self._log.setAccessibleName(self.tr("Logarithmic loss axis"))
         self._log.toggled.connect(self._scale_changed)
         self.head.addWidget(self._figure)
-        self.head.addWidget(self._figure_note, 1, Qt.AlignmentFlag.AlignVCenter)
-        self.head.addWidget(self._legend)
+        self.head.addWidget(self._figure_note, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.head.addWidget(self._legend, 1)
         self.head.addWidget(self._log)
 
         self._plot = plot = Plot(self.tr("Loss over steps"), self.tr("step"), log_y=True)
@@ -182,7 +183,7 @@ class LossPanel(Panel):
         ):
             self.say(self.tr("No step yet. Train (Space) is available once the model has loaded."))
             self._show_words()
-            self._legend.clear()
+            self._legend.show_rows(())
             return
         self.say("")
         if self._plot.following:
@@ -192,7 +193,7 @@ class LossPanel(Panel):
         # Half a bucket per pixel column: min and max of each are drawn.
         x, y = self._train.window(x0, x1, columns // 2)
         self._raw.setData(x, self._scaled(y))
-        x, y = self._smoothed.middle(x0, x1, columns // 3)
+        x, y = self._smoothed.window(x0, x1, columns // 3)
         self._smooth.setData(x, self._scaled(y))
         x, y = self._validation.window(x0, x1, columns // 4)
         y = self._scaled(y)
@@ -203,10 +204,11 @@ class LossPanel(Panel):
         self._best.setData([best[0]], self._scaled(np.array([best[1]]))) if best else (
             self._best.clear()
         )
-        self.references.draw(self._scaled)
         self._draw_bad(x0, x1)
         self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
+        curves = (self._raw, self._smooth, self._valid)
+        self.references.draw(self._scaled, [c.getData() for c in curves], self.marks.boxes)
         self._show_words()
 
     def _scaled(self, y: np.ndarray) -> np.ndarray:
@@ -244,31 +246,27 @@ class LossPanel(Panel):
         if bad:
             parts.append(self.tr("{:,} not finite").format(bad))
         show(self._figure_note, " · ".join(parts))
-        spans = [f'<span style="color:{k}">{m}</span>&nbsp;{n}' for m, k, n in self._entries()]
-        show(self._legend, "&nbsp;&nbsp;&nbsp;".join(spans))
-
-    def _entries(self) -> list[tuple[str, str, str]]:
-        """Rows of the legend: as many words as there is room for."""
-        c = theme.current()
-        raw, best = ("─", c.raw, self.tr("raw")), ("★", c.good, self.tr("best"))
-        entries = [("━", c.smoothed, self.tr("train")), raw]
-        if len(self._validation):
-            entries.append(("●", c.validation, self.tr("validation")))
-        if self._best_at is not None:
-            entries.append(("★", c.good, self.tr("best, step {:,}").format(self._best_at[0])))
-        entries += self._behind.entries()
         around = self.layout().contentsMargins()
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
         room -= self._log.sizeHint().width() + 12
         keep_whole([(self._figure,), (self._figure_note,)], room, 12)
-        room -= sum(w.sizeHint().width() + 12 for w in (self._figure, self._figure_note))
-        wide = self._legend.fontMetrics().horizontalAdvance
-        short = [best if row[0] == best[0] else row for row in entries if row != raw]
-        least = [row for row in short if row != best]
-        for rows in (entries, short, *(least[:count] for count in range(len(least), 0, -1))):
-            if wide("   ".join(f"{mark} {words}" for mark, _, words in rows)) <= room:
-                return rows
-        return []  # the number beside it is not cut for a word
+        whole = self._entries(short=False)
+        fits = self._legend.width_of(whole) <= self._legend.width()
+        self._legend.show_rows(whole if fits else self._entries(short=True))
+
+    def _entries(self, short: bool) -> list[Row]:
+        """Rows of the legend, the most important first."""
+        c = theme.current()
+        train, validation = measured_on(self.standing.loaded, short)
+        entries = [("━", c.smoothed, train)]
+        if len(self._validation):
+            entries.append(("●", c.validation, validation))
+        if self._best_at is not None:
+            at = self.tr("best, step {:,}").format(self._best_at[0])
+            entries.append(("★", c.good, self.tr("best") if short else at))
+        entries += self._behind.entries()
+        entries += self.references.entries()
+        return [*entries, ("─", c.raw, self.tr("raw"))]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

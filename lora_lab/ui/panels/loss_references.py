@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, Qt
 
+from lora_lab.ui.panels.edit_marks import Box
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.legend import Row
 from lora_lab.ui.widgets.plot import Plot, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 
 translate = QCoreApplication.translate
+
+Curve = tuple[np.ndarray | None, np.ndarray | None]  # x and y of the points, as they are drawn
 
 
 class References:
@@ -26,6 +30,7 @@ class References:
         self._base_line = pg.InfiniteLine(angle=0)
         self.floor_text = pg.TextItem(anchor=(1, 1))
         self.base_text = pg.TextItem(anchor=(0, 1))
+        self._unplaced: list[pg.TextItem] = []  # words that the legend takes
         lines, texts = (self._floor_line, self._base_line), (self.floor_text, self.base_text)
         for z, item in ((21, lines[0]), (22, lines[1]), (28, texts[0]), (29, texts[1])):
             item.setZValue(z)  # the curves of the run lie between lines and words
@@ -50,19 +55,31 @@ class References:
         """What the axis must reach."""
         return [self.baseline, *(value for _, value in self._history)]
 
-    def draw(self, scaled: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Bring lines and words to where they belong."""
-        (x0, x1), (_, y1) = self._plot.view.viewRange()
+    def entries(self) -> list[Row]:
+        """Rows of a legend, for lines whose words would lie over curves or other words."""
+        colors = theme.current()
+        lines = ((self.base_text, colors.frozen), (self.floor_text, colors.good))
+        return [("╌", color, text.toPlainText()) for text, color in lines if text in self._unplaced]
+
+    def draw(
+        self,
+        scaled: Callable[[np.ndarray], np.ndarray],
+        curves: Sequence[Curve],
+        boxes: Sequence[Box],
+    ) -> None:
+        """Bring the lines to where they belong, and words to where neither the points of the
+        `curves` nor the `boxes` of other words lie; where there is no such place, to the legend."""
+        (_, x1), (_, y1) = self._plot.view.viewRange()
+        self._unplaced, taken = [], list(boxes)
         seen = math.isfinite(self.baseline)
         self._base_line.setVisible(seen)
         self.base_text.setVisible(seen)
-        inset = (x1 - x0) * 0.008
         if seen:
             y = float(scaled(np.array([self.baseline]))[0])
             self._base_line.setValue(y)
             self.base_text.setText(translate("loss", "base model (validation)"))
-            # At the left, above: there the curves have not yet come down, or left their start.
-            self.base_text.setPos(x0 + inset, y)
+            places = [(x, anchor) for anchor in (1, 0) for x in (0, 1)]
+            self._place(self.base_text, y, places, curves, taken)
         self.floor_text.setVisible(bool(self._history))
         if not self._history:
             self._floor_line.clear()
@@ -84,8 +101,36 @@ class References:
         self.floor_text.setText(tail.format(self.rank))
         # A floor of 0 lies below every axis; its label stands where a falling loss has left.
         top = float(self._base_line.value()) if seen else y1
-        self.floor_text.setAnchor((1, 1) if reached else (1, 0))
-        self.floor_text.setPos(x1 - inset, level if reached else top)
+        places = [(x, anchor) for x in (1, 0) for anchor in ((1, 0) if reached else (0, 1))]
+        self._place(self.floor_text, level if reached else top, places, curves, taken)
+
+    def _place(
+        self,
+        text: pg.TextItem,
+        y: float,
+        places: Sequence[tuple[int, int]],
+        curves: Sequence[Curve],
+        taken: list[Box],
+    ) -> None:
+        """The first of `places` (right?, above?) at the line `y` where nothing is hidden."""
+        (x0, x1), (y0, y1) = self._plot.view.viewRange()
+        area, inset = text.boundingRect(), (x1 - x0) * 0.008
+        wide = area.width() * (x1 - x0) / self._plot.columns()
+        tall = area.height() * (y1 - y0) / max(self._plot.view.height(), 1)
+        for right, above in places:
+            left = x1 - inset - wide if right else x0 + inset
+            low = y if above else y - tall
+            box = (left, left + wide, low, low + tall)
+            inside = left >= x0 and left + wide <= x1 and low >= y0 and low + tall <= y1
+            hides = any(_overlap(box, other) for other in taken)
+            if inside and not hides and not any(_crosses(curve, box) for curve in curves):
+                text.setAnchor((right, above))
+                text.setPos(x1 - inset if right else x0 + inset, y)
+                text.show()
+                taken.append(box)
+                return
+        text.hide()
+        self._unplaced.append(text)
 
     def restyle(self, colors: Colors) -> None:
         """Take up the colours in force."""
@@ -96,3 +141,23 @@ class References:
             text.setColor(color)
             text.fill = pg.mkBrush(colors.panel + "be")  # curves are still seen behind it
             text.setFont(theme.font(0.92))
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    across = one[0] < other[1] and other[0] < one[1]
+    return across and one[2] < other[3] and other[2] < one[3]
+
+
+def _crosses(curve: Curve, box: Box) -> bool:
+    """Whether a curve, its points (n) joined by lines, passes through a box."""
+    x, y = curve
+    if x is None or not len(x):
+        return False
+    left, right, low, high = box
+    known = np.isfinite(y)
+    x, y = np.asarray(x)[known], np.asarray(y)[known]
+    if not len(x) or x[-1] < left or x[0] > right:
+        return False
+    ends = [end for end in (left, right) if x[0] <= end <= x[-1]]
+    seen = np.concatenate([y[(x >= left) & (x <= right)], np.interp(ends, x, y)])
+    return bool(len(seen)) and float(seen.min()) < high and float(seen.max()) > low

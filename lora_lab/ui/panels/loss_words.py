@@ -1,13 +1,33 @@
-"""The curves of the loss in one sentence, for who does not see them."""
+"""The words of the loss: what each curve is measured on, and all of them in one sentence."""
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.series import Series
 
+NOISE = 1e-12  # of the greatest loss: below, float32 rounds (ε² = 1.4e-14) and nothing is learned
+
 translate = QCoreApplication.translate
+
+
+def measured_on(loaded: LoadedRecord | None, short: bool = False) -> tuple[str, str]:
+    """What the training and the validation curve are called, by their data where it differs."""
+    trained, every = (loaded.trained_classes, loaded.classes) if loaded is not None else ((), ())
+    if not trained or trained == every:
+        return translate("LossPanel", "train"), translate("LossPanel", "validation")
+    if short:
+        return (
+            translate("LossPanel", "train ({}/{})").format(len(trained), len(every)),
+            translate("LossPanel", "validation (all)"),
+        )
+    words = translate("LossPanel", "train ({} of {} classes)").format(len(trained), len(every))
+    if len(trained) == 1:
+        words = translate("LossPanel", "train (class {} only)").format(trained[0])
+    return words, translate("LossPanel", "validation (all {} classes)").format(len(every))
 
 
 def summary(train: Series, smoothed: Series, validation: Series) -> str:
@@ -16,7 +36,8 @@ def summary(train: Series, smoothed: Series, validation: Series) -> str:
         return translate("LossPanel", "No loss yet.")
     _, y = smoothed.window(0, smoothed.last_step or 0, 10)
     now, before = smoothed.last_value, float(y[max(0, len(y) - 6)])
-    if abs(now - before) <= 0.02 * abs(before):
+    still = max(0.02 * abs(before), NOISE * float(np.nanmax(y, initial=0)))
+    if abs(now - before) <= still:
         text = translate("LossPanel", "Loss {} at step {:,}, steady")
     elif now > before:
         text = translate("LossPanel", "Loss {} at step {:,}, rising")

@@ -44,9 +44,9 @@ class OverlayCurves:
     ) -> None:
         """Show what lies between two steps, at the resolution of the screen."""
         for overlay, (train, validation) in zip(self._overlays, self._curves, strict=True):
-            x, y = overlay.train.middle(x0, x1, columns // 3)
+            x, y = overlay.train.window(x0, x1, columns // 3)
             train.setData(x, scaled(y))
-            x, y = overlay.validation.middle(x0, x1, columns // 6)
+            x, y = overlay.validation.window(x0, x1, columns // 6)
             validation.setData(x, scaled(y))
 
     def values(self) -> list[np.ndarray]:

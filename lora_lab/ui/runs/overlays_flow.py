@@ -39,7 +39,7 @@ class OverlaysFlow(QObject):
         dock.overlay_requested.connect(self.request)
         dock.cancelled.connect(self._cancel)
         sessions.on(FolderRecord, lambda record: self.request(record.path, False))
-        sessions.on(LoadedRecord, lambda _: self._on_loaded())
+        sessions.on(LoadedRecord, self._on_loaded)
 
     @property
     def full(self) -> bool:
@@ -86,7 +86,10 @@ class OverlaysFlow(QObject):
             self.request(path, False)
         self._show_overlays()
 
-    def _on_loaded(self) -> None:
+    def _on_loaded(self, loaded: LoadedRecord) -> None:
+        for path, overlay in list(self.shown.items()):  # a loss of another task is another figure
+            if overlay.measure[0] not in ("", loaded.task):
+                self.request(path, False)
         parent, session = self._branch
         if parent and self._sessions.id == session:
             self.request(parent, True)

@@ -25,7 +25,9 @@ def percent(share: float) -> str:
     """A share as per cent with two figures that mean something: 3.2 %, 0.041 %, < 0.0001 %."""
     if share < 1e-6:
         return "< 0.0001 %"
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.1f} %"
+    if share < 0.995:
+        return f"{100 * share:.2g} %"
+    return f"{100 * share:,.1f} %" if share < 10 else f"{100 * share:,.0f} %"
 
 
 def rounded_percent(share: float, digits: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""A legend in one line that shows as many of its rows as have room: half a word says nothing."""
+"""A legend in one line: as many whole rows as have room, and how many more there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
 from lora_lab.names import legible
+from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_tip
 
 Row = tuple[str, str, str]  # a sign, its colour, what it means; without a sign the words are tinted
@@ -17,7 +18,7 @@ BETWEEN = "\u00a0\u00a0\u00a0\u00a0"
 
 
 class Legend(QLabel):
-    """What matters most stands first; what has no room is in the tooltip."""
+    """What matters most stands first; what has no room is counted, and named in the tooltip."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,22 +42,28 @@ class Legend(QLabel):
         super().resizeEvent(event)
         self._fit()
 
+    def width_of(self, rows: Sequence[Row]) -> int:
+        """Pixels that these rows take."""
+        words = BETWEEN.join(f"{sign}\u00a0{words}" if sign else words for sign, _, words in rows)
+        return self.fontMetrics().horizontalAdvance(words)
+
     def _fit(self) -> None:
-        wide = self.fontMetrics().horizontalAdvance
-        shown, room = [], self.width() + wide(BETWEEN)
-        for sign, _, words in self._rows:
-            room -= wide(f"{sign}\u00a0{words}{BETWEEN}" if sign else f"{words}{BETWEEN}")
-            if room < 0 and shown:
-                break
-            shown.append((sign, words))
+        shown = len(self._rows)
+        while shown and self.width_of(self._with_rest(shown)) > self.width():
+            shown -= 1
         spans = []
-        for sign, color, words in self._rows[: len(shown)]:
+        for sign, color, words in self._with_rest(shown):
             tinted, rest = (sign, f"\u00a0{words}") if sign else (words, "")
             tinted, rest = escape(legible(tinted)), escape(legible(rest))
             spans.append(f'<span style="color:{color}">{tinted}</span>{rest}')
         text = BETWEEN.join(spans)
         if text != self.text():  # a relayout for nothing costs more than the drawing
             self.setText(text)
-        all_shown = len(shown) == len(self._rows)
         message = " · ".join(f"{sign} {words}".strip() for sign, _, words in self._rows)
-        self.setToolTip("" if all_shown else plain_tip(message))
+        self.setToolTip("" if shown == len(self._rows) else plain_tip(message))
+
+    def _with_rest(self, shown: int) -> tuple[Row, ...]:
+        """The first rows, and how many more there are."""
+        more = len(self._rows) - shown
+        rest = (("", theme.current().muted, f"+{more}"),) if more else ()
+        return (*self._rows[:shown], *rest)

@@ -137,44 +137,42 @@ class Series:
     def window(self, x0: float, x1: float, max_points: int) -> tuple[np.ndarray, np.ndarray]:
         """The curve over [x0, x1] and one neighbour on either side, as at most 2·max_points + 2.
 
-        Where there are more points, each bucket gives its exact least and greatest value at the
-        step where it begins. Buckets are powers of two at fixed places, so that a growing curve
-        does not shimmer. A gap is a nan.
+        Where there are more points, each bucket gives its exact least and greatest value, at the
+        steps where they are, so that no rise is drawn before its cause. Buckets are powers of two
+        at fixed places, so that a growing curve does not shimmer. A gap is a nan.
         """
-        x = self._x.view
+        x, y = self._x.view, self._y.view
         first = max(0, self._place(x0, "left") - 1)
         last = min(len(x), self._place(x1, "right") + 1)
         count = last - first
         if count <= 2 * max_points:
-            y = self._y.view[first:last]
-            return x[first:last].copy(), np.where(np.isfinite(y), y, np.float32(np.nan))
-        level = 0
-        while level < len(self._levels) and FAN ** (level + 1) * max_points <= count:
-            level += 1
-        unit = FAN**level  # points in one bucket of this level
-        width = 1 << max(0, (-(-count // (unit * max_points)) - 1).bit_length())  # buckets joined
-        begin = first // (unit * width) * width
-        end = -(-last // unit)
-        if level == 0:
-            part = self._y.view[begin:end]
-            low = high = np.where(np.isfinite(part), part, np.float32(np.nan))
+            at = np.arange(first, last)
         else:
-            low, high = (a.view[begin:end] for a in self._levels[level - 1])
-        cuts = np.arange(0, end - begin, width)
-        out = np.empty(2 * len(cuts), np.float32)
-        out[0::2] = np.fmin.reduceat(low, cuts)
-        out[1::2] = np.fmax.reduceat(high, cuts)
-        return np.repeat(x[(begin + cuts) * unit], 2), out
+            level = 0
+            while level < len(self._levels) and FAN ** (level + 1) * max_points <= count:
+                level += 1
+            unit = FAN**level  # points in one bucket of this level
+            joined = 1 << max(0, (-(-count // (unit * max_points)) - 1).bit_length())  # buckets
+            begin, end = first // (unit * joined) * joined, -(-last // unit)
+            starts = np.arange(begin, end, joined)
+            ends = (self._where(starts, joined, level, part) for part in (0, 1))
+            at = np.sort(np.column_stack(list(ends))).ravel()
+        shown = y[at]
+        return x[at], np.where(np.isfinite(shown), shown, np.float32(np.nan))
 
-    def middle(self, x0: float, x1: float, max_points: int) -> tuple[np.ndarray, np.ndarray]:
-        """Like `window`, for a smooth curve: each bucket gives the mean of its least and greatest.
-
-        At most 2·max_points + 2 points; where there are few they come as they are.
-        """
-        x, y = self.window(x0, x1, 2 * max_points)
-        if len(x) < 2 or len(x) % 2 or not np.array_equal(x[0::2], x[1::2]):
-            return x, y
-        return x[0::2], (y[0::2] + y[1::2]) / 2
+    def _where(self, starts: np.ndarray, joined: int, level: int, part: int) -> np.ndarray:
+        """The point of the least (part 0) or greatest (1) value of each `joined` buckets at
+        `starts` (n), found from level to level downwards; without one its first."""
+        found = starts
+        for depth in range(level, -1, -1):
+            values = self._levels[depth - 1][part].view if depth else self._y.view
+            among = found[:, None] + np.arange(joined)  # (n, joined)
+            low = values[np.minimum(among, len(values) - 1)]
+            low = np.where(np.isfinite(low), -low if part else low, np.float32(np.inf))
+            found = np.minimum(found + low.argmin(axis=1), len(values) - 1)
+            if depth:
+                found, joined = found * FAN, FAN
+        return found
 
     @property
     def non_finite_count(self) -> int:

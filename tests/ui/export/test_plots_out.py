@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMenu, QProgressDialog, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QFileDialog, QMenu, QProgressDialog, QPushButton
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
@@ -101,6 +101,25 @@ def test_a_plot_in_an_svg_is_cut_at_its_own_edges(make):
     words = ["".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")]
     assert "step" in words  # the axis
     assert "train" in " ".join(words)  # the legend
+
+
+@pytest.mark.parametrize("key", PANELS)
+def test_a_picture_has_no_buttons(make, key):
+    """Where one stands, a saved picture has the panel's own colour and nothing else."""
+    panel = make(key)
+    plots = panel.findChildren(Plot)
+    for plot in plots:
+        plot.follow_button.show()
+    picture = plots_out.image(panel, ABOUT)
+    buttons = [b for b in panel.findChildren(QAbstractButton) if b.isVisible() and b.width() > 4]
+    assert all(plot.follow_button in buttons for plot in plots if plot.isVisible())
+    for button in buttons:
+        at = button.mapTo(panel, QPoint())
+        part = picture.copy(2 * at.x(), 2 * at.y(), 2 * button.width(), 2 * button.height())
+        if button.parent() not in plots:
+            colors = {part.pixel(x, y) for x in range(part.width()) for y in range(part.height())}
+            assert len(colors) == 1, button.text()
+    assert all(plot.follow_button.isVisible() for plot in plots if plot.isVisible())
 
 
 @pytest.mark.parametrize("key", PANELS)

@@ -17,13 +17,15 @@ from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, SpectrumRe
 from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
+from lora_lab.ui.panels.spectrum.figures import share_span
 from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.preview import SAMPLES, feed, samples
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration, rate_words, size_words
+from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.plot import Plot
 from lora_lab.ui.widgets.smoothing import Smoothing
-from tests.ui.seen import named, words
+from tests.ui.seen import named, settle, words
 
 NOTHING_TO_SHOW = {(key, p) for key in ("data", "generation") for p in ("digits", "known-rank")}
 
@@ -70,6 +72,58 @@ def test_the_label_of_a_late_edit_stays_inside(make):
     texts = [t for t in items if isinstance(t, pg.TextItem) and t.isVisible()]
     late = [text for text in texts if text.toPlainText() == "r 4→16"]
     assert [text.anchor.x() for text in late] == [1]
+
+
+def texts_of(panel):
+    """The words that stand in the plot of the loss, with their places on its axes."""
+    plot = named(panel, "Loss over steps", Plot)
+    items = [i for i in plot.getPlotItem().items if isinstance(i, pg.TextItem) and i.isVisible()]
+    return [(i.toPlainText(), i.mapRectToDevice(i.boundingRect())) for i in items], plot
+
+
+@pytest.mark.parametrize("size", [(330, 200), (500, 340), (1000, 500)])
+@pytest.mark.parametrize(("preset", "steps"), [("digits", 12), ("digits", 400), ("text", 12)])
+def test_no_word_in_the_plot_lies_over_the_curve_or_another_word(make, preset, steps, size):
+    panel = make("loss", preset, steps)
+    panel.resize(*size)
+    for step in (3, 4, 6):
+        panel.marks.note(step, (("rank", 4, 16), ("alpha_mode", "scale_effect", "keep_function")))
+    settle()
+    panel.redraw()
+    texts, plot = texts_of(panel)
+    legend = next(iter(panel.findChildren(Legend)))
+    seen = " ".join([legend.toolTip(), legend.text(), *(text for text, _ in texts)])
+    assert seen.count("base model (validation)") == 1, "told in one place or in the other"
+    for n, (text, box) in enumerate(texts):
+        assert not [other for other, place in texts[:n] if box.intersects(place)], text
+    inner = [box for text, box in texts if "base model" in text]
+    for name in ("train", "train, smoothed", "validation"):
+        x, y = plot.shown().get(name, ((), ()))
+        points = [plot.view.mapViewToDevice(pg.Point(a, b)) for a, b in zip(x, y, strict=True)]
+        assert not [p for p in points for box in inner if box.contains(p)], name
+
+
+def test_curves_of_different_data_say_so_where_they_are_named(make):
+    panel = make("loss", "digits")  # trained on the nine alone, validated on every class
+    panel.resize(1400, 340)
+    settle()
+    panel.redraw()
+    (legend,) = panel.findChildren(Legend)
+    assert "train (class 9 only)" in words(panel)[-1] + legend.text().replace("\u00a0", " ")
+    assert "validation (all 10 classes)" in legend.text()
+    panel = make("loss", "text")
+    panel.redraw()
+    assert "only" not in next(iter(panel.findChildren(Legend))).text()
+
+
+def test_what_only_rounds_does_not_rise(make):
+    panel = make("loss", "known-rank")
+    steps = range(201, 400)
+    noise = [2e-14 * (1 + 0.5 * (step % 3) + step / 200) for step in steps]
+    feed(panel, [StepRecord(s, v, 1e-3, s / 100) for s, v in zip(steps, noise, strict=True)])
+    assert "rising" not in panel.summary()
+    feed(panel, [StepRecord(s, 0.1, 1e-3, s / 100) for s in range(400, 500)])
+    assert "rising" in panel.summary()
 
 
 @pytest.mark.parametrize(("height", "seen"), [(400, 6), (120, 3), (20, 0)])
@@ -124,9 +178,26 @@ def test_no_measure_is_cut_in_two(qtbot):
     sizes = (6471.271, 32704.786, 10000.0)
     layers = [replace(x, delta_norm=n) for x, n in zip(spectrum.layers, sizes, strict=True)]
     made.show_measures(layers, {x.name: 1.0 for x in layers}, True)
+    said = {v.accessibleName(): v.text() for v in made.findChildren(QLabel) if v.accessibleName()}
+    assert said["‖ΔW‖ / ‖W‖"] == "647,127 –\n3,270,479 %"
     for value in made.findChildren(QLabel):
         for line in value.text().split("\n"):
             assert value.fontMetrics().horizontalAdvance(line) <= made.width()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.98, 1.891), "98.0 – 189.1 %"),
+        ((0.031, 0.052), "3.1 – 5.2 %"),
+        ((0.0, 0.5), "0 – 50 %"),
+        ((6471.27126, 32704.786), "647,127 – 3,270,479 %"),
+        ((0.02, 2.5), "2 – 250.0 %"),
+        ((math.nan, 0.25), "25 %"),
+    ],
+)
+def test_the_ends_of_a_span_have_one_precision(values, text):
+    assert share_span(values) == text
 
 
 @pytest.mark.parametrize("preset", SAMPLES)

@@ -292,6 +292,21 @@ def test_each_work_ends_its_own_bar_alone(qtbot, lab, home, monkeypatch):
     assert "resumes at step 30" in dock.about.text()
 
 
+def test_a_run_of_another_task_goes_when_its_task_goes(qtbot, lab):
+    """A loss of digits among those of known-rank is another figure on the same axis."""
+    folder, _ = cut_off("a")
+    dock = listed(qtbot, lab, 1)
+    dock.overlay_requested.emit(str(folder), True)
+    shown = lab.flows.overlays.shown
+    qtbot.waitUntil(lambda: list(shown) == [str(folder)], timeout=30_000)
+    for preset, kept in (("digits", [str(folder)]), ("known-rank", [])):
+        before = lab.sessions.id
+        lab.open(get_preset(preset).config)
+        qtbot.waitUntil(lambda before=before: lab.sessions.id != before, timeout=60_000)
+        qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+        assert list(shown) == kept
+
+
 @pytest.mark.parametrize("which", ["packing", "reading"])
 def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypatch, which):
     from lora_lab.ui.runs import files_flow, overlays_flow

@@ -7,16 +7,19 @@ from lora_lab.ui.widgets.legend import Legend
 ROWS = (("■", "#111111", "adapter off"), ("■", "#222222", "adapter on"), ("", "#333333", "step 9"))
 
 
-@pytest.mark.parametrize(("width", "shown"), [(1000, 3), (190, 2), (100, 1), (5, 1)])
-def test_as_many_rows_as_fit(qtbot, width, shown):
+@pytest.mark.parametrize("shown", [3, 2, 1, 0])
+def test_as_many_rows_as_fit_and_how_many_more_there_are(qtbot, shown):
     legend = Legend()
     qtbot.addWidget(legend)
+    more = (("", "#333333", f"+{3 - shown}"),) if shown < 3 else ()
+    width = legend.width_of((*ROWS[:shown], *more)) + 1
     legend.show_rows(ROWS)
     legend.resize(width, 20)
     legend.show()
     legend.resize(width, 20)
     words = [words for _, _, words in ROWS]
     assert [word for word in words if word in legend.text()] == words[:shown]
+    assert (f"+{3 - shown}" in legend.text()) == (shown < 3)
     assert (legend.toolTip() == "") == (shown == 3)
     assert shown == 3 or all(word in legend.toolTip() for word in words)
     legend.resize(1000, 20)

@@ -99,3 +99,15 @@ def test_a_million_points_are_drawn_by_few():
     series = Series()
     series.extend(np.arange(1_000_000), np.sin(np.arange(1_000_000) / 1000))
     assert len(series.window(0, 1_000_000, 800)[0]) <= 1602
+
+
+@pytest.mark.parametrize("edit", [9_000, 30_011, 59_990])
+@pytest.mark.parametrize("columns", [40, 300])
+def test_a_rise_is_drawn_at_its_cause_and_not_before(edit, columns):
+    """Every drawn point is a point of the curve, so that nothing rises before the edit."""
+    y = np.where(np.arange(60_000) < edit, 1.0, 5.0).astype(np.float32)
+    series = Series()
+    series.extend(np.arange(60_000), y)
+    x, drawn = series.window(0, 60_000, columns)
+    np.testing.assert_array_equal(drawn, y[x])
+    assert x[drawn > 1].min() >= edit

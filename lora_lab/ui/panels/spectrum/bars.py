@@ -60,9 +60,9 @@ class SpectrumBars:
         plot.set_log(scene.log)
         self._take_others(scene.others)
         theirs = [[other.of(layer.name) for layer in shown] for other in scene.others]
-        widths = [max(len(layer.sigma), len(true)) for layer in shown]
-        if len(shown) == 1:  # alone it has the room for all that the others learned
-            widths[0] = max([widths[0], *(len(row[0]) for row in theirs)])
+        # Each has the room for all that the others learned: a σ left out would not be missed.
+        known = [[layer.sigma, true, *found] for layer, *found in zip(shown, *theirs, strict=True)]
+        widths = [max(map(len, values)) for values in known]
         gap = max(1.0, 0.12 * max(widths))
         starts = np.concatenate([[0.0], np.cumsum(np.array(widths[:-1], float) + gap)])
         end = float(starts[-1] + widths[-1])
@@ -87,11 +87,10 @@ class SpectrumBars:
             item.setOpts(x=x[chosen], y0=np.full(len(height), low), height=height, width=wide)
         stub = np.full(int((~nonzero).sum()), 0.012 * (high - low))
         self.zeros.setOpts(x=x[~nonzero], y0=np.full(len(stub), low), height=stub, width=wide)
-        known = [true] * len(shown) if len(true) else []
-        self._draw_levels(self.true_ticks, known, starts, scene)
+        truth = [true] * len(shown) if len(true) else []
+        self._draw_levels(self.true_ticks, truth, starts, scene)
         for row, item in zip(theirs, self._levels, strict=True):
-            fitting = [values[:width] for values, width in zip(row, widths, strict=True)]
-            self._draw_levels(item, fitting, starts, scene)
+            self._draw_levels(item, row, starts, scene)
         at = (starts + kept + 0.5)[kept < math.inf]
         self.cut_lines.setData(np.repeat(at, 2), np.tile([low, high], len(at)), connect="pairs")
         self._name_zeros(shown, starts, low + 0.015 * (high - low), self.plot.columns() / end)

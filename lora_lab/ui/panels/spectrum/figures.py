@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lora_lab.records import LayerSpectrum
+from lora_lab.ui.style.figures import rounded_percent, share_or_dash
 from lora_lab.ui.widgets.plot import number
 
 
@@ -22,6 +23,16 @@ def span(values: Sequence[float], text: Callable[[float], str]) -> str:
         return "—"
     low, high = text(min(finite)), text(max(finite))
     return low if low == high else f"{low.removesuffix(' %')} – {high}"
+
+
+def share_span(values: Sequence[float]) -> str:
+    """Shares as per cent, the least and the greatest to the same digit."""
+    even = any(value >= 0.995 for value in values)
+
+    def text(value: float) -> str:
+        return rounded_percent(value) if even and 0.095 <= value < 0.995 else share_or_dash(value)
+
+    return span(values, text)
 
 
 def tenth(value: float) -> str:

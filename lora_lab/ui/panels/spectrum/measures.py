@@ -10,9 +10,9 @@ from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
 from lora_lab.records import LayerSpectrum
-from lora_lab.ui.panels.spectrum.figures import span, tenth, two
+from lora_lab.ui.panels.spectrum.figures import share_span, span, tenth, two
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import row_names, share_or_dash
+from lora_lab.ui.style.figures import row_names
 from lora_lab.ui.widgets.labels import label, show
 from lora_lab.variants import VARIANTS
 
@@ -80,7 +80,7 @@ class Measures(QWidget):
             "stable": _known([layer.stable_rank for layer in shown], shown),
             "effective": _known([layer.effective_rank for layer in shown], shown),
             "size": span([layer.delta_norm for layer in shown], two),
-            "share": span(size, share_or_dash),
+            "share": share_span(size),
             "scaling": span(scalings, "{:.4g}".format),
         }
         for key, text in texts.items():
