@@ -21,7 +21,11 @@ class LayerCheck:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What the independent re-reading of an exported file measured."""
+    """What the independent re-reading of an exported file measured.
+
+    Of a merged checkpoint there is a row for each layer with what rounding to the base's dtype lost
+    of ΔW, rank 0, and neither keys nor a checksum.
+    """
 
     format: str
     path: str
@@ -32,6 +36,8 @@ class ExportReport:
     notes: tuple[str, ...] = ()
     base_fingerprint: str = ""  # of the base that the adapter was trained on
     proved: str = ""  # the library that loaded it as well, and the largest error there
+    of_step: int = -1  # of the run that the adapter is from; -1: not told
+    validation_loss: float | None = None  # of that adapter, where it is known
 
     @property
     def largest_error(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,11 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     target: Target,
     format: Annotated[str, typer.Option(help="Format of the file, as in convert --to.")] = "peft",
+    at: Annotated[
+        str, typer.Option(help="Which adapter: last, best, or the step of a checkpoint.")
+    ] = "last",
     base: Base = None,
+    dtype: Number = None,
     untie: Untie = False,
     prove: Prove = False,
     component: Component = "",
@@ -47,26 +52,37 @@ def export(
     with plain_errors():
         from lora_lab.formats import peft
         from lora_lab.plain import plain
+        from lora_lab.runs.exportable import LAST
         from lora_lab.runs.folder import METRICS, RunFolder
         from lora_lab.runs.inputs import recorded_classes
+        from lora_lab.training.saving.saved_adapter import saved_adapter
+        from lora_lab.workshop.deliver import report_of
 
         folder = RunFolder.at(run)
-        weights = folder.load_adapter(peft.load)
+        weights, step, loss = folder.load_adapter(peft.load), -1, math.nan
+        if at != LAST:
+            weights, what = saved_adapter(folder.path, at, peft.load, weights)
+            step, loss = what.step, what.loss
+            measured = f", validation loss {loss:.6g}" if loss == loss else ""
+            err.print(f"{at}: step {step:,}{measured}")
         config = folder.load_config()
         named = {"task": config.task, "classes": recorded_classes(folder.path / METRICS)}
         weights = replace(weights, extra={**weights.extra, **named})
         model = config.model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        wanted = delivery_of(
-            target, format, base, overwrite, untie=untie, prove=prove, component=component
-        )
-        report = deliver(weights, wanted, as_json).report
-        if report is not None:
-            try:
-                folder.note_export(plain(report))
-            except LabError as error:  # the adapter stands all the same
-                err.print(str(error), style="yellow")
+        wanted = delivery_of(target, format, base, overwrite, dtype, untie, prove, component)
+        facts = {} if at == LAST else {"at": at, "step": step, "validation_loss": _known(loss)}
+        report = report_of(deliver(weights, wanted, as_json, facts), step, loss)
+        try:
+            folder.note_export(plain(report))
+        except LabError as error:  # the adapter stands all the same
+            err.print(str(error), style="yellow")
+
+
+def _known(loss: float) -> float | None:
+    """JSON has no nan."""
+    return None if math.isnan(loss) else loss
 
 
 def convert(

@@ -118,7 +118,7 @@ def deliver(
     with progress() as report:
         result = write(weights, delivery, report, read=read)
     if as_json:
-        print_json({**(facts or {}), **result.facts})
+        print_json({**result.facts, **(facts or {})})
         return result
     out.print(f"wrote {result.path} ({result.size})")
     for line in result.words:

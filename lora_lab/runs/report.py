@@ -249,8 +249,10 @@ def _checks(story: Story) -> str:
         worst = "–" if not errors else f"{max(errors):.1e}" if max(errors) else "0"
         name = _cut(Path(str(row.get("path", ""))).name, 32)
         size = size_words(row.get("bytes", 0))
-        rows.append((str(row.get("format", "")), name, size, worst, str(row.get("sha256", ""))[:8]))
-    head = ("format", "file", "size", "largest error", "SHA-256")
+        step = f"{row['of_step']:,}" if row.get("of_step", -1) >= 0 else ""
+        digest = str(row.get("sha256", ""))[:8]
+        rows.append((str(row.get("format", "")), name, step, size, worst, digest))
+    head = ("format", "file", "of step", "size", "largest error", "SHA-256")
     return _table(head, rows) if rows else ""
 
 

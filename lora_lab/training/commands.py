@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from lora_lab.exported import ExportedRecord, ExportingRecord, ExportReport
+from lora_lab.exported import ExportedRecord, ExportingRecord
 from lora_lab.measured import (
     CutRecord,
     GeneratedRecord,
@@ -39,9 +38,11 @@ class Command(Protocol):
 
 @dataclass(frozen=True)
 class Export:
-    """Write the adapter to `path`, re-read it, compare, and only then call it done.
+    """Write an adapter of the run to `path`, re-read it, compare, and only then call it done.
 
-    It can be cancelled before it is done; then what was there is unchanged.
+    `at` is "last" for the one in training, "best", or the step or folder of a checkpoint; `base`
+    is where the base model lies, which a merged checkpoint needs. It can be cancelled before it is
+    done; then what was there is unchanged.
     """
 
     path: str
@@ -49,18 +50,27 @@ class Export:
     overwrite: bool = False
     prove: bool = False  # by the library that the file is for as well
     component: str = ""  # of a diffusion pipeline, for formats that name layers by it
+    at: str = "last"
+    dtype: str = ""  # of the factors; "": as they are
+    base: str = ""
+    untie: bool = False  # of a merged checkpoint: a weight that is used twice becomes two
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
-        from lora_lab.formats.verify import exporting
+        from lora_lab.training.saving.saved_adapter import adapter_at
+        from lora_lab.workshop.deliver import delivering, report_of
+        from lora_lab.workshop.requests import Delivered, Delivery
 
         step = experiment.step
         yield ExportingRecord(step, "Copying the factors", -1)
-        weights, target = experiment.weights(), Path(self.path)
-        how = self.format, self.overwrite, self.prove, self.component
-        with closing(exporting(weights, target, *how)) as stages:
+        weights, what = adapter_at(experiment, folder, self.at)
+        delivery = Delivery(
+            self.path, self.format, self.dtype, self.base, self.overwrite, self.untie, self.prove,
+            self.component,
+        )  # fmt: skip
+        with closing(delivering(weights, delivery)) as stages:
             for result in stages:
-                if isinstance(result, ExportReport):
-                    yield ExportedRecord(step, result)
+                if isinstance(result, Delivered):
+                    yield ExportedRecord(step, report_of(result, what.step, what.loss))
                 else:
                     yield ExportingRecord(step, *result)
 

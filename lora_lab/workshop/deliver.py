@@ -5,7 +5,9 @@ The command line and the window deliver here; what comes back is plain, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +15,19 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.errors import AdapterError
+from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.figures import counted
 from lora_lab.formats.components import alone
 from lora_lab.formats.factors import cast
 from lora_lab.formats.library_proof import library_of
 from lora_lab.formats.peft_beside import without_copies
 from lora_lab.formats.portable import fold
-from lora_lab.formats.verify import export
+from lora_lab.formats.verify import exporting
 from lora_lab.models.base import Base
 from lora_lab.plain import plain
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.lost import lost, refuse_ruin
-from lora_lab.workshop.merge_base import write_merged
+from lora_lab.workshop.merge_base import MergedReport, merging
 from lora_lab.workshop.places import key_of, skeleton_for, tied_sources
 from lora_lab.workshop.requests import MERGED, Delivered, Delivery
 
@@ -39,11 +42,26 @@ def deliver(
     words: Sequence[str] = (),
     read: AdapterWeights | None = None,
 ) -> Delivered:
+    """`delivering` to its end, with its stages told to `report`, which may raise Cancelled."""
+    with closing(delivering(weights, delivery, words, read)) as stages:
+        for stage in stages:
+            if isinstance(stage, Delivered):
+                return stage
+            report(*stage)
+    raise AssertionError("a delivery ends in what was delivered or in an error")
+
+
+def delivering(
+    weights: AdapterWeights,
+    delivery: Delivery,
+    words: Sequence[str] = (),
+    read: AdapterWeights | None = None,
+) -> Iterator[tuple[str, float] | Delivered]:
     """Write and verify, or merge into the base; `words` on what was done before come first.
 
-    `read` is the adapter as its file had it, where `weights` were cut since: what is lost is told
-    against it. Raises LabError, and Cancelled where `report` does; then nothing at the target has
-    changed.
+    Stage by stage, and at last what was delivered; closed at a stage, it leaves no trace. `read` is
+    the adapter as its file had it, where `weights` were cut since: what is lost is told against it.
+    Raises LabError, and then nothing at the target has changed.
     """
     changed, read = bool(read or delivery.dtype), read or weights
     if delivery.base:
@@ -54,23 +72,21 @@ def deliver(
     if delivery.prove:
         library_of(delivery.format)  # known before anything is computed
     if delivery.format == MERGED:
-        return _merge(weights, delivery, report, (*words, *beside))
+        yield from _merge(weights, delivery, (*words, *beside))
+        return
     if delivery.dtype:
         uncast = weights
         weights = in_type(weights, delivery.dtype, delivery.format)
         refuse_ruin(lost(uncast, weights), delivery.dtype)
     target = Path(delivery.target).expanduser()
-    result = export(
-        weights,
-        target,
-        delivery.format,
-        delivery.overwrite,
-        report,
-        ask_library=delivery.prove,
-        component=delivery.component,
-    )
+    how = delivery.format, delivery.overwrite, delivery.prove, delivery.component
+    with closing(exporting(weights, target, *how)) as stages:
+        for result in stages:
+            if isinstance(result, ExportReport):
+                break
+            yield result
     size = f"{result.bytes:,} bytes, {result.keys} tensors"
-    lines = (
+    lines = proof = (
         f"re-read and compared: largest error of ΔW {result.largest_error:.1e} "
         f"over {counted(len(result.layers), 'layer')} (mean {result.mean_error:.1e})",
         *([f"proved by {result.proved}"] if result.proved else ()),
@@ -85,7 +101,19 @@ def deliver(
         "largest_error": result.largest_error,
         "mean_error": result.mean_error,
     }
-    return Delivered(result.path, size, (*words, *beside, *lines), result.notes, facts, result)
+    said = (*words, *beside, *lines)
+    yield Delivered(result.path, size, said, result.notes, facts, result, proof)
+
+
+def report_of(delivered: Delivered, step: int, loss: float) -> ExportReport:
+    """What was delivered, as a run keeps it; it is the adapter of `step`, with that loss or nan."""
+    of = {"of_step": step, "validation_loss": None if math.isnan(loss) else loss}
+    if delivered.report is not None:
+        lost = tuple(words for words in delivered.words if words not in delivered.proof)
+        return replace(delivered.report, notes=(*lost, *delivered.report.notes), **of)
+    rows = tuple(LayerCheck(row["name"], 0, row["measured"]) for row in delivered.facts["layers"])
+    notes = (*delivered.words, *delivered.notes)
+    return ExportReport(MERGED, delivered.path, rows, 0, delivered.facts["bytes"], "", notes, **of)
 
 
 def in_type(weights: AdapterWeights, dtype: str, format: str = "peft") -> AdapterWeights:
@@ -121,8 +149,8 @@ def _reader(weights: AdapterWeights) -> Callable[[str], torch.Tensor | None]:
 
 
 def _merge(
-    weights: AdapterWeights, delivery: Delivery, report: Report, words: Sequence[str]
-) -> Delivered:
+    weights: AdapterWeights, delivery: Delivery, words: Sequence[str]
+) -> Iterator[tuple[str, float] | Delivered]:
     base = Path(weights.base)
     if not weights.base or not base.exists():
         where = f"there is none at {weights.base}" if weights.base else "none is named"
@@ -133,9 +161,12 @@ def _merge(
         weights, told = alone(weights, delivery.component)
         words = (*words, *told)
     target = Path(delivery.target).expanduser()
-    result = write_merged(
-        weights, base, target, overwrite=delivery.overwrite, untie=delivery.untie, report=report
-    )
+    how = delivery.overwrite, delivery.untie
+    with closing(merging(weights, base, target, *how)) as stages:
+        for result in stages:
+            if isinstance(result, MergedReport):
+                break
+            yield result
     worst = max(result.layers, key=lambda layer: layer.measured)
     size = f"{result.bytes:,} bytes of weights"
     line = (
@@ -151,4 +182,4 @@ def _merge(
         "layers": plain(result.layers),
         "notes": list(result.notes),
     }
-    return Delivered(result.path, size, (*words, line), result.notes, facts)
+    yield Delivered(result.path, size, (*words, line), result.notes, facts)

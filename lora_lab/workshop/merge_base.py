@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +70,27 @@ def write_merged(
     untie: bool = False,
     report: Report = silent,
 ) -> MergedReport:
+    """`merging` to its end, with its stages told to `report`, which may raise Cancelled."""
+    with closing(merging(weights, base, target, overwrite, untie)) as stages:
+        for stage in stages:
+            if isinstance(stage, MergedReport):
+                return stage
+            report(*stage)
+    raise AssertionError("a merge ends in a report or in an error")
+
+
+def merging(
+    weights: AdapterWeights,
+    base: Path,
+    target: Path,
+    overwrite: bool = False,
+    untie: bool = False,
+) -> Generator[tuple[str, float] | MergedReport, None, None]:
     """Write `target`, a folder or a file as `base` is one, and measure what was written.
 
-    Raises ExportError for layers that the base has not, for weights that something else uses as
-    well unless `untie` parts them, and for a target that exists; nothing at `target` has changed
-    then.
+    A stage per file, and at last the report; closed at a stage, it leaves no trace. Raises
+    ExportError for layers that the base has not, for weights that something else uses as well
+    unless `untie` parts them, and for a target that exists; nothing at `target` has changed then.
     """
     from lora_lab.formats.verify import check_exportable, reason
 
@@ -83,7 +100,8 @@ def write_merged(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
-            size = _write_into(folder, merge, report)
+            size = yield from _write_into(folder, merge)
+            yield "Reading it again and comparing", -1
             layers = _proved(folder, weights, merge)
             if base.is_dir():
                 replace_folder(folder, target)
@@ -94,16 +112,16 @@ def write_merged(
             f"The merged checkpoint was not written to {target}: {reason(error)}. What was there "
             "before is unchanged."
         ) from error
-    return MergedReport(str(target), layers, size, tuple(merge.notes))
+    yield MergedReport(str(target), layers, size, tuple(merge.notes))
 
 
-def _write_into(folder: Path, merge: Merge, report: Report) -> int:
-    """All files of the merged checkpoint; the bytes of its weights."""
+def _write_into(folder: Path, merge: Merge) -> Generator[tuple[str, float], None, int]:
+    """All files of the merged checkpoint, a stage each; returns the bytes of its weights."""
     base = merge.placed.base
     where: dict[str, str] = {}
     size = 0
     for number, file in enumerate(base.files):
-        report(f"Merging {file.name}", number / len(base.files))
+        yield f"Merging {file.name}", number / len(base.files)
         state = dict(read_state(file))
         for key in state:
             if key in merge.whole:

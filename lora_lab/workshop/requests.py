@@ -56,3 +56,4 @@ class Delivered:
     notes: tuple[str, ...]  # of the format, which a person should read
     facts: dict[str, Any]  # the same as plain values, ready for JSON
     report: ExportReport | None = None  # None of a merged checkpoint
+    proof: tuple[str, ...] = ()  # those of `words` that say what the report says as numbers

@@ -1,0 +1,175 @@
+"""Any save of a run exported: PEFT, on the same base, has the loss that was measured at that step.
+
+The proof is PEFT's own forward pass, never the lab's; and the command line and a run that is open
+write the same factors to the bit.
+"""
+
+import json
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from lora_lab.cli import app
+from lora_lab.config import changed
+from lora_lab.errors import LabError
+from lora_lab.exported import ExportedRecord
+from lora_lab.presets import get_preset
+from lora_lab.records import ErrorRecord, EvalRecord, StateRecord, StepRecord
+from lora_lab.runs.exportable import chosen, exportable
+from lora_lab.runs.listing import listed
+from lora_lab.training.commands import Export
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.run import run
+from tests.training.opened import opening
+
+EDITED, END = 20, 50
+
+
+def verb(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def config_of(variant, init):
+    config = get_preset("digits").config
+    values = {**config.hyper.model_dump(), "rank": 8, "alpha": 16.0, "learning_rate": 1e-3}
+    return changed(
+        config, variant=variant, init=init, max_steps=END, eval_steps=10, autosave_seconds=1000,
+        schedule="constant", hyper=values,
+    )  # fmt: skip
+
+
+def trained(folder, variant="lora", init="kaiming", exports=(), rate=1e-3):
+    """A run whose rank, or else α, was changed after step 20; with exports asked for at its end."""
+    config = config_of(variant, init)
+    controls, records, asked = Controls(config.hyper), [], False
+    for record in run(opening(config, folder=folder), controls, serve_after_training=True):
+        records.append(record)
+        if isinstance(record, StepRecord) and record.step == EDITED and not asked:
+            asked = True
+            edit = {"alpha": 8.0} if init != "kaiming" else {"rank": 3}
+            controls.set_hyper(changed(controls.hyper, learning_rate=rate, **edit))
+        if isinstance(record, StateRecord) and record.state.value == "finished":
+            for export in exports:
+                controls.request(export)
+            controls.stop()
+    return records
+
+
+def measured(records):
+    """Validation loss by step, and the best of them."""
+    rows = [r for r in records if isinstance(r, EvalRecord) and r.enabled and r.step]
+    best = [r for r in rows if r.best][-1]
+    return {r.step: r.loss for r in rows}, (best.step, best.loss)
+
+
+def by_peft(adapter):
+    """The validation loss of an adapter folder as PEFT computes it on the preset's base."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of peft's own imports
+        from peft import PeftModel
+
+        task = Experiment.build(config_of("lora", "kaiming")).task
+        model = PeftModel.from_pretrained(task.base_model(), str(adapter)).eval()
+    with torch.no_grad():
+        logits = model(task.test_images)
+    return float(torch.nn.functional.cross_entropy(logits, task.test_labels))
+
+
+@pytest.mark.parametrize(
+    ("variant", "init"),
+    [("lora", "kaiming"), ("rslora", "kaiming"), ("dora", "kaiming"), ("lora", "pissa")],
+)
+def test_peft_has_the_loss_of_that_step(tmp_path, variant, init):
+    names = {"best": tmp_path / "b", str(EDITED): tmp_path / "e", "last": tmp_path / "l"}
+    live = {at: path.with_name(f"live-{path.name}") for at, path in names.items()}
+    asked = [Export(str(path), at=at) for at, path in live.items()]
+    records = trained(tmp_path / "run", variant, init, asked)
+    losses, best = measured(records)
+    expected = {"best": best[1], str(EDITED): losses[EDITED], "last": losses[END]}
+    assert abs(losses[EDITED] - losses[END]) > 1e-4, "they can be told apart"
+    reports = {r.report.path: r.report for r in records if isinstance(r, ExportedRecord)}
+    for at, path in names.items():
+        done = verb("export", tmp_path / "run", "--at", at, "--out", path)
+        assert done.exit_code == 0, done.output
+        assert by_peft(path) == pytest.approx(expected[at], rel=2e-5)
+        one, other = (load_file(x / "adapter_model.safetensors") for x in (path, live[at]))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert reports[str(live["best"])].of_step == best[0]
+    assert reports[str(live["best"])].validation_loss == best[1]
+    assert reports[str(live[str(EDITED)])].of_step == EDITED
+    kept = [json.loads(x) for x in (tmp_path / "run/exports.jsonl").read_text().splitlines()]
+    assert [(x["of_step"], x["validation_loss"]) for x in kept[:1]] == [best]
+
+
+def test_the_best_is_not_the_last_where_the_loss_has_risen(tmp_path):
+    """A rate that ruins the adapter after step 20."""
+    records = trained(tmp_path / "run", rate=1e-2)
+    losses, best = measured(records)
+    assert best[0] < END
+    assert best[1] < losses[END]
+    done = verb("export", tmp_path / "run", "--at", "best", "--out", tmp_path / "best", "--json")
+    told = json.loads(done.stdout)
+    assert (told["at"], told["step"], told["validation_loss"]) == ("best", *best)
+    assert by_peft(tmp_path / "best") == pytest.approx(best[1], rel=2e-5)
+
+
+def test_what_is_not_there_is_refused_with_what_is(tmp_path):
+    config = config_of("lora", "kaiming")
+    controls, records = Controls(config.hyper), []
+    export = Export(str(tmp_path / "out"), at="7")
+    for record in run(opening(config, folder=tmp_path / "run"), controls):
+        records.append(record)
+        if isinstance(record, StepRecord) and record.step == EDITED:
+            controls.request(export)
+    (error,) = [r for r in records if isinstance(r, ErrorRecord)]
+    assert error.command == "Export"
+    refused = verb("export", tmp_path / "run", "--at", "7", "--out", tmp_path / "out")
+    assert refused.exit_code == 1
+    for message in (error.message, refused.output):
+        assert "no checkpoint '7'" in " ".join(message.split())
+    assert f"{END:,}" in refused.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_step_with_two_saves_asks_which(tmp_path):
+    for name in ("step-000000020", "kept-000000020", "step-000000050"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    saves = listed(tmp_path)
+    with pytest.raises(LabError, match="two checkpoints"):
+        chosen("20", saves)
+    assert chosen("kept-000000020", saves).name == "kept-000000020"
+    assert chosen("50", saves).name == "step-000000050"
+    rows = exportable(50, {20: 0.5, 50: 0.25}, (20, 0.5), saves)
+    assert [(row.at, row.step) for row in rows] == [
+        ("last", 50), ("best", 20), ("step-000000050", 50), ("kept-000000020", 20),
+        ("step-000000020", 20),
+    ]  # fmt: skip
+    assert [row.loss == row.loss for row in rows] == [True, True, True, False, False]
+    assert [row.before_edit for row in rows] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("what", ["lora_A", "shape", "scaling"])
+def test_a_damaged_checkpoint_is_refused_and_nothing_is_written(tmp_path, what):
+    from lora_lab.formats import peft
+    from lora_lab.runs.checkpoints import latest
+    from lora_lab.runs.folder import RunFolder
+    from lora_lab.training.saving.saved_adapter import from_checkpoint
+
+    trained(tmp_path / "run")
+    checkpoint, like = (
+        latest(tmp_path / "run"),
+        RunFolder.at(tmp_path / "run").load_adapter(peft.load),
+    )
+    if what == "lora_A":
+        del checkpoint.tensors["fc2|lora_A"]
+    elif what == "shape":
+        checkpoint.tensors["fc2|lora_B"] = torch.zeros(5, 3)
+    else:
+        checkpoint.facts["layers"]["fc2"]["scaling"] = "much"
+    with pytest.raises(LabError, match="does not hold the layers"):
+        from_checkpoint(checkpoint, like)
