@@ -40,6 +40,7 @@ PLAIN = {
     "figures",
 }
 ENGINE = {
+    "apart",
     "training",
     "runs",
     "workshop",
@@ -78,8 +79,19 @@ ALLOWED = {
     "presets": {"config", "hyperparameters", "paths", "errors", "task_info"},
     "adapters": {"inits", "variants", "config", "hyperparameters", "errors"},
     "analysis": {"adapters", "errors"},
-    "models": {"names", "task_info", "errors", "paths", "config", "hyperparameters", "progress"},
+    "apart": {"errors", "progress"},
+    "models": {
+        "apart",
+        "names",
+        "task_info",
+        "errors",
+        "paths",
+        "config",
+        "hyperparameters",
+        "progress",
+    },
     "data": {
+        "apart",
         "atomic",
         "paths",
         "task_info",

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lora_lab.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
 DEEP = 65535  # the largest value of 16 bits
@@ -22,6 +21,8 @@ def in_mode(image: Image, mode: str) -> Image:
     from PIL import Image as images
 
     if image.mode.startswith("I") or image.mode == "F":
+        import numpy as np  # few images need it, and it takes longer to load than most to decode
+
         image = images.fromarray(_bytes(np.asarray(image)))
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = _on_ground(image.convert("RGBA"))
@@ -30,6 +31,8 @@ def in_mode(image: Image, mode: str) -> Image:
 
 def _bytes(values: np.ndarray) -> np.ndarray:
     """Numbers of 16 or 32 bits, or fractions, as bytes: by the range of their kind."""
+    import numpy as np
+
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > DEEP:
         raise DataError(f"its values go from {low:.6g} to {high:.6g}, whose range is not known")

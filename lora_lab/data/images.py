@@ -1,20 +1,23 @@
 """Labelled images from a folder per class, or from IDX files, as bytes in one size.
 
-An image is measured before it is decoded: a small file may claim a picture that fills the memory.
+Images are decoded in a child process, one after the other, and what it answers is measured here.
 """
 
 from __future__ import annotations
 
-import warnings
+import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from lora_lab.apart.client import ask
 from lora_lab.data.idx import read_images, read_labels
-from lora_lab.data.image_modes import in_mode
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
@@ -22,9 +25,8 @@ ENDINGS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif",
     ".ppm", ".pgm", ".pnm",
 )  # fmt: skip
-# Decoders that may read a file; others, such as those that call Ghostscript, are never asked.
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "PPM")
-LARGEST = 100_000_000  # pixels of one image
+DECODER = 2**31  # bytes that the child may take for one image
+GROUP, MOST = 32, 2000  # images that are answered together, and that are asked for at once
 MEMORY = 16 * 2**30  # bytes of all images together
 TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test", "testing")
 CLASSES = 10_000
@@ -41,6 +43,16 @@ class Wanted:
     size: tuple[int, int] | None  # (height, width); None: as the first one
     channels: int | None  # None: 3, and 1 for IDX
     prepare: Prepare | None = None
+
+    @property
+    def mode(self) -> str:
+        """Pillow's word for the channels."""
+        return "L" if self.channels == 1 else "RGB"
+
+    @property
+    def depth(self) -> int:
+        """How many channels a decoded image has."""
+        return 1 if self.channels == 1 else 3
 
 
 @dataclass(frozen=True)
@@ -127,15 +139,20 @@ def _by_class(
     kept: list[np.ndarray] = []
     labels: list[int] = []
     bad: list[str] = []
-    for number, (path, label) in enumerate(files):
+    number = 0
+
+    def still(what: str = "", share: float = 0.0) -> None:
         report(f"Reading images of {folder.name}", number / len(files))
-        try:
-            image = read_image(path, replace(wanted, size=size))
-        except DataError as error:
+
+    images = _decoded([path for path, _ in files], wanted, still)
+    for (path, label), image in zip(files, images, strict=True):
+        still()
+        number += 1
+        if isinstance(image, DataError):
             place = path.relative_to(folder)
             if not skip_bad:
-                raise DataError(f"{place}: {error}. Fix it, or skip bad images.") from None
-            bad.append(f"{place}: {error}")
+                raise DataError(f"{place}: {image}. Fix it, or skip bad images.")
+            bad.append(f"{place}: {image}")
             continue
         if size is None:
             size = (image.shape[0], image.shape[1])
@@ -148,17 +165,17 @@ def _by_class(
         labels.append(label)
     if not kept:
         raise DataError(f"{folder.name}: no image in it can be read ({bad[0]}).")
-    images = np.stack(kept)
-    if len(images) > 1 and (images == images[0]).all():
+    stacked = np.stack(kept)
+    if len(kept) > 1 and (stacked == stacked[0]).all():
         raise DataError(
-            f"{folder.name}: all {len(images):,} images come out alike, so nothing can be learned. "
+            f"{folder.name}: all {len(kept):,} images come out alike, so nothing can be learned. "
             "Look at one of them: it may be empty, or hold its picture in another channel."
         )
     notes = _passed_over(folder, names)
     if bad:
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes = (f"{len(bad):,} left out ({'; '.join(bad[:NAMED])}{more})", *notes)
-    return ImageSet(images, np.array(labels, dtype=np.int64), names, notes)
+    return ImageSet(stacked, np.array(labels, dtype=np.int64), names, notes)
 
 
 def _passed_over(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -187,33 +204,65 @@ def _images_of(folder: Path) -> Iterator[Path]:
 
 def read_image(path: Path, wanted: Wanted) -> np.ndarray:
     """(height, width, channels) of uint8, turned as the camera says. Raises DataError."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    image = next(_decoded([path], wanted))
+    if isinstance(image, DataError):
+        raise image
+    return image
 
-    if not path.is_file():  # a pipe would block
-        raise DataError("this is not a regular file")
-    size, mode = wanted.size, "L" if wanted.channels == 1 else "RGB"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes: they are checked here
-            with Image.open(path, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > LARGEST:
-                    raise DataError(f"{width:,} × {height:,} pixels are too many")
-                if size is not None and wanted.prepare is None:
-                    image.draft(mode, (2 * size[1], 2 * size[0]))  # JPEG decodes smaller at once
-                turned = in_mode(ImageOps.exif_transpose(image), mode)
-            if wanted.prepare is None and size is not None and turned.size != (size[1], size[0]):
-                turned = ImageOps.fit(turned, (size[1], size[0]), Image.Resampling.BILINEAR)
-    except UnidentifiedImageError:
-        raise DataError("this is no image that can be read") from None
-    except Image.DecompressionBombError:
-        raise DataError("it claims too many pixels") from None
-    except (OSError, SyntaxError, ValueError, ZeroDivisionError, OverflowError) as error:
-        reason = str(error).split("\n")[0][:80]
-        raise DataError(f"the image is damaged ({reason})") from error
-    values = np.asarray(turned, dtype=np.uint8)
-    values = values.reshape(*values.shape[:2], 1 if mode == "L" else 3)
-    return values if wanted.prepare is None else wanted.prepare(values)
+
+def _decoded(
+    paths: Sequence[Path], wanted: Wanted, report: Report = silent
+) -> Iterator[np.ndarray | DataError]:
+    """The images at these paths as in `read_image`, or what is wrong with each.
+
+    Many are decoded together. Where the child ends over them, once more one by one, to tell which
+    it was. `report` is called while one waits.
+    """
+    size, group, at = wanted.size, GROUP, 0
+    while at < len(paths):
+        if not paths[at].is_file():  # a pipe would block
+            yield DataError("this is not a regular file")
+            at += 1
+            continue
+        part = list(takewhile(Path.is_file, paths[at : at + MOST]))
+        answers = ask(
+            "lora_lab.data.image_file:decoded", json.dumps([*map(str, part)]).encode(),
+            memory=DECODER, report=report, size=size, group=group, mode=wanted.mode,
+            prepared=wanted.prepare is not None,
+        )  # fmt: skip
+        try:
+            for about, data in answers:
+                for image in _checked(about, data, wanted, size):
+                    at += 1
+                    if isinstance(image, DataError):
+                        yield image
+                        continue
+                    size = size or image.shape[:2]
+                    yield image if wanted.prepare is None else wanted.prepare(image)
+        except DataError as error:
+            if group == 1 or len(part) == 1:
+                yield error
+                at += 1
+            group = 1
+
+
+def _checked(
+    about: dict[str, Any], data: bytearray, wanted: Wanted, size: tuple[int, ...] | None
+) -> Iterator[np.ndarray | DataError]:
+    """What the child answered, image by image, as far as it is what was asked for."""
+    begin = 0
+    for entry in about["images"]:
+        if isinstance(entry, str):
+            yield DataError(entry)
+            continue
+        height, width = map(int, entry)
+        shape, free = (height, width, wanted.depth), size is None or wanted.prepare is not None
+        end = begin + math.prod(shape)
+        if min(shape) < 1 or end > len(data) or not (free or shape[:2] == tuple(size or ())):
+            raise DataError("this is no image that can be read")
+        size = size or shape[:2]
+        yield np.frombuffer(data, np.uint8, end - begin, begin).reshape(shape)
+        begin = end
 
 
 def _idx_file(folder: Path, part: tuple[str, ...], kind: str = "images") -> Path | None:
