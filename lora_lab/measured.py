@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,37 @@ class CutRecord(Record):
     ranks: tuple[int, ...]
     loss: float
     accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class MixRecord(Record):
+    """The validation loss of several adapters at once, in the model that is open."""
+
+    step: int
+    mix: Any  # workshop.requests.Mix: what was asked for
+    loss: float
+    accuracy: float | None = None
+    error: float = 0.0  # ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer
+
+
+@dataclass(frozen=True)
+class LayerPairs:
+    """One layer of k adapters, each (k, k); see workshop.interference."""
+
+    name: str
+    cosines: np.ndarray
+    reads: np.ndarray  # smallest principal angle of what they read, in degrees
+    writes: np.ndarray
+
+
+@dataclass(frozen=True)
+class InterferenceRecord(Record):
+    """How several adapters stand to each other over the open model."""
+
+    step: int
+    paths: tuple[str, ...]  # "" for the adapter in training
+    cosines: np.ndarray  # (k, k) of all layers together
+    layers: tuple[LayerPairs, ...]
 
 
 @dataclass(frozen=True)

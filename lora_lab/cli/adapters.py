@@ -29,8 +29,10 @@ from lora_lab.cli.delivery import (
 )
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.figures import counted
+from lora_lab.workshop.requests import Trim
 
 SHOWN = 12  # layers that are printed
+MEASURED = 2**24  # entries of all ΔWs up to which every method is measured; some seconds
 
 
 def export(
@@ -211,9 +213,20 @@ def merge(
     adapters: Annotated[list[str], typer.Argument(help="ADAPTER:WEIGHT, as in A:0.7 B:0.3.")],
     target: Target,
     method: Annotated[
-        str, typer.Option(help="exact (SVD of the sum), cat (rank Σr), linear (PEFT's).")
+        str,
+        typer.Option(
+            help="exact (SVD of the sum), cat (rank Σr), linear (PEFT's), slerp, or of trimmed ΔWs "
+            "ties, dare-linear, dare-ties, magnitude."
+        ),
     ] = "exact",
-    rank: Annotated[int | None, typer.Option(help="Truncate the exact sum to this rank.")] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(help="Truncate the outcome to this rank; a method that trims keeps Σr."),
+    ] = None,
+    density: Annotated[
+        float, typer.Option(help="Share of each ΔW's entries that a method that trims keeps.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of the entries that DARE drops.")] = 0,
     to: To = "peft",
     base: Base = None,
     alpha: Alpha = None,
@@ -224,7 +237,11 @@ def merge(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Merge adapters of one base, and show the error against the sum of their ΔWs."""
+    """Merge adapters of one base, and show the error against the sum of their ΔWs.
+
+    TIES, DARE and magnitude trim ΔW itself, as PEFT's ties_svd and its kin do; what PEFT calls ties
+    trims A and B apart.
+    """
     with plain_errors():
         from lora_lab.workshop.combine import METHODS, combine, errors_by_method
         from lora_lab.workshop.one_world import aligned
@@ -236,19 +253,21 @@ def merge(
         ]
         named = aligned([weights for weights, _ in terms], base)
         terms = [(weights, weight) for weights, (_, weight) in zip(named, terms, strict=True)]
-        result = combine(terms, method, rank)
-        errors = errors_by_method(terms)
+        trim = Trim(density, seed)
+        with progress() as report:
+            result = combine(terms, method, rank, trim, report)
+            errors = errors_by_method(terms, report, trim, most=MEASURED)
         if not as_json:
             for name, what in METHODS.items():
                 value = errors[name]
                 shown = f"{100 * value:.3g} % error" if isinstance(value, float) else value
-                out.print(f"{name:7} {what}: {shown}")
-            if rank:
-                out.print(f"exact, truncated to rank {rank}: {100 * result.error:.3g} % error")
+                out.print(f"{name:11} {what}: {shown}")
+            cut = f", truncated to rank {rank}" if rank else ""
+            out.print(f"written: {method}{cut}: {100 * result.error:.3g} % error")
             for note in result.notes:
                 out.print(note, style="yellow")
         facts = {"method": method, "error": result.error, "methods": errors,
-                 "errors": dict(result.errors)}  # fmt: skip
+                 "errors": dict(result.errors), "cut": result.cut}  # fmt: skip
         deliver(
             result.weights,
             delivery_of(target, to, base, overwrite, untie=untie, prove=prove, component=component),

@@ -15,15 +15,18 @@ from lora_lab.exported import ExportedRecord, ExportingRecord
 from lora_lab.measured import (
     CutRecord,
     GeneratedRecord,
+    InterferenceRecord,
     IntruderRecord,
     MemoryRecord,
     MergeRecord,
+    MixRecord,
     RankHintRecord,
     RateFoundRecord,
     RatePointRecord,
     SpeedRecord,
 )
 from lora_lab.records import EvalRecord, Record, SavedRecord
+from lora_lab.workshop.requests import Mix
 
 if TYPE_CHECKING:
     from lora_lab.runs.folder import RunFolder
@@ -140,6 +143,30 @@ class EvaluateCut:
         from lora_lab.training.measure.cut_preview import cut_preview
 
         yield cut_preview(experiment, self.path, self.alpha, self.ranks)
+
+
+@dataclass(frozen=True)
+class EvaluateMix:
+    """Measure the validation loss of several adapters at once, in the open model."""
+
+    mix: Mix
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MixRecord]:
+        from lora_lab.training.measure.mixture import weigh_mix
+
+        yield weigh_mix(experiment, self.mix)
+
+
+@dataclass(frozen=True)
+class MeasureInterference:
+    """Compare several adapters over the open model pair by pair, whatever their strengths."""
+
+    mix: Mix
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[InterferenceRecord]:
+        from lora_lab.training.measure.mixture import interfering
+
+        yield interfering(experiment, self.mix)
 
 
 @dataclass(frozen=True)

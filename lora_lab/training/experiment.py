@@ -15,7 +15,7 @@ from torch import nn
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
-from lora_lab.errors import ConfigError, ExportError, LabError
+from lora_lab.errors import Cancelled, ConfigError, ExportError, LabError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
@@ -36,6 +36,7 @@ from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer
 from lora_lab.training.per_layer import rank_notes
 from lora_lab.training.reach import Reach
+from lora_lab.training.shelf import Shelf
 from lora_lab.variants import PLAIN, VARIANTS
 
 
@@ -68,6 +69,8 @@ class Experiment:
     continued: tuple[str, ...] = ()  # on the adapter that it starts from; none: it starts as W
     ramps: list[Ramp] = field(default_factory=list)
     best: Best = field(default_factory=Best)
+    shelf: Shelf = field(default_factory=Shelf)  # adapters from files that are held beside it
+    should_stop: Callable[[], bool] = never  # whether what is measured on request is to end
     training_seconds: float = 0.0
     open_seconds: float = 0.0
 
@@ -146,6 +149,12 @@ class Experiment:
             try_first_row(task, model, experiment.base)
         experiment.open_seconds = time.perf_counter() - started
         return experiment
+
+    def report_stop(self, what: str, share: float) -> None:
+        """A `Report` for work within a command: raises Cancelled where that is to end."""
+        del what, share
+        if self.should_stop():
+            raise Cancelled("The measurement was cancelled.")
 
     @property
     def max_grad_norm(self) -> float:

@@ -117,7 +117,7 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
             f"{inits.PLAIN}."
         )
     weights, copies = without_copies(weights, lambda name: _weight(live, name))
-    weights, notes = _by_names_of(path, weights, model, live)
+    weights, notes = by_names_of(path, weights, model, live)
     notes += copies
     for layer in weights.layers:
         _check_layer(path, layer, live[layer.name])
@@ -226,7 +226,7 @@ def _common(path: str, weights: AdapterWeights) -> tuple[int, float, dict[str, f
     return rank, alpha, near
 
 
-def _by_names_of(
+def by_names_of(
     path: str, weights: AdapterWeights, model: nn.Module, live: Mapping[str, nn.Module]
 ) -> tuple[AdapterWeights, tuple[str, ...]]:
     """`weights` by the model's own names, and a note where those of the file are others.

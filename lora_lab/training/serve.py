@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.measured import RatePointRecord
 from lora_lab.records import (
@@ -234,6 +234,7 @@ class Server:
         """
         experiment, controls = self._experiment, self._controls
         requested, applied = controls.hyper, experiment.hyper
+        experiment.should_stop = lambda: controls.stopping or controls.is_cancelled(command)
         if isinstance(command, Save):
             work = self._save(command.parent)
         else:
@@ -293,6 +294,9 @@ def _records_of(
     """A command that fails leaves a record; the training continues."""
     try:
         yield from work
+        return
+    except Cancelled:
+        yield CancelledRecord(experiment.step, type(command).__name__)
         return
     except LabError as error:
         message, details = str(error), traceback.format_exc()

@@ -12,7 +12,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.analysis.subspace import delta_directions, principal_angles, similarity_of_delta
 from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
-from lora_lab.workshop.combine import product_norm
+from lora_lab.workshop.combine import factor_inner, product_norm
 from lora_lab.workshop.one_world import aligned
 from lora_lab.workshop.places import Placed, real_delta
 
@@ -80,7 +80,7 @@ def _layer(one: LayerWeights, two: LayerWeights, ranks: tuple[int, int]) -> Laye
     B1, A1 = one.scaling * one.lora_B.double(), one.lora_A.double()
     B2, A2 = two.scaling * two.lora_B.double(), two.lora_A.double()
     norm1, norm2 = product_norm(B1, A1), product_norm(B2, A2)
-    inner = float(((B1.T @ B2) * (A1 @ A2.T)).sum())  # tr((B1·A1)ᵀ·B2·A2)
+    inner = factor_inner((B1, A1), (B2, A2))
     difference = product_norm(torch.cat([B2, -B1], 1), torch.cat([A2, A1]))
     nan = float("nan")
     if norm1 == 0 or norm2 == 0:

@@ -18,7 +18,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.workshop.deliver import deliver
 from lora_lab.workshop.one_world import aligned, settled
 from lora_lab.workshop.ranks import Spectra, measured
-from lora_lab.workshop.requests import Delivered, Delivery, Source
+from lora_lab.workshop.requests import Delivered, Delivery, Source, Trim
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,16 @@ def save_cut(
 
 
 def method_errors(
-    sources: Sequence[tuple[Source, float]], report: Report = silent
+    sources: Sequence[tuple[Source, float]],
+    report: Report = silent,
+    trim: Trim | None = None,
+    rank: int | None = None,
 ) -> dict[str, float | str]:
     """Each method to add adapters, with the largest ‖ΔW − ΣwΔW‖/‖ΣwΔW‖, or why it cannot."""
     from lora_lab.workshop.combine import errors_by_method
 
     report("Opening the adapters", -1)
-    return errors_by_method(_under_one_name(sources), report)
+    return errors_by_method(under_one_name(sources), report, trim, rank)
 
 
 def save_sum(
@@ -124,12 +127,13 @@ def save_sum(
     rank: int | None,
     delivery: Delivery,
     report: Report = silent,
+    trim: Trim | None = None,
 ) -> Delivered:
     """Add adapters, write and verify; raises LabError."""
     from lora_lab.workshop.combine import combine
 
     report("Opening the adapters", -1)
-    combined = combine(_under_one_name(sources, delivery.base), method, rank)
+    combined = combine(under_one_name(sources, delivery.base), method, rank, trim, report)
     words = [f"largest ‖ΔW − ΣwΔW‖ of a layer: {100 * combined.error:.3g} %", *combined.notes]
     return deliver(combined.weights, delivery, report, words)
 
@@ -158,9 +162,10 @@ def compare_files(first: Source, second: Source, report: Report = silent) -> Any
     return compare(opened(first), opened(second), first.base or second.base)
 
 
-def _under_one_name(
+def under_one_name(
     sources: Sequence[tuple[Source, float]], base: str = ""
 ) -> list[tuple[AdapterWeights, float]]:
+    """The adapters with their weights, one name for one weight of the base; raises LabError."""
     base = next((source.base for source, _ in sources if source.base), base)
     named = aligned([opened(source, base) for source, _ in sources], base)
     return [(weights, weight) for weights, (_, weight) in zip(named, sources, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lora_lab.errors import AdapterError
 from lora_lab.exported import ExportReport
 
 MERGED = "merged"  # beside the names of FORMATS
@@ -30,6 +31,31 @@ class Source:
     alpha: float | None = None
     base: str = ""
     scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Trim:
+    """How much of each ΔW stays, and the draw that DARE makes."""
+
+    density: float = 0.5  # share of the entries
+    seed: int = 0
+
+    def checked(self) -> Trim:
+        """Itself; raises AdapterError for a density that is no share."""
+        if not 0 < self.density <= 1:
+            raise AdapterError(f"Density is the share kept, above 0 up to 1, not {self.density}.")
+        return self
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Adapters over the base that is open, each with its strength, and how they become one."""
+
+    terms: tuple[tuple[Source, float], ...]
+    own: float = 0.0  # strength of the adapter that the open run trains
+    method: str = "exact"
+    rank: int | None = None
+    trim: Trim = Trim()
 
 
 @dataclass(frozen=True)

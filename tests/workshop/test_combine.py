@@ -9,6 +9,7 @@ from torch import nn
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.workshop.combine import METHODS, combine
+from lora_lab.workshop.dense_merges import DENSE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -62,8 +63,9 @@ def test_a_cut_is_the_best_one_and_its_error_is_measured():
         assert layer.rank == 2
 
 
-def test_linear_is_pefts_and_far_off():
-    terms = [(adapter(1), 0.7), (adapter(2), 0.3)]
+@pytest.mark.parametrize("given", [(0.7, 0.3), (0.7, -0.3)])
+def test_linear_is_pefts_and_far_off(given):
+    terms = [(adapter(1), given[0]), (adapter(2), given[1])]
     found = combine(terms, "linear")
     net = nn.ModuleDict({k: nn.ModuleDict({"x": nn.Linear(6, 8)}) for k in "ab"})
     config = peft.LoraConfig(r=3, lora_alpha=6, target_modules=["x"])
@@ -78,7 +80,7 @@ def test_linear_is_pefts_and_far_off():
                 layer.lora_A,
                 layer.lora_B,
             )
-    model.add_weighted_adapter(["one", "two"], [0.7, 0.3], "sum", combination_type="linear")
+    model.add_weighted_adapter(["one", "two"], list(given), "sum", combination_type="linear")
     for layer, (name, error) in zip(found.weights.layers, found.errors, strict=True):
         theirs = model.base_model.model.get_submodule(name).get_delta_weight("sum").double()
         assert (layer.delta_weight() - theirs).norm() <= 1e-5 * theirs.norm()
@@ -95,8 +97,7 @@ REFUSED = {
     ),
     "dora": ([(adapter(1), 1.0), (adapter(2, magnitude=torch.ones(8)), 1.0)], "exact", "DoRA"),
     "ranks": ([(adapter(1), 1.0), (adapter(2, rank=2), 1.0)], "linear", "equal ranks"),
-    "negative": ([(adapter(1), 1.0), (adapter(2), -1.0)], "linear", "negative"),
-    "no such": ([(adapter(1), 1.0), (adapter(2), 1.0)], "ties", "no method"),
+    "no such": ([(adapter(1), 1.0), (adapter(2), 1.0)], "TIES", "no method"),
     "NaN": ([(adapter(1), 1.0), (adapter(2), float("nan"))], "cat", "finite"),
 }  # fmt: skip
 
@@ -108,5 +109,16 @@ def test_what_cannot_be_added_is_refused(name):
         combine(terms, method)
 
 
+@pytest.mark.parametrize("method", ["cat", "linear"])
+def test_a_rank_is_refused_where_a_method_has_its_own(method):
+    with pytest.raises(AdapterError, match="take exact"):
+        combine([(adapter(1), 1.0), (adapter(2), 1.0)], method, rank=2)
+
+
 def test_every_method_says_what_it_does():
-    assert set(METHODS) == {"exact", "cat", "linear"}
+    assert set(METHODS) == {"exact", "cat", "linear", "slerp", *DENSE}
+
+
+def test_terms_that_cancel_out_have_no_error():
+    found = combine([(adapter(1), 1.0), (adapter(1), -1.0)], "exact")
+    assert found.error <= 1e-6

@@ -19,6 +19,7 @@ class WorkshopDialog(QDialog):
     """Inspect and resize, merge, compare, extract, translate scales."""
 
     cut_requested = Signal(str, object, object)
+    loss_requested = Signal(tuple)  # of Mix
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +45,7 @@ class WorkshopDialog(QDialog):
         for button in self.findChildren(QPushButton):
             button.setAutoDefault(False)  # Enter in a field means that field
         self.resize_page.cut_requested.connect(self.cut_requested)
+        self.merge_page.loss_requested.connect(self.loss_requested)
         width = self.fontMetrics().averageCharWidth()
         resize_within(self, min(190 * width, 1180), 46 * self.fontMetrics().height())
         self._restyle()

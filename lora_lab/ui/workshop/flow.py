@@ -6,12 +6,13 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.exported import ExportedRecord
-from lora_lab.measured import CutRecord
+from lora_lab.measured import CutRecord, MixRecord
 from lora_lab.records import ErrorRecord, SavedRecord, StateRecord
-from lora_lab.training.commands import EvaluateCut
+from lora_lab.training.commands import EvaluateCut, EvaluateMix
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.dialogs import bring_to_front
 from lora_lab.ui.workshop.dialog import WorkshopDialog
+from lora_lab.workshop.requests import Mix
 
 
 class WorkshopFlow(QObject):
@@ -36,6 +37,8 @@ class WorkshopFlow(QObject):
             opened = self.dialog.resize_page.source.requested
             opened.connect(lambda source: self.adapter_opened.emit(source.path))
             self._sessions.on(CutRecord, self.dialog.resize_page.show_cut)
+            self.dialog.loss_requested.connect(self._measure_mixes)
+            self._sessions.on(MixRecord, self.dialog.merge_page.show_mix)
         page = self.dialog.resize_page
         if self._saved and not page.source.where.path:
             page.source.where.set_path(self._saved)
@@ -58,6 +61,13 @@ class WorkshopFlow(QObject):
                 self.tr("No model is open. Open the base and its data first.")
             )
 
+    def _measure_mixes(self, mixes: tuple[Mix, ...]) -> None:
+        for mix in mixes:
+            if not self._sessions.request(EvaluateMix(mix)):
+                self.dialog.merge_page.refuse_loss(
+                    self.tr("No model is open. Open the base and its data first.")
+                )
+
     def _on_saved(self, record: SavedRecord) -> None:
         self._saved = record.path
 
@@ -67,3 +77,5 @@ class WorkshopFlow(QObject):
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         if self.dialog is not None and record.ends(EvaluateCut):
             self.dialog.resize_page.refuse_cut(record.message)
+        if self.dialog is not None and record.ends(EvaluateMix):
+            self.dialog.merge_page.refuse_loss(record.message)

@@ -4,7 +4,10 @@ import json
 
 import pytest
 import torch
+import transformers
 
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.config import changed
 from lora_lab.errors import AdapterError
 from lora_lab.formats.verify import export
 from lora_lab.presets import starting_config
@@ -54,13 +57,46 @@ def test_the_loss_is_that_of_the_adapter_and_nothing_is_left_behind(given):
         live[name].scaling = s
 
 
-def test_an_adapter_of_other_layers_is_refused(given, tmp_path):
-    _, _, experiment = given
+def test_an_adapter_of_other_layers_than_the_run_adapts_is_measured_as_well(given, tmp_path):
+    folder, _, experiment = given
     other = weights_of(tiny.MODELS["llama"](), "lora", targets=["up_proj"])
     export(other, tmp_path / "other")
-    with pytest.raises(AdapterError, match="not adapted in the run"):
-        cut_preview(experiment, str(tmp_path / "other"), None, (4, 4))
+    before = experiment.held_out(enabled=True).loss
+    found = cut_preview(experiment, str(tmp_path / "other"), None, (4,) * len(other.layers))
+    assert found.loss == pytest.approx(merged_loss(experiment, folder, other), rel=1e-5)
+    assert found.loss != before
+    assert experiment.held_out(enabled=True).loss == before
+
+
+def merged_loss(experiment, folder, weights):
+    """With ΔW added to the base's own weights, which transformers opens anew."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder / "base").eval()
+    for layer in weights.layers:
+        weight = model.get_submodule(layer.name).weight
+        weight.data += layer.delta_weight().float()
+    with torch.no_grad():
+        return experiment.task.evaluate(model).loss
+
+
+def test_an_adapter_that_has_no_place_is_refused(given, tmp_path):
+    _, _, experiment = given
+    other = AdapterWeights("lora", (LayerWeights("model.nowhere", torch.ones(1, 4),
+                                                 torch.ones(4, 1), 1, 1),))  # fmt: skip
+    export(other, tmp_path / "other")
+    with pytest.raises(AdapterError, match="not in the model"):
+        cut_preview(experiment, str(tmp_path / "other"), None, (1,))
     dora = weights_of(tiny.MODELS["llama"](), "dora", targets=TARGETS)
     export(dora, tmp_path / "dora")
     with pytest.raises(AdapterError, match="plain factors"):
         cut_preview(experiment, str(tmp_path / "dora"), None, (4,) * len(dora.layers))
+
+
+@pytest.mark.parametrize("variant", ["dora", "full"])
+def test_what_the_run_trains_itself_does_not_matter(given, variant):
+    folder, weights, experiment = given
+    config = changed(experiment.config, variant=variant)
+    other = Experiment.build(config)
+    before = other.held_out(enabled=True).loss
+    found = cut_preview(other, str(folder / "adapter"), None, (4,) * len(weights.layers))
+    assert found.loss == pytest.approx(merged_loss(experiment, folder, weights), rel=1e-5)
+    assert other.held_out(enabled=True).loss == before
