@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
@@ -47,7 +47,7 @@ def ask(
     report: Report = silent,
     doing: str = "Reading",
     **arguments: Any,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Yield what the function `job` ("module:name") yields in a child process, part by part.
 
     It is called with `data` and `arguments`. Raises `error` with what it raises, and where it dies,

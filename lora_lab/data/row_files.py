@@ -22,6 +22,7 @@ from typing import IO, Any
 from lora_lab.errors import DataError
 
 LARGEST = 2**40  # bytes of a file, unpacked
+RATIO, BESIDE = 200, 2**24  # of unpacked to packed bytes, and bytes beyond; text shrinks by 3 to 20
 SPLIT = re.compile(
     r"(?:^|[-._ ])(?:(train|training)|validation|valid|val|dev|test|testing|eval|evaluation)"
     r"(?=[-._ \d])"
@@ -135,6 +136,7 @@ class _Unpacked(io.RawIOBase):
         self, file: IO[bytes], ending: str, unpack: Callable[[IO[bytes]], IO[bytes]]
     ) -> None:
         self._ending, self._size = ending, 0
+        self._most = min(LARGEST, BESIDE + RATIO * os.fstat(file.fileno()).st_size)
         self._source = unpack(file)
 
     def readable(self) -> bool:
@@ -148,8 +150,11 @@ class _Unpacked(io.RawIOBase):
             what = f"the {self._ending} file is damaged ({reason}). Download it again"
             raise DataError(what) from error
         self._size += len(part)
-        if self._size > LARGEST:
-            raise DataError(f"unpacked it has over {LARGEST:,} bytes. Take a part of it")
+        if self._size > self._most:
+            raise DataError(
+                f"unpacked it has over {self._most:,} bytes, more than {RATIO} times its size, "
+                "which no data has. Unpack it where you trust it"
+            )
         buffer[: len(part)] = part
         return len(part)
 

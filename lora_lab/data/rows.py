@@ -12,13 +12,14 @@ import shutil
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from lora_lab.data.arrow_rows import arrow_rows, parquet_rows
+from lora_lab.data.arrow_rows import arrow_rows
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.row_files import State, files_of, kind_of, of_training, opened, state_of
 from lora_lab.data.text_rows import text_rows
@@ -236,8 +237,9 @@ def _rows(path: Path, state: State, report: Report) -> Iterator[tuple[int, Row |
                 raise DataError(f"this is {what}")
         is_arrow = raw.startswith(ARROW) and (kind == ".arrow" or raw.startswith(ARROW[0]))
         if is_arrow or raw.startswith(PARQUET):
-            with _sought(file) as whole:
-                yield from (arrow_rows if is_arrow else parquet_rows)(whole, report, name)
+            form = "Arrow" if is_arrow else "Parquet"
+            with _named(path, file) as whole:
+                yield from arrow_rows(whole, form, report, name)
             return
     if kind in (".parquet", ".arrow"):
         what = {".parquet": "Parquet", ".arrow": "Arrow"}[kind]
@@ -247,11 +249,14 @@ def _rows(path: Path, state: State, report: Report) -> Iterator[tuple[int, Row |
     yield from text_rows(partial(opened, path, state), kind)
 
 
-def _sought(file: IO[bytes]) -> IO[bytes]:
+@contextmanager
+def _named(path: Path, file: IO[bytes]) -> Iterator[Path]:
     """A file in which one can go back: itself, or where it is packed, unpacked beside memory."""
     if file.seekable():
-        return file
-    whole = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    shutil.copyfileobj(file, whole)
-    whole.seek(0)
-    return whole
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lora-lab-") as folder:
+        whole = Path(folder) / "unpacked"
+        with whole.open("wb") as unpacked:
+            shutil.copyfileobj(file, unpacked)
+        yield whole

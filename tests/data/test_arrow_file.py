@@ -1,0 +1,159 @@
+"""Parquet and Arrow files are unpacked in a child process: every type as pyarrow reads it, and no
+file that claims, or unpacks to, what no data has."""
+
+import datetime
+import decimal
+import time
+
+import psutil
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from lora_lab.apart.client import end_children, pids
+from lora_lab.data.rows import read_table
+from lora_lab.errors import Cancelled, DataError
+
+WORDS = pa.array(["red", "green", None, "blue", "green"])
+TYPES = {
+    "text": WORDS,
+    "large text": WORDS.cast(pa.large_string()),
+    "dictionary": WORDS.dictionary_encode(),
+    "view": WORDS.cast(pa.string_view()),
+    "binary view": WORDS.cast(pa.binary()).cast(pa.binary_view()),
+    "run ends": pa.RunEndEncodedArray.from_arrays([2, 5], ["long", "short"]),
+    "list of a dictionary": pa.ListArray.from_arrays([0, 2, 2, 3, 4, 5], WORDS.dictionary_encode()),
+    "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": 2, "b": None}, {"a": 3, "b": ""}, None]),
+    "map": pa.array([[("k", 1)], [], [("a", 2), ("b", 3)], [], []],
+                    pa.map_(pa.string(), pa.int8())),
+    "large list": pa.array([[1.5], [], [2.5, None], [3.0], []], pa.large_list(pa.float64())),
+    "fixed list": pa.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], pa.list_(pa.int16(), 2)),
+    "nothing": pa.nulls(5),
+    "time": pa.array([datetime.datetime(2020, 1, n + 1) for n in range(5)], pa.timestamp("us")),
+    "decimal": pa.array([decimal.Decimal("1.25")] * 5),
+    "flag": pa.array([True, None, False, True, False]),
+    "half": pa.array([0.5, 1.5, 2.5, 3.5, -1.0], pa.float16()),
+}  # fmt: skip
+IN_PARQUET = TYPES.keys() - {"run ends", "half", "view", "binary view"}
+
+
+def without_nulls(value):
+    """As rows are given on: a file has one set of keys, and fills in those of other rows."""
+    if isinstance(value, dict):
+        return {key: without_nulls(v) for key, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def expected(table):
+    return [{key: without_nulls(v) for key, v in row.items()} for row in table.to_pylist()]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_every_type_is_read_as_pyarrow_reads_it(tmp_path, kind, form):
+    if form == "parquet" and kind not in IN_PARQUET:
+        pytest.skip("Parquet has no such type")
+    table, path = pa.table({"a": TYPES[kind], "n": range(5)}), tmp_path / f"rows.{form}"
+    if form == "parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_file(str(path), table.schema) as file:
+            file.write_table(table)
+    assert [row for _, row in read_table(path).rows] == expected(table)
+
+
+def test_many_rows_of_names_come_in_their_order(tmp_path):
+    names = pa.array([f"name {n % 7}" for n in range(5000)]).dictionary_encode()
+    table = pa.table({"name": names, "n": range(5000)})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=1700)
+    assert [row for _, row in read_table(tmp_path / "rows.parquet").rows] == table.to_pylist()
+
+
+def run_lengths(path):
+    """39 kB that say one word three million times."""
+    parquet.write_table(pa.table({"text": pa.array(["a word"] * 3_000_000)}), path)
+
+
+def one_long_text(path):
+    """A text of a megabyte for each of 4,000 rows, in the bytes of one."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), ["a" * 2**20])
+    parquet.write_table(pa.table({"text": text}), path, compression="zstd",
+                        dictionary_pagesize_limit=2**22)  # fmt: skip
+
+
+def arrow_of(column):
+    def write(path):
+        table = pa.table({"text": column()})
+        with pa.ipc.new_file(str(path), table.schema) as file:
+            file.write_table(table)
+
+    return write
+
+
+def shared(count):
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), ["a" * 2**20])
+
+
+def shared_in_lists(count):
+    return pa.ListArray.from_arrays(pa.array(range(count + 1), pa.int32()), shared(count))
+
+
+def nulls_in_a_list():
+    return pa.ListArray.from_arrays(pa.array([0, 10**9], pa.int32()), pa.nulls(10**9))
+
+
+LYING = {
+    "run lengths.parquet": (run_lengths, "claims over 3,000,000 rows|claims over 2,999,999 rows"),
+    "one text.parquet": (one_long_text, "unpacks to over 200 times its size"),
+    "nothing.arrow": (arrow_of(lambda: pa.nulls(10**9)), "rows in"),
+    "one text.arrow": (arrow_of(lambda: shared(10**4)), "unpacks to over 200 times its size"),
+    "texts in lists.arrow": (arrow_of(lambda: shared_in_lists(10**4)), "takes over 512 MB"),
+    "runs.arrow": (
+        arrow_of(lambda: pa.RunEndEncodedArray.from_arrays([10**8], ["word"])), "rows in"
+    ),
+    "nulls in a list.arrow": (arrow_of(nulls_in_a_list), "row 1 has over"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_what_a_file_claims_and_unpacks_to_is_held_to_its_size(tmp_path, name):
+    write, words = LYING[name]
+    write(tmp_path / name)
+    read_table_of_one_row(tmp_path)
+    here, began = psutil.Process().memory_info().rss, time.monotonic()
+    with pytest.raises(DataError, match=rf"^{name}: .*({words})"):
+        read_table(tmp_path / name)
+    assert time.monotonic() - began < 4
+    assert psutil.Process().memory_info().rss - here < 100 * 2**20
+    assert all(psutil.Process(pid).memory_info().rss < 300 * 2**20 for pid in pids())
+
+
+def read_table_of_one_row(folder):
+    """So that child and libraries are there."""
+    parquet.write_table(pa.table({"text": ["x"]}), folder / "first.parquet")
+    read_table(folder / "first.parquet")
+
+
+def test_reading_can_be_cancelled(tmp_path):
+    parquet.write_table(pa.table({"n": range(100_000)}), tmp_path / "rows.parquet")
+    end_children()
+    calls = []
+
+    def report(what, share):
+        calls.append(share)
+        if len(calls) > 3:
+            raise Cancelled("Opening was cancelled.")
+
+    with pytest.raises(Cancelled):
+        read_table(tmp_path / "rows.parquet", report=report)
+    assert len(calls) == 4
+
+
+def test_a_packed_text_that_is_nothing_but_one_letter_is_refused(tmp_path):
+    import gzip
+
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wb") as file:
+        for _ in range(100):
+            file.write(b'{"text": "' + b"a" * 2**20 + b'"}\n')
+    with pytest.raises(DataError, match="more than 200 times its size"):
+        read_table(tmp_path / "rows.jsonl.gz")
