@@ -61,8 +61,8 @@ class RunConfig(Frozen):
         "loaded into its result.",
         group="Model", metavar="MODULE:FUNCTION"))
     reading: str = declared("", Setting("Reading",
-        "What a file of weights does not tell of a plain net: activation, padding, pooling, skips. "
-        "Where several readings fit, they are listed.",
+        "What a file of weights does not tell of a plain net: activation, padding, pooling, skips; "
+        "or a net of torchvision or timm by its name. Where several fit, they are listed.",
         group="Model", metavar="NAME", example="relu/p0,p0max2"))
     device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError, ConfigError
+from lora_lab.models.fresh_head import other_head
 from lora_lab.models.state_names import fitted
 
 WORD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -44,12 +45,41 @@ def describe_factory(factory: str) -> str:
     )
 
 
-def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module:
+def build(
+    factory: str, state: dict[str, torch.Tensor], where: str, seed: int = 0
+) -> tuple[nn.Module, tuple[str, ...], str]:
     """The module that the function returns, with the tensors of `state` in it.
 
-    Runs the code. Raises ConfigError where nobody agreed to that, where it cannot be imported or
-    fails, and CheckpointError naming tensors where `state`, read from `where`, does not fit.
+    A head for another number of classes keeps what the function drew for it, from `seed`, and is
+    named; a note says which names of the file were read otherwise. Runs the code. Raises
+    ConfigError where nobody agreed to that, where it cannot be imported or fails, and
+    CheckpointError naming tensors where `state`, read from `where`, does not fit.
     """
+    net = _made(factory, seed)
+    wanted = net.state_dict()
+    state, note = fitted(state, wanted)
+    counters = [n for n in wanted.keys() - state.keys() if n.endswith("num_batches_tracked")]
+    state |= {name: wanted[name] for name in counters}  # which older files do not have
+    for name in (*(wanted.keys() - state.keys()), *(state.keys() - wanted.keys())):
+        side = "the net has no" if name in state else "the checkpoint has no"
+        raise CheckpointError(
+            f"{where} does not fit the net of {factory}: {side} {name}. Let the factory build the "
+            "very net that was saved, or save its state_dict() alone."
+        )
+    head = other_head(state, wanted)
+    for name, tensor in wanted.items():
+        if tensor.shape != state[name].shape and name.rpartition(".")[0] != head:
+            raise CheckpointError(
+                f"{where} does not fit the net of {factory}: {name} is {tuple(state[name].shape)} "
+                f"in the checkpoint and {tuple(tensor.shape)} in the net."
+            )
+    kept = {n: t for n, t in state.items() if not head or n.rpartition(".")[0] != head}
+    net.load_state_dict(kept, strict=not head)
+    return net.float(), (head,) if head else (), note
+
+
+def _made(factory: str, seed: int) -> nn.Module:
+    """What the function returns; raises ConfigError where nobody agreed, or where it fails."""
     if not is_agreed(factory):
         raise ConfigError(
             f"{describe_factory(factory)} Nobody agreed to that, so it was not run. Open it in the "
@@ -62,7 +92,9 @@ def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module
         sys.path.insert(0, here)
     try:
         make = getattr(importlib.import_module(module), function)
-        net = make()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = make()
     except Exception as error:  # the user's code may raise anything
         raise ConfigError(f"{factory} failed with {type(error).__name__}: {error}") from error
     finally:
@@ -70,22 +102,7 @@ def build(factory: str, state: dict[str, torch.Tensor], where: str) -> nn.Module
             sys.path.remove(here)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{factory} returned a {type(net).__name__}, not a torch.nn.Module.")
-    wanted = net.state_dict()
-    state, _ = fitted(state, wanted)
-    for name in (*(wanted.keys() - state.keys()), *(state.keys() - wanted.keys())):
-        side = "the net has no" if name in state else "the checkpoint has no"
-        raise CheckpointError(
-            f"{where} does not fit the net of {factory}: {side} {name}. Let the factory build the "
-            "very net that was saved, or save its state_dict() alone."
-        )
-    for name, tensor in wanted.items():
-        if tensor.shape != state[name].shape:
-            raise CheckpointError(
-                f"{where} does not fit the net of {factory}: {name} is {tuple(state[name].shape)} "
-                f"in the checkpoint and {tuple(tensor.shape)} in the net."
-            )
-    net.load_state_dict(state)
-    return net.float()
+    return net
 
 
 def _parts(factory: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import TOKENIZERS
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
+from lora_lab.models.state_names import owners_names
+from lora_lab.models.vision_build import INSTALL, missing
+from lora_lab.models.vision_nets import current_names, recognised, said
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 from lora_lab.task_info import TASKS
@@ -68,7 +72,26 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
     tensors, kind = _tensors(path, report)
     if kind == "GGUF":
         return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf")
-    return ModelCard(str(path), kind, tensors, tuple(_tasks_for("file")))
+    details, notes = _of_file(path, tensors)
+    return ModelCard(
+        str(path), kind, tensors, tuple(_tasks_for("file")), details=details, notes=notes
+    )
+
+
+def _of_file(
+    path: Path, tensors: Sequence[TensorInfo]
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Which net of a library a file is of, and what stands in the way of opening it."""
+    names = current_names(owners_names(t.name for t in tensors).values())
+    shapes = {name: t.shape for name, t in zip(names.values(), tensors, strict=True)}
+    exact, alike = recognised(shapes)
+    details = (("net", said(exact or alike)),) if alike else ()
+    if exact and missing(exact[0].library):
+        library = exact[0].library
+        return details, (f"{missing(library)}, which builds this net: {INSTALL.format(library)}",)
+    if not alike and (path.parent / "config.json").is_file():
+        return details, (f"config.json lies beside it: choose the folder {path.parent.name}",)
+    return details, ()
 
 
 def tensors_of(path: str | Path, report: Report = silent) -> tuple[TensorInfo, ...]:

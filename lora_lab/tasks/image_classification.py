@@ -5,7 +5,6 @@ Images are kept as bytes and turned into numbers batch by batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,18 +20,15 @@ from lora_lab.data.images import ImageSet, read_image_folder
 from lora_lab.data.preview import image_record
 from lora_lab.data.split import split
 from lora_lab.errors import CheckpointError, DataError
-from lora_lab.models.checkpoint import read_state
-from lora_lab.models.factory import build
-from lora_lab.models.image_rules import ImageRules, open_image_rules
-from lora_lab.models.plain import mlp_layers
-from lora_lab.models.reading import PIXELS, parse
-from lora_lab.models.readings import net_as_before, net_from_state
-from lora_lab.models.state_names import fitted, unwrapped
+from lora_lab.models.fresh_head import drawn_anew, with_classes
+from lora_lab.models.image_rules import ImageRules
+from lora_lab.models.reading import parse
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.net_of_file import open_net, wanted_images
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, chosen
 
@@ -58,7 +54,7 @@ class ImageClassificationTask(PretrainedTask):
         them is not named.
         """
         model, data = needs(config)
-        shape, rules = _wanted(config, model)
+        shape, rules = wanted_images(config, model)
 
         def read(path: str, classes: tuple[str, ...] = ()) -> ImageSet:
             return read_image_folder(
@@ -143,38 +139,28 @@ class ImageClassificationTask(PretrainedTask):
     def base_model(self) -> nn.Module:
         """The model of `config.model` for these classes, in the config's dtype."""
         config, dtype = self.config, getattr(torch, self.config.dtype)
-        path = Path(str(config.model))
         if not self._plain:
             return self.open_pretrained("image_classification")
-        state = read_state(path, self._report)
-        self.base = path.name
+        self.base = Path(str(config.model)).name
         height, width, channels = self.images.shape[1:]
-        image = (channels, height, width)
-        note = ""
-        if config.factory:
-            net = build(config.factory, state, path.name)
-            note = fitted(state, net.state_dict())[1]
-            self.notes = (note,) if note else ()
-        elif config.classes and not config.reading:  # resumed, from before readings were chosen
-            net = net_as_before(state, path.name, image)
-        else:
-            state, note = unwrapped(state)
-            net = net_from_state(
-                state, path.name, image, config.reading, self._labelled, tuple(PIXELS),
-                len(self.classes), self._report,
-            )  # fmt: skip
-        if not config.factory:
-            read = f"{path.name} was read as {net.reading}: {net.reading.words}"
-            self.notes = (read, note) if note else (read,)
+        net, self.new_layers, self.notes = open_net(
+            config, (channels, height, width), len(self.classes), self._labelled, self._pictures,
+            self._report,
+        )  # fmt: skip
         self._check_plain(net)
         return net.to(dtype)
 
+    def _pictures(self, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some training images of all classes as bytes, and their labels."""
+        at = torch.linspace(0, self.rows - 1, min(most, self.rows)).long()
+        return self.images[at], self.labels[at]
+
     def _labelled(self, pixels: str, most: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Some training images of all classes as a plain net would get them, and their labels."""
-        at = torch.linspace(0, self.rows - 1, min(most, self.rows)).long()
-        values = self.images[at].permute(0, 3, 1, 2).float().div_(255)
+        images, labels = self._pictures(most)
         mean, std = (t.view(1, -1, 1, 1) for t in self._measures(pixels))
-        return values.sub_(mean).div_(std).contiguous(), self.labels[at]
+        values = images.permute(0, 3, 1, 2).float().div_(255)
+        return values.sub_(mean).div_(std).contiguous(), labels
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.images, self.labels = self.images.to(device), self.labels.to(device)
@@ -243,11 +229,19 @@ class ImageClassificationTask(PretrainedTask):
             raise CheckpointError(
                 f"{self.base}: the net does not take images of {_size(self.images)}: {error}"
             ) from error
-        if logits.shape != (1, len(self.classes)):
+        if logits.shape == (1, len(self.classes)):
+            return
+        head = ""
+        if self.config.factory and logits.dim() == 2:
+            image = self._inputs(self.images[:1])
+            image = image.flatten(1) if getattr(net, "flat", False) else image
+            head = with_classes(net, len(self.classes), image, self.config.seed)
+        if not head:
             raise CheckpointError(
                 f"{self.base}: the net answers with {tuple(logits.shape)[1:]} numbers for "
                 f"{len(self.classes)} classes of images. Choose a net for these classes."
             )
+        self.new_layers, self.notes = (head,), (*self.notes, *drawn_anew([head]))
 
 
 def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
@@ -266,30 +260,6 @@ def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
     own = images.given_validation
     own = None if own is None else in_order(own, classes)
     return replace(images, labels=places[images.labels], classes=classes, given_validation=own)
-
-
-def _wanted(config: RunConfig, model: str) -> tuple[tuple[int, ...], ImageRules | None]:
-    """(channels, height, width) that the model takes, () where it does not tell, and its rules.
-
-    A plain net of linear layers alone takes as many numbers as a square image has.
-    """
-    path = Path(model)
-    if not path.is_file():
-        rules = open_image_rules(path)
-        return (rules.channels, *rules.size), rules
-    if config.factory:
-        return (), None
-    state, _ = unwrapped(read_state(path))
-    if any(t.dim() == 4 for t in state.values()):
-        channels = next(t.shape[1] for t in state.values() if t.dim() == 4)
-        return (channels, 0, 0), None
-    layers = mlp_layers(state, path.name)
-    inputs = layers.shapes[layers.linears[0]][1]
-    for channels in (1, 3):
-        side = math.isqrt(inputs // channels)
-        if side * side * channels == inputs:
-            return (channels, side, side), None
-    raise CheckpointError(f"{path.name}: {inputs} inputs are no square image of 1 or 3 channels.")
 
 
 def _size(images: torch.Tensor) -> str:

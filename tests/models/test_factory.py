@@ -64,7 +64,8 @@ def test_nobody_agreed_so_nothing_runs(code, tmp_path_factory, monkeypatch):
 
 def test_the_net_has_the_weights(code):
     agree("own_net_of_a_test:make")
-    net = build("own_net_of_a_test:make", STATE, "net.pt")
+    net, new, note = build("own_net_of_a_test:make", STATE, "net.pt")
+    assert (new, note) == ((), "")
     assert torch.equal(net(torch.ones(1, 3)), torch.tanh(torch.full((1, 2), 3.0)))
     assert (code / "ran").exists()
     assert str(code) not in sys.path

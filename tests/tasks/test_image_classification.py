@@ -10,12 +10,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lora_lab.errors import CheckpointError, DataError
+from lora_lab.formats.verify import export
 from lora_lab.models.factory import agree
 from lora_lab.opening_records import DataRecord, LoadedRecord
 from lora_lab.presets import starting_config
 from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.tasks.image_classification import ImageClassificationTask
 from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
@@ -154,6 +157,73 @@ def test_a_factorys_net_is_trained(tmp_path, data, monkeypatch):
     finally:
         sys.modules.pop("a_net_of_this_test", None)
     assert [r for r in seen if isinstance(r, EvalRecord)][-1].accuracy > 0.9
+
+
+HEADS = """
+import torch
+from torch import nn
+def net(outputs, dropout=0.0):
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Tanh(), nn.Linear(8, outputs))
+def for_two():
+    return net(2)
+def for_ten():
+    return net(10)
+class Added(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(192, 10), nn.Linear(192, 10)
+    def forward(self, x):
+        return self.one(x.flatten(1)) + self.two(x.flatten(1))
+"""
+
+
+@pytest.mark.parametrize("function", ["for_two", "for_ten"])
+def test_a_factorys_net_of_other_classes_gets_a_head_that_is_exported(
+    tmp_path, data, monkeypatch, function
+):
+    """The file has ten classes; the function builds the net for the data's two, or for its ten."""
+    from peft import PeftModel
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heads_of_this_test.py").write_text(HEADS)
+    torch.manual_seed(0)
+    ten = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Tanh(), nn.Linear(8, 10))
+    torch.save(ten.state_dict(), tmp_path / "net.pt")
+    config = config_of(tmp_path / "net.pt", data, factory=f"heads_of_this_test:{function}")
+    agree(config.factory)
+    try:
+        experiment = Experiment.build(config)
+        assert experiment.task.new_layers == ("3",)
+        assert any("another number of classes" in note for note in experiment.task.notes)
+        assert torch.equal(experiment.model.get_submodule("1").base_layer.weight, ten[1].weight)
+        again = Experiment.build(config)
+        assert torch.equal(*(e.model.get_submodule("3").weight for e in (experiment, again)))
+        seen = list(train(experiment, Controls(experiment.hyper)))
+    finally:
+        sys.modules.pop("heads_of_this_test", None)
+    assert [r for r in seen if isinstance(r, EvalRecord)][-1].accuracy > 0.9
+    export(experiment.weights(), tmp_path / "peft")
+    two = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Tanh(), nn.Linear(8, 2))
+    two[1].load_state_dict(ten[1].state_dict())
+    tuned = PeftModel.from_pretrained(two, str(tmp_path / "peft")).eval()
+    images = torch.randn(5, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(tuned(images), experiment.model.eval()(images), atol=1e-5)
+
+
+def test_an_answer_that_no_one_layer_gives_gets_no_head(tmp_path, data, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "added_of_this_test.py").write_text(HEADS)
+    state = {f"{n}.{p}": torch.randn(s) for n in ("one", "two")
+             for p, s in (("weight", (10, 192)), ("bias", (10,)))}  # fmt: skip
+    torch.save(state, tmp_path / "net.pt")
+    config = config_of(tmp_path / "net.pt", data, factory="added_of_this_test:Added")
+    agree(config.factory)
+    try:
+        with pytest.raises(CheckpointError, match="10,\\) numbers for 2 classes"):
+            Experiment.build(config)
+    finally:
+        sys.modules.pop("added_of_this_test", None)
 
 
 def test_what_does_not_fit_is_said(tmp_path, data):
