@@ -73,7 +73,7 @@ def nameless(root):
 
 DIALOGS = {
     "open": lambda window: OpenDialog(parent=window),
-    "export": lambda window: ExportDialog(window.flows_folder, window),
+    "export": lambda window: ExportDialog(window.flows_folder, "", window),
     "merge": MergeDialog,
     "intruders": lambda window: IntruderDialog(window.sessions_loaded.layers, window),
     "workshop": WorkshopDialog,

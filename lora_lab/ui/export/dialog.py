@@ -1,4 +1,4 @@
-"""Export: choose a folder, ask before an adapter is replaced, show what the re-reading measured.
+"""Export: choose what and where to, ask before it is replaced, show what the re-reading measured.
 
 The file is written by a command on the session thread between two steps; this dialog asks for it
 and shows the report. A refusal is shown here and as a notice; what stood in the folder stands.
@@ -27,15 +27,14 @@ from PySide6.QtWidgets import (
 
 from lora_lab.exported import ExportReport
 from lora_lab.training.commands import Export
+from lora_lab.ui.export.which import Which
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words, tip_lines
 from lora_lab.ui.style.settings import settings
 from lora_lab.ui.widgets.busy import Busy
-from lora_lab.ui.widgets.component_combo import ComponentCombo
-from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
 from lora_lab.ui.widgets.labels import TextLabel
-from lora_lab.workshop.requests import FORMATS
+from lora_lab.workshop.requests import FORMATS, MERGED
 
 
 def stands(target: Path) -> bool:
@@ -43,6 +42,7 @@ def stands(target: Path) -> bool:
     return target.is_file() or (target.is_dir() and any(target.iterdir()))
 
 
+SUFFIXES = {name: suffix for name, _, _, suffix in FORMATS}
 PROVE = "export/prove"  # in the settings: whether the library is asked
 # How the other programs take the file.
 USES = {
@@ -59,7 +59,8 @@ class ExportDialog(QDialog):
     export_requested = Signal(object)  # Export
     cancel_requested = Signal()
 
-    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+    def __init__(self, folder: Path, base: str = "", parent: QWidget | None = None) -> None:
+        """`folder`: where to write, but for the step; `base`: where the base model lies, or ""."""
         super().__init__(parent)
         self.setWindowTitle(self.tr("Export adapter"))
         self.ask_to_replace: Callable[[Path], bool] = self._ask_to_replace
@@ -67,7 +68,8 @@ class ExportDialog(QDialog):
         self._cancelling = False
         self._format = ""  # of what is written
 
-        self.folder_edit = QLineEdit(str(folder))
+        self._place, self._suggested = folder, str(folder)
+        self.folder_edit = QLineEdit(self._suggested)
         self.folder_edit.setAccessibleName(self.tr("Folder of the exported adapter"))
         self.folder_edit.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
         browse = QPushButton(self.tr("&Browse…"))
@@ -76,13 +78,10 @@ class ExportDialog(QDialog):
         row = QHBoxLayout()
         row.addWidget(self.folder_edit, 1)
         row.addWidget(browse)
-        self.format_combo = Combo()
-        self.format_combo.setAccessibleName(self.tr("Format"))
-        for name, title, _, _ in FORMATS:
-            self.format_combo.addItem(title, name)
-        self.format_combo.currentIndexChanged.connect(self._on_format)
-        self.component_combo = ComponentCombo()
-        self.component_combo.follow(self.format_combo.currentData())
+        self.which = which = Which(base)
+        self.format_combo, self.component_combo = which.format_combo, which.component_combo
+        which.save_chosen.connect(self._suggest)
+        which.format_chosen.connect(self._on_format)
         self.prove_switch = QCheckBox(self.tr("&Prove it by the library it is for"))
         self.prove_switch.setChecked(settings().value(PROVE, "") == "on")
         self.prove_switch.toggled.connect(self._on_prove)
@@ -112,8 +111,7 @@ class ExportDialog(QDialog):
         self.copy_button.clicked.connect(self._copy)
 
         column = dialog_column(self)
-        column.addWidget(self.format_combo)
-        column.addWidget(self.component_combo)
+        column.addWidget(self.which)
         column.addWidget(label)
         column.addLayout(row)
         column.addWidget(self.prove_switch)
@@ -136,17 +134,22 @@ class ExportDialog(QDialog):
     def show_report(self, report: ExportReport) -> None:
         """The adapter is written, re-read and compared."""
         words = self.tr("Written, re-read, and equal to the trained adapter.")
+        if report.format == MERGED:
+            words = self.tr("Written and re-read: the base model with ΔW merged in.")
         if self._cancelling:
             words = self.tr("It finished before it could be cancelled. {}").format(words)
         self._say("good", words)
         values = {
+            "step": self._step_words(report),
             "error": self.tr("{:.2g}   (mean {:.2g})").format(
                 report.largest_error, report.mean_error
             )
             if report.largest_error
             else self.tr("0   (bit for bit)"),
             "size": size_words(report.bytes),
-            "keys": self.tr("{}   ({} layers)").format(report.keys, len(report.layers)),
+            "keys": self.tr("{}   ({} layers)").format(report.keys, len(report.layers))
+            if report.keys
+            else "",
             "sha": report.sha256,
             "path": report.path,
             "proved": report.proved,
@@ -155,7 +158,7 @@ class ExportDialog(QDialog):
         }
         for name, text in values.items():
             self._values[name].setText(text)
-        for name in ("proved", "use", "notes"):
+        for name in ("step", "keys", "sha", "proved", "use", "notes"):
             self._form.setRowVisible(self._values[name], bool(values[name]))
         for widget in self._after:
             widget.show()
@@ -204,19 +207,41 @@ class ExportDialog(QDialog):
         self._set_busy(True)
         self._format = self.format_combo.currentData()
         prove = self.prove_switch.isEnabled() and self.prove_switch.isChecked()
-        component = self.component_combo.chosen(self._format)
-        self.export_requested.emit(Export(str(folder), self._format, replace, prove, component))
+        component, which = self.component_combo.chosen(self._format), self.which
+        untie = which.merged and which.untie.isChecked()
+        self.export_requested.emit(
+            Export(
+                str(folder), self._format, replace, prove, component, which.save.at, which.dtype,
+                which.base, untie,
+            )
+        )  # fmt: skip
+
+    def _suggest(self) -> None:
+        """A name that says which step it is, until a person names another place."""
+        if self.folder_edit.text().strip() == self._suggested:
+            place = f"{self._place}-step{self.which.save.step}"
+            self._suggested = place + SUFFIXES.get(self.which.format, "")
+            self.folder_edit.setText(self._suggested)
 
     def _on_format(self) -> None:
         """A file's name ends as its format's files do; a folder's in nothing."""
-        suffixes = {name: suffix for name, _, _, suffix in FORMATS}
         text = self.folder_edit.text().strip()
-        for known in set(suffixes.values()) - {""}:
+        own = text != self._suggested
+        for known in set(SUFFIXES.values()) - {""}:
             text = text.removesuffix(known)
-        self.folder_edit.setText(text + suffixes[self.format_combo.currentData()])
+        text += SUFFIXES.get(self.which.format, "")
+        self._suggested = self._suggested if own else text
+        self.folder_edit.setText(text)
         self._outcome.hide()
-        self.component_combo.follow(self.format_combo.currentData())
         self._offer_proof()
+
+    def _step_words(self, report: ExportReport) -> str:
+        if report.of_step < 0:
+            return ""
+        words = f"{report.of_step:,}"
+        if report.validation_loss is not None:
+            words += self.tr("   (validation loss {:.4g})").format(report.validation_loss)
+        return words
 
     def _offer_proof(self) -> None:
         """Whether the format has a library that can be asked here, and else why not."""
@@ -224,6 +249,7 @@ class ExportDialog(QDialog):
 
         reason = hindrance(self.format_combo.currentData())
         self.prove_switch.setEnabled(not reason)
+        self.prove_switch.setVisible(not self.which.merged)
         words = self.tr("It loads the file before it is delivered, and its own ΔW is compared.")
         self.prove_switch.setToolTip(tip_lines(reason or words))
 
@@ -281,6 +307,7 @@ class ExportDialog(QDialog):
         self._form.setVerticalSpacing(4)
         self._values: dict[str, QLabel] = {}
         for name, title in (
+            ("step", self.tr("Of step")),
             ("error", self.tr("Largest relative error of ΔW")),
             ("proved", self.tr("Proved by")),
             ("size", self.tr("Size")),

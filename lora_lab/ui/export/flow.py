@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
 from lora_lab.exported import ExportedRecord, ExportingRecord
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.records import CancelledRecord, ErrorRecord, StateRecord
+from lora_lab.records import (
+    CancelledRecord,
+    ErrorRecord,
+    EvalRecord,
+    ResumedRecord,
+    StateRecord,
+)
+from lora_lab.runs.exportable import exportable
+from lora_lab.runs.listing import listed
 from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.dialogs import bring_to_front
+
+READ_MS = 500  # between two looks at the checkpoints while the dialog is open
 
 
 class ExportFlow(QObject):
@@ -31,6 +41,11 @@ class ExportFlow(QObject):
         self._window = window
         self.dialog: ExportDialog | None = None
         self._asked: Export | None = None
+        self._losses: dict[int, float] = {}  # of validation with the adapter on, by step
+        self._best: tuple[int, float] | None = None
+        self._again = QTimer(self, interval=READ_MS, timeout=self._read)
+        sessions.on(EvalRecord, self._on_evaluated)
+        sessions.on(ResumedRecord, self._on_went_back)
         sessions.on(ExportingRecord, self._on_exporting)
         sessions.on(CancelledRecord, self._on_cancelled)
         sessions.on(ExportedRecord, self._on_exported)
@@ -43,12 +58,35 @@ class ExportFlow(QObject):
             config, rank = self._sessions.config, self._sessions.standing.requested.rank
             model = Path(config.model).stem if config and config.model else "adapter"
             name = f"{(config and config.preset) or model}-r{rank}"
-            name += f"-step{self._sessions.step}"
-            self.dialog = ExportDialog(paths.user_data() / "exports" / name, self._window)
+            base = config.model if config and config.model and Path(config.model).exists() else ""
+            self.dialog = ExportDialog(paths.user_data() / "exports" / name, base, self._window)
             self.dialog.export_requested.connect(self._on_requested)
             self.dialog.cancel_requested.connect(lambda: self._sessions.cancel_command(self._asked))
             self.dialog.finished.connect(self._put_away)
+            self._read()
+            self._again.start()
         bring_to_front(self.dialog)
+
+    def _read(self) -> None:
+        """List what there is now: steps are made and checkpoints written while it is open."""
+        if self.dialog is None:
+            self._again.stop()
+        elif not self.dialog.busy:
+            folder = self._sessions.folder
+            saves = listed(folder) if folder is not None else []
+            rows = exportable(self._sessions.step, self._losses, self._best, saves)
+            self.dialog.which.show_saves(rows)
+
+    def _on_evaluated(self, record: EvalRecord) -> None:
+        if record.enabled:
+            self._losses[record.step] = record.loss
+            if record.best:
+                self._best = record.step, record.loss
+
+    def _on_went_back(self, record: ResumedRecord) -> None:
+        self._losses = {at: loss for at, loss in self._losses.items() if at <= record.step}
+        if self._best is not None and self._best[0] > record.step:
+            self._best = None
 
     def close(self) -> None:
         """Put the dialog away with the window."""
@@ -81,6 +119,7 @@ class ExportFlow(QObject):
 
     def _on_other(self) -> None:
         """Another session took the place of the one that was asked: its answer will not come."""
+        self._losses, self._best = {}, None
         if self.dialog is not None and self.dialog.busy:
             words = self.tr("Another run was opened before this was exported.")
             self._sessions.cancel_command(self._asked)

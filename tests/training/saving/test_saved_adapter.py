@@ -16,7 +16,7 @@ from lora_lab.cli import app
 from lora_lab.config import changed
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportedRecord
-from lora_lab.presets import get_preset
+from lora_lab.presets import get_preset, starting_config
 from lora_lab.records import ErrorRecord, EvalRecord, StateRecord, StepRecord
 from lora_lab.runs.exportable import chosen, exportable
 from lora_lab.runs.listing import listed
@@ -24,6 +24,7 @@ from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.run import run
+from tests.models import tiny
 from tests.training.opened import opening
 
 EDITED, END = 20, 50
@@ -173,3 +174,51 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_is_written(tmp_path, what):
         checkpoint.facts["layers"]["fc2"]["scaling"] = "much"
     with pytest.raises(LabError, match="does not hold the layers"):
         from_checkpoint(checkpoint, like)
+
+
+def test_a_run_that_is_open_is_merged_into_its_base_and_cast(tmp_path):
+    """transformers opens the merged folder, and answers as PEFT does beside the base."""
+    from transformers import AutoModelForCausalLM
+
+    tiny.save(tmp_path / "base", "llama")
+    rows = [{"prompt": "the film is", "completion": " good"} for _ in range(12)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    base = str(tmp_path / "base")
+    config = starting_config(
+        "causal_lm", model=base, data=str(tmp_path / "rows.jsonl"), batch_size=4, max_steps=8,
+        validation=0.3, targets=["q_proj", "down_proj"],
+        hyper={"rank": 4, "alpha": 6, "learning_rate": 5e-2},
+    )  # fmt: skip
+    asked = {
+        "merged": Export(str(tmp_path / "merged"), "merged", base=base),
+        "adapter": Export(str(tmp_path / "adapter")),
+        "half": Export(str(tmp_path / "half"), dtype="float16"),
+    }
+    controls, records = Controls(config.hyper), []
+    for record in run(
+        opening(config, folder=tmp_path / "run"), controls, serve_after_training=True
+    ):
+        records.append(record)
+        if isinstance(record, StateRecord) and record.state.value == "finished":
+            for export in asked.values():
+                controls.request(export)
+            controls.stop()
+    assert not [r for r in records if isinstance(r, ErrorRecord)]
+    reports = {r.report.path: r.report for r in records if isinstance(r, ExportedRecord)}
+    assert reports[str(tmp_path / "merged")].format == "merged"
+    assert reports[str(tmp_path / "merged")].largest_error < 1e-4
+    assert any("is lost in a layer" in note for note in reports[str(tmp_path / "half")].notes)
+    half = load_file(tmp_path / "half/adapter_model.safetensors")
+    assert {t.dtype for t in half.values()} == {torch.float16}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of peft's own imports
+        from peft import PeftModel
+
+        ids = torch.arange(2, 30)[None]
+        plain = AutoModelForCausalLM.from_pretrained(base).eval()
+        with torch.no_grad():
+            untrained = plain(ids).logits
+            beside = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()(ids).logits
+            merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()(ids).logits
+    assert (untrained - beside).abs().max() > 0.1
+    assert (merged - beside).abs().max() <= 2e-5 * beside.abs().max()
