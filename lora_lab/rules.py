@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import DataRecord, LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
@@ -198,3 +200,37 @@ def data_report(record: DataRecord) -> tuple[str, ...]:
             "tokens, so what follows, their end included, is not learned"
         )
     return (*lines, *record.notes)
+
+
+def schedule_factor(config: RunConfig, step: int, length: int) -> float:
+    """What multiplies the learning rate at `step` (0-based) of a stage of `length` steps."""
+    warmup = config.warmup(length)
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, length - warmup)
+    if config.schedule == "linear":
+        return 1 - done
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1.0
+
+
+@dataclass(frozen=True)
+class StageAhead:
+    """The steps that training on would make, and the learning rate that they would have."""
+
+    begin: int  # the step after which they begin
+    end: int
+    schedule: str
+    warmup: int  # steps of it
+    first: float  # rate of its first step
+    peak: float
+    last: float  # rate of its last step
+
+
+def stage_ahead(config: RunConfig, rate: float, step: int, steps: int) -> StageAhead:
+    """`steps` more after `step`: a stage whose schedule begins anew, with `rate` as its peak."""
+    factors = (schedule_factor(config, at, steps) for at in (0, steps - 1))
+    first, last = (rate * factor for factor in factors)
+    warmup = config.warmup(steps)
+    return StageAhead(step, step + steps, config.schedule, warmup, first, rate, last)

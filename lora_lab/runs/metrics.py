@@ -31,7 +31,9 @@ MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them
 PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
 }
-ENDS = ("finished", "stopped")  # states after which another stage of the schedule begins
+# States after which another stage of the schedule begins, and the one that says where it ends.
+ENDS = ("finished", "stopped")
+STAGES = (*ENDS, "running")
 STEP_LINE = b'{"record":"StepRecord","step":'
 MOST = 2**62  # of what a step can be in a file made by hand
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -212,7 +214,7 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
         with temporary.open("xb") as file:
             for raw in _held(source, (step, edits)):
                 row = {} if raw.startswith(STEP_LINE) else parsed(raw) or {}
-                if str(row.get("record")) not in PARENTS_OWN or row.get("state") in ENDS:
+                if str(row.get("record")) not in PARENTS_OWN or row.get("state") in STAGES:
                     file.write(raw.rstrip(b"\n") + b"\n")
         replace_file(temporary, target)
     except OSError as error:

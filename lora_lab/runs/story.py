@@ -82,7 +82,7 @@ class Story:
     def stages(self) -> list[RecordedStage]:
         """The stages of the LR schedule, in order: training on after an end begins another."""
         length = self.config.max_steps
-        begin, end = 0, length
+        begin, end, goal = 0, length, 0
         stages = [RecordedStage(0, begin, end)]
         for row in self.rows:
             kind, step = row.get("record"), row.get("step", 0)
@@ -92,8 +92,10 @@ class Story:
                     stages.append(RecordedStage(step, begin, end))
             elif kind == "StateRecord" and row.get("state") in ENDS:
                 end = min(end, step)  # the steps before followed the old schedule
+            elif kind == "StateRecord" and row.get("state") == "running":
+                goal = row.get("goal", 0)  # 0 in the runs of an older lab
             elif kind == "StepRecord" and step > end:
-                begin, end = step - 1, step - 1 + length
+                begin, end = step - 1, goal if goal >= step else step - 1 + length
                 stages.append(RecordedStage(begin, begin, end))
         return [stage for stage in stages if stage.since < max(1, self.last_step)]
 

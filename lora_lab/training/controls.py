@@ -24,6 +24,7 @@ class Controls:
         self._paused = paused
         self._finishing = False
         self._stopping = False
+        self._further = 0  # steps that training on after the end is to make
         self._cancelled: list[Command] = []
         self._commands: deque[Command] = deque()
         self._news = threading.Condition()
@@ -71,11 +72,16 @@ class Controls:
             self._paused = True
             self._news.notify()
 
-    def resume(self) -> None:
-        """Go on training; after the last step this asks for as many steps again."""
+    def resume(self, further: int = 0) -> None:
+        """Go on training; after the last step for `further` steps, 0: as many as the run's own."""
         with self._news:
-            self._paused = False
+            self._paused, self._further = False, further
             self._news.notify()
+
+    def take_further(self) -> int:
+        """How many steps were asked for beyond the end, 0: none were named; once."""
+        further, self._further = self._further, 0
+        return further
 
     def finish(self) -> None:
         """End the run at the step in hand; the model stays loaded, and `resume` trains on."""

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 
 from lora_lab.records import NewsRecord, Record, State, StepRecord
+from lora_lab.rules import schedule_factor
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.learning_check import learning_problems
-from lora_lab.training.optim import Stage, schedule_factor
+from lora_lab.training.optim import Stage
 from lora_lab.training.serve import Server
 from lora_lab.training.snapshot import Snapshot
 from lora_lab.training.time_budget import TimeBudget
@@ -38,10 +39,11 @@ def train(
     """Run training steps until asked to stop; yield what happened, in order.
 
     It ends after `max_steps`, unless it is to `serve_after_training`: then the model stays, edits,
-    evaluations and exports are served, and `controls.resume()` trains `max_steps` more, a stage
-    with a schedule of its own. Without `live` the settings of `controls` are left alone (a base is
-    trained as its preset says). `before_edit` is called while the settings are those of the last
-    step; `save` keeps the run when that is asked for, in a new folder in the one it is given.
+    evaluations and exports are served, and `controls.resume()` trains on: the steps that it names,
+    else `max_steps` more, a stage with a schedule of its own. Without `live` the settings of
+    `controls` are left alone (a base is trained as its preset says). `before_edit` is called while
+    the settings are those of the last step; `save` keeps the run when that is asked for, in a new
+    folder in the one it is given.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra, evaluations = TimeBudget(0.03, interval=0.1), TimeBudget(0.03, interval=0.25)
@@ -56,7 +58,8 @@ def train(
         if server.ended or server.paused:
             continue
         if experiment.step >= experiment.stage.end:  # training on after the end: another stage
-            experiment.stage = Stage(experiment.step, experiment.step + config.max_steps)
+            more = controls.take_further() or config.max_steps
+            experiment.stage = Stage(experiment.step, experiment.step + more)
         begin, end = experiment.stage
         if server.state is not State.RUNNING:
             yield server.enter(State.RUNNING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -144,19 +143,6 @@ class Stage(NamedTuple):
 
     begin: int  # the step after which it begins
     end: int  # its last step, which is the goal of the run
-
-
-def schedule_factor(config: RunConfig, step: int, length: int) -> float:
-    """What multiplies the learning rate at `step` (0-based) of a stage of `length` steps."""
-    warmup = config.warmup(length)
-    if step < warmup:
-        return (step + 1) / warmup
-    done = (step - warmup) / max(1, length - warmup)
-    if config.schedule == "linear":
-        return 1 - done
-    if config.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
-    return 1.0
 
 
 class Ramp:

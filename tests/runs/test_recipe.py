@@ -410,6 +410,20 @@ def test_a_branch_knows_the_courses_that_its_parent_ended(tmp_path):
     assert story_of(folder).stages() == [RecordedStage(0, 0, 60), RecordedStage(20, 20, 80)]
 
 
+def test_the_steps_that_a_person_named_when_training_on_are_in_the_script(tmp_path, monkeypatch):
+    """Also in a branch, which has the parent's records without its ends."""
+    config = preset("digits", max_steps=20, schedule="cosine")
+    controls, parent = Controls(config.hyper), tmp_path / "parent"
+    for record in run(New(config, parent), controls, serve_after_training=True):
+        if isinstance(record, StateRecord) and record.state is State.FINISHED:
+            controls.stop() if record.step > 20 else controls.resume(33)
+    stages = [RecordedStage(0, 0, 20), RecordedStage(20, 20, 53)]
+    assert story_of(parent).stages() == stages
+    check(parent, executed(parent, monkeypatch, tmp_path))
+    branch = train(config, tmp_path / "run", branch=Origin(str(parent), 53))
+    assert story_of(branch).stages()[:2] == stages
+
+
 def test_edits_before_the_first_step_are_in_the_script(tmp_path, monkeypatch):
     """The lab's own folder is made at the first step, when they have been applied."""
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))

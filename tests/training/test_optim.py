@@ -9,7 +9,8 @@ from lora_lab.adapters.inject import inject
 from lora_lab.adapters.resize import resize
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer, schedule_factor
+from lora_lab.rules import schedule_factor
+from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer
 from tests.training.driven_run import DrivenRun, digits
 
 

@@ -117,7 +117,7 @@ class FakeSession:
             return
         if self.state is not State.RUNNING:
             if self.state in (State.STOPPED, State.FINISHED):
-                self.goal = self.step + self.config.max_steps
+                self.goal = self.step + (self.controls.take_further() or self.config.max_steps)
             self.move(State.RUNNING)
         for _ in range(self.per_turn):
             self.step += 1
@@ -270,6 +270,7 @@ def window(qtbot, presets, sessions_made, monkeypatch):
     monkeypatch.setattr(MainWindow, "_offer_engine", lambda self: None)
     made = make_window(new_session, presets)
     made.ask = lambda *texts: True
+    made.ask_further = lambda config, rate, step: config.max_steps
     made.resize(1280, 800)  # the screen of the offscreen platform is smaller
     with qtbot.waitSignal(made.painted):
         made.show()  # not given to qtbot: it would delete the window before the sessions have ended
@@ -302,6 +303,7 @@ def lab(qtbot):
 
     made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
+    made.ask_further = lambda config, rate, step: config.max_steps
     made.resize(1280, 800)  # the screen of the offscreen platform is smaller
     with qtbot.waitSignal(made.painted):
         made.show()

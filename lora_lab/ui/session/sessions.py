@@ -157,6 +157,11 @@ class Sessions(QObject):
             else:
                 controls.pause()
 
+    def train_on(self, further: int) -> None:
+        """Train the shown run, which has ended, for so many steps more."""
+        if self.serving and self.paused:
+            self._shown.session.controls.resume(further)
+
     def pause(self) -> bool:
         """Pause the shown run after its step; whether it was to train."""
         training = self.serving and not self.paused

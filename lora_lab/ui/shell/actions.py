@@ -203,7 +203,7 @@ class Actions(QObject):
         self._train_button.setProperty("role", "primary")
         self._train_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         # As wide as its longest word, so that nothing moves when Train becomes Pause.
-        widest = self._train_button.fontMetrics().horizontalAdvance(self.tr("Continue training"))
+        widest = self._train_button.fontMetrics().horizontalAdvance(self.tr("Continue training…"))
         self._train_button.setMinimumWidth(widest + 64)
         self._train_button.clicked.connect(self.train.trigger)
         self.train.changed.connect(self._sync_train_button)
@@ -241,7 +241,7 @@ class Actions(QObject):
         if running:
             self._show_train(self.tr("Pause"), "pause")
         else:
-            words = self.tr("Continue training") if ended else self.tr("Resume")
+            words = self.tr("Continue training…") if ended else self.tr("Resume")
             self._show_train(words if begun else self.tr("Train"), "train")
         for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
             action.setEnabled(ready)

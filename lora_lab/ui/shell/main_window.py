@@ -40,6 +40,7 @@ from lora_lab.ui.shell.status import StatusStrip
 from lora_lab.ui.shell.wiring import connect_docks
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words
+from lora_lab.ui.train.continue_dialog import ask_further
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.setup import SetupDock
 from lora_lab.ui.train.targets import without_lost_layers
@@ -70,6 +71,7 @@ class MainWindow(QMainWindow):
         self._may_close = self._was_painted = self._engine_known = False
         self.flows: QObject | None = None  # what opens from the menus; set once it is painted
         self.ask = partial(ask, self)
+        self.ask_further = partial(ask_further, parent=self)
         self.may_run: Callable[[str], bool] = partial(agrees_to_run, self)
 
         self.setWindowTitle("LoRA Lab")
@@ -243,6 +245,18 @@ class MainWindow(QMainWindow):
 
     # -- what the person does ----------------------------------------------------------------
 
+    def _train(self) -> None:
+        """Train, or pause; a run that has ended goes on for as many steps as the person says."""
+        sessions, config = self.sessions, self.sessions.config
+        if not (sessions.paused and sessions.state in ENDED and sessions.step and config):
+            sessions.toggle()
+            return
+        session, standing = sessions.id, sessions.standing
+        config = changed(config, max_steps=standing.loaded.max_steps, epochs=None)
+        further = self.ask_further(config, standing.requested.learning_rate, sessions.step)
+        if further and sessions.id == session and sessions.state in ENDED:
+            sessions.train_on(further)
+
     def _on_device_chosen(self, name: str) -> None:
         if config := self.setup_dock.config:
             self.open(changed(config, device=name))
@@ -304,7 +318,7 @@ class MainWindow(QMainWindow):
     def _connect_person(self) -> None:
         commands = self.commands
         self.strip.cancel_requested.connect(self.sessions.cancel_opening)
-        commands.train.triggered.connect(self.sessions.toggle)
+        commands.train.triggered.connect(self._train)
         commands.stop.triggered.connect(self.sessions.stop)
         commands.restart.triggered.connect(self.restart)
         commands.adapter.triggered.connect(self.hyper_dock.switch_adapter)

@@ -18,6 +18,7 @@ from lora_lab.records import (
     SpectrumRecord,
     StepRecord,
 )
+from lora_lab.rules import schedule_factor
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import percent, plain_number, row_names
 
@@ -45,8 +46,6 @@ class Explanations:
         self._factor = math.nan
         config = self._standing.config
         if config is not None and record.stage and record.step > record.stage[0]:
-            from lora_lab.training.optim import schedule_factor
-
             begin, end = record.stage
             self._factor = schedule_factor(config, record.step - 1 - begin, end - begin)
 

@@ -77,9 +77,9 @@ def test_the_choice_is_what_the_session_is_asked_for(qtbot, dialog, asked, press
 
 def test_a_name_that_was_typed_stays_whatever_is_chosen(qtbot, dialog):
     dialog.folder_edit.selectAll()
-    qtbot.keyClicks(dialog.folder_edit, "/tmp/mine")
+    qtbot.keyClicks(dialog.folder_edit, "~/mine")
     qtbot.keyClicks(dialog.which.save_combo, "Best")
-    assert dialog.folder_edit.text() == "/tmp/mine"
+    assert dialog.folder_edit.text() == "~/mine"
 
 
 def test_the_list_follows_the_run_and_keeps_the_choice(qtbot, dialog, say):
@@ -111,14 +111,14 @@ def test_a_cast_and_a_merge_are_asked_for_in_the_same_dialog(qtbot, dialog, aske
     assert not which.type_combo.isVisible()  # a merged checkpoint has its base's dtype
     assert not dialog.prove_switch.isVisible()
     which.base_edit.selectAll()
-    qtbot.keyClicks(which.base_edit, "/models/base")
+    qtbot.keyClicks(which.base_edit, "~/models/base")
     qtbot.mouseClick(which.untie, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
     dialog.folder_edit.setText(str(tmp_path / "merged"))
     qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     merge = asked[1]
     assert (merge.format, merge.base, merge.untie, merge.dtype) == (
-        "merged", "/models/base", True, "",
+        "merged", "~/models/base", True, "",
     )  # fmt: skip
     merged = ExportReport("merged", "y", (LayerCheck("fc1", 0, 1e-9),), 0, 9, "")
     say(ExportedRecord(70, merged))

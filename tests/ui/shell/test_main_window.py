@@ -185,7 +185,7 @@ def test_stop_ends_the_run_says_where_it_is_kept_and_serves_on(qtbot, opened, se
     )
     assert f"step {step:,}" in said
     assert opened.strip.state_label.text() == "Stopped"
-    assert commands.train.text() == "Continue training"
+    assert commands.train.text() == "Continue training…"
     assert not commands.stop.isEnabled()
     for action in (commands.export, commands.evaluate, commands.adapter, commands.save):
         assert action.isEnabled(), action.text()
