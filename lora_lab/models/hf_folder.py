@@ -23,6 +23,7 @@ from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, re
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
+from lora_lab.models.tokenizer_guard import check_files, guarded, no_panic
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -108,6 +109,7 @@ def open_tokenizer(path: str | Path) -> Any:
         path, beside = path.parent, {"gguf_file": path.name}
     else:
         read_config(path)
+        check_files(path)
         settings: dict[str, Any] = {}
         if (path / "tokenizer_config.json").exists():
             settings = read_json(path / "tokenizer_config.json")
@@ -126,9 +128,12 @@ def open_tokenizer(path: str | Path) -> Any:
 
     with quiet():
         try:
-            return AutoTokenizer.from_pretrained(
-                str(path), local_files_only=True, trust_remote_code=False, **beside
-            )
+            with no_panic():
+                return guarded(
+                    AutoTokenizer.from_pretrained(
+                        str(path), local_files_only=True, trust_remote_code=False, **beside
+                    )
+                )
         except Exception as error:
             if lacking := _sentencepiece(path):
                 raise CheckpointError(

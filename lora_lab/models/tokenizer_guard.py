@@ -1,0 +1,137 @@
+"""A tokenizer that cannot hang the lab, fill its memory or end it, whatever its file says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lora_lab.apart.client import ask
+from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.tokenizer_cost import surely_cheap
+from lora_lab.names import shown
+
+MEMORY = 2**30  # bytes that the child may take for a vocabulary and its texts
+EACH = 16  # values between two answers of the child
+READ = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".vocab")  # endings of files
+LARGEST = 2**27  # bytes of one; the largest vocabularies take 40 million
+ADVICE = "Leave the row out, or choose a model with a usual tokenizer."
+
+
+def guarded(tokenizer: Any) -> Any:
+    """The same tokenizer, whose calls raise DataError where the library would panic.
+
+    One that may take any time for a text is tried out on each text in a child process first.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        return tokenizer
+    rehearse = None if surely_cheap(tokenizer.backend_tokenizer) else _Rehearsal(tokenizer)
+    kind = type(tokenizer)
+
+    def encoded(self: Any, *arguments: Any, **named: Any) -> Any:
+        if rehearse is not None:
+            given = [*arguments[:2], named.get("text"), named.get("text_pair")]
+            rehearse.try_texts([text for value in given for text in _texts(value)])
+        with no_panic():
+            return kind._encode_plus(self, *arguments, **named)
+
+    def decoded(self: Any, token_ids: Any, *arguments: Any, **named: Any) -> Any:
+        if rehearse is not None:
+            rehearse.try_ids([token_ids] if isinstance(token_ids, int) else list(token_ids))
+        with no_panic():
+            return kind._decode(self, token_ids, *arguments, **named)
+
+    methods = {"_encode_plus": encoded, "_decode": decoded, "__module__": kind.__module__}
+    tokenizer.__class__ = type(kind.__name__, (kind,), methods)
+    return tokenizer
+
+
+@contextmanager
+def no_panic() -> Iterator[None]:
+    """Let a panic of a library in Rust, which is no Exception, be a DataError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        reason = str(error).strip().split("\n")[0][:100]
+        raise DataError(f"The tokenizer fails on this text ({reason}). {ADVICE}") from error
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in what a tokenizer is called with: one, many, pairs, or words."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+class _Rehearsal:
+    """Tries a tokenizer out, and remembers that the child knows it."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._name = str(getattr(tokenizer, "name_or_path", "")).rstrip("/").rpartition("/")[2]
+        self._written = tokenizer.backend_tokenizer.to_str().encode()
+        self._digest = hashlib.sha256(self._written).hexdigest()
+
+    def try_texts(self, texts: list[str]) -> None:
+        self._try(texts, decode=False)
+
+    def try_ids(self, ids: list[int]) -> None:
+        self._try([[int(number) for number in ids]], decode=True)
+
+    def _try(self, values: list[Any], *, decode: bool) -> None:
+        """Raises DataError naming the text over which it does not end."""
+        at = 0
+        while at < len(values):
+            try:
+                for done in self._done(values[at:], decode):
+                    at += done
+                return
+            except DataError:
+                for value in values[at : at + EACH]:  # which one it was
+                    try:
+                        for _ in self._done([value], decode):
+                            pass
+                    except DataError as error:
+                        raise self._refused(value, error) from None
+                at += EACH
+
+    def _refused(self, value: Any, error: DataError) -> DataError:
+        what = f"the text that begins {shown(value[:40])}" if isinstance(value, str) else "a token"
+        return DataError(f"{self._name}: its tokenizer does not end over {what}: {error}. {ADVICE}")
+
+    def _done(self, values: list[Any], decode: bool) -> Iterator[int]:
+        """Of the values how many more are tried out, as they are."""
+        listed = json.dumps(values).encode()
+        for written in (b"", self._written):
+            known = True
+            answers = ask(
+                "lora_lab.models.rehearsal:tried", written + listed, memory=MEMORY,
+                digest=self._digest, tokenizer=len(written), decode=decode, each=EACH,
+            )  # fmt: skip
+            for part, _ in answers:
+                known = not part.get("unknown")
+                if known:
+                    yield int(part["done"])
+            if known:
+                return
+
+
+def check_files(folder: Path) -> None:
+    """Raise CheckpointError for a file that the library might read and that is none of a tokenizer:
+    a pipe would block, a device never end, and no vocabulary is that large."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in READ and not path.is_dir():
+            if not path.is_file():
+                raise CheckpointError(
+                    f"{path.name}: this is not a regular file. Download it again."
+                )
+            if path.stat().st_size > LARGEST:
+                raise CheckpointError(
+                    f"{path.name}: {path.stat().st_size:,} bytes are more than any tokenizer has."
+                )

@@ -1,0 +1,155 @@
+"""Tokenizers that run on, fill the memory or panic are one error that names the text; others are
+what they were."""
+
+import base64
+import json
+import os
+import time
+
+import psutil
+import pytest
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from lora_lab.apart.client import end_children, pids
+from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
+from lora_lab.models.tokenizer_guard import guarded
+from tests.models.tiny import save, tokenizer
+
+NEXT = r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{M}]+[\p{Ll}\p{M}]*(?i:'s|'t)?|\p{N}{1,3}"
+CHEAP = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}]+[\r\n]*|\s*[\r\n]+|\s+",
+    r"<\|startoftext\|>|'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+" + NEXT,
+    r" ?[^(\s|[.,!?…。，、।۔،])]+", "[0-9][0-9][0-9]", r" {2,}", r"[\n\r\t]", "(?:ab)+",
+)  # fmt: skip
+DEAR = (
+    "(a+)+$", "(a|aa)+", "(a*)*", ".*.*x", ".*x", "(x+x+)+y", "a?a?a?a?a?a?a?aaaaaaa", r"(a)\1+",
+    "(?:a+)+", "(?=a+)b", "a{1,100}b", r"(?<n>a+)\k<n>", "(a", "a)", "[a", "(?R)|a", "(?:a{2,})*",
+    "(a?){50}", "((a|b)c?){2,}", r"\s+\n", "(?:(?:a*)b?)*", "(" * 999, "a" * 2000, "(?", "\\",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", CHEAP)
+def test_what_usual_tokenizers_search_for_is_cheap(pattern):
+    assert is_cheap(pattern)
+
+
+@pytest.mark.parametrize("pattern", DEAR)
+def test_what_may_look_back_again_and_again_is_not(pattern):
+    assert not is_cheap(pattern)
+
+
+def sought(pattern):
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated",
+            "invert": False}  # fmt: skip
+
+
+def put(sought, content, times=1):
+    step = {"type": "Replace", "pattern": {"String": sought}, "content": content}
+    return {"type": "Sequence", "normalizers": [step] * times}
+
+
+def charsmap(text):
+    """SentencePiece's table of one entry: a trie that sends "a" to `text`."""
+    return {"type": "Precompiled",
+            "precompiled_charsmap": base64.b64encode(
+                (4).to_bytes(4, "little") + bytes(4) + text.encode() + b"\0").decode()}  # fmt: skip
+
+
+WORDS = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+         "max_input_chars_per_word": 10**9, "vocab": {"[UNK]": 0, "b": 1}}  # fmt: skip
+AROUND = {"type": "TemplateProcessing", "pair": [],
+          "single": [*[{"SpecialToken": {"id": "<|end|>", "type_id": 0}}] * 10**5,
+                     {"Sequence": {"id": "A", "type_id": 0}}],
+          "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [0],
+                                         "tokens": ["<|end|>"]}}}  # fmt: skip
+# What is changed in a usual tokenizer.json, and a text that it does not end over.
+HOSTILE = {
+    "a group that repeats": ({"pre_tokenizer": sought("(a+)+$")}, "a" * 60 + "b"),
+    "texts doubled": ({"normalizer": put("a", "aa", 40)}, "a"),
+    "a long text for one letter": ({"normalizer": put("a", "b" * 10**6)}, "a" * 10**4),
+    "words of any length": ({"model": WORDS, "pre_tokenizer": None}, "a" * 3 * 10**5),
+    "tokens around each row": ({"post_processor": AROUND}, "a"),
+}
+
+
+def changed(**parts):
+    table = json.loads(tokenizer().backend_tokenizer.to_str())
+    backend = Tokenizer.from_str(json.dumps({**table, **parts}))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, name_or_path="some/folder")
+
+
+@pytest.mark.parametrize(
+    ("case", "pair"), [*((case, False) for case in HOSTILE), ("a group that repeats", True)]
+)
+def test_a_text_over_which_a_tokenizer_does_not_end_is_named(case, pair):
+    parts, text = HOSTILE[case]
+    guard, began = guarded(changed(**parts)), time.monotonic()
+    here = psutil.Process().memory_info().rss
+    texts = ["x"] * 20 + [text]
+    named = "x" if "around" in case else text[:40]
+    with pytest.raises(DataError, match=rf"^folder: its tokenizer .* '{named}.*Leave the row"):
+        guard(texts, texts if pair else None)
+    assert time.monotonic() - began < 20
+    assert psutil.Process().memory_info().rss - here < 100 * 2**20
+    if case not in ("tokens around each row", "words of any length"):
+        assert guard(["x", "b b"])["input_ids"] == changed(**parts)(["x", "b b"])["input_ids"]
+
+
+def test_a_decoder_that_runs_on_is_named_too():
+    decoder = {"type": "Replace", "pattern": {"Regex": "(l+)+$"}, "content": ""}
+    made = changed(decoder=decoder)
+    made.add_tokens(["l" * 60 + "b"])
+    guard = guarded(made)
+    with pytest.raises(DataError, match="does not end over a token"):
+        guard.decode([len(guard) - 1])
+    assert guard.decode([5]) == changed(decoder=decoder).decode([5])
+
+
+def test_a_panic_of_a_tokenizer_that_is_not_tried_out_is_an_error():
+    lacking = {"type": "BertProcessing", "sep": ["[SEP]", 1], "cls": ["[CLS]", 0]}
+    guard = guarded(changed())
+    assert guard("x")["input_ids"] == changed()("x")["input_ids"]
+    assert type(guard).__name__ == type(changed()).__name__
+    assert guarded(changed(post_processor=lacking))("x")["input_ids"]
+
+
+def test_usual_tokenizers_are_not_tried_out():
+    end_children()
+    guard = guarded(changed())
+    assert surely_cheap(guard.backend_tokenizer)
+    guard(["some text"] * 100)
+    assert pids() == ()
+
+
+@pytest.mark.parametrize(("text", "cheap"), [("x" * 33, True), ("x" * 65, False)])
+def test_a_table_of_characters_is_cheap_by_what_it_puts_for_one(text, cheap):
+    from lora_lab.models.tokenizer_cost import _step_is_cheap
+
+    assert _step_is_cheap(charsmap(text)) is cheap
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pipes of this kind")
+@pytest.mark.parametrize(
+    "name",
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+     "vocab.json", "merges.txt", "chat_template.jinja", "config.json", "spiece.model"],
+)  # fmt: skip
+def test_a_pipe_or_a_device_among_the_files_is_refused_by_name(tmp_path, name):
+    save(tmp_path, "llama")
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CheckpointError, match=rf"{name}: this is no"):
+        open_tokenizer(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match=rf"{name}: this is no"):
+        open_tokenizer(tmp_path)
+    (tmp_path / name).unlink()
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(CheckpointError, match=rf"{name}: .*bytes are"):
+        open_tokenizer(tmp_path)
