@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lora_lab.records import Record
+from lora_lab.sampling import GREEDY, Sampling
 
 
 @dataclass(frozen=True)
@@ -182,3 +183,6 @@ class GeneratedRecord(Record):
     off: str
     on: str
     seconds: float = 0.0
+    sampling: Sampling = GREEDY
+    notes: tuple[str, ...] = ()  # on what the checkpoint would do besides
+    mix: Any = None  # workshop.requests.Mix that is on, in place of the adapter in training

@@ -73,6 +73,7 @@ class LoadedRecord(Record):
     seconds: float = 0.0
     generates: bool = False  # whether it can be asked to go on from a prompt
     prompts: tuple[str, ...] = ()  # to begin with
+    chats: bool = False  # whether a prompt can be what a user says, by a chat template
     goal: int = 0  # the step at which the present stage of the run ends; 0: nobody wrote it
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lora_lab.opening_records import DataRecord
+from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.retention import RetentionSet
 
 
@@ -49,6 +50,7 @@ class Task:
     base: str = ""  # where the base weights come from, for people
     rows: int = 0  # training rows; 0: without end
     data: DataRecord | None = None  # what to look at before training
+    chats: bool = False  # whether a prompt can be what a user says
     new_layers: tuple[str, ...] = ()  # not in the checkpoint: drawn anew, fully trained
     notes: tuple[str, ...] = ()  # what the person should know of base and data
     retention: RetentionSet[Any] | None = None  # rows of an earlier task, if any
@@ -121,8 +123,18 @@ class Task:
         """What `generate` may be asked to begin with."""
         return ()
 
-    def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """The greedy continuation of each prompt; tasks without text have none."""
+    def generate(
+        self,
+        model: nn.Module,
+        prompt: str,
+        max_new_tokens: int,
+        sampling: Sampling = GREEDY,
+        should_stop: Callable[[], bool] = never,
+    ) -> str:
+        """What continues the prompt; tasks without text have none.
+
+        Raises Cancelled where `should_stop` says so, and LabError for a prompt that it cannot be.
+        """
         raise NotImplementedError
 
     @property

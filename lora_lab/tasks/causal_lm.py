@@ -19,15 +19,18 @@ from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
 from lora_lab.data.template_budget import budget
 from lora_lab.data.token_rows import Example
-from lora_lab.errors import CheckpointError, ConfigError
+from lora_lab.errors import CheckpointError, ConfigError, LabError
 from lora_lab.models.architecture import shown_the_answers
 from lora_lab.models.row_probe import looks_ahead
-from lora_lab.tasks.base import Evaluation
+from lora_lab.sampling import GREEDY, PROMPTS, Sampling
+from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.chunked_loss import chunked_cross_entropy
+from lora_lab.tasks.generating import generated
 from lora_lab.tasks.lm_head import Head
 from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 
-PROMPTS = 3  # held-out prompts to begin with
+BEGINNINGS = 3  # held-out prompts to begin with
+AS_ROWS, _, CHAT = PROMPTS
 PACKED_AGREE = 1e-3  # of the largest state
 
 
@@ -71,6 +74,7 @@ class CausalLmTask(TextTask):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.chats = bool(getattr(self.tokenizer, "chat_template", None))
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
         self._pad = 0 if pad is None else pad
@@ -125,41 +129,45 @@ class CausalLmTask(TextTask):
             if start > 1:
                 ids = example.ids[:start].tolist()
                 texts.setdefault(self.tokenizer.decode(ids, skip_special_tokens=False), ids)
-            if len(texts) == PROMPTS:
+            if len(texts) == BEGINNINGS:
                 break
         return texts
 
-    @torch.no_grad()
-    def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """Greedy continuations, one prompt at a time; a chat model's prompt is what a user says."""
-        answers = []
-        for prompt in prompts:
-            ids = self._prompt_ids(prompt)[-self.limit :]
-            inputs = torch.tensor([ids], device=self.device)
-            tokens = model.generate(
-                inputs,
-                attention_mask=torch.ones_like(inputs),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                pad_token_id=self._pad,
-            )
-            answers.append(self.tokenizer.decode(tokens[0, len(ids) :], skip_special_tokens=True))
-        return answers
+    def generate(
+        self,
+        model: nn.Module,
+        prompt: str,
+        max_new_tokens: int,
+        sampling: Sampling = GREEDY,
+        should_stop: Callable[[], bool] = never,
+    ) -> str:
+        """What continues the prompt; of a chat model that is what a user says."""
+        ids = self._prompt_ids(prompt, sampling.prompt)[-self.limit :]
+        return generated(
+            model, torch.tensor([ids], device=self.device), self.tokenizer, sampling,
+            begin=len(ids), max_new_tokens=max_new_tokens, pad=self._pad, should_stop=should_stop,
+        )  # fmt: skip
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
+    def _prompt_ids(self, prompt: str, kind: str) -> list[int]:
         """A typed prompt in the very form that rows are trained in; validation ones as they are."""
-        if prompt in self._beginnings:
+        if kind != CHAT and prompt in self._beginnings:
             return self._beginnings[prompt]
-        if self.form == "chat":
+        chat = kind == CHAT or (kind == AS_ROWS and self.form == "chat")
+        if chat:
+            if not self.chats:
+                raise LabError(
+                    "This checkpoint has no chat template, so it knows no users. Let the prompt be "
+                    "text."
+                )
             turn = [{"role": "user", "content": prompt}]
             with budget():
                 prompt = self.tokenizer.apply_chat_template(
                     turn, tokenize=False, add_generation_prompt=True
                 )
-        elif self.form == "instruction":
+        elif kind == AS_ROWS and self.form == "instruction":
             prompt = instruction_prompt(prompt)
         bos = self.tokenizer.bos_token
-        special = self.form != "chat" and not (bos and prompt.startswith(bos))
+        special = not chat and not (bos and prompt.startswith(bos))
         return list(self.tokenizer(prompt, add_special_tokens=special)["input_ids"])
 
     def _mean(self, model: nn.Module, part: TokenPart, smoothing: float = 0.0) -> torch.Tensor:

@@ -13,15 +13,18 @@ from torch import nn
 
 from lora_lab.config import RunConfig
 from lora_lab.data.sources import encode_sources
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import CheckpointError, LabError
 from lora_lab.models.architecture import first_line
 from lora_lab.models.hf_config import read_config
-from lora_lab.tasks.base import Evaluation
+from lora_lab.sampling import GREEDY, PROMPTS, Sampling
+from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.generating import generated
 from lora_lab.tasks.padded import PaddedTask
 from lora_lab.tasks.padding import Padding
 from lora_lab.tasks.text import Encoded, Texts, mean_over_targets
 
-PROMPTS = 3  # validation sources to begin with
+BEGINNINGS = 3  # validation sources to begin with
+AS_ROWS, _, CHAT = PROMPTS
 NONE = -100  # the label of the padding, as in transformers
 AGREE = 1e-3  # of the loss; bfloat16 rounds by more
 AGREE_HALF = 5e-2
@@ -96,28 +99,30 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
 
     @cached_property
     def _sources(self) -> dict[str, list[int]]:
-        ids = [e.source.ids.tolist() for e in self.held_out.examples[:PROMPTS]]
+        ids = [e.source.ids.tolist() for e in self.held_out.examples[:BEGINNINGS]]
         return {self.tokenizer.decode(row, skip_special_tokens=True): row for row in ids}
 
-    @torch.no_grad()
-    def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """Greedy answers, one source at a time; a typed one gets the prefix of the run."""
-        answers = []
-        for prompt in prompts:
-            ids = self._sources.get(prompt) or self.tokenizer(
-                self.config.source_prefix + prompt, truncation=True, max_length=self.limit
-            )["input_ids"]  # fmt: skip
-            inputs = torch.tensor([ids], device=self.device)
-            tokens = model.generate(
-                inputs,
-                attention_mask=torch.ones_like(inputs),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                pad_token_id=self.padding.token,
-            )
-            answers.append(self.tokenizer.decode(tokens[0], skip_special_tokens=True))
-        return answers
+    def generate(
+        self,
+        model: nn.Module,
+        prompt: str,
+        max_new_tokens: int,
+        sampling: Sampling = GREEDY,
+        should_stop: Callable[[], bool] = never,
+    ) -> str:
+        """The answer to a source; a typed one gets the prefix of the run, unless it is text."""
+        if sampling.prompt == CHAT:
+            raise LabError("An encoder-decoder knows no users. Let the prompt be as the data is.")
+        prefix = self.config.source_prefix if sampling.prompt == AS_ROWS else ""
+        known = self._sources.get(prompt) if sampling.prompt == AS_ROWS else None
+        ids = (
+            known
+            or self.tokenizer(prefix + prompt, truncation=True, max_length=self.limit)["input_ids"]
+        )
+        return generated(
+            model, torch.tensor([ids], device=self.device), self.tokenizer, sampling, begin=0,
+            max_new_tokens=max_new_tokens, pad=self.padding.token, should_stop=should_stop,
+        )  # fmt: skip
 
     def collated(self, texts: Texts, rows: np.ndarray) -> AnsweredPart:
         examples = [texts.examples[i] for i in rows]

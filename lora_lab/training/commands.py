@@ -15,17 +15,16 @@ from lora_lab.exported import ExportedRecord, ExportingRecord
 from lora_lab.measured import (
     CutRecord,
     GeneratedRecord,
-    InterferenceRecord,
     IntruderRecord,
     MemoryRecord,
     MergeRecord,
-    MixRecord,
     RankHintRecord,
     RateFoundRecord,
     RatePointRecord,
     SpeedRecord,
 )
 from lora_lab.records import EvalRecord, Record, SavedRecord
+from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.workshop.requests import Mix
 
 if TYPE_CHECKING:
@@ -90,13 +89,17 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Generate:
-    """Let the model go on from each prompt, with the adapter off and on."""
+    """Let the model continue each prompt, with the adapter off and on, or a `mix` in its place."""
 
     prompts: tuple[str, ...]
     max_new_tokens: int = 48
+    sampling: Sampling = GREEDY
+    mix: Mix | None = None
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[GeneratedRecord]:
-        yield from experiment.generate(self.prompts, self.max_new_tokens)
+        from lora_lab.training.measure.answers import answers
+
+        yield from answers(experiment, self.prompts, self.max_new_tokens, self.sampling, self.mix)
 
 
 @dataclass(frozen=True)
@@ -143,30 +146,6 @@ class EvaluateCut:
         from lora_lab.training.measure.cut_preview import cut_preview
 
         yield cut_preview(experiment, self.path, self.alpha, self.ranks)
-
-
-@dataclass(frozen=True)
-class EvaluateMix:
-    """Measure the validation loss of several adapters at once, in the open model."""
-
-    mix: Mix
-
-    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MixRecord]:
-        from lora_lab.training.measure.mixture import weigh_mix
-
-        yield weigh_mix(experiment, self.mix)
-
-
-@dataclass(frozen=True)
-class MeasureInterference:
-    """Compare several adapters over the open model pair by pair, whatever their strengths."""
-
-    mix: Mix
-
-    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[InterferenceRecord]:
-        from lora_lab.training.measure.mixture import interfering
-
-        yield interfering(experiment, self.mix)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,8 @@ from torch import nn
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
-from lora_lab.errors import Cancelled, ConfigError, ExportError, LabError
+from lora_lab.errors import Cancelled, ConfigError, ExportError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
-from lora_lab.measured import GeneratedRecord
 from lora_lab.models.fingerprint import fingerprint
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.progress import Report, silent
@@ -218,6 +217,7 @@ class Experiment:
             seconds=self.open_seconds,
             generates=task.generates,
             prompts=task.prompts(),
+            chats=task.chats,
             goal=self.stage.end,
         )
 
@@ -309,18 +309,6 @@ class Experiment:
     def note_evaluation(self, record: EvalRecord, due: bool = True) -> EvalRecord:
         """`record`, marked as the best one where it is."""
         return self.best.note(record, lambda: self.weights() if self.has_factors else None, due)
-
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> Iterator[GeneratedRecord]:
-        """What the model says to each prompt, first with the adapter off and then with it on.
-
-        Raises LabError for a model that cannot generate text.
-        """
-        if not self.task.generates:
-            raise LabError("This model cannot generate text. Open a language model.")
-        for prompt in prompts:
-            started = time.perf_counter()
-            off, on = (self.inference.answer(prompt, x, max_new_tokens) for x in (False, True))
-            yield GeneratedRecord(self.step, prompt, off, on, time.perf_counter() - started)
 
     def _base_path(self) -> str:
         """The base's folder, which other programs look names up in; "" where it is none."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer
 from lora_lab.adapters.inject import switched
+from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, Task, never
 
 
@@ -31,11 +32,17 @@ class Inference:
         with self._evaluating(enabled):
             return self._task.evaluate_retention(self._model, should_stop)
 
-    def answer(self, prompt: str, enabled: bool, max_new_tokens: int) -> str:
+    def answer(
+        self,
+        prompt: str,
+        enabled: bool,
+        max_new_tokens: int,
+        sampling: Sampling = GREEDY,
+        should_stop: Callable[[], bool] = never,
+    ) -> str:
         """What the model says to `prompt`."""
         with self._evaluating(enabled):
-            (text,) = self._task.generate(self._model, [prompt], max_new_tokens)
-            return text
+            return self._task.generate(self._model, prompt, max_new_tokens, sampling, should_stop)
 
     def resume_training(self) -> None:
         """Dropout draws again. Running means of norms stay: no adapter holds them."""

@@ -235,7 +235,7 @@ def generated_from(task, prompt):
             given.append(inputs[0].tolist())
             return inputs
 
-    task.generate(Model(), [prompt], 4)
+    task.generate(Model(), prompt, 4)
     return given[0]
 
 

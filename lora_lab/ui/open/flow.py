@@ -52,7 +52,7 @@ class OwnFlow(QObject):
             if isinstance(panel, DataPanel):
                 panel.columns_requested.connect(lambda columns: self._change(columns=columns))
             elif isinstance(panel, GenerationPanel):
-                panel.asked.connect(lambda what, n: sessions.request(Generate(what, n)))
+                panel.asked.connect(lambda *what: sessions.request(Generate(*what)))
 
     def start(self, config: RunConfig | None = None) -> None:
         """Open the dialog, with the model and data of `config` if these are one's own."""

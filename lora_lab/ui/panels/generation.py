@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from html import escape
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import (
@@ -18,8 +17,10 @@ from PySide6.QtWidgets import (
 
 from lora_lab.measured import GeneratedRecord
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.records import ErrorRecord, EvalRecord, Record
+from lora_lab.records import CancelledRecord, ErrorRecord, EvalRecord, Record
 from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.panels.sampling_bar import SamplingBar, sampling_words
+from lora_lab.ui.panels.word_diff import html, marked_pair
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Combo, Whole
@@ -37,7 +38,7 @@ class GenerationPanel(Panel):
     key = "generation"
     name = QT_TRANSLATE_NOOP("Panel", "Generation")
 
-    asked = Signal(tuple, int)  # prompts, new tokens
+    asked = Signal(tuple, int, object)  # prompts, new tokens, Sampling
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,14 +63,24 @@ class GenerationPanel(Panel):
         self.ask_button = QPushButton(self.tr("Generate"))
         self.ask_button.setToolTip(self.tr("Continue the prompt with the adapter off and on"))
         self.ask_button.clicked.connect(self.ask)
-        self.each_button = QToolButton()
-        self.each_button.setText(self.tr("at each validation"))
-        self.each_button.setCheckable(True)
-        self.each_button.setProperty("role", "quiet")
-        self.each_button.setToolTip(
-            self.tr("Generate from the same prompt again at each validation")
+        self.each_button = self._switch(
+            self.tr("at each validation"),
+            self.tr("Generate from the same prompt again at each validation"),
         )
-        self._ask_row = (self.prompt, self.tokens, self.ask_button, self.each_button)
+        self.sampling_button = self._switch(
+            self.tr("sampling"), self.tr("Temperature, top-p, seed, stop texts, chat template")
+        )
+        self.diff_button = self._switch(
+            self.tr("diff"), self.tr("Mark the words that differ with the adapter off and on")
+        )
+        self.bar = SamplingBar()
+        self.bar.hide()
+        self.sampling_button.toggled.connect(self.bar.setVisible)
+        self.diff_button.toggled.connect(lambda _: self._draw())
+        self._ask_row = (
+            self.prompt, self.tokens, self.ask_button, self.each_button, self.sampling_button,
+            self.diff_button,
+        )  # fmt: skip
         self.head.addWidget(self.prompt, 1)
         self.head.addWidget(self.ask_button)
         self.text = QTextBrowser()
@@ -81,12 +92,23 @@ class GenerationPanel(Panel):
         )  # fmt: skip
         below = QHBoxLayout()
         below.addWidget(self.tokens)
-        below.addWidget(self.each_button)
+        for button in (self.each_button, self.sampling_button, self.diff_button):
+            below.addWidget(button)
         below.addStretch(1)
         self.body.addWidget(self.text, 1)
+        self.body.addWidget(self.bar)
         self.body.addLayout(below)
 
+    def _switch(self, text: str, tip: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setCheckable(True)
+        button.setProperty("role", "quiet")
+        button.setToolTip(tip)
+        return button
+
     def reset(self, loaded: LoadedRecord) -> None:
+        self.bar.set_chats(loaded.chats)
         self._generates, self._waiting, self._asked_at = loaded.generates, 0, 0
         self._answers.clear()
         self.prompt.clear()
@@ -101,9 +123,9 @@ class GenerationPanel(Panel):
         for record in records:
             if isinstance(record, GeneratedRecord):
                 self._answers.appendleft(record)
-                self._waiting = max(0, self._waiting - 1)
+                self._waiting = max(0, self._waiting - (record.mix is None))
                 self.dirty = True
-            elif isinstance(record, ErrorRecord):
+            elif isinstance(record, ErrorRecord | CancelledRecord):
                 self._waiting = 0
                 self.dirty = True
             elif self._is_new(record) and self.each_button.isChecked() and not self._waiting:
@@ -121,7 +143,7 @@ class GenerationPanel(Panel):
             return
         self._waiting += 1
         self.dirty = True
-        self.asked.emit((prompt,), self.tokens.value())
+        self.asked.emit((prompt,), self.tokens.value(), self.bar.sampling)
 
     def chosen_prompt(self) -> str:
         """The whole prompt, which the list shows cut."""
@@ -139,7 +161,11 @@ class GenerationPanel(Panel):
         self.say("")
         self.ask_button.setEnabled(not self._waiting)
         self.ask_button.setText(self.tr("Generating…") if self._waiting else self.tr("Generate"))
-        texts = answers_html(self._answers, theme.current()) if self._answers else ""
+        self._draw()
+
+    def _draw(self) -> None:
+        diff = self.diff_button.isChecked()
+        texts = answers_html(self._answers, theme.current(), diff) if self._answers else ""
         self.text.setHtml(texts)  # nothing at all lets the placeholder be seen
 
     def restyle(self, colors: Colors) -> None:
@@ -147,10 +173,14 @@ class GenerationPanel(Panel):
 
     def figure_data(self) -> Columns:
         """The answers as they are shown, the newest first."""
-        return {
-            name: [getattr(answer, name) for answer in self._answers]
+        answers = list(self._answers)
+        columns = {
+            name: [getattr(answer, name) for answer in answers]
             for name in ("step", "prompt", "off", "on", "seconds")
         }
+        for name in ("temperature", "top_p", "seed"):
+            columns[name] = [getattr(answer.sampling, name) for answer in answers]
+        return columns
 
     def summary(self) -> str:
         if not self._generates:
@@ -162,25 +192,36 @@ class GenerationPanel(Panel):
         return words.format(newest.step, newest.off, newest.on)
 
 
-def answers_html(answers: Sequence[GeneratedRecord], colors: Colors) -> str:
-    """A table: prompt above, the two answers beside each other below."""
+def answers_html(answers: Sequence[GeneratedRecord], colors: Colors, diff: bool = False) -> str:
+    """A table: prompt above, the two answers beside each other below, their words marked."""
     rows = []
     for answer in answers:
-        words = escape(answer.prompt).replace("\n", "<br>")
         step = translate("GenerationPanel", "step {:,}").format(answer.step)
+        drawn = sampling_words(answer.sampling)
+        head = " · ".join([step, *([drawn] if drawn else []), html(answer.prompt)])
         rows.append(
             f'<tr><td colspan="2" style="color:{colors.muted};padding-top:10px">'
-            f"{step} · {words}</td></tr><tr>"
+            f"{head}{_notes_html(answer)}</td></tr><tr>"
         )
-        for name, message, color in (
-            (translate("GenerationPanel", "adapter off"), answer.off, colors.muted),
-            (translate("GenerationPanel", "adapter on"), answer.on, colors.accent),
+        texts = html(answer.off), html(answer.on)
+        if diff:
+            texts = marked_pair(answer.off, answer.on, colors)
+        on = translate("GenerationPanel", "adapter on")
+        if answer.mix is not None:
+            on = translate("GenerationPanel", "mixture on")
+        for name, text, color in (
+            (translate("GenerationPanel", "adapter off"), texts[0], colors.muted),
+            (on, texts[1], colors.accent),
         ):
             nothing = translate("GenerationPanel", "(ends at once)")
-            text = escape(message).replace("\n", "<br>") or f"<i>{nothing}</i>"
+            text = text or f"<i>{nothing}</i>"
             rows.append(
                 f'<td width="50%" style="padding:3px 10px 3px 0"><span style="color:{color}">'
                 f"{name}</span><br>{text}</td>"
             )
         rows.append("</tr>")
     return f'<table width="100%" cellspacing="0">{"".join(rows)}</table>' if rows else ""
+
+
+def _notes_html(answer: GeneratedRecord) -> str:
+    return "".join(f"<br><i>{html(note)}</i>" for note in answer.notes)

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QWidget
 from lora_lab.exported import ExportedRecord
 from lora_lab.measured import CutRecord, MixRecord
 from lora_lab.records import ErrorRecord, SavedRecord, StateRecord
-from lora_lab.training.commands import EvaluateCut, EvaluateMix
+from lora_lab.training.commands import EvaluateCut
+from lora_lab.training.questions import EvaluateMix
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.dialogs import bring_to_front
 from lora_lab.ui.workshop.dialog import WorkshopDialog

@@ -11,11 +11,11 @@ from lora_lab.errors import AdapterError, Cancelled
 from lora_lab.formats.verify import export
 from lora_lab.presets import starting_config
 from lora_lab.records import CancelledRecord
-from lora_lab.training.commands import EvaluateMix, MeasureInterference
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.training.measure.mixture import interfering, weigh_mix
+from lora_lab.training.questions import EvaluateMix, MeasureInterference
 from lora_lab.workshop.combine import combine
 from lora_lab.workshop.requests import Mix, Source, Trim
 from tests.formats.adapters import weights_of

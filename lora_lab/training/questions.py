@@ -1,0 +1,38 @@
+"""Questions to the open model that change nothing: commands like those of `commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lora_lab.measured import InterferenceRecord, MixRecord
+from lora_lab.workshop.requests import Mix
+
+if TYPE_CHECKING:
+    from lora_lab.runs.folder import RunFolder
+    from lora_lab.training.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class EvaluateMix:
+    """Measure the validation loss of several adapters at once, in the open model."""
+
+    mix: Mix
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[MixRecord]:
+        from lora_lab.training.measure.mixture import weigh_mix
+
+        yield weigh_mix(experiment, self.mix)
+
+
+@dataclass(frozen=True)
+class MeasureInterference:
+    """Compare several adapters over the open model pair by pair, whatever their strengths."""
+
+    mix: Mix
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[InterferenceRecord]:
+        from lora_lab.training.measure.mixture import interfering
+
+        yield interfering(experiment, self.mix)
