@@ -40,7 +40,8 @@ def run(
     """Open the window on a preset and stay until it is closed; the exit status.
 
     `perf_log` names the file that ui/shell/perf_log.py writes; "": one of its own; None: none.
-    Raises LabError where there is no display, no such preset, or the file cannot be written.
+    Raises LabError where there is no display, preset or language of that name, or the file cannot
+    be written.
     """
     # OpenMP threads that spin at barriers take the window's core; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -59,7 +60,7 @@ def run(
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.ui.notices.notices import Notices
-    from lora_lab.ui.style import theme
+    from lora_lab.ui.style import language, theme
     from lora_lab.ui.style.settings import kept_scheme
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -67,6 +68,7 @@ def run(
     app.setApplicationDisplayName("LoRA Lab")
     app.setDesktopFileName("lora-lab")  # a desktop finds the entry of the window's icon by it
     app.setWindowIcon(QIcon(str(paths.resources() / "desktop" / "lora-lab.svg")))
+    language.install(app, language.asked())
     notices = Notices()
     notices.install()
     switch_interval = sys.getswitchinterval()

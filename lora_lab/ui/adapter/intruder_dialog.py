@@ -132,8 +132,10 @@ class IntruderDialog(AskDialog):
             intruders, of, when
         )
         if left := len(self._records) - len(counted):
-            words += self.tr(" {:,} {} too large to analyse.").format(
-                left, self.tr("layer is") if left == 1 else self.tr("layers are")
+            words += (
+                self.tr(" 1 layer is too large to analyse.")
+                if left == 1
+                else self.tr(" {:,} layers are too large to analyse.").format(left)
             )
         return words
 

@@ -26,7 +26,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.figures import counted
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import AppliedRecord, CountsRecord, SpectrumRecord
 from lora_lab.ui.layers.facts import (
@@ -41,7 +40,7 @@ from lora_lab.ui.layers.tree import Node, first_levels, has_likes
 from lora_lab.ui.layers.view import LayersView
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import percent, plain_tip, shape_words
+from lora_lab.ui.style.figures import layer_words, percent, plain_tip, shape_words
 from lora_lab.ui.widgets.labels import TextLabel
 
 SEARCH_FROM = 12  # modules; fewer are found by the eye
@@ -297,7 +296,7 @@ class LayersDock(QDockWidget):
     def _show_summary(self) -> None:
         facts, tr = self.model.facts, self.tr
         own, frozen = len(facts.own), len(facts.frozen)
-        parts = [counted(len(facts.adapted), tr("layer"))]
+        parts = [layer_words(len(facts.adapted))]
         if len(self.model.modules) > len(facts.adapted):
             counts = len(facts.adapted), len(self.model.modules)
             parts[0] = tr("{:,} of {:,} adapted").format(*counts)

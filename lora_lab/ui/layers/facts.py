@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QObject
 
-from lora_lab.figures import counted
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.tree import Module, Node
 from lora_lab.ui.session.standing import Standing
-from lora_lab.ui.style.figures import in_words, percent, shape_words, share_or_dash
+from lora_lab.ui.style.figures import in_words, parameter_words, percent, shape_words, share_or_dash
 
 NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
 OFF, PARTLY, ON = range(3)  # as Qt.CheckState
@@ -241,15 +240,15 @@ class Facts(QObject):
         if module is not None and len(node.leaves) == 1:
             parts.append(module.kind)
             if module.parameters:
-                parts.append(counted(module.parameters, self.tr("parameter")))
+                parts.append(parameter_words(module.parameters))
             if not module.adaptable:
                 parts.append(self.tr("cannot be adapted"))
             elif self._whole(module):
                 parts.append(self.tr("not in the checkpoint: fully trained"))
         else:
-            parts.append(counted(len(node.leaves), self.tr("module")))
+            parts.append(self.tr("{:,} modules").format(len(node.leaves)))
             if base := sum(m.parameters for m in node.leaves):
-                parts.append(counted(base, self.tr("parameter")))
+                parts.append(parameter_words(base))
             parts.append(self.tr("{:,} adapted").format(len(node.layers)))
         joins = sum(m.name in self.targeted - self.adapted for m in could)
         goes = sum(m.name in self.adapted - self.targeted for m in could)
@@ -282,7 +281,7 @@ class Facts(QObject):
 
     def _parameters_tip(self, node: Node) -> str:
         fact = self.fact(node, PARAMETERS)
-        return counted(int(fact.value), self.tr("parameter")) if fact.value is not None else ""
+        return parameter_words(int(fact.value)) if fact.value is not None else ""
 
     def _size_tip(self, node: Node) -> str:
         rows = self._measured(node)

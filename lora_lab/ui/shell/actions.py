@@ -5,16 +5,15 @@ What an action does is connected by the window; here it is only declared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QPushButton, QSizePolicy, QToolBar, QWidget
 
 from lora_lab.ui.style.icons import icon, switch
+from lora_lab.ui.style.language import CHOICES
 from lora_lab.ui.style.theme import Colors
-
-SCHEMES = ("system", "light", "dark")
 
 
 class Actions(QObject):
@@ -132,14 +131,9 @@ class Actions(QObject):
         )
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
-        self._schemes = QActionGroup(self)
-        self.schemes: dict[str, QAction] = {}
-        titles = {"system": tr("Follow system"), "light": tr("Light"), "dark": tr("Dark")}
-        for name in SCHEMES:
-            action = self._action(titles[name])
-            action.setCheckable(True)
-            self._schemes.addAction(action)
-            self.schemes[name] = action
+        system = tr("Follow system")
+        self.schemes = self._one_of({"system": system, "light": tr("Light"), "dark": tr("Dark")})
+        self.languages = self._one_of({**CHOICES, "system": system})
 
     def _make_help(self) -> None:
         tr = self.tr
@@ -180,6 +174,7 @@ class Actions(QObject):
         view = self._menu(bar.addMenu(tr("&View")))
         theme = view.addMenu(tr("Theme"))
         theme.addActions(list(self.schemes.values()))
+        view.addMenu(tr("Language")).addActions(list(self.languages.values()))
         view.addSeparator()
         for number, toggle in enumerate(toggles, 1):
             if number <= 9:
@@ -279,6 +274,15 @@ class Actions(QObject):
         menu.addActions(list(actions))
         self.menus.append(menu)  # the shortcuts page reads them
         return menu
+
+    def _one_of(self, titles: Mapping[str, str]) -> dict[str, QAction]:
+        """Actions of which one is checked, by name."""
+        group, actions = QActionGroup(self), {}
+        for name, title in titles.items():
+            actions[name] = action = self._action(title)
+            action.setCheckable(True)
+            group.addAction(action)
+        return actions
 
     def _action(self, text: str, keys: str = "", name: str = "", tip: str = "") -> QAction:
         action = QAction(text, self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from lora_lab.ui.runs.overlays_flow import OverlaysFlow
 from lora_lab.ui.runs.save_flow import SaveFlow
 from lora_lab.ui.session.ask_flow import AskFlow
 from lora_lab.ui.shell.undo import UndoFlow
+from lora_lab.ui.style import language
 from lora_lab.ui.train.hint_dialog import HintDialog
 from lora_lab.ui.train.memory_flow import MemoryFlow
 from lora_lab.ui.train.rate_dialog import RateDialog
@@ -40,6 +42,7 @@ from lora_lab.ui.train.speed_flow import SpeedFlow
 from lora_lab.ui.workshop.flow import WorkshopFlow
 
 if TYPE_CHECKING:
+    from lora_lab.ui.notices.notices import Notices
     from lora_lab.ui.shell.main_window import MainWindow
 
 
@@ -139,12 +142,19 @@ class Flows(QObject):
         commands.describe.triggered.connect(
             lambda: description_page(window, described(window.panels, area())).show()
         )
+        commands.languages[language.chosen()].setChecked(True)
+        for name, action in commands.languages.items():
+            action.triggered.connect(partial(self._choose_language, name, window.notices))
         commands.shortcuts.triggered.connect(lambda: shortcuts_page(window, commands.menus).show())
         commands.about.triggered.connect(lambda: about_page(window).show())
         commands.runs_folder.triggered.connect(self.runs.show_folder)
         setup.data_requested.connect(self.own.choose_data)
         setup.checkpoint_requested.connect(lambda: self.own.choose_base(setup.config))
         commands.open_base.triggered.connect(lambda: self.own.choose_base(setup.config))
+
+    def _choose_language(self, name: str, notices: Notices) -> None:
+        language.choose(name)
+        notices.news(self.tr("The language is another one from the next start on."))
 
     def close(self) -> None:
         """Put every dialog away and end what still runs in them."""

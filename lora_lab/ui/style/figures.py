@@ -68,6 +68,24 @@ def plain_tip(text: str) -> str:
     return f"<span>{escape(text)}</span>".replace("\n", "<br>")
 
 
+def layer_words(count: int) -> str:
+    """1 layer, 2 layers."""
+    return (
+        translate("figures", "1 layer")
+        if count == 1
+        else translate("figures", "{:,} layers").format(count)
+    )
+
+
+def parameter_words(count: int) -> str:
+    """1 parameter, 2 parameters."""
+    return (
+        translate("figures", "1 parameter")
+        if count == 1
+        else translate("figures", "{:,} parameters").format(count)
+    )
+
+
 def shape_words(shape: Iterable[int]) -> str:
     """out × in, or as many dimensions as there are."""
     return " × ".join(f"{size:,}" for size in shape)

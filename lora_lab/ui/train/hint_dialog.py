@@ -8,10 +8,9 @@ from functools import partial
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
-from lora_lab.figures import counted
 from lora_lab.measured import RankHintRecord
 from lora_lab.training.commands import SuggestRank
-from lora_lab.ui.style.figures import rounded_percent
+from lora_lab.ui.style.figures import layer_words, rounded_percent
 from lora_lab.ui.widgets.ask_dialog import AskDialog
 from lora_lab.ui.widgets.dialogs import resize_to_text
 from lora_lab.ui.widgets.figure_table import FigureGrid
@@ -71,7 +70,7 @@ class HintDialog(AskDialog):
             use.setEnabled(hint.rank != record.present)
             use.setToolTip(
                 self.tr("Make it the default rank; none of {} needs more to keep this share.")
-                .format(counted(len(hint.ranks), self.tr("layer")))
+                .format(layer_words(len(hint.ranks)))
             )  # fmt: skip
             use.clicked.connect(partial(self.value_chosen.emit, "rank", hint.rank))
             self.lines.grid.addWidget(use, row, 5)

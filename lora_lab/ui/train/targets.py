@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import RunConfig, changed
-from lora_lab.figures import counted
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import is_all_linear, named_by
+from lora_lab.ui.style.figures import layer_words
 from lora_lab.variants import VARIANTS
 
 translate = QCoreApplication.translate
@@ -40,7 +40,7 @@ def as_targets(
 
 def target_words(targets: Sequence[str], count: int | None) -> str:
     """What is targeted: "all linear · 3 layers", "fc1", "12 layers"."""
-    layers = "" if count is None else counted(count, translate("targets", "layer"))
+    layers = "" if count is None else layer_words(count)
     if is_all_linear(targets):
         return (
             translate("targets", "all linear · {}").format(layers)
@@ -50,7 +50,7 @@ def target_words(targets: Sequence[str], count: int | None) -> str:
     if len(targets) <= 2:
         named = ", ".join(targets)
         return named if count == len(targets) or not layers else f"{named} · {layers}"
-    return layers or counted(len(targets), translate("targets", "target"))
+    return layers or translate("targets", "{:,} targets").format(len(targets))
 
 
 def without_lost_layers(

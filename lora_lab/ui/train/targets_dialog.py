@@ -21,10 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.figures import counted
 from lora_lab.opening_records import TargetInfo
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import shape_words
+from lora_lab.ui.style.figures import layer_words, shape_words
 from lora_lab.ui.widgets.dialogs import button_row, dialog_column, resize_within
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.rows import Column, Role, RowsModel
@@ -186,9 +185,9 @@ class TargetsDialog(QDialog):
     def _update(self) -> None:
         chosen, known = len(self.model.ticked), len(self.model.rows)
         if self.model.ticked == self._linear:
-            words = self.tr("all linear: {} of {}").format(chosen, counted(known, self.tr("layer")))
+            words = self.tr("all linear: {} of {}").format(chosen, layer_words(known))
         else:
-            words = self.tr("{} of {}").format(chosen, counted(known, self.tr("layer")))
+            words = self.tr("{} of {}").format(chosen, layer_words(known))
         self._count.setText(words)
         theme.set_role(self._count, "muted" if chosen else "warn")
         self.ok_button.setEnabled(chosen > 0)

@@ -11,10 +11,9 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab import paths
-from lora_lab.figures import counted
 from lora_lab.measured import CutRecord
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import rounded_percent, shape_words, size_words
+from lora_lab.ui.style.figures import layer_words, rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.controls import Whole
@@ -151,7 +150,7 @@ class ResizePage(Page):
         ranks = sorted({layer.rank for layer in card.layers})
         rank = self._rank_words(ranks[0], ranks[-1])
         theme.set_role(self.title, "title")
-        layers = counted(len(card.layers), self.tr("layer"))
+        layers = layer_words(len(card.layers))
         words = [card.title, card.variant, layers, rank, size_words(card.bytes)]
         if card.base:
             words.append(self.tr("base {}").format(card.base))

@@ -27,9 +27,10 @@ class SpectrumTime:
     """Draws the history of the scene, with the edits marked. Other runs are not shown here."""
 
     def __init__(self) -> None:
-        tr = QCoreApplication.translate
-        step = tr("SpectrumTime", "step")
-        self._lines_plot = lines = Plot(tr("SpectrumTime", "σ over steps"), step, log_y=True)
+        translate = QCoreApplication.translate
+        step = translate("SpectrumTime", "step")
+        over_steps = translate("SpectrumTime", "σ over steps")
+        self._lines_plot = lines = Plot(over_steps, step, log_y=True)
         self._true = pg.PlotCurveItem(connect="pairs")
         self._lines = [
             pg.PlotCurveItem(connect="finite", name=f"σ, tone {tone}") for tone in range(_TONES)
@@ -39,7 +40,7 @@ class SpectrumTime:
         for z, item in enumerate((self._true, *reversed(self._lines), *self._texts), start=20):
             item.setZValue(z)
             lines.addItem(item, ignoreBounds=True)
-        self._heat = Heat(tr("SpectrumTime", "σ₁ of every layer over steps"), step)
+        self._heat = Heat(translate("SpectrumTime", "σ₁ of every layer over steps"), step)
         self._heat_marks = EditMarks(self._heat.plot)
         self._heat.words = self._words
         self.widget = QStackedWidget()
