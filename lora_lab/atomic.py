@@ -52,7 +52,7 @@ def write_file(path: Path, *parts: bytes | memoryview) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_folder(path.parent)
 
 
 def check_target(path: Path, folder: bool = False) -> None:
@@ -81,7 +81,18 @@ def replace_file(temporary: Path, target: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, target)
-    _sync_directory(target.parent)
+    sync_folder(target.parent)
+
+
+def make_folder(path: Path, mode: int = 0o777, exist_ok: bool = True) -> None:
+    """Make a folder and those above it, so that a power cut takes none of their names away.
+
+    Raises `OSError`.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(mode, parents=True, exist_ok=exist_ok)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
 
 
 @contextmanager
@@ -139,7 +150,7 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
     try:
         os.rename(temporary, target)
         moved = True
-        _sync_directory(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         if moved:
             os.rename(target, temporary)
@@ -159,7 +170,7 @@ def _fill(temporary: Path, target: Path) -> None:
         for path in sorted(temporary.iterdir(), reverse=True):
             os.rename(path, target / path.name)
             moved.append(path)
-        _sync_directory(target)
+        sync_folder(target)
     except BaseException:
         for path in moved:
             os.rename(target / path.name, path)
@@ -172,7 +183,7 @@ def restore_folder(target: Path) -> bool:
     if os.path.lexists(target) or not old.is_dir():
         return False
     os.rename(old, target)
-    _sync_directory(target.parent)
+    sync_folder(target.parent)
     return True
 
 
@@ -208,10 +219,11 @@ def _sync_tree(folder: Path) -> None:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        _sync_directory(Path(where))
+        sync_folder(Path(where))
 
 
-def _sync_directory(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder as they are now; raises `OSError`."""
     if os.name == "nt":  # NTFS journals names itself, and a directory cannot be opened there
         return
     fd = os.open(folder, os.O_RDONLY)

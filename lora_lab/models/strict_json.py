@@ -1,8 +1,10 @@
-"""The strict reader of JSON from elsewhere: regular files, unique names, finite numbers."""
+"""The strict reader of JSON from elsewhere: regular files, unique names, finite numbers, text."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from lora_lab.names import shown
 
 LARGEST = 32 * 2**20  # bytes
 AGAIN = " Download it again."
+DEEPEST = 100  # levels; what follows goes down by recursion
+DIGITS = 40  # of a whole number: tokenizers say 10³⁰ for "no limit"
+HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character
 
 
 def read_json(path: Path, largest: int = LARGEST, infinite: bool = False) -> dict[str, Any]:
@@ -39,9 +44,11 @@ def read_json(path: Path, largest: int = LARGEST, infinite: bool = False) -> dic
 def parse_json(
     data: bytes, where: str, error: type[LabError], advice: str = "", infinite: bool = False
 ) -> Any:
-    """What `data` says, without doubled names, NaN or Infinity; raises `error` naming `where`.
+    """What `data` says; raises `error` naming `where`.
 
-    `infinite`: Infinity is let through, which json writes of float("inf").
+    Without doubled names, NaN or Infinity, numbers that no float holds, halves of characters, and
+    more levels than can be gone down. `infinite`: Infinity is let through, which json writes of
+    float("inf").
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -57,8 +64,20 @@ def parse_json(
             return float(name)
         raise error(f"{where}: {name} is not a number that can be used.{advice}")
 
+    def whole(digits: str) -> int:
+        if len(digits) > DIGITS:
+            raise error(f"{where}: a number of {len(digits):,} digits cannot be used.{advice}")
+        return int(digits)
+
+    def real(digits: str) -> float:
+        if math.isinf(value := float(digits)) and not infinite:
+            raise error(f"{where}: {shown(digits)} is not a number that can be used.{advice}")
+        return value
+
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant,
+                           parse_int=whole, parse_float=real)  # fmt: skip
     except UnicodeDecodeError:
         raise error(f"{where}: not UTF-8 text.{advice}") from None
     except RecursionError:
@@ -66,3 +85,22 @@ def parse_json(
     except ValueError as wrong:
         reason = ascii(str(wrong))[1:-1][:100]
         raise error(f"{where}: not valid JSON: {reason}.{advice}") from None
+    _check_levels(value, where, error, advice)
+    if "\\ud" in text.lower() and HALF.search(json.dumps(value, ensure_ascii=False)):
+        raise error(f"{where}: half a character, as \\ud83d, is in one of its texts.{advice}")
+    return value
+
+
+def _check_levels(value: Any, where: str, error: type[LabError], advice: str) -> None:
+    """Level by level, so that the depth of it is nobody's recursion."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise error(f"{where}: not valid JSON: nested too deeply.{advice}")

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,13 @@ import safetensors.torch
 import torch
 from pydantic import Field
 
-from lora_lab.atomic import replace_folder, restore_all, temporary_folder, write_file
+from lora_lab.atomic import (
+    replace_folder,
+    restore_all,
+    sync_folder,
+    temporary_folder,
+    write_file,
+)
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.listing import NAME, Steps, listed
@@ -137,11 +144,17 @@ def _first_whole(run: Path, saved: list[tuple[int, Path]]) -> Checkpoint:
 def forget_after(run: Path, step: int, edits: int) -> None:
     """Take away the checkpoints that no longer hold once a run is back at `step`, `edits` made.
 
-    Those of later steps do not, and those of this one with more edits.
+    Those of later steps do not, and those of this one with more edits. None comes back with a power
+    cut: the record of going back, which follows, would stand beside a save of what it took back.
     """
-    for at, path in listed(run):
-        if at > step or (at == step and _edits(path) > edits):
-            shutil.rmtree(path, ignore_errors=True)
+    forgotten = [
+        path for at, path in listed(run) if at > step or (at == step and _edits(path) > edits)
+    ]
+    for path in forgotten:
+        shutil.rmtree(path, ignore_errors=True)
+    if forgotten:
+        with suppress(OSError):  # as for what could not be removed: it is passed over or there
+            sync_folder(run / FOLDER)
 
 
 def _edits(path: Path) -> int:

@@ -19,7 +19,13 @@ from typing import Any
 
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.atomic import replace_folder, restore_folder, temporary_folder, write_file
+from lora_lab.atomic import (
+    make_folder,
+    replace_folder,
+    restore_folder,
+    temporary_folder,
+    write_file,
+)
 from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import AdapterError, LabError, not_written, system_reason
 from lora_lab.records import Record
@@ -61,7 +67,7 @@ class RunFolder:
         for number in range(1, 10_000):
             path = parent / (name if number == 1 else f"{name}-{number}")
             try:
-                path.mkdir(PRIVATE, parents=True, exist_ok=not unique)
+                make_folder(path, PRIVATE, exist_ok=not unique)
                 taken = any(path.iterdir())
             except FileExistsError:  # of another run, or a file
                 taken = True

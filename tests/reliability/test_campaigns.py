@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.reliability import disk_campaign, kill_campaign, soak
+from tests.reliability import disk_campaign, kill_campaign, power_cut, soak
 
 
 @pytest.mark.slow
@@ -18,6 +18,19 @@ def test_a_killed_run_goes_on_to_the_bit(tmp_path):
 def test_a_full_disk_damages_nothing(tmp_path):
     found = disk_campaign.campaign(tmp_path, steps=20, stride=61)
     assert min(count for name, count in found.items() if name.endswith("runs")) >= 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its folders cannot be synced")
+def test_a_run_opens_after_a_power_cut(tmp_path):
+    found = power_cut.campaign(tmp_path, states=60, resumed=2, seed=0, steps=12)
+    assert min(count for name, count in found.items() if name.endswith("resumed")) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform == "win32", reason="its folders cannot be synced")
+def test_a_run_opens_after_any_of_many_power_cuts(tmp_path):
+    power_cut.campaign(tmp_path, states=1500, resumed=20, seed=1)
 
 
 @pytest.mark.slow
