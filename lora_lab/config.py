@@ -112,8 +112,8 @@ class RunConfig(Frozen):
         "How lora_A and lora_B start.",
         choices=INITS, place="always", group="Adapter"))
     targets: tuple[str, ...] = declared((), Setting("Tar&gets",
-        "Layers to adapt: all-linear, all-linear+conv, a module path or its end; none: all linear "
-        "layers, and the convolutions where these hold most of the weights.",
+        "Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its "
+        "end; none: all linear layers, and the convolutions where these hold most of the weights.",
         place="always", group="Adapter", commas=True))
     adapter: str | None = declared(None, Setting("Continue",
         "Adapter file or folder that training continues from: its factors, ranks, α, targets and "

@@ -39,6 +39,11 @@ class TargetInfo:
     always: bool = False
     all_conv: bool | None = None
 
+    @property
+    def of_experts(self) -> bool:
+        """Whether it is a matrix of a parameter that holds a mixture's experts."""
+        return self.kind.startswith("expert")
+
     def __post_init__(self) -> None:
         if self.all_conv is None:
             object.__setattr__(self, "all_conv", self.kind == "conv")

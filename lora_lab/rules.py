@@ -16,6 +16,7 @@ from lora_lab.variants import VARIANTS, Variant
 
 ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
+ALL_LINEAR_EXPERTS = "all-linear+experts"
 
 
 class LayerRanks:
@@ -160,7 +161,19 @@ def is_named(layer: TargetInfo, target: str) -> bool:
         return bool(layer.all_linear)
     if target == ALL_LINEAR_CONV:
         return bool(layer.all_linear or layer.all_conv)
-    return layer.name == target or layer.name.endswith(f".{target}")
+    if target == ALL_LINEAR_EXPERTS:
+        return bool(layer.all_linear or layer.of_experts)
+    return any(path == target or path.endswith(f".{target}") for path in _paths(layer))
+
+
+def _paths(layer: TargetInfo) -> tuple[str, ...]:
+    """What a layer may be called by: of an expert's matrix also the parameter that has it, the
+    expert, and the module of all experts."""
+    if not layer.of_experts:
+        return (layer.name,)
+    head, _, parameter = layer.name.rpartition(".")
+    owner = head.rpartition(".")[0]
+    return layer.name, f"{owner}.{parameter}", head, owner
 
 
 def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozenset[str]:
@@ -170,13 +183,13 @@ def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozens
     """
     ends: dict[str, list[str]] = {}  # by every dotted end of a path: thousands may be named
     for layer in adaptable:
-        end = layer.name
-        while end:
-            ends.setdefault(end, []).append(layer.name)
-            end = end.partition(".")[2]
+        for end in _paths(layer):
+            while end:
+                ends.setdefault(end, []).append(layer.name)
+                end = end.partition(".")[2]
     found = {layer.name for layer in adaptable if layer.always}
     for target in targets or (ALL_LINEAR,):
-        if target in (ALL_LINEAR, ALL_LINEAR_CONV):
+        if target in (ALL_LINEAR, ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS):
             found.update(layer.name for layer in adaptable if is_named(layer, target))
         else:
             found.update(ends.get(target, ()))

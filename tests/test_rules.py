@@ -8,9 +8,18 @@ import pytest
 
 from lora_lab.config import changed
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import TargetInfo
 from lora_lab.presets import get_preset
 from lora_lab.records import LayerSpectrum, SpectrumRecord
-from lora_lab.rules import LayerRanks, adapter_parameters, energy_beyond, energy_lost, scaling_of
+from lora_lab.rules import (
+    LayerRanks,
+    adapter_parameters,
+    energy_beyond,
+    energy_lost,
+    is_named,
+    named_by,
+    scaling_of,
+)
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
 from lora_lab.variants import VARIANTS
@@ -121,3 +130,25 @@ def test_published_parameter_counts(shapes, rank, published):
 def test_a_count_is_capped_with_the_rank(loaded):
     hyper = Hyperparameters(rank=64)
     assert LayerRanks(loaded).trained("fc3", hyper) == 10 * (10 + 64)
+
+
+@pytest.mark.parametrize(
+    ("target", "named"),
+    {
+        "all-linear": {"m.q_proj"},
+        "all-linear+experts": {"m.q_proj", "m.experts.0.up", "m.experts.1.up", "m.experts.1.down"},
+        "experts": {"m.experts.0.up", "m.experts.1.up", "m.experts.1.down"},
+        "experts.up": {"m.experts.0.up", "m.experts.1.up"},
+        "experts.1": {"m.experts.1.up", "m.experts.1.down"},
+        "down": {"m.experts.1.down"},
+    }.items(),
+)
+def test_words_for_a_mixtures_experts(target, named):
+    """The window foretells what the engine targets."""
+    rows = [
+        TargetInfo("m.q_proj", "linear", (4, 4)),
+        *(TargetInfo(f"m.experts.{n}.up", "expert", (8, 4)) for n in (0, 1)),
+        TargetInfo("m.experts.1.down", "expert_turned", (4, 8)),
+    ]
+    assert named_by(rows, [target]) == named
+    assert {row.name for row in rows if is_named(row, target)} == named

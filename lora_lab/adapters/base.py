@@ -89,9 +89,10 @@ class AdapterLayer(nn.Module):
         The tutorial's parametrization, for code that reads a layer's weight instead of calling it.
         """
         self.read = True
-        return self._changed_weight()
+        return self.changed_weight()
 
-    def _changed_weight(self) -> torch.Tensor:
+    def changed_weight(self) -> torch.Tensor:
+        """What `weight` is, asked by the adapters themselves and not by the network."""
         W = self.base_layer.weight
         if not self.enabled:
             return W
@@ -145,7 +146,7 @@ class AdapterLayer(nn.Module):
             raise AdapterError(f"Layer {self.name} is merged already. Unmerge it first.")
         enabled, self.enabled = self.enabled, True
         try:
-            self.merged = self._changed_weight().detach().contiguous()
+            self.merged = self.changed_weight().detach().contiguous()
         finally:
             self.enabled = enabled
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lora_lab.adapters.base import AdapterLayer
-from lora_lab.adapters.kinds import Convolution, Embedding
+from lora_lab.adapters.kinds import Convolution
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.errors import AdapterError
 
@@ -44,7 +44,7 @@ def start_from_inputs(layers: dict[str, AdapterLayer], run: Callable[[], None]) 
 
     adapters = [layer for layer in layers.values() if isinstance(layer, LoRALayer)]
     for layer in adapters:
-        if layer.kind is Embedding or layer.kind.groups(layer.base_layer) > 1:
+        if not layer.kind.drops_input or layer.kind.groups(layer.base_layer) > 1:
             raise AdapterError(
                 f"Layer {layer.name}: init eva needs continuous inputs of an undivided layer. "
                 "Leave it out of the targets or choose init kaiming."

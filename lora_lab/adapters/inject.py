@@ -10,9 +10,11 @@ from torch import nn
 
 from lora_lab import inits
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
+from lora_lab.adapters.experts import ExpertMatrix, Experts
 from lora_lab.adapters.targets import find_targets
 from lora_lab.errors import AdapterError
 from lora_lab.variants import FULL, PLAIN
+from lora_lab.variants import VARIANTS as ROWS
 
 
 def inject(
@@ -47,14 +49,14 @@ def inject(
     generator = torch.Generator().manual_seed(seed)
     needed = [p.requires_grad for p in model.parameters()]
     try:
-        modules, wholes = dict(model.named_modules()), set(whole)
-        wanted = {*find_targets(model, targets), *wholes}
+        wholes, modules = set(whole), dict(model.named_modules())
+        wanted = find_targets(model, targets) | {n: modules[n] for n in modules if n in wholes}
+        _check_experts(wanted, variant)
         layers = {
             name: VARIANTS[FULL if name in wholes else variant](
                 layer, name, rank, alpha, init, generator
             )
-            for name, layer in modules.items()
-            if name in wanted
+            for name, layer in _in_order(model, wanted).items()
         }
         _check_rank(layers, rank)
     except Exception:
@@ -62,7 +64,7 @@ def inject(
             p.requires_grad_(need)
         raise
     model.requires_grad_(False)
-    replace_layers(model, {layer.base_layer: layer for layer in layers.values()})
+    replace_layers(model, _in_place(layers))
     return layers
 
 
@@ -86,7 +88,8 @@ def switched(layers: dict[str, AdapterLayer], enabled: bool) -> Iterator[None]:
 
 def remove(model: nn.Module) -> None:
     """Take the adapters out; the layers that were wrapped are back in place, bit for bit."""
-    replace_layers(model, {layer: layer.base_layer for layer in adapter_layers(model).values()})
+    stand_ins = (m for m in model.modules() if isinstance(m, AdapterLayer | Experts))
+    replace_layers(model, {module: module.base_layer for module in stand_ins})
 
 
 def replace_layers(model: nn.Module, new: dict[nn.Module, nn.Module]) -> None:
@@ -99,6 +102,44 @@ def replace_layers(model: nn.Module, new: dict[nn.Module, nn.Module]) -> None:
     ]
     for parent, child, module in places:
         setattr(parent, child, module)
+
+
+def _in_order(model: nn.Module, wanted: dict[str, nn.Module]) -> dict[str, nn.Module]:
+    """`wanted` as the model has its layers; the experts of a module where that module is."""
+    by_owner: dict[nn.Module, dict[str, nn.Module]] = {}
+    for name, layer in wanted.items():
+        if isinstance(layer, ExpertMatrix):
+            by_owner.setdefault(layer.owner, {})[name] = layer
+    ordered: dict[str, nn.Module] = {}
+    for name, module in model.named_modules():
+        ordered |= by_owner.get(module, {})
+        if name in wanted:
+            ordered[name] = module
+    return ordered
+
+
+def _in_place(layers: dict[str, AdapterLayer]) -> dict[nn.Module, nn.Module]:
+    """Layer → its adapter, and module of experts → what stands in its place."""
+    new: dict[nn.Module, nn.Module] = {}
+    owned: dict[nn.Module, list[AdapterLayer]] = {}
+    for layer in layers.values():
+        if isinstance(layer.base_layer, ExpertMatrix):
+            owned.setdefault(layer.base_layer.owner, []).append(layer)
+        else:
+            new[layer.base_layer] = layer
+    return new | {owner: Experts(owner, own) for owner, own in owned.items()}
+
+
+def _check_experts(wanted: dict[str, nn.Module], variant: str) -> None:
+    """Raise AdapterError for a variant that PEFT has not of a matrix among others."""
+    row = ROWS[variant]
+    experts = [name for name, layer in wanted.items() if isinstance(layer, ExpertMatrix)]
+    if experts and (row.magnitude or not row.factored):
+        able = " or ".join(name for name, x in ROWS.items() if x.factored and not x.magnitude)
+        raise AdapterError(
+            f"{experts[0]} is a matrix of an expert, and there is no {row} of experts: choose "
+            f"{able}, or leave the experts out of the targets."
+        )
 
 
 def _check_rank(layers: dict[str, AdapterLayer], rank: int) -> None:

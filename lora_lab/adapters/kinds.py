@@ -30,6 +30,11 @@ class Linear:
         return base.weight.shape[0], base.weight.shape[1:].numel()
 
     @staticmethod
+    def weight_shape(base: nn.Module) -> tuple[int, ...]:
+        """The native shape of the parameter that W is, or is a part of."""
+        return tuple(base.weight.shape)
+
+    @staticmethod
     def groups(base: nn.Module) -> int:
         return 1
 

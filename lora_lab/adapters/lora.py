@@ -161,7 +161,7 @@ class LoRALayer(AdapterLayer):
             alpha=scaling / self.scaling_for(1.0, len(A)),
             scaling=scaling,
             kind=self.kind.name,
-            weight_shape=tuple(self.base_layer.weight.shape),
+            weight_shape=self.kind.weight_shape(self.base_layer),
             groups=self.kind.groups(self.base_layer),
             **self.use(),
         )

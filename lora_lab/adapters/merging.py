@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from lora_lab.adapters.experts import Expert, Experts
 from lora_lab.adapters.inject import adapter_layers, replace_layers
 from lora_lab.errors import AdapterError
 
@@ -53,7 +54,9 @@ def merge_and_unload(model: nn.Module, *, untie: bool = False) -> None:
     layers = _adapted(model)
     _check_ties(model, untie)
     tied = bool(ties(model))
-    replace_layers(model, {layer: layer.merged_layer() for layer in layers.values()})
+    stand_ins = [layer for layer in layers.values() if not issubclass(layer.kind, Expert)]
+    stand_ins += [module for module in model.modules() if isinstance(module, Experts)]
+    replace_layers(model, {module: module.merged_layer() for module in stand_ins})
     config = getattr(model, "config", None)
     if tied and getattr(config, "tie_word_embeddings", False):
         config.tie_word_embeddings = False

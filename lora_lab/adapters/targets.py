@@ -7,11 +7,14 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from lora_lab.adapters.experts import expert_matrices, stacks
 from lora_lab.adapters.kinds import Convolution, Linear, TransposedLinear, kind_of, kind_or_none
+from lora_lab.adapters.weights import ExpertName
 from lora_lab.errors import AdapterError
 
 ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
+ALL_LINEAR_EXPERTS = "all-linear+experts"
 
 
 def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.Module]:
@@ -20,10 +23,12 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
     A target is a full path or its dotted end ("q_proj" matches "layers.0.q_proj"), never a
     pattern; "all-linear", and no target at all, mean every linear layer but a language model's
     output head, as in PEFT; "all-linear+conv" the convolutions besides, except those in groups or
-    with an unusual window. Raises AdapterError for a target that matches nothing or cannot be
-    adapted, naming it.
+    with an unusual window, and "all-linear+experts" the matrices of a mixture's experts besides,
+    which a path of their module or parameter means as well. Raises AdapterError for a target that
+    matches nothing or cannot be adapted, naming it.
     """
-    modules = dict(model.named_modules())
+    experts = expert_matrices(model)
+    modules = {**dict(model.named_modules()), **experts}
     adaptable = {name: m for name, m in modules.items() if kind_or_none(m) is not None}
     if "" in adaptable:
         raise AdapterError("The model is a single bare layer; put it inside a module to adapt it.")
@@ -42,8 +47,16 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
             chosen = [*_all_linear(model, adaptable), *_plain(model, adaptable)]
             if not chosen:
                 raise AdapterError("The model has neither linear layers nor plain convolutions.")
+        elif target == ALL_LINEAR_EXPERTS:
+            if not experts:
+                raise AdapterError(
+                    "The model has no experts whose matrices are one parameter. all-linear targets "
+                    "its linear layers."
+                )
+            chosen = [*_all_linear(model, adaptable), *experts]
         else:
-            chosen = [n for n in modules if n and (n == target or n.endswith("." + target))]
+            chosen = [n for n in experts if _of_experts(n, target)]
+            chosen += [] if chosen else [n for n in modules if n and _ends_in(n, target)]
             if not chosen:
                 near = _nearest(target, adaptable)
                 hint = f" Near it: {', '.join(near)}." if near else ""
@@ -90,13 +103,15 @@ def _plain(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
 def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
     """Matrices that no adapter can be put on, by class: modules, numbers, share of the model.
 
-    Experts of a mixture are one parameter of three dimensions in transformers 5, and torch's
-    attention holds q, k and v packed in one; neither is a layer that is called.
+    torch's attention holds q, k and v packed in one; experts of a mixture, which are one parameter
+    as well, have adapters of their own (`held_by_experts`).
     """
     total = sum(p.numel() for p in model.parameters()) or 1
     found: dict[str, tuple[int, int]] = {}
     for module in model.modules():
         if kind_or_none(module) is not None or isinstance(module, nn.Embedding | nn.Linear):
+            continue
+        if stacks(module):
             continue
         own = [
             p
@@ -110,14 +125,35 @@ def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
     return {kind: (modules, n, n / total) for kind, (modules, n) in found.items()}
 
 
+def held_by_experts(model: nn.Module) -> tuple[int, int, float]:
+    """Experts' matrices, the numbers in them, and their share of the model."""
+    total = sum(p.numel() for p in model.parameters()) or 1
+    own = [p for module in model.modules() for p in stacks(module).values()]
+    numbers = sum(p.numel() for p in own)
+    return sum(map(len, own)), numbers, numbers / total
+
+
 def adaptable_layers(model: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]:
     """Every layer that could be targeted: its kind's name and its shape (out, in), by path."""
-    modules = {name: (m, kind_or_none(m)) for name, m in model.named_modules() if name}
+    modules = {name: (m, kind_or_none(m)) for name, m in layers_by_name(model).items()}
     return {
         name: (kind.name, kind.shape(module))
         for name, (module, kind) in modules.items()
         if kind is not None
     }
+
+
+def layers_by_name(model: nn.Module) -> dict[str, nn.Module]:
+    """Every module by its path, and the matrices of experts by theirs, in the model's order."""
+    experts = expert_matrices(model)
+    owners: dict[nn.Module, dict[str, nn.Module]] = {}
+    for name, matrix in experts.items():
+        owners.setdefault(matrix.owner, {})[name] = matrix
+    found: dict[str, nn.Module] = {}
+    for name, module in model.named_modules():
+        found |= {name: module} if name else {}
+        found |= owners.get(module, {})
+    return found
 
 
 def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], int]]:
@@ -177,6 +213,24 @@ def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
         if kind_or_none(module) in (Linear, TransposedLinear) and module is not head
         if name not in besides
     ]
+
+
+def _ends_in(name: str, target: str) -> bool:
+    return name == target or name.endswith(f".{target}")
+
+
+def _of_experts(name: str, target: str) -> bool:
+    """Whether a target means this expert's matrix: itself, its expert, parameter, or all experts'.
+
+    `….experts.3.down_proj` is meant by its ends, and by those of `….experts.down_proj` and of
+    `….experts.3` and `….experts`.
+    """
+    place = ExpertName.of(name)
+    if place is None:
+        return False
+    owner, parameter, number = place
+    paths = (name, f"{owner}.{parameter}", f"{owner}.{number}", owner)
+    return any(_ends_in(path, target) for path in paths)
 
 
 def _nearest(target: str, names: Iterable[str]) -> list[str]:

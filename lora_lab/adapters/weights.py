@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+
+
+class ExpertName(NamedTuple):
+    """Which matrix of a mixture's experts a layer is: of one parameter of a module, by number.
+
+    As text `….experts.3.down_proj`, which such layers were called when each expert was a module.
+    """
+
+    owner: str
+    parameter: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.number}.{self.parameter}"
+
+    @classmethod
+    def of(cls, name: str) -> ExpertName | None:
+        """The way back from text; None where it can be none."""
+        head, _, parameter = name.rpartition(".")
+        owner, _, number = head.rpartition(".")
+        return cls(owner, parameter, int(number)) if owner and number.isdecimal() else None
 
 
 @dataclass(frozen=True)
@@ -15,7 +36,8 @@ class LayerWeights:
     `name` is the module's path in the base model, `lora_A` is (rank × in), `lora_B` (out × rank),
     and scaling · lora_B @ lora_A is (out × in): ΔW itself, or with a `magnitude` (out) the change
     of direction of DoRA. `kind` names the layer's type (lora_lab.adapters.kinds), `weight_shape`
-    is the native shape of its W, () where that is (out, in); a convolution in `groups` has a
+    is the native shape of its W, () where that is (out, in), of an expert that of the parameter
+    which holds all of them (experts, …); a convolution in `groups` has a
     block-diagonal lora_B here. Its `dilation`, () where it has none, and its `padding_mode` are no
     part of ΔW but of what the layer does with it.
     """

@@ -27,6 +27,7 @@ from lora_lab.formats.gguf_names import (
     put_back,
     tensor_name,
 )
+from lora_lab.formats.peft_parameters import is_expert
 from lora_lab.models.gguf_file import by_copy, check_gguf
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
@@ -93,6 +94,11 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             reasons.append(f"{layer.name}: llama.cpp has no DoRA; merge it instead")
         elif layer.kind == "conv":
             reasons.append(f"{layer.name}: llama.cpp adapts no convolutions")
+        elif is_expert(layer):
+            reasons.append(
+                f"{layer.name}: factors of experts are not written for llama.cpp; write a merged "
+                "checkpoint and convert it there"
+            )
     if weights.whole:
         reasons.append(
             f"{weights.whole[0].name}: it is fully trained (modules_to_save), "

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
 from lora_lab.errors import ExportError
 from lora_lab.formats.peft_beside import BASE_LAYER
 from lora_lab.formats.skeleton import grow, matrix, native, weight_of
@@ -47,14 +47,21 @@ def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -
     """Each adapted layer of a model, merged by PEFT's own rule into a W of its own."""
     from peft.tuners.lora import LoraLayer
 
-    adapted = {name: module for name, module in model.named_modules() if _is_lora(module)}
-    if missing := [layer.name for layer in layers if layer.name not in adapted]:
+    adapted = {_called(name, m): m for name, m in model.named_modules() if _is_lora(m)}
+    wanted = {layer.name: _path(layer) for layer in layers}
+    if missing := [name for name, path in wanted.items() if path not in adapted]:
         raise ExportError(f"{by} does not adapt {missing[0]} by the written file.")
-    if more := adapted.keys() - {layer.name for layer in layers}:
+    if more := adapted.keys() - set(wanted.values()):
         raise ExportError(f"{by} adapts {min(more)} as well by the written file.")
     for layer in layers:
-        module = adapted[layer.name]
+        module = adapted[wanted[layer.name]]
         assert isinstance(module, LoraLayer)
+        if layer.kind.startswith("expert"):
+            number = ExpertName.of(layer.name).number  # type: ignore[union-attr]
+            found = module.get_delta_weight("default")[number].detach()
+            found = found.t() if layer.kind == "expert_turned" else found
+            yield layer.name, torch.zeros(layer.shape), found
+            continue
         base, W = module.get_base_layer(), weight_of(layer)
         nothing = base.weight
         base.weight = nn.Parameter(native(layer, W), requires_grad=False)
@@ -78,6 +85,22 @@ def _by_impulses(module: nn.Module, layer: LayerWeights) -> torch.Tensor:
     if int(dense.count_nonzero()) != int(own.count_nonzero()):
         raise ExportError(f"PEFT mixes the groups of {layer.name}.")
     return own
+
+
+def _called(name: str, module: nn.Module) -> str:
+    """The path of what a module of PEFT adapts: of a parameter among others with its name."""
+    parameter = getattr(module, "parameter_name", "weight")
+    if parameter == "weight":
+        return name
+    while name.endswith(BASE_LAYER):
+        name = name.removesuffix(BASE_LAYER)
+    return f"{name}.{parameter}"
+
+
+def _path(layer: LayerWeights) -> str:
+    """The same of a layer of the adapter."""
+    expert = ExpertName.of(layer.name) if layer.kind.startswith("expert") else None
+    return layer.name if expert is None else f"{expert.owner}.{expert.parameter}"
 
 
 def _is_lora(module: nn.Module) -> bool:

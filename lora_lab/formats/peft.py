@@ -23,6 +23,13 @@ from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor
 from lora_lab.formats.peft_config import TARGETING, PeftConfig, left_out, read_config
 from lora_lab.formats.peft_keys import check_targets, parts_of, whole_of
 from lora_lab.formats.peft_limits import model_type, unusual
+from lora_lab.formats.peft_parameters import (
+    is_expert,
+    metadata_of,
+    stacks_of,
+    taken_apart,
+)
+from lora_lab.formats.peft_parameters import tensors_of as stacked_tensors
 from lora_lab.formats.peft_settings import config_of
 from lora_lab.formats.peft_tensors import (
     A_KEY,
@@ -55,8 +62,11 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
     _check_writable(weights)
     config, notes = config_of(weights)
     tensors: Tensors = {}
-    for layer in weights.layers:
+    plain, stacks = [x for x in weights.layers if not is_expert(x)], stacks_of(weights.layers)
+    for layer in plain:
         tensors.update(tensors_of(layer))
+    for stack in stacks:
+        tensors.update(stacked_tensors(stack))
     for layer in weights.whole:
         tensors.update({PREFIX + k: t.contiguous() for k, t in layer.tensors().items()})
     metadata = {
@@ -65,7 +75,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         "variant": weights.variant,
         "base": weights.base,
         "base_fingerprint": weights.base_fingerprint,
-        "kinds": json.dumps({layer.name: layer.kind for layer in weights.layers}),
+        "kinds": json.dumps({layer.name: layer.kind for layer in plain}),
+        "experts": json.dumps({stack.name: metadata_of(stack) for stack in stacks}),
         "windows": json.dumps(
             {x.name: [x.dilation, x.padding_mode] for x in weights.layers if unusual(x)}
         ),
@@ -89,10 +100,12 @@ def load(path: Path) -> AdapterWeights:
     folder = _folder(path)
     config = read_config(folder / CONFIG)
     file, notes = _read(folder)
+    file, experts, by_weight = taken_apart(config, file)
     names = {split[0] for key in file.tensors if (split := split_key(key))}
     whole, beside = whole_of(config, file, names)
     parts = parts_of(config, file)
-    unused = check_targets(config, file, list(parts))
+    modules = [name for name in parts if name not in by_weight]
+    unused = check_targets(config, file, modules) if modules or not config.parameters else ()
     kinds = _kinds(config, file, parts)
     windows = _windows(file, kinds)
     idle = metadata_table(file, "not_called")
@@ -103,7 +116,8 @@ def load(path: Path) -> AdapterWeights:
     for name in sorted(parts, key=natural):
         own = {part: file.tensors[PREFIX + name + part] for part in parts[name]}
         found = own[EMBEDDING_A if EMBEDDING_A in own else A_KEY].shape[0]
-        rank, alpha = config.rank(name, found), config.alpha(name)
+        called = f"{name}.weight" if name in by_weight else name
+        rank, alpha = config.rank(called, found), config.alpha(called)
         try:
             layer = layer_of(name, own, kinds[name], rank, alpha, config.scaling(alpha, rank))
         except AdapterError as error:
@@ -118,7 +132,7 @@ def load(path: Path) -> AdapterWeights:
         )
     return AdapterWeights(
         variant=_variant(config, file),
-        layers=tuple(layers),
+        layers=tuple(sorted([*layers, *experts], key=lambda layer: natural(layer.name))),
         whole=whole,
         base=file.metadata.get("base") or config.base_model_name_or_path,
         base_fingerprint=file.metadata.get("base_fingerprint", ""),
@@ -127,7 +141,8 @@ def load(path: Path) -> AdapterWeights:
             "use_rslora": config.use_rslora,
             "base_model_name_or_path": config.base_model_name_or_path,
             **config.carried,
-            "as_read": _as_read(config, list(parts), [x.name for x in whole if x.saved]),
+            "as_read": _as_read(config, modules, [x.name for x in whole if x.saved]),
+            "by_weight": tuple(sorted(by_weight)),
             "model_type": file.metadata.get("model_type", ""),
             "notes": tuple(notes),
         },

@@ -32,7 +32,6 @@ FOREIGN = {
     "use_qalora": ("a QALoRA adapter pools its inputs, which no change of W does", ""),
     "use_bdlora": ("a block-diagonal adapter has factors of another shape", MERGE),
     "lora_bias": ("lora_B has biases of its own, which are no part of a ΔW", MERGE_BIASES),
-    "target_parameters": ("the adapter changes parameters, not layers", MERGE),
     "trainable_token_indices": ("the adapter changes single rows of the embedding", ""),
     "layer_replication": ("the adapter is for a base with repeated layers", ""),
     "alora_invocation_tokens": ("an aLoRA is active only after certain tokens", ""),
@@ -72,6 +71,7 @@ class PeftConfig:
     ensure_weight_tying: bool = False
     carried: dict[str, Any] = field(default_factory=dict)  # CARRIED
     targeting: dict[str, Any] = field(default_factory=dict)  # TARGETING
+    parameters: tuple[str, ...] = ()  # target_parameters
     notes: tuple[str, ...] = ()
 
     def rank(self, name: str, found: int) -> int:
@@ -135,6 +135,7 @@ def read_config(path: Path) -> PeftConfig:
         alpha_pattern=alpha_pattern,
         carried={name: values[name] for name in CARRIED if _carries(name, values.get(name))},
         targeting=_targeting(path, values),
+        parameters=tuple(values.get("target_parameters") or ()),
         notes=tuple(notes),
     )
 
@@ -230,6 +231,11 @@ def _check_method(path: Path, values: dict[str, Any]) -> None:
 def _targeting(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     """The fields that choose layers, checked and as they are."""
     found = {name: values.get(name) for name in TARGETING}
+    parameters = values.get("target_parameters")
+    if not (parameters is None or _texts(parameters)):
+        raise _refusal(path, values, "target_parameters", "must be a list of parameters' names")
+    if parameters and found["target_modules"] is None:
+        found["target_modules"] = []
     targets, excluded = found["target_modules"], found["exclude_modules"]
     if not ((isinstance(targets, str) and targets) or _texts(targets)):
         reason = "must be a list of module names or a pattern"

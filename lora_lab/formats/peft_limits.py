@@ -12,7 +12,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.errors import CheckpointError
+from lora_lab.errors import AdapterError, CheckpointError
+from lora_lab.formats.peft_parameters import is_expert, stacks_of
 from lora_lab.models.strict_json import read_json
 
 # Model types whose targets PEFT rewrites: last word of a target → the parameter that it becomes.
@@ -39,6 +40,7 @@ STACKED = (
     "minimax_m3_vl", "mistral_large4_text", "nemotron_h", "phimoe", "qwen2_moe",
     "qwen3_5_moe_text", "qwen4_exp_text",
 )  # fmt: skip
+ROUTER = "gate"  # which PEFT takes for the router in all of EXPERTS
 MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
 NOT_IN_MAMBA = ("out_proj", "conv1d")
 # What PEFT adds to modules_to_save of a task by itself (peft_model.py).
@@ -76,6 +78,7 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
         for layer in weights.layers
         if layer.name.rpartition(".")[2] in TURNED.get(kind, ())
     ]
+    reasons += _of_parameters(weights, kind)
     if kind in EXPERTS:
         reasons += _of_experts(weights, kind)
     if kind in STACKED:
@@ -83,9 +86,24 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             f"{layer.name}: transformers 5 holds the experts of a {kind} model in one parameter, "
             f"and PEFT 0.21 leaves factors of single ones out. {MERGE}"
             for layer in weights.layers
-            if _expert(layer.name)
+            if _expert(layer)
         ]
     return tuple(reasons)
+
+
+def by_weight(weights: AdapterWeights) -> frozenset[str]:
+    """The layers whose weight is named in target_parameters, as a file that was read had it, or
+    since PEFT would take the layer itself for a part of fused experts."""
+    held = set(weights.extra.get("by_weight", ())) & {layer.name for layer in weights.layers}
+    if (kind := model_type(weights)) in EXPERTS:
+        words = {*EXPERTS[kind], ROUTER}
+        held |= {
+            layer.name
+            for layer in weights.layers
+            if layer.name.rpartition(".")[2] in words and not _expert(layer)
+            if not is_expert(layer)
+        }
+    return frozenset(held)
 
 
 def saves(name: str, words: tuple[str, ...]) -> bool:
@@ -139,34 +157,49 @@ def _of_layer(layer: LayerWeights) -> list[str]:
     return reasons
 
 
-def _expert(name: str) -> tuple[str, int] | None:
-    """Container and number of a layer of one expert: `….experts.3.up_proj`."""
-    container, _, number = name.rpartition(".")[0].rpartition(".")
+def _of_parameters(weights: AdapterWeights, kind: str) -> list[str]:
+    """What PEFT's target_parameters cannot say."""
+    try:
+        stacks_of(weights.layers)
+    except AdapterError as error:
+        return [str(error)]
+    held = by_weight(weights)
+    return [
+        f"{layer.name}: PEFT 0.21 reaches {'experts' if is_expert(layer) else 'it'} by "
+        f"target_parameters alone in a {kind} model, and has no DoRA of those. {MERGE}"
+        for layer in weights.layers
+        if layer.magnitude is not None and (is_expert(layer) or layer.name in held)
+    ]
+
+
+def _expert(layer: LayerWeights) -> tuple[str, int] | None:
+    """Container and number of a layer of one expert on its own: `….experts.3.up_proj`."""
+    container, _, number = layer.name.rpartition(".")[0].rpartition(".")
+    if is_expert(layer):
+        return None
     return (
         (container, int(number)) if container.endswith("experts") and number.isdecimal() else None
     )
 
 
 def _of_experts(weights: AdapterWeights, kind: str) -> list[str]:
-    """What becomes of the layers whose last word PEFT takes for a part of fused experts.
+    """What becomes of layers of single experts, which PEFT takes for parts of fused ones.
 
-    Those outside of the experts lose their adapter. Those of the experts are stacked, so that all
-    of them have to be there, with the rank and alpha that the file has for most layers.
+    They are stacked, so that all of them have to be there, with the rank and alpha that the file
+    has for most layers; and they cannot be beside factors that are stacked already.
     """
     mapping, inside, reasons = EXPERTS[kind], {}, []
     for layer in weights.layers:
         word = layer.name.rpartition(".")[2]
-        if word not in mapping:
-            continue
-        if place := _expert(layer.name):
+        if word in mapping and (place := _expert(layer)):
             inside[place[0], mapping[word], place[1], word] = layer
-        else:
-            reasons.append(
-                f"{layer.name}: PEFT 0.21 takes every {word} of a {kind} model for a part of its "
-                f"fused experts, and this layer would lose its adapter. {MERGE}"
-            )
     if not inside:
         return reasons
+    if held := sorted(by_weight(weights)):
+        reasons.append(
+            f"{held[0]}: PEFT 0.21 makes target_parameters of the layers of single experts, and "
+            f"cannot be told of this one beside them. {MERGE}"
+        )
     common = Counter((x.rank, x.alpha, x.scaling) for x in weights.layers).most_common(1)[0][0]
     experts = 1 + max(number for _, _, number, _ in inside)
     if {fused for _, fused, _, _ in inside} == {"gate_up_proj"}:

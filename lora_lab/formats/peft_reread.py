@@ -51,17 +51,26 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         return container.array(key)
 
     starts = [match for key in container.entries if (match := START.fullmatch(key))]
+    held = _held_by(config.get("target_parameters") or (), [match[1] for match in starts])
     names = {match[1] for match in starts}
-    if missed := left_out(config, [match[1] for match in starts]):
+    modules = [match[1] for match in starts if match[1] not in held]
+    if missed := left_out(config, modules) if modules else None:
         raise AdapterError(f"{settings}: {missed[1]} leaves {shown(missed[0])} out")
+    if held and (config["lora_dropout"] or config["use_dora"]):
+        raise AdapterError(f"{settings}: PEFT has no dropout and no DoRA of target_parameters")
     saved = config.get("modules_to_save") or ()
     for match in starts:
         (name, first), key = match.groups(), match[0]
         if any(f".{module}." in f".{name}." for module in saved):
             raise AdapterError(f"{settings}: modules_to_save leaves {shown(name)} out")
-        rank = lookup(config["rank_pattern"], name, config["r"])
-        alpha = lookup(config["alpha_pattern"], name, config["lora_alpha"])
+        called = held.get(name, name)
+        rank = lookup(config["rank_pattern"], called, config["r"])
+        alpha = lookup(config["alpha_pattern"], called, config["lora_alpha"])
         a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
+        if name in held and not called.endswith(".weight"):
+            b = b * (alpha / rank**0.5 if config["use_rslora"] else alpha / rank)
+            yield from _experts(container, called, rank, a, b)
+            continue
         if a.shape[0] != rank:
             raise AdapterError(f"{container.path}: {shown(name)} does not have rank {rank}")
         beside = (1,) * (a.ndim - 2)  # the dimensions of a position
@@ -88,6 +97,42 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
             yield RereadLayer(name, take(key))
     if left:
         raise AdapterError(f"{container.path}: PEFT would not read {shown(min(left))}")
+
+
+def _held_by(parameters: list[str], names: list[str]) -> dict[str, str]:
+    """Name of a wrapper → the parameter that PEFT finds there, from the outermost inwards.
+
+    The file says no order of several: that of transformers' modules, where what leads to the inner
+    size comes before what leads back (`down_proj`), is taken.
+    """
+    levels: dict[str, list[str]] = {}
+    for name in sorted(names, key=len):
+        levels.setdefault(re.sub(r"(\.base_layer)+$", "", name), []).append(name)
+    found = {}
+    for owner, wrappers in levels.items():
+        inside = sorted(p for p in parameters if p.rpartition(".")[0] == owner)
+        inside.sort(key=lambda p: not p.endswith(".down_proj"))
+        if inside and len(inside) != len(wrappers):
+            raise AdapterError(f"{shown(owner)}: target_parameters are not those of the tensors")
+        found |= dict(zip(wrappers, inside, strict=True)) if inside else {}
+    return found
+
+
+def _experts(
+    container: Container, parameter: str, rank: int, a: np.ndarray, b: np.ndarray
+) -> Iterator[RereadLayer]:
+    """What PEFT's reshape makes of a pair: "e r i" of lora_A's rows, "o r e" of lora_B's columns.
+
+    An expert whose factors are both zero has no adapter.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[0] % rank or a.shape[0] != b.shape[1]:
+        raise AdapterError(f"{container.path}: the factors of {shown(parameter)} do not fit")
+    experts = a.shape[0] // rank
+    owner, _, last = parameter.rpartition(".")
+    for e in range(experts):
+        right, left = a[e * rank : (e + 1) * rank], b[:, e::experts]
+        if right.any() or left.any():
+            yield RereadLayer(f"{owner}.{e}.{last}", left, right)
 
 
 def _product(

@@ -16,7 +16,8 @@ from typing import Any
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats.peft_config import CARRIED, TARGETING
-from lora_lab.formats.peft_limits import TASK_HEADS, saves
+from lora_lab.formats.peft_limits import TASK_HEADS, by_weight, saves
+from lora_lab.formats.peft_parameters import is_expert, stacks_of
 from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
 from lora_lab.task_info import TASKS
@@ -29,7 +30,7 @@ Pair = tuple[int, int | float]  # rank and alpha
 def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The settings in PEFT's words, and notes."""
     layers, notes, task = weights.layers, [], str(weights.extra.get("task", ""))
-    names = [layer.name for layer in layers]
+    stacks, held = stacks_of(layers), by_weight(weights)
     plain = all(_same(x.scaling, x.alpha / x.rank) for x in layers)
     rslora = not plain and all(_same(x.scaling, x.alpha / math.sqrt(x.rank)) for x in layers)
     if plain or rslora:
@@ -38,9 +39,21 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
         # α and scaling were moved apart; only their product with the factors means anything.
         alphas = [x.scaling * x.rank for x in layers]
         notes.append("lora_alpha is written as scaling · rank, so that the file computes the same")
-    pairs = [(x.rank, _number(alpha)) for x, alpha in zip(layers, alphas, strict=True)]
-    (rank, alpha), _ = Counter(pairs).most_common(1)[0]
-    own = _patterns(names, pairs, (rank, alpha))
+    pairs = {
+        f"{x.name}.weight" if x.name in held else x.name: (x.rank, _number(alpha))
+        for x, alpha in zip(layers, alphas, strict=True)
+        if not is_expert(x)
+    }
+    names = [name for name in pairs if name.removesuffix(".weight") not in held]
+    pairs |= {stack.name: (stack.rank, _number(stack.alpha(rslora))) for stack in stacks}
+    (rank, alpha), _ = Counter(pairs.values()).most_common(1)[0]
+    own = _patterns(list(pairs), list(pairs.values()), (rank, alpha))
+    parameters = sorted(pairs.keys() - set(names))
+    if parameters and weights.dropout:
+        notes.append(
+            f"lora_dropout is written as 0 in place of {weights.dropout:g}: PEFT has none of "
+            "target_parameters, and refuses the file with one"
+        )
     linear = [x.kind for x in layers if x.kind in LINEAR]
     if len(set(linear)) > 1:
         notes.append(
@@ -73,8 +86,9 @@ def config_of(weights: AdapterWeights) -> tuple[dict[str, Any], tuple[str, ...]]
         "inference_mode": True,
         "r": rank,
         "lora_alpha": alpha,
-        "lora_dropout": weights.dropout,
+        "lora_dropout": 0.0 if parameters else weights.dropout,
         **targeting,
+        **({"target_parameters": parameters} if parameters else {}),
         "bias": "none",
         "fan_in_fan_out": linear[:1] == [TRANSPOSED],
         "use_rslora": rslora,

@@ -15,6 +15,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.figures import counted
 from lora_lab.formats import peft, peft_limits
+from lora_lab.formats.peft_parameters import is_expert
 from lora_lab.variants import PLAIN
 
 
@@ -32,6 +33,11 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
     for layer in weights.layers:
         if layer.magnitude is not None:
             reasons.append(f"{layer.name}: vLLM and llama.cpp have no DoRA; merge it instead")
+        if is_expert(layer):
+            reasons.append(
+                f"{layer.name}: not every reader has PEFT's target_parameters, in which experts "
+                "are; write peft, or a merged checkpoint"
+            )
         if layer.groups > 1 and len(ranks) > 1:
             reasons.append(
                 f"{layer.name}: a convolution in groups cannot be padded to another rank"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from lora_lab.adapters.weights import LayerWeights, WholeLayer
+from lora_lab.adapters.weights import ExpertName, LayerWeights, WholeLayer
 from lora_lab.errors import AdapterError
 
 
@@ -30,7 +30,10 @@ def grow(
 ) -> None:
     """Put a module into `root` for every layer, at its path without the beginning `cut`."""
     for layer in layers:
-        _put(root, layer.name.removeprefix(cut), _module(layer))
+        if layer.kind.startswith("expert"):
+            _put_experts(root, layer, cut)
+        else:
+            _put(root, layer.name.removeprefix(cut), _module(layer))
     for row in whole:
         _put(root, row.name.removeprefix(cut), Held(row))
 
@@ -74,6 +77,32 @@ def _module(layer: LayerWeights) -> nn.Module:
     nothing = torch.zeros(()).expand(module.weight.shape)
     module.weight = nn.Parameter(nothing, requires_grad=False)
     return module
+
+
+def _put_experts(root: nn.Module, layer: LayerWeights, cut: str) -> None:
+    """The parameter that holds the layer's expert and others, in a module of its own."""
+    name = ExpertName.of(layer.name)
+    assert name is not None
+    owner = name.owner.removeprefix(cut)
+    try:
+        module = root.get_submodule(owner)
+    except AttributeError:
+        module = nn.Module()
+        module.is_transposed = layer.kind == "expert_turned"
+        _put(root, owner, module)
+    if name.parameter not in module._parameters:
+        nothing = torch.zeros(()).expand(layer.weight_shape)
+        held = dict(module._parameters)
+        for own in sorted((*held, name.parameter), key=_inside_out):  # PEFT's order
+            module._parameters.pop(own, None)
+            value = held.get(own)
+            module.register_parameter(
+                own, nn.Parameter(nothing, requires_grad=False) if value is None else value
+            )
+
+
+def _inside_out(parameter: str) -> tuple[bool, str]:
+    return parameter.startswith("down"), parameter
 
 
 def _put(root: nn.Module, path: str, module: nn.Module) -> None:

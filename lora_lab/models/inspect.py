@@ -163,6 +163,7 @@ def _folder(folder: Path, report: Report) -> ModelCard:
         notes.append("there is no tokenizer in the folder, so it cannot be trained on text")
     if not tasks:
         notes.append(not_yet(kind) or f"a {kind} model is none that can be trained here")
+    notes += _of_experts(kind, tensors)
     details = [("model type", kind), ("architecture", architectures)]
     for key, label in (
         ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "hidden size"),
@@ -177,6 +178,28 @@ def _folder(folder: Path, report: Report) -> ModelCard:
         str(folder), "Hugging Face folder", tensors, tuple(tasks), kind, tuple(details),
         tuple(notes),
     )  # fmt: skip
+
+
+def _of_experts(kind: str, tensors: tuple[TensorInfo, ...]) -> list[str]:
+    """What share of a mixture is in experts, where its model has them in one parameter."""
+    own = [x for x in tensors if ".experts." in x.name and len(x.shape) > 1]
+    if not own:
+        return []
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    from transformers.core_model_loading import MergeModulelist
+
+    joined = any(
+        isinstance(step, MergeModulelist)
+        for entry in get_checkpoint_conversion_mapping(kind) or ()
+        for step in getattr(entry, "operations", ())
+    )
+    if not joined and not any(len(tensor.shape) == 3 for tensor in own):
+        return []  # each expert is a module of linear layers
+    share = sum(x.count for x in own) / (sum(x.count for x in tensors) or 1)
+    return [
+        f"experts hold {100 * share:.0f} % of the parameters; all-linear leaves them as they are, "
+        "and all-linear+experts adapts each of them as well"
+    ]
 
 
 def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:

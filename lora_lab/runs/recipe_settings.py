@@ -35,6 +35,8 @@ PIXELS = {  # of the images' tasks: white, and mean and deviation of all pixels
     "digits": (16.0, 0.3053, 0.3761),
     "mnist": (255.0, 0.1307, 0.3081),
 }
+# Names of layers in mixtures of experts that PEFT rewrites (utils/transformers_weight_conversion).
+FUSED_BY_PEFT = {"gate_proj", "up_proj", "down_proj", "gate_up_proj", "w1", "w2", "w3", "gate"}
 SETTLED_AT_ONCE = {"learning_rate", "weight_decay", "dropout", "max_grad_norm", "alpha"}
 
 
@@ -283,6 +285,7 @@ def lora_config(story: Story) -> str:
         return "\n".join([*lines, f"CONFIG.lora_dropout = {story.start.dropout!r}"])
     config, start, ranks = story.config, story.start, ranks_of(story)
     layers = story.loaded["layers"]
+    _mind_experts(story, layers)
     locked = [x["name"] for x in layers if x["kind"] == "conv" and x.get("rank_locked")]
     init, variant = INITS[config.init], VARIANTS[config.variant]
     if locked and not init.one_rank:
@@ -308,6 +311,19 @@ def lora_config(story: Story) -> str:
         settings["modules_to_save"] = whole
     lines = [f"    {name}={value!r}," for name, value in settings.items()]
     return "\n".join(["CONFIG = LoraConfig(", *lines, ")"])
+
+
+def _mind_experts(story: Story, layers: list[Row]) -> None:
+    """Raise LabError for targets that PEFT makes something else of beside a mixture's experts."""
+    kinds = [str(row[1]).lower() for row in story.loaded.get("modules") or ()]
+    if not any("experts" in kind for kind in kinds):
+        return
+    if taken := [x["name"] for x in layers if x["name"].rpartition(".")[2] in FUSED_BY_PEFT]:
+        raise LabError(
+            f"{taken[0]}: of a mixture of experts PEFT takes every {taken[0].rpartition('.')[2]} "
+            "for a part of its experts, whose factors it holds in one matrix for all; there is no "
+            "recipe. Export the adapter as a PEFT folder, which names them as PEFT does."
+        )
 
 
 def peft_folder(story: Story) -> str:

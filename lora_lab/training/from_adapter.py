@@ -20,7 +20,7 @@ from torch import nn
 from lora_lab import inits
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.kinds import kind_or_none
-from lora_lab.adapters.targets import find_targets
+from lora_lab.adapters.targets import ALL_LINEAR_EXPERTS, find_targets, layers_by_name
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, ConfigError
@@ -105,7 +105,7 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     trained, and ConfigError where a setting contradicts it.
     """
     path = str(config.adapter)
-    live = {n: m for n, m in model.named_modules() if n and kind_or_none(m) is not None}
+    live = {n: m for n, m in layers_by_name(model).items() if kind_or_none(m) is not None}
     folder = str(config.model) if Path(path).suffix == ".gguf" and config.model else ""
     base = folder if Path(folder, "config.json").is_file() else ""
     told = {"names": {n: tuple(m.weight.shape) for n, m in live.items()}, "base": base}
@@ -315,11 +315,11 @@ def _useful(layer: LayerWeights) -> int:
 def _targets(model: nn.Module, names: list[str]) -> tuple[str, ...]:
     wanted = set(names)
     ends = {name: name.rpartition(".")[2] for name in names}
-    paths = [n for n, m in model.named_modules() if kind_or_none(m) is not None]
+    paths = [n for n, m in layers_by_name(model).items() if kind_or_none(m) is not None]
     there = Counter(path.rpartition(".")[2] for path in paths)
     own = Counter(ends.values())
     words = {end if own[end] == there[end] else name for name, end in ends.items()}
-    for targets in ((), tuple(sorted(words)), tuple(sorted(wanted))):
+    for targets in ((), (ALL_LINEAR_EXPERTS,), tuple(sorted(words)), tuple(sorted(wanted))):
         try:
             if set(find_targets(model, targets)) == wanted:
                 return targets

@@ -9,10 +9,12 @@ from torch import nn
 from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.targets import (
     ALL_LINEAR_CONV,
+    ALL_LINEAR_EXPERTS,
     adaptable_layers,
     all_conv,
     all_linear,
     default_targets,
+    held_by_experts,
     numbered_modules,
     of_other_senses,
     unreached,
@@ -21,6 +23,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.formats.peft_limits import TASK_HEADS, saves
 from lora_lab.opening_records import TargetInfo
+from lora_lab.rules import is_named
 from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
@@ -37,6 +40,7 @@ class Reach:
     modules: dict[str, tuple[str, tuple[int, ...], int]]  # class, shape, numbers by path
     default: tuple[str, ...]  # the targets where none are named
     beyond: dict[str, tuple[int, int, float]]  # class: modules, numbers, share; no layers of it
+    experts: tuple[int, int, float] = (0, 0, 0.0)  # their matrices, numbers, share
     besides: int = 0  # layers of images or sounds, in a model of text that reads them as well
     notes: tuple[str, ...] = ()
 
@@ -46,7 +50,7 @@ class Reach:
         return cls(
             adaptable_layers(model), frozenset(all_linear(model)), frozenset(all_conv(model)),
             numbered_modules(model), default_targets(model), unreached(model),
-            len(of_other_senses(model)),
+            held_by_experts(model), len(of_other_senses(model)),
         )  # fmt: skip
 
     def targeted(self, config: RunConfig, named: bool) -> tuple[Reach, RunConfig]:
@@ -60,6 +64,7 @@ class Reach:
             for kind, (modules, _, share) in self.beyond.items()
             if share >= LEAST
         ]
+        notes += self._of_experts(config) if config.targets or not named else ()
         if self.besides:
             notes.append(
                 f"this model reads more than text: its {self.besides:,} layers of images or sounds "
@@ -83,6 +88,20 @@ class Reach:
                 f"zeros are no part of {ALL_LINEAR_CONV}: {left[0]}{' …' if len(left) > 1 else ''}"
             )
         return replace(self, notes=tuple(notes)), config
+
+    def _of_experts(self, config: RunConfig) -> list[str]:
+        """How much experts hold that no target means; of experts that are, what does not act."""
+        matrices, _, share = self.experts
+        if not matrices:
+            return []
+        of_experts = [layer for layer in self.targets(()) if layer.of_experts]
+        if any(is_named(layer, target) for target in config.targets for layer in of_experts):
+            idle = "dropout does not act on experts: no adapter sees their inputs"
+            return [idle] if config.hyper.dropout else []
+        return [
+            f"{matrices:,} matrices of experts hold {100 * share:.0f} % of the base's parameters "
+            f"and stay as they are; the target {ALL_LINEAR_EXPERTS} adapts each of them as well"
+        ]
 
     @staticmethod
     def _is_head(config: RunConfig, name: str) -> bool:

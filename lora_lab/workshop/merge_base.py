@@ -127,7 +127,7 @@ def _write_into(folder: Path, merge: Merge) -> Generator[tuple[str, float], None
             if key in merge.whole:
                 state[key] = merge.whole.pop(key)
             elif key in merge.direct:
-                state[key] = _merged(merge, merge.direct[key], state[key])
+                state[key] = _changed(merge, merge.direct[key], state[key])
             elif key in merge.joined:
                 state[key] = _rejoined(merge, merge.joined[key], key)
         if file == base.files[-1]:
@@ -155,6 +155,16 @@ def _additional(merge: Merge) -> Iterator[tuple[str, torch.Tensor]]:
     yield from merge.whole.items()
 
 
+def _changed(merge: Merge, places: list[Place], W: torch.Tensor) -> torch.Tensor:
+    """A parameter with ΔW: as a whole, or in the matrices of those experts that have one."""
+    if places[0].part is None:
+        return _merged(merge, places[0], W)
+    W = W.clone()
+    for place in places:
+        W[place.part] = _merged(merge, place, W[place.part])
+    return W
+
+
 def _merged(merge: Merge, place: Place, W: torch.Tensor) -> torch.Tensor:
     """W + ΔW in the type and shape of W."""
     layer = place.layer
@@ -170,13 +180,19 @@ def _merged(merge: Merge, place: Place, W: torch.Tensor) -> torch.Tensor:
 
 def _rejoined(merge: Merge, places: list[Place], key: str) -> torch.Tensor:
     """A tensor that loading splits or joins: its layers with ΔW, put together again."""
+    if key in merge.ready:
+        return merge.ready.pop(key)
     skeleton, base = merge.placed.skeleton, merge.placed.base
     source = places[0].source
     assert skeleton is not None
     parameters = base.parameters(skeleton, source)
+    by_parameter: dict[str, list[Place]] = {}
     for place in places:
-        parameters[place.parameter] = _merged(merge, place, parameters[place.parameter])
-    return restored(skeleton.model, source, parameters)[key].clone()
+        by_parameter.setdefault(place.parameter, []).append(place)
+    for name, own in by_parameter.items():
+        parameters[name] = _changed(merge, own, parameters[name])
+    merge.ready |= {k: t.clone() for k, t in restored(skeleton.model, source, parameters).items()}
+    return merge.ready.pop(key)
 
 
 def _proved(folder: Path, weights: AdapterWeights, merge: Merge) -> tuple[MergedLayer, ...]:

@@ -25,11 +25,12 @@ class Merge:
     config: dict[str, Any]  # of the merged checkpoint
     whole: dict[str, torch.Tensor]  # tensor of the file → that of a fully trained layer
     parameters: dict[str, torch.Tensor]  # the same by the model's names
-    direct: dict[str, Place]  # tensor of the file → the layer it is W of
+    direct: dict[str, list[Place]]  # tensor of the file → the layer, or experts, it is W of
     joined: dict[str, list[Place]]  # tensor → layers that loading makes of it and others
     added: dict[str, Place | Source]  # tensors that the base has not, of what was tied
     notes: list[str] = field(default_factory=list)
     predicted: dict[str, float] = field(default_factory=dict)
+    ready: dict[str, torch.Tensor] = field(default_factory=dict)  # of `joined`, not written yet
 
 
 def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
@@ -66,7 +67,7 @@ def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
             for key in place.source.keys:
                 merge.joined.setdefault(key, []).append(place)
         elif place.parameter not in merge.added:
-            merge.direct[place.source.keys[0]] = place
+            merge.direct.setdefault(place.source.keys[0], []).append(place)
     return merge
 
 

@@ -53,6 +53,8 @@ def aligned(
 
 def _weight(place: Place) -> object:
     """What a layer changes, whatever it is called: a tensor, or its part of one."""
+    if place.part is not None:
+        return place.source.keys, place.parameter, place.part
     if place.source.converter is None:
         return place.source.keys
     return place.source.keys, place.parameter.rsplit(".", 2)[-2]

@@ -12,23 +12,29 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
 from lora_lab.models.key_map import Source
 from lora_lab.models.skeleton import Skeleton, skeletons
 
-TURNED = ("conv1d_linear", "embedding")  # kinds that hold W as (in, out)
+TURNED = ("conv1d_linear", "embedding", "expert_turned")  # kinds that hold W as (in, out)
+HELD = 3  # parameters of experts that a module of transformers has at most
+EXPERTS = ("expert", "expert_turned")  # kinds of which a parameter holds several
 MATRICES = ("linear", "conv1d_linear", "embedding")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A layer of an adapter in the base, of the base's kind; `parameter` comes from `source`."""
+    """A layer of an adapter in the base, of the base's kind; `parameter` comes from `source`.
+
+    `part` is the number of an expert, whose W is one matrix of the parameter.
+    """
 
     layer: LayerWeights
     parameter: str
     source: Source
+    part: int | None = None
 
 
 class Placed:
@@ -44,6 +50,8 @@ class Placed:
         self.missing: list[str] = []  # layers that the base has no weight for
         self.unknown: list[str] = []  # square ones that may be stored either way round
         self.places: list[Place] = []
+        self._by_weight = frozenset(weights.extra.get("by_weight", ()))
+        self._held: dict[str, torch.Tensor] = {}  # parameters whose experts are being read
         for layer in weights.layers:
             try:
                 place = self._place(layer, kinds, tied, strict)
@@ -79,7 +87,14 @@ class Placed:
 
     def W(self, place: Place) -> torch.Tensor:
         """The layer's native weight."""
-        return self.base.parameter(self.skeleton, place.source, place.parameter)
+        if place.part is None:
+            return self.base.parameter(self.skeleton, place.source, place.parameter)
+        if place.parameter not in self._held:
+            if len(self._held) == HELD:
+                self._held.pop(next(iter(self._held)))
+            whole = self.base.parameter(self.skeleton, place.source, place.parameter)
+            self._held[place.parameter] = whole
+        return self._held[place.parameter][place.part]
 
     def matrix(self, place: Place) -> torch.Tensor:
         """The layer's weight as a matrix (out × in)."""
@@ -92,6 +107,15 @@ class Placed:
         tied: Mapping[str, Source],
         strict: bool,
     ) -> Place | None:
+        if layer.kind in EXPERTS:
+            return self._place_of_expert(layer)
+        if self.skeleton is not None and layer.name in self._by_weight:
+            # PEFT adds B·A to the parameter as it is, whatever its module makes of it.
+            owner = _owner(layer.name, "weight", self.skeleton)
+            source = self.skeleton.sources.get(f"{owner}.weight")
+            if source is not None:
+                shape = tuple(self.skeleton.parameters[f"{owner}.weight"].shape)
+                return Place(_fitting(layer, shape), f"{owner}.weight", source)
         if self.skeleton is not None and (name := _module(layer.name, self.skeleton, kinds)):
             if strict and self.skeleton.does_more(name):
                 kind = type(self.skeleton.model.get_submodule(name)).__name__
@@ -118,6 +142,28 @@ class Placed:
                 self.unknown.append(layer.name)
         return Place(_fitting(layer, shape), key, Source((key,)))
 
+    def _place_of_expert(self, layer: LayerWeights) -> Place | None:
+        """One matrix of a parameter, in the orientation that the base's module has."""
+        name = ExpertName.of(layer.name)
+        if self.skeleton is None:
+            raise AdapterError(
+                f"{layer.name} is a matrix of an expert, and {self.base.path.name} has no "
+                "config.json that tells how its experts are held. Name the base's folder with it."
+            )
+        if name is None or not (owner := _owner(name.owner, name.parameter, self.skeleton)):
+            return None
+        parameter = f"{owner}.{name.parameter}"
+        source = self.skeleton.sources.get(parameter)
+        if source is None:
+            return None
+        shape = tuple(self.skeleton.parameters[parameter].shape)
+        module = self.skeleton.model.get_submodule(owner)
+        kind = EXPERTS[bool(getattr(module, "is_transposed", False))]
+        if len(shape) != 3 or name.number >= shape[0]:
+            raise AdapterError(f"{layer.name} is no expert of the base, which has {shape[0]}.")
+        layer = _fitting(replace(layer, kind=kind, weight_shape=shape), shape[1:])
+        return Place(layer, parameter, source, name.number)
+
 
 def skeleton_for(base: Base, weights: AdapterWeights) -> Skeleton | None:
     """The class of model that has the adapter's layers; None where the base has no config."""
@@ -129,7 +175,12 @@ def skeleton_for(base: Base, weights: AdapterWeights) -> Skeleton | None:
     task = weights.extra.get("task_type")
     for skeleton in skeletons(base.config, base.tensors, task):
         kinds = skeleton.kinds
-        found = sum(bool(_module(name, skeleton, kinds)) for name in names)
+        found = sum(
+            bool(_owner(name.owner, name.parameter, skeleton))
+            if layer.kind in EXPERTS and (name := ExpertName.of(layer.name))
+            else bool(_module(layer.name, skeleton, kinds))
+            for layer in weights.layers
+        )
         found += sum(name in kinds for name in whole)
         if found > most:
             best, most = skeleton, found
@@ -196,6 +247,14 @@ def tied_sources(skeleton: Skeleton | None) -> dict[str, Source]:
             dict.fromkeys((n for n in group if n not in skeleton.sources), own[0]) if own else {}
         )
     return tied
+
+
+def _owner(owner: str, parameter: str, skeleton: Skeleton) -> str:
+    """The module of experts that a path means, which may be from before a renaming."""
+    for path in (owner, skeleton.renamed(owner)):
+        if f"{path}.{parameter}" in skeleton.parameters:
+            return path
+    return ""
 
 
 def _of_kind(layer: LayerWeights, kind: str, shape: tuple[int, ...]) -> LayerWeights:

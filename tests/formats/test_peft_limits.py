@@ -9,112 +9,48 @@ import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
-from lora_lab.adapters.inject import adapter_layers, inject
+from lora_lab.adapters.inject import inject
 from lora_lab.adapters.kinds import kind_or_none
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import ExportError
 from lora_lab.formats import peft
 from lora_lab.formats.peft_limits import EXPERTS, FUSED, MAMBA, NOT_IN_MAMBA, STACKED, limits
 from lora_lab.formats.verify import export
+from tests.mixtures import FAMILIES as MIXTURES
+from tests.mixtures import SMALL, in_peft, learned, logits, mixture, same, weights_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from peft import PeftModel
     from peft.utils import transformers_weight_conversion as conversion
 
-TOKENS = torch.arange(2, 14).reshape(2, 6)
-SMALL = {
-    "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
-    "moe_intermediate_size": 8, "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4,
-    "num_experts_per_tok": 2, "max_position_embeddings": 32, "tie_word_embeddings": False,
-    "bos_token_id": 0, "eos_token_id": 1,
-}  # fmt: skip
-LATENT = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8,
-          "v_head_dim": 8, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1,
-          "n_shared_experts": 1}  # fmt: skip
 STATES = {"state_size": 8, "conv_kernel": 3, "expand": 2, "time_step_rank": 4}
-FAMILIES = {
-    "llama": {},
-    "mixtral": {},
-    "olmoe": {},
-    "qwen2_moe": {"shared_expert_intermediate_size": 8},
-    "qwen3_moe": {"mlp_only_layers": [0]},
-    "qwen3_next": {
-        "shared_expert_intermediate_size": 8, "linear_num_value_heads": 2,
-        "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
-        "layer_types": ["linear_attention", "full_attention"], "decoder_sparse_step": 1,
-    },
-    "deepseek_v2": LATENT,
-    "deepseek_v3": LATENT,
-    "glm4_moe": {"n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
-    "dots1": {"n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
-    "ernie4_5_moe": {"moe_num_experts": 4, "moe_k": 2, "moe_num_shared_experts": 1,
-                     "moe_layer_start_index": 1},
-    "exaone_moe": {"first_k_dense_replace": 1, "num_shared_experts": 1, "n_group": 1,
-                   "topk_group": 1, "mlp_layer_types": ["dense", "sparse"],
-                   "layer_types": ["full_attention", "full_attention"]},
-    "flex_olmo": {},
-    "hunyuan_v1_moe": {"moe_topk": [2, 2], "num_shared_expert": [1, 1]},
-    "mamba": STATES,
-    "falcon_mamba": STATES,
-    "phi3": {},
-}  # fmt: skip
+FAMILIES = {"llama": {}, "phi3": {}, "mamba": STATES, "falcon_mamba": STATES}
 # Families with gate_proj and the like outside of their fused experts.
-DENSE = {x for x in FAMILIES if EXPERTS.get(x) is FUSED} - {"olmoe", "flex_olmo"}
-
-
-def model_of(family):
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **{**SMALL, **FAMILIES[family]})
-    return AutoModelForCausalLM.from_config(config).float().eval()
-
-
-def logits(model):
-    with torch.no_grad():
-        return model(TOKENS, use_cache=False).logits
+DENSE = [x for x in MIXTURES if EXPERTS.get(x) is FUSED and x not in ("olmoe", "flex_olmo")]
 
 
 def adapted(model, leave_out=()):
     """An adapter of every layer that the lab adapts, and what the adapted model answers."""
-    model = copy.deepcopy(model)
     names = [
         name for name, module in model.named_modules()
         if kind_or_none(module) is not None and not name.endswith(("lm_head", "embed_tokens"))
         and "embeddings" not in name and getattr(module, "groups", 1) == 1
         and name.rpartition(".")[2] not in leave_out
     ]  # fmt: skip
-    layers = inject(model, rank=2, alpha=3.0, targets=names)
-    generator = torch.Generator().manual_seed(1)
-    for layer in layers.values():
-        layer.lora_B.data.copy_(0.3 * torch.randn(layer.lora_B.shape, generator=generator))
-    answers = logits(model)
-    rows = tuple(x.layer_weights() for x in adapter_layers(model).values())
-    return AdapterWeights("lora", rows), answers
-
-
-def in_peft(model, folder):
-    """What PEFT answers with the folder; None where it refuses it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return logits(PeftModel.from_pretrained(copy.deepcopy(model), str(folder)).eval())
-        except ValueError:
-            return None
-
-
-def same(found, wanted):
-    return found is not None and (found - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    model, layers = learned(model, targets=names)
+    answers = logits(model)  # which shows what of a layer is called
+    return weights_of(layers), answers
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_peft_answers_as_the_lab_does_or_the_export_is_refused(family, tmp_path):
-    model = model_of(family)
+    model = mixture(family, **FAMILIES[family])
     model.config.save_pretrained(tmp_path / "base")
     weights, wanted = adapted(model)
     weights = replace(weights, base=str(tmp_path / "base"))
     assert not same(logits(model), wanted), "the adapter does something"
-    refused = family in DENSE or family in MAMBA
+    refused = family in MAMBA
     assert bool(limits(weights)) == refused
     if refused:
         for to in ("peft", "peft-portable"):
@@ -123,11 +59,21 @@ def test_peft_answers_as_the_lab_does_or_the_export_is_refused(family, tmp_path)
         peft.save(weights, tmp_path / "told")
         assert not same(in_peft(model, tmp_path / "told"), wanted), "refused without need"
         assert limits(replace(peft.load(tmp_path / "told"), base="")), "the file knows its family"
-        left_out = (*FUSED, *NOT_IN_MAMBA, "dt_proj")  # Mamba reads the weight of dt_proj
+        left_out = (*NOT_IN_MAMBA, "dt_proj")  # Mamba reads the weight of dt_proj
         weights, wanted = adapted(model, left_out)
         weights = replace(weights, base=str(tmp_path / "base"))
     export(weights, tmp_path / "b")
     assert same(in_peft(model, tmp_path / "b"), wanted)
+
+
+@pytest.mark.parametrize("family", DENSE)
+def test_dora_of_what_peft_reaches_by_parameters_alone_is_refused(family, tmp_path):
+    model = mixture(family)
+    model.config.save_pretrained(tmp_path / "base")
+    _, layers = learned(model, targets=["all-linear"], variant="dora")
+    weights = weights_of(layers, tmp_path / "base", variant="dora")
+    with pytest.raises(ExportError, match=r"has no DoRA of those\. Write a merged checkpoint"):
+        export(weights, tmp_path / "a")
 
 
 def test_the_table_is_that_of_the_library():

@@ -158,7 +158,6 @@ REFUSED = {
     "bias": ({"bias": "all"}, MERGE_BIASES),
     "bias of LoRA layers": ({"bias": "lora_only"}, MERGE_BIASES),
     "lora_bias": ({"lora_bias": True}, MERGE_BIASES),
-    "target_parameters": ({"target_parameters": ["mlp.experts.down_proj"]}, MERGE),
     "trainable_token_indices": ({"trainable_token_indices": [1, 2]}, "rows of the embedding"),
     "layer_replication": ({"layer_replication": [[0, 2], [1, 2]]}, "repeated layers"),
     "alora_invocation_tokens": ({"alora_invocation_tokens": [3]}, "only after certain tokens"),
@@ -168,7 +167,7 @@ REFUSED = {
     "kasa_config": ({"kasa_config": peft.KasaConfig()}, MERGE),
     "monteclora_config": ({"monteclora_config": peft.MontecloraConfig()}, "samples"),
 }
-ELSEWHERE = {"peft_type", *SAID_ALONE}  # fields with a test of their own
+ELSEWHERE = {"peft_type", "target_parameters", *SAID_ALONE}  # fields with a test of their own
 
 
 def model_of(name):

@@ -5,8 +5,6 @@ import pytest
 import torch
 from PIL import Image
 from transformers import (
-    MixtralConfig,
-    MixtralForCausalLM,
     MobileNetV2Config,
     MobileNetV2ForImageClassification,
     PoolFormerConfig,
@@ -25,7 +23,6 @@ from lora_lab.presets import starting_config
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
-from tests.models.tiny import tokenizer
 
 SIZES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
 LABELS = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}
@@ -144,28 +141,6 @@ def test_language_models_have_no_other_default(tmp_path):
     )
     assert default_targets(model) == ()
     assert list(find_targets(model, ("all-linear+conv",))) == ["linear", "conv"]
-
-
-def test_experts_that_no_adapter_reaches_are_said_with_their_share(tmp_path):
-    torch.manual_seed(0)
-    model = MixtralForCausalLM(
-        MixtralConfig(
-            vocab_size=320, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, num_local_experts=4,
-        )
-    )  # fmt: skip
-    experts = sum(p.numel() for n, p in model.named_parameters() if "experts" in n)
-    share = experts / sum(p.numel() for p in model.parameters())
-    assert unreached(model)["MixtralExperts"] == (2, experts, share)
-    model.save_pretrained(tmp_path / "moe")
-    tokenizer().save_pretrained(tmp_path / "moe")
-    (tmp_path / "rows.jsonl").write_text('{"text": "a good film"}\n{"text": "a bad film"}\n' * 4)
-    config = starting_config(
-        "causal_lm", model=str(tmp_path / "moe"), data=str(tmp_path / "rows.jsonl"),
-        hyper={"rank": 2},
-    )  # fmt: skip
-    notes = Experiment.build(config).loaded().notes
-    assert any(f"2 MixtralExperts hold {100 * share:.0f} % of the base's" in n for n in notes)
 
 
 def test_packed_attention_of_torch_is_said():

@@ -298,7 +298,8 @@ def _check_best_layer(layer: LoRALayer, row: dict[str, Any], tensors: Tensors) -
     base, groups = layer.base_layer, layer.kind.groups(layer.base_layer)
     window = layer.kind.window(base)
     facts = {
-        "kind": layer.kind.name, "weight_shape": list(base.weight.shape), "groups": groups,
+        "kind": layer.kind.name, "weight_shape": list(layer.kind.weight_shape(base)),
+        "groups": groups,
         "dilation": list(window.get("dilation", ())),
         "padding_mode": window.get("padding_mode", "zeros"),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.rules import is_all_linear, named_by
+from lora_lab.rules import ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS, is_all_linear, named_by
 from lora_lab.ui.style.figures import layer_words
 from lora_lab.variants import VARIANTS
 
@@ -31,8 +31,8 @@ def adapted(loaded: LoadedRecord, opened: Sequence[str], targets: Sequence[str])
 def as_targets(
     loaded: LoadedRecord, opened: Sequence[str], layers: frozenset[str]
 ) -> tuple[str, ...]:
-    """These layers in the words of a run's settings: as it was opened, all linear, or by path."""
-    for known in (tuple(opened), ()):
+    """These layers in a run's own words: as it was opened, all of a kind, or by path."""
+    for known in (tuple(opened), (), (ALL_LINEAR_CONV,), (ALL_LINEAR_EXPERTS,)):
         if layers == adapted(loaded, opened, known):
             return known
     return tuple(layer.name for layer in loaded.adaptable if layer.name in layers)
