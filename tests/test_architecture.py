@@ -39,6 +39,7 @@ PLAIN = {
     "plain",
     "names",
     "figures",
+    "time_limit",
 }
 ENGINE = {
     "apart",
@@ -82,8 +83,10 @@ ALLOWED = {
     "adapters": {"inits", "variants", "config", "hyperparameters", "errors"},
     "analysis": {"adapters", "errors"},
     "apart": {"errors", "progress"},
+    "time_limit": set(),
     "models": {
         "apart",
+        "time_limit",
         "names",
         "task_info",
         "errors",
@@ -94,6 +97,7 @@ ALLOWED = {
     },
     "data": {
         "apart",
+        "time_limit",
         "atomic",
         "paths",
         "task_info",

@@ -6,22 +6,19 @@ other still run for ever there, and a short text that is doubled forty times fil
 
 from __future__ import annotations
 
-import ctypes
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial, update_wrapper
 from typing import Any
 
 from lora_lab.errors import DataError
+from lora_lab.time_limit import limited
 
 SECONDS = 1.0  # of the thread's own processor time; a usual chat takes a thousandth
 LARGEST = 2**23  # characters of any text that a template makes, or entries of a list
 WIDEST = 100_000  # number that a function of texts may be given, as a width
 WIDTH = re.compile(r"\d{5}")
-LOOK = 0.1  # seconds between two looks of the watch
 
 
 class TemplateBudget(DataError):
@@ -31,73 +28,11 @@ class TemplateBudget(DataError):
         super().__init__(f"The chat template {what}, so it is not used. Choose another template.")
 
 
-class _Watch:
-    """One thread that ends the renderings which take too long, whichever thread they are on."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ends: dict[int, float] = {}  # thread → its processor time at which it has to end
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def over(self) -> Iterator[None]:
-        me = threading.get_ident()
-        with self._lock:
-            self._ends[me] = time.thread_time() + SECONDS
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="template-watch", daemon=True
-                )
-                self._thread.start()
-        self._wake.set()
-        try:
-            yield
-        finally:
-            with self._lock:
-                ended = self._ends.pop(me, None) is None
-            if ended:  # what was raised may still be under way
-                with _absorbing():
-                    for _ in range(1000):
-                        pass
-        if ended:
-            raise TemplateBudget
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            time.sleep(LOOK)
-            with self._lock:
-                if not self._ends:
-                    self._wake.clear()
-                for thread, end in list(self._ends.items()):
-                    try:
-                        now = time.clock_gettime(time.pthread_getcpuclockid(thread))
-                    except (AttributeError, OSError):  # no such clock here: by the wall
-                        now = end - SECONDS + LOOK
-                        self._ends[thread] = end - LOOK
-                    if now > end:
-                        del self._ends[thread]
-                        raised = ctypes.py_object(TemplateBudget)
-                        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
-
-
-@contextmanager
-def _absorbing() -> Iterator[None]:
-    try:
-        yield
-    except TemplateBudget:
-        return
-
-
-_watch = _Watch()
-
-
 @contextmanager
 def budget() -> Iterator[None]:
     """What renders a template in this block ends in time; raises `TemplateBudget` else."""
     _install()
-    with _watch.over():
+    with limited(SECONDS, TemplateBudget):
         yield
 
 

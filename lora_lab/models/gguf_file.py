@@ -19,6 +19,7 @@ import torch
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
 from lora_lab.models.checkpoint import check_weights, regular_size
+from lora_lab.models.gguf_arrays import quick_arrays
 from lora_lab.models.hf_config import check_config, check_counts, check_frame
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
@@ -26,6 +27,7 @@ from lora_lab.progress import Report, silent
 MOST = 100_000  # tensors, and keys
 LONGEST = 2**20  # bytes of one string
 ELEMENTS, BYTES = 2**20, 2**16  # of one array: the largest tokenizers have half a million merges
+WORD = 2**14  # bytes of one text of a list, as tokens are; making a tokenizer squares it
 STRING, ARRAY = 8, 9
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes by type
 DAMAGED = "Download it again."
@@ -93,7 +95,7 @@ def by_copy() -> Iterator[None]:
         def memmap(path: str, mode: str = "r") -> Any:
             return numpy.fromfile(path, numpy.uint8)
 
-    with READING:
+    with READING, quick_arrays():
         library.np = Copying()
         try:
             yield
@@ -193,7 +195,7 @@ def _value(file: BinaryIO, kind: int, size: int) -> int | None:
             raise CheckpointError(f"it claims a list of {count:,} values. {DAMAGED}")
         if inner == STRING:
             for _ in range(count):
-                _string(file, size)
+                _string(file, min(size, WORD))
         elif inner in SIZES:
             file.seek(count * SIZES[inner], 1)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, re
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_guard import check_files, guarded, no_panic
+from lora_lab.models.tokenizer_guard import check_files, guarded, made_in_time
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -103,13 +104,14 @@ def open_tokenizer(path: str | Path) -> Any:
     path = Path(path)
     beside: dict[str, str] = {}
     if path.suffix == ".gguf" and not path.is_dir():
-        from lora_lab.models.gguf_file import check_gguf
+        from lora_lab.models.gguf_file import by_copy, check_gguf
 
         check_gguf(path)
+        size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
     else:
         read_config(path)
-        check_files(path)
+        size = check_files(path)
         settings: dict[str, Any] = {}
         if (path / "tokenizer_config.json").exists():
             settings = read_json(path / "tokenizer_config.json")
@@ -126,14 +128,16 @@ def open_tokenizer(path: str | Path) -> Any:
             )
     from transformers import AutoTokenizer
 
-    with quiet():
+    with quiet(), by_copy() if beside else nullcontext():
         try:
-            with no_panic():
+            with made_in_time(size):
                 return guarded(
                     AutoTokenizer.from_pretrained(
                         str(path), local_files_only=True, trust_remote_code=False, **beside
                     )
                 )
+        except CheckpointError:
+            raise
         except Exception as error:
             if lacking := _sentencepiece(path):
                 raise CheckpointError(

@@ -13,7 +13,10 @@ from lora_lab.apart.client import ask
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.tokenizer_cost import surely_cheap
 from lora_lab.names import shown
+from lora_lab.time_limit import limited
 
+SECONDS, MEGABYTE = 3.0, 5.0  # to make one, and for each megabyte; SentencePiece's take the most
+MOST = 16  # megabytes that a vocabulary has of a file of weights
 MEMORY = 2**30  # bytes that the child may take for a vocabulary and its texts
 EACH = 16  # values between two answers of the child
 READ = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".vocab")  # endings of files
@@ -70,6 +73,21 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
+class _Endless(CheckpointError):
+    """A tokenizer that is not made in any time that its files would explain."""
+
+    def __init__(self, what: str = "takes far longer to be made than its size explains") -> None:
+        super().__init__(f"The tokenizer {what}. Choose a model with a usual one.")
+
+
+@contextmanager
+def made_in_time(size: int) -> Iterator[None]:
+    """A tokenizer of files of `size` bytes is made in this block; raises CheckpointError where it
+    takes too long, and where the library panics."""
+    with limited(SECONDS + MEGABYTE * min(size / 2**20, MOST), _Endless), no_panic():
+        yield
+
+
 class _Rehearsal:
     """Tries a tokenizer out, and remembers that the child knows it."""
 
@@ -122,9 +140,13 @@ class _Rehearsal:
                 return
 
 
-def check_files(folder: Path) -> None:
-    """Raise CheckpointError for a file that the library might read and that is none of a tokenizer:
-    a pipe would block, a device never end, and no vocabulary is that large."""
+def check_files(folder: Path) -> int:
+    """How many bytes a tokenizer's files have together, as far as the library might read them.
+
+    Raises CheckpointError for one that is none: a pipe would block, a device never end, and no
+    vocabulary is that large.
+    """
+    total = 0
     for path in sorted(folder.iterdir()):
         if path.suffix in READ and not path.is_dir():
             if not path.is_file():
@@ -135,3 +157,5 @@ def check_files(folder: Path) -> None:
                 raise CheckpointError(
                     f"{path.name}: {path.stat().st_size:,} bytes are more than any tokenizer has."
                 )
+            total += path.stat().st_size
+    return total

@@ -6,16 +6,19 @@ through `drain()`. torch is imported by the thread, so that a window can be pain
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.opening_records import OpeningRecord
 from lora_lab.records import Record, State, StateRecord, StepRecord
+from lora_lab.time_limit import Work, limited
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Opening
 
 WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
+PATIENCE = 1.0  # seconds in which an opening that is cancelled may end by itself
 
 
 class Session:
@@ -38,6 +41,7 @@ class Session:
         self._waiting_steps = 0
         self._lock = threading.Lock()
         self._state = State.LOADING
+        self._opened: Work | None = None
         self._step = 0
         # Not a daemon: a daemon inside torch at interpreter exit aborts the process.
         self._thread = threading.Thread(target=self._run, name="lora-lab-session")
@@ -64,6 +68,8 @@ class Session:
         """Finish the step in hand, save what was trained, end; CLOSED is the last record."""
         self._save_at_end = save
         self.controls.stop()
+        if self._state is State.LOADING and self._opened is not None:
+            self._opened.end_in(PATIENCE)  # it may be in what reports nothing
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread; True when it has ended."""
@@ -78,7 +84,8 @@ class Session:
     def _run(self) -> None:
         try:
             self._publish(StateRecord(State.LOADING, 0))
-            self._work()
+            with limited(math.inf, Cancelled) as self._opened:
+                self._work()
         except Cancelled:
             pass  # as was asked for: CLOSED is all there is to say
         except LabError as error:

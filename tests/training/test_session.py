@@ -227,3 +227,30 @@ def test_closing_before_it_is_started_or_twice_is_harmless():
     session.close()
     assert not session.alive
     assert "lora-lab-session" not in {t.name for t in threading.enumerate()}
+
+
+def test_an_opening_that_says_nothing_ends_when_it_is_cancelled(opened, monkeypatch):
+    """A library that is busy with a stranger's file, catches everything and reports nothing."""
+    from lora_lab.training import run as run_module
+
+    entered = threading.Event()
+
+    def stuck(*arguments, **settings):
+        while True:
+            try:
+                entered.set()
+                while True:
+                    pass
+            except Exception:  # noqa: BLE001
+                if session.controls.stopping:
+                    break
+        yield from ()
+
+    monkeypatch.setattr(run_module, "run", stuck)
+    session = opened(config())
+    assert entered.wait(30)
+    session.request_close()
+    assert session.join(30)
+    said = session.drain()
+    assert said[-1].state is State.CLOSED
+    assert not any(in_state(State.FAILED)(record) for record in said)
