@@ -104,6 +104,11 @@ class Task:
         raise NotImplementedError
 
     @property
+    def evaluation_parts(self) -> int:
+        """How often a pass over the validation data asks `should_stop`; 0 where it is short."""
+        return 0
+
+    @property
     def unlabelled_rows(self) -> int:
         """Training rows in which the loss looks at nothing."""
         return 0

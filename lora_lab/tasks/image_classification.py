@@ -188,6 +188,10 @@ class ImageClassificationTask(PretrainedTask):
         )
         return self._evaluation(model, pairs, should_stop)
 
+    @property
+    def evaluation_parts(self) -> int:
+        return math.ceil(len(self.held_labels) / EVAL_ROWS)
+
     def evaluate_retention(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:

@@ -229,9 +229,15 @@ class TextTask(PretrainedTask):
     def evaluate(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
+        return self.evaluate_blocks(model, self.held_out, self._blocks(), should_stop)
+
+    def _blocks(self) -> Iterable[Sequence[int]]:
         blocks = rows_by_length(self.held_out.lengths(), self.evaluation_tokens)
-        blocks = self.apart(self.held_out, blocks)
-        return self.evaluate_blocks(model, self.held_out, blocks, should_stop)
+        return self.apart(self.held_out, blocks)
+
+    @property
+    def evaluation_parts(self) -> int:
+        return sum(1 for _ in self._blocks())
 
     def evaluate_retention(
         self, model: nn.Module, should_stop: Callable[[], bool] = never

@@ -24,6 +24,7 @@ class Best:
         self.loss = math.inf
         self.step = 0
         self.weights: AdapterWeights | None = None  # so before the first step, and without factors
+        self.due_loss = math.inf  # the lowest of those that were due
         self.unimproved = 0  # steps in a row whose validation was due and gave no better loss
         self.last = -1  # step of the last that was due; there may be several at one step
 
@@ -31,6 +32,7 @@ class Best:
         """Its tensors, which are not copied since they never change, and what JSON holds."""
         tensors: dict[str, torch.Tensor] = {}
         facts = {"loss": self.loss if math.isfinite(self.loss) else None, "step": self.step,
+                 "due_loss": self.due_loss if math.isfinite(self.due_loss) else None,
                  "unimproved": self.unimproved, "last": self.last, "weights": None}  # fmt: skip
         if (weights := self.weights) is not None:
             parts: dict[str, list[dict[str, Any]]] = {"layers": [], "whole": []}
@@ -51,6 +53,8 @@ class Best:
         self.step, self.unimproved = facts["step"], facts["unimproved"]
         self.last = facts.get("last", step)
         self.loss = math.inf if facts["loss"] is None else facts["loss"]
+        due = facts.get("due_loss", facts["loss"])  # an older lab had one for both
+        self.due_loss = math.inf if due is None else due
         self.weights = None
         if (packed := facts.get("weights")) is not None:
 
@@ -65,7 +69,7 @@ class Best:
     def claim_what_is_there(self, factors: bool) -> None:
         """Of `factors` that lie nowhere nothing is claimed: the next better loss is the best."""
         if factors and self.step and self.weights is None:
-            self.loss, self.step = math.inf, 0
+            self.loss, self.due_loss, self.step = math.inf, math.inf, 0
 
     def note(
         self,
@@ -76,17 +80,19 @@ class Best:
         """`record`, marked as best where it is; the untrained adapter sets the mark to beat.
 
         `weights` copies the adapter of now, which is only done where it is the best. What a person
-        asks for, or sees in a pause, is not `due` and tries nobody's patience.
+        asks for, or sees in a pause or on resuming, is not `due`: it moves nobody's patience, so
+        that a run ends where it would have ended without it.
         """
         if not record.enabled or not math.isfinite(record.loss):
             return record
-        again = record.step == self.last
         if due:
-            self.last = record.step
+            again, self.last = record.step == self.last, record.step
+            better = record.loss < self.due_loss
+            self.unimproved = 0 if better else self.unimproved + (not again)
+            self.due_loss = min(self.due_loss, record.loss)
         if record.loss >= self.loss:
-            self.unimproved += due and not again
             return record
-        self.loss, self.step, self.unimproved = record.loss, record.step, 0
+        self.loss, self.step = record.loss, record.step
         if not record.step:
             return record
         if (copied := weights()) is not None:

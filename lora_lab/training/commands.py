@@ -79,12 +79,17 @@ class Export:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure the validation data now, with the adapter as the switch has it."""
+    """Measure the validation data now, with the adapter as the switch has it.
+
+    Off as well where that was never measured.
+    """
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[EvalRecord]:
-        record = experiment.evaluate(due=False)
-        assert record is not None
-        yield record
+        skipped = experiment.hyper.enabled and not experiment.base_measured  # at the opening
+        for enabled in (False, None) if skipped else (None,):
+            record = experiment.evaluate(enabled, due=False)
+            assert record is not None
+            yield record
 
 
 @dataclass(frozen=True)

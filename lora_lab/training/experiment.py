@@ -70,6 +70,7 @@ class Experiment:
     best: Best = field(default_factory=Best)
     shelf: Shelf = field(default_factory=Shelf)  # adapters from files that are held beside it
     should_stop: Callable[[], bool] = never  # whether what is measured on request is to end
+    base_measured: bool = False  # the validation loss with the adapter off is on record
     training_seconds: float = 0.0
     open_seconds: float = 0.0
 
@@ -276,13 +277,12 @@ class Experiment:
         self,
         enabled: bool | None = None,
         should_stop: Callable[[], bool] = never,
-        noted: bool = True,
         due: bool = True,
     ) -> EvalRecord | None:
         """Measure the validation data with the adapter on or off (None: as the switch has it).
 
-        None where `should_stop` says that something else has become more urgent. Where it is
-        `noted` it counts for the best step, and where it was `due` for patience.
+        None where `should_stop` says that something else has become more urgent. It counts for the
+        best step, and where it was `due` for patience.
         """
         enabled = self.hyper.enabled if enabled is None else enabled
         started = time.perf_counter()
@@ -300,7 +300,8 @@ class Experiment:
             keep_loss=old.loss if old else None, keep_accuracy=old.accuracy if old else None,
             figures=result.figures,
         )  # fmt: skip
-        return self.note_evaluation(record, due) if noted else record
+        self.base_measured = self.base_measured or not enabled
+        return self.note_evaluation(record, due)
 
     def held_out(self, enabled: bool, should_stop: Callable[[], bool] = never) -> Evaluation | None:
         """A pass over the validation data; None where `should_stop` ended it. Nothing is noted."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer
 from lora_lab.adapters.inject import switched
+from lora_lab.errors import Cancelled
 from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, Task, never
 
@@ -19,18 +20,32 @@ class Inference:
 
     def __init__(self, task: Task, model: nn.Module, layers: dict[str, AdapterLayer]) -> None:
         self._task, self._model, self._layers = task, model, layers
+        self.leave: Callable[[], bool] = never  # whoever ends the run waits for no measurement
 
     @torch.no_grad()
     def held_out(self, enabled: bool, should_stop: Callable[[], bool] = never) -> Evaluation | None:
-        """A pass over the validation data; None where `should_stop` ended it."""
+        """A pass over the validation data; None where `should_stop` ended it.
+
+        Raises Cancelled where `leave` did, here and below.
+        """
         with self._evaluating(enabled):
-            return self._task.evaluate(self._model, should_stop)
+            return self._watched(self._task.evaluate, should_stop)
 
     @torch.no_grad()
     def retention(self, enabled: bool, should_stop: Callable[[], bool]) -> Evaluation | None:
         """A pass over the rows of an earlier task; None where `should_stop` ended it."""
         with self._evaluating(enabled):
-            return self._task.evaluate_retention(self._model, should_stop)
+            return self._watched(self._task.evaluate_retention, should_stop)
+
+    def _watched(
+        self,
+        measure: Callable[[nn.Module, Callable[[], bool]], Evaluation | None],
+        should_stop: Callable[[], bool],
+    ) -> Evaluation | None:
+        result = measure(self._model, lambda: should_stop() or self.leave())
+        if result is None and not should_stop():
+            raise Cancelled("The measurement was left, since the run ends.")
+        return result
 
     def answer(
         self,
@@ -41,6 +56,8 @@ class Inference:
         should_stop: Callable[[], bool] = never,
     ) -> str:
         """What the model says to `prompt`."""
+        if self.leave():
+            raise Cancelled("No more is generated, since the run ends.")
         with self._evaluating(enabled):
             return self._task.generate(self._model, prompt, max_new_tokens, sampling, should_stop)
 

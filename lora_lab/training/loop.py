@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
+from lora_lab.progress import Report, silent
 from lora_lab.records import NewsRecord, Record, State, StepRecord
 from lora_lab.rules import schedule_factor
 from lora_lab.runs.folder import RunFolder
@@ -18,6 +19,7 @@ from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.learning_check import learning_problems
+from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.optim import Stage
 from lora_lab.training.serve import Server
 from lora_lab.training.snapshot import Snapshot
@@ -35,6 +37,8 @@ def train(
     folder: Callable[[], RunFolder | None] = lambda: None,
     before_edit: Callable[[], None] = lambda: None,
     save: Callable[[str], Iterator[Record]] = lambda parent: iter(()),
+    known: Known | None = None,
+    report: Report = silent,
 ) -> Iterator[Record]:
     """Run training steps until asked to stop; yield what happened, in order.
 
@@ -43,14 +47,15 @@ def train(
     else `max_steps` more, a stage with a schedule of its own. Without `live` the settings of
     `controls` are left alone (a base is trained as its preset says). `before_edit` is called while
     the settings are those of the last step; `save` keeps the run when that is asked for, in a new
-    folder in the one it is given.
+    folder in the one it is given. What is `known` is not measured at first, and `report` receives
+    how far that is.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra, evaluations = TimeBudget(0.03, interval=0.1), TimeBudget(0.03, interval=0.25)
     copies = TimeBudget(0.01, interval=1.0)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     last_norm = math.nan  # of the last finite gradient
-    yield from server.open()
+    yield from server.open(known or Known(), report)
     if server.ended:
         return
     while server.wait_for_turn():

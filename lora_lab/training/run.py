@@ -20,6 +20,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.from_adapter import requested
 from lora_lab.training.loop import train
+from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.opening import Branch, New, Opening, Resume
 from lora_lab.training.optim import Stage
 from lora_lab.training.pretrain import pretrain, with_trained_base
@@ -58,17 +59,20 @@ def run(
     )
     try:
         yield experiment.loaded()
+        known = Known()
         if past is not None:
-            yield from past_records(past / METRICS, experiment.step)
+            yield from known.follow(past_records(past / METRICS, experiment.step))
+            if notes or not isinstance(opening, Resume):  # measured there, by this or otherwise
+                known.forget()
             yield resumed_record(experiment, notes)
         if experiment.task.data is not None:
             yield experiment.task.data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
-        report("Measuring the untrained model", -1)
         records = train(
             experiment, controls, serve_after_training=serve_after_training,
             folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,
+            known=known, report=report,
         )  # fmt: skip
         for record in records:
             if not isinstance(record, ExportingRecord | CancelledRecord):  # nothing came of it yet

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.measured import RatePointRecord
+from lora_lab.progress import Report
 from lora_lab.records import (
     AppliedRecord,
     CancelledRecord,
@@ -28,6 +28,7 @@ from lora_lab.training.commands import Command, FindRate, Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.measure.at_opening import Known, measured_at_opening
 from lora_lab.training.nonfinite import diagnosis
 from lora_lab.training.optim import Stage
 from lora_lab.training.snapshot import Snapshot
@@ -59,40 +60,25 @@ class Server:
         self.paused = False  # no step is to be made now
         self.stale = False  # an edit has moved what an evaluation would see
         self.last_good = Snapshot(experiment)
+        experiment.inference.leave = lambda: controls.stopping
 
     # -- before the first step, and between two of them ------------------------------------------
 
-    def open(self) -> Iterator[Record]:
+    def open(self, known: Known, report: Report) -> Iterator[Record]:
         """What stands before the first step: counts, spectrum, losses with the adapter off and on.
 
         A run that is resumed may have been cut off between a step and its validation, or before
         its end was written: both are made good. Whoever ends the run waits for no measurement.
         """
-        experiment, stop = self._experiment, lambda: self._controls.stopping
-        yield experiment.counts()
-        yield experiment.spectrum()
-        untrained = experiment.evaluate(enabled=False, should_stop=stop)
-        if untrained is None:
-            return
-        yield untrained
-        if experiment.step:
-            every = experiment.config.eval_steps
-            due = bool(every) and experiment.step % every == 0
-            missed = due or experiment.step >= experiment.stage.end
-            missed = missed and experiment.best.last != experiment.step
-            # Where time decides when to validate, this one counts like any other.
-            trained = experiment.evaluate(should_stop=stop, noted=missed or not every, due=missed)
-            if trained is None:
-                return
-            yield trained
-            if missed and self.patience_is_over():
-                yield from self.stop_early()
-        elif experiment.hyper.enabled and not experiment.continued:  # the answers are the same
-            yield experiment.note_evaluation(replace(untrained, enabled=True))
-        elif experiment.hyper.enabled:
-            trained = experiment.evaluate()
-            assert trained is not None
-            yield trained
+        controls = self._controls
+        yield self._experiment.counts()
+        yield self._experiment.spectrum()
+        made_good = yield from measured_at_opening(
+            self._experiment, known, lambda: controls.stopping or controls.skipping, report
+        )
+        controls.end_skipping()
+        if made_good and self.patience_is_over():
+            yield from self.stop_early()
 
     def wait_for_turn(self) -> bool:
         """Sleep while there is nothing to do; False once the loop is to be left."""

@@ -23,7 +23,7 @@ from lora_lab.records import (
 )
 from lora_lab.rules import scaling_of
 from lora_lab.tasks.digits import DigitsTask
-from lora_lab.training.commands import Evaluate
+from lora_lab.training.commands import Evaluate, SuggestRank
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
@@ -399,3 +399,27 @@ def test_whoever_ends_a_run_waits_for_no_measurement(monkeypatch):
     assert isinstance(first, CountsRecord)
     controls.stop()
     assert of(list(seen), EvalRecord) == []
+
+
+@pytest.mark.parametrize("command", [Evaluate(), SuggestRank()])
+def test_no_command_that_measures_holds_up_the_end(monkeypatch, command):
+    """A large model takes a minute for each."""
+    measure, config, asked = DigitsTask.evaluate, preset("digits", 50), []
+    controls = Controls(config.hyper)
+
+    def stoppable(self, model, should_stop):
+        if asked:
+            controls.stop()
+        return None if should_stop() else measure(self, model)
+
+    monkeypatch.setattr(DigitsTask, "evaluate", stoppable)
+    experiment, rest = Experiment.build(changed(config, eval_steps=50)), []
+    for record in train(experiment, controls, serve_after_training=True):
+        if isinstance(record, StepRecord) and record.step == 3:
+            asked.append(command)
+            controls.request(command)
+            controls.pause()
+        elif asked:
+            rest.append(record)
+    assert asked
+    assert not [r for r in rest if isinstance(r, EvalRecord | ErrorRecord | StepRecord)]

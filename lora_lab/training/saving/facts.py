@@ -59,6 +59,7 @@ class StoredLayer(Stored):
 class StoredBest(Stored):
     loss: Real | None
     step: Count
+    due_loss: Real | None = None
     unimproved: Count
     last: Annotated[int, Field(ge=-1, le=MOST_STEPS)] = -1
     weights: dict[str, Any] | None = None

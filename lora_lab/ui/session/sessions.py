@@ -16,7 +16,17 @@ from PySide6.QtCore import QObject, Signal
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
-from lora_lab.records import AppliedRecord, ErrorRecord, FolderRecord, Record, State, StateRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CheckpointRecord,
+    ErrorRecord,
+    FolderRecord,
+    Record,
+    ResumedRecord,
+    SavedRecord,
+    State,
+    StateRecord,
+)
 from lora_lab.ui.session.bridge import Collector, SessionBridge
 from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.standing import Standing
@@ -55,6 +65,7 @@ class Sessions(QObject):
         self._old: list[SessionBridge] = []
         self._resume_shown = False  # it was paused for a candidate that may fail
         self._leaving = False
+        self._saved_step = 0  # of the shown run: what was learned up to there is on disk
         self.gave_up = False  # the last thing that was opened could not be
         self.standing = Standing(self)
         self.standing.asked.connect(lambda _, hyper: self._set_hyper(hyper))
@@ -120,6 +131,11 @@ class Sessions(QObject):
     def running(self) -> bool:
         return self.serving and self.state is State.RUNNING
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the shown run has learned what is not on disk."""
+        return self.serving and self.step != self._saved_step
+
     def open(self, opening: Opening) -> int:
         """Start a candidate: a new run, one that is resumed, or one that branches off.
 
@@ -130,9 +146,7 @@ class Sessions(QObject):
             return 0
         if self._candidate is not None:
             self._retire(self._candidate, save=False)
-        if self.running:
-            self._resume_shown = True
-            self._shown.session.controls.pause()
+        self.pause(for_opening=True)
         bridge = SessionBridge(self._open_session(opening), self, next(self._ids))
         self._candidate, self.gave_up = bridge, False
         bridge.arrived.connect(lambda record: self._on_arrived(bridge, record))
@@ -146,6 +160,11 @@ class Sessions(QObject):
         """Cancel what is being opened; what is shown stays, and goes on if it was training."""
         if self._candidate is not None:
             self._candidate.request_close(save=False)
+
+    def skip_measuring(self) -> None:
+        """Leave what is measured before the first step."""
+        if self.serving:
+            self._shown.session.controls.skip()
 
     def toggle(self) -> None:
         """Train, or pause; after the end of a run: as many steps again."""
@@ -162,11 +181,15 @@ class Sessions(QObject):
         if self.serving and self.paused:
             self._shown.session.controls.resume(further)
 
-    def pause(self) -> bool:
-        """Pause the shown run after its step; whether it was to train."""
+    def pause(self, for_opening: bool = False) -> bool:
+        """Pause the shown run after its step; whether it was to train.
+
+        `for_opening`: another one is to be opened, and where it cannot be, this one trains on.
+        """
         training = self.serving and not self.paused
         if training:
             self._shown.session.controls.pause()
+            self._resume_shown = for_opening
         return training
 
     def request(self, command: Command) -> bool:
@@ -242,7 +265,7 @@ class Sessions(QObject):
         if self._shown is not None:
             self._retire(self._shown, save=True)
         self._shown, self._candidate, self._resume_shown = bridge, None, False
-        self.folder = None
+        self.folder, self._saved_step = None, 0
         self.standing.config, self.standing.state = bridge.session.config, State.LOADING
         bridge.show_on(self._panels)
 
@@ -253,6 +276,8 @@ class Sessions(QObject):
             self.standing.settle(self._shown.session.controls.hyper)
         elif isinstance(record, FolderRecord):
             self.folder = Path(record.path)
+        elif isinstance(record, SavedRecord | CheckpointRecord | ResumedRecord):
+            self._saved_step = record.step
 
     def _on_closed(self, bridge: SessionBridge) -> None:
         if bridge in self._old:

@@ -1,11 +1,11 @@
-"""Closing the window: what was learned is saved first, and where it is not, the person decides."""
+"""Leaving a run, by closing or opening another: it is saved first, or the person decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QEventLoop, QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from lora_lab.records import ErrorRecord, SavedRecord, State, StateRecord
@@ -28,6 +28,8 @@ class Leaving(QObject):
         self._sessions, self._ask, self._window = sessions, ask, window
         self.choose: Callable[[str, str, Sequence[str]], int] = partial(choose, window)
         self.pending = False
+        self._words = ("", "", "")  # the question, and two of its answers
+        self._then: Callable[[bool], object] = lambda may: None  # whether the run may go
         self._resume = False  # the run was training when it was asked to end
         sessions.on(SavedRecord, lambda _: self._on_saved())
         sessions.failed.connect(self._on_failed)
@@ -46,7 +48,46 @@ class Leaving(QObject):
         ):
             return
         self._resume = sessions.pause()
+        self._words = (
+            self.tr("The run is not saved. Close the lab?"),
+            self.tr("Close &without saving"),
+            self.tr("&Keep the lab open"),
+        )
+        self._then = lambda may: self.allowed.emit() if may else None
+        if sessions.state is State.LOADING:  # what stands there was only just opened
+            self.allowed.emit()
+        else:
+            self._save()
+
+    def saved_first(self) -> bool:
+        """Save the shown run, for another one is to take its place; False: it is to stay.
+
+        Where it cannot be saved the person decides now, while it is still there.
+        """
+        sessions = self._sessions
+        if self.pending or sessions.leaving:
+            return False
+        if not sessions.unsaved:
+            return True
+        self._resume = sessions.pause(for_opening=True)
+        self._words = (
+            self.tr("The run that is open is not saved. Open another one?"),
+            self.tr("Open &without saving"),
+            self.tr("&Keep this run open"),
+        )
+        answers: list[bool] = []
+        waiting = QEventLoop(self)
+
+        def answer(may: bool) -> None:
+            answers.append(may)
+            waiting.quit()
+
+        self._then = answer
         self._save()
+        if not answers:
+            waiting.exec()
+        self.waiting.emit(False)
+        return answers == [True]
 
     def _save(self, parent: str = "") -> None:
         sessions = self._sessions
@@ -54,12 +95,12 @@ class Leaving(QObject):
         if self.pending:
             self.waiting.emit(True)
         else:  # nothing was learned, or nobody is there to save it
-            self.allowed.emit()
+            self._then(True)
 
     def _on_saved(self) -> None:
         if self.pending:
             self.pending = False
-            self.allowed.emit()
+            self._then(True)
 
     def _on_state(self, record: StateRecord) -> None:
         if self.pending and record.state in (State.FAILED, State.CLOSED):
@@ -72,28 +113,21 @@ class Leaving(QObject):
 
     def _decide(self, reason: str) -> None:
         """The save was refused: where else, or not at all."""
-        tr = self.tr
-        answer = self.choose(
-            tr("The run is not saved. Close the lab?"),
-            reason,
-            (
-                tr("Save in another &folder…"),
-                tr("&Export the adapter…"),
-                tr("Close &without saving"),
-                tr("&Keep the lab open"),
-            ),
-        )
+        tr, (question, unsaved, stay) = self.tr, self._words
+        answers = (tr("Save in another &folder…"), tr("&Export the adapter…"), unsaved, stay)
+        answer = self.choose(question, reason, answers)
         if answer == 0 and (parent := self.ask_folder()):
             self._save(parent)
             return
         if answer == 2:
-            self.allowed.emit()
+            self._then(True)
             return
         self.waiting.emit(False)
         if answer == 1:
             self.export_requested.emit()
         elif self._resume and self._sessions.paused:
             self._sessions.toggle()
+        self._then(False)
 
     def ask_folder(self) -> str:
         """Where a folder of the run is to be made; "" where none was chosen."""

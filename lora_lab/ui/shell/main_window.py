@@ -209,6 +209,9 @@ class MainWindow(QMainWindow):
         except LabError as error:
             self.notices.error(str(error))
             return 0
+        if not self.leaving.saved_first():
+            self._show_config()
+            return 0
         if not self.sessions.leaving:
             self.setup_dock.show_config(opening.config)
         return self.sessions.open(opening)
@@ -318,6 +321,7 @@ class MainWindow(QMainWindow):
     def _connect_person(self) -> None:
         commands = self.commands
         self.strip.cancel_requested.connect(self.sessions.cancel_opening)
+        self.strip.skip_requested.connect(self.sessions.skip_measuring)
         commands.train.triggered.connect(self._train)
         commands.stop.triggered.connect(self.sessions.stop)
         commands.restart.triggered.connect(self.restart)

@@ -20,6 +20,7 @@ class StatusStrip(QStatusBar):
     """What the run is doing, in one line; while something is opened, how far that is."""
 
     cancel_requested = Signal()  # cancel what is being opened
+    skip_requested = Signal()  # leave what is measured before the first step
 
     def __init__(self, parent: QWidget | None = None, standing: Standing | None = None) -> None:
         super().__init__(parent)
@@ -43,12 +44,18 @@ class StatusStrip(QStatusBar):
         self.cancel_button.setToolTip(self.tr("Cancel opening; the current run stays open"))
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.cancel_button.hide()
+        self.skip_button = QToolButton()
+        self.skip_button.setText(self.tr("Skip"))
+        self.skip_button.setToolTip(self.tr("Train without it; “Evaluate now” measures it later"))
+        self.skip_button.clicked.connect(self.skip_requested)
+        self.skip_button.hide()
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 0, 8, 0)
         self.addWidget(self.state_label)
         self.addWidget(self._bar, 1)
         for label in (self._step_label, self._speed_label, self._left_label, self._device_label):
             self.addPermanentWidget(label)
+        self.addPermanentWidget(self.skip_button)
         self.addPermanentWidget(self.cancel_button)
         self.show_state()
 
@@ -65,6 +72,7 @@ class StatusStrip(QStatusBar):
             self._recent.clear()  # the next speed is not averaged over a pause
         if not self._loading:
             self._stage = ""
+            self.skip_button.hide()
         state = State.LOADING if self._loading else self.standing.state
         self.say(self._stage or state_words(state, self.standing.step))
         self._show()
@@ -86,6 +94,9 @@ class StatusStrip(QStatusBar):
         words = f"{record.what}, {record.share:.0%}" if known else f"{record.what}…"
         if self._loading:
             self._stage = words
+        # A model stands ready, and nothing else is being opened: this is a measurement.
+        measuring = self._loading and self.standing.loaded is not None
+        self.skip_button.setVisible(measuring and self.cancel_button.isHidden())
         self.say(words)
         self._bar.setRange(0, 1000 if known else 0)
         self._bar.setValue(round(1000 * max(record.share, 0)))

@@ -165,3 +165,60 @@ def test_restart_of_a_training_run_asks_first(qtbot, training):
     training.ask = lambda *texts: True
     training.commands.restart.trigger()
     qtbot.waitUntil(lambda: training.sessions.id not in (0, session), timeout=60_000)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("by", ["preset", "restart"])
+def test_another_run_asks_before_it_takes_the_place_of_one_that_cannot_be_saved(
+    qtbot, training, way, by
+):
+    """The question comes while the run is still there, not as an error when it is gone."""
+    spoilt(qtbot, training, way)
+    session = training.sessions.id
+
+    def go():
+        if by == "preset":
+            training.setup_dock.choose_preset("known-rank")
+        else:
+            training.commands.restart.trigger()
+
+    training.answers = [STAY]
+    go()
+    assert len(training.asked) == 1
+    assert "is not saved" in training.asked[0]
+    assert training.sessions.id == session
+    assert training.setup_dock.preset_combo.currentData() == "digits"
+    assert not training.sessions.opening
+    step = training.sessions.step
+    qtbot.waitUntil(lambda: training.sessions.step > step, timeout=60_000)  # as before
+    training.answers = [UNSAVED]
+    go()
+    assert len(training.asked) == 2
+    qtbot.waitUntil(lambda: training.sessions.id not in (0, session), timeout=60_000)
+    qtbot.waitUntil(lambda: training.state is State.PAUSED, timeout=60_000)
+
+
+def test_another_folder_takes_the_run_before_another_one_is_opened(qtbot, training, tmp_path):
+    spoilt(qtbot, training, "moved away")
+    other = tmp_path / "other"
+    other.mkdir()
+    training.answers = [OTHER]
+    training.leaving.ask_folder = lambda: str(other)
+    session = training.sessions.id
+    training.setup_dock.choose_preset("known-rank")
+    step = training.sessions.step
+    (run,) = other.iterdir()
+    assert checkpoints.latest(run).facts["step"] == step
+    qtbot.waitUntil(lambda: training.sessions.id not in (0, session), timeout=60_000)
+    assert len(training.asked) == 1
+
+
+def test_a_run_that_was_training_goes_on_where_the_other_cannot_be_opened(qtbot, training):
+    train(qtbot, training)
+    session, config = training.sessions.id, get_preset("digits").config
+    with qtbot.waitSignal(training.sessions.opening_failed, timeout=60_000):
+        training.open(config.model_copy(update={"model": "/nowhere/at/all.safetensors"}))
+    assert training.sessions.id == session
+    step = training.sessions.step
+    qtbot.waitUntil(lambda: training.sessions.step > step, timeout=60_000)
+    assert training.asked == []

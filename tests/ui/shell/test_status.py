@@ -14,7 +14,7 @@ def strip(qtbot, fake_session):
     made = StatusStrip()
     qtbot.addWidget(made)
     config = changed(RunConfig(preset="digits", task="digits"), max_steps=100)
-    made.show_opening(OpeningRecord("Measuring the untrained model", -1))
+    made.show_opening(OpeningRecord("Measuring the model without the adapter", -1))
     loaded = fake_session(config).loaded()
     made.standing.take(loaded)
     made.reset(loaded)
@@ -32,8 +32,8 @@ def step_to(strip, record):
     strip.set_step(record)
 
 
-def test_the_bar_moves_until_the_untrained_model_is_measured(strip):
-    assert strip.state_label.text() == "Measuring the untrained model…"
+def test_the_bar_moves_until_the_model_is_measured(strip):
+    assert strip.state_label.text() == "Measuring the model without the adapter…"
     bar = named(strip, "Progress of the run")
     assert (bar.minimum(), bar.maximum()) == (0, 0), "how long is not known"
     move(strip, State.PAUSED, 0)
@@ -65,3 +65,21 @@ def test_going_back_takes_step_and_bar_along(strip):
     assert named(strip, "Progress of the run").value() == 200
     move(strip, State.PAUSED, 20)
     assert named(strip, "Step").text() == "step 20 / 100"
+
+
+def test_what_is_measured_before_the_first_step_can_be_skipped(strip, qtbot):
+    """A model stands ready, so that there is something to train without the measurement."""
+    strip.show()
+    strip.show_opening(OpeningRecord("Measuring the model without the adapter", 0.25))
+    assert strip.state_label.text() == "Measuring the model without the adapter, 25%"
+    assert named(strip, "Progress of the run").value() == 250
+    with qtbot.waitSignal(strip.skip_requested):
+        strip.skip_button.click()
+    strip.set_opening(True)  # another one is being opened: that can be cancelled instead
+    strip.show_opening(OpeningRecord("Reading weights", 0.5))
+    assert strip.skip_button.isHidden()
+    strip.set_opening(False)
+    strip.show_opening(OpeningRecord("Measuring the model without the adapter", 0.5))
+    assert strip.skip_button.isVisible()
+    move(strip, State.PAUSED, 0)
+    assert strip.skip_button.isHidden()
