@@ -141,7 +141,7 @@ class Progress(QStyledItemDelegate):
             painter.fillRect(box, QColor(colors.raised))
             done = QRect(box.topLeft(), box.size())
             done.setWidth(round(box.width() * share))
-            painter.fillRect(done, QColor(colors.raw))
+            painter.fillRect(done, QColor(theme.mixed(colors.panel, colors.accent, 0.3)))
         super().paint(painter, option, index)
 
 

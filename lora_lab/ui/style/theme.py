@@ -33,7 +33,8 @@ class Colors:
     window: str  # behind everything
     panel: str  # plots, fields, tables
     raised: str  # buttons, heads of tables, pills
-    border: str
+    border: str  # between areas
+    outline: str  # of what can be pressed or filled in: 3:1 on all that lies around it
     text: str
     muted: str  # second voice: labels, units, axes
     grid: str
@@ -58,22 +59,23 @@ LIGHT = Colors(
     panel="#fcfcfd",
     raised="#f4f5f7",
     border="#cfd4da",
+    outline="#7d848d",
     text="#1a1e23",
     muted="#596270",
     grid="#e6e9ed",
     accent="#0067a8",
     on_accent="#ffffff",
-    raw="#b4d0e3",
+    raw="#6c96b6",
     smoothed="#0067a8",
     validation="#c65300",
     adapter="#0067a8",
-    frozen="#a9b1bb",
+    frozen="#8a9098",
     full="#6c7683",
     warn="#955500",
     error="#b3261e",
     good="#0b7350",
     marker="#8a93a0",
-    series=("#0072b2", "#d55e00", "#00865f", "#b5488c", "#a97800", "#4a9fd4", "#6c4fb0", "#596270"),
+    series=("#0072b2", "#d55e00", "#00865f", "#b5488c", "#a97800", "#4494c6", "#6c4fb0", "#596270"),
 )
 
 DARK = Colors(
@@ -82,12 +84,13 @@ DARK = Colors(
     panel="#1b1f23",
     raised="#262b31",
     border="#3a4149",
+    outline="#717982",
     text="#e4e8ec",
     muted="#98a2ae",
     grid="#2a3036",
     accent="#58b0ea",
     on_accent="#0c1419",
-    raw="#31546b",
+    raw="#406f8e",
     smoothed="#6cbcf0",
     validation="#f0a045",
     adapter="#58b0ea",
@@ -120,10 +123,12 @@ def apply(app: QApplication, scheme: Scheme = "system") -> Colors:
     if app.style().name() != "fusion":
         app.setStyle("Fusion")
     app.setPalette(_palette(_current))
-    boxes = _palette(_current)
-    if _current.dark:  # Fusion frames a box in a darker shade of "Window"
-        boxes.setColor(QPalette.ColorRole.Window, QColor(_current.border).lighter(140))
-    for kind in ("QAbstractSpinBox", "QCheckBox"):
+    # Fusion frames a box in a darker shade of "Window", and that of a tick in a paler one.
+    ticks = 160 if _current.dark else 120
+    shades = {"QAbstractSpinBox": 140, "QComboBox": 140, "QCheckBox": ticks}
+    for kind, lighter in shades.items():
+        boxes = _palette(_current)
+        boxes.setColor(QPalette.ColorRole.Window, QColor(_current.outline).lighter(lighter))
         app.setPalette(boxes, kind)
     app.setStyleSheet(_sheet(_current, app.font().pointSizeF()))
     return _current
@@ -204,8 +209,6 @@ def _sheet(c: Colors, points: float) -> str:
         "accent_hover": mixed(c.accent, c.text, 0.12),
         "accent_pressed": mixed(c.accent, c.text, 0.24),
         "handle_hover": mixed(c.panel, c.accent, 0.35),
-        # Fusion frames fields in a shade darker than the window: on a dark one that is no frame.
-        "frame": c.border if c.dark else mixed(c.window, "#000000", 0.29),
         "small": f"{0.92 * points:.2f}",
         "second": f"{1.45 * points:.2f}",
         "figure": f"{1.9 * points:.2f}",

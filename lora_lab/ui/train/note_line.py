@@ -65,7 +65,7 @@ class NoteLine(QAbstractButton):
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(self._words(), Qt.AlignmentFlag.AlignLeft | middle, self.shown())
         if self.isEnabled():
-            painter.setPen(QColor(c.accent if self._hovered else c.marker))
+            painter.setPen(QColor(c.accent if self._hovered else c.muted))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | middle, "?")
 
     def enterEvent(self, event: QEnterEvent) -> None:
