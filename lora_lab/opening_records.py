@@ -56,7 +56,7 @@ class LoadedRecord(Record):
     """A model with its adapters stands ready; the panels start afresh on it."""
 
     title: str
-    stage: str  # "" or the name of a preliminary stage, e.g. "full training of the base"
+    stage: str  # "" or the name of a preliminary stage, e.g. "pretraining the base"
     task: str
     variant: str
     base: str

@@ -227,7 +227,8 @@ class Experiment:
         """The hyperparameters that no layer can follow, each with the reason."""
         if self.preliminary:
             return tuple(
-                (name, "the base model is trained as the preset defines") for name in KNOBS
+                (name, "for the adapter, in stage 2; the base is pretrained as the preset defines")
+                for name in KNOBS
             )
         locks = [set(layer.locked) for layer in self.layers.values()]
         return tuple(sorted(set.intersection(*locks)))

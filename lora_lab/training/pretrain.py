@@ -18,7 +18,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.variants import FULL
 
-STAGE = "full training of the base"
+STAGE = "pretraining the base"
 
 
 def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
@@ -67,7 +67,8 @@ def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
         )
     # A copy that keeps the very same `hyper`, which is how the loop knows that it is applied.
     config = config.model_copy(update={"model": str(base), "pretraining": None})
-    return config, f"trained here in {pretraining.max_steps:,} steps"
+    steps = f"{pretraining.max_steps:,} steps"
+    return config, f"trained here in {steps}, kept as {base.parent.name}/{base.name}"
 
 
 def base_path(config: RunConfig) -> Path:

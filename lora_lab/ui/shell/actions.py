@@ -23,6 +23,7 @@ class Actions(QObject):
         super().__init__(window)
         self._all: list[QAction] = []
         self._icons: dict[QAction, str] = {}
+        self._tips: dict[QAction, str] = {}
         self._toggle: QWidget | None = None
         self._make_run()
         self._make_adapter()
@@ -231,20 +232,34 @@ class Actions(QObject):
         if self._toggle is not None:
             self._style_toggle()
 
-    def follow(self, ready: bool, begun: bool, running: bool, ended: bool) -> None:
-        """Enable what can be done: a model is `ready`, its run has `begun`, `running`, `ended`."""
+    def follow(
+        self, ready: bool, begun: bool, running: bool, ended: bool, pretraining: bool = False
+    ) -> None:
+        """Enable what can be done: a model is `ready`, its run has `begun`, `running`, `ended`.
+
+        While the base is still `pretraining` there is no adapter that anything could be done with.
+        """
         if running:
             self._show_train(self.tr("Pause"), "pause")
         else:
             words = self.tr("Continue training…") if ended else self.tr("Resume")
             self._show_train(words if begun else self.tr("Train"), "train")
-        for action in (self.train, self.evaluate, self.adapter, self.merge, self.export):
+        for action in (self.train, self.evaluate):
             action.setEnabled(ready)
-        for action in (self.find_rate, self.intruders, self.continue_from):
-            action.setEnabled(ready)
-        for action in (self.suggest_rank, self.save, self.undo_edit, self.go_back):
-            action.setEnabled(begun)
         self.stop.setEnabled(begun and not ended)
+        reason = self.tr("Stage 1 of 2 pretrains the base: there is no adapter yet")
+        of_adapter = dict.fromkeys(
+            (self.adapter, self.merge, self.export, self.find_rate, self.intruders), ready
+        )
+        of_adapter |= dict.fromkeys(
+            (self.suggest_rank, self.save, self.undo_edit, self.go_back), begun
+        )
+        for action, may in of_adapter.items():
+            action.setEnabled(may and not pretraining)
+            tip = reason if pretraining else self._tips[action]
+            if action.toolTip() != tip:
+                action.setToolTip(tip)
+        self.continue_from.setEnabled(ready)
 
     def _show_train(self, text: str, name: str) -> None:
         """The words and the icon of the train action: what pressing it would do now."""
@@ -293,4 +308,5 @@ class Actions(QObject):
         if name:
             self._icons[action] = name
         action.setToolTip(f"{tip or text} ({keys})" if keys else tip or text)
+        self._tips[action] = action.toolTip()
         return action

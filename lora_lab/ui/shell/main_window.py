@@ -227,7 +227,7 @@ class MainWindow(QMainWindow):
         if not self._engine_known:
             self._engine_known = True
             self._offer_engine()
-        stage = f" ({record.stage})" if record.stage else ""
+        stage = f" ({in_words(record.stage)})" if record.stage else ""
         self.setWindowTitle(f"{record.title}{stage} – LoRA Lab")
         for panel in self.panels:
             panel.say("")  # what `announce` said
@@ -285,7 +285,9 @@ class MainWindow(QMainWindow):
         serving = sessions.serving and not sessions.opening
         ready = serving and state in (State.PAUSED, State.RUNNING, *ENDED)
         begun = ready and (sessions.step > 0 or sessions.running)
-        commands.follow(ready, begun, sessions.running, state in ENDED)
+        loaded = sessions.standing.loaded
+        pretraining = loaded is not None and bool(loaded.stage)
+        commands.follow(ready, begun, sessions.running, state in ENDED, pretraining)
         known = self.setup_dock.config is not None and not self.sessions.leaving
         commands.restart.setEnabled(known and not sessions.opening)
         commands.open.setEnabled(not self.sessions.leaving)

@@ -184,7 +184,9 @@ class HyperparametersDock(QDockWidget):
 
     def _show_requested(self) -> None:
         """Move the controls without saying that the person did."""
-        hyper = self.requested
+        hyper, config, loaded = self.requested, self.standing.config, self.standing.loaded
+        if loaded is not None and loaded.stage and config is not None:
+            hyper = config.hyper  # what stands here is for the adapter, which comes next
         for name, slider in self.sliders.items():
             if slider.value() != getattr(hyper, name):
                 with QSignalBlocker(slider):
@@ -196,8 +198,10 @@ class HyperparametersDock(QDockWidget):
 
     def _show_applied(self) -> None:
         """What the loop works with now, beside what is requested."""
+        loaded = self.standing.loaded
+        preliminary = loaded is not None and bool(loaded.stage)
         for name, slider in self.sliders.items():
-            slider.set_applied(getattr(self.standing.applied, name))
+            slider.set_applied(None if preliminary else getattr(self.standing.applied, name))
         self._show_scaling(self.requested)
 
     def _on_moved(self, name: str, value: Any) -> None:

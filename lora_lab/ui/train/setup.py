@@ -46,6 +46,12 @@ LEARNS = ("data", "variant", "targets")  # and what makes other parts of it lear
 
 def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
     """One sentence on what is trained on what, and how much of the model that is."""
+    if loaded.stage:
+        words = translate("setup", "Stage 1 of 2: {}, {:,} steps. The adapter follows by itself")
+        number = counts.adapter if counts is not None else loaded.base_parameters
+        parts = [words.format(in_words(loaded.stage), loaded.max_steps)]
+        parts.append(translate("setup", "{:,} parameters").format(number))
+        return " · ".join(parts)
     layers = len(loaded.layers)
     parts = [
         translate("setup", "1 layer")

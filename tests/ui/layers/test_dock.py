@@ -173,7 +173,7 @@ def test_a_locked_rank_cannot_be_opened_and_says_why(dock, loaded, case):
             "pissa": replace(
                 loaded, layers=tuple(replace(i, rank_locked=reason) for i in loaded.layers)
             ),
-            "stage": replace(loaded, stage="full training of the base"),
+            "stage": replace(loaded, stage="pretraining the base"),
         }[case]
     )
     index = cell(dock, 0, RANK)
