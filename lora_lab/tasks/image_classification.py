@@ -190,7 +190,7 @@ class ImageClassificationTask(PretrainedTask):
 
     @property
     def evaluation_parts(self) -> int:
-        return math.ceil(len(self.held_labels) / EVAL_ROWS)
+        return -(-len(self.held_labels) // EVAL_ROWS)
 
     def evaluate_retention(
         self, model: nn.Module, should_stop: Callable[[], bool] = never

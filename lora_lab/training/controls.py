@@ -25,7 +25,7 @@ class Controls:
         self._finishing = False
         self._stopping = False
         self._further = 0  # steps that training on after the end is to make
-        self._skipping = False
+        self.skipping = False  # what is measured before the first step is to be left out
         self._cancelled: list[Command] = []
         self._commands: deque[Command] = deque()
         self._news = threading.Condition()
@@ -96,18 +96,6 @@ class Controls:
             return False
         self._finishing = False
         return True
-
-    def skip(self) -> None:
-        """Leave what is measured before the first step; `Evaluate` measures it later."""
-        self._skipping = True
-
-    @property
-    def skipping(self) -> bool:
-        return self._skipping
-
-    def end_skipping(self) -> None:
-        """What was to be left is left; another stage is measured again."""
-        self._skipping = False
 
     def stop(self) -> None:
         """Finish the step in hand, then leave the loop."""

@@ -76,7 +76,7 @@ class Server:
         made_good = yield from measured_at_opening(
             self._experiment, known, lambda: controls.stopping or controls.skipping, report
         )
-        controls.end_skipping()
+        controls.skipping = False  # another stage is measured again
         if made_good and self.patience_is_over():
             yield from self.stop_early()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyqtgraph as pg
@@ -26,14 +27,14 @@ from lora_lab.records import (
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_range import loss_range, step_end
 from lora_lab.ui.panels.loss_references import References
-from lora_lab.ui.panels.loss_words import measured_on, summary
+from lora_lab.ui.panels.loss_words import entries, summary
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
-from lora_lab.ui.widgets.legend import Legend, Row
+from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series, long_columns
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
@@ -176,11 +177,8 @@ class LossPanel(Panel):
 
     def redraw(self) -> None:
         self.dirty = False
-        if (
-            not len(self._train)
-            and not len(self._validation)
-            and math.isnan(self.references.baseline)
-        ):
+        measured = len(self._train) or len(self._validation)
+        if not measured and math.isnan(self.references.baseline):
             self.say(self.tr("No step yet. Train (Space) is available once the model has loaded."))
             self._show_words()
             self._legend.show_rows(())
@@ -200,10 +198,8 @@ class LossPanel(Panel):
         self._valid.setData(x, y)
         few = len(x) * 8 < columns
         self._valid_dots.setData(x, y) if few else self._valid_dots.clear()
-        best = self._best_at
-        self._best.setData([best[0]], self._scaled(np.array([best[1]]))) if best else (
-            self._best.clear()
-        )
+        best = [] if self._best_at is None else [self._best_at]
+        self._best.setData([at for at, _ in best], self._scaled(np.array([y for _, y in best])))
         self._draw_bad(x0, x1)
         self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
@@ -250,23 +246,11 @@ class LossPanel(Panel):
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
         room -= self._log.sizeHint().width() + 12
         keep_whole([(self._figure,), (self._figure_note,)], room, 12)
-        whole = self._entries(short=False)
-        fits = self._legend.width_of(whole) <= self._legend.width()
-        self._legend.show_rows(whole if fits else self._entries(short=True))
-
-    def _entries(self, short: bool) -> list[Row]:
-        """Rows of the legend, the most important first."""
-        c = theme.current()
-        train, validation = measured_on(self.standing.loaded, short)
-        entries = [("━", c.smoothed, train)]
-        if len(self._validation):
-            entries.append(("●", c.validation, validation))
-        if self._best_at is not None:
-            at = self.tr("best, step {:,}").format(self._best_at[0])
-            entries.append(("★", c.good, self.tr("best") if short else at))
-        entries += self._behind.entries()
-        entries += self.references.entries()
-        return [*entries, ("─", c.raw, self.tr("raw"))]
+        more = self._behind.entries() + self.references.entries()
+        seen = len(self._validation) > 0
+        rows = partial(entries, self.standing.loaded, seen, self._best_at, more)
+        fits = self._legend.width_of(rows()) <= self._legend.width()
+        self._legend.show_rows(rows(short=not fits))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

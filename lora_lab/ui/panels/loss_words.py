@@ -6,6 +6,8 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.opening_records import LoadedRecord
+from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.legend import Row
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.series import Series
 
@@ -28,6 +30,25 @@ def measured_on(loaded: LoadedRecord | None, short: bool = False) -> tuple[str, 
     if len(trained) == 1:
         words = translate("LossPanel", "train (class {} only)").format(trained[0])
     return words, translate("LossPanel", "validation (all {} classes)").format(len(every))
+
+
+def entries(
+    loaded: LoadedRecord | None,
+    validated: bool,
+    best_at: tuple[int, float] | None,
+    others: list[Row],
+    short: bool = False,
+) -> list[Row]:
+    """Rows of the legend, the most important first; in fewer letters where it is to be `short`."""
+    c = theme.current()
+    train, validation = measured_on(loaded, short)
+    rows = [("━", c.smoothed, train)]
+    if validated:
+        rows.append(("●", c.validation, validation))
+    if best_at is not None:
+        words = translate("LossPanel", "best, step {:,}").format(best_at[0])
+        rows.append(("★", c.good, translate("LossPanel", "best") if short else words))
+    return [*rows, *others, ("─", c.raw, translate("LossPanel", "raw"))]
 
 
 def summary(train: Series, smoothed: Series, validation: Series) -> str:

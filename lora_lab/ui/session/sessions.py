@@ -164,7 +164,7 @@ class Sessions(QObject):
     def skip_measuring(self) -> None:
         """Leave what is measured before the first step."""
         if self.serving:
-            self._shown.session.controls.skip()
+            self._shown.session.controls.skipping = True
 
     def toggle(self) -> None:
         """Train, or pause; after the end of a run: as many steps again."""
