@@ -10,6 +10,10 @@ branch of {} at step {:,}</source>
 Zweig von {} ab Schritt {:,}</translation>
     </message>
     <message>
+        <source>   (validation loss {:.4g})</source>
+        <translation>   (Validierungs-Loss {:.4g})</translation>
+    </message>
+    <message>
         <source> (cut)</source>
         <translation> (abgeschnitten)</translation>
     </message>
@@ -60,6 +64,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source> · time left {}</source>
         <translation> · Restzeit {}</translation>
+    </message>
+    <message>
+        <source> · validation loss {}</source>
+        <translation> · Validierungs-Loss {}</translation>
     </message>
     <message>
         <source> · {:,} left out</source>
@@ -362,6 +370,10 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>, Genauigkeit {}</translation>
     </message>
     <message>
+        <source>, before an edit</source>
+        <translation>, vor einer Änderung</translation>
+    </message>
+    <message>
         <source>, from {:.0%} of the entries</source>
         <translation>, aus {:.0%} der Einträge</translation>
     </message>
@@ -412,6 +424,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source>0   (bit for bit)</source>
         <translation>0   (Bit für Bit)</translation>
+    </message>
+    <message>
+        <source>0 takes the likeliest token; above, one is drawn from softmax(logits / T)</source>
+        <translation>0 nimmt das wahrscheinlichste Token; darüber wird aus softmax(logits / T) gezogen</translation>
     </message>
     <message>
         <source>00,000 steps/s</source>
@@ -660,6 +676,10 @@ Apache License 2.0</translation>
         <translation>Adapterparameter</translation>
     </message>
     <message>
+        <source>Adapter to export, by its step</source>
+        <translation>Zu exportierender Adapter, nach Schritt</translation>
+    </message>
+    <message>
         <source>Adapter variant.</source>
         <translation>Adaptervariante.</translation>
     </message>
@@ -813,11 +833,15 @@ Apache License 2.0</translation>
     </message>
     <message>
         <source>Best loss</source>
-        <translation>Bester Loss</translation>
+        <translation>Min. Loss</translation>
     </message>
     <message>
         <source>Best loss by parameters: {}</source>
         <translation>Bester Loss nach Parametern: {}</translation>
+    </message>
+    <message>
+        <source>Best step {:,}</source>
+        <translation>Bester Schritt {:,}</translation>
     </message>
     <message>
         <source>Best validation loss by parameters</source>
@@ -838,6 +862,10 @@ Apache License 2.0</translation>
     <message>
         <source>Browse</source>
         <translation>Durchsuchen</translation>
+    </message>
+    <message>
+        <source>Building the model</source>
+        <translation>Modell wird gebaut</translation>
     </message>
     <message>
         <source>Built-in data; nothing to configure. Use Open for a model and data of your own.</source>
@@ -906,6 +934,10 @@ Apache License 2.0</translation>
     <message>
         <source>Causal language modelling</source>
         <translation>Kausale Sprachmodellierung</translation>
+    </message>
+    <message>
+        <source>Checkpoint of step {:,}</source>
+        <translation>Checkpoint von Schritt {:,}</translation>
     </message>
     <message>
         <source>Checkpoints</source>
@@ -1004,6 +1036,10 @@ Apache License 2.0</translation>
         <translation>Wird verglichen</translation>
     </message>
     <message>
+        <source>Comparing layers</source>
+        <translation>Schichten werden verglichen</translation>
+    </message>
+    <message>
         <source>Comparing…</source>
         <translation>Wird verglichen…</translation>
     </message>
@@ -1014,6 +1050,10 @@ Apache License 2.0</translation>
     <message>
         <source>Component of a diffusion pipeline</source>
         <translation>Komponente einer Diffusions-Pipeline</translation>
+    </message>
+    <message>
+        <source>Computing singular values</source>
+        <translation>Singulärwerte werden berechnet</translation>
     </message>
     <message>
         <source>Computing the rank</source>
@@ -1054,6 +1094,10 @@ Apache License 2.0</translation>
     <message>
         <source>Continue training from…</source>
         <translation>Training fortsetzen von…</translation>
+    </message>
+    <message>
+        <source>Continue training…</source>
+        <translation>Training fortsetzen…</translation>
     </message>
     <message>
         <source>Copied {:,} rows of {}.</source>
@@ -1230,10 +1274,6 @@ Apache License 2.0</translation>
     <message>
         <source>Each class counts alike: a row of class c counts n/(k·n_c)</source>
         <translation>Jede Klasse zählt gleich: eine Zeile der Klasse c zählt n/(k·n_c)</translation>
-    </message>
-    <message>
-        <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs.</source>
-        <translation>Jeder Fehler ist ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ der schlechtesten Schicht. Die Faktoren getrennt zu addieren ist nicht dasselbe wie die ΔW zu addieren.</translation>
     </message>
     <message>
         <source>Each layer takes a moment between two steps.</source>
@@ -1734,10 +1774,6 @@ Apache License 2.0</translation>
     <message>
         <source>Layers that can be adapted</source>
         <translation>Schichten, die adaptiert werden können</translation>
-    </message>
-    <message>
-        <source>Layers to adapt: all-linear, all-linear+conv, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
-        <translation>Zu adaptierende Schichten: all-linear, all-linear+conv, ein Modulpfad oder dessen Ende; nichts: alle linearen Schichten, und die Faltungen, wo diese die meisten Gewichte haben.</translation>
     </message>
     <message>
         <source>Learned and forgotten</source>
@@ -2454,8 +2490,68 @@ zustand</translation>
         <translation>Rang r</translation>
     </message>
     <message>
-        <source>Rank that the exact sum is truncated to</source>
-        <translation>Rang, auf den die exakte Summe gekürzt wird</translation>
+        <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
+        <translation>Jeder Fehler ist ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ der schlechtesten Schicht. Die Faktoren getrennt zu addieren ist nicht dasselbe wie die ΔW zu addieren. TIES, DARE und Magnitude beschneiden ΔW selbst, wie ties_svd von PEFT; was PEFT ties nennt, beschneidet A und B einzeln.</translation>
+    </message>
+    <message>
+        <source>Embedding and head get a weight each, where they share one in the base</source>
+        <translation>Embedding und Kopf bekommen je ein Gewicht, wo sie in der Basis eines teilen</translation>
+    </message>
+    <message>
+        <source>How the prompt is put to the model</source>
+        <translation>Wie der Prompt dem Modell vorgelegt wird</translation>
+    </message>
+    <message>
+        <source>Last step {:,}</source>
+        <translation>Letzter Schritt {:,}</translation>
+    </message>
+    <message>
+        <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking whether it was read before</source>
+        <translation>Prüfen, ob es schon gelesen wurde</translation>
+    </message>
+    <message>
+        <source>Mark the words that differ with the adapter off and on</source>
+        <translation>Die Wörter markieren, die sich mit Adapter aus und an unterscheiden</translation>
+    </message>
+    <message>
+        <source>Measuring the file</source>
+        <translation>Datei wird vermessen</translation>
+    </message>
+    <message>
+        <source>Measuring the untrained model</source>
+        <translation>Untrainiertes Modell wird gemessen</translation>
+    </message>
+    <message>
+        <source>Of step</source>
+        <translation>Von Schritt</translation>
+    </message>
+    <message>
+        <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
+        <translation>Der exakten Summe und der gewählten Methode, an Modell und Daten, die offen sind</translation>
+    </message>
+    <message>
+        <source>Only the likeliest tokens whose probabilities sum up to this</source>
+        <translation>Nur die wahrscheinlichsten Token, deren Wahrscheinlichkeiten zusammen dies ergeben</translation>
+    </message>
+    <message>
+        <source>Opening the adapter</source>
+        <translation>Adapter wird geöffnet</translation>
+    </message>
+    <message>
+        <source>Opening the adapters</source>
+        <translation>Adapter werden geöffnet</translation>
+    </message>
+    <message>
+        <source>Preparing the adapters</source>
+        <translation>Adapter werden vorbereitet</translation>
+    </message>
+    <message>
+        <source>Rank that the outcome is truncated to</source>
+        <translation>Rang, auf den das Ergebnis gekürzt wird</translation>
     </message>
     <message>
         <source>Ranks</source>
@@ -2476,6 +2572,10 @@ zustand</translation>
     <message>
         <source>Reading the runs…</source>
         <translation>Läufe werden gelesen…</translation>
+    </message>
+    <message>
+        <source>Reading the tokens</source>
+        <translation>Token werden gelesen</translation>
     </message>
     <message>
         <source>Reading {}</source>
@@ -2794,6 +2894,14 @@ zustand</translation>
         <translation>Seed von Inits, Batches und Dropout.</translation>
     </message>
     <message>
+        <source>Seed of the entries that DARE drops</source>
+        <translation>Seed der Einträge, die DARE verwirft</translation>
+    </message>
+    <message>
+        <source>Seed of what is drawn</source>
+        <translation>Seed dessen, was gezogen wird</translation>
+    </message>
+    <message>
         <source>Seeds of each combination</source>
         <translation>Seeds jeder Kombination</translation>
     </message>
@@ -2844,6 +2952,10 @@ zustand</translation>
     <message>
         <source>Shape of W as a matrix</source>
         <translation>Form von W als Matrix</translation>
+    </message>
+    <message>
+        <source>Share of each ΔW&apos;s entries that is kept</source>
+        <translation>Anteil der Einträge jedes ΔW, der bleibt</translation>
     </message>
     <message>
         <source>Share of full fine-tuning</source>
@@ -3026,12 +3138,20 @@ zustand</translation>
         <translation>Schritte eines Laufs.</translation>
     </message>
     <message>
+        <source>Steps to train further</source>
+        <translation>Weitere Trainingsschritte</translation>
+    </message>
+    <message>
         <source>Steps/s</source>
         <translation>Schritte/s</translation>
     </message>
     <message>
         <source>Stop</source>
         <translation>Stopp</translation>
+    </message>
+    <message>
+        <source>Stop texts</source>
+        <translation>Stopptexte</translation>
     </message>
     <message>
         <source>Stopped</source>
@@ -3094,6 +3214,14 @@ zustand</translation>
         <translation>Aufgabe</translation>
     </message>
     <message>
+        <source>Temperature</source>
+        <translation>Temperatur</translation>
+    </message>
+    <message>
+        <source>Temperature, top-p, seed, stop texts, chat template</source>
+        <translation>Temperatur, Top-p, Seed, Stopptexte, Chat-Template</translation>
+    </message>
+    <message>
         <source>Tensor</source>
         <translation>Tensor</translation>
     </message>
@@ -3116,6 +3244,10 @@ zustand</translation>
     <message>
         <source>Text classification</source>
         <translation>Textklassifikation</translation>
+    </message>
+    <message>
+        <source>Text ends before the first of them; \n is a new line</source>
+        <translation>Der Text endet vor dem ersten davon; \n ist eine neue Zeile</translation>
     </message>
     <message>
         <source>The adapter of step {:,} is saved in {}</source>
@@ -3150,12 +3282,24 @@ zustand</translation>
         <translation>Die größte versuchte Rate, die ihn nicht erhöhte, wird vorgeschlagen.</translation>
     </message>
     <message>
+        <source>The last step, the best by validation loss, or a checkpoint of the run</source>
+        <translation>Der letzte Schritt, der beste nach Validierungs-Loss oder ein Checkpoint des Laufs</translation>
+    </message>
+    <message>
         <source>The layers are known once the model is loaded.</source>
         <translation>Die Schichten sind bekannt, sobald das Modell geladen ist.</translation>
     </message>
     <message>
         <source>The learning rate is lower now. Space resumes.</source>
         <translation>Die Lernrate ist jetzt kleiner. Leertaste setzt fort.</translation>
+    </message>
+    <message>
+        <source>The learning rate starts again at {} and reaches {} in {:,} steps; </source>
+        <translation>Die Lernrate beginnt wieder bei {} und erreicht {} in {:,} Schritten; </translation>
+    </message>
+    <message>
+        <source>The learning rate starts again at {}; </source>
+        <translation>Die Lernrate beginnt wieder bei {}; </translation>
     </message>
     <message>
         <source>The learning rate stays constant after warm-up</source>
@@ -3214,6 +3358,10 @@ zustand</translation>
         <translation>Die Zeile als Token</translation>
     </message>
     <message>
+        <source>The run ended at step {:,}.</source>
+        <translation>Der Lauf endete bei Schritt {:,}.</translation>
+    </message>
+    <message>
         <source>The run ends at this step and its adapter is saved.</source>
         <translation>Der Lauf endet bei diesem Schritt, und sein Adapter wird gespeichert.</translation>
     </message>
@@ -3236,6 +3384,10 @@ zustand</translation>
     <message>
         <source>The run that this message was about is no longer open.</source>
         <translation>Der Lauf, um den es in dieser Meldung ging, ist nicht mehr offen.</translation>
+    </message>
+    <message>
+        <source>The same draws with the adapter off and on</source>
+        <translation>Dieselben Ziehungen mit Adapter aus und an</translation>
     </message>
     <message>
         <source>The scaling that multiplies B·A</source>
@@ -3264,6 +3416,10 @@ zustand</translation>
     <message>
         <source>There is no model in the cache of this machine.</source>
         <translation>Im Cache dieses Rechners ist kein Modell.</translation>
+    </message>
+    <message>
+        <source>This checkpoint has no chat template</source>
+        <translation>Dieser Checkpoint hat kein Chat-Template</translation>
     </message>
     <message>
         <source>This computer</source>
@@ -3334,6 +3490,10 @@ zustand</translation>
         <translation>Top-k-Richtungen jeder Schicht</translation>
     </message>
     <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
         <source>Train</source>
         <translation>Trainieren</translation>
     </message>
@@ -3382,6 +3542,10 @@ zustand</translation>
         <translation>Dreieck 60 × 60</translation>
     </message>
     <message>
+        <source>Truncating layers</source>
+        <translation>Schichten werden gekürzt</translation>
+    </message>
+    <message>
         <source>Try rising learning rates for some steps, then restore everything</source>
         <translation>Einige Schritte lang steigende Lernraten versuchen, dann alles wiederherstellen</translation>
     </message>
@@ -3392,6 +3556,10 @@ zustand</translation>
     <message>
         <source>Trying rising learning rates with {}, on the run’s own rows. Training is paused meanwhile; afterwards everything is restored.</source>
         <translation>Steigende Lernraten werden mit {} versucht, auf den eigenen Zeilen des Laufs. Das Training pausiert solange; danach wird alles wiederhergestellt.</translation>
+    </message>
+    <message>
+        <source>Trying the longest row</source>
+        <translation>Die längste Zeile wird versucht</translation>
     </message>
     <message>
         <source>Two rules of thumb; a short trial cannot predict a long run.</source>
@@ -3432,6 +3600,10 @@ zustand</translation>
     <message>
         <source>Validation</source>
         <translation>Validierung</translation>
+    </message>
+    <message>
+        <source>Validation &amp;loss</source>
+        <translation>Validierungs-&amp;Loss</translation>
     </message>
     <message>
         <source>Validation &amp;loss here</source>
@@ -3522,6 +3694,10 @@ zustand</translation>
         <translation>Was die Matrix ist</translation>
     </message>
     <message>
+        <source>What the prompt is</source>
+        <translation>Was der Prompt ist</translation>
+    </message>
+    <message>
         <source>What the rows are</source>
         <translation>Was die Zeilen sind</translation>
     </message>
@@ -3580,6 +3756,10 @@ zustand</translation>
     <message>
         <source>Writing {}</source>
         <translation>{} wird geschrieben</translation>
+    </message>
+    <message>
+        <source>Written and re-read: the base model with ΔW merged in.</source>
+        <translation>Geschrieben und zurückgelesen: das Basismodell mit ΔW darin.</translation>
     </message>
     <message>
         <source>Written to {}</source>
@@ -3782,6 +3962,10 @@ zustand</translation>
         <translation>cat: Faktoren nebeneinander, Rang Σr</translation>
     </message>
     <message>
+        <source>chat template</source>
+        <translation>Chat-Template</translation>
+    </message>
+    <message>
         <source>checkpointing</source>
         <translation>Checkpointing</translation>
     </message>
@@ -3838,6 +4022,14 @@ zustand</translation>
         <translation>abgeschnitten</translation>
     </message>
     <message>
+        <source>dare-linear: entries of each ΔW dropped at random, sum</source>
+        <translation>dare-linear: Einträge jedes ΔW zufällig verworfen, Summe</translation>
+    </message>
+    <message>
+        <source>dare-ties: dropped at random, mean of the majority&apos;s sign</source>
+        <translation>dare-ties: zufällig verworfen, Mittel des Vorzeichens der Mehrheit</translation>
+    </message>
+    <message>
         <source>data</source>
         <translation>Daten</translation>
     </message>
@@ -3850,8 +4042,16 @@ zustand</translation>
         <translation>Standardrang, höchstens {}</translation>
     </message>
     <message>
+        <source>density </source>
+        <translation>Dichte </translation>
+    </message>
+    <message>
         <source>device</source>
         <translation>Gerät</translation>
+    </message>
+    <message>
+        <source>diff</source>
+        <translation>Diff</translation>
     </message>
     <message>
         <source>digits</source>
@@ -3867,7 +4067,7 @@ zustand</translation>
     </message>
     <message>
         <source>discarded {} of {} at step {:,}</source>
-        <translation>{} von {} bei Schritt {:,} verworfen</translation>
+        <translation>{} {} bei Schritt {:,} verworfen</translation>
     </message>
     <message>
         <source>does not hold</source>
@@ -3904,6 +4104,10 @@ zustand</translation>
     <message>
         <source>dtype of the base model. Adapters on half precision stay in float32.</source>
         <translation>dtype des Basismodells. Adapter auf halber Genauigkeit bleiben in float32.</translation>
+    </message>
+    <message>
+        <source>dtype of the factors; what the cast loses is reported</source>
+        <translation>dtype der Faktoren; was die Umwandlung verliert, steht im Bericht</translation>
     </message>
     <message>
         <source>each: σ₁ to {}, {} to {}</source>
@@ -3986,6 +4190,10 @@ zustand</translation>
         <translation>Ordner des Basismodells</translation>
     </message>
     <message>
+        <source>folder or file of the base model</source>
+        <translation>Ordner oder Datei des Basismodells</translation>
+    </message>
+    <message>
         <source>from σ</source>
         <translation>aus σ</translation>
     </message>
@@ -4020,6 +4228,10 @@ zustand</translation>
     <message>
         <source>gradients {}</source>
         <translation>Gradienten {}</translation>
+    </message>
+    <message>
+        <source>greedy</source>
+        <translation>greedy</translation>
     </message>
     <message>
         <source>grey values</source>
@@ -4142,6 +4354,10 @@ zustand</translation>
         <translation>lr</translation>
     </message>
     <message>
+        <source>magnitude: largest entries of each ΔW, sum</source>
+        <translation>magnitude: größte Einträge jedes ΔW, Summe</translation>
+    </message>
+    <message>
         <source>masked (prompt)</source>
         <translation>maskiert (Prompt)</translation>
     </message>
@@ -4184,6 +4400,10 @@ zustand</translation>
     <message>
         <source>misclassified</source>
         <translation>falsch</translation>
+    </message>
+    <message>
+        <source>mixture on</source>
+        <translation>Mischung an</translation>
     </message>
     <message>
         <source>model</source>
@@ -4354,6 +4574,10 @@ zustand</translation>
         <translation>Pivots ungleich 0</translation>
     </message>
     <message>
+        <source>plain text</source>
+        <translation>reiner Text</translation>
+    </message>
+    <message>
         <source>prefix</source>
         <translation>Präfix</translation>
     </message>
@@ -4364,6 +4588,10 @@ zustand</translation>
     <message>
         <source>pretraining</source>
         <translation>Pretraining</translation>
+    </message>
+    <message>
+        <source>prompt as in the data</source>
+        <translation>Prompt wie in den Daten</translation>
     </message>
     <message>
         <source>prompts</source>
@@ -4434,6 +4662,10 @@ zustand</translation>
         <translation>läuft</translation>
     </message>
     <message>
+        <source>sampling</source>
+        <translation>Sampling</translation>
+    </message>
+    <message>
         <source>schedule</source>
         <translation>LR-Verlauf</translation>
     </message>
@@ -4446,8 +4678,20 @@ zustand</translation>
         <translation>Seed</translation>
     </message>
     <message>
+        <source>seed </source>
+        <translation>Seed </translation>
+    </message>
+    <message>
+        <source>seed {}</source>
+        <translation>Seed {}</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>schlechte Zeilen auslassen</translation>
+    </message>
+    <message>
+        <source>slerp: two ΔWs, a point of the arc between them</source>
+        <translation>slerp: zwei ΔW, ein Punkt des Bogens zwischen ihnen</translation>
     </message>
     <message>
         <source>smoothing</source>
@@ -4476,6 +4720,10 @@ zustand</translation>
     <message>
         <source>steps</source>
         <translation>Schritte</translation>
+    </message>
+    <message>
+        <source>stop texts, separated by |</source>
+        <translation>Stopptexte, durch | getrennt</translation>
     </message>
     <message>
         <source>s·B·A&apos;s energy</source>
@@ -4526,8 +4774,20 @@ zustand</translation>
         <translation>die Summe selbst, bis auf Rundung</translation>
     </message>
     <message>
+        <source>then it falls to {} at the last step ({} schedule).</source>
+        <translation>dann fällt sie bis zum letzten Schritt auf {} (LR-Verlauf {}).</translation>
+    </message>
+    <message>
+        <source>then it stays ({} schedule).</source>
+        <translation>dann bleibt sie (LR-Verlauf {}).</translation>
+    </message>
+    <message>
         <source>this layer</source>
         <translation>diese Schicht</translation>
+    </message>
+    <message>
+        <source>ties: largest entries of each ΔW, mean of the majority&apos;s sign</source>
+        <translation>ties: größte Einträge jedes ΔW, Mittel des Vorzeichens der Mehrheit</translation>
     </message>
     <message>
         <source>time not known yet</source>
@@ -4542,8 +4802,28 @@ zustand</translation>
         <translation>zu groß</translation>
     </message>
     <message>
+        <source>top-p </source>
+        <translation>Top-p </translation>
+    </message>
+    <message>
+        <source>top-p {:g}</source>
+        <translation>Top-p {:g}</translation>
+    </message>
+    <message>
         <source>train</source>
         <translation>Training</translation>
+    </message>
+    <message>
+        <source>train (class {} only)</source>
+        <translation>Training (nur Klasse {})</translation>
+    </message>
+    <message>
+        <source>train ({} of {} classes)</source>
+        <translation>Training ({} von {} Klassen)</translation>
+    </message>
+    <message>
+        <source>train ({}/{})</source>
+        <translation>Training ({}/{})</translation>
     </message>
     <message>
         <source>trainable parameters</source>
@@ -4570,12 +4850,24 @@ zustand</translation>
         <translation>Validierung</translation>
     </message>
     <message>
+        <source>validation (all {} classes)</source>
+        <translation>Validierung (alle {} Klassen)</translation>
+    </message>
+    <message>
+        <source>validation (all)</source>
+        <translation>Validierung (alle)</translation>
+    </message>
+    <message>
         <source>validation data</source>
         <translation>Validierungsdaten</translation>
     </message>
     <message>
         <source>validation loss with these ranks: {}</source>
         <translation>Validierungs-Loss mit diesen Rängen: {}</translation>
+    </message>
+    <message>
+        <source>validation loss {}</source>
+        <translation>Validierungs-Loss {}</translation>
     </message>
     <message>
         <source>validation loss, log scale</source>
@@ -4660,6 +4952,10 @@ zustand</translation>
     <message>
         <source>{:,} modules</source>
         <translation>{:,} Module</translation>
+    </message>
+    <message>
+        <source>{:,} more steps, to step {:,}. </source>
+        <translation>Noch {:,} Schritte, bis Schritt {:,}. </translation>
     </message>
     <message>
         <source>{:,} more truncated</source>
@@ -5096,6 +5392,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>ΔW&apos;s energy</source>
         <translation>der Energie von ΔW</translation>
+    </message>
+    <message>
+        <source>Σr</source>
+        <translation>Σr</translation>
     </message>
     <message>
         <source>α</source>

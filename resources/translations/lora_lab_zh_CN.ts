@@ -10,6 +10,10 @@ branch of {} at step {:,}</source>
 {} 在第 {:,} 步的分支</translation>
     </message>
     <message>
+        <source>   (validation loss {:.4g})</source>
+        <translation>   (验证损失 {:.4g})</translation>
+    </message>
+    <message>
         <source> (cut)</source>
         <translation> (已截断)</translation>
     </message>
@@ -60,6 +64,10 @@ branch of {} at step {:,}</source>
     <message>
         <source> · time left {}</source>
         <translation> · 剩余时间 {}</translation>
+    </message>
+    <message>
+        <source> · validation loss {}</source>
+        <translation> · 验证损失 {}</translation>
     </message>
     <message>
         <source> · {:,} left out</source>
@@ -362,6 +370,10 @@ branch of {} at step {:,}</source>
         <translation>，准确率 {}</translation>
     </message>
     <message>
+        <source>, before an edit</source>
+        <translation>，修改之前</translation>
+    </message>
+    <message>
         <source>, from {:.0%} of the entries</source>
         <translation>，取自 {:.0%} 的元素</translation>
     </message>
@@ -412,6 +424,10 @@ branch of {} at step {:,}</source>
     <message>
         <source>0   (bit for bit)</source>
         <translation>0   (逐位相同)</translation>
+    </message>
+    <message>
+        <source>0 takes the likeliest token; above, one is drawn from softmax(logits / T)</source>
+        <translation>0 取概率最高的 token；大于 0 时从 softmax(logits / T) 中采样</translation>
     </message>
     <message>
         <source>00,000 steps/s</source>
@@ -660,6 +676,10 @@ Apache License 2.0</translation>
         <translation>适配器参数</translation>
     </message>
     <message>
+        <source>Adapter to export, by its step</source>
+        <translation>要导出的适配器，按步</translation>
+    </message>
+    <message>
         <source>Adapter variant.</source>
         <translation>适配器变体。</translation>
     </message>
@@ -820,6 +840,10 @@ Apache License 2.0</translation>
         <translation>按参数量的最佳损失：{}</translation>
     </message>
     <message>
+        <source>Best step {:,}</source>
+        <translation>最佳步 {:,}</translation>
+    </message>
+    <message>
         <source>Best validation loss by parameters</source>
         <translation>按参数量的最佳验证损失</translation>
     </message>
@@ -838,6 +862,10 @@ Apache License 2.0</translation>
     <message>
         <source>Browse</source>
         <translation>浏览</translation>
+    </message>
+    <message>
+        <source>Building the model</source>
+        <translation>正在构建模型</translation>
     </message>
     <message>
         <source>Built-in data; nothing to configure. Use Open for a model and data of your own.</source>
@@ -906,6 +934,10 @@ Apache License 2.0</translation>
     <message>
         <source>Causal language modelling</source>
         <translation>因果语言建模</translation>
+    </message>
+    <message>
+        <source>Checkpoint of step {:,}</source>
+        <translation>第 {:,} 步的检查点</translation>
     </message>
     <message>
         <source>Checkpoints</source>
@@ -1004,6 +1036,10 @@ Apache License 2.0</translation>
         <translation>正在比较</translation>
     </message>
     <message>
+        <source>Comparing layers</source>
+        <translation>正在比较各层</translation>
+    </message>
+    <message>
         <source>Comparing…</source>
         <translation>正在比较…</translation>
     </message>
@@ -1014,6 +1050,10 @@ Apache License 2.0</translation>
     <message>
         <source>Component of a diffusion pipeline</source>
         <translation>扩散流水线的组件</translation>
+    </message>
+    <message>
+        <source>Computing singular values</source>
+        <translation>正在计算奇异值</translation>
     </message>
     <message>
         <source>Computing the rank</source>
@@ -1054,6 +1094,10 @@ Apache License 2.0</translation>
     <message>
         <source>Continue training from…</source>
         <translation>继续训练自…</translation>
+    </message>
+    <message>
+        <source>Continue training…</source>
+        <translation>继续训练…</translation>
     </message>
     <message>
         <source>Copied {:,} rows of {}.</source>
@@ -1230,10 +1274,6 @@ Apache License 2.0</translation>
     <message>
         <source>Each class counts alike: a row of class c counts n/(k·n_c)</source>
         <translation>各类同等计数：c 类的一行计 n/(k·n_c)</translation>
-    </message>
-    <message>
-        <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs.</source>
-        <translation>每个误差为最差层的 ‖ΔW − ΣwΔW‖/‖ΣwΔW‖。分别相加因子并不等于相加 ΔW。</translation>
     </message>
     <message>
         <source>Each layer takes a moment between two steps.</source>
@@ -1734,10 +1774,6 @@ Apache License 2.0</translation>
     <message>
         <source>Layers that can be adapted</source>
         <translation>可适配的层</translation>
-    </message>
-    <message>
-        <source>Layers to adapt: all-linear, all-linear+conv, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
-        <translation>要适配的层：all-linear、all-linear+conv、模块路径或其结尾；留空：所有线性层，若卷积占大部分权重则也包括卷积。</translation>
     </message>
     <message>
         <source>Learned and forgotten</source>
@@ -2454,8 +2490,68 @@ state</source>
         <translation>秩 r</translation>
     </message>
     <message>
-        <source>Rank that the exact sum is truncated to</source>
-        <translation>精确和截断到的秩</translation>
+        <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
+        <translation>每个误差为最差层的 ‖ΔW − ΣwΔW‖/‖ΣwΔW‖。分别相加因子并不等于相加 ΔW。TIES、DARE 和 magnitude 修剪的是 ΔW 本身，同 PEFT 的 ties_svd；PEFT 所说的 ties 则分别修剪 A 和 B。</translation>
+    </message>
+    <message>
+        <source>Embedding and head get a weight each, where they share one in the base</source>
+        <translation>当嵌入与输出头在基座中共用一个权重时，各得一个权重</translation>
+    </message>
+    <message>
+        <source>How the prompt is put to the model</source>
+        <translation>提示词以何种形式交给模型</translation>
+    </message>
+    <message>
+        <source>Last step {:,}</source>
+        <translation>最后一步 {:,}</translation>
+    </message>
+    <message>
+        <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking whether it was read before</source>
+        <translation>正在查看是否已读取过</translation>
+    </message>
+    <message>
+        <source>Mark the words that differ with the adapter off and on</source>
+        <translation>标出适配器关与开时不同的词</translation>
+    </message>
+    <message>
+        <source>Measuring the file</source>
+        <translation>正在测量文件</translation>
+    </message>
+    <message>
+        <source>Measuring the untrained model</source>
+        <translation>正在测量未训练的模型</translation>
+    </message>
+    <message>
+        <source>Of step</source>
+        <translation>所属步</translation>
+    </message>
+    <message>
+        <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
+        <translation>精确和与所选方法的验证损失，在已打开的模型和数据上</translation>
+    </message>
+    <message>
+        <source>Only the likeliest tokens whose probabilities sum up to this</source>
+        <translation>仅取累计概率达到此值的最可能 token</translation>
+    </message>
+    <message>
+        <source>Opening the adapter</source>
+        <translation>正在打开适配器</translation>
+    </message>
+    <message>
+        <source>Opening the adapters</source>
+        <translation>正在打开适配器</translation>
+    </message>
+    <message>
+        <source>Preparing the adapters</source>
+        <translation>正在准备适配器</translation>
+    </message>
+    <message>
+        <source>Rank that the outcome is truncated to</source>
+        <translation>结果截断到的秩</translation>
     </message>
     <message>
         <source>Ranks</source>
@@ -2476,6 +2572,10 @@ state</source>
     <message>
         <source>Reading the runs…</source>
         <translation>正在读取运行…</translation>
+    </message>
+    <message>
+        <source>Reading the tokens</source>
+        <translation>正在读取 token</translation>
     </message>
     <message>
         <source>Reading {}</source>
@@ -2794,6 +2894,14 @@ state</source>
         <translation>初始化、批次和 Dropout 的随机种子。</translation>
     </message>
     <message>
+        <source>Seed of the entries that DARE drops</source>
+        <translation>DARE 所丢弃元素的随机种子</translation>
+    </message>
+    <message>
+        <source>Seed of what is drawn</source>
+        <translation>采样的随机种子</translation>
+    </message>
+    <message>
         <source>Seeds of each combination</source>
         <translation>每种组合的随机种子</translation>
     </message>
@@ -2844,6 +2952,10 @@ state</source>
     <message>
         <source>Shape of W as a matrix</source>
         <translation>W 作为矩阵的形状</translation>
+    </message>
+    <message>
+        <source>Share of each ΔW&apos;s entries that is kept</source>
+        <translation>每个 ΔW 保留的元素比例</translation>
     </message>
     <message>
         <source>Share of full fine-tuning</source>
@@ -3026,12 +3138,20 @@ state</source>
         <translation>一个运行的步数。</translation>
     </message>
     <message>
+        <source>Steps to train further</source>
+        <translation>继续训练的步数</translation>
+    </message>
+    <message>
         <source>Steps/s</source>
         <translation>步/秒</translation>
     </message>
     <message>
         <source>Stop</source>
         <translation>停止</translation>
+    </message>
+    <message>
+        <source>Stop texts</source>
+        <translation>停止文本</translation>
     </message>
     <message>
         <source>Stopped</source>
@@ -3094,6 +3214,14 @@ state</source>
         <translation>任务</translation>
     </message>
     <message>
+        <source>Temperature</source>
+        <translation>温度</translation>
+    </message>
+    <message>
+        <source>Temperature, top-p, seed, stop texts, chat template</source>
+        <translation>温度、top-p、随机种子、停止文本、对话模板</translation>
+    </message>
+    <message>
         <source>Tensor</source>
         <translation>张量</translation>
     </message>
@@ -3116,6 +3244,10 @@ state</source>
     <message>
         <source>Text classification</source>
         <translation>文本分类</translation>
+    </message>
+    <message>
+        <source>Text ends before the first of them; \n is a new line</source>
+        <translation>文本在其中第一个出现之前结束；\n 表示换行</translation>
     </message>
     <message>
         <source>The adapter of step {:,} is saved in {}</source>
@@ -3150,12 +3282,24 @@ state</source>
         <translation>建议使用尝试过的、未使其升高的最大学习率。</translation>
     </message>
     <message>
+        <source>The last step, the best by validation loss, or a checkpoint of the run</source>
+        <translation>最后一步、验证损失最佳的一步，或运行的某个检查点</translation>
+    </message>
+    <message>
         <source>The layers are known once the model is loaded.</source>
         <translation>模型加载后才知道有哪些层。</translation>
     </message>
     <message>
         <source>The learning rate is lower now. Space resumes.</source>
         <translation>学习率已降低。按空格键继续。</translation>
+    </message>
+    <message>
+        <source>The learning rate starts again at {} and reaches {} in {:,} steps; </source>
+        <translation>学习率重新从 {0} 开始，在 {2:,} 步内达到 {1}； </translation>
+    </message>
+    <message>
+        <source>The learning rate starts again at {}; </source>
+        <translation>学习率重新从 {} 开始； </translation>
     </message>
     <message>
         <source>The learning rate stays constant after warm-up</source>
@@ -3214,6 +3358,10 @@ state</source>
         <translation>该行的 token</translation>
     </message>
     <message>
+        <source>The run ended at step {:,}.</source>
+        <translation>运行已在第 {:,} 步结束。</translation>
+    </message>
+    <message>
         <source>The run ends at this step and its adapter is saved.</source>
         <translation>运行在此步结束，其适配器会被保存。</translation>
     </message>
@@ -3236,6 +3384,10 @@ state</source>
     <message>
         <source>The run that this message was about is no longer open.</source>
         <translation>该消息所涉及的运行已不再打开。</translation>
+    </message>
+    <message>
+        <source>The same draws with the adapter off and on</source>
+        <translation>适配器关与开时采样相同</translation>
     </message>
     <message>
         <source>The scaling that multiplies B·A</source>
@@ -3264,6 +3416,10 @@ state</source>
     <message>
         <source>There is no model in the cache of this machine.</source>
         <translation>本机缓存中没有模型。</translation>
+    </message>
+    <message>
+        <source>This checkpoint has no chat template</source>
+        <translation>此检查点没有对话模板</translation>
     </message>
     <message>
         <source>This computer</source>
@@ -3334,6 +3490,10 @@ state</source>
         <translation>各层的 top-k 方向</translation>
     </message>
     <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
         <source>Train</source>
         <translation>训练</translation>
     </message>
@@ -3382,6 +3542,10 @@ state</source>
         <translation>三角形 60 × 60</translation>
     </message>
     <message>
+        <source>Truncating layers</source>
+        <translation>正在截断各层</translation>
+    </message>
+    <message>
         <source>Try rising learning rates for some steps, then restore everything</source>
         <translation>用递增的学习率试若干步，然后恢复一切</translation>
     </message>
@@ -3392,6 +3556,10 @@ state</source>
     <message>
         <source>Trying rising learning rates with {}, on the run’s own rows. Training is paused meanwhile; afterwards everything is restored.</source>
         <translation>正在用 {} 在该运行自己的数据行上尝试递增的学习率。期间训练暂停；之后恢复一切。</translation>
+    </message>
+    <message>
+        <source>Trying the longest row</source>
+        <translation>正在试跑最长的行</translation>
     </message>
     <message>
         <source>Two rules of thumb; a short trial cannot predict a long run.</source>
@@ -3432,6 +3600,10 @@ state</source>
     <message>
         <source>Validation</source>
         <translation>验证</translation>
+    </message>
+    <message>
+        <source>Validation &amp;loss</source>
+        <translation>验证损失(&amp;L)</translation>
     </message>
     <message>
         <source>Validation &amp;loss here</source>
@@ -3522,6 +3694,10 @@ state</source>
         <translation>矩阵的含义</translation>
     </message>
     <message>
+        <source>What the prompt is</source>
+        <translation>提示词的类型</translation>
+    </message>
+    <message>
         <source>What the rows are</source>
         <translation>行的类型</translation>
     </message>
@@ -3580,6 +3756,10 @@ state</source>
     <message>
         <source>Writing {}</source>
         <translation>正在写入 {}</translation>
+    </message>
+    <message>
+        <source>Written and re-read: the base model with ΔW merged in.</source>
+        <translation>已写入并重新读取：合并了 ΔW 的基座模型。</translation>
     </message>
     <message>
         <source>Written to {}</source>
@@ -3782,6 +3962,10 @@ state</source>
         <translation>cat：因子并排拼接，秩为 Σr</translation>
     </message>
     <message>
+        <source>chat template</source>
+        <translation>对话模板</translation>
+    </message>
+    <message>
         <source>checkpointing</source>
         <translation>梯度检查点</translation>
     </message>
@@ -3838,6 +4022,14 @@ state</source>
         <translation>截去</translation>
     </message>
     <message>
+        <source>dare-linear: entries of each ΔW dropped at random, sum</source>
+        <translation>dare-linear：随机丢弃各 ΔW 的元素后求和</translation>
+    </message>
+    <message>
+        <source>dare-ties: dropped at random, mean of the majority&apos;s sign</source>
+        <translation>dare-ties：随机丢弃后按多数符号取平均</translation>
+    </message>
+    <message>
         <source>data</source>
         <translation>数据</translation>
     </message>
@@ -3850,8 +4042,16 @@ state</source>
         <translation>默认秩，至多 {}</translation>
     </message>
     <message>
+        <source>density </source>
+        <translation>密度 </translation>
+    </message>
+    <message>
         <source>device</source>
         <translation>设备</translation>
+    </message>
+    <message>
+        <source>diff</source>
+        <translation>对照</translation>
     </message>
     <message>
         <source>digits</source>
@@ -3867,7 +4067,7 @@ state</source>
     </message>
     <message>
         <source>discarded {} of {} at step {:,}</source>
-        <translation>在第 {2:,} 步舍去了 {1} 的 {0}</translation>
+        <translation>在第 {2:,} 步舍去了{1}的 {0}</translation>
     </message>
     <message>
         <source>does not hold</source>
@@ -3904,6 +4104,10 @@ state</source>
     <message>
         <source>dtype of the base model. Adapters on half precision stay in float32.</source>
         <translation>基座模型的 dtype。半精度上的适配器仍为 float32。</translation>
+    </message>
+    <message>
+        <source>dtype of the factors; what the cast loses is reported</source>
+        <translation>因子的 dtype；转换的损失会写入报告</translation>
     </message>
     <message>
         <source>each: σ₁ to {}, {} to {}</source>
@@ -3986,6 +4190,10 @@ state</source>
         <translation>基座模型的文件夹</translation>
     </message>
     <message>
+        <source>folder or file of the base model</source>
+        <translation>基座模型的文件夹或文件</translation>
+    </message>
+    <message>
         <source>from σ</source>
         <translation>由 σ 得</translation>
     </message>
@@ -4020,6 +4228,10 @@ state</source>
     <message>
         <source>gradients {}</source>
         <translation>梯度 {}</translation>
+    </message>
+    <message>
+        <source>greedy</source>
+        <translation>贪心</translation>
     </message>
     <message>
         <source>grey values</source>
@@ -4142,6 +4354,10 @@ state</source>
         <translation>lr</translation>
     </message>
     <message>
+        <source>magnitude: largest entries of each ΔW, sum</source>
+        <translation>magnitude：各 ΔW 的最大元素求和</translation>
+    </message>
+    <message>
         <source>masked (prompt)</source>
         <translation>掩码（提示词）</translation>
     </message>
@@ -4184,6 +4400,10 @@ state</source>
     <message>
         <source>misclassified</source>
         <translation>误分类</translation>
+    </message>
+    <message>
+        <source>mixture on</source>
+        <translation>混合开</translation>
     </message>
     <message>
         <source>model</source>
@@ -4354,6 +4574,10 @@ state</source>
         <translation>非零的主元</translation>
     </message>
     <message>
+        <source>plain text</source>
+        <translation>纯文本</translation>
+    </message>
+    <message>
         <source>prefix</source>
         <translation>前缀</translation>
     </message>
@@ -4364,6 +4588,10 @@ state</source>
     <message>
         <source>pretraining</source>
         <translation>预训练</translation>
+    </message>
+    <message>
+        <source>prompt as in the data</source>
+        <translation>提示词同数据格式</translation>
     </message>
     <message>
         <source>prompts</source>
@@ -4434,6 +4662,10 @@ state</source>
         <translation>运行中</translation>
     </message>
     <message>
+        <source>sampling</source>
+        <translation>采样</translation>
+    </message>
+    <message>
         <source>schedule</source>
         <translation>学习率调度</translation>
     </message>
@@ -4446,8 +4678,20 @@ state</source>
         <translation>随机种子</translation>
     </message>
     <message>
+        <source>seed </source>
+        <translation>种子 </translation>
+    </message>
+    <message>
+        <source>seed {}</source>
+        <translation>种子 {}</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>跳过坏行</translation>
+    </message>
+    <message>
+        <source>slerp: two ΔWs, a point of the arc between them</source>
+        <translation>slerp：两个 ΔW 之间弧上的一点</translation>
     </message>
     <message>
         <source>smoothing</source>
@@ -4476,6 +4720,10 @@ state</source>
     <message>
         <source>steps</source>
         <translation>步数</translation>
+    </message>
+    <message>
+        <source>stop texts, separated by |</source>
+        <translation>停止文本，以 | 分隔</translation>
     </message>
     <message>
         <source>s·B·A&apos;s energy</source>
@@ -4526,8 +4774,20 @@ state</source>
         <translation>和本身，仅差舍入误差</translation>
     </message>
     <message>
+        <source>then it falls to {} at the last step ({} schedule).</source>
+        <translation>然后在最后一步降到 {}（{} 调度）。</translation>
+    </message>
+    <message>
+        <source>then it stays ({} schedule).</source>
+        <translation>然后保持不变（{} 调度）。</translation>
+    </message>
+    <message>
         <source>this layer</source>
         <translation>此层</translation>
+    </message>
+    <message>
+        <source>ties: largest entries of each ΔW, mean of the majority&apos;s sign</source>
+        <translation>ties：各 ΔW 的最大元素，按多数符号取平均</translation>
     </message>
     <message>
         <source>time not known yet</source>
@@ -4542,8 +4802,28 @@ state</source>
         <translation>过大</translation>
     </message>
     <message>
+        <source>top-p </source>
+        <translation>top-p </translation>
+    </message>
+    <message>
+        <source>top-p {:g}</source>
+        <translation>top-p {:g}</translation>
+    </message>
+    <message>
         <source>train</source>
         <translation>训练</translation>
+    </message>
+    <message>
+        <source>train (class {} only)</source>
+        <translation>训练（仅类 {}）</translation>
+    </message>
+    <message>
+        <source>train ({} of {} classes)</source>
+        <translation>训练（{} / {} 类）</translation>
+    </message>
+    <message>
+        <source>train ({}/{})</source>
+        <translation>训练 ({}/{})</translation>
     </message>
     <message>
         <source>trainable parameters</source>
@@ -4570,12 +4850,24 @@ state</source>
         <translation>验证</translation>
     </message>
     <message>
+        <source>validation (all {} classes)</source>
+        <translation>验证（全部 {} 类）</translation>
+    </message>
+    <message>
+        <source>validation (all)</source>
+        <translation>验证（全部）</translation>
+    </message>
+    <message>
         <source>validation data</source>
         <translation>验证数据</translation>
     </message>
     <message>
         <source>validation loss with these ranks: {}</source>
         <translation>使用这些秩的验证损失：{}</translation>
+    </message>
+    <message>
+        <source>validation loss {}</source>
+        <translation>验证损失 {}</translation>
     </message>
     <message>
         <source>validation loss, log scale</source>
@@ -4660,6 +4952,10 @@ state</source>
     <message>
         <source>{:,} modules</source>
         <translation>{:,} 个模块</translation>
+    </message>
+    <message>
+        <source>{:,} more steps, to step {:,}. </source>
+        <translation>再训练 {:,} 步，到第 {:,} 步。 </translation>
     </message>
     <message>
         <source>{:,} more truncated</source>
@@ -5096,6 +5392,10 @@ Type here to use others.</source>
     <message>
         <source>ΔW&apos;s energy</source>
         <translation>ΔW 的能量</translation>
+    </message>
+    <message>
+        <source>Σr</source>
+        <translation>Σr</translation>
     </message>
     <message>
         <source>α</source>

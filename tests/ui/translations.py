@@ -13,7 +13,7 @@ import ast
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,15 +36,26 @@ MARKS = {"tr": 0, "translate": 1, "QT_TRANSLATE_NOOP": 1}  # call → which argu
 
 def marked() -> dict[str, str]:
     """What is marked in the window's code → file and line where it is first."""
+    return _arguments(sorted(UI.rglob("*.py")), MARKS)
+
+
+def reported() -> set[str]:
+    """What the engine says that it is doing, where the words are fixed."""
+    engine = set(UI.parent.rglob("*.py")) - set(UI.rglob("*.py"))
+    return set(_arguments(sorted(engine), {"report": 0, "_report": 0}))
+
+
+def _arguments(files: Iterable[Path], calls: Mapping[str, int]) -> dict[str, str]:
+    """The texts that these calls are given at that place → where it is first."""
     found: dict[str, str] = {}
-    for path in sorted(UI.rglob("*.py")):
+    for path in files:
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(call, ast.Call):
                 continue
-            place = MARKS.get(ast.unparse(call.func).rpartition(".")[2])
+            place = calls.get(ast.unparse(call.func).rpartition(".")[2])
             for word in call.args[place : place + 1] if place is not None else ():
                 if isinstance(word, ast.Constant) and isinstance(word.value, str):
-                    found.setdefault(word.value, f"{path.relative_to(UI)}:{call.lineno}")
+                    found.setdefault(word.value, f"{path.relative_to(UI.parent)}:{call.lineno}")
     return found
 
 
@@ -67,7 +78,7 @@ def declared() -> set[str]:
 
 def sources() -> list[str]:
     """Every text that a translation has, once."""
-    return sorted(set(marked()) | declared())
+    return sorted(set(marked()) | declared() | reported())
 
 
 def entries(language: str) -> dict[str, tuple[str, str]]:

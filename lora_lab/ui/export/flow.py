@@ -26,6 +26,7 @@ from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.widgets.dialogs import bring_to_front
 
 READ_MS = 500  # between two looks at the checkpoints while the dialog is open
@@ -100,7 +101,7 @@ class ExportFlow(QObject):
 
     def _on_exporting(self, record: ExportingRecord) -> None:
         if self.dialog is not None:
-            self.dialog.show_progress(record.what, record.share)
+            self.dialog.show_progress(in_words(record.what), record.share)
 
     def _on_exported(self, record: ExportedRecord) -> None:
         if self.dialog is not None:

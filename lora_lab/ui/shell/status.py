@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWi
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import ResumedRecord, State, StepRecord
 from lora_lab.ui.session.standing import Standing
-from lora_lab.ui.style.figures import clock, plain_tip, state_words
+from lora_lab.ui.style.figures import clock, in_words, plain_tip, state_words
 from lora_lab.ui.widgets.labels import TextLabel
 
 WINDOW = 3.0  # seconds of training that the speed is taken over
@@ -91,7 +91,8 @@ class StatusStrip(QStatusBar):
     def show_opening(self, record: OpeningRecord) -> None:
         """What is being done for the opening, and how far it is."""
         known = record.share >= 0
-        words = f"{record.what}, {record.share:.0%}" if known else f"{record.what}…"
+        what = in_words(record.what)
+        words = f"{what}, {record.share:.0%}" if known else f"{what}…"
         if self._loading:
             self._stage = words
         # A model stands ready, and nothing else is being opened: this is a measurement.

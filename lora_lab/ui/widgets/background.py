@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report
+from lora_lab.ui.style.figures import in_words
 
 
 class Background(QObject):
@@ -48,7 +49,7 @@ class Background(QObject):
     def _report(self, what: str, share: float) -> None:
         if self._cancelled.is_set():
             raise Cancelled("cancelled")
-        self._sent.emit("progress", (what, share))
+        self._sent.emit("progress", (in_words(what), share))
 
     def _receive(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Emit what the thread sent, unless the work was cancelled since."""
