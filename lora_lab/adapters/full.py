@@ -14,7 +14,8 @@ class FullLayer(AdapterLayer):
     """h = W' x + b',   W' (native shape) and b' (out) start as copies of the frozen W and b.
 
     ΔW = W' − W is of full rank and has no factors, so rank and α have no meaning here. The change
-    of b is part of the trained layer but not of ΔW. W' has the base's own dtype.
+    of b is part of the trained layer but not of ΔW. On half precision both are kept in float32 and
+    rounded where they are used: there steps are below bfloat16's, and AdamW's ε is 0 in float16.
     """
 
     locked = VARIANTS[FULL].locked
@@ -29,9 +30,12 @@ class FullLayer(AdapterLayer):
         generator: torch.Generator,
     ) -> None:
         super().__init__(base_layer, name)
-        self.tuned_weight = nn.Parameter(base_layer.weight.detach().clone())
+        self.tuned_weight = nn.Parameter(self._copy(base_layer.weight))
         bias = getattr(base_layer, "bias", None)
-        self.tuned_bias = None if bias is None else nn.Parameter(bias.detach().clone())  # (out,)
+        self.tuned_bias = None if bias is None else nn.Parameter(self._copy(bias))  # (out,)
+
+    def _copy(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.detach().to(self.factor_dtype, copy=True)
 
     def delta_weight(self) -> torch.Tensor:
         dtype = self.factor_dtype
@@ -40,12 +44,15 @@ class FullLayer(AdapterLayer):
 
     @property
     def weight(self) -> torch.Tensor:
-        """W' exactly, where W + ΔW would round twice; when disabled, the identical tensor W."""
-        return self.tuned_weight if self.enabled else self.base_layer.weight
+        """W' rounded once, where W + ΔW would be twice; when disabled, the identical tensor W."""
+        W = self.base_layer.weight
+        return self.tuned_weight.to(W.dtype) if self.enabled else W
 
     @property
     def bias(self) -> torch.Tensor | None:
-        return self.tuned_bias if self.enabled else getattr(self.base_layer, "bias", None)
+        bias = getattr(self.base_layer, "bias", None)
+        tuned = self.tuned_bias
+        return bias if tuned is None or not self.enabled else tuned.to(bias.dtype)
 
     def whole_layer(self) -> WholeLayer:
         """W' and b' as plain CPU tensors."""
@@ -58,4 +65,8 @@ class FullLayer(AdapterLayer):
 
     @torch.no_grad()
     def merged_layer(self) -> nn.Module:
-        return self._plain_layer(self.tuned_weight, self.tuned_bias)
+        enabled, self.enabled = self.enabled, True
+        try:
+            return self._plain_layer(self.weight, self.bias)
+        finally:
+            self.enabled = enabled

@@ -72,9 +72,11 @@ def read(model: Any, name: str, **inputs: Any) -> torch.Tensor:
             torch.manual_seed(0)
             return model(**inputs, return_dict=True).logits.float()
     except Exception as error:  # each model fails in its own way
+        half = any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters())
+        way = "float32, another model or another task" if half else "another model or another task"
         raise CheckpointError(
             f"{name}: this {model.config.model_type} model cannot read a row of text by itself "
-            f"({first_line(error)}). Choose another model or another task."
+            f"({first_line(error)}). Choose {way}."
         ) from error
     finally:
         model.train(training)
