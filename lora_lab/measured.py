@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lora_lab.opening_records import DataRow
 from lora_lab.records import Record
 from lora_lab.sampling import GREEDY, Sampling
 
@@ -172,6 +173,19 @@ class RankHintRecord(Record):
     loss: float  # held out, as the adapter is
     accuracy: float | None
     hints: tuple[RankHint, ...]
+
+
+@dataclass(frozen=True)
+class WrongRecord(Record):
+    """The validation images that the model gets wrong, as the adapter's switch has it."""
+
+    step: int
+    enabled: bool
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]  # wrong of each class
+    total: tuple[int, ...]
+    rows: tuple[DataRow, ...]  # by class, the surest first; a label is "9 → 4"
+    of: tuple[int, ...]  # the class of each row
 
 
 @dataclass(frozen=True)

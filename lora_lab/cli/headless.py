@@ -61,7 +61,7 @@ class Display:
         match record:
             case StepRecord(step=step) if step % 50 == 0:
                 self._progress.update(self._bar, completed=step, loss=f"{record.loss:.3g}")
-            case DataRecord():
+            case DataRecord(path=path) if path:  # data that a preset brings is no news
                 for line in data_report(record):
                     self._console.print(line, style="yellow" if line in record.notes else None)
             case LoadedRecord():

@@ -50,7 +50,7 @@ class Outcome:
                 self.evaluations[record.enabled] = record
             case FolderRecord():
                 self.folder = record
-            case DataRecord():
+            case DataRecord(path=path) if path:  # data that a preset brings is no news
                 self.data = record
 
     def facts(self) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def image_record(
             DataRow(
                 number=int(row) + 1,
                 label=images.classes[images.labels[row]],
-                image=_frozen(images.images[row]),
+                image=frozen_image(images.images[row]),
             )
             for row in order
         ),
@@ -153,7 +153,8 @@ def _place_in_class(labels: np.ndarray) -> np.ndarray:
     return places
 
 
-def _frozen(image: np.ndarray) -> np.ndarray:
-    image = image[..., 0].copy() if image.shape[2] == 1 else image.copy()
+def frozen_image(image: np.ndarray) -> np.ndarray:
+    """A read-only copy of (height, width[, channels]) of uint8, without a single channel's axis."""
+    image = image[..., 0].copy() if image.ndim == 3 and image.shape[2] == 1 else image.copy()
     image.flags.writeable = False
     return image

@@ -13,6 +13,7 @@ from torch import nn
 from lora_lab.opening_records import DataRecord
 from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.retention import RetentionSet
+from lora_lab.tasks.wrong_answers import WrongAnswers
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Task:
     true_sigma: np.ndarray | None = None
     base: str = ""  # where the base weights come from, for people
     rows: int = 0  # training rows; 0: without end
-    data: DataRecord | None = None  # what to look at before training
+    data: DataRecord | None = None  # what was read, to look at before training
+    shown: DataRecord | None = None  # the same of data that the task brings itself
     chats: bool = False  # whether a prompt can be what a user says
     new_layers: tuple[str, ...] = ()  # not in the checkpoint: drawn anew, fully trained
     notes: tuple[str, ...] = ()  # what the person should know of base and data
@@ -123,6 +125,20 @@ class Task:
     ) -> Evaluation | None:
         """Like `evaluate`, on the retention set; called only where the task has one."""
         raise NotImplementedError
+
+    def wrong(
+        self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never
+    ) -> WrongAnswers | None:
+        """The validation images that `model` gets wrong, at most `most` of each class.
+
+        Only for classifiers of images, and as `evaluate` asks for it.
+        """
+        raise NotImplementedError
+
+    @property
+    def shows_wrong(self) -> bool:
+        """Whether `wrong` can be asked."""
+        return type(self).wrong is not Task.wrong
 
     def prompts(self) -> tuple[str, ...]:
         """What `generate` may be asked to begin with."""

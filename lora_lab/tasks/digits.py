@@ -6,22 +6,28 @@ gain on the trained ones and the forgetting of the others are seen together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from lora_lab import paths
 from lora_lab.config import RunConfig
+from lora_lab.data.images import ImageSet
+from lora_lab.data.preview import image_record
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.plain import check_fits, mlp_from_state
 from lora_lab.models.readings import net_from_state
+from lora_lab.opening_records import DataRecord
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.class_loss import ClassLoss
+from lora_lab.tasks.wrong_answers import WrongAnswers, wrong_answers
 
 BLOCK = 4096  # images that are gathered at once; a batch is a view into them
 EVAL_ROWS = 2000  # images per forward pass of an evaluation
@@ -58,6 +64,8 @@ class DigitsTask(Task):
         self.config = config
         self.trained_classes = tuple(self.classes[d] for d in checked_digits(config.digits))
         images, labels = train
+        self.shown = self._shown(train, test, checked_digits(config.digits))
+        self._held_images = self._as_bytes(test[0])
         if config.digits:
             wanted = torch.isin(labels, torch.tensor(config.digits))
             images, labels = images[wanted], labels[wanted]
@@ -134,6 +142,31 @@ class DigitsTask(Task):
             total=self.total,
             confusion=tuple(map(tuple, counts.tolist())),
         )
+
+    def wrong(
+        self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never
+    ) -> WrongAnswers | None:
+        parts = zip(
+            self.test_images.split(EVAL_ROWS), self.test_labels.split(EVAL_ROWS), strict=True
+        )
+        blocks = ((model(images).cpu(), labels.cpu()) for images, labels in parts)
+        return wrong_answers(blocks, self._held_images, len(self.classes), most, should_stop)
+
+    def _shown(self, train: Batch, test: Batch, digits: Sequence[int]) -> DataRecord:
+        """What is trained on and validated with, to be looked at."""
+        images, labels = (t.numpy() for t in train)
+        used = np.isin(labels, list(digits))
+        sets = (
+            ImageSet(self._as_bytes(torch.from_numpy(i))[..., None], k, self.classes)
+            for i, k in ((images[used], labels[used]), (test[0].numpy(), test[1].numpy()))
+        )
+        return image_record("", *sets)
+
+    def _as_bytes(self, images: torch.Tensor) -> np.ndarray:
+        """(N, …) of uint8 up to `white` → (N, side, side) of uint8 up to 255."""
+        side = math.isqrt(self.inputs)
+        whole = (images.int() * 255 // int(self.white)).to(torch.uint8)
+        return whole.view(-1, side, side).numpy()
 
     def _base_name(self) -> str:
         return Path(self.config.model).name if self.config.model else "digits_base.safetensors"

@@ -31,6 +31,7 @@ from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.net_of_file import open_net, wanted_images
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, chosen
+from lora_lab.tasks.wrong_answers import WrongAnswers, wrong_answers
 
 EVAL_ROWS = 64  # images per forward pass of an evaluation
 
@@ -199,6 +200,20 @@ class ImageClassificationTask(PretrainedTask):
         blocks = map(torch.from_numpy, self.retention.blocks())
         pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
         return self._evaluation(model, pairs, should_stop)
+
+    def wrong(
+        self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never
+    ) -> WrongAnswers | None:
+        pairs = zip(
+            self.held_images.split(EVAL_ROWS), self.held_labels.split(EVAL_ROWS), strict=True
+        )
+        blocks = (
+            (self._logits(model, self._inputs(images)).cpu(), labels.cpu())
+            for images, labels in pairs
+            if len(labels)
+        )
+        images = self.held_images.cpu().numpy()
+        return wrong_answers(blocks, images, len(self.classes), most, should_stop)
 
     def _evaluation(
         self, model: nn.Module, pairs: Iterable[Batch], should_stop: Callable[[], bool]

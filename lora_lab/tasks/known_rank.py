@@ -18,6 +18,7 @@ from torch import nn
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.models.plain import mlp
+from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, Task, never
 
@@ -64,6 +65,7 @@ class KnownRankTask(Task):
         self._weight = W0
         self._exact: Batch = X, X @ (W0 + D).T
         self.batch: Batch = tuple(t.float() for t in self._exact)
+        self.shown = _shown(X, self._exact[1], W0, D)
 
     def base_model(self) -> nn.Module:
         """W₀ alone, in a layer called `layer`."""
@@ -84,3 +86,31 @@ class KnownRankTask(Task):
 
     def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
         return Evaluation(loss=self.loss(model, self.batch).item())
+
+
+def _shown(X: torch.Tensor, Y: torch.Tensor, W0: torch.Tensor, D: torch.Tensor) -> DataRecord:
+    """The problem as pictures of its matrices, each from its lowest entry to its highest."""
+    matrices = {"W₀": W0, f"D, rank {len(SIGMA)}": D, "inputs X": X, "targets Y": Y}
+    values = ", ".join(f"{s:g}" for s in SIGMA)
+    return DataRecord(
+        path="",
+        form=f"{EXAMPLES} inputs of {INPUTS} numbers, {OUTPUTS} targets each",
+        train_rows=EXAMPLES,
+        validation_rows=EXAMPLES,
+        rows=tuple(
+            DataRow(number, label=f"{name} ({M.shape[0]} × {M.shape[1]})", image=_picture(M))
+            for number, (name, M) in enumerate(matrices.items(), 1)
+        ),
+        notes=(
+            f"Y = X·(W₀ + D)ᵀ, and the adapter is to find D, whose σ are {values}",
+            "XᵀX = 256·I, so a sample of it has the loss of all: validation is on the same rows",
+        ),
+    )
+
+
+def _picture(M: torch.Tensor) -> np.ndarray:
+    """(rows, columns) of float → uint8, from its lowest entry to its highest."""
+    low, high = float(M.min()), float(M.max())
+    picture = ((M - low) / (high - low) * 255).round().to(torch.uint8).numpy()
+    picture.flags.writeable = False
+    return picture

@@ -13,6 +13,7 @@ from lora_lab.adapters.inject import switched
 from lora_lab.errors import Cancelled
 from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.tasks.wrong_answers import WrongAnswers
 
 
 class Inference:
@@ -46,6 +47,14 @@ class Inference:
         if result is None and not should_stop():
             raise Cancelled("The measurement was left, since the run ends.")
         return result
+
+    @torch.no_grad()
+    def wrong(
+        self, enabled: bool, most: int, should_stop: Callable[[], bool] = never
+    ) -> WrongAnswers | None:
+        """The validation images that are misclassified; None where `should_stop` ended it."""
+        with self._evaluating(enabled):
+            return self._task.wrong(self._model, most, should_stop)
 
     def answer(
         self,

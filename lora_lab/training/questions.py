@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lora_lab.measured import InterferenceRecord, MixRecord
+from lora_lab.measured import InterferenceRecord, MixRecord, WrongRecord
 from lora_lab.workshop.requests import Mix
 
 if TYPE_CHECKING:
@@ -36,3 +36,15 @@ class MeasureInterference:
         from lora_lab.training.measure.mixture import interfering
 
         yield interfering(experiment, self.mix)
+
+
+@dataclass(frozen=True)
+class ShowWrong:
+    """Find the validation images that are misclassified, with the adapter as the switch has it."""
+
+    most: int = 12  # of each class
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[WrongRecord]:
+        from lora_lab.training.measure.wrong import wrong_of
+
+        yield wrong_of(experiment, self.most)

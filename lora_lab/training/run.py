@@ -65,8 +65,8 @@ def run(
             if notes or not isinstance(opening, Resume):  # measured there, by this or otherwise
                 known.forget()
             yield resumed_record(experiment, notes)
-        if experiment.task.data is not None:
-            yield experiment.task.data
+        if (data := experiment.task.data or experiment.task.shown) is not None:
+            yield data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
         records = train(

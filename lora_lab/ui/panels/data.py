@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal
-from PySide6.QtGui import QIcon
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QListView,
     QListWidget,
-    QListWidgetItem,
     QPushButton,
     QSplitter,
     QStackedWidget,
     QTextBrowser,
+    QToolButton,
     QWidget,
 )
 
+from lora_lab.measured import WrongRecord
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
-from lora_lab.records import Record
+from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.task_info import TASKS
-from lora_lab.ui.panels.data_row import THUMB, pair_html, thumbnail
+from lora_lab.training.questions import ShowWrong
+from lora_lab.ui.panels.data_row import pair_html
 from lora_lab.ui.panels.panel import Columns, Panel
+from lora_lab.ui.panels.pictures import Pictures, WrongPictures
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
@@ -44,6 +45,7 @@ class DataPanel(Panel):
     name = QT_TRANSLATE_NOOP("Panel", "Data")
 
     columns_requested = Signal(tuple)  # ((role, column), …): read the data anew so
+    wrong_requested = Signal()  # which validation images are misclassified
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,15 +82,19 @@ class DataPanel(Panel):
         split.setStretchFactor(1, 1)
         split.setChildrenCollapsible(False)
         split.setSizes([self.fontMetrics().horizontalAdvance("m") * 11, 600])
-        self.pictures = QListWidget()
-        self.pictures.setAccessibleName(self.tr("Images of the data"))
-        self.pictures.setViewMode(QListView.ViewMode.IconMode)
-        self.pictures.setIconSize(QSize(THUMB, THUMB))
-        self.pictures.setResizeMode(QListView.ResizeMode.Adjust)
-        self.pictures.setMovement(QListView.Movement.Static)
+        self.pictures = Pictures(self.tr("Images of the data"))
+        self.wrong = WrongPictures()
+        self.wrong_button = QToolButton()
+        self.wrong_button.setText(self.tr("wrong answers"))
+        self.wrong_button.setCheckable(True)
+        self.wrong_button.setProperty("role", "quiet")
+        self.wrong_button.setToolTip(self.tr("Validation images that the model misclassifies"))
+        self.wrong_button.toggled.connect(self._on_wrong)
+        self.head.addWidget(self.wrong_button)
         self._views = QStackedWidget()
         self._views.addWidget(split)
         self._views.addWidget(self.pictures)
+        self._views.addWidget(self.wrong)
         self._notes = label(role="small")
         self._notes.setWordWrap(True)
         self.histogram, self.balance = LengthHistogram(), Balance()
@@ -103,6 +109,8 @@ class DataPanel(Panel):
         self._record = None
         self.rows.clear()
         self.form_combo.hide()
+        self.wrong_button.setChecked(False)
+        self.wrong.reset()
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -110,6 +118,12 @@ class DataPanel(Panel):
             if isinstance(record, DataRecord):
                 self._record = record
                 self.dirty = True
+            elif isinstance(record, WrongRecord):
+                self.wrong.show_wrong(record)
+            elif isinstance(record, ErrorRecord) and record.ends(ShowWrong):
+                self.wrong.refuse(record.message)
+            elif isinstance(record, EvalRecord) and record.step and self._looks_at_wrong():
+                self.wrong_requested.emit()
 
     def redraw(self) -> None:
         self.dirty = False
@@ -117,6 +131,7 @@ class DataPanel(Panel):
         if record is None:
             show(self._form, "")
             show(self._rows_label, "")
+            self.wrong_button.hide()
             self.say(
                 self.tr(
                     "Built-in data; nothing to configure. Use Open for a model and data of your "
@@ -141,11 +156,21 @@ class DataPanel(Panel):
             counts = record.class_counts, record.validation_counts
             self.balance.show_counts(record.classes, *counts, any(row.tags for row in record.rows))
         images = any(row.image is not None for row in record.rows)
-        self._views.setCurrentIndex(int(images))
+        self.wrong_button.setVisible(images and bool(record.classes))
+        self._views.setCurrentIndex(int(images) + (images and self.wrong_button.isChecked()))
         if images:
-            self._show_images(record.rows)
+            self.pictures.show_rows(record.rows)
         else:
             self._list_rows(record.rows)
+
+    def _looks_at_wrong(self) -> bool:
+        return self.wrong_button.isChecked() and self.isVisible()
+
+    def _on_wrong(self, on: bool) -> None:
+        if on:
+            self.wrong.reset()
+            self.wrong_requested.emit()
+        self.dirty = True
 
     def _figures(self, record: DataRecord) -> list[str]:
         words = self.tr("{:,} training rows, {:,} validation rows")
@@ -248,14 +273,6 @@ class DataPanel(Panel):
             return
         self.text.setHtml(pair_html(self._record.rows[place], theme.current()))
         self.text.verticalScrollBar().setValue(0)  # Qt scrolls to its cursor in a view of no height
-
-    def _show_images(self, rows: Sequence[DataRow]) -> None:
-        self.pictures.clear()
-        for row in rows:
-            if row.image is not None:
-                item = QListWidgetItem(QIcon(thumbnail(row.image)), row.label)
-                item.setToolTip(self.tr("image {:,}, {}").format(row.number, row.label))
-                self.pictures.addItem(item)
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True

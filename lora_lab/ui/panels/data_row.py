@@ -15,6 +15,7 @@ from lora_lab.ui.style.theme import Colors
 translate = QCoreApplication.translate
 
 THUMB = 72  # pixels of an image in the list
+SMOOTH = Qt.TransformationMode.SmoothTransformation
 
 
 def pair_html(row: DataRow, colors: Colors) -> str:
@@ -85,6 +86,7 @@ def thumbnail(image: np.ndarray) -> QPixmap:
     grey = rows.ndim == 2
     kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
     picture = QImage(rows.data, rows.shape[1], rows.shape[0], rows.strides[0], kind).copy()
-    return QPixmap.fromImage(picture).scaled(
-        THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )
+    coarse = 2 * max(rows.shape[:2]) <= THUMB  # so few pixels that each is to be seen
+    how = Qt.TransformationMode.FastTransformation if coarse else SMOOTH
+    pixmap = QPixmap.fromImage(picture)
+    return pixmap.scaled(THUMB, THUMB, Qt.AspectRatioMode.KeepAspectRatio, how)

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.panels.pictures import Pictures
 from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme
 
@@ -107,7 +108,8 @@ def test_the_form_is_named_once(qtbot, form, several):
 
 
 def test_rows_and_images_are_called_so_in_the_language_of_the_window(qtbot, monkeypatch):
-    monkeypatch.setattr(DataPanel, "tr", lambda self, text: f"⟦{text}⟧")
+    for kind in (DataPanel, Pictures):
+        monkeypatch.setattr(kind, "tr", lambda self, text: f"⟦{text}⟧")
     panel = DataPanel()
     qtbot.addWidget(panel)
     rows = (DataRow(3, ("a", "b")), DataRow(4, label="nine"))
