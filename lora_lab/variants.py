@@ -12,7 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PLAIN = "lora"  # the default, and what factors are called that say no more of themselves
+SUBSPACE = "subspace"  # moves all weights by a few numbers, in random directions
 FULL = "full"  # trains a layer whole: the comparison, a base before its run, new heads
+
+NO_DIMENSION = (("dimension", "only a random subspace has a dimension"),)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Variant:
     """`layer` is "file:class" of its AdapterLayer in `lora_lab.adapters`.
 
     `divisor` of the rank makes s = α / divisor(r), and `formula` says so. `factored`: it trains
-    factors A and B of a rank; `whole`: all of W; `magnitude`: one number per output. `exact_sigma`:
+    factors A and B of a rank; `whole`: all of W; `shared`: one vector of numbers for all layers;
+    `magnitude`: one number per output. `exact_sigma`:
     ΔW = s·B·A and nothing else, so that its singular values tell what a smaller rank would discard.
     `locked` names the hyperparameters that mean nothing to it, with the reason. `peft` are the
     flags of PEFT's LoraConfig that make it; None where PEFT has nothing like it. `mark` is its
@@ -36,9 +40,10 @@ class Variant:
     formula: str = "α / r"
     factored: bool = True
     whole: bool = False
+    shared: bool = False
     exact_sigma: bool = True
     magnitude: bool = False
-    locked: tuple[tuple[str, str], ...] = ()
+    locked: tuple[tuple[str, str], ...] = NO_DIMENSION
     peft: tuple[str, ...] | None = None
     in_text: str = ""  # its name in a sentence; none: the title
 
@@ -88,6 +93,24 @@ VARIANTS: dict[str, Variant] = {
         magnitude=True,
         peft=("use_dora",),
     ),
+    "subspace": Variant(
+        "subspace:SubspaceLayer",
+        "random subspace",
+        "W′ = W + P·θ, d numbers for all layers. Li et al. 2018, Aghajanyan et al. 2020",
+        mark="star",
+        sample="★",
+        factored=False,
+        shared=True,
+        exact_sigma=False,
+        locked=(
+            ("rank", "a random subspace has a dimension d, and no rank"),
+            ("alpha", "a random subspace has no scaling"),
+            ("dropout", "a random subspace has no adapter path to drop"),
+            ("layer_ranks", "a random subspace has a dimension d, and no rank"),
+            ("frozen_layers", "all layers share θ; leave a layer out of the targets"),
+        ),
+        in_text="a random subspace",
+    ),
     "full": Variant(
         "full:FullLayer",
         "full",
@@ -101,6 +124,7 @@ VARIANTS: dict[str, Variant] = {
             ("rank", "full fine-tuning has no rank"),
             ("alpha", "full fine-tuning has no scaling"),
             ("dropout", "full fine-tuning has no adapter path to drop"),
+            *NO_DIMENSION,
         ),
         in_text="full fine-tuning",
     ),

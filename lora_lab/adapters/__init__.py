@@ -6,9 +6,12 @@ from lora_lab.adapters.dora import DoRALayer
 from lora_lab.adapters.full import FullLayer
 from lora_lab.adapters.init import INITS, resolved
 from lora_lab.adapters.lora import LoRALayer
+from lora_lab.adapters.subspace import SubspaceLayer
 
 VARIANTS: dict[str, type[AdapterLayer]] = {
     name: resolved(variant.layer) for name, variant in variants.VARIANTS.items()
 }
 
-__all__ = ["INITS", "VARIANTS", "AdapterLayer", "DoRALayer", "FullLayer", "LoRALayer"]
+__all__ = [
+    "INITS", "VARIANTS", "AdapterLayer", "DoRALayer", "FullLayer", "LoRALayer", "SubspaceLayer",
+]  # fmt: skip

@@ -11,6 +11,7 @@ from torch import nn
 from lora_lab import inits
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
 from lora_lab.adapters.experts import ExpertMatrix, Experts
+from lora_lab.adapters.subspace import joined
 from lora_lab.adapters.targets import find_targets
 from lora_lab.errors import AdapterError
 from lora_lab.variants import FULL, PLAIN
@@ -27,12 +28,13 @@ def inject(
     targets: Iterable[str] = (),
     whole: Iterable[str] = (),
     seed: int = 0,
+    dimension: int = 1,
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
     A layer that is used at several places gets one adapter for all of them. The layers `whole`,
-    by module path, are fully trained, whatever the variant; they need be no targets. Raises
-    AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
+    by module path, are fully trained, whatever the variant; they need be no targets. `dimension` is
+    the number of numbers that the layers of a random subspace share. Raises AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
     below 1 or above what every target can use, an α that is not a positive number, or a weight
     that is not a floating-point tensor with data.
     """
@@ -59,6 +61,7 @@ def inject(
             for name, layer in _in_order(model, wanted).items()
         }
         _check_rank(layers, rank)
+        joined(tuple(layers.values()), dimension, seed)
     except Exception:
         for p, need in zip(model.parameters(), needed, strict=True):
             p.requires_grad_(need)

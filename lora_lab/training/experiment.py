@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
+from lora_lab.adapters.subspace import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
 from lora_lab.errors import Cancelled, ConfigError, ExportError
@@ -231,7 +232,12 @@ class Experiment:
                 for name in KNOBS
             )
         locks = [set(layer.locked) for layer in self.layers.values()]
-        return tuple(sorted(set.intersection(*locks)))
+        return tuple(sorted({*set.intersection(*locks), *VARIANTS[self.config.variant].locked}))
+
+    @property
+    def space(self) -> Subspace | None:
+        """What the layers of a random subspace share; None for other variants."""
+        return space_of(self.layers.values())
 
     def _notes(self) -> tuple[str, ...]:
         """What is not as one might think it was asked for."""
@@ -266,7 +272,7 @@ class Experiment:
         )
         trained = sum(number for _, number in per_layer)
         total = self.base_parameters
-        if self.has_factors:  # they stand beside W; what full fine-tuning trains is W itself
+        if self.has_factors or self.space:  # they stand beside W; what full fine-tuning trains is W itself
             total += sum(p.numel() for p in self.parameters())
         return CountsRecord(self.step, trained, total - trained, per_layer)
 

@@ -36,7 +36,7 @@ def adapted(
     adaptable = adaptable_layers(model)
     layers = inject(
         model, variant=config.variant, rank=hyper.rank, alpha=hyper.alpha, init=config.init,
-        targets=config.targets, seed=config.seed,
+        targets=config.targets, seed=config.seed, dimension=hyper.dimension,
         whole={name for name in (*task.new_layers, *config.whole) if name in adaptable},
     )  # fmt: skip
     check(layers, hyper)

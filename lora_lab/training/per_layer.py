@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters.subspace import space_of
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Hyperparameters
 
@@ -33,6 +34,15 @@ def check(layers: Layers, hyper: Hyperparameters) -> None:
             raise ConfigError(
                 f"Layer {name} can use a rank of {layer.max_rank} at most, not {rank}."
             )
+    for name in hyper.frozen_layers:
+        if reason := dict(layers[name].locked).get("frozen_layers"):
+            raise ConfigError(f"Layer {name} cannot be frozen: {reason}.")
+    space = space_of(layers.values())
+    if space is not None and hyper.dimension > space.total:
+        raise ConfigError(
+            f"A subspace of {hyper.dimension:,} numbers has more of them than the layers have "
+            f"weights, {space.total:,}."
+        )
     if layers.keys() <= set(hyper.frozen_layers):
         raise ConfigError("Every layer would be frozen and nothing would train. Leave one of them.")
     useful = [layer.max_rank for layer in layers.values() if isinstance(layer, LoRALayer)]

@@ -55,6 +55,8 @@ class Snapshot:
             setattr(layer, label, p)
             if state:
                 optimizer.state[p] = _copies(state)
+        if experiment.space is not None:
+            experiment.space.project(self.hyper.dimension)
         decay = self.hyper.weight_decay
         regroup(optimizer, experiment.layers.values(), experiment.config, decay)
         for layer, scaling, dropout, start_B in self._settings:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from lora_lab.adapters import LoRALayer
+from lora_lab.adapters import LoRALayer, SubspaceLayer
 from lora_lab.adapters.weights import LayerWeights, WholeLayer
 from lora_lab.config import checked
 from lora_lab.errors import ConfigError, LabError
@@ -83,6 +83,7 @@ class Facts(Stored):
     best: StoredBest
     kept: list[Any] | None = None
     base_fingerprint: str
+    projection: str | None = None  # of a random subspace
     torch: str
     threads: Annotated[int, Field(ge=1, le=100_000)]
     device: str
@@ -112,6 +113,13 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         check(experiment.layers, hyper)
     except ConfigError as error:
         raise _wrong(str(error).rstrip(".")) from None
+    if experiment.space is not None and read.projection != experiment.space.fingerprint_of(
+        hyper.dimension
+    ):
+        raise LabError(
+            f"torch {torch.__version__} draws another random subspace from the seed than torch "
+            f"{shown(read.torch)}, which made the run. Resume it with that version."
+        )
     used = _check_random(experiment, tensors)
     ranks: dict[str, int] = {}
     for name, about in read.layers.items():
@@ -185,6 +193,8 @@ def _check_layer(
         if layer.starts_in_W:
             for label, of in (("start_A", "lora_A"), ("start_B", "lora_B")):
                 used.add(_fits(tensors, f"{name}|{label}", wanted[of]))
+    if isinstance(layer, SubspaceLayer) and "theta" in wanted:
+        wanted["theta"] = (hyper.dimension,)
     if set(about.trained) != set(wanted):
         raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
     for label, shape in wanted.items():

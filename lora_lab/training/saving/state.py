@@ -78,6 +78,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
         "best": best_facts,
         "kept": None if kept is None else [experiment.config.keep_data, kept.count],
         "base_fingerprint": experiment.base_fingerprint,
+        "projection": experiment.space.fingerprint() if experiment.space else None,
         **_here(experiment),
         "machine": _machine(),
     }  # fmt: skip
@@ -95,6 +96,8 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     optimizer.state.clear()
     for name, about in facts["layers"].items():
         _restore_layer(experiment, name, about, tensors)
+    if experiment.space is not None:
+        experiment.space.project(hyper.dimension)
     regroup(optimizer, experiment.layers.values(), experiment.config, hyper.weight_decay)
     freeze(experiment.layers, hyper)
     experiment.hyper = hyper
