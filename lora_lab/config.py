@@ -120,6 +120,9 @@ class RunConfig(Frozen):
         "variant are taken as they are, and the optimizer starts afresh. Another rank or α is "
         "applied before the first step, as in mid-run.",
         name="adapter to continue", place="more", group="Adapter"))
+    random_weights: bool = Field(
+        False, description="Draw the base's weights anew by the seed: nothing of pre-training."
+    )
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",

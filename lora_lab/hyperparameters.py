@@ -29,8 +29,8 @@ class Hyperparameters(Frozen):
         short="α", flags=("--alpha", "-a"), minimum=0.125, maximum=1024, scale="log", page="alpha"
     ), ge=1e-6, le=1e6)
     dimension: int = declared(128, Knob("Numbers d",
-        "How many numbers θ a random subspace trains, each moving its share of all weights. Doubling "
-        "d keeps ΔW exactly; halving it keeps what comes nearest.",
+        "How many numbers θ a random subspace trains, each moving its share of all weights. "
+        "Doubling d keeps ΔW exactly; halving it keeps what comes nearest.",
         short="d", flags=("--dimension", "-d"), minimum=1, maximum=65536, scale="log",
         page="random-subspace", when="on_release"), ge=1, le=1_000_000_000)
     learning_rate: float = declared(1e-3, Knob("Learning rate",

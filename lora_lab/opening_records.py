@@ -79,6 +79,7 @@ class LoadedRecord(Record):
     generates: bool = False  # whether it can be asked to go on from a prompt
     prompts: tuple[str, ...] = ()  # to begin with
     chats: bool = False  # whether a prompt can be what a user says, by a chat template
+    most_numbers: int = 0  # random subspace: the weights that its numbers move, the most d can be
     goal: int = 0  # the step at which the present stage of the run ends; 0: nobody wrote it
 
 

@@ -67,6 +67,7 @@ class SpectrumRecord(Record):
 
     step: int
     layers: tuple[LayerSpectrum, ...]
+    kept: tuple[tuple[int, float], ...] = ()  # random subspace: smaller d, and the ‖ΔW‖² it keeps
 
 
 @dataclass(frozen=True)

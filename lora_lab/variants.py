@@ -15,8 +15,6 @@ PLAIN = "lora"  # the default, and what factors are called that say no more of t
 SUBSPACE = "subspace"  # moves all weights by a few numbers, in random directions
 FULL = "full"  # trains a layer whole: the comparison, a base before its run, new heads
 
-NO_DIMENSION = (("dimension", "only a random subspace has a dimension"),)
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -43,7 +41,7 @@ class Variant:
     shared: bool = False
     exact_sigma: bool = True
     magnitude: bool = False
-    locked: tuple[tuple[str, str], ...] = NO_DIMENSION
+    locked: tuple[tuple[str, str], ...] = ()
     peft: tuple[str, ...] | None = None
     in_text: str = ""  # its name in a sentence; none: the title
 
@@ -124,7 +122,6 @@ VARIANTS: dict[str, Variant] = {
             ("rank", "full fine-tuning has no rank"),
             ("alpha", "full fine-tuning has no scaling"),
             ("dropout", "full fine-tuning has no adapter path to drop"),
-            *NO_DIMENSION,
         ),
         in_text="full fine-tuning",
     ),

@@ -43,6 +43,7 @@ PLAIN = {
 }
 ENGINE = {
     "apart",
+    "intrinsic",
     "training",
     "runs",
     "workshop",
@@ -175,7 +176,8 @@ ALLOWED = {
         "opening_records",
         "variants",
     },
-    "training": ENGINE - {"presets"},
+    "training": ENGINE - {"presets", "intrinsic"},
+    "intrinsic": ENGINE - {"presets"},
     "cli": {*ENGINE, "ui"},
     "ui": ENGINE,
     "__main__": {"cli", "ui", *ENGINE},

@@ -33,10 +33,11 @@ def inject(
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
     A layer that is used at several places gets one adapter for all of them. The layers `whole`,
-    by module path, are fully trained, whatever the variant; they need be no targets. `dimension` is
-    the number of numbers that the layers of a random subspace share. Raises AdapterError, and leaves the model as it was, for unknown names, an adapted model, a rank
-    below 1 or above what every target can use, an α that is not a positive number, or a weight
-    that is not a floating-point tensor with data.
+    by module path, are fully trained, whatever the variant; they need be no targets. `dimension`
+    is how many numbers the layers of a random subspace share. Raises AdapterError, and leaves the
+    model as it was, for unknown names, an adapted model, a rank below 1 or above what every target
+    can use, a dimension that the layers have no room for, an α that is not a positive number, or a
+    weight that is not a floating-point tensor with data.
     """
     if variant not in VARIANTS:
         raise AdapterError(f"No variant {variant!r}; there are: {', '.join(VARIANTS)}.")

@@ -1,9 +1,9 @@
-"""The hash projection P of a random subspace: every weight belongs to one of d numbers, with a sign.
+"""The hash projection P of a random subspace: each weight belongs to one of d numbers, with a sign.
 
-θ_D = θ₀ + P·θ (Li et al. 2018, arXiv 1804.08838, §2). Here row j of P has one entry, s_j/√n_h(j) in
-column h(j), with s_j = ±1 and n_k the number of weights of column k (Uni-LoRA, arXiv 2506.00799, §3,
-with the signs of a count sketch). So PᵀP = I exactly, d = D trains every weight by a number of its
-own, and the subspaces of one seed are nested where one d is a multiple of the other.
+θ_D = θ₀ + P·θ (Li et al. 2018, arXiv 1804.08838, §2). Here row j of P has one entry, s_j/√n_h(j),
+in column h(j), with s_j = ±1 and n_k the number of weights of column k (Uni-LoRA, arXiv 2506.00799,
+§3, with the signs of a count sketch). So PᵀP = I exactly, d = D trains each weight by a number of
+its own, and the subspaces of one seed are nested where one d is a multiple of the other.
 """
 
 from __future__ import annotations

@@ -232,8 +232,10 @@ def noise_edge(norm: float, shape: tuple[int, int]) -> float:
     The edge of Marchenko and Pastur 1967; σ₁ of a random subspace's ΔW lies on it.
     """
     out_features, in_features = shape
-    return norm * (math.sqrt(out_features) + math.sqrt(in_features)) / math.sqrt(
-        out_features * in_features
+    return (
+        norm
+        * (math.sqrt(out_features) + math.sqrt(in_features))
+        / math.sqrt(out_features * in_features)
     )
 
 

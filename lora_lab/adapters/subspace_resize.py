@@ -1,9 +1,10 @@
 """Change the dimension d of a random subspace in mid-run: ΔW kept, the optimizer's moments mapped.
 
-Where d′ is a multiple of d the new subspace holds the old one, and ΔW stays exactly; else it becomes
-the nearest that the new one holds, P′·P′ᵀ·ΔW. The gradient of θ is Pᵀ·G, so what is known of G by its
-first moment m is P·m, and the new one P′ᵀ·P·m; second moments are dealt out by the weights that old
-and new numbers have in common, so that doubling and halving again brings the old ones back.
+Where d′ is a multiple of d the new subspace holds the old one, and ΔW stays exactly; else it
+becomes the nearest that the new one holds, P′·P′ᵀ·ΔW. The gradient of θ is Pᵀ·G, so what is known
+of G by its first moment m is P·m, and the new one P′ᵀ·P·m; second moments are dealt out by the
+weights that old and new numbers have in common, so that doubling and halving again brings the old
+ones back.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from lora_lab.errors import AdapterError
 
 
 @torch.no_grad()
-def resize_subspace(
-    space: Subspace, dimension: int, optimizer: torch.optim.Optimizer
-) -> float:
+def resize_subspace(space: Subspace, dimension: int, optimizer: torch.optim.Optimizer) -> float:
     """Give `space` the dimension d′; returns the share of ‖ΔW‖² that is lost.
 
     `optimizer` may hold θ; its moments follow. Raises AdapterError, with nothing changed, for a θ

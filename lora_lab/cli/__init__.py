@@ -10,6 +10,7 @@ from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
 from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
+from lora_lab.cli.dimension import dimension
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.sweep import sweep
@@ -57,6 +58,7 @@ def window(
 
 app.command()(train)
 app.command()(sweep)
+app.command()(dimension)
 
 
 for verb in (export, convert, resize, extract, merge, compare):

@@ -130,7 +130,10 @@ class DigitsTask(Task):
         return self._class_loss.weight(part[1])
 
     def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
-        logits = torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)])
+        return self.judged(torch.cat([model(part) for part in self.test_images.split(EVAL_ROWS)]))
+
+    def judged(self, logits: torch.Tensor) -> Evaluation:
+        """What answers (n, classes) to all validation images are worth."""
         size = len(self.classes)
         pairs = self.test_labels * size + logits.argmax(1)  # true class, then the answered one
         counts = torch.bincount(pairs, minlength=size**2).view(size, size)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from lora_lab.adapters.resize import rescale, resize
-from lora_lab.adapters.subspace_resize import resize_subspace
 from lora_lab.config import changed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord
+from lora_lab.training.dimension_edit import set_dimension
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, set_weight_decay
 from lora_lab.training.per_layer import check, differing, freeze, rank_notes, wanted_ranks
@@ -31,7 +30,7 @@ def apply_hyper(experiment: Experiment, requested: Hyperparameters) -> AppliedRe
     if hyper.alpha != applied.alpha:
         _set_alpha(experiment, hyper, notes)
     if hyper.dimension != applied.dimension:
-        discarded = _set_dimension(experiment, hyper, notes)
+        discarded = set_dimension(experiment, hyper, notes)
     for layer in experiment.lora_layers:
         layer.dropout = hyper.dropout
     set_weight_decay(experiment.optimizer, hyper.weight_decay)
@@ -100,20 +99,6 @@ def _set_alpha(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
     notes.append(f"{_what_is_learned(experiment)} × {hyper.alpha / experiment.hyper.alpha:.3g}")
     if hyper.frozen_layers:
         notes.append("frozen layers as well: the scaling is common to all")
-
-
-def _set_dimension(experiment: Experiment, hyper: Hyperparameters, notes: list[str]) -> float:
-    """Give a random subspace another d; the share of ‖ΔW‖² that this costs."""
-    space = experiment.space
-    assert space is not None  # any other variant has the setting locked
-    old = space.dimension
-    lost = resize_subspace(space, hyper.dimension, experiment.optimizer)
-    if lost > 0:
-        notes.append(f"{100 * lost:.3g} % of ΔW's energy discarded")
-    if hyper.learning_rate == experiment.hyper.learning_rate:
-        factor = math.sqrt(old / hyper.dimension)
-        notes.append(f"by the rule 8·η·√(D/d) the learning rate would now be × {factor:.3g}")
-    return lost
 
 
 def _what_is_learned(experiment: Experiment) -> str:

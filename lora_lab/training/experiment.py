@@ -28,6 +28,7 @@ from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
+from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.first_row import try_first_row
 from lora_lab.training.from_adapter import fitted, origin_notes, settled, with_its_classes
 from lora_lab.training.inference import Inference
@@ -38,6 +39,8 @@ from lora_lab.training.per_layer import rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
 from lora_lab.variants import PLAIN, VARIANTS
+
+NO_DIMENSION = "only a random subspace has a dimension"
 
 
 @dataclass(eq=False)
@@ -107,6 +110,8 @@ class Experiment:
             )
         config = with_steps(config, task.rows)
         model = task.base_model()
+        if config.random_weights:
+            draw_anew(model, config.seed)
         report("Preparing the adapters", -1)
         base_fingerprint = fingerprint(_loaded_state(model, task.new_layers))
         model.to(device)
@@ -221,6 +226,7 @@ class Experiment:
             prompts=task.prompts(),
             chats=task.chats,
             goal=self.stage.end,
+            most_numbers=self.space.total if self.space is not None else 0,
         )
 
     @property
@@ -232,7 +238,9 @@ class Experiment:
                 for name in KNOBS
             )
         locks = [set(layer.locked) for layer in self.layers.values()]
-        return tuple(sorted({*set.intersection(*locks), *VARIANTS[self.config.variant].locked}))
+        own = VARIANTS[self.config.variant]
+        others = () if own.shared else (("dimension", NO_DIMENSION),)
+        return tuple(sorted({*set.intersection(*locks), *own.locked, *others}))
 
     @property
     def space(self) -> Subspace | None:
@@ -271,14 +279,20 @@ class Experiment:
             for name, layer in self.layers.items()
         )
         trained = sum(number for _, number in per_layer)
+        if self.space is not None:  # θ is no layer's own
+            owner = self.space.owner.name
+            per_layer = tuple((name, 0 if name == owner else n) for name, n in per_layer)
         total = self.base_parameters
-        if self.has_factors or self.space:  # they stand beside W; what full fine-tuning trains is W itself
+        if (
+            self.has_factors or self.space
+        ):  # they stand beside W; what full fine-tuning trains is W itself
             total += sum(p.numel() for p in self.parameters())
         return CountsRecord(self.step, trained, total - trained, per_layer)
 
     def spectrum(self, seconds: float = math.inf) -> SpectrumRecord:
         """σ(ΔW) of every layer at this step boundary; `seconds` for those that have no factors."""
-        return SpectrumRecord(self.step, self.spectra.measured(seconds))
+        kept = tuple(self.space.kept()) if self.space is not None else ()
+        return SpectrumRecord(self.step, self.spectra.measured(seconds), kept)
 
     def evaluate(
         self,

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters import AdapterLayer, LoRALayer, SubspaceLayer
 from lora_lab.config import RunConfig
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import NewsRecord
 from lora_lab.setting import setting_of
 from lora_lab.task_info import TASKS
-from lora_lab.training.experiment import Experiment
+from lora_lab.training.experiment import NO_DIMENSION, Experiment
 from lora_lab.training.per_layer import listed
 
 FIRST, AGAIN = 1, 20  # steps behind which it is looked
@@ -57,7 +58,11 @@ def _of_layers(experiment: Experiment) -> Iterator[str]:
     A factor that is all 0 is one that the init left so: PiSSA and OLoRA begin elsewhere.
     """
     frozen = set(experiment.hyper.frozen_layers)
-    layers = {name: x for name, x in experiment.layers.items() if name not in frozen}
+    layers = {
+        name: layer
+        for name, layer in experiment.layers.items()
+        if name not in frozen and not _shares(layer)
+    }
     moved = _moved(layers, factors=experiment.step == AGAIN)
     without: dict[str, list[str]] = {}
     for name, layer in layers.items():
@@ -82,6 +87,11 @@ def _of_layers(experiment: Experiment) -> Iterator[str]:
             f"({listed(stuck)}), though a gradient arrives: at a learning rate of "
             f"{experiment.hyper.learning_rate:g} the steps are too small to be stored. Raise it."
         )
+
+
+def _shares(layer: AdapterLayer) -> bool:
+    """Whether what moves it is a parameter of another layer."""
+    return isinstance(layer, SubspaceLayer) and layer.space.owner is not layer
 
 
 def _moved(layers: dict[str, AdapterLayer], factors: bool) -> dict[tuple[str, str], list[bool]]:
@@ -141,6 +151,8 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         idle.append(("batching", "one row holds one text here; texts of like length go together"))
     for field, reason in idle:
         yield f"The setting {setting_of(RunConfig, field).name} has no effect: {reason}."
+    if experiment.space is None and experiment.hyper.dimension != Hyperparameters().dimension:
+        yield f"The dimension has no effect: {NO_DIMENSION}."
     drops = any(layer.kind.drops_input for layer in experiment.lora_layers)
     if experiment.hyper.dropout and not drops:
         yield "Dropout has no effect: no adapted layer has an adapter path that could be dropped."

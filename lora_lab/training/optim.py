@@ -47,7 +47,9 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
     for layer in layers:
         for label, p in layer.named_parameters(recurse=False):
             rate = config.b_rate_ratio if label == "lora_B" else 1.0
-            decays = p.dim() > 1 if config.rules > 1 else label != "magnitude"
+            # θ of a random subspace is of one dimension, and all of ΔW.
+            whole = p.dim() > 1 or label == "theta"
+            decays = whole if config.rules > 1 else label != "magnitude"
             groups.setdefault((rate, decays), []).append(p)
     return [
         {"params": params, "rate": rate, "decays": decays}

@@ -14,8 +14,9 @@ from lora_lab.analysis.randomized import Spectrum
 from lora_lab.errors import AdapterError
 from lora_lab.opening_records import TargetInfo
 from lora_lab.training import layer_spectra as module
-from lora_lab.training.experiment import Experiment
+from lora_lab.training.experiment import NO_DIMENSION, Experiment
 from lora_lab.training.initial_factors import EVA_BATCHES
+from lora_lab.variants import VARIANTS as VARIANTS_ROWS
 from tests.training.driven_run import DrivenRun, digits
 
 
@@ -34,10 +35,13 @@ def test_it_is_let_go_of_without_a_search_for_garbage():
 
 @pytest.mark.parametrize(
     ("variant", "init"),
-    [(v, i) for v in VARIANTS for i in INITS if v != "full"] + [("full", "kaiming")],
+    [(v, i) for v in VARIANTS for i in INITS if VARIANTS_ROWS[v].factored]
+    + [(v, "kaiming") for v in VARIANTS if not VARIANTS_ROWS[v].factored],
 )
 def test_every_variant_learns_from_every_init(variant, init):
-    hyper = {"rank": 2, "dropout": 0.1}
+    hyper = {"rank": 2, "dropout": 0.1, "dimension": 256}
+    if VARIANTS_ROWS[variant].shared:
+        hyper["learning_rate"] = 0.1
     run = DrivenRun(digits(variant=variant, init=init, hyper=hyper, digits=(), batch_size=64))
     assert all(value.abs().max() < 1e-12 for value in run.deltas().values())
     losses = run.steps(60)
@@ -99,7 +103,7 @@ def test_what_could_be_adapted_is_offered_whatever_is():
     (layer,) = loaded.layers
     assert (layer.name, layer.kind, layer.max_rank) == ("fc2", "linear", 64)
     assert layer.rank_locked.startswith("pissa")
-    assert dict(loaded.locked) == {"rank": layer.rank_locked}
+    assert dict(loaded.locked) == {"rank": layer.rank_locked, "dimension": NO_DIMENSION}
 
 
 @pytest.mark.parametrize(
@@ -130,8 +134,9 @@ def test_spectra_are_of_the_real_change(variant):
         assert row.delta_norm == pytest.approx(delta.norm().item())
         assert row.stable_rank == pytest.approx((dense**2).sum() / dense[0] ** 2)
         assert row.error == 0
-        assert row.rank == (4 if variant != "full" else min(layer.shape))
-        assert math.isnan(row.alpha) == (variant == "full")
+        factored = VARIANTS_ROWS[variant].factored
+        assert row.rank == (4 if factored else min(layer.shape))
+        assert math.isnan(row.alpha) == (not factored)
         if isinstance(layer, DoRALayer):
             assert (row.alpha, row.scaling) == (8.0, 2.0)
 

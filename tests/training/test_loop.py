@@ -153,7 +153,9 @@ def test_full_training_is_a_mode_of_the_same_loop():
     on = of(records, EvalRecord)[-1]
     off = next(r for r in of(records, EvalRecord) if not r.enabled)
     assert on.accuracy > off.accuracy
-    assert {field for field, _ in experiment.loaded().locked} == {"rank", "alpha", "dropout"}
+    assert {field for field, _ in experiment.loaded().locked} == {
+        "rank", "alpha", "dropout", "dimension"
+    }  # fmt: skip
 
 
 def test_edits_that_a_variant_cannot_make_are_refused_with_the_reason():

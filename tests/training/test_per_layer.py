@@ -8,11 +8,12 @@ from lora_lab.errors import ConfigError
 from lora_lab.records import CountsRecord, ErrorRecord, LayerSpectrum
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.per_layer import differing, listed
+from lora_lab.variants import VARIANTS as ROWS
 from tests.training.driven_run import MOMENT, OPTIMIZERS, DrivenRun, digits
 
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
-each_variant = pytest.mark.parametrize("variant", VARIANTS)
-each_low_rank = pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "full"])
+each_variant = pytest.mark.parametrize("variant", [v for v in VARIANTS if not ROWS[v].shared])
+each_low_rank = pytest.mark.parametrize("variant", [v for v in VARIANTS if ROWS[v].factored])
 
 
 def same(found: dict, expected: dict) -> bool:
@@ -190,6 +191,7 @@ BAD = [
     ({"frozen_layers": ("fc1", "fc2", "fc3")}, "nothing would train", {}),
     ({"layer_ranks": (("fc1", 2),)}, "fc1.*pissa", {"init": "pissa"}),
     ({"layer_ranks": (("fc1", 2),)}, "fc1.*full fine-tuning has no rank", {"variant": "full"}),
+    ({"frozen_layers": ("fc1",)}, "fc1.*all layers share θ", {"variant": "subspace"}),
 ]
 
 

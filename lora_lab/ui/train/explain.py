@@ -53,6 +53,7 @@ class Explanations:
         """The line of one knob under the settings `hyper`; "" where there is nothing to say."""
         lines = {
             "rank": self._rank,
+            "dimension": self._dimension,
             "alpha": self._alpha,
             "learning_rate": self._rate,
             "weight_decay": self._decay,
@@ -73,6 +74,12 @@ class Explanations:
         template = translate("explain", "{} ({:.3g} %) · uses {} of {:,}")  # no room for more
         rank = ranks.present.get(self.chosen, ranks.applied.rank)
         return template.format(many, share, uses, rank)
+
+    def _dimension(self, hyper: Hyperparameters) -> str:
+        most = self._standing.loaded.most_numbers
+        if not most:
+            return translate("explain", "of a random subspace alone")
+        return translate("explain", "{:,} numbers move {:,} weights").format(hyper.dimension, most)
 
     def _alpha(self, hyper: Hyperparameters) -> str:
         moved = {

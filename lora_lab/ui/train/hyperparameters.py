@@ -84,11 +84,13 @@ class HyperparametersDock(QDockWidget):
 
         column = Column(spacing=4)
         column.rows.addWidget(self.sliders["rank"])
+        column.rows.addWidget(self.sliders["dimension"])
+        self.sliders["dimension"].hide()
         column.rows.addWidget(self.sliders["alpha"])
         column.rows.addLayout(self._make_alpha_modes())
         column.rows.addWidget(self._make_scaling())
         for name, slider in self.sliders.items():
-            if name not in ("rank", "alpha"):
+            if name not in ("rank", "dimension", "alpha"):
                 column.rows.addWidget(slider)
         column.rows.addStretch(1)
         self.setWidget(column)
@@ -105,7 +107,12 @@ class HyperparametersDock(QDockWidget):
         self.setEnabled(True)
         self._spectrum = None
         self._explained = Explanations(self.standing)
+        shared = VARIANTS[loaded.variant].shared
         self.sliders["rank"].setMaximum(loaded.max_rank)
+        self.sliders["rank"].setVisible(not shared)
+        if shared:
+            self.sliders["dimension"].setMaximum(loaded.most_numbers)
+        self.sliders["dimension"].setVisible(shared)
         locked = dict(loaded.locked)
         for name, slider in self.sliders.items():
             if name in locked:
@@ -132,8 +139,11 @@ class HyperparametersDock(QDockWidget):
     def note_applied(self, record: AppliedRecord) -> None:
         """An edit was applied: echo it, and say what it did to ΔW."""
         self._show_applied()
-        if any(name == "rank" for name, _, _ in record.changes):
+        moved = {name for name, _, _ in record.changes}
+        if "rank" in moved:
             self._note_rank(self.requested, record)
+        if "dimension" in moved:
+            self._note_dimension(self.requested, record)
 
     def set_spectrum(self, record: SpectrumRecord) -> None:
         """The newest singular values: from them the price of a smaller rank is foretold."""
@@ -170,6 +180,8 @@ class HyperparametersDock(QDockWidget):
         self.standing.request(hyper)
         if "rank" in values:
             self._note_rank(hyper)
+        if "dimension" in values:
+            self._note_dimension(hyper)
 
     def _on_asked(self, before: Hyperparameters, hyper: Hyperparameters) -> None:
         """Whoever asked, a slider, a plot or undo: the controls stand on it."""
@@ -213,6 +225,8 @@ class HyperparametersDock(QDockWidget):
         self._moved = (self.requested, hyper)
         if name == "rank":
             self._note_rank(hyper)
+        if name == "dimension":
+            self._note_dimension(hyper)
         self._show_scaling(hyper)
         self._explain(hyper)
         self.standing.preview(hyper)
@@ -261,6 +275,22 @@ class HyperparametersDock(QDockWidget):
             note = self.tr("limited to {:,} (smallest layer dimension)").format(loaded.max_rank)
         self.sliders["rank"].set_note(note)
 
+    def _note_dimension(self, hyper: Hyperparameters, record: AppliedRecord | None = None) -> None:
+        """What another d of a random subspace does to ΔW."""
+        note, old, new = "", self.standing.applied.dimension, hyper.dimension
+        kept = dict(self._spectrum.kept) if self._spectrum is not None else {}
+        if record is not None and record.discarded_energy > 0:
+            note = self.tr("discarded {} of ΔW's energy at step {:,}").format(
+                percent(record.discarded_energy), record.step
+            )
+        elif new > old and new % old == 0:
+            note = self.tr("doubling keeps ΔW exactly")
+        elif new in kept:
+            note = self.tr("would discard {} of ΔW's energy").format(percent(1 - kept[new]))
+        elif new != old:
+            note = self.tr("keeps what comes nearest to ΔW; the energy lost is shown afterwards")
+        self.sliders["dimension"].set_note(note)
+
     def _predicted(self, hyper: Hyperparameters) -> str:
         """What a smaller rank would take away, from the newest singular values."""
         ranks = self.standing.ranks
@@ -284,7 +314,7 @@ class HyperparametersDock(QDockWidget):
         requested, applied = (scaling_of(h, variant) for h in (hyper, self.standing.applied))
         if requested != requested:
             self._scaling.setText("—")
-            self._fraction.setText(self.tr("not applicable (full fine-tuning)"))
+            self._fraction.setText(self.tr("not applicable ({})").format(VARIANTS[variant]))
             self._scaling_applied.setText("")
             theme.set_role(self._scaling_applied, "settled")
             return

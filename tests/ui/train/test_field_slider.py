@@ -48,7 +48,7 @@ def test_notches_hold_the_values_people_use():
 @pytest.mark.parametrize("field", KNOBS)
 def test_setting_by_program_emits_nothing_and_keeps_the_value_exactly(make, field):
     widget = make(field)
-    value = 13 if field == "rank" else 0.1234567
+    value = 13 if field in ("rank", "dimension") else 0.1234567
     widget.setValue(value)
     widget.set_applied(value)
     widget.setMaximum(KNOBS[field].maximum)

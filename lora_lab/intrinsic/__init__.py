@@ -1,0 +1,1 @@
+"""How many numbers a task takes: random subspaces of growing size, trained and compared."""

@@ -1,0 +1,223 @@
+"""The runs of a measurement: many in a stack where the net is small, else one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import ConfigError
+from lora_lab.intrinsic.results import BASE
+from lora_lab.intrinsic.score import Score, score_of
+from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
+from lora_lab.progress import Report
+from lora_lab.records import EvalRecord, StepRecord
+from lora_lab.tasks import TASKS
+from lora_lab.tasks.base import Evaluation, Task
+from lora_lab.tasks.digits import DigitsTask
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from lora_lab.variants import FULL, SUBSPACE
+
+STACKED_STEPS = 1500
+FULL_RATE = 1e-3  # Adam's for small nets
+ADAPTER_TO_FULL = 10  # LoRA's rates are some ten times those of full training
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One run: a start, d numbers (D: full training), a seed and a learning rate."""
+
+    start: str
+    dimension: int
+    seed: int
+    rate: float
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    wanted: Wanted
+    score: float
+    loss: float  # held out
+    training_loss: float  # mean of the last tenth of the steps
+
+
+class Runner(Protocol):
+    """What trains the runs, and what they are measured by."""
+
+    weights: int  # D
+    score: Score
+    steps: int
+    held_out: int
+    full_rate: float
+    notes: tuple[str, ...]
+
+    def untrained(self, start: str) -> Outcome: ...
+
+    def rate(self, dimension: int, full_rate: float) -> float: ...
+
+    def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]: ...
+
+
+def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> Runner:
+    """Stacks for a small net of linear layers, single runs for everything else."""
+    new: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    if config.digits:  # with replay: all classes are trained, or the old ones would be forgotten
+        new = tuple(map(str, config.digits))
+        config = changed(config, digits=())
+        notes = (f"trained on all classes, so that {', '.join(new)} is learned beside the others",)
+    task = TASKS[config.task].open(config, report)
+    score = score_of(task, new, by_loss)
+    if isinstance(task, DigitsTask):
+        task.to(torch.device("cpu"), torch.float32)
+        net = task.base_model()
+        if stackable(net, task.test_images[:4]):
+            return StackedRunner(config, task, net, score, steps or STACKED_STEPS, report, notes)
+    return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
+
+
+class StackedRunner:
+    """Runs of one d together, on images of which each is a row of numbers."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: DigitsTask,
+        net: torch.nn.Module,
+        score: Score,
+        steps: int,
+        report: Report,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.config, self.task, self.net = config, task, net
+        self.score, self.steps, self.notes = score, steps, notes
+        self.full_rate, self.held_out = FULL_RATE, len(task.test_labels)
+        self._report = report
+        self._fresh: dict[int, torch.nn.Module] = {}
+        self.weights = self._stack(BASE).weights
+
+    def _stack(self, start: str):
+        from lora_lab.intrinsic.stacked import Stack
+
+        return Stack([Copy(1, 0, self._net(start, 0), 0.0)], self.config.targets)
+
+    def _net(self, start: str, seed: int) -> torch.nn.Module:
+        if start == BASE:
+            return self.net
+        if seed not in self._fresh:
+            self._fresh[seed] = redrawn(self.net, self.config.seed + seed)
+        return self._fresh[seed]
+
+    def untrained(self, start: str) -> Outcome:
+        answers = self._stack(start).answers(self.task.test_images)[0]
+        return self._outcome(Wanted(start, 0, 0, 0.0), answers, float("nan"))
+
+    def rate(self, dimension: int, full_rate: float) -> float:
+        return rate_of(dimension, self.weights, full_rate)
+
+    def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
+        copies = [
+            Copy(w.dimension, self.config.seed + w.seed, self._net(w.start, w.seed), w.rate)
+            for w in wanted
+        ]
+        words = "Full training" if wanted[0].full else f"{wanted[0].dimension:,} numbers"
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # for products as small as these a second one costs more
+        try:
+            stack, late = train_stack(
+                copies, self.config.targets,
+                lambda seed: self.task.batches(self.config.batch_size, seed),
+                F.cross_entropy, self.steps, lambda share: self._report(words, share),
+            )  # fmt: skip
+            answers = stack.answers(self.task.test_images)
+        finally:
+            torch.set_num_threads(threads)
+        for w, mine, loss in zip(wanted, answers, late.tolist(), strict=True):
+            yield self._outcome(w, mine, loss)
+
+    def _outcome(self, w: Wanted, answers: torch.Tensor, training_loss: float) -> Outcome:
+        evaluation = self.task.judged(answers)
+        return Outcome(w, self.score.of(evaluation), evaluation.loss, training_loss)
+
+
+class SingleRunner:
+    """One run after the other, each as the lab trains it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task,
+        score: Score,
+        steps: int,
+        report: Report,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        if task.rows == 0 and not task.classes and task.true_sigma is not None:
+            raise ConfigError("This preset has no model to start from: there is nothing to learn.")
+        self.score, self.steps, self.notes, self._report = score, steps, notes, report
+        self._config = changed(
+            config, max_steps=steps, epochs=None, schedule="linear", warmup_steps=0,
+            eval_steps=steps, patience=0, optimizer="adamw", adapter=None,
+        )  # fmt: skip
+        self.full_rate = config.hyper.learning_rate / ADAPTER_TO_FULL
+        experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))
+        space = experiment.space
+        assert space is not None
+        self.weights = space.total
+        evaluation = experiment.held_out(True)
+        assert evaluation is not None
+        self._untrained = {BASE: evaluation}
+        self.held_out = sum(evaluation.total) or getattr(task.data, "validation_rows", 0)
+
+    def _experiment(self, w: Wanted) -> Experiment:
+        hyper = changed(
+            self._config.hyper, dimension=1 if w.full else w.dimension, learning_rate=w.rate,
+            weight_decay=0.0, dropout=0.0, layer_ranks=(), frozen_layers=(),
+        )  # fmt: skip
+        config = changed(
+            self._config, variant=FULL if w.full else SUBSPACE, seed=self._config.seed + w.seed,
+            data_seed=self._config.split_seed, random_weights=w.start != BASE,
+            hyper=hyper.model_dump(),
+        )  # fmt: skip
+        return Experiment.build(config, report=self._report)
+
+    def untrained(self, start: str) -> Outcome:
+        if start not in self._untrained:
+            found = self._experiment(Wanted(start, 1, 0, 1e-3)).held_out(True)
+            assert found is not None
+            self._untrained[start] = found
+        return self._outcome(Wanted(start, 0, 0, 0.0), self._untrained[start], float("nan"))
+
+    def rate(self, dimension: int, full_rate: float) -> float:
+        return min(rate_of(dimension, self.weights, full_rate), 10.0)
+
+    def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
+        for w in wanted:
+            yield self._run(w)
+
+    def _run(self, w: Wanted) -> Outcome:
+        experiment = self._experiment(w)
+        words = "Full training" if w.full else f"{w.dimension:,} numbers"
+        controls = Controls(experiment.hyper)
+        losses, last = [], None
+        for record in train(experiment, controls, live=False):
+            if isinstance(record, StepRecord):
+                losses.append(record.loss)
+                self._report(words, record.step / self.steps)
+            elif isinstance(record, EvalRecord):
+                last = record
+        late = losses[-max(1, len(losses) // 10) :]
+        if last is None or len(losses) < self.steps:  # paused where it was not finite
+            return Outcome(w, float("-inf"), float("inf"), float("inf"))
+        evaluation = Evaluation(last.loss, last.accuracy, last.correct, last.total)
+        return self._outcome(w, evaluation, sum(late) / len(late))
+
+    def _outcome(self, w: Wanted, evaluation: Evaluation, training_loss: float) -> Outcome:
+        return Outcome(w, self.score.of(evaluation), evaluation.loss, training_loss)

@@ -1,0 +1,95 @@
+"""A random subspace as a run: edits in mid-run, counts, resume to the bit, what is told."""
+
+import pytest
+import torch
+
+from lora_lab.errors import LabError
+from lora_lab.records import CountsRecord
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.saving.state import restore, state_of
+from tests.training.driven_run import DrivenRun, digits
+
+
+def subspace(d=64, **settings):
+    hyper = {"dimension": d, "learning_rate": 0.1} | settings.pop("hyper", {})
+    return digits(variant="subspace", hyper=hyper, digits=(), **settings)
+
+
+def test_d_numbers_are_trained_and_counted_for_no_layer_alone():
+    experiment = Experiment.build(subspace(100))
+    counts = experiment.counts()
+    assert isinstance(counts, CountsRecord)
+    assert (counts.adapter, counts.frozen) == (100, experiment.base_parameters)
+    assert [n for _, n in counts.per_layer] == [0, 0, 0]
+    assert experiment.loaded().most_numbers == 17_226
+
+
+def test_doubling_in_mid_run_keeps_what_is_learned_and_halving_says_what_it_costs():
+    run = DrivenRun(subspace(64))
+    run.steps(30)
+    before = run.deltas()
+    applied = run.edit(dimension=256)
+    assert applied.changes == (("dimension", 64, 256),)
+    assert applied.discarded_energy == 0
+    assert "× 0.5" in applied.notes[0]
+    for name, delta in run.deltas().items():
+        torch.testing.assert_close(delta, before[name], rtol=0, atol=1e-9)
+    run.steps(10)
+    kept = dict(run.experiment.spectrum().kept)
+    applied = run.edit(dimension=128)
+    assert applied.discarded_energy == pytest.approx(1 - kept[128], rel=1e-5)
+    assert "of ΔW's energy discarded" in applied.notes[0]
+    run.steps(5)
+
+
+def test_a_rank_or_alpha_stays_with_the_reason():
+    run = DrivenRun(subspace())
+    run.steps(2)
+    applied = run.edit(rank=2, alpha=1.0)
+    assert applied.changes == ()
+    assert [note.split(":")[0] for note in applied.notes] == ["alpha stays", "rank stays"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_it_resumes_to_the_bit_after_d_was_moved(optimizer):
+    config = subspace(32, optimizer=optimizer, hyper={"weight_decay": 0.1})
+    run = DrivenRun(config)
+    run.steps(10)
+    run.edit(dimension=128)
+    run.steps(5)
+    tensors, facts = state_of(run.experiment)
+    losses = run.steps(8)
+    again = DrivenRun(config)
+    assert restore(again.experiment, tensors, facts) == ()
+    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    assert again.experiment.space.dimension == 128
+    assert again.steps(8) == losses
+
+
+def test_a_projection_that_torch_draws_otherwise_is_refused():
+    run = DrivenRun(subspace(32))
+    run.steps(3)
+    tensors, facts = state_of(run.experiment)
+    other = Experiment.build(subspace(32))
+    with pytest.raises(LabError, match="draws another random subspace"):
+        restore(other, tensors, facts | {"projection": "0" * 64})
+
+
+def test_random_weights_are_drawn_by_the_seed_and_are_no_base():
+    base, one, same, other = (
+        Experiment.build(subspace(16, seed=seed, random_weights=anew))
+        for seed, anew in ((1, False), (1, True), (1, True), (2, True))
+    )
+    prints = [e.base_fingerprint for e in (base, one, same, other)]
+    assert prints[1] == prints[2]
+    assert len(set(prints)) == 3
+
+
+def test_more_numbers_than_weights_are_refused_when_opening_and_in_mid_run():
+    with pytest.raises(LabError, match="from 1 to 17,226, not 17,227"):
+        Experiment.build(subspace(17_227))
+    run = DrivenRun(subspace(64))
+    run.steps(2)
+    error = run.edit(dimension=17_227)
+    assert "more of them than the layers have weights, 17,226" in error.message
+    assert run.experiment.hyper.dimension == 64
