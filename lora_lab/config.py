@@ -9,7 +9,7 @@ threads and be compared with `is`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,6 +20,7 @@ from lora_lab.choices import Batching, ClassWeights, DType, Optimizer, Schedule
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Frozen, Hyperparameters
 from lora_lab.inits import INITS
+from lora_lab.names import is_text
 from lora_lab.setting import Setting, declared
 from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
@@ -212,6 +213,14 @@ class RunConfig(Frozen):
             raise ValueError("must be a name: letters, digits, blanks, and - _ . + between them")
         return preset
 
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        """A name in another encoding holds halves of characters, and a run could not keep it."""
+        if not all(is_text(part) for part in _texts(value)):
+            raise ValueError("must be text in UTF-8; rename the file or the column")
+        return value
+
     @field_validator("columns")
     @classmethod
     def _one_column_each(cls, columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -253,6 +262,14 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
 def changed(current: Model, **values: Any) -> Model:
     """A copy of a frozen value with some fields replaced, checked like a new one."""
     return checked(type(current), {**current.model_dump(), **values})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _texts(part)
 
 
 def plain_number(value: float) -> str:

@@ -17,6 +17,15 @@ def legible(text: str) -> str:
     return ILLEGIBLE.sub("\ufffd", text)
 
 
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: a name of another encoding has halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown(name: object) -> str:
     """A name for people, escaped and cut, because a file may call a tensor anything."""
     text = ascii(name)

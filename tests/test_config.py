@@ -87,3 +87,13 @@ def test_a_preset_is_a_name_and_no_path(name):
 @pytest.mark.parametrize("name", ["", "digits", "known-rank", "meine Ziffern 2", "数字", "a.b+c_d"])
 def test_names_of_presets(name):
     assert checked(RunConfig, {"task": "digits", "preset": name}).preset == name
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("model", "m\udcff"), ("data", "d\udcff.csv"), ("columns", (("text", "a\ud83d"),)),
+     ("source_prefix", "\ud83d"), ("prompts", ("a", "\ud83d"))],
+)  # fmt: skip
+def test_what_is_no_text_could_not_be_kept(field, value):
+    with pytest.raises(ConfigError, match=f"{field} must be text in UTF-8"):
+        changed(RunConfig(task="digits"), **{field: value})

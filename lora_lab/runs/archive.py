@@ -21,7 +21,7 @@ from lora_lab.atomic import (
     tidy_leftovers,
 )
 from lora_lab.errors import LabError, not_written, system_reason
-from lora_lab.names import legible, shown
+from lora_lab.names import is_text, legible, shown
 from lora_lab.progress import Report, silent
 from lora_lab.runs.folder import PRIVATE
 from lora_lab.runs.listing import CONFIG
@@ -68,8 +68,11 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
                 hidden = any(part.startswith(".") for part in relative.parts)
                 if path.is_symlink() or not path.is_file() or hidden:
                     continue
+                name = f"{run.name}/{relative.as_posix()}"
+                if not is_text(name):
+                    raise LabError(f"Not packed: the name {shown(name)} is not UTF-8. Change it.")
                 if relative.as_posix() not in (LOCK, OWNER):
-                    archive.write(path, f"{run.name}/{relative.as_posix()}")
+                    archive.write(path, name)
         replace_file(temporary, target)
     except OSError as error:
         raise not_written(target, error) from error

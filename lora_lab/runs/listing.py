@@ -18,6 +18,7 @@ from pydantic import Field
 
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError, not_written
+from lora_lab.names import is_text
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.own_files import Door, Kind, checked, read_table
 
@@ -222,6 +223,8 @@ def resumable(path: Path) -> int | None:
 
 def set_label(run: Path, name: str, note: str) -> None:
     """Give a run a name and a note; raises `LabError` where they cannot be written."""
+    if not (is_text(name) and is_text(note)):
+        raise LabError("Name and note must be text in UTF-8: half a character is in them.")
     text = json.dumps({"name": name[:LONGEST], "note": note[:LONGEST]}, ensure_ascii=False)
     try:
         write_file(run / LABEL, f"{text}\n".encode())

@@ -88,7 +88,8 @@ def campaign(folder: Path, states: int, resumed: int, seed: int, steps: int = 24
             found = 0
             every = max(1, states // max(resumed, 1))
             for number in range(states):
-                at = chance.randrange(1, len(story.disk.changes) + 1)
+                count = len(story.disk.changes)  # its end is tried more often
+                at = count - chance.randrange(count if number % 4 else min(200, count))
                 kind = KINDS[number % len(KINDS)]
                 where = folder / name / "cut"
                 shutil.rmtree(where, ignore_errors=True)
@@ -149,6 +150,9 @@ def opened(path: Path, story: Story, at: int) -> bool:
         return False
     (about,) = runs
     assert not about.flaw, about.flaw
+    if about.state == "finished":
+        assert FORMATS["peft"].load(path / "adapter").layers
+        assert about.step == latest(path).step == about.max_steps
     recorded = (path / "metrics.jsonl").exists()
     rows = read_metrics(path / "metrics.jsonl") if recorded else []
     with nothing_of(saved):

@@ -288,3 +288,17 @@ def test_a_run_is_its_persons_alone(tmp_path):
     run = write_sample(tmp_path, "a")
     again = unpack(pack(run, tmp_path / "a.zip"), tmp_path / "to")
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (run, again)] == [0o700] * 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_in_another_encoding_is_not_packed(tmp_path):
+    run = write_sample(tmp_path)
+    try:
+        (run / os.fsdecode(b"n\xff.txt")).touch()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(LabError, match=r"dcff.txt' is not UTF-8"):
+        pack(run, tmp_path / "x.zip")
+    assert not list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*"))
+    with pytest.raises(LabError, match="UTF-8"):
+        set_label(run, "n\udcff", "")

@@ -161,7 +161,7 @@ class Journal:
         elif isinstance(record, StateRecord):
             if paused and record.step:
                 self._checkpoint()
-            yield from self._summarise()
+            yield from self._summarise(self._state_so_far(record.step))
         elif isinstance(record, AppliedRecord) and record.step and record.changes and paused:
             self._checkpoint()  # no step will come by and do it
 
@@ -320,7 +320,7 @@ class Journal:
         def then() -> None:
             with self._summary:
                 if not self._only_opened:
-                    folder.write_summary(**facts, state=self._state.value)
+                    folder.write_summary(**facts, state=self._state_so_far(facts["step"]).value)
 
         self.saves.order(folder, then, keep)
 
@@ -333,13 +333,18 @@ class Journal:
             "hyper": {"rank": experiment.hyper.rank, "alpha": experiment.hyper.alpha},
         }  # fmt: skip
 
-    def _summarise(self) -> Iterator[ErrorRecord]:
+    def _state_so_far(self, step: int) -> State:
+        """An end is written once all of it stands: a kill before is told, and can be resumed."""
+        open_end = self._incomplete or step < self.experiment.step
+        return State.RUNNING if self._state in ENDED and open_end else self._state
+
+    def _summarise(self, state: State | None = None) -> Iterator[ErrorRecord]:
         """Write down how far the run is."""
         if self.folder is None or self._only_opened:
             return
         try:
             with self._summary:
-                self.folder.write_summary(**self._facts(), state=self._state.value)
+                self.folder.write_summary(**self._facts(), state=(state or self._state).value)
         except LabError as error:
             if not self.saves.refused:
                 self.saves.refused = True
