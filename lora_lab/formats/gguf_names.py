@@ -17,13 +17,23 @@ from lora_lab.names import shown
 if TYPE_CHECKING:
     from gguf import TensorNameMap
 
-# model_type → llama.cpp's name of the architecture, and whether rows of q and k are permuted there.
+# model_type → llama.cpp's name of the architecture, and whether rows of q and k are permuted there
+# (conversion/*.py of llama.cpp: the classes that its `undo_permute` or a copy of it is in).
 ARCHITECTURES = {
-    "llama": ("llama", True), "mistral": ("llama", True), "qwen2": ("qwen2", False),
-    "qwen3": ("qwen3", False), "gemma": ("gemma", False), "gemma2": ("gemma2", False),
-    "gpt2": ("gpt2", False),
+    "llama": ("llama", True), "mistral": ("llama", True), "mixtral": ("llama", True),
+    "qwen2": ("qwen2", False), "qwen2_moe": ("qwen2moe", False), "qwen3": ("qwen3", False),
+    "qwen3_moe": ("qwen3moe", False), "gemma": ("gemma", False), "gemma2": ("gemma2", False),
+    "gemma3": ("gemma3", False), "gemma3_text": ("gemma3", False), "gpt2": ("gpt2", False),
+    "phi3": ("phi3", False), "starcoder2": ("starcoder2", False), "granite": ("granite", True),
+    "olmo": ("olmo", True), "olmo2": ("olmo2", False), "olmo3": ("olmo2", False),
+    "olmoe": ("olmoe", False), "cohere": ("command-r", False), "cohere2": ("cohere2", False),
+    "smollm3": ("smollm3", True), "seed_oss": ("seed_oss", False), "arcee": ("arcee", True),
+    "stablelm": ("stablelm", False), "nemotron": ("nemotron", False), "phi": ("phi2", False),
+    "ernie4_5": ("ernie4_5", False), "glm4": ("glm4", False), "exaone4": ("exaone4", False),
+    "hunyuan_v1_dense": ("hunyuan-dense", False),
 }  # fmt: skip
 TOKENS = "token_embd"
+OF_TEXT = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads")
 
 
 def base_config(weights: AdapterWeights) -> dict[str, Any]:
@@ -43,7 +53,13 @@ def base_config(weights: AdapterWeights) -> dict[str, Any]:
             f"adapters of {config['model_type']} models are not written for llama.cpp; known are "
             f"{', '.join(ARCHITECTURES)}"
         )
-    return config
+    made = config_of(config)
+    text = (
+        made.get_text_config()
+    )  # of a model that reads images besides, the part that llama.cpp has
+    told = {name: getattr(text, name, None) for name in OF_TEXT}
+    tied = config.get("tie_word_embeddings", made.tie_word_embeddings)
+    return {**config, **told, "tie_word_embeddings": tied}
 
 
 def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
@@ -52,7 +68,7 @@ def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
     gguf_name = name_there(layer.name, config)
     if gguf_name is None:
         raise AdapterError(f"{layer.name}: llama.cpp has no tensor for it in a {name} model")
-    tied = config.get("tie_word_embeddings", config_of(config).tie_word_embeddings)
+    tied = config["tie_word_embeddings"]
     if gguf_name == TOKENS and tied:
         raise AdapterError(
             f"{layer.name}: the base ties it to the head, and llama.cpp would apply the adapter "
@@ -69,8 +85,8 @@ def tensor_name(layer: LayerWeights, config: dict[str, Any]) -> str:
 def name_there(module: str, config: dict[str, Any]) -> str | None:
     """llama.cpp's name of a module of the base, without `.weight`; None where it has none."""
     name, _ = ARCHITECTURES[config["model_type"]]
-    blocks = config.get("num_hidden_layers") or config.get("n_layer") or 0
-    return _names(name, blocks).get_name(module)
+    names = _names(name, config["num_hidden_layers"] or 0)
+    return names.get_name(module) or names.get_name(module.replace("language_model.", "", 1))
 
 
 @lru_cache(maxsize=1)  # made anew for every layer, it took nearly all the time of a file

@@ -13,6 +13,9 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.names import shown
 
+# Families of which llama.cpp turns neighbours in q and k, where transformers turns two halves.
+PAIRED = {"llama", "mistral", "mixtral", "granite", "olmo", "smollm3", "arcee"}
+
 
 def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
     """Every layer with llama.cpp's scale, rows of Llama's q and k put back by their numbers."""
@@ -32,10 +35,7 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
             a = a.T
         if a.shape[0] != b.shape[1]:
             raise AdapterError(f"{path}: {shown(stem)} does not multiply")
-        if stem.endswith(("attn_q.weight", "attn_k.weight")) and base["model_type"] in (
-            "llama",
-            "mistral",
-        ):
+        if stem.endswith(("attn_q.weight", "attn_k.weight")) and base["model_type"] in PAIRED:
             heads = base["num_attention_heads"]
             if stem.endswith("attn_k.weight"):
                 heads = base.get("num_key_value_heads") or heads
