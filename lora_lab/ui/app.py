@@ -119,7 +119,9 @@ def make_window(
 ) -> MainWindow:
     """The window, which gets what opens from its menus (`window.flows`) once it is painted."""
     from lora_lab.ui.shell.main_window import MainWindow
+    from lora_lab.ui.widgets import spoken
 
+    spoken.install()
     window = MainWindow(open_session, presets, notices)
 
     def add_flows() -> None:

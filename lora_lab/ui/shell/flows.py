@@ -33,6 +33,7 @@ from lora_lab.ui.runs.flow import RunsFlow
 from lora_lab.ui.runs.overlays_flow import OverlaysFlow
 from lora_lab.ui.runs.save_flow import SaveFlow
 from lora_lab.ui.session.ask_flow import AskFlow
+from lora_lab.ui.shell.announcer import Announcer
 from lora_lab.ui.shell.undo import UndoFlow
 from lora_lab.ui.style import language
 from lora_lab.ui.train.hint_dialog import HintDialog
@@ -97,6 +98,7 @@ class Flows(QObject):
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
             self.hint, self.queue, self.adapter,
         )  # fmt: skip
+        self.announcer = Announcer(sessions, notices, window)
         self._connect(window)
 
     def _connect(self, window: MainWindow) -> None:

@@ -19,6 +19,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number, tip_lines
 from lora_lab.ui.train.notches import notches, stepped
 from lora_lab.ui.train.note_line import Link, NoteLine
+from lora_lab.ui.widgets import spoken
 from lora_lab.ui.widgets.controls import DECIMALS, Number, Slider, Whole
 from lora_lab.ui.widgets.labels import TextLabel
 
@@ -59,7 +60,7 @@ class FieldSlider(QWidget):
         self._beside = TextLabel()
         self._beside.setProperty("role", "settled")
         self._beside.setAccessibleName(self.tr("{}, applied").format(knob.label))
-        self.slider = Slider()
+        self.slider = Slider(lambda: self.edit.settled_text())
         limits = limits_of(Hyperparameters, field, 10.0**-DECIMALS)
         self.edit: _Exact | Whole = Whole(*limits) if self._whole else _Exact(*limits)
         self.edit.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -256,6 +257,7 @@ class FieldSlider(QWidget):
                 min(self._value, self.edit.minimum()), max(self._value, self.edit.maximum())
             )
             self.edit.setValue(self._value)
+        spoken.name_changed(self.slider)
         self._show_applied()
 
     def _show_applied(self) -> None:

@@ -6,6 +6,7 @@ stands or refused with the reason; the value before stays, and nothing is clampe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, SignalInstance
@@ -60,12 +61,26 @@ class Combo(_Clicked, QComboBox):
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
+    def setAccessibleName(self, name: str) -> None:
+        super().setAccessibleName(name)
+        self._describe()
+
+    def setToolTip(self, tip: str) -> None:
+        super().setToolTip(tip)
+        self._describe()
+
+    def _describe(self) -> None:
+        """On Linux Qt tells what is chosen as the name of a list, and its name nowhere else."""
+        words = (self.accessibleName(), self.toolTip())
+        self.setAccessibleDescription(". ".join(filter(None, words)))
+
 
 class Slider(_Clicked, QSlider):
-    """A horizontal slider."""
+    """A horizontal slider. `spoken`: what the place of its handle means, where it is no number."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Callable[[], str] | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal)
+        self.spoken = spoken
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
 

@@ -135,6 +135,7 @@ class Plot(pg.PlotWidget):
         self.following = True
         self.x_label = x_label
         self.setAccessibleName(name)
+        self.viewport().setAccessibleName(name)
         self.setFrameShape(self.Shape.NoFrame)
         self.setMinimumSize(120, 90)
         item = self.getPlotItem()
