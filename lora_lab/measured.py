@@ -95,6 +95,31 @@ class InterferenceRecord(Record):
 
 
 @dataclass(frozen=True)
+class ClipRecord(Record):
+    """The validation loss with one layer's σ clipped, and without; nothing was changed."""
+
+    step: int
+    layer: str
+    keep: int  # so many σ stayed, the others became 0
+    ceiling: float  # and those above it became this
+    loss: float
+    before: float
+    accuracy: float | None = None
+    accuracy_before: float | None = None
+
+
+@dataclass(frozen=True)
+class ClippedRecord(Record):
+    """One layer's σ were clipped; `kept` says whether what stood before can be gone back to."""
+
+    step: int
+    layer: str
+    keep: int
+    ceiling: float
+    kept: bool
+
+
+@dataclass(frozen=True)
 class MemoryRecord(Record):
     """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
 

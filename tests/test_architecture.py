@@ -91,7 +91,7 @@ ALLOWED = {
     "atomic": {"errors"},
     "presets": {"config", "hyperparameters", "paths", "errors", "task_info"},
     "adapters": {"inits", "variants", "config", "hyperparameters", "errors"},
-    "analysis": {"adapters", "errors"},
+    "analysis": {"adapters", "errors", "records"},
     "apart": {"errors", "progress"},
     "time_limit": set(),
     "models": {

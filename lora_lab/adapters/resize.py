@@ -109,6 +109,41 @@ def principal_maps(layer: LoRALayer, rank: int) -> tuple[torch.Tensor, torch.Ten
     return M, N, discarded
 
 
+def clip_maps(
+    layer: LoRALayer, keep: int, ceiling: float
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """M (r × k), N (k × r) that hold the first `keep` σ(ΔW) to `ceiling` and drop the others; k.
+
+    B' = B·M and A' = N·A are balanced factors of U min(S, ceiling) Vᵀ, the nearest matrix whose σ
+    obey the bound (in every unitarily invariant norm). Raises AdapterError where ΔW is zero and
+    where no σ would be left.
+    """
+    if keep < 1 or not ceiling > 0:
+        raise AdapterError(f"Layer {layer.name}: a clip must leave a direction and a σ above 0.")
+    M, N, _ = principal_maps(layer, min(keep, layer.rank))
+    if not M.shape[1]:
+        raise AdapterError(f"Layer {layer.name}: ΔW is zero, so there is no σ to clip.")
+    B = layer.lora_B.detach().to("cpu", torch.float64)
+    sigma = abs(layer.scaling) * (B @ M).norm(dim=0).square()  # columns of B·M have the norm √S
+    root = (sigma.clamp_max(ceiling) / sigma).sqrt()
+    return M * root, N * root[:, None], M.shape[1]
+
+
+def clip(
+    layer: LoRALayer,
+    keep: int,
+    ceiling: float,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> None:
+    """Clip σ of a layer's ΔW; its rank stays, what was dropped starts afresh, moments follow."""
+    if layer.locked:
+        raise AdapterError(f"Layer {layer.name} cannot be clipped: {layer.locked[0][1]}.")
+    with torch.no_grad():
+        M, N, kept = clip_maps(layer, keep, ceiling)
+        _transform(layer, M, N, 1.0, layer.rank - kept, optimizer, generator)
+
+
 def _transform(
     layer: LoRALayer,
     M: torch.Tensor,

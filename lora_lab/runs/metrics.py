@@ -253,7 +253,9 @@ def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
             step = row.get("step")
             places.append(place)
             steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
-            edited.append(row.get("record") == "AppliedRecord" and bool(row.get("changes")))
+            clipped = row.get("record") == "ClippedRecord"
+            edit = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
+            edited.append(clipped or edit)
         if until is not None:
             holding.go_back(*until)
         for place in places:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     EvalRecord,
     LayerSpectrum,
@@ -25,11 +26,11 @@ from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
 MOST = 20_000  # steps that come back: ten for each pixel of a wide curve
-STEP, EVALUATION, EDIT, RESUMED, SPECTRUM, COUNTS = (
+STEP, EVALUATION, EDIT, RESUMED, CLIPPED, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
-    for kind in ("Step", "Eval", "Applied", "Resumed", "Spectrum", "Counts")
+    for kind in ("Step", "Eval", "Applied", "Resumed", "Clipped", "Spectrum", "Counts")
 )
-KINDS = (STEP, EVALUATION, EDIT, RESUMED)
+KINDS = (STEP, EVALUATION, EDIT, RESUMED, CLIPPED)
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
     rb'\{"record":"StepRecord","step":(\d{1,18}),"loss":%b,"learning_rate":%b,"seconds":%b\}'
@@ -42,7 +43,7 @@ MARK = len(b'{"record":"')  # where the kind of a line begins
 DIGITS = 18  # of the number of a step, at most
 HEAD = len(STEP) + len(b',"step":')  # where the number of a step begins
 
-Past = StepRecord | EvalRecord | PastEditRecord
+Past = StepRecord | EvalRecord | PastEditRecord | ClippedRecord
 
 
 def past_records(path: Path, until: int) -> Iterator[Past]:
@@ -86,7 +87,8 @@ def _held(file: IO[bytes], until: int) -> list[bytes]:
             elif step > until:
                 continue
             elif not line.startswith(STEP):
-                held.add(line, step, line.startswith(EDIT) and b'"changes":[]' not in line)
+                edit = line.startswith(EDIT) and b'"changes":[]' not in line
+                held.add(line, step, edit or line.startswith(CLIPPED))
             else:
                 last = line
                 if step % every:
@@ -202,7 +204,7 @@ def _record(line: bytes) -> Past | None:
         if not row.get("changes"):
             return None
         return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
-    kind = StepRecord if row["record"] == "StepRecord" else EvalRecord
+    kind = {k.__name__: k for k in (StepRecord, EvalRecord, ClippedRecord)}[row["record"]]
     return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind)})
 
 

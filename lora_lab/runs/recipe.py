@@ -282,6 +282,11 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
             f"Step {row['step']:,} met a {row['what']} that was not finite and was left out; the "
             f"run was resumed from the adapter of step {row['restored']:,}. This is not repeated."
         )
+    for row in story.of("ClippedRecord"):
+        notes.append(
+            f"After step {row['step']:,} σ of {row['layer']} were clipped. This is not repeated, "
+            "so the losses after it differ."
+        )
     if story.origin:
         parent, at = story.origin.run, story.origin.step
         notes.append(

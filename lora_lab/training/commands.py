@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lora_lab.exported import ExportedRecord, ExportingRecord
 from lora_lab.measured import (
+    ClipRecord,
     CutRecord,
     GeneratedRecord,
     IntruderRecord,
@@ -151,6 +152,34 @@ class EvaluateCut:
         from lora_lab.training.measure.cut_preview import cut_preview
 
         yield cut_preview(experiment, self.path, self.alpha, self.ranks)
+
+
+@dataclass(frozen=True)
+class MeasureClip:
+    """Measure the validation loss with one layer's σ clipped; nothing is changed."""
+
+    layer: str
+    keep: int  # so many σ stay, the others become 0
+    ceiling: float  # and those above it become this
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[ClipRecord]:
+        from lora_lab.training.measure.clip import measure_clip
+
+        yield measure_clip(experiment, self.layer, self.keep, self.ceiling)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Clip one layer's σ from here on. The loop keeps a checkpoint of what stood before."""
+
+    layer: str
+    keep: int
+    ceiling: float
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:
+        from lora_lab.training.measure.clip import clip_layer
+
+        yield from clip_layer(experiment, folder, self.layer, self.keep, self.ceiling)
 
 
 @dataclass(frozen=True)

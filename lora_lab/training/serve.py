@@ -24,7 +24,7 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.runs.folder import RunFolder
-from lora_lab.training.commands import Command, FindRate, Save
+from lora_lab.training.commands import Clip, Command, FindRate, Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.edits import apply_hyper
 from lora_lab.training.experiment import Experiment
@@ -221,6 +221,9 @@ class Server:
         experiment, controls = self._experiment, self._controls
         requested, applied = controls.hyper, experiment.hyper
         experiment.should_stop = lambda: controls.stopping or controls.is_cancelled(command)
+        if isinstance(command, Clip):
+            self._before_edit()
+            self.stale = True
         if isinstance(command, Save):
             work = self._save(command.parent)
         else:
@@ -236,6 +239,8 @@ class Server:
             if unwanted or controls.is_cancelled(command):
                 records.close()  # what it holds, it puts back
                 yield CancelledRecord(experiment.step, type(command).__name__)
+        if isinstance(command, Clip):
+            self.last_good = Snapshot(experiment)
         if experiment.hyper is not applied:
             controls.pause()
             self.state, self.stale, self.last_good = None, True, Snapshot(experiment)

@@ -15,6 +15,7 @@ from typing import Any
 
 from lora_lab.config import Origin
 from lora_lab.errors import Cancelled, LabError
+from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
@@ -141,13 +142,18 @@ class Journal:
             self._loss = record.loss
         elif isinstance(record, StateRecord):
             self._state, self._only_opened = record.state, False
-        edited = isinstance(record, AppliedRecord) and bool(record.changes)
+        edited = self._edited(record)
         if edited and record.step:
             self._edited_at = time.monotonic()
         moved = edited or isinstance(record, StepRecord | ResumedRecord)
         self._unsaved = self._unsaved or moved
         if moved or isinstance(record, EvalRecord):  # it may be the best one
             self.saves.behind = True
+
+    @staticmethod
+    def _edited(record: Record) -> bool:
+        changed = isinstance(record, AppliedRecord) and bool(record.changes)
+        return changed or isinstance(record, ClippedRecord)
 
     def _save_if_due(self, record: Record) -> Iterator[Record]:
         assert self.folder is not None
@@ -162,7 +168,7 @@ class Journal:
             if paused and record.step:
                 self._checkpoint()
             yield from self._summarise(self._state_so_far(record.step))
-        elif isinstance(record, AppliedRecord) and record.step and record.changes and paused:
+        elif self._edited(record) and record.step and paused:
             self._checkpoint()  # no step will come by and do it
 
     def before_edit(self) -> None:

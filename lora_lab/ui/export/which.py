@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
@@ -86,7 +87,8 @@ class Which(QWidget):
     @property
     def base(self) -> str:
         """Where the base model lies, for a format that needs its weights."""
-        return self.base_edit.text().strip() if self.merged else ""
+        text = self.base_edit.text().strip() if self.merged else ""
+        return str(Path(text).expanduser()) if text else ""
 
     def show_saves(self, rows: Sequence[Exportable]) -> None:
         """List these; the one that is chosen stays chosen, or else the last step is."""

@@ -10,6 +10,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.measured import ClippedRecord
+from lora_lab.records import AppliedRecord, PastEditRecord
 from lora_lab.setting import setting_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, plain_number
@@ -49,6 +51,15 @@ class EditMarks:
         for field, old, new in changes:
             self._edits.append((step, _short_name(field), _short(old), _short(new)))
             self._numbers.append(self._count)
+
+    def note_record(self, record: AppliedRecord | PastEditRecord | ClippedRecord) -> None:
+        """An edit, or a clip of σ, which is one as well."""
+        if isinstance(record, ClippedRecord):
+            self._count += 1
+            self._edits.append((record.step, translate("edits", "σ clip"), NOTHING, record.layer))
+            self._numbers.append(self._count)
+        else:
+            self.note(record.step, record.changes)
 
     def cut(self, step: int, edits: int) -> None:
         """The run stands at `step` again, with so many edits made; -1: all up to there."""

@@ -14,6 +14,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.measured import ClippedRecord
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
@@ -131,8 +132,8 @@ class LossPanel(Panel):
                 self.dirty = True
             elif isinstance(record, AppliedRecord):
                 self._note_edit(record)
-            elif isinstance(record, PastEditRecord):
-                self.marks.note(record.step, record.changes)
+            elif isinstance(record, PastEditRecord | ClippedRecord):
+                self.marks.note_record(record)
             elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
                 steps.append(record.step)
                 losses.append(math.nan)

@@ -85,6 +85,10 @@ class Actions(QObject):
             tr("Intruder dimensions…"), "Ctrl+I",
             tip=tr("Strong directions of W + ΔW that W does not have: a sign of forgetting"),
         )  # fmt: skip
+        self.health = self._action(
+            tr("Spectral health…"), "Ctrl+Shift+H",
+            tip=tr("Hints of the singular values, each with the loss at a clip"),
+        )  # fmt: skip
         self.workshop = self._action(
             tr("Adapter workshop…"), "Ctrl+K", tip=tr("Inspect, resize, convert, merge, compare")
         )
@@ -169,7 +173,7 @@ class Actions(QObject):
         run.addAction(self.queue)
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
-        adapter.addActions([self.merge, self.intruders, self.workshop])
+        adapter.addActions([self.merge, self.intruders, self.health, self.workshop])
         adapter.addSeparator()
         adapter.addAction(self.continue_from)
         view = self._menu(bar.addMenu(tr("&View")))
@@ -252,7 +256,7 @@ class Actions(QObject):
             (self.adapter, self.merge, self.export, self.find_rate, self.intruders), ready
         )
         of_adapter |= dict.fromkeys(
-            (self.suggest_rank, self.save, self.undo_edit, self.go_back), begun
+            (self.suggest_rank, self.health, self.save, self.undo_edit, self.go_back), begun
         )
         for action, may in of_adapter.items():
             action.setEnabled(may and not pretraining)

@@ -15,6 +15,7 @@ from lora_lab.measured import (
     RateFoundRecord,
     RatePointRecord,
 )
+from lora_lab.ui.adapter.health_flow import HealthFlow
 from lora_lab.ui.adapter.intruder_dialog import IntruderDialog
 from lora_lab.ui.adapter.merge_dialog import MergeDialog
 from lora_lab.ui.bench.flow import BenchFlow
@@ -59,6 +60,8 @@ class Flows(QObject):
             sessions, lambda record: IntruderDialog(record.layers, window),
             (IntruderRecord,), window,
         )  # fmt: skip
+        spectrum = next(panel for panel in window.panels if panel.key == "spectrum")
+        self.health = HealthFlow(sessions, spectrum, window)
         self.workshop = WorkshopFlow(sessions, window)
         self.memory = MemoryFlow(sessions, window)
         self.speed = SpeedFlow(sessions, window.panels, window)
@@ -96,7 +99,7 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.queue, self.adapter,
+            self.hint, self.queue, self.adapter, self.health,
         )  # fmt: skip
         self.announcer = Announcer(sessions, notices, window)
         self._connect(window)
@@ -110,6 +113,8 @@ class Flows(QObject):
         commands.save.triggered.connect(self.save.start)
         commands.merge.triggered.connect(self.merge.start)
         commands.intruders.triggered.connect(self.intruders.start)
+        commands.health.triggered.connect(self.health.start)
+        self.health.help_requested.connect(self.help.show_page)
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)

@@ -1,5 +1,7 @@
 """What is exported is chosen in the dialog: a step by its loss, a dtype, or a merge into a base."""
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
@@ -118,7 +120,7 @@ def test_a_cast_and_a_merge_are_asked_for_in_the_same_dialog(qtbot, dialog, aske
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
     merge = asked[1]
     assert (merge.format, merge.base, merge.untie, merge.dtype) == (
-        "merged", "~/models/base", True, "",
+        "merged", str(Path.home() / "models/base"), True, "",
     )  # fmt: skip
     merged = ExportReport("merged", "y", (LayerCheck("fc1", 0, 1e-9),), 0, 9, "")
     say(ExportedRecord(70, merged))

@@ -42,11 +42,13 @@ class SpectrumBars:
         )
         self.true_ticks = pg.PlotCurveItem(connect="pairs")
         self.cut_lines = pg.PlotCurveItem(connect="pairs")
+        self.edge_lines = pg.PlotCurveItem(connect="pairs", name="noise edge")
         self.zero_texts = [
             pg.TextItem(translate("SpectrumBars", "zero"), anchor=(0.5, 1))
             for _ in range(_ZERO_TEXTS)
         ]
-        items = (self.bars, self.cut_bars, self.zeros, self.cut_lines, self.true_ticks)
+        items = (self.bars, self.cut_bars, self.zeros, self.cut_lines, self.edge_lines,
+                 self.true_ticks)  # fmt: skip
         for z, item in enumerate((*items, *self.zero_texts), start=1):
             item.setZValue(z)
             plot.addItem(item, ignoreBounds=True)
@@ -93,8 +95,29 @@ class SpectrumBars:
             self._draw_levels(item, row, starts, scene)
         at = (starts + kept + 0.5)[kept < math.inf]
         self.cut_lines.setData(np.repeat(at, 2), np.tile([low, high], len(at)), connect="pairs")
+        self._draw_edges(shown, starts, widths, scene)
         self._name_zeros(shown, starts, low + 0.015 * (high - low), self.plot.columns() / end)
         self._name_blocks(shown, starts, widths)
+
+    def _draw_edges(
+        self,
+        shown: Sequence[LayerSpectrum],
+        starts: np.ndarray,
+        widths: Sequence[int],
+        scene: Scene,
+    ) -> None:
+        """A dashed level across each layer: as high as σ₁ of noise as large would stand."""
+        rows = [
+            (start + 0.4, start + width + 0.6, scene.edges[layer.name])
+            for layer, start, width in zip(shown, starts, widths, strict=True)
+            if scene.edges.get(layer.name, 0.0) > 0
+        ]
+        if not rows:
+            self.edge_lines.clear()
+            return
+        left, right, edge = np.array(rows).T
+        x = np.column_stack([left, right]).ravel()
+        self.edge_lines.setData(x, np.repeat(scene.scaled(edge), 2), connect="pairs")
 
     @staticmethod
     def _draw_levels(
@@ -174,6 +197,7 @@ class SpectrumBars:
         self.zeros.setOpts(brush=colors.frozen, pen=nothing)
         self.true_ticks.setPen(pen(colors.validation, 2))
         self.cut_lines.setPen(pen(colors.warn, 1, Qt.PenStyle.DashLine))
+        self.edge_lines.setPen(pen(colors.text, 1, Qt.PenStyle.DashLine))
         for other, item in zip(self._others, self._levels, strict=True):
             item.setPen(other.run.pen(2))
         for text in self.zero_texts:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
+from lora_lab.analysis.health import layer_edge
+from lora_lab.measured import ClippedRecord
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
@@ -43,6 +45,8 @@ _SIDE_FROM = 36  # widths of the letter m from which the measures stand beside t
 class SpectrumPanel(Panel):
     """Holds the newest spectrum and those before it; the view that is chosen draws them."""
 
+    hints_requested = Signal()
+
     key = "spectrum"
     name = QT_TRANSLATE_NOOP("Panel", "Spectrum")
 
@@ -50,7 +54,7 @@ class SpectrumPanel(Panel):
         super().__init__(parent)
         self._history = SpectrumHistory()
         self.views: dict[str, View] = {}  # made when they are shown first
-        self._edits: list[AppliedRecord | PastEditRecord | ResumedRecord] = []
+        self._edits: list[AppliedRecord | PastEditRecord | ClippedRecord | ResumedRecord] = []
         self._pages = QStackedWidget()
         self._linear = {key for key, kind in VIEWS.items() if not kind.log}
         self._make_head()
@@ -63,9 +67,20 @@ class SpectrumPanel(Panel):
         self._legend = label()
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._foot = label("", "small")
+        self._hints = QToolButton()
+        self._hints.setProperty("role", "quiet")
+        self._hints.setToolTip(
+            self.tr("What the singular values of a layer hint at, and the loss at a clip")
+        )
+        self._hints.setAccessibleName(self.tr("Hints on the health of the spectra"))
+        self._hints.clicked.connect(self.hints_requested)
+        self._hints.hide()
         self.body.addWidget(self._legend)
         self.body.addLayout(row, 1)
-        self.body.addWidget(self._foot)
+        foot = QHBoxLayout()
+        foot.addWidget(self._foot, 1)
+        foot.addWidget(self._hints)
+        self.body.addLayout(foot)
 
         self._overlays: tuple[Overlay, ...] = ()
         self._others: tuple[Other, ...] = ()
@@ -141,7 +156,7 @@ class SpectrumPanel(Panel):
                 self._history.add(record)
             elif isinstance(record, ResumedRecord):
                 self._history.cut(record.step)
-            elif not isinstance(record, AppliedRecord | PastEditRecord):
+            elif not isinstance(record, AppliedRecord | PastEditRecord | ClippedRecord):
                 continue
             self.dirty = True
             if not isinstance(record, SpectrumRecord):
@@ -215,7 +230,21 @@ class SpectrumPanel(Panel):
             history=self._history,
             energy_known=VARIANTS[loaded.variant].exact_sigma,
             rank_locked=dict(loaded.locked).get("rank", ""),
+            edges=self._edges() if self.view == "bars" else {},
         )
+
+    def _edges(self) -> dict[str, float]:
+        """How high σ₁ of noise as large as each shown layer's ΔW would stand."""
+        loaded = self.standing.loaded
+        exact = VARIANTS[loaded.variant].exact_sigma
+        shapes = {layer.name: layer.shape for layer in loaded.layers}
+        shown = [layer for layer in self._shown() if len(layer.sigma) > 1 and is_finite(layer)]
+        return {x.name: layer_edge(x, shapes[x.name], exact)[0] for x in shown}
+
+    def show_hints(self, count: int) -> None:
+        """Offer the hints on the health of the spectra, where there are any."""
+        self._hints.setText(self.tr("{} hints…").format(count) if count > 1 else self.tr("1 hint…"))
+        self._hints.setVisible(count > 0)
 
     def _shown(self) -> tuple[LayerSpectrum, ...]:
         if self._last is None:

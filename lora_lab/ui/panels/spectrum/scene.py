@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +50,7 @@ class Scene:
     history: SpectrumHistory
     energy_known: bool = True  # whether σ(ΔW) tells what a smaller rank would take
     rank_locked: str = ""  # why the rank cannot move, or nothing
+    edges: Mapping[str, float] = field(default_factory=dict)  # what noise as large would reach
 
     @property
     def shown(self) -> tuple[LayerSpectrum, ...]:

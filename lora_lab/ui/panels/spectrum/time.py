@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QStackedWidget
 
+from lora_lab.measured import ClippedRecord
 from lora_lab.records import AppliedRecord, PastEditRecord, ResumedRecord
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.spectrum.heat import DECADES
@@ -54,13 +55,13 @@ class SpectrumTime:
         self._steps = np.empty(0)
         self.restyle(theme.current())
 
-    def note(self, record: AppliedRecord | PastEditRecord | ResumedRecord) -> None:
+    def note(self, record: AppliedRecord | PastEditRecord | ClippedRecord | ResumedRecord) -> None:
         """An edit of the run, or the step at which it stands again."""
         for marks in (self._marks, self._heat_marks):
             if isinstance(record, ResumedRecord):
                 marks.cut(record.step, record.edits)
             else:
-                marks.note(record.step, record.changes)
+                marks.note_record(record)
 
     def clear(self) -> None:
         """A new run."""

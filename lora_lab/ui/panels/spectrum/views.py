@@ -24,7 +24,9 @@ Entry = tuple[str, str, str]  # a mark, its colour, and words
 
 
 def _sigma_legend(scene: Scene) -> list[Entry]:
-    return [("■", theme.current().adapter, "σ(ΔW)")]
+    c = theme.current()
+    edge = translate("SpectrumPanel", "noise of the same size")
+    return [("■", c.adapter, "σ(ΔW)"), *([("┈", c.text, edge)] if scene.edges else [])]
 
 
 def _time_legend(scene: Scene) -> list[Entry]:
