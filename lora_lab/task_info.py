@@ -181,6 +181,27 @@ TASKS: dict[str, TaskInfo] = {
         settings=("source_prefix",),
         ignores={"class_weights": "a language model has tokens and no classes"},
     ),
+    "image_text": TaskInfo(
+        "image_text:ImageTextTask",
+        "Images with text",
+        data="rows",
+        wants="chats about images, or an image, a prompt and a completion: JSONL, Parquet",
+        models=("folder",),
+        purpose="image_text",
+        roles=("image", "messages", "prompt", "completion", "tools", "system"),
+        forms={
+            "chat with images": (("messages",), ("image", "tools", "system")),
+            "image + prompt + completion": (("image", "prompt", "completion"), ("system",)),
+        },
+        peft="CAUSAL_LM",
+        start={
+            "data_seed": 0,
+            "batch_size": 8, "epochs": 1.0, "schedule": "cosine", "warmup_steps": 10,
+            "eval_steps": 25, "validation": 0.05, "accumulation": 8, "max_grad_norm": 1.0,
+            "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
+        },
+        ignores={"class_weights": "a language model has tokens and no classes"},
+    ),
     "text_classification": TaskInfo(
         "text_classification:TextClassificationTask",
         "Text classification",

@@ -9,6 +9,11 @@ import threading
 
 import pytest
 
+if os.environ.get("LORA_LAB_VISION"):  # a folder with torchvision and timm, for the mark vision
+    from tests.models.vision import add
+
+    add()
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ WEIGHT_KEYS = ("weight", "loss_weight", "loss_mask")
 UNTRAINED_KEYS = (*WEIGHT_KEYS, "train", "training", "trainable", "loss", "masked")
 OFF = ("0", "0.0", "false", "no")
 CALL_KEYS = ("name", "arguments", "parameters")
+IMAGE = "\ufffc"  # Unicode's object replacement character stands in a content for each image
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class Chat:
     tools: tuple[dict[str, Any], ...] = ()
 
 
-def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
+def read_chat(
+    value: Any, tools: Any = None, system: Any = None, images: list[str] | None = None
+) -> Chat:
     """The messages of a row, its tools and its system prompt, each a list or a string of JSON.
 
-    Raises BadRow where they are none, hold images or sound, or the assistant says nothing.
+    `images` gets the place of each image that a message holds, "" where it names none. Raises
+    BadRow where they are none, hold sound, or images that nobody asked for, or the assistant says
+    nothing.
     """
     value = _parsed(value, "messages")
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
@@ -52,7 +57,7 @@ def read_chat(value: Any, tools: Any = None, system: Any = None) -> Chat:
     messages: list[dict[str, Any]] = []
     trained: list[bool] = []
     for entry in value:
-        message = _message(entry)
+        message = _message(entry, images)
         messages.append(message)
         trained.append(message["role"] == "assistant" and _asked(entry))
     if isinstance(system, str) and system.strip():
@@ -77,7 +82,7 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
     return next((text for text in said if isinstance(text, str) and text.strip()), "")
 
 
-def _message(entry: Any) -> dict[str, Any]:
+def _message(entry: Any, images: list[str] | None) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise BadRow("a message is not an object")
     # A NaN is what pandas writes of null. An empty reasoning may stand beside the one that is said.
@@ -87,7 +92,7 @@ def _message(entry: Any) -> dict[str, Any]:
     if not isinstance(who, str) or not who.strip():
         raise BadRow("a message has no role")
     role = SPEAKERS.get(who.strip().lower(), who.strip())
-    content = _content(_first(entry, CONTENT_KEYS))
+    content = _content(_first(entry, CONTENT_KEYS), images)
     known = {*ROLE_KEYS, *CONTENT_KEYS, *UNTRAINED_KEYS}
     further = {key: v for key, v in entry.items() if key not in known}
     if "tool_calls" in further:
@@ -106,8 +111,10 @@ def _message(entry: Any) -> dict[str, Any]:
     return message
 
 
-def _content(value: Any) -> str | None:
+def _content(value: Any, images: list[str] | None) -> str | None:
     """Text as it is, or the texts of a list of parts in one; None where there is none."""
+    if images is not None and IMAGE in str(value):
+        raise BadRow("a message holds the character U+FFFC, which stands for an image")
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -121,10 +128,24 @@ def _content(value: Any) -> str | None:
         text = part.get("text", part.get("content")) if isinstance(part, Mapping) else None
         if isinstance(part, Mapping) and "type" not in part and text is None:
             raise BadRow("the content of a message is an object: write it as text, such as JSON")
+        if images is not None and kind in ("image", "image_url", "input_image"):
+            images.append(_place(part))
+            texts.append(IMAGE)
+            continue
         if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
             raise BadRow(f"a message holds a part of type {str(kind)[:20]!r}: only text is trained")
         texts.append(text)
     return "".join(texts)
+
+
+def _place(part: Mapping[str, Any]) -> str:
+    """Where the image of a part is; "" where it does not say."""
+    value = _first(part, ("image", "path", "url", "image_url"))
+    if isinstance(value, Mapping):
+        value = _first(value, ("url", "path"))
+    if value is not None and not isinstance(value, str):
+        raise BadRow(f"an image is a {type(value).__name__}: save it and name its file")
+    return value or ""
 
 
 def _call(entry: Any) -> dict[str, Any]:

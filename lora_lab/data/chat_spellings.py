@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from lora_lab.data.chat import REASONING_KEYS, Chat, reasoning_of
+from lora_lab.data.chat import IMAGE, REASONING_KEYS, Chat, reasoning_of
 
 Messages = tuple[dict[str, Any], ...]
 # What is looked for by what it says, or says nothing by itself.
@@ -105,7 +105,8 @@ def left_out(chat: Chat, examples: Sequence[Written]) -> Counter[str]:
                 note("tool calls", name if places[0].count(name) >= count else f"\0{name}", places)
         kind = {"assistant": "answers" if trained else "earlier answers", "user": "user messages",
                 "tool": "tool results"}.get(role, f"{role} messages")  # fmt: skip
-        note(kind, content, places)
+        for said in content.split(IMAGE):
+            note(kind, said, places)
     for tool in chat.tools:
         note("tools", str(tool.get("function", tool).get("name", "")), texts)
     return missing

@@ -210,6 +210,13 @@ def read_image(path: Path, wanted: Wanted) -> np.ndarray:
     return image
 
 
+def read_pictures(
+    paths: Sequence[Path], report: Report = silent
+) -> Iterator[np.ndarray | DataError]:
+    """(height, width, 3) of uint8 of each path in its own size, or what is wrong with it."""
+    return _decoded(paths, Wanted(None, 3, lambda image: image), report)
+
+
 def _decoded(
     paths: Sequence[Path], wanted: Wanted, report: Report = silent
 ) -> Iterator[np.ndarray | DataError]:

@@ -17,6 +17,8 @@ FEEDBACK = {"true", "false", "1", "0", "1.0", "0.0"}  # on an answer, as tables 
 # Names that columns go by, the likeliest first; matched in lower case.
 NAMES = {
     "messages": ("messages", "conversations", "conversation", "dialog", "dialogue", "chat"),
+    "image": ("image", "images", "image_path", "image_paths", "picture", "photo", "img",
+              "file_name"),
     "tools": ("tools", "functions"),
     "system": ("system", "system_prompt"),
     "history": ("history",),
@@ -252,7 +254,7 @@ def _fits(table: Table, role: str, column: str) -> bool:
             or (isinstance(value, str) and value.lstrip().startswith(("[{", "array([")))
             for value in values
         )
-    if role in ("tools", "history", "labels", "tokens", "tags"):
+    if role in ("image", "tools", "history", "labels", "tokens", "tags"):
         return True
     return not any(isinstance(value, list | dict) for value in values)
 

@@ -39,6 +39,9 @@ PURPOSES: dict[Purpose, Wanted] = {
         "an encoder-decoder model of text",
         sides=(True,),
     ),
+    "image_text": Wanted(
+        "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING", "a model of images with text", sides=(False,)
+    ),
     "sequence_classification": Wanted(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "a model of text that could classify it"
     ),
@@ -128,8 +131,10 @@ def not_yet(kind: str) -> str:
     """Why a model that transformers knows is not trained here, and what to do; "" for others."""
     from transformers.models.auto import modeling_auto as auto
 
+    opened = {PURPOSES[p].table for p in purposes({"model_type": kind})}  # for another task
     for tables, what in NOT_YET:
-        if any(kind in getattr(auto, f"MODEL_FOR_{table}_MAPPING_NAMES") for table in tables):
+        named = {f"MODEL_FOR_{table}_MAPPING" for table in tables} - opened
+        if any(kind in getattr(auto, f"{name}_NAMES") for name in named):
             return (
                 f"this {kind} model is one of {what}, which cannot be trained here yet. Train it "
                 "with transformers and PEFT; the adapter that they write can be inspected, resized "
@@ -141,10 +146,12 @@ def not_yet(kind: str) -> str:
 def shown_the_answers(config: Any, name: str) -> str:
     """Why a model that reads a token together with those behind it is no causal one."""
     decoder = ', or set "is_decoder": true in its config.json' * hasattr(config, "is_decoder")
+    way = f"Choose another task, as masked language modelling (masked-lm){decoder}"
+    if hasattr(config, "vision_config"):  # a prefix of image and prompt is read as a whole
+        way = "Train it with transformers and PEFT; the adapter that they write is read here"
     return (
         f"{name}: this {config.model_type} model reads each token together with those behind it, "
-        "so it would be shown the tokens that it is to predict. Choose another task, as masked "
-        f"language modelling (masked-lm){decoder}."
+        f"so it would be shown the tokens that it is to predict. {way}."
     )
 
 

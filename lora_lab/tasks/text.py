@@ -271,6 +271,8 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
     limits = [config.max_length]
     if not str(model).endswith(".gguf"):
         values = read_config(model)
+        inner = values.get("text_config")  # of a model that reads images besides
+        values = {**(inner if isinstance(inner, dict) else {}), **values}
         for value in (values.get(name) for name in POSITIONS):
             if isinstance(value, int) and value > 0:
                 # These count positions from behind the padding token's.

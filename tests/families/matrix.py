@@ -118,7 +118,7 @@ class Trained:
 
     def loss(self) -> None:
         """Of the validation rows, adapter off: that of transformers, row by row."""
-        found = self.experiment.evaluate(enabled=False, noted=False)
+        found = self.experiment.held_out(False)
         wanted = self._library_loss()
         if not abs(found.loss - wanted) <= 1e-4 * max(1.0, abs(wanted)):
             raise Wrong(f"loss {found.loss:.6f}, and {wanted:.6f} in transformers")

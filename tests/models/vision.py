@@ -14,24 +14,26 @@ import torch
 OPERATORS: list[torch.library.Library] = []
 
 
-def libraries() -> tuple[ModuleType, ModuleType]:
-    """Both, or the test is skipped.
+def add() -> None:
+    """Let both be imported; before transformers, which looks once whether torchvision is there.
 
     torchvision's operators come as a program for one build of torch. Nets that classify use none of
     them, so that their names are enough.
     """
-    if not (folder := os.environ.get("LORA_LAB_VISION")):
-        pytest.skip("LORA_LAB_VISION names no folder with torchvision and timm")
-    if "torchvision" not in sys.modules:
-        sys.path.append(folder)
-        own = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            if not hasattr(torch.ops.torchvision, name):
-                own.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        OPERATORS.append(own)
+    sys.path.append(os.environ["LORA_LAB_VISION"])
+    own = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            own.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    OPERATORS.append(own)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return (
-            pytest.importorskip("torchvision", reason="torchvision is not installed"),
-            pytest.importorskip("timm", reason="timm is not installed"),
-        )
+        import timm  # noqa: F401
+        import torchvision  # noqa: F401
+
+
+def libraries() -> tuple[ModuleType, ModuleType]:
+    """Both, or the test is skipped."""
+    if not os.environ.get("LORA_LAB_VISION"):
+        pytest.skip("LORA_LAB_VISION names no folder with torchvision and timm")
+    return sys.modules["torchvision"], sys.modules["timm"]

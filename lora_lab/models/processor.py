@@ -1,0 +1,91 @@
+"""The processor of a model of images with text, which makes tokens and numbers of both."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from lora_lab.errors import CheckpointError
+from lora_lab.models.architecture import first_line, quiet
+from lora_lab.models.hf_config import read_config
+from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.strict_json import read_json
+
+FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+LARGEST_EDGE = 8192  # pixels
+LARGEST_AREA = 2**25  # of processors that count an image's pixels, and not its edges
+COUNTS_AREA = "merge_size"  # which only those have
+PACKAGE = re.compile(r"pip install ([\w-]+)")  # as transformers asks for one
+SIZES = ("size", "crop_size", "pad_size", "max_image_size", "min_pixels", "max_pixels")
+
+
+def open_processor(path: str | Path) -> Any:
+    """The processor of a folder, padding at the right.
+
+    Raises CheckpointError where there is none, where it would run code, and where it has no chat
+    template, which says where images stand.
+    """
+    path = Path(path)
+    read_config(path)
+    open_tokenizer(path)  # with the reasons of its own
+    for name in FILES:
+        if (path / name).exists():
+            values = read_json(path / name)
+            _check(path, values)
+            for inner in values.values():
+                if isinstance(inner, dict):
+                    _check(path, inner)
+    from transformers import AutoProcessor
+    from transformers.processing_utils import ProcessorMixin
+
+    with quiet():
+        try:
+            processor = AutoProcessor.from_pretrained(
+                str(path), local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:
+            text = " ".join(str(error).split())
+            lacking = "torchvision" if "orchvision" in text else _named(PACKAGE.search(text))
+            reason = f"it needs {lacking}" if lacking else first_line(error)
+            way = f"pip install {lacking}" if lacking else "Download it again"
+            raise CheckpointError(
+                f"{path.name}: its processor of images and text cannot be opened ({reason}). {way}."
+            ) from error
+    if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_processor"):
+        raise CheckpointError(
+            f"{path.name} has no processor of images with text (preprocessor_config.json). "
+            "Download the whole repository."
+        )
+    if not getattr(processor, "chat_template", None):
+        processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+    if not isinstance(processor.chat_template, str):
+        raise CheckpointError(
+            f"{path.name} has no chat template (chat_template.jinja), so nothing says where an "
+            "image stands in a text. Choose a model that was made for chats about images."
+        )
+    processor.tokenizer.padding_side = "right"
+    return processor
+
+
+def _named(found: re.Match[str] | None) -> str:
+    return found[1] if found else ""
+
+
+def _check(path: Path, values: dict[str, Any]) -> None:
+    """Code of its author, and sizes that would fill the memory."""
+    if values.get("auto_map"):
+        raise CheckpointError(
+            f"{path.name}: its processor asks for code of its author to be run, which is not done. "
+            "Choose a model whose processor is transformers' own."
+        )
+    most = LARGEST_AREA if COUNTS_AREA in values else LARGEST_EDGE
+    for name in SIZES:
+        size = values.get(name)
+        numbers = size.values() if isinstance(size, dict) else [size]
+        for number in numbers:
+            if isinstance(number, int | float) and not 0 <= number <= most:
+                raise CheckpointError(
+                    f"{path.name}: its processor would make images of {name} {number:,}. Download "
+                    "it again."
+                )

@@ -1,0 +1,255 @@
+"""Images with text: the loss is transformers' own, an image's tokens are never learned."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+from PIL import Image
+
+from lora_lab.adapters.inject import switched
+from lora_lab.errors import CheckpointError, ConfigError, DataError
+from lora_lab.formats.verify import export
+from lora_lab.models.inspect import describe
+from lora_lab.presets import starting_config
+from lora_lab.records import StepRecord
+from lora_lab.tasks.image_text import ImageTextTask
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from tests.models.vision import libraries
+from tests.tasks.image_text_models import PROCESSORS, TORCHVISION, save
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SIZES = [(40, 48), (80, 32), (32, 32), (60, 60)]  # of pictures
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    random = np.random.default_rng(0)
+    for i, size in enumerate(SIZES):
+        pixels = random.integers(0, 255, (*size, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+def parts(*content):
+    return [{"type": "image"} if c is None else {"type": "text", "text": c} for c in content]
+
+
+def turns(user, answer):
+    return [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
+
+
+# Rows as people write them → the very conversation for transformers, and the pictures in order.
+ROWS = [
+    ({"messages": turns(parts(None, "what is it?"), "a film"), "image": "0.png"},
+     turns(parts(None, "what is it?"), parts("a film")), ["0.png"]),
+    ({"messages": turns([*parts("look "), {"type": "image", "path": "1.png"}], "it is bad")},
+     turns(parts("look ", None), parts("it is bad")), ["1.png"]),
+    ({"conversations": [{"from": "human", "value": "<image>\nis it good?"},
+                        {"from": "gpt", "value": "good"}], "image": "2.png"},
+     turns(parts(None, "is it good?"), parts("good")), ["2.png"]),
+    ({"messages": turns(parts(None, "and", None), "two films"), "images": ["0.png", "3.png"]},
+     turns(parts(None, "and", None), parts("two films")), ["0.png", "3.png"]),
+    ({"messages": turns("no picture", "none")}, turns(parts("no picture"), parts("none")), []),
+    ({"prompt": "what?", "completion": "sound", "image": "3.png"},
+     turns(parts(None, "what?"), parts("sound")), ["3.png"]),
+]  # fmt: skip
+
+
+def write_rows(folder, rows):
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return folder / "rows.jsonl"
+
+
+def config_of(model, data, **settings):
+    return starting_config("image_text", **{
+        "model": str(model), "data": str(data), "batch_size": 3, "accumulation": 1,
+        "validation": 0.25, "max_steps": 8, "epochs": None, "hyper": {"learning_rate": 1e-2},
+    } | settings)  # fmt: skip
+
+
+@torch.no_grad()
+def theirs(model, processor, row, folder):
+    """transformers' own loss of one conversation, and how many tokens it asks for.
+
+    The answer is what stands behind the prompt for generation, up to the token that ends it.
+    """
+    _, chat, names = row
+    images = [Image.open(folder / name).convert("RGB") for name in names] or None
+    texts = [
+        processor.apply_chat_template(chat[:-1], add_generation_prompt=True),
+        processor.apply_chat_template(chat),
+    ]
+    prompt, whole = (
+        processor(text=[text], images=[images] if images else None, return_tensors="pt",
+                  add_special_tokens=False) for text in texts
+    )  # fmt: skip
+    ids = whole["input_ids"]
+    labels = ids.clone()
+    labels[:, : prompt["input_ids"].shape[1]] = -100
+    loss = model(**whole, labels=labels, use_cache=False).loss
+    return float(loss), int((labels != -100).sum())
+
+
+def check_family(kind, folder):
+    model, processor = save(folder / "m", kind)
+    assert "image_text" in describe(folder / "m").tasks
+    for row in ROWS:  # each form by itself, and all of them through one batch
+        if "prompt" not in row[0]:
+            continue
+        data = write_rows(folder, [row[0]] * 4)
+        task = Experiment.build(config_of(folder / "m", data)).task
+        assert len(task.train.said) == 3
+    chats = [row for row in ROWS if "prompt" not in row[0]]
+    rows = [{("messages" if k == "conversations" else "image" if k == "images" else k): v
+             for k, v in row[0].items()} for row in chats]  # fmt: skip
+    data = write_rows(folder, rows)
+    experiment = Experiment.build(config_of(folder / "m", data, validation_data=str(data)))
+    task, lab = experiment.task, experiment.model
+    wanted = [theirs(model, processor, row, folder) for row in chats]
+    total = sum(loss * count for loss, count in wanted)
+    found = experiment.held_out(False)
+    assert found.loss == pytest.approx(total / sum(n for _, n in wanted), rel=1e-5)
+    for i, (loss, count) in enumerate(wanted):  # each row by itself
+        ((part, _),) = task.parts([i], 1)
+        assert len(part.targets) == count
+        with torch.no_grad(), switched(experiment.layers, False):
+            assert float(task.loss(lab.eval(), part)) == pytest.approx(loss, rel=1e-5)
+    shares = task.parts(list(range(len(chats))), 2)
+    assert sum(share for _, share in shares) == pytest.approx(1)
+    marks = {task.processor.tokenizer.convert_tokens_to_ids(t) for t in
+             task.processor.tokenizer.all_special_tokens} - {0}  # fmt: skip
+    for example in task.train.tokens:
+        assert not marks & set(example.ids[example.supervised].tolist())
+        assert example.ids[example.supervised][-1] == 0, "the end of an answer is learned"
+    return model, experiment
+
+
+def check_export(model, experiment, folder):
+    losses = [r.loss for r in train(experiment, Controls(experiment.hyper))
+              if isinstance(r, StepRecord)]  # fmt: skip
+    assert losses[-1] < losses[0]
+    export(experiment.weights(), folder / "adapter")
+    tuned = PeftModel.from_pretrained(model, str(folder / "adapter")).eval()
+    ((part, _),) = experiment.task.parts([0], 1)
+    with torch.no_grad():
+        mine, other = (
+            float(experiment.task.loss(m.eval(), part)) for m in (experiment.model, tuned)
+        )
+    assert mine == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+def test_the_loss_is_transformers_own_and_peft_reads_the_adapter(pictures, kind):
+    check_export(*check_family(kind, pictures), pictures)
+
+
+@pytest.mark.vision
+@pytest.mark.parametrize("kind", TORCHVISION)
+def test_families_whose_processor_needs_torchvision_are_right_as_well(pictures, kind):
+    libraries()
+    check_export(*check_family(kind, pictures), pictures)
+
+
+@pytest.fixture
+def llava(pictures):
+    save(pictures / "m", "llava")
+    return pictures / "m"
+
+
+ANSWER = turns("what?", "a film")
+BAD = [
+    ({"messages": ANSWER, "image": "no.png"}, "there is no image 'no.png'"),
+    ({"messages": ANSWER, "image": "https://x.org/1.png"}, "nothing is fetched"),
+    ({"messages": ANSWER, "image": "data:image/png;base64,AAAA"}, "in the row itself"),
+    ({"messages": turns(parts(None, None), "two"), "image": "0.png"}, "fewer images than places"),
+    ({"messages": turns(parts(None), "a"), "image": ["0.png", "1.png"]}, "more images than places"),
+    ({"messages": turns("what?", parts(None, "x")), "image": "0.png"}, "an answer holds an image"),
+    ({"messages": turns("a ￼ b", "c"), "image": "0.png"}, "U\\+FFFC"),
+    ({"messages": ANSWER, "image": "torn.png"}, "torn.png"),
+    ({"messages": [*ANSWER, *turns(parts(None, "and?"), "b")], "image": "0.png"},
+     "an image stands behind an answer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "words"), BAD, ids=[words for _, words in BAD])
+def test_a_row_that_cannot_be_used_is_named(pictures, llava, row, words):
+    (pictures / "torn.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    data = write_rows(pictures, [ROWS[0][0], row])
+    with pytest.raises(DataError, match=f"(?s)2.*{words}"):
+        ImageTextTask.open(config_of(llava, data))
+    task = ImageTextTask.open(config_of(llava, data, skip_bad_rows=True, validation=0.0))
+    assert any("left out" in note for note in task.data.notes)
+
+
+def test_a_row_that_is_too_long_with_its_images_is_left_out_whole(pictures, llava):
+    other = {"messages": turns(parts(None, "and", None), "two films, two"),
+             "image": ["0.png", "3.png"]}  # fmt: skip
+    data = write_rows(pictures, [*[ROWS[4][0]] * 3, other])
+    whole = ImageTextTask.open(config_of(llava, data, validation=0.0)).lengths
+    most = int(whole[0])
+    assert whole.tolist() == [most] * 3 + [max(whole)]
+    assert max(whole) > most
+    task = ImageTextTask.open(config_of(llava, data, max_length=most, validation=0.0))
+    assert task.rows == 3
+    said = f"with its images it has more than {most} tokens"
+    assert any(said in note for note in task.data.notes)
+
+
+def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pictures, llava):
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    for setting in ({"batching": "packed"}, {"keep_data": str(data)}):
+        with pytest.raises(ConfigError, match="rows of text alone"):
+            ImageTextTask.open(config_of(llava, data, **setting))
+    (llava / "chat_template.jinja").unlink()
+    with pytest.raises(CheckpointError, match="has no chat template"):
+        ImageTextTask.open(config_of(llava, data))
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        (llava / name).unlink(missing_ok=True)
+    with pytest.raises(CheckpointError, match="processor of images"):
+        ImageTextTask.open(config_of(llava, data))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"auto_map": {"AutoProcessor": "x.Y"}}, "code of its author"),
+     ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000")],
+)  # fmt: skip
+def test_a_processor_that_runs_code_or_fills_the_memory_is_refused(pictures, llava, change, words):
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    file = llava / "processor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CheckpointError, match=words):
+        ImageTextTask.open(config_of(llava, data))
+
+
+@pytest.mark.parametrize(
+    ("said", "package"),
+    [("X requires the Torchvision library but it was not found", "torchvision"),
+     ("Package `num2words` is required. Install it with `pip install num2words`.", "num2words")],
+)  # fmt: skip
+def test_a_package_that_a_processor_lacks_is_named(pictures, llava, monkeypatch, said, package):
+    import transformers
+
+    def lacking(*_, **__):
+        raise ImportError(said)
+
+    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", lacking)
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    with pytest.raises(CheckpointError, match=f"it needs {package}.*pip install {package}"):
+        ImageTextTask.open(config_of(llava, data))
+
+
+def test_an_answer_is_generated_of_a_held_out_image(pictures, llava):
+    data = write_rows(
+        pictures, [ROWS[0][0], {"messages": turns(parts(None, "and?"), "b"), "image": "3.png"}]
+    )
+    experiment = Experiment.build(config_of(llava, data, validation_data=str(data)))
+    prompts = experiment.task.prompts()
+    assert len(prompts) == 2
+    answers = experiment.task.generate(experiment.model.eval(), [*prompts, "what?"], 3)
+    assert len(answers) == 3
