@@ -90,7 +90,7 @@ def _by_impulses(module: nn.Module, layer: LayerWeights) -> torch.Tensor:
 def _called(name: str, module: nn.Module) -> str:
     """The path of what a module of PEFT adapts: of a parameter among others with its name."""
     parameter = getattr(module, "parameter_name", "weight")
-    if parameter == "weight":
+    if parameter == "weight" and getattr(module, "num_experts", 1) == 1:
         return name
     while name.endswith(BASE_LAYER):
         name = name.removesuffix(BASE_LAYER)

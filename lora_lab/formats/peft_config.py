@@ -10,6 +10,7 @@ from typing import Any
 
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_settings
+from lora_lab.formats.no_lora import of_adapter_hub
 from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, no_pattern, suffixes
 from lora_lab.models.skeleton import TASKS
 from lora_lab.names import shown
@@ -202,6 +203,8 @@ def _number(name: str, words: Sequence[str]) -> int | None:
 
 def _check_method(path: Path, values: dict[str, Any]) -> None:
     """Raise AdapterError for what is no plain LoRA, with what can be done."""
+    if said := of_adapter_hub(values):
+        raise AdapterError(f"{path}: {said}")
     method = values.get("peft_type")
     if method != "LORA":
         reason = "adapters of this method are not read (LORA, LOHA, LOKR and VERA are)"

@@ -67,7 +67,7 @@ def reread(path: Path, weights: AdapterWeights | None = None) -> Iterator[Reread
         rank = lookup(config["rank_pattern"], called, config["r"])
         alpha = lookup(config["alpha_pattern"], called, config["lora_alpha"])
         a, b = take(key), take(f"base_model.model.{name}.{first.replace('_A', '_B')}")
-        if name in held and not called.endswith(".weight"):
+        if name in held and (a.shape[0] != rank or not called.endswith(".weight")):
             b = b * (alpha / rank**0.5 if config["use_rslora"] else alpha / rank)
             yield from _experts(container, called, rank, a, b)
             continue
@@ -110,7 +110,7 @@ def _held_by(parameters: list[str], names: list[str]) -> dict[str, str]:
         levels.setdefault(re.sub(r"(\.base_layer)+$", "", name), []).append(name)
     found = {}
     for owner, wrappers in levels.items():
-        inside = sorted(p for p in parameters if p.rpartition(".")[0] == owner)
+        inside = sorted((p for p in parameters if p.rpartition(".")[0] == owner), reverse=True)
         inside.sort(key=lambda p: not p.endswith(".down_proj"))
         if inside and len(inside) != len(wrappers):
             raise AdapterError(f"{shown(owner)}: target_parameters are not those of the tensors")

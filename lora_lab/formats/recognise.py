@@ -23,6 +23,7 @@ from lora_lab.formats import (
 from lora_lab.formats.base_layers import base_layers
 from lora_lab.formats.elsewhere import elsewhere
 from lora_lab.formats.factor_file import PICKLES, read_factor_file
+from lora_lab.formats.no_lora import no_adapter_folder, no_lora
 from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_header
 
@@ -90,7 +91,8 @@ def is_adapter(path: Path) -> bool:
         if path.suffix == ".gguf":
             with path.open("rb") as file:
                 return b"adapter.type" in file.read(4096)
-        return _follows(_keys(path))
+        keys = _keys(path)
+        return _follows(keys) or bool(no_lora(keys))
     except (OSError, LabError):
         return False
 
@@ -134,6 +136,8 @@ def _folder(path: Path, told: Told) -> AdapterWeights:
         return _folder(path / RUN_ADAPTER, told)
     if (path / peft.TENSORS).exists():
         return _file(path / peft.TENSORS, told)
+    if said := no_adapter_folder(path):
+        raise AdapterError(f"{path}: there is no adapter here: {said}")
     raise AdapterError(
         f"{path}: there is no adapter here: no {peft.CONFIG}, no {diffusers.FILE}, no {mlx.FILE}, "
         f"and no run with an {RUN_ADAPTER} folder"
@@ -165,6 +169,8 @@ def _file(path: Path, told: Told) -> AdapterWeights:
         )
     if _follows(keys):
         return diffusers.load(path)
+    if said := no_lora(keys):
+        raise AdapterError(f"{path}: {said}")
     raise AdapterError(
         f"{path}: no key of it is a factor of a LoRA layer (the first is {keys[0]!r}), so this is "
         "a model or another kind of adapter"

@@ -15,6 +15,7 @@ from lora_lab.formats import FORMATS, peft
 from lora_lab.formats.peft_limits import EXPERTS, FUSED
 from lora_lab.formats.verify import export
 from lora_lab.workshop.merge_base import write_merged
+from tests.families.tiny_configs import write
 from tests.mixtures import (
     FAMILIES,
     TURNED,
@@ -57,6 +58,17 @@ def test_peft_and_the_merged_checkpoint_answer_as_the_lab_does(family, tmp_path)
     }
     write_merged(again, tmp_path / "base", tmp_path / "m")
     assert same(logits(AutoModelForCausalLM.from_pretrained(tmp_path / "m").eval()), wanted)
+
+
+@pytest.mark.parametrize("family", ["jetmoe", "inkling_text", "aria_text", "llama4_text"])
+def test_experts_that_are_held_in_other_ways(family, tmp_path):
+    """In parameters called `weight`, in three of one module, as (experts, in, out)."""
+    model = write(tmp_path / "base", family, "causal_lm").from_pretrained(tmp_path / "base").eval()
+    ours, layers = learned(model)
+    export(weights_of(layers, tmp_path / "base"), tmp_path / "a", ask_library=True)
+    assert same(in_peft(model, tmp_path / "a"), logits(ours))
+    write_merged(peft.load(tmp_path / "a"), tmp_path / "base", tmp_path / "m")
+    assert same(logits(type(model).from_pretrained(tmp_path / "m").eval()), logits(ours))
 
 
 @pytest.mark.parametrize("family", [n for n in FAMILIES if EXPERTS.get(n) is FUSED])
