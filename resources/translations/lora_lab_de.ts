@@ -130,6 +130,10 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>&amp;Liste leeren</translation>
     </message>
     <message>
+        <source>&amp;Clip</source>
+        <translation>Be&amp;grenzen</translation>
+    </message>
+    <message>
         <source>&amp;Compare</source>
         <translation>&amp;Vergleichen</translation>
     </message>
@@ -208,6 +212,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source>&amp;Keep the lab open</source>
         <translation>Lab &amp;offen lassen</translation>
+    </message>
+    <message>
+        <source>&amp;Keep this run open</source>
+        <translation>Diesen Lauf offen &amp;lassen</translation>
     </message>
     <message>
         <source>&amp;Leave out on Restart</source>
@@ -324,6 +332,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source>&amp;Threshold</source>
         <translation>Sch&amp;welle</translation>
+    </message>
+    <message>
+        <source>&amp;Undo the clip</source>
+        <translation>Begrenzung &amp;zurücknehmen</translation>
     </message>
     <message>
         <source>&amp;Unfreeze</source>
@@ -444,6 +456,10 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>1 2 3
 2 4 6
 1 3 5</translation>
+    </message>
+    <message>
+        <source>1 hint…</source>
+        <translation>1 Hinweis…</translation>
     </message>
     <message>
         <source>1 layer</source>
@@ -578,6 +594,10 @@ Apache License 2.0</translation>
     <message>
         <source>A new run that starts from an adapter file</source>
         <translation>Ein neuer Lauf, der mit einer Adapterdatei beginnt</translation>
+    </message>
+    <message>
+        <source>A random subspace</source>
+        <translation>Ein zufälliger Unterraum</translation>
     </message>
     <message>
         <source>A row per line; 1/3 and 2e-3 are numbers.</source>
@@ -772,12 +792,20 @@ Apache License 2.0</translation>
         <translation>Ein anderer Lauf wurde geöffnet, bevor dieser exportiert war.</translation>
     </message>
     <message>
+        <source>Applied at step {:,}: {}</source>
+        <translation>Angewandt bei Schritt {:,}: {}</translation>
+    </message>
+    <message>
         <source>Apply</source>
         <translation>Anwenden</translation>
     </message>
     <message>
         <source>Arrows, Page Up, Page Down</source>
         <translation>Pfeile, Bild auf, Bild ab</translation>
+    </message>
+    <message>
+        <source>Asking the model…</source>
+        <translation>Das Modell wird gefragt…</translation>
     </message>
     <message>
         <source>At {} the validation loss rose from {:.3g} to {}. </source>
@@ -984,6 +1012,10 @@ Apache License 2.0</translation>
         <translation>Bevorzugt</translation>
     </message>
     <message>
+        <source>Class of the images</source>
+        <translation>Klasse der Bilder</translation>
+    </message>
+    <message>
         <source>Clear f&amp;inished</source>
         <translation>Fer&amp;tige entfernen</translation>
     </message>
@@ -992,8 +1024,24 @@ Apache License 2.0</translation>
         <translation>Klicken oder F1 auf dem Regler drücken: Seite mit der Formel.</translation>
     </message>
     <message>
+        <source>Clip</source>
+        <translation>Begrenzen</translation>
+    </message>
+    <message>
         <source>Clip gradients at {:g}</source>
         <translation>Gradienten auf {:g} begrenzen</translation>
+    </message>
+    <message>
+        <source>Clip σ of {}</source>
+        <translation>σ von {} begrenzen</translation>
+    </message>
+    <message>
+        <source>Clip σ of {} ({})?</source>
+        <translation>σ von {} begrenzen ({})?</translation>
+    </message>
+    <message>
+        <source>Clip…</source>
+        <translation>Begrenzen…</translation>
     </message>
     <message>
         <source>Close</source>
@@ -1612,12 +1660,32 @@ Apache License 2.0</translation>
         <translation>Hilbert 12 × 12</translation>
     </message>
     <message>
+        <source>Hint</source>
+        <translation>Hinweis</translation>
+    </message>
+    <message>
+        <source>Hints of the singular values, each with the loss at a clip</source>
+        <translation>Hinweise aus den Singulärwerten, je mit dem Loss bei einer Begrenzung</translation>
+    </message>
+    <message>
+        <source>Hints on the health of the spectra</source>
+        <translation>Hinweise zur Gesundheit der Spektren</translation>
+    </message>
+    <message>
+        <source>Hints, as of step {:,}: a direction may matter however it looks, so look at the loss.</source>
+        <translation>Hinweise, Stand Schritt {:,}: Eine Richtung kann zählen, wie immer sie aussieht, also auf den Loss achten.</translation>
+    </message>
+    <message>
         <source>How lora_A and lora_B start.</source>
         <translation>Wie lora_A und lora_B beginnen.</translation>
     </message>
     <message>
         <source>How many directions ΔW = (α/r)·B·A may use. It can change during training: increasing it keeps ΔW exactly, decreasing it keeps the largest singular values.</source>
         <translation>Wie viele Richtungen ΔW = (α/r)·B·A nutzen darf. Im Training änderbar: Erhöhen behält ΔW genau, Verringern behält die größten Singulärwerte.</translation>
+    </message>
+    <message>
+        <source>How many numbers θ a random subspace trains, each moving its share of all weights. Doubling d keeps ΔW exactly; halving it keeps what comes nearest.</source>
+        <translation>Wie viele Zahlen θ ein zufälliger Unterraum trainiert; jede bewegt ihren Teil aller Gewichte. Verdoppeln von d behält ΔW genau; Halbieren behält das Nächstliegende.</translation>
     </message>
     <message>
         <source>How the singular values are shown</source>
@@ -1916,12 +1984,20 @@ Apache License 2.0</translation>
         <translation>Max. Norm</translation>
     </message>
     <message>
+        <source>Measured at step {:,}: the validation loss goes from {} to {} ({}{}). It can be undone: Run → Revert to before the last edit.</source>
+        <translation>Gemessen bei Schritt {:,}: Der Validierungs-Loss geht von {} auf {} ({}{}). Rückgängig: Lauf → Vor die letzte Änderung zurückgehen.</translation>
+    </message>
+    <message>
         <source>Measured in the model and data that are open</source>
         <translation>Gemessen an Modell und Daten, die offen sind</translation>
     </message>
     <message>
         <source>Measuring between two steps…</source>
         <translation>Messung zwischen zwei Schritten…</translation>
+    </message>
+    <message>
+        <source>Measuring the validation loss at each clip, between two steps…</source>
+        <translation>Der Validierungs-Loss wird bei jeder Begrenzung gemessen, zwischen zwei Schritten…</translation>
     </message>
     <message>
         <source>Measuring the validation loss at each cut, between two steps…</source>
@@ -1946,6 +2022,10 @@ Apache License 2.0</translation>
     <message>
         <source>Merged in</source>
         <translation>Gemergt in</translation>
+    </message>
+    <message>
+        <source>Misclassified images</source>
+        <translation>Falsch klassifizierte Bilder</translation>
     </message>
     <message>
         <source>Model &amp;after</source>
@@ -2068,6 +2148,10 @@ Apache License 2.0</translation>
         <translation>Es konnte kein PNG erzeugt werden: {}.</translation>
     </message>
     <message>
+        <source>No hint: no σ₁ stands alone, no direction is unused, and no effective rank is falling.</source>
+        <translation>Kein Hinweis: Kein σ₁ steht allein, keine Richtung ist ungenutzt, und kein effektiver Rang fällt.</translation>
+    </message>
+    <message>
         <source>No loss yet.</source>
         <translation>Noch kein Loss.</translation>
     </message>
@@ -2094,6 +2178,10 @@ Apache License 2.0</translation>
     <message>
         <source>No setting was changed after the first step of this run.</source>
         <translation>Nach dem ersten Schritt dieses Laufs wurde keine Einstellung geändert.</translation>
+    </message>
+    <message>
+        <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
+        <translation>Hier kann kein Ton gespielt werden. PySide6-Addons installieren, oder eines von pw-play, paplay, aplay.</translation>
     </message>
     <message>
         <source>No spectrum yet.</source>
@@ -2156,6 +2244,10 @@ Apache License 2.0</translation>
         <translation>Zahlen (*.csv)</translation>
     </message>
     <message>
+        <source>Numbers d</source>
+        <translation>Zahlen d</translation>
+    </message>
+    <message>
         <source>Numerical rank</source>
         <translation>Numerischer Rang</translation>
     </message>
@@ -2210,6 +2302,10 @@ Apache License 2.0</translation>
     <message>
         <source>Open &amp;recent</source>
         <translation>Zuletzt &amp;geöffnet</translation>
+    </message>
+    <message>
+        <source>Open &amp;without saving</source>
+        <translation>&amp;Ohne Speichern öffnen</translation>
     </message>
     <message>
         <source>Open a base checkpoint</source>
@@ -2378,6 +2474,10 @@ zustand</translation>
         <translation>Einfache Gradientenschritte, mit Momentum, wenn es gesetzt ist</translation>
     </message>
     <message>
+        <source>Play plot as sound</source>
+        <translation>Plot als Ton abspielen</translation>
+    </message>
+    <message>
         <source>Plots (text)</source>
         <translation>Plots (Text)</translation>
     </message>
@@ -2490,6 +2590,10 @@ zustand</translation>
         <translation>Rang r</translation>
     </message>
     <message>
+        <source>not applicable ({})</source>
+        <translation>entfällt ({})</translation>
+    </message>
+    <message>
         <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
         <translation>Jeder Fehler ist ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ der schlechtesten Schicht. Die Faktoren getrennt zu addieren ist nicht dasselbe wie die ΔW zu addieren. TIES, DARE und Magnitude beschneiden ΔW selbst, wie ties_svd von PEFT; was PEFT ties nennt, beschneidet A und B einzeln.</translation>
     </message>
@@ -2507,7 +2611,7 @@ zustand</translation>
     </message>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zu adaptierende Schichten: all-linear, all-linear+conv, all-linear+experts, ein Modulpfad oder dessen Ende; nichts: alle linearen Schichten, und die Faltungen, wo diese die meisten Gewichte haben.</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -2520,10 +2624,6 @@ zustand</translation>
     <message>
         <source>Measuring the file</source>
         <translation>Datei wird vermessen</translation>
-    </message>
-    <message>
-        <source>Measuring the untrained model</source>
-        <translation>Untrainiertes Modell wird gemessen</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3042,6 +3142,10 @@ zustand</translation>
         <translation>Größe der Änderung relativ zu den eingefrorenen Gewichten. Bei mehreren Schichten: der Median; am Rand die Farbe der größten</translation>
     </message>
     <message>
+        <source>Skip</source>
+        <translation>Überspringen</translation>
+    </message>
+    <message>
         <source>Small multiples</source>
         <translation>Kleine Bilder</translation>
     </message>
@@ -3070,6 +3174,14 @@ zustand</translation>
         <translation>Quelle</translation>
     </message>
     <message>
+        <source>Spectral health</source>
+        <translation>Spektrale Gesundheit</translation>
+    </message>
+    <message>
+        <source>Spectral health…</source>
+        <translation>Spektrale Gesundheit…</translation>
+    </message>
+    <message>
         <source>Spectral norm: the largest σ that is cut</source>
         <translation>Spektralnorm: das größte abgeschnittene σ</translation>
     </message>
@@ -3088,6 +3200,14 @@ zustand</translation>
     <message>
         <source>Stable rank</source>
         <translation>Stabiler Rang</translation>
+    </message>
+    <message>
+        <source>Stage 1 of 2 pretrains the base: there is no adapter yet</source>
+        <translation>Stufe 1 von 2 trainiert die Basis vor: Es gibt noch keinen Adapter</translation>
+    </message>
+    <message>
+        <source>Stage 1 of 2: {}, {:,} steps. The adapter follows by itself</source>
+        <translation>Stufe 1 von 2: {}, {:,} Schritte. Der Adapter folgt von selbst</translation>
     </message>
     <message>
         <source>Start again at step 0 with the settings shown</source>
@@ -3350,6 +3470,10 @@ zustand</translation>
         <translation>Den zuletzt angeklickten Plot, als Bild</translation>
     </message>
     <message>
+        <source>The plot clicked last: pitch follows its curves; again or Esc stops</source>
+        <translation>Der zuletzt angeklickte Plot: Die Tonhöhe folgt seinen Kurven; erneut oder Esc beendet</translation>
+    </message>
+    <message>
         <source>The queue is empty. Enter values above and add runs.</source>
         <translation>Die Warteschlange ist leer. Oben Werte eingeben und Läufe hinzufügen.</translation>
     </message>
@@ -3380,6 +3504,10 @@ zustand</translation>
     <message>
         <source>The run is not saved. Close the lab?</source>
         <translation>Der Lauf ist nicht gespeichert. Das Lab schließen?</translation>
+    </message>
+    <message>
+        <source>The run that is open is not saved. Open another one?</source>
+        <translation>Der offene Lauf ist nicht gespeichert. Einen anderen öffnen?</translation>
     </message>
     <message>
         <source>The run that this message was about is no longer open.</source>
@@ -3498,6 +3626,10 @@ zustand</translation>
         <translation>Trainieren</translation>
     </message>
     <message>
+        <source>Train without it; “Evaluate now” measures it later</source>
+        <translation>Ohne ihn trainieren; „Jetzt auswerten“ misst ihn später</translation>
+    </message>
+    <message>
         <source>Train, pause or resume</source>
         <translation>Trainieren, anhalten oder fortsetzen</translation>
     </message>
@@ -3610,6 +3742,14 @@ zustand</translation>
         <translation>Validierungs-&amp;Loss hier</translation>
     </message>
     <message>
+        <source>Validation images that the model misclassifies</source>
+        <translation>Validierungsbilder, die das Modell falsch klassifiziert</translation>
+    </message>
+    <message>
+        <source>Validation images, true class → predicted, {} at step {:,}; the surest mistakes of each class first.</source>
+        <translation>Validierungsbilder, wahre Klasse → vorhergesagt, {} bei Schritt {:,}; die sichersten Fehler jeder Klasse zuerst.</translation>
+    </message>
+    <message>
         <source>Validation loss</source>
         <translation>Validierungs-Loss</translation>
     </message>
@@ -3702,6 +3842,10 @@ zustand</translation>
         <translation>Was die Zeilen sind</translation>
     </message>
     <message>
+        <source>What the singular values of a layer hint at, and the loss at a clip</source>
+        <translation>Worauf die Singulärwerte einer Schicht hinweisen, und der Loss bei einer Begrenzung</translation>
+    </message>
+    <message>
         <source>When the rank moves: {}</source>
         <translation>Wenn der Rang sich ändert: {}</translation>
     </message>
@@ -3774,6 +3918,10 @@ zustand</translation>
         <translation>{} geschrieben ({})</translation>
     </message>
     <message>
+        <source>W′ = W + P·θ, d numbers for all layers. Li et al. 2018, Aghajanyan et al. 2020</source>
+        <translation>W′ = W + P·θ, d Zahlen für alle Schichten. Li et al. 2018, Aghajanyan et al. 2020</translation>
+    </message>
+    <message>
         <source>W′ = m ∘ V/‖V‖, V = W + (α/r)·B·A. Liu et al. 2024, arXiv 2402.09353</source>
         <translation>W′ = m ∘ V/‖V‖, V = W + (α/r)·B·A. Liu et al. 2024, arXiv 2402.09353</translation>
     </message>
@@ -3808,6 +3956,18 @@ zustand</translation>
     <message>
         <source>a new folder</source>
         <translation>ein neuer Ordner</translation>
+    </message>
+    <message>
+        <source>a random subspace has a dimension d, and no rank</source>
+        <translation>ein zufälliger Unterraum hat eine Dimension d und keinen Rang</translation>
+    </message>
+    <message>
+        <source>a random subspace has no adapter path to drop</source>
+        <translation>ein zufälliger Unterraum hat keinen Adapterpfad für Dropout</translation>
+    </message>
+    <message>
+        <source>a random subspace has no scaling</source>
+        <translation>ein zufälliger Unterraum hat keine Skalierung</translation>
     </message>
     <message>
         <source>a single number: σ₁ is its size</source>
@@ -3850,8 +4010,16 @@ zustand</translation>
         <translation>fortgesetzter Adapter</translation>
     </message>
     <message>
+        <source>all classes ({:,} wrong)</source>
+        <translation>alle Klassen ({:,} falsch)</translation>
+    </message>
+    <message>
         <source>all layers</source>
         <translation>alle Schichten</translation>
+    </message>
+    <message>
+        <source>all layers share θ; leave a layer out of the targets</source>
+        <translation>alle Schichten teilen θ; eine Schicht bleibt aus, wenn sie kein Ziel ist</translation>
     </message>
     <message>
         <source>all linear</source>
@@ -4022,6 +4190,10 @@ zustand</translation>
         <translation>abgeschnitten</translation>
     </message>
     <message>
+        <source>d</source>
+        <translation>d</translation>
+    </message>
+    <message>
         <source>dare-linear: entries of each ΔW dropped at random, sum</source>
         <translation>dare-linear: Einträge jedes ΔW zufällig verworfen, Summe</translation>
     </message>
@@ -4058,6 +4230,10 @@ zustand</translation>
         <translation>Ziffern</translation>
     </message>
     <message>
+        <source>dimension</source>
+        <translation>Dimension</translation>
+    </message>
+    <message>
         <source>directions of the first</source>
         <translation>Richtungen des ersten</translation>
     </message>
@@ -4070,12 +4246,20 @@ zustand</translation>
         <translation>{} {} bei Schritt {:,} verworfen</translation>
     </message>
     <message>
+        <source>discarded {} of ΔW&apos;s energy at step {:,}</source>
+        <translation>{} der Energie von ΔW bei Schritt {:,} verworfen</translation>
+    </message>
+    <message>
         <source>does not hold</source>
         <translation>gilt nicht</translation>
     </message>
     <message>
         <source>done</source>
         <translation>fertig</translation>
+    </message>
+    <message>
+        <source>doubling keeps ΔW exactly</source>
+        <translation>Verdoppeln behält ΔW genau</translation>
     </message>
     <message>
         <source>drop</source>
@@ -4116,6 +4300,10 @@ zustand</translation>
     <message>
         <source>each: σ₁ to {}, {} to {}, log scale</source>
         <translation>jeweils: σ₁ bis {}, {} bis {}, logarithmisch</translation>
+    </message>
+    <message>
+        <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
+        <translation>effektiver Rang {:.3g}, vorher {:.3g} bei Schritt {:,}</translation>
     </message>
     <message>
         <source>energy discarded, %</source>
@@ -4290,12 +4478,20 @@ zustand</translation>
         <translation>s behalten</translation>
     </message>
     <message>
+        <source>keep {}</source>
+        <translation>{} behalten</translation>
+    </message>
+    <message>
         <source>keep ΔW</source>
         <translation>ΔW behalten</translation>
     </message>
     <message>
         <source>keep α</source>
         <translation>α behalten</translation>
+    </message>
+    <message>
+        <source>keeps what comes nearest to ΔW; the energy lost is shown afterwards</source>
+        <translation>behält das, was ΔW am nächsten kommt; die verlorene Energie steht danach hier</translation>
     </message>
     <message>
         <source>kept</source>
@@ -4446,16 +4642,16 @@ zustand</translation>
         <translation>kein Weight Decay</translation>
     </message>
     <message>
+        <source>noise of the same size</source>
+        <translation>Rauschen derselben Größe</translation>
+    </message>
+    <message>
         <source>none</source>
         <translation>nichts</translation>
     </message>
     <message>
         <source>not adapted: it has no rank</source>
         <translation>nicht adaptiert: hat keinen Rang</translation>
-    </message>
-    <message>
-        <source>not applicable (full fine-tuning)</source>
-        <translation>entfällt (volles Fine-Tuning)</translation>
     </message>
     <message>
         <source>not finite</source>
@@ -4488,6 +4684,10 @@ zustand</translation>
     <message>
         <source>of a plain net; the readings that fit are listed</source>
         <translation>eines einfachen Netzes; die passenden Lesarten stehen zur Wahl</translation>
+    </message>
+    <message>
+        <source>of a random subspace alone</source>
+        <translation>nur eines zufälligen Unterraums</translation>
     </message>
     <message>
         <source>of the tensor that is selected</source>
@@ -4600,6 +4800,10 @@ zustand</translation>
     <message>
         <source>r</source>
         <translation>r</translation>
+    </message>
+    <message>
+        <source>random weights</source>
+        <translation>zufällige Gewichte</translation>
     </message>
     <message>
         <source>rank</source>
@@ -4918,8 +5122,16 @@ zustand</translation>
         <translation>würde nichts verwerfen: ΔW nutzt diese Richtungen nicht</translation>
     </message>
     <message>
+        <source>would discard {} of ΔW&apos;s energy</source>
+        <translation>würde {} der Energie von ΔW verwerfen</translation>
+    </message>
+    <message>
         <source>would discard {} of ΔW&apos;s energy in {}</source>
         <translation>würde {} der Energie von ΔW in {} verwerfen</translation>
+    </message>
+    <message>
+        <source>wrong answers</source>
+        <translation>falsche Antworten</translation>
     </message>
     <message>
         <source>your own</source>
@@ -4964,6 +5176,10 @@ zustand</translation>
     <message>
         <source>{:,} not finite</source>
         <translation>{:,} nicht endlich</translation>
+    </message>
+    <message>
+        <source>{:,} numbers move {:,} weights</source>
+        <translation>{:,} Zahlen bewegen {:,} Gewichte</translation>
     </message>
     <message>
         <source>{:,} of {:,} adapted</source>
@@ -5042,6 +5258,10 @@ zustand</translation>
         <translation>{:,} mit eigenem Rang</translation>
     </message>
     <message>
+        <source>{:.0f} of {:.0f} directions are unused</source>
+        <translation>{:.0f} von {:.0f} Richtungen sind ungenutzt</translation>
+    </message>
+    <message>
         <source>{:.2f} directions of {} in use, {}</source>
         <translation>{:.2f} von {} Richtungen genutzt, {}</translation>
     </message>
@@ -5088,6 +5308,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} ({:.3g} %) · nutzt {} von {:,}</translation>
     </message>
     <message>
+        <source>{} as sound, {:.0f} s: {}. {:.0f} Hz is {}, {:.0f} Hz is {}.</source>
+        <translation>{} als Ton, {:.0f} s: {}. {:.0f} Hz ist {}, {:.0f} Hz ist {}.</translation>
+    </message>
+    <message>
         <source>{} at {:,}</source>
         <translation>{} bei {:,}</translation>
     </message>
@@ -5120,6 +5344,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} konnte nicht in den Papierkorb verschoben werden.</translation>
     </message>
     <message>
+        <source>{} from {} to {}</source>
+        <translation>{} von {} auf {}</translation>
+    </message>
+    <message>
         <source>{} has finished; it opens with its plots.</source>
         <translation>{} ist fertig; er öffnet sich mit seinen Plots.</translation>
     </message>
@@ -5134,6 +5362,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} has no factors A and B.</source>
         <translation>{} hat keine Faktoren A und B.</translation>
+    </message>
+    <message>
+        <source>{} hints…</source>
+        <translation>{} Hinweise…</translation>
     </message>
     <message>
         <source>{} is an adapter, not a model. The workshop inspects, resizes, merges and converts it.</source>
@@ -5216,6 +5448,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} Läufe gewählt.</translation>
     </message>
     <message>
+        <source>{} shows no curve and no bars yet. Train a few steps first.</source>
+        <translation>{} zeigt noch keine Kurve und keine Balken. Erst ein paar Schritte trainieren.</translation>
+    </message>
+    <message>
         <source>{} shows no numbers yet. Train a few steps first.</source>
         <translation>{} zeigt noch keine Zahlen. Erst ein paar Schritte trainieren.</translation>
     </message>
@@ -5290,6 +5526,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}, Zeile {}, Spalte {}: {}</translation>
     </message>
     <message>
+        <source>{}, step {:,}</source>
+        <translation>{}, Schritt {:,}</translation>
+    </message>
+    <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>
         <translation>{}. Singulärwerte {}{}. Rang {} nach σ, {} durch Elimination. Schnitt nach {}: behaltene Energie {}, Fehler {}.</translation>
     </message>
@@ -5300,6 +5540,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>{}: step {:,}</source>
         <translation>{}: Schritt {:,}</translation>
+    </message>
+    <message>
+        <source>{}: {:,} of {:,} wrong</source>
+        <translation>{}: {:,} von {:,} falsch</translation>
     </message>
     <message>
         <source>{}: {:,} parameters in {:,} tensors, {}, {}</source>
@@ -5446,6 +5690,14 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>λ von LoRA+ (Hayou et al. 2024, arXiv 2402.12354): die Lernrate von B durch die von A. 1: keines; im Paper 16.</translation>
     </message>
     <message>
+        <source>σ clip</source>
+        <translation>σ begrenzt</translation>
+    </message>
+    <message>
+        <source>σ of {} clipped at step {:,}.</source>
+        <translation>σ von {} bei Schritt {:,} begrenzt.</translation>
+    </message>
+    <message>
         <source>σ over steps</source>
         <translation>σ über Schritte</translation>
     </message>
@@ -5454,8 +5706,16 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>σ {}   ({:,} Werte; stabiler Rang {:.3g}, effektiver Rang {:.4g})</translation>
     </message>
     <message>
+        <source>σ ≤ {}</source>
+        <translation>σ ≤ {}</translation>
+    </message>
+    <message>
         <source>σᵢ &gt; max(m, n)·ε·σ₁, as numpy&apos;s matrix_rank</source>
         <translation>σᵢ &gt; max(m, n)·ε·σ₁, wie matrix_rank von numpy</translation>
+    </message>
+    <message>
+        <source>σ₁ holds {} of ΔW’s energy ({} at step {:,})</source>
+        <translation>σ₁ hält {} der Energie von ΔW ({} bei Schritt {:,})</translation>
     </message>
     <message>
         <source>σ₁ of each layer</source>

@@ -130,6 +130,10 @@ branch of {} at step {:,}</source>
         <translation>清空此列表(&amp;C)</translation>
     </message>
     <message>
+        <source>&amp;Clip</source>
+        <translation>裁剪(&amp;C)</translation>
+    </message>
+    <message>
         <source>&amp;Compare</source>
         <translation>比较(&amp;C)</translation>
     </message>
@@ -208,6 +212,10 @@ branch of {} at step {:,}</source>
     <message>
         <source>&amp;Keep the lab open</source>
         <translation>保持打开(&amp;K)</translation>
+    </message>
+    <message>
+        <source>&amp;Keep this run open</source>
+        <translation>保持此运行打开(&amp;K)</translation>
     </message>
     <message>
         <source>&amp;Leave out on Restart</source>
@@ -324,6 +332,10 @@ branch of {} at step {:,}</source>
     <message>
         <source>&amp;Threshold</source>
         <translation>阈值(&amp;T)</translation>
+    </message>
+    <message>
+        <source>&amp;Undo the clip</source>
+        <translation>撤销裁剪(&amp;U)</translation>
     </message>
     <message>
         <source>&amp;Unfreeze</source>
@@ -444,6 +456,10 @@ branch of {} at step {:,}</source>
         <translation>1 2 3
 2 4 6
 1 3 5</translation>
+    </message>
+    <message>
+        <source>1 hint…</source>
+        <translation>1 条提示…</translation>
     </message>
     <message>
         <source>1 layer</source>
@@ -578,6 +594,10 @@ Apache License 2.0</translation>
     <message>
         <source>A new run that starts from an adapter file</source>
         <translation>从适配器文件开始的新运行</translation>
+    </message>
+    <message>
+        <source>A random subspace</source>
+        <translation>随机子空间</translation>
     </message>
     <message>
         <source>A row per line; 1/3 and 2e-3 are numbers.</source>
@@ -772,12 +792,20 @@ Apache License 2.0</translation>
         <translation>此运行尚未导出，就已打开另一个运行。</translation>
     </message>
     <message>
+        <source>Applied at step {:,}: {}</source>
+        <translation>在第 {:,} 步已应用：{}</translation>
+    </message>
+    <message>
         <source>Apply</source>
         <translation>应用</translation>
     </message>
     <message>
         <source>Arrows, Page Up, Page Down</source>
         <translation>方向键、Page Up、Page Down</translation>
+    </message>
+    <message>
+        <source>Asking the model…</source>
+        <translation>正在询问模型…</translation>
     </message>
     <message>
         <source>At {} the validation loss rose from {:.3g} to {}. </source>
@@ -984,6 +1012,10 @@ Apache License 2.0</translation>
         <translation>选中</translation>
     </message>
     <message>
+        <source>Class of the images</source>
+        <translation>图片的类</translation>
+    </message>
+    <message>
         <source>Clear f&amp;inished</source>
         <translation>清除已完成(&amp;I)</translation>
     </message>
@@ -992,8 +1024,24 @@ Apache License 2.0</translation>
         <translation>单击，或在控件上按 F1，打开含公式的页面。</translation>
     </message>
     <message>
+        <source>Clip</source>
+        <translation>裁剪</translation>
+    </message>
+    <message>
         <source>Clip gradients at {:g}</source>
         <translation>将梯度裁剪到 {:g}</translation>
+    </message>
+    <message>
+        <source>Clip σ of {}</source>
+        <translation>裁剪 {} 的 σ</translation>
+    </message>
+    <message>
+        <source>Clip σ of {} ({})?</source>
+        <translation>裁剪 {} 的 σ（{}）？</translation>
+    </message>
+    <message>
+        <source>Clip…</source>
+        <translation>裁剪…</translation>
     </message>
     <message>
         <source>Close</source>
@@ -1612,12 +1660,32 @@ Apache License 2.0</translation>
         <translation>Hilbert 12 × 12</translation>
     </message>
     <message>
+        <source>Hint</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>Hints of the singular values, each with the loss at a clip</source>
+        <translation>奇异值给出的提示，各附裁剪后的损失</translation>
+    </message>
+    <message>
+        <source>Hints on the health of the spectra</source>
+        <translation>关于谱健康状况的提示</translation>
+    </message>
+    <message>
+        <source>Hints, as of step {:,}: a direction may matter however it looks, so look at the loss.</source>
+        <translation>提示，截至第 {:,} 步：某个方向看起来如何都可能重要，请看损失。</translation>
+    </message>
+    <message>
         <source>How lora_A and lora_B start.</source>
         <translation>lora_A 与 lora_B 的初始化方式。</translation>
     </message>
     <message>
         <source>How many directions ΔW = (α/r)·B·A may use. It can change during training: increasing it keeps ΔW exactly, decreasing it keeps the largest singular values.</source>
         <translation>ΔW = (α/r)·B·A 可用的方向数。训练中可以更改：增大时精确保留 ΔW，减小时保留最大的奇异值。</translation>
+    </message>
+    <message>
+        <source>How many numbers θ a random subspace trains, each moving its share of all weights. Doubling d keeps ΔW exactly; halving it keeps what comes nearest.</source>
+        <translation>随机子空间训练多少个数 θ，每个移动所有权重中属于它的部分。d 加倍时精确保留 ΔW；减半时保留最接近的结果。</translation>
     </message>
     <message>
         <source>How the singular values are shown</source>
@@ -1916,12 +1984,20 @@ Apache License 2.0</translation>
         <translation>最大范数</translation>
     </message>
     <message>
+        <source>Measured at step {:,}: the validation loss goes from {} to {} ({}{}). It can be undone: Run → Revert to before the last edit.</source>
+        <translation>在第 {:,} 步测得：验证损失从 {} 变为 {}（{}{}）。可以撤销：运行 → 回退到上次修改之前。</translation>
+    </message>
+    <message>
         <source>Measured in the model and data that are open</source>
         <translation>在已打开的模型和数据上测量</translation>
     </message>
     <message>
         <source>Measuring between two steps…</source>
         <translation>正在两步之间测量…</translation>
+    </message>
+    <message>
+        <source>Measuring the validation loss at each clip, between two steps…</source>
+        <translation>正在两步之间测量每种裁剪的验证损失…</translation>
     </message>
     <message>
         <source>Measuring the validation loss at each cut, between two steps…</source>
@@ -1946,6 +2022,10 @@ Apache License 2.0</translation>
     <message>
         <source>Merged in</source>
         <translation>合并为</translation>
+    </message>
+    <message>
+        <source>Misclassified images</source>
+        <translation>误分类的图片</translation>
     </message>
     <message>
         <source>Model &amp;after</source>
@@ -2068,6 +2148,10 @@ Apache License 2.0</translation>
         <translation>无法生成 PNG：{}。</translation>
     </message>
     <message>
+        <source>No hint: no σ₁ stands alone, no direction is unused, and no effective rank is falling.</source>
+        <translation>没有提示：没有孤立的 σ₁，没有未使用的方向，有效秩也没有下降。</translation>
+    </message>
+    <message>
         <source>No loss yet.</source>
         <translation>尚无损失。</translation>
     </message>
@@ -2094,6 +2178,10 @@ Apache License 2.0</translation>
     <message>
         <source>No setting was changed after the first step of this run.</source>
         <translation>此运行第一步之后没有更改过设置。</translation>
+    </message>
+    <message>
+        <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
+        <translation>此处无法播放声音。请安装 PySide6-Addons，或 pw-play、paplay、aplay 之一。</translation>
     </message>
     <message>
         <source>No spectrum yet.</source>
@@ -2156,6 +2244,10 @@ Apache License 2.0</translation>
         <translation>数值 (*.csv)</translation>
     </message>
     <message>
+        <source>Numbers d</source>
+        <translation>数的个数 d</translation>
+    </message>
+    <message>
         <source>Numerical rank</source>
         <translation>数值秩</translation>
     </message>
@@ -2210,6 +2302,10 @@ Apache License 2.0</translation>
     <message>
         <source>Open &amp;recent</source>
         <translation>最近打开(&amp;R)</translation>
+    </message>
+    <message>
+        <source>Open &amp;without saving</source>
+        <translation>不保存并打开(&amp;W)</translation>
     </message>
     <message>
         <source>Open a base checkpoint</source>
@@ -2378,6 +2474,10 @@ state</source>
         <translation>普通梯度步，设置了动量则使用动量</translation>
     </message>
     <message>
+        <source>Play plot as sound</source>
+        <translation>以声音播放图</translation>
+    </message>
+    <message>
         <source>Plots (text)</source>
         <translation>图（文字）</translation>
     </message>
@@ -2490,6 +2590,10 @@ state</source>
         <translation>秩 r</translation>
     </message>
     <message>
+        <source>not applicable ({})</source>
+        <translation>不适用（{}）</translation>
+    </message>
+    <message>
         <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
         <translation>每个误差为最差层的 ‖ΔW − ΣwΔW‖/‖ΣwΔW‖。分别相加因子并不等于相加 ΔW。TIES、DARE 和 magnitude 修剪的是 ΔW 本身，同 PEFT 的 ties_svd；PEFT 所说的 ties 则分别修剪 A 和 B。</translation>
     </message>
@@ -2507,7 +2611,7 @@ state</source>
     </message>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
-        <translation type="unfinished"></translation>
+        <translation>要适配的层：all-linear、all-linear+conv、all-linear+experts、模块路径或其结尾；留空：所有线性层，若卷积占大部分权重则也包括卷积。</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -2520,10 +2624,6 @@ state</source>
     <message>
         <source>Measuring the file</source>
         <translation>正在测量文件</translation>
-    </message>
-    <message>
-        <source>Measuring the untrained model</source>
-        <translation>正在测量未训练的模型</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3042,6 +3142,10 @@ state</source>
         <translation>变化相对于冻结权重的大小。多层时为中位数；边缘颜色取最大者</translation>
     </message>
     <message>
+        <source>Skip</source>
+        <translation>跳过</translation>
+    </message>
+    <message>
         <source>Small multiples</source>
         <translation>小图组</translation>
     </message>
@@ -3070,6 +3174,14 @@ state</source>
         <translation>源</translation>
     </message>
     <message>
+        <source>Spectral health</source>
+        <translation>谱健康</translation>
+    </message>
+    <message>
+        <source>Spectral health…</source>
+        <translation>谱健康…</translation>
+    </message>
+    <message>
         <source>Spectral norm: the largest σ that is cut</source>
         <translation>谱范数：被截去的最大 σ</translation>
     </message>
@@ -3088,6 +3200,14 @@ state</source>
     <message>
         <source>Stable rank</source>
         <translation>稳定秩</translation>
+    </message>
+    <message>
+        <source>Stage 1 of 2 pretrains the base: there is no adapter yet</source>
+        <translation>第 1/2 阶段预训练基座：尚无适配器</translation>
+    </message>
+    <message>
+        <source>Stage 1 of 2: {}, {:,} steps. The adapter follows by itself</source>
+        <translation>第 1/2 阶段：{}，{:,} 步。随后自动训练适配器</translation>
     </message>
     <message>
         <source>Start again at step 0 with the settings shown</source>
@@ -3350,6 +3470,10 @@ state</source>
         <translation>上次点击的图，复制为图片</translation>
     </message>
     <message>
+        <source>The plot clicked last: pitch follows its curves; again or Esc stops</source>
+        <translation>上次点击的图：音高随曲线变化；再按一次或 Esc 停止</translation>
+    </message>
+    <message>
         <source>The queue is empty. Enter values above and add runs.</source>
         <translation>队列为空。请在上方输入取值并添加运行。</translation>
     </message>
@@ -3380,6 +3504,10 @@ state</source>
     <message>
         <source>The run is not saved. Close the lab?</source>
         <translation>运行尚未保存。关闭本软件？</translation>
+    </message>
+    <message>
+        <source>The run that is open is not saved. Open another one?</source>
+        <translation>打开的运行尚未保存。打开另一个？</translation>
     </message>
     <message>
         <source>The run that this message was about is no longer open.</source>
@@ -3498,6 +3626,10 @@ state</source>
         <translation>训练</translation>
     </message>
     <message>
+        <source>Train without it; “Evaluate now” measures it later</source>
+        <translation>不测量直接训练；之后可用“立即评估”测量</translation>
+    </message>
+    <message>
         <source>Train, pause or resume</source>
         <translation>训练、暂停或继续</translation>
     </message>
@@ -3610,6 +3742,14 @@ state</source>
         <translation>此处的验证损失(&amp;L)</translation>
     </message>
     <message>
+        <source>Validation images that the model misclassifies</source>
+        <translation>模型误分类的验证图片</translation>
+    </message>
+    <message>
+        <source>Validation images, true class → predicted, {} at step {:,}; the surest mistakes of each class first.</source>
+        <translation>验证图片，真实类 → 预测，{}，第 {:,} 步；各类中最有把握的错误排在前面。</translation>
+    </message>
+    <message>
         <source>Validation loss</source>
         <translation>验证损失</translation>
     </message>
@@ -3702,6 +3842,10 @@ state</source>
         <translation>行的类型</translation>
     </message>
     <message>
+        <source>What the singular values of a layer hint at, and the loss at a clip</source>
+        <translation>某层奇异值所提示的内容，以及裁剪后的损失</translation>
+    </message>
+    <message>
         <source>When the rank moves: {}</source>
         <translation>秩改变时：{}</translation>
     </message>
@@ -3774,6 +3918,10 @@ state</source>
         <translation>已写入 {} ({})</translation>
     </message>
     <message>
+        <source>W′ = W + P·θ, d numbers for all layers. Li et al. 2018, Aghajanyan et al. 2020</source>
+        <translation>W′ = W + P·θ，所有层共用 d 个数。Li et al. 2018, Aghajanyan et al. 2020</translation>
+    </message>
+    <message>
         <source>W′ = m ∘ V/‖V‖, V = W + (α/r)·B·A. Liu et al. 2024, arXiv 2402.09353</source>
         <translation>W′ = m ∘ V/‖V‖，V = W + (α/r)·B·A。Liu et al. 2024, arXiv 2402.09353</translation>
     </message>
@@ -3808,6 +3956,18 @@ state</source>
     <message>
         <source>a new folder</source>
         <translation>新文件夹</translation>
+    </message>
+    <message>
+        <source>a random subspace has a dimension d, and no rank</source>
+        <translation>随机子空间有维度 d，没有秩</translation>
+    </message>
+    <message>
+        <source>a random subspace has no adapter path to drop</source>
+        <translation>随机子空间没有可丢弃的适配器通路</translation>
+    </message>
+    <message>
+        <source>a random subspace has no scaling</source>
+        <translation>随机子空间没有缩放</translation>
     </message>
     <message>
         <source>a single number: σ₁ is its size</source>
@@ -3850,8 +4010,16 @@ state</source>
         <translation>要继续的适配器</translation>
     </message>
     <message>
+        <source>all classes ({:,} wrong)</source>
+        <translation>所有类（{:,} 个错误）</translation>
+    </message>
+    <message>
         <source>all layers</source>
         <translation>所有层</translation>
+    </message>
+    <message>
+        <source>all layers share θ; leave a layer out of the targets</source>
+        <translation>所有层共用 θ；要排除某层，请将其移出目标</translation>
     </message>
     <message>
         <source>all linear</source>
@@ -4022,6 +4190,10 @@ state</source>
         <translation>截去</translation>
     </message>
     <message>
+        <source>d</source>
+        <translation>d</translation>
+    </message>
+    <message>
         <source>dare-linear: entries of each ΔW dropped at random, sum</source>
         <translation>dare-linear：随机丢弃各 ΔW 的元素后求和</translation>
     </message>
@@ -4058,6 +4230,10 @@ state</source>
         <translation>数字</translation>
     </message>
     <message>
+        <source>dimension</source>
+        <translation>维度</translation>
+    </message>
+    <message>
         <source>directions of the first</source>
         <translation>第一个的方向</translation>
     </message>
@@ -4070,12 +4246,20 @@ state</source>
         <translation>在第 {2:,} 步舍去了{1}的 {0}</translation>
     </message>
     <message>
+        <source>discarded {} of ΔW&apos;s energy at step {:,}</source>
+        <translation>在第 {1:,} 步舍去了 ΔW 能量的 {0}</translation>
+    </message>
+    <message>
         <source>does not hold</source>
         <translation>不成立</translation>
     </message>
     <message>
         <source>done</source>
         <translation>已完成</translation>
+    </message>
+    <message>
+        <source>doubling keeps ΔW exactly</source>
+        <translation>加倍时精确保留 ΔW</translation>
     </message>
     <message>
         <source>drop</source>
@@ -4116,6 +4300,10 @@ state</source>
     <message>
         <source>each: σ₁ to {}, {} to {}, log scale</source>
         <translation>每图：σ₁ 到 {}，{} 到 {}，对数刻度</translation>
+    </message>
+    <message>
+        <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
+        <translation>有效秩 {0:.3g}，第 {2:,} 步时为 {1:.3g}</translation>
     </message>
     <message>
         <source>energy discarded, %</source>
@@ -4290,12 +4478,20 @@ state</source>
         <translation>保持 s</translation>
     </message>
     <message>
+        <source>keep {}</source>
+        <translation>保留 {}</translation>
+    </message>
+    <message>
         <source>keep ΔW</source>
         <translation>保持 ΔW</translation>
     </message>
     <message>
         <source>keep α</source>
         <translation>保持 α</translation>
+    </message>
+    <message>
+        <source>keeps what comes nearest to ΔW; the energy lost is shown afterwards</source>
+        <translation>保留最接近 ΔW 的结果；之后显示损失的能量</translation>
     </message>
     <message>
         <source>kept</source>
@@ -4446,16 +4642,16 @@ state</source>
         <translation>无权重衰减</translation>
     </message>
     <message>
+        <source>noise of the same size</source>
+        <translation>同样大小的噪声</translation>
+    </message>
+    <message>
         <source>none</source>
         <translation>无</translation>
     </message>
     <message>
         <source>not adapted: it has no rank</source>
         <translation>未适配：没有秩</translation>
-    </message>
-    <message>
-        <source>not applicable (full fine-tuning)</source>
-        <translation>不适用（全量微调）</translation>
     </message>
     <message>
         <source>not finite</source>
@@ -4488,6 +4684,10 @@ state</source>
     <message>
         <source>of a plain net; the readings that fit are listed</source>
         <translation>普通网络的解读方式；列出适合的</translation>
+    </message>
+    <message>
+        <source>of a random subspace alone</source>
+        <translation>仅用于随机子空间</translation>
     </message>
     <message>
         <source>of the tensor that is selected</source>
@@ -4600,6 +4800,10 @@ state</source>
     <message>
         <source>r</source>
         <translation>r</translation>
+    </message>
+    <message>
+        <source>random weights</source>
+        <translation>随机权重</translation>
     </message>
     <message>
         <source>rank</source>
@@ -4918,8 +5122,16 @@ state</source>
         <translation>不会舍去任何内容：ΔW 没有用到这些方向</translation>
     </message>
     <message>
+        <source>would discard {} of ΔW&apos;s energy</source>
+        <translation>将舍去 ΔW 能量的 {}</translation>
+    </message>
+    <message>
         <source>would discard {} of ΔW&apos;s energy in {}</source>
         <translation>将舍去 {1} 中 ΔW 能量的 {0}</translation>
+    </message>
+    <message>
+        <source>wrong answers</source>
+        <translation>错误回答</translation>
     </message>
     <message>
         <source>your own</source>
@@ -4964,6 +5176,10 @@ state</source>
     <message>
         <source>{:,} not finite</source>
         <translation>{:,} 个非有限值</translation>
+    </message>
+    <message>
+        <source>{:,} numbers move {:,} weights</source>
+        <translation>{:,} 个数移动 {:,} 个权重</translation>
     </message>
     <message>
         <source>{:,} of {:,} adapted</source>
@@ -5042,6 +5258,10 @@ state</source>
         <translation>{:,} 层有单独的秩</translation>
     </message>
     <message>
+        <source>{:.0f} of {:.0f} directions are unused</source>
+        <translation>{1:.0f} 个方向中有 {0:.0f} 个未使用</translation>
+    </message>
+    <message>
         <source>{:.2f} directions of {} in use, {}</source>
         <translation>{1} 个方向中使用 {0:.2f} 个，{2}</translation>
     </message>
@@ -5088,6 +5308,10 @@ The old one stays until the new one is complete.</source>
         <translation>{} ({:.3g} %) · 使用 {} / {:,}</translation>
     </message>
     <message>
+        <source>{} as sound, {:.0f} s: {}. {:.0f} Hz is {}, {:.0f} Hz is {}.</source>
+        <translation>{} 的声音，{:.0f} 秒：{}。{:.0f} Hz 为 {}，{:.0f} Hz 为 {}。</translation>
+    </message>
+    <message>
         <source>{} at {:,}</source>
         <translation>{}，第 {:,} 步</translation>
     </message>
@@ -5120,6 +5344,10 @@ The old one stays until the new one is complete.</source>
         <translation>无法将 {} 移到回收站。</translation>
     </message>
     <message>
+        <source>{} from {} to {}</source>
+        <translation>{} 从 {} 到 {}</translation>
+    </message>
+    <message>
         <source>{} has finished; it opens with its plots.</source>
         <translation>{} 已完成；打开时显示其图。</translation>
     </message>
@@ -5134,6 +5362,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} has no factors A and B.</source>
         <translation>{} 没有因子 A 和 B。</translation>
+    </message>
+    <message>
+        <source>{} hints…</source>
+        <translation>{} 条提示…</translation>
     </message>
     <message>
         <source>{} is an adapter, not a model. The workshop inspects, resizes, merges and converts it.</source>
@@ -5216,6 +5448,10 @@ The old one stays until the new one is complete.</source>
         <translation>已选 {} 个运行。</translation>
     </message>
     <message>
+        <source>{} shows no curve and no bars yet. Train a few steps first.</source>
+        <translation>{} 尚无曲线或条形图。请先训练几步。</translation>
+    </message>
+    <message>
         <source>{} shows no numbers yet. Train a few steps first.</source>
         <translation>{} 尚无数值。请先训练几步。</translation>
     </message>
@@ -5290,6 +5526,10 @@ Type here to use others.</source>
         <translation>{}，第 {} 行，第 {} 列：{}</translation>
     </message>
     <message>
+        <source>{}, step {:,}</source>
+        <translation>{}，第 {:,} 步</translation>
+    </message>
+    <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>
         <translation>{}。奇异值 {}{}。秩：按 σ 为 {}，按消元为 {}。在 {} 后截断：保留能量 {}，误差 {}。</translation>
     </message>
@@ -5300,6 +5540,10 @@ Type here to use others.</source>
     <message>
         <source>{}: step {:,}</source>
         <translation>{}：第 {:,} 步</translation>
+    </message>
+    <message>
+        <source>{}: {:,} of {:,} wrong</source>
+        <translation>{0}：{2:,} 个中 {1:,} 个错误</translation>
     </message>
     <message>
         <source>{}: {:,} parameters in {:,} tensors, {}, {}</source>
@@ -5446,6 +5690,14 @@ Type here to use others.</source>
         <translation>LoRA+ 的 λ（Hayou et al. 2024, arXiv 2402.12354）：B 的学习率与 A 的学习率之比。1：不使用；论文取 16。</translation>
     </message>
     <message>
+        <source>σ clip</source>
+        <translation>σ 裁剪</translation>
+    </message>
+    <message>
+        <source>σ of {} clipped at step {:,}.</source>
+        <translation>已在第 {1:,} 步裁剪 {0} 的 σ。</translation>
+    </message>
+    <message>
         <source>σ over steps</source>
         <translation>σ 随步数的变化</translation>
     </message>
@@ -5454,8 +5706,16 @@ Type here to use others.</source>
         <translation>σ {}   ({:,} 个值；稳定秩 {:.3g}，有效秩 {:.4g})</translation>
     </message>
     <message>
+        <source>σ ≤ {}</source>
+        <translation>σ ≤ {}</translation>
+    </message>
+    <message>
         <source>σᵢ &gt; max(m, n)·ε·σ₁, as numpy&apos;s matrix_rank</source>
         <translation>σᵢ &gt; max(m, n)·ε·σ₁，同 numpy 的 matrix_rank</translation>
+    </message>
+    <message>
+        <source>σ₁ holds {} of ΔW’s energy ({} at step {:,})</source>
+        <translation>σ₁ 占 ΔW 能量的 {0}（第 {2:,} 步时为 {1}）</translation>
     </message>
     <message>
         <source>σ₁ of each layer</source>

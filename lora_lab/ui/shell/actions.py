@@ -125,7 +125,7 @@ class Actions(QObject):
         )
         self.save_plot = self._action(
             tr("Save plot…"),
-            "Ctrl+Shift+S",
+            "Ctrl+Alt+S",
             tip=tr("The plot clicked last, as PNG, SVG or CSV"),
         )
         self.reset_layout = self._action(tr("Reset layout"))
@@ -134,6 +134,10 @@ class Actions(QObject):
         self.describe = self._action(
             tr("Describe plots (text)…"), "Ctrl+D", tip=tr("Every visible plot as text")
         )
+        self.by_ear = self._action(
+            tr("Play plot as sound"), "Ctrl+Shift+S",
+            tip=tr("The plot clicked last: pitch follows its curves; again or Esc stops"),
+        )  # fmt: skip
         self.full_screen = self._action(tr("Full screen"), "F11")
         self.full_screen.setCheckable(True)
         system = tr("Follow system")
@@ -186,7 +190,7 @@ class Actions(QObject):
                 toggle.setShortcut(QKeySequence(f"Ctrl+{number}"))
             view.addAction(toggle)
         view.addSeparator()
-        view.addActions([self.copy_plot, self.save_plot, self.describe])
+        view.addActions([self.copy_plot, self.save_plot, self.describe, self.by_ear])
         view.addSeparator()
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()

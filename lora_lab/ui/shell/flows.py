@@ -23,6 +23,7 @@ from lora_lab.ui.export.flow import ExportFlow
 from lora_lab.ui.export.plots_flow import PlotsFlow
 from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import described, description_page
+from lora_lab.ui.help.ear_flow import EarFlow
 from lora_lab.ui.help.flow import HelpFlow
 from lora_lab.ui.open.adapter_flow import AdapterFlow
 from lora_lab.ui.open.flow import OwnFlow
@@ -96,10 +97,11 @@ class Flows(QObject):
             (RatePointRecord, RateFoundRecord), window,
         )  # fmt: skip
         self.hint = AskFlow(sessions, lambda _: HintDialog(window), (RankHintRecord,), window)
+        self.ear = EarFlow(lambda: self.plots.panel, notices, window)
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.queue, self.adapter, self.health,
+            self.hint, self.queue, self.adapter, self.health, self.ear,
         )  # fmt: skip
         self.announcer = Announcer(sessions, notices, window)
         self._connect(window)
@@ -152,6 +154,7 @@ class Flows(QObject):
         commands.languages[language.chosen()].setChecked(True)
         for name, action in commands.languages.items():
             action.triggered.connect(partial(self._choose_language, name, window.notices))
+        commands.by_ear.triggered.connect(self.ear.start)
         commands.shortcuts.triggered.connect(lambda: shortcuts_page(window, commands.menus).show())
         commands.about.triggered.connect(lambda: about_page(window).show())
         commands.runs_folder.triggered.connect(self.runs.show_folder)
