@@ -151,6 +151,9 @@ class Actions(QObject):
             "Ctrl+J",
             tip=tr("Decompose a matrix: rank, truncation, pseudo-inverse"),
         )
+        self.palette = self._action(
+            tr("Find a command…"), "Ctrl+P", tip=tr("Every action, panel, setting and page by name")
+        )
         self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
@@ -195,7 +198,10 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Help")), self.handbook, self.bench, self.shortcuts, self.about)
+        self._menu(
+            bar.addMenu(tr("&Help")),
+            *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),
+        )
 
     def toolbar(self) -> QToolBar:
         """Train first and plainest; what leaves the window stands at the far end."""

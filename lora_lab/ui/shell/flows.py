@@ -36,6 +36,8 @@ from lora_lab.ui.runs.overlays_flow import OverlaysFlow
 from lora_lab.ui.runs.save_flow import SaveFlow
 from lora_lab.ui.session.ask_flow import AskFlow
 from lora_lab.ui.shell.announcer import Announcer
+from lora_lab.ui.shell.palette import Palette
+from lora_lab.ui.shell.palette_entries import entries
 from lora_lab.ui.shell.undo import UndoFlow
 from lora_lab.ui.style import language
 from lora_lab.ui.train.hint_dialog import HintDialog
@@ -132,6 +134,9 @@ class Flows(QObject):
             flow.value_chosen.connect(lambda name, value: dock.request(**{name: value}))
             flow.help_requested.connect(self.help.show_page)
         commands.handbook.triggered.connect(self.help.start)
+        commands.palette.triggered.connect(
+            lambda: Palette(entries(window, self.help.show_page), window).show()
+        )
         window.hyper_dock.help_requested.connect(self.help.show_page)
         commands.queue.triggered.connect(self.queue.start)
         commands.go_back.triggered.connect(lambda: self.back.start())

@@ -64,7 +64,7 @@ class Keyboard(QObject):
                 self._escape()
         if event.type() == QEvent.Type.ChildAdded or event.type() == QEvent.Type.Show:
             QTimer.singleShot(0, self, self._name_tab_bars)
-        if event.type() == QEvent.Type.WindowActivate and QApplication.focusWidget() is None:
+        if event.type() == QEvent.Type.WindowActivate and self._window.focusWidget() is None:
             self._window.setFocus()  # on nothing in particular: no ring where nobody went
         return super().eventFilter(watched, event)
 
