@@ -35,6 +35,8 @@ def read_labels(path: Path) -> np.ndarray:
 
 def _read(path: Path, wanted: int) -> np.ndarray:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would block
+            raise DataError("this is no regular file. Choose another")
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)

@@ -7,6 +7,7 @@ claims is checked before memory is given to it, and no pickle is ever opened.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -49,7 +50,7 @@ def parse_matrix(text: str, title: str = "") -> Matrix:
     if len(text) > MOST_TEXT:
         raise DataError(f"That is {len(text):,} characters of text; {MOST_TEXT:,} are taken.")
     rows: list[list[str]] = []
-    for line in _ROW_ENDS.split(text):
+    for line in _lines(text):
         if words := _words(line):
             rows.append(words)
         if len(rows) > SIDE or len(words) > SIDE:  # before millions are made
@@ -126,6 +127,15 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
     if wide.size <= MOST_EXACT:
         exact = tuple(tuple(Fraction(number) for number in row) for row in wide.tolist())
     return Matrix(wide, exact, title)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The rows of a text, one after the other: there may be millions of them."""
+    at = 0
+    for end in _ROW_ENDS.finditer(text):
+        yield text[at : end.start()]
+        at = end.end()
+    yield text[at:]
 
 
 def _words(line: str) -> list[str]:

@@ -16,9 +16,16 @@ from lora_lab.errors import DataError
 from lora_lab.time_limit import limited
 
 SECONDS = 1.0  # of the thread's own processor time; a usual chat takes a thousandth
-LARGEST = 2**23  # characters of any text that a template makes, or entries of a list
+LARGEST = 2**21  # characters of any text that a template makes
+ENTRIES = 2**18  # of a list, and characters of a text that is looked at word by word
+INDENT = 100  # spaces, or characters, before each line of JSON
+# Functions that look at each word or character in Python or by a pattern, and all that is bounded.
+SLOW = {"urlize", "striptags", "title", "wordcount", "wordwrap", "xmlattr", "pprint", "truncate",
+        "list", "sort", "unique", "groupby", "reverse", "map", "sum", "capitalize"}  # fmt: skip
+BY_NAME = {"center", "replace", "join", "indent", "format", "batch", "slice", "tojson", *SLOW}
 WIDEST = 100_000  # number that a function of texts may be given, as a width
 WIDTH = re.compile(r"\d{5}")
+GIVEN_WIDTH = re.compile(r"%[^%a-zA-Z]*\*|\{[^{}]*\{")  # a width that is a value itself
 
 
 class TemplateBudget(DataError):
@@ -37,9 +44,15 @@ def budget() -> Iterator[None]:
 
 
 def _checked(value: Any) -> Any:
-    if isinstance(value, str | list | tuple | dict) and len(value) > LARGEST:
+    most = LARGEST if isinstance(value, str) else ENTRIES
+    if isinstance(value, str | list | tuple | dict) and len(value) > most:
         raise TemplateBudget("makes a text that is too long")
     return value
+
+
+def _is_wide(form: str) -> bool:
+    """Whether a text that others are put into asks for a large width, or for one that is given."""
+    return bool(WIDTH.search(form) or GIVEN_WIDTH.search(form))
 
 
 def _bounded(
@@ -50,7 +63,16 @@ def _bounded(
     texts = [value for value in (owner, *given) if isinstance(value, str)]
     if name != "range" and any(type(n) is int and abs(n) > WIDEST for n in given) and texts:
         raise TemplateBudget("makes a text that is too long")
-    if name in ("format", "format_map") and any(WIDTH.search(text) for text in texts[:1]):
+    wide = name in ("format", "format_map") and any(map(_is_wide, texts[:1]))
+    slow = name in SLOW and any(len(text) > ENTRIES for text in texts)
+    deep = name == "tojson" and any(
+        (isinstance(n, int) and n > INDENT) or (isinstance(n, str) and len(n) > INDENT)
+        for n in (*arguments[1:], *named.values())
+    )
+    if name in ("split", "rsplit", "splitlines"):
+        apart = [part for part in given if isinstance(part, str) and part]
+        slow = (owner.count(apart[0]) if apart else len(owner) // 2) > ENTRIES
+    if wide or slow or deep:
         raise TemplateBudget("makes a text that is too long")
     if name in ("replace", "join", "indent", "translate"):
         lengths = sorted(len(text) for text in texts)
@@ -78,15 +100,26 @@ def _install() -> None:
                 self.write(", ")
             self.write("))")
 
+    class Filters(dict[str, Any]):
+        """Also those that transformers adds later are bounded."""
+
+        def __init__(self, filters: dict[str, Any]) -> None:
+            super().__init__()
+            for name, function in filters.items():
+                self[name] = function
+
+        def __setitem__(self, name: str, function: Any) -> None:
+            if name in BY_NAME:
+                function = update_wrapper(_named(name, function), function)
+            super().__setitem__(name, function)
+
     class Bounded(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset({"*", "**", "+", "%"})
         code_generator_class = Counting
 
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
-            for name, function in list(self.filters.items()):
-                if name in BY_NAME:
-                    self.filters[name] = update_wrapper(_named(name, function), function)
+            self.filters = Filters(self.filters)
 
         def joined(self, parts: tuple[Any, ...]) -> str:
             texts = [str(part) for part in parts]
@@ -95,13 +128,15 @@ def _install() -> None:
             return "".join(texts)
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            sizes = [len(x) for x in (left, right) if isinstance(x, str | list | tuple)]
-            counts = [abs(x) for x in (left, right) if isinstance(x, int)]
-            long = operator == "*" and sizes and counts and sizes[0] * counts[0] > LARGEST
+            both = (left, right)
+            sizes = [len(x) for x in both if isinstance(x, str | list | tuple)]
+            most = LARGEST if any(isinstance(x, str) for x in both) else ENTRIES
+            counts = [abs(x) for x in both if isinstance(x, int)]
+            long = operator == "*" and sizes and counts and sizes[0] * counts[0] > most
             high = operator in ("*", "**") and counts and max(counts) > 10**12
             high = high or (operator == "**" and len(counts) > 1 and counts[1] > 64)
-            wide = operator == "%" and isinstance(left, str) and WIDTH.search(left)
-            if long or high or wide or (operator == "+" and sum(sizes) > LARGEST):
+            wide = operator == "%" and isinstance(left, str) and _is_wide(left)
+            if long or high or wide or (operator == "+" and sum(sizes) > most):
                 raise TemplateBudget("makes a text that is too long")
             return super().call_binop(context, operator, left, right)
 
@@ -113,7 +148,6 @@ def _install() -> None:
                 return _bounded(name, called, owner, *arguments, **named)
             return called(*arguments, **named)
 
-    BY_NAME = {"center", "replace", "join", "indent", "format", "wordwrap", "batch", "slice"}
     library.ImmutableSandboxedEnvironment = Bounded
     library._compile_jinja_template.cache_clear()  # of what was compiled without
 

@@ -185,10 +185,17 @@ def _follower(pattern: str) -> Any:
     if pattern.lower() == "all-linear":
         return lambda name, unknown: True
     try:
-        automaton = Automaton(pattern)
+        automaton = Automaton(pattern, [0])
     except AdapterError:
         return lambda name, unknown: unknown
-    return lambda name, unknown: automaton.matches(name)
+
+    def follow(name: str, unknown: bool) -> bool:
+        try:
+            return automaton.matches(name)
+        except AdapterError:  # it takes too long
+            return unknown
+
+    return follow
 
 
 def _number(name: str, words: Sequence[str]) -> int | None:

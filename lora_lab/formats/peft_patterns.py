@@ -21,6 +21,8 @@ from lora_lab.names import shown
 V = TypeVar("V")
 PLAIN = re.compile(r"(\^?)((?:[^\\^$*+?{}\[\]()|\n]|\\[^\w\n])+)\$?")  # names, escapes and dots
 MAX_STATES = 2000  # of one pattern
+MAX_WORK = 1_000_000  # states made and gone through for one table of patterns, half a second
+MADE = 20  # to make a state costs as much as to go through so many
 MAX_PATTERNS = 300  # that are more than a name, and forms of names with other dots
 CATEGORIES: dict[Any, Callable[[str], bool]] = {
     op.CATEGORY_DIGIT: str.isdecimal,
@@ -78,9 +80,10 @@ class Patterns(Generic[V]):
         # (anchored, length, positions of dots that stand for any character) → the rest → number
         self._names: dict[tuple[bool, int, tuple[int, ...]], dict[str, int]] = {}
         self._others: list[tuple[int, Automaton]] = []
+        work = [0]  # of all patterns together
         for number, pattern in enumerate(table):
             if (plain := PLAIN.fullmatch(pattern)) is None:
-                self._others.append((number, Automaton(rf"(.*\.)?({pattern})$")))
+                self._others.append((number, Automaton(rf"(.*\.)?({pattern})$", work)))
             else:
                 parts = re.findall(r"\\.|.", plain[2])
                 dots = tuple(i for i, part in enumerate(parts) if part == ".")
@@ -113,9 +116,13 @@ class Automaton:
     states that were reached are kept, so that names with a common beginning cost little more.
     """
 
-    def __init__(self, pattern: str) -> None:
-        """Raises `AdapterError` for what no automaton does, as looking ahead, and what is long."""
+    def __init__(self, pattern: str, work: list[int]) -> None:
+        """Raises `AdapterError` for what no automaton does, as looking ahead, and what is long.
+
+        `work` is a number that counts up, for each state that is gone through.
+        """
         self._shown = shown(pattern)
+        self._work = work
         self._tests: list[Callable[[str], bool] | None] = []
         self._ways: list[list[int]] = []
         self._at: list[Any] = []
@@ -128,6 +135,7 @@ class Automaton:
             raise self._cannot("flags")
         self._end = self._state()
         self._start = self._sequence(tree, self._end)
+        self._spend(MADE * len(self._tests))
 
     def matches(self, name: str) -> bool:
         """Whether the whole of `name` is matched."""
@@ -135,6 +143,7 @@ class Automaton:
         for char in name:
             key = (states, char)
             if key not in self._reached:
+                self._spend(len(states))
                 after = {
                     way
                     for state in states
@@ -144,6 +153,11 @@ class Automaton:
                 self._reached[key] = self._closed(after)
             states = self._reached[key]
         return self._end in self._closed(set(states), begin=not name, end=True)
+
+    def _spend(self, work: int) -> None:
+        self._work[0] += work
+        if self._work[0] > MAX_WORK:
+            raise AdapterError(f"the pattern {self._shown} takes too long to be followed")
 
     def _closed(self, states: set[int], begin: bool = False, end: bool = False) -> frozenset[int]:
         """All states that are reached without reading a character."""

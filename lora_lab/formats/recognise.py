@@ -89,6 +89,7 @@ def is_adapter(path: Path) -> bool:
         return any((path / name).exists() for name in names) or (path / RUN_ADAPTER).is_dir()
     try:
         if path.suffix == ".gguf":
+            regular_size(path)
             with path.open("rb") as file:
                 return b"adapter.type" in file.read(4096)
         keys = _keys(path)
@@ -101,8 +102,9 @@ def _keys(path: Path) -> list[str]:
     """The names of a file's tensors: of safetensors the header alone is read."""
     if path.suffix in PICKLES:
         return list(read_factor_file(path).tensors)
+    size = regular_size(path)  # before a pipe is opened, which would block
     with path.open("rb") as file:
-        return list(read_header(file, regular_size(path)).entries)
+        return list(read_header(file, size).entries)
 
 
 def _follows(keys: list[str]) -> bool:

@@ -72,8 +72,9 @@ class Base:
         """Tensor → its file, its place there, and where the numbers of that file begin."""
         found = {}
         for file in self.files:
+            size = regular_size(file)  # before it is opened: a pipe would block
             with file.open("rb") as opened:
-                entries = read_header(opened, regular_size(file)).entries
+                entries = read_header(opened, size).entries
                 found |= {key: (file, entry, opened.tell()) for key, entry in entries.items()}
         return found
 
@@ -142,8 +143,9 @@ class Base:
             same = (name for name, tensor in state.items() if name != key and _same(mine, tensor))
             return next(same, "")
         for file in self.files:
+            size = regular_size(file)
             with file.open("rb") as opened:
-                metadata = read_header(opened, regular_size(file)).metadata
+                metadata = read_header(opened, size).metadata
             for dropped, kept in metadata.items():
                 if kept == key and dropped not in self.tensors:
                     return dropped
@@ -181,5 +183,6 @@ def _same(one: torch.Tensor, two: torch.Tensor) -> bool:
 
 
 def _is_archive(path: Path) -> bool:
+    size = regular_size(path)
     with path.open("rb") as file:
-        return kind_of(file, regular_size(path), path.name) != "safetensors"
+        return kind_of(file, size, path.name) != "safetensors"

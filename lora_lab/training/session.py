@@ -6,7 +6,9 @@ through `drain()`. torch is imported by the thread, so that a window can be pain
 
 from __future__ import annotations
 
+import gc
 import math
+import sys
 import threading
 import traceback
 
@@ -97,10 +99,13 @@ class Session:
             self._publish(StateRecord(State.CLOSED, self._step))
 
     def _work(self) -> None:
+        first = "torch" not in sys.modules
         import torch
 
         from lora_lab.training.run import run
 
+        if first:  # a search for garbage in the libraries would hold the window up for long
+            gc.freeze()
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         for record in run(

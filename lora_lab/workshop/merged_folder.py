@@ -89,7 +89,8 @@ def _copy_folder(source: Path, target: Path, module: bool, left: list[str]) -> N
 def _is_module(base: Path, name: str) -> bool:
     """Whether sentence-transformers lists a folder as a part of the model, as a dense layer."""
     try:
-        modules = json.loads((base / "modules.json").read_text("utf-8"))
+        listed = base / "modules.json"
+        modules = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
         return any(Path(str(row["path"])).parts[:1] == (name,) for row in modules)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
