@@ -104,7 +104,7 @@ class Session:
 
         from lora_lab.training.run import run
 
-        if first:  # a search for garbage in the libraries would hold the window up for long
+        if first:  # garbage collection through the libraries would hold the window up
             gc.freeze()
         if self._threads is not None:
             torch.set_num_threads(self._threads)

@@ -101,15 +101,19 @@ def run(
         window.painted.connect(first_painted)
         window.left.connect(app.quit)
         window.show()
-        return app.exec()
+        status = app.exec()
     finally:
         if log is not None:
             log.close()
-        window.finish()  # no thread may be left in torch when the interpreter ends
+        ended = window.finish()  # no thread may be left in torch when the interpreter ends
         restore_signals()
         gc.enable()
         sys.setswitchinterval(switch_interval)
         notices.uninstall()
+    if not ended:  # an opening that cannot be interrupted: nothing of it is kept
+        sys.stdout.flush()
+        os._exit(status)
+    return status
 
 
 def make_window(

@@ -65,7 +65,7 @@ def libraries(tmp_path_factory):
         with pytest.raises(LabError):
             HOSTILE[name].open(path)
     gc.collect()
-    gc.freeze()  # as the window does: a search through the libraries holds every thread up
+    gc.freeze()  # as the window does: garbage collection through libraries holds every thread up
     yield
     gc.unfreeze()
 

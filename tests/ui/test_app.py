@@ -52,3 +52,46 @@ def test_a_signal_saves_and_ends_in_good_order(number, home):
     assert said[-1] == "ended"
     assert "Traceback" not in errors
     assert list((home / "runs").glob("*/adapter/*")), "the adapter was not saved"
+
+
+STUCK = """
+import re, sys, threading
+from PySide6.QtCore import QTimer
+import lora_lab.training.run as run_module
+from lora_lab.ui.app import run
+from lora_lab.ui.session import bridge, sessions
+from lora_lab.ui.shell import main_window
+
+entered = threading.Event()
+
+def in_one_call(*arguments, **settings):
+    entered.set()
+    threading.Event().wait()  # as a call of C is: no exception of Python comes in between
+    yield
+
+run_module.run = in_one_call
+bridge.PATIENCE = sessions.PATIENCE = 0.2
+made = main_window.MainWindow.__init__
+
+def watched(self, *arguments):
+    made(self, *arguments)
+    timer = QTimer(self)
+    timer.timeout.connect(lambda: entered.is_set() and (timer.stop(), self.{how}()))
+    self.sessions.opening_failed.connect(lambda: (print("given up", flush=True), self.close()))
+    timer.start(50)
+
+main_window.MainWindow.__init__ = watched
+status = run(preset="digits")
+"""
+
+
+@pytest.mark.parametrize("how", ["close", "sessions.cancel_opening"])
+def test_the_window_closes_whatever_an_opening_does(how, home):
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK.replace("{how}", how)],
+        env=dict(os.environ, QT_QPA_PLATFORM="offscreen"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "given up"), done.stderr

@@ -8,6 +8,7 @@ keyboard never wait for a plot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lora_lab.training.session import Session
 
 TICK_MS = 33
+PATIENCE = 6.0  # seconds in which an opening that is cancelled may end, before it is given up
 DRAW_BUDGET = 0.012  # seconds of drawing in one tick; a 16 ms heartbeat must fit beside it
 
 
@@ -54,14 +56,15 @@ class SessionBridge(QObject):
 
     arrived = Signal(object)  # each record in the order it was said; of steps in a row the newest
     ticked = Signal(object)  # Tick, at the end of each
-    closed = Signal()  # the thread is joined; nothing comes after this
+    closed = Signal()  # as `ended`; nothing comes after this
 
     def __init__(self, session: Session, parent: QObject | None = None, id: int = 0) -> None:
         super().__init__(parent)
         self.session = session
         self.id = id  # of the session, among all that were opened
         self.closing = False  # a stop was asked for, or the thread is on its way out
-        self.ended = False  # the thread is joined
+        self.ended = False  # the thread is joined, or an opening that does not end was given up
+        self._asked = math.inf  # when it was asked to close
         self._panels: list[Collector] = []
         self._next = 0  # whose turn it is to be drawn first
         self._timer = QTimer(self)
@@ -85,7 +88,7 @@ class SessionBridge(QObject):
     def request_close(self, *, save: bool = True) -> None:
         """Ask the session to finish its step, save and end; `closed` says when it has."""
         if not self.closing:
-            self.closing = True
+            self.closing, self._asked = True, perf_counter()
             self.session.request_close(save=save)
 
     def poll(self) -> None:
@@ -93,6 +96,8 @@ class SessionBridge(QObject):
         tick, began = Tick(), perf_counter()
         # Asked before draining: a thread that has ended by now has said all that it will say.
         ended = self.closing and self.session.join(0)
+        if self.closing and self.session.state is State.LOADING:  # perhaps in one long call of C
+            ended = ended or perf_counter() - self._asked > PATIENCE
         records = self.session.drain()
         if records:
             tick.records, delivered = len(records), perf_counter()
@@ -146,6 +151,5 @@ class SessionBridge(QObject):
 
     def _finish(self) -> None:
         self._timer.stop()
-        self.session.join()
         self.ended = True
         self.closed.emit()

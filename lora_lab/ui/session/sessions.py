@@ -27,7 +27,7 @@ from lora_lab.records import (
     State,
     StateRecord,
 )
-from lora_lab.ui.session.bridge import Collector, SessionBridge
+from lora_lab.ui.session.bridge import PATIENCE, Collector, SessionBridge
 from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.standing import Standing
 
@@ -57,6 +57,7 @@ class Sessions(QObject):
     ) -> None:
         super().__init__(parent)
         self._open_session = open_session
+        self._left: list[Session] = []  # openings that were given up and have not ended
         self._panels: Sequence[Collector] = ()
         self._dispatcher = Dispatcher()
         self._ids = count(1)
@@ -217,12 +218,18 @@ class Sessions(QObject):
         self.state_changed.emit()
         self._check_all_ended()
 
-    def finish(self) -> None:
-        """Close every session and wait for its thread; for when no event loop runs any more."""
+    def finish(self) -> bool:
+        """Close every session and wait for its thread; for when no event loop runs any more.
+
+        False where an opening does not end: nothing of it is kept, and the process may.
+        """
         self._leaving = True
         for bridge in self._alive():
             bridge.request_close(save=True)
-            bridge.session.join()
+            session = bridge.session
+            if not session.join(PATIENCE if session.state is State.LOADING else None):
+                self._left.append(session)
+        return all(session.join(0) for session in self._left)
 
     def _set_hyper(self, hyper: Hyperparameters) -> None:
         if self.serving:
@@ -280,6 +287,8 @@ class Sessions(QObject):
             self._saved_step = record.step
 
     def _on_closed(self, bridge: SessionBridge) -> None:
+        if not bridge.session.join(0):
+            self._left.append(bridge.session)
         if bridge in self._old:
             self._old.remove(bridge)
             bridge.deleteLater()

@@ -197,9 +197,12 @@ class MainWindow(QMainWindow):
             self.appearance.save()
             self.sessions.close_all()
 
-    def finish(self) -> None:
-        """End whatever still runs and wait for it: the last resort when the event loop is gone."""
-        self.sessions.finish()
+    def finish(self) -> bool:
+        """End whatever still runs and wait for it: the last resort when the event loop is gone.
+
+        False where an opening does not end.
+        """
+        return self.sessions.finish()
 
     def _begin(self, opening: Opening) -> int:
         try:
