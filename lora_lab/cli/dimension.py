@@ -118,7 +118,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _print_plan(plan: Plan) -> None:
     err.print(
         f"{plan.weights:,} weights, measured by {plan.measure} on {plan.held_out:,} held-out rows: "
-        f"{plan.runs} runs of {plan.steps:,} steps at most"
+        f"{plan.runs} runs of {plan.steps:,} steps at most, about {plan.seconds:,.0f} s"
     )
     for note in plan.notes:
         err.print(note, style="yellow")
@@ -135,7 +135,7 @@ def _print_points(points: Sequence[Point], result: Result) -> None:
         row = [f"full, {result.plan.weights:,}" if d is None else f"{d:,}"]
         for m in result.measured:
             mine = [
-                p.score for p in points
+                m.shown(p.score) for p in points
                 if p.start == m.start
                 and ((p.full and p.rate == m.full_rate) if d is None else p.dimension == d)
                 and (d is None or not p.full)

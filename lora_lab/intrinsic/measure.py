@@ -58,16 +58,31 @@ class _Start:
     scores: dict[int, list[float]] = field(default_factory=dict)
 
 
-def measure(config: RunConfig, settings: Settings, report: Report = silent) -> Iterator[Item]:
-    """Yield the plan, a point per run as it ends, and the result.
+class Measurement:
+    """One measurement: opened with its `plan` and price, then trained by `run`."""
 
-    Raises LabError for a task or settings that cannot be measured, and Cancelled where `report`
-    does.
-    """
-    runner = runner_for(config, settings.steps, settings.by_loss, report)
-    grid = _grid(settings.dimensions, runner.weights)
+    def __init__(self, config: RunConfig, settings: Settings, report: Report = silent) -> None:
+        """Raises LabError for a task or settings that cannot be measured, Cancelled as `report`."""
+        self.settings = settings
+        self.runner = runner_for(config, settings.steps, settings.by_loss, report)
+        self.grid = _grid(settings.dimensions, self.runner.weights)
+        self.plan = _plan(self.runner, settings, self.grid)
+
+    def run(self, report: Report = silent) -> Iterator[Item]:
+        """Yield the plan, a point per run as it ends, and the result."""
+        self.runner.report = report
+        yield from _measured_runs(self.runner, self.settings, self.grid, self.plan)
+
+
+def measure(config: RunConfig, settings: Settings, report: Report = silent) -> Iterator[Item]:
+    """Open a measurement and run it."""
+    yield from Measurement(config, settings, report).run(report)
+
+
+def _measured_runs(
+    runner: Runner, settings: Settings, grid: Sequence[int], plan: Plan
+) -> Iterator[Item]:
     rate = settings.learning_rate or runner.full_rate
-    plan = _plan(runner, settings, grid)
     yield plan
     seeds = range(settings.seeds)
     starts = [_Start(name, runner.untrained(name).score) for name in settings.starts]
@@ -125,6 +140,7 @@ def _grid(asked: Sequence[int], weights: int) -> list[int]:
 def _plan(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
     each = settings.seeds * len(settings.starts)
     fine = 0 if settings.dimensions else 3
+    runs = each * (len(RATES) + len(grid)) + fine * each
     notes = list(runner.notes)
     if settings.seeds < FEWEST_SEEDS:
         notes.append(f"an interval needs {FEWEST_SEEDS} seeds at least, not {settings.seeds}")
@@ -139,8 +155,8 @@ def _plan(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
     return Plan(
         weights=runner.weights, measure=runner.score.name, steps=runner.steps,
         seeds=settings.seeds, starts=settings.starts,
-        runs=each * (len(RATES) + len(grid) + fine * len(settings.starts)),
-        held_out=runner.held_out, notes=tuple(notes),
+        runs=runs, seconds=runner.seconds(each) * runs / each,
+        held_out=runner.held_out, loss=not runner.score.ratio, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -208,4 +224,6 @@ def _measured(s: _Start, runner: Runner) -> Measured:
         notes.append("full training does not raise the score, so there is no gain to count from")
     else:
         by_gain = intrinsic_dimension(s.scores, s.full, s.untrained, by_gain=True)
-    return Measured(s.name, by_score, by_gain, s.untrained, full, s.rate, tuple(notes))
+    return Measured(
+        s.name, by_score, by_gain, s.untrained, full, s.rate, tuple(notes), not runner.score.ratio
+    )

@@ -21,7 +21,9 @@ class Plan:
     seeds: int
     starts: tuple[str, ...]
     runs: int
+    seconds: float  # what all runs take, by a few steps that were tried
     held_out: int  # rows that a score is measured on
+    loss: bool = False  # scores are losses with the sign turned
     notes: tuple[str, ...] = ()
 
 
@@ -58,6 +60,11 @@ class Measured:
     full: float
     full_rate: float  # the best learning rate of full training
     notes: tuple[str, ...] = ()
+    loss: bool = False  # scores are losses with the sign turned
+
+    def shown(self, score: float) -> float:
+        """A score as people know it."""
+        return -score if self.loss else score
 
     def plain(self) -> dict[str, object]:
         """As JSON has it: null where a rule does not apply, a text such as "> 4096" at an end."""
@@ -71,8 +78,8 @@ class Measured:
             "interval": [value(x) for x in best.interval] if best else None,
             "d90_gain": value(self.by_gain.d90) if self.by_gain else None,
             "interval_gain": [value(x) for x in self.by_gain.interval] if self.by_gain else None,
-            "full": self.full,
-            "start": self.untrained,
+            "full": self.shown(self.full),
+            "start": self.shown(self.untrained),
             "full_learning_rate": self.full_rate,
             "notes": list(self.notes),
         }
@@ -96,7 +103,10 @@ class Result:
             return ""
         chosen = first.by_score or first.by_gain
         if chosen is None:
-            return "The base can do this: nothing to measure."
+            return (
+                f"Full training in {self.plan.steps:,} steps does not reach more than the start: "
+                "nothing to measure."
+            )
         rule = "" if first.by_score else " of the gain"
         text = (
             f"{_numbers(chosen)} reach 90 %{rule} of what {self.plan.weights:,} reach"

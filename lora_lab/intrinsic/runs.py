@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,17 +15,19 @@ from lora_lab.errors import ConfigError
 from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
-from lora_lab.progress import Report
+from lora_lab.progress import Report, silent
 from lora_lab.records import EvalRecord, StepRecord
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task
 from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.gradients import gradients
 from lora_lab.training.loop import train
 from lora_lab.variants import FULL, SUBSPACE
 
 STACKED_STEPS = 1500
+TRIED = 40  # steps that a price is made of
 FULL_RATE = 1e-3  # Adam's for small nets
 ADAPTER_TO_FULL = 10  # LoRA's rates are some ten times those of full training
 
@@ -57,6 +60,9 @@ class Runner(Protocol):
     held_out: int
     full_rate: float
     notes: tuple[str, ...]
+    report: Report  # told how far a run is, and may raise
+
+    def seconds(self, count: int) -> float: ...
 
     def untrained(self, start: str) -> Outcome: ...
 
@@ -99,7 +105,7 @@ class StackedRunner:
         self.config, self.task, self.net = config, task, net
         self.score, self.steps, self.notes = score, steps, notes
         self.full_rate, self.held_out = FULL_RATE, len(task.test_labels)
-        self._report = report
+        self.report = report
         self._fresh: dict[int, torch.nn.Module] = {}
         self.weights = self._stack(BASE).weights
 
@@ -114,6 +120,18 @@ class StackedRunner:
         if seed not in self._fresh:
             self._fresh[seed] = redrawn(self.net, self.config.seed + seed)
         return self._fresh[seed]
+
+    def seconds(self, count: int) -> float:
+        """What `count` runs in one stack take, by some of their steps."""
+        wanted = [Wanted(BASE, 64, seed, 1e-3) for seed in range(count)]
+        steps, self.steps = self.steps, TRIED
+        report, self.report = self.report, silent
+        try:
+            began = time.perf_counter()
+            list(self.train(wanted))
+            return (time.perf_counter() - began) * steps / TRIED
+        finally:
+            self.steps, self.report = steps, report
 
     def untrained(self, start: str) -> Outcome:
         answers = self._stack(start).answers(self.task.test_images)[0]
@@ -134,7 +152,7 @@ class StackedRunner:
             stack, late = train_stack(
                 copies, self.config.targets,
                 lambda seed: self.task.batches(self.config.batch_size, seed),
-                F.cross_entropy, self.steps, lambda share: self._report(words, share),
+                F.cross_entropy, self.steps, lambda share: self.report(words, share),
             )  # fmt: skip
             answers = stack.answers(self.task.test_images)
         finally:
@@ -161,7 +179,7 @@ class SingleRunner:
     ) -> None:
         if task.rows == 0 and not task.classes and task.true_sigma is not None:
             raise ConfigError("This preset has no model to start from: there is nothing to learn.")
-        self.score, self.steps, self.notes, self._report = score, steps, notes, report
+        self.score, self.steps, self.notes, self.report = score, steps, notes, report
         self._config = changed(
             config, max_steps=steps, epochs=None, schedule="linear", warmup_steps=0,
             eval_steps=steps, patience=0, optimizer="adamw", adapter=None,
@@ -186,7 +204,17 @@ class SingleRunner:
             data_seed=self._config.split_seed, random_weights=w.start != BASE,
             hyper=hyper.model_dump(),
         )  # fmt: skip
-        return Experiment.build(config, report=self._report)
+        return Experiment.build(config, report=self.report)
+
+    def seconds(self, count: int) -> float:
+        """What `count` runs take, by one step and the opening of one."""
+        experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))
+        times = []
+        for _ in range(2):  # the first one warms up
+            began = time.perf_counter()
+            gradients(experiment, next(experiment.batches))
+            times.append(time.perf_counter() - began)
+        return count * (times[-1] * self.steps + experiment.open_seconds)
 
     def untrained(self, start: str) -> Outcome:
         if start not in self._untrained:
@@ -210,7 +238,7 @@ class SingleRunner:
         for record in train(experiment, controls, live=False):
             if isinstance(record, StepRecord):
                 losses.append(record.loss)
-                self._report(words, record.step / self.steps)
+                self.report(words, record.step / self.steps)
             elif isinstance(record, EvalRecord):
                 last = record
         late = losses[-max(1, len(losses) // 10) :]

@@ -154,6 +154,10 @@ class Actions(QObject):
         self.palette = self._action(
             tr("Find a command…"), "Ctrl+P", tip=tr("Every action, panel, setting and page by name")
         )
+        self.dimension = self._action(
+            tr("How many numbers?…"), "Ctrl+Shift+D",
+            tip=tr("The intrinsic dimension of this task, by random subspaces of growing size"),
+        )  # fmt: skip
         self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
@@ -198,6 +202,7 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
+        self._menu(bar.addMenu(tr("&Learn")), self.dimension)
         self._menu(
             bar.addMenu(tr("&Help")),
             *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),

@@ -25,6 +25,7 @@ from lora_lab.ui.help.about import about_page, shortcuts_page
 from lora_lab.ui.help.describe import described, description_page
 from lora_lab.ui.help.ear_flow import EarFlow
 from lora_lab.ui.help.flow import HelpFlow
+from lora_lab.ui.learn.flow import LearnFlow
 from lora_lab.ui.open.adapter_flow import AdapterFlow
 from lora_lab.ui.open.flow import OwnFlow
 from lora_lab.ui.open.opened_files import OpenedFiles
@@ -94,6 +95,7 @@ class Flows(QObject):
         self.recent = RecentFlow(sessions, commands.recent_menu, self.opened_files.take, window)
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
+        self.learn = LearnFlow(sessions, self.help, window)
         self.rate = AskFlow(
             sessions, lambda _: RateDialog(lambda: sessions.standing.requested, window),
             (RatePointRecord, RateFoundRecord), window,
@@ -103,7 +105,7 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.queue, self.adapter, self.health, self.ear,
+            self.hint, self.queue, self.adapter, self.health, self.ear, self.learn,
         )  # fmt: skip
         self.announcer = Announcer(sessions, notices, window)
         self._connect(window)
@@ -122,6 +124,7 @@ class Flows(QObject):
         commands.workshop.triggered.connect(self.workshop.start)
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
+        commands.dimension.triggered.connect(self.learn.start)
         dock = window.hyper_dock
         for action, link, flow in (
             (commands.find_rate, dock.find_link, self.rate),

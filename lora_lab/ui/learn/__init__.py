@@ -1,0 +1,1 @@
+"""Pages that measure what the papers say, on the model and data at hand."""

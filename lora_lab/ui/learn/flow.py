@@ -1,0 +1,39 @@
+"""From the menu to the pages under Learn; each is made once and stays as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.dialogs import bring_to_front
+
+if TYPE_CHECKING:
+    from lora_lab.ui.help.flow import HelpFlow
+    from lora_lab.ui.learn.dimension_dialog import DimensionDialog
+
+
+class LearnFlow(QObject):
+    """Holds the page *How many numbers?*, made when it is first asked for."""
+
+    def __init__(self, sessions: Sessions, handbook: HelpFlow, window: QWidget) -> None:
+        super().__init__(window)
+        self._sessions, self._help, self._window = sessions, handbook, window
+        self.dimension: DimensionDialog | None = None
+
+    def start(self) -> None:
+        """Show the page for the model and data at hand."""
+        if self.dimension is None:
+            from lora_lab.ui.learn.dimension_dialog import DimensionDialog
+
+            self.dimension = DimensionDialog(lambda: self._sessions.config, self._window)
+            self.dimension.help_requested.connect(self._help.show_page)
+        bring_to_front(self.dimension)
+
+    def close(self) -> None:
+        """End what is being measured."""
+        if self.dimension is not None:
+            self.dimension.finish()
+            self.dimension.close()

@@ -1,0 +1,188 @@
+"""How many numbers: a stack against single runs, the grid, the rules, what cannot be measured."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lora_lab.adapters.inject import inject
+from lora_lab.adapters.subspace import space_of
+from lora_lab.config import changed
+from lora_lab.errors import ConfigError, LabError
+from lora_lab.intrinsic.measure import Measurement, Settings, measure
+from lora_lab.intrinsic.results import Plan, Point, Result, Training
+from lora_lab.intrinsic.runs import SingleRunner, StackedRunner, runner_for
+from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
+from lora_lab.presets import get_preset
+from lora_lab.progress import silent
+
+
+def digits(**settings):
+    return changed(get_preset("digits").config, **settings)
+
+
+def small_net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))
+
+
+def rows(seed):
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        yield torch.randn(8, 6, generator=generator), torch.randint(4, (8,), generator=generator)
+
+
+def alone(net, d, seed, rate, steps):
+    """One run as the lab's own layers and torch's Adam make it: losses and the last weights."""
+    layers = inject(net, variant="subspace", dimension=d, seed=seed)
+    theta = space_of(layers.values()).theta
+    optimizer = torch.optim.Adam([theta], lr=rate)
+    losses, course = [], rows(seed)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        x, y = next(course)
+        loss = nn.functional.cross_entropy(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, theta.detach()
+
+
+def test_a_stack_trains_each_copy_as_if_it_were_alone():
+    base = small_net()
+    fresh = redrawn(base, 5)
+    copies = [Copy(4, 0, base, 0.1), Copy(17, 1, base, 0.05), Copy(99, 1, fresh, 0.01)]
+    steps = 60
+    stack, late = train_stack(copies, (), rows, nn.functional.cross_entropy, steps, lambda _: None)
+    thetas = stack.theta.detach().split([c.dimension for c in copies])
+    for copy_, theta, loss in zip(copies, thetas, late.tolist(), strict=True):
+        net = small_net()
+        net.load_state_dict(copy_.net.state_dict())
+        losses, expected = alone(net, copy_.dimension, copy_.seed, copy_.rate, steps)
+        torch.testing.assert_close(theta, expected, rtol=2e-4, atol=2e-5)
+        assert loss == pytest.approx(sum(losses[-6:]) / 6, rel=1e-4)
+
+
+@pytest.mark.parametrize(("net", "fits"), [
+    (small_net(), True),
+    (nn.Sequential(nn.Flatten(), nn.Linear(6, 4)), False),  # it would flatten the copies as well
+    (nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), False),
+    (nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 4)), False),
+])  # fmt: skip
+def test_only_what_answers_the_same_in_a_stack_is_stacked(net, fits):
+    assert stackable(net.eval(), torch.randn(3, 6)) == fits
+
+
+def test_a_redrawn_net_is_another_and_the_base_is_left_alone():
+    base = small_net()
+    before = {name: t.clone() for name, t in base.state_dict().items()}
+    one, same, other = (redrawn(base, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(base.state_dict()[name], t) for name, t in before.items())
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not any(torch.equal(one[name], t) for name, t in [*before.items(), *other.items()])
+
+
+def test_the_rate_rule_is_the_full_rate_where_every_weight_has_a_number():
+    assert rate_of(17_226, 17_226, 1e-3) == pytest.approx(8e-3)
+    assert rate_of(100, 10_000, 1e-3) == pytest.approx(0.08)
+
+
+def test_a_short_measurement_yields_its_plan_every_run_and_the_result():
+    settings = Settings(seeds=2, steps=40, dimensions=(8, 64, 512))
+    measurement = Measurement(digits(), settings)
+    items = list(measurement.run())
+    plan, result = items[0], items[-1]
+    assert isinstance(plan, Plan)
+    assert isinstance(result, Result)
+    assert (plan.weights, plan.runs, plan.held_out) == (17_226, 2 * 2 * (3 + 3), 450)
+    assert plan.seconds > 0
+    assert "half new and half old" in plan.measure
+    points = [item for item in items if isinstance(item, Point)]
+    assert len([p for p in points if p.dimension]) == plan.runs
+    assert [p.score for p in points if not p.dimension] == pytest.approx([0.496, 0.033], abs=1e-3)
+    assert {p.dimension for p in points if not p.full} == {0, 8, 64, 512}
+    assert all(
+        p.rate == pytest.approx(8e-3 * math.sqrt(17_226 / p.dimension))
+        for p in points
+        if p.dimension and not p.full
+    )
+    shares = [item.share for item in items if isinstance(item, Training)]
+    assert shares == sorted(shares)
+    assert {m.start for m in result.measured} == {"base", "random"}
+    assert set(result.of("base").plain()) >= {"d90", "interval", "d90_gain", "full", "start"}
+    assert "reach 90 %" in result.sentence()
+
+
+def test_the_grid_is_refined_where_the_scores_cross():
+    points = [
+        p
+        for p in measure(digits(), Settings(seeds=1, steps=150, starts=("base",)))
+        if isinstance(p, Point) and p.dimension and not p.full
+    ]
+    sizes = sorted({p.dimension for p in points})
+    assert sizes[0] == 2
+    assert {8, 32, 128, 512, 2048} <= set(sizes)
+    assert len(sizes) == 9, "three more between two of the coarse grid"
+
+
+def test_a_base_that_can_do_the_task_has_nothing_to_measure_by_the_score():
+    """All digits from a net that knows all but one: 0.893 is 90 % of what training reaches."""
+    settings = Settings(seeds=1, steps=60, starts=("base",), dimensions=(4, 64))
+    *_, result = measure(digits(digits=()), settings)
+    (measured,) = result.measured
+    assert measured.by_score is None
+    assert measured.by_gain is not None
+    assert "nothing to measure" in measured.notes[0]
+    assert measured.plain()["d90"] is None
+
+
+def test_a_loss_is_counted_from_the_start_alone():
+    settings = Settings(seeds=1, steps=60, starts=("base",), dimensions=(4, 64), by_loss=True)
+    *_, result = measure(digits(), settings)
+    (measured,) = result.measured
+    assert (measured.by_score, measured.untrained < measured.full) == (None, True)
+    assert "of the gain" in result.sentence()
+    assert measured.plain()["start"] > measured.plain()["full"] > 0
+
+
+def test_few_seeds_and_few_rows_are_said():
+    notes = Measurement(digits(), Settings(seeds=2, steps=1)).plan.notes
+    assert any("3 seeds at least" in note for note in notes)
+
+
+@pytest.mark.parametrize("d", [0, 17_227])
+def test_a_size_that_cannot_be_is_refused(d):
+    with pytest.raises(LabError, match="17,226"):
+        Measurement(digits(), Settings(steps=1, dimensions=(d,)))
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(ConfigError, match="base, random"):
+        Settings(starts=("elsewhere",))
+
+
+def test_single_runs_and_a_stack_score_alike():
+    """The same seeds by the lab's own loop: other products, the same training."""
+    config = digits(digits=(), batch_size=32)
+    task_runner = runner_for(config, 120, False, silent)
+    assert isinstance(task_runner, StackedRunner)
+    single = SingleRunner(config, task_runner.task, task_runner.score, 120, silent)
+    assert single.weights == task_runner.weights
+    from lora_lab.intrinsic.runs import Wanted
+
+    wanted = [Wanted("base", 64, 0, 0.12), Wanted("base", 17_226, 0, 1e-3, full=True)]
+    for one, other in zip(task_runner.train(wanted), single.train(wanted), strict=True):
+        assert one.training_loss == pytest.approx(other.training_loss, rel=0.02)
+        assert one.score == pytest.approx(other.score, abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_shipped_digits_have_the_dimensions_that_were_published_for_them():
+    settings = Settings(seeds=4, dimensions=(5, 16, 23, 32, 45, 64, 91, 128, 181, 300))
+    *_, result = measure(digits(), settings)
+    base, random = (result.of(start) for start in ("base", "random"))
+    assert 20 <= base.by_score.d90.d <= 40
+    assert 95 <= random.by_score.d90.d <= 170
+    assert random.by_score.d90.d >= 3 * base.by_score.d90.d
