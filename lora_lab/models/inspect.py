@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +15,9 @@ from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, reg
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import TOKENIZERS
+from lora_lab.models.net_words import net_words
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
-from lora_lab.models.state_names import owners_names
-from lora_lab.models.vision_build import INSTALL, missing
-from lora_lab.models.vision_nets import current_names, recognised, said
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 from lora_lab.task_info import TASKS
@@ -72,26 +69,10 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
     tensors, kind = _tensors(path, report)
     if kind == "GGUF":
         return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf")
-    details, notes = _of_file(path, tensors)
+    details, notes = net_words(path, {t.name: t.shape for t in tensors})
     return ModelCard(
         str(path), kind, tensors, tuple(_tasks_for("file")), details=details, notes=notes
     )
-
-
-def _of_file(
-    path: Path, tensors: Sequence[TensorInfo]
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Which net of a library a file is of, and what stands in the way of opening it."""
-    names = current_names(owners_names(t.name for t in tensors).values())
-    shapes = {name: t.shape for name, t in zip(names.values(), tensors, strict=True)}
-    exact, alike = recognised(shapes)
-    details = (("net", said(exact or alike)),) if alike else ()
-    if exact and missing(exact[0].library):
-        library = exact[0].library
-        return details, (f"{missing(library)}, which builds this net: {INSTALL.format(library)}",)
-    if not alike and (path.parent / "config.json").is_file():
-        return details, (f"config.json lies beside it: choose the folder {path.parent.name}",)
-    return details, ()
 
 
 def tensors_of(path: str | Path, report: Report = silent) -> tuple[TensorInfo, ...]:
@@ -165,6 +146,11 @@ def _folder(folder: Path, report: Report) -> ModelCard:
         notes.append(not_yet(kind) or f"a {kind} model is none that can be trained here")
     notes += _of_experts(kind, tensors)
     details = [("model type", kind), ("architecture", architectures)]
+    inner = config.get("text_config")  # of a model that reads more than text
+    if isinstance(inner, dict):
+        config = {**inner, **config}
+    if any("image" in TASKS[task].roles for task in tasks):
+        details.append(("reads", "images with text; of text alone its language part learns"))
     for key, label in (
         ("num_hidden_layers", "layers"), ("n_layer", "layers"), ("hidden_size", "hidden size"),
         ("n_embd", "hidden size"), ("num_attention_heads", "heads"), ("vocab_size", "vocabulary"),

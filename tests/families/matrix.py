@@ -14,6 +14,7 @@ import gc
 import json
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ from lora_lab.training.loop import train
 from lora_lab.workshop.merge_base import write_merged
 from tests.families.tiny_configs import CLASSES, TABLES, CannotShrinkError, families, write
 
-COLUMNS = ("opens", "trains", "logits", "loss", "PEFT", "merged", "kohya", "GGUF")
+COLUMNS = ("opens", "trains", "logits", "causal", "loss", "PEFT", "merged", "kohya", "GGUF")
 SAME = 1e-5  # of the largest logit
 STEPS = 6
 TEXTS = [
@@ -58,11 +59,14 @@ def row(model_type: str, task: str) -> dict[str, str]:
             return {**cells, "opens": f"not made: {error}"}
         lab = Trained(folder, task, kind)
         steps: dict[str, Callable[[], None]] = {
-            "opens": lab.open, "trains": lab.train, "logits": lab.logits, "loss": lab.loss,
+            "opens": lab.open, "trains": lab.train, "logits": lab.logits, "causal": lab.causal,
+            "loss": lab.loss,
             "PEFT": lab.peft, "merged": lab.merged, "kohya": lambda: lab.file("kohya"),
             "GGUF": lambda: lab.file("gguf"),
         }  # fmt: skip
         for column, step in steps.items():
+            if column == "causal" and task != "causal_lm":
+                continue
             cells[column] = _cell(step)
             if column in ("opens", "trains") and cells[column] != "yes":
                 break
@@ -116,8 +120,20 @@ class Trained:
         with switched(self.experiment.layers, False):
             self._compare(self._answers(self.experiment.model), self._answers(self._library()))
 
+    @torch.no_grad()
+    def causal(self) -> None:
+        """A later token moves nothing that its own library says at earlier ones."""
+        (ids, *_), model = self._ids(), self._library()
+        other = ids.clone()
+        other[:, -4:] = other[:, -4:].flip(1) + 1
+        both = []
+        for row in (ids, other):
+            torch.manual_seed(0)
+            both.append(model(input_ids=row, use_cache=False).logits[:, :-4])
+        self._compare(both[:1], both[1:])
+
     def loss(self) -> None:
-        """Of the validation rows, adapter off: that of transformers, row by row."""
+        """Of the validation rows, adapter off, padded in batches: transformers' row by row."""
         found = self.experiment.held_out(False)
         wanted = self._library_loss()
         if not abs(found.loss - wanted) <= 1e-4 * max(1.0, abs(wanted)):
@@ -172,8 +188,12 @@ class Trained:
         if self.task == "image_classification":
             images = task._inputs(task.images[:3]).float()
             return [model(pixel_values=images).logits]
-        sets = [torch.from_numpy(e.ids)[None].long() for e in task.train.examples[:3]]
-        return [model(input_ids=ids).logits for ids in sets]
+        return [model(input_ids=ids).logits for ids in self._ids()]
+
+    def _ids(self) -> list[torch.Tensor]:
+        """(1, tokens) of int64 of some rows."""
+        examples = self.experiment.task.train.examples[:3]
+        return [torch.from_numpy(e.ids)[None].long() for e in examples]
 
     def _compare(
         self, mine: list[torch.Tensor], others: list[torch.Tensor], most: float = SAME
@@ -250,15 +270,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path)
     asked = parser.parse_args(arguments)
+    begun = time.monotonic()
     rows, wrong = [], 0
     for family, task, cells in matrix(asked.task, asked.only):
         rows.append((family, task, cells))
         wrong += any(cell.startswith("WRONG") for cell in cells.values())
         short = " ".join(f"{c}={v}" for c, v in cells.items() if v not in ("yes", "–"))
         right = sum(cell == "yes" for cell in cells.values())
-        print(f"{task} {family}: {right} right {short}", flush=True)  # noqa: T201
+        seconds = f"{time.monotonic() - begun:.0f} s"
+        print(f"{seconds} {task} {family}: {right} right {short}", flush=True)  # noqa: T201
     if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=1))
+        asked.json.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     if asked.page:
         from tests.families.page import page
 

@@ -44,7 +44,11 @@ class TensorTable(QTableView):
         header = self.horizontalHeader()
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         metrics = self.fontMetrics()
-        for column, widest in ((SHAPE, "00,000 × 00,000"), (DTYPE, "bfloat16"), (SIZE, "999 MB")):
+        for column, widest in (
+            (SHAPE, "00,000 × 00,000"),
+            (DTYPE, "bfloat16"),
+            (SIZE, "999 bytes"),
+        ):
             header.resizeSection(column, metrics.horizontalAdvance(widest) + 26)
 
     def show_tensors(self, tensors: Sequence[TensorInfo]) -> None:
