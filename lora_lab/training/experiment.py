@@ -188,7 +188,7 @@ class Experiment:
         """What stands ready, for the window."""
         task, config = self.task, self.config
         return LoadedRecord(
-            title=config.preset or config.task,
+            title=config.preset or Path(config.model or "").stem or config.task,
             stage=self.preliminary,
             task=config.task,
             variant=config.variant,

@@ -132,6 +132,7 @@ def make_window(
         from lora_lab.ui.shell.flows import Flows  # a third of the window's modules
 
         window.flows = Flows(window)
+        window.keyboard.order_by_work()
 
     window.painted.connect(add_flows)
     return window

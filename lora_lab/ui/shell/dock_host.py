@@ -124,6 +124,12 @@ class DockHost(QMainWindow):
             # Once it lies among the others: before that it has no place that could be resized.
             QTimer.singleShot(0, lambda: self.resizeDocks([dock], height, Qt.Orientation.Vertical))
 
+    def raise_floating(self) -> None:
+        """Bring docks that float before the window: it was shown after them."""
+        for dock in self.docks:
+            if dock.isFloating() and dock.isVisible():
+                dock.raise_()
+
     def save(self) -> QByteArray:
         """The layout, for the settings file."""
         return self.saveState(LAYOUT_VERSION)

@@ -6,6 +6,7 @@ The space bar trains and pauses wherever one is, so it cannot press buttons as i
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QMainWindow,
     QTabBar,
+    QToolBar,
     QWidget,
 )
 
@@ -34,6 +36,31 @@ class Keyboard(QObject):
         self._window, self._host, self._escape = window, host, escape
         for listening in (window, *host.docks):  # a floating dock is a window of its own
             listening.installEventFilter(self)
+
+    def order_by_work(self) -> None:
+        """Let Tab go as the work goes: train, the settings, the sliders, the plots, the rest."""
+        bars = self._window.findChildren(QToolBar)
+        for button in (b for bar in bars for b in bar.findChildren(QAbstractButton)):
+            if button.focusPolicy() == Qt.FocusPolicy.NoFocus and button.text():
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # which a toolbar takes away
+        areas = [*bars, *self._host.docks]
+        chain, at = [], self._window.nextInFocusChain()
+        while at is not self._window:
+            if at.focusPolicy() & Qt.FocusPolicy.TabFocus and at.focusProxy() is None:
+                chain.append(at)
+            at = at.nextInFocusChain()
+
+        def place(widget: QWidget) -> tuple[int, int]:
+            held = (n for n, area in enumerate(areas) if area.isAncestorOf(widget))
+            first = next(held, len(areas))
+            across = widget.mapTo(self._window, widget.rect().topLeft()).x()
+            return first, across if first < len(bars) else 0
+
+        ordered = sorted(chain, key=place)  # within a dock as it was
+        # The first goes behind what stood behind the window, which is then moved away itself.
+        for widget, after in ((chain[0], ordered[0]), *pairwise(ordered)):
+            if widget is not after:
+                QWidget.setTabOrder(widget, after)
 
     def next_area(self, step: int = 1) -> None:
         """Give the focus to the first control of the next dock that can be seen."""

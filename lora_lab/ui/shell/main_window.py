@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
         self._connect_person()
         self.appearance.restore()
         self._show_state()
+        self.painted.connect(self.host.raise_floating)
 
     @property
     def state(self) -> State:

@@ -1,6 +1,7 @@
 """Everything by keyboard: no mouse and no call but keys, sent to whatever has the focus."""
 
 import json
+from functools import partial
 
 import pytest
 from PySide6.QtCore import Qt
@@ -229,3 +230,38 @@ def test_escape_puts_one_notice_away_wherever_one_is(opened, qtbot):
     assert bar.notice.message == "second"
     press(Key.Key_Escape)
     assert bar.isHidden()
+
+
+def test_tab_goes_as_the_work_goes(opened):
+    """Train first, then what is set, then what is seen; nothing on the way is without a name."""
+    opened.commands.train.setEnabled(True)
+    way, at = [], opened.nextInFocusChain()
+    while at is not opened:
+        takes = at.focusPolicy() & Qt.FocusPolicy.TabFocus and at.focusProxy() is None
+        if takes and at.isVisible():
+            way.append(at)
+        at = at.nextInFocusChain()
+    words = [w.accessibleName() or getattr(w, "text", str)() for w in way]
+    assert all(words), [type(w).__name__ for w, name in zip(way, words, strict=True) if not name]
+    assert words[:6] == ["Train", "Stop", "Restart", "Adapter on", "Open", "Export"]
+    docks = [next((d for d in opened.host.docks if d.isAncestorOf(w)), None) for w in way[6:]]
+    places = [opened.host.docks.index(dock) for dock in docks if dock is not None]
+    assert places == sorted(places)
+    assert places[0] == 0
+    assert docks[: len(places)] == [opened.host.docks[n] for n in places], "the rest comes last"
+    start = way[0]
+    start.setFocus(Qt.FocusReason.TabFocusReason)
+    for expected in (opened.commands.restart, opened.commands.adapter):  # Stop is not enabled yet
+        press(Key.Key_Tab)
+        assert QApplication.focusWidget().text().startswith(expected.text().split("…")[0])
+
+
+def test_a_floating_dock_comes_before_the_window(opened, monkeypatch):
+    raised = []
+    dock = opened.runs_dock
+    dock.show()
+    dock.setFloating(True)
+    for one in opened.host.docks:
+        monkeypatch.setattr(one, "raise_", partial(raised.append, one.objectName()))
+    opened.host.raise_floating()
+    assert raised == ["runs"]
