@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.factors import layer_of_factors
+from lora_lab.formats.gguf_experts import PARTS, hindrance, put_together
+from lora_lab.formats.gguf_experts import tensors_of as expert_tensors
 from lora_lab.formats.gguf_names import (
     ARCHITECTURES,
     TOKENS,
@@ -27,14 +29,15 @@ from lora_lab.formats.gguf_names import (
     put_back,
     tensor_name,
 )
-from lora_lab.formats.peft_parameters import is_expert
+from lora_lab.formats.peft_parameters import is_expert, stacks_of
 from lora_lab.models.gguf_file import by_copy, check_gguf
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
 FILE = "adapter.gguf"
-NAMES = "lora_lab.names"  # {tensor: [module path, kind, heads whose rows are permuted or 0]}
+NAMES = "lora_lab.names"  # {tensor: [module path, kind, heads whose rows are permuted or 0]};
+# of experts [path of the parameter, gate_proj, up_proj or down_proj, 0]
 UNNAMED = (
     "names and the order of rows in q and k are llama.cpp's; the base's config.json puts both back "
     "(--base)"
@@ -50,7 +53,8 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
 
     config = base_config(weights)
     architecture, _ = ARCHITECTURES[config["model_type"]]
-    alphas = [layer.scaling * layer.rank for layer in weights.layers]
+    plain, stacks = [x for x in weights.layers if not is_expert(x)], stacks_of(weights.layers)
+    alphas = [x.scaling * x.rank for x in (*plain, *stacks)]
     same = max(alphas) - min(alphas) <= 1e-12 * max(map(abs, alphas)) and alphas[0] != 0
     folder.mkdir(parents=True, exist_ok=True)
     writer = GGUFWriter(str(folder / FILE), architecture)
@@ -59,7 +63,12 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         writer.add_type(GGUFType.ADAPTER)
         writer.add_string(Keys.Adapter.TYPE, "lora")
         writer.add_float32(Keys.Adapter.LORA_ALPHA, alphas[0] if same else 0.0)
-        for layer in weights.layers:
+        for stack in stacks:
+            for name, part, A, B in expert_tensors(stack, config, folded=not same):
+                names[name] = [stack.name, part, 0]
+                writer.add_tensor(f"{name}.lora_a", _array(A, np.float32))
+                writer.add_tensor(f"{name}.lora_b", _array(B, np.float32))
+        for layer in plain:
             name, heads = tensor_name(layer, config), heads_of(layer.name, config)
             names[name] = [layer.name, layer.kind, heads]
             B = layer.lora_B if same else layer.scaling * layer.lora_B.double()
@@ -95,10 +104,7 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
         elif layer.kind == "conv":
             reasons.append(f"{layer.name}: llama.cpp adapts no convolutions")
         elif is_expert(layer):
-            reasons.append(
-                f"{layer.name}: factors of experts are not written for llama.cpp; write a merged "
-                "checkpoint and convert it there"
-            )
+            reasons += [hindrance(layer)] if hindrance(layer) else []
     if weights.whole:
         reasons.append(
             f"{weights.whole[0].name}: it is fully trained (modules_to_save), "
@@ -165,16 +171,30 @@ def load(path: Path, base: str = "") -> AdapterWeights:
         architecture = str(_field(reader, "general.architecture"))
         table = {stem: list(row) for stem, row in put_back(pairs, base, architecture).items()}
         told = "names and the order of rows in q and k are restored by the base's config.json"
-    layers = []
+    layers: list[LayerWeights] = []
+    stacks: dict[str, dict[str, dict[str, torch.Tensor]]] = {}
     for stem, pair in pairs.items():
         if len(pair) < 2:
             raise AdapterError(f"{path}: {shown(stem)} has only one of its factors")
         name, kind, heads = _known(table, stem)
+        if pair["a"].dim() == 3:
+            if name.rpartition(".")[2] not in PARTS:
+                raise AdapterError(
+                    f"{path}: {shown(stem)} has factors of experts, whose places in the base are "
+                    "known in files of this program alone"
+                )
+            stacks.setdefault(name, {})[kind] = pair
+            continue
         A = pair["a"].t().contiguous() if stem.startswith(TOKENS) else pair["a"]
         try:
             B = restored(pair["b"], heads)
             layers.append(layer_of_factors(name, A, B, alpha or None, kind=kind))
         except (AdapterError, RuntimeError) as error:
+            raise AdapterError(f"{path}: {error}") from None
+    for name, parts in stacks.items():
+        try:
+            layers += put_together(name, parts, alpha)
+        except AdapterError as error:
             raise AdapterError(f"{path}: {error}") from None
     rule = f"alpha {alpha:g} over the rank of each layer" if alpha else "1, since alpha is 0"
     notes = [f"the scaling is {rule}"]

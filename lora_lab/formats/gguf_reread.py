@@ -28,7 +28,13 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     named = {layer.name.rpartition(".")[2] for layer in weights.layers}
     table = json.loads(reader.fields["lora_lab.names"].contents())
-    for stem, (name, _, _) in table.items():
+    experts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for stem, (name, part, _) in sorted(table.items(), key=lambda row: row[1][1]):  # gate, then up
+        if part.endswith("_proj"):
+            pair = [tensors.pop(f"{stem}.lora_{which}").data for which in "ab"]
+            a, b = (np.array(one, dtype=np.float64) for one in pair)
+            experts.setdefault(name, []).append((a, (alpha / b.shape[2] if alpha else 1.0) * b))
+            continue
         a = np.array(tensors.pop(f"{stem}.lora_a").data, dtype=np.float64)
         b = np.array(tensors.pop(f"{stem}.lora_b").data, dtype=np.float64)
         if stem == "token_embd.weight":
@@ -44,8 +50,24 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
         if name.rpartition(".")[2] not in named:
             raise AdapterError(f"{path}: {shown(name)} is none of the adapter's layers")
         yield RereadLayer(name, scale * b, a)
+    for name, parts in experts.items():
+        yield from _experts(path, name, parts)
     if tensors:
         raise AdapterError(f"{path}: {shown(min(tensors))} belongs to no layer")
+
+
+def _experts(
+    path: Path, name: str, parts: list[tuple[np.ndarray, np.ndarray]]
+) -> Iterator[RereadLayer]:
+    """What llama.cpp adds to each expert, gate above up as transformers holds them."""
+    owner, _, parameter = name.rpartition(".")
+    a = parts[0][0]
+    if any(a.ndim != 3 or not np.array_equal(a, one) for one, _ in parts):
+        raise AdapterError(f"{path}: gate and up of {shown(name)} differ in lora_a")
+    for number in range(len(a)):
+        left = np.vstack([b[number] for _, b in parts])
+        if left.any() or a[number].any():
+            yield RereadLayer(f"{owner}.{number}.{parameter}", left, a[number])
 
 
 def _places(rows: int, heads: int) -> np.ndarray:

@@ -62,3 +62,27 @@ def test_llama_cpp_answers_as_the_lab_does(family, tmp_path):
     assert (found - wanted).abs().max() < 1e-4
     again = load(tmp_path / "adapter.gguf", str(tmp_path / "base"))
     assert {x.name for x in again.layers} == set(layers)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("family", ["mixtral", "qwen2_moe", "qwen3_moe", "olmoe"])
+def test_experts_in_llama_cpp(family, scaled, tmp_path):
+    """A tensor for all experts of a matrix, one of which has a rank and a scale of its own."""
+    model = model_of(family)
+    model.save_pretrained(tmp_path / "base")
+    write_base(model, tmp_path / "base.gguf", *ARCHITECTURES[family])
+    ours, layers = learned(model, targets=["all-linear+experts"])
+    if scaled:
+        layer = layers["model.layers.1.mlp.experts.2.down_proj"]
+        layer.lora_A.data = torch.randn(5, layer.shape[1])
+        layer.lora_B.data = 0.3 * torch.randn(layer.shape[0], 5)
+        layer.scaling = 0.7
+    wanted = by_torch(ours)
+    weights = weights_of(layers, tmp_path / "base")
+    export(weights, tmp_path / "adapter.gguf", "gguf")
+    found = log_probabilities(tmp_path / "base.gguf", TOKENS, tmp_path / "adapter.gguf")
+    assert (found - wanted).abs().max() < 1e-4
+    again = {x.name: x for x in load(tmp_path / "adapter.gguf").layers}
+    for layer in weights.layers:
+        delta = layer.delta_weight()
+        assert (again[layer.name].delta_weight() - delta).norm() <= 1e-6 * delta.norm()

@@ -13,6 +13,7 @@ from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.formats import FORMATS, peft
 from lora_lab.formats.peft_limits import EXPERTS, FUSED
+from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
 from lora_lab.workshop.merge_base import write_merged
 from tests.families.tiny_configs import write
@@ -164,7 +165,7 @@ def test_a_folder_whose_old_targets_peft_converted(base, tmp_path):
     assert same(merged, logits(theirs))
 
 
-@pytest.mark.parametrize("format", [name for name in FORMATS if name != "peft"])
+@pytest.mark.parametrize("format", [name for name in FORMATS if name not in ("peft", "gguf")])
 def test_other_formats_refuse_them_with_the_reason(format, base, tmp_path):
     _, layers = learned(base)
     weights = weights_of(layers, tmp_path / "base")
@@ -172,6 +173,28 @@ def test_other_formats_refuse_them_with_the_reason(format, base, tmp_path):
     with pytest.raises(ExportError):
         export(weights, tmp_path / "a", format)
     assert not (tmp_path / "a").exists()
+
+
+def test_a_gguf_file_has_them_where_llama_cpp_knows_their_names(base, tmp_path):
+    _, layers = learned(base)
+    grown(layers, DOWN, 5, 0.7)
+    weights = weights_of(layers, tmp_path / "base")
+    export(weights, tmp_path / "a.gguf", "gguf")
+    again = {x.name: x for x in open_adapter(tmp_path / "a.gguf").layers}
+    assert again.keys() == layers.keys()
+    for layer in weights.layers:
+        delta = layer.delta_weight()
+        assert (again[layer.name].delta_weight() - delta).norm() <= 1e-6 * delta.norm()
+        assert again[layer.name].kind == layer.kind
+    assert again[DOWN].rank == 5
+
+
+def test_a_gguf_file_has_none_that_are_stored_as_in_out(tmp_path):
+    model = mixture("gpt_oss")
+    model.save_pretrained(tmp_path / "base")
+    weights = weights_of(learned(model)[1], tmp_path / "base")
+    with pytest.raises(ExportError, match="write a merged checkpoint and convert it there"):
+        export(weights, tmp_path / "a.gguf", "gguf")
 
 
 def test_dropout_is_left_out_of_the_file_and_said(base, tmp_path):
