@@ -35,6 +35,10 @@ class Work:
         self.until = time.monotonic() + seconds
         _watch.wake()
 
+    def go_on(self) -> None:
+        """Let it be, after all."""
+        self.until = math.inf
+
 
 @contextmanager
 def limited(seconds: float, error: type[Exception]) -> Iterator[Work]:

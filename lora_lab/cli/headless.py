@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -35,11 +36,13 @@ from lora_lab.records import (
 )
 from lora_lab.rules import data_report
 from lora_lab.runs.event_files import EventFiles
+from lora_lab.time_limit import limited
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Opening
 from lora_lab.training.run import run
 from lora_lab.variants import VARIANTS
 
+PATIENCE = 1.0  # seconds in which an opening that is interrupted may end by itself
 HELP = "Resume it in the window, or train again with a lower --learning-rate or in float32."
 
 
@@ -120,16 +123,33 @@ def drive(
         progress = stack.enter_context(bar)
         display = Display(console, progress, controls)
         stack.enter_context(threads_logged())
-        signals = stack.enter_context(stop_on_signals(controls.stop, signals))
+        signals = [] if signals is None else signals
+        loaded: list[Record] = []
+
+        class Stuck(Interrupted):
+            def __init__(self) -> None:
+                message = "interrupted while the model was opened; nothing was trained"
+                super().__init__(message, signals[0] if signals else signal.SIGINT)
+
+        work = stack.enter_context(limited(math.inf, Stuck))
+
+        def stop() -> None:
+            controls.stop()
+            if not loaded:
+                work.end_in(PATIENCE)  # it may be in what reports nothing
+
+        stack.enter_context(stop_on_signals(stop, signals))
 
         def report(stage: str, share: float) -> None:
             if controls.stopping:
-                message = "interrupted while the model was opened; nothing was trained"
-                raise Interrupted(message, signals[0])
+                raise Stuck
             display.opening(stage, share)
 
         records = stack.enter_context(closing(run(opening, controls, report=report)))
         for record in records:
+            if isinstance(record, LoadedRecord):
+                loaded.append(record)
+                work.go_on()
             outcome.note(record)
             events(record)
             display.show(record)

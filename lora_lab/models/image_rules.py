@@ -6,7 +6,7 @@ it does to the numbers afterwards is linear in each channel, and is measured onc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.strict_json import read_json
 
-LARGEST_EDGE = 8192  # pixels
+LARGEST_EDGE, LARGEST_AREA = 8192, 2**24  # pixels
+SMALLEST_PART = 0.1
 TOLERANCE = 0.5 / 255  # of the range of an image: half a step of a byte
 PROBE = (61, 97)  # height and width of the picture that the rules are checked on
 
@@ -161,6 +162,11 @@ def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
         for edge in edges if isinstance(edges, list | type({}.values())) else [edges]:
             if edge is not None and not (type(edge) is int and 1 <= edge <= LARGEST_EDGE):
                 raise _unsound(path, f"{name} is {size!r}")
+    for name, value in _numbers(values):
+        small = "pct" in name or "ratio" in name  # the part that is cut out of what is scaled up
+        most = LARGEST_AREA if "pixels" in name else LARGEST_EDGE
+        if (small and not SMALLEST_PART <= value <= 1) or (isinstance(value, int) and value > most):
+            raise _unsound(path, f"{name} is {value!r}")
     for name in ("image_mean", "image_std"):
         given = values.get(name)
         if given is None:
@@ -172,6 +178,18 @@ def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
             raise _unsound(path, f"{name} has {len(given)} numbers for {channels} channels")
         if name == "image_std" and min(numbers) <= 0:
             raise _unsound(path, f"{name} is {given!r}")
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
+    """Every number, with the name that it stands under; numbers of tokens are no sizes."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _numbers(inner, name)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and "token" not in name:
+        yield name, value
 
 
 def _unsound(path: Path, reason: str) -> CheckpointError:

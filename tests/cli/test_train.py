@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -502,3 +503,38 @@ def test_training_continues_from_an_adapter(tmp_path):
     assert done.exit_code == 0, done.output
     done = verb("report", second, "--out", tmp_path / "page.html")
     assert "<dt>continues</dt><dd>adapter</dd>" in (tmp_path / "page.html").read_text("utf-8")
+
+
+STUCK = """
+import sys
+from lora_lab.cli import headless
+
+def stuck(*arguments, **settings):
+    print("entered", flush=True)
+    while True:
+        try:
+            while True:
+                pass
+        except Exception:
+            break
+    yield
+
+headless.run = stuck
+sys.argv = ["lora-lab", "train", "--preset", "digits"]
+from lora_lab.__main__ import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM to send")
+def test_one_signal_ends_an_opening_that_reports_nothing():
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.stdout.readline().strip() != "entered":
+            pass
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "interrupted while the model was opened" in errors
+    assert "Traceback" not in errors
