@@ -201,6 +201,53 @@ class RankHintRecord(Record):
 
 
 @dataclass(frozen=True)
+class WrittenTokens:
+    """The tokens, or classes, that a direction u writes, each with its logit, the largest first."""
+
+    positive: tuple[tuple[str, float], ...]
+    negative: tuple[tuple[str, float], ...]  # the smallest first
+
+
+@dataclass(frozen=True)
+class Excited:
+    """The place of one row at which |v·x| is largest."""
+
+    number: int  # of the row in its file, from 1
+    value: float  # v·x there
+    before: str  # text around it, where rows are text
+    token: str
+    after: str
+    label: str
+    image: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One pair of singular vectors of a layer's ΔW."""
+
+    sigma: float
+    energy: float  # share of Σσ²
+    tokens: WrittenTokens | None
+    excited: tuple[Excited, ...]  # the largest |v·x| first
+    picture: np.ndarray | None  # (height, width): v, where the layer sees pixels
+
+
+@dataclass(frozen=True)
+class DirectionsRecord(Record):
+    """What the first directions of one layer's ΔW write, and what excites them."""
+
+    step: int
+    layer: str
+    rank: int  # directions there are
+    directions: tuple[Direction, ...]
+    no_tokens: str  # why u names none
+    asked_data: bool
+    rows: int  # of the data that were looked at
+    no_rows: str  # why none could be
+    seconds: float
+
+
+@dataclass(frozen=True)
 class WrongRecord(Record):
     """The validation images that the model gets wrong, as the adapter's switch has it."""
 

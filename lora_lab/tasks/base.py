@@ -31,6 +31,18 @@ class Evaluation:
     figures: tuple[tuple[str, float], ...] = ()
 
 
+@dataclass(frozen=True)
+class LookedAt:
+    """One validation row by itself: how the model is shown it, and what a person sees of it."""
+
+    number: int  # in its file, from 1
+    show: Callable[[nn.Module], Any]  # calls the model on it
+    words: tuple[str, ...] = ()  # of each position
+    label: str = ""
+    image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
+    pixels: torch.Tensor | None = None  # (1, …): what the model is given of an image
+
+
 def never() -> bool:
     """No reason to stop an evaluation early."""
     return False
@@ -125,6 +137,11 @@ class Task:
     ) -> Evaluation | None:
         """Like `evaluate`, on the retention set; called only where the task has one."""
         raise NotImplementedError
+
+    def looked_at(self, count: int) -> Iterator[LookedAt]:
+        """The first `count` validation rows, one by one; none where rows cannot be shown so."""
+        del count
+        yield from ()
 
     def wrong(
         self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never

@@ -133,6 +133,17 @@ class CausalLmTask(TextTask):
                 break
         return texts
 
+    def show(self, model: nn.Module, **inputs: torch.Tensor) -> Any:
+        assert self._head is not None, "base_model comes first"
+        if self._head.apart:
+            return self._head.hidden(model, **inputs)
+        return model(**inputs, use_cache=False)
+
+    @property
+    def head(self) -> Head | None:
+        """Body and head of the model, where they may be called apart."""
+        return self._head if self._head is not None and self._head.apart else None
+
     def generate(
         self,
         model: nn.Module,

@@ -18,14 +18,14 @@ from torch import nn
 from lora_lab import paths
 from lora_lab.config import RunConfig
 from lora_lab.data.images import ImageSet
-from lora_lab.data.preview import image_record
+from lora_lab.data.preview import frozen_image, image_record
 from lora_lab.errors import ConfigError, DataError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.plain import check_fits, mlp_from_state
 from lora_lab.models.readings import net_from_state
 from lora_lab.opening_records import DataRecord
 from lora_lab.progress import Report, silent
-from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.tasks.base import Evaluation, LookedAt, Task, never
 from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.wrong_answers import WrongAnswers, wrong_answers
 
@@ -145,6 +145,15 @@ class DigitsTask(Task):
             total=self.total,
             confusion=tuple(map(tuple, counts.tolist())),
         )
+
+    def looked_at(self, count: int) -> Iterator[LookedAt]:
+        for row in range(min(count, len(self.test_labels))):
+            pixels = self.test_images[row : row + 1]
+            yield LookedAt(
+                row + 1, lambda model, pixels=pixels: model(pixels),
+                label=self.classes[int(self.test_labels[row])],
+                image=frozen_image(self._held_images[row]), pixels=pixels,
+            )  # fmt: skip
 
     def wrong(
         self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never

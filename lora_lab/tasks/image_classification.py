@@ -17,14 +17,14 @@ from lora_lab.config import RunConfig
 from lora_lab.data.batching import batch_order
 from lora_lab.data.duplicates import duplicate_notes, prints
 from lora_lab.data.images import ImageSet, read_image_folder
-from lora_lab.data.preview import image_record
+from lora_lab.data.preview import frozen_image, image_record
 from lora_lab.data.split import split
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.fresh_head import drawn_anew, with_classes
 from lora_lab.models.image_rules import ImageRules
 from lora_lab.models.reading import parse
 from lora_lab.progress import Report, silent
-from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.base import Evaluation, LookedAt, never
 from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.confusion import Tally
@@ -200,6 +200,16 @@ class ImageClassificationTask(PretrainedTask):
         blocks = map(torch.from_numpy, self.retention.blocks())
         pairs = ((images[at].to(self.labels.device), labels[at]) for at in blocks)
         return self._evaluation(model, pairs, should_stop)
+
+    def looked_at(self, count: int) -> Iterator[LookedAt]:
+        for row in range(min(count, len(self.held_labels))):
+            image = self.held_images[row : row + 1]
+            pixels = self._inputs(image)
+            yield LookedAt(
+                row + 1, lambda model, pixels=pixels: self._logits(model, pixels),
+                label=self.classes[int(self.held_labels[row])],
+                image=frozen_image(image[0].cpu().numpy()), pixels=pixels,
+            )  # fmt: skip
 
     def wrong(
         self, model: nn.Module, most: int, should_stop: Callable[[], bool] = never

@@ -20,7 +20,7 @@ from lora_lab.errors import ConfigError
 from lora_lab.models.plain import mlp
 from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.progress import Report, silent
-from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.tasks.base import Evaluation, LookedAt, Task, never
 
 OUTPUTS, INPUTS, EXAMPLES = 48, 32, 256
 SIGMA = (4.0, 2.0, 1.0, 0.5)
@@ -83,6 +83,11 @@ class KnownRankTask(Task):
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         X, Y = batch
         return F.mse_loss(model(X), Y)
+
+    def looked_at(self, count: int) -> Iterator[LookedAt]:
+        for row in range(min(count, EXAMPLES)):
+            numbers = self.batch[0][row : row + 1]
+            yield LookedAt(row + 1, lambda model, numbers=numbers: model(numbers))
 
     def evaluate(self, model: nn.Module, should_stop: Callable[[], bool] = never) -> Evaluation:
         return Evaluation(loss=self.loss(model, self.batch).item())

@@ -102,6 +102,9 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
         ids = [e.source.ids.tolist() for e in self.held_out.examples[:BEGINNINGS]]
         return {self.tokenizer.decode(row, skip_special_tokens=True): row for row in ids}
 
+    def show(self, model: nn.Module, **inputs: torch.Tensor) -> Any:
+        return model.get_encoder()(**inputs)  # a row is what the encoder reads
+
     def generate(
         self,
         model: nn.Module,

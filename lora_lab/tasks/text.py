@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from lora_lab.data.preview import text_record
 from lora_lab.data.rows import read_table
 from lora_lab.data.split import split
 from lora_lab.data.token_rows import TokenRows
+from lora_lab.data.token_text import token_texts
 from lora_lab.data.token_writer import gathered
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.hf_config import read_config
@@ -26,7 +28,7 @@ from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.row_probe import known_tokens
 from lora_lab.models.stop_tokens import stop_tokens
 from lora_lab.progress import Report, silent
-from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.base import Evaluation, LookedAt, never
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.reading import Reading, kept_or
@@ -35,6 +37,7 @@ from lora_lab.tasks.retention import RetentionSet, some_rows
 if TYPE_CHECKING:
     from typing import Self
 
+SHOWN = 64  # tokens of a row that the model is shown by itself
 WITHOUT_LIMIT = 10**9  # what tokenizers give as their limit that know of none
 
 
@@ -225,6 +228,23 @@ class TextTask(PretrainedTask):
     def longest_first(self, rows: int) -> list[int]:
         """The numbers of the longest rows, of which a step takes the most memory."""
         return [int(i) for i in np.argsort(-self.lengths, kind="stable")[:rows]]
+
+    def looked_at(self, count: int) -> Iterator[LookedAt]:
+        texts = self.held_out if len(self.held_out.examples) else self.train
+        for example in texts.examples[:count]:
+            row = example.texts()[0]
+            ids = row.ids[:SHOWN].tolist()
+            inputs = {"input_ids": torch.tensor([ids], device=self.device)}
+            if row.types is not None:
+                types = torch.tensor(row.types[:SHOWN].tolist(), dtype=torch.int64)
+                inputs["token_type_ids"] = types[None].to(self.device)
+            yield LookedAt(
+                row.number, partial(self.show, **inputs), token_texts(self.tokenizer, ids)
+            )
+
+    def show(self, model: Any, **inputs: torch.Tensor) -> Any:
+        """Let the model read one row."""
+        return model(**inputs)
 
     def evaluate(
         self, model: nn.Module, should_stop: Callable[[], bool] = never

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -73,6 +74,7 @@ class Experiment:
     ramps: list[Ramp] = field(default_factory=list)
     best: Best = field(default_factory=Best)
     shelf: Shelf = field(default_factory=Shelf)  # adapters from files that are held beside it
+    stream: tuple[Any] | None = None  # its residual stream, once asked for; see measure.stream
     should_stop: Callable[[], bool] = never  # whether what is measured on request is to end
     base_measured: bool = False  # the validation loss with the adapter off is on record
     training_seconds: float = 0.0

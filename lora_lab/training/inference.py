@@ -70,6 +70,12 @@ class Inference:
         with self._evaluating(enabled):
             return self._task.generate(self._model, prompt, max_new_tokens, sampling, should_stop)
 
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Within, the model is in evaluation with its adapters on, to be shown single rows."""
+        with torch.no_grad(), self._evaluating(True):
+            yield
+
     def resume_training(self) -> None:
         """Dropout draws again. Running means of norms stay: no adapter holds them."""
         self._model.train()

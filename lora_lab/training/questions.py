@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lora_lab.measured import InterferenceRecord, MixRecord, WrongRecord
+from lora_lab.measured import DirectionsRecord, InterferenceRecord, MixRecord, WrongRecord
 from lora_lab.workshop.requests import Mix
 
 if TYPE_CHECKING:
@@ -48,3 +48,17 @@ class ShowWrong:
         from lora_lab.training.measure.wrong import wrong_of
 
         yield wrong_of(experiment, self.most)
+
+
+@dataclass(frozen=True)
+class ExplainDirections:
+    """What the first directions of a layer's ΔW write, and with `data` what excites them."""
+
+    layer: str
+    count: int = 4
+    data: bool = False
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[DirectionsRecord]:
+        from lora_lab.training.measure.directions import explain
+
+        yield explain(experiment, self.layer, self.count, self.data)

@@ -12,7 +12,15 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.measured import GeneratedRecord
+from lora_lab.measured import (
+    Direction,
+    DirectionsRecord,
+    Excited,
+    GeneratedRecord,
+    InterferenceRecord,
+    LayerPairs,
+    WrittenTokens,
+)
 from lora_lab.opening_records import DataRecord, DataRow, LayerInfo, LoadedRecord
 from lora_lab.records import (
     AppliedRecord,
@@ -94,8 +102,9 @@ def _digits(steps: int) -> list[Record]:
     return [
         *records,
         CountsRecord(steps, sum(n for _, n in per_layer), base, per_layer),
+        _directions(steps, "net.4"), _interference(steps, shapes),
         SpectrumRecord(steps, _digits_spectrum(1.0, 8, shapes)),
-    ]
+    ]  # fmt: skip
 
 
 def _digits_spectrum(grown: float, rank: int, names: Iterable[str]) -> tuple[LayerSpectrum, ...]:
@@ -140,7 +149,8 @@ def _known_rank(steps: int) -> list[Record]:
             records.append(SpectrumRecord(step, (_spectrum("linear", early, hyper.rank, 8),)))
     sigma = np.concatenate([_SIGMA_D * [1, 1, 0.999, 0.97], [4e-8, 2e-8, 1e-8, 6e-9]])
     counts = CountsRecord(steps, 16 * d, d * d, (("linear", 16 * d),))
-    return [*records, counts, SpectrumRecord(steps, (_spectrum("linear", sigma, 8, 8),))]
+    spectrum = SpectrumRecord(steps, (_spectrum("linear", sigma, 8, 8),))
+    return [*records, counts, _directions(steps, "linear"), spectrum]
 
 
 def _text(steps: int) -> list[Record]:
@@ -184,7 +194,29 @@ def _text(steps: int) -> list[Record]:
         SpectrumRecord(steps, tuple(rows_of)),
         GeneratedRecord(0, prompt, text_off, text_off, 1.0),
         GeneratedRecord(steps, prompt, text_off, " positive", 1.0),
+        _directions(steps, [*shapes][-1], " positive", " dull", " good", "\n", " fine", " bad"),
     ]
+
+
+def _directions(step: int, layer: str, *words: str) -> DirectionsRecord:
+    """Two directions, with the tokens that they write and rows that excite them."""
+    ends = [tuple((word, 9.0 - place) for place, word in enumerate(words[at::2])) for at in (0, 1)]
+    tokens = WrittenTokens(*ends) if words else None
+    rows = tuple(
+        Excited(3 + n, 4.1 - n, "a film that knows", " what", " it wants", "", None)
+        for n in range(3)
+    )
+    share = [Direction(2.3 / n, 0.7 / n, tokens, rows, None) for n in (1, 2)]
+    why = "" if words else "u is in the layer's own outputs: only a language model's have tokens"
+    return DirectionsRecord(step, layer, 8, tuple(share), why, True, 200, "", 0.03)
+
+
+def _interference(step: int, names: Iterable[str]) -> InterferenceRecord:
+    """The adapter in training beside a file."""
+    pair = frozen_array([[1.0, -0.12], [-0.12, 1.0]])
+    angles = frozen_array([[0.0, 81.0], [81.0, 0.0]])
+    layers = tuple(LayerPairs(name, pair, angles, angles) for name in names)
+    return InterferenceRecord(step, ("", "another.safetensors"), pair, layers)
 
 
 def feed(panel: Panel, records: Iterable[Record]) -> None:

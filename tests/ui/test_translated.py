@@ -58,6 +58,8 @@ NAMES = {
     "CPU": "a device, as the engine names it", "cores": "a device, as the engine names it",
     "folder": "a format, as the engine names it", "file": "a format, as the engine names it",
     "portable": "a format, as the engine names it",
+    "chat": "a form of rows, as the engine names it",
+    "instruction": "a form of rows, as the engine names it",
     "English": "a language, by its own name", "Deutsch": "likewise", "简体中文": "likewise",
     "ΔW₁": "a symbol", "ΔW₂": "a symbol", "σ₁²": "a symbol",
 }  # fmt: skip

@@ -15,7 +15,6 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.progress import Report
 from lora_lab.task_info import TASKS, own_tasks
 from lora_lab.training.commands import Generate
-from lora_lab.training.questions import ShowWrong
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.panels.data import DataPanel
@@ -52,7 +51,6 @@ class OwnFlow(QObject):
         for panel in panels:
             if isinstance(panel, DataPanel):
                 panel.columns_requested.connect(lambda columns: self._change(columns=columns))
-                panel.wrong_requested.connect(lambda: sessions.request(ShowWrong()))
             elif isinstance(panel, GenerationPanel):
                 panel.asked.connect(lambda *what: sessions.request(Generate(*what)))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.panels.directions import DirectionsPanel
 from lora_lab.ui.panels.generation import GenerationPanel
 from lora_lab.ui.panels.loss import LossPanel
+from lora_lab.ui.panels.mix import MixPanel
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
 
@@ -14,5 +16,6 @@ PANELS: dict[str, type[Panel]] = {
     panel.key: panel
     for panel in (
         LossPanel, SpectrumPanel, CountsPanel, BeforeAfterPanel, DataPanel, GenerationPanel,
+        DirectionsPanel, MixPanel,
     )
 }  # fmt: skip

@@ -45,7 +45,6 @@ class DataPanel(Panel):
     name = QT_TRANSLATE_NOOP("Panel", "Data")
 
     columns_requested = Signal(tuple)  # ((role, column), …): read the data anew so
-    wrong_requested = Signal()  # which validation images are misclassified
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,7 +122,7 @@ class DataPanel(Panel):
             elif isinstance(record, ErrorRecord) and record.ends(ShowWrong):
                 self.wrong.refuse(record.message)
             elif isinstance(record, EvalRecord) and record.step and self._looks_at_wrong():
-                self.wrong_requested.emit()
+                self.command_asked.emit(ShowWrong())
 
     def redraw(self) -> None:
         self.dirty = False
@@ -151,7 +150,7 @@ class DataPanel(Panel):
         self.histogram.setVisible(record.lengths is not None and not record.classes)
         if record.lengths is not None and len(record.lengths):
             self.histogram.show_lengths(record.lengths, record.max_length)
-        self.balance.setVisible(bool(record.classes))
+        self.balance.setVisible(bool(record.classes) and not self.wrong_button.isChecked())
         if record.classes:
             counts = record.class_counts, record.validation_counts
             self.balance.show_counts(record.classes, *counts, any(row.tags for row in record.rows))
@@ -169,7 +168,7 @@ class DataPanel(Panel):
     def _on_wrong(self, on: bool) -> None:
         if on:
             self.wrong.reset()
-            self.wrong_requested.emit()
+            self.command_asked.emit(ShowWrong())
         self.dirty = True
 
     def _figures(self, record: DataRecord) -> list[str]:

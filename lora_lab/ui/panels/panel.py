@@ -35,9 +35,12 @@ class Panel(QWidget):
     """
 
     requested = Signal(dict)  # fields of Hyperparameters that the person asks for here
+    command_asked = Signal(object)  # a Command for the session; its record comes as all do
+    command_cancelled = Signal(object)  # that very one
 
     key = ""
     name = ""  # marked for translation; `title` is what a person reads
+    folded = False  # closed until it is asked for in the View menu
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

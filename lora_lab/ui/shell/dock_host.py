@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWi
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.widgets.column import Column
 
-LAYOUT_VERSION = 4  # raise it when docks come or are renamed: an older layout is left alone
+LAYOUT_VERSION = 5  # raise it when docks come or are renamed: an older layout is left alone
 LEFT_EMS = 27  # width of the left column in widths of the letter m; 325 px at 96 dpi
 QWIDGETSIZE_MAX = (1 << 24) - 1  # Qt's own, which PySide does not name
 Area = Qt.DockWidgetArea
@@ -46,6 +46,8 @@ class DockHost(QMainWindow):
         at = {panel.key: dock for panel, dock in zip(panels, self._panel_docks, strict=True)}
         self._behind = [(at[key], dock) for key, dock in (behind or {}).items()]
         self._below = list(below)
+        self._folded = [at[panel.key] for panel in panels if panel.folded]
+        self._open = [dock for dock in self._panel_docks if dock not in self._folded]
         self.setCorner(Qt.Corner.BottomLeftCorner, Area.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Area.BottomDockWidgetArea)
         self._as_shipped = True  # no kept layout: the sizes are shared out when they are known
@@ -67,9 +69,9 @@ class DockHost(QMainWindow):
 
     @property
     def docks(self) -> list[QDockWidget]:
-        """The left column, then the panels, then what stands behind and below them."""
+        """The left column, the panels, what stands behind and below them, and what is folded."""
         behind = (dock for _, dock in self._behind)
-        return [*self._left, *self._panel_docks, *behind, *self._below]
+        return [*self._left, *self._open, *behind, *self._below, *self._folded]
 
     def toggles(self) -> list[QAction]:
         """An action per dock that closes and reopens it."""
@@ -90,7 +92,7 @@ class DockHost(QMainWindow):
         for dock in self._left:
             self.addDockWidget(Area.LeftDockWidgetArea, dock)
             dock.show()
-        grid = self._panel_docks
+        grid = self._open
         for dock in grid[:1]:
             self.addDockWidget(Area.RightDockWidgetArea, dock)
         # Rows first, then columns: two above, two below, further ones as tabs of the last.
@@ -107,6 +109,9 @@ class DockHost(QMainWindow):
             dock.show()
         for dock in grid:
             dock.show()
+        for dock in self._folded:
+            self.tabifyDockWidget(grid[min(3, len(grid) - 1)], dock)
+            dock.hide()
         for dock in self._below:
             self.addDockWidget(Area.BottomDockWidgetArea, dock)
             dock.hide()

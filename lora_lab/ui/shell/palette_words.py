@@ -32,6 +32,8 @@ ALSO = {
     "bench": "svd matrix pseudo-inverse decomposition singular values eckart-young",
     "handbook": "help manual documentation docs",
     "shortcuts": "keys keyboard hotkeys",
+    "directions": "logit lens singular vectors u v tokens interpretability excite",
+    "mix": "several adapters strength weight slider interference combine ensemble",
     "rank": "r lora_r lora_rank network_dim dimension bottleneck",
     "alpha": "lora_alpha network_alpha scaling s strength",
     "learning_rate": "lr step size rate",

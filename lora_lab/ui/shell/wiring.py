@@ -36,5 +36,7 @@ def connect_docks(
     layers.layer_chosen.connect(hyper.choose_layer)
     for panel in panels:
         layers.layer_chosen.connect(panel.choose_layer)
+        panel.command_asked.connect(sessions.request)
+        panel.command_cancelled.connect(sessions.cancel_command)
     for view in (layers, *panels):
         view.requested.connect(lambda fields: hyper.request(**fields))
