@@ -255,7 +255,9 @@ class BeforeAfterPanel(Panel):
             parts.append(("▁", c.accent, self.tr("trained on")))
         if self.standing.applied.enabled and self._on is not None:
             parts.append(("", c.muted, self.tr("step {:,}").format(self._on.step)))
-        self._foot.show_rows(parts)
+        brief = {self.tr("adapter off"): self.tr("off"), self.tr("adapter on"): self.tr("on")}
+        short = [(sign, color, brief.get(words, words)) for sign, color, words in parts]
+        self._foot.show_rows(parts, short)
 
     def _fit_figures(self) -> None:
         around = self.layout().contentsMargins()

@@ -21,6 +21,7 @@ from lora_lab.ui.widgets.plot import Plot, pen
 translate = QCoreApplication.translate
 
 _LABELS = 14
+ROW, ROWS, MARGIN = 17, 3, 8  # pixels of a row of labels, how many at most, pixels around them
 Box = tuple[float, float, float, float]  # left, right, lower and upper end, on the axes' scales
 NOTHING = "–"
 
@@ -72,6 +73,17 @@ class EditMarks:
         self._numbers = [number for _, number in kept]
         self._count = max(self._numbers, default=0)
 
+    @property
+    def share(self) -> float:
+        """The share of the height that labels may take."""
+        rows = min(self._most_rows, len(self._edits))
+        return (rows * ROW + MARGIN) / max(self._plot.view.height(), 1) if rows else 0.0
+
+    @property
+    def _most_rows(self) -> int:
+        """No more than leave the data half of the height."""
+        return max(1, min(ROWS, int((0.5 * self._plot.view.height() - MARGIN) / ROW)))
+
     def words(self) -> list[str]:
         """The labels that are shown now."""
         return [text.toPlainText() for text in self._texts if text.isVisible()]
@@ -84,10 +96,10 @@ class EditMarks:
         at = np.unique(np.round(np.array([e[0] for e in seen], float) / pixel)) * pixel
         self._lines.setData(np.repeat(at, 2), np.tile([y0, y1], len(at)), connect="pairs")
         texts = iter(self._texts)
-        row = (y1 - y0) * 17 / max(self._plot.view.height(), 1)
+        row = (y1 - y0) * ROW / max(self._plot.view.height(), 1)
         top, row = (y0, -row) if self._plot.view.yInverted() else (y1, row)
         self.boxes = []
-        free = [-math.inf] * 3  # where each row of labels is free again
+        free = [-math.inf] * self._most_rows  # where each row of labels is free again
         for step, text in gathered(seen, pixel):
             line = next((i for i, x in enumerate(free) if x <= step), None)
             item = next(texts, None) if line is not None else None
@@ -102,7 +114,7 @@ class EditMarks:
             item.show()
             free[line] = step + wide + 4 * pixel
             left, upper = step if fits else step - wide, top - line * row
-            tall = item.boundingRect().height() * abs(row) / 17
+            tall = item.boundingRect().height() * abs(row) / ROW
             self.boxes.append((left, left + wide, upper - tall, upper))
         for item in texts:
             item.hide()

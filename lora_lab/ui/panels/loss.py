@@ -28,16 +28,16 @@ from lora_lab.records import (
 from lora_lab.ui.panels.edit_marks import EditMarks
 from lora_lab.ui.panels.loss_range import loss_range, step_end
 from lora_lab.ui.panels.loss_references import References
-from lora_lab.ui.panels.loss_words import entries, summary
+from lora_lab.ui.panels.loss_words import columns, entries, summary
 from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
-from lora_lab.ui.widgets.legend import Legend
+from lora_lab.ui.widgets.legend import Legend, with_rest
 from lora_lab.ui.widgets.plot import Plot, number, pen
-from lora_lab.ui.widgets.series import Series, long_columns
+from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
@@ -201,7 +201,8 @@ class LossPanel(Panel):
         self._valid_dots.setData(x, y) if few else self._valid_dots.clear()
         best = [] if self._best_at is None else [self._best_at]
         self._best.setData([at for at, _ in best], self._scaled(np.array([y for _, y in best])))
-        self._draw_bad(x0, x1)
+        bad, (_, (y0, y1)) = self._train.non_finite(x0, x1), self._plot.view.viewRange()
+        self._bad.setData(bad, np.full(len(bad), y1 - 0.06 * (y1 - y0)))
         self.marks.draw(x0, x1)
         self._behind.draw(x0, x1, columns, self._scaled)
         curves = (self._raw, self._smooth, self._valid)
@@ -224,16 +225,8 @@ class LossPanel(Panel):
         parts = [series.window(-1, last + 1, 400)[1] for series in (self._train, self._validation)]
         parts += self._behind.values()
         values = np.concatenate([*parts, np.array(self.references.values(), np.float32)])
-        ends = loss_range(values, self._log.isChecked())
+        ends = loss_range(values, self._log.isChecked(), self.marks.share)
         self._plot.show_range((0, step_end(last, self.standing.goal)), ends)
-
-    def _draw_bad(self, x0: float, x1: float) -> None:
-        steps = self._train.non_finite(x0, x1)
-        if not len(steps):
-            self._bad.clear()
-            return
-        _, (y0, y1) = self._plot.view.viewRange()
-        self._bad.setData(steps, np.full(len(steps), y1 - 0.06 * (y1 - y0)))
 
     def _show_words(self) -> None:
         value = self._smoothed.last_value
@@ -246,12 +239,13 @@ class LossPanel(Panel):
         around = self.layout().contentsMargins()
         room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
         room -= self._log.sizeHint().width() + 12
-        keep_whole([(self._figure,), (self._figure_note,)], room, 12)
         more = self._behind.entries() + self.references.entries()
         seen = len(self._validation) > 0
         rows = partial(entries, self.standing.loaded, seen, self._best_at, more)
-        fits = self._legend.width_of(rows()) <= self._legend.width()
-        self._legend.show_rows(rows(short=not fits))
+        # What the curves are of matters more than the step, which the status bar says as well.
+        room -= self._legend.width_of(with_rest(rows(short=True), 1 + seen)) + 12
+        keep_whole([(self._figure,), (self._figure_note,)], room, 12)
+        self._legend.show_rows(rows(), rows(short=True))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -282,18 +276,8 @@ class LossPanel(Panel):
         self.dirty = True
 
     def figure_data(self) -> Columns:
-        base = Series()
-        if math.isfinite(self.references.baseline):
-            base.extend([0], [self.references.baseline])
-        return long_columns(
-            {
-                "train": self._train,
-                "train, smoothed": self._smoothed,
-                "validation": self._validation,
-                "base model, validation": base,
-                **self._behind.series(),
-            }
-        )
+        run = (self._train, self._smoothed, self._validation)
+        return columns(*run, self.references.baseline, self._behind.series())
 
     def summary(self) -> str:
         return summary(self._train, self._smoothed, self._validation)

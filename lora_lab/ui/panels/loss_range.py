@@ -19,10 +19,11 @@ def step_end(last: int, goal: int) -> float:
     return max(min(end, goal) if last <= goal else end, 1)
 
 
-def loss_range(values: np.ndarray, log: bool) -> tuple[float, float]:
+def loss_range(values: np.ndarray, log: bool, words: float = 0.0) -> tuple[float, float]:
     """(low, high) around losses (n), in decades where `log`; what is not finite is left out.
 
-    Above the data stays a strip for the labels of the edits and of the base model.
+    Above the data stays a strip for the labels of the edits, which take the share `words` of the
+    height, and of the base model.
     """
     values = values[np.isfinite(values)]
     if log:
@@ -36,7 +37,9 @@ def loss_range(values: np.ndarray, log: bool) -> tuple[float, float]:
     else:
         span = max(high - low, abs(high) * 0.05, 1e-9)
         unit, below = 10 ** math.floor(math.log10(span)) / 4, 0.03
+    words = min(words, 0.6)
+    above = max(0.17, words / (1 - words) * (1 + below))
     return (
         math.floor((low - below * span) / unit) * unit,
-        math.ceil((high + 0.17 * span) / unit) * unit,
+        math.ceil((high + above * span) / unit) * unit,
     )

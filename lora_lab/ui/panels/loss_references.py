@@ -79,7 +79,7 @@ class References:
             self._base_line.setValue(y)
             self.base_text.setText(translate("loss", "base model (validation)"))
             places = [(x, anchor) for anchor in (1, 0) for x in (0, 1)]
-            self._place(self.base_text, y, places, curves, taken)
+            self._place(self.base_text, y, places, curves, taken, -math.inf)
         self.floor_text.setVisible(bool(self._history))
         if not self._history:
             self._floor_line.clear()
@@ -102,7 +102,8 @@ class References:
         # A floor of 0 lies below every axis; its label stands where a falling loss has left.
         top = float(self._base_line.value()) if seen else y1
         places = [(x, anchor) for x in (1, 0) for anchor in ((1, 0) if reached else (0, 1))]
-        self._place(self.floor_text, level if reached else top, places, curves, taken)
+        start = float(starts[-1]) if reached else -math.inf
+        self._place(self.floor_text, level if reached else top, places, curves, taken, start)
 
     def _place(
         self,
@@ -111,21 +112,28 @@ class References:
         places: Sequence[tuple[int, int]],
         curves: Sequence[Curve],
         taken: list[Box],
+        start: float,
     ) -> None:
-        """The first of `places` (right?, above?) at the line `y` where nothing is hidden."""
+        """The first of `places` (right?, above?) at the line `y` where nothing is hidden.
+
+        `start` is the step at which the line begins: further left the words would be of another.
+        """
         (x0, x1), (y0, y1) = self._plot.view.viewRange()
         area, inset = text.boundingRect(), (x1 - x0) * 0.008
+        begin = max(x0, start) + inset
         wide = area.width() * (x1 - x0) / self._plot.columns()
         tall = area.height() * (y1 - y0) / max(self._plot.view.height(), 1)
+        edge = 3 * tall / max(area.height(), 1)  # pixels: a curve may lie on the line itself
         for right, above in places:
-            left = x1 - inset - wide if right else x0 + inset
+            left = x1 - inset - wide if right else begin
             low = y if above else y - tall
+            inner = (left, left + wide, low + edge, low + tall - edge)
             box = (left, left + wide, low, low + tall)
             inside = left >= x0 and left + wide <= x1 and low >= y0 and low + tall <= y1
             hides = any(_overlap(box, other) for other in taken)
-            if inside and not hides and not any(_crosses(curve, box) for curve in curves):
+            if inside and not hides and not any(_crosses(curve, inner) for curve in curves):
                 text.setAnchor((right, above))
-                text.setPos(x1 - inset if right else x0 + inset, y)
+                text.setPos(x1 - inset if right else begin, y)
                 text.show()
                 taken.append(box)
                 return

@@ -1,6 +1,9 @@
-"""The words of the loss: what each curve is measured on, and all of them in one sentence."""
+"""The words and figures of the loss: what each curve is measured on, a sentence, and columns."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication
@@ -9,7 +12,7 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.legend import Row
 from lora_lab.ui.widgets.plot import number
-from lora_lab.ui.widgets.series import Series
+from lora_lab.ui.widgets.series import Series, long_columns
 
 NOISE = 1e-12  # of the greatest loss: below, float32 rounds (ε² = 1.4e-14) and nothing is learned
 
@@ -70,3 +73,14 @@ def summary(train: Series, smoothed: Series, validation: Series) -> str:
     if bad := train.non_finite_count:
         text += translate("LossPanel", "; {} steps were not finite").format(bad)
     return text + "."
+
+
+def columns(
+    train: Series, smoothed: Series, validation: Series, baseline: float, others: dict[str, Series]
+) -> dict[str, Any]:
+    """The curves below each other, every point: whose, at which step, what loss."""
+    base = Series()
+    if math.isfinite(baseline):
+        base.extend([0], [baseline])
+    run = {"train": train, "train, smoothed": smoothed, "validation": validation}
+    return long_columns({**run, "base model, validation": base, **others})

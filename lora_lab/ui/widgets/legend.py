@@ -25,11 +25,12 @@ class Legend(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._rows: tuple[Row, ...] = ()
+        self._short: tuple[Row, ...] = ()
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """Show these from now on."""
-        if tuple(rows) != self._rows:
-            self._rows = tuple(rows)
+    def show_rows(self, rows: Sequence[Row], short: Sequence[Row] = ()) -> None:
+        """Show these from now on; the same in `short` where not all of them fit."""
+        if (tuple(rows), tuple(short)) != (self._rows, self._short):
+            self._rows, self._short = tuple(rows), tuple(short)
             self._fit()
 
     def sizeHint(self) -> QSize:
@@ -48,11 +49,14 @@ class Legend(QLabel):
         return self.fontMetrics().horizontalAdvance(words)
 
     def _fit(self) -> None:
-        shown = len(self._rows)
-        while shown and self.width_of(self._with_rest(shown)) > self.width():
+        rows = self._rows
+        if self._short and self.width_of(rows) > self.width():
+            rows = self._short
+        shown = len(rows)
+        while shown and self.width_of(with_rest(rows, shown)) > self.width():
             shown -= 1
         spans = []
-        for sign, color, words in self._with_rest(shown):
+        for sign, color, words in with_rest(rows, shown):
             tinted, rest = (sign, f"\u00a0{words}") if sign else (words, "")
             tinted, rest = escape(legible(tinted)), escape(legible(rest))
             spans.append(f'<span style="color:{color}">{tinted}</span>{rest}')
@@ -60,10 +64,12 @@ class Legend(QLabel):
         if text != self.text():  # a relayout for nothing costs more than the drawing
             self.setText(text)
         message = " · ".join(f"{sign} {words}".strip() for sign, _, words in self._rows)
-        self.setToolTip("" if shown == len(self._rows) else plain_tip(message))
+        whole = shown == len(rows) and rows == self._rows
+        self.setToolTip("" if whole else plain_tip(message))
 
-    def _with_rest(self, shown: int) -> tuple[Row, ...]:
-        """The first rows, and how many more there are."""
-        more = len(self._rows) - shown
-        rest = (("", theme.current().muted, f"+{more}"),) if more else ()
-        return (*self._rows[:shown], *rest)
+
+def with_rest(rows: Sequence[Row], shown: int) -> tuple[Row, ...]:
+    """The first rows, and how many more there are."""
+    more = len(rows) - shown
+    rest = (("", theme.current().muted, f"+{more}"),) if more > 0 else ()
+    return (*rows[:shown], *rest)

@@ -103,6 +103,33 @@ def test_no_word_in_the_plot_lies_over_the_curve_or_another_word(make, preset, s
         assert not [p for p in points for box in inner if box.contains(p)], name
 
 
+@pytest.mark.parametrize("size", [(300, 190), (470, 260), (900, 500)])
+@pytest.mark.parametrize("log", [True, False])
+def test_labels_of_edits_lie_above_the_data(make, size, log):
+    panel = make("loss", "digits", 300)
+    panel.resize(*size)
+    named(panel, "Logarithmic loss axis", QToolButton).setChecked(log)
+    for step in (20, 21, 22, 150):
+        panel.marks.note(step, (("rank", 4, 16), ("alpha", 4.0, 8.0), ("dropout", 0.0, 0.1)))
+    settle()
+    named(panel, "Loss over steps", Plot).follow()
+    assert panel.marks.boxes
+    _, y = named(panel, "Loss over steps", Plot).shown()["train"]
+    assert min(low for _, _, low, _ in panel.marks.boxes) >= np.nanmax(y)
+
+
+def test_what_the_curves_are_of_is_seen_in_the_narrowest_panel(make):
+    panel = make("loss", "digits", 300)
+    panel.resize(300, 190)
+    for _ in "12":
+        settle()
+        panel.redraw()
+    (legend,) = panel.findChildren(Legend)
+    text = legend.text().replace("\u00a0", " ")
+    assert "train (1/10)" in text
+    assert "+" in text
+
+
 def test_curves_of_different_data_say_so_where_they_are_named(make):
     panel = make("loss", "digits")  # trained on the nine alone, validated on every class
     panel.resize(1400, 340)

@@ -24,3 +24,18 @@ def test_as_many_rows_as_fit_and_how_many_more_there_are(qtbot, shown):
     assert shown == 3 or all(word in legend.toolTip() for word in words)
     legend.resize(1000, 20)
     assert words[2] in legend.text()
+
+
+def test_shorter_words_come_before_fewer_rows(qtbot):
+    legend = Legend()
+    qtbot.addWidget(legend)
+    short = [(sign, color, words.removeprefix("adapter ")) for sign, color, words in ROWS]
+    legend.show_rows(ROWS, short)
+    legend.resize(legend.width_of(short) + 1, 20)
+    legend.show()
+    assert "step 9" in legend.text()
+    assert "adapter" not in legend.text()
+    assert "adapter off" in legend.toolTip()
+    legend.resize(legend.width_of(ROWS) + 1, 20)
+    assert "adapter off" in legend.text()
+    assert legend.toolTip() == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QSignalBlocker, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QWidget
 
@@ -27,12 +27,13 @@ from lora_lab.ui.panels.spectrum.figures import is_finite, span
 from lora_lab.ui.panels.spectrum.history import MOST_VALUES, SpectrumHistory
 from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.panels.spectrum.scene import Other, Scene, View
-from lora_lab.ui.panels.spectrum.views import VIEWS, legend_words
+from lora_lab.ui.panels.spectrum.views import VIEWS, legend_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import row_names, share_or_dash
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import describe, label, show
+from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.plot import number
 from lora_lab.variants import VARIANTS
 
@@ -64,8 +65,7 @@ class SpectrumPanel(Panel):
         row.setSpacing(4)
         row.addWidget(self._pages, 1)
         row.addWidget(self._measures)
-        self._legend = label()
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._legend = Legend()
         self._foot = label("", "small")
         self._hints = QToolButton()
         self._hints.setProperty("role", "quiet")
@@ -262,7 +262,7 @@ class SpectrumPanel(Panel):
         return {layer.name: ranks.cut(layer, hyper) for layer in layers}
 
     def _show_words(self, shown: Sequence[LayerSpectrum]) -> None:
-        show(self._legend, legend_words(VIEWS[self.view], self._scene()))
+        self._legend.show_rows(legend_of(VIEWS[self.view], self._scene()))
         cut, error = self._cut_text(shown), max(layer.error for layer in shown)
         more = self.tr(", σ ± {}").format(number(error, 1)) if error > 0 else ""
         if self.view == "time":

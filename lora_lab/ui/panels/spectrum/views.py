@@ -17,6 +17,7 @@ from lora_lab.ui.panels.spectrum.scene import Scene, View
 from lora_lab.ui.panels.spectrum.tables import energy_columns, history_columns, spectrum_columns
 from lora_lab.ui.panels.spectrum.time import SpectrumTime
 from lora_lab.ui.style import theme
+from lora_lab.ui.widgets.legend import Row
 
 translate = QCoreApplication.translate
 
@@ -87,12 +88,11 @@ VIEWS = {
 }  # fmt: skip
 
 
-def legend_words(kind: ViewKind, scene: Scene) -> str:
-    """The legend of a view as rich text."""
+def legend_of(kind: ViewKind, scene: Scene) -> list[Row]:
+    """The rows of a view's legend."""
     rows = kind.legend(scene)
     if kind.has_truth and len(scene.true):
         rows.append(("━", theme.current().validation, translate("SpectrumPanel", "true σ(D)")))
     if kind.has_others:
         rows += legend_rows([other.run for other in scene.others])
-    spans = [f'<span style="color:{color}">{mark}</span>&nbsp;{text}' for mark, color, text in rows]
-    return "&nbsp;&nbsp; ".join(spans)
+    return rows
