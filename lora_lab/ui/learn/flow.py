@@ -1,4 +1,4 @@
-"""From the menu to the pages under Learn; each is made once and stays as it was."""
+"""From the menus to the pages that teach; each is made once and stays as it was."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from lora_lab.ui.widgets.dialogs import bring_to_front
 if TYPE_CHECKING:
     from lora_lab.ui.help.flow import HelpFlow
     from lora_lab.ui.learn.dimension_dialog import DimensionDialog
+    from lora_lab.ui.learn.lessons_dialog import LessonsDialog
 
 
 class LearnFlow(QObject):
-    """Holds the page *How many numbers?*, made when it is first asked for."""
+    """Holds *How many numbers?* and the lessons, made when they are first asked for."""
 
     def __init__(self, sessions: Sessions, handbook: HelpFlow, window: QWidget) -> None:
         super().__init__(window)
         self._sessions, self._help, self._window = sessions, handbook, window
         self.dimension: DimensionDialog | None = None
+        self.lessons: LessonsDialog | None = None
 
     def start(self) -> None:
         """Show the page for the model and data at hand."""
@@ -32,8 +34,17 @@ class LearnFlow(QObject):
             self.dimension.help_requested.connect(self._help.show_page)
         bring_to_front(self.dimension)
 
+    def start_lessons(self) -> None:
+        """Show the lessons."""
+        if self.lessons is None:
+            from lora_lab.ui.learn.lessons_dialog import LessonsDialog
+
+            self.lessons = LessonsDialog(self._window)
+        bring_to_front(self.lessons)
+
     def close(self) -> None:
         """End what is being measured."""
-        if self.dimension is not None:
-            self.dimension.finish()
-            self.dimension.close()
+        for page in (self.dimension, self.lessons):
+            if page is not None:
+                page.finish()
+                page.close()

@@ -154,6 +154,9 @@ class Actions(QObject):
         self.palette = self._action(
             tr("Find a command…"), "Ctrl+P", tip=tr("Every action, panel, setting and page by name")
         )
+        self.lessons = self._action(
+            tr("Lessons…"), tip=tr("Ten questions, each with a prediction and a run that answers")
+        )
         self.dimension = self._action(
             tr("How many numbers?…"), "Ctrl+Shift+D",
             tip=tr("The intrinsic dimension of this task, by random subspaces of growing size"),
@@ -202,7 +205,7 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Learn")), self.dimension)
+        self._menu(bar.addMenu(tr("&Learn")), self.lessons, self.dimension)
         self._menu(
             bar.addMenu(tr("&Help")),
             *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),

@@ -125,6 +125,7 @@ class Flows(QObject):
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
         commands.dimension.triggered.connect(self.learn.start)
+        commands.lessons.triggered.connect(self.learn.start_lessons)
         dock = window.hyper_dock
         for action, link, flow in (
             (commands.find_rate, dock.find_link, self.rate),
