@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from lora_lab.apart.frames import Frame, receive, send
@@ -33,6 +34,7 @@ START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from lora_lab.apart.worker import main; main()"
 )
+HOME = Path(__file__).resolve().parents[2]  # the folder that the lab is imported from
 KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
 ONE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -84,11 +86,13 @@ class _Child:
 
     def __init__(self) -> None:
         keep = {name: os.environ[name] for name in KEPT if name in os.environ}
+        # An editable install finds the lab by a hook, and not in these places.
+        places = [*(os.path.abspath(place) for place in sys.path), str(HOME)]
         life, self._lifeline = os.pipe()
         passed = (life,) if os.name == "posix" else ()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", START, json.dumps(sys.path), *map(str, passed)],
+                [sys.executable, "-I", "-S", "-c", START, json.dumps(places), *map(str, passed)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

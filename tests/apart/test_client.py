@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+import lora_lab
 from lora_lab.apart.client import ask, end_children, pids
 from lora_lab.errors import Cancelled, CheckpointError, DataError
 from tests.waiting import wait_until
@@ -150,3 +152,32 @@ def test_a_lab_that_ends_leaves_no_child():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     child = int(done.stdout)
     wait_until(lambda: not psutil.pid_exists(child))
+
+
+FOUND_BY_A_HOOK = """
+import importlib.util, sys
+from pathlib import Path
+home = Path(HOME)
+sys.path[:] = [place for place in sys.path if Path(place).resolve() != home]
+spec = importlib.util.spec_from_file_location(
+    "lora_lab", home / "lora_lab" / "__init__.py",
+    submodule_search_locations=[str(home / "lora_lab")])
+sys.modules["lora_lab"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from lora_lab.data.images import Wanted, read_image
+print(read_image(Path("x.png"), Wanted(None, 3)).shape)
+"""
+
+
+def test_a_lab_that_is_installed_editable_finds_itself(tmp_path):
+    """Its package stands in no folder of the path: a hook of the installer finds it."""
+    from PIL import Image
+
+    Image.new("RGB", (3, 2)).save(tmp_path / "x.png")
+    home = str(Path(lora_lab.__file__).resolve().parents[1])
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", FOUND_BY_A_HOOK.replace("HOME", repr(home))],
+        cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.strip() == "(2, 3, 3)", done.stderr
