@@ -59,7 +59,11 @@ def known_tokens(model: Any) -> int:
     except (NotImplementedError, AttributeError):  # CANINE reads characters, by hashes
         return UNBOUNDED
     known = getattr(table, "num_embeddings", None)
-    return int(len(table.weight) if known is None else known)
+    if known is None and getattr(table, "weight", None) is not None:
+        known = len(table.weight)
+    if known is None:  # Perceiver's are its latents, and a model of parts has none
+        known = getattr(model.config.get_text_config(), "vocab_size", None)
+    return UNBOUNDED if known is None else int(known)
 
 
 @torch.no_grad()

@@ -1,13 +1,15 @@
 """Which models see the tokens behind one: tried on families of both kinds."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from transformers import ProphetNetConfig, ProphetNetForCausalLM
+from transformers import PreTrainedConfig, ProphetNetConfig, ProphetNetForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import purposes, sees_both_sides
-from lora_lab.models.row_probe import looks_ahead
+from lora_lab.models.row_probe import known_tokens, looks_ahead
 from tests.models.families import built
 
 ENCODERS = (
@@ -91,3 +93,18 @@ def test_a_model_that_says_another_thing_in_a_longer_row_is_refused():
         p.data += 0.1 * torch.randn_like(p)
     with pytest.raises(CheckpointError, match="moves with the length of the row"):
         looks_ahead(model, "prophetnet")
+
+
+@pytest.mark.parametrize(
+    ("table", "known"),
+    {
+        "a table": (torch.nn.Embedding(7, 4), 7),
+        "a linear layer": (torch.nn.Linear(4, 9), 9),
+        "latents": (torch.nn.Parameter(torch.zeros(3, 4)), 11),
+        "nothing": (None, 11),
+    }.values(),
+)
+def test_how_many_tokens_are_known(table, known):
+    """Perceiver's input embeddings are its latents, and those of some models of parts are none."""
+    config = PreTrainedConfig(vocab_size=11)
+    assert known_tokens(SimpleNamespace(config=config, get_input_embeddings=lambda: table)) == known
