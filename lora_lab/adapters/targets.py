@@ -103,8 +103,9 @@ def _plain(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
 def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
     """Matrices that no adapter can be put on, by class: modules, numbers, share of the model.
 
-    torch's attention holds q, k and v packed in one; experts of a mixture, which are one parameter
-    as well, have adapters of their own (`held_by_experts`).
+    torch's attention holds q, k and v packed in one, BiT's convolutions compute with another weight
+    than the one they hold, and I-BERT's linear layers round; experts of a mixture, which are one
+    parameter as well, have adapters of their own (`held_by_experts`).
     """
     total = sum(p.numel() for p in model.parameters()) or 1
     found: dict[str, tuple[int, int]] = {}
@@ -116,7 +117,8 @@ def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
         own = [
             p
             for name, p in module.named_parameters(recurse=False)
-            if (p.dim() > 2 and len(p) > 1) or name == "in_proj_weight"
+            if (p.dim() > 2 and len(p) > 1)
+            or (name in ("in_proj_weight", "weight") and p.dim() == 2)
         ]
         if own:
             kind = type(module).__name__

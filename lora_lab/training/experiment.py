@@ -129,7 +129,8 @@ class Experiment:
         if given:
             config = settled(config, given, model)
         generator = torch.Generator().manual_seed(config.seed + 1)
-        layers = adapted(config, hyper, task, model, generator, given)
+        with reach.explained():
+            layers = adapted(config, hyper, task, model, generator, given)
         if not (starts or restored):
             reach.check(config, layers)
         weight_norms = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -20,13 +22,14 @@ from lora_lab.adapters.targets import (
     unreached,
 )
 from lora_lab.config import RunConfig
-from lora_lab.errors import ConfigError
+from lora_lab.errors import AdapterError, ConfigError
 from lora_lab.formats.peft_limits import TASK_HEADS, saves
 from lora_lab.opening_records import TargetInfo
 from lora_lab.rules import is_named
 from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
+MOST = 0.2  # from which on it may be why nothing can be adapted
 LEAST = 0.01  # of a model's numbers, from which it is said that nothing reaches them
 
 
@@ -58,12 +61,7 @@ class Reach:
 
         `named`: targets are what they are, as in a run that continues.
         """
-        notes = [
-            f"{modules:,} {kind} hold {100 * share:.0f} % of the base's parameters in a form that "
-            "no adapter is put on; they stay as they are"
-            for kind, (modules, _, share) in self.beyond.items()
-            if share >= LEAST
-        ]
+        notes = [f"{words}; they stay as they are" for words in self._beyond(LEAST)]
         notes += self._of_experts(config) if config.targets or not named else ()
         if self.besides:
             notes.append(
@@ -103,6 +101,25 @@ class Reach:
             f"and stay as they are; the target {ALL_LINEAR_EXPERTS} adapts each of them as well"
         ]
 
+    def _beyond(self, least: float) -> list[str]:
+        """What holds at least that share of the model in layers that no adapter is put on."""
+        return [
+            f"{modules:,} {kind} hold {100 * share:.0f} % of the base's parameters in a form that "
+            "no adapter is put on"
+            for kind, (modules, _, share) in self.beyond.items()
+            if share >= least
+        ]
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say of a refusal what it comes of, where most of the model is out of reach."""
+        try:
+            yield
+        except AdapterError as error:
+            if most := self._beyond(MOST):
+                raise AdapterError(f"{error} {'; '.join(most)}. Choose another model.") from None
+            raise
+
     @staticmethod
     def _is_head(config: RunConfig, name: str) -> bool:
         """Whether PEFT keeps this layer whole for the task, so that it has no place for factors."""
@@ -120,7 +137,8 @@ class Reach:
         others = f"{ALL_LINEAR_CONV}, or layers by name" if self.conv else "layers by name"
         raise ConfigError(
             f"No layer would get an adapter: {', '.join(layers)} is fully trained, and "
-            f"{', '.join(config.targets) or 'all-linear'} means no other. Target {others}."
+            f"{', '.join(config.targets) or 'all-linear'} means no other. "
+            + ("".join(f"{words}. " for words in self._beyond(MOST)) or f"Target {others}.").strip()
         )
 
     def targets(self, always: tuple[str, ...]) -> tuple[TargetInfo, ...]:

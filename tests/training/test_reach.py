@@ -5,6 +5,8 @@ import pytest
 import torch
 from PIL import Image
 from transformers import (
+    BitConfig,
+    BitForImageClassification,
     MobileNetV2Config,
     MobileNetV2ForImageClassification,
     PoolFormerConfig,
@@ -17,7 +19,7 @@ from transformers import (
 
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import default_targets, find_targets, unreached
-from lora_lab.errors import AdapterError, ConfigError, ExportError
+from lora_lab.errors import AdapterError, ConfigError, ExportError, LabError
 from lora_lab.formats.verify import export
 from lora_lab.presets import starting_config
 from lora_lab.training.controls import Controls
@@ -141,6 +143,17 @@ def test_language_models_have_no_other_default(tmp_path):
     )
     assert default_targets(model) == ()
     assert list(find_targets(model, ("all-linear+conv",))) == ["linear", "conv"]
+
+
+def test_convolutions_that_no_adapter_is_put_on_are_why(tmp_path, images):
+    """BiT computes with a standardised weight, so that W + ΔW is not what it would use."""
+    torch.manual_seed(0)
+    config = BitConfig(embedding_size=8, num_groups=4, **SIZES, **LABELS)
+    BitForImageClassification(config).save_pretrained(tmp_path / "bit")
+    why = r"\d+ WeightStandardizedConv2d hold 9\d % of the base's parameters in a form"
+    for settings in ({"targets": ("all-linear",)}, {"targets": ("classifier.1",)}, {}):
+        with pytest.raises(LabError, match=why):
+            Experiment.build(config_of(tmp_path / "bit", images, **settings))
 
 
 def test_packed_attention_of_torch_is_said():
