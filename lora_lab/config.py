@@ -88,7 +88,7 @@ class RunConfig(Frozen):
     skip_bad_rows: bool = declared(False, Setting("Skip bad rows",
         "Leave out rows that cannot be read.",
         group="Data"))
-    max_length: int = declared(1024, Setting("Max &length",
+    max_length: int = declared(1024, Setting("Ma&x length",
         "Tokens that a row is truncated to.",
         place="own data", group="Data"), ge=2, le=2**24)
     batching: Batching = declared("bucketed", Setting("Batching",

@@ -1709,7 +1709,7 @@ Apache License 2.0</translation>
     </message>
     <message>
         <source>I&amp;nit</source>
-        <translation>I&amp;nit</translation>
+        <translation>In&amp;it</translation>
     </message>
     <message>
         <source>Image classification</source>
@@ -1966,10 +1966,6 @@ Apache License 2.0</translation>
     <message>
         <source>Matrices and images ({});;All files (*)</source>
         <translation>Matrizen und Bilder ({});;Alle Dateien (*)</translation>
-    </message>
-    <message>
-        <source>Max &amp;length</source>
-        <translation>Ma&amp;x. Länge</translation>
     </message>
     <message>
         <source>Max grad norm: what the norm of all gradients together is clipped to; 0: no clipping.</source>
@@ -2598,16 +2594,132 @@ zustand</translation>
         <translation>Jeder Fehler ist ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ der schlechtesten Schicht. Die Faktoren getrennt zu addieren ist nicht dasselbe wie die ΔW zu addieren. TIES, DARE und Magnitude beschneiden ΔW selbst, wie ties_svd von PEFT; was PEFT ties nennt, beschneidet A und B einzeln.</translation>
     </message>
     <message>
+        <source> (base model {})</source>
+        <translation> (Basismodell {})</translation>
+    </message>
+    <message>
+        <source> seeds</source>
+        <translation> Seeds</translation>
+    </message>
+    <message>
+        <source>&amp;Learn</source>
+        <translation>Ler&amp;nen</translation>
+    </message>
+    <message>
+        <source>&amp;Measure it here</source>
+        <translation>Hier &amp;messen</translation>
+    </message>
+    <message>
+        <source>90 % of it</source>
+        <translation>90 % davon</translation>
+    </message>
+    <message>
+        <source>A prompt for the mixture</source>
+        <translation>Ein Prompt für die Mischung</translation>
+    </message>
+    <message>
+        <source>About {}: {:,} runs of {:,} steps over {:,} weights.</source>
+        <translation>Etwa {}: {:,} Läufe zu {:,} Schritten über {:,} Gewichte.</translation>
+    </message>
+    <message>
+        <source>Action, panel, setting or page</source>
+        <translation>Aktion, Ansicht, Einstellung oder Seite</translation>
+    </message>
+    <message>
+        <source>Adapter mix</source>
+        <translation>Adaptermix</translation>
+    </message>
+    <message>
+        <source>Add adapter</source>
+        <translation>Adapter hinzufügen</translation>
+    </message>
+    <message>
+        <source>Add adapters of this base, and drag their strengths.</source>
+        <translation>Adapter dieser Basis hinzufügen und ihre Stärken ziehen.</translation>
+    </message>
+    <message>
+        <source>Ask the data</source>
+        <translation>Die Daten fragen</translation>
+    </message>
+    <message>
+        <source>Commands found</source>
+        <translation>Gefundene Befehle</translation>
+    </message>
+    <message>
+        <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
+        <translation>Kosinus der ΔW (−1: sie heben einander auf, 0: keines stört das andere), dann der kleinste Winkel dessen, was sie lesen, und dessen, was sie schreiben; {:,} Schichten, bei Schritt {:,}.</translation>
+    </message>
+    <message>
+        <source>Cosines and principal angles of the adapters, layer by layer</source>
+        <translation>Kosinus und Hauptwinkel der Adapter, Schicht für Schicht</translation>
+    </message>
+    <message>
+        <source>Direction {} writes {}.</source>
+        <translation>Richtung {} schreibt {}.</translation>
+    </message>
+    <message>
+        <source>Directions</source>
+        <translation>Richtungen</translation>
+    </message>
+    <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
         <translation>Embedding und Kopf bekommen je ein Gewicht, wo sie in der Basis eines teilen</translation>
+    </message>
+    <message>
+        <source>Every action, panel, setting and page by name</source>
+        <translation>Jede Aktion, Ansicht, Einstellung und Seite beim Namen</translation>
+    </message>
+    <message>
+        <source>Find a command</source>
+        <translation>Befehl suchen</translation>
+    </message>
+    <message>
+        <source>Find a command…</source>
+        <translation>Befehl suchen…</translation>
+    </message>
+    <message>
+        <source>Find the validation rows that excite each direction most; some seconds</source>
+        <translation>Die Validierungszeilen finden, die jede Richtung am stärksten anregen; einige Sekunden</translation>
+    </message>
+    <message>
+        <source>Generated text, adapters off and the mixture on</source>
+        <translation>Generierter Text, Adapter aus und Mischung an</translation>
+    </message>
+    <message>
+        <source>How few numbers, thrown at random into all weights, can learn this task?</source>
+        <translation>Wie wenige Zahlen, zufällig auf alle Gewichte verteilt, können diese Aufgabe lernen?</translation>
+    </message>
+    <message>
+        <source>How many numbers?</source>
+        <translation>Wie viele Zahlen?</translation>
+    </message>
+    <message>
+        <source>How many numbers?…</source>
+        <translation>Wie viele Zahlen?…</translation>
     </message>
     <message>
         <source>How the prompt is put to the model</source>
         <translation>Wie der Prompt dem Modell vorgelegt wird</translation>
     </message>
     <message>
+        <source>Images with text</source>
+        <translation>Bilder mit Text</translation>
+    </message>
+    <message>
+        <source>Interference</source>
+        <translation>Interferenz</translation>
+    </message>
+    <message>
+        <source>Interference of the adapters</source>
+        <translation>Interferenz der Adapter</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>Letzter Schritt {:,}</translation>
+    </message>
+    <message>
+        <source>Layer whose directions are shown</source>
+        <translation>Schicht, deren Richtungen gezeigt werden</translation>
     </message>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
@@ -2618,12 +2730,36 @@ zustand</translation>
         <translation>Prüfen, ob es schon gelesen wurde</translation>
     </message>
     <message>
+        <source>Ma&amp;x length</source>
+        <translation>Ma&amp;x. Länge</translation>
+    </message>
+    <message>
         <source>Mark the words that differ with the adapter off and on</source>
         <translation>Die Wörter markieren, die sich mit Adapter aus und an unterscheiden</translation>
     </message>
     <message>
+        <source>Measure by</source>
+        <translation>Messen nach</translation>
+    </message>
+    <message>
         <source>Measuring the file</source>
         <translation>Datei wird vermessen</translation>
+    </message>
+    <message>
+        <source>No rows: {}.</source>
+        <translation>Keine Zeilen: {}.</translation>
+    </message>
+    <message>
+        <source>No tokens: {}.</source>
+        <translation>Keine Token: {}.</translation>
+    </message>
+    <message>
+        <source>Not available now: {}</source>
+        <translation>Jetzt nicht verfügbar: {}</translation>
+    </message>
+    <message>
+        <source>Nothing is called so.</source>
+        <translation>Nichts heißt so.</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -2638,6 +2774,18 @@ zustand</translation>
         <translation>Nur die wahrscheinlichsten Token, deren Wahrscheinlichkeiten zusammen dies ergeben</translation>
     </message>
     <message>
+        <source>Open a model first.</source>
+        <translation>Zuerst ein Modell öffnen.</translation>
+    </message>
+    <message>
+        <source>Open a run to see what its directions mean.</source>
+        <translation>Einen Lauf öffnen, um zu sehen, was seine Richtungen bedeuten.</translation>
+    </message>
+    <message>
+        <source>Open a run: its base model is what adapters are mixed over.</source>
+        <translation>Einen Lauf öffnen: Über seinem Basismodell werden Adapter gemischt.</translation>
+    </message>
+    <message>
         <source>Opening the adapter</source>
         <translation>Adapter wird geöffnet</translation>
     </message>
@@ -2646,8 +2794,16 @@ zustand</translation>
         <translation>Adapter werden geöffnet</translation>
     </message>
     <message>
+        <source>Opening the task to say what it costs…</source>
+        <translation>Die Aufgabe wird geöffnet, um die Kosten zu nennen…</translation>
+    </message>
+    <message>
         <source>Preparing the adapters</source>
         <translation>Adapter werden vorbereitet</translation>
+    </message>
+    <message>
+        <source>Prompt for the mixture</source>
+        <translation>Prompt für die Mischung</translation>
     </message>
     <message>
         <source>Rank that the outcome is truncated to</source>
@@ -2714,12 +2870,20 @@ zustand</translation>
         <translation>&amp;Entfernen</translation>
     </message>
     <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
         <source>Remove finished runs from the list; the runs are kept</source>
         <translation>Fertige Läufe aus der Liste entfernen; die Läufe bleiben erhalten</translation>
     </message>
     <message>
         <source>Remove per-layer ranks and unfreeze all layers</source>
         <translation>Ränge je Schicht entfernen und alle Schichten auftauen</translation>
+    </message>
+    <message>
+        <source>Remove {}</source>
+        <translation>{} entfernen</translation>
     </message>
     <message>
         <source>Rename…</source>
@@ -2962,6 +3126,10 @@ zustand</translation>
         <translation>Skalierung s</translation>
     </message>
     <message>
+        <source>Score over the number of numbers</source>
+        <translation>Wert über der Anzahl der Zahlen</translation>
+    </message>
+    <message>
         <source>Screen</source>
         <translation>Bildschirm</translation>
     </message>
@@ -3000,6 +3168,10 @@ zustand</translation>
     <message>
         <source>Seed of what is drawn</source>
         <translation>Seed dessen, was gezogen wird</translation>
+    </message>
+    <message>
+        <source>Seeds</source>
+        <translation>Seeds</translation>
     </message>
     <message>
         <source>Seeds of each combination</source>
@@ -3238,6 +3410,10 @@ zustand</translation>
         <translation>Schritt {:,}, Adapter aus: {} Adapter an: {}</translation>
     </message>
     <message>
+        <source>Step {:,}: the first {} of {} directions, ΔW·x = Σ σ (v·x) u.</source>
+        <translation>Schritt {:,}: die ersten {} von {} Richtungen, ΔW·x = Σ σ (v·x) u.</translation>
+    </message>
+    <message>
         <source>Steps</source>
         <translation>Schritte</translation>
     </message>
@@ -3278,8 +3454,20 @@ zustand</translation>
         <translation>Gestoppt</translation>
     </message>
     <message>
+        <source>Stopped. What was measured so far stays in the picture.</source>
+        <translation>Gestoppt. Das bisher Gemessene bleibt im Bild.</translation>
+    </message>
+    <message>
         <source>Strength</source>
         <translation>Stärke</translation>
+    </message>
+    <message>
+        <source>Strength of {}</source>
+        <translation>Stärke von {}</translation>
+    </message>
+    <message>
+        <source>Strength of {}, as a number</source>
+        <translation>Stärke von {}, als Zahl</translation>
     </message>
     <message>
         <source>Strong directions of W + ΔW that W does not have: a sign of forgetting</source>
@@ -3392,6 +3580,10 @@ zustand</translation>
     <message>
         <source>The decomposed matrix</source>
         <translation>Die zerlegte Matrix</translation>
+    </message>
+    <message>
+        <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
+        <translation>Die intrinsische Dimension dieser Aufgabe, durch zufällige Unterräume wachsender Größe</translation>
     </message>
     <message>
         <source>The language is another one from the next start on.</source>
@@ -3670,6 +3862,10 @@ zustand</translation>
         <translation>Das Training läuft. Trotzdem neu starten?</translation>
     </message>
     <message>
+        <source>Training random subspaces of growing size…</source>
+        <translation>Zufällige Unterräume wachsender Größe werden trainiert…</translation>
+    </message>
+    <message>
         <source>Triangle 60 × 60</source>
         <translation>Dreieck 60 × 60</translation>
     </message>
@@ -3818,12 +4014,20 @@ zustand</translation>
         <translation>Gewichtung</translation>
     </message>
     <message>
+        <source>Weights to start from</source>
+        <translation>Ausgangsgewichte</translation>
+    </message>
+    <message>
         <source>What W + ΔW would lose of ΔW, by dtype</source>
         <translation>Was W + ΔW von ΔW verlöre, je dtype</translation>
     </message>
     <message>
         <source>What a row counts in a classifier&apos;s loss: balanced, n/(k·n_c) for a class with n_c of n rows, lets rare classes count as much. The validation loss is the plain one.</source>
         <translation>Wie viel eine Zeile im Loss eines Klassifikators zählt: balanced, n/(k·n_c) für eine Klasse mit n_c von n Zeilen, lässt seltene Klassen gleich viel zählen. Der Validierungs-Loss ist der unveränderte.</translation>
+    </message>
+    <message>
+        <source>What each direction writes and what excites it</source>
+        <translation>Was jede Richtung schreibt und was sie anregt</translation>
     </message>
     <message>
         <source>What stays when the rank moves. With α kept, s = α/r falls as the rank rises.</source>
@@ -4114,8 +4318,16 @@ zustand</translation>
         <translation>bucketed: Zeilen ähnlicher Länge zusammen. packed: Zeilen aneinandergereiht bis zur max. Länge. shuffled: in zufälliger Reihenfolge.</translation>
     </message>
     <message>
+        <source>by accuracy</source>
+        <translation>nach Genauigkeit</translation>
+    </message>
+    <message>
         <source>by elimination</source>
         <translation>durch Elimination</translation>
+    </message>
+    <message>
+        <source>by the validation loss</source>
+        <translation>nach Validierungs-Loss</translation>
     </message>
     <message>
         <source>by σ</source>
@@ -4132,6 +4344,10 @@ zustand</translation>
     <message>
         <source>chat template</source>
         <translation>Chat-Template</translation>
+    </message>
+    <message>
+        <source>chats about images, or an image, a prompt and a completion: JSONL, Parquet</source>
+        <translation>Chats über Bilder, oder ein Bild, ein Prompt und eine Antwort: JSONL, Parquet</translation>
     </message>
     <message>
         <source>checkpointing</source>
@@ -4152,6 +4368,10 @@ zustand</translation>
     <message>
         <source>classes {} only ({} of {})</source>
         <translation>nur Klassen {} ({} von {})</translation>
+    </message>
+    <message>
+        <source>closed</source>
+        <translation>geschlossen</translation>
     </message>
     <message>
         <source>columns</source>
@@ -4192,6 +4412,10 @@ zustand</translation>
     <message>
         <source>d</source>
         <translation>d</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>beschädigt</translation>
     </message>
     <message>
         <source>dare-linear: entries of each ΔW dropped at random, sum</source>
@@ -4243,11 +4467,11 @@ zustand</translation>
     </message>
     <message>
         <source>discarded {} of {} at step {:,}</source>
-        <translation>{} {} bei Schritt {:,} verworfen</translation>
+        <translation>{} {} verworfen, Schritt {:,}</translation>
     </message>
     <message>
         <source>discarded {} of ΔW&apos;s energy at step {:,}</source>
-        <translation>{} der Energie von ΔW bei Schritt {:,} verworfen</translation>
+        <translation>{} der ΔW-Energie verworfen, Schritt {:,}</translation>
     </message>
     <message>
         <source>does not hold</source>
@@ -4374,12 +4598,28 @@ zustand</translation>
         <translation>weniger Zahlen bis {:,}.</translation>
     </message>
     <message>
+        <source>finished</source>
+        <translation>fertig</translation>
+    </message>
+    <message>
         <source>folder of the base model</source>
         <translation>Ordner des Basismodells</translation>
     </message>
     <message>
         <source>folder or file of the base model</source>
         <translation>Ordner oder Datei des Basismodells</translation>
+    </message>
+    <message>
+        <source>from random weights</source>
+        <translation>von zufälligen Gewichten</translation>
+    </message>
+    <message>
+        <source>from the base</source>
+        <translation>von der Basis</translation>
+    </message>
+    <message>
+        <source>from the base and from random weights</source>
+        <translation>von der Basis und von zufälligen Gewichten</translation>
     </message>
     <message>
         <source>from σ</source>
@@ -4412,6 +4652,10 @@ zustand</translation>
     <message>
         <source>full rank</source>
         <translation>voller Rang</translation>
+    </message>
+    <message>
+        <source>full training</source>
+        <translation>volles Training</translation>
     </message>
     <message>
         <source>gradients {}</source>
@@ -4464,6 +4708,10 @@ zustand</translation>
     <message>
         <source>init</source>
         <translation>Init</translation>
+    </message>
+    <message>
+        <source>interrupted</source>
+        <translation>unterbrochen</translation>
     </message>
     <message>
         <source>k(m + n) in B and A</source>
@@ -4536,6 +4784,10 @@ zustand</translation>
     <message>
         <source>lists of words and of their tags (BIO): JSONL, Parquet or CSV</source>
         <translation>Listen von Wörtern und ihren Tags (BIO): JSONL, Parquet oder CSV</translation>
+    </message>
+    <message>
+        <source>loading</source>
+        <translation>lädt</translation>
     </message>
     <message>
         <source>log</source>
@@ -4682,6 +4934,10 @@ zustand</translation>
         <translation>Zahlen</translation>
     </message>
     <message>
+        <source>numbers trained</source>
+        <translation>trainierte Zahlen</translation>
+    </message>
+    <message>
         <source>of a plain net; the readings that fit are listed</source>
         <translation>eines einfachen Netzes; die passenden Lesarten stehen zur Wahl</translation>
     </message>
@@ -4760,6 +5016,10 @@ zustand</translation>
     <message>
         <source>patience</source>
         <translation>Geduld</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>pausiert</translation>
     </message>
     <message>
         <source>per-layer rank, {} at most</source>
@@ -4930,6 +5190,10 @@ zustand</translation>
         <translation>Stopptexte, durch | getrennt</translation>
     </message>
     <message>
+        <source>stopped</source>
+        <translation>gestoppt</translation>
+    </message>
+    <message>
         <source>s·B·A&apos;s energy</source>
         <translation>der Energie von s·B·A</translation>
     </message>
@@ -4988,6 +5252,10 @@ zustand</translation>
     <message>
         <source>this layer</source>
         <translation>diese Schicht</translation>
+    </message>
+    <message>
+        <source>this run</source>
+        <translation>dieser Lauf</translation>
     </message>
     <message>
         <source>ties: largest entries of each ΔW, mean of the majority&apos;s sign</source>
@@ -5080,6 +5348,14 @@ zustand</translation>
     <message>
         <source>variant</source>
         <translation>Variante</translation>
+    </message>
+    <message>
+        <source>v{} in the pixels</source>
+        <translation>v{} in den Pixeln</translation>
+    </message>
+    <message>
+        <source>v{} is excited by</source>
+        <translation>v{} wird angeregt von</translation>
     </message>
     <message>
         <source>waiting</source>
@@ -5254,6 +5530,10 @@ zustand</translation>
         <translation>{:,} Trainingszeilen, {:,} Validierungszeilen</translation>
     </message>
     <message>
+        <source>{:,} validation rows were looked at, at step {:,}.</source>
+        <translation>{:,} Validierungszeilen wurden angesehen, bei Schritt {:,}.</translation>
+    </message>
+    <message>
         <source>{:,} with a per-layer rank</source>
         <translation>{:,} mit eigenem Rang</translation>
     </message>
@@ -5344,6 +5624,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} konnte nicht in den Papierkorb verschoben werden.</translation>
     </message>
     <message>
+        <source>{} files at most: merge some of them.</source>
+        <translation>Höchstens {} Dateien: einige davon mergen.</translation>
+    </message>
+    <message>
         <source>{} from {} to {}</source>
         <translation>{} von {} auf {}</translation>
     </message>
@@ -5374,6 +5658,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} is an adapter.</source>
         <translation>{} ist ein Adapter.</translation>
+    </message>
+    <message>
+        <source>{} is here already.</source>
+        <translation>{} ist schon hier.</translation>
     </message>
     <message>
         <source>{} is open, here or in another window.</source>
@@ -5414,6 +5702,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} needs continuous inputs, and an embedding is among the targets.</source>
         <translation>{} braucht stetige Eingaben, und unter den Zielen ist ein Embedding.</translation>
+    </message>
+    <message>
+        <source>{} of the energy</source>
+        <translation>{} der Energie</translation>
     </message>
     <message>
         <source>{} of {}</source>
@@ -5538,6 +5830,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}: nichts</translation>
     </message>
     <message>
+        <source>{}: not of what is open now</source>
+        <translation>{}: gehört nicht zu dem, was jetzt offen ist</translation>
+    </message>
+    <message>
         <source>{}: step {:,}</source>
         <translation>{}: Schritt {:,}</translation>
     </message>
@@ -5562,6 +5858,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}er</translation>
     </message>
     <message>
+        <source>{}u{} writes</source>
+        <translation>{}u{} schreibt</translation>
+    </message>
+    <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>
         <translation>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</translation>
     </message>
@@ -5584,6 +5884,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>ΔW follows α at once</source>
         <translation>ΔW folgt α sofort</translation>
+    </message>
+    <message>
+        <source>ΔW is 0 in this layer: there are no directions yet. Train first.</source>
+        <translation>ΔW ist 0 in dieser Schicht: Es gibt noch keine Richtungen. Erst trainieren.</translation>
     </message>
     <message>
         <source>ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, and continue from the last good step.</source>
@@ -5635,7 +5939,7 @@ Hier tippen, um andere zu benutzen.</translation>
     </message>
     <message>
         <source>ΔW&apos;s energy</source>
-        <translation>der Energie von ΔW</translation>
+        <translation>der ΔW-Energie</translation>
     </message>
     <message>
         <source>Σr</source>

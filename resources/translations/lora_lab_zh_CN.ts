@@ -1968,10 +1968,6 @@ Apache License 2.0</translation>
         <translation>矩阵和图片 ({});;所有文件 (*)</translation>
     </message>
     <message>
-        <source>Max &amp;length</source>
-        <translation>最大长度(&amp;L)</translation>
-    </message>
-    <message>
         <source>Max grad norm: what the norm of all gradients together is clipped to; 0: no clipping.</source>
         <translation>最大梯度范数：所有梯度总范数的裁剪上限；0：不裁剪。</translation>
     </message>
@@ -2598,16 +2594,132 @@ state</source>
         <translation>每个误差为最差层的 ‖ΔW − ΣwΔW‖/‖ΣwΔW‖。分别相加因子并不等于相加 ΔW。TIES、DARE 和 magnitude 修剪的是 ΔW 本身，同 PEFT 的 ties_svd；PEFT 所说的 ties 则分别修剪 A 和 B。</translation>
     </message>
     <message>
+        <source> (base model {})</source>
+        <translation> （基座模型 {}）</translation>
+    </message>
+    <message>
+        <source> seeds</source>
+        <translation> 个种子</translation>
+    </message>
+    <message>
+        <source>&amp;Learn</source>
+        <translation>学习(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Measure it here</source>
+        <translation>在此测量(&amp;M)</translation>
+    </message>
+    <message>
+        <source>90 % of it</source>
+        <translation>其 90 %</translation>
+    </message>
+    <message>
+        <source>A prompt for the mixture</source>
+        <translation>用于混合的提示词</translation>
+    </message>
+    <message>
+        <source>About {}: {:,} runs of {:,} steps over {:,} weights.</source>
+        <translation>约 {}：{:,} 个运行，每个 {:,} 步，{:,} 个权重。</translation>
+    </message>
+    <message>
+        <source>Action, panel, setting or page</source>
+        <translation>操作、面板、设置或页面</translation>
+    </message>
+    <message>
+        <source>Adapter mix</source>
+        <translation>适配器混合</translation>
+    </message>
+    <message>
+        <source>Add adapter</source>
+        <translation>添加适配器</translation>
+    </message>
+    <message>
+        <source>Add adapters of this base, and drag their strengths.</source>
+        <translation>添加此基座的适配器，并拖动其强度。</translation>
+    </message>
+    <message>
+        <source>Ask the data</source>
+        <translation>查询数据</translation>
+    </message>
+    <message>
+        <source>Commands found</source>
+        <translation>找到的命令</translation>
+    </message>
+    <message>
+        <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
+        <translation>ΔW 的余弦（−1：相互抵消，0：互不干扰），以及它们所读与所写子空间的最小夹角；{:,} 层，第 {:,} 步。</translation>
+    </message>
+    <message>
+        <source>Cosines and principal angles of the adapters, layer by layer</source>
+        <translation>各适配器的余弦与主夹角，逐层</translation>
+    </message>
+    <message>
+        <source>Direction {} writes {}.</source>
+        <translation>方向 {} 写出 {}。</translation>
+    </message>
+    <message>
+        <source>Directions</source>
+        <translation>方向</translation>
+    </message>
+    <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
         <translation>当嵌入与输出头在基座中共用一个权重时，各得一个权重</translation>
+    </message>
+    <message>
+        <source>Every action, panel, setting and page by name</source>
+        <translation>按名称查找任何操作、面板、设置和页面</translation>
+    </message>
+    <message>
+        <source>Find a command</source>
+        <translation>查找命令</translation>
+    </message>
+    <message>
+        <source>Find a command…</source>
+        <translation>查找命令…</translation>
+    </message>
+    <message>
+        <source>Find the validation rows that excite each direction most; some seconds</source>
+        <translation>查找最能激发每个方向的验证行；需几秒</translation>
+    </message>
+    <message>
+        <source>Generated text, adapters off and the mixture on</source>
+        <translation>生成的文本，适配器关与混合开</translation>
+    </message>
+    <message>
+        <source>How few numbers, thrown at random into all weights, can learn this task?</source>
+        <translation>随机散布到所有权重上的数，最少需要多少个才能学会此任务？</translation>
+    </message>
+    <message>
+        <source>How many numbers?</source>
+        <translation>需要多少个数？</translation>
+    </message>
+    <message>
+        <source>How many numbers?…</source>
+        <translation>需要多少个数？…</translation>
     </message>
     <message>
         <source>How the prompt is put to the model</source>
         <translation>提示词以何种形式交给模型</translation>
     </message>
     <message>
+        <source>Images with text</source>
+        <translation>图文</translation>
+    </message>
+    <message>
+        <source>Interference</source>
+        <translation>干扰</translation>
+    </message>
+    <message>
+        <source>Interference of the adapters</source>
+        <translation>适配器之间的干扰</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>最后一步 {:,}</translation>
+    </message>
+    <message>
+        <source>Layer whose directions are shown</source>
+        <translation>显示其方向的层</translation>
     </message>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
@@ -2618,12 +2730,36 @@ state</source>
         <translation>正在查看是否已读取过</translation>
     </message>
     <message>
+        <source>Ma&amp;x length</source>
+        <translation>最大长度(&amp;X)</translation>
+    </message>
+    <message>
         <source>Mark the words that differ with the adapter off and on</source>
         <translation>标出适配器关与开时不同的词</translation>
     </message>
     <message>
+        <source>Measure by</source>
+        <translation>测量依据</translation>
+    </message>
+    <message>
         <source>Measuring the file</source>
         <translation>正在测量文件</translation>
+    </message>
+    <message>
+        <source>No rows: {}.</source>
+        <translation>没有行：{}。</translation>
+    </message>
+    <message>
+        <source>No tokens: {}.</source>
+        <translation>没有 token：{}。</translation>
+    </message>
+    <message>
+        <source>Not available now: {}</source>
+        <translation>当前不可用：{}</translation>
+    </message>
+    <message>
+        <source>Nothing is called so.</source>
+        <translation>没有此名称的内容。</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -2638,6 +2774,18 @@ state</source>
         <translation>仅取累计概率达到此值的最可能 token</translation>
     </message>
     <message>
+        <source>Open a model first.</source>
+        <translation>请先打开模型。</translation>
+    </message>
+    <message>
+        <source>Open a run to see what its directions mean.</source>
+        <translation>打开一个运行，查看其方向的含义。</translation>
+    </message>
+    <message>
+        <source>Open a run: its base model is what adapters are mixed over.</source>
+        <translation>打开一个运行：适配器在其基座模型上混合。</translation>
+    </message>
+    <message>
         <source>Opening the adapter</source>
         <translation>正在打开适配器</translation>
     </message>
@@ -2646,8 +2794,16 @@ state</source>
         <translation>正在打开适配器</translation>
     </message>
     <message>
+        <source>Opening the task to say what it costs…</source>
+        <translation>正在打开任务以估计开销…</translation>
+    </message>
+    <message>
         <source>Preparing the adapters</source>
         <translation>正在准备适配器</translation>
+    </message>
+    <message>
+        <source>Prompt for the mixture</source>
+        <translation>用于混合的提示词</translation>
     </message>
     <message>
         <source>Rank that the outcome is truncated to</source>
@@ -2714,12 +2870,20 @@ state</source>
         <translation>移除(&amp;V)</translation>
     </message>
     <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
         <source>Remove finished runs from the list; the runs are kept</source>
         <translation>从列表移除已完成的运行；运行本身保留</translation>
     </message>
     <message>
         <source>Remove per-layer ranks and unfreeze all layers</source>
         <translation>移除单层秩并解冻所有层</translation>
+    </message>
+    <message>
+        <source>Remove {}</source>
+        <translation>移除 {}</translation>
     </message>
     <message>
         <source>Rename…</source>
@@ -2962,6 +3126,10 @@ state</source>
         <translation>缩放 s</translation>
     </message>
     <message>
+        <source>Score over the number of numbers</source>
+        <translation>得分随数的个数的变化</translation>
+    </message>
+    <message>
         <source>Screen</source>
         <translation>屏幕</translation>
     </message>
@@ -3000,6 +3168,10 @@ state</source>
     <message>
         <source>Seed of what is drawn</source>
         <translation>采样的随机种子</translation>
+    </message>
+    <message>
+        <source>Seeds</source>
+        <translation>随机种子</translation>
     </message>
     <message>
         <source>Seeds of each combination</source>
@@ -3238,6 +3410,10 @@ state</source>
         <translation>第 {:,} 步，适配器关：{} 适配器开：{}</translation>
     </message>
     <message>
+        <source>Step {:,}: the first {} of {} directions, ΔW·x = Σ σ (v·x) u.</source>
+        <translation>第 {:,} 步：前 {} 个方向，共 {} 个，ΔW·x = Σ σ (v·x) u。</translation>
+    </message>
+    <message>
         <source>Steps</source>
         <translation>步数</translation>
     </message>
@@ -3278,8 +3454,20 @@ state</source>
         <translation>已停止</translation>
     </message>
     <message>
+        <source>Stopped. What was measured so far stays in the picture.</source>
+        <translation>已停止。目前测得的结果保留在图中。</translation>
+    </message>
+    <message>
         <source>Strength</source>
         <translation>强度</translation>
+    </message>
+    <message>
+        <source>Strength of {}</source>
+        <translation>{} 的强度</translation>
+    </message>
+    <message>
+        <source>Strength of {}, as a number</source>
+        <translation>{} 的强度，数值</translation>
     </message>
     <message>
         <source>Strong directions of W + ΔW that W does not have: a sign of forgetting</source>
@@ -3392,6 +3580,10 @@ state</source>
     <message>
         <source>The decomposed matrix</source>
         <translation>分解后的矩阵</translation>
+    </message>
+    <message>
+        <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
+        <translation>用逐渐增大的随机子空间测量此任务的内在维度</translation>
     </message>
     <message>
         <source>The language is another one from the next start on.</source>
@@ -3670,6 +3862,10 @@ state</source>
         <translation>训练正在进行。仍要重新开始吗？</translation>
     </message>
     <message>
+        <source>Training random subspaces of growing size…</source>
+        <translation>正在训练逐渐增大的随机子空间…</translation>
+    </message>
+    <message>
         <source>Triangle 60 × 60</source>
         <translation>三角形 60 × 60</translation>
     </message>
@@ -3818,12 +4014,20 @@ state</source>
         <translation>加权</translation>
     </message>
     <message>
+        <source>Weights to start from</source>
+        <translation>起始权重</translation>
+    </message>
+    <message>
         <source>What W + ΔW would lose of ΔW, by dtype</source>
         <translation>W + ΔW 会损失多少 ΔW，按 dtype</translation>
     </message>
     <message>
         <source>What a row counts in a classifier&apos;s loss: balanced, n/(k·n_c) for a class with n_c of n rows, lets rare classes count as much. The validation loss is the plain one.</source>
         <translation>分类器损失中每行的权重：balanced 即 n/(k·n_c)（该类占 n 行中的 n_c 行），让稀有类同等计数。验证损失不加权。</translation>
+    </message>
+    <message>
+        <source>What each direction writes and what excites it</source>
+        <translation>每个方向写出什么，以及什么激发它</translation>
     </message>
     <message>
         <source>What stays when the rank moves. With α kept, s = α/r falls as the rank rises.</source>
@@ -4114,8 +4318,16 @@ state</source>
         <translation>bucketed：长度相近的行放在一起。packed：行首尾相接直到最大长度。shuffled：随机排列。</translation>
     </message>
     <message>
+        <source>by accuracy</source>
+        <translation>按准确率</translation>
+    </message>
+    <message>
         <source>by elimination</source>
         <translation>按消元</translation>
+    </message>
+    <message>
+        <source>by the validation loss</source>
+        <translation>按验证损失</translation>
     </message>
     <message>
         <source>by σ</source>
@@ -4132,6 +4344,10 @@ state</source>
     <message>
         <source>chat template</source>
         <translation>对话模板</translation>
+    </message>
+    <message>
+        <source>chats about images, or an image, a prompt and a completion: JSONL, Parquet</source>
+        <translation>关于图片的对话，或图片、提示词与补全：JSONL、Parquet</translation>
     </message>
     <message>
         <source>checkpointing</source>
@@ -4152,6 +4368,10 @@ state</source>
     <message>
         <source>classes {} only ({} of {})</source>
         <translation>仅类 {}（{} / {}）</translation>
+    </message>
+    <message>
+        <source>closed</source>
+        <translation>已关闭</translation>
     </message>
     <message>
         <source>columns</source>
@@ -4192,6 +4412,10 @@ state</source>
     <message>
         <source>d</source>
         <translation>d</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>已损坏</translation>
     </message>
     <message>
         <source>dare-linear: entries of each ΔW dropped at random, sum</source>
@@ -4374,12 +4598,28 @@ state</source>
         <translation>在 {:,} 以内数更少。</translation>
     </message>
     <message>
+        <source>finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
         <source>folder of the base model</source>
         <translation>基座模型的文件夹</translation>
     </message>
     <message>
         <source>folder or file of the base model</source>
         <translation>基座模型的文件夹或文件</translation>
+    </message>
+    <message>
+        <source>from random weights</source>
+        <translation>从随机权重开始</translation>
+    </message>
+    <message>
+        <source>from the base</source>
+        <translation>从基座开始</translation>
+    </message>
+    <message>
+        <source>from the base and from random weights</source>
+        <translation>从基座和从随机权重开始</translation>
     </message>
     <message>
         <source>from σ</source>
@@ -4412,6 +4652,10 @@ state</source>
     <message>
         <source>full rank</source>
         <translation>满秩</translation>
+    </message>
+    <message>
+        <source>full training</source>
+        <translation>全量训练</translation>
     </message>
     <message>
         <source>gradients {}</source>
@@ -4464,6 +4708,10 @@ state</source>
     <message>
         <source>init</source>
         <translation>初始化</translation>
+    </message>
+    <message>
+        <source>interrupted</source>
+        <translation>已中断</translation>
     </message>
     <message>
         <source>k(m + n) in B and A</source>
@@ -4536,6 +4784,10 @@ state</source>
     <message>
         <source>lists of words and of their tags (BIO): JSONL, Parquet or CSV</source>
         <translation>词及其标签（BIO）的列表：JSONL、Parquet 或 CSV</translation>
+    </message>
+    <message>
+        <source>loading</source>
+        <translation>加载中</translation>
     </message>
     <message>
         <source>log</source>
@@ -4682,6 +4934,10 @@ state</source>
         <translation>数</translation>
     </message>
     <message>
+        <source>numbers trained</source>
+        <translation>训练的数的个数</translation>
+    </message>
+    <message>
         <source>of a plain net; the readings that fit are listed</source>
         <translation>普通网络的解读方式；列出适合的</translation>
     </message>
@@ -4760,6 +5016,10 @@ state</source>
     <message>
         <source>patience</source>
         <translation>耐心次数</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>已暂停</translation>
     </message>
     <message>
         <source>per-layer rank, {} at most</source>
@@ -4930,6 +5190,10 @@ state</source>
         <translation>停止文本，以 | 分隔</translation>
     </message>
     <message>
+        <source>stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
         <source>s·B·A&apos;s energy</source>
         <translation>s·B·A 的能量</translation>
     </message>
@@ -4988,6 +5252,10 @@ state</source>
     <message>
         <source>this layer</source>
         <translation>此层</translation>
+    </message>
+    <message>
+        <source>this run</source>
+        <translation>此运行</translation>
     </message>
     <message>
         <source>ties: largest entries of each ΔW, mean of the majority&apos;s sign</source>
@@ -5080,6 +5348,14 @@ state</source>
     <message>
         <source>variant</source>
         <translation>变体</translation>
+    </message>
+    <message>
+        <source>v{} in the pixels</source>
+        <translation>像素中的 v{}</translation>
+    </message>
+    <message>
+        <source>v{} is excited by</source>
+        <translation>激发 v{} 的是</translation>
     </message>
     <message>
         <source>waiting</source>
@@ -5254,6 +5530,10 @@ state</source>
         <translation>{:,} 行训练数据，{:,} 行验证数据</translation>
     </message>
     <message>
+        <source>{:,} validation rows were looked at, at step {:,}.</source>
+        <translation>查看了 {:,} 行验证数据，第 {:,} 步。</translation>
+    </message>
+    <message>
         <source>{:,} with a per-layer rank</source>
         <translation>{:,} 层有单独的秩</translation>
     </message>
@@ -5344,6 +5624,10 @@ The old one stays until the new one is complete.</source>
         <translation>无法将 {} 移到回收站。</translation>
     </message>
     <message>
+        <source>{} files at most: merge some of them.</source>
+        <translation>最多 {} 个文件：请先合并其中一些。</translation>
+    </message>
+    <message>
         <source>{} from {} to {}</source>
         <translation>{} 从 {} 到 {}</translation>
     </message>
@@ -5374,6 +5658,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} is an adapter.</source>
         <translation>{} 是适配器。</translation>
+    </message>
+    <message>
+        <source>{} is here already.</source>
+        <translation>{} 已在此处。</translation>
     </message>
     <message>
         <source>{} is open, here or in another window.</source>
@@ -5414,6 +5702,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} needs continuous inputs, and an embedding is among the targets.</source>
         <translation>{} 需要连续输入，而目标中有嵌入层。</translation>
+    </message>
+    <message>
+        <source>{} of the energy</source>
+        <translation>能量的 {}</translation>
     </message>
     <message>
         <source>{} of {}</source>
@@ -5538,6 +5830,10 @@ Type here to use others.</source>
         <translation>{}：无</translation>
     </message>
     <message>
+        <source>{}: not of what is open now</source>
+        <translation>{}：不属于当前打开的内容</translation>
+    </message>
+    <message>
         <source>{}: step {:,}</source>
         <translation>{}：第 {:,} 步</translation>
     </message>
@@ -5562,6 +5858,10 @@ Type here to use others.</source>
         <translation>{}</translation>
     </message>
     <message>
+        <source>{}u{} writes</source>
+        <translation>{}u{} 写出</translation>
+    </message>
+    <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>
         <translation>ΔW = (α/r)·B·A。Hu et al. 2021, arXiv 2106.09685</translation>
     </message>
@@ -5584,6 +5884,10 @@ Type here to use others.</source>
     <message>
         <source>ΔW follows α at once</source>
         <translation>ΔW 立即随 α 变化</translation>
+    </message>
+    <message>
+        <source>ΔW is 0 in this layer: there are no directions yet. Train first.</source>
+        <translation>此层的 ΔW 为 0：尚无方向。请先训练。</translation>
     </message>
     <message>
         <source>ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, and continue from the last good step.</source>

@@ -117,7 +117,7 @@ def test_the_window_speaks_it(speak, qtbot, request, name):
     assert window.commands.train.text() == have["Train"][0]
     titles = [action.text() for action in window.menuBar().actions()]
     marks = ("&File", "&Edit", "&Run", "&Adapter", "&View", "&Help")
-    assert titles == [have[mark][0] for mark in marks]
+    assert {have[mark][0] for mark in marks} <= set(titles)
     box = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
     qtbot.addWidget(box)
     (cancel,) = box.buttons()

@@ -25,6 +25,7 @@ from lora_lab.choices import ALPHA_MODES
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.presets import list_presets
+from lora_lab.records import State
 from lora_lab.setting import settings_of
 from lora_lab.task_info import TASKS
 from lora_lab.ui.style.language import CONTEXT, LANGUAGES
@@ -66,6 +67,7 @@ def declared() -> set[str]:
     texts |= {text for task in TASKS.values() for text in (task.title, task.wants)}
     for variant in VARIANTS.values():
         texts |= {variant.subject, *(reason for _, reason in variant.locked)}
+    texts |= {state.value for state in State} | {"interrupted", "damaged"}  # of a run in the list
     texts |= {mode.title for mode in ALPHA_MODES.values()}
     for kind in (RunConfig, Hyperparameters):
         for field, setting in settings_of(kind).items():

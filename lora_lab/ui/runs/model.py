@@ -16,7 +16,7 @@ from PySide6.QtGui import QColor
 from lora_lab.runs.listing import RunSummary
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import clock, plain_tip, size_words
+from lora_lab.ui.style.figures import clock, in_words, plain_tip, size_words
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.variants import PLAIN
@@ -145,7 +145,7 @@ class RunsModel(RowsModel):
         figures = {
             SHOWN: overlay.sample if overlay is not None else "",
             NAME: "   " * (depth - 1) + "↳ " * (depth > 0) + (run.label or run.name),
-            STATE: run.state or "—",
+            STATE: in_words(run.state) or "—",
             WHAT: run.title if run.variant in ("", PLAIN) else f"{run.title}, {run.variant}",
             RANK: str(run.rank),
             ALPHA: f"{run.alpha:g}",
