@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from lora_lab.allocator import keep_freed_memory
 
@@ -27,9 +28,14 @@ def main() -> None:
             sys.exit(f"lora-lab: {error}")
     from lora_lab.cli import app
     from lora_lab.cli.console import settle_streams
+    from lora_lab.errors import system_reason
 
     try:
         app(_with_values(arguments))
+    except OSError as error:  # help, a version and usage are printed by the libraries
+        with suppress(OSError):
+            sys.stderr.write(f"lora-lab: {system_reason(error)}\n")
+        sys.exit(1)
     finally:
         settle_streams()
 

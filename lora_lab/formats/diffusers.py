@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
@@ -28,6 +27,7 @@ from lora_lab.formats.factor_file import metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.portable import fold, padded
+from lora_lab.formats.safetensors_out import packed
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
@@ -77,7 +77,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         names = {kohya.key_of(x.name, kohya.two_encoders(weights)): x.name for x in layers}
         metadata[kohya.NAMES] = json.dumps(names)
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / FILE, safetensors.torch.save(tensors, metadata))
+    write_file(folder / FILE, *packed(tensors, metadata))
     notes = []
     if any(x.scaling != 1 for x in weights.layers):
         notes.append(

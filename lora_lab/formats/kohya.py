@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 import lora_lab
@@ -35,6 +34,7 @@ from lora_lab.formats.components import (
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
 from lora_lab.formats.factors import UNKNOWN, cannot_say, layer_of_factors, native_factors
 from lora_lab.formats.portable import fold
+from lora_lab.formats.safetensors_out import packed
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
 
@@ -64,7 +64,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         NAMES: json.dumps(names),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / FILE, safetensors.torch.save(tensors, metadata))
+    write_file(folder / FILE, *packed(tensors, metadata))
     notes = []
     if any(abs(x.alpha - x.scaling * x.rank) > 1e-9 * abs(x.alpha) for x in weights.layers):
         notes.append("α is written as s·r, since sd-scripts knows no other rule")

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-
 import lora_lab
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
@@ -44,6 +42,7 @@ from lora_lab.formats.peft_tensors import (
     split_key,
     tensors_of,
 )
+from lora_lab.formats.safetensors_out import packed
 from lora_lab.names import natural, shown
 from lora_lab.variants import VARIANTS, of_flags, peft_flags
 
@@ -84,7 +83,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         "model_type": model_type(weights),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / TENSORS, safetensors.torch.save(tensors, metadata))
+    write_file(folder / TENSORS, *packed(tensors, metadata))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     write_file(folder / CONFIG, text.encode())
     return notes

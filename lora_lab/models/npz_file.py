@@ -37,7 +37,9 @@ def read_npz(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
                 f"member {ascii(other[0])[:60]} is no array. Save named arrays with numpy.savez."
             )
         return {name.removesuffix(END.decode()): _array(archive.read(name)) for name in names}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # zipfile, its decompressors and numpy have one each for what is bad
         reason = str(error).split("\n")[0][:100]
         raise CheckpointError(
             f"its arrays cannot be read ({reason}). Save it again with numpy.savez."

@@ -23,10 +23,10 @@ from lora_lab.atomic import (
 from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.names import is_text, legible, shown
 from lora_lab.progress import Report, silent
-from lora_lab.runs.folder import PRIVATE
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
+from lora_lab.runs.own_files import PRIVATE
 
 MOST_FILES = 10_000
 LARGEST = 64 * 2**30  # bytes of all that is unpacked

@@ -33,11 +33,10 @@ from lora_lab.runs.inputs import fingerprints, training_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
-from lora_lab.runs.own_files import open_own
+from lora_lab.runs.own_files import PRIVATE, open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
 
-PRIVATE = 0o700  # a run quotes its data and its prompts
 ADAPTER = "adapter"
 BEST = "adapter-best"
 EXPORTS = "exports.jsonl"

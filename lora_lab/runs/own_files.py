@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lora_lab.errors import LabError, system_reason
 from lora_lab.names import shown
 
+PRIVATE = 0o700  # of folders: a run quotes its data and its prompts
 SMALL = 2**20  # bytes of a file of settings or facts
 DIGITS = 19  # of a whole number: none that the lab writes has more
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -17,12 +17,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lora_lab import paths
-from lora_lab.atomic import write_file
+from lora_lab.atomic import make_folder, write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
 from lora_lab.runs.listing import Steps, resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
-from lora_lab.runs.own_files import Door, plain_json, read_own
+from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
@@ -75,7 +75,7 @@ class Queue:
         self.folder = folder
         self.items: tuple[Item, ...] = ()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, PRIVATE)
         except OSError as error:
             raise LabError(
                 f"The queue cannot be kept in {folder}: {system_reason(error)}."

@@ -299,7 +299,13 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
                 taken = (values.get("pad_token_id") or 0) + 1
                 offset = taken if values.get("model_type") in OFFSET else 0
                 limits.append(max(1, value - offset))
-    limits.append(min(getattr(tokenizer, "model_max_length", WITHOUT_LIMIT), WITHOUT_LIMIT))
+    own = getattr(tokenizer, "model_max_length", WITHOUT_LIMIT)
+    if type(own) not in (int, float) or not own >= 1:
+        raise CheckpointError(
+            f"{Path(model).name}: model_max_length of its tokenizer is {own!a:.60}, which is no "
+            "number of tokens. Correct it in tokenizer_config.json, or take it out there."
+        )
+    limits.append(min(own, WITHOUT_LIMIT))
     return int(min(limits))
 
 

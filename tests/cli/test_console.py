@@ -130,3 +130,13 @@ def test_the_code_is_the_signals_whatever_stdout_does(tmp_path, number):
         done.communicate(timeout=100)
     assert done.returncode == 128 + number
     assert json.loads((tmp_path / "a" / "state.json").read_text())["state"] == "stopped"
+
+
+@pytest.mark.skipif(not os.path.exists(FULL), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("runs", "--help")])
+def test_what_the_libraries_print_is_lost_in_one_line(arguments):
+    with open(FULL, "w") as gone:
+        done = started(*arguments, stdout=gone, stderr=subprocess.PIPE)
+        _, said = done.communicate(timeout=100)
+    assert done.returncode == 1
+    assert said.splitlines() == ["lora-lab: the disk is full"]

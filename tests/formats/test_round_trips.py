@@ -49,6 +49,21 @@ NO_DORA = {"peft-portable", "gguf"}
 OF_PIPELINES = {"kohya": "unet", "diffusers": "unet"}  # and the component that is told there
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_adapter_that_is_written_twice_is_the_same_file(bases, tmp_path, name):
+    weights = adapter(bases, "llama", "lora")
+
+    def files(folder):
+        target = folder / f"adapter{FORMATS[name].suffix}"
+        export(weights, target, name, component=OF_PIPELINES.get(name, ""))
+        return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    first = files(tmp_path / "0")
+    assert first
+    for number in range(1, 4):  # an order by chance is the same now and then
+        assert files(tmp_path / str(number)) == first
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", FORMATS)

@@ -140,6 +140,12 @@ def test_arrays_that_are_no_numbers_or_a_bomb_are_refused(tmp_path):
     np.savez_compressed(tmp_path / "b.npz", a=np.zeros(10**7))
     with pytest.raises(CheckpointError, match="larger inside"):
         read_state(tmp_path / "b.npz")
+    np.savez_compressed(tmp_path / "c.npz", a=np.ones((3, 2), np.float32))
+    whole = (tmp_path / "c.npz").read_bytes()
+    for at in range(45, 120):  # in the packed bytes, whose decompressor has errors of its own
+        (tmp_path / "c.npz").write_bytes(whole[:at] + b"\x01\x00\x10" + whole[at + 3 :])
+        with pytest.raises(CheckpointError):
+            read_state(tmp_path / "c.npz")
 
 
 def packed(*members):

@@ -33,6 +33,16 @@ def test_the_longest_row_is_what_the_model_has_positions_for(tmp_path, name):
     assert longest(config, str(tmp_path), words) == limit
 
 
+@pytest.mark.parametrize("value", ["", "512", None, [512], True, 0, -1, float("nan")])
+def test_a_longest_row_that_is_no_number_is_named(tmp_path, value):
+    (tmp_path / "config.json").write_text('{"model_type": "bloom"}')
+    words = tokenizer()
+    words.model_max_length = value
+    config = starting_config("causal_lm", model=str(tmp_path), data="x")
+    with pytest.raises(CheckpointError, match="model_max_length"):
+        longest(config, str(tmp_path), words)
+
+
 def test_a_tokenizer_larger_than_the_model_is_found_before_training(tmp_path):
     save(tmp_path / "m", "llama")
     words = tokenizer()

@@ -15,9 +15,10 @@ from lora_lab import paths
 from lora_lab.config import Origin
 from lora_lab.errors import LabError
 from lora_lab.records import ErrorRecord, FolderRecord
-from lora_lab.runs.folder import PRIVATE, RunFolder
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import METRICS
 from lora_lab.runs.metrics import copy_holding
+from lora_lab.runs.own_files import PRIVATE
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.autosave import Autosave
 from lora_lab.training.saving.record_writer import RecordWriter
