@@ -18,7 +18,7 @@ from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
-from lora_lab.runs.listing import RunSummary, list_runs, resumable, set_label
+from lora_lab.runs.listing import GOING, RunSummary, list_runs, resumable, set_label
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
@@ -30,6 +30,7 @@ from lora_lab.ui.widgets.background import Background, Works
 from lora_lab.ui.widgets.consent import agrees_to_run
 from lora_lab.ui.widgets.dialogs import ask
 
+OTHERS_MS = 5_000  # between two looks at runs of other windows
 REFRESH_MS = 300  # events that follow each other closely are one reading of the folder
 
 
@@ -68,6 +69,8 @@ class RunsFlow(QObject):
         dock.refresh_requested.connect(self._refresh)
         dock.cancelled.connect(self._on_cancelled)
         dock.visibilityChanged.connect(lambda seen: self._soon.start() if seen else None)
+        self._others = QTimer(self, interval=OTHERS_MS, timeout=self._look_at_others)
+        self._others.start()
         sessions.state_changed.connect(self._follow)
         sessions.on(FolderRecord, lambda _: self._follow())
 
@@ -89,6 +92,7 @@ class RunsFlow(QObject):
     def close(self) -> None:
         """End with the window what is still being done, and begin nothing more."""
         self._soon.stop()
+        self._others.stop()
         self._sessions.state_changed.disconnect(self._follow)
         self._dock.visibilityChanged.disconnect()
         self._works.finish()
@@ -98,6 +102,13 @@ class RunsFlow(QObject):
         self._dock.set_current(str(folder) if folder is not None else "")
         if self._dock.isVisible():
             self._soon.start()
+
+    def _look_at_others(self) -> None:
+        """A run that another window trains says nothing here: while one is listed, look again."""
+        dock = self._dock
+        going = (run.state in GOING and run.path != dock.model.current for run in dock.model.runs)
+        if dock.isVisible() and not self._reading and any(going):
+            self._refresh()
 
     def _refresh(self) -> None:
         """Read the list anew; requests that come while it is read are one more reading after it."""

@@ -20,6 +20,8 @@ from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, SORT, RunsModel
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.table import Ticks, dress
 
+NOTE_EMS = 8  # widths of the letter m that are left to the notes
+
 
 class RunsTable(QTableView):
     """Return opens the run of the row, Delete discards what is selected."""
@@ -77,7 +79,22 @@ class RunsTable(QTableView):
                 place = self._filter.index(index.row(), at.column())
                 selection.setCurrentIndex(place, selection.SelectionFlag.NoUpdate)
         selection.select(every, flags)
+        self._widen_names()
         return True
+
+    def _widen_names(self) -> None:
+        """Names that end alike are told apart by all of them: what the notes can spare is theirs.
+
+        A width that a person has dragged stays.
+        """
+        header, width = self.horizontalHeader(), self.fontMetrics().horizontalAdvance
+        if header.sectionSize(NAME) != self._name_width:
+            return
+        names = (self.runs.index(row, NAME).data() for row in range(self.runs.rowCount()))
+        wanted = max((width(name) for name in names), default=0) + 30
+        spare = header.sectionSize(NOTE) - NOTE_EMS * width("m")
+        self._name_width = max(self._name_width, min(wanted, self._name_width + max(spare, 0)))
+        header.resizeSection(NAME, self._name_width)
 
     def search(self, text: str) -> None:
         """Show only the runs that have this text in a column."""
@@ -134,3 +151,4 @@ class RunsTable(QTableView):
         for column, text in enumerate(widest):
             header.resizeSection(column, width(text) + 22)
         header.setSectionResizeMode(NOTE, QHeaderView.ResizeMode.Stretch)
+        self._name_width = header.sectionSize(NAME)

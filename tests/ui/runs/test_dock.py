@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QProgressBar
 
 from lora_lab import paths
@@ -339,6 +339,42 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, lab, home, monkeypa
         dock.menu.pack.trigger()
     qtbot.waitUntil(lambda: [str(one.exc_value) for one in caught] == [which] * 2, timeout=30_000)
     qtbot.waitUntil(progress(dock).isHidden, timeout=30_000)
+
+
+def test_the_end_of_a_run_of_another_window_is_seen(qtbot, lab, monkeypatch):
+    """Its folder is written by another process; nothing of it is said here."""
+    folder, _ = cut_off("a")
+    other = RunFolder.at(folder)
+    other.lock()  # as long as it is held, the run is live
+    dock = listed(qtbot, lab, 1)
+    assert dock.model.runs[0].state == "running"
+    (timer,) = [t for t in lab.flows.runs.findChildren(QTimer) if t.isActive() and
+                not t.isSingleShot()]  # fmt: skip
+    timer.setInterval(50)
+    other.write_summary(state="finished", step=60, max_steps=60, loss=0.1)
+    other.close()
+    qtbot.waitUntil(lambda: dock.model.runs[0].state == "finished", timeout=30_000)
+
+
+def test_names_take_the_room_that_notes_can_spare(qtbot, dock):
+    long = [f"20261124-182034-a-model-whose-name-is-long-{end}" for end in "ab"]
+    runs = [RunSummary(name, name, "finished", "digits", "lora", 4, 4.0, 9, 9, 0.1, 0.1, 1.0, "")
+            for name in long]  # fmt: skip
+    dock.resize(1500, 300)
+    dock.show()
+    dock.show_runs(runs)
+    width = dock.table.fontMetrics().horizontalAdvance
+    header = dock.table.horizontalHeader()
+    assert header.sectionSize(NAME) >= width(long[0]) + 20
+    header.resizeSection(NAME, 60)  # by hand
+    dock.show_runs(runs)
+    assert header.sectionSize(NAME) == 60
+    narrow = RunsDock()
+    qtbot.addWidget(narrow)
+    narrow.resize(600, 300)
+    narrow.show()
+    narrow.show_runs(runs)
+    assert narrow.table.horizontalHeader().sectionSize(NOTE) >= 20
 
 
 def test_a_name_and_a_note_are_written_in_place(qtbot, lab):
