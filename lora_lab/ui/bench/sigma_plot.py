@@ -48,6 +48,7 @@ class SigmaPlot(Plot):
         self.cut_line = pg.InfiniteLine(angle=90, movable=True)
         self.cut_line.setCursor(Qt.CursorShape.SizeHorCursor)
         self.cut_line.sigPositionChanged.connect(self._on_dragged)
+        self.marks_by_click = False  # a click chooses how many σ are kept
         self.scene().sigMouseClicked.connect(self._on_clicked)
         for z, item in enumerate(
             (*self._bars, self._rounding, *self._values, self._zero, self.cut_line)

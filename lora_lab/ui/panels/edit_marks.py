@@ -84,6 +84,15 @@ class EditMarks:
         """No more than leave the data half of the height."""
         return max(1, min(ROWS, int((0.5 * self._plot.view.height() - MARGIN) / ROW)))
 
+    def near(self, x: float, reach: float) -> tuple[int, list[str]] | None:
+        """The step of the edit that is nearest to x, within reach, and what changed there."""
+        steps = [edit[0] for edit in self._edits if abs(edit[0] - x) <= reach]
+        if not steps:
+            return None
+        step = min(steps, key=lambda at: abs(at - x))
+        here = [edit for edit in self._edits if edit[0] == step]
+        return step, [_edit_words(name, [old, new]) for _, name, old, new in here]
+
     def words(self) -> list[str]:
         """The labels that are shown now."""
         return [text.toPlainText() for text in self._texts if text.isVisible()]

@@ -8,16 +8,19 @@ a logarithmic axis expects log10 of the values.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QToolButton
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.cursor import Cursor, Points
 
+CLICK = 3  # pixels that a click may wander
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -133,6 +136,12 @@ class Plot(pg.PlotWidget):
         self.follow_button: QToolButton | None = None  # pyqtgraph resizes us before we have one
         super().__init__(axisItems={"left": self.left, "bottom": self.bottom})
         self.following = True
+        self.curve_words: dict[str, str] = {}  # what curves are called under the cursor
+        self.marks_by_click = True  # whether a click sets the cursor's mark
+        self._pressed: QPointF | None = None
+        # Whether what lies at x, with pixels as wide, was meant by a click: it sets no mark then.
+        self.takes_click: Callable[[float, float], bool] = lambda x, pixel: False
+        self.cursor_lines = Cursor(self, self._points, self._x_words, number)
         self.x_label = x_label
         self.setAccessibleName(name)
         self.viewport().setAccessibleName(name)
@@ -225,7 +234,43 @@ class Plot(pg.PlotWidget):
         super().resizeEvent(event)
         self._place_button()
 
+    def _points(self) -> Points:
+        """The curves that have words, as they are drawn."""
+        shown = self.shown() if self.curve_words else {}
+        return {w: shown[n] for n, w in self.curve_words.items() if n in shown}
+
+    def _x_words(self, x: float) -> str:
+        value = 10.0**x if self.bottom.log else x
+        whole = float(round(value)) if not self.bottom.log and abs(value) >= 1 else value
+        return f"{self.x_label} {number(whole, 3) if whole != round(whole) else f'{whole:,.0f}'}"
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        self.cursor_lines.move_to(event.position())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.cursor_lines.leave()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        left = event.button() == Qt.MouseButton.LeftButton
+        self._pressed = event.position() if left else None
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        pressed, self._pressed = self._pressed, None
+        if pressed is None or (event.position() - pressed).manhattanLength() > CLICK:
+            return
+        x = self.view.mapSceneToView(event.position()).x()
+        if self.takes_click(x, self.view.viewPixelSize()[0]):
+            self.cursor_lines.leave()
+        elif self.marks_by_click:
+            self.cursor_lines.click(event.position())
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         super().mouseDoubleClickEvent(event)
         if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = None
+            self.cursor_lines.clear()
             self.follow()

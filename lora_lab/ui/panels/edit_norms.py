@@ -1,0 +1,70 @@
+"""How far each edit moved ΔW: ‖ΔW‖ of all layers in the spectra before and after it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from lora_lab.records import SpectrumRecord
+from lora_lab.ui.style.figures import percent
+from lora_lab.ui.widgets.plot import number
+
+translate = QCoreApplication.translate
+
+
+@dataclass
+class _Moved:
+    """What stood at two spectra around an edit; nan where there was none."""
+
+    step: int
+    before: float
+    before_at: int
+    after: float = math.nan
+    after_at: int = 0
+
+
+class EditNorms:
+    """Fed with spectra and edits as they come."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Another run."""
+        self._newest, self._at = math.nan, 0
+        self._moved: dict[int, _Moved] = {}
+        self._open: list[_Moved] = []  # those that wait for a spectrum
+
+    def note_edit(self, step: int) -> None:
+        """Of several edits at one step, ΔW is measured before the first and after the last."""
+        moved = self._moved.setdefault(step, _Moved(step, self._newest, self._at))
+        if moved not in self._open:
+            self._open.append(moved)
+
+    def add(self, record: SpectrumRecord) -> None:
+        """One more spectrum."""
+        squares = sum(layer.delta_norm**2 for layer in record.layers)
+        self._newest, self._at = math.sqrt(squares), record.step
+        for moved in self._open:
+            moved.after, moved.after_at = self._newest, record.step
+        self._open.clear()
+
+    def cut(self, step: int) -> None:
+        """The run stands at `step` again."""
+        self._moved = {at: moved for at, moved in self._moved.items() if at <= step}
+        self._open = [moved for moved in self._open if moved.step <= step]
+
+    def words(self, step: int) -> str:
+        """One line on the edit at `step`; "" where no spectra were seen around it."""
+        moved = self._moved.get(step)
+        if moved is None or moved.before != moved.before or moved.after != moved.after:
+            return ""
+        text = translate("edits", "‖ΔW‖ {} at step {:,} → {} at step {:,}").format(
+            number(moved.before), moved.before_at, number(moved.after), moved.after_at
+        )
+        if moved.before > 0:
+            change = moved.after / moved.before - 1
+            text += f" ({'+' if change >= 0 else '−'}{percent(abs(change))})"
+        return text
