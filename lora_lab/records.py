@@ -45,6 +45,18 @@ class StepRecord(Record):
 
 
 @dataclass(frozen=True)
+class PaceRecord(Record):
+    """What a step did besides its loss, measured now and then."""
+
+    step: int
+    seconds: float  # training time since step 0, as in StepRecord
+    gradient_norm: float  # of all gradients together, before clipping
+    update_ratio: float  # ‖Δθ‖/‖θ‖ of all that is trained; nan where θ = 0
+    tokens: int  # trained on since step 0, padding left out; 0: the task reads no text
+    memory: int  # bytes: of tensors on an accelerator, of the process on the CPU
+
+
+@dataclass(frozen=True)
 class LayerSpectrum:
     """σ of one layer's ΔW, descending, with the rank measures of lora_lab.analysis.rank."""
 

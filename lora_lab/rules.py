@@ -228,6 +228,11 @@ def schedule_factor(config: RunConfig, step: int, length: int) -> float:
     return 1.0
 
 
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Steps in which every training row comes once; the last batch of an epoch may be smaller."""
+    return max(1, math.ceil(rows / batch_size))
+
+
 @dataclass(frozen=True)
 class StageAhead:
     """The steps that training on would make, and the learning rate that they would have."""

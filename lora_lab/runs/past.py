@@ -15,6 +15,7 @@ from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     EvalRecord,
     LayerSpectrum,
+    PaceRecord,
     PastEditRecord,
     SpectrumRecord,
     StepRecord,
@@ -26,11 +27,11 @@ from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
 MOST = 20_000  # steps that come back: ten for each pixel of a wide curve
-STEP, EVALUATION, EDIT, RESUMED, CLIPPED, SPECTRUM, COUNTS = (
+STEP, EVALUATION, EDIT, RESUMED, CLIPPED, PACE, SPECTRUM, COUNTS = (
     f'{{"record":"{kind}Record"'.encode()
-    for kind in ("Step", "Eval", "Applied", "Resumed", "Clipped", "Spectrum", "Counts")
+    for kind in ("Step", "Eval", "Applied", "Resumed", "Clipped", "Pace", "Spectrum", "Counts")
 )
-KINDS = (STEP, EVALUATION, EDIT, RESUMED, CLIPPED)
+KINDS = (STEP, EVALUATION, EDIT, RESUMED, CLIPPED, PACE)
 FLOAT = rb"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"  # finite
 PLAIN_STEP = re.compile(
     rb'\{"record":"StepRecord","step":(\d{1,18}),"loss":%b,"learning_rate":%b,"seconds":%b\}'
@@ -43,7 +44,7 @@ MARK = len(b'{"record":"')  # where the kind of a line begins
 DIGITS = 18  # of the number of a step, at most
 HEAD = len(STEP) + len(b',"step":')  # where the number of a step begins
 
-Past = StepRecord | EvalRecord | PastEditRecord | ClippedRecord
+Past = StepRecord | EvalRecord | PastEditRecord | ClippedRecord | PaceRecord
 
 
 def past_records(path: Path, until: int) -> Iterator[Past]:
@@ -204,7 +205,8 @@ def _record(line: bytes) -> Past | None:
         if not row.get("changes"):
             return None
         return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
-    kind = {k.__name__: k for k in (StepRecord, EvalRecord, ClippedRecord)}[row["record"]]
+    kinds = (StepRecord, EvalRecord, ClippedRecord, PaceRecord)
+    kind = next(kind for kind in kinds if kind.__name__ == row["record"])
     return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind)})
 
 

@@ -100,6 +100,10 @@ class Task:
         """What a part of a batch counts in the batch's mean: as many as its rows."""
         return len(part[0])
 
+    def tokens(self, batch: Any) -> int:
+        """Tokens of a batch, padding left out; 0 where rows are no texts."""
+        return 0
+
     def heaviest(self, batch_size: int, count: int) -> Any:
         """A part of a step that takes as much memory as any."""
         return self.parts(next(self.batches(batch_size, 0)), count)[0][0]

@@ -93,6 +93,9 @@ class CausalLmTask(TextTask):
         total = sum(len(part.targets) for part in parts)
         return [(part, len(part.targets) / total) for part in parts]
 
+    def tokens(self, batch: list[PackedRow]) -> int:
+        return int(sum(self.lengths[i] for row in batch for i in row))
+
     def heaviest(self, batch_size: int, count: int) -> TokenPart:
         """The part of a step that takes the most memory: of the longest rows."""
         parts = self.parts([[i] for i in self.longest_first(batch_size)], count)

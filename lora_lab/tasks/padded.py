@@ -37,6 +37,9 @@ class PaddedTask(TextTask, Generic[Part]):
         for batch in batch_order(self.lengths, batch_size, seed, how, self.config.max_length, skip):
             yield [int(i) for i in batch]
 
+    def tokens(self, batch: Any) -> int:
+        return int(self.lengths[list(getattr(batch, "rows", batch))].sum())
+
     def parts(self, batch: Any, count: int) -> list[tuple[Part, float]]:
         return self.weighed([self.collated(self.train, r) for r in self.pieces(batch, count)])
 

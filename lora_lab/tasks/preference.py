@@ -72,6 +72,9 @@ class PreferenceTask(CausalLmTask):
         for batch in batch_order(self.lengths, batch_size, seed, how, limit, skip):
             yield [int(i) for i in batch]
 
+    def tokens(self, batch: list[int]) -> int:
+        return int(self.lengths[batch].sum())
+
     def parts(self, batch: list[int], count: int) -> list[tuple[PairPart, float]]:
         """Pairs of like length in one part, as many as `part_tokens` has room for."""
         pieces = rows_by_length([int(self.lengths[i]) for i in batch], self.part_tokens(count))

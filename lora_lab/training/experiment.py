@@ -23,6 +23,7 @@ from lora_lab.models.fingerprint import fingerprint
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.progress import Report, silent
 from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord, frozen_array
+from lora_lab.rules import steps_per_epoch
 from lora_lab.task_info import TASKS as TASK_ROWS
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task, never
@@ -69,6 +70,7 @@ class Experiment:
     accumulation: int  # parts of a step; more where memory was short
     halvings: int = 0  # times that it was
     step: int = 0
+    tokens: int = 0  # trained on so far, padding left out
     edits: int = 0  # that were applied so far
     continued: tuple[str, ...] = ()  # on the adapter that it starts from; none: it starts as W
     ramps: list[Ramp] = field(default_factory=list)
@@ -370,5 +372,5 @@ def with_steps(config: RunConfig, rows: int) -> RunConfig:
     """`config` with the number of steps that its epochs make; the same `hyper` object."""
     if config.epochs is None or not rows:
         return config
-    steps = max(1, math.ceil(config.epochs * math.ceil(rows / config.batch_size)))
+    steps = max(1, math.ceil(config.epochs * steps_per_epoch(rows, config.batch_size)))
     return config.model_copy(update={"max_steps": steps})

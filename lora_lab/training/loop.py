@@ -21,6 +21,7 @@ from lora_lab.training.gradients import gradients
 from lora_lab.training.learning_check import learning_problems
 from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.optim import Stage
+from lora_lab.training.pace import Pace
 from lora_lab.training.serve import Server
 from lora_lab.training.snapshot import Snapshot
 from lora_lab.training.time_budget import TimeBudget
@@ -53,6 +54,7 @@ def train(
     config, optimizer = experiment.config, experiment.optimizer
     spectra, evaluations = TimeBudget(0.03, interval=0.1), TimeBudget(0.03, interval=0.25)
     copies = TimeBudget(0.01, interval=1.0)
+    pace = Pace(experiment)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     last_norm = math.nan  # of the last finite gradient
     yield from server.open(known or Known(), report)
@@ -72,7 +74,8 @@ def train(
         began = time.perf_counter()
         factor = schedule_factor(config, experiment.step - begin, end - begin)
         learning_rate = experiment.hyper.learning_rate * factor
-        loss, part, halvings, failed = gradients(experiment, next(experiment.batches))
+        batch = next(experiment.batches)
+        loss, part, halvings, failed = gradients(experiment, batch)
         if halvings:
             yield _more_parts(experiment)
         if failed:
@@ -86,11 +89,15 @@ def train(
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 server.last_good = Snapshot(experiment)
+        pace.before(began)
         descend(experiment, learning_rate, norm)
         experiment.step += 1
+        experiment.tokens += experiment.task.tokens(batch)
         now = time.perf_counter()
         experiment.training_seconds += now - began
         yield StepRecord(experiment.step, loss, learning_rate, experiment.training_seconds)
+        if (measured := pace.after(norm)) is not None:
+            yield measured
         yield from learning_problems(experiment)
 
         finished = experiment.step >= end

@@ -71,6 +71,7 @@ class Facts(Stored):
     version: Literal[1]
     step: Annotated[int, Field(ge=0, le=MOST_STEPS)]
     edits: Count = 0
+    tokens: Annotated[int, Field(ge=0, lt=2**62)] = 0
     batches: Count
     seconds: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
     parts: tuple[Annotated[int, Field(ge=1, le=1_000_000)], Annotated[int, Field(ge=0, le=64)]] = (

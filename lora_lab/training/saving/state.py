@@ -65,6 +65,7 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
         "version": VERSION,
         "step": experiment.step,
         "edits": experiment.edits,
+        "tokens": experiment.tokens,
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,
         "parts": [experiment.accumulation, experiment.halvings],
@@ -112,6 +113,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         experiment.task.retention.count = count  # or figures before and after would differ in rows
     experiment.step = facts["step"]
     experiment.training_seconds = facts["seconds"]
+    experiment.tokens = facts.get("tokens", 0)
     experiment.stage = Stage(*facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
     experiment.edits = facts.get("edits", 0)

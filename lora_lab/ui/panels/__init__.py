@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.panels.counts import CountsPanel
+from lora_lab.ui.panels.curves import CurvesPanel
 from lora_lab.ui.panels.data import DataPanel
 from lora_lab.ui.panels.directions import DirectionsPanel
 from lora_lab.ui.panels.generation import GenerationPanel
@@ -17,5 +18,6 @@ PANELS: dict[str, type[Panel]] = {
     for panel in (
         LossPanel, SpectrumPanel, CountsPanel, BeforeAfterPanel, DataPanel, GenerationPanel,
         DirectionsPanel, MixPanel,
+        CurvesPanel,
     )
 }  # fmt: skip

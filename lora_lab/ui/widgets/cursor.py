@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.ui.style import theme
-
-if TYPE_CHECKING:
-    from lora_lab.ui.widgets.plot import Plot
 
 NEAR = 6  # pixels within which a click means the mark
 PAD = 5
@@ -58,14 +55,17 @@ class Cursor(QWidget):
 
     def __init__(
         self,
-        plot: Plot,
+        plot: pg.PlotWidget,
+        is_log: Callable[[], bool],
         points: Callable[[], Points],
         x_words: Callable[[float], str],
         y_words: Callable[[float], str],
     ) -> None:
-        """`points` are the curves that are drawn; the words take values as the axes show them."""
+        """`points` are the curves that are drawn, as log10 where `is_log`; the words take values as
+        the axes show them."""
         super().__init__(plot)
-        self._plot, self._points = plot, points
+        self._plot, self._view, self._points = plot, plot.getViewBox(), points
+        self._is_log = is_log
         self._x_words, self._y_words = x_words, y_words
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName(self.tr("Values under the pointer"))
@@ -100,7 +100,7 @@ class Cursor(QWidget):
         self._show()
 
     def _read(self, place: QPointF) -> Reading:
-        at = self._plot.view.mapSceneToView(place)
+        at = self._view.mapSceneToView(place)
         return Reading(at.x(), at.y(), nearest(self._points(), at.x()))
 
     def lines(self) -> list[str]:
@@ -122,20 +122,20 @@ class Cursor(QWidget):
                 difference = value - self._value(before)
                 sign = "+" if difference > 0 else ""
                 row += f"   Δ {sign}{self._y_words(difference)}"
-                if self._plot.left.log and self._value(before) > 0:
+                if self._is_log() and self._value(before) > 0:
                     row += f" (× {value / self._value(before):.3g})"
             rows.append(row)
         return rows
 
     def _value(self, y: float) -> float:
-        return 10.0**y if self._plot.left.log else y
+        return 10.0**y if self._is_log() else y
 
     def _area(self) -> QRectF:
         """Where the curves are, in pixels of the plot."""
-        return self._plot.view.sceneBoundingRect()
+        return self._view.sceneBoundingRect()
 
     def _pixel(self, x: float) -> float:
-        return self._plot.view.mapViewToScene(QPointF(x, 0)).x()
+        return self._view.mapViewToScene(QPointF(x, 0)).x()
 
     def _show(self) -> None:
         shown = self.here is not None or self.mark is not None
@@ -160,7 +160,7 @@ class Cursor(QWidget):
             painter.setPen(QPen(QColor(color), 1, style))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
             if not reading.values:
-                y = self._plot.view.mapViewToScene(QPointF(0, reading.y)).y()
+                y = self._view.mapViewToScene(QPointF(0, reading.y)).y()
                 painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
         rows = self.lines()
         if rows:

@@ -141,7 +141,7 @@ class Plot(pg.PlotWidget):
         self._pressed: QPointF | None = None
         # Whether what lies at x, with pixels as wide, was meant by a click: it sets no mark then.
         self.takes_click: Callable[[float, float], bool] = lambda x, pixel: False
-        self.cursor_lines = Cursor(self, self._points, self._x_words, number)
+        self.cursor_lines = Cursor(self, lambda: self.left.log, self._points, self._x_words, number)
         self.x_label = x_label
         self.setAccessibleName(name)
         self.viewport().setAccessibleName(name)
@@ -206,7 +206,8 @@ class Plot(pg.PlotWidget):
     def shown(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The curves that have a name, as they are drawn: x and y on the axes' scales."""
         items = (item for item in self.getPlotItem().listDataItems() if item.name())
-        return {item.name(): item.getData() for item in items if len(item.getData()[0])}
+        found = {item.name(): item.getData() for item in items}
+        return {name: data for name, data in found.items() if data[0] is not None and len(data[0])}
 
     def columns(self) -> int:
         """Pixels across the drawing: more points than these cannot be seen."""
