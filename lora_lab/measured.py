@@ -120,6 +120,16 @@ class ClippedRecord(Record):
 
 
 @dataclass(frozen=True)
+class TokenLossRecord(Record):
+    """The loss of every token of one training row, with the adapter off and on; nats."""
+
+    step: int
+    row: int  # its number, as in DataRow
+    off: tuple[float, ...]  # nan for the first: nothing comes before it
+    on: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class MemoryRecord(Record):
     """What lives at the peak of a training step, estimated without making one; bytes of tensors."""
 

@@ -77,6 +77,7 @@ class LoadedRecord(Record):
     notes: tuple[str, ...] = ()  # what was not done as asked, e.g. a rank that was capped
     seconds: float = 0.0
     generates: bool = False  # whether it can be asked to go on from a prompt
+    scores_tokens: bool = False  # whether it can be asked for the loss of each token of a row
     prompts: tuple[str, ...] = ()  # to begin with
     chats: bool = False  # whether a prompt can be what a user says, by a chat template
     most_numbers: int = 0  # random subspace: the weights that its numbers move, the most d can be

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lora_lab.errors import LabError
 from lora_lab.opening_records import DataRecord
 from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.retention import RetentionSet
@@ -178,6 +179,18 @@ class Task:
         Raises Cancelled where `should_stop` says so, and LabError for a prompt that it cannot be.
         """
         raise NotImplementedError
+
+    def row_losses(self, model: nn.Module, row: int) -> tuple[float, ...]:
+        """Loss of every token of the training row with this number, nan for the first; nats.
+
+        Raises LabError for a task without such losses, and for a row that it does not have.
+        """
+        raise LabError("This task has no loss for each token of a row.")
+
+    @property
+    def scores_tokens(self) -> bool:
+        """Whether `row_losses` can be asked."""
+        return type(self).row_losses is not Task.row_losses
 
     @property
     def generates(self) -> bool:

@@ -6,8 +6,10 @@ changes nothing for the tokens before it. Packed rows are separated by restartin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import nn
 from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
+from lora_lab.data.preview import ROWS
 from lora_lab.data.template_budget import budget
 from lora_lab.data.token_rows import Example
 from lora_lab.errors import CheckpointError, ConfigError, LabError
@@ -24,10 +27,11 @@ from lora_lab.models.architecture import shown_the_answers
 from lora_lab.models.row_probe import looks_ahead
 from lora_lab.sampling import GREEDY, PROMPTS, Sampling
 from lora_lab.tasks.base import Evaluation, never
-from lora_lab.tasks.chunked_loss import chunked_cross_entropy
+from lora_lab.tasks.chunked_loss import CHUNK, chunked_cross_entropy
 from lora_lab.tasks.generating import generated
 from lora_lab.tasks.lm_head import Head
 from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
+from lora_lab.tasks.token_scores import scored, token_figures
 
 BEGINNINGS = 3  # held-out prompts to begin with
 AS_ROWS, _, CHAT = PROMPTS
@@ -115,9 +119,50 @@ class CausalLmTask(TextTask):
         blocks: Iterable[Sequence[int]],
         should_stop: Callable[[], bool],
     ) -> Evaluation | None:
-        """Mean loss per supervised token; nan where there are no rows."""
+        """Mean loss per supervised token, its exponential, and how many are the likeliest ones.
+
+        nan where there are no rows.
+        """
         parts = (self._collated(texts.examples, [[int(i)] for i in rows]) for rows in blocks)
-        return mean_over_targets(parts, partial(self._mean, model), should_stop)
+        right = asked = 0
+
+        def mean(part: TokenPart) -> torch.Tensor:
+            nonlocal right, asked
+            losses, hits = self.token_losses(model, part)
+            right, asked = right + int(hits.sum()), asked + len(hits)
+            return losses.mean()
+
+        found = mean_over_targets(parts, mean, should_stop)
+        if found is None or not asked:
+            return found
+        return replace(found, figures=token_figures(found.loss, right / asked))
+
+    def row_losses(self, model: nn.Module, row: int) -> tuple[float, ...]:
+        """Of every token that something comes before, whether the loss looks at it or not."""
+        example = next((x for x in self.train.examples[:ROWS] if x.number == row), None)
+        if example is None:
+            raise LabError(f"Row {row:,} is none of the rows that are shown.")
+        ids = torch.from_numpy(np.asarray(example.ids, np.int64)).to(self.device)
+        positions = torch.arange(len(ids) - 1, device=self.device)
+        losses, _ = self.token_losses(model, TokenPart(ids[None], None, positions, ids[1:]))
+        return (math.nan, *losses.tolist())
+
+    @torch.no_grad()
+    def token_losses(self, model: nn.Module, part: TokenPart) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy of each target (n) in float32, and whether it is the likeliest (n)."""
+        head = self._head
+        assert head is not None, "base_model comes first"
+        inputs = {"input_ids": part.ids}
+        if part.places is not None:
+            inputs["position_ids"] = part.places
+        if not head.apart:
+            logits = model(**inputs, use_cache=False, return_dict=True).logits
+            return scored(logits.flatten(0, 1).index_select(0, part.positions), part.targets)
+        states = head.hidden(model, **inputs).flatten(0, 1).index_select(0, part.positions)
+        rows = max(1, CHUNK // head.vocabulary)  # never the logits of all at once
+        pieces = zip(states.split(rows), part.targets.split(rows), strict=True)
+        scores = [scored(head.logits(model, h), targets) for h, targets in pieces]
+        return torch.cat([x for x, _ in scores]), torch.cat([x for _, x in scores])
 
     def prompts(self) -> tuple[str, ...]:
         """Prompts to generate from: the config's, or the beginnings of validation rows."""

@@ -6,6 +6,7 @@ with it as in `chunked_loss`: the logits of a chunk are computed once more on th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -43,3 +44,16 @@ def summed_scores(
         logits = logits.flatten(0, 1).index_select(0, part.positions)
         each = -F.cross_entropy(logits.float(), part.targets, reduction="none")
     return each.new_zeros(count).index_add(0, owners, each)
+
+
+def scored(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy (n) in float32 of `logits` (n, vocabulary) against `targets` (n), and whether
+    each target is the likeliest (n)."""
+    wide = logits.float()
+    return F.cross_entropy(wide, targets, reduction="none"), wide.argmax(-1) == targets
+
+
+def token_figures(loss: float, accuracy: float) -> tuple[tuple[str, float], ...]:
+    """What a mean loss per token and the share of likeliest ones are called; exp(loss) in nats."""
+    perplexity = math.exp(loss) if loss < 700 else math.inf
+    return (("token accuracy", accuracy), ("perplexity", perplexity))

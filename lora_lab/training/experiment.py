@@ -228,6 +228,7 @@ class Experiment:
             notes=self._notes(),
             seconds=self.open_seconds,
             generates=task.generates,
+            scores_tokens=task.scores_tokens,
             prompts=task.prompts(),
             chats=task.chats,
             goal=self.stage.end,

@@ -56,6 +56,12 @@ class Inference:
         with self._evaluating(enabled):
             return self._task.wrong(self._model, most, should_stop)
 
+    @torch.no_grad()
+    def row_losses(self, row: int, enabled: bool) -> tuple[float, ...]:
+        """The loss of every token of a training row; raises LabError where there is none."""
+        with self._evaluating(enabled):
+            return self._task.row_losses(self._model, row)
+
     def answer(
         self,
         prompt: str,

@@ -96,8 +96,7 @@ def train(
         now = time.perf_counter()
         experiment.training_seconds += now - began
         yield StepRecord(experiment.step, loss, learning_rate, experiment.training_seconds)
-        if (measured := pace.after(norm)) is not None:
-            yield measured
+        yield from pace.after(norm)
         yield from learning_problems(experiment)
 
         finished = experiment.step >= end

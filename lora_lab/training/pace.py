@@ -38,11 +38,11 @@ class Pace:
                 self._before = [p.detach().clone() for p in moving]
 
     @torch.no_grad()
-    def after(self, norm: float) -> PaceRecord | None:
-        """The measurement of the step that was made; None where none was due."""
+    def after(self, norm: float) -> tuple[PaceRecord, ...]:
+        """The measurement of the step that was made; none where none was due."""
         experiment, before = self._experiment, self._before
         if not before:
-            return None
+            return ()
         self._before = []
         with self._budget:
             moved = [p for p in experiment.parameters() if p.grad is not None]
@@ -50,9 +50,11 @@ class Pace:
             change = torch._foreach_sub([p.detach() for p in moved], before)
             update = torch.stack(torch._foreach_norm(change)).double().norm().item()
             ratio = update / weight if weight else float("nan")
-            return PaceRecord(
-                experiment.step, experiment.training_seconds, norm, ratio, experiment.tokens,
-                self._memory(),
+            return (
+                PaceRecord(
+                    experiment.step, experiment.training_seconds, norm, ratio, experiment.tokens,
+                    self._memory(),
+                ),
             )  # fmt: skip
 
     def _memory(self) -> int:

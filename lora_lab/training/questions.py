@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lora_lab.measured import DirectionsRecord, InterferenceRecord, MixRecord, WrongRecord
+from lora_lab.measured import (
+    DirectionsRecord,
+    InterferenceRecord,
+    MixRecord,
+    TokenLossRecord,
+    WrongRecord,
+)
 from lora_lab.workshop.requests import Mix
 
 if TYPE_CHECKING:
@@ -36,6 +42,17 @@ class MeasureInterference:
         from lora_lab.training.measure.mixture import interfering
 
         yield interfering(experiment, self.mix)
+
+
+@dataclass(frozen=True)
+class MeasureTokens:
+    """Measure the loss of every token of one training row, with the adapter off and on."""
+
+    row: int  # its number, as in DataRow
+
+    def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[TokenLossRecord]:
+        off, on = (experiment.inference.row_losses(self.row, enabled) for enabled in (False, True))
+        yield TokenLossRecord(experiment.step, self.row, off, on)
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ STEPS = ("loss", "rate")
 LINEAR = ("rate", "steps", "tokens", "memory")
 AXES = {
     "step": QT_TRANSLATE_NOOP("CurvesPanel", "step"),
-    "time": QT_TRANSLATE_NOOP("CurvesPanel", "minutes of training"),
+    "time": QT_TRANSLATE_NOOP("CurvesPanel", "minutes"),
     "epoch": QT_TRANSLATE_NOOP("CurvesPanel", "epoch"),
-    "tokens": QT_TRANSLATE_NOOP("CurvesPanel", "tokens trained on, millions"),
+    "tokens": QT_TRANSLATE_NOOP("CurvesPanel", "million tokens"),
 }
 
 
@@ -62,12 +62,12 @@ class CurvesPanel(Panel):
         self.smooth_slider.setToolTip(
             self.tr("Smoothing: share of the average before at each step; 0: as measured")
         )
+        self.smooth_slider.setMinimumWidth(70)
         self.smooth_slider.setMaximumWidth(160)
         self.smooth_slider.valueChanged.connect(self._changed)
         self._figure = label("", "small")
         self.head.addWidget(self.curve_combo)
         self.head.addWidget(self.axis_combo)
-        self.head.addWidget(label(self.tr("smoothing"), "small"))
         self.head.addWidget(self.smooth_slider, 1)
         self.head.addStretch(1)
         self.head.addWidget(self._figure, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -173,6 +173,7 @@ class CurvesPanel(Panel):
         self.plot.set_log(log)
         words = translate("CurvesPanel", AXES[self.axis])
         if self.plot.x_label != words:
+            self.plot.bottom.whole = self.axis == "step"
             self.plot.name_bottom(words)
         if self.plot.following:
             self._fit()
@@ -187,7 +188,7 @@ class CurvesPanel(Panel):
         else:
             self._smooth.clear()
         self._raw.setPen(pen(theme.current().raw if share else theme.current().smoothed))
-        show(self._figure, f"{self.curve_combo.currentText()} {number(series.last_value)}")
+        show(self._figure, number(series.last_value))
 
     def placed(self, steps: np.ndarray) -> np.ndarray:
         """Where these steps lie on the axis that is chosen."""

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.measured import WrongRecord
+from lora_lab.measured import TokenLossRecord, WrongRecord
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
 from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.task_info import TASKS
-from lora_lab.training.questions import ShowWrong
-from lora_lab.ui.panels.data_row import pair_html
+from lora_lab.training.questions import MeasureTokens, ShowWrong
+from lora_lab.ui.panels.data_row import losses_html, pair_html
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.pictures import Pictures, WrongPictures
 from lora_lab.ui.style import theme
@@ -90,6 +90,14 @@ class DataPanel(Panel):
         self.wrong_button.setToolTip(self.tr("Validation images that the model misclassifies"))
         self.wrong_button.toggled.connect(self._on_wrong)
         self.head.addWidget(self.wrong_button)
+        self.losses_button = QToolButton()
+        self.losses_button.setText(self.tr("loss per token"))
+        self.losses_button.setCheckable(True)
+        self.losses_button.setProperty("role", "quiet")
+        self.losses_button.setToolTip(self.tr("Colour each token of the row by its loss now"))
+        self.losses_button.toggled.connect(lambda _: self._show_row(self.rows.currentRow()))
+        self.losses_button.hide()
+        self.head.addWidget(self.losses_button)
         self._views = QStackedWidget()
         self._views.addWidget(split)
         self._views.addWidget(self.pictures)
@@ -109,6 +117,8 @@ class DataPanel(Panel):
         self.rows.clear()
         self.form_combo.hide()
         self.wrong_button.setChecked(False)
+        self.losses_button.setChecked(False)
+        self.losses_button.hide()
         self.wrong.reset()
         self.dirty = True
 
@@ -117,6 +127,8 @@ class DataPanel(Panel):
             if isinstance(record, DataRecord):
                 self._record = record
                 self.dirty = True
+            elif isinstance(record, TokenLossRecord):
+                self._show_losses(record)
             elif isinstance(record, WrongRecord):
                 self.wrong.show_wrong(record)
             elif isinstance(record, ErrorRecord) and record.ends(ShowWrong):
@@ -157,6 +169,9 @@ class DataPanel(Panel):
         images = any(row.image is not None for row in record.rows)
         self.wrong_button.setVisible(images and bool(record.classes))
         self._views.setCurrentIndex(int(images) + (images and self.wrong_button.isChecked()))
+        loaded = self.standing.loaded
+        scores = loaded is not None and loaded.scores_tokens
+        self.losses_button.setVisible(scores and not images and bool(record.rows))
         if images:
             self.pictures.show_rows(record.rows)
         else:
@@ -271,7 +286,18 @@ class DataPanel(Panel):
             self.text.clear()
             return
         self.text.setHtml(pair_html(self._record.rows[place], theme.current()))
+        if self.losses_button.isChecked():
+            self.command_asked.emit(MeasureTokens(self._record.rows[place].number))
         self.text.verticalScrollBar().setValue(0)  # Qt scrolls to its cursor in a view of no height
+
+    def _show_losses(self, record: TokenLossRecord) -> None:
+        """The chosen row again, each token as dark as its loss is large."""
+        place = self.rows.currentRow()
+        rows = self._record.rows if self._record is not None else ()
+        if not (0 <= place < len(rows)) or rows[place].number != record.row:
+            return  # another row is looked at by now
+        if self.losses_button.isChecked():
+            self.text.setHtml(losses_html(rows[place], record, theme.current()))
 
     def restyle(self, colors: Colors) -> None:
         self.dirty = True

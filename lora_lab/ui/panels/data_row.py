@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QImage, QPixmap
 
+from lora_lab.measured import TokenLossRecord
+from lora_lab.names import legible
 from lora_lab.opening_records import DataRow
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.widgets.plot import number
 
 translate = QCoreApplication.translate
 
+DARKEST = 8.0  # nats of a token from which its ground is no darker
 THUMB = 72  # pixels of an image in the list
 SMOOTH = Qt.TransformationMode.SmoothTransformation
 
@@ -77,6 +82,30 @@ def row_html(row: DataRow, colors: Colors) -> str:
             pending = f'<sub style="color:{colors.accent}"> {escape(row.tags[place])}</sub>'
     parts.append(pending)
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
+    return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
+
+
+def losses_html(row: DataRow, record: TokenLossRecord, colors: Colors) -> str:
+    """One row, each token on a ground as strong as its loss is large; the prompt is greyed."""
+    known = [(n, x) for n, x in enumerate(record.on[: len(row.tokens)]) if math.isfinite(x)]
+    asked = [n for n, _ in known if n < len(row.supervised) and row.supervised[n]]
+    parts = []
+    for place, token in enumerate(row.tokens):
+        loss = record.on[place] if place < len(record.on) else math.nan
+        share = min(1.0, loss / DARKEST) if math.isfinite(loss) else 0.0
+        ground = theme.mixed(colors.panel, colors.warn, 0.6 * share)
+        on = place < len(row.supervised) and row.supervised[place]
+        color = colors.text if on or not any(row.supervised) else colors.muted
+        words = escape(legible(token)).replace("\n", "↵<br>").replace("\t", "⇥")
+        parts.append(f'<span style="background:{ground};color:{color}">{words}</span>')
+    sides = record.off, record.on
+    means = [sum(side[n] for n in asked) / len(asked) if asked else math.nan for side in sides]
+    head = translate("DataPanel", "Loss per token at step {:,}: mean of the label tokens {} → {} "
+                     "(adapter off → on)").format(record.step, *map(number, means))  # fmt: skip
+    highest = sorted((x, n) for n, x in known if n in set(asked))[-3:][::-1]
+    worst = ", ".join(f"“{escape(legible(row.tokens[n]))}” {number(x)}" for x, n in highest)
+    tail = translate("DataPanel", "highest: {}").format(worst) if worst else ""
+    small = f'<p style="color:{colors.muted}">{head}<br>{tail}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'
 
 

@@ -6,12 +6,18 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QToolTip
 
-from lora_lab.records import SpectrumRecord
-from lora_lab.ui.style.figures import percent
-from lora_lab.ui.widgets.plot import number
+from lora_lab.measured import ClippedRecord
+from lora_lab.records import AppliedRecord, Record, SpectrumRecord, StepRecord
+from lora_lab.ui.panels.edit_marks import EditMarks
+from lora_lab.ui.style.figures import percent, tip_lines
+from lora_lab.ui.widgets.plot import Plot, number
 
 translate = QCoreApplication.translate
+
+NEAR = 5  # pixels from an edit's line within which a click means it
 
 
 @dataclass
@@ -28,7 +34,10 @@ class _Moved:
 class EditNorms:
     """Fed with spectra and edits as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, plot: Plot, marks: EditMarks) -> None:
+        """A click on one of the `marks` of `plot` shows what is known of that edit."""
+        self._plot, self._marks = plot, marks
+        plot.takes_click = self._show
         self.clear()
 
     def clear(self) -> None:
@@ -36,6 +45,17 @@ class EditNorms:
         self._newest, self._at = math.nan, 0
         self._moved: dict[int, _Moved] = {}
         self._open: list[_Moved] = []  # those that wait for a spectrum
+
+    def take(self, record: Record) -> None:
+        """Follow what the session says; most of it is none of this one's business."""
+        if type(record) is StepRecord:
+            return
+        if isinstance(record, SpectrumRecord):
+            self.add(record)
+        elif isinstance(record, ClippedRecord) or (
+            isinstance(record, AppliedRecord) and record.changes
+        ):
+            self.note_edit(record.step)
 
     def note_edit(self, step: int) -> None:
         """Of several edits at one step, ΔW is measured before the first and after the last."""
@@ -68,3 +88,14 @@ class EditNorms:
             change = moved.after / moved.before - 1
             text += f" ({'+' if change >= 0 else '−'}{percent(abs(change))})"
         return text
+
+    def _show(self, x: float, pixel: float) -> bool:
+        """A click on the line of an edit: what changed there, and how far ΔW moved."""
+        found = self._marks.near(x, NEAR * pixel)
+        if found is None:
+            return False
+        step, changes = found
+        lines = [translate("edits", "Edit after step {:,}").format(step), *changes]
+        lines += [moved] if (moved := self.words(step)) else []
+        QToolTip.showText(QCursor.pos(), tip_lines("\n".join(lines)), self._plot)
+        return True

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
-from PySide6.QtGui import QCursor, QResizeEvent
-from PySide6.QtWidgets import QToolButton, QToolTip, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import ClippedRecord
@@ -23,7 +23,6 @@ from lora_lab.records import (
     PastEditRecord,
     Record,
     ResumedRecord,
-    SpectrumRecord,
     StepRecord,
 )
 from lora_lab.ui.panels.edit_marks import EditMarks
@@ -35,7 +34,6 @@ from lora_lab.ui.panels.overlay_curves import OverlayCurves
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import tip_lines
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
 from lora_lab.ui.widgets.legend import Legend, with_rest
@@ -43,7 +41,6 @@ from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import FLOOR, Smoothing
 
-NEAR = 5  # pixels from an edit's line within which a click means it
 _RANGE_SECONDS = 0.5  # axes move at most this often, so that they never jitter
 
 
@@ -75,12 +72,9 @@ class LossPanel(Panel):
         self._plot = plot = Plot(self.tr("Loss over steps"), self.tr("step"), log_y=True)
         self.body.addWidget(plot)
         self.marks = EditMarks(plot)
-        self._norms = EditNorms()
-        plot.takes_click = self._show_edit
-        plot.curve_words = {
-            "train, smoothed": self.tr("train"), "train": self.tr("raw"),
-            "validation": self.tr("validation"),
-        }  # fmt: skip
+        self._norms = EditNorms(plot, self.marks)
+        words = self.tr("raw"), self.tr("train"), self.tr("validation")
+        plot.curve_words = dict(zip(("train", "train, smoothed", "validation"), words, strict=True))
         self.references = References(plot)
         self._behind = OverlayCurves(plot)
         self._raw = pg.PlotCurveItem(connect="finite", name="train")
@@ -124,6 +118,7 @@ class LossPanel(Panel):
         smooth: list[float] = []
         records = self._after_going_back(records)
         for record in records:
+            self._norms.take(record)
             if isinstance(record, StepRecord):
                 steps.append(record.step)
                 losses.append(record.loss)
@@ -141,14 +136,10 @@ class LossPanel(Panel):
                 else:
                     self.references.baseline = record.loss
                 self.dirty = True
-            elif isinstance(record, SpectrumRecord):
-                self._norms.add(record)
             elif isinstance(record, AppliedRecord):
                 self._note_edit(record)
             elif isinstance(record, PastEditRecord | ClippedRecord):
                 self.marks.note_record(record)
-                if isinstance(record, ClippedRecord):
-                    self._norms.note_edit(record.step)
             elif isinstance(record, NonFiniteRecord):  # a step that was tried, and has no loss
                 steps.append(record.step)
                 losses.append(math.nan)
@@ -181,22 +172,9 @@ class LossPanel(Panel):
     def _note_edit(self, record: AppliedRecord) -> None:
         self._smoothing.edited()
         self.marks.note(record.step, record.changes)
-        if record.changes:
-            self._norms.note_edit(record.step)
         if (rank := self._lesson_rank(record.hyper)) != self.references.rank:
             self.references.note_rank(record.step, rank)
         self.dirty = True
-
-    def _show_edit(self, x: float, pixel: float) -> bool:
-        """A click on the line of an edit: what changed there, and how far ΔW moved."""
-        found = self.marks.near(x, NEAR * pixel)
-        if found is None:
-            return False
-        step, changes = found
-        lines = [self.tr("Edit after step {:,}").format(step), *changes]
-        lines += [moved] if (moved := self._norms.words(step)) else []
-        QToolTip.showText(QCursor.pos(), tip_lines("\n".join(lines)), self._plot)
-        return True
 
     def _lesson_rank(self, hyper: Hyperparameters) -> int:
         """The rank that the loss floor is of: that of the first layer, the only one in a lesson."""

@@ -52,6 +52,7 @@ class Axis(pg.AxisItem):
         super().__init__(orientation)
         self.log = log
         self.unit = ""  # behind every number of an even axis
+        self.whole = True  # of a bottom axis: whether it counts steps, with nothing between two
         self.enableAutoSIPrefix(False)
         self.setStyle(
             tickLength=0,
@@ -99,7 +100,7 @@ class Axis(pg.AxisItem):
         """Labels of one level of ticks."""
         if self.log:
             return ["" if spacing < 0.1 else self._decade_text(v) for v in values]
-        if self.orientation == "bottom":
+        if self.orientation == "bottom" and self.whole:
             return [step_text(v, spacing) for v in values]
         return [f"{text}{self.unit}" for text in super().tickStrings(values, scale, spacing)]
 

@@ -71,7 +71,7 @@ def test_every_curve(qtbot, panel, typed, first, last):
 
 @pytest.mark.parametrize(
     ("typed", "end"),
-    [("step", 200), ("minutes", 100 / 60), ("epoch", 200 / 4), ("tokens", 0.02)],
+    [("step", 200), ("minutes", 100 / 60), ("epoch", 200 / 4), ("million", 0.02)],
 )
 def test_every_axis(qtbot, panel, typed, end):
     """25 rows in batches of 8 are 4 steps an epoch, as the engine makes them."""
