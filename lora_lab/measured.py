@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lora_lab.opening_records import DataRow
-from lora_lab.records import Record
+from lora_lab.records import Look, Record
 from lora_lab.sampling import GREEDY, Sampling
 
 
@@ -64,7 +64,7 @@ class CutRecord(Record):
 
 
 @dataclass(frozen=True)
-class MixRecord(Record):
+class MixRecord(Look):
     """The validation loss of several adapters at once, in the model that is open."""
 
     step: int
@@ -85,7 +85,7 @@ class LayerPairs:
 
 
 @dataclass(frozen=True)
-class InterferenceRecord(Record):
+class InterferenceRecord(Look):
     """How several adapters stand to each other over the open model."""
 
     step: int
@@ -243,7 +243,7 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class DirectionsRecord(Record):
+class DirectionsRecord(Look):
     """What the first directions of one layer's ΔW write, and what excites them."""
 
     step: int
@@ -258,7 +258,7 @@ class DirectionsRecord(Record):
 
 
 @dataclass(frozen=True)
-class WrongRecord(Record):
+class WrongRecord(Look):
     """The validation images that the model gets wrong, as the adapter's switch has it."""
 
     step: int

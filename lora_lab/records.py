@@ -18,6 +18,10 @@ class Record:
     """What leaves the session thread: a frozen dataclass, received by its type."""
 
 
+class Look(Record):
+    """What is looked at on request: rows, images and texts that are no part of a run's record."""
+
+
 class State(str, Enum):
     """LOADING → PAUSED ⇄ RUNNING → FINISHED | STOPPED | FAILED → CLOSED; only Session sets it.
 

@@ -9,7 +9,7 @@ from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
-from lora_lab.records import CancelledRecord, FolderRecord, Record, State, StateRecord
+from lora_lab.records import CancelledRecord, FolderRecord, Look, Record, State, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, with_whole_paths
@@ -75,7 +75,7 @@ def run(
             known=known, report=report,
         )  # fmt: skip
         for record in records:
-            if not isinstance(record, ExportingRecord | CancelledRecord):  # nothing came of it yet
+            if not isinstance(record, ExportingRecord | CancelledRecord | Look):  # nothing to keep
                 yield from journal.note(record)
             yield record
             if isinstance(record, StateRecord) and record.state in ENDED:

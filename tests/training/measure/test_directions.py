@@ -8,11 +8,17 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from lora_lab.config import changed
 from lora_lab.errors import Cancelled, LabError
+from lora_lab.measured import DirectionsRecord, WrongRecord
 from lora_lab.presets import get_preset, starting_config
+from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure.directions import explain
 from lora_lab.training.measure.stream import stream_of
+from lora_lab.training.opening import New
+from lora_lab.training.questions import ExplainDirections, ShowWrong
+from lora_lab.training.run import run
 from tests.models.tiny import save
 from tests.tasks.test_causal_lm import WORDS
 
@@ -257,3 +263,16 @@ def test_known_rank_and_encoders_tell_rows(tmp_path):
     found = explain(experiment, name, 2, True)
     assert found.rows == len(experiment.task.held_out.examples)
     assert all(x.token for direction in found.directions for x in direction.excited)
+
+
+def test_what_is_looked_at_is_not_written_into_a_run(tmp_path):
+    config = changed(get_preset("digits").config, max_steps=3)
+    controls = Controls(config.hyper)
+    for command in (ShowWrong(2), ExplainDirections("fc1", data=True)):
+        controls.request(command)
+    seen = {type(record) for record in run(New(config, tmp_path / "run"), controls)}
+    assert {WrongRecord, DirectionsRecord} <= seen
+    written = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert "StepRecord" in written
+    assert "WrongRecord" not in written
+    assert "DirectionsRecord" not in written
