@@ -19,19 +19,26 @@ from lora_lab.training.measure.excited import exciting, picture_of
 from lora_lab.training.measure.stream import stream_of
 
 SIDE = 8  # tokens at either end
+LARGEST = 6e9  # out · in · min(out, in) of a dense SVD: 1,800 × 1,800, some 3 s on one core
 
 
 @torch.no_grad()
 def explain(experiment: Experiment, name: str, count: int, data: bool) -> DirectionsRecord:
     """The first `count` directions of layer `name`; with `data`, what excites each of them.
 
-    Raises LabError for a layer that is not adapted and where ΔW is not finite, and Cancelled where
-    it is to end.
+    Raises LabError for a layer that is not adapted, where ΔW is not finite or is too large to be
+    decomposed without factors, and Cancelled where it is to end.
     """
     began = time.perf_counter()
     layer = experiment.layers.get(name)
     if layer is None:
         raise LabError(f"{name} is not adapted in this run.")
+    out, into = layer.shape
+    if layer.factors() is None and out * into * min(out, into) > LARGEST:
+        raise LabError(
+            f"The ΔW of {name} has no factors, and to decompose {out:,} × {into:,} entries would "
+            "hold the training up for too long."
+        )
     U, sigma, Vh = delta_directions(layer)
     energy = sigma.square() / sigma.square().sum() if len(sigma) else sigma
     U, V = U[:, :count].mT, Vh[:count]  # (k, out), (k, in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import label, show
 
 PICTURE = 96  # pixels of v as a picture
+SHARE = 20  # times what an answer took must pass before the next one is asked for by itself
 
 
 class DirectionsPanel(Panel):
@@ -35,13 +37,14 @@ class DirectionsPanel(Panel):
         self._record: DirectionsRecord | None = None
         self._data: DirectionsRecord | None = None  # the newest one that asked the data
         self._waiting = False
+        self._rest_until = 0.0  # of asking by itself, by the clock
         self.layer_combo = Combo()
         self.layer_combo.setAccessibleName(self.tr("Layer whose directions are shown"))
         self.layer_combo.setSizeAdjustPolicy(
             Combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.layer_combo.setMinimumContentsLength(12)
-        self.layer_combo.activated.connect(lambda _: self.ask(True))
+        self.layer_combo.activated.connect(lambda _: self._on_chosen())
         self.data_button = QPushButton(self.tr("Ask the data"))
         self.data_button.setToolTip(
             self.tr("Find the validation rows that excite each direction most; some seconds")
@@ -72,10 +75,13 @@ class DirectionsPanel(Panel):
         place = self.layer_combo.findText(name) if name else -1
         if place >= 0 and place != self.layer_combo.currentIndex():
             self.layer_combo.setCurrentIndex(place)
-            self._record = self._data = None
-            self.dirty = True
-            if self.isVisible():
-                self.ask(True)
+            self._on_chosen()
+
+    def _on_chosen(self) -> None:
+        self._record = self._data = None
+        self.dirty = True
+        if self.isVisible():
+            self.ask(self.standing.state is not State.RUNNING)
 
     def ask(self, data: bool) -> None:
         """Ask the engine; of a training run only what takes a moment, unless a person asks."""
@@ -93,12 +99,13 @@ class DirectionsPanel(Panel):
                 self._waiting = False
                 show(self.words, record.message)
             elif isinstance(record, CancelledRecord):
-                self._waiting = False
+                self._waiting &= record.command != ExplainDirections.__name__
             elif isinstance(record, SpectrumRecord) and self._follows():
                 self.ask(self._record is None and self.standing.state is not State.RUNNING)
 
     def _take(self, record: DirectionsRecord) -> None:
         self._waiting = False
+        self._rest_until = time.monotonic() + SHARE * record.seconds
         if record.layer == self.layer_combo.currentText():
             self._record = record
             if record.asked_data:
@@ -106,7 +113,8 @@ class DirectionsPanel(Panel):
             self.dirty = True
 
     def _follows(self) -> bool:
-        return self.isVisible() and not self._waiting
+        rested = time.monotonic() >= self._rest_until or self.standing.state is not State.RUNNING
+        return self.isVisible() and not self._waiting and rested
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -14,6 +14,7 @@ from lora_lab.measured import DirectionsRecord, WrongRecord
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.measure import directions
 from lora_lab.training.measure.directions import explain
 from lora_lab.training.measure.stream import stream_of
 from lora_lab.training.opening import New
@@ -225,7 +226,7 @@ def test_the_last_layer_of_a_classifier_writes_classes(digits):
         assert "only a language model's have tokens" in explain(digits, name, 1, False).no_tokens
 
 
-def test_nothing_moves_and_what_has_no_meaning_is_said(digits):
+def test_nothing_moves_and_what_has_no_meaning_is_said(digits, monkeypatch):
     before = [(p, p.detach().clone()) for p in digits.model.parameters()]
     state = torch.get_rng_state()
     for name in digits.layers:
@@ -235,6 +236,10 @@ def test_nothing_moves_and_what_has_no_meaning_is_said(digits):
     assert digits.model.training
     with pytest.raises(LabError, match="not adapted"):
         explain(digits, "nowhere", 4, True)
+    whole = Experiment.build(changed(get_preset("digits").config, variant="full"))
+    monkeypatch.setattr(directions, "LARGEST", 100)
+    with pytest.raises(LabError, match="has no factors"):
+        explain(whole, next(iter(whole.layers)), 4, True)
     fresh = Experiment.build(get_preset("digits").config)
     name = next(iter(fresh.layers))
     found = explain(fresh, name, 4, True)
