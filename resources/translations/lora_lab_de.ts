@@ -2610,6 +2610,14 @@ zustand</translation>
         <translation>Hier &amp;messen</translation>
     </message>
     <message>
+        <source>&amp;Next lesson</source>
+        <translation>&amp;Nächste Lektion</translation>
+    </message>
+    <message>
+        <source>&amp;Run it and see</source>
+        <translation>Laufen lassen und &amp;sehen</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>90 % davon</translation>
     </message>
@@ -2636,6 +2644,10 @@ zustand</translation>
     <message>
         <source>Add adapters of this base, and drag their strengths.</source>
         <translation>Adapter dieser Basis hinzufügen und ihre Stärken ziehen.</translation>
+    </message>
+    <message>
+        <source>As you predicted.</source>
+        <translation>Wie vorhergesagt.</translation>
     </message>
     <message>
         <source>Ask the data</source>
@@ -2714,6 +2726,10 @@ zustand</translation>
         <translation>Interferenz der Adapter</translation>
     </message>
     <message>
+        <source>It is otherwise: {}</source>
+        <translation>Es ist anders: {}</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>Letzter Schritt {:,}</translation>
     </message>
@@ -2724,6 +2740,14 @@ zustand</translation>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
         <translation>Zu adaptierende Schichten: all-linear, all-linear+conv, all-linear+experts, ein Modulpfad oder dessen Ende; nichts: alle linearen Schichten, und die Faltungen, wo diese die meisten Gewichte haben.</translation>
+    </message>
+    <message>
+        <source>Lessons</source>
+        <translation>Lektionen</translation>
+    </message>
+    <message>
+        <source>Lessons…</source>
+        <translation>Lektionen…</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -3120,6 +3144,10 @@ zustand</translation>
     <message>
         <source>Saving…</source>
         <translation>Wird gespeichert…</translation>
+    </message>
+    <message>
+        <source>Say first what you expect</source>
+        <translation>Zuerst sagen, was zu erwarten ist</translation>
     </message>
     <message>
         <source>Scaling s</source>
@@ -3528,6 +3556,10 @@ zustand</translation>
     <message>
         <source>Temperature, top-p, seed, stop texts, chat template</source>
         <translation>Temperatur, Top-p, Seed, Stopptexte, Chat-Template</translation>
+    </message>
+    <message>
+        <source>Ten questions, each with a prediction and a run that answers</source>
+        <translation>Zehn Fragen, je mit einer Vorhersage und einem Lauf, der antwortet</translation>
     </message>
     <message>
         <source>Tensor</source>
@@ -4044,6 +4076,10 @@ zustand</translation>
     <message>
         <source>What the rows are</source>
         <translation>Was die Zeilen sind</translation>
+    </message>
+    <message>
+        <source>What the run shows</source>
+        <translation>Was der Lauf zeigt</translation>
     </message>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>

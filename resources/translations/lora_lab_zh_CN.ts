@@ -2610,6 +2610,14 @@ state</source>
         <translation>在此测量(&amp;M)</translation>
     </message>
     <message>
+        <source>&amp;Next lesson</source>
+        <translation>下一课(&amp;N)</translation>
+    </message>
+    <message>
+        <source>&amp;Run it and see</source>
+        <translation>运行并查看(&amp;R)</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>其 90 %</translation>
     </message>
@@ -2636,6 +2644,10 @@ state</source>
     <message>
         <source>Add adapters of this base, and drag their strengths.</source>
         <translation>添加此基座的适配器，并拖动其强度。</translation>
+    </message>
+    <message>
+        <source>As you predicted.</source>
+        <translation>与预测一致。</translation>
     </message>
     <message>
         <source>Ask the data</source>
@@ -2714,6 +2726,10 @@ state</source>
         <translation>适配器之间的干扰</translation>
     </message>
     <message>
+        <source>It is otherwise: {}</source>
+        <translation>并非如此：{}</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>最后一步 {:,}</translation>
     </message>
@@ -2724,6 +2740,14 @@ state</source>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
         <translation>要适配的层：all-linear、all-linear+conv、all-linear+experts、模块路径或其结尾；留空：所有线性层，若卷积占大部分权重则也包括卷积。</translation>
+    </message>
+    <message>
+        <source>Lessons</source>
+        <translation>课程</translation>
+    </message>
+    <message>
+        <source>Lessons…</source>
+        <translation>课程…</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -3120,6 +3144,10 @@ state</source>
     <message>
         <source>Saving…</source>
         <translation>正在保存…</translation>
+    </message>
+    <message>
+        <source>Say first what you expect</source>
+        <translation>先说出你的预期</translation>
     </message>
     <message>
         <source>Scaling s</source>
@@ -3528,6 +3556,10 @@ state</source>
     <message>
         <source>Temperature, top-p, seed, stop texts, chat template</source>
         <translation>温度、top-p、随机种子、停止文本、对话模板</translation>
+    </message>
+    <message>
+        <source>Ten questions, each with a prediction and a run that answers</source>
+        <translation>十个问题，各有一个预测和一次给出答案的运行</translation>
     </message>
     <message>
         <source>Tensor</source>
@@ -4044,6 +4076,10 @@ state</source>
     <message>
         <source>What the rows are</source>
         <translation>行的类型</translation>
+    </message>
+    <message>
+        <source>What the run shows</source>
+        <translation>运行显示的结果</translation>
     </message>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>

@@ -98,6 +98,10 @@ def test_what_has_no_translation_is_shown_in_english(speak, name):
     assert words == "nothing that is marked"
 
 
+def test_every_text_is_translated_and_nothing_else():
+    assert list(missing()) == []  # python -m tests.ui.translations brings the files up to date
+
+
 def test_lines_of_what_is_missing_name_the_text_and_its_place(monkeypatch):
     monkeypatch.setattr("tests.ui.translations.marked", lambda: {"A new word…": "new.py:7"})
     lines = list(missing())

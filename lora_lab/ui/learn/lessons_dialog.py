@@ -86,6 +86,7 @@ class LessonsDialog(QDialog):
         words.addStretch(1)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setAccessibleName(self.tr("Lessons"))
         scroll.setWidget(text)
         right = QVBoxLayout(spacing=8)
         right.addWidget(scroll, 3)
