@@ -293,10 +293,16 @@ def longest(config: RunConfig, model: str, tokenizer: Any) -> int:
         values = read_config(model)
         inner = values.get("text_config")  # of a model that reads images besides
         values = {**(inner if isinstance(inner, dict) else {}), **values}
+        padding = values.get("pad_token_id")
+        if padding is not None and type(padding) is not int:
+            raise CheckpointError(
+                f"{Path(model).name}: pad_token_id is {padding!a:.60}, which is no token. Correct "
+                "it in config.json."
+            )
         for value in (values.get(name) for name in POSITIONS):
             if isinstance(value, int) and value > 0:
                 # These count positions from behind the padding token's.
-                taken = (values.get("pad_token_id") or 0) + 1
+                taken = (padding or 0) + 1
                 offset = taken if values.get("model_type") in OFFSET else 0
                 limits.append(max(1, value - offset))
     own = getattr(tokenizer, "model_max_length", WITHOUT_LIMIT)

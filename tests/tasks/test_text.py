@@ -43,6 +43,15 @@ def test_a_longest_row_that_is_no_number_is_named(tmp_path, value):
         longest(config, str(tmp_path), words)
 
 
+@pytest.mark.parametrize("value", ["1", [1], {}, 1.5, True])
+def test_a_padding_token_that_is_none_is_named(tmp_path, value):
+    settings = {"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": value}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    config = starting_config("causal_lm", model=str(tmp_path), data="x")
+    with pytest.raises(CheckpointError, match=r"pad_token_id is .* no token"):
+        longest(config, str(tmp_path), tokenizer())
+
+
 def test_a_tokenizer_larger_than_the_model_is_found_before_training(tmp_path):
     save(tmp_path / "m", "llama")
     words = tokenizer()
