@@ -74,7 +74,9 @@ def _decoded(path: str, size: list[int] | None, mode: str, prepared: bool) -> Im
         raise DataError("this is no image that can be read") from None
     except Image.DecompressionBombError:
         raise DataError("it claims too many pixels") from None
-    except (OSError, SyntaxError, ValueError, ZeroDivisionError, OverflowError) as error:
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:
         reason = str(error).split("\n")[0][:80]
         raise DataError(f"the image is damaged ({reason})") from error
     return turned

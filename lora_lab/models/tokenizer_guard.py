@@ -29,6 +29,10 @@ def guarded(tokenizer: Any) -> Any:
 
     One that may take any time for a text is tried out on each text in a child process first.
     """
+    longest = getattr(tokenizer, "model_max_length", 0)
+    if isinstance(longest, bool) or not isinstance(longest, int | float):
+        what = f"model_max_length is {shown(longest)}, where a number belongs"
+        raise CheckpointError(f"tokenizer_config.json: {what}. Download it again.")
     if not getattr(tokenizer, "is_fast", False):
         return tokenizer
     rehearse = None if surely_cheap(tokenizer.backend_tokenizer) else _Rehearsal(tokenizer)

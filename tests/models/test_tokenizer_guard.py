@@ -117,6 +117,16 @@ def test_a_panic_of_a_tokenizer_that_is_not_tried_out_is_an_error():
     assert guarded(changed(post_processor=lacking))("x")["input_ids"]
 
 
+@pytest.mark.parametrize("longest", [[], "512", {"a": 1}, True])
+def test_a_longest_length_that_is_no_number_is_named(tmp_path, longest):
+    save(tmp_path, "llama")
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    settings["model_max_length"] = longest
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=r"model_max_length is .*, where a number belongs"):
+        open_tokenizer(tmp_path)
+
+
 def test_usual_tokenizers_are_not_tried_out():
     end_children()
     guard = guarded(changed())
