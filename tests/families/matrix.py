@@ -1,6 +1,6 @@
 """The matrix of families: each made tiny, opened, trained, written, and held against its library.
 
-    python -m tests.families.matrix [--task causal_lm] [--only llama gpt2] [--page FILE]
+    python -m tests.families.matrix [--task causal_lm] [--only llama gpt2] [--json ROWS]
 
 A cell is "yes", "refused: why" in the lab's own sentence, "–" where an earlier column said no, or
 begins with "WRONG": a number that is not the library's, or a Python error that no one put in words.
@@ -268,7 +268,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--task", nargs="*", default=list(TABLES))
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--page", type=Path)
     asked = parser.parse_args(arguments)
     begun = time.monotonic()
     rows, wrong = [], 0
@@ -281,10 +280,6 @@ def main(arguments: list[str]) -> int:
         print(f"{seconds} {task} {family}: {right} right {short}", flush=True)  # noqa: T201
     if asked.json:
         asked.json.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    if asked.page:
-        from tests.families.page import page
-
-        asked.page.write_text(page(rows), "utf-8")
     print(f"{len(rows)} families, {wrong} of them with a wrong cell")  # noqa: T201
     return 1 if wrong else 0
 
