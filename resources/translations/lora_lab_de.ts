@@ -2654,6 +2654,10 @@ zustand</translation>
         <translation>Die Daten fragen</translation>
     </message>
     <message>
+        <source>Colour each token of the row by its loss now</source>
+        <translation>Jedes Token der Zeile nach seinem Loss von jetzt färben</translation>
+    </message>
+    <message>
         <source>Commands found</source>
         <translation>Gefundene Befehle</translation>
     </message>
@@ -2666,12 +2670,24 @@ zustand</translation>
         <translation>Kosinus und Hauptwinkel der Adapter, Schicht für Schicht</translation>
     </message>
     <message>
+        <source>Curve</source>
+        <translation>Kurve</translation>
+    </message>
+    <message>
+        <source>Curves</source>
+        <translation>Kurven</translation>
+    </message>
+    <message>
         <source>Direction {} writes {}.</source>
         <translation>Richtung {} schreibt {}.</translation>
     </message>
     <message>
         <source>Directions</source>
         <translation>Richtungen</translation>
+    </message>
+    <message>
+        <source>Edit after step {:,}</source>
+        <translation>Änderung nach Schritt {:,}</translation>
     </message>
     <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
@@ -2696,6 +2712,14 @@ zustand</translation>
     <message>
         <source>Generated text, adapters off and the mixture on</source>
         <translation>Generierter Text, Adapter aus und Mischung an</translation>
+    </message>
+    <message>
+        <source>Gradient norm</source>
+        <translation>Gradientennorm</translation>
+    </message>
+    <message>
+        <source>Horizontal axis</source>
+        <translation>Waagerechte Achse</translation>
     </message>
     <message>
         <source>How few numbers, thrown at random into all weights, can learn this task?</source>
@@ -2754,6 +2778,10 @@ zustand</translation>
         <translation>Prüfen, ob es schon gelesen wurde</translation>
     </message>
     <message>
+        <source>Loss per token at step {:,}: mean of the label tokens {} → {} (adapter off → on)</source>
+        <translation>Loss je Token bei Schritt {:,}: Mittel der Label-Token {} → {} (Adapter aus → an)</translation>
+    </message>
+    <message>
         <source>Ma&amp;x length</source>
         <translation>Ma&amp;x. Länge</translation>
     </message>
@@ -2770,8 +2798,20 @@ zustand</translation>
         <translation>Datei wird vermessen</translation>
     </message>
     <message>
+        <source>Memory, GB</source>
+        <translation>Speicher, GB</translation>
+    </message>
+    <message>
         <source>No rows: {}.</source>
         <translation>Keine Zeilen: {}.</translation>
+    </message>
+    <message>
+        <source>No step yet.</source>
+        <translation>Noch kein Schritt.</translation>
+    </message>
+    <message>
+        <source>No tokens are counted: this task does not read text, or the run was recorded before they were.</source>
+        <translation>Token werden nicht gezählt: Diese Aufgabe liest keinen Text, oder der Lauf ist älter als die Zählung.</translation>
     </message>
     <message>
         <source>No tokens: {}.</source>
@@ -2780,6 +2820,10 @@ zustand</translation>
     <message>
         <source>Not available now: {}</source>
         <translation>Jetzt nicht verfügbar: {}</translation>
+    </message>
+    <message>
+        <source>Not recorded yet: this task does not read text, or the run was recorded before this was.</source>
+        <translation>Noch nicht aufgezeichnet: Diese Aufgabe liest keinen Text, oder der Lauf ist älter als die Aufzeichnung.</translation>
     </message>
     <message>
         <source>Nothing is called so.</source>
@@ -2792,6 +2836,10 @@ zustand</translation>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>Der exakten Summe und der gewählten Methode, an Modell und Daten, die offen sind</translation>
+    </message>
+    <message>
+        <source>One curve of the training</source>
+        <translation>Eine Kurve des Trainings</translation>
     </message>
     <message>
         <source>Only the likeliest tokens whose probabilities sum up to this</source>
@@ -3358,6 +3406,10 @@ zustand</translation>
         <translation>Smoothing</translation>
     </message>
     <message>
+        <source>Smoothing: share of the average before at each step; 0: as measured</source>
+        <translation>Glättung: Anteil des bisherigen Mittels bei jedem Schritt; 0: wie gemessen</translation>
+    </message>
+    <message>
         <source>So it did at every lower rate that was tried: none is suggested.</source>
         <translation>Ebenso bei jeder kleineren Rate, die versucht wurde: Keine wird vorgeschlagen.</translation>
     </message>
@@ -3460,6 +3512,10 @@ zustand</translation>
     <message>
         <source>Steps of one run.</source>
         <translation>Schritte eines Laufs.</translation>
+    </message>
+    <message>
+        <source>Steps per second</source>
+        <translation>Schritte pro Sekunde</translation>
     </message>
     <message>
         <source>Steps to train further</source>
@@ -3770,6 +3826,10 @@ zustand</translation>
         <translation>Im Cache dieses Rechners ist kein Modell.</translation>
     </message>
     <message>
+        <source>These data have no epochs: their rows are drawn without end.</source>
+        <translation>Diese Daten haben keine Epochen: Ihre Zeilen werden ohne Ende gezogen.</translation>
+    </message>
+    <message>
         <source>This checkpoint has no chat template</source>
         <translation>Dieser Checkpoint hat kein Chat-Template</translation>
     </message>
@@ -3828,6 +3888,10 @@ zustand</translation>
     <message>
         <source>Tokens per row</source>
         <translation>Token je Zeile</translation>
+    </message>
+    <message>
+        <source>Tokens per second</source>
+        <translation>Token pro Sekunde</translation>
     </message>
     <message>
         <source>Tokens that a row is truncated to.</source>
@@ -3894,6 +3958,10 @@ zustand</translation>
         <translation>Das Training läuft. Trotzdem neu starten?</translation>
     </message>
     <message>
+        <source>Training loss</source>
+        <translation>Trainings-Loss</translation>
+    </message>
+    <message>
         <source>Training random subspaces of growing size…</source>
         <translation>Zufällige Unterräume wachsender Größe werden trainiert…</translation>
     </message>
@@ -3944,6 +4012,10 @@ zustand</translation>
     <message>
         <source>Unticked: ΔW is frozen, but still applied</source>
         <translation>Nicht angekreuzt: ΔW ist eingefroren, gilt aber weiter</translation>
+    </message>
+    <message>
+        <source>Update / weight</source>
+        <translation>Update / Gewicht</translation>
     </message>
     <message>
         <source>Use the &amp;default rank</source>
@@ -4012,6 +4084,10 @@ zustand</translation>
     <message>
         <source>Values separated by commas: 1e-3, 3e-3</source>
         <translation>Werte durch Komma getrennt: 1e-3, 3e-3</translation>
+    </message>
+    <message>
+        <source>Values under the pointer</source>
+        <translation>Werte unter dem Zeiger</translation>
     </message>
     <message>
         <source>Values, or multiples of the rank: 16, r, 2r</source>
@@ -4586,6 +4662,10 @@ zustand</translation>
         <translation>Energie: keine in einer Nullmatrix</translation>
     </message>
     <message>
+        <source>epoch</source>
+        <translation>Epoche</translation>
+    </message>
+    <message>
         <source>epochs</source>
         <translation>Epochen</translation>
     </message>
@@ -4714,6 +4794,10 @@ zustand</translation>
         <translation>halbiert A und B in {} Schritten, {} je Schritt</translation>
     </message>
     <message>
+        <source>highest: {}</source>
+        <translation>höchste: {}</translation>
+    </message>
+    <message>
         <source>holds</source>
         <translation>gilt</translation>
     </message>
@@ -4834,6 +4918,10 @@ zustand</translation>
         <translation>{} von ΔW in {} verlieren</translation>
     </message>
     <message>
+        <source>loss per token</source>
+        <translation>Loss je Token</translation>
+    </message>
+    <message>
         <source>lr</source>
         <translation>lr</translation>
     </message>
@@ -4878,8 +4966,16 @@ zustand</translation>
         <translation>zusammengeführter Checkpoint (Basismodell + ΔW)</translation>
     </message>
     <message>
+        <source>million tokens</source>
+        <translation>Millionen Token</translation>
+    </message>
+    <message>
         <source>min |cos|</source>
         <translation>min |cos|</translation>
+    </message>
+    <message>
+        <source>minutes</source>
+        <translation>Minuten</translation>
     </message>
     <message>
         <source>misclassified</source>
@@ -5192,6 +5288,10 @@ zustand</translation>
     <message>
         <source>slerp: two ΔWs, a point of the arc between them</source>
         <translation>slerp: zwei ΔW, ein Punkt des Bogens zwischen ihnen</translation>
+    </message>
+    <message>
+        <source>smoothed</source>
+        <translation>geglättet</translation>
     </message>
     <message>
         <source>smoothing</source>
@@ -5886,6 +5986,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}: {:.2f} % der Energie behalten, {} von {}</translation>
     </message>
     <message>
+        <source>{}: {} at step {:,}.</source>
+        <translation>{}: {} bei Schritt {:,}.</translation>
+    </message>
+    <message>
         <source>{}: σ₁ = {} at step {:,}</source>
         <translation>{}: σ₁ = {} bei Schritt {:,}</translation>
     </message>
@@ -6080,6 +6184,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>‖ΔW‖ / ‖W‖ = {}, at step {:,}{}</source>
         <translation>‖ΔW‖ / ‖W‖ = {}, bei Schritt {:,}{}</translation>
+    </message>
+    <message>
+        <source>‖ΔW‖ {} at step {:,} → {} at step {:,}</source>
+        <translation>‖ΔW‖ {} bei Schritt {:,} → {} bei Schritt {:,}</translation>
     </message>
     <message>
         <source>‖ΔW‖/‖W‖</source>

@@ -2654,6 +2654,10 @@ state</source>
         <translation>查询数据</translation>
     </message>
     <message>
+        <source>Colour each token of the row by its loss now</source>
+        <translation>按当前损失为该行的每个 token 着色</translation>
+    </message>
+    <message>
         <source>Commands found</source>
         <translation>找到的命令</translation>
     </message>
@@ -2666,12 +2670,24 @@ state</source>
         <translation>各适配器的余弦与主夹角，逐层</translation>
     </message>
     <message>
+        <source>Curve</source>
+        <translation>曲线</translation>
+    </message>
+    <message>
+        <source>Curves</source>
+        <translation>曲线</translation>
+    </message>
+    <message>
         <source>Direction {} writes {}.</source>
         <translation>方向 {} 写出 {}。</translation>
     </message>
     <message>
         <source>Directions</source>
         <translation>方向</translation>
+    </message>
+    <message>
+        <source>Edit after step {:,}</source>
+        <translation>第 {:,} 步之后的修改</translation>
     </message>
     <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
@@ -2696,6 +2712,14 @@ state</source>
     <message>
         <source>Generated text, adapters off and the mixture on</source>
         <translation>生成的文本，适配器关与混合开</translation>
+    </message>
+    <message>
+        <source>Gradient norm</source>
+        <translation>梯度范数</translation>
+    </message>
+    <message>
+        <source>Horizontal axis</source>
+        <translation>横轴</translation>
     </message>
     <message>
         <source>How few numbers, thrown at random into all weights, can learn this task?</source>
@@ -2754,6 +2778,10 @@ state</source>
         <translation>正在查看是否已读取过</translation>
     </message>
     <message>
+        <source>Loss per token at step {:,}: mean of the label tokens {} → {} (adapter off → on)</source>
+        <translation>第 {:,} 步每个 token 的损失：标签 token 平均 {} → {}（适配器关 → 开）</translation>
+    </message>
+    <message>
         <source>Ma&amp;x length</source>
         <translation>最大长度(&amp;X)</translation>
     </message>
@@ -2770,8 +2798,20 @@ state</source>
         <translation>正在测量文件</translation>
     </message>
     <message>
+        <source>Memory, GB</source>
+        <translation>内存，GB</translation>
+    </message>
+    <message>
         <source>No rows: {}.</source>
         <translation>没有行：{}。</translation>
+    </message>
+    <message>
+        <source>No step yet.</source>
+        <translation>尚未训练。</translation>
+    </message>
+    <message>
+        <source>No tokens are counted: this task does not read text, or the run was recorded before they were.</source>
+        <translation>没有 token 计数：此任务不读取文本，或该运行记录于计数之前。</translation>
     </message>
     <message>
         <source>No tokens: {}.</source>
@@ -2780,6 +2820,10 @@ state</source>
     <message>
         <source>Not available now: {}</source>
         <translation>当前不可用：{}</translation>
+    </message>
+    <message>
+        <source>Not recorded yet: this task does not read text, or the run was recorded before this was.</source>
+        <translation>尚无记录：此任务不读取文本，或该运行早于此项记录。</translation>
     </message>
     <message>
         <source>Nothing is called so.</source>
@@ -2792,6 +2836,10 @@ state</source>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>精确和与所选方法的验证损失，在已打开的模型和数据上</translation>
+    </message>
+    <message>
+        <source>One curve of the training</source>
+        <translation>训练的一条曲线</translation>
     </message>
     <message>
         <source>Only the likeliest tokens whose probabilities sum up to this</source>
@@ -3358,6 +3406,10 @@ state</source>
         <translation>平滑</translation>
     </message>
     <message>
+        <source>Smoothing: share of the average before at each step; 0: as measured</source>
+        <translation>平滑：每步中先前平均值所占比例；0：按测量值</translation>
+    </message>
+    <message>
         <source>So it did at every lower rate that was tried: none is suggested.</source>
         <translation>尝试过的更低学习率也都如此：不作建议。</translation>
     </message>
@@ -3460,6 +3512,10 @@ state</source>
     <message>
         <source>Steps of one run.</source>
         <translation>一个运行的步数。</translation>
+    </message>
+    <message>
+        <source>Steps per second</source>
+        <translation>每秒步数</translation>
     </message>
     <message>
         <source>Steps to train further</source>
@@ -3770,6 +3826,10 @@ state</source>
         <translation>本机缓存中没有模型。</translation>
     </message>
     <message>
+        <source>These data have no epochs: their rows are drawn without end.</source>
+        <translation>这些数据没有 epoch：其行无限抽取。</translation>
+    </message>
+    <message>
         <source>This checkpoint has no chat template</source>
         <translation>此检查点没有对话模板</translation>
     </message>
@@ -3828,6 +3888,10 @@ state</source>
     <message>
         <source>Tokens per row</source>
         <translation>每行 token 数</translation>
+    </message>
+    <message>
+        <source>Tokens per second</source>
+        <translation>每秒 token 数</translation>
     </message>
     <message>
         <source>Tokens that a row is truncated to.</source>
@@ -3894,6 +3958,10 @@ state</source>
         <translation>训练正在进行。仍要重新开始吗？</translation>
     </message>
     <message>
+        <source>Training loss</source>
+        <translation>训练损失</translation>
+    </message>
+    <message>
         <source>Training random subspaces of growing size…</source>
         <translation>正在训练逐渐增大的随机子空间…</translation>
     </message>
@@ -3944,6 +4012,10 @@ state</source>
     <message>
         <source>Unticked: ΔW is frozen, but still applied</source>
         <translation>未勾选：ΔW 被冻结，但仍然生效</translation>
+    </message>
+    <message>
+        <source>Update / weight</source>
+        <translation>更新 / 权重</translation>
     </message>
     <message>
         <source>Use the &amp;default rank</source>
@@ -4012,6 +4084,10 @@ state</source>
     <message>
         <source>Values separated by commas: 1e-3, 3e-3</source>
         <translation>以逗号分隔取值：1e-3, 3e-3</translation>
+    </message>
+    <message>
+        <source>Values under the pointer</source>
+        <translation>指针处的值</translation>
     </message>
     <message>
         <source>Values, or multiples of the rank: 16, r, 2r</source>
@@ -4586,6 +4662,10 @@ state</source>
         <translation>能量：零矩阵没有能量</translation>
     </message>
     <message>
+        <source>epoch</source>
+        <translation>epoch</translation>
+    </message>
+    <message>
         <source>epochs</source>
         <translation>epoch 数</translation>
     </message>
@@ -4714,6 +4794,10 @@ state</source>
         <translation>每 {} 步使 A 和 B 减半，每步 {}</translation>
     </message>
     <message>
+        <source>highest: {}</source>
+        <translation>最高：{}</translation>
+    </message>
+    <message>
         <source>holds</source>
         <translation>成立</translation>
     </message>
@@ -4834,6 +4918,10 @@ state</source>
         <translation>在 {1} 下损失 ΔW 的 {0}</translation>
     </message>
     <message>
+        <source>loss per token</source>
+        <translation>每个 token 的损失</translation>
+    </message>
+    <message>
         <source>lr</source>
         <translation>lr</translation>
     </message>
@@ -4878,8 +4966,16 @@ state</source>
         <translation>合并后的检查点（基座模型 + ΔW）</translation>
     </message>
     <message>
+        <source>million tokens</source>
+        <translation>百万 token</translation>
+    </message>
+    <message>
         <source>min |cos|</source>
         <translation>最小 |cos|</translation>
+    </message>
+    <message>
+        <source>minutes</source>
+        <translation>分钟</translation>
     </message>
     <message>
         <source>misclassified</source>
@@ -5192,6 +5288,10 @@ state</source>
     <message>
         <source>slerp: two ΔWs, a point of the arc between them</source>
         <translation>slerp：两个 ΔW 之间弧上的一点</translation>
+    </message>
+    <message>
+        <source>smoothed</source>
+        <translation>平滑后</translation>
     </message>
     <message>
         <source>smoothing</source>
@@ -5886,6 +5986,10 @@ Type here to use others.</source>
         <translation>{}：保留 {:.2f} % 的能量，{} / {}</translation>
     </message>
     <message>
+        <source>{}: {} at step {:,}.</source>
+        <translation>{}：{}，第 {:,} 步。</translation>
+    </message>
+    <message>
         <source>{}: σ₁ = {} at step {:,}</source>
         <translation>{}：σ₁ = {}，第 {:,} 步</translation>
     </message>
@@ -6080,6 +6184,10 @@ Type here to use others.</source>
     <message>
         <source>‖ΔW‖ / ‖W‖ = {}, at step {:,}{}</source>
         <translation>‖ΔW‖ / ‖W‖ = {}，第 {:,} 步{}</translation>
+    </message>
+    <message>
+        <source>‖ΔW‖ {} at step {:,} → {} at step {:,}</source>
+        <translation>‖ΔW‖ {}（第 {:,} 步）→ {}（第 {:,} 步）</translation>
     </message>
     <message>
         <source>‖ΔW‖/‖W‖</source>
