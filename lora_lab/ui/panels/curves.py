@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.opening_records import DataRecord, LoadedRecord
@@ -17,7 +17,6 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Combo, Slider
-from lora_lab.ui.widgets.labels import label, show
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import averaged
@@ -65,12 +64,10 @@ class CurvesPanel(Panel):
         self.smooth_slider.setMinimumWidth(70)
         self.smooth_slider.setMaximumWidth(160)
         self.smooth_slider.valueChanged.connect(self._changed)
-        self._figure = label("", "small")
         self.head.addWidget(self.curve_combo)
         self.head.addWidget(self.axis_combo)
         self.head.addWidget(self.smooth_slider, 1)
         self.head.addStretch(1)
-        self.head.addWidget(self._figure, 0, Qt.AlignmentFlag.AlignVCenter)
         self.plot = Plot(self.tr("One curve of the training"), self.tr("step"), log_y=True)
         self.body.addWidget(self.plot)
         self._raw = pg.PlotCurveItem(connect="finite", name="measured")
@@ -188,7 +185,6 @@ class CurvesPanel(Panel):
         else:
             self._smooth.clear()
         self._raw.setPen(pen(theme.current().raw if share else theme.current().smoothed))
-        show(self._figure, number(series.last_value))
 
     def placed(self, steps: np.ndarray) -> np.ndarray:
         """Where these steps lie on the axis that is chosen."""

@@ -139,7 +139,7 @@ class Plot(pg.PlotWidget):
         self.following = True
         self.curve_words: dict[str, str] = {}  # what curves are called under the cursor
         self.marks_by_click = True  # whether a click sets the cursor's mark
-        self._pressed: QPointF | None = None
+        self._press_at: QPointF | None = None
         # Whether what lies at x, with pixels as wide, was meant by a click: it sets no mark then.
         self.takes_click: Callable[[float, float], bool] = lambda x, pixel: False
         self.cursor_lines = Cursor(self, lambda: self.left.log, self._points, self._x_words, number)
@@ -257,11 +257,11 @@ class Plot(pg.PlotWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         super().mousePressEvent(event)
         left = event.button() == Qt.MouseButton.LeftButton
-        self._pressed = event.position() if left else None
+        self._press_at = event.position() if left else None
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
-        pressed, self._pressed = self._pressed, None
+        pressed, self._press_at = self._press_at, None
         if pressed is None or (event.position() - pressed).manhattanLength() > CLICK:
             return
         x = self.view.mapSceneToView(event.position()).x()
@@ -273,6 +273,6 @@ class Plot(pg.PlotWidget):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         super().mouseDoubleClickEvent(event)
         if event.button() == Qt.MouseButton.LeftButton:
-            self._pressed = None
+            self._press_at = None
             self.cursor_lines.clear()
             self.follow()
