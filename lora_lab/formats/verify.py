@@ -136,7 +136,7 @@ def exporting(
 
 def check_exportable(weights: AdapterWeights) -> tuple[str, ...]:
     """Raise `ExportError` where there is nothing worth delivering; note layers with ΔW = 0."""
-    if not weights.layers:
+    if not (weights.layers or weights.whole):
         raise ExportError("The adapter is empty: no layer of the model carries one.")
     broken = [layer.name for layer in weights.layers if not _finite(layer)]
     broken += [

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
+from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer, SubspaceLayer
 from lora_lab.adapters.subspace import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
@@ -344,10 +344,14 @@ class Experiment:
         return model if model and (Path(model) / "config.json").is_file() else ""
 
     def weights(self) -> AdapterWeights:
-        """A copy of the factors on the CPU; raises ExportError where the variant has none."""
-        whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, FullLayer)]
-        rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, FullLayer)]
-        if not rows or any(row is None for row in rows):
+        """A copy of the factors on the CPU; raises ExportError where the variant has none.
+
+        A random subspace has whole layers in their place, for a merge into the base.
+        """
+        entire = FullLayer | SubspaceLayer
+        whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, entire)]
+        rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, entire)]
+        if self.space is None and (not rows or any(row is None for row in rows)):
             raise ExportError(
                 f"{VARIANTS[self.config.variant].subject} has no low-rank factors to export. Train "
                 f"with variant {PLAIN}."

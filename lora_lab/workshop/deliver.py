@@ -26,6 +26,7 @@ from lora_lab.formats.verify import exporting
 from lora_lab.models.base import Base
 from lora_lab.plain import plain
 from lora_lab.progress import Report, silent
+from lora_lab.variants import VARIANTS
 from lora_lab.workshop.lost import lost, refuse_ruin
 from lora_lab.workshop.merge_base import MergedReport, merging
 from lora_lab.workshop.places import key_of, skeleton_for, tied_sources
@@ -74,6 +75,11 @@ def delivering(
     if delivery.format == MERGED:
         yield from _merge(weights, delivery, (*words, *beside))
         return
+    if not weights.layers:
+        raise AdapterError(
+            f"{VARIANTS[weights.variant].subject} has no low-rank factors to export. Export it "
+            "merged into its base."
+        )
     if delivery.dtype:
         uncast = weights
         weights = in_type(weights, delivery.dtype, delivery.format)
@@ -148,6 +154,18 @@ def _reader(weights: AdapterWeights) -> Callable[[str], torch.Tensor | None]:
     return weight_of
 
 
+def _loss_words(result: MergedReport) -> str:
+    """What rounding loses of ΔW; "" where no layer has factors."""
+    if not result.layers:
+        return ""
+    worst = max(result.layers, key=lambda layer: layer.measured)
+    return (
+        f"merged {counted(len(result.layers), 'layer')} into {worst.dtype}; rounding loses at most "
+        f"{100 * worst.measured:.2g} % of ΔW (predicted {100 * worst.predicted:.2g} %), in "
+        f"{worst.name}"
+    )
+
+
 def _merge(
     weights: AdapterWeights, delivery: Delivery, words: Sequence[str]
 ) -> Iterator[tuple[str, float] | Delivered]:
@@ -167,13 +185,8 @@ def _merge(
             if isinstance(result, MergedReport):
                 break
             yield result
-    worst = max(result.layers, key=lambda layer: layer.measured)
     size = f"{result.bytes:,} bytes of weights"
-    line = (
-        f"merged {counted(len(result.layers), 'layer')} into {worst.dtype}; rounding loses at most "
-        f"{100 * worst.measured:.2g} % of ΔW (predicted {100 * worst.predicted:.2g} %), in "
-        f"{worst.name}"
-    )
+    line = _loss_words(result) or f"wrote {counted(len(weights.whole), 'layer')} as trained"
     facts = {
         "format": MERGED,
         "path": result.path,

@@ -58,7 +58,7 @@ class MergedReport:
 
     @property
     def largest(self) -> float:
-        return max(layer.measured for layer in self.layers)
+        return max((layer.measured for layer in self.layers), default=0.0)
 
 
 def write_merged(

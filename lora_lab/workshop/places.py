@@ -62,7 +62,7 @@ class Placed:
                 self.missing.append(layer.name)
             else:
                 self.places.append(place)
-        if not self.places:
+        if self.missing and not self.places:
             self._mind_packing(self.missing[0])
         if strict and self.unknown:
             raise AdapterError(
@@ -70,7 +70,7 @@ class Placed:
                 f"{base.path.name} has no config.json, and some of its layers may be stored "
                 "transposed. Name the base's folder with its config.json."
             )
-        if strict and not self.places:
+        if strict and self.missing and not self.places:
             raise AdapterError(
                 f"{base.path} has no weight for any layer of the adapter ({self.missing[0]}): it "
                 "is another base"

@@ -2,11 +2,15 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from lora_lab import paths
 from lora_lab.errors import LabError
 from lora_lab.records import CountsRecord
+from lora_lab.training.commands import Export
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.state import restore, state_of
+from lora_lab.workshop.requests import MERGED
 from tests.training.driven_run import DrivenRun, digits
 
 
@@ -93,3 +97,23 @@ def test_more_numbers_than_weights_are_refused_when_opening_and_in_mid_run():
     error = run.edit(dimension=17_227)
     assert "more of them than the layers have weights, 17,226" in error.message
     assert run.experiment.hyper.dimension == 64
+
+
+def test_it_is_exported_merged_and_in_no_format_of_factors(tmp_path):
+    run = DrivenRun(subspace(64, dtype="float32"))
+    run.steps(20)
+    base = str(paths.demo("digits_base.safetensors"))
+    with pytest.raises(LabError, match="merged into its base"):
+        list(Export(str(tmp_path / "peft")).run(run.experiment, None))
+    with pytest.raises(LabError, match="exported as it stands now"):
+        list(Export(str(tmp_path / "x"), MERGED, base=base, at="best").run(run.experiment, None))
+    target = tmp_path / "merged.safetensors"
+    *_, done = Export(str(target), MERGED, base=base).run(run.experiment, None)
+    assert done.report.path == str(target)
+    state, images = load_file(target), run.experiment.task.test_images
+    x = images
+    for name in ("fc1", "fc2", "fc3"):
+        x = torch.nn.functional.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+        x = x if name == "fc3" else x.relu()
+    with torch.no_grad():
+        torch.testing.assert_close(run.experiment.model(images), x, rtol=0, atol=1e-6)

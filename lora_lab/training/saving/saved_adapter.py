@@ -82,6 +82,11 @@ def adapter_at(
     experiment: Experiment, folder: RunFolder | None, at: str
 ) -> tuple[AdapterWeights, Exportable]:
     """What a run that is open has as `at`: LAST is the adapter in training. Raises LabError."""
+    if experiment.space is not None and at != LAST:
+        raise AdapterError(
+            "A random subspace is exported as it stands now. Revert the run to that checkpoint, "
+            "and export it then."
+        )
     now, best = experiment.weights(), experiment.best
     if at == LAST:
         loss = best.loss if best.step == experiment.step else math.nan
