@@ -68,6 +68,11 @@ class LayerRanks:
             found.append(counted[name] if same and name in counted else self.trained(name, hyper))
         return found
 
+    def total(self, hyper: Hyperparameters, counts: CountsRecord | None) -> int:
+        """All parameters that would train; θ of a random subspace is no layer's own."""
+        shared = hyper.dimension if self.variant.shared else 0
+        return sum(self.per_layer(hyper, counts)) + shared
+
     def parameters(self, name: str, rank: int) -> int:
         """Parameters of that layer's adapter at `rank`."""
         return adapter_parameters(self.variant, self.layers[name].shape, rank)

@@ -212,25 +212,26 @@ class CountsPanel(Panel):
         hyper = self.standing.foreseen
         applied, requested = self._per_layer(ranks.applied), self._per_layer(hyper)
         base = max(1, loaded.base_parameters)
-        waits = sum(applied) != sum(requested)
+        now, then = (ranks.total(h, self._counts) for h in (ranks.applied, hyper))
+        waits = now != then
         show(self._adapter_name, self.tr("Trainable") if whole else self.tr("Adapter"))
-        show(self._adapter, f"{sum(requested):,}")
-        show(self._frozen, f"{base - sum(requested) if whole else base:,}")
+        show(self._adapter, f"{then:,}")
+        show(self._frozen, f"{base - then if whole else base:,}")
         show(self._full, f"{base:,}")
-        show(self._percent, share_words(sum(requested) / base))
+        show(self._percent, share_words(then / base))
         factored = ranks.variant.factored
         if factored:
-            text = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, sum(applied))
+            text = self.tr("applied r = {}: {:,}").format(ranks.applied.rank, now)
         else:
-            text = self.tr("applied {:,}").format(sum(applied))
+            text = self.tr("applied {:,}").format(now)
         show(self._applied_text, text)
         theme.set_role(self._applied_text, "waiting" if waits else "settled")
         self._fit()
         self._share.show_others(tuple((o.color, o.adapter / base) for o in self._overlays))
         tip = "\n".join(f"{o.name}: {o.adapter:,}" for o in self._overlays)
         self._share.setToolTip(plain_tip(tip))
-        self._share.show_shares(sum(requested) / base, sum(applied) / base)
-        self._show_costs(sum(requested), sum(applied))
+        self._share.show_shares(then / base, now / base)
+        self._show_costs(then, now)
         for row, layer in enumerate(loaded.layers):
             old, new = ranks.present[layer.name], ranks.wanted(layer.name, hyper)
             rank = "—" if not factored else str(new) if old == new else f"{old} → {new}"
@@ -243,7 +244,7 @@ class CountsPanel(Panel):
         costs, whole = self._preflight, ranks.variant.whole
         held = loaded.base_parameters if whole else sum(
             ranks.parameters(name, ranks.wanted(name, hyper)) for name in ranks.layers
-        )  # fmt: skip
+        ) + (hyper.dimension if ranks.variant.shared else 0)  # fmt: skip
         names = {
             2: self.tr("Optimizer\nstate"),
             1: self.tr("Momentum"),
@@ -295,8 +296,9 @@ class CountsPanel(Panel):
     def summary(self) -> str:
         if self.standing.loaded is None:
             return self.tr("No model yet.")
-        applied = sum(self._per_layer(self.standing.ranks.applied))
-        requested = sum(self._per_layer(self.standing.foreseen))
+        ranks = self.standing.ranks
+        applied = ranks.total(ranks.applied, self._counts)
+        requested = ranks.total(self.standing.foreseen, self._counts)
         base = max(1, self.standing.loaded.base_parameters)
         share = share_words(applied / base)
         text = self.tr("{:,} of {:,} parameters are trainable, {}").format(applied, base, share)

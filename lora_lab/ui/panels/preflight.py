@@ -126,7 +126,8 @@ class Preflight:
         both and the gradient of the adapter.
         """
         base = max(1, self._standing.loaded.base_parameters)
-        if VARIANTS[self._standing.variant].whole:
+        variant = VARIANTS[self._standing.variant]
+        if variant.whole or variant.shared:  # θ has the gradient of W, summed
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 

@@ -63,7 +63,7 @@ class Explanations:
 
     def _rank(self, hyper: Hyperparameters) -> str:
         ranks = self._standing.ranks
-        trained = sum(ranks.per_layer(hyper, self.counts))
+        trained = ranks.total(hyper, self.counts)
         share = 100 * trained / max(1, self._standing.loaded.base_parameters)
         many = f"{trained / 1e6:.3g} M" if trained >= 1e6 else f"{trained:,}"
         used = [row.effective_rank for row in self._rows() if row.effective_rank > 0]
@@ -116,6 +116,8 @@ class Explanations:
             shown = translate("explain", "A {}, B {}").format(shown, other)
         if config is not None and config.optimizer == "sgd":
             return translate("explain", "current LR {} × gradient").format(shown)
+        if self._standing.loaded.most_numbers:
+            return translate("explain", "current LR {} ≈ step per number").format(shown)
         return translate("explain", "current LR {} ≈ step per weight").format(shown)
 
     def _decay(self, hyper: Hyperparameters) -> str:

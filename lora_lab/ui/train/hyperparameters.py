@@ -188,11 +188,14 @@ class HyperparametersDock(QDockWidget):
         self._show_requested()
         if before.rank != hyper.rank:
             self._note_rank(hyper)
+        if before.dimension != hyper.dimension:
+            self._note_dimension(hyper)
 
     def _on_settled(self) -> None:
         """A request was not granted, or granted otherwise: stand on what became of it."""
         self._show_requested()
         self._note_rank(self.requested)
+        self._note_dimension(self.requested)
 
     def _show_requested(self) -> None:
         """Move the controls without saying that the person did."""
@@ -285,7 +288,7 @@ class HyperparametersDock(QDockWidget):
             )
         elif new > old and new % old == 0:
             note = self.tr("doubling keeps ΔW exactly")
-        elif new in kept:
+        elif new in kept and new != old:
             note = self.tr("would discard {} of ΔW's energy").format(percent(1 - kept[new]))
         elif new != old:
             note = self.tr("keeps what comes nearest to ΔW; the energy lost is shown afterwards")
