@@ -4510,6 +4510,10 @@ zustand</translation>
         <translation>aktuelle LR {} × Gradient</translation>
     </message>
     <message>
+        <source>current LR {} ≈ step per number</source>
+        <translation>aktuelle LR {} ≈ Schritt je Zahl</translation>
+    </message>
+    <message>
         <source>current LR {} ≈ step per weight</source>
         <translation>aktuelle LR {} ≈ Schritt je Gewicht</translation>
     </message>

@@ -4510,6 +4510,10 @@ state</source>
         <translation>当前 LR {} × 梯度</translation>
     </message>
     <message>
+        <source>current LR {} ≈ step per number</source>
+        <translation>当前 LR {} ≈ 每个数的步长</translation>
+    </message>
+    <message>
         <source>current LR {} ≈ step per weight</source>
         <translation>当前 LR {} ≈ 每个权重的步长</translation>
     </message>
