@@ -288,7 +288,8 @@ class _SubspaceLinear(torch.autograd.Function):
             sums = looked_up.new_zeros(len(looked_up))
             projection.down(sums, code, (dy_rows.t() @ rows).to(sums.dtype))
         if wants_x:
-            dx = (dy_rows @ _formed(W, looked_up, code)).view(x.shape)
+            dx = torch.empty_like(x, memory_format=torch.contiguous_format)  # no view
+            torch.mm(dy_rows, _formed(W, looked_up, code), out=dx.view(-1, x.shape[-1]))
         return dx, None, sums, None, dy_rows.sum(0) if wants_b else None
 
 

@@ -45,7 +45,9 @@ ASKED = {
     "no scale": (PLAIN, {"lora_parameters": {"rank": 3, "alpha": 8}}, "said nowhere"),
     "no parameters": (PLAIN, {"rank": 3, "alpha": 8}, "said nowhere"),
     "a text": (PLAIN, {"lora_parameters": {"scale": "2"}}, "no number"),
-    "too large a number": (PLAIN, {"lora_parameters": {"scale": 10**400}}, "no number"),
+    "too large a number": (
+        PLAIN, {"lora_parameters": {"scale": 10**400}}, "a number of 401 digits cannot be used",
+    ),
     "nothing": (PLAIN, {"lora_parameters": {"scale": None}}, "no number"),
     "dora without magnitudes": (
         PLAIN, {"fine_tune_type": "dora", "lora_parameters": {"scale": 2.0}}, "no magnitudes",

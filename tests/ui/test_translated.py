@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 
 import lora_lab
 from lora_lab.config import RunConfig
+from lora_lab.lessons.lesson import lessons
 from lora_lab.records import State
 from lora_lab.setting import settings_of
 from lora_lab.ui.help.about import versions
@@ -241,7 +242,8 @@ def test_whatever_opens_from_a_menu(opened, qtbot, sessions_made, painted, monke
     for ask in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
         monkeypatch.setattr(QFileDialog, ask, lambda *texts: ("", ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
-    known, seen = words_in([sessions_made[-1].loaded(), *versions()]), {}
+    taught = [(x.title, x.question, x.choices, x.why, x.x_label) for x in lessons()]  # of files
+    known, seen = words_in([sessions_made[-1].loaded(), *versions(), taught]), {}
     commands = opened.commands
     more = (commands.handbook, commands.shortcuts, commands.about, commands.bench)
     dotted = [a for menu in commands.menus for a in menu.actions() if "…" in a.text()]

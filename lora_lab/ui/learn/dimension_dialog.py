@@ -9,12 +9,10 @@ from typing import Any
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -35,6 +33,7 @@ from lora_lab.ui.learn.dimension_plot import DimensionPlot
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration
 from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.controls import Combo, Whole
 from lora_lab.ui.widgets.dialogs import resize_within
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.legend import Legend
@@ -71,16 +70,17 @@ class DimensionDialog(QDialog):
         self.progress.setFixedHeight(6)
         self.price = TextLabel(wordWrap=True)
         self.price.setProperty("role", "muted")
-        self.start_box = QComboBox()
+        self.start_box = Combo()
         for name, words in (
             ("", self.tr("from the base and from random weights")),
             (BASE, self.tr("from the base")), (RANDOM, self.tr("from random weights")),
         ):  # fmt: skip
             self.start_box.addItem(words, name)
-        self.measure_box = QComboBox()
+        self.measure_box = Combo()
         self.measure_box.addItem(self.tr("by accuracy"), False)
         self.measure_box.addItem(self.tr("by the validation loss"), True)
-        self.seeds = QSpinBox(minimum=1, maximum=20, value=3)
+        self.seeds = Whole(1, 20)
+        self.seeds.setValue(3)
         self.seeds.setSuffix(self.tr(" seeds"))
         for widget, name in (
             (self.start_box, self.tr("Weights to start from")),

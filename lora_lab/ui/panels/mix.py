@@ -53,7 +53,9 @@ class MixPanel(Panel):
         self._answer: MixRecord | None = None
         self._text: GeneratedRecord | None = None
         self._off: float | None = None  # validation loss of the base model
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS, timeout=self._ask_loss)
+        self._settle = QTimer(
+            self.body, singleShot=True, interval=SETTLE_MS, timeout=self._ask_loss
+        )
         self.add_button = QToolButton()
         self.add_button.setText(self.tr("Add adapter"))
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
