@@ -36,6 +36,34 @@ HOSTILE = {
     "doubled by join": DOUBLED + "[n.s, n.s]|join %}{% endfor %}",
     "doubled by replace": DOUBLED + "n.s.replace('a', 'aa') %}{% endfor %}",
     "doubled by filter": DOUBLED + "n.s|replace('a', n.s) %}{% endfor %}",
+    "many long texts": "{% set n = namespace(s='😀' * 2000000, l=[]) %}"
+    "{% for i in range(3000) %}{% set n.l = n.l + [n.s ~ i] %}{% endfor %}",
+    "many slices": "{% set n = namespace(s='a' * 2000000, l=[]) %}"
+    "{% for i in range(3000) %}{% set n.l = n.l + [n.s[i:]] %}{% endfor %}",
+    "many filtered": "{% set n = namespace(s='a' * 2000000, l=[]) %}"
+    "{% for i in range(3000) %}{% set n.l = n.l + [n.s|upper] %}{% endfor %}",
+    "many lists": "{% set n = namespace(l=[]) %}{% for i in range(3000) %}"
+    "{% set n.l = n.l + [dict(a=range(99999)|list)] %}{% endfor %}",
+    "one text written often": "{% set s = 'a' * 2000000 %}"
+    "{% for i in range(5000) %}{{ s }}{% endfor %}",
+    "a constant written often": "{% for i in range(99999) %}" + "x" * 100000 + "{% endfor %}",
+    "a block": "{% set a %}{% for i in range(5000) %}{{ 'a' * 2000000 }}{% endfor %}{% endset %}",
+    "many tabs": "{{ ('\t' * 100000).expandtabs(90000) }}",
+    "many widths": "{{ ('{0:9999}' * 200000).format(1)|length }}",
+    "many widths by percent": "{{ (('%(a)9999d' * 200000) % {'a': 1})|length }}",
+    "one text in many places": "{{ ('{0}' * 100000).format('a' * 2000000)|length }}",
+    "a list of one text": "{{ ['a' * 2000000] * 200000 }}",
+    "the same as JSON": "{{ (['a' * 2000000] * 200000)|tojson }}",
+    "the same in upper case": "{{ (['a' * 2000000] * 200000)|upper }}",
+    "lists of lists": "{% set n = namespace(l=[1], m=[1]) %}{% for i in range(40) %}"
+    "{% set n.l = [n.l, n.l] %}{% set n.m = [n.m, n.m] %}{% endfor %}{{ n.l == n.m }}",
+    "tuples of tuples": "{% set n = namespace(l=(1,)) %}{% for i in range(60) %}"
+    "{% set n.l = (n.l, n.l) %}{% endfor %}{{ {n.l: 1} }}",
+    "tables of tables": "{% set n = namespace(l={}, m={}) %}{% for i in range(40) %}"
+    "{% set n.l = dict(a=n.l, b=n.l) %}{% set n.m = dict(a=n.m, b=n.m) %}{% endfor %}"
+    "{{ n.l == n.m }}",
+    "long lists of lists": "{% set n = namespace(l=range(9999)|list, m=range(9999)|list) %}"
+    "{% set l = [n.l] * 200000 %}{% set m = [n.m] * 200000 %}{{ l == m }}",
     "power": "{{ 10 ** 10 ** 10 }}",
     "recursion": "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}",
 }
