@@ -38,8 +38,9 @@ class AdapterLayer(nn.Module):
         self.name = name
         self.enabled = True
         self.merged: torch.Tensor | None = None  # W + ΔW, native shape, while merged
-        # By its network: the layer, its weight, a setting as its stride.
-        self.called = self.read = self.asked = False
+        # By its network: the layer, its weight, a setting as its stride; and whether what it read
+        # of the weight took part in its answer, or the layer is held at more places than one.
+        self.called = self.read = self.asked = self.computed_with = self.shared = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.called = True
@@ -89,7 +90,13 @@ class AdapterLayer(nn.Module):
         The tutorial's parametrization, for code that reads a layer's weight instead of calling it.
         """
         self.read = True
-        return self.changed_weight()
+        weight = self.changed_weight()
+        if weight.requires_grad:  # a gradient arrives where more than its dtype was wanted
+            weight.register_hook(self._is_computed_with)
+        return weight
+
+    def _is_computed_with(self, _gradient: torch.Tensor) -> None:
+        self.computed_with = True
 
     def changed_weight(self) -> torch.Tensor:
         """What `weight` is, asked by the adapters themselves and not by the network."""
@@ -107,7 +114,7 @@ class AdapterLayer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
         if not self.enabled:
             return self.base_layer(x)
-        return self.kind.apply(self.base_layer, x, self.weight, self.bias)
+        return self.kind.apply(self.base_layer, x, self.changed_weight(), self.bias)
 
     def adapter_parameters(self) -> list[nn.Parameter]:
         """What the optimizer may train."""
@@ -128,7 +135,8 @@ class AdapterLayer(nn.Module):
     def use(self) -> dict[str, Any]:
         """What its network does with the layer, in the fields of LayerWeights."""
         return {
-            "called": (self.called or not self.read) and not self.asked,
+            "called": (self.called or not self.read)
+            and not (self.asked or self.computed_with or self.shared),
             **self.kind.window(self.base_layer),
         }
 

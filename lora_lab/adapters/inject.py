@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -104,6 +105,10 @@ def replace_layers(model: nn.Module, new: dict[nn.Module, nn.Module]) -> None:
         for child, module in parent._modules.items()
         if module in new and parent is not new[module]
     ]
+    count = Counter(module for _, _, module in places)
+    for module in count:
+        if isinstance(module, AdapterLayer):
+            module.shared = count[module] > 1
     for parent, child, module in places:
         setattr(parent, child, module)
 

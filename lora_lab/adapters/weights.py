@@ -53,9 +53,9 @@ class LayerWeights:
     magnitude: torch.Tensor | None = None
     dilation: tuple[int, ...] = ()
     padding_mode: str = "zeros"
-    called: bool = (
-        True  # False: its network reads weight or stride itself, as nn.MultiheadAttention does
-    )
+    # False: its network reads weight or stride itself, as nn.MultiheadAttention does, or holds the
+    # layer at two places
+    called: bool = True
 
     @property
     def rank(self) -> int:

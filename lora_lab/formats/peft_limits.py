@@ -135,8 +135,8 @@ def _of_layer(layer: LayerWeights) -> list[str]:
     if not layer.called:
         reasons.append(
             f"{layer.name}: its network does not only call the layer, but reads its weight or a "
-            f"setting such as its stride, so that PEFT's LoRA in its place has no effect or fails. "
-            f"{MERGE}"
+            "setting such as its stride, or holds it under two names, so that PEFT's LoRA in its "
+            f"place has no effect, or in part, or fails. {MERGE}"
         )
     if unusual(layer):
         reasons.append(

@@ -20,6 +20,7 @@ from lora_lab.data.images import ImageSet, read_image_folder
 from lora_lab.data.preview import frozen_image, image_record
 from lora_lab.data.split import split
 from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.architecture import first_line
 from lora_lab.models.fresh_head import drawn_anew, with_classes
 from lora_lab.models.image_rules import ImageRules
 from lora_lab.models.reading import parse
@@ -148,8 +149,36 @@ class ImageClassificationTask(PretrainedTask):
             config, (channels, height, width), len(self.classes), self._labelled, self._pictures,
             self._report,
         )  # fmt: skip
+        if config.factory:
+            self._in_one_channel(net.float().eval())
         self._check_plain(net)
         return net.to(dtype)
+
+    @torch.no_grad()
+    def _in_one_channel(self, net: nn.Module) -> None:
+        """Gray images as files have them, in three equal channels, for a net that takes one."""
+        kept = self.images, self.held_images, self._mean, self._std
+        if self.images.shape[3] != 3 or self._answers(net):
+            return
+        if any((images != images[..., :1]).any() for images in kept[:2] if len(images)):
+            return
+        self.images, self.held_images = self.images[..., :1], self.held_images[..., :1]
+        mean, std = self._measures("")
+        self._mean, self._std = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
+        if not self._answers(net):
+            self.images, self.held_images, self._mean, self._std = kept
+            return
+        if self.retention is not None:
+            images, labels = self.retention.source
+            self.retention.source = (images[..., :1], labels)
+        self.notes = (*self.notes, "the net takes images of one channel; these are gray")
+
+    def _answers(self, net: nn.Module) -> bool:
+        try:
+            self._logits(net, self._inputs(self.images[:1]))
+        except Exception:  # noqa: BLE001, whatever code of its owner raises; told where it is final
+            return False
+        return True
 
     def _pictures(self, most: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Some training images of all classes as bytes, and their labels."""
@@ -254,10 +283,18 @@ class ImageClassificationTask(PretrainedTask):
         net.eval()
         try:
             logits = self._logits(net.float(), self._inputs(self.images[:1]))
-        except (RuntimeError, TypeError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # a factory's net is code of its owner
             raise CheckpointError(
-                f"{self.base}: the net does not take images of {_size(self.images)}: {error}"
+                f"{self.base}: the net does not take images of {_size(self.images)}: "
+                f"{first_line(error)}"
             ) from error
+        if not torch.is_tensor(logits):
+            raise CheckpointError(
+                f"{self.base}: the net answers with a {type(logits).__name__}, where one tensor "
+                "(rows, classes) belongs. Let the factory return a module that gives this alone."
+            )
         if logits.shape == (1, len(self.classes)):
             return
         head = ""

@@ -37,7 +37,7 @@ from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer
-from lora_lab.training.per_layer import rank_notes
+from lora_lab.training.per_layer import listed, rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
 from lora_lab.variants import PLAIN, VARIANTS
@@ -264,6 +264,12 @@ class Experiment:
             *self.reach.notes,
             *rank_notes(common, self.hyper),
         ]
+        if idle := [name for name, layer in self.layers.items() if not layer.use()["called"]]:
+            notes.append(
+                f"{listed(idle)}: the network reads a weight without calling the layer, or holds "
+                "the layer under two names, which LoRA in PEFT does not reach. Export a merged "
+                "checkpoint, or leave it out of the targets"
+            )
         if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not self.has_factors:

@@ -39,7 +39,12 @@ def gradients(experiment: Experiment, batch: Any) -> Gradients:
             return Gradients(loss, part, halvings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise
+                raise LabError(
+                    "The model's own code fails in a step of training: "
+                    f"{str(error).splitlines()[0][:300] if str(error) else type(error).__name__}. "
+                    "Often an activation or dropout with inplace=True overwrites what another "
+                    "needs. Change that in its code."
+                ) from error
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         # Here the exception and what its traceback held are gone.
         free(experiment)

@@ -15,6 +15,8 @@ from lora_lab.sampling import GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.tasks.wrong_answers import WrongAnswers
 
+SPECTRAL = {"_u", "weight_u"}  # buffers that a spectral norm moves on in training
+
 
 class Inference:
     """Puts the model into evaluation for as long as it is asked, and into training afterwards."""
@@ -83,10 +85,13 @@ class Inference:
             yield
 
     def resume_training(self) -> None:
-        """Dropout draws again. Running means of norms stay: no adapter holds them."""
+        """Dropout draws again. Running means of norms stay, and vectors of spectral norms.
+
+        No adapter holds them.
+        """
         self._model.train()
         for module in self._model.modules():
-            if getattr(module, "track_running_stats", False):
+            if getattr(module, "track_running_stats", False) or SPECTRAL & module._buffers.keys():
                 module.eval()
 
     @contextmanager

@@ -221,6 +221,53 @@ def test_a_layer_whose_weight_is_read_and_that_is_not_called(tmp_path):
     export(weights, tmp_path / "k.safetensors", "kohya", component="unet")
 
 
+class Twice(nn.Module):
+    """One layer under two names, as weight sharing is often written."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.out = nn.Linear(6, 6), nn.Linear(6, 4)
+        self.two = self.one
+
+    def forward(self, x):
+        return self.out(self.two(torch.tanh(self.one(x))))
+
+
+class AlsoRead(Twice):
+    """A layer that is called, and whose weight is used once more."""
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.one(x)) @ self.one.weight)
+
+
+class DtypeRead(Twice):
+    """As T5 does: what is asked of the weight has no part in the answer."""
+
+    def __init__(self):
+        super().__init__()
+        del self.two
+
+    def forward(self, x):
+        return self.out(self.one(x.to(self.one.weight.dtype)))
+
+
+@pytest.mark.parametrize(("kind", "right"), [(Twice, False), (AlsoRead, False), (DtypeRead, True)])
+def test_a_layer_that_peft_reaches_in_part_is_refused_and_no_other(tmp_path, kind, right):
+    base, x = kind(), torch.randn(3, 6)
+    net = copy.deepcopy(base)
+    layers = inject(net, rank=2, targets=["one", "out"])
+    for layer in layers.values():
+        layer.lora_B.data += 0.5
+    wanted = net(x)
+    wanted.sum().backward()
+    weights = AdapterWeights("lora", tuple(layer.layer_weights() for layer in layers.values()))
+    peft.save(weights, tmp_path / "run")
+    theirs = PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path / "run"))
+    assert ((theirs(x) - wanted).abs().max() < 1e-5) == right
+    assert [line.partition(":")[0] for line in limits(weights)] == ([] if right else ["one"])
+
+
 def test_torchs_own_attention_is_such_a_network():
     net = Attending()
     layers = inject(net, rank=2, targets=["attention.out_proj", "out"])

@@ -1,5 +1,6 @@
 """Images in folders are learned by a ViT, by a convolutional net, by an MLP, and by a factory's."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from lora_lab.errors import CheckpointError, DataError
+from lora_lab.errors import CheckpointError, DataError, LabError
 from lora_lab.formats.verify import export
 from lora_lab.models.factory import agree
 from lora_lab.opening_records import DataRecord, LoadedRecord
@@ -224,6 +225,87 @@ def test_an_answer_that_no_one_layer_gives_gets_no_head(tmp_path, data, monkeypa
             Experiment.build(config)
     finally:
         sys.modules.pop("added_of_this_test", None)
+
+
+OWN = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.mid = nn.utils.parametrizations.spectral_norm(nn.Linear(256, 8))
+        self.out = nn.Linear(8, 2)
+    def forward(self, x):
+        return self.out(torch.tanh(self.mid(torch.relu(self.conv(x)).flatten(1))))
+class Pair(Net):
+    def forward(self, x):
+        return super().forward(x), x
+class Failing(Net):
+    def forward(self, x):
+        raise KeyError("its own")
+class InPlace(Net):
+    def forward(self, x):
+        x = torch.tanh(self.conv(x))
+        y = torch.tanh(self.mid(x.flatten(1)))
+        y.mul_(2)
+        return self.out(y)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Net → a config of a factory's net of one channel, on gray images as files have them."""
+    random = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("light", 140)):
+        (tmp_path / "gray" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = random.integers(low, low + 110, (8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "gray" / name / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_of_this_test.py").write_text(OWN)
+
+    def config(name, data=None):
+        factory = f"own_of_this_test:{name}"
+        agree(factory)
+        torch.save(getattr(sys.modules["own_of_this_test"], name)().state_dict(), "own.pt")
+        data = data or str(tmp_path / "gray")
+        return config_of(tmp_path / "own.pt", data, factory=factory, max_steps=3, epochs=None)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("own_of_this_test")
+    yield config
+    sys.modules.pop("own_of_this_test")
+
+
+def test_gray_files_are_given_to_a_net_of_one_channel(own, data):
+    experiment = Experiment.build(own("Net"))
+    assert experiment.task.images.shape[1:] == experiment.task.held_images.shape[1:] == (8, 8, 1)
+    assert any("one channel" in note for note in experiment.loaded().notes)
+    with pytest.raises(CheckpointError, match="in 3 channels"):
+        Experiment.build(own("Net", data))  # of colour, which would be lost
+
+
+def test_a_spectral_norm_stays_the_bases(own):
+    experiment = Experiment.build(own("Net"))
+    before = {name: b.clone() for name, b in experiment.model.named_buffers()}
+    assert any(name.endswith("_u") for name in before)
+    list(train(experiment, Controls(experiment.hyper)))
+    assert all(torch.equal(before[n], b) for n, b in experiment.model.named_buffers())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("Pair", "answers with a tuple"), ("Failing", "does not take images")]
+)
+def test_what_a_factorys_net_gives_is_told_before_training(own, name, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        Experiment.build(own(name))
+
+
+def test_a_net_that_overwrites_what_it_needs_is_told_so(own):
+    experiment = Experiment.build(own("InPlace"))
+    with pytest.raises(LabError, match="own code fails in a step of training"):
+        list(train(experiment, Controls(experiment.hyper)))
 
 
 def test_what_does_not_fit_is_said(tmp_path, data):
