@@ -27,7 +27,7 @@ class Controls:
         self._further = 0  # steps that training on after the end is to make
         self.skipping = False  # what is measured before the first step is to be left out
         self._cancelled: list[Command] = []
-        self._commands: deque[Command] = deque()
+        self._commands: deque[tuple[Command, Hyperparameters]] = deque()
         self._news = threading.Condition()
 
     @property
@@ -57,7 +57,7 @@ class Controls:
     def request(self, command: Command) -> None:
         """Queue a command; it runs on the session thread between two steps, paused or not."""
         with self._news:
-            self._commands.append(command)
+            self._commands.append((command, self._hyper))
             self._news.notify()
 
     def cancel(self, command: Command) -> None:
@@ -103,7 +103,8 @@ class Controls:
             self._stopping = True
             self._news.notify()
 
-    def take_commands(self) -> list[Command]:
+    def take_commands(self) -> list[tuple[Command, Hyperparameters]]:
+        """What was asked for since, each with the newest snapshot of when it was asked."""
         if not self._commands:  # read without the lock: a step must not pay for it
             return []
         with self._news:

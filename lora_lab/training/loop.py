@@ -36,7 +36,7 @@ def train(
     serve_after_training: bool = False,
     live: bool = True,
     folder: Callable[[], RunFolder | None] = lambda: None,
-    before_edit: Callable[[], None] = lambda: None,
+    before_edit: Callable[[bool], None] = lambda cuts: None,
     save: Callable[[str], Iterator[Record]] = lambda parent: iter(()),
     known: Known | None = None,
     report: Report = silent,

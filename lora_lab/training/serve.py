@@ -12,6 +12,7 @@ from typing import Any
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.exported import ExportingRecord
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import RatePointRecord
 from lora_lab.progress import Report
 from lora_lab.records import (
@@ -48,7 +49,7 @@ class Server:
         serve_after_training: bool,
         live: bool,
         folder: Callable[[], RunFolder | None],
-        before_edit: Callable[[], None],
+        before_edit: Callable[[bool], None],
         save: Callable[[str], Iterator[Record]],
     ) -> None:
         """The arguments are those of `loop.train`."""
@@ -210,19 +211,20 @@ class Server:
         return self._experiment.evaluate(should_stop=should_stop, due=due)
 
     def _serve_commands(self) -> Iterator[Record]:
-        for command in self._controls.take_commands():
-            yield from self._serve_command(command)
+        for command, requested in self._controls.take_commands():
+            yield from self._serve_command(command, requested)
 
-    def _serve_command(self, command: Command) -> Iterator[Record]:
+    def _serve_command(self, command: Command, requested: Hyperparameters) -> Iterator[Record]:
         """What comes of a command; a long one may be cancelled on its way.
 
-        A search is by a request to stop as well; an export that was asked for is written.
+        A search is by a request to stop as well; an export that was asked for is written. Going
+        back replaces the settings that were `requested` when it was asked for, and no newer ones.
         """
         experiment, controls = self._experiment, self._controls
-        requested, applied = controls.hyper, experiment.hyper
+        applied = experiment.hyper
         experiment.should_stop = lambda: controls.stopping or controls.is_cancelled(command)
         if isinstance(command, Clip):
-            self._before_edit()
+            self._before_edit(True)
             self.stale = True
         if isinstance(command, Save):
             work = self._save(command.parent)
@@ -250,7 +252,8 @@ class Server:
         experiment, controls = self._experiment, self._controls
         if not self._live or controls.hyper is experiment.hyper:
             return
-        self._before_edit()
+        old, new = experiment.hyper, controls.hyper
+        self._before_edit(new.rank < old.rank or new.layer_ranks != old.layer_ranks)
         if not experiment.finite():  # nothing can be decomposed or rescaled
             restored = self.last_good.restore()
             message = f"The factors were not finite; the adapter of step {restored} is back."

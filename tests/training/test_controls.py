@@ -31,8 +31,17 @@ def test_commands_come_out_once_and_in_order():
     commands = [Evaluate() for _ in range(5)]
     for command in commands:
         controls.request(command)
-    assert all(a is b for a, b in zip(controls.take_commands(), commands, strict=True))
+    taken = [command for command, _ in controls.take_commands()]
+    assert all(a is b for a, b in zip(taken, commands, strict=True))
     assert controls.take_commands() == []
+
+
+def test_a_command_comes_with_the_settings_of_when_it_was_asked():
+    """What is requested after it is newer, and going back must not replace it."""
+    controls = Controls(before := Hyperparameters(rank=1))
+    controls.request(Evaluate())
+    controls.set_hyper(Hyperparameters(rank=2))
+    assert [hyper for _, hyper in controls.take_commands()] == [before]
 
 
 def test_running_never_sleeps_and_stop_ends():

@@ -100,7 +100,7 @@ class FakeSession:
             say(self.evaluation(False))
             self.move(State.PAUSED)
             return
-        for command in self.controls.take_commands():
+        for command, _ in self.controls.take_commands():
             self.serve(command)
         requested = self.controls.hyper
         if requested is not self.hyper:

@@ -171,14 +171,15 @@ class Journal:
         elif self._edited(record) and record.step and paused:
             self._checkpoint()  # no step will come by and do it
 
-    def before_edit(self) -> None:
+    def before_edit(self, cuts: bool) -> None:
         """Keep a checkpoint of what stands, so that the edit to come can be undone.
 
-        A dragged slider edits many times; what stood before the drag is kept.
+        A dragged slider edits many times; what stood before the drag is kept. What `cuts` ΔW is
+        never dragged, and taking it back needs what stood right before it.
         """
         if self.folder is None or not self.experiment.step:
             return
-        if time.monotonic() - self._edited_at > GESTURE_SECONDS:
+        if cuts or time.monotonic() - self._edited_at > GESTURE_SECONDS:
             self._checkpoint(keep=True)
 
     def save(self) -> Iterator[Record]:

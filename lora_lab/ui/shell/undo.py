@@ -30,13 +30,14 @@ MOST = 200  # edits that are kept
 UNDO, REDO = QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo
 
 
-@dataclass(frozen=True)
+@dataclass
 class Edit:
     """Fields that were moved together, with what stood there before and after."""
 
     live: bool  # of the hyperparameters; else of the settings that are fixed for a run
     before: dict[str, Any]
     after: dict[str, Any]
+    cut_at: int = 0  # the step at which it cut ΔW; 0: it did not, or has not yet
 
     def lowers_ranks(self) -> bool:
         """Whether it took directions away from ΔW."""
@@ -67,7 +68,6 @@ class UndoFlow(QObject):
     ) -> None:
         super().__init__(window)
         self._sessions, self._standing, self._commands = sessions, sessions.standing, commands
-        self._cut_at = 0  # the step at which ΔW was cut last
         self._fixed = fixed = setup_dock.fixed
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
@@ -92,18 +92,18 @@ class UndoFlow(QObject):
         if self._done:
             edit = self._done.pop()
             self._undone.append(edit)
-            if edit.live and edit.lowers_ranks() and self._cut_at:
-                self._sessions.request(GoBack(self._cut_at, before_edit=True))
-                self._cut_at = 0
+            if edit.cut_at:
+                self._sessions.request(GoBack(edit.cut_at, before_edit=True))
+                edit.cut_at = 0
             self._request(edit, edit.before)
 
     def _on_loaded(self, _: LoadedRecord) -> None:
-        self._cut_at = 0
         self._forget(live=True)
 
     def _on_applied(self, record: AppliedRecord) -> None:
-        if record.discarded_energy > 0:
-            self._cut_at = record.step
+        cuts = [e for e in self._done if e.live and e.lowers_ranks() and not e.cut_at]
+        if cuts and record.discarded_energy > 0:
+            cuts[-1].cut_at = record.step
 
     def redo(self) -> None:
         """Make the edit again that was taken back last."""
@@ -154,7 +154,7 @@ class UndoFlow(QObject):
         last = self._done[-1] if self._done and not self._undone else None
         near = (held and self._held) or now - self._at < TOGETHER
         if near and last and last.live == live and last.before.keys() == edit.before.keys():
-            edit = Edit(live, last.before, edit.after)
+            edit = Edit(live, last.before, edit.after, last.cut_at)
             self._done.pop()
         self._at, self._held = now, held
         self._undone.clear()

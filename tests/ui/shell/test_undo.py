@@ -144,3 +144,35 @@ def test_undoing_a_cut_brings_back_what_was_cut(qtbot, lab):
     for layer, values in zip(spectra[-1].layers, sigma, strict=True):
         np.testing.assert_allclose(layer.sigma, values, rtol=1e-6, atol=1e-12)
     assert dock.requested.rank == rank
+
+
+def test_undoing_a_cut_takes_back_no_other_edit_and_no_other_step(qtbot, lab, monkeypatch):
+    """Neither edits just before the cut, which share its movement of the hand, nor their steps."""
+    monkeypatch.setattr(undo_flow, "TOGETHER", -1.0)
+    lab.open(get_preset("digits").config)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    lab.commands.train.trigger()
+    applied, sliders = [], lab.hyper_dock.sliders
+    lab.sessions.on(AppliedRecord, applied.append)
+
+    def edit(field, value, asked):
+        steps = lab.sessions.step + 20
+        qtbot.waitUntil(lambda: lab.sessions.step > steps, timeout=60_000)
+        sliders[field].edit.setValue(value)
+        qtbot.waitUntil(lambda: getattr(applied[-1].hyper, field) == asked, timeout=60_000)
+        return applied[-1].step
+
+    sliders["dropout"].edit.setValue(0.1)
+    qtbot.waitUntil(lambda: bool(applied), timeout=60_000)
+    edit("weight_decay", 0.01, 0.01)
+    cuts = [edit("rank", 3, 3), edit("rank", 2, 2)]
+    edit("learning_rate", 1e-5, 1e-5)
+    lab.commands.undo.trigger()  # the rate
+    for rank, cut in ((3, cuts[1]), (4, cuts[0])):
+        lab.commands.undo.trigger()
+        qtbot.waitUntil(lambda: applied[-1].hyper.rank == rank, timeout=60_000)  # noqa: B023
+        qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+        assert lab.sessions.step == cut
+        qtbot.waitUntil(lambda: applied[-1].hyper == lab.hyper_dock.requested, timeout=60_000)
+        assert (applied[-1].hyper.weight_decay, applied[-1].hyper.dropout) == (0.01, 0.1)
+    assert lab.hyper_dock.requested.alpha == 4
