@@ -23,6 +23,7 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.per_layer import check, wanted_rank
+from lora_lab.training.saving.random_states import is_random_state
 
 VERSION = 1
 Tensors = dict[str, torch.Tensor]
@@ -32,6 +33,7 @@ AHEAD = 1_000_000  # batches that were drawn and made no step, as where one was 
 FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course is counted up to
 Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 OPTIMIZER = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "sgd": ("momentum_buffer",)}
 
 
@@ -163,11 +165,9 @@ def _check_random(experiment: Experiment, tensors: Tensors) -> set[str]:
         on_device = name == "random|device"
         if on_device and experiment.device.type != "cuda":
             continue
-        trial = torch.Generator(experiment.device if on_device else "cpu")
-        try:
-            trial.set_state(tensors[name])
-        except (KeyError, RuntimeError, TypeError, ValueError):
-            raise _wrong(f"{name} is no state of a generator") from None
+        device = experiment.device if on_device else torch.device("cpu")
+        if not is_random_state(_tensor(tensors, name), device):
+            raise _wrong(f"{name} is no state of a generator")
     return names
 
 
@@ -193,14 +193,20 @@ def _check_layer(
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
         if layer.starts_in_W:
             for label, of in (("start_A", "lora_A"), ("start_B", "lora_B")):
-                used.add(_fits(tensors, f"{name}|{label}", wanted[of]))
+                used.add(_fits(tensors, f"{name}|{label}", wanted[of], (layer.factor_dtype,)))
     if isinstance(layer, SubspaceLayer) and "theta" in wanted:
         wanted["theta"] = (hyper.dimension,)
+    whole = not isinstance(layer, LoRALayer | SubspaceLayer)  # once trained in their own precision
+    kinds = FLOATS if whole else (layer.factor_dtype,)
     if set(about.trained) != set(wanted):
         raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
     for label, shape in wanted.items():
-        used.add(_fits(tensors, f"{name}|{label}", shape))
-        used |= _check_moments(experiment, f"{name}|{label}", about.trained[label], shape, tensors)
+        trained = about.trained[label]
+        if trained.moves == (name in hyper.frozen_layers):
+            frozen = "frozen" if trained.moves else "trained"
+            raise _wrong(f"{name} is {frozen} by its settings, and {label} is not")
+        used.add(_fits(tensors, f"{name}|{label}", shape, kinds))
+        used |= _check_moments(experiment, f"{name}|{label}", trained, shape, kinds, tensors)
     return used
 
 
@@ -216,7 +222,12 @@ def _rank(layer: LoRALayer, factor: torch.Tensor, hyper: Hyperparameters) -> int
 
 
 def _check_moments(
-    experiment: Experiment, name: str, about: Trained, shape: tuple[int, ...], tensors: Tensors
+    experiment: Experiment,
+    name: str,
+    about: Trained,
+    shape: tuple[int, ...],
+    kinds: tuple[torch.dtype, ...],
+    tensors: Tensors,
 ) -> set[str]:
     """All that the optimizer keeps of one tensor, or nothing of it."""
     kept = OPTIMIZER[experiment.config.optimizer]
@@ -224,7 +235,8 @@ def _check_moments(
         found = sorted([*about.state, *about.numbers])
         raise _wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")
     for key in about.state:
-        moment = tensors[_fits(tensors, f"{name}|{key}", () if key == "step" else shape)]
+        form = ((), (torch.float32,)) if key == "step" else (shape, kinds)
+        moment = tensors[_fits(tensors, f"{name}|{key}", *form)]
         if key == "step" and not 0 <= float(moment) <= 2 * MOST_STEPS:
             raise _wrong(f"the optimizer's step of {name} is {float(moment):g}")
         if key == "exp_avg_sq" and moment.numel() and float(moment.min()) < 0:
@@ -238,13 +250,15 @@ def _tensor(tensors: Tensors, name: str) -> torch.Tensor:
     return tensors[name]
 
 
-def _fits(tensors: Tensors, name: str, shape: tuple[int, ...]) -> str:
-    """`name`, once its tensor is known to be of this shape and of floating point."""
+def _fits(
+    tensors: Tensors, name: str, shape: tuple[int, ...], kinds: tuple[torch.dtype, ...] = FLOATS
+) -> str:
+    """`name`, once its tensor is known to be of this shape and of one of these types."""
     tensor = _tensor(tensors, name)
-    if tuple(tensor.shape) != shape or not tensor.is_floating_point():
-        kind = str(tensor.dtype).removeprefix("torch.")
+    if tuple(tensor.shape) != shape or tensor.dtype not in kinds:
+        kind, of = (str(dtype).removeprefix("torch.") for dtype in (tensor.dtype, kinds[-1]))
         raise _wrong(
-            f"{shown(name)} is {list(tensor.shape)} of {kind}, where {list(shape)} belongs"
+            f"{shown(name)} is {list(tensor.shape)} of {kind}, where {list(shape)} of {of} belongs"
         )
     return name
 

@@ -80,6 +80,21 @@ def tensor(name, value):
     return lambda tensors, facts: tensors.__setitem__(name, value)
 
 
+def cast(name, dtype):
+    return lambda tensors, facts: tensors.update({name: tensors[name].to(dtype)})
+
+
+def place(name, left, following):
+    """A generator's state that says it is elsewhere."""
+
+    def move(tensors, facts):
+        tensors[name] = state = tensors[name].clone()
+        state[8:12] = torch.tensor([left], dtype=torch.int32).view(torch.uint8)
+        state[16:24] = torch.tensor([following]).view(torch.uint8)
+
+    return move
+
+
 def fact(name, value):
     return lambda tensors, facts: facts.__setitem__(name, value)
 
@@ -110,7 +125,14 @@ LIES = {
     "a moment as a number": of_factor(numbers={"exp_avg": 1.0}),
     "a momentum": of_factor(state=["momentum_buffer"]),
     "moments of words": of_factor(state="exp_avg"),
+    "step in half precision": cast("fc1|lora_A|step", torch.float16),
+    "step of 8 bits": cast("fc1|lora_A|step", torch.float8_e5m2),
+    "squares of 8 bits": cast("fc1|lora_A|exp_avg_sq", torch.float8_e4m3fn),
+    "squares in half precision": cast("fc1|lora_A|exp_avg_sq", torch.bfloat16),
     # factors
+    "factor of 8 bits": cast("fc1|lora_A", torch.float8_e4m3fn),
+    "factor in half precision": cast("fc1|lora_A", torch.float16),
+    "one factor does not move": of_factor(moves=False),
     "factor missing": lambda t, f: t.pop("fc2|lora_B"),
     "other shape": tensor("fc1|lora_A", torch.zeros(6, 63)),
     "other rank": tensor("fc1|lora_A", torch.zeros(3, 64)),
@@ -160,6 +182,9 @@ LIES = {
     "state of zeros": tensor("random|torch", torch.zeros(5056, dtype=torch.uint8)),
     "state of 0xff": tensor("random|generator", torch.full((5056,), 255, dtype=torch.uint8)),
     "state of floats": tensor("random|generator", torch.zeros(5056)),
+    "state past its words": place("random|generator", 624, 624),
+    "state far past its words": place("random|torch", 1, 624 + 2**40),
+    "state of one row": lambda t, f: t.update({"random|torch": t["random|torch"][None]}),
     "no state": lambda t, f: t.pop("random|torch"),
     # ramps
     "ramp of none": fact("ramps", [["fc9", 4, 6, 50, 3]]),
@@ -187,6 +212,7 @@ LIES = {
     "best groups": in_best(["weights", "layers", 0, "groups"], 3),
     "best tensors": in_best(["weights", "layers", 0, "tensors"], ["lora_A"]),
     "best factor": tensor("best|fc1|lora_A", torch.zeros(6, 63)),
+    "best of 8 bits": cast("best|fc1|lora_A", torch.float8_e4m3fn),
     "best rank": tensor("best|fc1|lora_A", torch.zeros(600, 64)),
     "best factor missing": lambda t, f: t.pop("best|fc1|lora_B"),
     "best whole": in_best(["weights", "whole"], [{"name": "fc1", "tensors": []}]),
@@ -206,6 +232,23 @@ OTHERS = {
     "dora": ({"variant": "dora"}, tensor("fc1|magnitude", torch.zeros(3))),
     "pissa": ({"init": "pissa"}, tensor("fc1|start_A", torch.zeros(4, 3))),
     "pissa without start": ({"init": "pissa"}, lambda t, f: t.pop("fc1|start_B")),
+    "full that does not move": (
+        {"variant": "full"},
+        lambda t, f: f["layers"]["fc1"]["trained"]["tuned_bias"].update(moves=False),
+    ),
+    "full of 8 bits": ({"variant": "full"}, cast("fc1|tuned_weight", torch.float8_e5m2)),
+    "subspace of fewer": ({"variant": "subspace"}, tensor("fc1|theta", torch.zeros(7))),
+    "subspace of 8 bits": ({"variant": "subspace"}, cast("fc1|theta", torch.float8_e5m2)),
+    "subspace in half precision": ({"variant": "subspace"}, cast("fc1|theta", torch.float16)),
+    "subspace that does not move": (
+        {"variant": "subspace"},
+        lambda t, f: f["layers"]["fc1"]["trained"]["theta"].update(moves=False),
+    ),
+    "subspace with two": (
+        {"variant": "subspace"},
+        lambda t, f: f["layers"]["fc2"].update(trained=f["layers"]["fc1"]["trained"]),
+    ),
+    "subspace of 0": ({"variant": "subspace"}, lambda t, f: f["hyper"].update(dimension=0)),
     "sgd": (
         {"optimizer": "sgd", "momentum": 0.9},
         tensor("fc1|lora_A|momentum_buffer", torch.zeros(1)),
