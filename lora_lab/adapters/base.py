@@ -41,6 +41,7 @@ class AdapterLayer(nn.Module):
         # By its network: the layer, its weight, a setting as its stride; and whether what it read
         # of the weight took part in its answer, or the layer is held at more places than one.
         self.called = self.read = self.asked = self.computed_with = self.shared = False
+        self.also: tuple[str, ...] = ()  # further paths of the very same layer
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.called = True
@@ -137,6 +138,7 @@ class AdapterLayer(nn.Module):
         return {
             "called": (self.called or not self.read)
             and not (self.asked or self.computed_with or self.shared),
+            "also": self.also,
             **self.kind.window(self.base_layer),
         }
 

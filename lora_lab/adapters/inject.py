@@ -69,6 +69,11 @@ def inject(
             p.requires_grad_(need)
         raise
     model.requires_grad_(False)
+    paths: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        paths.setdefault(module, []).append(name)
+    for name, layer in layers.items():
+        layer.also = tuple(p for p in paths.get(layer.base_layer, ()) if p != name)
     replace_layers(model, _in_place(layers))
     return layers
 

@@ -56,6 +56,7 @@ class LayerWeights:
     # False: its network reads weight or stride itself, as nn.MultiheadAttention does, or holds the
     # layer at two places
     called: bool = True
+    also: tuple[str, ...] = ()  # further paths of the very same layer
 
     @property
     def rank(self) -> int:

@@ -80,6 +80,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
             {x.name: [x.dilation, x.padding_mode] for x in weights.layers if unusual(x)}
         ),
         "not_called": json.dumps([x.name for x in weights.layers if not x.called]),
+        "also": json.dumps({x.name: x.also for x in weights.layers if x.also}),
         "model_type": model_type(weights),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,9 @@ def load(path: Path) -> AdapterWeights:
     idle = metadata_table(file, "not_called")
     if not isinstance(idle, dict | list):
         raise AdapterError(f"{file.path}, not_called: not a list of layers")
+    also = metadata_table(file, "also") or {}
+    if not isinstance(also, dict) or not all(isinstance(x, list) for x in also.values()):
+        raise AdapterError(f"{file.path}, also: not a table of layers")
     layers = []
     notes += [*config.notes, *beside, *unused]
     for name in sorted(parts, key=natural):
@@ -127,7 +131,13 @@ def load(path: Path) -> AdapterWeights:
         if len(dilation) not in (0, len(layer.weight_shape) - 2):
             raise AdapterError(f"{file.path}: the dilation of {shown(name)} does not fit")
         layers.append(
-            replace(layer, dilation=dilation, padding_mode=padding_mode, called=name not in idle)
+            replace(
+                layer,
+                dilation=dilation,
+                padding_mode=padding_mode,
+                called=name not in idle,
+                also=tuple(map(str, also.get(name, ()))),
+            )
         )
     return AdapterWeights(
         variant=_variant(config, file),

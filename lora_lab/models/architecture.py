@@ -59,6 +59,24 @@ NOT_YET = (
 )
 
 
+def check_values(values: dict[str, Any], name: str) -> None:
+    """Raise CheckpointError where transformers makes no config of these values."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    with quiet():
+        try:
+            CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
+        except Exception as error:  # noqa: BLE001, each config checks its values in its own way
+            raise CheckpointError(
+                f"{name}: config.json does not hold together: {_whole_reason(error)}"
+            ) from None
+
+
+def _whole_reason(error: Exception) -> str:
+    """Also what stands behind a first line that only announces a reason."""
+    return first_line(ValueError(" ".join(str(error).split())))
+
+
 def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[Any, Any]:
     """transformers' config of `values`, and the class of model that it is for.
 
@@ -77,7 +95,7 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
             supported = next((table[kind] for table in tables if kind in table), None)
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
             raise CheckpointError(
-                f"{name}: config.json does not hold together: {first_line(error)}"
+                f"{name}: config.json does not hold together: {_whole_reason(error)}"
             ) from None
     two_sides = bool(getattr(config, "is_encoder_decoder", False))
     if supported is None or two_sides not in wanted.sides:

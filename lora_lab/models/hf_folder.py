@@ -19,7 +19,14 @@ import torch
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models.architecture import PURPOSES, Purpose, architecture, first_line, quiet
+from lora_lab.models.architecture import (
+    PURPOSES,
+    Purpose,
+    architecture,
+    check_values,
+    first_line,
+    quiet,
+)
 from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, read_config
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
@@ -146,6 +153,8 @@ def open_tokenizer(path: str | Path) -> Any:
                     "repository with a tokenizer.json."
                 ) from error
             reason = first_line(error)
+            if (path / "config.json").is_file():
+                check_values(read_config(path), path.name)
             raise CheckpointError(
                 f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
             ) from error

@@ -56,7 +56,9 @@ def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
     if placed.skeleton is not None:
         _mind_ties(merge, placed.skeleton, changed, bool(by_parameter), untie)
     else:
-        _mind_memory(base, changed)
+        twins = {f"{n}.weight": place for place in placed.places for n in place.layer.also}
+        _mind_memory(base, changed, set(twins))
+        merge.direct |= {key: [place] for key, place in twins.items()}
     if merge.config != base.config and not base.path.is_dir():
         raise ExportError(
             "The merged checkpoint needs another config.json, and only a file of weights was "
@@ -105,10 +107,13 @@ def _mind_ties(
     merge.notes.append(f"untied: {mine} and {other} have a weight each, and config.json says so")
 
 
-def _mind_memory(base: Base, changed: set[str]) -> None:
-    """Raise ExportError where a file without config has one weight under two names."""
+def _mind_memory(base: Base, changed: set[str], twins: set[str]) -> None:
+    """Raise ExportError where a file without config has one weight under two names.
+
+    One that belongs to the very same layer, as `twins` do, changes with it.
+    """
     for key in sorted(changed):
-        if other := base.twin(key):
+        if (other := base.twin(key)) and other not in twins:
             raise ExportError(
                 f"{key} and {other} are one weight in {base.path.name}: a merge would change both, "
                 "and no config says how they are parted. Keep the adapter beside the base."

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
@@ -16,6 +17,7 @@ from lora_lab.errors import ExportError
 from lora_lab.formats import peft
 from lora_lab.formats.peft_limits import EXPERTS, FUSED, MAMBA, NOT_IN_MAMBA, STACKED, limits
 from lora_lab.formats.verify import export
+from lora_lab.workshop.merge_base import write_merged
 from tests.mixtures import FAMILIES as MIXTURES
 from tests.mixtures import SMALL, in_peft, learned, logits, mixture, same, weights_of
 
@@ -266,6 +268,18 @@ def test_a_layer_that_peft_reaches_in_part_is_refused_and_no_other(tmp_path, kin
     theirs = PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path / "run"))
     assert ((theirs(x) - wanted).abs().max() < 1e-5) == right
     assert [line.partition(":")[0] for line in limits(weights)] == ([] if right else ["one"])
+    again = {layer.name: layer.also for layer in peft.load(tmp_path / "run").layers}
+    assert again["one"] == (("two",) if hasattr(base, "two") else ())
+    torch.save(base.state_dict(), tmp_path / "a.pt")
+    save_model(base, str(tmp_path / "a.safetensors"))  # which leaves a second name out
+    for name in ("a.pt", "a.safetensors"):
+        merged, other = tmp_path / f"merged.{name}", copy.deepcopy(base)
+        write_merged(peft.load(tmp_path / "run"), tmp_path / name, merged)
+        if name == "a.pt":
+            other.load_state_dict(load_file(merged))
+        else:
+            load_model(other, str(merged))
+        assert (other(x) - wanted).abs().max() < 1e-5
 
 
 def test_torchs_own_attention_is_such_a_network():

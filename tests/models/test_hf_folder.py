@@ -314,3 +314,20 @@ def test_a_folder_with_a_sentencepiece_model_alone(tmp_path, monkeypatch, file, 
     special = set(found.all_special_tokens)
     mine = found.convert_ids_to_tokens(found("a good film")["input_ids"])
     assert [t for t in mine if t not in special] == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"num_attention_heads": 5}, "multiple of the number"),
+        ({"rms_norm_eps": "1e-5"}, "rms_norm_eps"),
+    ],
+)
+def test_a_config_that_transformers_refuses_is_not_told_as_a_tokenizers_fault(
+    tmp_path, change, reason
+):
+    save(tmp_path / "m", "llama")
+    config = json.loads((tmp_path / "m" / "config.json").read_text()) | change
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=f"config.json does not hold together: .*{reason}"):
+        open_tokenizer(tmp_path / "m")
