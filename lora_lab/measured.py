@@ -187,6 +187,11 @@ class RateFoundRecord(Record):
         """Those of `checked` that raised the loss: all but the one that is named, where one is."""
         return self.checked if math.isnan(self.steepest) else self.checked[:-1]
 
+    @property
+    def most(self) -> float:
+        """The largest rate tried that did not raise the loss; nan where no rate tried did."""
+        return self.checked[-1][0] if self.raising and self.raising != self.checked else math.nan
+
 
 @dataclass(frozen=True)
 class RankHint:

@@ -4878,6 +4878,10 @@ zustand</translation>
         <translation>Label {}</translation>
     </message>
     <message>
+        <source>largest tried that did not raise the validation loss</source>
+        <translation>größte versuchte, die den Validierungs-Loss nicht erhöhte</translation>
+    </message>
+    <message>
         <source>largest {}</source>
         <translation>größter {}</translation>
     </message>
@@ -5902,10 +5906,6 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} steps/s</source>
         <translation>{} Schritte/s</translation>
-    </message>
-    <message>
-        <source>{} steps; falls fastest at {}, a third of the lowest at {}</source>
-        <translation>{} Schritte; fällt am schnellsten bei {}, ein Drittel des Tiefsten bei {}</translation>
     </message>
     <message>
         <source>{} undone</source>

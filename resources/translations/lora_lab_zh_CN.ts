@@ -4878,6 +4878,10 @@ state</source>
         <translation>标签 {}</translation>
     </message>
     <message>
+        <source>largest tried that did not raise the validation loss</source>
+        <translation>未使验证损失上升的最大尝试值</translation>
+    </message>
+    <message>
         <source>largest {}</source>
         <translation>最大 {}</translation>
     </message>
@@ -5902,10 +5906,6 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} steps/s</source>
         <translation>{} 步/秒</translation>
-    </message>
-    <message>
-        <source>{} steps; falls fastest at {}, a third of the lowest at {}</source>
-        <translation>{} 步；下降最快在 {}，最低点的三分之一在 {}</translation>
     </message>
     <message>
         <source>{} undone</source>

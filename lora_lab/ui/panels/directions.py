@@ -108,7 +108,7 @@ class DirectionsPanel(Panel):
         self._rest_until = time.monotonic() + SHARE * record.seconds
         if record.layer == self.layer_combo.currentText():
             self._record = record
-            if record.asked_data:
+            if record.asked_data and record.directions:  # of ΔW = 0 nothing was looked at
                 self._data = record
             self.dirty = True
 

@@ -55,13 +55,9 @@ class RateDialog(AskDialog):
             self.plot.addItem(item)
         self.plot.follow_requested.connect(self._frame)
         self._labels, self.use_buttons = [], []
-        names = (
-            self.tr("falls fastest at"),
-            self.tr("a third of the learning rate at the lowest point"),
-        )
         lines = QGridLayout(horizontalSpacing=10, verticalSpacing=4)
-        for row, name in enumerate(names):
-            label, button = TextLabel(name), QPushButton(autoDefault=False)
+        for row in range(2):
+            label, button = TextLabel(), QPushButton(autoDefault=False)
             button.clicked.connect(lambda _=False, row=row: self._use(row))
             lines.addWidget(label, row, 0)
             lines.addWidget(button, row, 1)
@@ -144,14 +140,30 @@ class RateDialog(AskDialog):
 
     def _named(self) -> tuple[float, float]:
         result = self.suggestion
-        return (math.nan, math.nan) if result is None else (result.steepest, result.third)
+        if result is None:
+            return math.nan, math.nan
+        once = result.steepest == result.third == result.most  # one rate, and no rule's
+        return result.steepest, math.nan if once else result.third
+
+    def _names(self) -> list[str]:
+        """What each of `_named` is; one that was lowered is no longer what its rule says."""
+        names = [
+            self.tr("falls fastest at"),
+            self.tr("a third of the learning rate at the lowest point"),
+        ]
+        most = math.nan if self.suggestion is None else self.suggestion.most
+        lowered = self.tr("largest tried that did not raise the validation loss")
+        pairs = zip(names, self._named(), strict=True)
+        return [lowered if rate == most else name for name, rate in pairs]
 
     def _use(self, row: int) -> None:
         self.value_chosen.emit("learning_rate", two_figures(self._named()[row]))
 
     def _offer(self) -> None:
         """A button for each rate that is known."""
-        for label, button, rate in zip(self._labels, self.use_buttons, self._named(), strict=True):
+        rows = zip(self._labels, self.use_buttons, self._named(), self._names(), "╌┈", strict=True)
+        for label, button, rate, name, line in rows:
+            label.setText(f"{line}{line}  {name}")
             known = not math.isnan(rate)
             label.setEnabled(known)
             button.setEnabled(known)
@@ -174,10 +186,9 @@ class RateDialog(AskDialog):
         """The picture in words."""
         if self.suggestion is None:
             return self.tr("{} steps tried").format(len(self.rates))
-        steepest, third = (plain_number(two_figures(r)) if r == r else "—" for r in self._named())
-        return self.tr("{} steps; falls fastest at {}, a third of the lowest at {}").format(
-            len(self.rates), steepest, third
-        )
+        tried = self.tr("{} steps tried").format(len(self.rates))
+        rates = (plain_number(two_figures(rate)) if rate == rate else "—" for rate in self._named())
+        return "; ".join((tried, *map("{} {}".format, self._names(), rates)))
 
     def _frame(self) -> None:
         seen = np.array([loss for loss in self.losses if math.isfinite(loss)])
@@ -197,7 +208,5 @@ class RateDialog(AskDialog):
         styles = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
         for mark, color, style in zip(self._marks, (c.good, c.validation), styles, strict=True):
             mark.setPen(pen(color, 2, style))
-        for label, color, line in zip(self._labels, (c.good, c.validation), "╌┈", strict=True):
-            text = label.text().rpartition("  ")[2]
-            label.setText(f"{line}{line}  {text}")
+        for label, color in zip(self._labels, (c.good, c.validation), strict=True):
             label.setStyleSheet(f"QLabel:enabled {{ color: {color}; }}")

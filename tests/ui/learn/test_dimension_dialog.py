@@ -1,7 +1,10 @@
 """The page How many numbers?: from a click to the sentence, stopped, and closed half-way."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
 from lora_lab.intrinsic import runs
@@ -95,3 +98,28 @@ def test_what_cannot_be_measured_is_said_with_the_reason(qtbot, config, words):
     qtbot.waitUntil(lambda: words in dialog.price.text(), timeout=20_000)
     assert not dialog.button.isEnabled()
     dialog.finish()
+
+
+@pytest.mark.parametrize(("typed", "seeds", "why"), [
+    ("5", 5, ""), ("99", 3, "above"), ("1,000", 3, "above"), ("0", 3, "below"), ("2.5", 3, "whole"),
+])  # fmt: skip
+def test_seeds_are_taken_as_typed_or_refused_with_the_reason(qtbot, page, typed, seeds, why):
+    ready(qtbot, page)
+    page.seeds.lineEdit().selectAll()
+    QTest.keyClicks(page.seeds.lineEdit(), typed)
+    QTest.keyClick(page.seeds, Qt.Key.Key_Return)
+    assert page.seeds.value() == seeds
+    assert why in page.seeds.reason
+    assert bool(why) == bool(page.seeds.reason)
+
+
+def test_a_wheel_that_rolls_by_changes_nothing(qtbot, page):
+    ready(qtbot, page)
+    boxes = (page.start_box, page.measure_box, page.seeds)
+    before = [box.text() if box is page.seeds else box.currentText() for box in boxes]
+    for box in boxes:
+        place = QPointF(box.rect().center())
+        none = (Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier)
+        turn = (QPoint(0, 0), QPoint(0, -120), *none, Qt.ScrollPhase.NoScrollPhase, False)
+        QApplication.sendEvent(box, QWheelEvent(place, QPointF(box.mapToGlobal(place)), *turn))
+    assert [box.text() if box is page.seeds else box.currentText() for box in boxes] == before

@@ -25,10 +25,10 @@ RATES = np.geomspace(1e-6, 1, 30)
 LOSSES = np.concatenate([np.full(12, 2.0), np.linspace(2, 1, 10), np.linspace(1, 9, 8)])
 
 
-def found(steepest=3.14159e-3, third=6.9e-3, diverged=True):
+def found(steepest=3.14159e-3, third=6.9e-3, diverged=True, checked=()):
     return RateFoundRecord(
         7, frozen_array(RATES), frozen_array(LOSSES), frozen_array(LOSSES), steepest, third,
-        diverged, 1.0,
+        diverged, 1.0, checked,
     )  # fmt: skip
 
 
@@ -204,3 +204,28 @@ def test_links_can_be_reached_and_pressed_by_keyboard(qtbot, window, asked):
         assert window.flows.rate.dialog.isVisible()
         window.flows.rate.close()
     assert window.state is State.PAUSED  # Space has trained nothing
+
+
+UP, KEPT = (6.9e-3, 1.24, 128.0), (2.3e-3, 1.24, 1.23)
+
+
+@pytest.mark.parametrize(("steepest", "third", "checked", "names"), [
+    (3e-3, 6.9e-3, ((6.9e-3, 1.24, 1.2),), ["falls fastest at", "a third of the"]),
+    (1e-3, 2.3e-3, (UP, KEPT), ["falls fastest at", "largest tried that did not raise"]),
+    (2.3e-3, 2.3e-3, (UP, KEPT), ["largest tried that did not raise", "a third of the"]),
+    (math.nan, math.nan, (UP,), ["falls fastest at", "a third of the"]),
+])  # fmt: skip
+def test_a_rate_that_was_lowered_is_not_called_what_it_is_not(
+    qtbot, steepest, third, checked, names
+):
+    dialog = RateDialog(Hyperparameters)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.show_result(found(steepest, third, checked=checked))
+    rows = [text for text in words(dialog) if "╌" in text or "┈" in text]
+    assert len(rows) == 2
+    assert all(name in row for name, row in zip(names, rows, strict=True)), rows
+    lowered = math.isclose(steepest, KEPT[0])
+    assert dialog.use_buttons[1].isEnabled() == (not lowered and not math.isnan(third))
+    if lowered:
+        assert "fastest" not in dialog.plot.accessibleDescription()
