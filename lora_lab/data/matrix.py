@@ -18,6 +18,7 @@ from lora_lab.data.images import ENDINGS, Wanted, read_image
 from lora_lab.errors import DataError, LabError, system_reason
 
 SIDE = 512  # most rows, and most columns
+MOST_LINES = 100 * SIDE  # with the empty ones, which are passed over
 PICTURE = 256  # an image's longer side is scaled down to this
 MOST_TEXT = 8_000_000  # characters of typed text, bytes of a text file
 MOST_EXACT = 4096  # numbers that are kept as fractions too
@@ -50,7 +51,12 @@ def parse_matrix(text: str, title: str = "") -> Matrix:
     if len(text) > MOST_TEXT:
         raise DataError(f"That is {len(text):,} characters of text; {MOST_TEXT:,} are taken.")
     rows: list[list[str]] = []
-    for line in _lines(text):
+    for number, line in enumerate(_lines(text)):
+        if number >= MOST_LINES:
+            raise DataError(
+                f"It has over {MOST_LINES:,} lines, of which {len(rows):,} hold numbers. Take the "
+                "empty ones out."
+            )
         if words := _words(line):
             rows.append(words)
         if len(rows) > SIDE or len(words) > SIDE:  # before millions are made

@@ -38,6 +38,7 @@ from lora_lab.runs.own_files import Door, checked, plain_json, read_own, read_ta
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
 NEWEST, MARKS = 2, 12  # of the rolling ones, and of those from before edits, that stay
+MOST_TENSORS = 100_000
 WORDS = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
@@ -179,6 +180,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if (len(data), digest) != (expected.bytes, expected.sha256 or expected.crc32):
             raise LabError(f"{path}: the file is not what its manifest says")
         length = int.from_bytes(data[:8], "little")
+        if data.count(b'"data_offsets"', 8, 8 + length) > MOST_TENSORS:  # the library takes minutes
+            raise LabError(f"{path} lists more than {MOST_TENSORS:,} tensors, which no run has.")
         facts = plain_json(json.loads(data[8 : 8 + length])["__metadata__"]["facts"].encode())
         step, named = facts["step"], NAME.fullmatch(path.name)
         if type(step) is not int or step != manifest.step or (named and step != int(named[1])):

@@ -5,6 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lora_lab.errors import LabError
+from lora_lab.time_limit import limited
+
+SECONDS = 30.0  # of processor time, for counting up to a place; millions of epochs
+
+
+class TooFar(LabError):
+    """A place so far in the order that counting up to it does not end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The checkpoint stands so far in the order of the data that counting up to there takes "
+            f"over {SECONDS:g} s. It is damaged or was made by hand: go back to an earlier save, "
+            "or begin the run again."
+        )
+
 
 class BatchOrder:
     """An iterator that knows how many batches it has given."""
@@ -14,16 +30,22 @@ class BatchOrder:
         self._begin = begin
         self._batches = begin(0)
         self.taken = 0
+        self._counts = False  # up to a place, before the next batch comes
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        batch = next(self._batches)
+        if self._counts:
+            with limited(SECONDS, TooFar):
+                batch = next(self._batches)
+            self._counts = False
+        else:
+            batch = next(self._batches)
         self.taken += 1
         return batch
 
     def stand_behind(self, count: int) -> None:
         """Go on behind the first `count` batches, from wherever it stands."""
         if count != self.taken:
-            self._batches, self.taken = self._begin(count), count
+            self._batches, self.taken, self._counts = self._begin(count), count, True

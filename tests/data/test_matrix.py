@@ -202,6 +202,8 @@ LONG = {
     "columns": "1 " * 3_900_000,
     "commas": "1," * 3_900_000,
     "empty cells": "," * 7_000_000,
+    "empty rows": "1" + ";" * 7_000_000,
+    "empty rows of brackets": "1" + "]," * 3_900_000,
     "one number": "1" * 7_000_000,
 }
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 import zlib
 
 import pytest
@@ -150,3 +151,23 @@ def test_the_first_saves_had_another_sum(tmp_path, damaged):
             latest(tmp_path)
     else:
         assert latest(tmp_path).step == 12
+
+
+def test_one_of_a_hundred_thousand_tensors_is_passed_over_at_once(tmp_path):
+    """The library takes minutes over such a header, and holds the interpreter meanwhile."""
+    write(tmp_path, 1)
+    folder = write(tmp_path, 2)
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = {"__metadata__": {"facts": '{"step": 2}'}}
+    header |= {str(number): empty for number in range(300_000)}
+    written = json.dumps(header).encode()
+    data = len(written).to_bytes(8, "little") + written
+    (folder / STATE).write_bytes(data)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][STATE] = {"bytes": len(data), "crc32": f"{zlib.crc32(data):08x}"}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    began = time.process_time()
+    assert latest(tmp_path).step == 1
+    assert time.process_time() - began < 1
+    with pytest.raises(LabError, match="lists more than"):
+        checkpoints.read_checkpoint(folder)

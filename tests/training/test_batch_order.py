@@ -8,7 +8,8 @@ import torch
 
 from lora_lab.config import RunConfig
 from lora_lab.tasks import TASKS
-from lora_lab.training.batch_order import BatchOrder
+from lora_lab.training import batch_order
+from lora_lab.training.batch_order import BatchOrder, TooFar
 from tests.tasks.test_retention import CASES, config_of
 
 
@@ -55,3 +56,17 @@ def test_going_on_behind_a_million_batches_takes_a_moment():
     course.stand_behind(1_000_000)
     next(course)
     assert time.process_time() - began < 5
+
+
+def test_a_place_that_is_never_reached_is_refused(monkeypatch):
+    """A checkpoint made by hand may say any: the first step would never come, nor a stop."""
+    monkeypatch.setattr(batch_order, "SECONDS", 0.3)
+    task, size = opened("digits", None)
+    course = BatchOrder(lambda skip: task.batches(size, 5, skip))
+    course.stand_behind(900_000_000)
+    began = time.process_time()
+    with pytest.raises(TooFar, match="made by hand"):
+        next(course)
+    assert time.process_time() - began < 5
+    course.stand_behind(3)
+    assert alike(next(course), next(itertools.islice(task.batches(size, 5), 3, None)))
