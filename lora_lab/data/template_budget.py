@@ -22,6 +22,8 @@ WHOLE = 8 * LARGEST  # characters of all that a chat becomes
 MADE = 2**27  # bytes of all texts and lists that a template makes on its way, as if none were freed
 NOTED = 2**12  # characters, or entries, from which on they are counted
 ENTRIES = 2**18  # of a list, and characters of a text that is looked at word by word
+SOURCE = 2**18  # characters of a template; the longest of known models have 30,000
+DATE = 2**10  # characters of the form of a date
 INDENT = 100  # spaces, or characters, before each line of JSON
 # Functions that look at each word or character in Python or by a pattern, and all that is bounded.
 SLOW = {"urlize", "striptags", "title", "wordcount", "wordwrap", "xmlattr", "pprint", "truncate",
@@ -231,6 +233,11 @@ def _install() -> None:
             self.filters = Filters(self.filters)
             self.finalize = _written
 
+        def from_string(self, source: Any, *arguments: Any, **named: Any) -> Any:
+            if isinstance(source, str) and len(source) > SOURCE:
+                raise TemplateBudget(f"has {len(source):,} characters")
+            return super().from_string(source, *arguments, **named)
+
         def joined(self, parts: tuple[Any, ...]) -> str:
             if sum(map(_length, parts)) > WHOLE:
                 raise TemplateBudget("makes a text that is too long")
@@ -259,6 +266,8 @@ def _install() -> None:
             called = partial(super().call, context, function)
             if isinstance(owner, str):
                 return _bounded(name, called, owner, *arguments, **named)
+            if name == "strftime_now" and _length([*arguments, *named.values()]) > DATE:
+                raise TemplateBudget("makes a text that is too long")
             made = called(*arguments, **named)
             return _nested(made) if isinstance(made, dict) else _counted(made)
 

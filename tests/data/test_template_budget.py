@@ -64,6 +64,9 @@ HOSTILE = {
     "{{ n.l == n.m }}",
     "long lists of lists": "{% set n = namespace(l=range(9999)|list, m=range(9999)|list) %}"
     "{% set l = [n.l] * 200000 %}{% set m = [n.m] * 200000 %}{{ l == m }}",
+    "a long number": "{{ " + "9" * 3_000_000 + " }}",
+    "a long template": "{# #}" * 100_000,
+    "a long date": "{{ strftime_now('%99999c' * 200000) }}",
     "power": "{{ 10 ** 10 ** 10 }}",
     "recursion": "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}",
 }
