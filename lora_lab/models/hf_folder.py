@@ -220,6 +220,13 @@ def _built(
                     f"({shown(body[0])}{more}), and one that is drawn at random says nothing. "
                     f"Choose a checkpoint of a {kind.__name__}, or another task."
                 )
+            if any(
+                ".base_layer." in n or "base_model.model." in n for n in info["unexpected_keys"]
+            ):
+                raise CheckpointError(
+                    f"{path.name}: its weights are those of a model that PEFT is wrapped around. "
+                    "Save the model that merge_and_unload() gives, or choose its base."
+                )
             raise CheckpointError(
                 f"{path.name}: the checkpoint {what} {shown(body[0])}{more}. Config and weights "
                 "are of different models, or not all was downloaded."

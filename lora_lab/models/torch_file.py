@@ -34,7 +34,10 @@ NESTED = (
 
 DEEPEST = 3  # tables around the weights
 DAMAGED = "Download or save it again."
-SAVE = "Where you trust it: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)."
+SAVE = (
+    "Where you trust it: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW), with "
+    "the name that your script gave the weights, such as 'model', for 'state_dict'."
+)
 
 
 def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:

@@ -331,3 +331,18 @@ def test_a_config_that_transformers_refuses_is_not_told_as_a_tokenizers_fault(
     (tmp_path / "m" / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=f"config.json does not hold together: .*{reason}"):
         open_tokenizer(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [lambda n: f"base_model.model.{n}", lambda n: n.replace("q_proj.", "q_proj.base_layer.")],
+)
+def test_weights_with_peft_around_them_are_named_so(tmp_path, name):
+    save(tmp_path / "m", "llama")
+    state = load_file(tmp_path / "m" / "model.safetensors")
+    save_file(
+        {name(n): t for n, t in state.items()}, tmp_path / "m" / "model.safetensors",
+        {"format": "pt"},
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match="that PEFT is wrapped around"):
+        open_model(tmp_path / "m", "causal_lm")
