@@ -156,6 +156,8 @@ def test_directions_follow_the_layer_that_is_chosen_and_the_training(qtbot, lab,
     lab.commands.train.trigger()
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     qtbot.waitUntil(lambda: "writes" in panel.figure_data().get("what", ()), timeout=60_000)
+    panel.redraw()
+    assert "looked at" not in " ".join(words(panel)), "of a ΔW of 0 no row was"
     buttons(panel)["Ask the data"].click()
     qtbot.waitUntil(lambda: "excited by" in panel.figure_data()["what"], timeout=60_000)
     panel.redraw()
