@@ -238,6 +238,14 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(1, math.ceil(rows / batch_size))
 
 
+def with_steps(config: RunConfig, rows: int) -> RunConfig:
+    """`config` with the number of steps that its epochs make; the same `hyper` object."""
+    if config.epochs is None or not rows:
+        return config
+    steps = max(1, math.ceil(config.epochs * steps_per_epoch(rows, config.batch_size)))
+    return config.model_copy(update={"max_steps": steps})
+
+
 @dataclass(frozen=True)
 class StageAhead:
     """The steps that training on would make, and the learning rate that they would have."""

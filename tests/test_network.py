@@ -124,6 +124,7 @@ def lines(folder: Path) -> list[list[str]]:
         ("compare", run / "adapter", folder / "extracted"),
         ("sweep", "--preset", "known-rank", "--rank", "1", "--steps", "2"),
         ("dimension", "--preset", "digits", "--steps", "2", "--seeds", "1", "--dimensions", "10"),
+        ("race", "--preset", "digits", "--steps", "2", "--ranks", "1,2"),
         ("desktop",),
     ]
     return [[str(part) for part in call] for call in calls]

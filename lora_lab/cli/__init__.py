@@ -12,6 +12,7 @@ from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.dimension import dimension
 from lora_lab.cli.inspect import inspect
+from lora_lab.cli.race import race
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
@@ -59,6 +60,7 @@ def window(
 app.command()(train)
 app.command()(sweep)
 app.command()(dimension)
+app.command()(race)
 
 
 for verb in (export, convert, resize, extract, merge, compare):

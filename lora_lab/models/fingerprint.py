@@ -24,3 +24,9 @@ def fingerprint(weights: nn.Module | Mapping[str, torch.Tensor]) -> str:
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def loaded_state(model: nn.Module, new_layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """What the checkpoint brought: without the layers that were drawn anew."""
+    new = tuple(f"{name}." for name in new_layers)
+    return {key: t for key, t in model.state_dict().items() if not (new and key.startswith(new))}

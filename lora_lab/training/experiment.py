@@ -19,11 +19,11 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig
 from lora_lab.errors import Cancelled, ConfigError, ExportError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
-from lora_lab.models.fingerprint import fingerprint
+from lora_lab.models.fingerprint import fingerprint, loaded_state
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.progress import Report, silent
 from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord, frozen_array
-from lora_lab.rules import steps_per_epoch
+from lora_lab.rules import with_steps
 from lora_lab.task_info import TASKS as TASK_ROWS
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task, never
@@ -32,7 +32,13 @@ from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
 from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.first_row import try_first_row
-from lora_lab.training.from_adapter import fitted, origin_notes, settled, with_its_classes
+from lora_lab.training.from_adapter import (
+    Continued,
+    fitted,
+    origin_notes,
+    settled,
+    with_its_classes,
+)
 from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
@@ -117,23 +123,52 @@ class Experiment:
         if config.random_weights:
             draw_anew(model, config.seed)
         report("Preparing the adapters", -1)
-        base_fingerprint = fingerprint(_loaded_state(model, task.new_layers))
+        base_fingerprint = fingerprint(loaded_state(model, task.new_layers))
         model.to(device)
         if any(p.is_floating_point() and p.dtype != dtype for p in model.parameters()):
             # Only then: it would round buffers as well, such as the angles of rotary positions,
             # which transformers keeps in float32 whatever the weights are.
             model.to(dtype)
         task.to(device, dtype)
-        base_parameters = sum(p.numel() for p in model.parameters())
         reach, config = Reach.of(model).targeted(config, named=starts or restored)
         given = fitted(config, model, task.new_layers) if starts else None
+        config = settled(config, given, model) if given else config
+        experiment = cls.over(
+            model, config, task, device, reach, base_fingerprint,
+            preliminary=preliminary, base=base, given=given, restored=restored,
+        )  # fmt: skip
+        if TASK_ROWS[config.task].own and not restored:
+            report("Trying the longest row", -1)
+            try_first_row(task, model, experiment.base)
+        experiment.open_seconds = time.perf_counter() - started
+        return experiment
+
+    @classmethod
+    def over(
+        cls,
+        model: nn.Module,
+        config: RunConfig,
+        task: Task,
+        device: torch.device,
+        reach: Reach,
+        base_fingerprint: str,
+        *,
+        preliminary: str = "",
+        base: str = "",
+        given: Continued | None = None,
+        restored: bool = False,
+    ) -> Experiment:
+        """A run over a base that is open: `model` without adapters, where its task's data is.
+
+        The arguments are as `build` has them, `config` with its steps and targets. Nothing is drawn
+        from torch's own generator. Raises LabError for adapters that cannot be.
+        """
+        parameters = sum(p.numel() for p in model.parameters())
         hyper = given.hyper if given else config.hyper
-        if given:
-            config = settled(config, given, model)
         generator = torch.Generator().manual_seed(config.seed + 1)
         with reach.explained():
             layers = adapted(config, hyper, task, model, generator, given)
-        if not (starts or restored):
+        if given is None and not restored:
             reach.check(config, layers)
         weight_norms = {
             name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
@@ -141,24 +176,18 @@ class Experiment:
         }
         # Of plain values: nothing that an experiment holds leads back to it.
         batches = BatchOrder(partial(task.batches, config.batch_size, config.seed))
-        inference = Inference(task, model, layers)
         experiment = cls(
             config, preliminary, task, device, model, base or task.base, base_fingerprint,
-            base_parameters, reach, layers, weight_norms,
-            build_optimizer(layers.values(), config, hyper), generator, batches, inference,
-            LayerSpectra(layers, "float64" if dtype == torch.float64 else "float32"), hyper,
-            Stage(0, config.max_steps), config.accumulation,
+            parameters, reach, layers, weight_norms,
+            build_optimizer(layers.values(), config, hyper), generator, batches,
+            Inference(task, model, layers),
+            LayerSpectra(layers, "float64" if config.dtype == "float64" else "float32"),
+            hyper, Stage(0, config.max_steps), config.accumulation,
         )  # fmt: skip
         if given:
-            experiment.continued = (
-                *given.notes,
-                *origin_notes(given, config.model, base_fingerprint),
-            )
-        inference.resume_training()
-        if TASK_ROWS[config.task].own and not restored:
-            report("Trying the longest row", -1)
-            try_first_row(task, model, experiment.base)
-        experiment.open_seconds = time.perf_counter() - started
+            notes = origin_notes(given, config.model, base_fingerprint)
+            experiment.continued = (*given.notes, *notes)
+        experiment.inference.resume_training()
         return experiment
 
     def report_stop(self, what: str, share: float) -> None:
@@ -371,17 +400,3 @@ class Experiment:
             dropout=self.hyper.dropout,
             extra={"task": self.config.task},
         )
-
-
-def _loaded_state(model: nn.Module, new_layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """What the checkpoint brought: without the layers that were drawn anew."""
-    new = tuple(f"{name}." for name in new_layers)
-    return {key: t for key, t in model.state_dict().items() if not (new and key.startswith(new))}
-
-
-def with_steps(config: RunConfig, rows: int) -> RunConfig:
-    """`config` with the number of steps that its epochs make; the same `hyper` object."""
-    if config.epochs is None or not rows:
-        return config
-    steps = max(1, math.ceil(config.epochs * steps_per_epoch(rows, config.batch_size)))
-    return config.model_copy(update={"max_steps": steps})

@@ -40,6 +40,7 @@ def train(
     save: Callable[[str], Iterator[Record]] = lambda parent: iter(()),
     known: Known | None = None,
     report: Report = silent,
+    share: float = 1.0,
 ) -> Iterator[Record]:
     """Run training steps until asked to stop; yield what happened, in order.
 
@@ -49,11 +50,13 @@ def train(
     `controls` are left alone (a base is trained as its preset says). `before_edit` is called while
     the settings are those of the last step; `save` keeps the run when that is asked for, in a new
     folder in the one it is given. What is `known` is not measured at first, and `report` receives
-    how far that is.
+    how far that is. `share` of the thread's time is this run's, where several take turns on it:
+    what is measured on the way is kept to a part of that.
     """
     config, optimizer = experiment.config, experiment.optimizer
-    spectra, evaluations = TimeBudget(0.03, interval=0.1), TimeBudget(0.03, interval=0.25)
-    copies = TimeBudget(0.01, interval=1.0)
+    spectra = TimeBudget(0.03 * share, interval=0.1 / share)
+    evaluations = TimeBudget(0.03 * share, interval=0.25 / share)
+    copies = TimeBudget(0.01 * share, interval=1.0 / share)
     pace = Pace(experiment)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     last_norm = math.nan  # of the last finite gradient

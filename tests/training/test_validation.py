@@ -8,11 +8,12 @@ import torch
 
 from lora_lab.config import changed
 from lora_lab.records import AppliedRecord, EvalRecord, State, StateRecord, StepRecord
+from lora_lab.rules import with_steps
 from lora_lab.runs.folder import RunFolder
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training.commands import Save
 from lora_lab.training.controls import Controls
-from lora_lab.training.experiment import Experiment, with_steps
+from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from tests.training.driven_run import DrivenRun, digits
 

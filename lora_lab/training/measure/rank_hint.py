@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lora_lab.analysis.rank import energy_rank
 from lora_lab.errors import LabError
 from lora_lab.measured import RankHint, RankHintRecord
+from lora_lab.tasks.base import Evaluation
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure.cut_preview import standing_in
 from lora_lab.variants import VARIANTS
@@ -34,11 +35,17 @@ def rank_hints(experiment: Experiment, shares: tuple[float, ...]) -> Iterator[Ra
     for share in shares:
         ranks = tuple(max(1, energy_rank(sigma[layer.name], share)) for layer in layers)
         rank = max(ranks)
-        rows = (layer.layer_weights() for layer in layers)
-        cut = tuple(cut_layer(row, rank, experiment.config.variant)[0] for row in rows)
-        with standing_in(experiment, cut):
-            evaluation = experiment.held_out(enabled=True)
-        assert evaluation is not None
+        evaluation = held_out_at_cut(experiment, rank)
         hints.append(RankHint(share, ranks, rank, evaluation.loss, evaluation.accuracy))
     largest = max(layer.rank for layer in layers)
     yield RankHintRecord(experiment.step, largest, present.loss, present.accuracy, tuple(hints))
+
+
+def held_out_at_cut(experiment: Experiment, rank: int) -> Evaluation:
+    """The validation data with every layer's ΔW cut to `rank`; what is live stays."""
+    rows = (layer.layer_weights() for layer in experiment.lora_layers)
+    cut = tuple(cut_layer(row, rank, experiment.config.variant)[0] for row in rows)
+    with standing_in(experiment, cut):
+        evaluation = experiment.held_out(enabled=True)
+    assert evaluation is not None
+    return evaluation

@@ -11,6 +11,8 @@ import torch
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.snapshot import Snapshot
 
+RandomStates = tuple[torch.Tensor, Any]
+
 
 @contextmanager
 def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
@@ -21,7 +23,8 @@ def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
     normalisation), random states, and the parts that a step is worked off in.
     """
     config = experiment.config
-    kept, random = Snapshot(experiment), _random_states(experiment)
+    kept, random = Snapshot(experiment), random_states(experiment.device)
+    own = experiment.generator.get_state()
     buffers = [(buffer, buffer.clone()) for buffer in experiment.model.buffers()]
     parts = experiment.accumulation, experiment.halvings
     batches = experiment.task.batches(config.batch_size, (config.seed + 1) % 2**63)
@@ -34,25 +37,25 @@ def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
             for buffer, values in buffers:
                 buffer.copy_(values)
         experiment.accumulation, experiment.halvings = parts
-        _set_random_states(experiment, random)  # last: what came before may have drawn
+        experiment.generator.set_state(own)
+        set_random_states(experiment.device, random)  # last: what came before may have drawn
 
 
-def _random_states(experiment: Experiment) -> tuple[torch.Tensor, torch.Tensor, Any]:
+def random_states(device: torch.device) -> RandomStates:
+    """What torch's own generators stand at, on the CPU and on `device`."""
     on_device = None
-    if experiment.device.type == "cuda":
-        on_device = torch.cuda.get_rng_state(experiment.device)
-    elif experiment.device.type == "mps":
+    if device.type == "cuda":
+        on_device = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
         on_device = torch.mps.get_rng_state()
-    return torch.get_rng_state(), experiment.generator.get_state(), on_device
+    return torch.get_rng_state(), on_device
 
 
-def _set_random_states(
-    experiment: Experiment, states: tuple[torch.Tensor, torch.Tensor, Any]
-) -> None:
-    everywhere, own, on_device = states
-    experiment.generator.set_state(own)
-    if experiment.device.type == "cuda":
-        torch.cuda.set_rng_state(on_device, experiment.device)
-    elif experiment.device.type == "mps":
+def set_random_states(device: torch.device, states: RandomStates) -> None:
+    """Let torch's own generators go on from there."""
+    everywhere, on_device = states
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(on_device, device)
+    elif device.type == "mps":
         torch.mps.set_rng_state(on_device)
     torch.set_rng_state(everywhere)

@@ -1,0 +1,199 @@
+"""The verb `race`: several ranks over one frozen base on the same batches, and a table of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from lora_lab.cli.console import err, plain_errors, print_json, print_table
+from lora_lab.cli.flags import with_flags
+from lora_lab.cli.train import ask_about, base_config
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import ConfigError, LabError
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.task_info import own_tasks
+from lora_lab.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from lora_lab.race.race import Race
+
+RACE = "Lanes"  # a panel of the help
+REPORTS = 10  # lines of progress
+VALIDATIONS = 10  # of each lane, where the settings do not say when
+SHOWN = 8  # σ of each layer in the JSON object
+
+
+@with_flags(fixed=RunConfig, hyper=Hyperparameters)
+def race(
+    *,
+    preset: Annotated[str | None, typer.Option(help="Preset whose task is raced on.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help=f"A task with a model and data of your own: {', '.join(own_tasks())}."),
+    ] = None,
+    ranks: Annotated[
+        str,
+        typer.Option(help="Ranks, a lane each: 1,2,4,8.", metavar="VALUES", rich_help_panel=RACE),
+    ] = "1,2,4,8",
+    alphas: Annotated[
+        str,
+        typer.Option(
+            help="α as a multiple of each lane's rank: r or 2r. Without it all have the same α.",
+            metavar="VALUE", rich_help_panel=RACE,
+        ),
+    ] = "",
+    fixed: dict[str, Any],
+    hyper: dict[str, Any],
+    run_factory: Annotated[
+        bool,
+        typer.Option(help="Run the factory's code without asking.", rich_help_panel="Model"),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:  # fmt: skip
+    """Train several ranks beside each other: one base, the same batches, a step each in turn.
+
+    Each lane is, to the bit, the run that it would be alone. At the end the change of the highest
+    rank is cut to each lower one, and its loss stands beside that of the rank that was trained.
+    Nothing is saved.
+    """
+    with plain_errors():
+        if "rank" in hyper:
+            raise ConfigError("A race has --ranks, and no --rank.")
+        if preset is None and task is None:
+            preset = "digits"
+        config = base_config(preset, task, fixed, hyper)
+        ask_about(config.factory, run_factory)
+        lanes = _lanes(config, ranks, alphas)
+        from lora_lab.race.race import Race
+
+        running = Race(lanes)
+        price = running.price()
+        _print_price(running, price)
+        seconds = _run(running)
+        top, cuts = running.cuts()
+        result = {
+            "steps": running.steps,
+            "seconds": round(seconds, 3),
+            "expected_seconds": round(price.seconds, 3),
+            "base_bytes": price.base_bytes,
+            "cut_of": running.lanes[top].experiment.hyper.rank if top else None,
+            "lanes": [_row(running, name, cuts.get(name)) for name in running.lanes],
+        }
+        running.close()
+        if as_json:
+            print_json(result)
+        _print(result, as_json)
+        if not any(row["state"] != "paused" for row in result["lanes"]):
+            raise LabError("No lane stayed finite. Lower --learning-rate.")
+
+
+def _lanes(config: RunConfig, ranks: str, alphas: str) -> dict[str, RunConfig]:
+    """The lanes by name; raises ConfigError for a variant without ranks, and for no rank."""
+    from lora_lab.runs.grid import TimesRank, parse_axis
+
+    variant = VARIANTS[config.variant]
+    if not (variant.factored or variant.whole):  # what trains W itself the race refuses by itself
+        raise ConfigError(f"{variant.subject} cannot race by rank: it has none.")
+    found = parse_axis("rank", ranks)
+    if not found:
+        raise ConfigError("--ranks names no rank. Write it as in 1,2,4,8.")
+    times = parse_axis("alpha", alphas)
+    if len(times) > 1 or not all(isinstance(one, TimesRank) for one in times):
+        raise ConfigError(f"--alphas is one multiple of the rank, as in 2r, not {alphas!r}.")
+    if config.epochs is None and not config.eval_steps:
+        config = changed(config, eval_steps=max(1, config.max_steps // VALIDATIONS))
+    lanes = {}
+    for rank in found:
+        own = {"rank": rank} | ({"alpha": times[0].factor * rank} if times else {})
+        lanes[f"r {rank}"] = changed(config, hyper=changed(config.hyper, **own).model_dump())
+    return lanes
+
+
+def _print_price(running: Race, price: Any) -> None:
+    count = len(running.lanes)
+    err.print(
+        f"{count} lanes over one base of {price.base_bytes / 1e6:,.1f} MB, {price.trained:,} "
+        f"trained numbers in all: {running.goal:,} rounds of {count} steps, about "
+        f"{price.seconds:,.1f} s"
+    )
+    notes = [note for lane in running.lanes.values() for note in lane.experiment.loaded().notes]
+    for note in dict.fromkeys(notes):
+        err.print(note, style="yellow")
+
+
+def _run(running: Race) -> float:
+    """All rounds, with some lines on the way; the seconds that they took."""
+    began, every = time.perf_counter(), max(1, running.goal // REPORTS)
+    standing: set[str] = set()
+    while running.running:
+        running.step()
+        for name, lane in running.lanes.items():
+            if lane.message and name not in standing:
+                standing.add(name)
+                err.print(f"{name}: {lane.message}", style="yellow")
+        if running.steps % every == 0:
+            losses = "  ".join(f"{name}: {lane.loss:.4g}" for name, lane in running.lanes.items())
+            err.print(f"{100 * running.steps / running.goal:3.0f} %  {losses}")
+    return time.perf_counter() - began
+
+
+def _row(running: Race, name: str, cut: Any) -> dict[str, Any]:
+    """One lane in plain values; None for what is not known or not finite."""
+    lane = running.lanes[name]
+    hyper, found = lane.experiment.hyper, lane.evaluation
+    return {
+        "lane": name,
+        "rank": hyper.rank,
+        "alpha": hyper.alpha,
+        "learning_rate": hyper.learning_rate,
+        "trained": lane.trained,
+        "state": lane.state.value,
+        "message": lane.message,
+        "steps": lane.experiment.step,
+        "loss": _finite(lane.loss),
+        "validation_loss": _finite(found.loss) if found else None,
+        "validation_accuracy": found.accuracy if found else None,
+        "change": _finite(lane.change),
+        "sigma": {row.name: [float(value) for value in row.sigma[:SHOWN]]
+                  for row in (lane.spectrum.layers if lane.spectrum else ())},
+        "cut": None if cut is None else {"loss": _finite(cut.loss), "accuracy": cut.accuracy},
+    }  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _print(result: dict[str, Any], on_stderr: bool) -> None:
+    """The table, on stdout where no JSON is."""
+    top = result["cut_of"]
+    table = Table()
+    columns = ["rank", "trained", "loss", "validation loss", "accuracy", "‖ΔW‖/‖W‖"]
+    columns += [f"rank {top}, cut to it"] if top else []
+    for title in columns:
+        table.add_column(title, justify="right")
+    for row in result["lanes"]:
+        shown = [f"{row['rank']:,}", f"{row['trained']:,}"]
+        shown += [_number(row[key]) for key in ("loss", "validation_loss")]
+        accuracy = row["validation_accuracy"]
+        shown += ["–" if accuracy is None else f"{100 * accuracy:.1f} %", _number(row["change"])]
+        if top:
+            shown.append(_number(row["cut"]["loss"] if row["cut"] else None))
+        if row["state"] == "paused":
+            shown[2] = f"stood at step {row['steps']:,}"
+        table.add_row(*map(escape, shown))
+    if on_stderr:
+        table.box = SIMPLE_HEAD
+        err.print(table)
+    else:
+        print_table(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

@@ -1,0 +1,126 @@
+"""A lane of a race: one run, with random states of its own, and what is known of it so far."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lora_lab.config import changed
+from lora_lab.errors import ConfigError
+from lora_lab.records import (
+    AppliedRecord,
+    ErrorRecord,
+    EvalRecord,
+    Record,
+    SpectrumRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
+from lora_lab.training.measure.trial import RandomStates, random_states, set_random_states
+
+
+class Lane:
+    """The loop of one run, a step at a time; what it draws does not depend on other lanes."""
+
+    def __init__(
+        self, name: str, experiment: Experiment, random: RandomStates, share: float, note: str = ""
+    ) -> None:
+        """`random` is where its draws begin; `share` of the race's time is its own."""
+        self.name, self.experiment, self.note = name, experiment, note
+        self.controls = Controls(experiment.hyper)
+        self.losses: list[float] = []  # of the steps that it made in this race
+        self.evaluation: EvalRecord | None = None  # with the adapter on
+        self.spectrum: SpectrumRecord | None = None
+        self.state = State.RUNNING
+        self.message = ""  # why it stands, where it does
+        self._random, self._share = random, share
+        self._records = train(experiment, self.controls, share=share)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a step left that it would make."""
+        return self.state is State.RUNNING
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has made all of its steps, or waited in vain for a better loss."""
+        return self.state in (State.FINISHED, State.STOPPED)
+
+    @property
+    def loss(self) -> float:
+        """Mean of the last tenth of its losses: that of one batch says little; nan before any."""
+        late = self.losses[-max(1, len(self.losses) // 10) :]
+        return sum(late) / len(late) if late else math.nan
+
+    @property
+    def trained(self) -> int:
+        """Numbers that it trains."""
+        return self.experiment.counts().adapter
+
+    @property
+    def change(self) -> float:
+        """‖ΔW‖_F/‖W‖_F over all its layers at its newest spectrum; nan before one."""
+        if self.spectrum is None:
+            return math.nan
+        delta = math.hypot(*(layer.delta_norm for layer in self.spectrum.layers))
+        base = math.hypot(*self.experiment.weight_norms.values())
+        return delta / base if base else math.nan
+
+    def advance(self) -> None:
+        """Make one step, and what is measured before it; at the end, what is measured there.
+
+        A step that is not finite is not made: the lane stands, with the reason as its message.
+        """
+        set_random_states(self.experiment.device, self._random)
+        for record in self._records:
+            self._note(record)
+            if isinstance(record, StepRecord) and record.step < self.experiment.stage.end:
+                break
+            if isinstance(record, StateRecord) and record.state is State.PAUSED:
+                break  # the loop would wait here until it is resumed
+        self._random = random_states(self.experiment.device)
+
+    def edit(self, **values: Any) -> None:
+        """Ask for other settings before its next step; a lane that stands continues so.
+
+        Raises ConfigError for values that cannot be, and for a lane that is at its end.
+        """
+        if self.ended:
+            raise ConfigError(f"Lane {self.name} is at its end: clone it, or add another one.")
+        self.controls.set_hyper(changed(self.controls.hyper, **values))
+        if self.state is State.PAUSED:
+            self.state, self.message = State.RUNNING, ""
+            self.controls.resume()
+
+    def take_over(self, other: Lane) -> None:
+        """Go on as `other` would, whose state was put into this lane's run."""
+        self._random = other._random
+        self.controls = Controls(self.experiment.hyper)
+        self._records = train(self.experiment, self.controls, share=self._share)
+        self.losses = [*other.losses]
+        self.evaluation, self.spectrum = other.evaluation, other.spectrum
+
+    def close(self) -> None:
+        """End it where it stands; nothing is measured any more."""
+        self.controls.stop()
+        self._records.close()
+
+    def _note(self, record: Record) -> None:
+        match record:
+            case StepRecord():
+                self.losses.append(record.loss)
+            case EvalRecord(enabled=True):
+                self.evaluation = record
+            case SpectrumRecord():
+                self.spectrum = record
+            case ErrorRecord():
+                self.note = record.message
+            case AppliedRecord(notes=notes) if notes:
+                self.note = "; ".join(notes)
+            case StateRecord():
+                self.state = record.state
+                self.message = record.message

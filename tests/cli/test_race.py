@@ -1,0 +1,68 @@
+"""`lora-lab race`: JSON on stdout, the price, progress and a table on stderr, refusals in words."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from lora_lab.cli import app
+
+
+def race(*arguments):
+    return CliRunner().invoke(app, ["race", "--steps", "30", *arguments])
+
+
+def test_json_has_a_lane_per_rank_and_the_price_comes_before():
+    done = race("--preset", "digits", "--ranks", "1,2,4", "--lr", "1e-3", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [lane["rank"] for lane in found["lanes"]] == [1, 2, 4]
+    assert [lane["trained"] for lane in found["lanes"]] == [458, 916, 1832]
+    assert found["cut_of"] == 4
+    assert all(lane["cut"]["loss"] > 0 for lane in found["lanes"][:2])
+    assert found["lanes"][2]["cut"] is None
+    for lane in found["lanes"]:
+        assert lane["state"] == "finished"
+        assert lane["loss"] > 0
+        assert lane["validation_loss"] > 0
+        assert lane["change"] > 0
+        assert {len(sigma) for sigma in lane["sigma"].values()} == {lane["rank"]}
+    price, _, rest = done.stderr.partition("\n")
+    assert "30 rounds of 3 steps" in price
+    assert "100 %" in rest
+    assert "validation" in rest
+
+
+def test_a_table_is_on_stdout_without_json():
+    done = race("--ranks", "1,2", "--alphas", "2r")
+    assert "rank 2, cut to it" in done.stdout
+    assert "458" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--variant", "full"), "no base to share"),
+        (("--variant", "subspace"), "cannot race by rank"),
+        (("--ranks", "few"), "not a whole number"),
+        (("--ranks", " "), "names no rank"),
+        (("--ranks", "0,1"), "rank"),
+        (("--ranks", "1,500"), "above what any layer can use"),
+        (("--rank", "3"), "--ranks"),
+        (("--alphas", "16"), "multiple of the rank"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, words):
+    done = race(*arguments)
+    assert done.exit_code == 1
+    assert words in " ".join(done.stderr.split())
+    assert done.stdout == ""
+
+
+def test_lanes_that_do_not_stay_finite_are_an_error_and_are_still_listed():
+    done = race("--ranks", "1,2", "--lr", "10", "--alpha", "1e6", "--optimizer", "sgd", "--json")
+    assert done.exit_code == 1
+    assert "Lower --learning-rate" in done.stderr
+    found = json.loads(done.stdout)
+    assert {lane["state"] for lane in found["lanes"]} == {"paused"}
+    assert all(lane["message"] for lane in found["lanes"])
