@@ -145,19 +145,10 @@ class Experiment:
 
     @classmethod
     def over(
-        cls,
-        model: nn.Module,
-        config: RunConfig,
-        task: Task,
-        device: torch.device,
-        reach: Reach,
-        base_fingerprint: str,
-        *,
-        preliminary: str = "",
-        base: str = "",
-        given: Continued | None = None,
-        restored: bool = False,
-    ) -> Experiment:
+        cls, model: nn.Module, config: RunConfig, task: Task, device: torch.device, reach: Reach,
+        base_fingerprint: str, *, preliminary: str = "", base: str = "",
+        given: Continued | None = None, restored: bool = False,
+    ) -> Experiment:  # fmt: skip
         """A run over a base that is open: `model` without adapters, where its task's data is.
 
         The arguments are as `build` has them, `config` with its steps and targets. Nothing is drawn
