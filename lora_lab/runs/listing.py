@@ -31,6 +31,7 @@ INTERRUPTED, DAMAGED = "interrupted", "damaged"
 GOING = ("loading", "running", "paused")  # states that end with the process
 
 Steps = Annotated[int, Field(ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]  # a clock shows no infinity
 Word = Annotated[str, Field(max_length=LONGEST)]
 
 
@@ -72,7 +73,7 @@ class Summary(Door):
     max_steps: Steps | None = None
     loss: float | None = None
     best: float | None = None
-    seconds: float | None = None
+    seconds: Seconds | None = None
     hyper: Shape | None = None
 
 

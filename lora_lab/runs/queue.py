@@ -20,7 +20,7 @@ from lora_lab import paths
 from lora_lab.atomic import make_folder, write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
-from lora_lab.runs.listing import Steps, resumable, summary_of
+from lora_lab.runs.listing import Seconds, Steps, resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
@@ -253,7 +253,7 @@ class StoredItem(Door):
     step: Steps
     best: float | None
     parameters: Steps
-    seconds: float
+    seconds: Seconds
     message: str
     config: dict[str, Any]
 

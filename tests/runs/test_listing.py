@@ -126,3 +126,15 @@ def test_no_folder_is_no_run(tmp_path):
     assert list_runs(tmp_path / "nowhere") == []
     with pytest.raises(LabError, match="is no run"):
         summary_of(tmp_path)
+
+
+@pytest.mark.parametrize("seconds", ["Infinity", "-Infinity", "NaN", "-1", "1e300"])
+def test_a_time_that_no_clock_shows_is_a_damaged_run_among_whole_ones(tmp_path, seconds):
+    make(tmp_path, "whole", state="finished", seconds=3.0)
+    run = make(tmp_path, "strange")
+    (run.path / "state.json").write_text(f'{{"state": "finished", "seconds": {seconds}}}')
+    found = {run.name: run for run in list_runs(tmp_path)}
+    assert found["whole"].state == "finished"
+    assert found["strange"].state == "damaged"
+    assert "seconds" in found["strange"].flaw
+    assert found["strange"].seconds != found["strange"].seconds
