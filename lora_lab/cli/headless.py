@@ -32,13 +32,14 @@ from lora_lab.records import (
     Record,
     ResumedRecord,
     SavedRecord,
+    StateRecord,
     StepRecord,
 )
 from lora_lab.rules import data_report
 from lora_lab.runs.event_files import EventFiles
 from lora_lab.time_limit import limited
 from lora_lab.training.controls import Controls
-from lora_lab.training.opening import Opening
+from lora_lab.training.opening import Opening, Resume
 from lora_lab.training.run import run
 from lora_lab.variants import VARIANTS
 
@@ -146,6 +147,7 @@ def drive(
             display.opening(stage, share)
 
         records = stack.enter_context(closing(run(opening, controls, report=report)))
+        began = False
         for record in records:
             if isinstance(record, LoadedRecord):
                 loaded.append(record)
@@ -153,6 +155,9 @@ def drive(
             outcome.note(record)
             events(record)
             display.show(record)
+            began = began or isinstance(record, StateRecord)
+        if signals and not began and isinstance(opening, Resume):
+            raise Stuck
     facts = _facts(outcome, display, signals)
     if not (variant := VARIANTS[config.variant]).factored:
         note = f"{variant.subject} has no factors to keep: its weights are not saved."

@@ -16,7 +16,7 @@ from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
-from lora_lab.records import EvalRecord, StepRecord
+from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task
 from lora_lab.tasks.digits import DigitsTask
@@ -241,6 +241,8 @@ class SingleRunner:
                 self.report(words, record.step / self.steps)
             elif isinstance(record, EvalRecord):
                 last = record
+            elif isinstance(record, NonFiniteRecord):
+                controls.stop()  # nobody is here to lower the rate
         late = losses[-max(1, len(losses) // 10) :]
         if last is None or len(losses) < self.steps:  # paused where it was not finite
             return Outcome(w, float("-inf"), float("inf"), float("inf"))

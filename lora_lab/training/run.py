@@ -69,7 +69,8 @@ def run(
             yield data
         if journal.folder is not None:
             yield FolderRecord(0, str(journal.folder.path))
-        report("Preparing the adapters", 1.0)  # who asked to stop meanwhile finds the run as it was
+        if past is not None and controls.stopping:
+            return  # asked for while it was opened: the run stays as it was
         records = train(
             experiment, controls, serve_after_training=serve_after_training,
             folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,

@@ -34,6 +34,7 @@ FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course 
 Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+WIDE = (torch.float32, torch.float64)  # of factors; a branch may change from one to the other
 OPTIMIZER = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "sgd": ("momentum_buffer",)}
 
 
@@ -193,11 +194,11 @@ def _check_layer(
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
         if layer.starts_in_W:
             for label, of in (("start_A", "lora_A"), ("start_B", "lora_B")):
-                used.add(_fits(tensors, f"{name}|{label}", wanted[of], (layer.factor_dtype,)))
+                used.add(_fits(tensors, f"{name}|{label}", wanted[of], WIDE))
     if isinstance(layer, SubspaceLayer) and "theta" in wanted:
         wanted["theta"] = (hyper.dimension,)
     whole = not isinstance(layer, LoRALayer | SubspaceLayer)  # once trained in their own precision
-    kinds = FLOATS if whole else (layer.factor_dtype,)
+    kinds = FLOATS if whole else WIDE
     if set(about.trained) != set(wanted):
         raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
     for label, shape in wanted.items():

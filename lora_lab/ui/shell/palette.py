@@ -21,7 +21,7 @@ from lora_lab.ui.shell.palette_entries import Entry
 from lora_lab.ui.shell.palette_words import score
 from lora_lab.ui.widgets.labels import TextLabel
 
-MOST = 200  # rows: nobody reads on
+MOST = 400  # rows: nobody reads on
 MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
