@@ -36,7 +36,7 @@ DEEPEST = 3  # tables around the weights
 DAMAGED = "Download or save it again."
 SAVE = (
     "Where you trust it: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW), with "
-    "the name that your script gave the weights, such as 'model', for 'state_dict'."
+    "your script's own key for 'state_dict'."
 )
 
 

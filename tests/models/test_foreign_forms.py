@@ -65,7 +65,7 @@ REFUSED = {
         {"state_dict": STATE, "args": argparse.Namespace(lr=1)}, r"weights_only=False",
     ),
     "under another name": (
-        {"model": STATE, "args": argparse.Namespace(lr=1)}, r"such as 'model', for 'state_dict'",
+        {"model": STATE, "args": argparse.Namespace(lr=1)}, r"own key for 'state_dict'",
     ),
     "a path": ({"state_dict": STATE, "dir": PurePosixPath("x")}, r"weights_only=False"),
     "a module": (net(), r"state_dict\(\)"),
