@@ -85,6 +85,7 @@ class NoticeBar(QFrame):
         self._leave = QTimer(self, singleShot=True, timeout=self._make_room)
         notices.shown.connect(self._on_shown)
         notices.repeated.connect(self._on_repeated)
+        notices.run_left.connect(self._on_run_left, Qt.ConnectionType.QueuedConnection)
         self._tones: dict[Severity, str] = {}
         self.hide()
 
@@ -169,6 +170,12 @@ class NoticeBar(QFrame):
     def _on_repeated(self, notice: Notice) -> None:
         if not self._counted(notice):
             self._on_shown(notice)  # it was put away, and has happened again
+
+    def _on_run_left(self) -> None:
+        later = [notice for notice in self._later if not notice.of_run]
+        self._later = deque(later, maxlen=WAITING_LIMIT)
+        if self._notice is not None and self._notice.of_run:
+            self.dismiss()
 
     def _counted(self, notice: Notice) -> bool:
         """Whether the same is shown or waits; then it has happened there once more."""

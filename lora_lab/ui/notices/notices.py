@@ -36,6 +36,7 @@ class Notice:
     details: str = ""
     times: int = 1
     actions: tuple[Action, ...] = ()  # what can be done about it at once
+    of_run: bool = False  # it says how the shown run stands, and goes with it
 
 
 class Notices(QObject):
@@ -44,6 +45,7 @@ class Notices(QObject):
     posted = Signal(object)  # Notice; emitted in any thread, so it is connected as queued
     shown = Signal(object)  # Notice; in the GUI thread, after the rate limit
     repeated = Signal(object)  # Notice that stands already, with `times` counted up
+    run_left = Signal()  # what is `of_run` holds no longer; queued, behind what was posted before
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -51,9 +53,10 @@ class Notices(QObject):
         self._burst: deque[float] = deque()
         self._before: tuple[Any, Any, Any] | None = None
         self.posted.connect(self._let_through, Qt.ConnectionType.QueuedConnection)
+        self.run_left.connect(self._forget_run, Qt.ConnectionType.QueuedConnection)
 
-    def news(self, message: str, details: str = "") -> None:
-        self.posted.emit(Notice("news", message, details))
+    def news(self, message: str, details: str = "", of_run: bool = False) -> None:
+        self.posted.emit(Notice("news", message, details, of_run=of_run))
 
     def warning(self, message: str, details: str = "", actions: tuple[Action, ...] = ()) -> None:
         self.posted.emit(Notice("warning", message, details, actions=actions))
@@ -96,6 +99,10 @@ class Notices(QObject):
             self.error(f"Qt: {message}")
         elif kind == QtMsgType.QtWarningMsg:
             log.warning("Qt: %s", message)
+
+    def _forget_run(self) -> None:
+        kept = {key: said for key, said in self._recent.items() if not said[1].of_run}
+        self._recent = kept  # the same of the next run is new
 
     def _let_through(self, notice: Notice) -> None:
         now = monotonic()

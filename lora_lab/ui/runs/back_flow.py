@@ -49,7 +49,7 @@ class BackFlow(QObject):
         self._near: int | None = None
         self._saves: list[tuple[int, Path]] | None = None  # that the dialog shows
         self._again = QTimer(self, interval=READ_MS, timeout=self._read)
-        sessions.on(LoadedRecord, lambda _: self.close())  # the saves shown are of another run
+        sessions.on(LoadedRecord, lambda _: self._on_other())
         sessions.on(NonFiniteRecord, self._on_broke)
         sessions.on(ResumedRecord, self._on_went_back)
 
@@ -107,6 +107,11 @@ class BackFlow(QObject):
         if self.dialog is not None:
             self.dialog.close()
 
+    def _on_other(self) -> None:
+        """Another run: the saves that are listed and what was said are of the one before."""
+        self.close()
+        self._notices.run_left.emit()
+
     def _on_broke(self, record: NonFiniteRecord) -> None:
         """Say what went wrong, with a button for each remedy."""
         tr, step, rate = self.tr, record.restored, self._hyper_dock.requested.learning_rate
@@ -138,16 +143,17 @@ class BackFlow(QObject):
     def _lower_rate(self) -> None:
         dock = self._hyper_dock
         dock.request(learning_rate=dock.requested.learning_rate / LOWER)
-        self._notices.news(self.tr("The learning rate is lower now. Space resumes."))
+        self._notices.news(self.tr("The learning rate is lower now. Space resumes."), of_run=True)
 
     def _clip(self) -> None:
         self._hyper_dock.request(max_grad_norm=CLIP)
         words = self.tr("Gradients are clipped to a norm of {:g} from now on. Space resumes.")
-        self._notices.news(words.format(CLIP))
+        self._notices.news(words.format(CLIP), of_run=True)
 
     def _on_went_back(self, record: ResumedRecord) -> None:
         notes = "".join(f" {note}." for note in record.notes)
         self._notices.news(
             self.tr("The run is at step {:,}; Resume continues from there.").format(record.step)
-            + notes
+            + notes,
+            of_run=True,
         )

@@ -278,3 +278,25 @@ def test_no_notice_moves_what_lies_around(qtbot, notices):
     settle()
     lies()
     assert bar.height() > one_line
+
+
+def test_what_was_said_of_a_run_goes_with_it(qtbot, notices, bar):
+    notices.news("The run is at step 322.", of_run=True)
+    notices.run_left.emit()  # before it is shown: the order of what is posted is kept
+    settle()
+    assert bar.isHidden()
+    notices.news("The run is at step 322.", of_run=True)  # the same of the next run is new
+    settle()
+    assert bar.notice.message == "The run is at step 322."
+    assert bar.notice.times == 1
+    notices.error("first")
+    notices.news("Gradients are clipped.", of_run=True)
+    notices.news("Exported.")
+    settle()
+    notices.run_left.emit()
+    settle()
+    assert bar.notice.message == "first"
+    bar.dismiss()
+    assert bar.notice.message == "Exported."
+    bar.dismiss()
+    assert bar.isHidden()
