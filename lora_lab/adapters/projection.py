@@ -9,7 +9,7 @@ its own, and the subspaces of one seed are nested where one d is a multiple of t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -50,12 +50,13 @@ class HashProjection:
             yield code.add_(minus.mul_(self.dimension)).to(kind)
             begin += size
 
-    def fingerprint(self) -> str:
-        """SHA-256 over all codes: another version of torch may draw others from the same seed."""
-        digest = hashlib.sha256()
-        for code in self.codes():
-            digest.update(code.to(torch.int32).numpy().astype("<i4").tobytes())
-        return digest.hexdigest()
+
+def digest(codes: Iterable[torch.Tensor]) -> str:
+    """SHA-256 over codes."""
+    found = hashlib.sha256()
+    for code in codes:
+        found.update(code.cpu().to(torch.int32).numpy().astype("<i4").tobytes())
+    return found.hexdigest()
 
 
 def table(theta: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:

@@ -78,16 +78,19 @@ class Subspace:
         """What P·θ is looked up in (2d)."""
         return projection.table(self.theta, self.scales)
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the projection as it is drawn here."""
-        return self.fingerprint_of(self.dimension)
+    def fingerprint(self, dimension: int = 0) -> str:
+        """SHA-256 of the projection as it is drawn here; of another d where one is given.
 
-    def fingerprint_of(self, dimension: int) -> str:
-        """That of another d from the same seed."""
-        if dimension not in self._prints:
-            drawn = HashProjection(self.projection.sizes, dimension, self.seed)
-            self._prints[dimension] = drawn.fingerprint()
-        return self._prints[dimension]
+        Another version of torch may draw another one from the same seed.
+        """
+        d = dimension or self.dimension
+        if d not in self._prints:
+            codes = HashProjection(self.projection.sizes, d, self.seed).codes()
+            if d == self.dimension:  # drawn already
+                drawn = (code for x in self.layers for code in (x.code, x.bias_code))
+                codes = (code.flatten() for code in drawn if code is not None)
+            self._prints[d] = projection.digest(codes)
+        return self._prints[d]
 
     @torch.no_grad()
     def carried(
@@ -172,35 +175,28 @@ class SubspaceLayer(AdapterLayer):
         delta = _Up.apply(self.space.table(), self.code)
         return self.kind.matrix(self.base_layer, delta)
 
-    def _changed_weight(self) -> torch.Tensor:
-        W = self.base_layer.weight
-        if not self.enabled:
-            return W
-        if self.merged is not None:
-            return self.merged
-        return _moved(W, self.space.table(), self.code)
-
     @property
     def bias(self) -> torch.Tensor | None:
-        if not self.enabled or self.bias_code is None:
-            return self.base_bias
-        return _moved(self.base_bias, self.space.table(), self.bias_code)
+        return self._moved_bias(self.space.table()) if self.enabled else self.base_bias
+
+    def _moved_bias(self, table: torch.Tensor) -> torch.Tensor | None:
+        b = self.base_bias
+        return None if b is None else (b + _Up.apply(table, self.bias_code)).to(b.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        if not self.enabled:
-            return self.base_layer(x)
-        if self.merged is not None:
-            return self.kind.apply(self.base_layer, x, self.merged, self.bias)
-        base = self.base_layer
-        if self.kind is Linear and x.dtype == base.weight.dtype:
-            return _SubspaceLinear.apply(x, base.weight, self.space.table(), self.code, self.bias)
-        return self.kind.apply(base, x, self._changed_weight(), self.bias)
+        W = self.base_layer.weight
+        plain = self.kind is Linear and x.dtype == W.dtype
+        if not (plain and self.enabled and self.merged is None):
+            return super().forward(x)
+        table = self.space.table()  # once for W and b
+        return _SubspaceLinear.apply(x, W, table, self.code, self._moved_bias(table))
 
     @torch.no_grad()
     def merged_layer(self) -> nn.Module:
+        """A plain layer with W′ and b′, the switch notwithstanding."""
         enabled, self.enabled = self.enabled, True
         try:
-            return self._plain_layer(self.merged or self._changed_weight(), self.bias)
+            return super().merged_layer()
         finally:
             self.enabled = enabled
 
@@ -215,6 +211,14 @@ class SubspaceLayer(AdapterLayer):
         )
 
 
+def rate_factor(total: int, dimension: int) -> float:
+    """8·√(D/d): what Adam's rate of θ is beside that of full training.
+
+    Each weight moves by rate·√(d/D); 8 was the best of three models.
+    """
+    return 8 * math.sqrt(total / dimension)
+
+
 def space_of(layers: Iterable[AdapterLayer]) -> Subspace | None:
     """What the layers of a random subspace share; None for other layers."""
     return next((layer.space for layer in layers if isinstance(layer, SubspaceLayer)), None)
@@ -224,24 +228,6 @@ def joined(layers: Sequence[AdapterLayer], dimension: int, seed: int) -> Subspac
     """Give the subspace layers among these their θ; None where there are none."""
     members = [layer for layer in layers if isinstance(layer, SubspaceLayer)]
     return Subspace(members, dimension, seed) if members else None
-
-
-def noise_edge(norm: float, shape: tuple[int, int]) -> float:
-    """σ₁ that noise of Frobenius norm `norm` has in a matrix (out × in): rms·(√out + √in).
-
-    The edge of Marchenko and Pastur 1967; σ₁ of a random subspace's ΔW lies on it.
-    """
-    out_features, in_features = shape
-    return (
-        norm
-        * (math.sqrt(out_features) + math.sqrt(in_features))
-        / math.sqrt(out_features * in_features)
-    )
-
-
-def _moved(tensor: torch.Tensor, looked_up: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-    """W + P·θ, formed in θ's dtype and rounded once to that of W."""
-    return (tensor.to(looked_up.dtype) + _Up.apply(looked_up, code)).to(tensor.dtype)
 
 
 class _Up(torch.autograd.Function):

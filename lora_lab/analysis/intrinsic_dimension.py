@@ -72,6 +72,15 @@ def crossing(dimensions: Sequence[int], scores: Sequence[float], target: float) 
     return Crossing(float(dimensions[-1]), ">")
 
 
+def d90(
+    scores: Mapping[int, Sequence[float]], full: Sequence[float], start: float, by_gain: bool
+) -> Crossing:
+    """Where the means of the seeds reach the target; see `intrinsic_dimension`."""
+    dimensions = sorted(scores)
+    means = [float(np.mean(scores[d])) for d in dimensions]
+    return crossing(dimensions, means, _target(float(np.mean(full)), start, by_gain))
+
+
 def intrinsic_dimension(
     scores: Mapping[int, Sequence[float]],
     full: Sequence[float],
@@ -88,27 +97,18 @@ def intrinsic_dimension(
     """
     if not scores or not full:
         raise ValueError("d90 needs the scores of at least one d and of full training")
-    dimensions = sorted(scores)
-
-    def measured(rows: Sequence[Sequence[float]], reference: Sequence[float]) -> Crossing:
-        mean = float(np.mean(reference))
-        target = _target(mean, start, by_gain)
-        return crossing(dimensions, [float(np.mean(row)) for row in rows], target)
-
-    rows = [list(scores[d]) for d in dimensions]
-    best = measured(rows, full)
     generator = np.random.default_rng(seed)
-    draws = sorted(
-        (
-            measured([_drawn(row, generator) for row in rows], _drawn(full, generator))
-            for _ in range(DRAWS)
-        ),
-        key=_place,
-    )
+
+    def drawn_again() -> Crossing:
+        rows = {d: _drawn(scores[d], generator) for d in sorted(scores)}
+        return d90(rows, _drawn(full, generator), start, by_gain)
+
+    draws = sorted((drawn_again() for _ in range(DRAWS)), key=_place)
     tail = (1 - CONFIDENCE) / 2
     low, high = draws[int(tail * DRAWS)], draws[min(DRAWS - 1, int((1 - tail) * DRAWS))]
     mean = float(np.mean(full))
-    return Dimension(best, (low, high), _target(mean, start, by_gain), start, mean)
+    found = d90(scores, full, start, by_gain)
+    return Dimension(found, (low, high), _target(mean, start, by_gain), start, mean)
 
 
 def _target(full: float, start: float, by_gain: bool) -> float:

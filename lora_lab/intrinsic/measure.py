@@ -12,6 +12,7 @@ from lora_lab.analysis.intrinsic_dimension import (
     SHARE,
     Crossing,
     Dimension,
+    d90,
     intrinsic_dimension,
 )
 from lora_lab.config import RunConfig
@@ -200,7 +201,7 @@ def _refined(starts: Sequence[_Start], grid: Sequence[int]) -> list[tuple[int, l
 def _crossings(s: _Start) -> list[Crossing]:
     """By the first rule that tells this start apart from its end."""
     for by_gain in (False, True):
-        found = intrinsic_dimension(s.scores, s.full, s.untrained, by_gain=by_gain).d90
+        found = d90(s.scores, s.full, s.untrained, by_gain)
         if not found.sign:
             return [found]
     return []

@@ -10,11 +10,12 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
+from lora_lab.adapters.subspace import rate_factor
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
-from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
+from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
 from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
 from lora_lab.tasks import TASKS
@@ -27,6 +28,7 @@ from lora_lab.training.loop import train
 from lora_lab.variants import FULL, SUBSPACE
 
 STACKED_STEPS = 1500
+FASTEST = 10.0  # that the setting may be
 TRIED = 40  # steps that a price is made of
 FULL_RATE = 1e-3  # Adam's for small nets
 ADAPTER_TO_FULL = 10  # LoRA's rates are some ten times those of full training
@@ -109,9 +111,7 @@ class StackedRunner:
         self._fresh: dict[int, torch.nn.Module] = {}
         self.weights = self._stack(BASE).weights
 
-    def _stack(self, start: str):
-        from lora_lab.intrinsic.stacked import Stack
-
+    def _stack(self, start: str) -> Stack:
         return Stack([Copy(1, 0, self._net(start, 0), 0.0)], self.config.targets)
 
     def _net(self, start: str, seed: int) -> torch.nn.Module:
@@ -138,7 +138,7 @@ class StackedRunner:
         return self._outcome(Wanted(start, 0, 0, 0.0), answers, float("nan"))
 
     def rate(self, dimension: int, full_rate: float) -> float:
-        return rate_of(dimension, self.weights, full_rate)
+        return full_rate * rate_factor(self.weights, dimension)
 
     def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
         copies = [
@@ -192,6 +192,11 @@ class SingleRunner:
         evaluation = experiment.held_out(True)
         assert evaluation is not None
         self._untrained = {BASE: evaluation}
+        self._open_seconds = experiment.open_seconds
+        for _ in range(2):  # the first one warms up
+            began = time.perf_counter()
+            gradients(experiment, next(experiment.batches))
+            self._step_seconds = time.perf_counter() - began
         self.held_out = sum(evaluation.total) or getattr(task.data, "validation_rows", 0)
 
     def _experiment(self, w: Wanted) -> Experiment:
@@ -208,13 +213,7 @@ class SingleRunner:
 
     def seconds(self, count: int) -> float:
         """What `count` runs take, by one step and the opening of one."""
-        experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))
-        times = []
-        for _ in range(2):  # the first one warms up
-            began = time.perf_counter()
-            gradients(experiment, next(experiment.batches))
-            times.append(time.perf_counter() - began)
-        return count * (times[-1] * self.steps + experiment.open_seconds)
+        return count * (self._step_seconds * self.steps + self._open_seconds)
 
     def untrained(self, start: str) -> Outcome:
         if start not in self._untrained:
@@ -224,7 +223,7 @@ class SingleRunner:
         return self._outcome(Wanted(start, 0, 0, 0.0), self._untrained[start], float("nan"))
 
     def rate(self, dimension: int, full_rate: float) -> float:
-        return min(rate_of(dimension, self.weights, full_rate), 10.0)
+        return min(full_rate * rate_factor(self.weights, dimension), FASTEST)
 
     def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
         for w in wanted:

@@ -7,7 +7,6 @@ stack take little more time than one. Full training is the copy whose d is D.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from lora_lab.adapters.projection import HashProjection, down, up
 from lora_lab.adapters.targets import find_targets
+from lora_lab.training.draw_anew import draw_anew
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 ROWS = 20_000  # rows of all copies together that are evaluated at a time
@@ -146,19 +146,10 @@ def train_stack(
 
 
 def redrawn(net: nn.Module, seed: int) -> nn.Module:
-    """A copy of a net of linear layers with weights as torch draws them."""
+    """A copy of a net with weights as torch draws them."""
     fresh = copy.deepcopy(net)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        for module in fresh.modules():
-            if type(module) is nn.Linear:
-                module.reset_parameters()
+    draw_anew(fresh, seed)
     return fresh
-
-
-def rate_of(dimension: int, weights: int, full_rate: float) -> float:
-    """8·η·√(D/d): the learning rate of θ under Adam, for η the best one of full training."""
-    return 8 * full_rate * math.sqrt(weights / dimension)
 
 
 class _StackedLinear(nn.Module):

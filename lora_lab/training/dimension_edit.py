@@ -7,6 +7,7 @@ import math
 from lora_lab.adapters.subspace_resize import resize_subspace
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.optim import regroup
 
 
 def set_dimension(experiment: Experiment, hyper: Hyperparameters, notes: list[str]) -> float:
@@ -15,6 +16,8 @@ def set_dimension(experiment: Experiment, hyper: Hyperparameters, notes: list[st
     assert space is not None  # any other variant has the setting locked
     old = space.dimension
     lost = resize_subspace(space, hyper.dimension, experiment.optimizer)
+    layers = experiment.layers.values()
+    regroup(experiment.optimizer, layers, experiment.config, hyper.weight_decay)  # a head's rate
     if lost > 0:
         notes.append(f"{100 * lost:.3g} % of ΔW's energy discarded")
     if hyper.learning_rate == experiment.hyper.learning_rate:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
+from lora_lab.adapters.subspace import rate_factor, space_of
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 
@@ -41,12 +42,17 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
 
     `rate` multiplies the learning rate (λ for B in LoRA+, Hayou et al. 2024, arXiv 2402.12354).
     `decays` is False for tensors of one dimension: biases, as transformers has it, and DoRA's
-    magnitudes, where m → 0 would be W → 0 and not ΔW → 0.
+    magnitudes, where m → 0 would be W → 0 and not ΔW → 0. Beside a random subspace, whose rate is
+    8·√(D/d) times that of full training, a layer that is fully trained has the latter.
     """
+    layers = tuple(layers)
+    space = space_of(layers)
     groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
     for layer in layers:
         for label, p in layer.named_parameters(recurse=False):
             rate = config.b_rate_ratio if label == "lora_B" else 1.0
+            if space is not None and isinstance(layer, FullLayer):
+                rate = 1 / rate_factor(space.total, space.dimension)
             # θ of a random subspace is of one dimension, and all of ΔW.
             whole = p.dim() > 1 or label == "theta"
             decays = whole if config.rules > 1 else label != "magnitude"
@@ -66,7 +72,7 @@ def regroup(
     """Let the optimizer hold the parameters that the layers have now, with this decay."""
     groups = parameter_groups(layers, config)
     for group, new in zip(optimizer.param_groups, groups, strict=True):
-        group["params"] = new["params"]
+        group["params"], group["rate"] = new["params"], new["rate"]
     set_weight_decay(optimizer, weight_decay)
 
 

@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.inject import inject
-from lora_lab.adapters.merging import merge_and_unload
-from lora_lab.adapters.subspace import noise_edge, space_of
+from lora_lab.adapters.merging import merge, merge_and_unload
+from lora_lab.adapters.projection import digest
+from lora_lab.adapters.subspace import rate_factor, space_of
 from lora_lab.adapters.subspace_resize import resize_subspace
+from lora_lab.analysis.health import edge_of_noise
 from lora_lab.errors import AdapterError
 
 
@@ -220,7 +222,7 @@ def test_its_change_looks_like_noise():
         space_of(layers.values()).theta.normal_()
     delta = layers["0"].delta_weight().detach()
     sigma, norm = torch.linalg.matrix_norm(delta, 2).item(), delta.norm().item()
-    assert 0.9 < sigma / noise_edge(norm, (128, 96)) < 1.05
+    assert 0.9 < sigma / (norm * edge_of_noise((128, 96), 96)) < 1.05
     foretold = 128 * 96 / (128**0.5 + 96**0.5) ** 2
     assert (norm / sigma) ** 2 == pytest.approx(foretold, rel=0.1)
 
@@ -242,3 +244,28 @@ def test_more_numbers_than_weights_and_none_are_refused_and_the_model_is_left_al
     with pytest.raises(AdapterError, match="from 1 to 681"):
         adapted(d, model=model)
     assert all(type(m) in (nn.Sequential, nn.Linear, nn.Tanh) for m in model.modules())
+
+
+def test_the_rule_of_the_rate():
+    assert rate_factor(17_226, 17_226) == 8
+    assert rate_factor(10_000, 100) == pytest.approx(80)
+
+
+def test_a_merged_layer_is_made_whether_or_not_it_answers_merged_and_is_switched_on():
+    model, layers, space = adapted(30)
+    with torch.no_grad():
+        space.theta.normal_()
+    x = torch.randn(3, 12).double()
+    expected = model(x)
+    merge(model)
+    torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-12)
+    for layer in layers.values():
+        layer.enabled = False
+    merge_and_unload(model)
+    torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-12)
+
+
+def test_the_fingerprint_of_what_is_drawn_is_that_of_drawing_it_anew():
+    _, _, space = adapted(30)
+    assert space.fingerprint() == digest(space.projection.codes())
+    assert space.fingerprint(60) == adapted(60)[2].fingerprint() != space.fingerprint()

@@ -13,7 +13,7 @@ from lora_lab.errors import ConfigError, LabError
 from lora_lab.intrinsic.measure import Measurement, Settings, measure
 from lora_lab.intrinsic.results import Plan, Point, Result, Training
 from lora_lab.intrinsic.runs import SingleRunner, StackedRunner, runner_for
-from lora_lab.intrinsic.stacked import Copy, rate_of, redrawn, stackable, train_stack
+from lora_lab.intrinsic.stacked import Copy, redrawn, stackable, train_stack
 from lora_lab.presets import get_preset
 from lora_lab.progress import silent
 
@@ -82,11 +82,6 @@ def test_a_redrawn_net_is_another_and_the_base_is_left_alone():
     assert all(torch.equal(base.state_dict()[name], t) for name, t in before.items())
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not any(torch.equal(one[name], t) for name, t in [*before.items(), *other.items()])
-
-
-def test_the_rate_rule_is_the_full_rate_where_every_weight_has_a_number():
-    assert rate_of(17_226, 17_226, 1e-3) == pytest.approx(8e-3)
-    assert rate_of(100, 10_000, 1e-3) == pytest.approx(0.08)
 
 
 def test_a_short_measurement_yields_its_plan_every_run_and_the_result():

@@ -117,3 +117,26 @@ def test_it_is_exported_merged_and_in_no_format_of_factors(tmp_path):
         x = x if name == "fc3" else x.relu()
     with torch.no_grad():
         torch.testing.assert_close(run.experiment.model(images), x, rtol=0, atol=1e-6)
+
+
+def test_a_head_beside_it_has_the_rate_of_full_training_also_after_d_was_moved_and_resumed():
+    config = subspace(64, whole=("fc3",), hyper={"learning_rate": 0.1})
+    run = DrivenRun(config)
+    total = run.experiment.space.total
+    assert total == 64 * 128 + 128 + 128 * 64 + 64
+
+    def rates(experiment):
+        return sorted(group["lr"] for group in experiment.optimizer.param_groups)
+
+    run.steps(3)
+    eta = 0.1 / (8 * (total / 64) ** 0.5)
+    assert rates(run.experiment) == pytest.approx([eta, eta, 0.1])
+    run.edit(dimension=256)
+    run.steps(2)
+    assert rates(run.experiment) == pytest.approx([2 * eta, 2 * eta, 0.1])
+    tensors, facts = state_of(run.experiment)
+    losses = run.steps(4)
+    again = DrivenRun(config)
+    restore(again.experiment, tensors, facts)
+    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    assert again.steps(4) == losses

@@ -117,7 +117,7 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         check(experiment.layers, hyper)
     except ConfigError as error:
         raise _wrong(str(error).rstrip(".")) from None
-    if experiment.space is not None and read.projection != experiment.space.fingerprint_of(
+    if experiment.space is not None and read.projection != experiment.space.fingerprint(
         hyper.dimension
     ):
         raise LabError(
