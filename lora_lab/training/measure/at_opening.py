@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from lora_lab.errors import Cancelled
+from lora_lab.measured import ClippedRecord
 from lora_lab.progress import Report, silent
 from lora_lab.records import EvalRecord, PastEditRecord, Record
 from lora_lab.training.experiment import Experiment
@@ -28,7 +29,7 @@ class Known:
             if isinstance(record, EvalRecord):
                 self.off = self.off or not record.enabled
                 self.on = record if record.enabled else self.on
-            elif isinstance(record, PastEditRecord):
+            elif isinstance(record, PastEditRecord | ClippedRecord):
                 self.on = None
             yield record
 

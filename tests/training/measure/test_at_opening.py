@@ -4,9 +4,10 @@ import pytest
 
 from lora_lab.config import changed
 from lora_lab.errors import Cancelled
-from lora_lab.records import EvalRecord, State, StateRecord, StepRecord
+from lora_lab.measured import ClippedRecord
+from lora_lab.records import EvalRecord, ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.tasks.digits import DigitsTask
-from lora_lab.training.commands import Evaluate
+from lora_lab.training.commands import Clip, Evaluate
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
@@ -116,6 +117,26 @@ def test_what_is_on_record_is_not_measured_again(passes, tmp_path):
     assert [r.step for r in evaluations if not r.enabled] == [0]
     assert [r.step for r in evaluations if r.enabled][-1] == 20
     assert len(passes) <= 1, "never both of them"
+
+
+def test_a_loss_from_before_a_clip_is_not_that_of_the_clipped_adapter(tmp_path):
+    """Left right behind the clip, before the pause could measure what came of it."""
+    controls, losses = Controls(CONFIG.hyper), []
+    records = run(New(CONFIG, tmp_path / "run"), controls, serve_after_training=True)
+    for record in records:
+        if isinstance(record, EvalRecord):
+            losses.append(record.loss)
+        if isinstance(record, EvalRecord) and record.step == 6:
+            controls.pause()
+            controls.request(Clip("fc2", 1, 1e-3))
+        if isinstance(record, ClippedRecord):
+            break
+    records.close()
+    again = opened_again(tmp_path / "run")
+    at = next(n for n, record in enumerate(again) if isinstance(record, ResumedRecord))
+    (measured,) = (r for r in again[at:] if isinstance(r, EvalRecord))
+    assert measured.step == 6
+    assert measured.loss > losses[-1] + 1e-6
 
 
 def test_a_better_loss_on_resuming_is_the_best(tmp_path):
