@@ -57,7 +57,7 @@ def train(
     spectra = TimeBudget(0.03 * share, interval=0.1 / share)
     evaluations = TimeBudget(0.03 * share, interval=0.25 / share)
     copies = TimeBudget(0.01 * share, interval=1.0 / share)
-    pace = Pace(experiment)
+    pace = Pace(experiment, share)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     last_norm = math.nan  # of the last finite gradient
     yield from server.open(known or Known(), report)

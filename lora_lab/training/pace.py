@@ -21,9 +21,10 @@ SPARSER = 2000  # a long run is measured every 1/2000 of its time so far
 class Pace:
     """Looks at a step before and after it is made."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
-        self._budget = TimeBudget(SHARE, INTERVAL)
+    def __init__(self, experiment: Experiment, share: float = 1.0) -> None:
+        """`share` of the thread's time is this run's, as in `loop.train`."""
+        self._experiment, self._interval = experiment, INTERVAL / share
+        self._budget = TimeBudget(SHARE * share, self._interval)
         self._before: list[torch.Tensor] = []
         self._process = psutil.Process(os.getpid())
 
@@ -32,7 +33,7 @@ class Pace:
         """Copy what is trained, where a measurement is due."""
         self._before = []
         if self._budget.due(now):
-            self._budget.interval = max(INTERVAL, self._experiment.training_seconds / SPARSER)
+            self._budget.interval = max(self._interval, self._experiment.training_seconds / SPARSER)
             with self._budget:
                 moving = (p for p in self._experiment.parameters() if p.grad is not None)
                 self._before = [p.detach().clone() for p in moving]
