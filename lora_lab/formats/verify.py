@@ -9,7 +9,6 @@ import errno
 import hashlib
 import math
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.formats import FORMATS, Format
 from lora_lab.formats.library_proof import library_of, prove_by_library
 from lora_lab.formats.reread_layer import RereadLayer
-from lora_lab.progress import Report, silent
+from lora_lab.progress import Report, silent, to_end
 
 CHUNK = 2**20  # bytes that are hashed at a time
 TOLERANCE = 1e-6  # of ‖ΔW_file − ΔW‖_F / ‖ΔW‖_F, and so of DoRA's magnitude
@@ -62,12 +61,7 @@ def export(
     and Cancelled where `report` does; then nothing at `target` has changed.
     """
     how = format, overwrite, ask_library, component
-    with closing(exporting(weights, target, *how)) as stages:
-        for stage in stages:
-            if isinstance(stage, ExportReport):
-                return stage
-            report(*stage)
-    raise AssertionError("an export ends in a report or in an error")
+    return to_end(exporting(weights, target, *how), report)
 
 
 def exporting(

@@ -6,7 +6,7 @@ The command line and the window deliver here; what comes back is plain, so that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from lora_lab.formats.portable import fold
 from lora_lab.formats.verify import exporting
 from lora_lab.models.base import Base
 from lora_lab.plain import plain
-from lora_lab.progress import Report, silent
+from lora_lab.progress import Report, silent, to_end
 from lora_lab.variants import VARIANTS
 from lora_lab.workshop.lost import lost, refuse_ruin
 from lora_lab.workshop.merge_base import MergedReport, merging
@@ -44,12 +44,7 @@ def deliver(
     read: AdapterWeights | None = None,
 ) -> Delivered:
     """`delivering` to its end, with its stages told to `report`, which may raise Cancelled."""
-    with closing(delivering(weights, delivery, words, read)) as stages:
-        for stage in stages:
-            if isinstance(stage, Delivered):
-                return stage
-            report(*stage)
-    raise AssertionError("a delivery ends in what was delivered or in an error")
+    return to_end(delivering(weights, delivery, words, read), report)
 
 
 def delivering(
@@ -57,7 +52,7 @@ def delivering(
     delivery: Delivery,
     words: Sequence[str] = (),
     read: AdapterWeights | None = None,
-) -> Iterator[tuple[str, float] | Delivered]:
+) -> Generator[tuple[str, float] | Delivered, None, None]:
     """Write and verify, or merge into the base; `words` on what was done before come first.
 
     Stage by stage, and at last what was delivered; closed at a stage, it leaves no trace. `read` is
@@ -168,7 +163,7 @@ def _loss_words(result: MergedReport) -> str:
 
 def _merge(
     weights: AdapterWeights, delivery: Delivery, words: Sequence[str]
-) -> Iterator[tuple[str, float] | Delivered]:
+) -> Generator[tuple[str, float] | Delivered, None, None]:
     base = Path(weights.base)
     if not weights.base or not base.exists():
         where = f"there is none at {weights.base}" if weights.base else "none is named"

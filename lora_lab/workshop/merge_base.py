@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from lora_lab.errors import AdapterError, ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.key_map import Source, restored
-from lora_lab.progress import Report, silent
+from lora_lab.progress import Report, silent, to_end
 from lora_lab.workshop.merge_plan import Merge, planned
 from lora_lab.workshop.merged_folder import (
     check_target,
@@ -71,12 +70,7 @@ def write_merged(
     report: Report = silent,
 ) -> MergedReport:
     """`merging` to its end, with its stages told to `report`, which may raise Cancelled."""
-    with closing(merging(weights, base, target, overwrite, untie)) as stages:
-        for stage in stages:
-            if isinstance(stage, MergedReport):
-                return stage
-            report(*stage)
-    raise AssertionError("a merge ends in a report or in an error")
+    return to_end(merging(weights, base, target, overwrite, untie), report)
 
 
 def merging(
