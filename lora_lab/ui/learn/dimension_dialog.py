@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -45,7 +45,6 @@ class DimensionDialog(QDialog):
     """Stays open beside the window; what it measures has models of its own."""
 
     help_requested = Signal(str)  # a page of the handbook
-    _arrived = Signal(int, object)  # number of the measurement, and an item of it
 
     def __init__(
         self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
@@ -56,7 +55,6 @@ class DimensionDialog(QDialog):
         self._config = config
         self._works = Works(self)
         self._training = False
-        self._number = 0  # of the measurement in hand: what comes of older ones is dropped
         self._prepared: Any = None
         self._about: tuple[object, ...] = ()  # what is prepared
         self.sentence = TextLabel(wordWrap=True)
@@ -92,7 +90,6 @@ class DimensionDialog(QDialog):
         self.button.clicked.connect(self._on_button)
         self.help_button = QPushButton(self.tr("&How it works"), autoDefault=False)
         self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
-        self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
         for box in (self.start_box, self.measure_box):
             box.activated.connect(self.prepare)
         self.seeds.editingFinished.connect(self.prepare)
@@ -177,7 +174,6 @@ class DimensionDialog(QDialog):
         self._works.cancel()
         if self._training:
             self._training = False
-            self._number += 1
             self.plot.set_training(0)
             self._say_price(self.tr("Stopped. What was measured so far stays in the picture."))
         self._show_button()
@@ -206,25 +202,17 @@ class DimensionDialog(QDialog):
             self.prepare()
             return
         self._training = True
-        self._number += 1
         self.plot.clear_runs(self._prepared.plan.weights, self._prepared.plan.loss)
         self.sentence.setText(self.tr("Training random subspaces of growing size…"))
         self.gains.setText("")
         self.progress.setRange(0, 1000)
         self.progress.setValue(0)
         self._show_button()
-        number, measurement = self._number, self._prepared
+        self._works.start(
+            self._prepared.run, lambda _: None, self._refuse, self._refuse, item=self._take
+        )
 
-        def work(report: Report) -> None:
-            for item in measurement.run(report):
-                report("", -1.0)  # raises where it is not wanted any more
-                self._arrived.emit(number, item)
-
-        self._works.start(work, lambda _: None, self._refuse, self._on_broken)
-
-    def _take(self, number: int, item: object) -> None:
-        if number != self._number or not self._training:
-            return
+    def _take(self, item: object) -> None:
         if isinstance(item, Training):
             self.plot.set_training(item.dimension)
             self.progress.setValue(round(1000 * item.share))
@@ -245,9 +233,6 @@ class DimensionDialog(QDialog):
         self._say_price(message, "error")
         self._show_button()
         self.button.setEnabled(False)
-
-    def _on_broken(self, words: str) -> None:
-        self._refuse(words)
 
     def _say_price(self, words: str, role: str = "muted") -> None:
         self.price.setText(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.lessons.lesson import Answer, Lesson, Sample, lessons
-from lora_lab.progress import Report
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.background import Works
 from lora_lab.ui.widgets.dialogs import resize_within
@@ -35,15 +34,13 @@ DONE = "✓ "
 class LessonsDialog(QDialog):
     """Stays open beside the window; its runs have models of their own."""
 
-    _arrived = Signal(int, object)  # number of the run, and what it yields
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Lessons"))
         self.lessons = lessons()
         self.answers: dict[str, tuple[int, Answer]] = {}  # lesson → what was predicted, and found
         self._works = Works(self)
-        self._number, self._training = 0, False
+        self._training = False
         self._curves: dict[str, tuple[list[float], list[float]]] = {}
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Lessons"))
@@ -68,7 +65,6 @@ class LessonsDialog(QDialog):
         self.button.clicked.connect(self._on_button)
         self.next_button = QPushButton(self.tr("&Next lesson"), autoDefault=False)
         self.next_button.clicked.connect(lambda: self.list.setCurrentRow(self._row() + 1))
-        self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._lay_out()
         self.list.currentRowChanged.connect(self._show)
         self.list.setCurrentRow(0)
@@ -114,7 +110,6 @@ class LessonsDialog(QDialog):
         """End the run; its question stays open."""
         self._works.cancel()
         self._training = False
-        self._number += 1
         self._show_buttons()
 
     def finish(self) -> None:
@@ -178,25 +173,17 @@ class LessonsDialog(QDialog):
             self.stop()
             return
         self._training = True
-        self._number += 1
         self._curves = {}
         self.answers.pop(self.lesson.name, None)
         self._show_answer(-1, None)
         self.progress.setRange(0, 0)
         self._draw()
         self._show_buttons()
-        number, lesson = self._number, self.lesson
+        self._works.start(
+            self.lesson.run, lambda _: None, self._refuse, self._refuse, item=self._take
+        )
 
-        def work(report: Report) -> None:
-            for item in lesson.run(report):
-                report("", -1.0)  # raises where it is not wanted any more
-                self._arrived.emit(number, item)
-
-        self._works.start(work, lambda _: None, self._refuse, self._refuse)
-
-    def _take(self, number: int, item: object) -> None:
-        if number != self._number or not self._training:
-            return
+    def _take(self, item: object) -> None:
         if isinstance(item, Sample):
             xs, ys = self._curves.setdefault(item.curve, ([], []))
             xs.append(item.x)

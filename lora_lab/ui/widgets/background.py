@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,10 +17,12 @@ from lora_lab.ui.style.figures import in_words
 class Background(QObject):
     """Runs `work(report)` once. One of `done`, `failed`, `broke` follows, unless it is cancelled.
 
+    Where `work` is a generator, each thing that it yields is an `item`, and `done` has None.
     The signals are emitted on the thread that this was made on. After the last, it is deleted.
     """
 
     progress = Signal(str, float)  # what is being done, and its share
+    item = Signal(object)  # what it yields
     done = Signal(object)  # what `work` returned
     failed = Signal(str)  # a LabError in words
     broke = Signal(str)  # any other exception, which itself goes to the one place; where to look
@@ -59,9 +61,18 @@ class Background(QObject):
         elif not self._cancelled.is_set():
             getattr(self, name).emit(*arguments)
 
+    def _sent_items(self, items: Iterator[Any]) -> None:
+        for item in items:
+            if self._cancelled.is_set():
+                raise Cancelled("cancelled")
+            self._sent.emit("item", (item,))
+
     def _run(self) -> None:
         try:
-            self._sent.emit("done", (self._work(self._report),))
+            found = self._work(self._report)
+            if isinstance(found, Iterator):
+                found = self._sent_items(found)
+            self._sent.emit("done", (found,))
         except Cancelled:
             pass
         except LabError as error:
@@ -89,8 +100,9 @@ class Works:
         failed: Callable[..., object],
         broke: Callable[..., object] | None = None,
         progress: Callable[[str, float], object] | None = None,
+        item: Callable[..., object] | None = None,
     ) -> Background:
-        """Begin `work(report)`, and call back on this thread.
+        """Begin `work(report)`, and call back on this thread; `item` for each that it yields.
 
         `broke` is for what has to end in any case: the error itself is a notice already.
         """
@@ -103,6 +115,8 @@ class Works:
             background.broke.connect(broke)
         if progress is not None:
             background.progress.connect(progress)
+        if item is not None:
+            background.item.connect(item)
         background.start()
         return background
 

@@ -18,6 +18,12 @@ def answer(report):
     return [1, 2]
 
 
+def count(report):
+    yield 1
+    report("half", 0.5)
+    yield 2
+
+
 @pytest.fixture
 def owner(qtbot):
     return QObject()
@@ -26,6 +32,7 @@ def owner(qtbot):
 def heard(work):
     said = []
     work.progress.connect(lambda *what: said.append(what))
+    work.item.connect(lambda item: said.append(("item", item)))
     work.done.connect(said.append)
     work.failed.connect(said.append)
     return said
@@ -33,7 +40,11 @@ def heard(work):
 
 @pytest.mark.parametrize(
     ("does", "says"),
-    [(answer, [("half", 0.5), [1, 2]]), (refuse, ["It cannot be done."])],
+    [
+        (answer, [("half", 0.5), [1, 2]]),
+        (refuse, ["It cannot be done."]),
+        (count, [("item", 1), ("half", 0.5), ("item", 2), None]),
+    ],
 )
 def test_it_says_how_it_ended_and_goes(qtbot, owner, does, says):
     work = Background(does, owner)
@@ -66,7 +77,7 @@ def test_what_nobody_foresaw_is_told_as_its_end_and_reaches_the_one_place(
     assert [str(one.exc_value) for one in caught] == ["nobody foresaw this"]
 
 
-@pytest.mark.parametrize("does", [answer, refuse])
+@pytest.mark.parametrize("does", [answer, refuse, count])
 def test_what_it_said_is_not_heard_once_it_is_cancelled(qtbot, owner, does):
     work = Background(does, owner)
     said, gone = heard(work), []
@@ -85,6 +96,24 @@ def test_the_work_ends_where_it_reports_next(qtbot, owner):
         began.set()
         may_go.wait(20)
         report("on", -1)
+        reached.append(True)
+
+    work = Background(slow, owner)
+    work.start()
+    assert began.wait(20)
+    work.cancel()
+    may_go.set()
+    assert work.join(20)
+    assert reached == []
+
+
+def test_a_generator_ends_at_what_it_yields_next(qtbot, owner):
+    began, may_go, reached = threading.Event(), threading.Event(), []
+
+    def slow(report):
+        began.set()
+        may_go.wait(20)
+        yield 1
         reached.append(True)
 
     work = Background(slow, owner)
