@@ -93,7 +93,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "subspace": Variant(
         "subspace:SubspaceLayer",
-        "random subspace",
+        "subspace",
         "W′ = W + P·θ, d numbers for all layers. Li et al. 2018, Aghajanyan et al. 2020",
         mark="star",
         sample="★",

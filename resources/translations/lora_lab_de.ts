@@ -4642,6 +4642,10 @@ zustand</translation>
         <translation>jeweils: σ₁ bis {}, {} bis {}, logarithmisch</translation>
     </message>
     <message>
+        <source>earlier checkpoint</source>
+        <translation>früherer Checkpoint</translation>
+    </message>
+    <message>
         <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
         <translation>effektiver Rang {:.3g}, vorher {:.3g} bei Schritt {:,}</translation>
     </message>

@@ -4642,6 +4642,10 @@ state</source>
         <translation>每图：σ₁ 到 {}，{} 到 {}，对数刻度</translation>
     </message>
     <message>
+        <source>earlier checkpoint</source>
+        <translation>较早的检查点</translation>
+    </message>
+    <message>
         <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
         <translation>有效秩 {0:.3g}，第 {2:,} 步时为 {1:.3g}</translation>
     </message>

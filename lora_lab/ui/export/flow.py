@@ -28,6 +28,8 @@ from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.widgets.dialogs import bring_to_front
+from lora_lab.variants import VARIANTS
+from lora_lab.workshop.requests import MERGED
 
 READ_MS = 500  # between two looks at the checkpoints while the dialog is open
 
@@ -56,14 +58,18 @@ class ExportFlow(QObject):
     def start(self) -> None:
         """Show the dialog; a second press brings it to the front, as does one while it exports."""
         if self.dialog is None:
-            config, rank = self._sessions.config, self._sessions.standing.requested.rank
+            config, standing = self._sessions.config, self._sessions.standing
+            factored = VARIANTS[standing.variant].factored
+            rank = f"r{standing.requested.rank}" if factored else standing.variant
             model = Path(config.model).stem if config and config.model else "adapter"
-            name = f"{(config and config.preset) or model}-r{rank}"
+            name = f"{(config and config.preset) or model}-{rank}"
             base = config.model if config and config.model and Path(config.model).exists() else ""
             self.dialog = ExportDialog(paths.user_data() / "exports" / name, base, self._window)
             self.dialog.export_requested.connect(self._on_requested)
             self.dialog.cancel_requested.connect(lambda: self._sessions.cancel_command(self._asked))
             self.dialog.finished.connect(self._put_away)
+            if not factored:  # no file of factors can hold it
+                self.dialog.which.choose_format(MERGED)
             self._read()
             self._again.start()
         bring_to_front(self.dialog)

@@ -71,6 +71,10 @@ class Which(QWidget):
     def format(self) -> str:
         return self.format_combo.currentData()
 
+    def choose_format(self, name: str) -> None:
+        """Choose it as a person would."""
+        self.format_combo.setCurrentIndex(self.format_combo.findData(name))
+
     @property
     def merged(self) -> bool:
         return self.format == MERGED

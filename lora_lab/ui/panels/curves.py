@@ -17,6 +17,7 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Combo, Slider
+from lora_lab.ui.widgets.labels import label
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.series import Series
 from lora_lab.ui.widgets.smoothing import averaged
@@ -66,6 +67,7 @@ class CurvesPanel(Panel):
         self.smooth_slider.valueChanged.connect(self._changed)
         self.head.addWidget(self.curve_combo)
         self.head.addWidget(self.axis_combo)
+        self.head.addWidget(label(self.tr("Smoothing"), "small"))
         self.head.addWidget(self.smooth_slider, 1)
         self.head.addStretch(1)
         self.plot = Plot(self.tr("One curve of the training"), self.tr("step"), log_y=True)

@@ -28,7 +28,7 @@ class SavesDialog(QDialog):
         self.steps: tuple[int, ...] = ()
         self.table = LayerTable(
             tr("Checkpoints"), (tr("Step"), tr("Saved"), tr("Reason")),
-            ("00:00:00", max(tr("before an edit"), tr("latest checkpoint"), key=len)),
+            ("00:00:00", max(tr("before an edit"), tr("earlier checkpoint"), key=len)),
         )  # fmt: skip
         self.empty = TextLabel(tr("Nothing has been saved yet. The first step will be."))
         self.about = TextLabel(
@@ -59,17 +59,25 @@ class SavesDialog(QDialog):
         self.show_saves([])
 
     def show_saves(self, saves: Sequence[tuple[int, Path]], near: int | None = None) -> None:
-        """Show these (step, folder); the one nearest to step `near` is chosen, else the newest."""
-        newest = sorted(saves, reverse=True)
+        """Show these (step, folder); the one nearest to step `near` is chosen, else the newest.
+
+        A step with two is one row: it is reverted to before its edit.
+        """
+        by_step: dict[int, Path] = {}
+        for step, path in sorted(saves, key=lambda save: save[1].name, reverse=True):
+            by_step[step] = path  # at last the kept one
+        newest = sorted(by_step.items(), reverse=True)
         self.steps = tuple(step for step, _ in newest)
+        last = max((at for at, path in saves if not path.name.startswith("kept")), default=-1)
         rows = []
         for step, path in newest:
             try:
                 clock = time.strftime("%H:%M:%S", time.localtime(path.stat().st_mtime))
             except OSError:
                 clock = ""
-            before = path.name.startswith("kept")
-            why = self.tr("before an edit") if before else self.tr("latest checkpoint")
+            why = self.tr("latest checkpoint") if step == last else self.tr("earlier checkpoint")
+            if path.name.startswith("kept"):
+                why = self.tr("before an edit")
             rows.append((f"{step:,}", clock, why))
         self.table.show_rows(rows)
         if newest:

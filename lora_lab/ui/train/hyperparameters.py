@@ -121,6 +121,7 @@ class HyperparametersDock(QDockWidget):
                 slider.unlock()
         for mode in self._modes.buttons():
             mode.setEnabled("alpha" not in locked)
+        self.rank_rule.link.setVisible("rank" not in locked)
         self._show_applied()
         self._on_settled()
 

@@ -1,5 +1,6 @@
 """What is exported is chosen in the dialog: a step by its loss, a dtype, or a merge into a base."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,22 @@ def test_the_list_follows_the_run_and_keeps_the_choice(qtbot, dialog, say):
     assert dialog.folder_edit.text().endswith("-step80")
     say(ResumedRecord(50, (0, 100)))  # gone back: what came after does not hold
     qtbot.waitUntil(lambda: not [x for x in listed(dialog) if "80" in x], timeout=9_000)
+
+
+@pytest.mark.parametrize(
+    ("variant", "format", "name"),
+    [("dora", "peft", "-r8-step70"), ("subspace", "merged", "-subspace-step70"),
+     ("full", "merged", "-full-step70")],
+)  # fmt: skip
+def test_what_has_no_factors_is_proposed_merged_under_a_name_without_a_rank(
+    window, asked, say, sessions_made, variant, format, name
+):
+    say(replace(sessions_made[0].loaded(), variant=variant), StepRecord(70, 0.5, 1e-3, 1.0))
+    window.flows.export.start()
+    dialog = window.flows.export.dialog
+    assert dialog.which.format == format
+    assert dialog.folder_edit.text().endswith(name)
+    assert dialog.which.base_edit.isVisible() == (format == "merged")
 
 
 def test_a_cast_and_a_merge_are_asked_for_in_the_same_dialog(qtbot, dialog, asked, say, tmp_path):

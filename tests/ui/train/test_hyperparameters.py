@@ -133,8 +133,10 @@ def test_what_is_locked_cannot_move_and_says_why(dock, session):
     assert not dock.sliders["rank"].slider.isEnabled()
     assert dock.sliders["rank"].note() == reason
     assert not buttons(dock)["keep ΔW"].isEnabled()
+    assert dock.rank_rule.link.isHidden(), "no rank moves, so nothing stays when it does"
     dock.standing.take(session.loaded())
     assert dock.sliders["rank"].slider.isEnabled()
+    assert not dock.rank_rule.link.isHidden()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QSlider,
+    QStyleOptionComboBox,
     QVBoxLayout,
     QWidget,
 )
@@ -211,3 +212,15 @@ def test_space_trains_from_a_box_where_nothing_is_being_typed(lab, qtbot):
     assert told == ["train"], "there it parts thousands"
     qtbot.keyClick(box, Qt.Key.Key_Return)
     assert box.value() == 1000
+
+
+@pytest.mark.parametrize(("width", "shown"), [(400, "random subspace"), (90, "…")])
+def test_a_choice_that_does_not_fit_ends_in_dots_and_keeps_its_name(qtbot, width, shown):
+    combo = Combo()
+    qtbot.addWidget(combo)
+    combo.addItem("random subspace")
+    combo.resize(width, combo.sizeHint().height())
+    option = QStyleOptionComboBox()
+    combo.initStyleOption(option)
+    assert option.currentText.endswith(shown)
+    assert combo.currentText() == "random subspace"
