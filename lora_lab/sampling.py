@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lora_lab.errors import ConfigError
 
-PROMPTS = ("data", "text", "chat")  # what a prompt is: as the rows are, itself, what a user says
+# What a prompt is: as the rows are, itself, what a user says.
+PROMPTS = AS_ROWS, AS_TEXT, CHAT = "data", "text", "chat"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
-    prompt: str = "data"  # one of PROMPTS
+    prompt: str = AS_ROWS  # one of PROMPTS
 
     def checked(self) -> Sampling:
         """Itself; raises ConfigError for what nothing can be drawn with."""

@@ -25,7 +25,7 @@ from lora_lab.data.token_rows import Example
 from lora_lab.errors import CheckpointError, ConfigError, LabError
 from lora_lab.models.architecture import shown_the_answers
 from lora_lab.models.row_probe import looks_ahead
-from lora_lab.sampling import GREEDY, PROMPTS, Sampling
+from lora_lab.sampling import AS_ROWS, CHAT, GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.chunked_loss import CHUNK, chunked_cross_entropy
 from lora_lab.tasks.generating import generated
@@ -34,7 +34,6 @@ from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 from lora_lab.tasks.token_scores import scored, token_figures
 
 BEGINNINGS = 3  # held-out prompts to begin with
-AS_ROWS, _, CHAT = PROMPTS
 PACKED_AGREE = 1e-3  # of the largest state
 
 
@@ -203,7 +202,7 @@ class CausalLmTask(TextTask):
         """What continues the prompt; of a chat model that is what a user says."""
         ids = self._prompt_ids(prompt, sampling.prompt)[-self.limit :]
         return generated(
-            model, torch.tensor([ids], device=self.device), self.tokenizer, sampling,
+            model, {"input_ids": torch.tensor([ids], device=self.device)}, self.tokenizer, sampling,
             begin=len(ids), max_new_tokens=max_new_tokens, pad=self._pad, should_stop=should_stop,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ likeliest token and a temperature is that temperature; what is not applied of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def not_applied(model: Any) -> tuple[str, ...]:
 @torch.no_grad()
 def generated(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: Mapping[str, torch.Tensor],
     tokenizer: Any,
     sampling: Sampling,
     *,
@@ -67,9 +67,10 @@ def generated(
     pad: int,
     should_stop: Callable[[], bool] = never,
 ) -> str:
-    """What the model says after `inputs` (1, tokens); its answer begins at token `begin`.
+    """What the model says after `inputs`, of which input_ids are (1, tokens).
 
-    Torch's random state is as before. Raises Cancelled where `should_stop` says so.
+    Its answer begins at token `begin`. Torch's random state is as before. Raises Cancelled where
+    `should_stop` says so.
     """
     stop = sampling.stop
 
@@ -80,12 +81,12 @@ def generated(
         done = should_stop() or any(word in text_of(tokens) for word in stop)
         return torch.full((len(tokens),), done, device=tokens.device, dtype=torch.bool)
 
-    devices = [inputs.device] if inputs.device.type == "cuda" else []
+    ids = inputs["input_ids"]
+    devices = [ids.device] if ids.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(sampling.seed)
         tokens = model.generate(
-            inputs,
-            attention_mask=torch.ones_like(inputs),
+            **{"attention_mask": torch.ones_like(ids), **inputs},
             max_new_tokens=max_new_tokens,
             pad_token_id=pad,
             stopping_criteria=[ends],

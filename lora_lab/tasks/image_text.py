@@ -17,17 +17,20 @@ from lora_lab.data.batching import batch_order, rows_by_length
 from lora_lab.data.duplicates import duplicate_notes
 from lora_lab.data.pictured_tokens import PicturedReader, PicturedRows, processed
 from lora_lab.data.preview import text_record
-from lora_lab.errors import CheckpointError, ConfigError, DataError
+from lora_lab.data.template_budget import budget
+from lora_lab.errors import CheckpointError, ConfigError, DataError, LabError
 from lora_lab.models.architecture import first_line
 from lora_lab.models.processor import open_processor
 from lora_lab.models.row_probe import looks_ahead
 from lora_lab.models.stop_tokens import stop_tokens
 from lora_lab.progress import Report, silent
+from lora_lab.sampling import AS_TEXT, CHAT, GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, never
+from lora_lab.tasks.generating import generated
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.text import Texts, divided, longest, mean_over_targets
 
-PROMPTS = 3  # held-out prompts to begin with
+BEGINNINGS = 3  # held-out prompts to begin with
 NONE = -100  # the label of what is not learned, as in transformers
 AGREE, AGREE_HALF = 1e-3, 5e-2  # of the loss
 EVALUATION_TOKENS = 4096
@@ -50,6 +53,7 @@ class ImageTextTask(PretrainedTask):
     """
 
     name = "image_text"
+    chats = True  # a processor without a chat template is refused
 
     @classmethod
     def open(cls, config: RunConfig, report: Report = silent) -> ImageTextTask:
@@ -117,6 +121,9 @@ class ImageTextTask(PretrainedTask):
         for batch in batch_order(self.lengths, batch_size, seed, how, limit, skip):
             yield [int(i) for i in batch]
 
+    def tokens(self, batch: list[int]) -> int:
+        return int(self.lengths[batch].sum())
+
     def parts(self, batch: list[int], count: int) -> list[tuple[Part, float]]:
         """Rows of like length in one part, those without images apart."""
         most = -(-self.config.batch_size * int(self.lengths.max()) // count)
@@ -140,9 +147,15 @@ class ImageTextTask(PretrainedTask):
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:
         """Mean loss per supervised token; nan where there are no rows."""
-        blocks = self._apart(self.held_out, range(len(self.held_out.said)), EVALUATION_TOKENS)
-        parts = (self._collated(self.held_out, rows) for rows in blocks)
+        parts = (self._collated(self.held_out, rows) for rows in self._blocks())
         return mean_over_targets(parts, partial(self._mean, model), should_stop)
+
+    def _blocks(self) -> Iterator[list[int]]:
+        return self._apart(self.held_out, range(len(self.held_out.said)), EVALUATION_TOKENS)
+
+    @property
+    def evaluation_parts(self) -> int:
+        return sum(1 for _ in self._blocks())
 
     def prompts(self) -> tuple[str, ...]:
         """What validation rows say before the first answer, their images with it."""
@@ -152,24 +165,36 @@ class ImageTextTask(PretrainedTask):
     def _beginnings(self) -> dict[str, tuple[Path, ...]]:
         found: dict[str, tuple[Path, ...]] = {}
         for row in self.held_out.said:
-            if len(found) < PROMPTS:
+            if len(found) < BEGINNINGS:
                 found.setdefault(row.text[: row.spans[0][0]], row.images)
         return found
 
-    @torch.no_grad()
-    def generate(self, model: nn.Module, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """Greedy answers; a typed prompt is what a user says, without an image."""
-        answers = []
-        for prompt in prompts:
-            images = self._beginnings.get(prompt, ())
-            if prompt not in self._beginnings:
-                turn = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
+    def generate(
+        self,
+        model: nn.Module,
+        prompt: str,
+        max_new_tokens: int,
+        sampling: Sampling = GREEDY,
+        should_stop: Callable[[], bool] = never,
+    ) -> str:
+        """The answer; a typed prompt is what a user says, without an image, unless it is text."""
+        known = self._beginnings.get(prompt) if sampling.prompt != CHAT else None
+        if known is None and sampling.prompt != AS_TEXT:
+            turn = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
+            with budget():
                 prompt = self.processor.apply_chat_template(turn, add_generation_prompt=True)
-            inputs = self._processed([prompt], [images])
-            tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-            new = tokens[0, inputs["input_ids"].shape[1] :]
-            answers.append(self.processor.tokenizer.decode(new, skip_special_tokens=True))
-        return answers
+        try:
+            inputs = self._processed([prompt], [known or ()])
+        except Exception as error:  # each processor refuses in its own way
+            raise LabError(
+                f"The model's processor cannot read this prompt ({first_line(error)}). A typed one "
+                "has no image: leave the mark of an image out, or take a prompt of the data."
+            ) from error
+        return generated(
+            model, inputs, self.processor.tokenizer, sampling,
+            begin=inputs["input_ids"].shape[1], max_new_tokens=max_new_tokens,
+            pad=self.processor.tokenizer.pad_token_id, should_stop=should_stop,
+        )  # fmt: skip
 
     def _apart(self, rows: PicturedRows, numbers: Sequence[int], most: int) -> Iterator[list[int]]:
         """Blocks of `numbers` of like length, of rows with images or of rows without."""

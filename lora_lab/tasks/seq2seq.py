@@ -16,7 +16,7 @@ from lora_lab.data.sources import encode_sources
 from lora_lab.errors import CheckpointError, LabError
 from lora_lab.models.architecture import first_line
 from lora_lab.models.hf_config import read_config
-from lora_lab.sampling import GREEDY, PROMPTS, Sampling
+from lora_lab.sampling import AS_ROWS, CHAT, GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.generating import generated
 from lora_lab.tasks.padded import PaddedTask
@@ -24,7 +24,6 @@ from lora_lab.tasks.padding import Padding
 from lora_lab.tasks.text import Encoded, Texts, mean_over_targets
 
 BEGINNINGS = 3  # validation sources to begin with
-AS_ROWS, _, CHAT = PROMPTS
 NONE = -100  # the label of the padding, as in transformers
 AGREE = 1e-3  # of the loss; bfloat16 rounds by more
 AGREE_HALF = 5e-2
@@ -123,8 +122,8 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
             or self.tokenizer(prefix + prompt, truncation=True, max_length=self.limit)["input_ids"]
         )
         return generated(
-            model, torch.tensor([ids], device=self.device), self.tokenizer, sampling, begin=0,
-            max_new_tokens=max_new_tokens, pad=self.padding.token, should_stop=should_stop,
+            model, {"input_ids": torch.tensor([ids], device=self.device)}, self.tokenizer, sampling,
+            begin=0, max_new_tokens=max_new_tokens, pad=self.padding.token, should_stop=should_stop,
         )  # fmt: skip
 
     def collated(self, texts: Texts, rows: np.ndarray) -> AnsweredPart:

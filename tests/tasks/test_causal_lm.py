@@ -231,9 +231,9 @@ def generated_from(task, prompt):
     given = []
 
     class Model:
-        def generate(self, inputs, **_):
-            given.append(inputs[0].tolist())
-            return inputs
+        def generate(self, input_ids, **_):
+            given.append(input_ids[0].tolist())
+            return input_ids
 
     task.generate(Model(), prompt, 4)
     return given[0]

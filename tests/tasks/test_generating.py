@@ -123,9 +123,9 @@ def given(task, kind, prompt=PROMPT):
     seen = []
 
     class Model:
-        def generate(self, inputs, **_):
-            seen.append(inputs[0].tolist())
-            return inputs
+        def generate(self, input_ids, **_):
+            seen.append(input_ids[0].tolist())
+            return input_ids
 
     task.generate(Model(), prompt, 4, Sampling(prompt=kind))
     return seen[0]

@@ -9,11 +9,12 @@ from peft import PeftModel
 from PIL import Image
 
 from lora_lab.adapters.inject import switched
-from lora_lab.errors import CheckpointError, ConfigError, DataError
+from lora_lab.errors import CheckpointError, ConfigError, DataError, LabError
 from lora_lab.formats.verify import export
 from lora_lab.models.inspect import describe
 from lora_lab.presets import starting_config
 from lora_lab.records import StepRecord
+from lora_lab.sampling import Sampling
 from lora_lab.tasks.image_text import ImageTextTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -244,12 +245,51 @@ def test_a_package_that_a_processor_lacks_is_named(pictures, llava, monkeypatch,
         ImageTextTask.open(config_of(llava, data))
 
 
-def test_an_answer_is_generated_of_a_held_out_image(pictures, llava):
-    data = write_rows(
-        pictures, [ROWS[0][0], {"messages": turns(parts(None, "and?"), "b"), "image": "3.png"}]
-    )
+@torch.no_grad()
+def test_answers_are_transformers_own_of_images_and_of_typed_prompts(pictures, llava):
+    chats = [ROWS[0], ({"messages": turns(parts(None, "and?"), "b"), "image": "3.png"},
+                       turns(parts(None, "and?"), parts("b")), ["3.png"])]  # fmt: skip
+    data = write_rows(pictures, [row for row, *_ in chats])
     experiment = Experiment.build(config_of(llava, data, validation_data=str(data)))
-    prompts = experiment.task.prompts()
-    assert len(prompts) == 2
-    answers = experiment.task.generate(experiment.model.eval(), [*prompts, "what?"], 3)
-    assert len(answers) == 3
+    task, model, answer = experiment.task, experiment.model, experiment.inference.answer
+    assert task.generates
+    assert task.chats
+    assert len(task.prompts()) == 2
+    typed = ({}, turns(parts("what?"), ""), [])
+    found = [answer(prompt, True, 6) for prompt in (*task.prompts(), "what?")]
+    model.eval()
+    for said, (_, chat, names) in zip(found, [*chats, typed], strict=True):
+        text = task.processor.apply_chat_template(chat[:1], add_generation_prompt=True)
+        images = [[Image.open(pictures / name).convert("RGB") for name in names]] if names else None
+        inputs = task.processor(text=[text], images=images, return_tensors="pt")
+        ids = model.generate(**inputs, max_new_tokens=6, do_sample=False)[0]
+        new = ids[inputs["input_ids"].shape[1] :]
+        assert said == task.processor.tokenizer.decode(new, skip_special_tokens=True)
+        if not names:
+            assert answer(text, False, 6, Sampling(prompt="text")) == said
+            assert answer("what?", False, 6, Sampling(prompt="chat")) == said
+    with pytest.raises(LabError, match="A typed one has no image"):
+        answer("<image> what?", True, 6)
+
+
+def test_tokens_and_parts_of_a_validation_are_counted(pictures, llava):
+    data = write_rows(pictures, [ROWS[i][0] for i in (0, 1, 4)] * 3)
+    experiment = Experiment.build(config_of(llava, data))
+    batch = next(experiment.task.batches(3, 0))
+    seen = [p.inputs["attention_mask"].sum() for p, _ in experiment.task.parts(batch, 1)]
+    assert experiment.task.tokens(batch) == sum(map(int, seen)) > 0
+    asked = []
+    experiment.inference.held_out(True, lambda: bool(asked.append(1)))
+    assert experiment.task.evaluation_parts == len(asked) > 0
+
+
+def test_a_processor_does_not_end_over_a_text_as_little_as_its_tokenizer(pictures, llava):
+    file = llava / "tokenizer.json"
+    table = json.loads(file.read_text())
+    pattern = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated",
+               "invert": False}  # fmt: skip
+    file.write_text(json.dumps({**table, "pre_tokenizer": pattern}))
+    long = {"messages": turns("a" * 60 + "b", "a film"), "image": "0.png"}
+    data = write_rows(pictures, [ROWS[0][0]] * 3 + [long])
+    with pytest.raises(DataError, match=r"row 4: .*its tokenizer does not end over"):
+        ImageTextTask.open(config_of(llava, data))
