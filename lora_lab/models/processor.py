@@ -11,6 +11,7 @@ from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.strict_json import read_json
+from lora_lab.models.tokenizer_guard import guarded
 
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 LARGEST_EDGE = 8192  # pixels
@@ -64,6 +65,7 @@ def open_processor(path: str | Path) -> Any:
             f"{path.name} has no chat template (chat_template.jinja), so nothing says where an "
             "image stands in a text. Choose a model that was made for chats about images."
         )
+    guarded(processor.tokenizer)  # it is another one than `open_tokenizer` gave
     processor.tokenizer.padding_side = "right"
     return processor
 
