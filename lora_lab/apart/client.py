@@ -45,23 +45,21 @@ def ask(
     *,
     seconds: float = SECONDS,
     memory: int = MEMORY,
-    error: type[LabError] = DataError,
     report: Report = silent,
-    doing: str = "Reading",
     **arguments: Any,
 ) -> Generator[Frame, None, None]:
     """Yield what the function `job` ("module:name") yields in a child process, part by part.
 
-    It is called with `data` and `arguments`. Raises `error` with what it raises, and where it dies,
-    or takes more than `seconds` for a part, or more than `memory` bytes; `report`, which is called
-    meanwhile, may raise Cancelled. The answer is a stranger's: check it.
+    It is called with `data` and `arguments`. Raises DataError with what it raises, and where it
+    dies, or takes more than `seconds` for a part, or more than `memory` bytes; `report`, which is
+    called meanwhile, may raise Cancelled. The answer is a stranger's: check it.
     """
     child = _children.take()
     whole = False
     try:
         asked = {"job": job, "seconds": seconds, "memory": memory, "arguments": arguments}
         child.say(asked, data, memory)
-        while (answer := child.answer(seconds, report, doing)) is not None:
+        while (answer := child.answer(seconds, report)) is not None:
             said, made = answer
             if isinstance(said.get("part"), dict):
                 child.say({"more": True})  # it is made while this one is looked at
@@ -69,11 +67,11 @@ def ask(
                 continue
             whole = "end" in said or "refused" in said  # else the child ends as well
             if "memory" in said:
-                raise error(f"it takes over {memory // 2**20:,} MB to read")
+                raise DataError(f"it takes over {memory // 2**20:,} MB to read")
             if not whole or "refused" in said:
-                raise error(str(said.get("refused") or said.get("error")))
+                raise DataError(str(said.get("refused") or said.get("error")))
             return
-        raise error(child.why())
+        raise DataError(child.why())
     except GeneratorExit:  # no more is wanted
         whole = child.stop()
         raise
@@ -122,13 +120,13 @@ class _Child:
         else:
             self._send(table, data)
 
-    def answer(self, seconds: float, report: Report, doing: str) -> Frame | None:
+    def answer(self, seconds: float, report: Report) -> Frame | None:
         """What the child says next; None where it has ended, or was ended."""
         until = time.monotonic() + PATIENCE + 10 * seconds
         while True:
             with suppress(queue.Empty):
                 return self._answers.get(timeout=LOOK)
-            report(doing, -1.0)
+            report("Reading", -1.0)
             if time.monotonic() > until:
                 self._late = True
                 self.end()

@@ -103,8 +103,8 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
             reasons.append(f"{layer.name}: llama.cpp has no DoRA; merge it instead")
         elif layer.kind == "conv":
             reasons.append(f"{layer.name}: llama.cpp adapts no convolutions")
-        elif is_expert(layer):
-            reasons += [hindrance(layer)] if hindrance(layer) else []
+        elif is_expert(layer) and (reason := hindrance(layer)):
+            reasons.append(reason)
     if weights.whole:
         reasons.append(
             f"{weights.whole[0].name}: it is fully trained (modules_to_save), "

@@ -54,9 +54,8 @@ def base_config(weights: AdapterWeights) -> dict[str, Any]:
             f"{', '.join(ARCHITECTURES)}"
         )
     made = config_of(config)
-    text = (
-        made.get_text_config()
-    )  # of a model that reads images besides, the part that llama.cpp has
+    # Of a model that reads images besides, the part that llama.cpp has.
+    text = made.get_text_config()
     told = {name: getattr(text, name, None) for name in OF_TEXT}
     tied = config.get("tie_word_embeddings", made.tie_word_embeddings)
     return {**config, **told, "tie_word_embeddings": tied}

@@ -11,6 +11,7 @@ from torch import nn
 from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
 from lora_lab.errors import ExportError
 from lora_lab.formats.peft_beside import BASE_LAYER
+from lora_lab.formats.peft_parameters import is_expert
 from lora_lab.formats.skeleton import grow, matrix, native, weight_of
 
 Merged = tuple[str, torch.Tensor, torch.Tensor]  # layer, W and W + ΔW (out × in)
@@ -56,7 +57,7 @@ def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -
     for layer in layers:
         module = adapted[wanted[layer.name]]
         assert isinstance(module, LoraLayer)
-        if layer.kind.startswith("expert"):
+        if is_expert(layer):
             number = ExpertName.of(layer.name).number  # type: ignore[union-attr]
             found = module.get_delta_weight("default")[number].detach()
             found = found.t() if layer.kind == "expert_turned" else found
@@ -99,7 +100,7 @@ def _called(name: str, module: nn.Module) -> str:
 
 def _path(layer: LayerWeights) -> str:
     """The same of a layer of the adapter."""
-    expert = ExpertName.of(layer.name) if layer.kind.startswith("expert") else None
+    expert = ExpertName.of(layer.name) if is_expert(layer) else None
     return layer.name if expert is None else f"{expert.owner}.{expert.parameter}"
 
 

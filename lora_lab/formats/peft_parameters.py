@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -232,9 +231,3 @@ def _experts(
             )
         )  # fmt: skip
     return layers
-
-
-def turned(layer: LayerWeights) -> LayerWeights:
-    """An expert's layer as a parameter of (experts, in, out) has it, of which a file knew not."""
-    E, out, width = layer.weight_shape
-    return replace(layer, kind=KINDS[1], weight_shape=(E, width, out))

@@ -13,6 +13,7 @@ from torch import nn
 
 from lora_lab.adapters.weights import ExpertName, LayerWeights, WholeLayer
 from lora_lab.errors import AdapterError
+from lora_lab.formats.peft_parameters import is_expert
 
 
 class Held(nn.Module):
@@ -30,7 +31,7 @@ def grow(
 ) -> None:
     """Put a module into `root` for every layer, at its path without the beginning `cut`."""
     for layer in layers:
-        if layer.kind.startswith("expert"):
+        if is_expert(layer):
             _put_experts(root, layer, cut)
         else:
             _put(root, layer.name.removeprefix(cut), _module(layer))
