@@ -315,9 +315,7 @@ class Experiment:
             owner = self.space.owner.name
             per_layer = tuple((name, 0 if name == owner else n) for name, n in per_layer)
         total = self.base_parameters
-        if (
-            self.has_factors or self.space
-        ):  # they stand beside W; what full fine-tuning trains is W itself
+        if self.has_factors or self.space:  # beside W; full fine-tuning trains W itself
             total += sum(p.numel() for p in self.parameters())
         return CountsRecord(self.step, trained, total - trained, per_layer)
 

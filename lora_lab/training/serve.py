@@ -253,7 +253,8 @@ class Server:
         if not self._live or controls.hyper is experiment.hyper:
             return
         old, new = experiment.hyper, controls.hyper
-        self._before_edit(new.rank < old.rank or new.layer_ranks != old.layer_ranks)
+        fewer = new.rank < old.rank or new.dimension < old.dimension
+        self._before_edit(fewer or new.layer_ranks != old.layer_ranks)
         if not experiment.finite():  # nothing can be decomposed or rescaled
             restored = self.last_good.restore()
             message = f"The factors were not finite; the adapter of step {restored} is back."

@@ -39,9 +39,10 @@ class Edit:
     after: dict[str, Any]
     cut_at: int = 0  # the step at which it cut ΔW; 0: it did not, or has not yet
 
-    def lowers_ranks(self) -> bool:
+    def cuts(self) -> bool:
         """Whether it took directions away from ΔW."""
-        return "rank" in self.before and self.after["rank"] < self.before["rank"]
+        both = self.before.keys() & {"rank", "dimension"}
+        return any(self.after[field] < self.before[field] for field in both)
 
     def words(self) -> str:
         """rank 8→16, alpha 16→32."""
@@ -101,7 +102,7 @@ class UndoFlow(QObject):
         self._forget(live=True)
 
     def _on_applied(self, record: AppliedRecord) -> None:
-        cuts = [e for e in self._done if e.live and e.lowers_ranks() and not e.cut_at]
+        cuts = [e for e in self._done if e.live and e.cuts() and not e.cut_at]
         if cuts and record.discarded_energy > 0:
             cuts[-1].cut_at = record.step
 

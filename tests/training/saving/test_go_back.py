@@ -265,6 +265,16 @@ def test_a_drag_keeps_one_checkpoint(tmp_path):
     assert kept == ["kept-000000020"]
 
 
+@pytest.mark.parametrize(
+    ("variant", "cut"), [("lora", {"rank": 2}), ("subspace", {"dimension": 16})]
+)
+def test_a_cut_is_kept_from_whatever_was_moved_just_before(tmp_path, variant, cut):
+    config = changed(config_of(30, dropout=0.0), variant=variant)
+    train(config, tmp_path / "run", {20: edit(weight_decay=0.1), 21: edit(**cut)})
+    kept = [path.name for _, path in listed(tmp_path / "run") if "kept" in path.name]
+    assert kept == ["kept-000000020", "kept-000000021"]
+
+
 def test_old_marks_leave(tmp_path, monkeypatch):
     from lora_lab.training.saving import journal
 

@@ -146,6 +146,35 @@ def test_undoing_a_cut_brings_back_what_was_cut(qtbot, lab):
     assert dock.requested.rank == rank
 
 
+def test_undoing_a_cut_of_the_dimension_brings_back_what_was_cut(qtbot, lab):
+    config = get_preset("digits").config
+    hyper = {**config.hyper.model_dump(), "dimension": 64, "learning_rate": 0.1}
+    lab.open(changed(config, variant="subspace", hyper=hyper))
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.step > 50, timeout=60_000)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
+    applied, spectra = [], []
+    lab.sessions.on(AppliedRecord, applied.append)
+    lab.sessions.on(SpectrumRecord, spectra.append)
+    lab.hyper_dock.sliders["weight_decay"].edit.setValue(0.01)  # so that a spectrum comes
+    qtbot.waitUntil(lambda: bool(spectra), timeout=60_000)
+    before, norms = lab.sessions.step, [layer.delta_norm for layer in spectra[-1].layers]
+    lab.hyper_dock.sliders["dimension"].edit.setValue(8)
+    qtbot.waitUntil(lambda: applied[-1].hyper.dimension == 8, timeout=60_000)
+    assert applied[-1].discarded_energy > 0
+    del spectra[:]
+    lab.commands.undo.trigger()
+    qtbot.waitUntil(lambda: applied[-1].hyper.dimension == 64, timeout=60_000)
+    lab.hyper_dock.sliders["weight_decay"].edit.setValue(0.02)
+    qtbot.waitUntil(lambda: applied[-1].hyper.weight_decay == 0.02, timeout=60_000)
+    qtbot.waitUntil(lambda: bool(spectra), timeout=60_000)
+    assert lab.sessions.step == before
+    found = [layer.delta_norm for layer in spectra[-1].layers]
+    np.testing.assert_allclose(found, norms, rtol=1e-6)
+
+
 def test_undoing_a_cut_takes_back_no_other_edit_and_no_other_step(qtbot, lab, monkeypatch):
     """Neither edits just before the cut, which share its movement of the hand, nor their steps."""
     monkeypatch.setattr(undo_flow, "TOGETHER", -1.0)
