@@ -31,8 +31,8 @@ class Hyperparameters(Frozen):
     dimension: int = declared(128, Knob("Numbers d",
         "How many numbers θ a random subspace trains, each moving its share of all weights. "
         "Doubling d keeps ΔW exactly; halving it keeps what comes nearest.",
-        short="d", flags=("--dimension", "-d"), minimum=1, maximum=65536, scale="log",
-        page="random-subspace", when="on_release"), ge=1, le=1_000_000_000)
+        short="d", flags=("--dimension", "-d"), minimum=1, maximum=65536,
+        scale="doubling", page="random-subspace", when="on_release"), ge=1, le=1_000_000_000)
     learning_rate: float = declared(1e-3, Knob("Learning rate",
         "Peak step size of the optimizer. LoRA needs about ten times that of full fine-tuning.",
         short="lr", flags=("--learning-rate", "--lr"), minimum=1e-6, maximum=1.0, scale="log",

@@ -53,7 +53,7 @@ class Knob(Setting):
 
     minimum: float
     maximum: float
-    scale: Literal["linear", "log"]
+    scale: Literal["linear", "log", "doubling"]
     page: str  # of resources/help, and its heading: "learning-rate#dropout"
     when: Literal["live", "on_release"] = "live"
     group: Group = "Adapter"

@@ -245,7 +245,7 @@ class FieldSlider(QWidget):
     def _show_value(self) -> None:
         def distance(position: int) -> float:
             notch = self._notches[position]
-            if self.knob.scale == "log" and min(notch, self._value) > 0:
+            if self.knob.scale != "linear" and min(notch, self._value) > 0:
                 return abs(math.log(notch / self._value))
             return abs(notch - self._value)
 

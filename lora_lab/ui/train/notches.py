@@ -16,13 +16,16 @@ def notches(knob: Knob, whole: bool, maximum: float) -> list[float]:
     """The values a slider snaps to, evenly spaced to the eye on the knob's scale.
 
     Whole numbers and ranges of octaves step by eighths of an octave with the powers of two exact;
-    ranges of many decades (learning rates) by two-digit values; linear ones by hundredths.
+    ranges of many decades (learning rates) by two-digit values; linear ones by hundredths. What
+    doubles has the powers of two alone.
     """
     low = knob.minimum
     if knob.scale == "linear":
         step = 10.0 ** math.floor(math.log10((knob.maximum - low) / 50))
         count = math.floor((maximum - low) / step + 1e-9)
         values = [round(low + i * step, 12) for i in range(count + 1)]
+    elif knob.scale == "doubling":
+        values = [2.0**power for power in range(math.ceil(math.log2(maximum)) + 1)]
     elif whole or maximum / low <= 1e5:
         first, last = math.floor(math.log2(low)), math.ceil(math.log2(maximum))
         values = []

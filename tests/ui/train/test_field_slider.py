@@ -39,6 +39,8 @@ def test_notches_hold_the_values_people_use():
     rank = notches(KNOBS["rank"], True, 100)
     assert rank[:16] == list(range(1, 17))
     assert {32, 64, 100} <= set(rank)
+    numbers = notches(KNOBS["dimension"], True, 1000)
+    assert numbers == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000], "and all weights at the end"
     assert {0.125, 0.5, 1, 2, 8, 16, 24, 512} <= set(notches(KNOBS["alpha"], False, 1024))
     rates = notches(KNOBS["learning_rate"], False, 1.0)
     assert {1e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3} <= set(rates)
