@@ -16,7 +16,7 @@ from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.npz_file import is_npz, read_npz
 from lora_lab.models.other_files import other_file
 from lora_lab.models.safetensors_file import read_safetensors
-from lora_lab.models.torch_file import read_torch
+from lora_lab.models.torch_file import Weights, read_torch
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -25,10 +25,11 @@ INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torc
 HEAD = 512  # bytes that tell one kind of file from another
 
 
-def read_state(path: str | Path, report: Report = silent) -> dict[str, torch.Tensor]:
+def read_state(path: str | Path, report: Report = silent) -> Weights:
     """The tensors of a checkpoint by name, on the CPU, in the order of the file.
 
     Reads `.safetensors`, PyTorch's zip archives of tensors (`.pt`, `.pth`, `.bin`), and `.npz`.
+    Its note says which weights of an archive are not among them, as an average of them.
     Raises CheckpointError for everything else, and for NaN or infinite weights.
     """
     path = Path(path)
@@ -65,17 +66,18 @@ def regular_size(path: Path) -> int:
     return status.st_size
 
 
-def _read(file: BinaryIO, size: int, name: str, report: Report) -> dict[str, torch.Tensor]:
+def _read(file: BinaryIO, size: int, name: str, report: Report) -> Weights:
     """Tell the kind of file by its first bytes, and read it."""
     kind = kind_of(file, size, name)
     report(f"Reading {name}", 0.0)
     if kind == "torch":
         return read_torch(file, size)
     if kind == "numpy":
-        return read_npz(file, size)
+        return Weights(read_npz(file, size))
     if kind == "gguf":
         raise CheckpointError("this is a GGUF file. Choose a .safetensors or .pt checkpoint.")
-    return read_safetensors(file, size, lambda share: report(f"Reading {name}", share))[0]
+    tensors, _ = read_safetensors(file, size, lambda share: report(f"Reading {name}", share))
+    return Weights(tensors)
 
 
 Kind = Literal["safetensors", "torch", "gguf", "numpy"]

@@ -66,12 +66,17 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
     path = Path(path)
     if path.is_dir():
         return _folder(path, report)
-    tensors, kind = _tensors(path, report)
+    tensors, kind, beside = _tensors(path, report)
     if kind == "GGUF":
         return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf")
     details, notes = net_words(path, {t.name: t.shape for t in tensors})
     return ModelCard(
-        str(path), kind, tensors, tuple(_tasks_for("file")), details=details, notes=notes
+        str(path),
+        kind,
+        tensors,
+        tuple(_tasks_for("file")),
+        details=details,
+        notes=(*((beside,) if beside else ()), *notes),
     )
 
 
@@ -188,8 +193,8 @@ def _of_experts(kind: str, tensors: tuple[TensorInfo, ...]) -> list[str]:
     ]
 
 
-def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
-    """What one file holds, and what kind of file it is."""
+def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str, str]:
+    """What one file holds, what kind of file it is, and a note on weights that are not read."""
     try:
         size = regular_size(file)
         with file.open("rb") as opened:
@@ -202,6 +207,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
                         for name, e in entries.items()
                     ),
                     "safetensors",
+                    "",
                 )
     except CheckpointError as error:
         raise CheckpointError(f"{file.name}: {error}") from None
@@ -209,7 +215,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
         reason = system_reason(error)
         raise CheckpointError(f"{file.name}: cannot be read ({reason}).") from error
     if kind == "gguf":
-        return tuple(TensorInfo(*tensor) for tensor in check_gguf(file)), "GGUF"
+        return tuple(TensorInfo(*tensor) for tensor in check_gguf(file)), "GGUF", ""
     state = read_state(file, report)
     return (
         tuple(
@@ -217,6 +223,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str]:
             for name, t in state.items()
         ),
         "NumPy archive" if kind == "numpy" else "PyTorch archive",
+        state.note,
     )
 
 

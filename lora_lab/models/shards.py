@@ -10,12 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.other_files import other_folder
 from lora_lab.models.strict_json import read_json
+from lora_lab.models.torch_file import Weights
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -39,11 +38,11 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     return tuple(_assignment(folder))
 
 
-def read_weights(folder: Path, report: Report = silent) -> dict[str, torch.Tensor]:
+def read_weights(folder: Path, report: Report = silent) -> Weights:
     """All tensors of the folder by name, on the CPU. Raises CheckpointError as `read_state` does,
     and for shards that do not hold what the index says."""
     assignment = _assignment(folder)
-    state: dict[str, torch.Tensor] = {}
+    state = Weights()
     for number, (path, names) in enumerate(assignment.items()):
 
         def part(what: str, share: float, number: int = number) -> None:
@@ -58,6 +57,7 @@ def read_weights(folder: Path, report: Report = silent) -> dict[str, torch.Tenso
                 f"{path.name} {does} {wrong}. Download index and shards from one place."
             )
         state.update(shard)
+        state.note = state.note or shard.note
     return state
 
 

@@ -29,15 +29,19 @@ def owners_names(keys: Iterable[str]) -> dict[str, str]:
 
 
 def unwrapped(state: Mapping[str, Value]) -> tuple[dict[str, Value], str]:
-    """`state` under its owner's names, and a note where they are others than the file's."""
+    """`state` under its owner's names, and a note where they are others than the file's.
+
+    The note of a file with more than these weights comes first.
+    """
+    beside = getattr(state, "note", "")
     state = {key: value for key, value in state.items() if key != COUNT}
     names = owners_names(state)
     first = next((key for key, name in names.items() if key != name), "")
     if not first:
-        return dict(state), ""
+        return dict(state), beside
     around = first.removesuffix(names[first]) or first
     note = f"the file's names are read without {around!r}, which training put around the module"
-    return {names[key]: value for key, value in state.items()}, note
+    return {names[key]: value for key, value in state.items()}, _together(beside, note)
 
 
 def fitted(state: Mapping[str, Value], wanted: Iterable[str]) -> tuple[dict[str, Value], str]:
@@ -56,5 +60,10 @@ def fitted(state: Mapping[str, Value], wanted: Iterable[str]) -> tuple[dict[str,
         if wanted <= set(inner):
             more = len(plain) - len(inner)
             rest = f", and {more:,} other tensors are not used" if more else ""
-            return inner, f"the file's names are read without {word!r}, which holds the net{rest}"
+            without = f"the file's names are read without {word!r}, which holds the net{rest}"
+            return inner, _together(note, without)
     return plain, note
+
+
+def _together(*notes: str) -> str:
+    return "; ".join(filter(None, notes))

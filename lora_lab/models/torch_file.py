@@ -40,24 +40,38 @@ SAVE = (
 )
 
 
-def read_torch(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
+class Weights(dict[str, torch.Tensor]):
+    """Tensors by name, and a note where the file holds other weights beside them."""
+
+    note = ""
+
+
+def read_torch(file: BinaryIO, size: int) -> Weights:
     """The tensors of an open archive of `size` bytes, by name."""
     pickled, members = _check_archive(file, size)
     loaded = _load(file, pickled, members)
+    notes = []
     for _ in range(DEEPEST):
-        if not isinstance(loaded, dict) or (inner := _inside(loaded)) is None:
+        if not isinstance(loaded, dict) or (key := _inside(loaded)) is None:
             break
-        loaded = inner
+        if others := [ascii(k)[:60] for k, v in loaded.items() if k != key and _is_net(v)]:
+            notes.append(
+                f"the weights are those that the file calls {key!a}; {', '.join(others[:5])} "
+                "beside them is not used: to use it, save it in a file of its own"
+            )
+        loaded = loaded[key]
     if not isinstance(loaded, dict):
         raise CheckpointError(
             f"it holds a {type(loaded).__name__}, not a table of named tensors. "
             "Save a state_dict()."
         )
-    return {name: _tensor(name, value) for name, value in loaded.items() if not _beside(value)}
+    found = Weights((k, _tensor(k, value)) for k, value in loaded.items() if not _beside(value))
+    found.note = "; ".join(notes)
+    return found
 
 
-def _inside(table: dict[Any, Any]) -> dict[Any, Any] | None:
-    """The table of weights in one that a training script saved; None: it is one itself.
+def _inside(table: dict[Any, Any]) -> Any:
+    """What a training script calls the table of weights in `table`; None: it is one itself.
 
     Beside it there may be numbers, words and single numbers as tensors (best_acc1), an optimizer's
     state and settings. Raises CheckpointError where several tables might be meant.
@@ -72,7 +86,14 @@ def _inside(table: dict[Any, Any]) -> dict[Any, Any] | None:
             f"it holds {len(tables)} tables of tensors ({listed}). Save the one that is meant in a "
             "file of its own."
         )
-    return tables[found if found is not None else next(iter(tables))]
+    return found if found is not None else next(iter(tables))
+
+
+def _is_net(value: Any) -> bool:
+    """Whether this is a table of weights, and not of single numbers as tensors."""
+    return _is_state(value) and any(
+        _is_net(inner) or (torch.is_tensor(inner) and inner.dim() > 0) for inner in value.values()
+    )
 
 
 def _is_state(value: Any) -> bool:

@@ -83,6 +83,7 @@ class DigitsTask(Task):
             Path(self.config.model) if self.config.model else paths.demo("digits_base.safetensors")
         )
         state = read_state(path)
+        self.notes = (state.note,) if state.note else ()
         net = mlp_from_state(state, path.name)
         check_fits(net, self.inputs, len(self.classes), path.name)
         ours = self.config.model is None or paths.bases() in path.parents  # made here, with ReLU

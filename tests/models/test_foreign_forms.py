@@ -59,6 +59,43 @@ def test_weights_inside_of_what_a_script_saves_are_found(tmp_path, name):
     assert all(torch.equal(found[key], STATE[key]) for key in STATE)
 
 
+OTHERS = {k: v * 0.9 for k, v in STATE.items()}
+# What a script saves → what the file calls the weights that are not used; "" where there are none.
+BESIDE = {
+    "an average": ({"model": STATE, "ema": OTHERS}, "'ema'"),
+    "an average of timm": ({"state_dict": STATE, "state_dict_ema": OTHERS}, "'state_dict_ema'"),
+    "an average that is wrapped": ({"model": STATE, "model_ema": {"module": OTHERS}},
+                                   "'model_ema'"),
+    "two more": ({"net": STATE, "ema": OTHERS, "critic": OTHERS}, "'ema', 'critic'"),
+    "inside": ({"model": {"state_dict": STATE, "ema": OTHERS}, "step": 2}, "'ema'"),
+    "none": (NESTED["imagenet example"], ""),
+    "single numbers": ({"model": STATE, "metrics": {"acc": torch.tensor(0.9)}}, ""),
+    "the weights alone": (STATE, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_weights_beside_those_that_are_read_are_said(tmp_path, name):
+    saved, others = BESIDE[name]
+    torch.save(saved, tmp_path / "net.pt")
+    state = read_state(tmp_path / "net.pt")
+    assert all(torch.equal(state[key], STATE[key]) for key in STATE)
+    said = (unwrapped(state)[1], fitted(state, STATE)[1], *describe(tmp_path / "net.pt").notes)
+    assert {f"{others} beside them is not used" in note for note in said} == {bool(others)}
+
+
+def test_a_folder_whose_weights_have_an_average_beside_them_says_so(tmp_path):
+    module = save(tmp_path, "llama")
+    path = tmp_path / "model.safetensors"
+    state = load_file(path)
+    path.unlink()
+    torch.save({"model": state, "ema": {k: 0.9 * v for k, v in state.items()}},
+               tmp_path / "pytorch_model.bin")  # fmt: skip
+    opened = open_model(tmp_path, "causal_lm")
+    assert torch.equal(answer("llama", opened.module), answer("llama", module))
+    assert any("'ema' beside them is not used" in note for note in opened.notes)
+
+
 REFUSED = {
     "two nets": ({"generator": STATE, "discriminator": STATE}, "holds 2 tables.*generator"),
     "settings as objects": (

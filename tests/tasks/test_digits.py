@@ -143,6 +143,14 @@ def test_a_checkpoint_of_ones_own(tmp_path):
     assert fingerprint(task.base_model()) == fingerprint(net)
 
 
+def test_an_average_beside_the_weights_is_said_not_to_be_used(tmp_path):
+    state = read_state(paths.demo("digits_base.safetensors"))
+    torch.save({"model": dict(state), "ema": dict(state)}, tmp_path / "net.pt")
+    task = opened(model=str(tmp_path / "net.pt"), reading="relu")
+    task.base_model()
+    assert any("'ema' beside them is not used" in note for note in task.notes)
+
+
 @pytest.mark.parametrize(
     ("sizes", "reason"),
     [((784, 10), "takes 784 inputs, the task gives 64"), ((64, 2), "2 outputs")],
