@@ -28,24 +28,22 @@ class Pace:
         self._before: list[torch.Tensor] = []
         self._process = psutil.Process(os.getpid())
 
-    @torch.no_grad()
     def before(self, now: float) -> None:
         """Copy what is trained, where a measurement is due."""
         self._before = []
         if self._budget.due(now):
             self._budget.interval = max(self._interval, self._experiment.training_seconds / SPARSER)
-            with self._budget:
+            with self._budget, torch.no_grad():  # entered here alone: most steps are not measured
                 moving = (p for p in self._experiment.parameters() if p.grad is not None)
                 self._before = [p.detach().clone() for p in moving]
 
-    @torch.no_grad()
     def after(self, norm: float) -> tuple[PaceRecord, ...]:
         """The measurement of the step that was made; none where none was due."""
         experiment, before = self._experiment, self._before
         if not before:
             return ()
         self._before = []
-        with self._budget:
+        with self._budget, torch.no_grad():
             moved = [p for p in experiment.parameters() if p.grad is not None]
             weight = torch.stack(torch._foreach_norm(before)).double().norm().item()
             change = torch._foreach_sub([p.detach() for p in moved], before)
