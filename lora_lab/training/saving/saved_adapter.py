@@ -89,7 +89,8 @@ def adapter_at(
         )
     now, best = experiment.weights(), experiment.best
     if at == LAST:
-        loss = best.loss if best.step == experiment.step else math.nan
+        measured = best.step == experiment.step and _same(best.weights, now)
+        loss = best.loss if measured else math.nan  # an edit at this step may have moved ΔW since
         return now, Exportable(LAST, experiment.step, loss)
     if at == BEST:
         if best.weights is None:
@@ -110,6 +111,19 @@ def unpacked(checkpoint: Checkpoint) -> Best:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AdapterError(f"{checkpoint.path}: its best adapter is damaged ({error}).") from error
     return best
+
+
+def _same(one: AdapterWeights | None, two: AdapterWeights) -> bool:
+    """Whether the factors are the same to the bit; where there are none, no edit can cut W."""
+    if one is None:
+        return VARIANTS[two.variant].whole
+    return all(
+        x.scaling == y.scaling
+        and x.lora_A.dtype == y.lora_A.dtype
+        and torch.equal(x.lora_A, y.lora_A)
+        and torch.equal(x.lora_B, y.lora_B)
+        for x, y in zip(one.layers, two.layers, strict=True)
+    )
 
 
 def _row(best: Best) -> Exportable:

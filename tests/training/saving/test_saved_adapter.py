@@ -5,6 +5,7 @@ write the same factors to the bit.
 """
 
 import json
+import math
 import warnings
 
 import pytest
@@ -18,13 +19,15 @@ from lora_lab.errors import LabError
 from lora_lab.exported import ExportedRecord
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.records import ErrorRecord, EvalRecord, StateRecord, StepRecord
-from lora_lab.runs.exportable import chosen, exportable
+from lora_lab.runs.exportable import LAST, chosen, exportable
 from lora_lab.runs.listing import listed
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.run import run
+from lora_lab.training.saving.saved_adapter import adapter_at
 from tests.models import tiny
+from tests.training.driven_run import DrivenRun, digits
 from tests.training.opened import opening
 
 EDITED, END = 20, 50
@@ -222,3 +225,21 @@ def test_a_run_that_is_open_is_merged_into_its_base_and_cast(tmp_path):
             merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()(ids).logits
     assert (untrained - beside).abs().max() > 0.1
     assert (merged - beside).abs().max() <= 2e-5 * beside.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("edit", "moves"),
+    [({"learning_rate": 1e-5}, False), ({"rank": 2}, True), ({"alpha": 3.0}, True)],
+)
+def test_the_last_adapter_claims_no_loss_from_before_an_edit(edit, moves):
+    run = DrivenRun(digits(eval_steps=5))
+    while (record := run.next(EvalRecord)).step < 5:
+        continue
+    assert record.best
+    assert adapter_at(run.experiment, None, LAST)[1].loss == record.loss
+    run.edit(**edit)
+    what = adapter_at(run.experiment, None, LAST)[1]
+    assert what.step == 5
+    assert math.isnan(what.loss) == moves
+    if not moves:
+        assert what.loss == record.loss
