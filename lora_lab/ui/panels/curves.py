@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.opening_records import DataRecord, LoadedRecord
@@ -67,7 +68,8 @@ class CurvesPanel(Panel):
         self.smooth_slider.valueChanged.connect(self._changed)
         self.head.addWidget(self.curve_combo)
         self.head.addWidget(self.axis_combo)
-        self.head.addWidget(label(self.tr("Smoothing"), "small"))
+        self._smooth_name = label(self.tr("Smoothing"), "small")
+        self.head.addWidget(self._smooth_name)
         self.head.addWidget(self.smooth_slider, 1)
         self.head.addStretch(1)
         self.plot = Plot(self.tr("One curve of the training"), self.tr("step"), log_y=True)
@@ -268,6 +270,14 @@ class CurvesPanel(Panel):
         self.dirty = True
         if self.isVisible():
             self.redraw()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        row = (self.curve_combo, self.axis_combo, self._smooth_name)
+        need = sum(w.sizeHint().width() + self.head.spacing() for w in row)
+        around = self.layout().contentsMargins()
+        room = self.width() - self.head.contentsMargins().right() - around.left() - around.right()
+        self._smooth_name.setVisible(need + self.smooth_slider.minimumWidth() + 12 <= room)
 
     def restyle(self, colors: Colors) -> None:
         self.plot.restyle(colors)
