@@ -54,8 +54,8 @@ def clip_layer(
     kept = False
     if folder is not None:
         folder.settle()
-        saves = listed(folder.path)
-        kept = any(at <= experiment.step and path.name.startswith("kept") for at, path in saves)
+        saves = listed(folder.path)  # of an earlier edit one would take back more than this clip
+        kept = any(at == experiment.step and path.name.startswith("kept") for at, path in saves)
     experiment.edits += 1
     yield ClippedRecord(experiment.step, name, keep, ceiling, kept)
     words = f"σ of {name} clipped at {ceiling:.3g}" if ceiling < float("inf") else ""

@@ -1,5 +1,6 @@
 """Going back in a run and branching off from it: what is put back is what stood there."""
 
+import errno
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 
 from lora_lab.config import Origin, changed
 from lora_lab.errors import LabError
+from lora_lab.measured import ClippedRecord
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
@@ -22,12 +24,13 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import listed, summary_of
 from lora_lab.runs.metrics import read_metrics
-from lora_lab.training.commands import GoBack
+from lora_lab.training.commands import Clip, GoBack
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Branch, New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave, journal
 from tests.training.opened import opening
+from tests.waiting import wait_until
 
 
 def config_of(steps=60, **hyper):
@@ -273,6 +276,27 @@ def test_a_cut_is_kept_from_whatever_was_moved_just_before(tmp_path, variant, cu
     train(config, tmp_path / "run", {20: edit(weight_decay=0.1), 21: edit(**cut)})
     kept = [path.name for _, path in listed(tmp_path / "run") if "kept" in path.name]
     assert kept == ["kept-000000020", "kept-000000021"]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_clip_says_whether_what_stood_right_before_it_is_kept(tmp_path, monkeypatch, full):
+    """A mark of an earlier edit is no way back to this one."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def clip(controls):
+        wait_until((tmp_path / "run/checkpoints/kept-000000010/manifest.json").is_file)
+        if full:
+            monkeypatch.setattr(autosave, "write_checkpoint", refuse)
+        controls.request(Clip("fc2", 1, 1e-3))
+
+    records = train(config_of(30), tmp_path / "run", {10: edit(alpha=3.0), 20: clip})
+    (clipped,) = [r for r in records if isinstance(r, ClippedRecord)]
+    assert (clipped.step, clipped.kept) == (20, not full)
+    kept = {path.name for _, path in listed(tmp_path / "run")}
+    assert "kept-000000010" in kept
+    assert ("kept-000000020" in kept) == clipped.kept
 
 
 def test_old_marks_leave(tmp_path, monkeypatch):
