@@ -96,7 +96,8 @@ class ImageTextTask(PretrainedTask):
         report: Report = silent,
     ) -> None:
         super().__init__(config, report)
-        self.processor, self.pictures, self.limit = processor, pictures, limit
+        self.processor, self.tokenizer = processor, processor.tokenizer
+        self.pictures, self.limit = pictures, limit
         self.train, self.held_out = train, held_out
         self.rows = len(train.said)
         self.lengths = train.tokens.rooms
@@ -191,9 +192,9 @@ class ImageTextTask(PretrainedTask):
                 "has no image: leave the mark of an image out, or take a prompt of the data."
             ) from error
         return generated(
-            model, inputs, self.processor.tokenizer, sampling,
+            model, inputs, self.tokenizer, sampling,
             begin=inputs["input_ids"].shape[1], max_new_tokens=max_new_tokens,
-            pad=self.processor.tokenizer.pad_token_id, should_stop=should_stop,
+            pad=self.tokenizer.pad_token_id, should_stop=should_stop,
         )  # fmt: skip
 
     def _apart(self, rows: PicturedRows, numbers: Sequence[int], most: int) -> Iterator[list[int]]:

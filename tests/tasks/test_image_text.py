@@ -19,6 +19,7 @@ from lora_lab.tasks.image_text import ImageTextTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.measure.directions import explain
 from tests.models.vision import libraries
 from tests.tasks.image_text_models import PROCESSORS, TORCHVISION, save
 
@@ -293,3 +294,14 @@ def test_a_processor_does_not_end_over_a_text_as_little_as_its_tokenizer(picture
     data = write_rows(pictures, [ROWS[0][0]] * 3 + [long])
     with pytest.raises(DataError, match=r"row 4: .*its tokenizer does not end over"):
         ImageTextTask.open(config_of(llava, data))
+
+
+def test_directions_of_the_output_head_are_named_by_their_tokens(pictures, llava):
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    experiment = Experiment.build(config_of(llava, data, targets=("lm_head",)))
+    (layer,) = experiment.lora_layers
+    layer.lora_B.data.normal_(0, 1, generator=torch.Generator().manual_seed(0))
+    (found,) = explain(experiment, "lm_head", 1, data=False).directions
+    u = torch.linalg.svd((layer.lora_B @ layer.lora_A).detach())[0][:, 0]
+    best = int(u.argmax()) if u[u.abs().argmax()] > 0 else int((-u).argmax())
+    assert found.tokens.positive[0][0] == experiment.task.tokenizer.decode([best])
