@@ -29,10 +29,10 @@ from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.generating import generated
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.text import Texts, divided, longest, mean_over_targets
+from lora_lab.tasks.token_scores import check_own_loss
 
 BEGINNINGS = 3  # held-out prompts to begin with
 NONE = -100  # the label of what is not learned, as in transformers
-AGREE, AGREE_HALF = 1e-3, 5e-2  # of the loss
 EVALUATION_TOKENS = 4096
 SEEN = 1e-6  # of the largest logit: what another image has to move
 
@@ -254,13 +254,7 @@ class ImageTextTask(PretrainedTask):
                 f"{self.base}: this {kind} model cannot read what its processor makes of a row "
                 f"({first_line(error)}). Choose another model."
             ) from error
-        agree = AGREE if model.dtype == torch.float32 else AGREE_HALF
-        if not bool((own - mine).abs() <= agree * own.abs()):
-            raise CheckpointError(
-                f"{self.base}: this {kind} model is trained with a loss of its own ({own:.4g} "
-                f"where the cross-entropy of its answers is {mine:.4g}), which is not done here. "
-                "Choose another model."
-            )
+        check_own_loss(model, self.base, own, mine)
         if self.train.said[first].images and bool((moved - mine).abs() <= SEEN * mine.abs()):
             raise CheckpointError(
                 f"{self.base}: what this {kind} model says does not depend on the image. Choose "

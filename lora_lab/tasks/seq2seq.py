@@ -22,11 +22,10 @@ from lora_lab.tasks.generating import generated
 from lora_lab.tasks.padded import PaddedTask
 from lora_lab.tasks.padding import Padding
 from lora_lab.tasks.text import Encoded, Texts, mean_over_targets
+from lora_lab.tasks.token_scores import check_own_loss
 
 BEGINNINGS = 3  # validation sources to begin with
 NONE = -100  # the label of the padding, as in transformers
-AGREE = 1e-3  # of the loss; bfloat16 rounds by more
-AGREE_HALF = 5e-2
 
 
 class AnsweredPart(NamedTuple):
@@ -152,13 +151,7 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
                 f"{self.base}: this {kind} model cannot compute its loss ({first_line(error)}). "
                 "Choose another model."
             ) from error
-        agree = AGREE if model.dtype == torch.float32 else AGREE_HALF
-        if not bool((own - mine).abs() <= agree * own.abs()):
-            raise CheckpointError(
-                f"{self.base}: this {kind} model is trained with a loss of its "
-                f"own ({own:.4g} where the cross-entropy of its answers is {mine:.4g}), which is "
-                "not done here. Choose another model."
-            )
+        check_own_loss(model, self.base, own, mine)
 
 
 def _decoder_inputs(model: Any, labels: torch.Tensor) -> dict[str, torch.Tensor]:

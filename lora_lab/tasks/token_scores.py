@@ -14,8 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from lora_lab.errors import CheckpointError
 from lora_lab.tasks.chunked_loss import CHUNK
 from lora_lab.tasks.lm_head import Head
+
+AGREE = 1e-3  # of the loss; bfloat16 rounds by more
+AGREE_HALF = 5e-2
 
 
 def summed_scores(
@@ -57,3 +61,14 @@ def token_figures(loss: float, accuracy: float) -> tuple[tuple[str, float], ...]
     """What a mean loss per token and the share of likeliest ones are called; exp(loss) in nats."""
     perplexity = math.exp(loss) if loss < 700 else math.inf
     return (("token accuracy", accuracy), ("perplexity", perplexity))
+
+
+def check_own_loss(model: Any, name: str, own: torch.Tensor, mine: torch.Tensor) -> None:
+    """Refuse a model whose `own` loss of some rows is another than their cross-entropy, `mine`."""
+    agree = AGREE if model.dtype == torch.float32 else AGREE_HALF
+    if not bool((own - mine).abs() <= agree * own.abs()):
+        raise CheckpointError(
+            f"{name}: this {model.config.model_type} model is trained with a loss of its own "
+            f"({own:.4g} where the cross-entropy of its answers is {mine:.4g}), which is not done "
+            "here. Choose another model."
+        )
