@@ -65,11 +65,11 @@ def parse(text: str) -> Net:
 def recognised(shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[Net], list[Net]]:
     """The nets that have just these tensors, the head aside; and those that name them alike."""
     names = names_digest(shapes)
-    alike = [net for net, of in _table().items() if of[0] == names]
+    alike = {net: of for net, (called, of) in _table().items() if called == names}
     exact = [
-        net for net in alike if net.heads and _table()[net][1] == shapes_digest(shapes, net.heads)
+        net for net, of in alike.items() if net.heads and of == shapes_digest(shapes, net.heads)
     ]
-    return exact, alike
+    return exact, list(alike)
 
 
 def current_names(names: Iterable[str]) -> dict[str, str]:
