@@ -95,8 +95,9 @@ class _Watch:
             self._wake.wait()
             time.sleep(LOOK)
             with self._lock:
-                if all(w.seconds == w.until == math.inf for w in self._works):
-                    self._wake.clear()
+                self._wake.clear()  # first: what is asked for behind it is not slept through
+                if any(min(w.seconds, w.until) < math.inf for w in self._works):
+                    self.wake()
                 for work in self._works:
                     self._look(work)
 
