@@ -70,8 +70,9 @@ class Session:
         """Finish the step in hand, save what was trained, end; CLOSED is the last record."""
         self._save_at_end = save
         self.controls.stop()
-        if self._state is State.LOADING and self._opened is not None:
-            self._opened.end_in(PATIENCE)  # it may be in what reports nothing
+        with self._lock:
+            if self._state is State.LOADING and self._opened is not None:
+                self._opened.end_in(PATIENCE)  # it may be in what reports nothing
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread; True when it has ended."""
@@ -132,6 +133,8 @@ class Session:
                     self._thin()
             elif isinstance(record, StateRecord):
                 self._state = record.state
+                if record.state is not State.LOADING and self._opened is not None:
+                    self._opened.go_on()  # what has begun is saved, however long that takes
             self._records.append(record)
 
     def _thin(self) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +255,27 @@ def test_an_opening_that_says_nothing_ends_when_it_is_cancelled(opened, monkeypa
     said = session.drain()
     assert said[-1].state is State.CLOSED
     assert not any(in_state(State.FAILED)(record) for record in said)
+
+
+def test_a_close_while_it_opens_cuts_off_no_save_of_what_has_begun(opened, monkeypatch):
+    """The run begins in the moment of the close; what it saves then may take its time."""
+    from lora_lab.training import run as run_module
+
+    entered, closing, saved = threading.Event(), threading.Event(), []
+
+    def begins(*_, **__):
+        entered.set()
+        wait_until(closing.is_set)
+        yield StateRecord(State.RUNNING, 0)
+        began = time.monotonic()
+        while time.monotonic() - began < session_module.PATIENCE + 0.4:  # the watch looks on
+            pass
+        saved.append(True)
+
+    monkeypatch.setattr(run_module, "run", begins)
+    session = opened(get_preset("digits").config)
+    assert entered.wait(30)
+    session.request_close()
+    closing.set()
+    assert session.join(30)
+    assert saved
