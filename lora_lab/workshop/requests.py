@@ -21,6 +21,7 @@ FORMATS = [
 
 PIPELINES = ("kohya", "diffusers")  # formats that name each layer by its component
 COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2")  # that a person is offered
+DTYPES = ("float32", "float16", "bfloat16")  # that factors may be cast to
 
 
 @dataclass(frozen=True)

@@ -281,6 +281,29 @@ def window(qtbot, presets, sessions_made, monkeypatch):
 
 
 @pytest.fixture
+def trained(qtbot, window, presets):
+    """The window on a run that has trained and is paused."""
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.sessions.step > 20)
+    window.commands.train.trigger()
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    return window
+
+
+@pytest.fixture
+def say(qtbot, window, sessions_made):
+    """Let the first session say this, and wait until the window has heard it."""
+
+    def told(*records):
+        sessions_made[0].waiting.extend(records)
+        qtbot.waitUntil(lambda: not sessions_made[0].waiting, timeout=20_000)
+
+    return told
+
+
+@pytest.fixture
 def intercept(qtbot, window, presets, sessions_made):
     """Of an open window: commands of some kinds are kept for the test instead of being served."""
 

@@ -5,7 +5,6 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QWidget
 
 from lora_lab.hyperparameters import KNOBS
-from lora_lab.records import State
 from lora_lab.ui.widgets import spoken
 from lora_lab.ui.widgets.controls import Combo, Slider
 from lora_lab.ui.widgets.labels import TextLabel, label
@@ -68,18 +67,12 @@ def painted(root):
 
 
 @pytest.fixture
-def trained(qtbot, window, presets):
-    """The window on a run that has trained, every dock open."""
-    window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.sessions.step > 20)
-    window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    for dock in window.host.docks:
+def trained(trained):
+    """Every dock open."""
+    for dock in trained.host.docks:
         dock.show()
     settle()
-    return window
+    return trained
 
 
 @pytest.fixture

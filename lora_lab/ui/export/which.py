@@ -12,9 +12,7 @@ from lora_lab.runs.exportable import BEST, LAST, Exportable
 from lora_lab.ui.widgets.component_combo import ComponentCombo
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.plot import number
-from lora_lab.workshop.requests import FORMATS, MERGED
-
-TYPES = ("float32", "float16", "bfloat16")
+from lora_lab.workshop.requests import DTYPES, FORMATS, MERGED
 
 
 class Which(QWidget):
@@ -44,7 +42,7 @@ class Which(QWidget):
         self.type_combo.setAccessibleName(tr("dtype"))
         self.type_combo.setToolTip(tr("dtype of the factors; what the cast loses is reported"))
         self.type_combo.addItem(tr("keep dtype"), "")
-        for name in TYPES:
+        for name in DTYPES:
             self.type_combo.addItem(name, name)
         self.component_combo = ComponentCombo()
         self.base_edit = QLineEdit(base)

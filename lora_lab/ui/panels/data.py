@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QSplitter,
     QStackedWidget,
     QTextBrowser,
-    QToolButton,
     QWidget,
 )
 
@@ -28,7 +27,7 @@ from lora_lab.ui.panels.pictures import Pictures, WrongPictures
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
-from lora_lab.ui.widgets.controls import Combo
+from lora_lab.ui.widgets.controls import Combo, toggle_button
 from lora_lab.ui.widgets.labels import label, show
 
 translate = QCoreApplication.translate
@@ -83,18 +82,14 @@ class DataPanel(Panel):
         split.setSizes([self.fontMetrics().horizontalAdvance("m") * 11, 600])
         self.pictures = Pictures(self.tr("Images of the data"))
         self.wrong = WrongPictures()
-        self.wrong_button = QToolButton()
-        self.wrong_button.setText(self.tr("wrong answers"))
-        self.wrong_button.setCheckable(True)
-        self.wrong_button.setProperty("role", "quiet")
-        self.wrong_button.setToolTip(self.tr("Validation images that the model misclassifies"))
+        self.wrong_button = toggle_button(
+            self.tr("wrong answers"), self.tr("Validation images that the model misclassifies")
+        )
         self.wrong_button.toggled.connect(self._on_wrong)
         self.head.addWidget(self.wrong_button)
-        self.losses_button = QToolButton()
-        self.losses_button.setText(self.tr("loss per token"))
-        self.losses_button.setCheckable(True)
-        self.losses_button.setProperty("role", "quiet")
-        self.losses_button.setToolTip(self.tr("Colour each token of the row by its loss now"))
+        self.losses_button = toggle_button(
+            self.tr("loss per token"), self.tr("Colour each token of the row by its loss now")
+        )
         self.losses_button.toggled.connect(lambda _: self._show_row(self.rows.currentRow()))
         self.losses_button.hide()
         self.head.addWidget(self.losses_button)

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from lora_lab.measured import Direction, DirectionsRecord, Excited
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import rounded_percent
+from lora_lab.ui.style.figures import rounded_percent, sub
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import number as figure
 
@@ -19,7 +19,7 @@ def direction_html(record: DirectionsRecord, data: DirectionsRecord | None, colo
     """`data` is the newest record that asked the data, which may be of an earlier step."""
     parts = []
     for place, direction in enumerate(record.directions):
-        index = str(place + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        index = sub(place + 1)
         energy = translate("DirectionsPanel", "{} of the energy").format(
             rounded_percent(direction.energy)
         )

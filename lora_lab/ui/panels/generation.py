@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QTextBrowser,
-    QToolButton,
     QWidget,
 )
 
@@ -23,7 +22,7 @@ from lora_lab.ui.panels.sampling_bar import SamplingBar, sampling_words
 from lora_lab.ui.panels.word_diff import html, marked_pair
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
-from lora_lab.ui.widgets.controls import Combo, Whole
+from lora_lab.ui.widgets.controls import Combo, Whole, toggle_button
 
 translate = QCoreApplication.translate
 
@@ -63,14 +62,14 @@ class GenerationPanel(Panel):
         self.ask_button = QPushButton(self.tr("Generate"))
         self.ask_button.setToolTip(self.tr("Continue the prompt with the adapter off and on"))
         self.ask_button.clicked.connect(self.ask)
-        self.each_button = self._switch(
+        self.each_button = toggle_button(
             self.tr("at each validation"),
             self.tr("Generate from the same prompt again at each validation"),
         )
-        self.sampling_button = self._switch(
+        self.sampling_button = toggle_button(
             self.tr("sampling"), self.tr("Temperature, top-p, seed, stop texts, chat template")
         )
-        self.diff_button = self._switch(
+        self.diff_button = toggle_button(
             self.tr("diff"), self.tr("Mark the words that differ with the adapter off and on")
         )
         self.bar = SamplingBar()
@@ -98,14 +97,6 @@ class GenerationPanel(Panel):
         self.body.addWidget(self.text, 1)
         self.body.addWidget(self.bar)
         self.body.addLayout(below)
-
-    def _switch(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setCheckable(True)
-        button.setProperty("role", "quiet")
-        button.setToolTip(tip)
-        return button
 
     def reset(self, loaded: LoadedRecord) -> None:
         self.bar.set_chats(loaded.chats)

@@ -126,10 +126,13 @@ class MixPanel(Panel):
         self._column.addWidget(row)
         self.dirty = True
 
-    def _remove(self, row: Strength) -> None:
+    def _drop(self, row: Strength) -> None:
         self.rows.remove(row)
         self._column.removeWidget(row)
         row.deleteLater()
+
+    def _remove(self, row: Strength) -> None:
+        self._drop(row)
         self.table.forget()
         self._moved()
 
@@ -146,9 +149,7 @@ class MixPanel(Panel):
     def reset(self, loaded: LoadedRecord) -> None:
         """Another model: files of the one before may be for another base, so they go."""
         for row in list(self.rows):
-            self.rows.remove(row)
-            self._column.removeWidget(row)
-            row.deleteLater()
+            self._drop(row)
         self._asked = self._answer = self._text = self._off = None
         self._again = False
         self._settle.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -38,8 +38,6 @@ class Pictures(QListWidget):
 
 class WrongPictures(QWidget):
     """The misclassified ones, of all classes or of one."""
-
-    requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()

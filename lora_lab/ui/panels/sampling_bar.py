@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 
 from lora_lab.sampling import PROMPTS, Sampling
-from lora_lab.ui.widgets.controls import Combo, Number, Whole
+from lora_lab.ui.widgets.controls import LARGEST, Combo, Number, Whole
 
 translate = QCoreApplication.translate
 
@@ -31,7 +31,7 @@ class SamplingBar(QWidget):
         self.top_p.setPrefix(tr("top-p "))
         self.top_p.setAccessibleName(tr("Top-p"))
         self.top_p.setToolTip(tr("Only the likeliest tokens whose probabilities sum up to this"))
-        self.seed = Whole(0, 2**31 - 1)
+        self.seed = Whole(0, LARGEST)
         self.seed.setPrefix(tr("seed "))
         self.seed.setAccessibleName(tr("Seed of what is drawn"))
         self.seed.setToolTip(tr("The same draws with the adapter off and on"))

@@ -27,7 +27,7 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import CountsRecord
 from lora_lab.setting import settings_of
 from lora_lab.task_info import TASKS, own_tasks
-from lora_lab.ui.style.figures import in_words, plain_tip, share_words
+from lora_lab.ui.style.figures import in_words, layer_words, plain_tip, share_words
 from lora_lab.ui.train.fixed_settings import FixedSettings
 from lora_lab.ui.widgets.column import Column
 from lora_lab.ui.widgets.controls import Combo
@@ -52,12 +52,7 @@ def what_learns(loaded: LoadedRecord, counts: CountsRecord | None) -> str:
         parts = [words.format(in_words(loaded.stage), loaded.max_steps)]
         parts.append(translate("setup", "{:,} parameters").format(number))
         return " · ".join(parts)
-    layers = len(loaded.layers)
-    parts = [
-        translate("setup", "1 layer")
-        if layers == 1
-        else translate("setup", "{} layers").format(layers)
-    ]
+    parts = [layer_words(len(loaded.layers))]
     if loaded.trained_classes and loaded.trained_classes != loaded.classes:
         only = ", ".join(loaded.trained_classes)
         words = translate("setup", "class {} only ({} of {})")

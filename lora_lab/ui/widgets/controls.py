@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
+    QToolButton,
     QToolTip,
     QWidget,
 )
@@ -90,6 +91,16 @@ class Combo(_Clicked, QComboBox):
         """On Linux Qt tells what is chosen as the name of a list, and its name nowhere else."""
         words = (self.accessibleName(), self.toolTip())
         self.setAccessibleDescription(". ".join(filter(None, words)))
+
+
+def toggle_button(text: str, tip: str) -> QToolButton:
+    """A quiet word that is on or off."""
+    button = QToolButton()
+    button.setText(text)
+    button.setCheckable(True)
+    button.setProperty("role", "quiet")
+    button.setToolTip(tip)
+    return button
 
 
 class Slider(_Clicked, QSlider):

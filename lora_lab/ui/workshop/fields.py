@@ -25,9 +25,7 @@ from lora_lab.ui.widgets.controls import Combo, Number
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.form import Form
 from lora_lab.ui.widgets.labels import TextLabel
-from lora_lab.workshop.requests import MERGED, Delivered, Delivery, Source
-
-TYPES = ("", "float32", "float16", "bfloat16")
+from lora_lab.workshop.requests import DTYPES, MERGED, Delivered, Delivery, Source
 
 
 class PathField(QWidget):
@@ -132,7 +130,7 @@ class DeliveryField(QWidget):
         self.format_combo.setAccessibleName(self.tr("Format"))
         self.type_combo = Combo()
         self.type_combo.setAccessibleName(self.tr("dtype"))
-        for name in TYPES:
+        for name in ("", *DTYPES):
             self.type_combo.addItem(name or self.tr("keep dtype"), name)
         self.component_combo = ComponentCombo()
         self.base = PathField(self.tr("Base model"), self.tr("folder of the base model"))

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import rounded_percent
-from lora_lab.ui.widgets.controls import Number, Whole
+from lora_lab.ui.widgets.controls import LARGEST, Number, Whole
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.plot import number
 from lora_lab.ui.workshop.fields import DeliveryField, SourceField
@@ -93,7 +93,7 @@ class MergePage(Page):
         self.density.setValue(0.5)
         self.density.setPrefix(tr("density "))
         self.density.setAccessibleName(tr("Share of each ΔW's entries that is kept"))
-        self.seed = Whole(0, 2**31 - 1)
+        self.seed = Whole(0, LARGEST)
         self.seed.setPrefix(tr("seed "))
         self.seed.setAccessibleName(tr("Seed of the entries that DARE drops"))
         for box in (self.density, self.seed):

@@ -29,15 +29,6 @@ def asked(intercept):
     return intercept(MeasureClip, Clip, GoBack)
 
 
-@pytest.fixture
-def say(qtbot, window, sessions_made):
-    def told(*records):
-        sessions_made[0].waiting.extend(records)
-        qtbot.waitUntil(lambda: not sessions_made[0].waiting, timeout=20_000)
-
-    return told
-
-
 def hints(window):
     return named(window, "Hints on the health of the spectra", QToolButton)
 

@@ -18,17 +18,6 @@ def asked(intercept):
     return intercept(Export)
 
 
-@pytest.fixture
-def say(qtbot, window, sessions_made):
-    """Let the first session say this, and wait until the window has heard it."""
-
-    def told(record):
-        sessions_made[0].waiting.append(record)
-        qtbot.waitUntil(lambda: not sessions_made[0].waiting, timeout=20_000)
-
-    return told
-
-
 def begun(qtbot, window, asked, place):
     window.flows.export.start()
     dialog = window.flows.export.dialog

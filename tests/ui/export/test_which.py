@@ -17,15 +17,6 @@ def asked(intercept):
     return intercept(Export)
 
 
-@pytest.fixture
-def say(qtbot, window, sessions_made):
-    def told(*records):
-        sessions_made[0].waiting.extend(records)
-        qtbot.waitUntil(lambda: not sessions_made[0].waiting, timeout=20_000)
-
-    return told
-
-
 def listed(dialog):
     combo = dialog.which.save_combo
     return [combo.itemText(row) for row in range(combo.count())]

@@ -11,7 +11,6 @@ import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QObject, Qt, Signal
 
-from lora_lab.records import State
 from lora_lab.ui.help import by_ear
 from lora_lab.ui.help.by_ear import LOW, RATE, REST, SECONDS, heard, pitch, wav
 from lora_lab.ui.help.player import Player
@@ -252,17 +251,11 @@ def test_where_nothing_can_play_the_reason_is_said(qtbot, programs, scripts, rea
 
 
 @pytest.fixture
-def trained(qtbot, window, presets):
-    """The window on a run with a curve, on the loss."""
-    window.open(presets[0].config)
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.sessions.step > 20)
-    window.commands.train.trigger()
-    qtbot.waitUntil(lambda: window.state is State.PAUSED)
-    next(panel for panel in window.panels if panel.key == "loss").setFocus()
+def trained(trained):
+    """On the loss."""
+    next(panel for panel in trained.panels if panel.key == "loss").setFocus()
     settle()
-    return window
+    return trained
 
 
 def notices_of(window):

@@ -210,11 +210,12 @@ class SpectrumPanel(Panel):
         self._pages.setCurrentWidget(view.widget)
         with QSignalBlocker(self._log):
             self._log.setChecked(self.view not in self._linear)
-        view.draw(self._scene())
+        scene = self._scene()
+        view.draw(scene)
         self.dirty = view.range.withheld  # drawn again in a while, if no step comes
         norms = {layer.name: layer.weight_norm for layer in self.standing.loaded.layers}
         self._measures.show_measures(shown, norms, VARIANTS[self.standing.variant].factored)
-        self._show_words(shown)
+        self._show_words(shown, scene)
 
     def _scene(self) -> Scene:
         loaded = self.standing.loaded
@@ -261,8 +262,8 @@ class SpectrumPanel(Panel):
             return {}
         return {layer.name: ranks.cut(layer, hyper) for layer in layers}
 
-    def _show_words(self, shown: Sequence[LayerSpectrum]) -> None:
-        self._legend.show_rows(legend_of(VIEWS[self.view], self._scene()))
+    def _show_words(self, shown: Sequence[LayerSpectrum], scene: Scene) -> None:
+        self._legend.show_rows(legend_of(VIEWS[self.view], scene))
         cut, error = self._cut_text(shown), max(layer.error for layer in shown)
         more = self.tr(", σ ± {}").format(number(error, 1)) if error > 0 else ""
         if self.view == "time":
