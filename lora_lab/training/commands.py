@@ -249,10 +249,11 @@ class SuggestRank:
 class GoBack:
     """Put back the save that is nearest to `step`; what was recorded after it no longer holds.
 
-    With `before_edit` it is the newest one from before an edit that was made there or earlier.
+    With `before_edit` it is the newest one from before an edit that was made there or earlier;
+    no `step`: before the newest edit of all.
     """
 
-    step: int
+    step: int | None
     before_edit: bool = False
 
     def run(self, experiment: Experiment, folder: RunFolder | None) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lora_lab.errors import LabError
-from lora_lab.records import AppliedRecord, Record
+from lora_lab.records import AppliedRecord, NewsRecord, Record
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.best import Best
@@ -21,15 +21,24 @@ MEASURED_ON = (
 
 
 def go_back(
-    experiment: Experiment, folder: RunFolder | None, step: int, before_edit: bool = False
+    experiment: Experiment, folder: RunFolder | None, step: int | None, before_edit: bool = False
 ) -> Iterator[Record]:
     """Restore the save of the run that is nearest to `step`, or that from before the edit there.
+
+    Without a `step` it is the newest edit of all; that there is none is news and no failure.
 
     Raises LabError, with everything as it was, where there is none or it cannot be put back.
     """
     if folder is None:
         raise LabError("Nothing has been saved yet, so there is nothing to revert to.")
-    folder.settle()
+    folder.settle()  # the save from before an edit may still be on its way to the disk
+    if step is None:
+        kept = [at for at, path in checkpoints.listed(folder.path) if path.name.startswith("kept")]
+        if not kept:
+            words = "No setting was changed after the first step of this run."
+            yield NewsRecord(experiment.step, words)
+            return
+        step = kept[-1]
     find = checkpoints.before_edit if before_edit else checkpoints.nearest
     checkpoint, best = find(folder.path, step), experiment.best
     before = best.step, best.loss

@@ -76,13 +76,7 @@ class BackFlow(QObject):
 
     def undo_edit(self) -> None:
         """Back to what stood before the newest edit."""
-        folder = self._sessions.folder
-        saves = listed(folder) if folder is not None else []
-        kept = [step for step, path in saves if path.name.startswith("kept")]
-        if kept:
-            self.go_back(kept[-1])
-        else:
-            self._notices.news(self.tr("No setting was changed after the first step of this run."))
+        self._sessions.request(GoBack(None, before_edit=True))
 
     def go_back(self, step: int) -> None:
         """Put the save near `step` back, and pause there."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import threading
 
 import pytest
 
@@ -100,6 +101,37 @@ def test_an_edit_is_undone_to_the_bit(tmp_path):
     assert [r["step"] for r in rows if r["record"] == "StepRecord"] == list(range(1, 61))
     assert not [r for r in rows if r["record"] == "AppliedRecord" and r["changes"]]
     assert "resumed from the checkpoint of step 20" in (tmp_path / "edited" / "log.txt").read_text()
+
+
+def test_the_newest_edit_is_undone_while_its_save_is_on_its_way_to_the_disk(tmp_path, monkeypatch):
+    asked, write = threading.Event(), autosave.write_checkpoint
+
+    def slow(*args):
+        assert asked.wait(60)
+        return write(*args)
+
+    def undo(controls):
+        controls.request(GoBack(None, before_edit=True))
+        asked.set()
+
+    monkeypatch.setattr(autosave, "write_checkpoint", slow)
+    acts = {20: edit(rank=8), 30: undo}
+    folder, config, controls = tmp_path / "run", config_of(), Controls(config_of().hyper)
+    for record in run(New(config, folder), controls, serve_after_training=True):
+        if isinstance(record, StepRecord) and record.step in acts:
+            acts.pop(record.step)(controls)
+        if isinstance(record, ResumedRecord):
+            assert record.step == 20
+            controls.stop()
+        assert not isinstance(record, StateRecord) or record.state is not State.FINISHED
+    assert not acts
+
+
+def test_that_there_is_no_edit_to_undo_is_news(tmp_path):
+    undo = GoBack(None, before_edit=True)
+    records = train(config_of(30), tmp_path / "run", {20: lambda controls: controls.request(undo)})
+    assert [r.message for r in records if isinstance(r, NewsRecord) and "No setting" in r.message]
+    assert not any(isinstance(r, ErrorRecord | ResumedRecord) for r in records)
 
 
 def test_an_edit_that_was_undone_where_it_was_made_stays_undone(tmp_path):

@@ -78,10 +78,13 @@ def test_short_names_still_tell_them_apart(names, shorts):
 
 
 def test_two_thousand_modules_of_which_no_two_are_alike_are_named_at_once():
-    modules = [module(f"block{i}.attention.query") for i in range(2000)]
-    began = thread_time()
-    root = by_likeness(modules)
-    assert thread_time() - began < 0.5
+    took = []
+    for count in (500, 2000):
+        modules = [module(f"block{i}.attention.query") for i in range(count)]
+        began = thread_time()
+        root = by_likeness(modules)
+        took.append(thread_time() - began)
+    assert took[1] < 10 * took[0]  # each with each would be 16
     assert [node.short for node in root.children] == [m.name for m in modules]
 
 

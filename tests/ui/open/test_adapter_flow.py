@@ -62,10 +62,10 @@ def test_a_dropped_adapter_is_continued_on_what_is_open(qtbot, lab, place):
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=60_000)
     hyper = lab.sessions.standing.requested
     assert (hyper.rank, hyper.alpha, hyper.learning_rate) == (4, 18, 3e-4)
-    assert "continues mine: 4 layers, rank 4, α 18" in said(lab)
-    assert sigma[-1] > 0
-    assert losses[-1][:2] == (0, True)
-    assert losses[-1][2] != losses[-2][2]
+    words = "continues mine: 4 layers, rank 4, α 18"
+    qtbot.waitUntil(lambda: words in said(lab), timeout=20_000)
+    qtbot.waitUntil(lambda: losses[-1][:2] == (0, True) and losses[-1][2] != losses[-2][2])
+    qtbot.waitUntil(lambda: sigma[-1] > 0, timeout=20_000)
     assert ("adapter", path) in lab.flows.recent.recent.listed()
     fixed = lab.setup_dock.fixed
     assert fixed.controls["adapter"].value() == path

@@ -95,13 +95,15 @@ def poison(monkeypatch, call):
     "remedy", ["Lower the learning rate", "Clip gradients", "Revert to a checkpoint"]
 )
 def test_a_nan_pauses_and_each_remedy_is_one_click(qtbot, lab, monkeypatch, remedy):
-    poison(monkeypatch, 40)
+    poison(monkeypatch, 40)  # of the calls, of which a measurement may be one
+    broken = []
+    lab.sessions.on(NonFiniteRecord, broken.append)
     rate = lab.hyper_dock.requested.learning_rate
     lab.commands.train.trigger()
     qtbot.waitUntil(lambda: lab.notice_bar.notice is not None, timeout=60_000)
     notice = lab.notice_bar.notice
     assert notice.severity == "error"
-    assert "Step 40 was not applied" in notice.message
+    assert f"Step {broken[0].step} was not applied" in notice.message
     assert "float32" in notice.message
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, timeout=20_000)
     loss = lab.panels[0]
