@@ -76,6 +76,9 @@ def _arrow(file: Any) -> tuple[int, Iterator[Any]]:
 def _check_columns(schema: Any) -> None:
     if len(schema.names) > COLUMNS:
         raise DataError("it claims more columns than can be held. Take a part of it")
+    if len(set(schema.names)) < len(schema.names):
+        twice = next(name for name in schema.names if schema.names.count(name) > 1)
+        raise DataError(f"two columns are called {twice!r}. Give each a name of its own")
 
 
 def _check(rows: int, size: int) -> None:

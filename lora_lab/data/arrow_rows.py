@@ -75,7 +75,9 @@ def _rows(part: pyarrow.Table, names: dict[str, list[str]]) -> Iterator[Row]:
     from pyarrow import types
 
     nested = [field.name for field in part.schema if types.is_nested(field.type)]
-    for row in part.to_pylist():
+    columns = {field.name: _values(part.column(field.name), field) for field in part.schema}
+    for number in range(part.num_rows):
+        row = {name: values[number] for name, values in columns.items()}
         for column in nested:
             row[column] = _without_nulls(row[column])
         for column, classes in names.items():
@@ -85,6 +87,24 @@ def _rows(part: pyarrow.Table, names: dict[str, list[str]]) -> Iterator[Row]:
             elif value == -1:  # what Hugging Face writes for no label
                 row[column] = None
         yield row
+
+
+def _values(column: pyarrow.ChunkedArray, field: pyarrow.Field) -> list[Any]:
+    """As Python has them; a time that it has no value for, as one of nanoseconds, is its text."""
+    import pyarrow
+
+    unlike = (ValueError, OverflowError, pyarrow.ArrowException)
+    try:
+        return column.to_pylist()
+    except unlike as error:
+        try:
+            return column.cast(pyarrow.string()).to_pylist()
+        except unlike:
+            reason = str(error).split("\n")[0][:80]
+            raise DataError(
+                f"column {field.name!r} has a value of {field.type} that cannot be read "
+                f"({reason}). Leave the column out when you save it"
+            ) from error
 
 
 def _without_nulls(value: Any) -> Any:

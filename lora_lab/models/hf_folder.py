@@ -31,7 +31,7 @@ from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, re
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_guard import check_files, guarded, made_in_time
+from lora_lab.models.tokenizer_guard import check_files, check_tokens, guarded, made_in_time
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -119,6 +119,7 @@ def open_tokenizer(path: str | Path) -> Any:
     else:
         read_config(path)
         size = check_files(path)
+        check_tokens(path)
         settings: dict[str, Any] = {}
         if (path / "tokenizer_config.json").exists():
             settings = read_json(path / "tokenizer_config.json")

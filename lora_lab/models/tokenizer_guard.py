@@ -11,6 +11,7 @@ from typing import Any
 
 from lora_lab.apart.client import ask
 from lora_lab.errors import CheckpointError, DataError
+from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_cost import surely_cheap
 from lora_lab.names import shown
 from lora_lab.time_limit import limited
@@ -18,8 +19,11 @@ from lora_lab.time_limit import limited
 SECONDS, MEGABYTE = 3.0, 5.0  # to make one, and for each megabyte; SentencePiece's take the most
 MOST = 16  # megabytes that a vocabulary has of a file of weights
 MEMORY = 2**30  # bytes that the child may take for a vocabulary and its texts
-EACH = 16  # values between two answers of the child
 READ = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".vocab")  # endings of files
+TOKENS = ("tokenizer_config.json", "special_tokens_map.json")  # files that have added tokens
+PLACES = ("a token", "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+          "mask_token", "additional_special_tokens")  # fmt: skip
+OF_TOKENS = {"content", "lstrip", "rstrip", "single_word", "normalized", "special", "id", "__type"}
 LARGEST = 2**27  # bytes of one; the largest vocabularies take 40 million
 ADVICE = "Leave the row out, or choose a model with a usual tokenizer."
 
@@ -58,11 +62,11 @@ def guarded(tokenizer: Any) -> Any:
 
 @contextmanager
 def no_panic() -> Iterator[None]:
-    """Let a panic of a library in Rust, which is no Exception, be a DataError."""
+    """Let what a library in Rust raises, a panic or a bare Exception, be a DataError."""
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if type(error).__name__ != "PanicException" and type(error) is not Exception:
             raise
         reason = str(error).strip().split("\n")[0][:100]
         raise DataError(f"The tokenizer fails on this text ({reason}). {ADVICE}") from error
@@ -108,40 +112,57 @@ class _Rehearsal:
 
     def _try(self, values: list[Any], *, decode: bool) -> None:
         """Raises DataError naming the text over which it does not end."""
-        at = 0
-        while at < len(values):
-            try:
-                for done in self._done(values[at:], decode):
-                    at += done
-                return
-            except DataError:
-                for value in values[at : at + EACH]:  # which one it was
-                    try:
-                        for _ in self._done([value], decode):
-                            pass
-                    except DataError as error:
-                        raise self._refused(value, error) from None
-                at += EACH
+        done = 0
+        try:
+            for _ in self._done(values, decode):
+                done += 1
+        except DataError as error:
+            raise self._refused(values[done], error) from None
 
     def _refused(self, value: Any, error: DataError) -> DataError:
         what = f"the text that begins {shown(value[:40])}" if isinstance(value, str) else "a token"
         return DataError(f"{self._name}: its tokenizer does not end over {what}: {error}. {ADVICE}")
 
-    def _done(self, values: list[Any], decode: bool) -> Iterator[int]:
-        """Of the values how many more are tried out, as they are."""
+    def _done(self, values: list[Any], decode: bool) -> Iterator[None]:
+        """One for each value that was tried out."""
         listed = json.dumps(values).encode()
         for written in (b"", self._written):
             known = True
             answers = ask(
                 "lora_lab.models.rehearsal:tried", written + listed, memory=MEMORY,
-                digest=self._digest, tokenizer=len(written), decode=decode, each=EACH,
+                digest=self._digest, tokenizer=len(written), decode=decode,
             )  # fmt: skip
             for part, _ in answers:
                 known = not part.get("unknown")
                 if known:
-                    yield int(part["done"])
+                    yield
             if known:
                 return
+
+
+def check_tokens(folder: Path) -> None:
+    """Raise CheckpointError for an added token with a setting that the library does not know: it
+    would write the setting's name, whatever that is, to the standard output."""
+    for name in TOKENS:
+        for token in _tokens(read_json(folder / name)) if (folder / name).exists() else ():
+            if unknown := next((key for key in token if key not in OF_TOKENS), None):
+                raise CheckpointError(
+                    f"{name}: a token in it has the setting {shown(unknown)}, which no tokenizer "
+                    "knows. Download it again."
+                )
+
+
+def _tokens(value: Any, place: str = "") -> Iterator[dict[str, Any]]:
+    """What may be read as an added token: by its keys, or by where it stands."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _tokens(inner, place)
+    elif isinstance(value, dict):
+        if place in PLACES or not {"content", "__type"}.isdisjoint(value):
+            yield value
+        for key, inner in value.items():
+            listed = place == "added_tokens_decoder"
+            yield from _tokens(inner, "a token" if listed else key)
 
 
 def check_files(folder: Path) -> int:

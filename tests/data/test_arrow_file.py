@@ -62,6 +62,41 @@ def test_every_type_is_read_as_pyarrow_reads_it(tmp_path, kind, form):
     assert [row for _, row in read_table(path).rows] == expected(table)
 
 
+FAR = pa.array([0, 10**13, None], pa.timestamp("s"))
+WITHOUT = {  # what Python has no value for: what is read in its place, or why nothing is
+    "nanoseconds": (pa.array([0, 1, None], pa.timestamp("ns")),
+                    ["1970-01-01 00:00:00.000000000", "1970-01-01 00:00:00.000000001", None]),
+    "a far year": (FAR, ["1970-01-01 00:00:00", "<value out of range: 10000000000000>", None]),
+    "a long time": (pa.array([0, 2**60, None], pa.duration("s")), ["0", str(2**60), None]),
+    "a time of day": (pa.array([1, None], pa.time64("ns")), ["00:00:00.000000001", None]),
+    "a far day": (pa.array([2**30], pa.date32()), ["<value out of range: 1073741824>"]),
+    "no such zone": (pa.array([0], pa.timestamp("us", "Mars/Olympus")), "column 'a'"),
+    "within a list": (pa.array([[1], []], pa.list_(pa.timestamp("ns"))), "column 'a'"),
+    "within a table": (pa.array([{"t": 10**13}], pa.struct({"t": pa.timestamp("s")})),
+                       "column 'a'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_value_that_python_has_none_for_is_its_text_or_is_named(tmp_path, name):
+    column, wanted = WITHOUT[name]
+    table, path = pa.table({"a": column, "b": range(len(column))}), tmp_path / "rows.arrow"
+    with pa.ipc.new_file(str(path), table.schema) as file:
+        file.write_table(table)
+    if isinstance(wanted, str):
+        with pytest.raises(DataError, match=wanted):
+            read_table(path)
+    else:
+        assert [row["a"] for _, row in read_table(path).rows] == wanted
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    table = pa.table([pa.array(["one"]), pa.array(["other"])], names=["text", "text"])
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="two columns are called 'text'"):
+        read_table(tmp_path / "rows.parquet")
+
+
 def test_many_rows_of_names_come_in_their_order(tmp_path):
     names = pa.array([f"name {n % 7}" for n in range(5000)]).dictionary_encode()
     table = pa.table({"name": names, "n": range(5000)})

@@ -127,6 +127,36 @@ def test_a_longest_length_that_is_no_number_is_named(tmp_path, longest):
         open_tokenizer(tmp_path)
 
 
+def test_what_a_tokenizer_refuses_in_its_own_words_is_an_error_that_names_it():
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": {"b": 0}}  # fmt: skip
+    with pytest.raises(DataError, match=r"The tokenizer fails on this text \(.*\[UNK\]"):
+        guarded(changed(model=model))("a")
+
+
+ODD = {"content": "<|end|>", "\x1b[2J": 1}
+TOKENS = {
+    "of a number": ("tokenizer_config.json", {"added_tokens_decoder": {"0": ODD}}),
+    "without a text": ("tokenizer_config.json", {"added_tokens_decoder": {"0": {"\x1b[2J": 1}}}),
+    "by its type": ("tokenizer_config.json", {"eos_token": {"__type": "AddedToken", **ODD}}),
+    "in a list": ("tokenizer_config.json", {"extra": [{"__type": "AddedToken", "\x1b[2J": 1}]}),
+    "in the old file": ("special_tokens_map.json", {"eos_token": ODD}),
+    "of it in a list": ("special_tokens_map.json", {"additional_special_tokens": [ODD]}),
+}
+
+
+@pytest.mark.parametrize("case", TOKENS)
+def test_the_library_writes_no_setting_of_a_token_to_the_terminal(tmp_path, capfd, case):
+    name, more = TOKENS[case]
+    save(tmp_path, "llama")
+    old = tmp_path / name
+    old.write_text(json.dumps({**(json.loads(old.read_text()) if old.exists() else {}), **more}))
+    capfd.readouterr()  # of making the model
+    with pytest.raises(CheckpointError, match=rf"{name}: a token .* '\\x1b\[2J'"):
+        open_tokenizer(tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_usual_tokenizers_are_not_tried_out():
     end_children()
     guard = guarded(changed())

@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import sys
 import tempfile
 import time
+import traceback
 import zlib
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lora_lab.errors import LabError
-from tests.reliability.fuzz_forms import Form, forms
+from tests.reliability.fuzz_form import Form
+from tests.reliability.fuzz_forms import forms
 
 SECONDS, MEMORY = 2.0, 200 * 2**20
 HUGE = 10**400
@@ -127,17 +130,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--form", choices=sorted(forms()))
+    parser.add_argument("--form", choices=sorted(forms()), action="append", help="this one alone")
     parser.add_argument("--minutes", type=float, default=30, help="for each form")
     arguments = parser.parse_args()
+    found = 0
     for name, form in forms().items():
-        if arguments.form not in (None, name):
+        if arguments.form and name not in arguments.form:
             continue
-        until, count = time.monotonic() + 60 * arguments.minutes, 0
-        while time.monotonic() < until:
-            try_form(form, 500, seed=count)
-            count += 500
-        print(f"{name}: {count:,} files, each read or refused")
+        began, count = time.monotonic(), 0
+        try:
+            while time.monotonic() < began + 60 * arguments.minutes:
+                try_form(form, 500, seed=count)
+                count += 500
+        except Exception:  # noqa: BLE001 - any is a finding
+            found += 1
+            print(f"{name}: after {count:,} files one breaks the promise:", flush=True)
+            traceback.print_exc(file=sys.stdout)
+            continue
+        minutes = (time.monotonic() - began) / 60
+        print(f"{name}: {count:,} files in {minutes:.1f} minutes, each read or refused", flush=True)
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":
