@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DType = Literal["float32", "bfloat16", "float16", "float64"]
-Optimizer = Literal["adamw", "sgd"]
+Optimizer = Literal["adamw", "sgd", "muon", "muon_b"]
 Schedule = Literal["constant", "linear", "cosine"]
 Batching = Literal["bucketed", "packed", "shuffled"]
 ClassWeights = Literal["none", "balanced"]
@@ -21,6 +21,32 @@ class Choice:
     about: str
 
 
+@dataclass(frozen=True)
+class OptimizerRow(Choice):
+    """An optimizer. What moves a tensor is one of AdamW, Muon and SGD; each keeps other averages.
+
+    `orthogonal` names what Muon moves: every matrix, those called so, or none.
+    """
+
+    adam: bool = False  # AdamW moves what Muon does not, or all
+    orthogonal: tuple[str, ...] = ()
+    momentum: str = ""  # why the setting has no meaning to it; "": it has
+
+    def is_orthogonal(self, label: str, dimensions: int) -> bool:
+        """Whether Muon moves the trained tensor of that name and number of dimensions."""
+        return dimensions > 1 and (label in self.orthogonal or EVERY in self.orthogonal)
+
+    def states(self, momentum: float) -> int:
+        """Numbers that are kept for each trained one, at most."""
+        return (
+            2
+            if self.adam and EVERY not in self.orthogonal
+            else int(bool(self.orthogonal) or momentum > 0)
+        )
+
+
+EVERY = "every matrix"
+
 ALPHA_MODES: dict[str, Choice] = {
     "scale_effect": Choice("rescale ΔW", "ΔW follows α at once"),
     "keep_function": Choice(
@@ -28,9 +54,29 @@ ALPHA_MODES: dict[str, Choice] = {
     ),
 }
 
-OPTIMIZERS: dict[str, Choice] = {
-    "adamw": Choice("AdamW", "Adam with decoupled weight decay. Loshchilov & Hutter 2019"),
-    "sgd": Choice("SGD", "Plain gradient steps, with momentum if it is set"),
+OPTIMIZERS: dict[str, OptimizerRow] = {
+    "adamw": OptimizerRow(
+        "AdamW",
+        "Adam with decoupled weight decay. Loshchilov & Hutter 2019",
+        adam=True,
+        momentum="Momentum is for SGD; AdamW uses its betas.",
+    ),
+    "sgd": OptimizerRow("SGD", "Plain gradient steps, with momentum if it is set"),
+    "muon": OptimizerRow(
+        "Muon",
+        "Each step is orthogonal: all directions of A and of B move alike. Jordan 2024. What is no "
+        "matrix is moved by AdamW",
+        adam=True,
+        orthogonal=(EVERY,),
+        momentum="Momentum is for SGD; Muon has its own, 0.95.",
+    ),
+    "muon_b": OptimizerRow(
+        "Muon on B",
+        "Muon for B, whose columns become alike; AdamW for A and all else",
+        adam=True,
+        orthogonal=("lora_B",),
+        momentum="Momentum is for SGD; Muon has its own, 0.95.",
+    ),
 }
 
 SCHEDULES: dict[str, Choice] = {

@@ -149,6 +149,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "choices",
         "data.row_files",
         "names",
         "number_text",

@@ -37,7 +37,7 @@ def carry_moments(
     N: torch.Tensor,
     c: float,
 ) -> None:
-    """Put `new` in the place of `old` in `optimizer`, with Adam's or SGD's state mapped.
+    """Put `new` in the place of `old` in `optimizer`, with what it keeps of them mapped.
 
     M is (r × k), N is (k × r); the r' − k directions of `new` behind them are fresh. Where M is
     the identity (growing), the second moments of the old directions are kept as they are.
@@ -51,43 +51,39 @@ def carry_moments(
         return  # no step was made yet
     kept, fresh = M.shape[1], new.A.shape[0] - M.shape[1]
     new_A, new_B = dict(state_A), dict(state_B)
-    for key in FIRST & state_A.keys() & state_B.keys():
-        if state_A[key] is None or state_B[key] is None:
-            continue  # SGD before its first step with momentum
-        m_A, m_B = state_A[key].to(M.dtype), state_B[key].to(M.dtype)
-        m_A = torch.cat([M.T @ m_A, m_A.new_zeros(fresh, m_A.shape[1])])
-        m_B = torch.cat([m_B @ N.T / c, m_B.new_zeros(m_B.shape[0], fresh)], 1)
-        new_A[key], new_B[key] = _like(m_A, new.A), _like(m_B, new.B)
-    if SECOND in state_A and SECOND in state_B:
-        v_A, v_B = _second_moments(state_A[SECOND], state_B[SECOND], old, new, kept, c, M.dtype)
-        new_A[SECOND], new_B[SECOND] = _like(v_A, new.A), _like(v_B, new.B)
+    for key in FIRST:  # each factor by itself: one optimizer may keep other averages of B than of A
+        if (m_A := state_A.get(key)) is not None:  # None: SGD before its first step with momentum
+            m_A = M.T @ m_A.to(M.dtype)
+            m_A = torch.cat([m_A, m_A.new_zeros(fresh, m_A.shape[1])])
+            new_A[key] = _like(m_A, new.A)
+        if (m_B := state_B.get(key)) is not None:
+            m_B = m_B.to(M.dtype) @ N.T / c
+            m_B = torch.cat([m_B, m_B.new_zeros(m_B.shape[0], fresh)], 1)
+            new_B[key] = _like(m_B, new.B)
+    A, B, A_new, B_new = (p.detach().to(M.dtype) for p in (*old, *new))
+    if (v_A := state_A.get(SECOND)) is not None:
+        new_A[SECOND] = _like(_second_moment(v_A.to(M.dtype), B.T, B_new.T / c, kept), new.A)
+    if (v_B := state_B.get(SECOND)) is not None:
+        v_B = _second_moment(v_B.T.to(M.dtype), A, A_new, kept).T / c**2
+        new_B[SECOND] = _like(v_B, new.B)
     optimizer.state[new.A], optimizer.state[new.B] = new_A, new_B
 
 
-def _second_moments(
-    v_A: torch.Tensor,
-    v_B: torch.Tensor,
-    old: MomentPair,
-    new: MomentPair,
-    kept: int,
-    c: float,
-    wide: torch.dtype,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """v of the new factors, as the module's text has it."""
-    A, B, A_new, B_new, v_A, v_B = (p.detach().to(wide) for p in (*old, *new, v_A, v_B))
-    same = kept if kept == len(A) else 0
-    w = _per_entry(v_A, B.square().sum(0))  # (in,)
-    u = _per_entry(v_B.T, A.square().sum(1))  # (out,)
-    v_B = _guess(u, A_new, v_B, same).T / c**2
-    v_A = _guess(w, B_new.T / c, v_A.T, same)
-    if kept and kept < len(A_new):
+def _second_moment(
+    v: torch.Tensor, other: torch.Tensor, new: torch.Tensor, kept: int
+) -> torch.Tensor:
+    """v (r' × n) of a factor of which v (r × n) is known, as the module's text has it.
+
+    `other` (r × m) is the other factor, `new` (r' × m) what comes of it.
+    """
+    same = kept if kept == len(other) else 0
+    guess = torch.outer(new.square().sum(1), _per_entry(v, other.square().sum(1)))
+    guess[:same] = v[:same]
+    if kept and kept < len(new) and not new[kept:].any():
         # Where one factor's fresh directions are zero, the other's would begin with v = 0 and make
         # Adam's bias correction, which counts the tensor's steps and not the row's, a 3-fold step.
-        if not B_new[:, kept:].any():
-            v_A[kept:] = v_A[:kept].mean()
-        if not A_new[kept:].any():
-            v_B[:, kept:] = v_B[:, :kept].mean()
-    return v_A, v_B
+        guess[kept:] = guess[:kept].mean()
+    return guess
 
 
 def scale_moments(optimizer: torch.optim.Optimizer, p: nn.Parameter, c: float) -> None:
@@ -104,16 +100,6 @@ def _per_entry(v: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
     Rows that are fresh have a norm near zero and a v that was filled in: they have no say.
     """
     return norms @ v / norms.square().sum().clamp_min(torch.finfo(v.dtype).tiny)
-
-
-def _guess(
-    per_entry: torch.Tensor, other: torch.Tensor, v: torch.Tensor, same: int
-) -> torch.Tensor:
-    """v (r' × n) from the other factor's rows (r' × …); the first `same` rows are kept from v."""
-    guess = torch.outer(other.square().sum(1), per_entry)
-    if same:
-        guess[:same] = v.T[:same]
-    return guess
 
 
 def _like(moment: torch.Tensor, p: nn.Parameter) -> torch.Tensor:

@@ -67,7 +67,7 @@ def estimate_memory(
     loss: Callable[[nn.Module, Any], torch.Tensor],
     *,
     prepare: Callable[[nn.Module], Iterable[nn.Parameter]],
-    states_per_parameter: int = 2,
+    states_per_parameter: float = 2,
 ) -> MemoryEstimate:
     """The memory of a training step of `model` on `batch`; nothing is computed or allocated.
 
@@ -75,8 +75,8 @@ def estimate_memory(
     train; `loss(twin, batch)` is the scalar loss. Of `batch`, any nest of dicts, lists and tuples
     of tensors, only shapes, dtypes and devices count. Weights on `meta` are taken to be on the CPU.
     The optimizer holds `states_per_parameter` tensors like each trained one (Adam: 2, plus what a
-    trainer copies for itself) and updates in place, as the fused ones do. The model itself, its
-    training mode and the random state are left as they are.
+    trainer copies for itself), on average, and updates in place, as the fused ones do. The model
+    itself, its training mode and the random state are left as they are.
 
     Raises LabError where the step cannot run without data, because it looks at values or leaves
     torch, and where it fails for another reason; what `prepare` raises as LabError goes through.
@@ -118,7 +118,7 @@ def estimate_memory(
     if not gradients:
         raise LabError("The loss does not depend on any of the parameters to train.")
     gradient = _bytes(gradients)
-    optimizer = sum(states_per_parameter * _bytes([g]) + STEP_BYTES for g in gradients)
+    optimizer = int(states_per_parameter * _bytes(gradients)) + STEP_BYTES * len(gradients)
     return MemoryEstimate(
         weights=weights,
         adapter=adapter,

@@ -1,4 +1,4 @@
-"""LESSONS: ten questions with a prediction and a run that answers them; a row and a file each."""
+"""LESSONS: questions with a prediction and a run that answers them; a row and a file each."""
 
 from __future__ import annotations
 
@@ -13,5 +13,6 @@ LESSONS: dict[str, str] = {
     "merge-in-bf16": "digits:merge_in_bf16",
     "choosing-a-rank": "known_rank:choosing_a_rank",
     "intruders": "digits:intruders",
+    "three-optimizers": "optimizers:three_optimizers",
     "intrinsic-dimension": "digits:dimension",
 }

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import lora_lab
 from lora_lab import paths
+from lora_lab.choices import EVERY, OPTIMIZERS
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
 from lora_lab.names import legible
@@ -104,7 +106,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
     """What holds of this run, for the lines that only some runs need."""
     config, layers = story.config, story.loaded["layers"]
     changes = {name for done in edits.values() for change in done for name in change}
-    words = {config.optimizer, f"rules_{config.rules}", *({"edits"} if edits else ())}
+    words = {*_optimizer_words(config), f"rules_{config.rules}", *({"edits"} if edits else ())}
     words |= {"smoothed" if config.label_smoothing else "plain"}
     words |= {"dropout"} & changes
     if changes & {"rank", "layer_ranks"}:
@@ -132,6 +134,16 @@ def _words(story: Story, edits: Edits) -> set[str]:
     return words
 
 
+def _optimizer_words(config: RunConfig) -> set[str]:
+    """What holds of its optimizer; in full fine-tuning there is no B for Muon to move."""
+    row, whole = OPTIMIZERS[config.optimizer], VARIANTS[config.variant].whole
+    if not row.adam:
+        return {config.optimizer, "no_muon"}
+    if not row.orthogonal or (whole and EVERY not in row.orthogonal):
+        return {"adam", "adamw", "no_muon"}
+    return {"adam", "orthogonal", "muon_whole" if whole else config.optimizer}
+
+
 def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> list[str]:
     """The names of the script's parts, in order."""
     init, full = INITS[story.config.init], VARIANTS[story.config.variant].whole
@@ -146,6 +158,7 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
         parts += (["fresh"] if given else ["fresh", "drawn"]) if drawn else []
         parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
+    parts += ["muon"] if "orthogonal" in words else []
     parts += ["optimizer", "schedule"]
     parts += ["freeze"] if "freeze" in words else []
     if not full:
@@ -193,9 +206,12 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
     full = VARIANTS[config.variant].whole
     whole = [layer["name"] for layer in layers if full or not layer["max_rank"]]
     held_out = [row["loss"] for row in story.of("EvalRecord") if row["enabled"]]
-    own = {"MOMENTUM": config.momentum}
-    if config.optimizer == "adamw":
+    own: dict[str, Any] = {"MOMENTUM": config.momentum}
+    if OPTIMIZERS[config.optimizer].adam:
         own = {"BETAS": config.betas, "EPS": config.eps}
+    if "muon_whole" in _optimizer_words(config):
+        tables = {layer["name"] for layer in layers if layer["kind"] == "embedding"}
+        own["BY_ADAM"] = tuple(sorted({*config.whole, *tables}))
     values = {
         **problem.values,
         "DEVICE": config.device,

@@ -10,6 +10,7 @@ from typing import Any
 
 import lora_lab
 from lora_lab import paths
+from lora_lab.choices import OPTIMIZERS
 from lora_lab.errors import LabError, system_reason
 from lora_lab.exported import ExportReport
 from lora_lab.figures import size_words
@@ -202,7 +203,7 @@ def _parameters(story: Story) -> str:
     words = ""
     if VARIANTS[story.config.variant].factored and row["adapter"]:
         words = f"{full / row['adapter']:,.1f} times fewer than full fine-tuning of these layers"
-        if story.config.optimizer == "adamw":
+        if OPTIMIZERS[story.config.optimizer].states(0.0) == 2:
             words += (
                 f"; Adam's averages take {size_words(8 * row['adapter'])} in place of "
                 f"{size_words(8 * full)}"

@@ -58,7 +58,8 @@ class KnownRankTask(Task):
             return torch.linalg.qr(normal(rows, columns)).Q
 
         X = EXAMPLES**0.5 * orthonormal(EXAMPLES, INPUTS)  # (N, in)
-        W0 = normal(OUTPUTS, INPUTS) / INPUTS**0.5  # (out, in)
+        # (out, in), as the base holds it in float32: D is all that is left to learn.
+        W0 = (normal(OUTPUTS, INPUTS) / INPUTS**0.5).float().double()
         U, V = orthonormal(OUTPUTS, len(SIGMA)), orthonormal(INPUTS, len(SIGMA))
         D = U @ torch.diag(torch.tensor(SIGMA, dtype=torch.float64)) @ V.T  # (out, in)
         self.change = D

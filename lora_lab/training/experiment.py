@@ -42,7 +42,7 @@ from lora_lab.training.from_adapter import (
 from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
-from lora_lab.training.optim import Ramp, Stage, build_optimizer
+from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_notes
 from lora_lab.training.per_layer import listed, rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
@@ -300,8 +300,7 @@ class Experiment:
                 f"warm-up of {warmup:,} in place of {config.warmup_steps:,} steps: half of the "
                 f"{length:,} steps at most"
             )
-        if config.momentum and config.optimizer != "sgd":
-            notes.append("momentum is for SGD; AdamW uses its betas")
+        notes += optimizer_notes(self.optimizer, config)
         return tuple(notes)
 
     def counts(self) -> CountsRecord:

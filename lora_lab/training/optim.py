@@ -9,8 +9,12 @@ import torch
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.subspace import rate_factor, space_of
+from lora_lab.choices import OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.training.adam import FusedAdamW
+from lora_lab.training.muon import Muon
+from lora_lab.variants import VARIANTS
 
 RAMP_STEPS = 50
 
@@ -18,19 +22,21 @@ RAMP_STEPS = 50
 def build_optimizer(
     layers: Iterable[AdapterLayer], config: RunConfig, hyper: Hyperparameters
 ) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019), fused where the device has it, or SGD; no decay means Adam.
+    """AdamW (Loshchilov & Hutter 2019), fused where the device has it, Muon or SGD, by the config.
 
-    Both decay apart from the gradient, so that moments are of gradients alone and can be mapped
+    All decay apart from the gradient, so that moments are of gradients alone and can be mapped
     when a rank changes.
     """
     groups = parameter_groups(layers, config)
-    if config.optimizer == "sgd":
+    row = OPTIMIZERS[config.optimizer]
+    if not row.adam:
         optimizer: torch.optim.Optimizer = SGDW(
             groups, lr=hyper.learning_rate, momentum=config.momentum, foreach=True
         )
     else:
         device = groups[0]["params"][0].device.type
-        kind = FusedAdamW if device in ("cpu", "cuda", "mps") else torch.optim.AdamW
+        fused = FusedAdamW if device in ("cpu", "cuda", "mps") else torch.optim.AdamW
+        kind = Muon if row.orthogonal else fused
         optimizer = kind(groups, lr=hyper.learning_rate, betas=config.betas, eps=config.eps)
     set_rates(optimizer, hyper.learning_rate)
     set_weight_decay(optimizer, hyper.weight_decay)
@@ -44,10 +50,13 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
     `decays` is False for tensors of one dimension: biases, as transformers has it, and DoRA's
     magnitudes, where m → 0 would be W → 0 and not ΔW → 0. Beside a random subspace, whose rate is
     8·√(D/d) times that of full training, a layer that is fully trained has the latter.
+    `orthogonal` is what Muon moves: matrices, but neither embeddings nor heads that are trained
+    beside the adapters (Jordan 2024).
     """
     layers = tuple(layers)
     space = space_of(layers)
-    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    row, whole_run = OPTIMIZERS[config.optimizer], VARIANTS[config.variant].whole
+    groups: dict[tuple[float, bool, bool], list[torch.nn.Parameter]] = {}
     for layer in layers:
         for label, p in layer.named_parameters(recurse=False):
             rate = config.b_rate_ratio if label == "lora_B" else 1.0
@@ -56,11 +65,46 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
             # θ of a random subspace is of one dimension, and all of ΔW.
             whole = p.dim() > 1 or label == "theta"
             decays = whole if config.rules > 1 else label != "magnitude"
-            groups.setdefault((rate, decays), []).append(p)
+            hidden = not isinstance(layer, FullLayer) or (
+                whole_run and layer.name not in config.whole and layer.kind.name != "embedding"
+            )
+            orthogonal = hidden and row.is_orthogonal(label, p.dim())
+            groups.setdefault((rate, decays, orthogonal), []).append(p)
     return [
-        {"params": params, "rate": rate, "decays": decays}
-        for (rate, decays), params in groups.items()
+        {"params": params, "rate": rate, "decays": decays, "orthogonal": orthogonal}
+        for (rate, decays, orthogonal), params in groups.items()
     ]
+
+
+def state_names(optimizer: torch.optim.Optimizer, p: torch.nn.Parameter) -> tuple[str, ...]:
+    """What the optimizer keeps of a tensor that it holds, once it has moved it."""
+    group = next(g for g in optimizer.param_groups if any(p is held for held in g["params"]))
+    if isinstance(optimizer, torch.optim.AdamW) and not group["orthogonal"]:
+        return ("exp_avg", "exp_avg_sq", "step")
+    return ("momentum_buffer",)
+
+
+def states_kept(optimizer: torch.optim.Optimizer) -> float:
+    """Numbers that the optimizer will keep for each one that moves, on average; not the steps."""
+    numbers = kept = 0
+    for group in optimizer.param_groups:
+        moving = sum(p.numel() for p in group["params"] if p.requires_grad)
+        numbers += moving
+        if isinstance(optimizer, torch.optim.AdamW):
+            kept += moving * (1 if group["orthogonal"] else 2)
+        else:
+            kept += moving * int(group["momentum"] > 0)
+    return kept / max(1, numbers)
+
+
+def optimizer_notes(optimizer: torch.optim.Optimizer, config: RunConfig) -> list[str]:
+    """What of the config means nothing to its optimizer."""
+    row, notes = OPTIMIZERS[config.optimizer], []
+    if config.momentum and row.momentum:
+        notes.append(f"{row.momentum[0].lower()}{row.momentum[1:].rstrip('.')}")
+    if row.orthogonal and not any(group["orthogonal"] for group in optimizer.param_groups):
+        notes.append(f"{row.title} finds no matrix to move here, so AdamW moves all")
+    return notes
 
 
 def regroup(
@@ -86,46 +130,6 @@ def set_weight_decay(optimizer: torch.optim.Optimizer, weight_decay: float) -> N
     """Set the decay of the groups that decay."""
     for group in optimizer.param_groups:
         group["weight_decay"] = weight_decay if group["decays"] else 0.0
-
-
-class FusedAdamW(torch.optim.AdamW):
-    """torch.optim.AdamW(fused=True), its state and results to the bit, with less around them.
-
-    Beside the adapters of a small net torch's own bookkeeping takes longer than the kernels.
-    """
-
-    def __init__(self, params: Any, **settings: Any) -> None:
-        super().__init__(params, fused=True, **settings)
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        for group in self.param_groups:
-            moving = [p for p in group["params"] if p.grad is not None]
-            if not moving:
-                continue
-            if any(p not in self.state for p in moving):
-                self._init_group(group, [], [], [], [], [], [])
-            states = [self.state[p] for p in moving]
-            steps = [state["step"] for state in states]
-            torch._foreach_add_(steps, 1)
-            beta1, beta2 = group["betas"]
-            torch._fused_adamw_(
-                moving,
-                [p.grad for p in moving],
-                [state["exp_avg"] for state in states],
-                [state["exp_avg_sq"] for state in states],
-                [],
-                steps,
-                lr=group["lr"],
-                beta1=beta1,
-                beta2=beta2,
-                weight_decay=group["weight_decay"],
-                eps=group["eps"],
-                amsgrad=False,
-                maximize=False,
-            )
-
-    step.hooked = True  # without torch's profiler mark and hooks around each step
 
 
 class SGDW(torch.optim.SGD):

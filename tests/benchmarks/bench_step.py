@@ -34,7 +34,7 @@ from lora_lab.allocator import keep_freed_memory
 from lora_lab.analysis.memory import estimate_memory
 from lora_lab.presets import get_preset
 from lora_lab.tasks import TASKS
-from lora_lab.training.optim import FusedAdamW
+from lora_lab.training.adam import FusedAdamW
 
 
 @dataclass

@@ -137,6 +137,16 @@ SETTINGS = {
          "max_grad_norm": 1.0, "label_smoothing": 0.1},
         {25: {"rank": 2}, 40: {"rank": 6}},
     ),
+    "muon": (
+        {"optimizer": "muon", "hyper": {"weight_decay": 0.1, "learning_rate": 0.02},
+         "b_rate_ratio": 2.0},
+        {25: {"rank": 2}, 40: {"rank": 6}},
+    ),
+    "muon on b": (
+        {"optimizer": "muon_b", "variant": "dora"},
+        {25: {"rank": 2}, 32: {"alpha": 9.0, "alpha_mode": "keep_function"}, 40: {"rank": 6}},
+    ),
+    "muon, full": ({"optimizer": "muon", "variant": "full"}, {}),
     "lora+ with dropout": (
         {"b_rate_ratio": 8.0, "hyper": {"dropout": 0.3}},
         {30: {"dropout": 0.1, "learning_rate": 5e-4}},
@@ -166,6 +176,7 @@ SETTINGS = {
         "linear, warm, clipped",
         "short and warm",
         "sgd",
+        "muon on b",
         "lora+ with dropout",
         "eva",
         "pissa",

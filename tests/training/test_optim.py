@@ -10,7 +10,8 @@ from lora_lab.adapters.resize import resize
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.rules import schedule_factor
-from lora_lab.training.optim import FusedAdamW, Ramp, build_optimizer
+from lora_lab.training.adam import FusedAdamW
+from lora_lab.training.optim import Ramp, build_optimizer, optimizer_notes
 from tests.training.driven_run import DrivenRun, digits
 
 
@@ -77,6 +78,44 @@ def test_decay_pulls_matrices_and_no_bias_or_magnitude(variant, optimizer, rules
     for p, (label, old) in before.items():
         factor = 1 if label in left_alone else 1 - 0.5 * 0.25
         torch.testing.assert_close(p.detach(), factor * old, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "optimizer", "moved"),
+    [
+        ("lora", "muon", {"lora_A", "lora_B"}),
+        ("dora", "muon", {"lora_A", "lora_B"}),
+        ("dora", "muon_b", {"lora_B"}),
+        ("full", "muon", {"tuned_weight"}),
+        ("full", "muon_b", set()),
+    ],
+)
+def test_muon_moves_matrices_and_adam_the_rest(variant, optimizer, moved):
+    adapted = layers(variant)
+    made = build_optimizer(adapted, config(variant=variant, optimizer=optimizer), Hyperparameters())
+    of_muon = {id(p) for g in made.param_groups if g["orthogonal"] for p in g["params"]}
+    named = [(label, p) for layer in adapted for label, p in layer.named_parameters(recurse=False)]
+    assert {label for label, p in named if id(p) in of_muon} == moved
+    for _, p in named:
+        p.grad = torch.ones_like(p)
+    made.step()
+    for label, p in named:
+        kept = {"momentum_buffer"} if label in moved else {"exp_avg", "exp_avg_sq", "step"}
+        assert set(made.state[p]) == kept
+    words = optimizer_notes(made, config(variant=variant, optimizer=optimizer))
+    assert bool(words) is not bool(moved)
+
+
+def test_muon_leaves_embeddings_and_heads_beside_the_adapters_to_adam():
+    model = nn.Sequential(nn.Embedding(7, 6), nn.Linear(6, 5), nn.Linear(5, 4))
+    full = list(inject(model, variant="full", rank=2).values())
+    named = {layer.name: layer for layer in full}
+    made = build_optimizer(full, config(variant="full", optimizer="muon", whole=("2",)),
+                           Hyperparameters())  # fmt: skip
+    of_muon = {id(p) for g in made.param_groups if g["orthogonal"] for p in g["params"]}
+    assert of_muon == {id(named["1"].tuned_weight)}
+    made = build_optimizer(full, config(optimizer="muon"), Hyperparameters())  # beside adapters
+    assert not any(group["orthogonal"] for group in made.param_groups)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -41,6 +41,8 @@ OPTIMIZERS = (
     {"optimizer": "adamw", "b_rate_ratio": 4.0},
     {"optimizer": "sgd", "momentum": 0.9},
     {"optimizer": "sgd", "momentum": 0.0},
+    {"optimizer": "muon"},
+    {"optimizer": "muon_b", "b_rate_ratio": 4.0},
 )
 COURSES = (
     {"schedule": "constant"},

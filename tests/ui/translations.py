@@ -21,7 +21,7 @@ import PySide6
 
 import lora_lab
 from lora_lab import paths
-from lora_lab.choices import ALPHA_MODES
+from lora_lab.choices import ALPHA_MODES, OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.presets import list_presets
@@ -69,6 +69,7 @@ def declared() -> set[str]:
         texts |= {variant.subject, *(reason for _, reason in variant.locked)}
     texts |= {state.value for state in State} | {"interrupted", "damaged"}  # of a run in the list
     texts |= {mode.title for mode in ALPHA_MODES.values()}
+    texts |= {row.momentum for row in OPTIMIZERS.values()}
     for kind in (RunConfig, Hyperparameters):
         for field, setting in settings_of(kind).items():
             texts |= {setting.name, setting.short}

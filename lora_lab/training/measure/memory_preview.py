@@ -9,6 +9,7 @@ from lora_lab.errors import LabError
 from lora_lab.measured import MemoryRecord
 from lora_lab.training.devices import device_bytes
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.optim import states_kept
 
 
 def memory_preview(experiment: Experiment) -> MemoryRecord:
@@ -20,14 +21,13 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
     began = time.perf_counter()
     config, task = experiment.config, experiment.task
     device = device_bytes(experiment.device)
-    states = 2 if config.optimizer == "adamw" else int(config.momentum > 0)
     try:
         estimate = estimate_memory(
             experiment.model,
             task.heaviest(config.batch_size, config.accumulation),
             task.loss,
             prepare=lambda twin: [p for p in twin.parameters() if p.requires_grad],
-            states_per_parameter=states,
+            states_per_parameter=states_kept(experiment.optimizer),
         )
     except LabError as error:
         seconds = time.perf_counter() - began

@@ -22,6 +22,7 @@ from lora_lab.errors import ConfigError, LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.optim import state_names
 from lora_lab.training.per_layer import check, wanted_rank
 from lora_lab.training.saving.random_states import is_random_state
 
@@ -35,7 +36,6 @@ Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WIDE = (torch.float32, torch.float64)  # of factors; a branch may change from one to the other
-OPTIMIZER = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "sgd": ("momentum_buffer",)}
 
 
 class Stored(BaseModel):
@@ -207,7 +207,8 @@ def _check_layer(
             frozen = "frozen" if trained.moves else "trained"
             raise _wrong(f"{name} is {frozen} by its settings, and {label} is not")
         used.add(_fits(tensors, f"{name}|{label}", shape, kinds))
-        used |= _check_moments(experiment, f"{name}|{label}", trained, shape, kinds, tensors)
+        kept = state_names(experiment.optimizer, getattr(layer, label))
+        used |= _check_moments(kept, f"{name}|{label}", trained, shape, kinds, tensors)
     return used
 
 
@@ -223,7 +224,7 @@ def _rank(layer: LoRALayer, factor: torch.Tensor, hyper: Hyperparameters) -> int
 
 
 def _check_moments(
-    experiment: Experiment,
+    kept: tuple[str, ...],
     name: str,
     about: Trained,
     shape: tuple[int, ...],
@@ -231,7 +232,6 @@ def _check_moments(
     tensors: Tensors,
 ) -> set[str]:
     """All that the optimizer keeps of one tensor, or nothing of it."""
-    kept = OPTIMIZER[experiment.config.optimizer]
     if about.numbers or (about.state and sorted(about.state) != sorted(kept)):
         found = sorted([*about.state, *about.numbers])
         raise _wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")

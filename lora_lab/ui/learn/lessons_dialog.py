@@ -1,4 +1,4 @@
-"""Lessons: a question, a prediction, the run that tells, and why; one page, ten lessons."""
+"""Lessons: a question, a prediction, the run that tells, and why; one page for all lessons."""
 
 from __future__ import annotations
 

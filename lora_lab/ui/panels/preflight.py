@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lora_lab.choices import OPTIMIZERS
 from lora_lab.figures import DTYPE_BYTES
 from lora_lab.inits import INITS
 from lora_lab.measured import MemoryRecord
@@ -50,7 +51,7 @@ class Preflight:
         config = self._standing.config
         if config is None:
             return 0
-        return 2 if config.optimizer == "adamw" else int(config.momentum > 0)
+        return OPTIMIZERS[config.optimizer].states(config.momentum)
 
     @property
     def device(self) -> int:

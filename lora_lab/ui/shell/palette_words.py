@@ -46,7 +46,7 @@ ALSO = {
     "max_steps": "steps iterations length duration epochs",
     "batch_size": "batch per_device_train_batch_size",
     "accumulation": "gradient_accumulation_steps parts micro batch",
-    "optimizer": "adamw sgd adam",
+    "optimizer": "adamw sgd adam muon",
     "schedule": "lr_scheduler_type cosine linear warmup decay annealing",
     "warmup_steps": "warmup_ratio warm-up",
     "seed": "random reproducible",

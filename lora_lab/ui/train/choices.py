@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.choices import OPTIMIZERS
 from lora_lab.inits import INITS
 from lora_lab.ui.style.figures import in_words
 from lora_lab.variants import VARIANTS
@@ -40,5 +41,4 @@ def ratio_locked(variant: str) -> str:
 
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
-    words = translate("choices", "Momentum is for SGD; AdamW uses its betas.")
-    return "" if optimizer == "sgd" else words
+    return in_words(OPTIMIZERS[optimizer].momentum)

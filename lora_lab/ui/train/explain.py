@@ -10,6 +10,7 @@ import math
 
 from PySide6.QtCore import QCoreApplication
 
+from lora_lab.choices import OPTIMIZERS
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import (
     CountsRecord,
@@ -114,7 +115,7 @@ class Explanations:
         if config is not None and config.b_rate_ratio != 1:
             other = plain_number(float(f"{now * config.b_rate_ratio:.3g}"))
             shown = translate("explain", "A {}, B {}").format(shown, other)
-        if config is not None and config.optimizer == "sgd":
+        if config is not None and not OPTIMIZERS[config.optimizer].adam:
             return translate("explain", "current LR {} × gradient").format(shown)
         if self._standing.loaded.most_numbers:
             return translate("explain", "current LR {} ≈ step per number").format(shown)

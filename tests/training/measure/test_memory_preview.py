@@ -17,7 +17,8 @@ def asked(experiment):
 @pytest.mark.parametrize(
     ("fields", "kept"),
     [({}, 2), ({"variant": "dora"}, 2), ({"variant": "full"}, 2),
-     ({"optimizer": "sgd", "momentum": 0.9}, 1), ({"optimizer": "sgd"}, 0)],
+     ({"optimizer": "sgd", "momentum": 0.9}, 1), ({"optimizer": "sgd"}, 0),
+     ({"optimizer": "muon"}, 1)],
 )  # fmt: skip
 def test_it_counts_what_trains_and_what_the_optimizer_keeps(fields, kept):
     experiment = Experiment.build(changed(get_preset("digits").config, **fields))

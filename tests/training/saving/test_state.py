@@ -32,6 +32,8 @@ CASES = {
     "full": {"variant": "full"},
     "pissa": {"init": "pissa"},
     "sgd": {"optimizer": "sgd", "momentum": 0.9},
+    "muon": {"optimizer": "muon", "variant": "dora"},
+    "muon on b": {"optimizer": "muon_b"},
     "plus": {"b_rate_ratio": 4.0, "schedule": "cosine", "warmup_steps": 4},
     "parts": {"accumulation": 2, "batch_size": 33},
 }

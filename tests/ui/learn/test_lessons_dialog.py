@@ -23,7 +23,7 @@ def press(qtbot, page):
 
 
 def test_a_prediction_comes_before_the_run(qtbot, page):
-    assert page.list.count() == 10
+    assert page.list.count() == len(LESSONS)
     assert not page.button.isEnabled()
     page.choices.button(0).click()
     assert page.button.isEnabled()

@@ -117,6 +117,9 @@ def test_momentum_is_for_sgd_alone(dock):
     box = dock.fixed.controls["momentum"]
     assert not box.isEnabled()
     assert "SGD" in box.toolTip()
+    choose(dock.fixed.controls["optimizer"], "muon")
+    assert not box.isEnabled()
+    assert "0.95" in box.toolTip()
     choose(dock.fixed.controls["optimizer"], "sgd")
     assert box.isEnabled()
 
