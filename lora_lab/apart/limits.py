@@ -20,26 +20,39 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-# Numbers of calls: what reaches other machines, programs and files. (asm/unistd_64.h; the ones of
-# ARM64 are those of asm-generic/unistd.h, which has no `open`.)
+# Numbers of calls: what reaches other machines, programs, processes and files, and what changes the
+# machine, which root may. (asm/unistd_64.h; the ones of ARM64 are those of asm-generic/unistd.h,
+# which has no `open`.) From 424 on they are the same everywhere.
+NEWER = (424, 425, 428, 429, 430, 431, 432, 433, 437, 442, 452, 463, 466)
 X86 = {
-    "arch": 0xC000003E, "open": 2, "openat": 257,
+    "arch": 0xC000003E, "open": 2, "openat": 257, "clone": 56, "prlimit": 302,
     "refused": (41, 42, 43, 44, 46, 49, 50, 53, 57, 58, 59, 62, 76, 77, 82, 83, 84, 85, 86, 87, 88,
-                90, 91, 92, 93, 94, 101, 132, 133, 165, 175, 188, 189, 190, 197, 198, 199, 235, 258,
-                259, 260, 261, 263, 264, 265, 266, 268, 280, 288, 307, 310, 311, 313, 316, 321, 322,
-                425, 437),
+                90, 91, 92, 93, 94, 101, 129, 132, 133, 155, 161, 163, 164, 165, 166, 167, 168, 169,
+                170, 171, 175, 176, 188, 189, 190, 197, 198, 199, 200, 227, 234, 235, 246, 248, 249,
+                250, 258, 259, 260, 261, 263, 264, 265, 266, 268, 272, 280, 288, 297, 298, 304, 307,
+                308, 310, 311, 313, 316, 320, 321, 322, *NEWER),
 }  # fmt: skip
 ARM = {
-    "arch": 0xC00000B7, "open": -1, "openat": 56,
-    "refused": (5, 6, 7, 14, 15, 16, 33, 34, 35, 36, 37, 38, 40, 45, 46, 52, 53, 54, 55, 88, 105,
-                117, 129, 198, 199, 200, 201, 202, 203, 206, 211, 221, 242, 269, 270, 271, 273, 276,
-                280, 281, 425, 437),
+    "arch": 0xC00000B7, "openat": 56, "clone": 220, "prlimit": 261,
+    "refused": (5, 6, 7, 14, 15, 16, 33, 34, 35, 36, 37, 38, 39, 40, 41, 45, 46, 51, 52, 53, 54, 55,
+                88, 89, 97, 104, 105, 106, 112, 117, 129, 130, 131, 138, 142, 161, 162, 170, 198,
+                199, 200, 201, 202, 203, 206, 211, 217, 218, 219, 221, 224, 225, 240, 241, 242, 265,
+                268, 269, 270, 271, 273, 276, 280, 281, 294, *NEWER),
 }  # fmt: skip
 CALLS: dict[str, dict[str, Any]] = {"x86_64": X86, "aarch64": ARM}
+CLONE3 = 435  # says what it makes where no filter sees it; libraries then take `clone`
 WRITES = 0o3 | 0o100 | 0o1000 | 0o2000  # flags of open: to write, create, cut off, append
+THREAD = 0x10000  # flag of clone: no process of its own
 LOAD, EQUAL, AT_LEAST, ANY_BIT, ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | 1  # the latter with EPERM
+ALLOW, ERROR, PERMISSION, ABSENT = 0x7FFF0000, 0x00050000, 1, 38
 NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2  # of prctl
+# Calls of which one argument decides: its place, a test, and the answers where it holds and not.
+BY_ARGUMENT = {
+    "open": (1, ANY_BIT, WRITES, "refuse", "allow"),
+    "openat": (2, ANY_BIT, WRITES, "refuse", "allow"),
+    "clone": (0, ANY_BIT, THREAD, "allow", "refuse"),
+    "prlimit": (0, EQUAL, 0, "allow", "refuse"),  # of itself
+}
 
 
 def confine() -> None:
@@ -85,26 +98,38 @@ def _address_space() -> int:
 
 
 def _filter(calls: dict[str, Any] | None) -> None:
-    """Have the kernel refuse calls by number, and every opening of a file to write."""
+    """Have the kernel refuse calls by number, and some by what they are called with."""
     if calls is None:
         return
-    head = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, calls["arch"]), (ANSWER, 0, 0, REFUSE), (LOAD, 0, 0, 0)]
-    tests = [(AT_LEAST, 0x40000000)]  # the numbers of another ABI
-    tests += [(EQUAL, number) for number in calls["refused"]]
-    opens = [
-        (calls[name], flags) for name, flags in (("open", 1), ("openat", 2)) if calls[name] > 0
+    decided = [name for name in BY_ARGUMENT if name in calls]
+    # Each line: what it does, where it goes if so and if not ("": on), and its number.
+    lines: list[tuple[int, str, str, int]] = [
+        (LOAD, "", "", 4),
+        (EQUAL, "", "refuse", calls["arch"]),
+        (LOAD, "", "", 0),
+        (AT_LEAST, "refuse", "", 0x40000000),  # the numbers of another ABI
+        (EQUAL, "absent", "", CLONE3),
+        *((EQUAL, "refuse", "", number) for number in calls["refused"]),
+        *((EQUAL, name, "", calls[name]) for name in decided),
+        (ANSWER, "", "", ALLOW),
     ]
-    # Behind the tests: a jump for each way to open, allowed; the flags of each; allowed, refused.
-    tail = [(EQUAL, len(opens) - i + 2 * i, 0, number) for i, (number, _) in enumerate(opens)]
-    tail.append((ANSWER, 0, 0, ALLOW))
-    last = 2 * len(opens)
-    for i, (_, flags) in enumerate(opens):
-        left = last - 2 * i - 2
-        tail += [(LOAD, 0, 0, 16 + 8 * flags), (ANY_BIT, left + 1, left, WRITES)]
-    tail += [(ANSWER, 0, 0, ALLOW), (ANSWER, 0, 0, REFUSE)]
-    refuse = len(tests) + len(tail) - 1
-    body = [(code, refuse - i - 1, 0, number) for i, (code, number) in enumerate(tests)]
-    program = b"".join(struct.pack("HBBI", *line) for line in [*head, *body, *tail])
+    places = {}
+    for name in decided:
+        argument, test, number, yes, no = BY_ARGUMENT[name]
+        places[name] = len(lines)
+        lines += [(LOAD, "", "", 16 + 8 * argument), (test, yes, no, number)]
+    answers = {"allow": ALLOW, "refuse": ERROR | PERMISSION, "absent": ERROR | ABSENT}
+    for name, answer in answers.items():
+        places[name] = len(lines)
+        lines.append((ANSWER, "", "", answer))
+
+    def ahead(label: str, at: int) -> int:
+        return places[label] - at - 1 if label else 0
+
+    program = b"".join(
+        struct.pack("HBBI", code, ahead(yes, at), ahead(no, at), number)
+        for at, (code, yes, no, number) in enumerate(lines)
+    )
     buffer = ctypes.create_string_buffer(program)
     listed = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
     kernel = ctypes.CDLL(None, use_errno=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -64,8 +64,8 @@ def read_gguf(
                 frame = kind(config)
             numbers = sum(math.prod(tensor.shape) for tensor in tensors)
             check_frame(frame, numbers, path.name)
-            report(f"Unpacking {path.name}", -1)
-            loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
+            with _told(report, f"Unpacking {path.name}"):
+                loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=frame)
     except CheckpointError:
         raise
     except Exception as error:
@@ -101,6 +101,23 @@ def by_copy() -> Iterator[None]:
             yield
         finally:
             library.np = numpy
+
+
+@contextmanager
+def _told(report: Report, what: str) -> Iterator[None]:
+    """Let the library say how far it is to `report`, and draw no bar on a terminal."""
+    import transformers.modeling_gguf_pytorch_utils as library
+
+    def told(values: Sequence[Any], **_: Any) -> Iterator[Any]:
+        for number, value in enumerate(values):
+            report(what, number / len(values))
+            yield value
+
+    usual, library.tqdm = library.tqdm, told
+    try:
+        yield
+    finally:
+        library.tqdm = usual
 
 
 def check_gguf(path: Path) -> tuple[GgufTensor, ...]:

@@ -17,9 +17,11 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.strict_json import read_json
+from lora_lab.names import shown
 
 LARGEST_EDGE, LARGEST_AREA = 8192, 2**24  # pixels
 SMALLEST_PART = 0.1
+STEP = 1e-6  # the least image_std; the most of it and of image_mean is its inverse
 TOLERANCE = 0.5 / 255  # of the range of an image: half a step of a byte
 PROBE = (61, 97)  # height and width of the picture that the rules are checked on
 
@@ -48,10 +50,9 @@ def open_image_rules(path: str | Path) -> ImageRules:
     channels = config.get("num_channels", 3)
     if channels not in (1, 3):
         raise _unsound(path, f"num_channels is {channels!r}")
-    file = path / "preprocessor_config.json"
-    if not file.exists():
+    values = _values(path)
+    if values is None:
         return _without_rules(path, config, channels)
-    values = read_json(file)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its image processor asks for code of its author to be run, which is not "
@@ -66,6 +67,18 @@ def open_image_rules(path: str | Path) -> ImageRules:
         raise CheckpointError(f"{path.name}: {error}") from None
     except Exception as error:
         raise _unsound(path, first_line(error)) from error
+
+
+def _values(path: Path) -> dict[str, Any] | None:
+    """What the library goes by: the part of a processor's file where that has one, else a file of
+    its own; None where there is neither."""
+    whole, alone = path / "processor_config.json", path / "preprocessor_config.json"
+    values = read_json(whole).get("image_processor") if whole.exists() else None
+    if values is None:
+        return read_json(alone) if alone.exists() else None
+    if not isinstance(values, dict):
+        raise _unsound(path, f"image_processor is {shown(values)}")
+    return values
 
 
 def _without_rules(path: Path, config: dict[str, Any], channels: int) -> ImageRules:
@@ -176,8 +189,9 @@ def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
             raise _unsound(path, f"{name} is {given!r}")
         if isinstance(given, list) and len(given) != channels:
             raise _unsound(path, f"{name} has {len(given)} numbers for {channels} channels")
-        if name == "image_std" and min(numbers) <= 0:
-            raise _unsound(path, f"{name} is {given!r}")
+        least = STEP if name == "image_std" else -1 / STEP
+        if not all(least <= n <= 1 / STEP for n in numbers):
+            raise _unsound(path, f"{name} is {shown(given)}")
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, int | float]]:

@@ -1,7 +1,9 @@
 """Jobs of the child process that go wrong, as a stranger's file may make them do."""
 
 import ctypes
+import errno
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -66,6 +68,11 @@ def tried(data, path):
         "connect": lambda: socket.socket().connect(("127.0.0.1", 9)),
         "run": lambda: subprocess.run(["true"], check=True),
         "signal": lambda: os.kill(os.getppid(), 0),
+        "signal a thread": lambda: _call(234, os.getppid(), os.getppid(), 0),
+        "fork": _fork,
+        "fork by clone3": lambda: _call(435, (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17), 88),
+        "limit another": _limit,
+        "open by a handle": lambda: _call(304, -1, b"\0" * 16, 2, refused=errno.EPERM),
     }
     could = {}
     for name, doing in doings.items():
@@ -76,6 +83,40 @@ def tried(data, path):
         else:
             could[name] = True
     yield {"could": could, "environment": sorted(os.environ)}, b""
+
+
+def threads(data, count):
+    """Threads it may have: decoders and Python itself start them."""
+    found = []
+    made = [threading.Thread(target=found.append, args=(n,)) for n in range(count)]
+    for thread in made:
+        thread.start()
+    for thread in made:
+        thread.join()
+    yield {"found": sorted(found)}, b""
+
+
+def _limit():
+    import resource
+
+    resource.prlimit(os.getppid(), resource.RLIMIT_CORE)
+
+
+def _fork():
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def _call(number, *arguments, refused=None):
+    """A call of the system on x86-64 by its number; in a process that it made, the end."""
+    kernel = ctypes.CDLL(None, use_errno=True)
+    if platform.machine() != "x86_64":
+        raise OSError
+    answer = kernel.syscall(number, *arguments)
+    if answer == 0 and number == 435:
+        os._exit(0)
+    if answer < 0 and ctypes.get_errno() in (refused or ctypes.get_errno(), errno.EPERM):
+        raise OSError(ctypes.get_errno(), number)
 
 
 def told_pid(data, path):

@@ -95,6 +95,11 @@ def test_it_writes_connects_and_runs_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["x.old"]
 
 
+def test_it_may_have_threads():
+    ((part, _),) = asked("threads", count=3)
+    assert part["found"] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("job", ["wait", "loop_in_c"])
 def test_whoever_waits_may_cancel(job):
     first, looks = pid(), []

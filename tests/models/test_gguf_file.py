@@ -211,3 +211,12 @@ def test_a_file_is_read_by_copy(tmp_path):
     assert isinstance(GGUFReader(tmp_path / "x.gguf").data, np.memmap)
     (tmp_path / "x.gguf").write_bytes(b"")
     assert reader.tensors[0].data.sum() == 0
+
+
+def test_reading_is_told_of_and_draws_no_bar(tmp_path, capfd):
+    write(tmp_path / "a.gguf", save(tmp_path / "model", "llama"))
+    capfd.readouterr()
+    said = []
+    open_model(tmp_path / "a.gguf", "causal_lm", report=lambda what, share: said.append(share))
+    assert [share for share in said if 0 < share < 1]
+    assert capfd.readouterr() == ("", "")

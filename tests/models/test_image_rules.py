@@ -95,6 +95,10 @@ def test_without_rules_it_is_said_what_is_done(tmp_path):
         ({"image_processor_type": "GLPNImageProcessor", "size_divisor": 10**6}, "size_divisor"),
         ({"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 10**10}, "min_pixels"),
         ({**VIT, "patch_size": {"height": 10**9}}, "height"),
+        ({**VIT, "image_std": [1e300] * 3}, "image_std is"),
+        ({**VIT, "image_std": [1e-300] * 3}, "image_std is"),
+        ({**VIT, "image_mean": [-1e300] * 3}, "image_mean is"),
+        ({**VIT, "image_std": [float("inf")] * 3}, "Infinity is not a number"),
         ({**VIT, "image_mean": [1]}, "1 numbers for 3 channels"),
         ({"image_processor_type": "NoSuchProcessor"}, "which images"),
         ({**VIT, "auto_map": {"AutoImageProcessor": "code.Mine"}}, "code of its author"),
@@ -104,8 +108,24 @@ def test_without_rules_it_is_said_what_is_done(tmp_path):
         ),
     ],
 )  # fmt: skip
-def test_rules_that_cannot_be_followed_are_refused(tmp_path, values, reason):
+@pytest.mark.parametrize("apart", [True, False])
+def test_rules_that_cannot_be_followed_are_refused(tmp_path, values, reason, apart):
+    """Also where they are part of a processor's file, which the library takes before the other."""
     save(tmp_path, "vit")
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(values if apart else VIT))
+    if not apart:
+        whole = {"processor_class": "X", "image_processor": values}
+        (tmp_path / "processor_config.json").write_text(json.dumps(whole))
     with pytest.raises(CheckpointError, match=reason):
         open_image_rules(tmp_path)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_rules_of_a_processors_file_are_the_librarys(tmp_path, beside):
+    save(tmp_path, "vit")
+    whole = {"image_processor": {**VIT, "size": {"height": 12, "width": 16}}}
+    (tmp_path / "processor_config.json").write_text(json.dumps(whole))
+    if beside:
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps({**VIT, "size": 20}))
+    check(tmp_path)
+    assert open_image_rules(tmp_path).size == (12, 16)
