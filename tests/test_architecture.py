@@ -43,6 +43,7 @@ PLAIN = {
 }
 ENGINE = {
     "apart",
+    "engine",
     "intrinsic",
     "lessons",
     "race",
@@ -188,10 +189,11 @@ ALLOWED = {
         "opening_records",
         "variants",
     },
-    "training": ENGINE - {"presets", "intrinsic", "lessons", "race"},
-    "intrinsic": ENGINE - {"presets", "lessons", "race"},
-    "race": ENGINE - {"presets", "lessons", "intrinsic"},
-    "lessons": ENGINE,
+    "training": ENGINE - {"presets", "intrinsic", "lessons", "race", "engine"},
+    "engine": ENGINE - {"presets", "intrinsic", "lessons", "race"},
+    "intrinsic": ENGINE - {"presets", "lessons", "race", "engine"},
+    "race": ENGINE - {"presets", "lessons", "intrinsic", "engine"},
+    "lessons": ENGINE - {"engine"},
     "cli": {*ENGINE, "ui"},
     "ui": ENGINE,
     "__main__": {"cli", "ui", *ENGINE},

@@ -11,6 +11,7 @@ import math
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.opening_records import OpeningRecord
@@ -32,12 +33,13 @@ class Session:
         *,
         paused: bool = True,
         threads: int | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`threads`: torch's; None: as they are."""
+        """`threads`: torch's; None: as they are. `wake` is called after each record but a step."""
         self.config = opening.config
         self.controls = Controls(self.config.hyper, paused=paused)
         self._opening = opening
-        self._threads = threads
+        self._threads, self._wake = threads, wake
         self._save_at_end = True
         self._records: list[Record] = []
         self._waiting_steps = 0
@@ -136,6 +138,8 @@ class Session:
                 if record.state is not State.LOADING and self._opened is not None:
                     self._opened.go_on()  # what has begun is saved, however long that takes
             self._records.append(record)
+        if not isinstance(record, StepRecord):
+            self._wake()
 
     def _thin(self) -> None:
         """Drop every other waiting step record; the plot loses detail, metrics.jsonl does not."""
