@@ -11,7 +11,7 @@ import ctypes
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ class Work:
     seconds: float  # of the thread's processor time that are left, as far as it has been looked at
     seen: float  # its processor time at the last look, where that can be told
     until: float = math.inf  # the wall's time at which it is to end whatever it used
+    unwanted: Callable[[], bool] = lambda: False  # whether it is to end at once
     ended: bool = False
 
     def end_in(self, seconds: float) -> None:
@@ -41,10 +42,13 @@ class Work:
 
 
 @contextmanager
-def limited(seconds: float, error: type[Exception]) -> Iterator[Work]:
-    """What is done in this block ends within so much processor time of its thread; raises `error`,
-    made without arguments, else. Blocks may stand in each other."""
-    work = Work(threading.get_ident(), error, seconds, time.thread_time())
+def limited(
+    seconds: float, error: type[Exception], unwanted: Callable[[], bool] = lambda: False
+) -> Iterator[Work]:
+    """What is done in this block ends within so much processor time of its thread, and soon after
+    it is `unwanted`; raises `error`, made without arguments, else. Blocks may stand in each
+    other."""
+    work = Work(threading.get_ident(), error, seconds, time.thread_time(), unwanted=unwanted)
     _watch.add(work)
     try:
         yield work
@@ -107,10 +111,11 @@ class _Watch:
         except (AttributeError, OSError):  # no such clock here: by the wall
             now = work.seen + LOOK
         work.seconds, work.seen = work.seconds - (now - work.seen), now
-        if work.seconds > 0 and time.monotonic() < work.until:
+        if work.seconds > 0 and time.monotonic() < work.until and not work.unwanted():
             return
         work.ended = True
         work.seconds, work.until = math.inf, time.monotonic() + AGAIN
+        work.unwanted = lambda: False  # it was told
         raised = ctypes.py_object(work.error)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(work.thread), raised)
 

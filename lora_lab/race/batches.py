@@ -35,12 +35,12 @@ class LaneBatches(BatchOrder):
         self._own: BatchOrder | None = None
         self.taken = 0
 
-    def __next__(self) -> Any:
+    def take(self, unwanted: Callable[[], bool]) -> Any:
         found = self._common.at(self.taken)
         if found is None:
             self._own = self._own or BatchOrder(self._common.begin)
             self._own.stand_behind(self.taken)
-            found = (next(self._own),)
+            found = (self._own.take(unwanted),)
         else:
             self._own = None
         self.taken += 1

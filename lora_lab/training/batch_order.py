@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lora_lab.errors import LabError
+from lora_lab.errors import Cancelled, LabError
 from lora_lab.time_limit import limited
 
 SECONDS = 30.0  # of processor time, for counting up to a place; millions of epochs
@@ -36,9 +36,19 @@ class BatchOrder:
         return self
 
     def __next__(self) -> Any:
+        return self.take(lambda: False)
+
+    def take(self, unwanted: Callable[[], bool]) -> Any:
+        """The next batch; raises Cancelled where it is `unwanted` while it is counted up to."""
         if self._counts:
-            with limited(SECONDS, TooFar):
-                batch = next(self._batches)
+            try:
+                with limited(SECONDS, TooFar, unwanted):
+                    batch = next(self._batches)
+            except TooFar as error:
+                self.stand_behind(self.taken)
+                if unwanted():
+                    raise Cancelled("What is counted is not wanted any more.") from error
+                raise
             self._counts = False
         else:
             batch = next(self._batches)
@@ -47,5 +57,5 @@ class BatchOrder:
 
     def stand_behind(self, count: int) -> None:
         """Go on behind the first `count` batches, from wherever it stands."""
-        if count != self.taken:
+        if count != self.taken or self._counts:
             self._batches, self.taken, self._counts = self._begin(count), count, True

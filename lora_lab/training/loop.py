@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
+from lora_lab.errors import Cancelled
 from lora_lab.progress import Report, silent
 from lora_lab.records import NewsRecord, Record, State, StepRecord
 from lora_lab.rules import schedule_factor
@@ -77,7 +78,10 @@ def train(
         began = time.perf_counter()
         factor = schedule_factor(config, experiment.step - begin, end - begin)
         learning_rate = experiment.hyper.learning_rate * factor
-        batch = next(experiment.batches)
+        try:
+            batch = experiment.batches.take(lambda: controls.stopping or controls.paused)
+        except Cancelled:
+            continue
         loss, part, halvings, failed = gradients(experiment, batch)
         if halvings:
             yield _more_parts(experiment)

@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from lora_lab.config import RunConfig
+from lora_lab.errors import Cancelled
+from lora_lab.presets import get_preset
+from lora_lab.records import State, StateRecord
 from lora_lab.tasks import TASKS
 from lora_lab.training import batch_order
 from lora_lab.training.batch_order import BatchOrder, TooFar
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
 from tests.tasks.test_retention import CASES, config_of
 
 
@@ -70,3 +76,28 @@ def test_a_place_that_is_never_reached_is_refused(monkeypatch):
     assert time.process_time() - began < 5
     course.stand_behind(3)
     assert alike(next(course), next(itertools.islice(task.batches(size, 5), 3, None)))
+
+
+def test_a_stop_is_heard_while_a_place_is_counted_up_to():
+    task, size = opened("digits", None)
+    course = BatchOrder(lambda skip: task.batches(size, 5, skip))
+    course.stand_behind(900_000_000)
+    began = time.monotonic()
+    for _ in range(2):  # and it stands where it stood
+        with pytest.raises(Cancelled):
+            course.take(lambda: True)
+    assert time.monotonic() - began < 0.5 * batch_order.SECONDS
+    assert course.taken == 900_000_000
+
+
+@pytest.mark.parametrize("ask", [Controls.stop, Controls.pause])
+def test_a_run_that_counts_ends_or_pauses_when_it_is_asked_to(ask):
+    experiment = Experiment.build(get_preset("digits").config)
+    experiment.batches.stand_behind(900_000_000)
+    controls = Controls(experiment.hyper)
+    for record in train(experiment, controls):
+        if isinstance(record, StateRecord) and record.state is State.RUNNING:
+            ask(controls)
+        elif isinstance(record, StateRecord) and record.state is State.PAUSED:
+            controls.stop()
+    assert experiment.step == 0
