@@ -177,7 +177,8 @@ class RunConfig(Frozen):
         "rows, lets rare classes count as much. The validation loss is the plain one.",
         name="class weights", choices=choices.CLASS_WEIGHTS, place="own data", group="Training"))
     eval_steps: int = declared(0, Setting("Eval steps",
-        "Steps between two validations; 0: as often as 3 % of the time allow.",
+        "Steps between two validations; 0: as often as 3 % of the time allow. Which step is the "
+        "best one is then a matter of the clock, and so is a patient run's end.",
         place="own data", group="Training"), ge=0)
     patience: int = declared(0, Setting("Patience",
         "Early stopping: validations without a better loss that end the run; 0: never.",

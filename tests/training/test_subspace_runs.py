@@ -70,13 +70,26 @@ def test_it_resumes_to_the_bit_after_d_was_moved(optimizer):
     assert again.steps(8) == losses
 
 
-def test_a_projection_that_torch_draws_otherwise_is_refused():
+OTHER = "its random subspace is not the one of"
+
+
+@pytest.mark.parametrize(
+    ("moved", "dimension", "match"),
+    [
+        ({"projection": "0" * 64, "torch": "2.0"}, 32, "than torch '2.0', which made the run"),
+        ({"projection": "0" * 64}, 32, f"{OTHER} 32 numbers"),
+        ({"projection": None, "torch": "2.0"}, 32, f"{OTHER} 32 numbers"),
+        ({}, 64, f"{OTHER} 64 numbers"),
+    ],
+)
+def test_a_projection_that_is_another_one_is_refused_with_the_reason(moved, dimension, match):
     run = DrivenRun(subspace(32))
     run.steps(3)
     tensors, facts = state_of(run.experiment)
     other = Experiment.build(subspace(32))
-    with pytest.raises(LabError, match="draws another random subspace"):
-        restore(other, tensors, facts | {"projection": "0" * 64})
+    facts["hyper"] = {**facts["hyper"], "dimension": dimension}
+    with pytest.raises(LabError, match=match):
+        restore(other, tensors, facts | moved)
 
 
 def test_random_weights_are_drawn_by_the_seed_and_are_no_base():

@@ -117,13 +117,7 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         check(experiment.layers, hyper)
     except ConfigError as error:
         raise _wrong(str(error).rstrip(".")) from None
-    if experiment.space is not None and read.projection != experiment.space.fingerprint(
-        hyper.dimension
-    ):
-        raise LabError(
-            f"torch {torch.__version__} draws another random subspace from the seed than torch "
-            f"{shown(read.torch)}, which made the run. Resume it with that version."
-        )
+    _check_space(experiment, read, hyper.dimension)
     used = _check_random(experiment, tensors)
     ranks: dict[str, int] = {}
     for name, about in read.layers.items():
@@ -142,6 +136,20 @@ def _wrong(reason: str) -> LabError:
     return LabError(
         f"The checkpoint does not fit this run: {reason}. It is damaged or was made by hand; go "
         "back to an earlier save, or begin the run again."
+    )
+
+
+def _check_space(experiment: Experiment, facts: Facts, dimension: int) -> None:
+    """θ means nothing in another random subspace than the one that it was trained in."""
+    if experiment.space is None or facts.projection == experiment.space.fingerprint(dimension):
+        return
+    if facts.projection and facts.torch != str(torch.__version__):
+        raise LabError(
+            f"torch {torch.__version__} draws another random subspace from the seed than torch "
+            f"{shown(facts.torch)}, which made the run. Resume it with that version."
+        )
+    raise _wrong(
+        f"its random subspace is not the one of {dimension:,} numbers that the run's seed draws"
     )
 
 
