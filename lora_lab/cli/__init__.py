@@ -8,6 +8,7 @@ import typer
 
 from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
+from lora_lab.cli.background import attach, stop
 from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.dimension import dimension
@@ -68,6 +69,8 @@ for verb in (export, convert, resize, extract, merge, compare):
 app.command()(inspect)
 app.command()(resume)
 app.command()(runs)
+app.command()(attach)
+app.command()(stop)
 app.command()(label)
 app.command()(pack)
 app.command()(unpack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lora_lab.cli.background import begin_detached, found, in_background
 from lora_lab.cli.console import err, out, plain_errors, print_json, print_table, print_text
 from lora_lab.cli.train import ask_about, print_result
 from lora_lab.errors import LabError, not_written
@@ -41,6 +43,9 @@ def resume(
         bool,
         typer.Option("--restart", help="Begin at step 0 with its settings, in a new folder."),
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in the background; see attach and stop.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Resume a run from its latest checkpoint, bit-identical where the machine is the same."""
@@ -52,10 +57,13 @@ def resume(
             "model": model, "data": data, "validation_data": validation_data,
             "keep_data": keep_data,
         }  # fmt: skip
-        opening: Opening = Resume.at(_found(run), steps, places)
+        opening: Opening = Resume.at(found(run), steps, places)
         ask_about(opening.config.factory, run_factory)  # the run may be somebody else's
         if restart:
             opening = opening.anew()
+        if detach:
+            begin_detached(opening, as_json)
+            return
         print_result(drive(opening, err), as_json)
 
 
@@ -71,19 +79,24 @@ def runs(
         from lora_lab.runs.listing import list_runs
 
         where = folder or paths.runs()
-        found = list_runs(where)
+        listed, apart = list_runs(where), in_background()
         if as_json:
-            rows = [{k: None if v != v else v for k, v in asdict(run).items()} for run in found]
+            rows = [{k: None if v != v else v for k, v in asdict(run).items()} for run in listed]
+            for row in rows:
+                row["background"] = os.path.realpath(row["path"]) in apart
             print_json(rows)
             return
-        if not found:
+        if not listed:
             out.print(f"There are no runs in {where}.")
             return
         table = Table("run", "state", "task", "r", "α", "step", "loss", "best", "time", "size")
-        if more := any(run.label or run.note or run.parent for run in found):
+        if more := any(run.label or run.note or run.parent for run in listed):
             table.add_column("notes")
-        for x in found:
+        for x in listed:
             state = f"interrupted at step {x.step:,}" if x.interrupted else x.state or "–"
+            if os.path.realpath(x.path) in apart:
+                going = "trains" if x.state == "running" else f"{state},"
+                state = f"{going} in the background"
             row = [
                 escape(x.name), state, escape(x.title), str(x.rank), f"{x.alpha:g}",
                 f"{x.step:,} / {x.max_steps:,}", _figure(x.loss), _figure(x.best),
@@ -91,11 +104,13 @@ def runs(
             ]  # fmt: skip
             table.add_row(*row, *([escape(_about(x))] if more else ()))
         print_table(table)
-        for run in found:
+        for run in listed:
             if run.flaw:
                 err.print(run.flaw, style="yellow")
-        if any(run.interrupted for run in found):
+        if any(run.interrupted for run in listed):
             out.print("lora-lab resume NAME continues one that was interrupted.")
+        if any(os.path.realpath(run.path) in apart for run in listed):
+            out.print("lora-lab attach NAME shows one that trains in the background; stop ends it.")
 
 
 def label(
@@ -107,7 +122,7 @@ def label(
     with plain_errors():
         from lora_lab.runs.listing import set_label, summary_of
 
-        path = _found(run)
+        path = found(run)
         now = summary_of(path)
         if name is None and note is None:
             raise LabError("Give --name, --note, or both.")
@@ -125,7 +140,7 @@ def pack(
     with plain_errors():
         from lora_lab.runs.archive import pack as packed
 
-        path = _found(run)
+        path = found(run)
         target = target or Path(f"{path.name}.zip")
         _may_be_written(target, overwrite)
         packed(path, target)
@@ -157,7 +172,7 @@ def recipe(
     with plain_errors():
         from lora_lab.runs.recipe import written
 
-        text, notes = written(_found(run))
+        text, notes = written(found(run))
         for note in notes:
             err.print(note, style="yellow")
         if target is None:
@@ -178,7 +193,7 @@ def report(
     with plain_errors():
         from lora_lab.runs.report import report_of
 
-        path = _found(run)
+        path = found(run)
         text = report_of(path)
         target = target or Path(f"{path.name}-report.html")
         _write(target, text, overwrite)
@@ -193,15 +208,8 @@ def tensorboard(
     with plain_errors():
         from lora_lab.runs.event_files import write_events
 
-        steps = write_events(_found(run), target)
+        steps = write_events(found(run), target)
         out.print(f"written: {steps:,} steps. To view them: tensorboard --logdir {target}")
-
-
-def _found(run: Path) -> Path:
-    """A folder as it was given, or the run of this name among the lab's own."""
-    from lora_lab import paths
-
-    return run if run.exists() or run.is_absolute() else paths.runs() / run
 
 
 def _write(target: Path, text: str, overwrite: bool) -> None:

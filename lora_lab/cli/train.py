@@ -41,6 +41,12 @@ def train(
         Path | None,
         typer.Option(help="Folder for TensorBoard's event files as well; needs tensorboard."),
     ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Train in the background, in a process of its own; see attach, stop."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train an adapter and write a run folder.
@@ -50,6 +56,9 @@ def train(
     with plain_errors():
         config = base_config(preset, task, fixed, hyper)
         ask_about(config.factory, run_factory)
+        if detach:
+            _detach(config, out_folder, tensorboard, as_json)
+            return
         print_result(_train(config, out_folder, tensorboard), as_json)
 
 
@@ -98,11 +107,29 @@ def ask_about(factory: str, agreed: bool) -> None:
     agree(factory)
 
 
-def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None) -> dict[str, Any]:
+def _detach(
+    config: RunConfig, out_folder: Path | None, tensorboard: Path | None, as_json: bool
+) -> None:
+    if tensorboard is not None:
+        raise ConfigError("--tensorboard does not go with --detach. Write the event files when the "
+                          "run has ended: lora-lab tensorboard.")  # fmt: skip
+    _check(out_folder)
+    from lora_lab.cli.background import begin_detached
+    from lora_lab.training.opening import New
+
+    begin_detached(New(config, out_folder), as_json)
+
+
+def _check(out_folder: Path | None) -> None:
+    """Raises ConfigError where a run cannot have this folder."""
     if out_folder is not None and out_folder.exists() and not out_folder.is_dir():
         raise ConfigError(f"{out_folder} is a file. Choose a new folder with --out.")
     if out_folder is not None and out_folder.exists() and any(out_folder.iterdir()):
         raise ConfigError(f"{out_folder} is not empty. Choose a new folder with --out.")
+
+
+def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None) -> dict[str, Any]:
+    _check(out_folder)
     from lora_lab.cli.headless import drive
     from lora_lab.training.opening import New
 

@@ -59,6 +59,7 @@ class RemoteSession:
         self.config = config  # the engine says with what it was opened
         self.edits = not watch  # until the engine says
         self.lost = False  # the engine has ended without a word
+        self.greeted = False  # the engine has answered
         self.pid = starting.pid if starting is not None else 0  # of the engine
         self.controls = RemoteControls(self.config.hyper, paused, self._say)
         self._starting, self._opening = starting, opening
@@ -245,7 +246,7 @@ class RemoteSession:
         if not isinstance(hello, dict) or hello.get("schema") != SCHEMA:
             raise Strange("The engine speaks another version than this lab. Use the lab that "
                           "started it, or end it there and resume the run here.")  # fmt: skip
-        self.edits = hello.get("edits") is True
+        self.edits, self.greeted = hello.get("edits") is True, True
         self.pid = pid if type(pid := hello.get("pid")) is int else 0
         if hello.get("config") is not None:
             self.config = checked(RunConfig, hello["config"])
