@@ -8,11 +8,33 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import threading
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 if os.environ.get("LORA_LAB_VISION"):  # a folder with torchvision and timm, for the mark vision
     from tests.models.vision import add
 
     add()
+
+
+PATIENCE = 60_000  # ms that a window test waits at least for its condition, on a busy machine
+
+
+class PatientBot(QtBot):
+    """Waits for what comes, however long a machine with other work takes for it."""
+
+    def waitUntil(self, callback, *, timeout=PATIENCE):
+        super().waitUntil(callback, timeout=max(timeout, PATIENCE))
+
+    def waitSignal(self, signal, *, timeout=PATIENCE, **more):
+        return super().waitSignal(signal, timeout=max(timeout, PATIENCE), **more)
+
+    def waitSignals(self, signals, *, timeout=PATIENCE, **more):
+        return super().waitSignals(signals, timeout=max(timeout, PATIENCE), **more)
+
+
+@pytest.fixture
+def qtbot(qapp, request):
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import time
 PACE = 0.005  # seconds between two looks
 
 
-def wait_until(condition, seconds=30.0):
+def wait_until(condition, seconds=60.0):
     """The first true answer of `condition`; fails where none comes in time."""
     deadline, nothing = time.monotonic() + seconds, threading.Event()
     while not (answer := condition()):
