@@ -11,6 +11,7 @@ from lora_lab.allocator import keep_freed_memory
 
 def main() -> None:
     """Entry point of the `lora-lab` command and of `python -m lora_lab`."""
+    _have_streams()
     # OpenMP threads that spin at barriers starve everything else; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     keep_freed_memory()
@@ -38,6 +39,19 @@ def main() -> None:
         sys.exit(1)
     finally:
         settle_streams()
+
+
+def _have_streams() -> None:
+    """A stream that is closed leads nowhere: else the next file that is opened, perhaps a run's,
+    takes its number, and has in it what a library prints."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _with_values(arguments: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import replace_file, replace_folder, restore_folder, temporary_folder
-from lora_lab.errors import AdapterError, ExportError
+from lora_lab.errors import AdapterError, ExportError, system_reason
 from lora_lab.exported import ExportReport, LayerCheck
 from lora_lab.formats import FORMATS, Format
 from lora_lab.formats.library_proof import library_of, prove_by_library
@@ -200,7 +200,7 @@ def prove(
     expected = {layer.name: layer for layer in weights.layers}
     whole = {key: t for layer in weights.whole for key, t in layer.tensors().items()}
     errors: dict[str, float] = {}
-    for reread in kind.reread(folder, weights):
+    for reread in _reread(weights, folder, kind):
         yield "Reading it again and comparing", len(errors) / (len(expected) + len(whole))
         name = reread.name
         if reread.right is None and name in whole:
@@ -242,6 +242,17 @@ def prove(
     )
 
 
+def _reread(weights: AdapterWeights, folder: Path, kind: Format) -> Iterator[RereadLayer]:
+    """Its layers; a library may have written half of a file and said nothing."""
+    try:
+        yield from kind.reread(folder, weights)
+    except (ValueError, LookupError, TypeError) as error:
+        raise ExportError(
+            f"What was written cannot be read again ({system_reason(error)}), as where the disk is "
+            "full or a file too large for it; it was not delivered."
+        ) from error
+
+
 def _whole_notes(weights: AdapterWeights) -> tuple[str, ...]:
     names = [layer.name for layer in weights.whole]
     return (f"{_listed(names)}: fully trained, and compared bit for bit",) if names else ()
@@ -252,7 +263,7 @@ def reason(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number is None and "No space left" in str(error):  # the Rust library's way to say it
         number = errno.ENOSPC
-    return ADVICE.get(number, str(error)) if number is not None else str(error)
+    return ADVICE.get(number or 0) or system_reason(error)
 
 
 def _finite(layer: LayerWeights) -> bool:

@@ -1,11 +1,18 @@
-"""A run as TensorBoard event files, by tensorboard's own writer; while it trains, or afterwards."""
+"""A run as TensorBoard event files, by tensorboard's own forms; while it trains, or afterwards.
+
+tensorboard's writer has a thread of its own, which prints a traceback where the disk is full and
+tells nobody: the records are its own, and the file is ours.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import platform
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +26,7 @@ from lora_lab.runs.story import Row, story_of
 KINDS = (LoadedRecord, StepRecord, EvalRecord, AppliedRecord, SpectrumRecord)
 NAMES = {kind.__name__ for kind in KINDS}
 TOP = 4  # singular values of each layer
+FLUSHED = 2.0  # seconds until what was written can be seen
 SHARE = 0.02  # of the time that spectra may take while a run trains: 200 layers are 1,500 numbers
 
 
@@ -32,7 +40,7 @@ class EventFiles:
     def __init__(self, folder: Path, live: bool = True) -> None:
         """Raises LabError where tensorboard is not installed or the folder cannot be used."""
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            from torch.utils.tensorboard import summary
         except ImportError as error:
             raise LabError(
                 "Event files need tensorboard, which is not installed: "
@@ -44,9 +52,10 @@ class EventFiles:
                     f"{folder} holds event files already, and two runs in one folder would be "
                     "drawn as one. Choose another folder."
                 )
-            self._writer = SummaryWriter(str(folder))
+            self._file = _EventFile(folder)
         except OSError as error:
             raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
+        self._summary: Any = summary
         self._live = live
         self._on = False  # after the model of the run itself was opened, not its base's training
         self._time: float | None = None
@@ -75,7 +84,7 @@ class EventFiles:
             self._evaluation(row)
         elif kind == "AppliedRecord" and row["changes"]:
             self._settings(row["hyper"], row["step"])
-            self._writer.add_text("edits", _said(row), row["step"], self._time)
+            self._text("edits", _said(row), row["step"])
         elif kind == "SpectrumRecord":
             now = time.monotonic()
             if self._live and now < self._next_spectrum:
@@ -87,7 +96,7 @@ class EventFiles:
     def note_settings(self, settings: dict[str, Any]) -> None:
         """What the run was asked, as a text."""
         text = json.dumps(settings, indent=2, ensure_ascii=False)
-        self._writer.add_text("run", "\n".join(f"    {line}" for line in text.splitlines()), 0)
+        self._text("run", "\n".join(f"    {line}" for line in text.splitlines()), 0)
 
     def close(self) -> None:
         """Write what waits; raises OSError where it cannot be. Idempotent."""
@@ -96,11 +105,18 @@ class EventFiles:
             if waiting is not None:
                 self._spectrum(waiting)
         finally:
-            self._writer.close()
+            self._file.close()
+
+    def remove(self) -> None:
+        """Take away what was written; nothing is said where that cannot be done."""
+        self._file.remove()
+
+    def _text(self, tag: str, text: str, step: int) -> None:
+        self._file.add(self._summary.text(tag, text), step, self._time)
 
     def _scalar(self, tag: str, value: float | None, step: int) -> None:
         if value is not None:
-            self._writer.add_scalar(tag, value, step, self._time)
+            self._file.add(self._summary.scalar(tag, float(value)), step, self._time)
 
     def _settings(self, hyper: Row, step: int) -> None:
         self._scalar("settings/rank", hyper["rank"], step)
@@ -124,6 +140,53 @@ class EventFiles:
                     self._scalar(f"{label}/{name}", layer[label], step)
 
 
+class _EventFile:
+    """One file of records, in a folder that is made where it is not there; raises OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{int(time.time())}.{platform.node()}.{os.getpid()}.0"
+        self.path = folder / name
+        self._file = self.path.open("xb")
+        self._event, self._records = Event, RecordWriter(self._file)
+        self._next_flush = 0.0
+        try:
+            self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        except OSError:
+            with suppress(OSError):
+                self.close()
+            self.remove()
+            raise
+
+    def add(self, summary: Any, step: int, walltime: float | None) -> None:
+        when = time.time() if walltime is None else walltime
+        self._write(self._event(wall_time=when, step=step, summary=summary))
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+        if time.monotonic() >= self._next_flush:  # whoever looks sees it soon
+            self._file.flush()
+            self._next_flush = time.monotonic() + FLUSHED
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            with suppress(OSError):  # what waits to be written is lost, and the file is closed
+                self._file.raw.close()
+            raise
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            self.path.unlink()
+            if self._made:
+                self.path.parent.rmdir()
+
+
 def write_events(run: Path, folder: Path) -> int:
     """Write a run in its folder as event files; the number of its steps.
 
@@ -139,6 +202,7 @@ def write_events(run: Path, folder: Path) -> int:
         finally:
             files.close()
     except OSError as error:
+        files.remove()
         raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
     return story.last_step
 

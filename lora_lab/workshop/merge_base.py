@@ -15,6 +15,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis.merge_loss import merge_loss
@@ -101,7 +102,7 @@ def merging(
                 replace_folder(folder, target)
             else:
                 replace_file(folder / file_name(base), target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ExportError(
             f"The merged checkpoint was not written to {target}: {reason(error)}. What was there "
             "before is unchanged."

@@ -140,3 +140,21 @@ def test_what_the_libraries_print_is_lost_in_one_line(arguments):
         _, said = done.communicate(timeout=100)
     assert done.returncode == 1
     assert said.splitlines() == ["lora-lab: the disk is full"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="closed by a shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_leads_nowhere_and_ends_nothing(tmp_path, closed):
+    """Else the first file of the run would have its number, and what a library prints in it."""
+    run = tmp_path / "a"
+    train = [sys.executable, "-m", "lora_lab", *TRAIN, "20", "--out", str(run)]
+    code = f'"$@" {closed}; echo "code $?"'
+    done = subprocess.run(
+        ["sh", "-c", code, "sh", *train], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout.endswith("code 0\n"), done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads((run / "state.json").read_text())["state"] == "finished"
+    rows = (run / "metrics.jsonl").read_text().splitlines()
+    assert all(isinstance(json.loads(row), dict) for row in rows)

@@ -130,22 +130,25 @@ def test_two_runs_do_not_share_a_folder(tmp_path, read):
         write_events(run, tmp_path / "file")
 
 
-def test_a_disk_that_refuses_them_ends_no_run(tmp_path, read, monkeypatch):
-    config = changed(get_preset("known-rank").config, max_steps=20)
-    kept, start = [], threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda t: (kept.append(t), start(t))[1])
+@pytest.fixture
+def no_room():
+    """A function after which no file of this process grows beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def refuse(self, record):
-        if isinstance(record, StepRecord):
-            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(EventFiles, "note", refuse)
-    console = Console(record=True, quiet=True)
-    assert (
-        drive(New(config, tmp_path / "run"), console, tensorboard=tmp_path / "live")["steps"] == 20
-    )
-    (thread,) = [t for t in kept if type(t).__name__ == "_AsyncWriterThread"]
-    assert not thread.is_alive(), "its writer is closed all the same"
+def test_a_disk_that_is_full_is_one_error_and_leaves_nothing(tmp_path, read, no_room, capfd):
+    run = write_sample(tmp_path)
+    threads = threading.active_count()
+    no_room(2000)
+    with pytest.raises(LabError, match="events cannot be written"):
+        write_events(run, tmp_path / "events")
+    no_room(-1)
+    assert not (tmp_path / "events").exists()
+    assert threading.active_count() == threads, "nobody writes beside it"
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", ["note_settings", "note", "close"])
