@@ -10,6 +10,7 @@ Optimizer = Literal["adamw", "sgd", "muon", "muon_b"]
 Schedule = Literal["constant", "linear", "cosine"]
 Batching = Literal["bucketed", "packed", "shuffled"]
 ClassWeights = Literal["none", "balanced"]
+BaseBits = Literal["auto", "4", "8", "float"]
 AlphaMode = Literal["scale_effect", "keep_function"]
 
 
@@ -94,6 +95,13 @@ BATCHINGS: dict[str, Choice] = {
 CLASS_WEIGHTS: dict[str, Choice] = {
     "none": Choice("none", "Each row counts alike"),
     "balanced": Choice("balanced", "Each class counts alike: a row of class c counts n/(k·n_c)"),
+}
+
+BASE_BITS: dict[str, Choice] = {
+    "auto": Choice("as in the file", "Floats of a folder in the dtype; a .gguf as it lies there"),
+    "4": Choice("4 bits", "NF4 with double quantization, packed layer by layer: QLoRA's"),
+    "8": Choice("8 bits", "Q8_0, packed layer by layer: the rounding is a twentieth of that of 4"),
+    "float": Choice("float", "Unpacked to floats of the dtype, a .gguf as well"),
 }
 
 DTYPES: dict[str, Choice] = {

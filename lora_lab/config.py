@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from lora_lab import choices, inits, variants
-from lora_lab.choices import Batching, ClassWeights, DType, Optimizer, Schedule
+from lora_lab.choices import BaseBits, Batching, ClassWeights, DType, Optimizer, Schedule
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Frozen, Hyperparameters
 from lora_lab.inits import INITS
@@ -26,7 +26,7 @@ from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
-RULES = 2  # how warm-up and decay are computed now; 1 in runs whose files name none
+RULES = 3  # how warm-up, decay and a .gguf are taken now; 1 in runs whose files name none
 
 NAME = re.compile(r"[\w][\w .+-]*(?<![ .])")  # of a folder, on every system
 
@@ -46,7 +46,10 @@ class RunConfig(Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     rules: int = Field(
-        RULES, ge=1, le=RULES, description="1: warm-up is not bounded by the run, biases decay."
+        RULES,
+        ge=1,
+        le=RULES,
+        description="1: warm-up is not bounded by the run, biases decay. 1, 2: a .gguf in floats.",
     )
     preset: str = Field(
         "", max_length=100, description="Name of the preset that this run came from."
@@ -69,6 +72,10 @@ class RunConfig(Frozen):
     dtype: DType = declared("float32", Setting("dt&ype",
         "dtype of the base model. Adapters on half precision stay in float32.",
         choices=choices.DTYPES, place="own data", group="Model"))
+    base_bits: BaseBits = declared("auto", Setting("Base in",
+        "How the frozen matrices of the base are held: 4 or 8 bits need a quarter or half of the "
+        "memory of 16; heads and embeddings stay as they are.",
+        name="bits of the base", choices=choices.BASE_BITS, place="own data", group="Model"))
     checkpointing: bool = declared(False, Setting("Gradient checkpointing",
         "Compute activations twice instead of keeping them: less memory, slower.",
         group="Model"))
@@ -201,6 +208,11 @@ class RunConfig(Frozen):
     def split_seed(self) -> int:
         """What the validation split is drawn by."""
         return self.seed if self.data_seed is None else self.data_seed
+
+    @property
+    def bits(self) -> str:
+        """How the base is held: runs from before blocks unpacked every .gguf."""
+        return "float" if self.rules < 3 and self.base_bits == "auto" else self.base_bits
 
     def warmup(self, length: int) -> int:
         """Steps of warm-up in a stage of `length` steps: as set, but half of the stage at most."""

@@ -20,6 +20,7 @@ class LayerInfo:
     kind: str = "linear"
     max_rank: int = 0  # the largest useful rank; 0 where there is no rank
     rank_locked: str = ""  # why its rank cannot move, or nothing
+    rounding: float | None = None  # ‖W − W_file‖/‖W_file‖ of a W in blocks, where it is known
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class TaskInfo:
 # What settings of rows and models of one's own are to the tasks that bring theirs.
 _BROUGHT = dict.fromkeys(
     ("columns", "max_length", "batching", "validation", "validation_data", "skip_bad_rows",
-     "checkpointing", "prompts"),
+     "checkpointing", "prompts", "base_bits"),
     "the task brings its own model and rows",
 )  # fmt: skip
 _NO_TEXT = dict.fromkeys(

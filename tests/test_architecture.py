@@ -44,6 +44,7 @@ PLAIN = {
 ENGINE = {
     "apart",
     "engine",
+    "blocks",
     "intrinsic",
     "lessons",
     "race",
@@ -93,12 +94,14 @@ ALLOWED = {
     "plain": {"config", "hyperparameters", "records", "opening_records"},
     "atomic": {"errors"},
     "presets": {"config", "hyperparameters", "paths", "errors", "task_info"},
-    "adapters": {"inits", "variants", "config", "hyperparameters", "errors"},
+    "adapters": {"blocks", "inits", "variants", "config", "hyperparameters", "errors"},
     "analysis": {"adapters", "errors", "records"},
     "apart": {"errors", "progress"},
+    "blocks": {"errors"},
     "time_limit": set(),
     "models": {
         "apart",
+        "blocks",
         "time_limit",
         "names",
         "task_info",

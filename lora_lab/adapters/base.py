@@ -9,6 +9,7 @@ from torch import nn
 
 from lora_lab.adapters.kinds import kind_of
 from lora_lab.adapters.weights import LayerWeights
+from lora_lab.blocks.frozen import FrozenEmbedding, FrozenLinear
 from lora_lab.errors import AdapterError
 
 
@@ -73,8 +74,13 @@ class AdapterLayer(nn.Module):
     @property
     def factor_dtype(self) -> torch.dtype:
         """What is trained on a half-precision base stays in float32: steps are below bf16's."""
-        double = self.base_layer.weight.dtype == torch.float64
-        return torch.float64 if double else torch.float32
+        _, dtype = self.kind.device_and_dtype(self.base_layer)
+        return torch.float64 if dtype == torch.float64 else torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        """Where W is."""
+        return self.kind.device_and_dtype(self.base_layer)[0]
 
     def delta_weight(self) -> torch.Tensor:
         """ΔW (out × in) in the adapter's dtype: the one definition of what is learned."""
@@ -183,6 +189,10 @@ class AdapterLayer(nn.Module):
     def _plain_layer(self, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
         """The wrapped layer's twin with another weight, sharing no tensor with it."""
         base = self.base_layer
+        if isinstance(base, FrozenLinear):
+            base = nn.utils.skip_init(nn.Linear, *reversed(base.shape), base.bias is not None)
+        elif isinstance(base, FrozenEmbedding):
+            base = nn.utils.skip_init(nn.Embedding, *base.shape)
         plain = type(base).__new__(type(base))
         plain.__dict__ = {**base.__dict__, "_parameters": {}}
         plain.weight = nn.Parameter(weight.clone(), requires_grad=False)

@@ -14,6 +14,8 @@ from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
 from lora_lab.adapters.experts import ExpertMatrix, Experts
 from lora_lab.adapters.subspace import joined
 from lora_lab.adapters.targets import find_targets
+from lora_lab.blocks.forms import FORMS
+from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
 from lora_lab.variants import FULL, PLAIN
 from lora_lab.variants import VARIANTS as ROWS
@@ -56,6 +58,7 @@ def inject(
         wholes, modules = set(whole), dict(model.named_modules())
         wanted = find_targets(model, targets) | {n: modules[n] for n in modules if n in wholes}
         _check_experts(wanted, variant)
+        _check_blocks(wanted, variant, wholes)
         layers = {
             name: VARIANTS[FULL if name in wholes else variant](
                 layer, name, rank, alpha, init, generator
@@ -154,6 +157,18 @@ def _check_experts(wanted: dict[str, nn.Module], variant: str) -> None:
             f"{experts[0]} is a matrix of an expert, and there is no {row} of experts: choose "
             f"{able}, or leave the experts out of the targets."
         )
+
+
+def _check_blocks(wanted: dict[str, nn.Module], variant: str, whole: set[str]) -> None:
+    """Raise AdapterError for a variant that moves W itself, where W stays in blocks."""
+    for name, layer in wanted.items():
+        row = ROWS[FULL if name in whole else variant]
+        if isinstance(layer, FrozenBlocks) and not row.factored:
+            able = " or ".join(name for name, x in ROWS.items() if x.factored)
+            raise AdapterError(
+                f"{name} stays in blocks of {FORMS[layer.form].title}, and {row} moves each of its "
+                f"numbers. Choose {able}, or open the base in floats."
+            )
 
 
 def _check_rank(layers: dict[str, AdapterLayer], rank: int) -> None:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lora_lab.blocks.frozen import FrozenBlocks, FrozenEmbedding, FrozenLinear
 from lora_lab.errors import AdapterError
 
 
@@ -33,6 +34,16 @@ class Linear:
     def weight_shape(base: nn.Module) -> tuple[int, ...]:
         """The native shape of the parameter that W is, or is a part of."""
         return tuple(base.weight.shape)
+
+    @staticmethod
+    def device_and_dtype(base: nn.Module) -> tuple[torch.device, torch.dtype]:
+        """Where W is, and what it is computed with."""
+        return base.weight.device, base.weight.dtype
+
+    @staticmethod
+    def operand(base: nn.Module) -> torch.Tensor | FrozenLinear:
+        """What `product.LowRankLinear` multiplies by: W itself, or the layer that undoes it."""
+        return base.weight
 
     @staticmethod
     def groups(base: nn.Module) -> int:
@@ -175,7 +186,38 @@ class Embedding(Linear):
         return F.linear(Embedding.apply(base, x, A.t(), None), B)
 
 
+class LinearInBlocks(Linear):
+    """A linear layer whose W stays in blocks: all that is asked of W but its numbers is known."""
+
+    @staticmethod
+    def shape(base: nn.Module) -> tuple[int, int]:
+        return base.shape
+
+    weight_shape = shape
+
+    @staticmethod
+    def device_and_dtype(base: nn.Module) -> tuple[torch.device, torch.dtype]:
+        return base.device, base.dtype
+
+    @staticmethod
+    def operand(base: nn.Module) -> torch.Tensor | FrozenLinear:
+        return base
+
+
+class EmbeddingInBlocks(Embedding):
+    """An embedding whose W (tokens, dim) stays in blocks."""
+
+    @staticmethod
+    def shape(base: nn.Module) -> tuple[int, int]:
+        return base.shape[1], base.shape[0]
+
+    weight_shape = LinearInBlocks.shape
+    device_and_dtype = LinearInBlocks.device_and_dtype
+
+
 KINDS: dict[type[nn.Module], type[Linear]] = {
+    FrozenLinear: LinearInBlocks,
+    FrozenEmbedding: EmbeddingInBlocks,
     nn.Linear: Linear,
     nn.Conv1d: Convolution,
     nn.Conv2d: Convolution,
@@ -191,6 +233,8 @@ def kind_of(module: nn.Module, name: str) -> type[Linear]:
             f"Layer {name} is a {type(module).__name__}; only linear, convolution and embedding "
             "layers can be adapted."
         )
+    if isinstance(module, FrozenBlocks):
+        return kind
     weight = module.weight
     if weight.is_meta:
         raise AdapterError(f"Layer {name} has no data yet (meta device); load its weights first.")

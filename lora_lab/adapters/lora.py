@@ -8,7 +8,7 @@ from torch import nn
 
 from lora_lab.adapters.base import AdapterLayer, Factors
 from lora_lab.adapters.init import INITS
-from lora_lab.adapters.kinds import Embedding, Linear
+from lora_lab.adapters.kinds import Embedding, Linear, LinearInBlocks
 from lora_lab.adapters.product import LowRankLinear
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
@@ -94,14 +94,13 @@ class LoRALayer(AdapterLayer):
         A is random and B is zero; an embedding, whose A is looked up, has it the other way round.
         """
         out_features, in_features = self.shape
-        if self.kind is Embedding:
+        if issubclass(self.kind, Embedding):
             A = torch.zeros(rows, in_features)
             B = torch.randn(out_features, rows, generator=generator)
         else:
             A = INITS[self.init].rows(rows, in_features, rows, generator)
             B = torch.zeros(out_features, rows // self.kind.groups(self.base_layer))
-        device_and_dtype = {"device": self.base_layer.weight.device, "dtype": self.factor_dtype}
-        return A.to(**device_and_dtype), B.to(**device_and_dtype)
+        return A.to(self.device, self.factor_dtype), B.to(self.device, self.factor_dtype)
 
     def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A and B of the whole ΔW as the forward uses them: [A; A₀] and [B, −B₀] after PiSSA."""
@@ -129,13 +128,14 @@ class LoRALayer(AdapterLayer):
         if self.merged is not None:
             return self.kind.apply(base, x, self.merged, self.bias)
         A, B = self.effective()
-        W = base.weight
         dropped = self.training and self.dropout and self.kind.drops_input
         autocast = torch.is_autocast_enabled(x.device.type)
         called = base._forward_hooks or base._forward_pre_hooks  # hooks hang on the layer's call
-        plain = self.kind is Linear and not (dropped or autocast or called)
-        if plain and x.dtype == W.dtype:
-            small = W.numel() * max(len(A), x.numel() // x.shape[-1]) <= SMALL
+        plain = self.kind in (Linear, LinearInBlocks) and not (dropped or autocast or called)
+        W = self.kind.operand(base) if plain else None  # (out, in), or what makes it
+        if W is not None and x.dtype == W.dtype:
+            products = max(len(A), x.numel() // x.shape[-1])
+            small = isinstance(W, torch.Tensor) and W.numel() * products <= SMALL
             if small and A.dtype == W.dtype:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
             y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling)

@@ -6,6 +6,7 @@ from torch import nn
 
 from lora_lab.adapters.experts import Expert, Experts
 from lora_lab.adapters.inject import adapter_layers, replace_layers
+from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
 
 
@@ -71,7 +72,8 @@ def ties(model: nn.Module) -> dict[str, str]:
     wrapped = {id(layer.base_layer): layer.name for layer in adapter_layers(model).values()}
     owners: dict[int, list[tuple[int, str]]] = {}
     for path, module in model.named_modules():
-        for p in module._parameters.values():
+        blocks = module.blocks if isinstance(module, FrozenBlocks) else None
+        for p in (*module._parameters.values(), blocks):
             if p is not None:
                 owners.setdefault(id(p), []).append((id(module), path))
     tied = {}

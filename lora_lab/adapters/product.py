@@ -14,23 +14,29 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from lora_lab.blocks.frozen import FrozenLinear
+
 
 class LowRankLinear(torch.autograd.Function):
     """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B.
 
-    x, W and b have one dtype, A and B the same or a wider one, which is that of y.
+    x, W and b have one dtype, A and B the same or a wider one, which is that of y. A W in blocks is
+    given as its layer, and undone in the forward and again in the backward.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         x: torch.Tensor,  # (…, in)
-        W: torch.Tensor,  # (out, in)
+        W: torch.Tensor | FrozenLinear,  # (out, in)
         b: torch.Tensor | None,  # (out)
         A: torch.Tensor,  # (r, in)
         B: torch.Tensor,  # (out, r)
         scaling: float,
     ) -> torch.Tensor:
+        kept = None if isinstance(W, FrozenLinear) else W
+        ctx.blocks = W if kept is None else None
+        W = _dense(W)
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
         low = A @ rows.to(A.dtype).t()  # (r, n)
         # Made in its final shape: what a node returns may be no view, else an activation behind it
@@ -45,7 +51,7 @@ class LowRankLinear(torch.autograd.Function):
             torch.addmm(b, rows, W.t(), out=h)
         h.addmm_(low.t(), B.t(), alpha=scaling)
         # x and no view of it: only of inputs does torch notice that they were overwritten.
-        ctx.save_for_backward(x, low, W, A, B)
+        ctx.save_for_backward(x, low, kept, A, B)
         ctx.scaling = scaling
         return y
 
@@ -62,8 +68,13 @@ class LowRankLinear(torch.autograd.Function):
             if wants_A:
                 dA = g @ rows.to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
+                W = W if ctx.blocks is None else _dense(ctx.blocks)
                 dx = (dy.to(W.dtype) @ W).to(A.dtype).addmm_(g.t(), A)
                 dx = dx.to(W.dtype).view(x.shape)
         if wants_B:
             dB = (low @ dy).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None
+
+
+def _dense(W: torch.Tensor | FrozenLinear) -> torch.Tensor:
+    return W.dense() if isinstance(W, FrozenLinear) else W

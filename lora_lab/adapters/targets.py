@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 from torch import nn
 
 from lora_lab.adapters.experts import expert_matrices, stacks
-from lora_lab.adapters.kinds import Convolution, Linear, TransposedLinear, kind_of, kind_or_none
+from lora_lab.adapters.kinds import (
+    Convolution,
+    Linear,
+    LinearInBlocks,
+    TransposedLinear,
+    kind_of,
+    kind_or_none,
+)
 from lora_lab.adapters.weights import ExpertName
+from lora_lab.blocks.frozen import FrozenBlocks, numbers_of
 from lora_lab.errors import AdapterError
 
 ALL_LINEAR = "all-linear"
@@ -74,7 +83,8 @@ def default_targets(model: nn.Module) -> tuple[str, ...]:
     """
     adaptable = {name: m for name, m in model.named_modules() if kind_or_none(m) is not None}
     linear, conv = _all_linear(model, adaptable), _plain(model, adaptable)
-    numbers = [sum(adaptable[name].weight.numel() for name in names) for names in (linear, conv)]
+    sizes = {name: math.prod(kind_of(m, name).weight_shape(m)) for name, m in adaptable.items()}
+    numbers = [sum(sizes[name] for name in names) for names in (linear, conv)]
     return (ALL_LINEAR_CONV,) if numbers[1] > numbers[0] else ()
 
 
@@ -107,7 +117,7 @@ def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
     than the one they hold, and I-BERT's linear layers round; experts of a mixture, which are one
     parameter as well, have adapters of their own (`held_by_experts`).
     """
-    total = sum(p.numel() for p in model.parameters()) or 1
+    total = numbers_of(model) or 1
     found: dict[str, tuple[int, int]] = {}
     for module in model.modules():
         if kind_or_none(module) is not None or isinstance(module, nn.Embedding | nn.Linear):
@@ -129,7 +139,7 @@ def unreached(model: nn.Module) -> dict[str, tuple[int, int, float]]:
 
 def held_by_experts(model: nn.Module) -> tuple[int, int, float]:
     """Experts' matrices, the numbers in them, and their share of the model."""
-    total = sum(p.numel() for p in model.parameters()) or 1
+    total = numbers_of(model) or 1
     own = [p for module in model.modules() for p in stacks(module).values()]
     numbers = sum(p.numel() for p in own)
     return sum(map(len, own)), numbers, numbers / total
@@ -164,12 +174,17 @@ def numbered_modules(model: nn.Module) -> dict[str, tuple[str, tuple[int, ...], 
     The counts add up to the model's parameters: a shared one counts at its first place.
     """
     first = {name for name, _ in model.named_parameters()}
+    packed: set[int] = set()  # blocks that were counted: a tied table is one
     numbered = {}
     for name, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
-        if name and own:
-            weight = own.get("weight")
+        in_blocks = isinstance(module, FrozenBlocks)
+        if name and (own or in_blocks):
+            weight = module if in_blocks else own.get("weight")
             count = sum(p.numel() for key, p in own.items() if f"{name}.{key}" in first)
+            if in_blocks and id(module.blocks) not in packed:
+                count += math.prod(module.shape)
+                packed.add(id(module.blocks))
             shape = () if weight is None else tuple(weight.shape)
             numbered[name] = (type(module).__name__, shape, count)
     return numbered
@@ -212,7 +227,8 @@ def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     return [
         name
         for name, module in adaptable.items()
-        if kind_or_none(module) in (Linear, TransposedLinear) and module is not head
+        if kind_or_none(module) in (Linear, LinearInBlocks, TransposedLinear)
+        if module is not head
         if name not in besides
     ]
 

@@ -63,7 +63,7 @@ def stated_spectra(layers: Iterable[AdapterLayer | LayerWeights]) -> list[Spectr
     for index, layer in enumerate(layers):
         factors = _factors(layer)
         if factors is None:
-            with torch.autocast(layer.base_layer.weight.device.type, enabled=False):
+            with torch.autocast(layer.device.type, enabled=False):
                 result[index] = dense_spectrum(layer.delta_weight())
         else:
             A, B, _ = factors

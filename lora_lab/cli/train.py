@@ -55,6 +55,10 @@ def train(
     """
     with plain_errors():
         config = base_config(preset, task, fixed, hyper)
+        if "dtype" not in fixed and (config.base_bits != "auto" or ".gguf" in str(config.model)):
+            from lora_lab.training.packed_base import with_its_dtype
+
+            config = with_its_dtype(config)
         ask_about(config.factory, run_factory)
         if detach:
             _detach(config, out_folder, tensorboard, as_json)

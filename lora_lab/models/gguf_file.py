@@ -41,6 +41,7 @@ class GgufTensor(NamedTuple):
     shape: tuple[int, ...]
     kind: str  # "F32", "Q8_0", …
     bytes: int
+    begin: int = 0  # the byte of the file that it begins at
 
 
 def read_gguf(
@@ -56,7 +57,8 @@ def read_gguf(
     report(f"Reading {path.name}", -1)
     try:
         with quiet(), by_copy():
-            values = load_gguf_checkpoint(str(path))["config"]
+            with by_copy(header_of(tensors)):
+                values = load_gguf_checkpoint(str(path))["config"]
             check_config(values, path.name)
             check_counts(values, len(tensors), path.name)
             config, kind = architecture(values, purpose, path.name)
@@ -78,11 +80,18 @@ def read_gguf(
     return config.to_dict(), state
 
 
+def header_of(tensors: tuple[GgufTensor, ...]) -> int:
+    """How many bytes stand before the first tensor."""
+    return min(tensor.begin for tensor in tensors)
+
+
 @contextmanager
-def by_copy() -> Iterator[None]:
+def by_copy(header: int = 0) -> Iterator[None]:
     """Let the library read a file into memory of its own in place of mapping it.
 
-    A mapped file that shrinks takes the process with it. The library has no word for this.
+    A mapped file that shrinks takes the process with it. The library has no word for this. Where
+    only names and settings are wanted, `header` is how many bytes of it are read: the rest are
+    zeros that take no memory.
     """
     import gguf.gguf_reader as library
     import numpy
@@ -93,14 +102,18 @@ def by_copy() -> Iterator[None]:
 
         @staticmethod
         def memmap(path: str, mode: str = "r") -> Any:
-            return numpy.fromfile(path, numpy.uint8)
+            if not header:
+                return numpy.fromfile(path, numpy.uint8)
+            data = numpy.zeros(Path(path).stat().st_size, numpy.uint8)
+            data[:header] = numpy.fromfile(path, numpy.uint8, count=header)
+            return data
 
     with READING, quick_arrays():
-        library.np = Copying()
+        before, library.np = library.np, Copying()
         try:
             yield
         finally:
-            library.np = numpy
+            library.np = before
 
 
 @contextmanager
@@ -183,7 +196,10 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         raise CheckpointError(
             f"incomplete download, have {size:,} of at least {start + at:,} bytes. {DAMAGED}"
         )
-    return tuple(walked)
+    return tuple(
+        tensor._replace(begin=start + begin)
+        for tensor, (begin, _, _) in zip(walked, places, strict=True)
+    )
 
 
 def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:

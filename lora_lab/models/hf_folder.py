@@ -6,10 +6,7 @@ itself, imports no code from the folder, and asks no network.
 
 from __future__ import annotations
 
-import importlib.util
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,30 +15,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from lora_lab.errors import CheckpointError
+from lora_lab.blocks.forms import NF4, Q8_0
+from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.models.architecture import (
     PURPOSES,
     Purpose,
     architecture,
-    check_values,
     first_line,
     quiet,
 )
+from lora_lab.models.frame import BUILDING, laid_out
+from lora_lab.models.framed import Given, filled, framed
 from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, read_config
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_guard import check_files, check_tokens, guarded, made_in_time
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
-# Files of SentencePiece, and of all tokenizers.
-PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", *PIECES)
-
-# transformers patches torch and itself while it builds, for all threads: two at once may leave it
-# so, and then no tied weights are found until the program is started again.
-BUILDING = threading.Lock()
+FORM_OF_BITS = {"4": NF4, "8": Q8_0}  # what the matrices of a folder are packed into
 
 
 @dataclass(frozen=True)
@@ -60,143 +52,82 @@ def open_model(
     *,
     classes: Sequence[str] = (),
     dtype: torch.dtype = torch.float32,
+    bits: str = "float",
     seed: int = 0,
     report: Report = silent,
 ) -> Opened:
     """Build the model of a folder, or of a `.gguf` file, for `purpose`.
 
-    A classifier's head is made for `classes`; where the checkpoint has none that fits, it is drawn
-    from `seed` and named in `new_layers`. Raises CheckpointError for whatever is unsafe, damaged,
+    `bits` is a key of BASE_BITS: how its matrices are held. A classifier's head is made for
+    `classes`; where the checkpoint has none that fits, it is drawn from `seed` and named in
+    `new_layers`. Raises CheckpointError for whatever is unsafe, damaged,
     missing, or no model for this purpose.
     """
     path = Path(path)
     report(f"Opening {path.name}", 0.0)
-    if path.suffix == ".gguf" and not path.is_dir():
-        from lora_lab.models.gguf_file import read_gguf
-
-        (values, state), wrapped = read_gguf(path, purpose, report), ""
-    else:
-        values = read_config(path)
-        architecture(values, purpose, path.name)  # before half a gigabyte is read
-        state, wrapped = unwrapped(read_weights(path, report))
-    config, kind = architecture(values, purpose, path.name)
+    given = _given(path, purpose, dtype, bits, report)
+    config, kind = architecture(given.values, purpose, path.name)
     check_sizes(
-        values,
-        (tuple(tensor.shape) for tensor in state.values()),
+        given.values,
+        given.shapes,
         is_used=lambda size: any(
-            size in p.shape for p in _frame(config, kind, path.name).parameters()
+            size in p.shape for p in laid_out(config, kind, path.name).parameters()
         ),
     )
-    for name, tensor in state.items():
+    for name, tensor in given.state.items():
         if tensor.is_floating_point() and tensor.dtype != dtype:
-            state[name] = tensor.to(dtype)
+            given.state[name] = tensor.to(dtype)
     report("Building the model", -1)
-    opened = _built(values, state, purpose, tuple(classes), dtype, seed, path)
-    return replace(opened, notes=(wrapped, *opened.notes)) if wrapped else opened
+    opened = _built(given, purpose, tuple(classes), dtype, seed, path)
+    return replace(opened, notes=(*given.notes, *opened.notes))
 
 
-def _needs_no_file(tokenizer: Any) -> bool:
-    """Whether transformers makes a tokenizer of this name out of nothing, as of bytes."""
-    import transformers
-
-    kind = getattr(transformers, tokenizer, None) if isinstance(tokenizer, str) else None
-    return getattr(kind, "vocab_files_names", None) == {}
-
-
-def open_tokenizer(path: str | Path) -> Any:
-    """The tokenizer of a folder or a `.gguf` file, of transformers.
-
-    Raises CheckpointError where there is none, or where it would run code.
-    """
-    path = Path(path)
-    beside: dict[str, str] = {}
+def _given(path: Path, purpose: Purpose, dtype: torch.dtype, bits: str, report: Report) -> Given:
+    """What the checkpoint gives, its matrices in floats or in blocks."""
     if path.suffix == ".gguf" and not path.is_dir():
-        from lora_lab.models.gguf_file import by_copy, check_gguf
-
-        check_gguf(path)
-        size = path.stat().st_size
-        path, beside = path.parent, {"gguf_file": path.name}
-    else:
-        read_config(path)
-        size = check_files(path)
-        check_tokens(path)
-        settings: dict[str, Any] = {}
-        if (path / "tokenizer_config.json").exists():
-            settings = read_json(path / "tokenizer_config.json")
-            if settings.get("auto_map"):
-                raise CheckpointError(
-                    f"{path.name}: its tokenizer asks for code of its author to be run, which is "
-                    "not done. Choose a model with a tokenizer.json."
-                )
-        named = settings.get("tokenizer_class")
-        if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
-            raise CheckpointError(
-                f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
-                "tokens. Download the whole repository."
+        if bits in FORM_OF_BITS:
+            raise ConfigError(
+                f"{path.name} is packed already, and packing it anew would round it twice. Leave "
+                "the bits of the base out: it is trained on as it lies there."
             )
-    from transformers import AutoTokenizer
+        if bits == "float":
+            from lora_lab.models.gguf_file import read_gguf
 
-    with quiet(), by_copy() if beside else nullcontext():
-        try:
-            with made_in_time(size):
-                return guarded(
-                    AutoTokenizer.from_pretrained(
-                        str(path), local_files_only=True, trust_remote_code=False, **beside
-                    )
-                )
-        except CheckpointError:
-            raise
-        except Exception as error:
-            if lacking := _sentencepiece(path):
-                raise CheckpointError(
-                    f"{path.name}: its tokenizer is a SentencePiece model, which needs "
-                    f"{' and '.join(lacking)}: pip install 'lora-lab[sentencepiece]'. Or choose a "
-                    "repository with a tokenizer.json."
-                ) from error
-            reason = first_line(error)
-            if (path / "config.json").is_file():
-                check_values(read_config(path), path.name)
-            raise CheckpointError(
-                f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
-            ) from error
+            return Given(*read_gguf(path, purpose, report))
+        from lora_lab.models.gguf_blocks import read_as_it_lies
 
+        return read_as_it_lies(path, purpose, dtype, report)
+    values = read_config(path)
+    architecture(values, purpose, path.name)  # before half a gigabyte is read
+    if bits in FORM_OF_BITS:
+        from lora_lab.models.packed_folder import read_packed
 
-def _sentencepiece(path: Path) -> list[str]:
-    """The packages that are missing to read the tokenizer of a folder that has no other form."""
-    if (path / "tokenizer.json").is_file() or not any((path / n).is_file() for n in PIECES):
-        return []
-    wanted = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
-    return [name for module, name in wanted.items() if not _is_installed(module)]
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package around it
-        return False
+        return read_packed(path, values, purpose, FORM_OF_BITS[bits], dtype, report)
+    state, note = unwrapped(read_weights(path, report))
+    return Given(values, state, notes=(note,) if note else ())
 
 
 def _built(
-    values: dict[str, Any],
-    state: dict[str, torch.Tensor],
+    given: Given,
     purpose: Purpose,
     classes: tuple[str, ...],
     dtype: torch.dtype,
     seed: int,
     path: Path,
 ) -> Opened:
+    values, state = given.values, given.state
     config, kind = architecture(values, purpose, path.name)
     notes: list[str] = []
     if classes:
         notes += _name_classes(config, path, classes)
         config.use_cache = False
-    check_counts(values, len(state), "config.json")
-    frame = _frame(config, kind, path.name)
-    check_frame(frame, sum(tensor.numel() for tensor in state.values()), "config.json")
+    check_counts(values, len(given.shapes), "config.json")
+    frame = laid_out(config, kind, path.name)
+    check_frame(frame, given.numbers, "config.json")
     with BUILDING, torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         try:
-            model, info = kind.from_pretrained(
+            model, info = framed(kind, given.blocks).from_pretrained(
                 None,
                 config=config,
                 state_dict=state,
@@ -207,6 +138,7 @@ def _built(
         except Exception as error:
             reason = first_line(error)
             raise CheckpointError(f"{path.name}: the model cannot be built ({reason}).") from error
+    model = filled(model, kind, given.blocks)
     is_body = _body(model, kind, config) if classes else lambda name: True
     prefix = f"{model.base_model_prefix}."
     mismatched = sorted({str(row[0]) for row in info["mismatched_keys"]})
@@ -246,16 +178,6 @@ def _built(
     if model.can_generate():
         _set_endings(model, path)
     return Opened(model.eval(), new_layers, tuple(notes), path.name)
-
-
-def _frame(config: Any, kind: Any, name: str) -> nn.Module:
-    """The model laid out without memory; raises CheckpointError where it cannot be built."""
-    with BUILDING, torch.random.fork_rng(devices=[]), quiet(), torch.device("meta"):
-        try:
-            return kind(deepcopy(config))
-        except Exception as error:
-            reason = first_line(error)
-            raise CheckpointError(f"{name}: the model cannot be built ({reason}).") from error
 
 
 def _body(model: Any, kind: Any, config: Any) -> Callable[[str], bool]:

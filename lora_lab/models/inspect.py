@@ -14,10 +14,10 @@ from lora_lab.models.architecture import PURPOSES, not_yet, purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
-from lora_lab.models.hf_folder import TOKENIZERS
 from lora_lab.models.net_words import net_words
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
+from lora_lab.models.tokenizer_file import TOKENIZERS
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 from lora_lab.task_info import TASKS
@@ -215,7 +215,7 @@ def _tensors(file: Path, report: Report) -> tuple[tuple[TensorInfo, ...], str, s
         reason = system_reason(error)
         raise CheckpointError(f"{file.name}: cannot be read ({reason}).") from error
     if kind == "gguf":
-        return tuple(TensorInfo(*tensor) for tensor in check_gguf(file)), "GGUF", ""
+        return tuple(TensorInfo(*tensor[:4]) for tensor in check_gguf(file)), "GGUF", ""
     state = read_state(file, report)
     return (
         tuple(

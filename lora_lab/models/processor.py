@@ -9,9 +9,9 @@ from typing import Any
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
-from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.image_rules import LARGEST_EDGE
 from lora_lab.models.strict_json import read_json
+from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
 
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")

@@ -20,7 +20,7 @@ from torch import nn
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
-from lora_lab.models.hf_folder import BUILDING
+from lora_lab.models.frame import BUILDING
 from lora_lab.models.key_map import Source, renamed, sources_of
 
 # Classes that a folder is opened as when its own does not have an adapter's modules, by the word

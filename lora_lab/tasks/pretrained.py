@@ -40,6 +40,7 @@ class PretrainedTask(Task):
             purpose,
             classes=self.outputs,
             dtype=getattr(torch, config.dtype),
+            bits=config.bits,
             seed=config.seed,
             report=self._report,
         )

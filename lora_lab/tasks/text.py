@@ -24,9 +24,9 @@ from lora_lab.data.token_text import token_texts
 from lora_lab.data.token_writer import gathered
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.hf_config import read_config
-from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.row_probe import known_tokens
 from lora_lab.models.stop_tokens import stop_tokens
+from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.base import Evaluation, LookedAt, never
 from lora_lab.tasks.class_order import ordered

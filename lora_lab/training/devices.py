@@ -64,6 +64,18 @@ def device_choices() -> list[DeviceChoice]:
     return choices
 
 
+def computes_bfloat16(device: str) -> bool:
+    """Whether a device, of that name, multiplies in bfloat16 and does not imitate it."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "mps":
+        return True
+    able = torch.cpu.get_capabilities()
+    return any(able.get(flag) for flag in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
 def find_device(name: str, dtype: str = "float32") -> torch.device:
     """The torch device of that name, after a small computation on it has succeeded.
 

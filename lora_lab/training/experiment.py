@@ -16,6 +16,7 @@ from torch import nn
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer, SubspaceLayer
 from lora_lab.adapters.subspace import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.blocks.frozen import numbers_of
 from lora_lab.config import RunConfig
 from lora_lab.errors import Cancelled, ConfigError, ExportError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
@@ -27,6 +28,7 @@ from lora_lab.rules import with_steps
 from lora_lab.task_info import TASKS as TASK_ROWS
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task, never
+from lora_lab.training import packed_base
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
@@ -106,6 +108,7 @@ class Experiment:
         does.
         """
         started = time.perf_counter()
+        packed_base.check_settings(config)
         device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)  # dropout
@@ -120,6 +123,7 @@ class Experiment:
             )
         config = with_steps(config, task.rows)
         model = task.base_model()
+        packed_base.check_packed(config, model)
         if config.random_weights:
             draw_anew(model, config.seed)
         report("Preparing the adapters", -1)
@@ -154,7 +158,7 @@ class Experiment:
         The arguments are as `build` has them, `config` with its steps and targets. Nothing is drawn
         from torch's own generator. Raises LabError for adapters that cannot be.
         """
-        parameters = sum(p.numel() for p in model.parameters())
+        parameters = numbers_of(model)
         hyper = given.hyper if given else config.hyper
         generator = torch.Generator().manual_seed(config.seed + 1)
         with reach.explained():
@@ -162,8 +166,7 @@ class Experiment:
         if given is None and not restored:
             reach.check(config, layers)
         weight_norms = {
-            name: float(torch.linalg.vector_norm(layer.base_layer.weight.float()))
-            for name, layer in layers.items()
+            name: packed_base.weight_norm(layer.base_layer) for name, layer in layers.items()
         }
         # Of plain values: nothing that an experiment holds leads back to it.
         batches = BatchOrder(partial(task.batches, config.batch_size, config.seed))
@@ -228,6 +231,7 @@ class Experiment:
                     kind=layer.kind.name,
                     max_rank=layer.max_rank if isinstance(layer, LoRALayer) else 0,
                     rank_locked=dict(layer.locked).get("rank", ""),
+                    rounding=packed_base.rounding_of(layer.base_layer),
                 )
                 for name, layer in self.layers.items()
             ),
@@ -281,6 +285,7 @@ class Experiment:
         notes = [
             *self.continued,
             *self.task.notes,
+            *packed_base.notes_on(self.model, config),
             *self.reach.notes,
             *rank_notes(common, self.hyper),
         ]

@@ -52,7 +52,7 @@ class Continued:
         for row in self.weights.layers:
             layer = layers[row.name]
             assert isinstance(layer, LoRALayer)
-            place = {"device": layer.base_layer.weight.device, "dtype": layer.factor_dtype}
+            place = {"device": layer.device, "dtype": layer.factor_dtype}
             B = row.lora_B
             if row.groups > 1:  # block-diagonal (out, r) → (out, r/groups)
                 columns = row.rank // row.groups
@@ -108,7 +108,7 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     live = {n: m for n, m in layers_by_name(model).items() if kind_or_none(m) is not None}
     folder = str(config.model) if Path(path).suffix == ".gguf" and config.model else ""
     base = folder if Path(folder, "config.json").is_file() else ""
-    told = {"names": {n: tuple(m.weight.shape) for n, m in live.items()}, "base": base}
+    told = {"names": {n: kind_or_none(m).weight_shape(m) for n, m in live.items()}, "base": base}
     weights = _read(path, config.hyper.alpha, **told)
     _check_variant(path, weights, config.variant)
     if INITS[config.init].principal or INITS[config.init].needs_data:
@@ -297,7 +297,7 @@ def _check_whole(path: str, whole: WholeLayer, module: nn.Module) -> None:
         )
     bias = getattr(module, "bias", None)
     there = [whole.weight.shape, None if whole.bias is None else whole.bias.shape]
-    here = [module.weight.shape, None if bias is None else bias.shape]
+    here = [kind_or_none(module).weight_shape(module), None if bias is None else bias.shape]
     if there != here:
         raise AdapterError(
             f"{path}: the fully trained {whole.name} is {_by(there[0])}"

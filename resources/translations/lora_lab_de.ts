@@ -1332,10 +1332,6 @@ Apache License 2.0</translation>
         <translation>Jede Zeile zählt gleich</translation>
     </message>
     <message>
-        <source>Each step is orthogonal: all directions of A and of B move alike. Jordan 2024. What is no matrix is moved by AdamW</source>
-        <translation>Jeder Schritt ist orthogonal: alle Richtungen von A und von B bewegen sich gleich weit. Jordan 2024. Was keine Matrix ist, bewegt AdamW</translation>
-    </message>
-    <message>
         <source>Each ticked layer gets an adapter.</source>
         <translation>Jede angekreuzte Schicht bekommt einen Adapter.</translation>
     </message>
@@ -2076,10 +2072,6 @@ Apache License 2.0</translation>
         <translation>Momentum gilt für SGD; AdamW hat seine Betas.</translation>
     </message>
     <message>
-        <source>Momentum is for SGD; Muon has its own, 0.95.</source>
-        <translation>Momentum gilt für SGD; Muon hat sein eigenes, 0,95.</translation>
-    </message>
-    <message>
         <source>More</source>
         <translation>Mehr</translation>
     </message>
@@ -2118,10 +2110,6 @@ Apache License 2.0</translation>
     <message>
         <source>Multi-label text classification</source>
         <translation>Multi-Label-Textklassifikation</translation>
-    </message>
-    <message>
-        <source>Muon for B, whose columns become alike; AdamW for A and all else</source>
-        <translation>Muon für B, dessen Spalten sich angleichen; AdamW für A und alles andere</translation>
     </message>
     <message>
         <source>Name a folder for the adapter.</source>
@@ -2182,6 +2170,10 @@ Apache License 2.0</translation>
     <message>
         <source>No runs yet: the first training step creates one.</source>
         <translation>Noch keine Läufe: Der erste Trainingsschritt legt einen an.</translation>
+    </message>
+    <message>
+        <source>No setting was changed after the first step of this run.</source>
+        <translation>Nach dem ersten Schritt dieses Laufs wurde keine Einstellung geändert.</translation>
     </message>
     <message>
         <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
@@ -2592,10 +2584,6 @@ zustand</translation>
     <message>
         <source>Rank r</source>
         <translation>Rang r</translation>
-    </message>
-    <message>
-        <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
-        <translation>Schritte zwischen zwei Validierungen; 0: so oft, wie 3 % der Zeit es erlauben. Welcher Schritt der beste ist, hängt dann von der Uhr ab, ebenso das Ende eines geduldigen Laufs.</translation>
     </message>
     <message>
         <source>not applicable ({})</source>
@@ -3508,6 +3496,10 @@ zustand</translation>
     <message>
         <source>Steps</source>
         <translation>Schritte</translation>
+    </message>
+    <message>
+        <source>Steps between two validations; 0: as often as 3 % of the time allow.</source>
+        <translation>Schritte zwischen zwei Validierungen; 0: so oft, wie 3 % der Zeit erlauben.</translation>
     </message>
     <message>
         <source>Steps of each run</source>

@@ -1332,10 +1332,6 @@ Apache License 2.0</translation>
         <translation>每行同等计数</translation>
     </message>
     <message>
-        <source>Each step is orthogonal: all directions of A and of B move alike. Jordan 2024. What is no matrix is moved by AdamW</source>
-        <translation>每一步都是正交的：A 与 B 的所有方向移动相同的幅度。Jordan 2024。不是矩阵的参数由 AdamW 更新</translation>
-    </message>
-    <message>
         <source>Each ticked layer gets an adapter.</source>
         <translation>每个勾选的层都会得到适配器。</translation>
     </message>
@@ -2076,10 +2072,6 @@ Apache License 2.0</translation>
         <translation>动量用于 SGD；AdamW 使用其 beta。</translation>
     </message>
     <message>
-        <source>Momentum is for SGD; Muon has its own, 0.95.</source>
-        <translation>动量用于 SGD；Muon 有自己的动量 0.95。</translation>
-    </message>
-    <message>
         <source>More</source>
         <translation>更多</translation>
     </message>
@@ -2118,10 +2110,6 @@ Apache License 2.0</translation>
     <message>
         <source>Multi-label text classification</source>
         <translation>多标签文本分类</translation>
-    </message>
-    <message>
-        <source>Muon for B, whose columns become alike; AdamW for A and all else</source>
-        <translation>B 用 Muon（其各列趋于相似）；A 及其余参数用 AdamW</translation>
     </message>
     <message>
         <source>Name a folder for the adapter.</source>
@@ -2182,6 +2170,10 @@ Apache License 2.0</translation>
     <message>
         <source>No runs yet: the first training step creates one.</source>
         <translation>尚无运行：第一个训练步会创建一个。</translation>
+    </message>
+    <message>
+        <source>No setting was changed after the first step of this run.</source>
+        <translation>此运行第一步之后没有更改过设置。</translation>
     </message>
     <message>
         <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
@@ -2592,10 +2584,6 @@ state</source>
     <message>
         <source>Rank r</source>
         <translation>秩 r</translation>
-    </message>
-    <message>
-        <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
-        <translation>两次验证之间的步数；0：在 3 % 的时间允许的范围内尽量频繁。此时哪一步最佳取决于时钟，带耐心的运行何时结束也一样。</translation>
     </message>
     <message>
         <source>not applicable ({})</source>
@@ -3508,6 +3496,10 @@ state</source>
     <message>
         <source>Steps</source>
         <translation>步数</translation>
+    </message>
+    <message>
+        <source>Steps between two validations; 0: as often as 3 % of the time allow.</source>
+        <translation>两次验证之间的步数；0：按 3 % 的时间允许的频率。</translation>
     </message>
     <message>
         <source>Steps of each run</source>

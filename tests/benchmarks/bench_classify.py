@@ -100,7 +100,7 @@ def peft(arguments: argparse.Namespace) -> tuple[float, float]:
 
 
 def task_tokenizer(arguments: argparse.Namespace) -> Any:
-    from lora_lab.models.hf_folder import open_tokenizer
+    from lora_lab.models.tokenizer_file import open_tokenizer
 
     return open_tokenizer(arguments.model)
 

@@ -25,7 +25,7 @@ OPEN = """
 import json, sys, time
 import torch
 from lora_lab.config import RunConfig
-from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.tasks import TASKS
 def status(key):
     return next(int(x.split()[1]) for x in open("/proc/self/status") if x.startswith(key)) * 1024

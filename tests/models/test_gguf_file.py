@@ -9,8 +9,9 @@ from gguf import GGMLQuantizationType, GGUFWriter, quantize
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.gguf_file import by_copy, check_gguf
-from lora_lab.models.hf_folder import open_model, open_tokenizer
+from lora_lab.models.hf_folder import open_model
 from lora_lab.models.inspect import describe
+from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
 
 HEADS, KEYS = 4, 2

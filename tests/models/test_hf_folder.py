@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
 from lora_lab.errors import Cancelled, CheckpointError
-from lora_lab.models.hf_folder import open_model, open_tokenizer
+from lora_lab.models.hf_folder import open_model
+from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import PURPOSES, save
 
 IDS = torch.arange(2, 12)[None]

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from lora_lab.apart.client import end_children, pids
 from lora_lab.errors import CheckpointError, DataError
-from lora_lab.models.hf_folder import open_tokenizer
 from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
+from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
 from tests.models.tiny import save, tokenizer
 

@@ -52,7 +52,7 @@ def of_tokenizer(folder: Path) -> Any:
 
 def of_words(folder: Path) -> Any:
     """A sentence, read by the tokenizer of a model's folder, and said again."""
-    from lora_lab.models.hf_folder import open_tokenizer
+    from lora_lab.models.tokenizer_file import open_tokenizer
 
     words = open_tokenizer(folder)
     ids = words("the cat sat")["input_ids"]

@@ -58,7 +58,7 @@ def classifier(path: Path) -> Any:
 
 
 def words(path: Path) -> Any:
-    from lora_lab.models.hf_folder import open_tokenizer
+    from lora_lab.models.tokenizer_file import open_tokenizer
 
     return open_tokenizer(path)
 

@@ -13,7 +13,7 @@ from tests.models.tiny import save
 OPEN = """
 import sys
 from lora_lab.config import RunConfig
-from lora_lab.models.hf_folder import open_tokenizer
+from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.tasks import TASKS
 def status(key):
     return next(int(x.split()[1]) for x in open("/proc/self/status") if x.startswith(key)) * 1024

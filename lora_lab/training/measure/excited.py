@@ -62,7 +62,7 @@ def answered(layer: AdapterLayer, x: torch.Tensor, V: torch.Tensor) -> torch.Ten
     A = V.to(x.device, layer.factor_dtype)
     z = x.to(A.dtype) if x.is_floating_point() else x
     y = layer.kind.low_rank(layer.base_layer, z, A, torch.eye(len(A), dtype=A.dtype).to(A.device))
-    if layer.base_layer.weight.dim() > 2:
+    if len(layer.kind.weight_shape(layer.base_layer)) > 2:
         y = y.movedim(1, -1)  # (1, k, …) of a convolution
     return y.reshape(-1, len(A)).float().cpu()
 
@@ -82,7 +82,7 @@ def picture_of(
     same = given is not None and given.numel() == row.pixels.numel()
     if not same or not torch.equal(given.flatten(), row.pixels.flatten().to(given)):
         return nothing
-    kernel = tuple(layer.base_layer.weight.shape[1:])
+    kernel = layer.kind.weight_shape(layer.base_layer)[1:]
     if len(kernel) == 3 and layer.kind.groups(layer.base_layer) == 1:
         shape = kernel
     elif len(kernel) == 1 and row.image is not None:

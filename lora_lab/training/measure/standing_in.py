@@ -57,7 +57,7 @@ def _plain(base: nn.Module, row: LayerWeights) -> LoRALayer:
             f"{row.name} is {row.shape[0]} × {row.shape[1]} in the adapter, and "
             f"{layer.shape[0]} × {layer.shape[1]} in the model that is open. Open its base."
         )
-    place = {"device": base.weight.device, "dtype": layer.factor_dtype}
+    place = {"device": layer.device, "dtype": layer.factor_dtype}
     layer.lora_A = nn.Parameter(row.lora_A.to(**place, copy=True), False)
     layer.lora_B = nn.Parameter(row.lora_B.to(**place, copy=True), False)
     layer.scaling = row.scaling

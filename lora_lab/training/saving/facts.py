@@ -313,7 +313,7 @@ def _check_best(experiment: Experiment, best: StoredBest, tensors: Tensors) -> s
     for layer, row in zip(factored, _rows(packed.get("layers"), factored), strict=True):
         used |= _check_best_layer(layer, row, tensors)
     for layer, row in zip(whole, _rows(packed.get("whole"), whole), strict=True):
-        shapes = {"weight": tuple(layer.base_layer.weight.shape)}
+        shapes = {"weight": layer.kind.weight_shape(layer.base_layer)}
         if layer.bias is not None:
             shapes["bias"] = tuple(layer.bias.shape)
         used |= _held(layer.name, row, shapes, tensors, WholeLayer)

@@ -1,0 +1,1 @@
+"""Frozen weights in blocks: packed as files and quantizers pack them, and undone where used."""
