@@ -17,6 +17,8 @@ from lora_lab.cli.race import race
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
+from lora_lab.errors import ConfigError
+from lora_lab.training.parallel.place import place_here
 
 app = typer.Typer(
     name="lora-lab",
@@ -32,6 +34,32 @@ def _version(wanted: bool) -> None:
     if wanted:
         print(f"lora-lab {__version__}")
         raise typer.Exit
+
+
+def _take_part(verb: str | None) -> None:
+    """Of the processes that torchrun starts only the first has a verb; the others follow it."""
+    if (place := place_here()) is None:
+        return
+    if verb not in ("train", "resume"):
+        if place.number:
+            raise typer.Exit(1)  # the first one says why
+        raise ConfigError(
+            f"Only train and resume run in several processes; {verb or 'the window'} is for one. "
+            "Start it without torchrun."
+        )
+    if place.number:
+        from lora_lab.training.parallel.follower import follow
+        from lora_lab.training.parallel.group import LostProcess, NotReady
+
+        try:
+            follow(place)
+        except NotReady:  # the first one says why
+            raise typer.Exit(1) from None
+        except LostProcess:
+            if place.number > 1:  # one of them says so
+                raise typer.Exit(1) from None
+            raise
+        raise typer.Exit(0)
 
 
 @app.callback(invoke_without_command=True)
@@ -51,6 +79,8 @@ def window(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Train low-rank adapters and see what they learn. Without a command the window opens."""
+    with plain_errors():
+        _take_part(context.invoked_subcommand)
     if context.invoked_subcommand is None:
         with plain_errors():
             from lora_lab.ui.app import run

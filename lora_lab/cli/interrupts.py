@@ -15,19 +15,22 @@ log = logging.getLogger("lora_lab.headless")
 
 @contextmanager
 def stop_on_signals(
-    stop: Callable[[], None] = lambda: None, received: list[int] | None = None
+    stop: Callable[[], None] = lambda: None,
+    received: list[int] | None = None,
+    repeated: bool = False,
 ) -> Iterator[list[int]]:
     """Ctrl-C, SIGTERM and a closed terminal call `stop`; the list of signals received.
 
-    A second signal does not wait for what is being stopped. `received` is the list of an enclosing
-    block: where it has one already, `stop` is called at once.
+    A second signal does not wait for what is being stopped, unless whoever started this process
+    passes each on a second time (`repeated`), as torchrun does. `received` is the list of an
+    enclosing block: where it has one already, `stop` is called at once.
     """
     received = [] if received is None else received
 
     def receive(number: int, frame: FrameType | None) -> None:
         received.append(number)
         stop()
-        if len(received) > 1:
+        if len(received) > 1 and not repeated:
             raise KeyboardInterrupt
 
     handled = [signal.SIGINT, signal.SIGTERM]

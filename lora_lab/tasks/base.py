@@ -93,9 +93,23 @@ class Task:
         """
         if count == 1:
             return ((batch, 1.0),)
-        pieces = list(zip(*(tensor.chunk(count) for tensor in batch), strict=True))
-        weights = [self.weight(piece) for piece in pieces]
-        return [(piece, w / sum(weights)) for piece, w in zip(pieces, weights, strict=True)]
+        return self.weighed(list(zip(*(tensor.chunk(count) for tensor in batch), strict=True)))
+
+    def weighed(self, parts: Sequence[Any]) -> list[tuple[Any, float]]:
+        """Each part with its share of the batch; without those that count nothing."""
+        weights = [self.weight(part) for part in parts]
+        total = sum(weights)
+        return [(part, w / total) for part, w in zip(parts, weights, strict=True) if w]
+
+    def dealt(self, batch: Any, number: int, processes: int) -> Any:
+        """The examples of `batch` that one of several processes takes; None where it gets none.
+
+        Every `processes`-th one from `number` on: those of a bucket are sorted by length.
+        """
+        if isinstance(batch, list):
+            return batch[number::processes] or None
+        rows = tuple(tensor[number::processes] for tensor in batch)
+        return rows if len(rows[0]) else None
 
     def weight(self, part: Any) -> float:
         """What a part of a batch counts in the batch's mean: as many as its rows."""

@@ -92,9 +92,11 @@ class CausalLmTask(TextTask):
         """Rows of like length in one part, as many as `part_tokens` has room for."""
         width = [sum(int(self.lengths[i]) for i in row) for row in batch]
         pieces = rows_by_length(width, self.part_tokens(count))
-        parts = [self._collated(self.train.examples, [batch[i] for i in piece]) for piece in pieces]
-        total = sum(len(part.targets) for part in parts)
-        return [(part, len(part.targets) / total) for part in parts]
+        examples = self.train.examples
+        return self.weighed([self._collated(examples, [batch[i] for i in p]) for p in pieces])
+
+    def weight(self, part: TokenPart) -> float:
+        return len(part.targets)
 
     def tokens(self, batch: list[PackedRow]) -> int:
         return int(sum(self.lengths[i] for row in batch for i in row))

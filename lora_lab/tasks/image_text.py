@@ -128,9 +128,11 @@ class ImageTextTask(PretrainedTask):
     def parts(self, batch: list[int], count: int) -> list[tuple[Part, float]]:
         """Rows of like length in one part, those without images apart."""
         most = -(-self.config.batch_size * int(self.lengths.max()) // count)
-        parts = [self._collated(self.train, rows) for rows in self._apart(self.train, batch, most)]
-        total = sum(len(part.targets) for part in parts)
-        return [(part, len(part.targets) / total) for part in parts]
+        rows = self._apart(self.train, batch, most)
+        return self.weighed([self._collated(self.train, r) for r in rows])
+
+    def weight(self, part: Part) -> float:
+        return len(part.targets)
 
     def heaviest(self, batch_size: int, count: int) -> Part:
         longest_first = np.argsort(-self.lengths, kind="stable")[:batch_size]

@@ -64,6 +64,10 @@ class MaskedLmTask(PaddedTask[GappedPart]):
         pieces = self.pieces(batch.rows, count)
         return self.weighed([self._gapped(self.train, rows, batch.seed) for rows in pieces])
 
+    def dealt(self, batch: Draw, number: int, processes: int) -> Draw | None:
+        rows = batch.rows[number::processes]
+        return Draw(rows, batch.seed) if rows else None
+
     def weight(self, part: GappedPart) -> float:
         return len(part.targets)
 

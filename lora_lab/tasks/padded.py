@@ -49,11 +49,6 @@ class PaddedTask(TextTask, Generic[Part]):
         for piece in self.apart(self.train, ([rows[i] for i in places] for places in found)):
             yield np.asarray(piece)
 
-    def weighed(self, parts: Sequence[Part]) -> list[tuple[Part, float]]:
-        """Each part with its share of the batch."""
-        weights = [self.weight(part) for part in parts]
-        return [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True)]
-
     def heaviest(self, batch_size: int, count: int) -> Part:
         """The part of a step that takes the most memory: of the longest texts."""
         pieces = self.pieces(self.longest_first(batch_size), count)

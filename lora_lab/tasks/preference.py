@@ -78,8 +78,10 @@ class PreferenceTask(CausalLmTask):
     def parts(self, batch: list[int], count: int) -> list[tuple[PairPart, float]]:
         """Pairs of like length in one part, as many as `part_tokens` has room for."""
         pieces = rows_by_length([int(self.lengths[i]) for i in batch], self.part_tokens(count))
-        rows = [[batch[i] for i in piece] for piece in pieces]
-        return [(self._paired(self.train, r), len(r) / len(batch)) for r in rows]
+        return self.weighed([self._paired(self.train, [batch[i] for i in p]) for p in pieces])
+
+    def weight(self, part: PairPart) -> float:
+        return len(part.rows)
 
     def heaviest(self, batch_size: int, count: int) -> PairPart:
         """The part of a step that takes the most memory: of the longest pairs."""

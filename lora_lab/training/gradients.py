@@ -16,6 +16,7 @@ import torch
 from lora_lab.errors import LabError
 from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.parallel.group import Group, NoTargets, Share
 
 MOST_HALVINGS = 3
 
@@ -29,14 +30,20 @@ class Gradients(NamedTuple):
     failed: str = ""  # why there are none: memory is short even in the smallest parts
 
 
-def gradients(experiment: Experiment, batch: Any) -> Gradients:
-    """Fill every trained tensor's .grad with that of the mean loss over `batch`."""
-    halvings = 0
+def gradients(experiment: Experiment, batch: Any, group: Group | None = None) -> Gradients:
+    """Fill every trained tensor's .grad with that of the mean loss over `batch`.
+
+    The processes of a `group` compute a share of it each; memory that is short in one of them is
+    so in all.
+    """
+    rows, halvings = batch, 0
+    if group is not None:
+        rows = experiment.task.dealt(batch, group.place.number, group.place.processes)
     while True:
         experiment.optimizer.zero_grad(set_to_none=True)
+        share, part, reason = None, None, ""
         try:
-            loss, part = _accumulate(experiment, batch)
-            return Gradients(loss, part, halvings)
+            share, part = _accumulate(experiment, rows, group is None)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise LabError(
@@ -46,10 +53,17 @@ def gradients(experiment: Experiment, batch: Any) -> Gradients:
                     "needs. Change that in its code."
                 ) from error
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        # Here the exception and what its traceback held are gone.
-        free(experiment)
+        if share is None:  # the exception and what its traceback held are gone
+            free(experiment)
+        loss = share.loss if share else None
+        if group is not None:
+            loss = group.summed(experiment, share)
+            if share and loss is not None and math.isfinite(share.loss) > math.isfinite(loss):
+                part = _not_finite(experiment, batch)  # it is in rows of another process
+        if loss is not None:
+            return Gradients(loss, part, halvings)
         if experiment.halvings >= MOST_HALVINGS:
-            return Gradients(math.nan, None, halvings, reason)
+            return Gradients(math.nan, None, halvings, reason or "another process ran out of it")
         experiment.halvings += 1
         halvings += 1
         experiment.accumulation *= 2
@@ -65,10 +79,23 @@ def free(experiment: Experiment) -> None:
         torch.mps.empty_cache()
 
 
-def _accumulate(experiment: Experiment, batch: Any) -> tuple[float, Any]:
+@torch.no_grad()
+def _not_finite(experiment: Experiment, batch: Any) -> Any:
+    """The first part of a batch whose loss is not finite; None where none is, here and now."""
+    for part, _ in experiment.task.parts(batch, experiment.accumulation):
+        if not math.isfinite(experiment.task.loss(experiment.model, part).item()):
+            return part
+    return None
+
+
+def _accumulate(experiment: Experiment, batch: Any, alone: bool) -> tuple[Share, Any]:
+    """Add up the gradients of the parts of `batch`; None is one without a row."""
     task, model, value = experiment.task, experiment.model, 0.0
     part: Any = None
-    for part, share in task.parts(batch, experiment.accumulation):
+    parts = () if batch is None else task.parts(batch, experiment.accumulation)
+    if alone and not parts:
+        raise NoTargets
+    for part, share in parts:
         loss = task.loss(model, part)
         if not loss.requires_grad:
             raise LabError(
@@ -80,4 +107,4 @@ def _accumulate(experiment: Experiment, batch: Any) -> tuple[float, Any]:
         if not math.isfinite(value):
             break
         (loss if share == 1 else share * loss).backward()
-    return value, part
+    return Share(value, 1.0 if alone else sum(task.weight(part) for part, _ in parts)), part

@@ -23,6 +23,7 @@ from lora_lab.training.learning_check import learning_problems
 from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.optim import Stage
 from lora_lab.training.pace import Pace
+from lora_lab.training.parallel.group import Group
 from lora_lab.training.serve import Server
 from lora_lab.training.snapshot import Snapshot
 from lora_lab.training.time_budget import TimeBudget
@@ -42,6 +43,7 @@ def train(
     known: Known | None = None,
     report: Report = silent,
     share: float = 1.0,
+    group: Group | None = None,
 ) -> Iterator[Record]:
     """Run training steps until asked to stop; yield what happened, in order.
 
@@ -52,7 +54,7 @@ def train(
     the settings are those of the last step; `save` keeps the run when that is asked for, in a new
     folder in the one it is given. What is `known` is not measured at first, and `report` receives
     how far that is. `share` of the thread's time is this run's, where several take turns on it:
-    what is measured on the way is kept to a part of that.
+    what is measured on the way is kept to a part of that. The other processes of a `group` follow.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra = TimeBudget(0.03 * share, interval=0.1 / share)
@@ -82,7 +84,9 @@ def train(
             batch = experiment.batches.take(lambda: controls.stopping or controls.paused)
         except Cancelled:
             continue
-        loss, part, halvings, failed = gradients(experiment, batch)
+        if group is not None:
+            group.begin_step(experiment, learning_rate)
+        loss, part, halvings, failed = gradients(experiment, batch, group)
         if halvings:
             yield _more_parts(experiment)
         if failed:
@@ -98,6 +102,8 @@ def train(
                 server.last_good = Snapshot(experiment)
         pace.before(began)
         descend(experiment, learning_rate, norm)
+        if group is not None:
+            group.end_step(experiment)
         experiment.step += 1
         experiment.tokens += experiment.task.tokens(batch)
         now = time.perf_counter()

@@ -67,8 +67,9 @@ def first_nonfinite(experiment: Experiment, batch: Any, loss: float) -> Fault:
 
     handles = [layer.register_forward_hook(look(name)) for name, layer in experiment.layers.items()]
     try:
-        with torch.no_grad():
-            experiment.task.loss(experiment.model, batch)
+        if batch is not None:
+            with torch.no_grad():
+                experiment.task.loss(experiment.model, batch)
     finally:
         for handle in handles:
             handle.remove()

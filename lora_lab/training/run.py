@@ -23,6 +23,7 @@ from lora_lab.training.loop import train
 from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.opening import Branch, New, Opening, Resume
 from lora_lab.training.optim import Stage
+from lora_lab.training.parallel.group import Group
 from lora_lab.training.pretrain import pretrain, with_trained_base
 from lora_lab.training.saving.go_back import branch_off
 from lora_lab.training.saving.journal import Journal
@@ -38,12 +39,13 @@ def run(
     serve_after_training: bool = False,
     save_at_end: Callable[[], bool] = lambda: True,
     report: Report = silent,
+    group: Group | None = None,
 ) -> Iterator[Record]:
     """Open a run, train, and keep a journal in its folder; yield every record.
 
     The adapter is saved there when training ends, is stopped, or fails; checkpoints as it goes.
     `report` receives how far the opening is. Raises LabError where something cannot be opened, and
-    Cancelled where `report` does.
+    Cancelled where `report` does. The other processes of a `group` open the same, and follow.
     """
     config, base = opening.config, ""
     if isinstance(opening, New):  # what begins now begins by the rules of now
@@ -71,10 +73,13 @@ def run(
             yield FolderRecord(0, str(journal.folder.path))
         if past is not None and controls.stopping:
             return  # asked for while it was opened: the run stays as it was
+        if group is not None:
+            report(f"Opening in {group.place.processes - 1} more", -1)
+            group.open(experiment)
         records = train(
             experiment, controls, serve_after_training=serve_after_training,
             folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,
-            known=known, report=report,
+            known=known, report=report, group=group,
         )  # fmt: skip
         for record in records:
             if not isinstance(record, ExportingRecord | CancelledRecord | Look):  # nothing to keep

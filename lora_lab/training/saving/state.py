@@ -15,11 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 import lora_lab
 from lora_lab.adapters import LoRALayer
 from lora_lab.records import ResumedRecord
+from lora_lab.training.best import Best
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
@@ -31,8 +33,11 @@ ARITHMETIC = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN
 
 
 @torch.no_grad()
-def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
-    """Copies on the CPU, and what is no tensor; JSON holds the latter."""
+def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[str, Any]]:
+    """Copies on the CPU, and what is no tensor; JSON holds the latter.
+
+    Without the `best` adapter so far where that is not asked for.
+    """
     tensors: Tensors = {}
     layers: dict[str, Any] = {}
     for name, layer in experiment.layers.items():
@@ -59,8 +64,8 @@ def state_of(experiment: Experiment) -> tuple[Tensors, dict[str, Any]]:
     if experiment.device.type == "cuda":
         tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
     kept = experiment.task.retention
-    best, best_facts = experiment.best.packed()
-    tensors |= best
+    packed, best_facts = (experiment.best if best else Best()).packed()
+    tensors |= packed
     facts = {
         "version": VERSION,
         "step": experiment.step,
@@ -161,6 +166,7 @@ def _here(experiment: Experiment) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "device": str(experiment.device),
+        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
     }
 
 

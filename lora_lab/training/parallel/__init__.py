@@ -1,0 +1,1 @@
+"""Several processes, one run: the first keeps it, the others compute their share of every step."""
