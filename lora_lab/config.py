@@ -193,6 +193,10 @@ class RunConfig(Frozen):
     autosave_seconds: float = declared(5.0, Setting("Autosave",
         "Seconds of training between two checkpoints.",
         group="Training", flags=("--autosave",)), gt=0, le=3600)
+    snapshots: int = declared(0, Setting("Snapshots",
+        "Adapters kept along the way, at steps that double up to the last, and at the start, so "
+        "that runs can be compared over steps. 0: none.",
+        group="Training"), ge=0, le=64)
     dpo_beta: float = declared(0.1, Setting("DPO β",
         "β of DPO (Rafailov et al. 2023, arXiv 2305.18290): how strongly the model is held to its "
         "base, the adapter off. A small one lets it go further. For preference pairs alone.",

@@ -128,7 +128,7 @@ def similarity_of_delta(layer1: Adapted, layer2: Adapted) -> torch.Tensor:
         _, sigma, Vh = delta_directions(layer)
         rank = max(len(sigma), min(getattr(layer, "rank", 0), *layer.shape))
         directions.append((Vh.mT, rank))
-    return _phi_or_nan(*directions)
+    return phi_or_nan(*directions)
 
 
 def principal_angles(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
@@ -150,7 +150,7 @@ def principal_angles(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return torch.atan2(sin, cos.flip(0))
 
 
-def _phi_or_nan(first: tuple[torch.Tensor, int], second: tuple[torch.Tensor, int]) -> torch.Tensor:
+def phi_or_nan(first: tuple[torch.Tensor, int], second: tuple[torch.Tensor, int]) -> torch.Tensor:
     """φ of two bases in a map of the sizes beside them; nan where a direction is missing."""
     (X, rows), (Y, columns) = first, second
     _same_space(X, Y)

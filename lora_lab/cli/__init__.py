@@ -15,6 +15,7 @@ from lora_lab.cli.dimension import dimension
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.race import race
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
+from lora_lab.cli.similarity import similarity
 from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
 from lora_lab.errors import ConfigError
@@ -92,6 +93,7 @@ app.command()(train)
 app.command()(sweep)
 app.command()(dimension)
 app.command()(race)
+app.command()(similarity)
 
 
 for verb in (export, convert, resize, extract, merge, compare):

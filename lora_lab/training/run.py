@@ -27,6 +27,7 @@ from lora_lab.training.parallel.group import Group
 from lora_lab.training.pretrain import pretrain, with_trained_base
 from lora_lab.training.saving.go_back import branch_off
 from lora_lab.training.saving.journal import Journal
+from lora_lab.training.saving.snapshots import Snapshots
 from lora_lab.training.saving.state import restore, resumed_record
 
 ENDED = (State.FINISHED, State.STOPPED)
@@ -59,6 +60,7 @@ def run(
     experiment, journal, past, notes = _opened(
         opening, config, base, controls, serve_after_training, report
     )
+    snapshots = Snapshots(experiment)
     try:
         yield experiment.loaded()
         known = Known()
@@ -85,6 +87,7 @@ def run(
             if not isinstance(record, ExportingRecord | CancelledRecord | Look):  # nothing to keep
                 yield from journal.note(record)
             yield record
+            yield from snapshots.note(record, journal.folder)
             if isinstance(record, StateRecord) and record.state in ENDED:
                 yield from journal.save()
         yield from journal.leave(save=save_at_end())

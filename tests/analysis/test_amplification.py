@@ -9,7 +9,7 @@ from torch import nn
 from lora_lab.adapters import LoRALayer
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import LayerWeights
-from lora_lab.analysis.amplification import amplification
+from lora_lab.analysis.amplification import amplification, amplified
 from lora_lab.analysis.subspace import delta_directions
 from lora_lab.errors import AdapterError
 
@@ -134,3 +134,26 @@ def test_dora_without_its_base_has_no_delta(draw):
     weights = LayerWeights("fc", A, B, 2.0, 1.0, magnitude=draw.randn(5))
     with pytest.raises(AdapterError, match="Layer fc: the ΔW of DoRA needs the base"):
         delta_directions(weights)
+
+
+def test_the_three_columns_against_their_definitions(draw):
+    """Those of ΔW and of W by dense SVDs; the random one by drawing subspaces."""
+    W, A, B = draw.randn(40, 30), draw.randn(5, 30), draw.randn(40, 5)
+    found = amplified(W, layer(A, B, 0.25))
+    sigma = torch.linalg.svdvals(W)
+    assert found.rank == 5
+    assert found.in_own == pytest.approx(float(sigma[:5].norm()), rel=1e-12)
+    assert found.delta_norm == pytest.approx(float((0.25 * B @ A).norm()), rel=1e-12)
+    assert found.factor == pytest.approx(amplification(W, layer(A, B, 0.25)), rel=1e-12)
+    assert found.weight_norm == pytest.approx(float(W.norm()), rel=1e-12)
+    drawn = [
+        float((draw.basis(40, 5).mT @ W @ draw.basis(30, 5)).square().sum()) for _ in range(400)
+    ]
+    assert found.in_random**2 == pytest.approx(sum(drawn) / 400, rel=0.05)
+    assert found.over_random == found.in_delta / found.in_random
+
+
+def test_without_a_change_all_columns_are_open(draw):
+    found = amplified(draw.randn(8, 6), UNDEFINED["B = 0"])
+    assert found.rank == 0
+    assert all(map(math.isnan, (found.in_delta, found.in_own, found.in_random, found.factor)))

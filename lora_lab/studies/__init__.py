@@ -1,0 +1,1 @@
+"""Studies: sets of runs that answer one question, planned with their price and read when ended."""

@@ -1,0 +1,134 @@
+"""What a study has found, as plain values: for JSON, for tables, and the sentences above them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from lora_lab.analysis.similarity import VIEWS
+from lora_lab.errors import LabError
+from lora_lab.studies.ended import Shelf
+from lora_lab.studies.found import Amplified, Found, Similarity, between_ranks, between_seeds
+from lora_lab.studies.plan import Plan
+from lora_lab.studies.tables import Cell, Row, at_best_rate, rank_rows, set_rows
+
+COUNTS = (1, 2, 4, 8, 16, 32, 64)  # k of φ(k, k)
+COLUMNS = ("in_delta", "in_own", "in_random", "delta_norm", "factor", "over_random")
+
+
+def two_ranks(plan: Plan) -> tuple[int, int]:
+    """Those of figure 3: the highest, and the highest that is a quarter of it or less."""
+    high = plan.ranks[-1]
+    low = [rank for rank in plan.ranks if rank <= high // 4] or [plan.ranks[0]]
+    return low[-1], high
+
+
+def summary(plan: Plan, shelf: Shelf, found: Found) -> dict[str, Any]:
+    """All tables and figures of the runs that have ended; None for what cannot be said yet."""
+    low, high = two_ranks(plan)
+    lower, higher = (at_best_rate(plan, shelf, rank) for rank in (low, high))
+    layers = found.layers(higher[0]) if higher else ()
+    result: dict[str, Any] = {
+        "ranks": list(plan.ranks), "seeds": list(plan.seeds), "rates": list(plan.rates),
+        "steps": plan.steps, "notes": list(plan.notes),
+        "table5": {"count": plan.count, "rows": [_row(row) for row in set_rows(plan, shelf)]},
+        "table6": [_row(row) for row in rank_rows(plan, shelf)],
+        "between_ranks": {"ranks": [low, high], "layers": {}},
+        "between_seeds": {"rank": high, "layers": {}},
+        "table7": {},
+    }  # fmt: skip
+    for layer in layers:
+        for name, pairs in (
+            ("between_ranks", between_ranks(lower, higher)),
+            ("between_seeds", between_seeds(higher)),
+        ):
+            if pairs:
+                result[name]["layers"][layer] = {
+                    view: _similarity(found.similarity(pairs, layer, view, plan.steps))
+                    for view in VIEWS
+                }
+        result["table7"][layer] = {
+            str(rank): _amplified(found.amplification(runs, layer, plan.steps))
+            for rank in plan.ranks if (runs := at_best_rate(plan, shelf, rank))
+        }  # fmt: skip
+    return result
+
+
+def ordered(row: Amplified) -> bool:
+    """Whether random directions hold less of W than ΔW's do, and these less than W's own."""
+    return row.middle("in_random") < row.middle("in_delta") < row.middle("in_own")
+
+
+def sentence(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
+    """What the paper asks, answered here: does a low rank suffice, and what has it found?"""
+    rows = [row for row in rank_rows(plan, shelf) if row.loss.n]
+    if not rows:
+        return "Nothing has been measured yet."
+    parts = [_enough(rows)]
+    runs = at_best_rate(plan, shelf, rows[-1].rank)
+    pairs = between_seeds(runs)
+    if pairs:
+        try:
+            shared = found.similarity(pairs, layer, "right", plan.steps).at(1)
+        except LabError:
+            return parts[0]
+        parts.append(
+            f"In {layer} two runs of rank {rows[-1].rank} share {shared[0]:.2f} of the first "
+            f"direction, where chance makes {shared[2]:.3f}."
+        )
+    return " ".join(parts)
+
+
+def _enough(rows: Sequence[Row]) -> str:
+    """The smallest rank whose loss is within a deviation of the best one's."""
+    finite = [row for row in rows if math.isfinite(row.loss.mean)]
+    if not finite:
+        return "No run stayed finite. Try smaller learning rates."
+    best = min(finite, key=lambda row: row.loss.mean)
+    spread = best.loss.deviation if math.isfinite(best.loss.deviation) else 0.0
+    enough = next(row for row in finite if row.loss.mean <= best.loss.mean + spread)
+    words = f"Rank {enough.rank} reaches a validation loss of {enough.loss.words}"
+    if enough.rank == best.rank:
+        return f"{words}, the best of these ranks."
+    return f"{words}; the best is {best.loss.words} at rank {best.rank}."
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name, "rank": row.rank, "numbers": row.numbers or None,
+        "learning_rate": number(row.rate), "rate_at_the_edge": row.at_the_edge,
+        "accuracy": _cell(row.accuracy), "loss": _cell(row.loss), "note": row.note,
+        "loss_by_rate": {f"{rate:g}": _cell(cell) for rate, cell in row.by_rate},
+    }  # fmt: skip
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "mean": number(cell.mean), "sd": number(cell.deviation), "n": cell.n,
+        "runs": [run.path.name for run in cell.runs],
+    }  # fmt: skip
+
+
+def _similarity(found: Similarity) -> dict[str, Any]:
+    counts = [k for k in COUNTS if k <= min(found.phi.shape)]
+    at = [found.at(k) for k in counts]
+    return {
+        "k": counts,
+        "phi": [number(row[0]) for row in at],
+        "sd": [number(row[1]) for row in at],
+        "chance": [number(row[2]) for row in at],
+        "pairs": len(found.pairs),
+    }
+
+
+def _amplified(found: Amplified) -> dict[str, Any]:
+    return {
+        **{name: number(found.middle(name)) for name in COLUMNS},
+        "n": len(found.rows), "ordered": ordered(found),
+    }  # fmt: skip
+
+
+def number(value: float) -> float | None:
+    """For JSON, which has no nan."""
+    return value if math.isfinite(value) else None

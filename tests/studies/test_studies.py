@@ -1,0 +1,205 @@
+"""A study: its runs are planned, found again when ended, and read into tables and figures."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from lora_lab.config import changed
+from lora_lab.errors import ConfigError, LabError
+from lora_lab.presets import get_preset
+from lora_lab.runs.listing import METRICS
+from lora_lab.studies.base import StudyBase
+from lora_lab.studies.ended import Shelf, result_of
+from lora_lab.studies.found import Found, between_ranks, between_seeds, same_seed
+from lora_lab.studies.plan import FULL_SET, Settings, distinct, plan
+from lora_lab.studies.summary import COLUMNS, sentence, summary, two_ranks
+from lora_lab.studies.tables import at_best_rate, rank_rows, set_rows
+from lora_lab.training.measure.trial import random_states
+from tests.studies.trained import train_all
+
+SMALL = Settings(ranks=(1, 4), seeds=2, rates=(1e-2,))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return StudyBase(get_preset("digits").config, 8)
+
+
+@pytest.fixture(scope="module")
+def small(digits, tmp_path_factory):
+    """A plan whose runs of ranks have ended; those of the sets of layers have not."""
+    folder = tmp_path_factory.mktemp("study")
+    asked = plan(digits, SMALL)
+    train_all(asked.by_rank.values(), folder / "runs")
+    shelf = Shelf(digits, folder / "runs")
+    shelf.look()
+    return asked, shelf
+
+
+def test_a_plan_has_a_run_of_each_rank_rate_and_seed(digits):
+    asked = plan(digits, Settings(ranks=(2, 8), seeds=3, rates=(1e-3, 1e-2)))
+    assert len(asked.by_rank) == 2 * 2 * 3
+    for (rank, rate, seed), config in asked.by_rank.items():
+        assert (config.hyper.rank, config.hyper.learning_rate, config.seed) == (rank, rate, seed)
+        assert config.hyper.alpha / rank == 1.0  # s of the preset, at every rank
+        assert config.data_seed == 0  # all seeds are measured on the same rows
+        assert config.digits == ()
+        assert config.snapshots
+    assert any("9 is learned beside" in note for note in asked.notes)
+    assert any("curve of the rate" in note for note in plan(digits, SMALL).notes)
+
+
+def test_sets_of_layers_have_the_rank_that_the_count_leaves_them(digits):
+    """r_T = ⌊N/Σ(in + out)⌋ (LoRA §7.1, Table 5), and the shape of a layer is a cap."""
+    sizes = {"fc1": 64 + 128, "fc2": 128 + 64, "fc3": 64 + 10}
+    asked = plan(digits, Settings(count=916))
+    assert [one.name for one in asked.sets] == [
+        "fc1", "fc2", "fc3", "fc1 + fc2", "fc1 + fc3", "fc2 + fc3", "all"
+    ]  # fmt: skip
+    for one in asked.sets:
+        names = list(sizes) if one.name == "all" else one.name.split(" + ")
+        rank = 916 // sum(sizes[name] for name in names)
+        caps = {"fc1": 64, "fc2": 64, "fc3": 10}
+        assert one.numbers == sum(min(rank, caps[name]) * sizes[name] for name in names)
+        assert one.rank == min(rank, max(caps[name] for name in names))
+        assert bool(one.note) == (one.name == "fc3")
+    assert {name for name, _, _ in asked.by_set} == {*(x.name for x in asked.sets), FULL_SET}
+    few = plan(digits, Settings(count=200))  # rank 1 of one layer, and of no two
+    assert [one.name for one in few.sets] == ["fc1", "fc2", "fc3"]
+
+
+def test_what_cannot_be_is_refused_and_what_is_left_out_is_said(digits):
+    with pytest.raises(ConfigError, match="Rank 100 is above"):
+        plan(digits, Settings(ranks=(1, 100)))
+    with pytest.raises(ConfigError, match="A rank is 1"):
+        Settings(ranks=(0,))
+    with pytest.raises(ConfigError, match="learning rate is above 0"):
+        Settings(rates=(0.0,))
+    one_layer = plan(StudyBase(get_preset("known-rank").config, 8), SMALL)
+    assert one_layer.by_set == {}
+    assert any("two kinds of layers" in note for note in one_layer.notes)
+    other = changed(get_preset("digits").config, variant="dora", init="pissa")
+    notes = StudyBase(other, 8).notes
+    assert any("in place of" in note and "s·B·A" in note for note in notes)
+    assert any("pissa" in note for note in notes)
+    with pytest.raises(LabError, match="not trained yet"):
+        StudyBase(get_preset("mnist-tutorial").config)
+
+
+def test_opening_a_study_draws_nothing_that_another_run_may_be_drawing_from():
+    before = random_states(torch.device("cpu"))[0]
+    base = StudyBase(get_preset("digits").config, 8)
+    assert base.run_seconds > 0
+    assert torch.equal(before, random_states(torch.device("cpu"))[0])
+
+
+def test_ended_runs_are_found_by_what_they_were_asked(digits, small):
+    asked, shelf = small
+    assert shelf.missing(asked.by_rank.values()) == ()
+    assert len(shelf.missing(asked.by_set.values())) == len(asked.by_set)
+    config = asked.by_rank[4, 1e-2, 1]
+    found = shelf.of(config)
+    assert (found.config.hyper.rank, found.config.seed) == (4, 1)
+    assert shelf.of(changed(config, seed=77)) is None
+    assert shelf.of(changed(config, max_steps=9)) is None
+    named = changed(config, preset="another", autosave_seconds=9.0)
+    assert shelf.of(named).path == found.path, "a name changes no step"
+
+
+def test_a_run_that_was_moved_or_was_not_finite_is_not_what_was_asked(digits, small, tmp_path):
+    asked, shelf = small
+    config = asked.by_rank[4, 1e-2, 1]
+    rows = [json.loads(x) for x in (shelf.of(config).path / METRICS).read_text().splitlines()]
+    for extra, expected in (
+        ({"record": "AppliedRecord", "step": 3, "changes": [["rank", 4, 2]]}, None),
+        ({"record": "NonFiniteRecord", "step": 3}, math.inf),
+    ):
+        train_all([config], tmp_path / extra["record"])
+        (path,) = (tmp_path / extra["record"]).iterdir()
+        with open(path / METRICS, "a") as file:
+            file.write(json.dumps(extra) + "\n")
+        other = Shelf(digits, path.parent)
+        other.look()
+        found = other.of(config)
+        assert (found.loss if found else None) == expected
+    assert result_of(path, config, rows, ("9",)).loss == shelf.of(config).loss
+
+
+def test_accuracy_is_half_of_the_new_and_half_of_the_old_classes(small, tmp_path):
+    asked, _ = small
+    config = asked.by_rank[1, 1e-2, 0]
+    rows = [
+        {"record": "LoadedRecord", "classes": ["a", "b", "c"]},
+        {"record": "StepRecord", "loss": 3.0},
+        {"record": "StepRecord", "loss": 1.0},
+        {"record": "EvalRecord", "enabled": True, "loss": 0.5, "correct": [9, 1, 3],
+         "total": [10, 10, 4]},
+    ]  # fmt: skip
+    new = result_of(tmp_path, config, rows, ("c",))
+    assert new.accuracy == pytest.approx(0.5 * (10 / 20) + 0.5 * (3 / 4))
+    assert new.training_loss == 1.0
+    alike = result_of(tmp_path, config, rows, ())
+    assert alike.accuracy == pytest.approx((0.9 + 0.1 + 0.75) / 3)
+    assert result_of(tmp_path, config, rows[:2], ()) is None
+
+
+def test_a_row_counts_at_the_rate_of_the_least_training_loss(digits, small):
+    asked, shelf = small
+    for row in rank_rows(asked, shelf):
+        assert (row.rate, row.loss.n) == (1e-2, 2)
+        assert row.loss.mean == pytest.approx(sum(r.loss for r in row.loss.runs) / 2)
+        assert "±" in row.loss.words
+    for row in set_rows(asked, shelf):
+        assert (row.loss.n, row.loss.words) == (0, "—")
+
+
+def test_pairs_have_the_seeds_that_they_should(small):
+    asked, shelf = small
+    low, high = (at_best_rate(asked, shelf, rank) for rank in (1, 4))
+    assert {(a.config.seed, b.config.seed) for a, b in between_ranks(low, high)} == {(0, 1), (1, 0)}
+    assert {(a.config.seed, b.config.seed) for a, b in same_seed(low, high)} == {(0, 0), (1, 1)}
+    assert [(a.config.seed, b.config.seed) for a, b in between_seeds(high)] == [(0, 1)]
+
+
+def test_figures_are_there_at_every_step_that_was_kept(digits, small):
+    asked, shelf = small
+    found = Found(digits)
+    runs = at_best_rate(asked, shelf, 4)
+    assert found.steps(runs) == (0, 1, 2, 4, 8)
+    start = found.similarity(between_seeds(runs), "fc1", "A", 0)
+    assert start.at(4)[0] == pytest.approx(4 / 64, abs=0.06)
+    assert start.at(4)[2] == 4 / 64
+    assert found.similarity(between_seeds(runs), "fc1", "right", 0).phi.isnan().all()
+    assert found.similarity(between_seeds(runs), "fc1", "change", 1).phi.isnan().all()
+    end = found.similarity(between_seeds(runs), "fc1", "left", 8)
+    assert not end.phi.isnan().any()
+    none, some = (found.amplification(runs, "fc2", step) for step in (0, 8))
+    assert math.isnan(none.middle("factor"))
+    assert some.middle("in_random") == pytest.approx(
+        4 * float(digits.weight("fc2").norm()) / math.sqrt(64 * 128)
+    )
+    with pytest.raises(LabError, match="no snapshot of step 3"):
+        found.factors(runs[0], 3)
+
+
+def test_the_summary_is_plain_and_open_where_nothing_was_trained(digits, small):
+    asked, shelf = small
+    assert two_ranks(asked) == (1, 4)
+    result = json.loads(json.dumps(summary(asked, shelf, Found(digits)), allow_nan=False))
+    assert [row["name"] for row in result["table6"]] == ["1", "4"]
+    assert result["table5"]["rows"][0]["loss"]["mean"] is None
+    assert set(result["between_seeds"]["layers"]) == {"fc1", "fc2", "fc3"}
+    assert set(COLUMNS) < set(result["table7"]["fc1"]["4"])
+    assert "Rank" in sentence(asked, shelf, Found(digits), "fc1")
+    empty = Shelf(digits, shelf.of(asked.by_rank[1, 1e-2, 0]).path)  # no folder of runs
+    empty.look()
+    assert summary(asked, empty, Found(digits))["table7"] == {}
+    assert "Nothing" in sentence(asked, empty, Found(digits), "fc1")
+
+
+def test_each_run_is_trained_once(digits):
+    asked = plan(digits, SMALL)
+    configs = [*asked.by_rank.values(), *asked.by_rank.values()]
+    assert len(distinct(configs)) == len(asked.by_rank)
