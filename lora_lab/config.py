@@ -79,6 +79,10 @@ class RunConfig(Frozen):
     checkpointing: bool = declared(False, Setting("Gradient checkpointing",
         "Compute activations twice instead of keeping them: less memory, slower.",
         group="Model"))
+    trunk_cache: float = declared(2.0, Setting("Trunk cache",
+        "Gigabytes beside a run for what frozen layers below the lowest adapter answer: each text "
+        "goes through them once. The losses are the same to the bit. 0: nothing is kept.",
+        group="Model", metavar="GB"), ge=0, le=100_000)
 
     data: str | None = declared(None, Setting("Data",
         "Training data: file or folder; none: what ships.",

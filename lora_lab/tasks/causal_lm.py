@@ -32,6 +32,7 @@ from lora_lab.tasks.generating import generated
 from lora_lab.tasks.lm_head import Head
 from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 from lora_lab.tasks.token_scores import scored, token_figures
+from lora_lab.tasks.trunk import Lengths
 
 BEGINNINGS = 3  # held-out prompts to begin with
 PACKED_AGREE = 1e-3  # of the largest state
@@ -44,6 +45,7 @@ class TokenPart(NamedTuple):
     places: torch.Tensor | None  # (rows, tokens): position of each token in its own text, if packed
     positions: torch.Tensor  # (n) of int64, into rows · tokens: where a supervised token follows
     targets: torch.Tensor  # (n) of int64: that token
+    lengths: Lengths = ()  # of the texts in each row; (): nobody is to know them
 
 
 PackedRow = Sequence[int]  # of examples that stand end to end in one row of a batch
@@ -159,7 +161,8 @@ class CausalLmTask(TextTask):
         if not head.apart:
             logits = model(**inputs, use_cache=False, return_dict=True).logits
             return scored(logits.flatten(0, 1).index_select(0, part.positions), part.targets)
-        states = head.hidden(model, **inputs).flatten(0, 1).index_select(0, part.positions)
+        states = head.hidden(model, part.lengths, **inputs).flatten(0, 1)
+        states = states.index_select(0, part.positions)
         rows = max(1, CHUNK // head.vocabulary)  # never the logits of all at once
         pieces = zip(states.split(rows), part.targets.split(rows), strict=True)
         scores = [scored(head.logits(model, h), targets) for h, targets in pieces]
@@ -237,7 +240,7 @@ class CausalLmTask(TextTask):
         if part.places is not None:
             inputs["position_ids"] = part.places
         if head.apart:
-            states = head.hidden(model, **inputs)
+            states = head.hidden(model, part.lengths, **inputs)
             states = states.flatten(0, 1).index_select(0, part.positions)  # (n, width)
             trained = [p for p in model.get_output_embeddings().parameters() if p.requires_grad]
             return chunked_cross_entropy(
@@ -269,7 +272,8 @@ class CausalLmTask(TextTask):
         targets = ids.reshape(-1)[supervised]
         tensors = (ids, places if packed else None, supervised - 1, targets)
         return TokenPart(
-            *(None if t is None else torch.from_numpy(t).to(self.device) for t in tensors)
+            *(None if t is None else torch.from_numpy(t).to(self.device) for t in tensors),
+            lengths=[[len(example.ids) for example in row] for row in found],
         )
 
     @torch.no_grad()

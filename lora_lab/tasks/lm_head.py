@@ -7,10 +7,14 @@ that gives the model's own logits is tried out once; where it does not, the mode
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
+
+from lora_lab.tasks.trunk import Lengths, Trunk
 
 AGREE = 1e-3  # of the largest logit: float32 rounds by 1e-6, bfloat16 by 4e-3
 AGREE_HALF = 2e-2
@@ -25,11 +29,19 @@ class Head:
         self.vocabulary = int(config.get_text_config().vocab_size)
         self._cap = getattr(config, "final_logit_softcapping", None)
         self._factor = _number(config, "logit_scale") / _number(config, "logits_scaling")
+        # Of each model whose lower layers have no adapter; several may train over one base.
+        self.trunks: WeakKeyDictionary[nn.Module, Trunk] = WeakKeyDictionary()
         self.apart = self._agrees(model)
 
-    def hidden(self, model: Any, **inputs: torch.Tensor) -> torch.Tensor:
-        """(batch, tokens, width): what the head looks at; `apart` only."""
-        return model.base_model(**inputs, use_cache=False, return_dict=True).last_hidden_state
+    def hidden(self, model: Any, lengths: Lengths = (), **inputs: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, width): what the head looks at; `apart` only.
+
+        `lengths` of the texts in each row, where they are known: its trunk may know them.
+        """
+        trunk = self.trunks.get(model) if lengths else None
+        around = trunk.standing_in(inputs["input_ids"], lengths) if trunk else nullcontext()
+        with around:
+            return model.base_model(**inputs, use_cache=False, return_dict=True).last_hidden_state
 
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
         """(n, width) → (n, vocabulary)."""

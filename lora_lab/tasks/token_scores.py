@@ -30,7 +30,7 @@ def summed_scores(
     `part` is a `TokenPart` of `count` rows, `owners` (n) of int64 the row of each of its targets.
     """
     if head.apart:
-        states = head.hidden(model, input_ids=part.ids).flatten(0, 1)
+        states = head.hidden(model, part.lengths, input_ids=part.ids).flatten(0, 1)
         states = states.index_select(0, part.positions)  # (n, width)
 
         def scores(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

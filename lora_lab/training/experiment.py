@@ -48,6 +48,7 @@ from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_note
 from lora_lab.training.per_layer import listed, rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
+from lora_lab.training.trunk_cache import TrunkCache
 from lora_lab.variants import PLAIN, VARIANTS
 
 NO_DIMENSION = "only a random subspace has a dimension"
@@ -76,6 +77,7 @@ class Experiment:
     hyper: Hyperparameters  # what is applied now
     stage: Stage
     accumulation: int  # parts of a step; more where memory was short
+    trunk: TrunkCache  # what of the layers below the adapters is kept
     halvings: int = 0  # times that it was
     step: int = 0
     tokens: int = 0  # trained on so far, padding left out
@@ -177,6 +179,7 @@ class Experiment:
             Inference(task, model, layers),
             LayerSpectra(layers, "float64" if config.dtype == "float64" else "float32"),
             hyper, Stage(0, config.max_steps), config.accumulation,
+            TrunkCache(task, model, tuple(layers), config, base_fingerprint),
         )  # fmt: skip
         if given:
             notes = origin_notes(given, config.model, base_fingerprint)
@@ -287,6 +290,7 @@ class Experiment:
             *self.task.notes,
             *packed_base.notes_on(self.model, config),
             *self.reach.notes,
+            *self.trunk.notes,
             *rank_notes(common, self.hyper),
         ]
         if idle := [name for name, layer in self.layers.items() if not layer.use()["called"]]:

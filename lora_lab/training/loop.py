@@ -89,6 +89,7 @@ def train(
         loss, part, halvings, failed = gradients(experiment, batch, group)
         if halvings:
             yield _more_parts(experiment)
+        yield from experiment.trunk.follow(folder(), experiment.step)
         if failed:
             yield from server.pause_too_large(failed)
             continue

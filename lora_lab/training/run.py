@@ -99,6 +99,7 @@ def run(
             continue
         raise
     finally:
+        experiment.trunk.close()
         journal.close()
 
 

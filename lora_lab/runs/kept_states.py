@@ -1,0 +1,135 @@
+"""Activations that are kept beside a run: one file, appended to, each entry with a checksum.
+
+The file is of one base, one device and one lab, which its first line names; of another it is begun
+anew. An entry is found by the digest of its text, so other data finds nothing. It may be deleted at
+any time and is in no copy of a run. A disk that is full ends the keeping, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import weakref
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from lora_lab.errors import system_reason
+from lora_lab.runs.own_files import open_own
+
+NAME = ".activations"  # hidden: what packs or copies a run leaves it out
+ENTRY = struct.Struct("<16sQI")  # digest, bytes, checksum of both and of what follows
+FORMAT = 1
+HEADER = 4096  # bytes of the first line at most
+
+
+class KeptInMemory:
+    """The same for a run that has no folder, or none yet; `most` bytes are held."""
+
+    def __init__(self, most: int) -> None:
+        self.entries: dict[bytes, bytes] = {}
+        self.full, self.problem = False, ""
+        self._room = most
+
+    def get(self, digest: bytes) -> bytearray | None:
+        found = self.entries.get(digest)
+        return None if found is None else bytearray(found)
+
+    def put(self, digest: bytes, data: bytes) -> None:
+        if len(data) <= self._room and digest not in self.entries:
+            self.entries[digest] = data
+            self._room -= len(data)
+
+
+class KeptStates:
+    """What is kept in the folder of a run, `most` bytes of it; used by one thread."""
+
+    def __init__(self, folder: Path, key: str, most: int) -> None:
+        """Open what is there of the same `key`, or begin anew. Raises OSError where it cannot."""
+        self.folder, self._most = folder, most
+        self.full = False
+        self.problem = ""  # why no more is kept: of the disk
+        self._places: dict[bytes, tuple[int, int]] = {}  # digest: (offset, bytes)
+        self._fd = open_own(folder / NAME, os.O_RDWR | os.O_CREAT)
+        self._close = weakref.finalize(self, os.close, self._fd)
+        head = json.dumps({"format": FORMAT, "key": key}).encode() + b"\n"
+        self._end = len(head)
+        if self._read(0, len(head)) == head:
+            self._scan()
+        else:
+            os.ftruncate(self._fd, 0)
+            self._write(0, head)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get(self, digest: bytes) -> bytearray | None:
+        """What was put there; None where there is nothing, or not what was put."""
+        place = self._places.get(digest)
+        if place is None:
+            return None
+        try:
+            raw = self._read(*place)
+        except OSError as error:
+            self._fail(error)
+            return None
+        if len(raw) != place[1] or _entry(digest, raw[ENTRY.size :]) != raw[: ENTRY.size]:
+            del self._places[digest]
+            return None
+        return raw[ENTRY.size :]
+
+    def put(self, digest: bytes, data: bytes) -> None:
+        """Keep it while there is room; a disk that fails ends that, with a `problem`."""
+        size = ENTRY.size + len(data)
+        if self.problem or digest in self._places:
+            return
+        if self._end + size > self._most:
+            self.full = True
+            return
+        try:
+            self._write(self._end, _entry(digest, data) + data)
+        except OSError as error:
+            self._fail(error)
+            return
+        self._places[digest] = (self._end, size)
+        self._end += size
+
+    def close(self) -> None:
+        self._close()
+        self._places = {}
+
+    def _fail(self, error: OSError) -> None:
+        self.problem = system_reason(error)
+        with suppress(OSError):  # a torn entry would be passed over all the same
+            os.ftruncate(self._fd, self._end)
+
+    def _scan(self) -> None:
+        """Find the entries of an earlier process; a torn one at the end is cut off."""
+        size = os.fstat(self._fd).st_size
+        while self._end + ENTRY.size <= size:
+            digest, length, _ = ENTRY.unpack(self._read(self._end, ENTRY.size))
+            if self._end + ENTRY.size + length > size:
+                break
+            self._places[digest] = (self._end, ENTRY.size + length)
+            self._end += ENTRY.size + length
+        os.ftruncate(self._fd, self._end)
+
+    def _read(self, offset: int, size: int) -> bytearray:
+        """`size` bytes, fewer at the end of the file."""
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        found = bytearray()
+        while len(found) < size and (part := os.read(self._fd, size - len(found))):
+            found += part
+        return found
+
+    def _write(self, offset: int, data: bytes) -> None:
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+
+def _entry(digest: bytes, data: bytes | bytearray) -> bytes:
+    check = zlib.crc32(data, zlib.crc32(digest + len(data).to_bytes(8, "little")))
+    return ENTRY.pack(digest, len(data), check)
