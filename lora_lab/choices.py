@@ -97,6 +97,8 @@ CLASS_WEIGHTS: dict[str, Choice] = {
     "balanced": Choice("balanced", "Each class counts alike: a row of class c counts n/(k·n_c)"),
 }
 
+BITS = ("4", "8")  # of BASE_BITS: a folder is packed while it is opened
+
 BASE_BITS: dict[str, Choice] = {
     "auto": Choice("as in the file", "Floats of a folder in the dtype; a .gguf as it lies there"),
     "4": Choice("4 bits", "NF4 with double quantization, packed layer by layer: QLoRA's"),

@@ -106,7 +106,11 @@ def _words(story: Story, edits: Edits) -> set[str]:
     """What holds of this run, for the lines that only some runs need."""
     config, layers = story.config, story.loaded["layers"]
     changes = {name for done in edits.values() for change in done for name in change}
-    words = {*_optimizer_words(config), f"rules_{config.rules}", *({"edits"} if edits else ())}
+    words = {
+        *_optimizer_words(config),
+        f"rules_{min(config.rules, 2)}",
+        *({"edits"} if edits else ()),
+    }
     words |= {"smoothed" if config.label_smoothing else "plain"}
     words |= {"dropout"} & changes
     if changes & {"rank", "layer_ranks"}:

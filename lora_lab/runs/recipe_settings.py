@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab import paths
+from lora_lab.choices import BITS
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
@@ -58,6 +59,12 @@ def problem_of(story: Story) -> Problem:
     if config.class_weights != "none" and "class_weights" not in task.ignores:
         raise LabError(
             f"{story.path.name} was trained with class weights, for which there is no recipe."
+        )
+    if config.bits in BITS:
+        raise LabError(
+            f"{story.path.name} was trained over a base in {config.bits} bits, which PEFT takes "
+            "from bitsandbytes and computes otherwise: there is no script in its terms. The "
+            "adapter itself is PEFT's as any other."
         )
     if kind not in PROBLEMS:
         raise LabError(
