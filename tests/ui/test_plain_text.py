@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -18,10 +18,13 @@ import lora_lab.ui
 from lora_lab.names import ILLEGIBLE
 from lora_lab.records import State
 from lora_lab.runs.listing import list_runs
+from lora_lab.ui.open.adapter_flow import AdapterOffer
+from lora_lab.ui.style import tips as tips_shown
 from lora_lab.ui.style.figures import plain_tip, tip_lines
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.legend import Legend
+from lora_lab.ui.widgets.path_choice import PathChoice
 from tests.runs.sample_run import write_sample
 from tests.ui import conftest
 
@@ -123,12 +126,48 @@ def test_labels_legends_and_tooltips(qtbot):
     assert plain_tip("a < b\nc") == "<span>a &lt; b<br>c</span>"
 
 
-def test_there_is_no_other_label():
-    """One that was made without a format would take a name for HTML."""
-    made = [
-        f"{path.relative_to(ROOMS)}:{number}"
-        for path in sorted(ROOMS.rglob("*.py"))
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if re.search(r"(?<!Text)\bQLabel\(", line) and not line.startswith("class ")
-    ]
-    assert made == []
+def test_an_adapters_name_is_shown_as_it_is_written(qtbot):
+    offer = AdapterOffer("/tmp/<img src='file:%2F%2F%2Fdev%2Fzero'>\u202e", None)
+    qtbot.addWidget(offer)
+    assert followed(offer) == []
+    assert "<img src=" in offer.text()
+
+
+def test_a_path_is_shown_as_it_is_written(qtbot):
+    choice = PathChoice("x", "x", "*")
+    qtbot.addWidget(choice)
+    choice.show_value("/tmp/<img src='x'>")
+    assert followed(choice) == []
+
+
+def test_what_is_pointed_at_is_shown_as_it_is_written(qtbot, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        tips_shown.QToolTip, "showText", lambda where, text, widget: seen.append(text)
+    )
+    tips_shown.show_tip(QPoint(), EVIL, QWidget())
+    tips_shown.show_tip(QPoint(), "", QWidget())
+    assert "<img" not in seen[0]
+    assert not ILLEGIBLE.search(seen[0])
+    assert seen[1] == ""
+
+
+# One that was made without a format would take a name for HTML.
+ONLY = {
+    r"(?<!Text)\bQLabel\(": (),
+    r"\bQMessageBox\(": (),
+    r"\bQToolTip\.showText\(": ("style/tips.py",),
+    r"\b(QErrorMessage|QInputDialog)\b": (),
+    r"^class \w+\(QLabel\)": ("widgets/labels.py", "widgets/legend.py"),
+    r"^class \w+\(QMessageBox\)": ("widgets/dialogs.py",),
+}
+
+
+@pytest.mark.parametrize("pattern", ONLY)
+def test_text_is_shown_in_no_other_way(pattern):
+    made = {
+        path.relative_to(ROOMS).as_posix()
+        for path in ROOMS.rglob("*.py")
+        if re.search(pattern, path.read_text("utf-8"), re.M)
+    }
+    assert made == set(ONLY[pattern])

@@ -18,11 +18,12 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.bench.block import Block, paint_block
 from lora_lab.ui.bench.layout import ABOVE, BRACE, Placed, place
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.widgets.plot import number, pen
 
 SMALL = 0.92
@@ -177,7 +178,7 @@ class BlocksView(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and self._scene is not None and self._placed is not None:
             words = self.words_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), words, self)
+            show_tip(event.globalPos(), words, self)
             return True
         return super().event(event)
 

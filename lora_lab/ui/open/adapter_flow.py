@@ -15,11 +15,12 @@ from lora_lab.progress import Report
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.dialogs import TextBox
 
 Settings = tuple[dict[str, Any], dict[str, Any]]  # of the run, and live ones
 
 
-class AdapterOffer(QMessageBox):
+class AdapterOffer(TextBox):
     """Continue training, or open in the workshop; Escape does neither."""
 
     def __init__(self, path: str, parent: QWidget) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.widgets.heat_cells import luminance
 from lora_lab.ui.widgets.painter import CENTER, MIDDLE, RIGHT, Painter
 
@@ -128,8 +129,8 @@ class ConfusionGrid(QWidget):
                     self._classes[row],
                     self._classes[column],
                 )
-                QToolTip.showText(event.globalPos(), words, self)
+                show_tip(event.globalPos(), words, self)
             else:
-                QToolTip.hideText()
+                show_tip(event.globalPos(), "", self)
             return True
         return super().event(event)

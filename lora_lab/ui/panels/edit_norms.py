@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QToolTip
 
 from lora_lab.measured import ClippedRecord
 from lora_lab.records import AppliedRecord, Record, SpectrumRecord, StepRecord
 from lora_lab.ui.panels.edit_marks import EditMarks
-from lora_lab.ui.style.figures import percent, tip_lines
+from lora_lab.ui.style.figures import in_lines, percent
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.widgets.plot import Plot, number
 
 translate = QCoreApplication.translate
@@ -97,5 +97,5 @@ class EditNorms:
         step, changes = found
         lines = [translate("edits", "Edit after step {:,}").format(step), *changes]
         lines += [moved] if (moved := self.words(step)) else []
-        QToolTip.showText(QCursor.pos(), tip_lines("\n".join(lines)), self._plot)
+        show_tip(QCursor.pos(), in_lines("\n".join(lines)), self._plot)
         return True

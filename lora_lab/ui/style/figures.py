@@ -52,9 +52,14 @@ def size_words(count: int) -> str:
     return f"{count / 1e9:.3g} GB"
 
 
+def in_lines(text: str) -> str:
+    """In lines of a readable length: a plain tooltip is not broken by itself."""
+    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
+
+
 def tip_lines(text: str) -> str:
-    """A tooltip in lines of a readable length; plain ones are not broken by themselves."""
-    return plain_tip("\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n")))
+    """The same, as a tooltip."""
+    return plain_tip(in_lines(text))
 
 
 def plain_tip(text: str) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.setting import Knob, limits_of
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import plain_number, tip_lines
+from lora_lab.ui.style.figures import in_lines, plain_number, tip_lines
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.train.notches import notches, stepped
 from lora_lab.ui.train.note_line import Link, NoteLine
 from lora_lab.ui.widgets import spoken
@@ -197,7 +198,7 @@ class FieldSlider(QWidget):
         self._note.show_line(self.note() or self._explanation, hint, refused)
         if self.slider.isSliderDown() and self._note.shown() != self._note.text():
             where = self.slider.mapToGlobal(QPoint(0, self.slider.height()))
-            QToolTip.showText(where, tip_lines(self._note.text()), self.slider)  # all of it
+            show_tip(where, in_lines(self._note.text()), self.slider)  # all of it
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # The window's F1 is a shortcut, which goes first unless the one in focus claims the key.

@@ -28,7 +28,6 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QToolButton,
-    QToolTip,
     QWidget,
 )
 
@@ -36,6 +35,7 @@ from lora_lab.errors import ConfigError
 from lora_lab.number_text import read_number, read_whole, within
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number
+from lora_lab.ui.style.tips import show_tip
 
 LARGEST = 2**31 - 1  # that a spin box can hold; a file may say more
 DECIMALS = 12
@@ -195,7 +195,7 @@ class _Typed(_Clicked):
         self._reason = reason
         self.update()
         if self.pops_up:
-            QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), reason, self)
+            show_tip(self.mapToGlobal(QPoint(0, self.height())), reason, self)
 
 
 class Number(_Typed, QDoubleSpinBox):

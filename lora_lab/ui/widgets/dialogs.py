@@ -14,9 +14,23 @@ FRAME = (40, 60)  # pixels of frame, title bar and a little of what lies behind
 Button = QDialogButtonBox.StandardButton
 
 
+class TextBox(QMessageBox):
+    """A message that is shown as it is written: it may name a file, or what is in one."""
+
+    def setText(self, text: str) -> None:
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        super().setText(legible(text))
+
+    def setInformativeText(self, text: str) -> None:
+        super().setInformativeText(" ")  # makes the label
+        for label in self.findChildren(QLabel):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        super().setInformativeText(legible(text))
+
+
 def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
     """Whether the person said yes; the other answer is the default and what Escape means."""
-    box = QMessageBox(parent)
+    box = TextBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setText(question)
     box.setInformativeText(more)
@@ -24,31 +38,22 @@ def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:
     kept = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(kept)
     box.setEscapeButton(kept)
-    _show_as_text(box)
     box.exec()
     return box.clickedButton() is agreed
 
 
 def choose(parent: QWidget, question: str, more: str, answers: Sequence[str]) -> int:
     """Which answer the person chose; the last one is the default and what Escape means."""
-    box = QMessageBox(parent)
+    box = TextBox(parent)
     box.setIcon(QMessageBox.Icon.Warning)
     box.setText(question)
     box.setInformativeText(more)
     buttons = [box.addButton(text, QMessageBox.ButtonRole.ActionRole) for text in answers]
     box.setDefaultButton(buttons[-1])
     box.setEscapeButton(buttons[-1])
-    _show_as_text(box)
     box.exec()
     clicked = box.clickedButton()
     return next((i for i, button in enumerate(buttons) if button is clicked), len(answers) - 1)
-
-
-def _show_as_text(box: QMessageBox) -> None:
-    """What is asked may name a file or what is in it: it is shown as it is written."""
-    for words in box.findChildren(QLabel):
-        words.setTextFormat(Qt.TextFormat.PlainText)
-        words.setText(legible(words.text()))
 
 
 def button_row(dialog: QDialog, kinds: Button = Button.Close) -> QDialogButtonBox:

@@ -9,10 +9,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolTip, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.widgets.plot import Plot, number, pen
 
 _NAMES_SHARE = 0.34  # of the width at most
@@ -223,7 +224,7 @@ class Heat(QWidget):
     def _show_tip(self, where: QPointF, on_screen) -> None:
         cell = self._cell_at(where)
         words = self.words(*cell) if cell is not None else ""
-        QToolTip.showText(on_screen, words, self) if words else QToolTip.hideText()
+        show_tip(on_screen, words, self)
 
     def _click(self, where: QPointF) -> None:
         if (cell := self._cell_at(where)) is not None:

@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.ui.style.figures import plain_tip
+
 
 class PathChoice(QWidget):
     """Holds one path; `edited` is emitted when a person has changed it."""
@@ -52,7 +54,8 @@ class PathChoice(QWidget):
         """Show `path` by program; emits nothing."""
         self._path = path
         self.button.setText(_short(Path(path).name) if path else self.tr("none"))
-        self.button.setToolTip(f"{path}\n{self.toolTip()}" if path else self.toolTip())
+        tip = self.toolTip()
+        self.button.setToolTip(plain_tip(f"{path}\n{tip}") if path else tip)
         self.clear_button.setVisible(path is not None)
 
     def ask(self) -> str:

@@ -11,13 +11,14 @@ import pyqtgraph as pg
 from pyqtgraph.Qt.internals import PrimitiveArray
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lora_lab.ui.panels.spectrum.figures import two
 from lora_lab.ui.panels.spectrum.scene import Cells, Range, Scene
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import row_names, sub
 from lora_lab.ui.style.theme import Colors
+from lora_lab.ui.style.tips import show_tip
 from lora_lab.ui.widgets.plot import number, pen
 
 _SHAPE = 1.7  # width by height of a picture, about
@@ -205,12 +206,12 @@ class Multiples(QWidget):
         if isinstance(event, QHelpEvent):
             place = self._place_at(QPointF(event.pos()))
             if place < 0:
-                QToolTip.hideText()
+                show_tip(event.globalPos(), "", self)
             else:
                 layer = self._scene.layers[place]
                 first = number(float(layer.sigma[0]))
                 words = f"{layer.name}: σ₁ {first}, ‖ΔW‖ {two(layer.delta_norm)}"
-                QToolTip.showText(event.globalPos(), words, self)
+                show_tip(event.globalPos(), words, self)
             return True
         return super().event(event)
 
