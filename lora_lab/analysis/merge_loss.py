@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lora_lab.blocks.forms import dense, packed
 from lora_lab.errors import AdapterError
 
 BLOCK = 2**17  # entries that are widened at a time, 1 MiB in float64: they stay in the cache
@@ -62,6 +63,20 @@ def merge_loss(W: torch.Tensor, delta: torch.Tensor, dtype: torch.dtype) -> Merg
         relative_size=math.sqrt(size / weight) if weight else math.nan,
         overflow=overflow,
     )
+
+
+@torch.no_grad()
+def repacked_loss(W: torch.Tensor, delta: torch.Tensor, form: str) -> float:
+    """‖effect − ΔW‖/‖ΔW‖ where W + ΔW (out × in) is packed into blocks of `form` again.
+
+    W is what such blocks undo to. Most of a usual ΔW is below their rounding, and is gone then;
+    1 and more: nothing of it arrives. nan at ΔW = 0.
+    """
+    wide = W.float()
+    target = wide + delta.float()
+    lost = dense(packed(target, form), form, *target.shape, torch.float32).sub_(target)
+    size = float(torch.linalg.vector_norm(delta.float()))
+    return float(torch.linalg.vector_norm(lost)) / size if size else math.nan
 
 
 def _overflows(exact: torch.Tensor, rounded: torch.Tensor) -> int:

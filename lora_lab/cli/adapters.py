@@ -16,6 +16,7 @@ from lora_lab.cli.delivery import (
     Base,
     Component,
     Number,
+    Original,
     Overwrite,
     Prove,
     Scale,
@@ -45,6 +46,7 @@ def export(
     base: Base = None,
     dtype: Number = None,
     untie: Untie = False,
+    original: Original = False,
     prove: Prove = False,
     component: Component = "",
     overwrite: Overwrite = False,
@@ -73,7 +75,9 @@ def export(
         model = config.model
         if base is None and model and Path(model).exists():
             base = Path(model)
-        wanted = delivery_of(target, format, base, overwrite, dtype, untie, prove, component)
+        wanted = delivery_of(
+            target, format, base, overwrite, dtype, untie, prove, component, original
+        )
         facts = {} if at == LAST else {"at": at, "step": step, "validation_loss": _known(loss)}
         report = report_of(deliver(weights, wanted, as_json, facts), step, loss)
         try:
@@ -96,6 +100,7 @@ def convert(
     scale: Scale = None,
     dtype: Number = None,
     untie: Untie = False,
+    original: Original = False,
     prove: Prove = False,
     component: Component = "",
     overwrite: Overwrite = False,
@@ -103,7 +108,9 @@ def convert(
 ) -> None:
     """Write any adapter in another program's format, re-read it and compare."""
     with plain_errors():
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove, component)
+        delivery = delivery_of(
+            target, to, base, overwrite, dtype, untie, prove, component, original
+        )
         deliver(opened(adapter, alpha, base, quiet=as_json, scale=scale), delivery, as_json)
 
 
@@ -128,6 +135,7 @@ def resize(
     scale: Scale = None,
     dtype: Number = None,
     untie: Untie = False,
+    original: Original = False,
     prove: Prove = False,
     component: Component = "",
     overwrite: Overwrite = False,
@@ -144,7 +152,9 @@ def resize(
         chosen = [name for name, value in given.items() if value is not None]
         if len(chosen) != 1:
             raise ConfigError(f"Give one of --{', --'.join(given)}, and only one.")
-        delivery = delivery_of(target, to, base, overwrite, dtype, untie, prove, component)
+        delivery = delivery_of(
+            target, to, base, overwrite, dtype, untie, prove, component, original
+        )
         weights = opened(adapter, alpha, base, quiet=as_json, scale=scale)
         spectra = choose.measured(weights)
         rules = {
@@ -232,6 +242,7 @@ def merge(
     alpha: Alpha = None,
     scale: Scale = None,
     untie: Untie = False,
+    original: Original = False,
     prove: Prove = False,
     component: Component = "",
     overwrite: Overwrite = False,
@@ -270,7 +281,16 @@ def merge(
                  "errors": dict(result.errors), "cut": result.cut}  # fmt: skip
         deliver(
             result.weights,
-            delivery_of(target, to, base, overwrite, untie=untie, prove=prove, component=component),
+            delivery_of(
+                target,
+                to,
+                base,
+                overwrite,
+                untie=untie,
+                prove=prove,
+                component=component,
+                original=original,
+            ),
             as_json,
             facts,
         )

@@ -47,6 +47,14 @@ Untie = Annotated[
         "--untie", help="With --to merged: a weight that is used twice becomes a weight each."
     ),
 ]
+Original = Annotated[
+    bool,
+    typer.Option(
+        "--original-base",
+        help="With --to merged, of an adapter over a base in 4 or 8 bits: into the base's own "
+        "numbers, which are others than those trained on; how far they are off is measured.",
+    ),
+]
 Prove = Annotated[
     bool,
     typer.Option("--prove", help="Let the library that the file is for load it as well."),
@@ -93,12 +101,13 @@ def delivery_of(
     untie: bool = False,
     prove: bool = False,
     component: str = "",
+    original: bool = False,
 ) -> Delivery:
     """What the options ask for; raises ConfigError for a dtype that would have no effect."""
     if dtype and to == MERGED:
         raise ConfigError("A merged checkpoint keeps its base's dtype: leave --dtype out.")
     return Delivery(
-        str(target), to, dtype or "", str(base or ""), overwrite, untie, prove, component
+        str(target), to, dtype or "", str(base or ""), overwrite, untie, original, prove, component
     )
 
 

@@ -82,6 +82,7 @@ def save(weights: AdapterWeights, folder: Path) -> tuple[str, ...]:
         "not_called": json.dumps([x.name for x in weights.layers if not x.called]),
         "also": json.dumps({x.name: x.also for x in weights.layers if x.also}),
         "model_type": model_type(weights),
+        "base_form": str(weights.extra.get("base_form", "")),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / TENSORS, *packed(tensors, metadata))
@@ -153,6 +154,7 @@ def load(path: Path) -> AdapterWeights:
             "as_read": _as_read(config, modules, [x.name for x in whole if x.saved]),
             "by_weight": tuple(sorted(by_weight)),
             "model_type": file.metadata.get("model_type", ""),
+            "base_form": file.metadata.get("base_form", ""),
             "notes": tuple(notes),
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lora_lab.blocks.forms import dense, packed
 from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import kind_of, read_state, regular_size
 from lora_lab.models.hf_config import check_config
@@ -39,11 +40,18 @@ class Base:
             self.quantized = str(method or "quantized")
         self._kinds = {tensor.name: tensor.dtype for tensor in self.tensors.values()}
         self._archived = any(map(_is_archive, self.files))
+        self.held_as: dict[str, str] = {}  # tensor → the form of blocks that it counts as
         self._archive: tuple[Path, dict[str, torch.Tensor]] | None = None
 
     def read(self, key: str) -> torch.Tensor:
-        """A tensor of the files; of a quantized one the W it stands for."""
-        return dequantized(key, self._kinds, self.raw)
+        """A tensor of the files; of a quantized one the W it stands for.
+
+        One that is `held_as` blocks is what those undo to, in its own type.
+        """
+        W = dequantized(key, self._kinds, self.raw)
+        if form := self.held_as.get(key):
+            return dense(packed(W.float(), form), form, *W.shape, W.dtype)
+        return W
 
     def raw(self, key: str) -> torch.Tensor:
         """A tensor as it is stored. Of PyTorch's archives the last one that was read is kept."""

@@ -102,6 +102,23 @@ class _Reader:
         return lambda: self.parameter(name)
 
 
+def held_as(frame: nn.Module, sources: dict[str, Source], form: str) -> dict[str, str]:
+    """Tensor of the files → `form`, for all that `read_packed` packs.
+
+    Raises CheckpointError where loading joins or splits one of them.
+    """
+    found = {}
+    for name in _chosen(frame, sources, form):
+        source = sources[f"{name}.weight"]
+        if source.converter is not None:
+            raise CheckpointError(
+                f"{name} is joined or split on loading, and was packed behind that: its numbers "
+                "as they were trained on have no place in the files."
+            )
+        found[source.keys[0]] = form
+    return found
+
+
 def _linear(frame: Any) -> dict[str, nn.Linear]:
     """The linear layers of a model's body: what its head is called stands outside of it."""
     body = f"{frame.base_model_prefix}."

@@ -395,5 +395,5 @@ class Experiment:
             base=self._base_path() or self.base,
             base_fingerprint=self.base_fingerprint,
             dropout=self.hyper.dropout,
-            extra={"task": self.config.task},
+            extra=packed_base.kept_with(self.config),
         )

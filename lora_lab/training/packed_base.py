@@ -72,6 +72,12 @@ def notes_on(model: nn.Module, config: RunConfig) -> tuple[str, ...]:
     return tuple(words)
 
 
+def kept_with(config: RunConfig) -> dict[str, str]:
+    """What an adapter keeps of its run, in `AdapterWeights.extra`: task, and form of the base."""
+    form = FORM_OF_BITS.get(config.bits, "gguf" if stays_packed(config) else "")
+    return {"task": config.task, **({"base_form": form} if form else {})}
+
+
 def rounding_of(layer: nn.Module) -> float | None:
     """‖W_blocks − W‖/‖W‖ of a layer in blocks; None where W is no such, or not known."""
     own = layer.rounding if isinstance(layer, FrozenBlocks) else math.nan

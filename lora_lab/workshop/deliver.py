@@ -174,7 +174,7 @@ def _merge(
         weights, told = alone(weights, delivery.component)
         words = (*words, *told)
     target = Path(delivery.target).expanduser()
-    how = delivery.overwrite, delivery.untie
+    how = delivery.overwrite, delivery.untie, delivery.original
     with closing(merging(weights, base, target, *how)) as stages:
         for result in stages:
             if isinstance(result, MergedReport):

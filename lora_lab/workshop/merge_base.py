@@ -18,8 +18,9 @@ import torch
 from safetensors import SafetensorError
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.analysis.merge_loss import merge_loss
+from lora_lab.analysis.merge_loss import merge_loss, repacked_loss
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
+from lora_lab.blocks.forms import FORMS, dense, fits, packed
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.checkpoint import read_state
@@ -68,10 +69,11 @@ def write_merged(
     *,
     overwrite: bool = False,
     untie: bool = False,
+    original: bool = False,
     report: Report = silent,
 ) -> MergedReport:
     """`merging` to its end, with its stages told to `report`, which may raise Cancelled."""
-    return to_end(merging(weights, base, target, overwrite, untie), report)
+    return to_end(merging(weights, base, target, overwrite, untie, original), report)
 
 
 def merging(
@@ -80,18 +82,20 @@ def merging(
     target: Path,
     overwrite: bool = False,
     untie: bool = False,
+    original: bool = False,
 ) -> Generator[tuple[str, float] | MergedReport, None, None]:
     """Write `target`, a folder or a file as `base` is one, and measure what was written.
 
     A stage per file, and at last the report; closed at a stage, it leaves no trace. Raises
     ExportError for layers that the base has not, for weights that something else uses as well
     unless `untie` parts them, and for a target that exists; nothing at `target` has changed then.
+    An adapter over a base in blocks goes into what those undo to, unless `original`.
     """
     from lora_lab.formats.verify import check_exportable, reason
 
     check_exportable(weights)
     check_target(base, target, overwrite)
-    merge = planned(weights, Base(base), untie)
+    merge = planned(weights, Base(base), untie, original)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
@@ -107,7 +111,7 @@ def merging(
             f"The merged checkpoint was not written to {target}: {reason(error)}. What was there "
             "before is unchanged."
         ) from error
-    yield MergedReport(str(target), layers, size, tuple(merge.notes))
+    yield MergedReport(str(target), layers, size, (*merge.notes, *_of_blocks(merge)))
 
 
 def _write_into(folder: Path, merge: Merge) -> Generator[tuple[str, float], None, int]:
@@ -118,6 +122,7 @@ def _write_into(folder: Path, merge: Merge) -> Generator[tuple[str, float], None
     for number, file in enumerate(base.files):
         yield f"Merging {file.name}", number / len(base.files)
         state = dict(read_state(file))
+        state |= {key: base.read(key) for key in state if key in base.held_as}
         for key in state:
             if key in merge.whole:
                 state[key] = merge.whole.pop(key)
@@ -169,8 +174,37 @@ def _merged(merge: Merge, place: Place, W: torch.Tensor) -> torch.Tensor:
     if loss.overflow:
         raise ExportError(f"{layer.name}: W + ΔW is too large for {W.dtype}.")
     merge.predicted[layer.name] = loss.loss
+    if merge.form in FORMS and place.part is None:
+        _measure_blocks(merge, place, matrix, delta)
     merged = (matrix.double() + delta).to(W.dtype)
     return native(layer, merged, W.shape).contiguous()
+
+
+def _measure_blocks(merge: Merge, place: Place, matrix: torch.Tensor, delta: torch.Tensor) -> None:
+    """What ΔW would be if W + ΔW were packed again, and how far another W is from that trained."""
+    name, form, size = place.layer.name, merge.form, float(delta.norm())
+    merge.repacked[name] = repacked_loss(matrix, delta, form)
+    if not merge.placed.base.held_as and size and fits(form, matrix.shape[1]):
+        trained = dense(packed(matrix.float(), form), form, *matrix.shape, torch.float32)
+        merge.away[name] = float((trained - matrix.float()).norm()) / size
+
+
+def _of_blocks(merge: Merge) -> list[str]:
+    """What was measured of blocks, in words."""
+    words, title = [], FORMS[merge.form].title if merge.form in FORMS else ""
+    if known := sorted(x for x in merge.repacked.values() if math.isfinite(x)):
+        lost = known[len(known) // 2]
+        words.append(
+            f"not packed again: {title} of W + ΔW would lose {min(100 * lost, 100):.0f} % of this "
+            "ΔW (median of its layers)"
+        )
+    if known := sorted(merge.away.values()):
+        words.append(
+            f"merged into the original numbers, which are {known[len(known) // 2]:.2g} ‖ΔW‖ "
+            f"(median) away from those that were trained on, and {known[-1]:.2g} at most: it "
+            "computes something else than the run did. Measure it before it is used"
+        )
+    return words
 
 
 def _rejoined(merge: Merge, places: list[Place], key: str) -> torch.Tensor:

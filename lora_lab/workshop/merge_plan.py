@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights
-from lora_lab.errors import AdapterError, ExportError
+from lora_lab.blocks.forms import FORMS
+from lora_lab.errors import AdapterError, CheckpointError, ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.key_map import Source
+from lora_lab.models.packed_folder import held_as
 from lora_lab.models.skeleton import Skeleton
 from lora_lab.workshop.heads import config_with_head, whole_tensors
 from lora_lab.workshop.places import Place, Placed
@@ -31,10 +33,26 @@ class Merge:
     notes: list[str] = field(default_factory=list)
     predicted: dict[str, float] = field(default_factory=dict)
     ready: dict[str, torch.Tensor] = field(default_factory=dict)  # of `joined`, not written yet
+    # Of an adapter over blocks: their form; layer → what packing W + ΔW again would lose of ΔW, and
+    # how far the original W is from the one that was trained on, in ‖ΔW‖.
+    form: str = ""
+    repacked: dict[str, float] = field(default_factory=dict)
+    away: dict[str, float] = field(default_factory=dict)
 
 
-def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
-    """Raises ExportError for what a merge into `base` would get wrong; nothing is written."""
+def planned(weights: AdapterWeights, base: Base, untie: bool, original: bool = False) -> Merge:
+    """Raises ExportError for what a merge into `base` would get wrong; nothing is written.
+
+    An adapter that was trained over the base in blocks is merged into what those undo to; with
+    `original` into the numbers of the files.
+    """
+    form = str(weights.extra.get("base_form", ""))
+    if form == "gguf" and base.path.suffix == ".gguf":
+        raise ExportError(
+            f"{base.path.name} is in blocks, and W + ΔW packed again would lose most of ΔW, which "
+            "is below their rounding. Export the adapter as GGUF (--to gguf), which llama.cpp "
+            "loads beside the file, or merge into the folder that the file was made of."
+        )
     if base.quantized:
         raise ExportError(
             f"{base.path.name} is quantized ({base.quantized}), and ΔW cannot be added to such "
@@ -51,7 +69,8 @@ def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
         )
     by_key, by_parameter = whole_tensors(weights, placed)
     config = config_with_head(weights, placed, by_parameter)
-    merge = Merge(placed, config, by_key, by_parameter, {}, {}, {})
+    merge = Merge(placed, config, by_key, by_parameter, {}, {}, {}, form=form)
+    _mind_blocks(merge, original)
     changed = {place.parameter for place in placed.places} | set(by_parameter)
     if placed.skeleton is not None:
         _mind_ties(merge, placed.skeleton, changed, bool(by_parameter), untie)
@@ -71,6 +90,34 @@ def planned(weights: AdapterWeights, base: Base, untie: bool) -> Merge:
         elif place.parameter not in merge.added:
             merge.direct.setdefault(place.source.keys[0], []).append(place)
     return merge
+
+
+def _mind_blocks(merge: Merge, original: bool) -> None:
+    """Have a base count as the blocks that it was trained in, or say that it does not."""
+    placed, form = merge.placed, merge.form
+    if not form:
+        return
+    if form not in FORMS:
+        merge.notes.append(
+            "trained over a .gguf in blocks, and merged into numbers that are not those: what "
+            "comes out differs from what was trained by the rounding of the file"
+        )
+        return
+    if placed.skeleton is None:
+        raise ExportError(
+            f"The adapter was trained over a base in blocks of {FORMS[form].title}, and without a "
+            "config.json it is not known which layers those are. Name the base's folder."
+        )
+    try:
+        held = held_as(placed.skeleton.model, placed.skeleton.sources, form)
+    except CheckpointError as error:
+        raise ExportError(f"{error} Keep the adapter beside the base.") from None
+    if not original:
+        placed.base.held_as = held
+        merge.notes.append(
+            f"{len(held):,} matrices are written as {FORMS[form].title} undoes them, as they were "
+            "trained on; --original-base merges into the numbers of the files"
+        )
 
 
 def _mind_ties(

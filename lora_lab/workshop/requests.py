@@ -69,6 +69,7 @@ class Delivery:
     base: str = ""
     overwrite: bool = False
     untie: bool = False  # of a merged checkpoint: a weight that is used twice becomes two
+    original: bool = False  # of an adapter over blocks: merged into the base's own numbers
     prove: bool = False  # by the library that the file is for, besides the re-reading
     component: str = ""  # of a diffusion pipeline, where the adapter's names say none or several
 

@@ -1,4 +1,7 @@
-"""Merge preview: how much of ΔW would survive in W + ΔW, in float32, bfloat16 and float16."""
+"""Merge preview: how much of ΔW would survive in W + ΔW, in float32, bfloat16 and float16.
+
+Over a base in blocks that can be packed here, those are a further type: W + ΔW packed again.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import math
 import torch
 
 from lora_lab.adapters import AdapterLayer
-from lora_lab.analysis.merge_loss import merge_loss
+from lora_lab.analysis.merge_loss import merge_loss, repacked_loss
+from lora_lab.blocks.forms import FORMS
+from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.measured import LayerMerge, MergeRecord
 from lora_lab.training.experiment import Experiment
 
@@ -26,32 +31,46 @@ def merge_preview(experiment: Experiment) -> MergeRecord:
     spectrum. Loss and size are ratios, so that a sample of rows estimates them as they are.
     """
     layers = experiment.layers
+    form = next((f for x in layers.values() if (f := _form(x))), "")
     each = max(1, ENTRIES // len(layers))
-    rows, lost, size, weight = [], [0.0] * len(DTYPES), 0.0, 0.0
+    names = [*(str(dtype).removeprefix("torch.") for dtype in DTYPES), *_title(form)]
+    rows, lost, size, weight = [], [0.0] * len(names), 0.0, 0.0
     looked_at = entries = 0
     for name, layer in layers.items():
         chosen = _rows(layer, each)
         W, delta = layer.matrix[chosen].detach().cpu(), _delta_rows(layer, chosen).cpu()
         results = [merge_loss(W, delta, dtype) for dtype in DTYPES]
-        rows.append(
-            LayerMerge(name, layer.shape, results[0].relative_size, tuple(f.loss for f in results))
-        )
+        losses = [result.loss for result in results]
+        if form:
+            again = form if _form(layer) == form else ""
+            losses.append(repacked_loss(W, delta, again) if again else losses[0])
+        rows.append(LayerMerge(name, layer.shape, results[0].relative_size, tuple(losses)))
         of_all = W.numel() / math.prod(layer.shape)
         whole = float(delta.double().square().sum()) / of_all  # of ‖ΔW‖²
         size += whole
         weight += float(W.double().square().sum()) / of_all
         if whole:
-            lost = [sum_ + whole * f.loss**2 for sum_, f in zip(lost, results, strict=True)]
+            lost = [sum_ + whole * loss**2 for sum_, loss in zip(lost, losses, strict=True)]
         looked_at += W.numel()
         entries += math.prod(layer.shape)
     return MergeRecord(
         step=experiment.step,
-        dtypes=tuple(str(dtype).removeprefix("torch.") for dtype in DTYPES),
+        dtypes=tuple(names),
         loss=tuple(math.sqrt(sum_ / size) if size else math.nan for sum_ in lost),
         relative_size=math.sqrt(size / weight) if weight else math.nan,
         layers=tuple(rows),
         share=looked_at / entries,
     )
+
+
+def _form(layer: AdapterLayer) -> str:
+    """The form of a layer's blocks where there is a quantizer of it; "" else."""
+    form = layer.base_layer.form if isinstance(layer.base_layer, FrozenBlocks) else ""
+    return form if form and FORMS[form].pack is not None else ""
+
+
+def _title(form: str) -> list[str]:
+    return [FORMS[form].title] if form else []
 
 
 def _rows(layer: AdapterLayer, entries: int) -> slice:

@@ -23,6 +23,7 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import state_names
+from lora_lab.training.packed_base import kept_with
 from lora_lab.training.per_layer import check, wanted_rank
 from lora_lab.training.saving.random_states import is_random_state
 
@@ -305,7 +306,7 @@ def _check_best(experiment: Experiment, best: StoredBest, tensors: Tensors) -> s
         or packed.get("base_fingerprint") != experiment.base_fingerprint
         or not isinstance(packed.get("base"), str)
         or not (type(dropout) in (int, float) and 0 <= dropout < 1)
-        or packed.get("extra") != {"task": experiment.config.task}
+        or packed.get("extra") != kept_with(experiment.config)
     ):
         raise _wrong("its best adapter is of another run")
     whole = [x for x in experiment.layers.values() if not isinstance(x, LoRALayer)]
