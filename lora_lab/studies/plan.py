@@ -61,6 +61,7 @@ class Plan:
     sets: tuple[TargetSet, ...]
     by_set: dict[tuple[str, float, int], RunConfig]  # (name of the set, rate, seed)
     count: int  # of Table 5
+    numbers: dict[int, int]  # that each rank trains
     notes: tuple[str, ...] = ()
 
 
@@ -105,8 +106,12 @@ def plan(base: StudyBase, settings: Settings) -> Plan:
             "one learning rate for all ranks: then Table 6 is a curve of the rate, since the best "
             "one may differ from rank to rank"
         )
+    by_layers = {
+        rank: sum(min(rank, *layer.shape) * _each(layer) for layer in _adapted(base))
+        for rank in ranks
+    }
     return Plan(ranks, seeds, rates, base.config.max_steps, by_rank, sets, by_set, numbers,
-                tuple(notes))  # fmt: skip
+                by_layers, tuple(notes))  # fmt: skip
 
 
 def _scaling(config: RunConfig) -> float:

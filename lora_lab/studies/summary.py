@@ -60,38 +60,48 @@ def ordered(row: Amplified) -> bool:
     return row.middle("in_random") < row.middle("in_delta") < row.middle("in_own")
 
 
-def sentence(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
-    """What the paper asks, answered here: does a low rank suffice, and what has it found?"""
+def headline(plan: Plan, shelf: Shelf) -> str:
+    """Does a low rank suffice? The smallest whose loss is within a deviation of the best."""
     rows = [row for row in rank_rows(plan, shelf) if row.loss.n]
     if not rows:
         return "Nothing has been measured yet."
-    parts = [_enough(rows)]
-    runs = at_best_rate(plan, shelf, rows[-1].rank)
-    pairs = between_seeds(runs)
-    if pairs:
+    finite = [row for row in rows if math.isfinite(row.loss.mean)]
+    if not finite:
+        return "No run stayed finite. Try smaller learning rates."
+    best, enough = _enough(finite)
+    if len(rows) < len(plan.ranks):
+        return f"So far rank {best.rank} is the best."
+    if enough.rank == best.rank:
+        return f"Rank {best.rank} is the best of these."
+    return f"Rank {enough.rank} is enough here; rank {best.rank} is hardly better."
+
+
+def details(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
+    """The losses behind the headline, and how much two runs have in common."""
+    rows = [row for row in rank_rows(plan, shelf) if math.isfinite(row.loss.mean)]
+    if not rows:
+        return ""
+    best, enough = _enough(rows)
+    ranks = (enough, best) if enough is not best else (best,)
+    losses = ", ".join(f"{row.loss.words} at rank {row.rank}" for row in ranks)
+    parts = [f"Validation loss {losses}."]
+    if pairs := between_seeds(rows[-1].loss.runs):
         try:
-            shared = found.similarity(pairs, layer, "right", plan.steps).at(1)
+            shared, _, chance = found.similarity(pairs, layer, "right", plan.steps).at(1)
         except LabError:
             return parts[0]
         parts.append(
-            f"In {layer} two runs of rank {rows[-1].rank} share {shared[0]:.2f} of the first "
-            f"direction, where chance makes {shared[2]:.3f}."
+            f"In {layer} two runs of rank {rows[-1].rank} share {shared:.2f} of the first "
+            f"direction; chance makes {chance:.3f}."
         )
     return " ".join(parts)
 
 
-def _enough(rows: Sequence[Row]) -> str:
-    """The smallest rank whose loss is within a deviation of the best one's."""
-    finite = [row for row in rows if math.isfinite(row.loss.mean)]
-    if not finite:
-        return "No run stayed finite. Try smaller learning rates."
-    best = min(finite, key=lambda row: row.loss.mean)
+def _enough(rows: Sequence[Row]) -> tuple[Row, Row]:
+    """The best row, and the first whose loss is within its deviation."""
+    best = min(rows, key=lambda row: row.loss.mean)
     spread = best.loss.deviation if math.isfinite(best.loss.deviation) else 0.0
-    enough = next(row for row in finite if row.loss.mean <= best.loss.mean + spread)
-    words = f"Rank {enough.rank} reaches a validation loss of {enough.loss.words}"
-    if enough.rank == best.rank:
-        return f"{words}, the best of these ranks."
-    return f"{words}; the best is {best.loss.words} at rank {best.rank}."
+    return best, next(row for row in rows if row.loss.mean <= best.loss.mean + spread)
 
 
 def _row(row: Row) -> dict[str, Any]:

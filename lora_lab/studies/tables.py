@@ -59,7 +59,7 @@ def rank_rows(plan: Plan, shelf: Shelf) -> tuple[Row, ...]:
     """Table 6: each rank at its own best of the rates."""
     return tuple(
         _row(
-            str(rank), rank, 0,
+            str(rank), rank, plan.numbers[rank],
             {lr: [plan.by_rank[rank, lr, s] for s in plan.seeds] for lr in plan.rates}, shelf,
         )
         for rank in plan.ranks

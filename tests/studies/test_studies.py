@@ -14,7 +14,7 @@ from lora_lab.studies.base import StudyBase
 from lora_lab.studies.ended import Shelf, result_of
 from lora_lab.studies.found import Found, between_ranks, between_seeds, same_seed
 from lora_lab.studies.plan import FULL_SET, Settings, distinct, plan
-from lora_lab.studies.summary import COLUMNS, sentence, summary, two_ranks
+from lora_lab.studies.summary import COLUMNS, details, headline, summary, two_ranks
 from lora_lab.studies.tables import at_best_rate, rank_rows, set_rows
 from lora_lab.training.measure.trial import random_states
 from tests.studies.trained import train_all
@@ -192,11 +192,13 @@ def test_the_summary_is_plain_and_open_where_nothing_was_trained(digits, small):
     assert result["table5"]["rows"][0]["loss"]["mean"] is None
     assert set(result["between_seeds"]["layers"]) == {"fc1", "fc2", "fc3"}
     assert set(COLUMNS) < set(result["table7"]["fc1"]["4"])
-    assert "Rank" in sentence(asked, shelf, Found(digits), "fc1")
+    assert headline(asked, shelf).startswith("Rank ")
+    assert "In fc1 two runs of rank 4 share" in details(asked, shelf, Found(digits), "fc1")
     empty = Shelf(digits, shelf.of(asked.by_rank[1, 1e-2, 0]).path)  # no folder of runs
     empty.look()
     assert summary(asked, empty, Found(digits))["table7"] == {}
-    assert "Nothing" in sentence(asked, empty, Found(digits), "fc1")
+    assert "Nothing" in headline(asked, empty)
+    assert details(asked, empty, Found(digits), "fc1") == ""
 
 
 def test_each_run_is_trained_once(digits):

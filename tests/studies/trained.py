@@ -9,7 +9,7 @@ from tests.training.opened import opening
 
 def train_all(configs, folder: Path) -> None:
     """One run folder each, by its number."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number, config in enumerate(configs):
         for _ in run(opening(config, folder=folder / f"run-{number:03}"), Controls(config.hyper)):
             pass

@@ -13,15 +13,27 @@ from lora_lab.ui.widgets.dialogs import bring_to_front
 if TYPE_CHECKING:
     from lora_lab.ui.help.flow import HelpFlow
     from lora_lab.ui.learn.dimension_dialog import DimensionDialog
+    from lora_lab.ui.learn.found_dialog import FoundDialog
     from lora_lab.ui.learn.lessons_dialog import LessonsDialog
+    from lora_lab.ui.queue.flow import QueueFlow
+    from lora_lab.ui.runs.flow import RunsFlow
 
 
 class LearnFlow(QObject):
     """Holds *How many numbers?* and the lessons, made when they are first asked for."""
 
-    def __init__(self, sessions: Sessions, handbook: HelpFlow, window: QWidget) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        handbook: HelpFlow,
+        queue: QueueFlow,
+        runs: RunsFlow,
+        window: QWidget,
+    ) -> None:
         super().__init__(window)
         self._sessions, self._help, self._window = sessions, handbook, window
+        self._queue, self._runs = queue, runs
+        self.found: FoundDialog | None = None
         self.dimension: DimensionDialog | None = None
         self.lessons: LessonsDialog | None = None
 
@@ -34,6 +46,18 @@ class LearnFlow(QObject):
             self.dimension.help_requested.connect(self._help.show_page)
         bring_to_front(self.dimension)
 
+    def start_found(self) -> None:
+        """Show what LoRA found, for the model and data at hand."""
+        if self.found is None:
+            from lora_lab.ui.learn.found_dialog import FoundDialog
+
+            self.found = FoundDialog(lambda: self._sessions.config, self._window)
+            self.found.help_requested.connect(self._help.show_page)
+            self.found.queue_requested.connect(self._queue.train)
+            self.found.run_requested.connect(self._runs.open_run)
+            self._queue.ended.connect(self.found.refresh)
+        bring_to_front(self.found)
+
     def start_lessons(self) -> None:
         """Show the lessons."""
         if self.lessons is None:
@@ -44,7 +68,7 @@ class LearnFlow(QObject):
 
     def close(self) -> None:
         """End what is being measured."""
-        for page in (self.dimension, self.lessons):
+        for page in (self.dimension, self.found, self.lessons):
             if page is not None:
                 page.finish()
                 page.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
@@ -35,6 +35,8 @@ ENOUGH = 5  # steps that must have been made before their speed is believed
 
 class QueueFlow(QObject):
     """Holds the one queue of the window, once it was asked for."""
+
+    ended = Signal()  # a run of the queue has ended, or another one has begun
 
     def __init__(
         self,
@@ -70,6 +72,14 @@ class QueueFlow(QObject):
         self._show_base()
         self._show()
         bring_to_front(self.dialog)
+
+    def train(self, configs: Sequence[RunConfig]) -> None:
+        """Put runs at the end that are not there yet, and begin with the first that waits."""
+        if self.dialog is None and not self._read():
+            return
+        waiting = [item.config for item in self.runner.queue.items if not item.ended]
+        self._add([config for config in configs if config not in waiting])
+        self.runner.start()
 
     def close(self) -> None:
         """Keep what waits, and end what is still being read."""
@@ -137,6 +147,7 @@ class QueueFlow(QObject):
         self._open(New(config))
 
     def _on_changed(self) -> None:
+        self.ended.emit()
         running = self.runner.running
         if running is not None and self._sessions.folder is None:  # it stands at its beginning
             for item in self.runner.queue.items:

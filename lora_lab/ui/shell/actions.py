@@ -155,12 +155,16 @@ class Actions(QObject):
             tr("Find a command…"), "Ctrl+P", tip=tr("Every action, panel, setting and page by name")
         )
         self.lessons = self._action(
-            tr("Lessons…"), tip=tr("Ten questions, each with a prediction and a run that answers")
+            tr("Lessons…"), tip=tr("Questions, each with a prediction and a run that answers")
         )
         self.dimension = self._action(
             tr("How many numbers?…"), "Ctrl+Shift+D",
             tip=tr("The intrinsic dimension of this task, by random subspaces of growing size"),
         )  # fmt: skip
+        self.found = self._action(
+            tr("What did LoRA find?…"),
+            tip=tr("Which layers, which rank, which directions: LoRA's section 7 on this model"),
+        )
         self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
@@ -205,7 +209,7 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Learn")), self.lessons, self.dimension)
+        self._menu(bar.addMenu(tr("&Learn")), self.lessons, self.dimension, self.found)
         self._menu(
             bar.addMenu(tr("&Help")),
             *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),

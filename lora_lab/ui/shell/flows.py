@@ -95,7 +95,7 @@ class Flows(QObject):
         self.recent = RecentFlow(sessions, commands.recent_menu, self.opened_files.take, window)
         self.help = HelpFlow(window)
         self.bench = BenchFlow(self.help, window)
-        self.learn = LearnFlow(sessions, self.help, window)
+        self.learn = LearnFlow(sessions, self.help, self.queue, self.runs, window)
         self.rate = AskFlow(
             sessions, lambda _: RateDialog(lambda: sessions.standing.requested, window),
             (RatePointRecord, RateFoundRecord), window,
@@ -125,6 +125,7 @@ class Flows(QObject):
         commands.runs.triggered.connect(self.runs.start)
         commands.bench.triggered.connect(self.bench.start)
         commands.dimension.triggered.connect(self.learn.start)
+        commands.found.triggered.connect(self.learn.start_found)
         commands.lessons.triggered.connect(self.learn.start_lessons)
         dock = window.hyper_dock
         for action, link, flow in (

@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.figure_table import LayerTable
-from lora_lab.ui.widgets.plot import Plot
+from lora_lab.ui.widgets.phi_map import PhiMap
 from lora_lab.ui.widgets.table import select_row
 from lora_lab.ui.workshop.fields import PathField, SourceField
 from lora_lab.ui.workshop.page import Page
@@ -50,9 +49,7 @@ class ComparePage(Page):
             ("−0.000", "0.000", "0.000", "00°  00°  00°"),
         )
         self.table.chosen.connect(self._draw)
-        self.plot = Plot(tr("φ(i, j) of the selected layer"), tr("directions of the first"))
-        self._image = pg.ImageItem()
-        self.plot.addItem(self._image)
+        self.plot = PhiMap(tr("φ(i, j) of the selected layer"), tr("directions of the first"))
         self.about = self.label()
         self.about.setText(
             tr(
@@ -81,10 +78,6 @@ class ComparePage(Page):
 
     def restyle(self, colors: Colors) -> None:
         self.plot.restyle(colors)
-        low, high = (pg.mkColor(c).getRgb()[:3] for c in (colors.panel, colors.accent))
-        share = np.linspace(0, 1, 256)[:, None]
-        table = (1 - share) * np.array(low) + share * np.array(high)
-        self._image.setLookupTable(table.astype(np.ubyte))
 
     def _update(self, *_: object) -> None:
         self.button.setEnabled(bool(self.first.where.path and self.second.where.path))
@@ -138,16 +131,7 @@ class ComparePage(Page):
     def _draw(self, row: int) -> None:
         if self.comparison is None or row < 0:
             return
-        phi = self.comparison.layers[row].phi
-        if not phi.size:
-            self._image.clear()
-            return
-        self._image.setImage(phi, levels=(0.0, 1.0), autoLevels=False)
-        self._image.setRect(0.5, 0.5, phi.shape[0], phi.shape[1])
-        self.plot.getPlotItem().setRange(
-            xRange=(0.5, phi.shape[0] + 0.5), yRange=(0.5, phi.shape[1] + 0.5), padding=0,
-            disableAutoRange=True,
-        )  # fmt: skip
+        self.plot.show_phi(self.comparison.layers[row].phi)
 
 
 def _figure(value: float) -> str:

@@ -1,0 +1,124 @@
+"""A study as a page reads it: opened once, looked at again whenever a run has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.progress import Report, silent
+from lora_lab.studies.base import StudyBase
+from lora_lab.studies.ended import Shelf
+from lora_lab.studies.found import (
+    Amplified,
+    Found,
+    Pairs,
+    Similarity,
+    between_ranks,
+    between_seeds,
+    same_seed,
+)
+from lora_lab.studies.plan import Settings, distinct, plan
+from lora_lab.studies.summary import details, headline, two_ranks
+from lora_lab.studies.tables import Row, at_best_rate, rank_rows, set_rows
+
+PAIRED = {"ranks": between_ranks, "same seed": same_seed}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a study now."""
+
+    sets: tuple[Row, ...]  # Table 5
+    count: int  # numbers of each set
+    ranks: tuple[Row, ...]  # Table 6
+    two: tuple[int, int]  # the ranks of figure 3
+    wanted: dict[str, int]  # runs of "layers" (Table 5) and of "ranks" (all else)
+    todo: dict[str, tuple[RunConfig, ...]]  # those that no ended run has
+    run_seconds: float  # that one takes
+    run_steps: int
+    layers: tuple[str, ...]  # that figures can be drawn of
+    steps: tuple[int, ...]  # at which
+    headline: str
+    details: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """φ at one step and at the start; what is missing says why."""
+
+    now: Similarity | None
+    start: Similarity | None
+    refused: str = ""
+
+
+class Reading:
+    """Used by one thread at a time."""
+
+    def __init__(self, config: RunConfig, settings: Settings, report: Report = silent) -> None:
+        """Raises LabError for what cannot be opened or planned."""
+        self.base = StudyBase(config, settings.steps, report)
+        self.plan = plan(self.base, settings)
+        self._shelf, self._found = Shelf(self.base), Found(self.base)
+
+    def look(self) -> Standing:
+        """Look at the runs that have ended by now."""
+        asked, shelf = self.plan, self._shelf
+        shelf.look()
+        wanted = {
+            "layers": distinct(tuple(asked.by_set.values())),
+            "ranks": distinct(tuple(asked.by_rank.values())),
+        }
+        higher = at_best_rate(asked, shelf, two_ranks(asked)[1])
+        any_runs = higher or next(
+            (row.loss.runs for row in reversed(rank_rows(asked, shelf)) if row.loss.runs), ()
+        )
+        layers = self._found.layers(any_runs[0]) if any_runs else ()
+        last = layers[-2:][0] if layers else ""
+        return Standing(
+            set_rows(asked, shelf), asked.count, rank_rows(asked, shelf), two_ranks(asked),
+            {part: len(runs) for part, runs in wanted.items()},
+            {part: shelf.missing(runs) for part, runs in wanted.items()},
+            self.base.run_seconds, asked.steps, layers,
+            self._found.steps(any_runs) if any_runs else (),
+            headline(asked, shelf), details(asked, shelf, self._found, last), asked.notes,
+        )  # fmt: skip
+
+    def pairs(self, kind: str) -> Pairs:
+        """Of runs: "ranks" and "same seed" have two ranks, "seeds" the higher one."""
+        lower, higher = (
+            at_best_rate(self.plan, self._shelf, rank) for rank in two_ranks(self.plan)
+        )
+        return between_seeds(higher) if kind == "seeds" else PAIRED[kind](lower, higher)
+
+    def maps(self, kind: str, layer: str, view: str, step: int) -> Maps:
+        """φ of one layer, in one view."""
+        pairs = self.pairs(kind)
+        if not pairs:
+            return Maps(None, None, "There are no two ended runs yet that could be compared so.")
+        try:
+            now = self._found.similarity(pairs, layer, view, step)
+        except LabError as error:
+            return Maps(None, None, str(error))
+        try:
+            start = self._found.similarity(pairs, layer, view, 0)
+        except LabError as error:
+            return Maps(now, None, str(error))
+        return Maps(now, start)
+
+    def amplification(self, step: int) -> tuple[tuple[int, Amplified], ...]:
+        """Table 7: a row for each layer and rank whose runs have that step."""
+        rows = []
+        for layer in self._layers():
+            for rank in self.plan.ranks:
+                runs = at_best_rate(self.plan, self._shelf, rank)
+                if runs:
+                    rows.append((rank, self._found.amplification(runs, layer, step)))
+        return tuple(rows)
+
+    def _layers(self) -> tuple[str, ...]:
+        for rank in reversed(self.plan.ranks):
+            if runs := at_best_rate(self.plan, self._shelf, rank):
+                return self._found.layers(runs[0])
+        return ()

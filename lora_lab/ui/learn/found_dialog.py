@@ -1,0 +1,276 @@
+"""What did LoRA find?: the tables and figures of LoRA §7 from runs on the model at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.config import RunConfig
+from lora_lab.errors import ConfigError
+from lora_lab.progress import Report
+from lora_lab.runs.grid import parse_axis
+from lora_lab.ui.learn.found_amplified import FoundAmplified
+from lora_lab.ui.learn.found_maps import FoundMaps
+from lora_lab.ui.learn.found_rows import FoundRows
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import duration, in_words
+from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.controls import Whole
+from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.labels import TextLabel
+
+if TYPE_CHECKING:
+    from lora_lab.studies.reading import Maps, Reading, Standing
+
+PAGE = "what-lora-finds"
+PARTS = ("layers", "ranks", "ranks", "ranks")  # which runs each tab needs
+MAPS, AMPLIFIED = 2, 3  # tabs
+
+
+class FoundDialog(QDialog):
+    """Stays open beside the window; its runs are those of the queue."""
+
+    help_requested = Signal(str)  # a page of the handbook
+    queue_requested = Signal(object)  # configs to train, at once
+    run_requested = Signal(str)  # a run's folder
+
+    def __init__(
+        self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
+    ) -> None:
+        """`config`: the model and data at hand, with the settings of the docks."""
+        super().__init__(parent)
+        tr = self.tr
+        self.setWindowTitle(tr("What did LoRA find?"))
+        self._config = config
+        self._works = Works(self)
+        self._reading: Reading | None = None
+        self._about: tuple[object, ...] = ()  # what is opened, or being opened
+        self._busy, self._next = False, set[str]()  # what is to be read once the work ends
+        self.standing: Standing | None = None
+        self.sentence = TextLabel(wordWrap=True)
+        self.sentence.setProperty("role", "figure")
+        self.details = TextLabel(wordWrap=True)
+        self.details.setProperty("role", "muted")
+        self.layers = FoundRows(tr("Table 5: which layers"), tr("Layers"), False)
+        self.ranks = FoundRows(tr("Table 6: which rank"), tr("Rank"), True)
+        self.maps = FoundMaps()
+        self.amplified = FoundAmplified()
+        self.tabs = QTabWidget()
+        for page, title in (
+            (self.layers, tr("Which &layers")), (self.ranks, tr("Which ran&k")),
+            (self.maps, tr("&Shared directions")), (self.amplified, tr("ΔW and &W")),
+        ):  # fmt: skip
+            self.tabs.addTab(page, title)
+        self.tabs.setCurrentIndex(1)
+        self.price = TextLabel(wordWrap=True)
+        self.price.setProperty("role", "muted")
+        self.ranks_edit = QLineEdit()
+        self.ranks_edit.setPlaceholderText(tr("ranks, as in 1, 4, 16"))
+        self.ranks_edit.setAccessibleName(tr("Ranks"))
+        self.seeds, self.steps = Whole(0, 16), Whole(0, 1_000_000)
+        self.seeds.setPrefix(tr("seeds "))
+        self.steps.setPrefix(tr("steps "))
+        for box, name, words in (
+            (self.seeds, tr("Seeds of each run"), tr("seeds: as it fits")),
+            (self.steps, tr("Steps of each run"), tr("steps: as it fits")),
+        ):
+            box.setAccessibleName(name)
+            box.setSpecialValueText(words)
+            box.editingFinished.connect(self.prepare)
+        self.ranks_edit.editingFinished.connect(self.prepare)
+        self.button = QPushButton(tr("&Queue the runs"), autoDefault=True, default=True)
+        self.button.setProperty("role", "primary")
+        self.button.clicked.connect(self._queue)
+        self.help_button = QPushButton(tr("&How it works"), autoDefault=False)
+        self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
+        for rows in (self.layers, self.ranks):
+            rows.run_requested.connect(self.run_requested)
+        self.maps.asked.connect(lambda: self._read("maps"))
+        self.amplified.asked.connect(lambda: self._read("amplified"))
+        self.tabs.currentChanged.connect(self._on_tab)
+        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.help_button.click)
+        self._lay_out()
+        self.sentence.setText(tr("Which layers, which rank, and which directions does ΔW use?"))
+        self._show_price()
+
+    def _lay_out(self) -> None:
+        knobs = QHBoxLayout(spacing=8)
+        for widget in (self.ranks_edit, self.seeds, self.steps):
+            knobs.addWidget(widget)
+        knobs.addStretch(1)
+        bottom = QHBoxLayout(spacing=8)
+        bottom.addWidget(self.help_button)
+        bottom.addWidget(self.price, 1)
+        bottom.addWidget(self.button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 16, 18, 14)
+        column.setSpacing(8)
+        column.addWidget(self.sentence)
+        column.addWidget(self.details)
+        column.addWidget(self.tabs, 1)
+        column.addLayout(knobs)
+        column.addLayout(bottom)
+        line = self.fontMetrics().height()
+        resize_within(self, 52 * line, 36 * line)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.prepare()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "maps"):
+            self.maps.restyle(theme.current())
+        elif event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.prepare()  # another model may have been opened
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._works.cancel()
+        self._busy, self._about = False, ()
+        super().closeEvent(event)
+
+    def finish(self) -> None:
+        """End what is read, and wait for it."""
+        self._works.finish()
+
+    def prepare(self) -> None:
+        """Open the model and data at hand where others were, and look which runs have ended."""
+        config = self._config()
+        try:
+            asked = (parse_axis("rank", self.ranks_edit.text()), self.seeds.value(),
+                     self.steps.value())  # fmt: skip
+        except ConfigError as error:
+            self._refuse(str(error))
+            return
+        if config is not None and (config, *asked) == self._about:
+            self.refresh()
+            return
+        self._works.cancel()
+        self._busy, self._next, self._reading, self.standing = False, set(), None, None
+        self._about = (config, *asked)
+        if config is None:
+            self._refuse(self.tr("Open a model first."))
+            return
+        self._say(self.tr("Opening the model to say what it costs…"))
+        self._start(partial(_opened, config, asked), self._on_opened)
+
+    def refresh(self) -> None:
+        """Look for runs that have ended since."""
+        self._read("look")
+
+    def _on_opened(self, opened: tuple[Reading, Standing]) -> None:
+        self._reading = opened[0]
+        self._show(opened[1])
+
+    def _start(self, work: Callable[[Report], Any], done: Callable[[Any], None]) -> None:
+        """Run one work, and what was asked for meanwhile behind it."""
+        self._busy = True
+
+        def ended(found: Any) -> None:
+            self._busy = False
+            done(found)
+            self._read_next()
+
+        def refused(message: str) -> None:
+            self._busy = False
+            self._refuse(message)
+
+        self._works.start(work, ended, refused, refused)
+
+    def _read(self, what: str) -> None:
+        self._next.add(what)
+        self._read_next()
+
+    def _read_next(self) -> None:
+        reading = self._reading
+        if self._busy or reading is None or not self._next:
+            return
+        what = next(name for name in ("look", "maps", "amplified") if name in self._next)
+        self._next.discard(what)
+        if what == "look":
+            self._start(lambda _: reading.look(), self._show)
+        elif what == "maps":
+            choice = self.maps.choice
+            self._start(lambda _: reading.maps(*choice), self._show_maps)
+        else:
+            step = self.amplified.steps.step
+            self._start(lambda _: reading.amplification(step), self.amplified.show_rows)
+
+    def _show(self, standing: Standing) -> None:
+        self.standing = standing
+        self.sentence.setText(in_words(standing.headline))
+        self.details.setText(in_words(standing.details))
+        equal = self.tr("At {:,} trained numbers each.").format(standing.count)
+        by_loss = self.tr("Each at the rate of the least training loss.")
+        self.layers.show_rows(standing.sets, f"{equal} {by_loss}" if standing.sets else "")
+        self.ranks.show_rows(standing.ranks, by_loss)
+        self.maps.show_choices(standing.two, standing.layers, standing.steps)
+        self.amplified.steps.show_steps(standing.steps)
+        self._show_price()
+        if standing.layers:
+            self._next |= {"maps", "amplified"}
+
+    def _show_maps(self, maps: Maps) -> None:
+        self.maps.show_maps(maps)
+
+    def _on_tab(self) -> None:
+        self._show_price()
+
+    def _show_price(self) -> None:
+        """What the tab that is shown needs, and what that costs."""
+        standing, part = self.standing, PARTS[self.tabs.currentIndex()]
+        todo = standing.todo[part] if standing is not None else ()
+        self.button.setEnabled(bool(todo))
+        if standing is None:
+            return
+        tr, wanted = self.tr, standing.wanted[part]
+        if not wanted:
+            words = tr("One kind of layers: there is nothing to compare.")
+        elif todo:
+            words = tr("{} of {} runs are there. About {} for {:,} more of {:,} steps.")
+            words = words.format(
+                wanted - len(todo), wanted, duration(len(todo) * standing.run_seconds), len(todo),
+                standing.run_steps,
+            )  # fmt: skip
+        else:
+            words = tr("All {} runs are there.").format(wanted)
+        notes = [f"{in_words(note)[0].upper()}{in_words(note)[1:]}." for note in standing.notes]
+        self._say(" ".join((words, *notes)))
+
+    def _queue(self) -> None:
+        if self.standing is not None:
+            self.queue_requested.emit(self.standing.todo[PARTS[self.tabs.currentIndex()]])
+            self.button.setEnabled(False)
+            self._say(self.tr("Queued. Figures appear here as the runs end; the queue shows them."))
+
+    def _refuse(self, message: str) -> None:
+        self._say(message, "error")
+        self.button.setEnabled(False)
+
+    def _say(self, words: str, role: str = "muted") -> None:
+        self.price.setText(words)
+        theme.set_role(self.price, role)
+
+
+def _opened(
+    config: RunConfig, asked: tuple[tuple[int, ...], int, int], report: Report
+) -> tuple[Reading, Standing]:
+    from lora_lab.studies.plan import Settings
+    from lora_lab.studies.reading import Reading
+
+    ranks, seeds, steps = asked
+    reading = Reading(config, Settings(ranks=ranks, seeds=seeds, steps=steps), report)
+    return reading, reading.look()
