@@ -21,7 +21,7 @@ EVERYWHERE = {
     r"held[- _]?out[- _]loss": "validation loss",
     r"wish": "request",
     r"(\b|_)heed": "handle",
-    r"regret": "rollback",
+    r"(?<!without[ -])regret": "rollback",
     r"housed": "docked, recorded",
     r"(\b|_)legs?\b": "stage",
     r"\bration\b": "time budget",

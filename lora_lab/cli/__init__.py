@@ -9,6 +9,7 @@ import typer
 from lora_lab import __version__
 from lora_lab.cli.adapters import compare, convert, export, extract, merge, resize
 from lora_lab.cli.background import attach, stop
+from lora_lab.cli.claims import claims
 from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.dimension import dimension
@@ -94,6 +95,7 @@ app.command()(sweep)
 app.command()(dimension)
 app.command()(race)
 app.command()(similarity)
+app.command()(claims)
 
 
 for verb in (export, convert, resize, extract, merge, compare):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from functools import cached_property
 
@@ -62,6 +63,15 @@ class StudyBase:
         self.adaptable: tuple[TargetInfo, ...] = self.experiment.loaded().adaptable
         self._sigma: dict[tuple[str, int], np.ndarray] = {}
 
+    def of_steps(self, steps: int) -> StudyBase:
+        """The same base for runs of another number of steps; nothing is opened again."""
+        other = copy.copy(self)
+        other.config, other.opened = (
+            changed(config, max_steps=steps, eval_steps=steps)
+            for config in (self.config, self.opened)
+        )
+        return other
+
     def _experiment(self, config: RunConfig) -> Experiment:
         """Adapters as a run begins with them; nothing is drawn from torch's own generator."""
         device = find_device(config.device, config.dtype)
@@ -82,9 +92,19 @@ class StudyBase:
         """The largest rank that a layer among the targets can use."""
         return max((layer.max_rank for layer in self.experiment.lora_layers), default=1)
 
-    @cached_property
+    @property
     def run_seconds(self) -> float:
-        """What one run takes here: opening it, its steps by a few of the loop's, its folder."""
+        """What one run takes here."""
+        return self.seconds_of(self.config.max_steps)
+
+    def seconds_of(self, steps: int) -> float:
+        """What a run of so many takes here: opening it, its steps, its folder."""
+        fixed, each = self._pace
+        return fixed + steps * each
+
+    @cached_property
+    def _pace(self) -> tuple[float, float]:
+        """Seconds of a run beside its steps, and of a step, by a few of the loop's."""
         began = time.perf_counter()
         experiment = self._experiment(self.experiment.config)
         opened = time.perf_counter() - began
@@ -95,13 +115,13 @@ class StudyBase:
                 at.append(time.perf_counter())
                 if len(at) > TRIED or at[-1] - at[0] > TRIED_SECONDS:
                     break
-        controls.stop()
-        records.close()
         each = (at[-1] - at[0]) / (len(at) - 1) if len(at) > 1 else 0.0
         began = time.perf_counter()
         experiment.held_out(True)
         validated = 2 * (time.perf_counter() - began)
-        return opened + self.config.max_steps * each + validated + SAVING
+        controls.stop()  # only now: it would end a validation as well
+        records.close()
+        return opened + validated + SAVING, each
 
     def weight(self, name: str) -> torch.Tensor:
         """W (out × in) of a layer in float64 on the CPU."""

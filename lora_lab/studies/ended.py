@@ -45,6 +45,7 @@ class Shelf:
         self._seen: set[Path] = set()
         self._by_key: dict[str, list[Path]] = {}
         self._read: dict[Path, Ended | None] = {}
+        self._snapshots: dict[Path, int] = {}
 
     def look(self) -> None:
         """Look for runs that have begun since."""
@@ -56,10 +57,12 @@ class Shelf:
             if path in self._seen:
                 continue
             try:
-                key = self.key(SavedConfig.read(path).config)
+                config = SavedConfig.read(path).config
+                key = self.key(config)
             except LabError:
                 continue  # it may still be written
             self._seen.add(path)
+            self._snapshots[path] = config.snapshots
             self._by_key.setdefault(key, []).append(path)
 
     def key(self, config: RunConfig) -> str:
@@ -75,8 +78,13 @@ class Shelf:
         return json.dumps(values, sort_keys=True)
 
     def of(self, config: RunConfig) -> Ended | None:
-        """The newest run of that config that has ended; None: there is none."""
+        """The newest run of that config that has ended; None: there is none.
+
+        It has the snapshots that are asked for, or more.
+        """
         for path in reversed(self._by_key.get(self.key(config), [])):
+            if self._snapshots[path] < config.snapshots:
+                continue
             if path not in self._read:
                 if summary_of(path).state in GOING:
                     continue

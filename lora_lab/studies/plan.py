@@ -88,7 +88,7 @@ def plan(base: StudyBase, settings: Settings) -> Plan:
         return changed(base.config, seed=seed, **values, hyper=hyper.model_dump())
 
     by_rank = {(r, lr, s): run(r, lr, s) for r in ranks for lr in rates for s in seeds}
-    sets, numbers = _sets(base, settings.count)
+    sets, numbers = target_sets(base, settings.count)
     by_set = {
         (one.name, lr, s): run(one.rank, lr, s, targets=one.targets, snapshots=0)
         for one in sets for lr in rates for s in seeds
@@ -119,7 +119,7 @@ def _scaling(config: RunConfig) -> float:
     return VARIANTS[config.variant].scaling(config.hyper.alpha, config.hyper.rank)
 
 
-def _sets(base: StudyBase, asked: int) -> tuple[tuple[TargetSet, ...], int]:
+def target_sets(base: StudyBase, asked: int) -> tuple[tuple[TargetSet, ...], int]:
     """Kinds of layers by their last name: each alone, those of one parent, two by two, and all.
 
     r_T = ⌊N/Σ_T(in + out)⌋: a set for which that is 0 is no row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
@@ -56,11 +57,17 @@ class Maps:
 class Reading:
     """Used by one thread at a time."""
 
-    def __init__(self, config: RunConfig, settings: Settings, report: Report = silent) -> None:
-        """Raises LabError for what cannot be opened or planned."""
+    def __init__(
+        self,
+        config: RunConfig,
+        settings: Settings,
+        report: Report = silent,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder` has the runs; None: the lab's own. Raises LabError for what cannot be opened."""
         self.base = StudyBase(config, settings.steps, report)
         self.plan = plan(self.base, settings)
-        self._shelf, self._found = Shelf(self.base), Found(self.base)
+        self._shelf, self._found = Shelf(self.base, folder), Found(self.base)
 
     def look(self) -> Standing:
         """Look at the runs that have ended by now."""

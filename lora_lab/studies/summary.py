@@ -13,6 +13,7 @@ from lora_lab.studies.found import Amplified, Found, Similarity, between_ranks, 
 from lora_lab.studies.plan import Plan
 from lora_lab.studies.tables import Cell, Row, at_best_rate, rank_rows, set_rows
 
+HARDLY = 0.01  # of the span of the losses
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # k of φ(k, k)
 COLUMNS = ("in_delta", "in_own", "in_random", "delta_norm", "factor", "over_random")
 
@@ -98,10 +99,15 @@ def details(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
 
 
 def _enough(rows: Sequence[Row]) -> tuple[Row, Row]:
-    """The best row, and the first whose loss is within its deviation."""
+    """The best row, and the first that is hardly worse.
+
+    That is within the deviation of the best, or within 1 % of what lies between best and worst.
+    """
     best = min(rows, key=lambda row: row.loss.mean)
+    worst = max(row.loss.mean for row in rows)
     spread = best.loss.deviation if math.isfinite(best.loss.deviation) else 0.0
-    return best, next(row for row in rows if row.loss.mean <= best.loss.mean + spread)
+    hardly = max(spread, HARDLY * (worst - best.loss.mean))
+    return best, next(row for row in rows if row.loss.mean <= best.loss.mean + hardly)
 
 
 def _row(row: Row) -> dict[str, Any]:

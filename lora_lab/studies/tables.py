@@ -11,6 +11,8 @@ from lora_lab.config import RunConfig
 from lora_lab.studies.ended import Ended, Shelf
 from lora_lab.studies.plan import FULL_SET, Plan
 
+SMALL = 1e-3  # below which three digits behind the point say too little
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -27,12 +29,15 @@ class Cell:
     @property
     def words(self) -> str:
         """As 0.973 ± 0.004; "—" where there is none."""
-        if not self.n:
+        if math.isnan(self.mean):
             return "—"
-        if not math.isfinite(self.mean):
+        if math.isinf(self.mean):
             return "not finite"
-        spread = f" ± {self.deviation:.3f}" if math.isfinite(self.deviation) else ""
-        return f"{self.mean:.3f}{spread}"
+        small = abs(self.mean) < SMALL
+        spread = ""
+        if math.isfinite(self.deviation):
+            spread = f" ± {self.deviation:.0e}" if small else f" ± {self.deviation:.3f}"
+        return f"{self.mean:.1e}{spread}" if small else f"{self.mean:.3f}{spread}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Row:
     rate: float  # the best by the training loss; nan while no run has ended
     accuracy: Cell
     loss: Cell
-    by_rate: tuple[tuple[float, Cell], ...]  # the held-out loss at each
+    by_rate: tuple[tuple[float, Cell], ...]  # the validation loss at each
     note: str = ""
 
     @property

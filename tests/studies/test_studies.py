@@ -6,17 +6,19 @@ import math
 import pytest
 import torch
 
-from lora_lab.config import changed
+from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.presets import get_preset
 from lora_lab.runs.listing import METRICS
+from lora_lab.studies import claim_runs
 from lora_lab.studies.base import StudyBase
 from lora_lab.studies.ended import Shelf, result_of
 from lora_lab.studies.found import Found, between_ranks, between_seeds, same_seed
 from lora_lab.studies.plan import FULL_SET, Settings, distinct, plan
 from lora_lab.studies.summary import COLUMNS, details, headline, summary, two_ranks
-from lora_lab.studies.tables import at_best_rate, rank_rows, set_rows
+from lora_lab.studies.tables import at_best_rate, cell, rank_rows, set_rows
 from lora_lab.training.measure.trial import random_states
+from tests.models.tiny import save
 from tests.studies.trained import train_all
 
 SMALL = Settings(ranks=(1, 4), seeds=2, rates=(1e-2,))
@@ -104,7 +106,8 @@ def test_ended_runs_are_found_by_what_they_were_asked(digits, small):
     assert (found.config.hyper.rank, found.config.seed) == (4, 1)
     assert shelf.of(changed(config, seed=77)) is None
     assert shelf.of(changed(config, max_steps=9)) is None
-    named = changed(config, preset="another", autosave_seconds=9.0)
+    assert shelf.of(changed(config, snapshots=20)) is None, "it has not kept as much"
+    named = changed(config, preset="another", autosave_seconds=9.0, snapshots=0)
     assert shelf.of(named).path == found.path, "a name changes no step"
 
 
@@ -205,3 +208,38 @@ def test_each_run_is_trained_once(digits):
     asked = plan(digits, SMALL)
     configs = [*asked.by_rank.values(), *asked.by_rank.values()]
     assert len(distinct(configs)) == len(asked.by_rank)
+
+
+def test_a_model_of_text_is_priced_and_its_sets_are_named_by_their_parents(tmp_path):
+    save(tmp_path / "model", "llama")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text\n" + "the film is good\n" * 20)
+    config = RunConfig(
+        task="causal_lm", model=str(tmp_path / "model"), data=str(rows), max_steps=3, batch_size=4,
+        max_length=16, hyper={"rank": 2},
+    )  # fmt: skip
+    base = StudyBase(config)
+    assert base.run_seconds > 0
+    asked = plan(base, Settings())
+    names = [one.name for one in asked.sets]
+    assert "q_proj + k_proj + v_proj + o_proj" in names
+    assert "gate_proj + up_proj + down_proj" in names
+    assert names[-1] == "all"
+    assert asked.ranks == (2, 8, 32)
+    assert asked.rates == tuple(sorted(config.hyper.learning_rate * f for f in (1 / 3, 1, 3)))
+    assert set(claim_runs.attention_and_mlp(base, 1)) == {
+        (what, rate, 0)
+        for what in (claim_runs.ATTENTION, claim_runs.MLP) for rate in claim_runs.OWN_RATES
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((), "—"), ((0.5, 0.51), "0.505 ± 0.007"), ((0.5,), "0.500"),
+        ((math.inf, 0.5), "not finite"), ((math.nan, math.nan), "—"),
+        ((2e-8, 4e-8), "3.0e-08 ± 1e-08"),
+    ],
+)  # fmt: skip
+def test_a_cell_in_words(values, words):
+    assert cell(values, [None] * len(values)).words == words

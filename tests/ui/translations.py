@@ -21,12 +21,14 @@ import PySide6
 
 import lora_lab
 from lora_lab import paths
+from lora_lab.analysis.similarity import VIEWS
 from lora_lab.choices import ALPHA_MODES, OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.presets import list_presets
 from lora_lab.records import State
 from lora_lab.setting import settings_of
+from lora_lab.studies.claim_list import AGREES, CLAIMS, DIFFERS, OPEN
 from lora_lab.task_info import TASKS
 from lora_lab.ui.style.language import CONTEXT, LANGUAGES
 from lora_lab.variants import VARIANTS
@@ -70,6 +72,9 @@ def declared() -> set[str]:
     texts |= {state.value for state in State} | {"interrupted", "damaged"}  # of a run in the list
     texts |= {mode.title for mode in ALPHA_MODES.values()}
     texts |= {row.momentum for row in OPTIMIZERS.values()}
+    for claim in CLAIMS.values():
+        texts |= {claim.title, claim.says, claim.source, claim.expected}
+    texts |= {AGREES, DIFFERS, OPEN, *VIEWS.values()}
     for kind in (RunConfig, Hyperparameters):
         for field, setting in settings_of(kind).items():
             texts |= {setting.name, setting.short}

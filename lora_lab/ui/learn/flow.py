@@ -12,6 +12,7 @@ from lora_lab.ui.widgets.dialogs import bring_to_front
 
 if TYPE_CHECKING:
     from lora_lab.ui.help.flow import HelpFlow
+    from lora_lab.ui.learn.claims_dialog import ClaimsDialog
     from lora_lab.ui.learn.dimension_dialog import DimensionDialog
     from lora_lab.ui.learn.found_dialog import FoundDialog
     from lora_lab.ui.learn.lessons_dialog import LessonsDialog
@@ -34,6 +35,7 @@ class LearnFlow(QObject):
         self._sessions, self._help, self._window = sessions, handbook, window
         self._queue, self._runs = queue, runs
         self.found: FoundDialog | None = None
+        self.claims: ClaimsDialog | None = None
         self.dimension: DimensionDialog | None = None
         self.lessons: LessonsDialog | None = None
 
@@ -58,6 +60,17 @@ class LearnFlow(QObject):
             self._queue.ended.connect(self.found.refresh)
         bring_to_front(self.found)
 
+    def start_claims(self) -> None:
+        """Show the claims of papers, to be tried on the model and data at hand."""
+        if self.claims is None:
+            from lora_lab.ui.learn.claims_dialog import ClaimsDialog
+
+            self.claims = ClaimsDialog(lambda: self._sessions.config, self._window)
+            self.claims.help_requested.connect(self._help.show_page)
+            self.claims.queue_requested.connect(self._queue.train)
+            self._queue.ended.connect(self.claims.refresh)
+        bring_to_front(self.claims)
+
     def start_lessons(self) -> None:
         """Show the lessons."""
         if self.lessons is None:
@@ -68,7 +81,7 @@ class LearnFlow(QObject):
 
     def close(self) -> None:
         """End what is being measured."""
-        for page in (self.dimension, self.found, self.lessons):
+        for page in (self.dimension, self.found, self.claims, self.lessons):
             if page is not None:
                 page.finish()
                 page.close()

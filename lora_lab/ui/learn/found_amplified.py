@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QTableView, QVBoxLayout, QWidget
 from lora_lab.studies.found import Amplified
 from lora_lab.studies.summary import ordered
 from lora_lab.ui.learn.found_maps import StepSlider
+from lora_lab.ui.style.figures import row_names
 from lora_lab.ui.widgets.heat_cells import HEAT, HeatCells
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.plot import number
-from lora_lab.ui.widgets.rows import Column, RowsModel
+from lora_lab.ui.widgets.rows import Column, Role, RowsModel
 from lora_lab.ui.widgets.table import dress
 
 Cells = tuple[int, Amplified]  # a rank, and its medians in one layer
@@ -29,6 +30,7 @@ class FoundAmplified(QWidget):
     def __init__(self) -> None:
         super().__init__()
         tr = self.tr
+        self._names: dict[str, str] = {}  # of layers, without what all have in common
         self.steps = StepSlider()
         self.steps.moved.connect(self.asked)
         self.words = TextLabel(wordWrap=True)
@@ -36,7 +38,11 @@ class FoundAmplified(QWidget):
         self.table = QTableView()
         self.cells = RowsModel(
             (
-                Column(tr("Layer"), lambda row: row[1].layer),
+                Column(
+                    tr("Layer"),
+                    lambda row: self._names.get(row[1].layer, row[1].layer),
+                    roles={Role.ToolTipRole: lambda row: row[1].layer},
+                ),
                 Column("r", lambda row: str(row[0]), True),
                 self._share(tr("random"), "in_random"),
                 self._share("ΔW", "in_delta"),
@@ -67,6 +73,8 @@ class FoundAmplified(QWidget):
 
     def show_rows(self, rows: Sequence[Cells]) -> None:
         """The medians over the runs of each layer and rank."""
+        layers = list(dict.fromkeys(row.layer for _, row in rows))
+        self._names = dict(zip(layers, row_names(layers), strict=True))
         self.cells.show_rows(rows)
         tr = self.tr
         about = tr(

@@ -160,8 +160,8 @@ class FoundMaps(QWidget):
             if k <= min(now.phi.shape):
                 phi, spread, chance = now.at(k)
                 if phi == phi:
-                    about = f" ± {spread:.2f}" if spread == spread else ""
-                    parts.append(f"φ({k},{k}) {phi:.2f}{about} ({chance:.3f})")
+                    about = f"\u00a0±\u00a0{spread:.2f}" if spread == spread else ""
+                    parts.append(f"φ({k},{k})\u00a0{phi:.2f}{about}\u00a0({chance:.3f})")
         pairs = self.tr("{} pairs of runs; in brackets what chance makes.").format(len(now.pairs))
         nothing = self.tr("Nothing has moved yet: there are no directions at this step.")
         shown = "   ".join(parts) if parts else nothing

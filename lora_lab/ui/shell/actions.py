@@ -165,6 +165,10 @@ class Actions(QObject):
             tr("What did LoRA find?…"),
             tip=tr("Which layers, which rank, which directions: LoRA's section 7 on this model"),
         )
+        self.claims = self._action(
+            tr("Without regret…"),
+            tip=tr("What papers claim of LoRA, tried on this model, with a verdict each"),
+        )
         self.handbook = self._action(tr("Handbook"), "Shift+F1")
         self.shortcuts = self._action(tr("Keyboard shortcuts"), "F1")
         self.about = self._action(tr("About LoRA Lab"))
@@ -209,7 +213,8 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        self._menu(bar.addMenu(tr("&Learn")), self.lessons, self.dimension, self.found)
+        learn = (self.lessons, self.dimension, self.found, self.claims)
+        self._menu(bar.addMenu(tr("&Learn")), *learn)
         self._menu(
             bar.addMenu(tr("&Help")),
             *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),

@@ -126,6 +126,7 @@ class Flows(QObject):
         commands.bench.triggered.connect(self.bench.start)
         commands.dimension.triggered.connect(self.learn.start)
         commands.found.triggered.connect(self.learn.start_found)
+        commands.claims.triggered.connect(self.learn.start_claims)
         commands.lessons.triggered.connect(self.learn.start_lessons)
         dock = window.hyper_dock
         for action, link, flow in (

@@ -18,6 +18,7 @@ ALSO = {
     "adapter": "disable enable adapter on off toggle base model switch",
     "evaluate": "validation test loss measure held-out eval",
     "merge": "merge_and_unload fuse dtype rounding precision",
+    "claims": "lora without regret papers claims thinking machines learning rate batch",
     "found": "subspace similarity amplification phi table 5 6 7 section 7 targets rank",
     "intruders": "intruder dimensions forgetting singular vectors",
     "workshop": "convert resize truncate svd extract compare ties dare slerp kohya gguf scale",

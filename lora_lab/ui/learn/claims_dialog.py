@@ -1,0 +1,238 @@
+"""Without regret: what papers claim of LoRA, tried on the model at hand, with a verdict each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lora_lab.config import RunConfig
+from lora_lab.progress import Report
+from lora_lab.studies.claim_list import AGREES, CLAIMS
+from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import duration, in_words
+from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.form import muted
+from lora_lab.ui.widgets.labels import TextLabel
+
+if TYPE_CHECKING:
+    from lora_lab.studies.base import StudyBase
+    from lora_lab.studies.claims import ClaimStanding
+
+PAGE = "without-regret"
+
+
+class ClaimsDialog(QDialog):
+    """Stays open beside the window; its runs are those of the queue."""
+
+    help_requested = Signal(str)  # a page of the handbook
+    queue_requested = Signal(object)  # configs to train, at once
+
+    def __init__(
+        self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
+    ) -> None:
+        """`config`: the model and data at hand, with the settings of the docks."""
+        super().__init__(parent)
+        tr = self.tr
+        self.setWindowTitle(tr("Without regret"))
+        self._config = config
+        self._works = Works(self)
+        self._base: StudyBase | None = None
+        self._opened: RunConfig | None = None  # what the base is of, or is being opened for
+        self._busy, self._again = False, False
+        self.standings: dict[str, ClaimStanding] = {}
+        self.names = tuple(CLAIMS)
+        self.list = QListWidget()
+        self.list.setAccessibleName(tr("Claims"))
+        self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        for claim in CLAIMS.values():
+            item = QListWidgetItem(in_words(claim.title))
+            item.setSizeHint(QSize(0, self.fontMetrics().height() + 12))
+            self.list.addItem(item)
+        self.says, self.expected, self.verdict, self.measured = (
+            TextLabel(wordWrap=True) for _ in range(4)
+        )
+        self.source, self.price = (TextLabel(wordWrap=True) for _ in range(2))
+        self.says.setProperty("role", "title")
+        self.verdict.setProperty("role", "figure")
+        for label in (self.source, self.price):
+            label.setProperty("role", "muted")
+        self.button = QPushButton(tr("&Queue its runs"), autoDefault=True, default=True)
+        self.button.setProperty("role", "primary")
+        self.button.clicked.connect(self._queue)
+        self.help_button = QPushButton(tr("&How it works"), autoDefault=False)
+        self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
+        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.help_button.click)
+        self._lay_out()
+        self.list.currentRowChanged.connect(self._on_chosen)
+        self.list.setCurrentRow(0)
+
+    def _lay_out(self) -> None:
+        words = QVBoxLayout(spacing=8)
+        words.addWidget(self.says)
+        words.addWidget(self.source)
+        for title, label in (
+            (self.tr("Expected"), self.expected), (self.tr("Measured here"), self.measured),
+        ):  # fmt: skip
+            words.addSpacing(8)
+            words.addWidget(muted(title, label))
+            words.addWidget(label)
+        words.addWidget(self.verdict)
+        words.addStretch(1)
+        middle = QHBoxLayout(spacing=18)
+        middle.addWidget(self.list, 2)
+        middle.addLayout(words, 3)
+        bottom = QHBoxLayout(spacing=8)
+        bottom.addWidget(self.help_button)
+        bottom.addWidget(self.price, 1)
+        bottom.addWidget(self.button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 16, 18, 14)
+        column.addLayout(middle, 1)
+        column.addLayout(bottom)
+        line = self.fontMetrics().height()
+        resize_within(self, 48 * line, 28 * line)
+
+    @property
+    def name(self) -> str:
+        """The claim that is shown."""
+        return self.names[max(0, self.list.currentRow())]
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.prepare()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.prepare()  # another model may have been opened
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._works.cancel()
+        self._busy, self._opened = False, None
+        super().closeEvent(event)
+
+    def finish(self) -> None:
+        """End what is read, and wait for it."""
+        self._works.finish()
+
+    def prepare(self) -> None:
+        """Open the model and data at hand where others were, and look which runs have ended."""
+        config = self._config()
+        if config is not None and config == self._opened:
+            self.refresh()
+            return
+        self._works.cancel()
+        self._busy, self._base, self._opened = False, None, config
+        self.standings = {}
+        self._show()
+        if config is None:
+            self._say(self.tr("Open a model first."), "error")
+            return
+        self._say(self.tr("Opening the model to say what it costs…"))
+        self._start(partial(_opened, config), self._on_opened)
+
+    def refresh(self) -> None:
+        """Look at the runs of the claim that is shown."""
+        if self._base is None:
+            return
+        self._again = self._busy
+        if not self._busy:
+            self._start(partial(_looked, self._base, self.name), self._on_looked)
+
+    def _start(self, work: Callable[[Report], Any], done: Callable[[Any], None]) -> None:
+        self._busy = True
+
+        def ended(found: Any) -> None:
+            self._busy = False
+            done(found)
+            if self._again:
+                self.refresh()
+
+        def refused(message: str) -> None:
+            self._busy = False
+            self._say(message, "error")
+
+        self._works.start(work, ended, refused, refused)
+
+    def _on_opened(self, base: StudyBase) -> None:
+        self._base = base
+        self.refresh()
+
+    def _on_looked(self, standing: ClaimStanding) -> None:
+        self.standings[standing.name] = standing
+        self._show()
+
+    def _on_chosen(self) -> None:
+        self._show()
+        self.refresh()
+
+    def _show(self) -> None:
+        """The claim, and what is known of it."""
+        tr, claim = self.tr, CLAIMS[self.name]
+        self.says.setText(in_words(claim.says))
+        self.source.setText(in_words(claim.source))
+        self.expected.setText(in_words(claim.expected))
+        for row, name in enumerate(self.names):
+            title = in_words(CLAIMS[name].title)
+            known = self.standings.get(name)
+            if known is not None and known.verdict is not None:
+                title = f"{'✓' if known.verdict.word == AGREES else '≠'} {title}"
+            if item := self.list.item(row):  # they go one by one with the window
+                item.setText(title)
+        standing = self.standings.get(self.name)
+        verdict = standing.verdict if standing is not None else None
+        self.verdict.setText(in_words(verdict.word) if verdict is not None else "")
+        measured = "—"
+        if verdict is not None:
+            why = f" {in_words(verdict.why)[:1].upper()}{in_words(verdict.why)[1:]}."
+            measured = in_words(verdict.measured) + (why if verdict.why else "")
+        self.measured.setText(measured)
+        self.button.setEnabled(standing is not None and bool(standing.todo))
+        if standing is None:
+            return
+        if standing.refused:
+            self._say(in_words(standing.refused), "error")
+        elif standing.todo:
+            there = standing.wanted - len(standing.todo)
+            words = tr("{} of {} runs are there. About {} for the others.")
+            self._say(words.format(there, standing.wanted, duration(standing.seconds)))
+        else:
+            self._say(tr("All {} runs are there.").format(standing.wanted))
+
+    def _queue(self) -> None:
+        standing = self.standings.get(self.name)
+        if standing is not None:
+            self.queue_requested.emit(standing.todo)
+            self.button.setEnabled(False)
+            self._say(self.tr("Queued. The verdict appears here when the last run has ended."))
+
+    def _say(self, words: str, role: str = "muted") -> None:
+        self.price.setText(words)
+        theme.set_role(self.price, role)
+
+
+def _opened(config: RunConfig, report: Report) -> StudyBase:
+    from lora_lab.studies.base import StudyBase
+
+    return StudyBase(config, report=report)
+
+
+def _looked(base: StudyBase, name: str, report: Report) -> ClaimStanding:
+    from lora_lab.studies.claims import ClaimReading
+
+    del report
+    return ClaimReading(name, base).look()

@@ -1,0 +1,147 @@
+"""Each claim has runs that can be opened; verdicts follow from figures that are known."""
+
+import math
+
+import pytest
+
+from lora_lab.presets import get_preset
+from lora_lab.studies import claim_runs, claim_verdicts
+from lora_lab.studies.base import StudyBase
+from lora_lab.studies.claim_list import AGREES, CLAIMS, DIFFERS, OPEN
+from lora_lab.studies.claims import ClaimReading, plain
+from lora_lab.studies.ended import Ended
+from tests.studies.trained import train_all
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return StudyBase(get_preset("digits").config)
+
+
+def ended(config, training_loss, loss=0.1, accuracy=0.9):
+    return Ended(None, config, loss, accuracy, training_loss)
+
+
+def known(runs, training_loss, loss=lambda what, rate: 0.1, accuracy=lambda what, rate: 0.9):
+    """Runs of which each has the losses that these functions of (what, rate) give."""
+    return {
+        key: ended(config, training_loss(*key[:2]), loss(*key[:2]), accuracy(*key[:2]))
+        for key, config in runs.items()
+    }
+
+
+def best_at(rates):
+    """A training loss that is least at the rate of each kind of run."""
+    return lambda what, rate: abs(math.log(rate / rates[what]))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_each_claim_has_runs_or_says_why_not(digits, name):
+    reading = ClaimReading(name, digits, seeds=2)
+    standing = reading.look()
+    assert standing.verdict is None
+    if name == "mlp-layers":
+        assert "attention" in standing.refused
+        assert standing.wanted == 0
+        return
+    assert standing.refused == ""
+    assert standing.wanted == len(standing.todo) == len(reading.runs) > 1
+    assert standing.seconds > 0
+    for (_, rate, seed), config in reading.runs.items():
+        assert config.hyper.learning_rate == pytest.approx(rate)
+        assert config.seed == seed
+        assert config.schedule == "constant"
+    row = plain(standing)
+    assert row["verdict"] is None
+    assert row["missing"] == standing.wanted
+
+
+@pytest.mark.parametrize(
+    ("lora", "full", "word"),
+    [(1e-2, 1e-3, AGREES), (1e-2, 3e-3, DIFFERS), (1e-2, 1e-4, OPEN), (1e-1, 1e-3, OPEN)],
+)
+def test_ten_times_is_a_ratio_of_best_rates_inside_of_what_was_tried(digits, lora, full, word):
+    runs = claim_runs.lora_and_full(digits, 2)
+    found = known(runs, best_at({claim_runs.LORA: lora, claim_runs.WHOLE: full}))
+    verdict = claim_verdicts.ten_times(found, digits)
+    assert verdict.word == word
+    if word != OPEN:
+        assert verdict.figures["ratio"] == pytest.approx(lora / full)
+    if word == DIFFERS:
+        assert "width" in verdict.why
+
+
+def test_a_rate_at_which_a_run_was_not_finite_is_never_the_best(digits):
+    runs = claim_runs.ranks_at_fixed_alpha(digits, 2)
+    found = known(runs, lambda what, rate: math.inf if rate > 1e-2 else 1 / rate)
+    assert claim_verdicts.best_rate(found, 4) == 1e-2
+    assert claim_verdicts.rate_of_ranks(found, digits).word == AGREES
+
+
+def test_ranks_from_4_on_have_one_rate_or_not(digits):
+    runs = claim_runs.ranks_at_fixed_alpha(digits, 1)
+    alike = dict.fromkeys(claim_runs.RANKS, 1e-2)
+    for rates, word in (
+        (alike, AGREES),
+        ({**alike, 1: 3e-2, 2: 3e-2}, AGREES),
+        ({**alike, 32: 3e-3}, DIFFERS),
+    ):
+        assert claim_verdicts.rate_of_ranks(known(runs, best_at(rates)), digits).word == word
+    scale = claim_runs.ranks_at_fixed_scale(digits, 1)
+    falling = known(scale, best_at({1: 3e-2, 8: 1e-2, 32: 3e-3}))
+    assert claim_verdicts.rate_at_fixed_scale(falling, digits).word == AGREES
+    same = known(scale, best_at({1: 1e-2, 8: 1e-2, 32: 1e-2}))
+    assert claim_verdicts.rate_at_fixed_scale(same, digits).word == DIFFERS
+    for (rank, _, _), config in scale.items():
+        assert config.hyper.alpha == 2 * rank
+
+
+def test_variants_tie_within_two_percent_each_at_its_best_rate(digits):
+    runs = claim_runs.variants(digits, 2)
+    names = {what for what, _, _ in runs}
+    assert {"lora", "rslora", "dora"} <= names
+    for apart, word in ((0.015, AGREES), (0.05, DIFFERS)):
+        best = dict.fromkeys(names, 1e-2)
+        found = known(
+            runs, best_at(best),
+            accuracy=lambda what, rate, apart=apart: (1 - apart * (what == "dora")),
+        )  # fmt: skip
+        assert claim_verdicts.variants_tie(found, digits).word == word
+
+
+def test_batches_see_equal_examples_and_the_gap_is_judged(digits):
+    runs = claim_runs.batches(digits.of_steps(400), 1)
+    for ((what, size), _, _), config in runs.items():
+        assert config.batch_size * config.max_steps == 400 * 32
+        assert config.batch_size == size
+        assert what in (claim_runs.LORA, claim_runs.WHOLE)
+    for slope, word in ((0.001, AGREES), (0.0, DIFFERS)):
+        found = known(
+            runs, lambda what, rate: rate,
+            loss=lambda what, rate, k=slope: (what[0] == claim_runs.LORA) * (0.01 + k * what[1]),
+        )  # fmt: skip
+        assert claim_verdicts.large_batches(found, digits).word == word
+
+
+def test_curves_and_adapters_are_read_from_the_runs(digits, tmp_path):
+    """Two claims look into the folders of their runs."""
+    base = digits.of_steps(20)
+    for name, figure in (("first-steps", "share"), ("stable-rank", "beta")):
+        reading = ClaimReading(name, base, seeds=1, steps=20)
+        runs = {key: config for key, config in reading.runs.items() if key[0] in (1, 8)}
+        train_all(runs.values(), tmp_path / name)
+        folders = sorted((tmp_path / name).iterdir())
+        found = {
+            key: Ended(folder, config, 0.1, 0.9, 0.1)
+            for (key, config), folder in zip(runs.items(), folders, strict=True)
+        }
+        judge = getattr(claim_verdicts, CLAIMS[name].judge.partition(":")[2])
+        verdict = judge(found, base)
+        assert math.isfinite(verdict.figures[figure])
+        assert verdict.word in (AGREES, DIFFERS, OPEN)
+    assert 0 < verdict.figures["beta"] < 1
+
+
+def test_an_unknown_claim_is_refused_with_the_names(digits):
+    with pytest.raises(Exception, match="ten-times"):
+        ClaimReading("ten", digits)
