@@ -12,7 +12,7 @@ from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import DataRecord, LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
-from lora_lab.variants import VARIANTS, Variant
+from lora_lab.variants import VARIANTS
 
 ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
@@ -75,7 +75,7 @@ class LayerRanks:
 
     def parameters(self, name: str, rank: int) -> int:
         """Parameters of that layer's adapter at `rank`."""
-        return adapter_parameters(self.variant, self.layers[name].shape, rank)
+        return self.variant.parameters(self.layers[name].shape, rank)
 
 
 RANK_RULES = ("s", "alpha", "2r")  # what stays where a rank moves: s, α, or α = 2r
@@ -90,17 +90,6 @@ def alpha_with_rank(hyper: Hyperparameters, rank: int, rule: str, variant: str) 
     before = scaling_of(hyper, variant)
     after = scaling_of(hyper.model_copy(update={"rank": rank}), variant)
     return hyper.alpha if before != before else float(f"{hyper.alpha * before / after:.12g}")
-
-
-def adapter_parameters(variant: Variant, shape: tuple[int, int], rank: int) -> int:
-    """Parameters of an adapter at `rank` beside a layer of `shape` (out, in): LoRA §4.2.
-
-    r·(in + out) for the factors, one per output for a magnitude, in·out where W itself is trained.
-    """
-    out_features, in_features = shape
-    factors = rank * (out_features + in_features) if variant.factored else 0
-    magnitude = out_features if variant.magnitude else 0
-    return factors + magnitude + (out_features * in_features if variant.whole else 0)
 
 
 def cap(layer: LayerInfo) -> int:

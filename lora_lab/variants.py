@@ -24,6 +24,10 @@ class Variant:
     factors A and B of a rank; `whole`: all of W; `shared`: one vector of numbers for all layers;
     `magnitude`: one number per output. `exact_sigma`:
     ΔW = s·B·A and nothing else, so that its singular values tell what a smaller rank would discard.
+    `trained` counts the numbers of a layer (out, in, r), where these are not all of A and B;
+    `own_start`: why the inits mean nothing to it, where its factors start in a way of their own.
+    `scaled`: there is an s, which α moves; `capped`: a rank above min(out, in) has no use.
+    `of_experts`: whether PEFT has it of a matrix among others.
     `locked` names the hyperparameters that mean nothing to it, with the reason. `peft` are the
     flags of PEFT's LoraConfig that make it; None where PEFT has nothing like it. `mark` is its
     symbol in plots (pyqtgraph's name), `sample` the same as text.
@@ -41,6 +45,11 @@ class Variant:
     shared: bool = False
     exact_sigma: bool = True
     magnitude: bool = False
+    trained: Callable[[int, int, int], int] | None = None
+    own_start: str = ""
+    scaled: bool = True
+    capped: bool = True
+    of_experts: bool = False
     locked: tuple[tuple[str, str], ...] = ()
     peft: tuple[str, ...] | None = None
     in_text: str = ""  # its name in a sentence; none: the title
@@ -53,9 +62,26 @@ class Variant:
         """Its name as the first word of a sentence."""
         return f"{str(self)[0].upper()}{str(self)[1:]}"
 
+    @property
+    def trains_factors(self) -> bool:
+        """Whether A and B start by an init and B learns at a rate of its own."""
+        return self.factored and not self.own_start
+
+    def parameters(self, shape: tuple[int, int], rank: int) -> int:
+        """What is trained beside a layer of `shape` (out, in) at `rank`: LoRA §4.2.
+
+        r·(in + out) for the factors, one per output for a magnitude, in·out where W itself is.
+        """
+        out_features, in_features = shape
+        if self.trained is not None:
+            return self.trained(out_features, in_features, rank)
+        factors = rank * (out_features + in_features) if self.factored else 0
+        magnitude = out_features if self.magnitude else 0
+        return factors + magnitude + (out_features * in_features if self.whole else 0)
+
     def scaling(self, alpha: float, rank: int) -> float:
         """s, which multiplies B·A."""
-        return alpha / self.divisor(rank)
+        return alpha / self.divisor(rank) if self.scaled else 1.0
 
     def alpha(self, scaling: float, rank: int) -> float:
         """The α that makes this s at this rank."""
@@ -69,6 +95,7 @@ VARIANTS: dict[str, Variant] = {
         "ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685",
         mark="o",
         sample="●",
+        of_experts=True,
         peft=(),
     ),
     "rslora": Variant(
@@ -79,6 +106,7 @@ VARIANTS: dict[str, Variant] = {
         sample="■",
         divisor=math.sqrt,
         formula="α / √r",
+        of_experts=True,
         peft=("use_rslora",),
     ),
     "dora": Variant(
@@ -90,6 +118,44 @@ VARIANTS: dict[str, Variant] = {
         exact_sigma=False,
         magnitude=True,
         peft=("use_dora",),
+    ),
+    "lora-fa": Variant(
+        "frozen_a:FrozenALayer",
+        "LoRA-FA",
+        "ΔW = (α/r)·B·A₀, A₀ stays as it was drawn. Zhang et al. 2023, arXiv 2308.03303",
+        mark="t",
+        sample="▼",
+        trained=lambda out_features, in_features, rank: rank * out_features,
+        of_experts=True,
+        peft=(),
+    ),
+    "vera": Variant(
+        "vera:VeRALayer",
+        "VeRA",
+        "ΔW = diag(b)·B·diag(d)·A; A, B random, frozen and shared; b, d learn. Kopiczko et al. "
+        "2023, arXiv 2310.11454",
+        mark="t2",
+        sample="▶",
+        formula="1",
+        exact_sigma=False,
+        trained=lambda out_features, in_features, rank: out_features + rank,
+        own_start="The shared A and B of VeRA are drawn in one way, and its d and b start alike.",
+        scaled=False,
+        capped=False,
+        locked=(("alpha", "VeRA has no scaling: its vectors d and b are all that is trained"),),
+        peft=(),
+    ),
+    "lora-xs": Variant(
+        "xs:XSLayer",
+        "LoRA-XS",
+        "ΔW = (α/r)·U_r·Σ_r·R·V_rᵀ with W = U·Σ·Vᵀ; only R (r × r) learns. Bałazy et al. 2024, "
+        "arXiv 2405.17604",
+        mark="t3",
+        sample="◀",
+        exact_sigma=False,
+        trained=lambda out_features, in_features, rank: rank * rank,
+        own_start="LoRA-XS starts from the singular directions of W.",
+        peft=(),
     ),
     "subspace": Variant(
         "subspace:SubspaceLayer",

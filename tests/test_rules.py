@@ -13,7 +13,6 @@ from lora_lab.presets import get_preset
 from lora_lab.records import LayerSpectrum, SpectrumRecord
 from lora_lab.rules import (
     LayerRanks,
-    adapter_parameters,
     energy_beyond,
     energy_lost,
     is_named,
@@ -124,7 +123,7 @@ def llama_8b(parts):
 )
 def test_published_parameter_counts(shapes, rank, published):
     lora = VARIANTS["lora"]
-    assert sum(adapter_parameters(lora, s, min(rank, *s)) for s in shapes) == published
+    assert sum(lora.parameters(s, min(rank, *s)) for s in shapes) == published
 
 
 def test_a_count_is_capped_with_the_rank(loaded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +32,7 @@ class AdapterLayer(nn.Module):
     """
 
     locked: tuple[tuple[str, str], ...] = ()
+    vectors: tuple[str, ...] = ()  # trained tensors of one dimension that are all of ΔW, and decay
 
     def __init__(self, base_layer: nn.Module, name: str) -> None:
         super().__init__()
@@ -60,6 +62,10 @@ class AdapterLayer(nn.Module):
             if name not in ("in_features", "out_features"):  # which PEFT's layers have as well
                 self.__dict__["asked"] = True
             return found
+
+    @classmethod
+    def share(cls, layers: Sequence[AdapterLayer], dimension: int, seed: int) -> None:
+        """Give the layers of a model that are of this variant what they have in common."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -138,6 +144,10 @@ class AdapterLayer(nn.Module):
             p.requires_grad_(not frozen)
             if frozen:
                 p.grad = None  # an optimizer passes over what has no gradient, decay included
+
+    def beside(self) -> dict[str, torch.Tensor]:
+        """What is not trained and belongs to the layer's state, by the names of its buffers."""
+        return {}
 
     def use(self) -> dict[str, Any]:
         """What its network does with the layer, in the fields of LayerWeights."""

@@ -12,7 +12,6 @@ from torch import nn
 from lora_lab import inits
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
 from lora_lab.adapters.experts import ExpertMatrix, Experts
-from lora_lab.adapters.subspace import joined
 from lora_lab.adapters.targets import find_targets
 from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenBlocks
@@ -66,7 +65,8 @@ def inject(
             for name, layer in _in_order(model, wanted).items()
         }
         _check_rank(layers, rank)
-        joined(tuple(layers.values()), dimension, seed)
+        for kind in dict.fromkeys(map(type, layers.values())):
+            kind.share([x for x in layers.values() if type(x) is kind], dimension, seed)
     except Exception:
         for p, need in zip(model.parameters(), needed, strict=True):
             p.requires_grad_(need)
@@ -151,8 +151,8 @@ def _check_experts(wanted: dict[str, nn.Module], variant: str) -> None:
     """Raise AdapterError for a variant that PEFT has not of a matrix among others."""
     row = ROWS[variant]
     experts = [name for name, layer in wanted.items() if isinstance(layer, ExpertMatrix)]
-    if experts and (row.magnitude or not row.factored):
-        able = " or ".join(name for name, x in ROWS.items() if x.factored and not x.magnitude)
+    if experts and not row.of_experts:
+        able = " or ".join(name for name, x in ROWS.items() if x.of_experts)
         raise AdapterError(
             f"{experts[0]} is a matrix of an expert, and there is no {row} of experts: choose "
             f"{able}, or leave the experts out of the targets."

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lora_lab.adapters.base import AdapterLayer, Factors
+from lora_lab.adapters.base import Factors
+from lora_lab.adapters.factor_state import FactorState
 from lora_lab.adapters.init import INITS
 from lora_lab.adapters.kinds import Embedding, Linear, LinearInBlocks
 from lora_lab.adapters.product import LowRankLinear
@@ -17,7 +18,7 @@ from lora_lab.variants import PLAIN, VARIANTS
 SMALL = 2**20  # multiplications below which the number of calls counts, and W + s·B·A takes fewest
 
 
-class LoRALayer(AdapterLayer):
+class LoRALayer(FactorState):
     """h = W x + b + s·B·A·x,   s = α/r,   A: (r × in), B: (out × r), ΔW = s·B·A.
 
     The rank is capped at min(out, in). A layer that is capped, or has a rank of its own, keeps the
@@ -47,28 +48,33 @@ class LoRALayer(AdapterLayer):
         self.init = init
         self.dropout, self.ratio = 0.0, 1.0  # ratio: of its s to the common one, as files have it
         self.scaling = self.scaling_for(alpha, rank)
-        A, B = self.new_factors(min(rank, self.max_rank), generator)
-        start_A = start_B = None
-        if (principal := INITS[init].principal) is not None:
-            if groups > 1:
-                raise AdapterError(
-                    f"Layer {name} is a convolution in {groups} groups; init {init} decomposes a "
-                    "whole weight. Choose kaiming, or leave the layer out."
-                )
-            wide = self.matrix.detach().to(self.factor_dtype)
-            start_A, start_B = principal(wide, len(A), self.scaling)
-            A, B = start_A.clone(), start_B.clone()
-        self.lora_A = nn.Parameter(A)  # (r, in)
-        self.lora_B = nn.Parameter(B)  # (out, r); (out, r/groups) in a grouped convolution
-        self.starts_in_W = start_A is not None
-        self.register_buffer("start_A", start_A, persistent=False)
-        self.register_buffer("start_B", start_B, persistent=False)
+        self.register_buffer("start_A", None, persistent=False)
+        self.register_buffer("start_B", None, persistent=False)
+        self.begin(min(rank, self.max_rank), generator)
         if self.starts_in_W:
             self.locked = (("rank", f"{init} starts from a part of W that belongs to one rank"),)
         elif groups > 1:
             self.locked = (("rank", "the factors of a grouped convolution come in blocks"),)
 
     scaling_for = staticmethod(VARIANTS[PLAIN].scaling)  # s = α/r
+
+    def begin(self, rank: int, generator: torch.Generator) -> None:
+        """Start at this rank, so that ΔW = 0."""
+        A, B = self.new_factors(rank, generator)
+        if (principal := INITS[self.init].principal) is not None:
+            if (groups := self.kind.groups(self.base_layer)) > 1:
+                raise AdapterError(
+                    f"Layer {self.name} is a convolution in {groups} groups; init {self.init} "
+                    "decomposes a whole weight. Choose kaiming, or leave the layer out."
+                )
+            wide = self.matrix.detach().to(self.factor_dtype)
+            self.start_A, self.start_B = principal(wide, len(A), self.scaling)
+            A, B = self.start_A.clone(), self.start_B.clone()
+        self.hold(A, B)
+
+    def hold(self, A: torch.Tensor, B: torch.Tensor, trains: bool = True) -> None:
+        """Let these be the factors: A (r, in), B (out, r), (out, r/groups) if it is in groups."""
+        self.lora_A, self.lora_B = nn.Parameter(A, trains), nn.Parameter(B, trains)
 
     @property
     def rank(self) -> int:
@@ -136,7 +142,8 @@ class LoRALayer(AdapterLayer):
         if W is not None and x.dtype == W.dtype:
             products = max(len(A), x.numel() // x.shape[-1])
             small = isinstance(W, torch.Tensor) and W.numel() * products <= SMALL
-            if small and A.dtype == W.dtype:
+            frozen_A = B.requires_grad and not A.requires_grad and torch.is_grad_enabled()
+            if small and A.dtype == W.dtype and not frozen_A:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
             y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling)
             return self.finish(y).to(x.dtype)

@@ -23,9 +23,9 @@ SECOND = "exp_avg_sq"
 
 
 class MomentPair(NamedTuple):
-    """The two trained tensors of a layer: A (r × in), B (out × r)."""
+    """The factors of a layer: A (r × in), B (out × r); an A that is frozen is no parameter."""
 
-    A: nn.Parameter
+    A: torch.Tensor
     B: nn.Parameter
 
 
@@ -46,8 +46,8 @@ def carry_moments(
         group["params"] = [
             new.A if p is old.A else new.B if p is old.B else p for p in group["params"]
         ]
-    state_A, state_B = optimizer.state.pop(old.A, None), optimizer.state.pop(old.B, None)
-    if not state_A or not state_B:
+    state_A, state_B = (optimizer.state.pop(p, None) or {} for p in old)
+    if not state_B or not (state_A or not isinstance(old.A, nn.Parameter)):
         return  # no step was made yet
     kept, fresh = M.shape[1], new.A.shape[0] - M.shape[1]
     new_A, new_B = dict(state_A), dict(state_B)
@@ -66,7 +66,9 @@ def carry_moments(
     if (v_B := state_B.get(SECOND)) is not None:
         v_B = _second_moment(v_B.T.to(M.dtype), A, A_new, kept).T / c**2
         new_B[SECOND] = _like(v_B, new.B)
-    optimizer.state[new.A], optimizer.state[new.B] = new_A, new_B
+    optimizer.state[new.B] = new_B
+    if new_A:  # a frozen A has none
+        optimizer.state[new.A] = new_A
 
 
 def _second_moment(
@@ -84,6 +86,28 @@ def _second_moment(
         # Adam's bias correction, which counts the tensor's steps and not the row's, a 3-fold step.
         guess[kept:] = guess[:kept].mean()
     return guess
+
+
+def carry_block(
+    optimizer: torch.optim.Optimizer, old: nn.Parameter, new: nn.Parameter, c: float
+) -> None:
+    """Put `new`, c·`old` where both have an entry, in its place; its gradient is that of old / c.
+
+    Entries that are new have no history: their first moment is 0, and their second the mean of the
+    others', since with 0 the first step would be threefold.
+    """
+    for group in optimizer.param_groups:
+        group["params"] = [new if p is old else p for p in group["params"]]
+    state = dict(optimizer.state.pop(old, None) or {})
+    common = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, new.shape, strict=True))
+    for key in (FIRST | {SECOND}) & state.keys():
+        if state[key] is not None:
+            fill = float(state[key][common].mean()) if key == SECOND else 0.0
+            moment = torch.full_like(new, fill, requires_grad=False)
+            moment[common] = state[key][common]
+            state[key] = moment.div_(c**2 if key == SECOND else c)
+    if state:
+        optimizer.state[new] = state
 
 
 def scale_moments(optimizer: torch.optim.Optimizer, p: nn.Parameter, c: float) -> None:

@@ -50,27 +50,34 @@ class LowRankLinear(torch.autograd.Function):
         else:
             torch.addmm(b, rows, W.t(), out=h)
         h.addmm_(low.t(), B.t(), alpha=scaling)
-        # x and no view of it: only of inputs does torch notice that they were overwritten.
-        ctx.save_for_backward(x, low, kept, A, B)
-        ctx.scaling = scaling
+        # x and no view of it: only of inputs does torch notice that they were overwritten. Where A
+        # is frozen nobody asks for it again, and of this width nothing is kept.
+        ctx.save_for_backward(x if ctx.needs_input_grad[3] else None, low, kept, A, B)
+        ctx.scaling, ctx.shape = scaling, x.shape
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, low, W, A, B = ctx.saved_tensors
-        rows = x.reshape(-1, x.shape[-1])
         dy = dy.reshape(-1, dy.shape[-1])  # (n, out)
         dx = dA = dB = None
         wants_x, _, _, wants_A, wants_B, _ = ctx.needs_input_grad
         if wants_x or wants_A:
             g = (B.t() @ dy.t()).mul_(ctx.scaling)  # (r, n)
             if wants_A:
-                dA = g @ rows.to(A.dtype)  # s·Bᵀ·dyᵀ·x
+                dA = g @ x.reshape(-1, x.shape[-1]).to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
                 W = W if ctx.blocks is None else _dense(ctx.blocks)
-                dx = (dy.to(W.dtype) @ W).to(A.dtype).addmm_(g.t(), A)
-                dx = dx.to(W.dtype).view(x.shape)
+                # No view either: gradients that meet at x are then summed in place.
+                dx = torch.empty(ctx.shape, dtype=A.dtype, device=dy.device)
+                rows = dx.view(-1, ctx.shape[-1])
+                if W.dtype == A.dtype:
+                    torch.mm(dy, W, out=rows)
+                else:
+                    rows.copy_(dy.to(W.dtype) @ W)
+                rows.addmm_(g.t(), A)
+                dx = dx.to(W.dtype)
         if wants_B:
             dB = (low @ dy).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None

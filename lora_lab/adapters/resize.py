@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import MomentPair, carry_moments, scale_moments
@@ -47,12 +46,16 @@ def resize(
     """
     if rank < 1:
         raise AdapterError(f"Layer {layer.name}: rank must be at least 1, not {rank}.")
-    if not (torch.isfinite(layer.lora_A).all() and torch.isfinite(layer.lora_B).all()):
+    if not all(torch.isfinite(p).all() for p in layer.adapter_parameters()):
         raise AdapterError(f"Layer {layer.name}: its factors are not finite, so its rank stays.")
     old, new = layer.rank, min(rank, layer.max_rank)
     if "rank" in dict(layer.locked) or new == old:
         rescale(layer, scaling, True, optimizer)
         return Resized(layer, old, old, 0.0, 0)
+    own = layer.to_rank(new, layer.scaling / scaling, optimizer, generator)
+    if own is not None:
+        layer.scaling = scaling
+        return Resized(layer, old, new, own, 0)
     with torch.no_grad():
         if new > old:
             M, N, discarded, fresh = *_identity(layer), 0.0, new - old
@@ -75,10 +78,10 @@ def rescale(
     if keep_function:
         c = layer.scaling / scaling
         with torch.no_grad():
-            layer.lora_B.mul_(c)
+            layer.carrier.mul_(c)
             if layer.starts_in_W:
                 layer.start_B.mul_(c)
-            scale_moments(optimizer, layer.lora_B, c)
+            scale_moments(optimizer, layer.carrier, c)
     layer.scaling = scaling
 
 
@@ -160,6 +163,5 @@ def _transform(
     rows, columns = layer.new_factors(fresh, generator)
     A_new = torch.cat([N @ A.to(wide), rows.to(wide)])
     B_new = torch.cat([c * (B.to(wide) @ M), columns.to(wide)], 1)
-    layer.lora_A = nn.Parameter(A_new.to(A.dtype), A.requires_grad)
-    layer.lora_B = nn.Parameter(B_new.to(B.dtype), B.requires_grad)
+    layer.hold(A_new.to(A.dtype), B_new.to(B.dtype), B.requires_grad)
     carry_moments(optimizer, MomentPair(A, B), MomentPair(layer.lora_A, layer.lora_B), M, N, c)

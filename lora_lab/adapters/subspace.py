@@ -138,6 +138,7 @@ class SubspaceLayer(AdapterLayer):
     """
 
     locked = VARIANTS[SUBSPACE].locked
+    vectors = ("theta",)
 
     def __init__(
         self,
@@ -152,6 +153,10 @@ class SubspaceLayer(AdapterLayer):
         self.space: Subspace | None = None
         self.register_buffer("code", None, persistent=False)  # native shape of W
         self.register_buffer("bias_code", None, persistent=False)  # (out,)
+
+    @classmethod
+    def share(cls, layers: Sequence[SubspaceLayer], dimension: int, seed: int) -> None:
+        Subspace(layers, dimension, seed)
 
     @property
     def base_bias(self) -> torch.Tensor | None:
@@ -222,12 +227,6 @@ def rate_factor(total: int, dimension: int) -> float:
 def space_of(layers: Iterable[AdapterLayer]) -> Subspace | None:
     """What the layers of a random subspace share; None for other layers."""
     return next((layer.space for layer in layers if isinstance(layer, SubspaceLayer)), None)
-
-
-def joined(layers: Sequence[AdapterLayer], dimension: int, seed: int) -> Subspace | None:
-    """Give the subspace layers among these their θ; None where there are none."""
-    members = [layer for layer in layers if isinstance(layer, SubspaceLayer)]
-    return Subspace(members, dimension, seed) if members else None
 
 
 class _Up(torch.autograd.Function):

@@ -57,6 +57,7 @@ class LayerWeights:
     # layer at two places
     called: bool = True
     also: tuple[str, ...] = ()  # further paths of the very same layer
+    vectors: torch.Tensor | None = None  # of VeRA, d (rank) and then b (out); see `shared`
 
     @property
     def rank(self) -> int:
@@ -103,4 +104,7 @@ class AdapterWeights:
     base: str = ""  # name or path of the base model, for people
     base_fingerprint: str = ""  # SHA-256 over the base's tensors, for programs
     dropout: float = 0.0
+    # Of VeRA: A (rank × widest in) and B (widest out × rank) of all layers. A layer has lora_A =
+    # its part of A, and lora_B = diag(b)·(its part of B)·diag(d).
+    shared: tuple[torch.Tensor, torch.Tensor] | None = None
     extra: dict[str, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from lora_lab.formats import (
     peft,
     peft_limits,
     portable,
+    vera,
 )
 from lora_lab.formats.container import count_tensors
 from lora_lab.formats.gguf_reread import reread as gguf_reread
@@ -63,6 +64,10 @@ FORMATS: dict[str, Format] = {
     "peft": Format(
         "peft", "PEFT folder (Hugging Face)", PEFT_FILES, peft.save, peft_reread,
         peft_limits.limits,
+    ),
+    "peft-vera": Format(
+        "peft-vera", "PEFT folder of VeRA", PEFT_FILES, vera.save, vera.reread, vera.limits,
+        load=vera.load,
     ),
     "peft-portable": Format(
         "peft-portable", "PEFT folder, portable", PEFT_FILES, portable.save, peft_reread,

@@ -46,8 +46,6 @@ def merged(folder: Path, weights: AdapterWeights) -> Iterator[Merged]:
 
 def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -> Iterator[Merged]:
     """Each adapted layer of a model, merged by PEFT's own rule into a W of its own."""
-    from peft.tuners.lora import LoraLayer
-
     adapted = {_called(name, m): m for name, m in model.named_modules() if _is_lora(m)}
     wanted = {layer.name: _path(layer) for layer in layers}
     if missing := [name for name, path in wanted.items() if path not in adapted]:
@@ -56,7 +54,7 @@ def merged_layers(model: nn.Module, layers: tuple[LayerWeights, ...], by: str) -
         raise ExportError(f"{by} adapts {min(more)} as well by the written file.")
     for layer in layers:
         module = adapted[wanted[layer.name]]
-        assert isinstance(module, LoraLayer)
+        assert _is_lora(module)
         if is_expert(layer):
             number = ExpertName.of(layer.name).number  # type: ignore[union-attr]
             found = module.get_delta_weight("default")[number].detach()
@@ -106,5 +104,6 @@ def _path(layer: LayerWeights) -> str:
 
 def _is_lora(module: nn.Module) -> bool:
     from peft.tuners.lora import LoraLayer
+    from peft.tuners.vera import VeraLayer
 
-    return isinstance(module, LoraLayer)
+    return isinstance(module, LoraLayer | VeraLayer)

@@ -36,6 +36,7 @@ class Library:
 LIBRARIES = {
     "peft": Library("peft", "in_peft"),
     "peft-portable": Library("peft", "in_peft"),
+    "peft-vera": Library("peft", "in_peft"),
     "diffusers": Library("diffusers", "in_diffusers"),
     "mlx": Library("mlx-lm", "in_mlx"),
 }

@@ -148,7 +148,7 @@ def expand(
 def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
     """Why `config` could not be opened on a model with these layers; "" where nothing is known."""
     hyper, init, factored = config.hyper, INITS[config.init], VARIANTS[config.variant].factored
-    if hyper.layer_ranks and init.one_rank and factored:
+    if hyper.layer_ranks and init.one_rank and VARIANTS[config.variant].trains_factors:
         return f"{config.init} starts from a part of W that belongs to one rank for all layers"
     if not adaptable:
         return ""
@@ -167,10 +167,10 @@ def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
     if chosen.keys() | whole <= set(hyper.frozen_layers):
         return "every layer would be frozen, and nothing would train"
     most = max((min(layer.shape) for layer in chosen.values()), default=hyper.rank)
-    if factored and hyper.rank > most:
+    if factored and VARIANTS[config.variant].capped and hyper.rank > most:
         return f"rank {hyper.rank} is above what any of the layers can use, {most}"
     embedded = [layer.name for layer in chosen.values() if layer.kind == "embedding"]
-    if init.needs_data and factored and embedded:
+    if init.needs_data and VARIANTS[config.variant].trains_factors and embedded:
         return f"{config.init} needs continuous inputs, and {embedded[0]} is an embedding"
     return ""
 
@@ -187,7 +187,7 @@ def describe(config: RunConfig) -> str:
 def kind_words(config: RunConfig) -> list[str]:
     """Variant, init, targets and seed, as far as they are not as with most."""
     words = [VARIANTS[config.variant].title] if config.variant != PLAIN else []
-    if config.init != inits.PLAIN and VARIANTS[config.variant].factored:
+    if config.init != inits.PLAIN and VARIANTS[config.variant].trains_factors:
         words.append(config.init)
     if not is_all_linear(config.targets):
         words.append(", ".join(config.targets))
@@ -208,7 +208,9 @@ def _kind(config: RunConfig) -> str:
     """Equal for two configs that would make the very same run."""
     if not VARIANTS[config.variant].factored:
         hyper = changed(config.hyper, rank=1, alpha=1.0)
-        config = changed(config, init=inits.PLAIN, hyper=hyper.model_dump())
+        config = changed(config, hyper=hyper.model_dump())
+    if not VARIANTS[config.variant].trains_factors:
+        config = changed(config, init=inits.PLAIN)
     return config.model_dump_json()
 
 

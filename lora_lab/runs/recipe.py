@@ -90,6 +90,11 @@ def written(run: Path) -> Recipe:
     variant = VARIANTS[story.config.variant]
     if variant.peft is None and not variant.whole:
         raise LabError(f"PEFT has no variant {variant}, so there is no script in its terms.")
+    if variant.own_start:
+        raise LabError(
+            f"{variant} trains other numbers than A and B, which a script in PEFT's terms has no "
+            "part for. Export the adapter: its A and B say the same of every ΔW."
+        )
     problem, edits = problem_of(story), edits_of(story)
     words = problem.words | _words(story, edits)
     texts, names = part_texts(), _parts_of(story, problem, edits, words)
@@ -130,6 +135,7 @@ def _words(story: Story, edits: Edits) -> set[str]:
     if any(layer["kind"] == "embedding" for layer in layers):
         words.add("embedding")
     words.add("given" if config.adapter else "made")
+    words.add("both" if VARIANTS[config.variant].trained is None else "half")
     if config.adapter:
         words |= {f"{word}_given" for word in ("rank", "alpha") if word in words}
     if INITS[config.init].one_rank:
@@ -162,7 +168,7 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
         parts += (["fresh"] if given else ["fresh", "drawn"]) if drawn else []
         parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
-    parts += ["muon"] if "orthogonal" in words else []
+        parts += ["frozen_A"] if "half" in words else []
     parts += ["optimizer", "schedule"]
     parts += ["freeze"] if "freeze" in words else []
     if not full:

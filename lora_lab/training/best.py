@@ -44,8 +44,9 @@ class Best:
                     plain = {k: list(v) if isinstance(v, tuple) else v
                              for k, v in values.items() if k not in held}  # fmt: skip
                     rows.append({**plain, "tensors": list(held)})
-            facts["weights"] = {**{f.name: getattr(weights, f.name) for f in fields(weights)},
-                                **parts}  # fmt: skip
+            own = {f.name: getattr(weights, f.name) for f in fields(weights)}
+            own.pop("shared")  # the run's own, as long as it lives
+            facts["weights"] = {**own, **parts}
         return tensors, facts
 
     def unpack(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], step: int) -> None:

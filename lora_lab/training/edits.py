@@ -103,5 +103,5 @@ def _set_alpha(experiment: Experiment, hyper: Hyperparameters, notes: list[str])
 
 def _what_is_learned(experiment: Experiment) -> str:
     """What scales with s and is cut with the rank; DoRA's ΔW is no multiple of it."""
-    exact = VARIANTS[experiment.config.variant].exact_sigma
-    return "ΔW" if exact else "the change of direction s·B·A"
+    turned = VARIANTS[experiment.config.variant].magnitude
+    return "the change of direction s·B·A" if turned else "ΔW"

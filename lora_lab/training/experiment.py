@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer, SubspaceLayer
+from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.subspace import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.blocks.frozen import numbers_of
 from lora_lab.config import RunConfig
-from lora_lab.errors import Cancelled, ConfigError, ExportError
+from lora_lab.errors import Cancelled, ConfigError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.models.fingerprint import fingerprint, loaded_state
 from lora_lab.opening_records import LayerInfo, LoadedRecord
@@ -33,6 +33,7 @@ from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
 from lora_lab.training.devices import find_device
 from lora_lab.training.draw_anew import draw_anew
+from lora_lab.training.factors_of import weights_of
 from lora_lab.training.first_row import try_first_row
 from lora_lab.training.from_adapter import (
     Continued,
@@ -49,7 +50,7 @@ from lora_lab.training.per_layer import listed, rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
 from lora_lab.training.trunk_cache import TrunkCache
-from lora_lab.variants import PLAIN, VARIANTS
+from lora_lab.variants import VARIANTS
 
 NO_DIMENSION = "only a random subspace has a dimension"
 
@@ -301,7 +302,7 @@ class Experiment:
             )
         if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
-        if config.b_rate_ratio != 1 and not self.has_factors:
+        if config.b_rate_ratio != 1 and not VARIANTS[config.variant].trains_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
         length = self.stage.end - self.stage.begin
         if (warmup := config.warmup(length)) < config.warmup_steps:
@@ -370,30 +371,7 @@ class Experiment:
         """`record`, marked as the best one where it is."""
         return self.best.note(record, lambda: self.weights() if self.has_factors else None, due)
 
-    def _base_path(self) -> str:
-        """The base's folder, which other programs look names up in; "" where it is none."""
-        model = self.config.model or ""
-        return model if model and (Path(model) / "config.json").is_file() else ""
-
     def weights(self) -> AdapterWeights:
-        """A copy of the factors on the CPU; raises ExportError where the variant has none.
-
-        A random subspace has whole layers in their place, for a merge into the base.
-        """
-        entire = FullLayer | SubspaceLayer
-        whole = [x.whole_layer() for x in self.layers.values() if isinstance(x, entire)]
-        rows = [x.layer_weights() for x in self.layers.values() if not isinstance(x, entire)]
-        if self.space is None and (not rows or any(row is None for row in rows)):
-            raise ExportError(
-                f"{VARIANTS[self.config.variant].subject} has no low-rank factors to export. Train "
-                f"with variant {PLAIN}."
-            )
-        return AdapterWeights(
-            variant=self.config.variant,
-            layers=tuple(row for row in rows if row is not None),
-            whole=tuple(whole),
-            base=self._base_path() or self.base,
-            base_fingerprint=self.base_fingerprint,
-            dropout=self.hyper.dropout,
-            extra=packed_base.kept_with(self.config),
-        )
+        """A copy of the factors on the CPU; raises ExportError where the variant has none."""
+        layers, dropout = self.layers.values(), self.hyper.dropout
+        return weights_of(self.config, layers, self.base, self.base_fingerprint, dropout)

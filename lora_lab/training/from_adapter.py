@@ -34,7 +34,7 @@ from lora_lab.runs.folder import BEST
 from lora_lab.runs.inputs import recorded_classes
 from lora_lab.runs.listing import METRICS
 from lora_lab.training.per_layer import listed
-from lora_lab.variants import VARIANTS
+from lora_lab.variants import VARIANTS, of_flags
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Continued:
                 columns = row.rank // row.groups
                 stripes = enumerate(B.chunk(row.groups))
                 B = torch.cat([s[:, i * columns : (i + 1) * columns] for i, s in stripes])
-            layer.lora_A = nn.Parameter(row.lora_A.to(**place, copy=True).contiguous())
-            layer.lora_B = nn.Parameter(B.to(**place, copy=True).contiguous())
+            A, B = (p.to(**place, copy=True).contiguous() for p in (row.lora_A, B))
+            layer.hold(A, B)
             layer.ratio = self.ratios[row.name]
             layer.scaling = layer.ratio * layer.scaling_for(self.hyper.alpha, self.hyper.rank)
             if row.magnitude is not None:
@@ -81,7 +81,7 @@ def with_adapter(
     read or continued.
     """
     weights = _read(path, hyper.get("alpha"))
-    _check_variant(path, weights, fixed.get("variant") or weights.variant)
+    weights = _as_variant(path, weights, fixed.get("variant") or _trainable(weights.variant))
     rank, alpha, _ = _common(path, weights)
     base = {"variant": weights.variant, "init": inits.PLAIN, "targets": ()}
     live = {"rank": rank, "alpha": alpha, "dropout": weights.dropout, "layer_ranks": ()}
@@ -110,7 +110,7 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     base = folder if Path(folder, "config.json").is_file() else ""
     told = {"names": {n: kind_or_none(m).weight_shape(m) for n, m in live.items()}, "base": base}
     weights = _read(path, config.hyper.alpha, **told)
-    _check_variant(path, weights, config.variant)
+    weights = _as_variant(path, weights, config.variant)
     if INITS[config.init].principal or INITS[config.init].needs_data:
         raise ConfigError(
             f"Init {config.init} makes factors of its own, and here they come from {path}. Choose "
@@ -196,8 +196,21 @@ def _read(path: str, alpha: float | None, **told: Any) -> AdapterWeights:
     return weights
 
 
-def _check_variant(path: str, weights: AdapterWeights, wanted: str) -> None:
-    if wanted != weights.variant:
+def _trainable(variant: str) -> str:
+    """What the factors that `variant` has made are continued as: itself, where it trains them."""
+    row = VARIANTS[variant]
+    return variant if row.trains_factors or row.peft is None else of_flags(set(row.peft))
+
+
+def _as_variant(path: str, weights: AdapterWeights, wanted: str) -> AdapterWeights:
+    """The factors as those of `wanted`, which may be another that makes the same of them."""
+    of, to = VARIANTS[weights.variant], VARIANTS[wanted]
+    if wanted == weights.variant and to.own_start:
+        raise ConfigError(
+            f"{path} has the factors that {to} has made, and not the numbers that it trains. Leave "
+            f"the variant out, or choose {_trainable(wanted)}, to train the factors on."
+        )
+    if wanted != weights.variant and (to.peft is None or to.peft != of.peft or to.own_start):
         raise ConfigError(
             f"{path} is {VARIANTS[weights.variant]} and cannot be continued as "
             f"{VARIANTS[wanted]}. Leave the variant out, or choose {weights.variant}."
@@ -206,6 +219,7 @@ def _check_variant(path: str, weights: AdapterWeights, wanted: str) -> None:
         raise AdapterError(
             f"{path}: only some layers have DoRA's magnitudes, and a run has one variant for all."
         )
+    return replace(weights, variant=wanted)
 
 
 def _common(path: str, weights: AdapterWeights) -> tuple[int, float, dict[str, float]]:

@@ -17,6 +17,7 @@ from lora_lab.inits import INITS
 from lora_lab.tasks.base import Task
 from lora_lab.training.from_adapter import Continued
 from lora_lab.training.per_layer import check, freeze
+from lora_lab.variants import VARIANTS
 
 EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions inputs of each
 
@@ -45,7 +46,8 @@ def adapted(
         given.fill(layers)
     else:
         start_own_ranks(layers, hyper, generator)
-        if INITS[config.init].needs_data and factored:
+        drawn = factored and VARIANTS[config.variant].trains_factors
+        if INITS[config.init].needs_data and drawn:
             start_from_data(config, task, model, layers)
     for layer in factored:
         layer.dropout = hyper.dropout
@@ -60,8 +62,7 @@ def start_own_ranks(
     own = dict(hyper.layer_ranks)
     for layer in layers.values():
         if isinstance(layer, LoRALayer) and own.get(layer.name, layer.rank) != layer.rank:
-            A, B = layer.new_factors(own[layer.name], generator)  # (rank, in), (out, rank)
-            layer.lora_A, layer.lora_B = nn.Parameter(A), nn.Parameter(B)
+            layer.begin(own[layer.name], generator)
 
 
 def start_from_data(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from lora_lab import inits
 from lora_lab.adapters import AdapterLayer, LoRALayer, SubspaceLayer
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
@@ -20,6 +21,7 @@ from lora_lab.setting import setting_of
 from lora_lab.task_info import TASKS
 from lora_lab.training.experiment import NO_DIMENSION, Experiment
 from lora_lab.training.per_layer import listed
+from lora_lab.variants import VARIANTS
 
 FIRST, AGAIN = 1, 20  # steps behind which it is looked
 
@@ -103,9 +105,9 @@ def _moved(layers: dict[str, AdapterLayer], factors: bool) -> dict[tuple[str, st
                 keys.append((name, "gradient"))
                 flags.append(p.grad.any())
         if factors and isinstance(layer, LoRALayer):
-            for p in (layer.lora_A, layer.lora_B):
+            for p in layer.effective():
                 keys.append((name, "factors"))
-                flags.append(p.any())
+                flags.append(p.detach().any())
     moved: dict[tuple[str, str], list[bool]] = {}
     for key, flag in zip(keys, torch.stack(flags).tolist() if flags else [], strict=True):
         moved.setdefault(key, []).append(flag)
@@ -153,6 +155,9 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         yield f"The setting {setting_of(RunConfig, field).name} has no effect: {reason}."
     if experiment.space is None and experiment.hyper.dimension != Hyperparameters().dimension:
         yield f"The dimension has no effect: {NO_DIMENSION}."
+    own_start = VARIANTS[config.variant].own_start
+    if config.init != inits.PLAIN and own_start:
+        yield f"The init has no effect: {own_start}"
     drops = any(layer.kind.drops_input for layer in experiment.lora_layers)
     if experiment.hyper.dropout and not drops:
         yield "Dropout has no effect: no adapted layer has an adapter path that could be dropped."

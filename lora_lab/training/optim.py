@@ -62,8 +62,7 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
             rate = config.b_rate_ratio if label == "lora_B" else 1.0
             if space is not None and isinstance(layer, FullLayer):
                 rate = 1 / rate_factor(space.total, space.dimension)
-            # θ of a random subspace is of one dimension, and all of ΔW.
-            whole = p.dim() > 1 or label == "theta"
+            whole = p.dim() > 1 or label in layer.vectors
             decays = whole if config.rules > 1 else label != "magnitude"
             hidden = not isinstance(layer, FullLayer) or (
                 whole_run and layer.name not in config.whole and layer.kind.name != "embedding"
@@ -177,7 +176,7 @@ class Ramp:
 
     def after_step(self) -> bool:
         """Scale the step just made; False once the ramp is at its end."""
-        if not self.layer.lora_A.requires_grad:
+        if self.layer.frozen:
             return True
         self.taken += 1
         share = self.taken / self.steps

@@ -32,7 +32,7 @@ class Snapshot:
         self.hyper = experiment.hyper
         self._ramps = [copy.copy(ramp) for ramp in experiment.ramps]
         self._settings = [
-            (layer, layer.scaling, layer.dropout, _copied(layer.start_B))
+            (layer, layer.scaling, layer.dropout, _copies(layer.beside()))
             for layer in experiment.lora_layers
         ]
         states = experiment.optimizer.state
@@ -59,8 +59,10 @@ class Snapshot:
             experiment.space.project(self.hyper.dimension)
         decay = self.hyper.weight_decay
         regroup(optimizer, experiment.layers.values(), experiment.config, decay)
-        for layer, scaling, dropout, start_B in self._settings:
-            layer.scaling, layer.dropout, layer.start_B = scaling, dropout, _copied(start_B)
+        for layer, scaling, dropout, beside in self._settings:
+            layer.scaling, layer.dropout = scaling, dropout
+            for label, tensor in _copies(beside).items():
+                setattr(layer, label, tensor)
         experiment.ramps = [copy.copy(ramp) for ramp in self._ramps]
         experiment.hyper = self.hyper
         return self.step

@@ -12,6 +12,7 @@ MERGED = "merged"  # beside the names of FORMATS
 # (name, title, whether it is one file, suffix) of formats.FORMATS, whose import takes torch.
 FORMATS = [
     ("peft", "PEFT folder", False, ""),
+    ("peft-vera", "PEFT folder of VeRA", False, ""),
     ("peft-portable", "PEFT folder, portable (vLLM)", False, ""),
     ("kohya", "kohya file (ComfyUI)", True, ".safetensors"),
     ("diffusers", "diffusers folder", False, ""),

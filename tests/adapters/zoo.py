@@ -34,6 +34,11 @@ def gpt2_linear() -> nn.Module:
     return layer
 
 
+# Types of layers that a variant refuses, by a word of the reason.
+REFUSED = {
+    "lora-fa": {nn.Embedding: "an embedding, whose A starts at 0"},
+    "vera": dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Embedding), "for linear layers"),
+}
 ZOO = {
     "linear": Case(lambda: nn.Linear(12, 20), (4, 5, 12)),
     "large linear": Case(lambda: nn.Linear(64, 48), (6, 64, 64)),  # beyond lora.SMALL

@@ -36,7 +36,9 @@ class Table(nn.Module):
 
 
 SPECIAL = {"pictures": Pictures, "grouped": Grouped, "table": Table}
-VARIANTS = (*(name for name, row in variants.VARIANTS.items() if row.factored), "ranks")
+# Those that train all of A and B; what others make of their numbers is such factors as well.
+ALL = [n for n, row in variants.VARIANTS.items() if row.factored and row.trained is None]
+VARIANTS = (*ALL, "ranks")
 
 
 def weights_of(model, variant, *, base="", targets=None, seed=0):

@@ -165,7 +165,7 @@ def test_a_folder_whose_old_targets_peft_converted(base, tmp_path):
     assert same(merged, logits(theirs))
 
 
-@pytest.mark.parametrize("format", [name for name in FORMATS if name not in ("peft", "gguf")])
+@pytest.mark.parametrize("format", [n for n in FORMATS if n not in ("peft", "gguf", "peft-vera")])
 def test_other_formats_refuse_them_with_the_reason(format, base, tmp_path):
     _, layers = learned(base)
     weights = weights_of(layers, tmp_path / "base")

@@ -116,7 +116,14 @@ def preset(name, **settings):
 
 @pytest.mark.parametrize(
     ("variant", "edits"),
-    [*(("lora", name) for name in EDITS), ("rslora", "both"), ("dora", "both"), ("dora", "alpha")],
+    [
+        *(("lora", name) for name in EDITS),
+        ("rslora", "both"),
+        ("dora", "both"),
+        ("dora", "alpha"),
+        ("lora-fa", "both"),
+        ("lora-fa", "alpha"),
+    ],
 )
 def test_known_rank(tmp_path, monkeypatch, variant, edits):
     config = preset("known-rank", variant=variant, **KNOWN)
@@ -161,6 +168,11 @@ SETTINGS = {
     "eva": ({"init": "eva"}, {30: {"rank": 6}}),
     "pissa": ({"init": "pissa"}, {30: {"alpha": 16.0}}),
     "olora": ({"init": "olora"}, {20: {"alpha_mode": "keep_function", "alpha": 4.0}}),
+    "lora-fa": (
+        {"variant": "lora-fa", "hyper": {"learning_rate": 0.01}},
+        {15: {"frozen_layers": ["fc2"]}, 20: {"rank": 6}, 30: {"frozen_layers": []},
+         40: {"rank": 2}},
+    ),
     "full": (
         {"variant": "full", "hyper": {"weight_decay": 0.5}},
         {30: {"learning_rate": 1e-4, "frozen_layers": ["fc1"]}},
@@ -517,6 +529,13 @@ def test_a_name_does_not_end_the_scripts_first_words(tmp_path, name):
     tree = ast.parse(recipe_of(write_sample(tmp_path, name)))
     assert name.split()[0] in ast.get_docstring(tree)
     assert "end = 9" not in [ast.unparse(part) for part in tree.body]
+
+
+@pytest.mark.parametrize("variant", ["vera", "lora-xs"])
+def test_a_variant_of_other_numbers_has_no_script(tmp_path, variant):
+    train(preset("known-rank", variant=variant, **KNOWN), tmp_path / "run")
+    with pytest.raises(LabError, match="trains other numbers than A and B"):
+        recipe_of(tmp_path / "run")
 
 
 def test_a_run_without_a_step_has_none(tmp_path):

@@ -32,6 +32,8 @@ KINDS = (
     {},
     {"variant": "rslora"},
     {"variant": "dora"},
+    {"variant": "vera"},
+    {"variant": "lora-xs"},
     {"variant": "full"},
     {"init": "pissa"},
     {"init": "olora"},

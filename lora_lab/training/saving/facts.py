@@ -193,17 +193,17 @@ def _check_layer(
     layer, used = experiment.layers[name], set()
     wanted = {label: tuple(p.shape) for label, p in layer.named_parameters(recurse=False)}
     if isinstance(layer, LoRALayer):
-        ranks[name] = rank = _rank(layer, _tensor(tensors, f"{name}|lora_A"), hyper)
-        wanted["lora_A"] = (rank, *wanted["lora_A"][1:])
-        wanted["lora_B"] = (wanted["lora_B"][0], rank // layer.kind.groups(layer.base_layer))
+        ranks[name] = rank = _rank(layer, _tensor(tensors, f"{name}|{layer.ranked_by}"), hyper)
+        own = {label: t for label in layer.beside() if (t := tensors.get(f"{name}|{label}"))
+               is not None}  # fmt: skip
+        shapes = layer.shapes(rank, own)
+        wanted = {label: shapes.get(label, shape) for label, shape in wanted.items()}
         scaling = about.ratio * layer.scaling_for(hyper.alpha, hyper.rank)
         if not about.scaling or not math.isclose(about.scaling, scaling, rel_tol=1e-9):
             raise _wrong(f"{name} has a scaling of {about.scaling}, not {scaling:g}")
         if about.dropout != hyper.dropout:
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
-        if layer.starts_in_W:
-            for label, of in (("start_A", "lora_A"), ("start_B", "lora_B")):
-                used.add(_fits(tensors, f"{name}|{label}", wanted[of], WIDE))
+        used |= {_fits(tensors, f"{name}|{x}", shapes[x], WIDE) for x in layer.beside()}
     if isinstance(layer, SubspaceLayer) and "theta" in wanted:
         wanted["theta"] = (hyper.dimension,)
     whole = not isinstance(layer, LoRALayer | SubspaceLayer)  # once trained in their own precision
@@ -222,8 +222,8 @@ def _check_layer(
 
 
 def _rank(layer: LoRALayer, factor: torch.Tensor, hyper: Hyperparameters) -> int:
-    """The rank that the stored lora_A has, where the layer may have it."""
-    rank = factor.shape[0] if factor.dim() == 2 else 0
+    """The rank that the stored factor has, where the layer may have it."""
+    rank = factor.shape[0] if factor.dim() else 0
     if not 1 <= rank <= layer.max_rank or rank % layer.kind.groups(layer.base_layer):
         raise _wrong(f"{layer.name} has factors of shape {tuple(factor.shape)}")
     free = not dict(layer.locked).get("rank") and layer.name not in hyper.frozen_layers
@@ -354,6 +354,8 @@ def _check_best_layer(layer: LoRALayer, row: dict[str, Any], tensors: Tensors) -
     shapes = {"lora_A": (rank, layer.shape[1]), "lora_B": (layer.shape[0], rank)}
     if "magnitude" in dict(layer.named_parameters(recurse=False)):
         shapes["magnitude"] = (layer.shape[0],)
+    if "vectors" in (row.get("tensors") or ()) and layer.vectors:
+        shapes["vectors"] = (rank + layer.shape[0],)
     return _held(layer.name, row, shapes, tensors, LayerWeights)
 
 

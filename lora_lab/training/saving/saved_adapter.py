@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lora_lab.adapters import VARIANTS as LAYERS
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.errors import AdapterError, LabError
 from lora_lab.runs.checkpoints import Checkpoint, latest, read_checkpoint
@@ -95,7 +96,7 @@ def adapter_at(
     if at == BEST:
         if best.weights is None:
             raise AdapterError(NO_BEST)
-        return best.weights, _row(best)
+        return replace(best.weights, shared=now.shared), _row(best)
     if folder is None:
         raise AdapterError("Nothing of this run is saved yet, so there is no checkpoint to export.")
     folder.settle()
@@ -153,12 +154,8 @@ def _layer(
 ) -> LayerWeights:
     """One layer's factors as its module would give them out."""
     name, scaling = like.name, float(facts["layers"][like.name]["scaling"])
-    A, B = tensors[f"{name}|lora_A"], tensors[f"{name}|lora_B"]
-    if f"{name}|start_A" in tensors:  # PiSSA and kin: ΔW is the change since the start
-        A = torch.cat([A, tensors[f"{name}|start_A"]])
-        B = torch.cat([B, -tensors[f"{name}|start_B"]], 1)
-    if like.groups > 1:  # (out, r/g) → block-diagonal (out, r)
-        B = torch.block_diag(*B.chunk(like.groups))
+    found = LAYERS[variant].stored(tensors, like)
+    A, B = found.lora_A, found.lora_B
     if (B.shape[0], A.shape[1]) != like.shape or B.shape[1] != A.shape[0]:
         raise ValueError(f"{name} has other shapes there")
     magnitude = None
@@ -166,8 +163,8 @@ def _layer(
         magnitude = tensors[f"{name}|magnitude"]
         if magnitude.shape != like.magnitude.shape:
             raise ValueError(f"{name} has another magnitude there")
-    alpha = scaling / VARIANTS[variant].scaling(1.0, len(A))
-    return replace(like, lora_A=A, lora_B=B, alpha=alpha, scaling=scaling, magnitude=magnitude)
+    alpha = VARIANTS[variant].alpha(scaling, len(A))
+    return replace(found, alpha=alpha, scaling=scaling, magnitude=magnitude)
 
 
 def _whole(like: WholeLayer, tensors: dict[str, torch.Tensor]) -> WholeLayer:

@@ -55,9 +55,7 @@ def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[s
         about: dict[str, Any] = {"trained": trained}
         if isinstance(layer, LoRALayer):
             about |= {"scaling": layer.scaling, "dropout": layer.dropout, "ratio": layer.ratio}
-            for label in ("start_A", "start_B"):
-                if getattr(layer, label) is not None:
-                    tensors[f"{name}|{label}"] = _copy(getattr(layer, label))
+        tensors |= {f"{name}|{label}": _copy(t) for label, t in layer.beside().items()}
         layers[name] = about
     tensors["random|torch"] = torch.get_rng_state()
     tensors["random|generator"] = experiment.generator.get_state()
@@ -151,9 +149,8 @@ def _restore_layer(
     if isinstance(layer, LoRALayer):
         layer.scaling, layer.dropout = about["scaling"], about["dropout"]
         layer.ratio = about.get("ratio", 1.0)
-        for label in ("start_A", "start_B"):
-            if (key := f"{name}|{label}") in tensors:
-                setattr(layer, label, tensors[key].to(device, layer.lora_A.dtype))
+    for label in layer.beside():
+        setattr(layer, label, tensors[f"{name}|{label}"].to(device, layer.factor_dtype))
 
 
 def resumed_record(experiment: Experiment, notes: tuple[str, ...]) -> ResumedRecord:

@@ -17,7 +17,9 @@ translate = QCoreApplication.translate
 def init_locked(variant: str) -> str:
     """Why no init can be chosen for this variant, or nothing."""
     row, words = VARIANTS[variant], translate("choices", "{} has no factors A and B.")
-    return "" if row.factored else words.format(in_words(row.subject))
+    if row.factored:
+        return in_words(row.own_start)
+    return words.format(in_words(row.subject))
 
 
 def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
@@ -36,7 +38,7 @@ def ratio_locked(variant: str) -> str:
         VARIANTS[variant],
         translate("choices", "{} has no B with a learning rate of its own."),
     )
-    return "" if row.factored else words.format(in_words(row.subject))
+    return "" if row.trains_factors else words.format(in_words(row.subject))
 
 
 def momentum_locked(optimizer: str) -> str:

@@ -85,7 +85,15 @@ def by_peft(adapter):
 
 @pytest.mark.parametrize(
     ("variant", "init"),
-    [("lora", "kaiming"), ("rslora", "kaiming"), ("dora", "kaiming"), ("lora", "pissa")],
+    [
+        ("lora", "kaiming"),
+        ("rslora", "kaiming"),
+        ("dora", "kaiming"),
+        ("lora", "pissa"),
+        ("lora-fa", "kaiming"),
+        ("vera", "kaiming"),
+        ("lora-xs", "kaiming"),
+    ],
 )
 def test_peft_has_the_loss_of_that_step(tmp_path, variant, init):
     names = {"best": tmp_path / "b", str(EDITED): tmp_path / "e", "last": tmp_path / "l"}
