@@ -107,11 +107,12 @@ def drive(
     console: Console,
     tensorboard: Path | None = None,
     signals: list[int] | None = None,
+    unpromising: Callable[[Record], bool] = lambda record: False,
 ) -> dict[str, Any]:
     """Train, with a progress bar and messages on `console`; the facts of the run, ready for JSON.
 
     Event files go into `tensorboard`. `signals` are those that the caller has received; later ones
-    are added.
+    are added. A run of which `unpromising` says so ends at its step, as by the window's button.
 
     A signal ends the run as the window's button does; its name is among the facts. Raises LabError
     where nothing was trained or the run could not be kept, and Interrupted where a signal is why.
@@ -160,6 +161,8 @@ def drive(
             outcome.note(record)
             events(record)
             display.show(record)
+            if unpromising(record):
+                controls.finish()
             began = began or isinstance(record, StateRecord)
         if signals and not began and isinstance(opening, Resume):
             raise Stuck

@@ -21,7 +21,8 @@ from lora_lab.errors import Interrupted, LabError
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run, summary_of
-from lora_lab.runs.queue import DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.queue import FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.searches import Searches
 from lora_lab.training.opening import New, Resume
 
 
@@ -43,20 +44,22 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
     return Experiment.build(changed(config, **plain)).loaded().adaptable
 
 
-def run_queue(queue: Queue, console: Console) -> int:
-    """Train every waiting item in order; the number of the signal that ended it early, or 0.
+def run_queue(queue: Queue, searches: Searches, console: Console) -> int:
+    """Train every waiting item in order, and what the queue's searches choose behind them.
+
+    Returns the number of the signal that ended it early, or 0.
 
     A run that fails as the signal comes has failed, and the next one is not begun all the same.
     Raises LabError where the queue itself cannot be kept.
     """
     with stop_on_signals() as signals:
-        _run_all(queue, console, signals)
+        _run_all(queue, searches, console, signals)
     return signals[0] if signals else 0
 
 
-def _run_all(queue: Queue, console: Console, signals: list[int]) -> None:
-    number, total = 0, len(queue.waiting)
-    while not signals and (item := queue.next()) is not None:
+def _run_all(queue: Queue, searches: Searches, console: Console, signals: list[int]) -> None:
+    number, total = 0, len(queue.waiting) + searches.left
+    while not signals and (item := searches.next()) is not None:
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
         resumes = item.resumes
@@ -65,9 +68,10 @@ def _run_all(queue: Queue, console: Console, signals: list[int]) -> None:
         parameters = item.parameters
         try:
             opening = Resume.at(folder) if resumes else New(item.config, folder)
-            facts = drive(opening, console, signals=signals)
+            searches.begin(item)
+            facts = drive(opening, console, signals=signals, unpromising=searches.unpromising)
             parameters = facts["parameters"]["adapter"]
-            state, message = WAITING if facts["interrupted"] else DONE, ""
+            state, message = WAITING if facts["interrupted"] else searches.end_state, ""
         except Interrupted as error:
             state, message = WAITING, ""
             console.print(str(error))
@@ -87,6 +91,7 @@ def _run_all(queue: Queue, console: Console, signals: list[int]) -> None:
             parameters=parameters,
             **_reached(folder, describe(item.config)),
         )
+        searches.tell(item.id)
 
 
 def _new_folder(item: Item) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -18,7 +20,10 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.task_info import own_tasks
 
-GRID = "Grid"  # a panel of the help
+if TYPE_CHECKING:
+    from lora_lab.runs.search import Plan
+
+GRID, SEARCH = "Grid", "Search"  # panels of the help
 EVERY = (
     "model", "data", "adapter", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed",
 )  # fmt: skip
@@ -47,6 +52,27 @@ def sweep(
     seeds: Annotated[
         int, typer.Option(min=1, help="Seeds of each combination.", rich_help_panel=GRID)
     ] = 1,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose the runs by what was learned of earlier ones: tpe; random; or grid, every "
+            "combination. Needs Optuna.",
+            rich_help_panel=SEARCH,
+            metavar="tpe|random|grid",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Runs of the search; 20.", rich_help_panel=SEARCH)
+    ] = None,
+    prune: Annotated[
+        str | None,
+        typer.Option(
+            help="End runs that promise nothing: median, those worse than half of the earlier ones "
+            "at their step; halving, all but the best third at each third of the way; none.",
+            rich_help_panel=SEARCH,
+            metavar="median|halving|none",
+        ),
+    ] = None,
     fixed: dict[str, Any],
     continued: Annotated[
         Path | None,
@@ -59,40 +85,56 @@ def sweep(
 ) -> None:
     """Train every combination of the values given, one after another, and compare them.
 
-    Combinations that are not possible are skipped, with the reason. The table is sorted by the best
+    Combinations that are not possible are skipped, with the reason. With --search a search chooses
+    among them, and ranges such as 1e-4..1e-2 may be given. The table is sorted by the best
     validation loss; a star marks the runs that no other beats in both loss and parameters.
     """
     with plain_errors():
         from lora_lab import paths
         from lora_lab.cli.queue_runs import run_queue
-        from lora_lab.runs.queue import WAITING, Queue
+        from lora_lab.runs.queue import DONE, PRUNED, WAITING, Queue
+        from lora_lab.runs.search import Search
+        from lora_lab.runs.searches import Searches
 
         texts = {
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
             "init": init, "targets": targets,
         }  # fmt: skip
         folder = continued or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
-        if continued is None:
+        runs: tuple[RunConfig, ...] = ()
+        plan = None
+        if search is None and continued is None and (trials or prune):
+            raise LabError("--trials and --prune are of a search: say which with --search.")
+        if continued is None and search is not None:
+            plan = _plan(
+                preset, task, texts, fixed, seeds, (search, trials or 20, prune or "median")
+            )
+        elif continued is None:
             runs = _runs(preset, task, texts, fixed, seeds)
         elif not continued.is_dir():
             raise LabError(f"{continued} is not the folder of a sweep.")
         queue = Queue(folder)
         try:
-            if continued is None:
+            if plan is not None:
+                Search.create(folder, plan)
+            elif continued is None:
                 queue.add(runs)
-            for factory in sorted({item.config.factory for item in queue.waiting}):
+            searches = Searches(queue)
+            factories = {item.config.factory for item in queue.waiting} | searches.factories
+            for factory in sorted(factories):
                 ask_about(factory, run_factory)  # the sweep may be somebody else's
-            signal = run_queue(queue, err)
-            rows = _rows(queue)
+            signal = run_queue(queue, searches, err)
+            rows, importances = _rows(queue), searches.importances()
         finally:
             queue.close()
         if as_json:
             print_json(rows)
         else:
             _print(rows)
+            _print_importances(importances)
         if signal:
             fail(f"interrupted; lora-lab sweep --continue {folder} continues it", 128 + signal)
-        elif not any(row["state"] in ("done", WAITING) for row in rows):
+        elif not any(row["state"] in (DONE, PRUNED, WAITING) for row in rows):
             fail("no run finished")
 
 
@@ -115,6 +157,23 @@ def _runs(
     return result.runs
 
 
+def _plan(
+    preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int,
+    how: tuple[str, int, str],
+) -> Plan:  # fmt: skip
+    """What is to be searched, and how: sampler, trials and pruner; raises LabError."""
+    from lora_lab.cli.queue_runs import layers_of
+    from lora_lab.runs.search import Plan
+    from lora_lab.runs.space import parse_space
+
+    space = {name: parse_space(name, text) for name, text in texts.items() if text}
+    base = base_config(preset, task, fixed, {})
+    if seeds > 1:
+        space["seed"] = tuple(range(base.seed, base.seed + seeds))
+    plan = Plan(base, {name: axis for name, axis in space.items() if axis}, *how).checked()
+    return replace(plan, adaptable=tuple(layers_of(base)))  # opens the model: what is cheap first
+
+
 def _rows(queue: Any) -> list[dict[str, Any]]:
     """One plain table of facts per run, the best validation loss first, those without one last."""
     from lora_lab.runs.grid import describe
@@ -130,6 +189,7 @@ def _rows(queue: Any) -> list[dict[str, Any]]:
             "seed": i.config.seed, "best": i.best if math.isfinite(i.best) else None,
             "parameters": i.parameters, "steps": i.step, "seconds": round(i.seconds, 3),
             "pareto": i.id in front, "message": i.message, "run": i.run,
+            "trial": i.trial if i.search else None,
         }
         for i in items
     ]  # fmt: skip
@@ -149,3 +209,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["message"]:
             out.print(f"{row['what']}: {row['message']}")
+
+
+def _print_importances(found: Mapping[str, float]) -> None:
+    if found:
+        words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.items())
+        out.print(f"differences in loss among the best runs, by setting: {words}")

@@ -126,12 +126,12 @@ def expand(
     for combination in itertools.product(*values):
         chosen = {name: v for name, v in zip(AXES, combination, strict=True) if v is not None}
         try:
-            config = _laid_over(base, chosen)
+            config = laid_over(base, chosen)
             reason = hindrance(config, adaptable)
         except ConfigError as error:
             left_out.append(SkippedCombination(_words(chosen, varied), str(error)))
             continue
-        kind = _kind(config)
+        kind = kind_of(config)
         if not reason and kind in seen:
             reason = "the same run as another"
             if not VARIANTS[config.variant].factored:
@@ -196,15 +196,21 @@ def kind_words(config: RunConfig) -> list[str]:
     return words
 
 
-def _laid_over(base: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
+def laid_over(base: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
+    """`base` with these values of axes; runs of other seeds are measured on the same rows.
+
+    Raises ConfigError for values that cannot be.
+    """
     live = {name: chosen[name] for name in LIVE if name in chosen}
     if isinstance(alpha := live.get("alpha"), TimesRank):
         live["alpha"] = alpha.factor * live.get("rank", base.hyper.rank)
     fixed = {name: value for name, value in chosen.items() if name not in LIVE}
+    if fixed.get("seed", base.seed) != base.seed:
+        fixed["data_seed"] = base.split_seed
     return changed(base, **fixed, hyper=changed(base.hyper, **live).model_dump())
 
 
-def _kind(config: RunConfig) -> str:
+def kind_of(config: RunConfig) -> str:
     """Equal for two configs that would make the very same run."""
     if not VARIANTS[config.variant].factored:
         hyper = changed(config.hyper, rank=1, alpha=1.0)

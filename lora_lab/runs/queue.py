@@ -26,7 +26,8 @@ from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
-STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED)
+PRUNED = "pruned"  # ended by its search, since it promised nothing
+STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED, PRUNED)
 FILE = "queue.json"
 LARGEST = 2**26  # bytes of a queue's file
 SCHEMA = 1
@@ -46,10 +47,12 @@ class Item:
     parameters: int = 0  # that train
     seconds: float = 0.0
     message: str = ""  # why it failed
+    search: str = ""  # that has chosen it, and as which of its trials
+    trial: int = -1
 
     @property
     def ended(self) -> bool:
-        return self.state in (DONE, FAILED, ABORTED)
+        return self.state in (DONE, FAILED, ABORTED, PRUNED)
 
     @property
     def resumes(self) -> bool:
@@ -116,9 +119,13 @@ class Queue:
         """The item called `id`, as it is now."""
         return next((item for item in self.items if item.id == id), None)
 
-    def add(self, configs: Iterable[RunConfig], max_steps: int = 0) -> None:
-        """Put runs at the end. Raises LabError like every change, where it cannot be written."""
-        self._keep((*self.items, *(new_item(config, max_steps) for config in configs)))
+    def add(self, configs: Iterable[RunConfig], max_steps: int = 0, **facts: Any) -> None:
+        """Put runs at the end. Raises LabError like every change, where it cannot be written.
+
+        `facts` are known of each of them beforehand.
+        """
+        new = (replace(new_item(config, max_steps), **facts) for config in configs)
+        self._keep((*self.items, *new))
 
     def remove(self, ids: Iterable[str]) -> None:
         """Take items out; what runs stays, and so do the folders of runs."""
@@ -247,7 +254,7 @@ class StoredItem(Door):
     """An item as it is written."""
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
-    state: Literal["waiting", "running", "done", "failed", "aborted"]
+    state: Literal["waiting", "running", "done", "failed", "aborted", "pruned"]
     run: Annotated[str, Field(max_length=4096)]
     max_steps: Steps
     step: Steps
@@ -256,6 +263,8 @@ class StoredItem(Door):
     seconds: Seconds
     message: str
     config: dict[str, Any]
+    search: Annotated[str, Field(max_length=64)] = ""
+    trial: Annotated[int, Field(ge=-1, le=10**6)] = -1
 
 
 def _item(values: Any, path: Path) -> Item:

@@ -17,6 +17,7 @@ from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import METRICS, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.runs.queue import DONE, FAILED, FILE, RUNNING, WAITING, Queue
+from lora_lab.runs.searches import Searches
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training import run as training_run
 from lora_lab.training.experiment import Experiment
@@ -44,7 +45,8 @@ def known_rank(rank, **more):
 
 def run(queue):
     said = io.StringIO()
-    return run_queue(queue, Console(file=said, width=200)), said.getvalue()
+    console = Console(file=said, width=200)
+    return run_queue(queue, Searches(queue), console), said.getvalue()
 
 
 def states(queue):

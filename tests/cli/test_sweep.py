@@ -91,6 +91,56 @@ def test_an_interrupted_sweep_is_continued(home, monkeypatch):
     assert [(row["state"], row["steps"]) for row in json.loads(rest.stdout)] == [("done", 60)] * 2
 
 
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore")
+def test_a_search_that_was_interrupted_ends_as_one_that_was_not(home, monkeypatch):
+    pytest.importorskip("optuna", reason="the extra search installs it")
+    wanted = ("--search", "tpe", "--trials", 7, "--rank", "1..8", "--learning-rate", "1e-5..1e-1")
+    whole = known_rank(*wanted, "--json")
+    assert whole.exit_code == 0, whole.output
+    for folder in (home / "sweeps").iterdir():
+        folder.rename(home / "whole")
+    real, runs = headless.run, []
+
+    def run(*arguments, **more):
+        runs.append(arguments)
+        for record in real(*arguments, **more):
+            yield record
+            if len(runs) == 3 and isinstance(record, StepRecord) and record.step == 2:
+                signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(headless, "run", run)
+        first = known_rank(*wanted, "--json")
+    assert first.exit_code == 128 + signal.SIGTERM, first.output
+    (folder,) = (home / "sweeps").iterdir()
+    assert len(json.loads(first.stdout)) == 3
+    rest = sweep("--continue", folder, "--json")
+    assert rest.exit_code == 0, rest.output
+    facts = ("trial", "rank", "learning_rate", "best", "state", "steps")
+    found, wanted = (
+        [
+            [row[name] for name in facts]
+            for row in sorted(json.loads(x.stdout), key=lambda r: r["trial"])
+        ]
+        for x in (rest, whole)
+    )
+    assert found == wanted
+    assert len(found) == 7
+    pruned = next(row for row in json.loads(whole.stdout) if row["state"] == "pruned")
+    on = CliRunner().invoke(app, ["resume", pruned["run"], "--steps", "60", "--json"])
+    assert on.exit_code == 0, on.output
+    assert json.loads(on.stdout)["steps"] == 60
+    table = sweep("--continue", home / "whole")
+    assert "differences in loss among the best runs, by setting: learning_rate" in table.stdout
+
+
+def test_trials_without_a_search_are_refused():
+    done = known_rank("--rank", "1,2", "--trials", 3)
+    assert done.exit_code == 1
+    assert "say which with --search" in done.stderr
+
+
 @pytest.mark.parametrize(("answer", "ran"), [("", False), ("n\n", False), ("y\n", True)])
 def test_the_code_of_a_strangers_sweep_is_asked_about(home, monkeypatch, answer, ran):
     monkeypatch.chdir(home)

@@ -72,7 +72,8 @@ def test_a_grid_is_the_product_of_its_axes_the_last_of_them_varying_first():
     wanted = list(dict.fromkeys(wanted))  # 2 · 8 is 16
     assert [(c.hyper.rank, c.hyper.alpha, c.seed) for c in found] == wanted
     assert len(found) == 16
-    untouched = set(RunConfig.model_fields) - {"hyper", "seed", "eval_steps"}
+    untouched = set(RunConfig.model_fields) - {"hyper", "seed", "data_seed", "eval_steps"}
+    assert {c.split_seed for c in found} == {BASE.seed}  # the same rows, whatever the seed
     assert all(getattr(c, name) == getattr(BASE, name) for c in found for name in untouched)
 
 

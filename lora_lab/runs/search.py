@@ -1,0 +1,318 @@
+"""A search with a brain: Optuna chooses the runs of a queue, and ends those that promise nothing.
+
+What was tried lies in a journal of its own beside the queue's file, so that a search that was
+killed goes on where it was. A trial is one run: it is asked for when the run before it has ended,
+told what each validation measured, and told how it has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lora_lab.atomic import make_folder, write_file
+from lora_lab.config import RunConfig, checked
+from lora_lab.errors import ConfigError, LabError, system_reason
+from lora_lab.opening_records import TargetInfo
+from lora_lab.runs.grid import VALIDATIONS, expand, hindrance, kind_of, laid_over
+from lora_lab.runs.own_files import PRIVATE, Door, read_table
+from lora_lab.runs.own_files import checked as door
+from lora_lab.runs.space import Range, Space, chosen, of_plain, placed, plain
+from lora_lab.variants import VARIANTS
+
+FOLDER = "searches"  # in a queue's
+PLAN, JOURNAL = "search.json", "study.log"
+SAMPLERS = ("tpe", "random", "grid")
+PRUNERS = ("median", "halving", "none")
+MOST = 1000  # trials of one search
+TRIES = 200  # suggestions in a row that are no new run, before there is none left
+LARGEST = 2**22  # bytes of a plan
+NEEDED = "A search needs Optuna, which is not installed here: pip install 'lora-lab[search]'."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched, over which settings, and how."""
+
+    base: RunConfig
+    space: Space
+    sampler: str = "tpe"
+    trials: int = 20
+    pruner: str = "median"
+    adaptable: tuple[TargetInfo, ...] = ()  # layers of the model, where they are known
+
+    def checked(self) -> Plan:
+        """Itself, where it can be searched; raises ConfigError."""
+        if not installed():
+            raise ConfigError(NEEDED)
+        for name, value, known in (
+            ("search", self.sampler, SAMPLERS),
+            ("prune", self.pruner, PRUNERS),
+        ):
+            if value not in known:
+                raise ConfigError(f"There is no --{name} {value}. There are: {', '.join(known)}.")
+        if not 1 <= self.trials <= MOST:
+            raise ConfigError(f"A search has 1 to {MOST:,} trials, not {self.trials:,}.")
+        if not self.space:
+            raise ConfigError("A search needs something to vary: give values or a range.")
+        if self.sampler == "grid":
+            if ranged := [name for name, axis in self.space.items() if isinstance(axis, Range)]:
+                raise ConfigError(
+                    f"A grid has values, and {ranged[0]} is a range: use tpe or random."
+                )
+            if not expand(self.base, self.space, self.adaptable).runs:  # type: ignore[arg-type]
+                raise ConfigError("Nothing is left to train.")
+        return self
+
+
+class StoredPlan(Door):
+    """A plan as it is written."""
+
+    version: Literal[1] = Field(alias="schema")
+    base: dict[str, Any]
+    space: dict[str, Any] = Field(max_length=16)
+    sampler: Annotated[str, Field(max_length=16)]
+    trials: Annotated[int, Field(ge=1, le=MOST)]
+    pruner: Annotated[str, Field(max_length=16)]
+    adaptable: list[dict[str, Any]] = Field(max_length=100_000)
+
+
+def installed() -> bool:
+    """Whether Optuna is here; it is not loaded."""
+    return find_spec("optuna") is not None
+
+
+class Search:
+    """One search, in a folder of its own within that of its queue."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what was planned in `folder`; raises LabError for what cannot be read."""
+        self.folder, self.id = folder, folder.name
+        path = folder / PLAN
+        try:
+            stored = door(StoredPlan, read_table(path, LARGEST), path)
+            adaptable = tuple(
+                TargetInfo(**{**row, "shape": tuple(row["shape"])}) for row in stored.adaptable
+            )
+            base = checked(RunConfig, stored.base, str(path))
+            self.plan = Plan(base, of_plain(stored.space), stored.sampler, stored.trials,
+                             stored.pruner, adaptable)  # fmt: skip
+        except FileNotFoundError:
+            raise LabError(f"{folder} holds no search.") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise LabError(f"{path} is damaged: {error}.") from error
+
+    @classmethod
+    def create(cls, parent: Path, plan: Plan) -> Search:
+        """Begin a search in a new folder within `parent`; raises LabError."""
+        plan.checked()
+        folder = parent / FOLDER / secrets.token_hex(4)
+        stored = {
+            "schema": 1, "base": plan.base.model_dump(mode="json"), "space": plain(plan.space),
+            "sampler": plan.sampler, "trials": plan.trials, "pruner": plan.pruner,
+            "adaptable": [vars(row) for row in plan.adaptable],
+        }  # fmt: skip
+        try:
+            make_folder(folder.parent, PRIVATE)
+            make_folder(folder, PRIVATE)
+            write_file(folder / PLAN, json.dumps(stored, indent=1).encode())
+        except OSError as error:
+            raise LabError(
+                f"The search cannot be kept in {folder}: {system_reason(error)}."
+            ) from error
+        return cls(folder)
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def next(self, known: Collection[int]) -> tuple[int, RunConfig] | None:
+        """The trial to run next and its settings; None where all are made, or no other is left.
+
+        `known` are the trials that runs are known of: one that was asked for and has none is given
+        again. Raises LabError where Optuna is not here, or its journal cannot be read.
+        """
+        with _quiet():
+            return self._next(known)
+
+    def _next(self, known: Collection[int]) -> tuple[int, RunConfig] | None:
+        kinds: set[str] = set()
+        for trial in self._trials():
+            config = self._config(trial)
+            if config is None and not trial.state.is_finished():  # asked, and killed in that moment
+                self._study.tell(trial.number, state=_state("FAIL"))
+            elif config is not None:
+                if not trial.state.is_finished() and trial.number not in known:
+                    return trial.number, config
+                kinds.add(kind_of(config))
+        for _ in range(TRIES):
+            if len(kinds) >= self.plan.trials:
+                return None
+            if (asked := self._ask(kinds)) is None:
+                return None
+            trial, config, reason = asked
+            if config is not None and not reason and kind_of(config) not in kinds:
+                trial.set_user_attr("config", config.model_dump(mode="json"))
+                return trial.number, config
+            self._study.tell(trial.number, state=_state("FAIL"))
+        return None  # every combination that is suggested was made
+
+    def _ask(self, kinds: Collection[str]) -> tuple[Any, RunConfig | None, str] | None:
+        """A trial, its settings, and why they cannot be; None where a grid is at its end."""
+        plan, study = self.plan, self._study
+        study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
+        if plan.sampler == "grid":
+            runs = expand(plan.base, plan.space, plan.adaptable).runs  # type: ignore[arg-type]
+            config = next((run for run in runs if kind_of(run) not in kinds), None)
+            if config is None:
+                return None
+            study.enqueue_trial(placed(plan.space, config, _factored(plan, config.variant)))
+        trial = study.ask()
+        values = chosen(plan.space, trial, lambda variant: _factored(plan, variant))
+        if plan.sampler == "grid":
+            return trial, config, ""
+        try:
+            config = laid_over(_with_evaluations(plan.base), values)
+        except ConfigError as error:
+            return trial, None, str(error)
+        return trial, config, hindrance(config, plan.adaptable)
+
+    def report(self, number: int, step: int, loss: float) -> bool:
+        """Tell what a validation measured at a step; whether the run promises nothing any more."""
+        if not step or not math.isfinite(loss):
+            return False
+        import optuna
+
+        with _quiet():
+            frozen = self._trial(number)
+            if frozen is None or frozen.state.is_finished():
+                return False
+            trial = optuna.trial.Trial(self._study, frozen._trial_id)
+            if step not in frozen.intermediate_values:  # a run that was resumed measures anew
+                trial.report(loss, step)
+            return trial.should_prune()
+
+    def tell(self, number: int, loss: float, pruned: bool = False) -> None:
+        """Tell how a run has ended; a second time, or without a finite loss, changes nothing."""
+        with _quiet():
+            frozen = self._trial(number)
+            if frozen is None or frozen.state.is_finished():
+                return
+            if pruned:
+                self._study.tell(number, state=_state("PRUNED"))
+            elif math.isfinite(loss):
+                self._study.tell(number, loss)
+            else:
+                self._study.tell(number, state=_state("FAIL"))
+
+    @property
+    def left(self) -> int:
+        """Trials that were not asked for yet."""
+        with _quiet():
+            begun = sum(self._config(trial) is not None for trial in self._trials())
+        return max(0, self.plan.trials - begun)
+
+    def importances(self) -> dict[str, float]:
+        """What share of the differences in loss each setting accounts for, the largest first.
+
+        By PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255) over the runs that came to their end;
+        {} while there are too few to tell.
+        """
+        import optuna
+
+        with _quiet():
+            try:
+                found = optuna.importance.get_param_importances(
+                    self._study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+                )
+            except (RuntimeError, ValueError):
+                return {}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    # -- Optuna --------------------------------------------------------------------------------
+
+    @cached_property
+    def _study(self) -> Any:
+        """Raises LabError."""
+        if not installed():
+            raise LabError(NEEDED)
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        path = self.folder / JOURNAL
+        try:
+            return optuna.create_study(
+                storage=JournalStorage(JournalFileBackend(str(path))), study_name="search",
+                pruner=self._pruner(), load_if_exists=True,
+            )  # fmt: skip
+        except Exception as error:  # of a journal that was damaged, whatever it says
+            raise LabError(f"The search's journal {path} cannot be read: {error}.") from error
+
+    def _sampler(self, number: int) -> Any:
+        """Of another seed at every trial, so that a restart chooses what would have been chosen."""
+        import optuna
+
+        seed = (self.plan.base.seed + number) % 2**31
+        if self.plan.sampler == "tpe":
+            startup = max(3, min(10, self.plan.trials // 4))
+            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+        return optuna.samplers.RandomSampler(seed=seed)
+
+    def _pruner(self) -> Any:
+        import optuna
+
+        every = _with_evaluations(self.plan.base).eval_steps
+        if self.plan.pruner == "median":
+            return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=4 * every)
+        if self.plan.pruner == "halving":
+            return optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=max(1, 4 * every), reduction_factor=3
+            )
+        return optuna.pruners.NopPruner()
+
+    def _trials(self) -> Sequence[Any]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _trial(self, number: int) -> Any:
+        return next((trial for trial in self._trials() if trial.number == number), None)
+
+    def _config(self, trial: Any) -> RunConfig | None:
+        """The settings of a trial that is a run; raises LabError where they were tampered with."""
+        values = trial.user_attrs.get("config")
+        return None if values is None else checked(RunConfig, values, str(self.folder / JOURNAL))
+
+
+def _with_evaluations(base: RunConfig) -> RunConfig:
+    """Runs are compared at the same steps, as those of a grid are."""
+    if base.eval_steps or base.epochs is not None:
+        return base
+    return base.model_copy(update={"eval_steps": max(1, base.max_steps // VALIDATIONS)})
+
+
+def _factored(plan: Plan, variant: str | None) -> bool:
+    return VARIANTS[variant or plan.base.variant].factored
+
+
+def _state(name: str) -> Any:
+    import optuna
+
+    return optuna.trial.TrialState[name]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna warns of what is experimental in it, and of what it leaves out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,105 @@
+"""The searches of a queue: which run comes next, and what each is told of those it has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import EvalRecord, Record
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, Item, Queue
+from lora_lab.runs.search import FOLDER, Plan, Search
+
+
+class Searches:
+    """Stands beside a queue, window or none: items come from here, and their records go here."""
+
+    def __init__(self, queue: Queue) -> None:
+        """Read the searches of `queue`; how runs have ended meanwhile is told. Raises LabError."""
+        self._queue = queue
+        parent = queue.folder / FOLDER
+        folders = sorted(parent.iterdir()) if parent.is_dir() else []
+        self._searches = {folder.name: Search(folder) for folder in folders if folder.is_dir()}
+        self._item: Item | None = None  # that runs now
+        self._goal = 0  # its last step
+        self._pruned = False
+        for item in queue.items:
+            if item.ended:
+                self.tell(item.id)
+
+    def add(self, plan: Plan) -> Search:
+        """Begin a search behind what waits; raises LabError."""
+        search = Search.create(self._queue.folder, plan)
+        self._searches[search.id] = search
+        return search
+
+    @property
+    def left(self) -> int:
+        """Runs that are still to be chosen."""
+        return sum(search.left for search in self._searches.values())
+
+    @property
+    def factories(self) -> set[str]:
+        """The code that their runs name."""
+        return {search.plan.base.factory for search in self._searches.values()}
+
+    def drop(self) -> None:
+        """Choose no further runs; those that were made stay."""
+        self._searches = {}
+
+    def next(self) -> Item | None:
+        """The item to run next: the first that waits, or one that a search chooses now.
+
+        Raises LabError where the queue cannot be written, or a search's journal not be read.
+        """
+        if (waiting := self._queue.next()) is not None:
+            return waiting
+        for search in self._searches.values():
+            known = {item.trial for item in self._queue.items if item.search == search.id}
+            if (found := search.next(known)) is not None:
+                number, config = found
+                self._queue.add([config], search=search.id, trial=number)
+                return self._queue.items[-1]
+        return None
+
+    def begin(self, item: Item) -> None:
+        """This one runs now."""
+        self._item, self._pruned, self._goal = item, False, 0
+
+    def unpromising(self, record: Record) -> bool:
+        """Whether the run is to end here, by what its search has learned of others; once."""
+        item = self._item
+        search = self._searches.get(item.search) if item else None
+        if item is None or search is None or self._pruned:
+            return False
+        if isinstance(record, LoadedRecord) and not record.stage:
+            self._goal = record.goal
+        if not isinstance(record, EvalRecord) or not record.enabled:
+            return False
+        unpromising = search.report(item.trial, record.step, record.loss)
+        self._pruned = unpromising and record.step < self._goal
+        return self._pruned
+
+    @property
+    def end_state(self) -> str:
+        """What a run that has come to an end by itself is."""
+        return PRUNED if self._pruned else DONE
+
+    def tell(self, id: str) -> None:
+        """Tell the search of an item how it has ended, if it has."""
+        item = self._queue.find(id)
+        search = self._searches.get(item.search) if item else None
+        if item is None or search is None or not item.ended:
+            return
+        loss = float("nan") if item.state == FAILED else item.best
+        search.tell(item.trial, loss, pruned=item.state in (PRUNED, ABORTED))
+
+    def importances(self) -> Mapping[str, float]:
+        """Of the newest search that can tell: what share of the differences each setting makes."""
+        for search in reversed(self._searches.values()):
+            try:
+                if found := search.importances():
+                    return found
+            except (ImportError, LabError):
+                continue
+        return {}
