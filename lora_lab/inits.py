@@ -15,8 +15,9 @@ PLAIN = "kaiming"  # the default
 class Init:
     """`rows` is "file:function", in `lora_lab.adapters`, that draws new rows of lora_A.
 
-    `principal` names one that makes A₀ and B₀ of W in their place. `needs_data`: lora_A is set by
-    what the layers see of the first batches, which must be continuous. `peft` is what PEFT's
+    `principal` names one that makes A₀ and B₀ of W in their place; `of_rounding` one that makes A
+    and B of what packing took from W, so that ΔW is not zero at the start. `needs_data`: lora_A is
+    set by what the layers see of the first batches, which must be continuous. `peft` is what PEFT's
     `init_lora_weights` calls the same start; None where it has no such.
     """
 
@@ -24,6 +25,7 @@ class Init:
     title: str
     about: str
     principal: str = ""
+    of_rounding: str = ""
     needs_data: bool = False
     peft: bool | str | None = None
 
@@ -60,6 +62,13 @@ INITS: dict[str, Init] = {
         "B·A starts as the first r of W = Q·R. Büyükakyüz 2024, arXiv 2406.01775",
         principal="principal:olora",
         peft="olora",
+    ),
+    "loftq": Init(
+        "init:kaiming",
+        "LoftQ",
+        "s·B·A = the r largest directions of what packing took from W, so ΔW is not 0 at step 0; "
+        "for a base in 4 or 8 bits. One round of Li et al. 2023, arXiv 2310.08659",
+        of_rounding="principal:pissa",
     ),
     "eva": Init(
         "init:kaiming",

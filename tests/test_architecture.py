@@ -103,6 +103,7 @@ ALLOWED = {
     "models": {
         "apart",
         "blocks",
+        "figures",
         "time_limit",
         "names",
         "task_info",

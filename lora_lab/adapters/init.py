@@ -34,6 +34,7 @@ class Start:
 
     rows: Law  # rows of lora_A
     principal: Principal | None = None  # (W, rank, s) → A₀, B₀, which count as part of W
+    of_rounding: Principal | None = None  # (what packing took from W, rank, s) → A, B
 
 
 def kaiming(rows: int, in_features: int, rank: int, generator: torch.Generator) -> torch.Tensor:
@@ -68,6 +69,27 @@ def orthogonal(rows: int, in_features: int, rank: int, generator: torch.Generato
 
 
 INITS: dict[str, Start] = {
-    name: Start(resolved(row.rows), resolved(row.principal) if row.principal else None)
+    name: Start(
+        resolved(row.rows),
+        resolved(row.principal) if row.principal else None,
+        resolved(row.of_rounding) if row.of_rounding else None,
+    )
     for name, row in inits.INITS.items()
 }
+
+
+def first_factors(
+    layer: Any, rows: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a LoRALayer starts from: new directions, or those of what packing took from its W.
+
+    W stays as it is packed; ΔW then begins as the best correction of that rank (LoftQ's first
+    round). A layer that is not packed lost nothing, and starts with no effect.
+    """
+    made, base = INITS[layer.init].of_rounding, layer.base_layer
+    original = getattr(base, "original", None)
+    if made is None or original is None:
+        return layer.new_factors(rows, generator)
+    dtype = layer.factor_dtype
+    lost = original().to(layer.device, dtype) - base.dense(dtype)
+    return made(lost, rows, layer.scaling)

@@ -58,6 +58,7 @@ def inject(
         wanted = find_targets(model, targets) | {n: modules[n] for n in modules if n in wholes}
         _check_experts(wanted, variant)
         _check_blocks(wanted, variant, wholes)
+        _check_init(wanted, init, variant)
         layers = {
             name: VARIANTS[FULL if name in wholes else variant](
                 layer, name, rank, alpha, init, generator
@@ -169,6 +170,20 @@ def _check_blocks(wanted: dict[str, nn.Module], variant: str, whole: set[str]) -
                 f"{name} stays in blocks of {FORMS[layer.form].title}, and {row} moves each of its "
                 f"numbers. Choose {able}, or open the base in floats."
             )
+
+
+def _check_init(wanted: dict[str, nn.Module], init: str, variant: str) -> None:
+    """Raise AdapterError for a start from what packing lost, where that is not known of any W."""
+    row = ROWS[variant]
+    if INITS[init].of_rounding is None or not row.factored or row.own_start:
+        return
+    packed = [layer for layer in wanted.values() if isinstance(layer, FrozenBlocks)]
+    if not any(layer.original for layer in packed):
+        why = "its file has the blocks alone" if packed else "this base is not packed"
+        raise AdapterError(
+            f"Init {init} starts from what packing the base took from W, and {why}. Open a folder "
+            f"in 4 or 8 bits (--base-bits 4), or choose {inits.PLAIN}."
+        )
 
 
 def _check_rank(layers: dict[str, AdapterLayer], rank: int) -> None:

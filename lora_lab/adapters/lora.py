@@ -8,7 +8,7 @@ from torch import nn
 
 from lora_lab.adapters.base import Factors
 from lora_lab.adapters.factor_state import FactorState
-from lora_lab.adapters.init import INITS
+from lora_lab.adapters.init import INITS, first_factors
 from lora_lab.adapters.kinds import Embedding, Linear, LinearInBlocks
 from lora_lab.adapters.product import LowRankLinear
 from lora_lab.adapters.weights import LayerWeights
@@ -59,8 +59,8 @@ class LoRALayer(FactorState):
     scaling_for = staticmethod(VARIANTS[PLAIN].scaling)  # s = α/r
 
     def begin(self, rank: int, generator: torch.Generator) -> None:
-        """Start at this rank, so that ΔW = 0."""
-        A, B = self.new_factors(rank, generator)
+        """Start at this rank, so that ΔW = 0, or what packing W lost."""
+        A, B = first_factors(self, rank, generator)
         if (principal := INITS[self.init].principal) is not None:
             if (groups := self.kind.groups(self.base_layer)) > 1:
                 raise AdapterError(

@@ -1,7 +1,7 @@
 """A GGUF file as it lies there: its blocks become the weights, and are never blown up to floats.
 
 transformers says which tensor is which parameter, and in which order llama.cpp's converter put its
-rows (of q and k). A block lies inside a row, so that rows of blocks are put back as they are.
+rows (of q and k). A block lies inside a row, so that rows of blocks can be moved as they are.
 """
 
 from __future__ import annotations

@@ -40,9 +40,11 @@ TABLES = 2**30  # numbers of masks and angles, which no checkpoint holds
 # so are those of flash attention where it is not installed; that choice is not the file's.
 COMPUTED_BY = ("eager", "sdpa", "batched_mm", "grouped_mm")
 QUANTIZED = (
-    "the weights are quantized, and cannot be trained on here. Choose the model in float32, "
-    "float16 or bfloat16."
+    "the weights are quantized{}, and how to undo it is not known here. Choose the model in "
+    "float32, float16 or bfloat16, which --base-bits 4 packs while it is opened, or a .gguf of it."
 )
+# quant_method of a config whose weights a formula may undo; the tensors say whether it does.
+UNDONE = ("fp8", "bitsandbytes", "compressed-tensors", "modelopt", "fbgemm_fp8")
 # Sizes of which every model has weights of just this size.
 WIDTHS = ("vocab_size", "hidden_size", "n_embd", "d_model", "intermediate_size", "dim", "n_inner")
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_attention_heads", "n_head")
@@ -75,7 +77,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             "that holds config.json and model.safetensors."
         )
     if (folder / "quantize_config.json").exists():
-        raise CheckpointError(f"{folder.name}: {QUANTIZED}")
+        raise CheckpointError(f"{folder.name}: {QUANTIZED.format(' (GPTQ)')}")
     config = _numbers(read_json(folder / "config.json", LARGEST, infinite=True))
     check_config(config, "config.json")
     return config
@@ -128,8 +130,11 @@ def check_config(config: dict[str, Any], where: str) -> None:
             )
         if key in COUNTS and (len(given) > DEEPEST or max(given) > DEEPEST):
             raise CheckpointError(f"{where}: {key} is {max(given):,}, which cannot be.")
-    if config.get("quantization_config"):
-        raise CheckpointError(f"{where}: {QUANTIZED}")
+    if settings := config.get("quantization_config"):
+        method = settings.get("quant_method") if isinstance(settings, dict) else None
+        if method not in UNDONE:
+            named = f" ({shown(method)})" if isinstance(method, str) else ""
+            raise CheckpointError(f"{where}: {QUANTIZED.format(named)}")
     kind = config.get("model_type")
     if not isinstance(kind, str):
         raise CheckpointError(f"{where}: it has no model_type, so the architecture is unknown.")

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from lora_lab.blocks.forms import NF4, Q8_0
 from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.models.architecture import (
     PURPOSES,
@@ -26,14 +25,18 @@ from lora_lab.models.architecture import (
 )
 from lora_lab.models.frame import BUILDING, laid_out
 from lora_lab.models.framed import Given, filled, framed
+from lora_lab.models.gguf_blocks import read_as_it_lies
+from lora_lab.models.gguf_file import check_gguf, read_gguf
 from lora_lab.models.hf_config import check_counts, check_frame, check_sizes, read_config
+from lora_lab.models.inspect import tensors_of
+from lora_lab.models.packed_folder import check_undone, read_packed, read_undone
+from lora_lab.models.quantized import quantization
+from lora_lab.models.room import FORM_OF_BITS, check_room
 from lora_lab.models.shards import read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
-
-FORM_OF_BITS = {"4": NF4, "8": Q8_0}  # what the matrices of a folder are packed into
 
 
 @dataclass(frozen=True)
@@ -90,21 +93,25 @@ def _given(path: Path, purpose: Purpose, dtype: torch.dtype, bits: str, report: 
                 f"{path.name} is packed already, and packing it anew would round it twice. Leave "
                 "the bits of the base out: it is trained on as it lies there."
             )
+        check_room(check_gguf(path), bits, _name(dtype), True, path.name)
         if bits == "float":
-            from lora_lab.models.gguf_file import read_gguf
-
             return Given(*read_gguf(path, purpose, report))
-        from lora_lab.models.gguf_blocks import read_as_it_lies
-
         return read_as_it_lies(path, purpose, dtype, report)
-    values = read_config(path)
+    values = {k: v for k, v in read_config(path).items() if k != "quantization_config"}
     architecture(values, purpose, path.name)  # before half a gigabyte is read
+    tensors = tensors_of(path)
+    check_room(tensors, bits, _name(dtype), False, path.name)
+    check_undone(tensors, path.name)
     if bits in FORM_OF_BITS:
-        from lora_lab.models.packed_folder import read_packed
-
         return read_packed(path, values, purpose, FORM_OF_BITS[bits], dtype, report)
+    if quantization(tensors):
+        return read_undone(path, values, dtype, report)
     state, note = unwrapped(read_weights(path, report))
     return Given(values, state, notes=(note,) if note else ())
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _built(

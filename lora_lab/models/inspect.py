@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, reg
 from lora_lab.models.gguf_file import check_gguf
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.net_words import net_words
+from lora_lab.models.quantized import UNDONE, quantization
 from lora_lab.models.safetensors_file import read_header
 from lora_lab.models.shards import weight_files
 from lora_lab.models.tokenizer_file import TOKENIZERS
@@ -68,7 +70,9 @@ def describe(path: str | Path, report: Report = silent) -> ModelCard:
         return _folder(path, report)
     tensors, kind, beside = _tensors(path, report)
     if kind == "GGUF":
-        return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf")
+        forms = Counter(t.dtype for t in tensors if len(t.shape) == 2)
+        details = (("matrices in", ", ".join(f"{form} × {n:,}" for form, n in forms.items())),)
+        return ModelCard(str(path), kind, tensors, tuple(_tasks_for("gguf")), "gguf", details)
     details, notes = net_words(path, {t.name: t.shape for t in tensors})
     return ModelCard(
         str(path),
@@ -150,6 +154,9 @@ def _folder(folder: Path, report: Report) -> ModelCard:
     if not tasks:
         notes.append(not_yet(kind) or f"a {kind} model is none that can be trained here")
     notes += _of_experts(kind, tensors)
+    if what := quantization(tensors):
+        done = "undone by its own rule when it is opened" if what in UNDONE else "not read here"
+        notes.append(f"the weights are quantized ({what}): {done}")
     details = [("model type", kind), ("architecture", architectures)]
     inner = config.get("text_config")  # of a model that reads more than text
     if isinstance(inner, dict):

@@ -6,7 +6,7 @@ they are, as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from lora_lab.models.base import Base
 from lora_lab.models.checkpoint import check_weights
 from lora_lab.models.frame import laid_out
 from lora_lab.models.framed import Given
-from lora_lab.models.hf_config import check_counts, check_frame
+from lora_lab.models.hf_config import QUANTIZED, check_counts, check_frame
 from lora_lab.models.key_map import Source, converted, sources_of
+from lora_lab.models.quantized import UNDONE, Described, beside, quantization
 from lora_lab.models.state_names import owners_names
 from lora_lab.progress import Report, silent
 
@@ -44,7 +45,8 @@ def read_packed(
     check_counts(values, len(base.tensors), "config.json")
     frame = laid_out(config, kind, path.name)
     check_frame(frame, sum(tensor.count for tensor in base.tensors.values()), "config.json")
-    files = {name: key for key, name in owners_names(base.tensors).items()}
+    aside = beside({tensor.name: tensor.dtype for tensor in base.tensors.values()})
+    files = {n: key for key, n in owners_names(base.tensors).items() if key not in aside}
     reader = _Reader(base, files, frame)
     chosen = _chosen(frame, reader.sources, form)
     if not chosen:
@@ -74,6 +76,33 @@ def read_packed(
     if left:
         given.notes = (f"{left:,} linear layers are not packed: heads, or of other shapes",)
     return given
+
+
+def check_undone(tensors: Iterable[Described], name: str) -> None:
+    """Raise CheckpointError for weights that are quantized in a way that no formula here undoes."""
+    if (what := quantization(tensors)) and what not in UNDONE:
+        raise CheckpointError(f"{name}: {QUANTIZED.format(f' ({what})')}")
+
+
+def read_undone(
+    path: Path, values: dict[str, Any], dtype: torch.dtype, report: Report = silent
+) -> Given:
+    """The weights that a quantized folder stands for, in `dtype`, read one after the other.
+
+    Raises CheckpointError where what undoes them is missing or damaged.
+    """
+    base = Base(path)
+    kinds = {tensor.name: tensor.dtype for tensor in base.tensors.values()}
+    names = owners_names(base.tensors)
+    state: dict[str, torch.Tensor] = {}
+    wanted = [key for key in names if key not in beside(kinds)]
+    for number, key in enumerate(wanted):
+        report(f"Reading {path.name}", number / len(wanted))
+        tensor = base.read(key)
+        state[names[key]] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    check_weights(state)
+    note = f"the checkpoint is quantized ({base.quantized}); it is undone by its own rule"
+    return Given(values, state, notes=(note,))
 
 
 class _Reader:

@@ -5,7 +5,8 @@
 | float8 | X.weight (e4m3, e5m2) | as it is |
 | float8, int8 with scale | and X.weight_scale, .weight_scale_inv, .scale_weight | weight·scale |
 | bitsandbytes int8 | X.weight (int8), X.SCB (out) | weight·SCB/127, row by row |
-| anything packed | qweight, weight_packed, W_q, …_blocks, quant_state, uint8 | refused by name |
+| bitsandbytes 4 bit | X.weight (uint8), X.weight.absmax, .quant_map, … | map[code]·absmax |
+| packed otherwise | qweight, weight_packed, W_q, …_blocks, uint8 | refused by name |
 
 A scale is one number, one for each row, or one for each block (DeepSeek's of 128 × 128; its name
 says inverse, and it is multiplied). Read in transformers' and ComfyUI's loaders of these files.
@@ -13,6 +14,8 @@ says inverse, and it is multiplied). Read in transformers' and ComfyUI's loaders
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -32,6 +35,13 @@ PACKED = {
     "quant_map": "bitsandbytes 4 bit", "weight_zero_point": "an asymmetric int8",
     "weight._data": "Quanto", "_qdata": "torchao", ":qdata": "torchao", SECOND: "ModelOpt's NVFP4",
 }  # fmt: skip
+
+FOUR = "bitsandbytes 4 bit"
+UNDONE = ("float8 with a scale", "float8", "int8", "bitsandbytes int8", FOUR)  # by the formulas
+STATE = ".quant_state.bitsandbytes__"  # behind the name of a weight of 4 bits: JSON in bytes
+# What stands beside a quantized weight X.weight, behind "X." and behind "X.weight.".
+OF_LAYER = (*SCALES, BITSANDBYTES, "weight_format", "input_scale", "input_scale_inv")
+OF_WEIGHT = ("absmax", "quant_map", "nested_absmax", "nested_quant_map", STATE[1:])
 
 BYTES = ("uint8", "int32", "uint32")  # uint32: MLX, with scales and biases beside it
 BESIDE = ("absmax", "quant_map", "weight_zero_point", SECOND)  # tensors of any type
@@ -78,6 +88,8 @@ def dequantized(
     if dtype not in (*FLOAT8, "int8", *BYTES):
         return read(name)
     stem = name.removesuffix(".weight")
+    if dtype in BYTES and (state := next((k for k in kinds if k.startswith(name + STATE)), "")):
+        return _of_four_bits(name, kinds, read, state)
     if dtype == "int8" and f"{stem}.{BITSANDBYTES}" in kinds:
         return read(name).float() * read(f"{stem}.{BITSANDBYTES}").float()[:, None] / 127
     scale = _scale_key(name, kinds)
@@ -89,6 +101,44 @@ def dequantized(
         )
     W = read(name).float()
     return W if not scale else W * _spread(read(scale), W, name).float()
+
+
+def beside(kinds: Mapping[str, str]) -> set[str]:
+    """The tensors of a file that are no weights, but what undoes others."""
+    found = set()
+    for name, dtype in kinds.items():
+        if name.endswith(".weight") and dtype in (*FLOAT8, "int8", *BYTES):
+            stem = name.removesuffix("weight")
+            found |= {stem + word for word in OF_LAYER} & set(kinds)
+            found |= {
+                key for key in kinds if key.startswith(tuple(f"{name}.{w}" for w in OF_WEIGHT))
+            }
+    return found
+
+
+def _of_four_bits(
+    name: str, kinds: Mapping[str, str], read: Callable[[str], torch.Tensor], state: str
+) -> torch.Tensor:
+    """W of bitsandbytes' four bits: two codes to a byte, the high half first, in blocks with an
+    absmax, which may be in bytes itself, less a mean."""
+    try:
+        facts = json.loads(bytes(read(state).tolist()))
+        shape, block = tuple(map(int, facts["shape"])), int(facts["blocksize"])
+        absmax = read(f"{name}.absmax").float()
+        if f"{name}.nested_absmax" in kinds:
+            scales = read(f"{name}.nested_absmax").repeat_interleave(int(facts["nested_blocksize"]))
+            wide = read(f"{name}.nested_quant_map")[absmax.long()]
+            absmax = wide * scales[: len(absmax)] + float(facts["nested_offset"])
+        codes = read(name).view(torch.uint8).flatten()
+        halves = torch.stack([codes >> 4, codes & 15], 1).flatten().long()[: math.prod(shape)]
+        W = read(f"{name}.quant_map")[halves]
+        W *= absmax.repeat_interleave(block)[: len(W)]
+        return W.view(shape)
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{shown(name)} is quantized ({FOUR}), and what undoes it is not whole "
+            f"({type(error).__name__}). Download it again."
+        ) from None
 
 
 def _scale_key(name: str, kinds: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ class DeviceChoice:
     label: str
     available: bool
     reason: str = ""
+    quick: str = "float32"  # the dtype that it computes a base in blocks in
 
 
 def is_lost(error: BaseException) -> bool:
@@ -42,18 +43,20 @@ def device_choices() -> list[DeviceChoice]:
     """cpu, every cuda device, and mps. Imports torch (seconds, the first time)."""
     import torch
 
-    choices = [DeviceChoice("cpu", f"CPU, {os.cpu_count()} cores", True)]
+    cores = f"CPU, {os.cpu_count()} cores"
+    choices = [DeviceChoice("cpu", cores, True, quick=quick_dtype("cpu"))]
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             title = torch.cuda.get_device_name(index)
-            choices.append(DeviceChoice(f"cuda:{index}", title, True))
+            name = f"cuda:{index}"
+            choices.append(DeviceChoice(name, title, True, quick=quick_dtype(name)))
     elif torch.version.cuda is None:
         reason = "this build of torch has no CUDA"
         choices.append(DeviceChoice("cuda", "CUDA", False, reason))
     else:
         choices.append(DeviceChoice("cuda", "CUDA", False, "no CUDA device or driver was found"))
     if torch.backends.mps.is_available():
-        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", True))
+        choices.append(DeviceChoice("mps", "Apple GPU (MPS)", True, quick=quick_dtype("mps")))
     elif torch.backends.mps.is_built():
         choices.append(
             DeviceChoice("mps", "Apple GPU (MPS)", False, "needs macOS 14 on Apple silicon")
@@ -74,6 +77,11 @@ def computes_bfloat16(device: str) -> bool:
         return True
     able = torch.cpu.get_capabilities()
     return any(able.get(flag) for flag in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+def quick_dtype(device: str) -> str:
+    """What a base in blocks is computed in, on the device of that name, where nobody says it."""
+    return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
 def find_device(name: str, dtype: str = "float32") -> torch.device:

@@ -111,7 +111,8 @@ def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Co
     told = {"names": {n: kind_or_none(m).weight_shape(m) for n, m in live.items()}, "base": base}
     weights = _read(path, config.hyper.alpha, **told)
     weights = _as_variant(path, weights, config.variant)
-    if INITS[config.init].principal or INITS[config.init].needs_data:
+    row = INITS[config.init]
+    if row.principal or row.of_rounding or row.needs_data:
         raise ConfigError(
             f"Init {config.init} makes factors of its own, and here they come from {path}. Choose "
             f"{inits.PLAIN}."

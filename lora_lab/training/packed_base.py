@@ -13,8 +13,8 @@ from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
-from lora_lab.models.hf_folder import FORM_OF_BITS
-from lora_lab.training.devices import computes_bfloat16
+from lora_lab.models.room import FORM_OF_BITS
+from lora_lab.training.devices import computes_bfloat16, quick_dtype
 
 
 def stays_packed(config: RunConfig) -> bool:
@@ -27,8 +27,7 @@ def with_its_dtype(config: RunConfig) -> RunConfig:
     """`config` with the dtype that a base in blocks is best computed in, where nobody says one."""
     if not stays_packed(config):
         return config
-    best = "bfloat16" if computes_bfloat16(config.device) else "float32"
-    return config.model_copy(update={"dtype": best})
+    return config.model_copy(update={"dtype": quick_dtype(config.device)})
 
 
 def check_settings(config: RunConfig) -> None:

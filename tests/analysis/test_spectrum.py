@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from lora_lab.adapters import INITS, VARIANTS
+from lora_lab.adapters import VARIANTS
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.analysis import randomized
 from lora_lab.analysis.rank import numerical_rank, stable_rank
 from lora_lab.analysis.spectrum import factor_sigma, spectra, stated_spectra
+from tests.anywhere import ANYWHERE
 
 
 def factors(out=40, into=30, rank=6, dtype=torch.float64, grading=0.0):
@@ -157,7 +158,7 @@ def changed_layer(shape=(20, 14), bias=True, **settings):
     return layer
 
 
-EVERY_KIND = [{"variant": name} for name in VARIANTS] + [{"init": name} for name in INITS]
+EVERY_KIND = [{"variant": name} for name in VARIANTS] + [{"init": name} for name in ANYWHERE]
 
 
 @pytest.mark.parametrize("settings", EVERY_KIND, ids=lambda settings: "".join(settings.values()))
@@ -175,7 +176,7 @@ def test_every_variant_and_init_has_the_spectrum_of_its_real_change(settings):
 
 
 @pytest.mark.parametrize("rank", [1, 8])
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", ANYWHERE)
 def test_before_any_training_there_is_no_rank(init, rank):
     """Also where B·A − B₀·A₀ cancels, which leaves rounding in the factors' QR."""
     torch.manual_seed(0)

@@ -43,6 +43,7 @@ def test_it_answers_as_unpacked(tmp_path, source, kind, dtype):
         assert torch.equal(layer.dense(dtype), wanted), name
     assert numbers_of(lying.module) == numbers_of(unpacked.module) == describe(path).parameters
     assert type(lying.module) is type(unpacked.module)
+    assert dict(describe(path).details)["matrices in"].startswith(f"{kind.name} × ")
 
 
 def test_a_tied_head_has_the_very_blocks_of_its_embedding(tmp_path, source):

@@ -10,8 +10,9 @@ from lora_lab.blocks.forms import dense, packed
 from lora_lab.blocks.frozen import FrozenLinear, numbers_of
 from lora_lab.errors import CheckpointError
 from lora_lab.models.hf_config import read_config
-from lora_lab.models.hf_folder import FORM_OF_BITS, open_model
+from lora_lab.models.hf_folder import open_model
 from lora_lab.models.packed_folder import read_packed
+from lora_lab.models.room import FORM_OF_BITS
 from tests.models.tiny import save
 
 CASES = {

@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from typer.testing import CliRunner
 
-from lora_lab.adapters import INITS, VARIANTS
+from lora_lab.adapters import VARIANTS
 from lora_lab.cli import app
 from lora_lab.config import changed
 from lora_lab.data.token_writer import gathered
@@ -22,6 +22,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.learning_check import AGAIN, FIRST, learning_problems, same_data
 from lora_lab.training.loop import train
 from lora_lab.variants import VARIANTS as ROWS
+from tests.anywhere import ANYWHERE
 from tests.models.tiny import save
 from tests.training.driven_run import digits
 
@@ -96,7 +97,7 @@ def test_frozen_layers_are_not_missed():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", ANYWHERE)
 def test_of_a_healthy_run_nothing_is_told(variant, init, optimizer):
     told = news(Experiment.build(short(variant=variant, init=init, optimizer=optimizer)))
     own = ROWS[variant].own_start if init != "kaiming" else ""

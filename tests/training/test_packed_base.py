@@ -58,6 +58,7 @@ BASES = {
     "8 bits": ("llama", {"base_bits": "8"}),
     "4 bits, bfloat16": ("llama", {"base_bits": "4", "dtype": "bfloat16"}),
     "4 bits, DoRA": ("llama", {"base_bits": "4", "variant": "dora"}),
+    "4 bits, LoftQ": ("llama", {"base_bits": "4", "init": "loftq"}),
     "4 bits, PiSSA": ("llama", {"base_bits": "4", "init": "pissa"}),
     "GGUF": ("x.gguf", {}),
     "GGUF, embedding": ("x.gguf", {"targets": ("embed_tokens", "q_proj")}),
@@ -146,14 +147,15 @@ def test_a_net_of_ones_own_is_not_held_in_bits():
 
 
 def test_a_base_in_blocks_is_computed_in_what_the_device_is_quick_in(files, monkeypatch):
-    place = "lora_lab.training.packed_base.computes_bfloat16"
+    places = ("devices", "packed_base")
     for able, wanted in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(place, lambda device, able=able: able)
+        for place in places:
+            name = f"lora_lab.training.{place}.computes_bfloat16"
+            monkeypatch.setattr(name, lambda device, able=able: able)
         assert with_its_dtype(config_of(files, base_bits="4")).dtype == wanted
         assert with_its_dtype(config_of(files, "x.gguf")).dtype == wanted
         assert with_its_dtype(config_of(files)).dtype == "float32"
     assert not stays_packed(config_of(files, "x.gguf", base_bits="float"))
-    monkeypatch.setattr(place, lambda device: False)
     slow = Experiment.build(config_of(files, base_bits="4", dtype="bfloat16"))
     assert any("no bfloat16 arithmetic" in note for note in slow.loaded().notes)
 

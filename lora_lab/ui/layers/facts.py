@@ -19,7 +19,7 @@ from lora_lab.ui.layers.tree import Module, Node
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style.figures import in_words, parameter_words, percent, shape_words, share_or_dash
 
-NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE = range(7)
+NAME, SHAPE, RANK, TRAINS, PARAMETERS, SIZE, EFFECTIVE, ROUNDING = range(8)
 OFF, PARTLY, ON = range(3)  # as Qt.CheckState
 DECADES = 2.0  # of the heat of ‖ΔW‖/‖W‖, by its logarithm
 
@@ -49,6 +49,7 @@ class Facts(QObject):
         self._counts: dict[str, int] = {}
         self._spectra: dict[str, LayerSpectrum] = {}
         self._norms: dict[str, float] = {}  # ‖W‖
+        self._rounding: dict[str, float] = {}  # of a W in blocks, in ‖W‖
         self._top = 1.0  # ‖ΔW‖/‖W‖ at full heat
 
     # -- what is told --------------------------------------------------------------------------
@@ -58,6 +59,7 @@ class Facts(QObject):
         self.targeted = self.adapted = frozenset(layer.name for layer in loaded.layers)
         self._counts, self._spectra, self._top = {}, {}, 1.0
         self._norms = {layer.name: layer.weight_norm for layer in loaded.layers}
+        self._rounding = {x.name: x.rounding for x in loaded.layers if x.rounding is not None}
         self.follow()
 
     def follow(self) -> None:
@@ -85,7 +87,7 @@ class Facts(QObject):
         if 0 < largest < math.inf:  # in steps of three, so that colours change seldom
             unit = 10.0 ** math.floor(math.log10(largest))
             self._top = next(unit * n for n in (1, 3, 10) if largest <= unit * n)
-        self._moved(SIZE, EFFECTIVE)
+        self._moved(SIZE, EFFECTIVE, ROUNDING)
 
     # -- what a row stands for -----------------------------------------------------------------
 
@@ -128,6 +130,11 @@ class Facts(QObject):
         fact = _CELLS[column](self, node)
         node.facts[column] = moment, fact
         return fact
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is known of some layer what packing its W lost."""
+        return bool(self._rounding)
 
     def heat_range(self) -> tuple[float, float]:
         """‖ΔW‖/‖W‖ at the faintest and at the strongest heat."""
@@ -200,6 +207,23 @@ class Facts(QObject):
             share_or_dash(middle), level=self._heat(middle),
             most=self._heat(most) if len(sizes) > 1 else None, value=middle,
         )  # fmt: skip
+
+    def _packing(self, node: Node) -> Fact:
+        """What packing the base lost; it stands out where ΔW is smaller."""
+        known = [self._rounding[x.name] for x in node.layers if x.name in self._rounding]
+        if not known:
+            return Fact("—" if node.layers else "", tone="muted")
+        below = self._below_rounding(node)
+        middle = _middle(known)
+        return Fact(share_or_dash(middle), tone="warn" if below else "muted", value=middle)
+
+    def _below_rounding(self, node: Node) -> list[LayerSpectrum]:
+        """The measured layers of a row whose ΔW is smaller than what packing their W lost."""
+        return [
+            row
+            for row in self._measured(node)
+            if row.name in self._rounding and 0 <= self._size_of(row) < self._rounding[row.name]
+        ]
 
     def _effective(self, node: Node) -> Fact:
         rows = self._used(node)
@@ -293,6 +317,23 @@ class Facts(QObject):
             max(rows, key=self._size_of).name,
         )  # fmt: skip
 
+    def _packing_tip(self, node: Node) -> str:
+        rows = [row for row in self._measured(node) if row.name in self._rounding]
+        below = self._below_rounding(node)
+        if not rows:
+            return ""
+        if len(rows) > 1:
+            return self.tr("ΔW is below the rounding of the base in {:,} of {:,} layers").format(
+                len(below), len(rows)
+            )
+        size, rounding = self._size_of(rows[0]), self._rounding[rows[0].name]
+        words = (
+            self.tr("ΔW is below the rounding of the base: {} of ‖W‖ beside {}")
+            if below
+            else self.tr("ΔW is above the rounding of the base: {} of ‖W‖ beside {}")
+        )
+        return words.format(share_or_dash(size), share_or_dash(rounding))
+
     def _effective_tip(self, node: Node) -> str:
         rows = self._used(node)
         if not rows:
@@ -321,10 +362,12 @@ class Facts(QObject):
 _CELLS = {
     NAME: Facts._name, SHAPE: Facts._shape, RANK: Facts._rank, TRAINS: Facts._trains,
     PARAMETERS: Facts._parameters, SIZE: Facts._size, EFFECTIVE: Facts._effective,
+    ROUNDING: Facts._packing,
 }  # fmt: skip
 _TIPS = {
     NAME: Facts._name_tip, RANK: Facts._rank_tip, TRAINS: Facts._trains_tip,
     PARAMETERS: Facts._parameters_tip, SIZE: Facts._size_tip, EFFECTIVE: Facts._effective_tip,
+    ROUNDING: Facts._packing_tip,
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from lora_lab.ui.layers.facts import (
     NAME,
     PARAMETERS,
     RANK,
+    ROUNDING,
     SIZE,
     TRAINS,
     Fact,
@@ -44,7 +45,7 @@ from lora_lab.ui.widgets.heat_cells import HEAT
 Role = Qt.ItemDataRole
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TICKS = (NAME, TRAINS)
-LIVE = (PARAMETERS, SIZE, EFFECTIVE)  # columns that move while a run trains
+LIVE = (PARAMETERS, SIZE, EFFECTIVE, ROUNDING)  # columns that move while a run trains
 NOWHERE = QModelIndex()
 
 
@@ -79,6 +80,8 @@ class LayersModel(QAbstractItemModel):
                                 "layers: the median; at the edge, the colour of the largest")),
             (tr("Eff. r"), tr("Effective rank, exp of the entropy of σ / Σσ; its colour: the "
                                  "share of the layer's rank that is in use")),
+            (tr("Rounding"), tr("‖W − W_file‖/‖W_file‖: what packing the base into 4 or 8 bits "
+                                "lost. It stands out where ΔW is smaller than that")),
         )  # fmt: skip
 
     # -- what stands where -----------------------------------------------------------------------

@@ -26,6 +26,7 @@ from lora_lab.ui.layers.facts import (
     NAME,
     PARAMETERS,
     RANK,
+    ROUNDING,
     SHAPE,
     SIZE,
     TRAINS,
@@ -93,7 +94,7 @@ class LayersView(QTreeView):
             return
         model, selection = self.model(), QItemSelection()
         for node in nodes:
-            selection.select(model.index_of(node), model.index_of(node, EFFECTIVE))
+            selection.select(model.index_of(node), model.index_of(node, ROUNDING))
             above = node.parent
             while above is not None and above is not model.root:
                 self.setExpanded(model.index_of(above), True)
@@ -112,8 +113,10 @@ class LayersView(QTreeView):
             (PARAMETERS, max(("000,000", self.tr("Parameters")), key=width), 14),
             (SIZE, "‖ΔW‖/‖W‖", 11),
             (EFFECTIVE, self.tr("Eff. r"), 11),
+            (ROUNDING, self.tr("Rounding"), 11),
         ):
             header.resizeSection(column, width(widest) + margins)
+        self.setColumnHidden(ROUNDING, not self.model().facts.packed)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
 
     def fit_names(self) -> None:

@@ -27,6 +27,7 @@ from lora_lab.config import DType, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.presets import starting_config
 from lora_lab.task_info import TASKS, own_tasks
+from lora_lab.ui.open.bits import BitsCombo
 from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.open.source import ModelSource
 from lora_lab.ui.open.tensors import TensorTable
@@ -136,6 +137,7 @@ class OpenDialog(QDialog):
         self.data_edit.textChanged.connect(self._update)
         browse = QPushButton(tr("&Browse…"))
         browse.clicked.connect(self._browse_data)
+        self._quick: dict[str, str] = {}  # device → the dtype that it computes blocks in
         self.device_combo = Combo()
         self.device_combo.addItem("CPU", "cpu")  # which is always there; others may be offered
         self.dtype_combo = Combo()
@@ -143,6 +145,8 @@ class OpenDialog(QDialog):
         for name in get_args(DType):
             self.dtype_combo.addItem(name, name)
         self.dtype_combo.currentIndexChanged.connect(self._update)
+        self.bits_combo = BitsCombo()
+        self.bits_combo.currentIndexChanged.connect(self._on_bits)
         self._memory = TextLabel(wordWrap=True)
         self.factory_edit = QLineEdit()
         self.factory_edit.setPlaceholderText(tr("module:function, for custom architectures"))
@@ -153,6 +157,7 @@ class OpenDialog(QDialog):
         self._form.add(tr("&Task"), self.task_combo)
         self._form.add(tr("D&ata"), self.data_edit, browse)
         self._form.add(tr("De&vice"), self.device_combo, self.dtype_combo)
+        self._form.add(tr("Base &in"), self.bits_combo)
         self._form.add(tr("Model fac&tory"), self.factory_edit)
         self._form.add(tr("&Reading"), self.reading_edit)
         self._form.add("", self._memory)
@@ -177,6 +182,7 @@ class OpenDialog(QDialog):
         self.device_combo.clear()
         for choice in choices:
             if choice.available:
+                self._quick[choice.name] = choice.quick
                 self.device_combo.addItem(choice.label, choice.name)
         self.device_combo.setCurrentIndex(max(0, self.device_combo.findData(chosen)))
 
@@ -186,6 +192,7 @@ class OpenDialog(QDialog):
             self.source.show_path(config.model)
             self.task_combo.setCurrentIndex(self.task_combo.findData(config.task))
             self.data_edit.setText(config.data or "")
+            self.bits_combo.choose(config.base_bits)
             self.dtype_combo.setCurrentText(config.dtype)
             self.factory_edit.setText(config.factory)
             self.reading_edit.setText(config.reading)
@@ -269,6 +276,8 @@ class OpenDialog(QDialog):
         )
         self._form.setRowVisible(self.factory_edit, single)
         self._form.setRowVisible(self.reading_edit, single)
+        self._form.setRowVisible(self.bits_combo, card is not None and not single)
+        self.bits_combo.offer(card.kind if card is not None else "")
         fits = card is not None and (task in card.tasks)
         self.open_button.setEnabled(fits and bool(self.data_edit.text().strip()))
         self.data_edit.setPlaceholderText(in_words(TASKS[task].wants))
@@ -284,7 +293,17 @@ class OpenDialog(QDialog):
             return self.tr("{} cannot be opened for this task.").format(self.reader.name), False
         if not self.data_edit.text().strip():
             return self.tr("Now choose the training data."), False
-        return self.reader.memory_words(self.dtype_combo.currentData())
+        return self.reader.memory_words(self.dtype_combo.currentData(), self._bits())
+
+    def _bits(self) -> str:
+        """How the base is to be held; a net of one file has no choice."""
+        return self.bits_combo.bits if self.bits_combo.isVisibleTo(self) else "auto"
+
+    def _on_bits(self) -> None:
+        """A base in blocks is computed in bfloat16 where this machine is quick in it."""
+        if self.bits_combo.packs and (best := self._quick.get(self.device_combo.currentData())):
+            self.dtype_combo.setCurrentText(best)
+        self._update()
 
     def _browse_data(self) -> None:
         if TASKS[self.task_combo.currentData()].data == "images":
@@ -312,6 +331,7 @@ class OpenDialog(QDialog):
                 data=str(Path(self.data_edit.text().strip()).expanduser()),
                 device=self.device_combo.currentData(),
                 dtype=self.dtype_combo.currentData(),
+                base_bits=self._bits(),
                 factory=factory,
                 reading=self.reading_edit.text().strip() if single else "",
             )

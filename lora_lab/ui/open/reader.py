@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from lora_lab.figures import DTYPE_BYTES
 from lora_lab.progress import Report
 from lora_lab.ui.open.recognised import recognise
 from lora_lab.ui.style.figures import size_words
@@ -77,11 +76,14 @@ class ModelReader(QObject):
         """Stop reading, and wait for the thread."""
         self._works.finish(5.0)
 
-    def memory_words(self, dtype: str) -> tuple[str, bool]:
-        """What the weights take as `dtype` beside what is free here, and whether that is tight."""
+    def memory_words(self, dtype: str, bits: str) -> tuple[str, bool]:
+        """What the weights take, held so, beside what is free here, and whether that is tight."""
         import psutil
 
-        weights, free = self.card.parameters * DTYPE_BYTES[dtype], psutil.virtual_memory().available
+        from lora_lab.models.room import held_bytes
+
+        gguf, free = self.card.kind == "GGUF", psutil.virtual_memory().available
+        weights = held_bytes(self.card.tensors, bits, dtype, gguf)
         words = self.tr("The weights take {} as {}; {} are free here").format(
             size_words(weights), dtype, size_words(free)
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QCoreApplication
 
-from lora_lab.choices import OPTIMIZERS
+from lora_lab.choices import BITS, OPTIMIZERS
 from lora_lab.inits import INITS
 from lora_lab.ui.style.figures import in_words
 from lora_lab.variants import VARIANTS
@@ -22,14 +22,18 @@ def init_locked(variant: str) -> str:
     return words.format(in_words(row.subject))
 
 
-def inits_hindered(kinds: Iterable[str]) -> dict[str, str]:
-    """The inits that layers of these kinds cannot have, each with the reason."""
-    if "embedding" not in kinds:
-        return {}
-    words = translate(
-        "choices", "{} needs continuous inputs, and an embedding is among the targets."
-    )
-    return {name: words.format(row.title) for name, row in INITS.items() if row.needs_data}
+def inits_hindered(kinds: Iterable[str], bits: str) -> dict[str, str]:
+    """The inits that layers of these kinds, of a base held in `bits`, cannot have, and why."""
+    hindered = {}
+    if "embedding" in kinds:
+        words = translate(
+            "choices", "{} needs continuous inputs, and an embedding is among the targets."
+        )
+        hindered = {n: words.format(row.title) for n, row in INITS.items() if row.needs_data}
+    if bits not in BITS:
+        words = translate("choices", "{} starts from what packing the base into 4 or 8 bits loses.")
+        hindered |= {n: words.format(row.title) for n, row in INITS.items() if row.of_rounding}
+    return hindered
 
 
 def ratio_locked(variant: str) -> str:

@@ -157,7 +157,8 @@ class FixedSettings(QObject):
         values = self.values()
         for field, (other, reason) in LOCKS.items():
             self._lock(field, reason(values[other]))
-        self.controls["init"].allow(choices.inits_hindered(self.targets.kinds()))
+        hindered = choices.inits_hindered(self.targets.kinds(), values["base_bits"])
+        self.controls["init"].allow(hindered)
         self._name_hidden(values)
         self.edited.emit()
 
