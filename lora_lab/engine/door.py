@@ -154,6 +154,9 @@ class Door:
                     self._welcome(peer, parsed(line))
         except LabError as error:
             self.refuse(peer, str(error))
+        except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+            # Whoever speaks so is of no version of this lab; the run is the others' as well.
+            self.refuse(peer, f"What came cannot be followed ({type(error).__name__}).")
         self._flush(peer)
 
     def _received(self, peer: Peer) -> Iterator[bytes]:
@@ -177,7 +180,8 @@ class Door:
         if not isinstance(hello, dict):
             raise Strange("Who comes to the engine's door says hello first.")
         key = hello.get("key")
-        if not isinstance(key, str) or not hmac.compare_digest(key.encode(), self._key.encode()):
+        said = key.encode("utf-8", "replace") if isinstance(key, str) else b""
+        if not hmac.compare_digest(said, self._key.encode()):
             raise Strange("The key of this engine is another one.")
         if hello.get("schema") != SCHEMA:
             raise Strange(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -27,6 +28,7 @@ from lora_lab.runs.own_files import PRIVATE, is_own, read_own
 DOOR, KEY, LOCK, LOG, RUN = "door", "key", "lock", "engine.log", "run"
 LONGEST = 100  # bytes of a socket's path; the systems take 107 and 103
 NAME = 16  # letters of an engine's folder
+OURS = re.compile(f"[0-9a-f]{{{NAME}}}")
 KEY_BYTES = 32
 
 
@@ -125,9 +127,9 @@ def live_place(run: str | Path) -> Place | None:
 
 
 def sweep() -> None:
-    """Put away the folders of engines that were killed."""
+    """Put away the folders of engines that were killed; nothing but what is called like one."""
     for folder in _listed(_home()):
-        if len(folder.name) == NAME and not (place := Place(folder)).live:
+        if OURS.fullmatch(folder.name) and not (place := Place(folder)).live:
             place.clear()
 
 
@@ -141,8 +143,12 @@ def _home() -> Path:
 
 
 def _listed(home: Path) -> list[Path]:
+    """The folders in a home of this user's alone: in a temporary folder anybody may make one, or a
+    link to folders of this user's that are none of the lab's."""
     try:
-        return [Path(entry.path) for entry in os.scandir(home) if entry.is_dir()]
+        _refuse_others(home)
+        entries = os.scandir(home)
+        return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
 

@@ -241,6 +241,6 @@ def _array(value: Any, where: str) -> np.ndarray:
         if dtype.kind not in NUMBERS:
             raise ValueError
         array = np.frombuffer(data, dtype).reshape([int(n) for n in value["shape"]])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Strange(f"{where} is no array.") from None
     return array

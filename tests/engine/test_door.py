@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import sys
+import tempfile
 
 import pytest
 
@@ -38,6 +39,7 @@ STRANGERS = [
     (lambda key: json.dumps({"hello": {**HELLO, "key": "0" * 64}}).encode(), "The key of this"),
     (lambda key: json.dumps({"hello": {**HELLO}}).encode(), "The key of this engine"),
     (lambda key: json.dumps({"hello": {**HELLO, "key": "ü" * 64}}).encode(), "The key of this"),
+    (lambda key: json.dumps({"hello": {**HELLO, "key": "\ud800" * 64}}).encode(), "The key of"),
     (lambda key: json.dumps({"do": "end", "key": key}).encode(), "says hello first"),
     (lambda key: json.dumps({"hello": {**HELLO, "key": key, "schema": 2}}).encode(), "version 1"),
     (lambda key: json.dumps({"hello": {**HELLO, "key": key, "role": "own"}}).encode(), "A role"),
@@ -190,6 +192,55 @@ def test_a_command_of_a_later_version_is_answered_and_nothing_ends():
         assert all("another version" in r.message for r in editor.seen(ErrorRecord))
         wait_until(lambda: len(editor.seen(StepRecord)) == 5)
         trains_on(one, editor)
+
+
+CONFUSED = [
+    {"do": "cancel", "id": []}, {"do": "request", "id": {}, "command": []},
+    {"do": ["set"]}, {"do": "set", "hyper": [10**40]},
+    {"do": "request", "command": {"command": {}}},
+    {"do": "request", "command": {"command": "Evaluate", "of": []}}, {"do": {}, "number": "x"},
+    {"do": "resume", "further": 1e300},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", CONFUSED, ids=range(len(CONFUSED)))
+def test_one_who_has_the_key_and_talks_nonsense_ends_nothing_for_others(words):
+    with hosted() as one, opened(one) as editor, connect(one.place) as other:
+        editor.session.let_go()
+        assert editor.session.join(10)
+        hello = {"hello": {**HELLO, "key": one.place.key()}}
+        other.sendall(json.dumps(hello).encode() + b"\n" + json.dumps(words).encode() + b"\n")
+        wait_until(lambda: one.host.watchers)
+        other.shutdown(socket.SHUT_WR)
+        other.makefile("rb").read()
+        with attach_talk(one) as watcher:
+            wait_until(lambda: watcher.session.state is State.PAUSED)
+            trains_on(one, watcher)
+
+
+def test_engines_are_looked_for_in_no_home_but_this_users_own(tmp_path, monkeypatch):
+    """In the temporary folder anybody may make a link that leads to folders of this user's."""
+    deep = tmp_path / ("deep" * 30)
+    monkeypatch.setenv("LORA_LAB_HOME", str(deep))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = new_place(tmp_path / "run").folder.parent
+    assert home.parent == tmp_path, "too deep for a socket"
+    mine = tmp_path / "mine" / ("0" * 16)
+    mine.mkdir(parents=True)
+    (mine / "letter").write_text("mine")
+    home.symlink_to(mine.parent, target_is_directory=True)
+    sweep()
+    assert live_places() == {}
+    home.unlink()
+    home.mkdir()
+    os.chmod(home, 0o777)  # somebody else may have put something there
+    (home / ("1" * 16)).symlink_to(mine, target_is_directory=True)
+    sweep()
+    os.chmod(home, 0o700)
+    (home / "a-friend-of-mine").mkdir()
+    sweep()
+    assert (mine / "letter").read_text() == "mine"
+    assert (home / "a-friend-of-mine").exists(), "it is called otherwise"
 
 
 def test_one_who_does_not_read_is_let_go_and_finds_his_way_back(monkeypatch):

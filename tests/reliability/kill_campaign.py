@@ -31,6 +31,7 @@ from lora_lab.runs.metrics import read_metrics
 
 INTERVAL = 0.05  # seconds between two saves
 DISK = 5.0  # seconds that a machine may take for a save that is busy with other things
+LOADING = 600  # seconds until it trains
 LONGEST = 0.4, 1.2  # seconds of training until it is killed at the latest, and in intervals
 CONTEXT = multiprocessing.get_context("forkserver")
 TRAIN = ("train", "--preset", "known-rank", "--rank", "4", "--alpha", "8")
@@ -102,11 +103,12 @@ def campaign(
 
 
 def wait_for_training(process: BaseProcess, run: Path) -> None:
-    """Until it makes steps, the first of which it saves at once."""
-    before, until = listed(run), time.monotonic() + 120
-    while process.exitcode is None and time.monotonic() < until:
+    """Until it makes steps, the first of which it saves at once; a busy machine loads slowly."""
+    before, until = listed(run), time.monotonic() + LOADING
+    while process.exitcode is None:
         if (now := listed(run)) and now != before:
             return
+        assert time.monotonic() < until, f"it did not train within {LOADING} s"
         time.sleep(0.01)
 
 
