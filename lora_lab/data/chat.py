@@ -174,6 +174,8 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
         tool = _parsed(tool, "a tool")
         if not isinstance(tool, Mapping):
             raise BadRow("a tool is not an object")
+        if not isinstance(tool.get("function", {}), Mapping):
+            raise BadRow("a tool's function is not an object")
         wrapped = "function" in tool or tool.get("type") == "function"
         tools.append(dict(tool) if wrapped else {"type": "function", "function": dict(tool)})
     return tuple(tools)

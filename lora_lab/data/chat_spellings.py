@@ -53,7 +53,7 @@ def _with_arguments(message: dict[str, Any], *, objects: bool) -> dict[str, Any]
     for call in message["tool_calls"]:
         arguments = call["function"]["arguments"]
         if objects and isinstance(arguments, str):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 arguments = json.loads(arguments)
         elif not objects and not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)

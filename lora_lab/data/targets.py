@@ -25,7 +25,7 @@ def as_number(value: Any) -> float:
         raise BadRow("there is a list where a number belongs")
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: a whole number of 400 digits
         number = math.nan
     if not math.isfinite(number):
         raise BadRow(f"{as_text(value)[:40]!r} is no finite number")

@@ -126,6 +126,12 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("function", [[], None, "f", 1])
+def test_a_tool_whose_function_is_none_is_refused(function):
+    with pytest.raises(BadRow, match="a tool's function is not an object"):
+        read_chat([U, A], [{"type": "function", "function": function}])
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_chat_is_said(name):
     value, reason = BAD[name]

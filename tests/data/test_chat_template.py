@@ -277,6 +277,15 @@ def test_arguments_of_a_call_may_be_an_object_or_its_json(arguments, written):
     assert learned(example) == ['<call>look{"city": "Paris"}</call><|end|>']
 
 
+def test_arguments_that_are_nested_without_end_stay_the_text_that_they_are():
+    source = CHATML.replace("{{ m", "{% for c in m.tool_calls or [] %}{{ c.function.arguments }}"
+                            "{% endfor %}{{ m", 1)  # fmt: skip
+    call = {"name": "look", "arguments": '{"q": ' + "[" * 5000}
+    spoken = {"role": "assistant", "content": "", "tool_calls": [{"function": call}]}
+    with pytest.raises(BadRow):
+        ChatTemplate(tokenizer(source)).examples(read_chat([user("u"), spoken]))
+
+
 def test_the_reason_of_the_template_is_said():
     template = "{{ raise_exception('System role not supported') }}"
     with pytest.raises(BadRow, match="System role not supported"):

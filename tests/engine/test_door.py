@@ -208,11 +208,12 @@ def test_one_who_has_the_key_and_talks_nonsense_ends_nothing_for_others(words):
     with hosted() as one, opened(one) as editor, connect(one.place) as other:
         editor.session.let_go()
         assert editor.session.join(10)
-        hello = {"hello": {**HELLO, "key": one.place.key()}}
-        other.sendall(json.dumps(hello).encode() + b"\n" + json.dumps(words).encode() + b"\n")
-        wait_until(lambda: one.host.watchers)
+        answers = other.makefile("rb")
+        for said in ({"hello": {**HELLO, "key": one.place.key()}}, words):
+            other.sendall(json.dumps(said).encode() + b"\n")
+            assert answers.readline()
         other.shutdown(socket.SHUT_WR)
-        other.makefile("rb").read()
+        answers.read()
         with attach_talk(one) as watcher:
             wait_until(lambda: watcher.session.state is State.PAUSED)
             trains_on(one, watcher)
