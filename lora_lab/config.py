@@ -114,6 +114,12 @@ class RunConfig(Frozen):
         "measured beside the validation rows, and show what the model forgets.",
         name="retention set", place="own data", group="Data"))
     digits: tuple[int, ...] = Field((), description="Classes the adapter trains on; none: all.")
+    permuted: bool = Field(
+        False, description="Shuffle the pixels of all images alike: every weight has to change."
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(
+        (), max_length=20, description="Hidden layers of MNIST's fresh net; none: 1000 and 2000."
+    )
     # Of a run that is resumed; no setting, so it is in no file and in no copy.
     classes: tuple[str, ...] = Field((), exclude=True, description="The classes in their order.")
 

@@ -287,3 +287,10 @@ class GeneratedRecord(Record):
     sampling: Sampling = GREEDY
     notes: tuple[str, ...] = ()  # on what the checkpoint would do besides
     mix: Any = None  # workshop.requests.Mix that is on, in place of the adapter in training
+
+
+@dataclass(frozen=True)
+class TurnRecord(Record):
+    """Nothing of the last step is left to do, and the next has not begun; on request alone."""
+
+    step: int

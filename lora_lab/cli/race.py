@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from lora_lab.variants import VARIANTS
 
 if TYPE_CHECKING:
     from lora_lab.race.race import Race
+    from lora_lab.race.script import Act
 
 RACE = "Lanes"  # a panel of the help
 REPORTS = 10  # lines of progress
@@ -48,6 +50,19 @@ def race(
             metavar="VALUE", rich_help_panel=RACE,
         ),
     ] = "",
+    stack: Annotated[
+        bool,
+        typer.Option("--stack", help="All lanes in one batch: the same but for rounding, quicker "
+                     "for small nets and short batches.", rich_help_panel=RACE),
+    ] = False,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What happens at a step: 500:drop:r 1, 500:add:16, 500:clone:r 4:rank=6 or "
+            "500:set:r 4:learning_rate=1e-3; several times.",
+            metavar="STEP:ACT", rich_help_panel=RACE,
+        ),
+    ] = None,
     fixed: dict[str, Any],
     hyper: dict[str, Any],
     run_factory: Annotated[
@@ -58,9 +73,9 @@ def race(
 ) -> None:  # fmt: skip
     """Train several ranks beside each other: one base, the same batches, a step each in turn.
 
-    Each lane is, to the bit, the run that it would be alone. At the end the change of the highest
-    rank is cut to each lower one, and its loss stands beside that of the rank that was trained.
-    Nothing is saved.
+    Each lane is, to the bit, the run that it would be alone; with --stack but for rounding. At the
+    end the change of the highest rank is cut to each lower one, and its loss stands beside that of
+    the rank that was trained. Nothing is saved.
     """
     with plain_errors():
         if "rank" in hyper:
@@ -69,19 +84,24 @@ def race(
             preset = "digits"
         config = base_config(preset, task, fixed, hyper)
         ask_about(config.factory, run_factory)
-        lanes = _lanes(config, ranks, alphas)
+        lanes, at_rank = _lanes(config, ranks, alphas)
         from lora_lab.race.race import Race
+        from lora_lab.race.script import read
 
-        running = Race(lanes)
+        script = read(at or (), at_rank)
+        running = Race(lanes, stacked=stack)
         price = running.price()
         _print_price(running, price)
-        seconds = _run(running)
+        if stack and price.obstacle:
+            err.print(f"not stacked: {price.obstacle}", style="yellow")
+        seconds = _run(running, script)
         top, cuts = running.cuts()
         result = {
             "steps": running.steps,
             "seconds": round(seconds, 3),
             "expected_seconds": round(price.seconds, 3),
             "base_bytes": price.base_bytes,
+            "stacked": running.stacked and not running.stacking.obstacle,
             "cut_of": running.lanes[top].experiment.hyper.rank if top else None,
             "lanes": [_row(running, name, cuts.get(name)) for name in running.lanes],
         }
@@ -93,8 +113,13 @@ def race(
             raise LabError("No lane stayed finite. Lower --learning-rate.")
 
 
-def _lanes(config: RunConfig, ranks: str, alphas: str) -> dict[str, RunConfig]:
-    """The lanes by name; raises ConfigError for a variant without ranks, and for no rank."""
+def _lanes(
+    config: RunConfig, ranks: str, alphas: str
+) -> tuple[dict[str, RunConfig], Callable[[int], RunConfig]]:
+    """The lanes by name, and how one of another rank would be.
+
+    Raises ConfigError for a variant without ranks, and for no rank.
+    """
     from lora_lab.runs.grid import TimesRank, parse_axis
 
     variant = VARIANTS[config.variant]
@@ -108,11 +133,12 @@ def _lanes(config: RunConfig, ranks: str, alphas: str) -> dict[str, RunConfig]:
         raise ConfigError(f"--alphas is one multiple of the rank, as in 2r, not {alphas!r}.")
     if config.epochs is None and not config.eval_steps:
         config = changed(config, eval_steps=max(1, config.max_steps // VALIDATIONS))
-    lanes = {}
-    for rank in found:
+
+    def at(rank: int) -> RunConfig:
         own = {"rank": rank} | ({"alpha": times[0].factor * rank} if times else {})
-        lanes[f"r {rank}"] = changed(config, hyper=changed(config.hyper, **own).model_dump())
-    return lanes
+        return changed(config, hyper=changed(config.hyper, **own).model_dump())
+
+    return {f"r {rank}": at(rank) for rank in found}, at
 
 
 def _print_price(running: Race, price: Any) -> None:
@@ -122,17 +148,25 @@ def _print_price(running: Race, price: Any) -> None:
         f"trained numbers in all: {running.goal:,} rounds of {count} steps, about "
         f"{price.seconds:,.1f} s"
     )
+    if price.stacked == price.stacked:
+        err.print(f"in a stack the steps are {price.step / price.stacked:.1f} times as fast")
     notes = [note for lane in running.lanes.values() for note in lane.experiment.loaded().notes]
     for note in dict.fromkeys(notes):
         err.print(note, style="yellow")
 
 
-def _run(running: Race) -> float:
+def _run(running: Race, script: Sequence[Act]) -> float:
     """All rounds, with some lines on the way; the seconds that they took."""
     began, every = time.perf_counter(), max(1, running.goal // REPORTS)
     standing: set[str] = set()
+    ahead = [*script]
     while running.running:
-        running.step()
+        while ahead and ahead[0].step <= running.steps:
+            act = ahead.pop(0)
+            act.apply(running)
+            err.print(f"step {running.steps:,}: {act.words}")
+        marks = [act.step for act in ahead[:1]] + [running.steps - running.steps % every + every]
+        running.step(min(marks) - running.steps)
         for name, lane in running.lanes.items():
             if lane.message and name not in standing:
                 standing.add(name)
@@ -140,6 +174,8 @@ def _run(running: Race) -> float:
         if running.steps % every == 0:
             losses = "  ".join(f"{name}: {lane.loss:.4g}" for name, lane in running.lanes.items())
             err.print(f"{100 * running.steps / running.goal:3.0f} %  {losses}")
+    for act in ahead:
+        err.print(f"not done, the race was over before: {act.words}", style="yellow")
     return time.perf_counter() - began
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from lora_lab.analysis.intrinsic_dimension import (
@@ -17,7 +17,7 @@ from lora_lab.analysis.intrinsic_dimension import (
 )
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
-from lora_lab.intrinsic.results import STARTS, Measured, Plan, Point, Result, Training
+from lora_lab.intrinsic.results import BASE, RANDOM, STARTS, Measured, Plan, Point, Result, Training
 from lora_lab.intrinsic.runs import Outcome, Runner, Wanted, runner_for
 from lora_lab.progress import Report, silent
 
@@ -64,8 +64,8 @@ class Measurement:
 
     def __init__(self, config: RunConfig, settings: Settings, report: Report = silent) -> None:
         """Raises LabError for a task or settings that cannot be measured, Cancelled as `report`."""
-        self.settings = settings
         self.runner = runner_for(config, settings.steps, settings.by_loss, report)
+        self.settings = settings = _of_its_starts(self.runner, settings)
         self.grid = _grid(settings.dimensions, self.runner.weights)
         self.plan = _plan(self.runner, settings, self.grid)
 
@@ -125,6 +125,18 @@ def _full(
                 "smaller one."
             )
         _, s.rate, s.full = min(finite)
+
+
+def _of_its_starts(runner: Runner, settings: Settings) -> Settings:
+    """Without the base, where that is random weights as well; raises ConfigError without any."""
+    if not runner.untrained_base:
+        return settings
+    if settings.starts == (BASE,):
+        raise ConfigError(
+            "The base of this task is not trained: its weights are as they were drawn. Measure "
+            "from random weights, or give a trained net as the model."
+        )
+    return replace(settings, starts=(RANDOM,))
 
 
 def _grid(asked: Sequence[int], weights: int) -> list[int]:

@@ -25,7 +25,8 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.loop import train
-from lora_lab.variants import FULL, SUBSPACE
+from lora_lab.training.pretrain import on_trained_base
+from lora_lab.variants import FULL, SUBSPACE, VARIANTS
 
 STACKED_STEPS = 1500
 FASTEST = 10.0  # that the setting may be
@@ -61,6 +62,7 @@ class Runner(Protocol):
     steps: int
     held_out: int
     full_rate: float
+    untrained_base: bool  # it is random weights itself
     notes: tuple[str, ...]
     report: Report  # told how far a run is, and may raise
 
@@ -81,13 +83,15 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
         new = tuple(map(str, config.digits))
         config = changed(config, digits=())
         notes = (f"trained on all classes, so that {', '.join(new)} is learned beside the others",)
+    config = on_trained_base(config, report)
     task = TASKS[config.task].open(config, report)
     score = score_of(task, new, by_loss)
     if isinstance(task, DigitsTask):
         task.to(torch.device("cpu"), torch.float32)
         net = task.base_model()
         if stackable(net, task.test_images[:4]):
-            return StackedRunner(config, task, net, score, steps or STACKED_STEPS, report, notes)
+            own = config.max_steps if VARIANTS[config.variant].shared else STACKED_STEPS
+            return StackedRunner(config, task, net, score, steps or own, report, notes)
     return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
 
 
@@ -107,6 +111,7 @@ class StackedRunner:
         self.config, self.task, self.net = config, task, net
         self.score, self.steps, self.notes = score, steps, notes
         self.full_rate, self.held_out = FULL_RATE, len(task.test_labels)
+        self.untrained_base = task.untrained
         self.report = report
         self._fresh: dict[int, torch.nn.Module] = {}
         self.weights = self._stack(BASE).weights
@@ -191,6 +196,7 @@ class SingleRunner:
         self.weights = space.total
         evaluation = experiment.held_out(True)
         assert evaluation is not None
+        self.untrained_base = task.untrained
         self._untrained = {BASE: evaluation}
         self._open_seconds = experiment.open_seconds
         for _ in range(2):  # the first one warms up

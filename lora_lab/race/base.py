@@ -15,6 +15,7 @@ from lora_lab.race.batches import CommonBatches, LaneBatches
 from lora_lab.rules import with_steps
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure.trial import random_states
+from lora_lab.training.pretrain import on_trained_base
 from lora_lab.training.reach import Reach
 from lora_lab.variants import VARIANTS
 
@@ -50,6 +51,8 @@ class SharedBase:
     def __init__(self, config: RunConfig, report: Report) -> None:
         """Raises LabError for a config that cannot be opened, Cancelled where `report` does."""
         check(config, config)
+        asked, config = config, on_trained_base(config, report)
+        self._asked = asked
         self.config = config
         first = Experiment.build(config, report=report)
         self.task, self.device = first.task, first.device
@@ -66,10 +69,17 @@ class SharedBase:
         """Memory of the parameters that all lanes share."""
         return sum(p.nbytes for p in self.parameters)
 
+    def bare(self) -> nn.Module:
+        """The base without adapters, in modules of its own around the same parameters."""
+        return self._copy(self._bare)
+
     def experiment(self, config: RunConfig) -> Experiment:
         """A run over this base, as `Experiment.build` makes it, to the bit."""
-        check(config, self.config)
-        model = self._copy(self._bare)
+        check(config, self._asked)
+        config = config.model_copy(
+            update={"model": self.config.model, "pretraining": self.config.pretraining}
+        )
+        model = self.bare()
         reach, config = Reach.of(model).targeted(with_steps(config, self.task.rows), named=False)
         experiment = Experiment.over(
             model, config, self.task, self.device, reach, self._fingerprint, base=self._name

@@ -7,6 +7,7 @@ from typing import Any
 
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError
+from lora_lab.measured import TurnRecord
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
@@ -32,13 +33,15 @@ class Lane:
         """`random` is where its draws begin; `share` of the race's time is its own."""
         self.name, self.experiment, self.note = name, experiment, note
         self.controls = Controls(experiment.hyper)
-        self.losses: list[float] = []  # of the steps that it made in this race
+        self.losses: list[float] = []  # of its steps
+        self.kept: list[Record] = []  # what a run of its own would have on record
         self.evaluation: EvalRecord | None = None  # with the adapter on
         self.spectrum: SpectrumRecord | None = None
         self.state = State.RUNNING
         self.message = ""  # why it stands, where it does
+        self.opened = False  # its loop has made a step
         self._random, self._share = random, share
-        self._records = train(experiment, self.controls, share=share)
+        self._records = train(experiment, self.controls, share=share, turns=True)
 
     @property
     def running(self) -> bool:
@@ -71,18 +74,21 @@ class Lane:
         return delta / base if base else math.nan
 
     def advance(self) -> None:
-        """Make one step, and what is measured before it; at the end, what is measured there.
+        """Make one step, and what is measured before and after it.
 
         A step that is not finite is not made: the lane stands, with the reason as its message.
         """
         set_random_states(self.experiment.device, self._random)
+        made = False
         for record in self._records:
             self._note(record)
-            if isinstance(record, StepRecord) and record.step < self.experiment.stage.end:
+            made = made or isinstance(record, StepRecord)
+            if isinstance(record, TurnRecord) and made:
                 break
             if isinstance(record, StateRecord) and record.state is State.PAUSED:
                 break  # the loop would wait here until it is resumed
         self._random = random_states(self.experiment.device)
+        self.opened = True
 
     def edit(self, **values: Any) -> None:
         """Ask for other settings before its next step; a lane that stands continues so.
@@ -100,8 +106,10 @@ class Lane:
         """Go on as `other` would, whose state was put into this lane's run."""
         self._random = other._random
         self.controls = Controls(self.experiment.hyper)
-        self._records = train(self.experiment, self.controls, share=self._share)
-        self.losses = [*other.losses]
+        self._records = train(
+            self.experiment, self.controls, share=self._share, turns=True
+        )  # fmt: skip
+        self.losses, self.kept = [*other.losses], [*other.kept]
         self.evaluation, self.spectrum = other.evaluation, other.spectrum
 
     def close(self) -> None:
@@ -109,7 +117,14 @@ class Lane:
         self.controls.stop()
         self._records.close()
 
+    def note_step(self, loss: float, learning_rate: float) -> None:
+        """A step that was made beside its loop, in a stack."""
+        seconds = self.experiment.training_seconds
+        self._note(StepRecord(self.experiment.step, loss, learning_rate, seconds))
+
     def _note(self, record: Record) -> None:
+        if isinstance(record, StepRecord | EvalRecord | AppliedRecord):
+            self.kept.append(record)
         match record:
             case StepRecord():
                 self.losses.append(record.loss)

@@ -66,6 +66,13 @@ def problem_of(story: Story) -> Problem:
             "from bitsandbytes and computes otherwise: there is no script in its terms. The "
             "adapter itself is PEFT's as any other."
         )
+    drawn = config.random_weights or (kind == "pixels" and config.data and not config.model)
+    for found, words in (
+        (drawn, "from weights that were drawn at random"),
+        (config.permuted, "on images with shuffled pixels"),
+    ):
+        if found:
+            raise LabError(f"{story.path.name} was trained {words}, for which there is no recipe.")
     if kind not in PROBLEMS:
         raise LabError(
             f"{story.path.name} is a run of {config.task}, for which there is no recipe."

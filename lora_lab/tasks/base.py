@@ -65,6 +65,7 @@ class Task:
     rows: int = 0  # training rows; 0: without end
     data: DataRecord | None = None  # what was read, to look at before training
     shown: DataRecord | None = None  # the same of data that the task brings itself
+    untrained: bool = False  # the base's weights are as they were drawn
     chats: bool = False  # whether a prompt can be what a user says
     new_layers: tuple[str, ...] = ()  # not in the checkpoint: drawn anew, fully trained
     notes: tuple[str, ...] = ()  # what the person should know of base and data

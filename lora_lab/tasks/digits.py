@@ -30,6 +30,7 @@ from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.wrong_answers import WrongAnswers, wrong_answers
 
 BLOCK = 4096  # images that are gathered at once; a batch is a view into them
+PERMUTED_SEED = 1
 EVAL_ROWS = 2000  # images per forward pass of an evaluation
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -63,6 +64,8 @@ class DigitsTask(Task):
         """`train` and `test` are images (N, …) of uint8 and labels (N) of int64."""
         self.config = config
         self.trained_classes = tuple(self.classes[d] for d in checked_digits(config.digits))
+        if config.permuted:
+            train, test = self._permuted(train), self._permuted(test)
         images, labels = train
         self.shown = self._shown(train, test, checked_digits(config.digits))
         self._held_images = self._as_bytes(test[0])
@@ -164,6 +167,12 @@ class DigitsTask(Task):
         )
         blocks = ((model(images).cpu(), labels.cpu()) for images, labels in parts)
         return wrong_answers(blocks, self._held_images, len(self.classes), most, should_stop)
+
+    def _permuted(self, part: Batch) -> Batch:
+        """The pixels of all images in one other order, that of Goodfellow et al. 2013's task."""
+        images, labels = part
+        order = torch.randperm(self.inputs, generator=torch.Generator().manual_seed(PERMUTED_SEED))
+        return images.flatten(1)[:, order].view(images.shape), labels
 
     def _shown(self, train: Batch, test: Batch, digits: Sequence[int]) -> DataRecord:
         """What is trained on and validated with, to be looked at."""

@@ -14,13 +14,13 @@ from lora_lab.models.plain import mlp
 from lora_lab.progress import Report, silent
 from lora_lab.tasks.digits import Batch, DigitsTask
 
-SIZES = (784, 1000, 2000, 10)  # 2,807,010 parameters
+HIDDEN = (1000, 2000)  # 2,807,010 parameters
 PARTS = {"train": "training images", "t10k": "test images"}
 INNER = ("", "raw", "MNIST/raw")  # where the files are under the chosen folder
 
 
 class MnistTask(DigitsTask):
-    """28×28 images; a fresh 784-1000-2000-10 net where the run names no checkpoint."""
+    """28×28 images; a fresh 784-1000-2000-10 net, or as `hidden` says, where no model is named."""
 
     name = "mnist"
     inputs = 784
@@ -40,10 +40,21 @@ class MnistTask(DigitsTask):
             return super().base_model()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return mlp(SIZES)
+            return mlp(self._sizes)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its base knows nothing: weights as they are drawn."""
+        return not self.config.model
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return self.inputs, *(self.config.hidden or HIDDEN), len(self.classes)
 
     def _base_name(self) -> str:
-        return Path(self.config.model).name if self.config.model else "untrained 784-1000-2000-10"
+        if self.config.model:
+            return Path(self.config.model).name
+        return f"untrained {'-'.join(map(str, self._sizes))}"
 
 
 def _read_part(folder: Path, part: str) -> Batch:

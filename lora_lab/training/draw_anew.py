@@ -17,7 +17,20 @@ def draw_anew(model: nn.Module, seed: int) -> None:
     A transformers model draws by its `_init_weights`, other modules by `reset_parameters`. Raises
     ConfigError for a parameter that neither reaches.
     """
-    before = {name: _some(p) for name, p in model.named_parameters()}
+    before = _looked_at(model)
+    _draw(model, seed)
+    if _as_in(before, model):
+        # Not reached, or it was drawn from this very seed before: another one tells.
+        _draw(model, seed + 1)
+        if unreached := _as_in(before, model):
+            raise ConfigError(
+                f"{unreached[0]} cannot be drawn anew: its module says no law for it. Leave the "
+                "start from random weights out."
+            )
+        _draw(model, seed)
+
+
+def _draw(model: nn.Module, seed: int) -> None:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         own = getattr(model, "_init_weights", None)
@@ -28,13 +41,18 @@ def draw_anew(model: nn.Module, seed: int) -> None:
                 own(module)
             elif callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
-    for name, p in model.named_parameters():
-        same = p.numel() > 1 and torch.equal(_some(p), before[name])
-        if same and p.dim() > 1:
-            raise ConfigError(
-                f"{name} cannot be drawn anew: its module says no law for it. Leave the start from "
-                "random weights out."
-            )
+
+
+def _as_in(before: dict[str, torch.Tensor], model: nn.Module) -> list[str]:
+    """The matrices that are as they were."""
+    return [
+        name for name, p in model.named_parameters()
+        if p.dim() > 1 and p.numel() > 1 and torch.equal(_some(p), before[name])
+    ]  # fmt: skip
+
+
+def _looked_at(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: _some(p) for name, p in model.named_parameters()}
 
 
 def _some(p: torch.Tensor) -> torch.Tensor:

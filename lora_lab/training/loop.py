@@ -44,6 +44,7 @@ def train(
     report: Report = silent,
     share: float = 1.0,
     group: Group | None = None,
+    turns: bool = False,
 ) -> Iterator[Record]:
     """Run training steps until asked to stop; yield what happened, in order.
 
@@ -54,7 +55,8 @@ def train(
     the settings are those of the last step; `save` keeps the run when that is asked for, in a new
     folder in the one it is given. What is `known` is not measured at first, and `report` receives
     how far that is. `share` of the thread's time is this run's, where several take turns on it:
-    what is measured on the way is kept to a part of that. The other processes of a `group` follow.
+    what is measured on the way is kept to a part of that; `turns` says where another may have its
+    turn. The other processes of a `group` follow.
     """
     config, optimizer = experiment.config, experiment.optimizer
     spectra = TimeBudget(0.03 * share, interval=0.1 / share)
@@ -62,6 +64,7 @@ def train(
     copies = TimeBudget(0.01 * share, interval=1.0 / share)
     pace = Pace(experiment, share)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
+    server.turns = turns
     last_norm = math.nan  # of the last finite gradient
     yield from server.open(known or Known(), report)
     if server.ended:

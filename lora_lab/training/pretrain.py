@@ -12,7 +12,8 @@ from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.records import Record, State, StateRecord
+from lora_lab.progress import Report
+from lora_lab.records import Record, State, StateRecord, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
@@ -53,6 +54,19 @@ def pretrain(config: RunConfig, controls: Controls) -> Iterator[Record]:
         raise LabError(f"The trained base cannot be kept as {path}: {error}.") from error
 
 
+def on_trained_base(config: RunConfig, report: Report) -> RunConfig:
+    """`config` on the base that it is to be pretrained to, trained now where that is not done yet.
+
+    Raises LabError where that cannot be, and Cancelled where `report` does.
+    """
+    if config.pretraining is None or config.model is not None:
+        return config
+    for record in pretrain(config, Controls(config.hyper)):
+        if isinstance(record, StepRecord):
+            report(STAGE, record.step / config.pretraining.max_steps)
+    return with_trained_base(config)[0]
+
+
 def with_trained_base(config: RunConfig) -> tuple[RunConfig, str]:
     """`config` on the base that `pretrain` made, and where that comes from, for people.
 
@@ -76,6 +90,7 @@ def base_path(config: RunConfig) -> Path:
     # Without later settings, which are plain here: bases that were made before keep their names.
     later = {"rules", "label_smoothing", "class_weights", "dpo_beta", "adapter", "whole",
              "source_prefix", "random_weights", "snapshots"}  # fmt: skip
+    later |= {name for name in ("permuted", "hidden") if not getattr(config, name)}
     exclude = dict.fromkeys(("data", *later), True) | {"hyper": {"dimension"}}
     parts = [_stage(config).model_dump_json(exclude=exclude)]
     if config.data:
@@ -94,6 +109,8 @@ def _stage(config: RunConfig) -> RunConfig:
         preset=config.preset,
         task=config.task,
         data=config.data,
+        permuted=config.permuted,
+        hidden=config.hidden,
         variant=FULL,
         device=config.device,
         dtype=config.dtype,

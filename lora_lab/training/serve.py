@@ -13,7 +13,7 @@ from typing import Any
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.measured import RatePointRecord
+from lora_lab.measured import RatePointRecord, TurnRecord
 from lora_lab.progress import Report
 from lora_lab.records import (
     AppliedRecord,
@@ -53,6 +53,7 @@ class Server:
         save: Callable[[str], Iterator[Record]],
     ) -> None:
         """The arguments are those of `loop.train`."""
+        self.turns = False  # whether it says where other runs may have theirs
         self._experiment, self._controls = experiment, controls
         self._serve_after_training, self._live = serve_after_training, live
         self._folder, self._before_edit, self._save = folder, before_edit, save
@@ -88,7 +89,12 @@ class Server:
         return not self.ended and self._controls.wait_for_turn(applied, resting=resting)
 
     def serve(self) -> Iterator[Record]:
-        """Commands, the newest edit, an end that was asked for, and a pause, in this order."""
+        """Commands, the newest edit, an end that was asked for, and a pause, in this order.
+
+        Before them the turn that others may have, where several runs share a thread.
+        """
+        if self.turns:
+            yield TurnRecord(self._experiment.step)
         yield from self._serve_commands()
         yield from self._edit()
         if self._controls.take_finish() and self.state not in ENDS:

@@ -66,3 +66,32 @@ def test_lanes_that_do_not_stay_finite_are_an_error_and_are_still_listed():
     found = json.loads(done.stdout)
     assert {lane["state"] for lane in found["lanes"]} == {"paused"}
     assert all(lane["message"] for lane in found["lanes"])
+
+
+def test_lanes_are_stacked_and_moved_by_a_script():
+    done = race(
+        "--ranks", "1,2,4", "--lr", "1e-3", "--stack", "--json", "--at", "20:drop:r1",
+        "--at", "10:clone:r 4:rank=6", "--at", "10:add:8", "--at", "12:set:2:learning_rate=1e-4",
+        "--at", "900:drop:r 2",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["stacked"]
+    lanes = {lane["lane"]: lane for lane in found["lanes"]}
+    assert set(lanes) == {"r 2", "r 4", "r 4 (2)", "r 8"}
+    assert lanes["r 4 (2)"]["rank"] == 6
+    assert lanes["r 2"]["learning_rate"] == 1e-4
+    assert all(lane["steps"] == 30 for lane in lanes.values())
+    assert "times as fast" in done.stderr
+    assert "the race was over before: drop r 2" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(("at", "words"), [
+    ("soon:drop:r 1", "no act of a race"), ("5:eat:r 1", "no act of a race"),
+    ("5:set:r 1", "sets nothing"), ("5:add:few", "adds no rank"),
+    ("5:set:r 1:colour=red", "colour"), ("5:drop:r 9", "There is no lane r 9"),
+])  # fmt: skip
+def test_a_script_that_cannot_be_followed_is_one_sentence(at, words):
+    done = race("--ranks", "1,2", "--at", at)
+    assert done.exit_code == 1
+    assert words in " ".join(done.stderr.split())

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from lora_lab.intrinsic.runs import SingleRunner, StackedRunner, runner_for
 from lora_lab.intrinsic.stacked import Copy, redrawn, stackable, train_stack
 from lora_lab.presets import get_preset
 from lora_lab.progress import silent
+from tests.tasks.test_mnist import NAMES, idx, images
 
 
 def digits(**settings):
@@ -171,6 +173,20 @@ def test_single_runs_and_a_stack_score_alike():
     for one, other in zip(task_runner.train(wanted), single.train(wanted), strict=True):
         assert one.training_loss == pytest.approx(other.training_loss, rel=0.02)
         assert one.score == pytest.approx(other.score, abs=0.02)
+
+
+def test_a_net_of_random_weights_has_no_base_to_measure_from(tmp_path):
+    for part, count in (("train", 80), ("t10k", 20)):
+        (tmp_path / NAMES[f"{part}-images"]).write_bytes(idx(images(count)))
+        (tmp_path / NAMES[f"{part}-labels"]).write_bytes(idx(np.arange(count) % 10))
+    config = changed(get_preset("mnist-750-numbers").config, data=str(tmp_path))
+    measurement = Measurement(config, Settings(seeds=1, steps=5, dimensions=(4, 750)))
+    assert (measurement.plan.weights, measurement.plan.starts) == (199_210, ("random",))
+    *_, result = measurement.run()
+    assert [m.start for m in result.measured] == ["random"]
+    assert Measurement(config, Settings(seeds=1)).plan.steps == 1000, "those of the preset"
+    with pytest.raises(ConfigError, match="not trained"):
+        Measurement(config, Settings(starts=("base",)))
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from lora_lab import paths
-from lora_lab.errors import LabError
+from lora_lab.errors import ConfigError, LabError
 from lora_lab.records import CountsRecord
 from lora_lab.training.commands import Export
+from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.workshop.requests import MERGED
@@ -100,6 +102,23 @@ def test_random_weights_are_drawn_by_the_seed_and_are_no_base():
     prints = [e.base_fingerprint for e in (base, one, same, other)]
     assert prints[1] == prints[2]
     assert len(set(prints)) == 3
+
+
+def test_a_net_that_was_drawn_from_the_same_seed_is_drawn_anew():
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))
+    before = [p.clone() for p in net.parameters()]
+    draw_anew(net, 3)
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))
+    draw_anew(net, 4)
+    assert not torch.equal(net[0].weight, before[0])
+
+
+def test_a_weight_without_a_law_is_refused():
+    net = nn.Sequential(nn.Linear(6, 9))
+    net.own = nn.Parameter(torch.ones(3, 4))
+    with pytest.raises(ConfigError, match="own cannot be drawn anew"):
+        draw_anew(net, 3)
 
 
 def test_more_numbers_than_weights_are_refused_when_opening_and_in_mid_run():

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from lora_lab.ui.learn.dimension_dialog import DimensionDialog
     from lora_lab.ui.learn.found_dialog import FoundDialog
     from lora_lab.ui.learn.lessons_dialog import LessonsDialog
+    from lora_lab.ui.learn.race_dialog import RaceDialog
     from lora_lab.ui.queue.flow import QueueFlow
     from lora_lab.ui.runs.flow import RunsFlow
 
 
 class LearnFlow(QObject):
-    """Holds *How many numbers?* and the lessons, made when they are first asked for."""
+    """Holds the pages, made when they are first asked for."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class LearnFlow(QObject):
         self.claims: ClaimsDialog | None = None
         self.dimension: DimensionDialog | None = None
         self.lessons: LessonsDialog | None = None
+        self.race: RaceDialog | None = None
 
     def start(self) -> None:
         """Show the page for the model and data at hand."""
@@ -71,6 +73,16 @@ class LearnFlow(QObject):
             self._queue.ended.connect(self.claims.refresh)
         bring_to_front(self.claims)
 
+    def start_race(self) -> None:
+        """Show the rank race for the model and data at hand."""
+        if self.race is None:
+            from lora_lab.ui.learn.race_dialog import RaceDialog
+
+            self.race = RaceDialog(lambda: self._sessions.config, self._window)
+            self.race.help_requested.connect(self._help.show_page)
+            self.race.run_kept.connect(self._runs.open_run)
+        bring_to_front(self.race)
+
     def start_lessons(self) -> None:
         """Show the lessons."""
         if self.lessons is None:
@@ -81,7 +93,8 @@ class LearnFlow(QObject):
 
     def close(self) -> None:
         """End what is being measured."""
-        for page in (self.dimension, self.found, self.claims, self.lessons):
+        pages = (self.dimension, self.found, self.claims, self.lessons, self.race)
+        for page in pages:
             if page is not None:
                 page.finish()
                 page.close()

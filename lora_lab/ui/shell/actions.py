@@ -161,6 +161,10 @@ class Actions(QObject):
             tr("How many numbers?…"), "Ctrl+Shift+D",
             tip=tr("The intrinsic dimension of this task, by random subspaces of growing size"),
         )  # fmt: skip
+        self.race = self._action(
+            tr("Rank race…"), "Ctrl+Shift+R",
+            tip=tr("Several ranks side by side over one base, on the same batches"),
+        )  # fmt: skip
         self.found = self._action(
             tr("What did LoRA find?…"),
             tip=tr("Which layers, which rank, which directions: LoRA's section 7 on this model"),
@@ -213,7 +217,7 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        learn = (self.lessons, self.dimension, self.found, self.claims)
+        learn = (self.lessons, self.dimension, self.race, self.found, self.claims)
         self._menu(bar.addMenu(tr("&Learn")), *learn)
         self._menu(
             bar.addMenu(tr("&Help")),

@@ -128,6 +128,7 @@ class Flows(QObject):
         commands.found.triggered.connect(self.learn.start_found)
         commands.claims.triggered.connect(self.learn.start_claims)
         commands.lessons.triggered.connect(self.learn.start_lessons)
+        commands.race.triggered.connect(self.learn.start_race)
         dock = window.hyper_dock
         for action, link, flow in (
             (commands.find_rate, dock.find_link, self.rate),

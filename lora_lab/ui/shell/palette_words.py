@@ -31,6 +31,7 @@ ALSO = {
     "copy_plot": "clipboard figure picture",
     "save_plot": "figure png svg csv export picture",
     "describe": "alt text accessibility screen reader blind",
+    "race": "compare ranks side by side lanes stacked same batches",
     "bench": "svd matrix pseudo-inverse decomposition singular values eckart-young",
     "handbook": "help manual documentation docs",
     "shortcuts": "keys keyboard hotkeys",
