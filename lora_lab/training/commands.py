@@ -128,6 +128,15 @@ class Save:
             best = experiment.best
             if best.weights is not None:
                 folder.save_best(best.weights, FORMATS["peft"].save)
+        elif folder is not None and experiment.space is not None:
+            from lora_lab.training import theta_file
+
+            target = folder.path / theta_file.NAME
+            base = experiment.config.model or experiment.base
+            theta_file.save(
+                target, experiment.space, experiment.layers, base, experiment.base_fingerprint
+            )
+            yield SavedRecord(experiment.step, str(target))
 
 
 @dataclass(frozen=True)

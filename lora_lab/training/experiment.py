@@ -49,6 +49,7 @@ from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_note
 from lora_lab.training.per_layer import listed, rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
+from lora_lab.training.theta_file import FromTheta
 from lora_lab.training.trunk_cache import TrunkCache
 from lora_lab.variants import VARIANTS
 
@@ -154,7 +155,7 @@ class Experiment:
     def over(
         cls, model: nn.Module, config: RunConfig, task: Task, device: torch.device, reach: Reach,
         base_fingerprint: str, *, preliminary: str = "", base: str = "",
-        given: Continued | None = None, restored: bool = False,
+        given: Continued | FromTheta | None = None, restored: bool = False,
     ) -> Experiment:  # fmt: skip
         """A run over a base that is open: `model` without adapters, where its task's data is.
 

@@ -33,7 +33,9 @@ from lora_lab.names import shown
 from lora_lab.runs.folder import BEST
 from lora_lab.runs.inputs import recorded_classes
 from lora_lab.runs.listing import METRICS
+from lora_lab.training import theta_file
 from lora_lab.training.per_layer import listed
+from lora_lab.training.theta_file import FromTheta, read, theta_of
 from lora_lab.variants import VARIANTS, of_flags
 
 
@@ -80,6 +82,9 @@ def with_adapter(
     Raises ConfigError for a variant that is not the file's, AdapterError for a file that cannot be
     read or continued.
     """
+    if (theta := theta_of(path)) is not None:
+        base, live = read(theta).settings()
+        return {**base, **fixed, "adapter": str(theta)}, {**live, **hyper}
     weights = _read(path, hyper.get("alpha"))
     weights = _as_variant(path, weights, fixed.get("variant") or _trainable(weights.variant))
     rank, alpha, _ = _common(path, weights)
@@ -93,18 +98,20 @@ def with_its_classes(config: RunConfig) -> RunConfig:
     """`config` with the classes in the order of the head that the adapter brings, where known."""
     path = Path(str(config.adapter))
     run = path if (path / RUN_ADAPTER).is_dir() else path.parent
-    if run != path and path.name not in (RUN_ADAPTER, BEST):
+    if run != path and path.name not in (RUN_ADAPTER, BEST, theta_file.NAME):
         return config
     return config.model_copy(update={"classes": recorded_classes(run / METRICS)})
 
 
-def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Continued:
+def fitted(config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> Continued | FromTheta:
     """The adapter of `config`, as it goes into `model`, whose head may have `new_layers`.
 
     Raises AdapterError, with the reason, for a file that is for another model or that cannot be
     trained, and ConfigError where a setting contradicts it.
     """
     path = str(config.adapter)
+    if (theta := theta_of(path)) is not None:
+        return theta_file.fitted(theta, config, model, new_layers)
     live = {n: m for n, m in layers_by_name(model).items() if kind_or_none(m) is not None}
     folder = str(config.model) if Path(path).suffix == ".gguf" and config.model else ""
     base = folder if Path(folder, "config.json").is_file() else ""
@@ -147,9 +154,11 @@ def _weight(live: Mapping[str, nn.Module], name: str) -> torch.Tensor | None:
     return None if found is None else found.weight
 
 
-def settled(config: RunConfig, adapter: Continued, model: nn.Module) -> RunConfig:
+def settled(config: RunConfig, adapter: Continued | FromTheta, model: nn.Module) -> RunConfig:
     """`config` with what the file settles of it, so that the run can be opened without the file."""
     weights = adapter.weights
+    if isinstance(adapter, FromTheta):
+        return config
     return config.model_copy(
         update={
             "targets": _targets(model, [layer.name for layer in weights.layers]),
@@ -168,9 +177,13 @@ def requested(asked: Hyperparameters, file: Hyperparameters) -> Hyperparameters:
     return file if wanted == file else wanted
 
 
-def origin_notes(adapter: Continued, model: str | None, fingerprint: str) -> tuple[str, ...]:
+def origin_notes(
+    adapter: Continued | FromTheta, model: str | None, fingerprint: str
+) -> tuple[str, ...]:
     """That the adapter was trained on other weights than these, as far as its file says so."""
     weights = adapter.weights
+    if isinstance(adapter, FromTheta):
+        adapter.check_base(fingerprint)
     if weights.base_fingerprint:
         if weights.base_fingerprint == fingerprint:
             return ()

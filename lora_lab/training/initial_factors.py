@@ -17,6 +17,7 @@ from lora_lab.inits import INITS
 from lora_lab.tasks.base import Task
 from lora_lab.training.from_adapter import Continued
 from lora_lab.training.per_layer import check, freeze
+from lora_lab.training.theta_file import FromTheta
 from lora_lab.variants import VARIANTS
 
 EVA_BATCHES = 4  # that init eva looks at; each layer sums up batch × positions inputs of each
@@ -28,7 +29,7 @@ def adapted(
     task: Task,
     model: nn.Module,
     generator: torch.Generator,
-    given: Continued | None = None,
+    given: Continued | FromTheta | None = None,
 ) -> dict[str, AdapterLayer]:
     """Put the adapters into `model` and return them by module path, as `hyper` has them.
 

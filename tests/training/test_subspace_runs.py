@@ -2,15 +2,23 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lora_lab import paths
+from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.records import CountsRecord
+from lora_lab.runs.checkpoints import latest
+from lora_lab.training import theta_file
 from lora_lab.training.commands import Export
+from lora_lab.training.controls import Controls
 from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.from_adapter import with_adapter
+from lora_lab.training.opening import New
+from lora_lab.training.run import run
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.workshop.requests import MERGED
 from tests.training.driven_run import DrivenRun, digits
@@ -172,3 +180,64 @@ def test_a_head_beside_it_has_the_rate_of_full_training_also_after_d_was_moved_a
     restore(again.experiment, tensors, facts)
     again.controls.settle(again.controls.hyper, again.experiment.hyper)
     assert again.steps(4) == losses
+
+
+def ran(config, folder):
+    return list(run(New(config, folder), Controls(config.hyper)))
+
+
+def test_its_file_is_its_numbers_and_a_run_goes_on_from_them_to_the_bit(tmp_path):
+    config = subspace(27, max_steps=12, dtype="float32")
+    ran(config, tmp_path / "run")
+    path = tmp_path / "run" / theta_file.NAME
+    with safe_open(path, "pt") as file:
+        assert list(file.keys()) == ["theta"]
+        theta = file.get_tensor("theta")
+        assert file.metadata()["seed"] == str(config.seed)
+    assert (theta.shape, theta.numel() * theta.element_size()) == ((27,), 108)
+    fixed, live = with_adapter(str(tmp_path / "run"), {"task": config.task}, {})
+    assert (fixed["variant"], live["dimension"]) == ("subspace", 27)
+    again = changed(config, **fixed, hyper=changed(config.hyper, **live).model_dump())
+    experiment = Experiment.build(again)
+    ended = Experiment.build(config)
+    checkpoint = latest(tmp_path / "run")
+    restore(ended, checkpoint.tensors, checkpoint.facts)
+    assert experiment.space.theta.abs().max() > 0
+    for name, layer in experiment.layers.items():
+        assert torch.equal(layer.weight, ended.layers[name].weight)
+    assert experiment.held_out(True).loss == ended.held_out(True).loss
+    assert any("27 numbers, 108 bytes" in note for note in experiment.loaded().notes)
+
+
+def other(path, **metadata):
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = {**file.metadata(), **metadata}
+    save_file(tensors, path, about)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "settings", "words"),
+    [
+        ({"base_fingerprint": "0" * 64}, {}, "is of another base"),
+        ({"projection": "0" * 64}, {}, "draws another random subspace here"),
+        ({}, {"seed": 5}, "draws another random subspace here, by torch .* and seed 5"),
+        ({}, {"targets": ("fc1",)}, "The targets are not those of"),
+        ({}, {"variant": "lora"}, "is a random subspace and cannot be continued as LoRA"),
+        ({"format": "else"}, {}, "is no file of a subspace's numbers"),
+        ({"version": "2"}, {}, "is no file of a subspace's numbers"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path, metadata, settings, words):
+    config = subspace(27, max_steps=3)
+    ran(config, tmp_path / "run")
+    path = tmp_path / "run" / theta_file.NAME
+    other(path, **metadata)
+
+    def opened():
+        fixed, live = with_adapter(str(path), {"task": config.task, **settings}, {})
+        hyper = changed(config.hyper, **live).model_dump()
+        Experiment.build(changed(config, **fixed, hyper=hyper))
+
+    with pytest.raises(LabError, match=words):
+        opened()

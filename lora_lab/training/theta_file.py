@@ -1,0 +1,160 @@
+"""The file of a random subspace: θ, and what draws its projection again; written, and read back.
+
+A safetensors file with `theta` (d) and, of layers that are fully trained beside it, their tensors
+by name. Its metadata has the seed, the SHA-256 of the projection, the layers that θ moves and the
+fingerprint of the base. Nothing else of the adapter exists: 27 numbers are 108 bytes of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_lab import inits
+from lora_lab.adapters import AdapterLayer, FullLayer
+from lora_lab.adapters.subspace import Subspace, space_of
+from lora_lab.adapters.weights import AdapterWeights, WholeLayer
+from lora_lab.atomic import write_file
+from lora_lab.config import RunConfig, changed
+from lora_lab.errors import AdapterError, CheckpointError, ConfigError, LabError
+from lora_lab.formats.safetensors_out import packed
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.models.safetensors_file import read_safetensors
+from lora_lab.names import shown
+from lora_lab.variants import SUBSPACE, VARIANTS
+
+NAME = "theta.safetensors"  # in the folder of a run
+FORMAT = "lora-lab theta"
+MOST_BYTES = 2**32
+
+
+def save(
+    path: Path, space: Subspace, layers: Mapping[str, AdapterLayer], base: str, fingerprint: str
+) -> None:
+    """Write the subspace of these layers; raises LabError where the file cannot be written."""
+    tensors = {"theta": space.theta.detach().cpu().contiguous()}
+    for layer in layers.values():
+        if isinstance(layer, FullLayer):
+            tensors |= {k: t.contiguous() for k, t in layer.whole_layer().tensors().items()}
+    about = {
+        "format": FORMAT, "version": "1", "seed": str(space.seed), "base": base,
+        "projection": space.fingerprint(), "base_fingerprint": fingerprint,
+        "layers": json.dumps([layer.name for layer in space.layers]),
+    }  # fmt: skip
+    try:
+        write_file(path, *packed(tensors, about))
+    except OSError as error:
+        raise LabError(
+            f"The numbers of the subspace cannot be written to {path}: {error}."
+        ) from None
+
+
+@dataclass(frozen=True)
+class FromTheta:
+    """A file of θ as a run goes on from it: what it settles, and its numbers in the model."""
+
+    path: str
+    theta: torch.Tensor  # (d)
+    seed: int
+    projection: str
+    names: tuple[str, ...]
+    weights: AdapterWeights  # the layers that are fully trained, and the base
+    hyper: Hyperparameters = field(default_factory=Hyperparameters)
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a run has from the file: fixed settings, and live ones."""
+        fixed = {"variant": SUBSPACE, "init": inits.PLAIN, "seed": self.seed, "targets": self.names}
+        return fixed, {"dimension": len(self.theta)}
+
+    def check_base(self, fingerprint: str) -> None:
+        """Raise AdapterError for another base than that of the file: P·θ would mean nothing."""
+        if self.weights.base_fingerprint != fingerprint:
+            of = f" ({self.weights.base})" if self.weights.base else ""
+            raise AdapterError(
+                f"{self.path} is of another base{of}: its numbers move just those weights. Open "
+                "the base that it was trained on."
+            )
+
+    @torch.no_grad()
+    def fill(self, layers: Mapping[str, AdapterLayer]) -> None:
+        """Put θ into layers that were just made by the file's settings; raises AdapterError."""
+        space = space_of(layers.values())
+        if space is None or tuple(layer.name for layer in space.layers) != self.names:
+            raise AdapterError(
+                f"The targets are not those of {self.path}, whose numbers move "
+                f"{len(self.names)} layers together. Leave the targets out."
+            )
+        if space.seed != self.seed or space.fingerprint() != self.projection:
+            raise AdapterError(
+                f"{self.path}: its seed {self.seed} draws another random subspace here, by torch "
+                f"{torch.__version__} and seed {space.seed}. Leave the seed out, or use the "
+                "version of torch that made it."
+            )
+        space.theta.copy_(self.theta)
+        for row in self.weights.whole:
+            layer = layers.get(row.name)
+            if not isinstance(layer, FullLayer) or layer.tuned_weight.shape != row.weight.shape:
+                raise AdapterError(f"{self.path}: {shown(row.name)} does not fit this model.")
+            layer.tuned_weight.copy_(row.weight)
+            if layer.tuned_bias is not None and row.bias is not None:
+                layer.tuned_bias.copy_(row.bias)
+
+
+def theta_of(path: str | Path) -> Path | None:
+    """The file of θ that is meant by a path: itself, or that of a run; None for other adapters."""
+    at = Path(path)
+    if at.is_dir():
+        at = at / NAME
+    return at if at.name == NAME and at.is_file() else None
+
+
+def read(path: Path) -> FromTheta:
+    """The file; raises AdapterError for one that is damaged or something else."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size > MOST_BYTES:
+                raise CheckpointError(f"it has {size:,} bytes")
+            tensors, about = read_safetensors(file, size)
+        if about.get("format") != FORMAT or about.get("version") != "1":
+            raise CheckpointError("it does not say that it is a file of θ, of version 1")
+        theta, seed = tensors.pop("theta"), int(about["seed"])
+        names = tuple(map(str, json.loads(about["layers"])))
+        if theta.dim() != 1 or not theta.is_floating_point() or not torch.isfinite(theta).all():
+            raise CheckpointError("its θ is no vector of finite numbers")
+    except (OSError, CheckpointError, KeyError, ValueError, TypeError) as error:
+        raise AdapterError(f"{path} is no file of a subspace's numbers: {error}.") from None
+    whole = tuple(
+        WholeLayer(name, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"))
+        for name in sorted({key.rpartition(".")[0] for key in tensors})
+        if f"{name}.weight" in tensors
+    )
+    base, print_ = about.get("base", ""), about.get("base_fingerprint", "")
+    weights = AdapterWeights(SUBSPACE, (), whole, base=base, base_fingerprint=print_)
+    return FromTheta(str(path), theta, seed, about.get("projection", ""), names, weights)
+
+
+def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:
+    """The file as `config` goes on from it; raises ConfigError for another variant or d."""
+    del model, new_layers
+    found = read(path)
+    if config.variant != SUBSPACE:
+        raise ConfigError(
+            f"{path} is {VARIANTS[SUBSPACE]} and cannot be continued as "
+            f"{VARIANTS[config.variant]}. Leave the variant out, or choose {SUBSPACE}."
+        )
+    d = len(found.theta)
+    note = f"continues {path.name}: {d:,} numbers, {found.theta.nbytes:,} bytes"
+    hyper = changed(config.hyper, dimension=d)
+    return FromTheta(
+        found.path, found.theta, found.seed, found.projection, found.names, found.weights, hyper,
+        {}, (note,),
+    )  # fmt: skip
