@@ -266,6 +266,14 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>Mit der &amp;Zielbibliothek prüfen</translation>
     </message>
     <message>
+        <source>&amp;Queue its runs</source>
+        <translation>Seine Läufe &amp;einreihen</translation>
+    </message>
+    <message>
+        <source>&amp;Queue the runs</source>
+        <translation>Die Läufe &amp;einreihen</translation>
+    </message>
+    <message>
         <source>&amp;Rank</source>
         <translation>&amp;Rang</translation>
     </message>
@@ -294,6 +302,10 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>&amp;Ausführen</translation>
     </message>
     <message>
+        <source>&amp;Runs of this row</source>
+        <translation>&amp;Läufe dieser Zeile</translation>
+    </message>
+    <message>
         <source>&amp;Save</source>
         <translation>&amp;Speichern</translation>
     </message>
@@ -312,6 +324,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source>&amp;Seed</source>
         <translation>Se&amp;ed</translation>
+    </message>
+    <message>
+        <source>&amp;Shared directions</source>
+        <translation>&amp;Gemeinsame Richtungen</translation>
     </message>
     <message>
         <source>&amp;Show folder</source>
@@ -372,6 +388,10 @@ Zweig von {} ab Schritt {:,}</translation>
     <message>
         <source>(of {})</source>
         <translation>(von {})</translation>
+    </message>
+    <message>
+        <source>* the smallest or largest rate that was tried: others may be better.</source>
+        <translation>* die kleinste oder größte versuchte Rate: andere können besser sein.</translation>
     </message>
     <message>
         <source>, accuracy</source>
@@ -550,6 +570,10 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation>; {} Schritte waren nicht endlich</translation>
     </message>
     <message>
+        <source>A</source>
+        <translation>A</translation>
+    </message>
+    <message>
         <source>A = the directions in which the inputs vary most, B = 0. Paischer et al. 2024, arXiv 2410.07170</source>
         <translation>A = die Richtungen, in denen die Eingaben am stärksten schwanken, B = 0. Paischer et al. 2024, arXiv 2410.07170</translation>
     </message>
@@ -626,6 +650,10 @@ Apache License 2.0</translation>
     <message>
         <source>A ~ U(±1/√in), B = 0: what loralib and PEFT do</source>
         <translation>A ~ U(±1/√in), B = 0: wie loralib und PEFT</translation>
+    </message>
+    <message>
+        <source>A − A₀</source>
+        <translation>A − A₀</translation>
     </message>
     <message>
         <source>A&amp;bort this run</source>
@@ -764,6 +792,10 @@ Apache License 2.0</translation>
         <translation>Alle Läufe; einen unterbrochenen fortsetzen</translation>
     </message>
     <message>
+        <source>All {} runs are there.</source>
+        <translation>Alle {} Läufe sind da.</translation>
+    </message>
+    <message>
         <source>Allocate rank per layer by energy</source>
         <translation>Rang je Schicht nach Energie verteilen</translation>
     </message>
@@ -808,6 +840,18 @@ Apache License 2.0</translation>
         <translation>Das Modell wird gefragt…</translation>
     </message>
     <message>
+        <source>At equal examples, LoRA loses more by a large batch than full training does.</source>
+        <translation>Bei gleich vielen Beispielen verliert LoRA durch einen großen Batch mehr als volles Training.</translation>
+    </message>
+    <message>
+        <source>At the start of training the loss falls alike at every rank.</source>
+        <translation>Zu Beginn des Trainings fällt der Verlust bei jedem Rang gleich.</translation>
+    </message>
+    <message>
+        <source>At {:,} trained numbers each.</source>
+        <translation>Je {:,} trainierte Zahlen.</translation>
+    </message>
+    <message>
         <source>At {} the validation loss rose from {:.3g} to {}. </source>
         <translation>Bei {} stieg der Validierungs-Loss von {:.3g} auf {}. </translation>
     </message>
@@ -838,6 +882,14 @@ Apache License 2.0</translation>
     <message>
         <source>Base</source>
         <translation>Basis</translation>
+    </message>
+    <message>
+        <source>Base &amp;in</source>
+        <translation>Basis &amp;in</translation>
+    </message>
+    <message>
+        <source>Base in</source>
+        <translation>Basis in</translation>
     </message>
     <message>
         <source>Base model</source>
@@ -878,6 +930,10 @@ Apache License 2.0</translation>
     <message>
         <source>Best validation loss over adapter parameters</source>
         <translation>Bester Validierungs-Loss über den Adapterparametern</translation>
+    </message>
+    <message>
+        <source>Bits of the base</source>
+        <translation>Bits der Basis</translation>
     </message>
     <message>
         <source>Branch in float32</source>
@@ -1010,6 +1066,10 @@ Apache License 2.0</translation>
     <message>
         <source>Chosen</source>
         <translation>Bevorzugt</translation>
+    </message>
+    <message>
+        <source>Claims</source>
+        <translation>Behauptungen</translation>
     </message>
     <message>
         <source>Class of the images</source>
@@ -1276,6 +1336,10 @@ Apache License 2.0</translation>
         <translation>Ziffern: die 9 lernen</translation>
     </message>
     <message>
+        <source>Directions of</source>
+        <translation>Richtungen von</translation>
+    </message>
+    <message>
         <source>Disc 256 × 256</source>
         <translation>Scheibe 256 × 256</translation>
     </message>
@@ -1320,6 +1384,10 @@ Apache License 2.0</translation>
         <translation>E&amp;xtrahieren</translation>
     </message>
     <message>
+        <source>Each at the rate of the least training loss.</source>
+        <translation>Jeder mit der Rate des kleinsten Trainingsverlusts.</translation>
+    </message>
+    <message>
         <source>Each class counts alike: a row of class c counts n/(k·n_c)</source>
         <translation>Jede Klasse zählt gleich: eine Zeile der Klasse c zählt n/(k·n_c)</translation>
     </message>
@@ -1330,6 +1398,10 @@ Apache License 2.0</translation>
     <message>
         <source>Each row counts alike</source>
         <translation>Jede Zeile zählt gleich</translation>
+    </message>
+    <message>
+        <source>Each step is orthogonal: all directions of A and of B move alike. Jordan 2024. What is no matrix is moved by AdamW</source>
+        <translation>Jeder Schritt ist orthogonal: alle Richtungen von A und von B bewegen sich gleich weit. Jordan 2024. Was keine Matrix ist, bewegt AdamW</translation>
     </message>
     <message>
         <source>Each ticked layer gets an adapter.</source>
@@ -1436,6 +1508,10 @@ Apache License 2.0</translation>
         <translation>Beispiele je Schritt.</translation>
     </message>
     <message>
+        <source>Expected</source>
+        <translation>Erwartet</translation>
+    </message>
+    <message>
         <source>Export HTML report…</source>
         <translation>HTML-Bericht exportieren…</translation>
     </message>
@@ -1530,6 +1606,10 @@ Apache License 2.0</translation>
     <message>
         <source>First one epoch of full training of a 784-1000-2000-10 net, then 100 steps of a rank-1 adapter with 6,794 parameters (0.242 %) on the 9s alone.</source>
         <translation>Zuerst eine Epoche volles Training eines Netzes 784-1000-2000-10, dann 100 Schritte eines Rang-1-Adapters mit 6,794 Parametern (0.242 %) nur auf den Neunen.</translation>
+    </message>
+    <message>
+        <source>Floats of a folder in the dtype; a .gguf as it lies there</source>
+        <translation>Gleitkommazahlen eines Ordners im dtype; eine .gguf, wie sie daliegt</translation>
     </message>
     <message>
         <source>Folder of the exported adapter</source>
@@ -1688,6 +1768,10 @@ Apache License 2.0</translation>
         <translation>Wie viele Zahlen θ ein zufälliger Unterraum trainiert; jede bewegt ihren Teil aller Gewichte. Verdoppeln von d behält ΔW genau; Halbieren behält das Nächstliegende.</translation>
     </message>
     <message>
+        <source>How the frozen matrices of the base are held: 4 or 8 bits need a quarter or half of the memory of 16; heads and embeddings stay as they are.</source>
+        <translation>Wie die eingefrorenen Matrizen der Basis gehalten werden: 4 oder 8 Bit brauchen ein Viertel oder die Hälfte des Speichers von 16; Köpfe und Einbettungen bleiben, wie sie sind.</translation>
+    </message>
+    <message>
         <source>How the singular values are shown</source>
         <translation>Wie die Singulärwerte gezeigt werden</translation>
     </message>
@@ -1726,6 +1810,10 @@ Apache License 2.0</translation>
     <message>
         <source>In float32 the smallest σ are lost to rounding.</source>
         <translation>In float32 gehen die kleinsten σ in der Rundung verloren.</translation>
+    </message>
+    <message>
+        <source>In {} of {} rows random &lt; ΔW &lt; W.</source>
+        <translation>In {} von {} Zeilen gilt Zufall &lt; ΔW &lt; W.</translation>
     </message>
     <message>
         <source>Init</source>
@@ -1816,6 +1904,10 @@ Apache License 2.0</translation>
         <translation>Sprache</translation>
     </message>
     <message>
+        <source>Large batches hurt LoRA more</source>
+        <translation>Große Batches schaden LoRA mehr</translation>
+    </message>
+    <message>
         <source>Largest relative error of ΔW</source>
         <translation>Größter relativer Fehler von ΔW</translation>
     </message>
@@ -1872,8 +1964,20 @@ Apache License 2.0</translation>
         <translation>LoRA</translation>
     </message>
     <message>
+        <source>LoRA on the MLP layers alone is at least as good as on attention alone, at equal count.</source>
+        <translation>LoRA nur auf den MLP-Schichten ist bei gleicher Anzahl mindestens so gut wie nur auf der Attention.</translation>
+    </message>
+    <message>
         <source>LoRA+ λ</source>
         <translation>LoRA+ λ</translation>
+    </message>
+    <message>
+        <source>LoRA-FA</source>
+        <translation>LoRA-FA</translation>
+    </message>
+    <message>
+        <source>LoRA-XS</source>
+        <translation>LoRA-XS</translation>
     </message>
     <message>
         <source>LoRA’s shape</source>
@@ -1948,6 +2052,10 @@ Apache License 2.0</translation>
         <translation>Niedrigster Validierungs-Loss</translation>
     </message>
     <message>
+        <source>MLP layers matter most</source>
+        <translation>MLP-Schichten zählen am meisten</translation>
+    </message>
+    <message>
         <source>MNIST tutorial: rank 1 on the 9s</source>
         <translation>MNIST-Tutorial: Rang 1 auf den Neunen</translation>
     </message>
@@ -1980,8 +2088,16 @@ Apache License 2.0</translation>
         <translation>Max. Norm</translation>
     </message>
     <message>
+        <source>Maximal-update adapters, arXiv 2602.06204</source>
+        <translation>Maximal-Update-Adapter, arXiv 2602.06204</translation>
+    </message>
+    <message>
         <source>Measured at step {:,}: the validation loss goes from {} to {} ({}{}). It can be undone: Run → Revert to before the last edit.</source>
         <translation>Gemessen bei Schritt {:,}: Der Validierungs-Loss geht von {} auf {} ({}{}). Rückgängig: Lauf → Vor die letzte Änderung zurückgehen.</translation>
+    </message>
+    <message>
+        <source>Measured here</source>
+        <translation>Hier gemessen</translation>
     </message>
     <message>
         <source>Measured in the model and data that are open</source>
@@ -2072,6 +2188,10 @@ Apache License 2.0</translation>
         <translation>Momentum gilt für SGD; AdamW hat seine Betas.</translation>
     </message>
     <message>
+        <source>Momentum is for SGD; Muon has its own, 0.95.</source>
+        <translation>Momentum gilt für SGD; Muon hat sein eigenes, 0,95.</translation>
+    </message>
+    <message>
         <source>More</source>
         <translation>Mehr</translation>
     </message>
@@ -2110,6 +2230,14 @@ Apache License 2.0</translation>
     <message>
         <source>Multi-label text classification</source>
         <translation>Multi-Label-Textklassifikation</translation>
+    </message>
+    <message>
+        <source>Muon for B, whose columns become alike; AdamW for A and all else</source>
+        <translation>Muon für B, dessen Spalten sich angleichen; AdamW für A und alles andere</translation>
+    </message>
+    <message>
+        <source>NF4 with double quantization, packed layer by layer: QLoRA&apos;s</source>
+        <translation>NF4 mit doppelter Quantisierung, Schicht für Schicht gepackt: wie QLoRA</translation>
     </message>
     <message>
         <source>Name a folder for the adapter.</source>
@@ -2170,10 +2298,6 @@ Apache License 2.0</translation>
     <message>
         <source>No runs yet: the first training step creates one.</source>
         <translation>Noch keine Läufe: Der erste Trainingsschritt legt einen an.</translation>
-    </message>
-    <message>
-        <source>No setting was changed after the first step of this run.</source>
-        <translation>Nach dem ersten Schritt dieses Laufs wurde keine Einstellung geändert.</translation>
     </message>
     <message>
         <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
@@ -2586,6 +2710,26 @@ zustand</translation>
         <translation>Rang r</translation>
     </message>
     <message>
+        <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
+        <translation>Schritte zwischen zwei Validierungen; 0: so oft, wie 3 % der Zeit es erlauben. Welcher Schritt der beste ist, hängt dann von der Uhr ab, ebenso das Ende eines geduldigen Laufs.</translation>
+    </message>
+    <message>
+        <source>Table 5: which layers</source>
+        <translation>Tabelle 5: welche Schichten</translation>
+    </message>
+    <message>
+        <source>Table 6: which rank</source>
+        <translation>Tabelle 6: welcher Rang</translation>
+    </message>
+    <message>
+        <source>Table 7: amplification</source>
+        <translation>Tabelle 7: Verstärkung</translation>
+    </message>
+    <message>
+        <source>Ten times the rate</source>
+        <translation>Das Zehnfache der Rate</translation>
+    </message>
+    <message>
         <source>not applicable ({})</source>
         <translation>entfällt ({})</translation>
     </message>
@@ -2826,6 +2970,10 @@ zustand</translation>
         <translation>Noch nicht aufgezeichnet: Diese Aufgabe liest keinen Text, oder der Lauf ist älter als die Aufzeichnung.</translation>
     </message>
     <message>
+        <source>Nothing has moved yet: there are no directions at this step.</source>
+        <translation>Noch hat sich nichts bewegt: bei diesem Schritt gibt es keine Richtungen.</translation>
+    </message>
+    <message>
         <source>Nothing is called so.</source>
         <translation>Nichts heißt so.</translation>
     </message>
@@ -2840,6 +2988,14 @@ zustand</translation>
     <message>
         <source>One curve of the training</source>
         <translation>Eine Kurve des Trainings</translation>
+    </message>
+    <message>
+        <source>One kind of layers: there is nothing to compare.</source>
+        <translation>Nur eine Art von Schichten: es gibt nichts zu vergleichen.</translation>
+    </message>
+    <message>
+        <source>One rate for all ranks</source>
+        <translation>Eine Rate für alle Ränge</translation>
     </message>
     <message>
         <source>Only the likeliest tokens whose probabilities sum up to this</source>
@@ -2866,8 +3022,16 @@ zustand</translation>
         <translation>Adapter werden geöffnet</translation>
     </message>
     <message>
+        <source>Opening the model to say what it costs…</source>
+        <translation>Das Modell wird geöffnet, um die Kosten zu nennen…</translation>
+    </message>
+    <message>
         <source>Opening the task to say what it costs…</source>
         <translation>Die Aufgabe wird geöffnet, um die Kosten zu nennen…</translation>
+    </message>
+    <message>
+        <source>Plain LoRA is as good as its variants once the learning rate of each is tuned.</source>
+        <translation>Einfaches LoRA ist so gut wie seine Varianten, sobald die Lernrate jeder abgestimmt ist.</translation>
     </message>
     <message>
         <source>Preparing the adapters</source>
@@ -2876,6 +3040,22 @@ zustand</translation>
     <message>
         <source>Prompt for the mixture</source>
         <translation>Prompt für die Mischung</translation>
+    </message>
+    <message>
+        <source>Q8_0, packed layer by layer: the rounding is a twentieth of that of 4</source>
+        <translation>Q8_0, Schicht für Schicht gepackt: die Rundung ist ein Zwanzigstel von der bei 4</translation>
+    </message>
+    <message>
+        <source>Questions, each with a prediction and a run that answers</source>
+        <translation>Fragen, jede mit einer Vorhersage und einem Lauf, der antwortet</translation>
+    </message>
+    <message>
+        <source>Queued. Figures appear here as the runs end; the queue shows them.</source>
+        <translation>Eingereiht. Die Abbildungen erscheinen hier, sobald die Läufe enden; die Warteschlange zeigt sie.</translation>
+    </message>
+    <message>
+        <source>Queued. The verdict appears here when the last run has ended.</source>
+        <translation>Eingereiht. Das Urteil erscheint hier, wenn der letzte Lauf geendet hat.</translation>
     </message>
     <message>
         <source>Rank that the outcome is truncated to</source>
@@ -3038,6 +3218,10 @@ zustand</translation>
         <translation>Ringe 256 × 256</translation>
     </message>
     <message>
+        <source>Rounding</source>
+        <translation>Rundung</translation>
+    </message>
+    <message>
         <source>Rounding alone may make a σ as large as max(m, n)·ε·σ₁</source>
         <translation>Rundung allein kann ein σ bis max(m, n)·ε·σ₁ erzeugen</translation>
     </message>
@@ -3090,6 +3274,10 @@ zustand</translation>
         <translation>Läufe je Kombination, jeder mit eigenem Seed</translation>
     </message>
     <message>
+        <source>Runs that are compared</source>
+        <translation>Läufe, die verglichen werden</translation>
+    </message>
+    <message>
         <source>Runs…</source>
         <translation>Läufe…</translation>
     </message>
@@ -3112,6 +3300,10 @@ zustand</translation>
     <message>
         <source>SHA-256</source>
         <translation>SHA-256</translation>
+    </message>
+    <message>
+        <source>SSRN 6580122, 2026</source>
+        <translation>SSRN 6580122, 2026</translation>
     </message>
     <message>
         <source>SVD bench</source>
@@ -3202,6 +3394,18 @@ zustand</translation>
         <translation>Skalierung s</translation>
     </message>
     <message>
+        <source>Schulman et al. 2025</source>
+        <translation>Schulman et al. 2025</translation>
+    </message>
+    <message>
+        <source>Schulman et al. 2025, LoRA Without Regret</source>
+        <translation>Schulman et al. 2025, LoRA Without Regret</translation>
+    </message>
+    <message>
+        <source>Schulman et al. 2025; tinker-cookbook, sweep of June 2026</source>
+        <translation>Schulman et al. 2025; tinker-cookbook, Suchlauf vom Juni 2026</translation>
+    </message>
+    <message>
         <source>Score over the number of numbers</source>
         <translation>Wert über der Anzahl der Zahlen</translation>
     </message>
@@ -3252,6 +3456,10 @@ zustand</translation>
     <message>
         <source>Seeds of each combination</source>
         <translation>Seeds jeder Kombination</translation>
+    </message>
+    <message>
+        <source>Seeds of each run</source>
+        <translation>Seeds jedes Laufs</translation>
     </message>
     <message>
         <source>Select all of this t&amp;ype</source>
@@ -3498,10 +3706,6 @@ zustand</translation>
         <translation>Schritte</translation>
     </message>
     <message>
-        <source>Steps between two validations; 0: as often as 3 % of the time allow.</source>
-        <translation>Schritte zwischen zwei Validierungen; 0: so oft, wie 3 % der Zeit erlauben.</translation>
-    </message>
-    <message>
         <source>Steps of each run</source>
         <translation>Schritte jedes Laufs</translation>
     </message>
@@ -3614,10 +3818,6 @@ zustand</translation>
         <translation>Temperatur, Top-p, Seed, Stopptexte, Chat-Template</translation>
     </message>
     <message>
-        <source>Ten questions, each with a prediction and a run that answers</source>
-        <translation>Zehn Fragen, je mit einer Vorhersage und einem Lauf, der antwortet</translation>
-    </message>
-    <message>
         <source>Tensor</source>
         <translation>Tensor</translation>
     </message>
@@ -3650,6 +3850,10 @@ zustand</translation>
         <translation>Der Adapter von Schritt {:,} ist gespeichert in {}</translation>
     </message>
     <message>
+        <source>The best learning rate of LoRA is about 10 times that of full training, 15 times in short runs.</source>
+        <translation>Die beste Lernrate von LoRA ist etwa das Zehnfache der des vollen Trainings, in kurzen Läufen das 15-Fache.</translation>
+    </message>
+    <message>
         <source>The best rank-r fit of W_after − W_before in each layer (Eckart–Young), one tensor at a time, so that models larger than memory work. Biases, norms and embeddings that differ are named and left out.</source>
         <translation>Die beste Rang-r-Näherung von W_nachher − W_vorher in jeder Schicht (Eckart–Young), ein Tensor nach dem anderen, sodass Modelle größer als der Speicher gehen. Abweichende Biases, Normen und Embeddings werden genannt und ausgelassen.</translation>
     </message>
@@ -3668,6 +3872,10 @@ zustand</translation>
     <message>
         <source>The decomposed matrix</source>
         <translation>Die zerlegte Matrix</translation>
+    </message>
+    <message>
+        <source>The first steps are alike</source>
+        <translation>Die ersten Schritte gleichen sich</translation>
     </message>
     <message>
         <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
@@ -3798,6 +4006,10 @@ zustand</translation>
         <translation>Dieselben Ziehungen mit Adapter aus und an</translation>
     </message>
     <message>
+        <source>The scale decides</source>
+        <translation>Die Skalierung entscheidet</translation>
+    </message>
+    <message>
         <source>The scaling that multiplies B·A</source>
         <translation>Die Skalierung, mit der B·A multipliziert wird</translation>
     </message>
@@ -3808,6 +4020,14 @@ zustand</translation>
     <message>
         <source>The second row is twice the first, so only two rows are independent.</source>
         <translation>Die zweite Zeile ist das Doppelte der ersten, also sind nur zwei Zeilen unabhängig.</translation>
+    </message>
+    <message>
+        <source>The stable rank lags behind</source>
+        <translation>Der stabile Rang bleibt zurück</translation>
+    </message>
+    <message>
+        <source>The stable rank ‖ΔW‖²/σ₁² of a change of rank r grows as r^β with β far below 1.</source>
+        <translation>Der stabile Rang ‖ΔW‖²/σ₁² einer Änderung vom Rang r wächst wie r^β mit β weit unter 1.</translation>
     </message>
     <message>
         <source>The weights take {} as {}; {} are free here</source>
@@ -4006,6 +4226,10 @@ zustand</translation>
         <translation>Rückgängig</translation>
     </message>
     <message>
+        <source>Unpacked to floats of the dtype, a .gguf as well</source>
+        <translation>Entpackt zu Gleitkommazahlen des dtype, auch eine .gguf</translation>
+    </message>
+    <message>
         <source>Unpacking the run</source>
         <translation>Lauf wird entpackt</translation>
     </message>
@@ -4094,6 +4318,18 @@ zustand</translation>
         <translation>Werte oder Vielfache des Rangs: 16, r, 2r</translation>
     </message>
     <message>
+        <source>Variants tie once tuned</source>
+        <translation>Abgestimmt liegen die Varianten gleichauf</translation>
+    </message>
+    <message>
+        <source>VeRA</source>
+        <translation>VeRA</translation>
+    </message>
+    <message>
+        <source>VeRA has no scaling: its vectors d and b are all that is trained</source>
+        <translation>VeRA hat keine Skalierung: trainiert werden nur seine Vektoren d und b</translation>
+    </message>
+    <message>
         <source>W is {}. Of its {} singular values the first {} are kept; largest error {}.</source>
         <translation>W ist {}. Von seinen {} Singulärwerten bleiben die ersten {}; größter Fehler {}.</translation>
     </message>
@@ -4134,8 +4370,20 @@ zustand</translation>
         <translation>Wie viel eine Zeile im Loss eines Klassifikators zählt: balanced, n/(k·n_c) für eine Klasse mit n_c von n Zeilen, lässt seltene Klassen gleich viel zählen. Der Validierungs-Loss ist der unveränderte.</translation>
     </message>
     <message>
+        <source>What did LoRA find?</source>
+        <translation>Was hat LoRA gefunden?</translation>
+    </message>
+    <message>
+        <source>What did LoRA find?…</source>
+        <translation>Was hat LoRA gefunden?…</translation>
+    </message>
+    <message>
         <source>What each direction writes and what excites it</source>
         <translation>Was jede Richtung schreibt und was sie anregt</translation>
+    </message>
+    <message>
+        <source>What papers claim of LoRA, tried on this model, with a verdict each</source>
+        <translation>Was Arbeiten über LoRA behaupten, an diesem Modell erprobt, je mit einem Urteil</translation>
     </message>
     <message>
         <source>What stays when the rank moves. With α kept, s = α/r falls as the rank rises.</source>
@@ -4182,12 +4430,44 @@ zustand</translation>
         <translation>Ob Vorher/Nachher und Validierung W + ΔW sehen oder W allein</translation>
     </message>
     <message>
+        <source>Which &amp;layers</source>
+        <translation>Welche &amp;Schichten</translation>
+    </message>
+    <message>
         <source>Which class was predicted for which</source>
         <translation>Welche Klasse für welche vorhergesagt wurde</translation>
     </message>
     <message>
+        <source>Which layers, which rank, and which directions does ΔW use?</source>
+        <translation>Welche Schichten, welchen Rang und welche Richtungen nutzt ΔW?</translation>
+    </message>
+    <message>
+        <source>Which layers, which rank, which directions: LoRA&apos;s section 7 on this model</source>
+        <translation>Welche Schichten, welcher Rang, welche Richtungen: LoRAs Abschnitt 7 an diesem Modell</translation>
+    </message>
+    <message>
         <source>Which part of a diffusion pipeline the adapter is of, where names say none</source>
         <translation>Zu welchem Teil einer Diffusions-Pipeline der Adapter gehört, wo die Namen es nicht sagen</translation>
+    </message>
+    <message>
+        <source>Which ran&amp;k</source>
+        <translation>Welcher &amp;Rang</translation>
+    </message>
+    <message>
+        <source>With s = α/r fixed instead, the best learning rate falls as the rank rises.</source>
+        <translation>Ist stattdessen s = α/r fest, so fällt die beste Lernrate mit steigendem Rang.</translation>
+    </message>
+    <message>
+        <source>With α fixed, the best learning rate hardly changes with the rank.</source>
+        <translation>Bei festem α ändert sich die beste Lernrate mit dem Rang kaum.</translation>
+    </message>
+    <message>
+        <source>Without regret</source>
+        <translation>Ohne Reue</translation>
+    </message>
+    <message>
+        <source>Without regret…</source>
+        <translation>Ohne Reue…</translation>
     </message>
     <message>
         <source>Worst class</source>
@@ -4254,6 +4534,10 @@ zustand</translation>
         <translation>ein PEFT-Ordner, ein Lauf oder eine Datei von kohya, diffusers, GGUF, loralib, MLX</translation>
     </message>
     <message>
+        <source>a factor of 10 to 15 at widths of thousands; less in narrow nets, since the best rate of full training falls with the width and LoRA&apos;s stays</source>
+        <translation>ein Faktor von 10 bis 15 bei Breiten von Tausenden; weniger in schmalen Netzen, da die beste Rate des vollen Trainings mit der Breite fällt und die von LoRA bleibt</translation>
+    </message>
+    <message>
         <source>a file, as adapter{}</source>
         <translation>eine Datei, etwa adapter{}</translation>
     </message>
@@ -4306,6 +4590,10 @@ zustand</translation>
         <translation>Akkumulation</translation>
     </message>
     <message>
+        <source>accuracy</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
         <source>activations {}</source>
         <translation>Aktivierungen {}</translation>
     </message>
@@ -4324,6 +4612,10 @@ zustand</translation>
     <message>
         <source>adapter to continue</source>
         <translation>fortgesetzter Adapter</translation>
+    </message>
+    <message>
+        <source>agrees</source>
+        <translation>stimmt überein</translation>
     </message>
     <message>
         <source>all classes ({:,} wrong)</source>
@@ -4374,12 +4666,20 @@ zustand</translation>
         <translation>angewandt {}</translation>
     </message>
     <message>
+        <source>arXiv 2602.04998, 2602.09492</source>
+        <translation>arXiv 2602.04998, 2602.09492</translation>
+    </message>
+    <message>
         <source>as begun</source>
         <translation>wie begonnen</translation>
     </message>
     <message>
         <source>at each validation</source>
         <translation>bei jeder Validierung</translation>
+    </message>
+    <message>
+        <source>at the start</source>
+        <translation>am Anfang</translation>
     </message>
     <message>
         <source>autosave seconds</source>
@@ -4426,12 +4726,20 @@ zustand</translation>
         <translation>Betas</translation>
     </message>
     <message>
+        <source>bits of the base</source>
+        <translation>Bits der Basis</translation>
+    </message>
+    <message>
         <source>bucketed: rows of similar length together. packed: rows end to end up to the max length. shuffled: in random order.</source>
         <translation>bucketed: Zeilen ähnlicher Länge zusammen. packed: Zeilen aneinandergereiht bis zur max. Länge. shuffled: in zufälliger Reihenfolge.</translation>
     </message>
     <message>
         <source>by accuracy</source>
         <translation>nach Genauigkeit</translation>
+    </message>
+    <message>
+        <source>by chance: max(i, j)/n</source>
+        <translation>zufällig: max(i, j)/n</translation>
     </message>
     <message>
         <source>by elimination</source>
@@ -4564,6 +4872,10 @@ zustand</translation>
     <message>
         <source>diff</source>
         <translation>Diff</translation>
+    </message>
+    <message>
+        <source>differs here</source>
+        <translation>hier anders</translation>
     </message>
     <message>
         <source>digits</source>
@@ -4704,6 +5016,10 @@ zustand</translation>
     <message>
         <source>exp of the entropy of σ / Σσ</source>
         <translation>exp der Entropie von σ / Σσ</translation>
+    </message>
+    <message>
+        <source>factor</source>
+        <translation>Faktor</translation>
     </message>
     <message>
         <source>factory</source>
@@ -5050,6 +5366,10 @@ zustand</translation>
         <translation>nicht adaptiert: hat keinen Rang</translation>
     </message>
     <message>
+        <source>not decided</source>
+        <translation>unentschieden</translation>
+    </message>
+    <message>
         <source>not finite</source>
         <translation>nicht endlich</translation>
     </message>
@@ -5206,6 +5526,10 @@ zustand</translation>
         <translation>r</translation>
     </message>
     <message>
+        <source>random</source>
+        <translation>Zufall</translation>
+    </message>
+    <message>
         <source>random weights</source>
         <translation>zufällige Gewichte</translation>
     </message>
@@ -5226,12 +5550,24 @@ zustand</translation>
         <translation>Rang {}</translation>
     </message>
     <message>
+        <source>ranks {} and {}, other seeds</source>
+        <translation>Ränge {} und {}, andere Seeds</translation>
+    </message>
+    <message>
+        <source>ranks {} and {}, the same seed</source>
+        <translation>Ränge {} und {}, derselbe Seed</translation>
+    </message>
+    <message>
         <source>ranks {} to {}</source>
         <translation>Ränge {} bis {}</translation>
     </message>
     <message>
         <source>ranks {} – {}</source>
         <translation>Ränge {} – {}</translation>
+    </message>
+    <message>
+        <source>ranks, as in 1, 4, 16</source>
+        <translation>Ränge, etwa 1, 4, 16</translation>
     </message>
     <message>
         <source>raw</source>
@@ -5270,6 +5606,10 @@ zustand</translation>
         <translation>läuft</translation>
     </message>
     <message>
+        <source>runs</source>
+        <translation>Läufe</translation>
+    </message>
+    <message>
         <source>sampling</source>
         <translation>Sampling</translation>
     </message>
@@ -5294,6 +5634,18 @@ zustand</translation>
         <translation>Seed {}</translation>
     </message>
     <message>
+        <source>seed {}: validation loss {:.3f}</source>
+        <translation>Seed {}: Validierungsverlust {:.3f}</translation>
+    </message>
+    <message>
+        <source>seeds </source>
+        <translation>Seeds </translation>
+    </message>
+    <message>
+        <source>seeds: as it fits</source>
+        <translation>Seeds: wie es passt</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>schlechte Zeilen auslassen</translation>
     </message>
@@ -5308,6 +5660,10 @@ zustand</translation>
     <message>
         <source>smoothing</source>
         <translation>Smoothing</translation>
+    </message>
+    <message>
+        <source>snapshots</source>
+        <translation>Momentaufnahmen</translation>
     </message>
     <message>
         <source>square</source>
@@ -5334,12 +5690,24 @@ zustand</translation>
         <translation>Schritte</translation>
     </message>
     <message>
+        <source>steps </source>
+        <translation>Schritte </translation>
+    </message>
+    <message>
+        <source>steps: as it fits</source>
+        <translation>Schritte: wie es passt</translation>
+    </message>
+    <message>
         <source>stop texts, separated by |</source>
         <translation>Stopptexte, durch | getrennt</translation>
     </message>
     <message>
         <source>stopped</source>
         <translation>gestoppt</translation>
+    </message>
+    <message>
+        <source>s·B·A = the r largest directions of what packing took from W, so ΔW is not 0 at step 0; for a base in 4 or 8 bits. One round of Li et al. 2023, arXiv 2310.08659</source>
+        <translation>s·B·A = die r größten Richtungen dessen, was das Packen von W nahm; ΔW ist bei Schritt 0 also nicht 0; für eine Basis in 4 oder 8 Bit. Eine Runde von Li et al. 2023, arXiv 2310.08659</translation>
     </message>
     <message>
         <source>s·B·A&apos;s energy</source>
@@ -5384,6 +5752,26 @@ zustand</translation>
     <message>
         <source>the base model is trained as the preset defines</source>
         <translation>das Basismodell wird trainiert, wie das Preset es vorgibt</translation>
+    </message>
+    <message>
+        <source>the curves of all ranks lie on one another, and part later by capacity</source>
+        <translation>die Kurven aller Ränge liegen aufeinander und trennen sich später nach Kapazität</translation>
+    </message>
+    <message>
+        <source>the gap between the two losses grows with the batch</source>
+        <translation>der Abstand der beiden Verluste wächst mit dem Batch</translation>
+    </message>
+    <message>
+        <source>the highest rank wants a lower rate than rank 1</source>
+        <translation>der höchste Rang will eine kleinere Rate als Rang 1</translation>
+    </message>
+    <message>
+        <source>the loss of MLP layers is no higher</source>
+        <translation>der Verlust der MLP-Schichten ist nicht höher</translation>
+    </message>
+    <message>
+        <source>the same rate is best from rank 4 on</source>
+        <translation>ab Rang 4 ist dieselbe Rate die beste</translation>
     </message>
     <message>
         <source>the sum itself, to rounding</source>
@@ -5462,6 +5850,14 @@ zustand</translation>
         <translation>kürzen auf Rang </translation>
     </message>
     <message>
+        <source>trunk cache</source>
+        <translation>Rumpf-Zwischenspeicher</translation>
+    </message>
+    <message>
+        <source>two seeds at rank {}</source>
+        <translation>zwei Seeds bei Rang {}</translation>
+    </message>
+    <message>
         <source>unchanged</source>
         <translation>unverändert</translation>
     </message>
@@ -5480,6 +5876,10 @@ zustand</translation>
     <message>
         <source>validation data</source>
         <translation>Validierungsdaten</translation>
+    </message>
+    <message>
+        <source>validation loss</source>
+        <translation>Validierungsverlust</translation>
     </message>
     <message>
         <source>validation loss with these ranks: {}</source>
@@ -5536,6 +5936,10 @@ zustand</translation>
     <message>
         <source>wide</source>
         <translation>breit</translation>
+    </message>
+    <message>
+        <source>within 2 % of each other</source>
+        <translation>höchstens 2 % auseinander</translation>
     </message>
     <message>
         <source>worst layer</source>
@@ -5864,8 +6268,20 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} von {} fertig</translation>
     </message>
     <message>
+        <source>{} of {} runs are there. About {} for the others.</source>
+        <translation>{} von {} Läufen sind da. Etwa {} für die übrigen.</translation>
+    </message>
+    <message>
+        <source>{} of {} runs are there. About {} for {:,} more of {:,} steps.</source>
+        <translation>{} von {} Läufen sind da. Etwa {} für {:,} weitere von {:,} Schritten.</translation>
+    </message>
+    <message>
         <source>{} others</source>
         <translation>{} weitere</translation>
+    </message>
+    <message>
+        <source>{} pairs of runs; in brackets what chance makes.</source>
+        <translation>{} Paare von Läufen; in Klammern, was der Zufall ergibt.</translation>
     </message>
     <message>
         <source>{} parameters, {:.3g} % of full</source>
@@ -5894,6 +6310,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} shows no numbers yet. Train a few steps first.</source>
         <translation>{} zeigt noch keine Zahlen. Erst ein paar Schritte trainieren.</translation>
+    </message>
+    <message>
+        <source>{} starts from what packing the base into 4 or 8 bits loses.</source>
+        <translation>{} beginnt mit dem, was das Packen der Basis in 4 oder 8 Bit verliert.</translation>
     </message>
     <message>
         <source>{} steps tried</source>
@@ -6010,8 +6430,20 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}u{} schreibt</translation>
     </message>
     <message>
+        <source>ΔW / random</source>
+        <translation>ΔW / Zufall</translation>
+    </message>
+    <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>
         <translation>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·B·A₀, A₀ stays as it was drawn. Zhang et al. 2023, arXiv 2308.03303</source>
+        <translation>ΔW = (α/r)·B·A₀, A₀ bleibt, wie es gezogen wurde. Zhang et al. 2023, arXiv 2308.03303</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·U_r·Σ_r·R·V_rᵀ with W = U·Σ·Vᵀ; only R (r × r) learns. Bałazy et al. 2024, arXiv 2405.17604</source>
+        <translation>ΔW = (α/r)·U_r·Σ_r·R·V_rᵀ mit W = U·Σ·Vᵀ; nur R (r × r) lernt. Bałazy et al. 2024, arXiv 2405.17604</translation>
     </message>
     <message>
         <source>ΔW = (α/√r)·B·A. Kalajdzievski 2023, arXiv 2312.03732</source>
@@ -6026,8 +6458,16 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>ΔW = W′ − W, jeder Eintrag wird trainiert: der Vergleich, nicht zum Export</translation>
     </message>
     <message>
+        <source>ΔW = diag(b)·B·diag(d)·A; A, B random, frozen and shared; b, d learn. Kopiczko et al. 2023, arXiv 2310.11454</source>
+        <translation>ΔW = diag(b)·B·diag(d)·A; A, B zufällig, eingefroren und geteilt; b, d lernen. Kopiczko et al. 2023, arXiv 2310.11454</translation>
+    </message>
+    <message>
         <source>ΔW = s·B·A. Out of the box these programs multiply by an s that differs 320-fold. “α for the same s” is what to set there; “Strength” gives the same file the same effect where the program applies its own default s; “Learning rate” moves ΔW as far per step when training there with its default.</source>
         <translation>ΔW = s·B·A. Diese Programme multiplizieren von sich aus mit einem s, das sich um das 320-Fache unterscheidet. „α für dasselbe s“ ist dort einzustellen; „Stärke“ gibt derselben Datei dieselbe Wirkung, wo das Programm sein eigenes s anwendet; „Lernrate“ bewegt ΔW je Schritt gleich weit, wenn dort mit der Voreinstellung trainiert wird.</translation>
+    </message>
+    <message>
+        <source>ΔW and &amp;W</source>
+        <translation>ΔW und &amp;W</translation>
     </message>
     <message>
         <source>ΔW follows α at once</source>
@@ -6036,6 +6476,18 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>ΔW is 0 in this layer: there are no directions yet. Train first.</source>
         <translation>ΔW ist 0 in dieser Schicht: Es gibt noch keine Richtungen. Erst trainieren.</translation>
+    </message>
+    <message>
+        <source>ΔW is above the rounding of the base: {} of ‖W‖ beside {}</source>
+        <translation>ΔW liegt über der Rundung der Basis: {} von ‖W‖ neben {}</translation>
+    </message>
+    <message>
+        <source>ΔW is below the rounding of the base in {:,} of {:,} layers</source>
+        <translation>ΔW liegt in {:,} von {:,} Schichten unter der Rundung der Basis</translation>
+    </message>
+    <message>
+        <source>ΔW is below the rounding of the base: {} of ‖W‖ beside {}</source>
+        <translation>ΔW liegt unter der Rundung der Basis: {} von ‖W‖ neben {}</translation>
     </message>
     <message>
         <source>ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, and continue from the last good step.</source>
@@ -6048,6 +6500,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>ΔW is still 0</source>
         <translation>ΔW ist noch 0</translation>
+    </message>
+    <message>
+        <source>ΔW is zero at this step: it has no directions yet.</source>
+        <translation>ΔW ist bei diesem Schritt null: es hat noch keine Richtungen.</translation>
     </message>
     <message>
         <source>ΔW is zero until the first step.</source>
@@ -6090,6 +6546,14 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>der ΔW-Energie</translation>
     </message>
     <message>
+        <source>ΔW, what it reads</source>
+        <translation>ΔW, was es liest</translation>
+    </message>
+    <message>
+        <source>ΔW, what it writes</source>
+        <translation>ΔW, was es schreibt</translation>
+    </message>
+    <message>
         <source>Σr</source>
         <translation>Σr</translation>
     </message>
@@ -6128,6 +6592,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>β</source>
         <translation>β</translation>
+    </message>
+    <message>
+        <source>β between 0.2 and 0.3 in language models</source>
+        <translation>β zwischen 0,2 und 0,3 in Sprachmodellen</translation>
     </message>
     <message>
         <source>β of DPO (Rafailov et al. 2023, arXiv 2305.18290): how strongly the model is held to its base, the adapter off. A small one lets it go further. For preference pairs alone.</source>
@@ -6182,12 +6650,36 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>σ₁/σ{} ist zu groß für float64: Rundung überwiegt.</translation>
     </message>
     <message>
+        <source>φ(i, j) at the start</source>
+        <translation>φ(i, j) am Anfang</translation>
+    </message>
+    <message>
+        <source>φ(i, j) by chance</source>
+        <translation>φ(i, j) zufällig</translation>
+    </message>
+    <message>
+        <source>φ(i, j) now</source>
+        <translation>φ(i, j) jetzt</translation>
+    </message>
+    <message>
         <source>φ(i, j) of the selected layer</source>
         <translation>φ(i, j) der gewählten Schicht</translation>
     </message>
     <message>
+        <source>‖UᵀWV‖ with the singular vectors U, V of ΔW, of W, and of random matrices: what W does in those directions (LoRA §7.3). Medians over the runs.</source>
+        <translation>‖UᵀWV‖ mit den Singulärvektoren U, V von ΔW, von W und von Zufallsmatrizen: was W in diesen Richtungen tut (LoRA §7.3). Mediane über die Läufe.</translation>
+    </message>
+    <message>
+        <source>‖W − W_file‖/‖W_file‖: what packing the base into 4 or 8 bits lost. It stands out where ΔW is smaller than that</source>
+        <translation>‖W − W_Datei‖/‖W_Datei‖: was das Packen der Basis in 4 oder 8 Bit verlor. Hervorgehoben, wo ΔW kleiner ist</translation>
+    </message>
+    <message>
         <source>‖error‖ / ‖W‖</source>
         <translation>‖Fehler‖ / ‖W‖</translation>
+    </message>
+    <message>
+        <source>‖ΔW‖ / ‖UᵀWV‖, of ΔW</source>
+        <translation>‖ΔW‖ / ‖UᵀWV‖, von ΔW</translation>
     </message>
     <message>
         <source>‖ΔW‖ / ‖W‖ = {}, at step {:,}{}</source>

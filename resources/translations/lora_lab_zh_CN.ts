@@ -266,6 +266,14 @@ branch of {} at step {:,}</source>
         <translation>用目标库验证(&amp;P)</translation>
     </message>
     <message>
+        <source>&amp;Queue its runs</source>
+        <translation>将其运行排入队列(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>&amp;Queue the runs</source>
+        <translation>将这些运行排入队列(&amp;Q)</translation>
+    </message>
+    <message>
         <source>&amp;Rank</source>
         <translation>秩(&amp;R)</translation>
     </message>
@@ -294,6 +302,10 @@ branch of {} at step {:,}</source>
         <translation>运行(&amp;R)</translation>
     </message>
     <message>
+        <source>&amp;Runs of this row</source>
+        <translation>此行的运行(&amp;R)</translation>
+    </message>
+    <message>
         <source>&amp;Save</source>
         <translation>保存(&amp;S)</translation>
     </message>
@@ -312,6 +324,10 @@ branch of {} at step {:,}</source>
     <message>
         <source>&amp;Seed</source>
         <translation>随机种子(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Shared directions</source>
+        <translation>共同方向(&amp;S)</translation>
     </message>
     <message>
         <source>&amp;Show folder</source>
@@ -372,6 +388,10 @@ branch of {} at step {:,}</source>
     <message>
         <source>(of {})</source>
         <translation>(共 {})</translation>
+    </message>
+    <message>
+        <source>* the smallest or largest rate that was tried: others may be better.</source>
+        <translation>* 已尝试的最小或最大学习率：其他值可能更好。</translation>
     </message>
     <message>
         <source>, accuracy</source>
@@ -550,6 +570,10 @@ branch of {} at step {:,}</source>
         <translation>；{} 步出现非有限值</translation>
     </message>
     <message>
+        <source>A</source>
+        <translation>A</translation>
+    </message>
+    <message>
         <source>A = the directions in which the inputs vary most, B = 0. Paischer et al. 2024, arXiv 2410.07170</source>
         <translation>A = 输入变化最大的方向，B = 0。Paischer et al. 2024, arXiv 2410.07170</translation>
     </message>
@@ -626,6 +650,10 @@ Apache License 2.0</translation>
     <message>
         <source>A ~ U(±1/√in), B = 0: what loralib and PEFT do</source>
         <translation>A ~ U(±1/√in)，B = 0：loralib 和 PEFT 的做法</translation>
+    </message>
+    <message>
+        <source>A − A₀</source>
+        <translation>A − A₀</translation>
     </message>
     <message>
         <source>A&amp;bort this run</source>
@@ -764,6 +792,10 @@ Apache License 2.0</translation>
         <translation>所有运行；可恢复中断的运行</translation>
     </message>
     <message>
+        <source>All {} runs are there.</source>
+        <translation>全部 {} 个运行均已就绪。</translation>
+    </message>
+    <message>
         <source>Allocate rank per layer by energy</source>
         <translation>按能量为各层分配秩</translation>
     </message>
@@ -808,6 +840,18 @@ Apache License 2.0</translation>
         <translation>正在询问模型…</translation>
     </message>
     <message>
+        <source>At equal examples, LoRA loses more by a large batch than full training does.</source>
+        <translation>样本数相同时，大批量对 LoRA 的损害大于对全量训练的损害。</translation>
+    </message>
+    <message>
+        <source>At the start of training the loss falls alike at every rank.</source>
+        <translation>训练初期，各个秩的损失下降相同。</translation>
+    </message>
+    <message>
+        <source>At {:,} trained numbers each.</source>
+        <translation>各训练 {:,} 个参数。</translation>
+    </message>
+    <message>
         <source>At {} the validation loss rose from {:.3g} to {}. </source>
         <translation>学习率为 {} 时，验证损失从 {:.3g} 升到 {}。 </translation>
     </message>
@@ -838,6 +882,14 @@ Apache License 2.0</translation>
     <message>
         <source>Base</source>
         <translation>基座</translation>
+    </message>
+    <message>
+        <source>Base &amp;in</source>
+        <translation>基座精度(&amp;I)</translation>
+    </message>
+    <message>
+        <source>Base in</source>
+        <translation>基座精度</translation>
     </message>
     <message>
         <source>Base model</source>
@@ -878,6 +930,10 @@ Apache License 2.0</translation>
     <message>
         <source>Best validation loss over adapter parameters</source>
         <translation>最佳验证损失随适配器参数量的变化</translation>
+    </message>
+    <message>
+        <source>Bits of the base</source>
+        <translation>基座位数</translation>
     </message>
     <message>
         <source>Branch in float32</source>
@@ -1010,6 +1066,10 @@ Apache License 2.0</translation>
     <message>
         <source>Chosen</source>
         <translation>选中</translation>
+    </message>
+    <message>
+        <source>Claims</source>
+        <translation>论断</translation>
     </message>
     <message>
         <source>Class of the images</source>
@@ -1276,6 +1336,10 @@ Apache License 2.0</translation>
         <translation>数字：学习 9</translation>
     </message>
     <message>
+        <source>Directions of</source>
+        <translation>方向来自</translation>
+    </message>
+    <message>
         <source>Disc 256 × 256</source>
         <translation>圆盘 256 × 256</translation>
     </message>
@@ -1320,6 +1384,10 @@ Apache License 2.0</translation>
         <translation>提取(&amp;X)</translation>
     </message>
     <message>
+        <source>Each at the rate of the least training loss.</source>
+        <translation>每个均取训练损失最小的学习率。</translation>
+    </message>
+    <message>
         <source>Each class counts alike: a row of class c counts n/(k·n_c)</source>
         <translation>各类同等计数：c 类的一行计 n/(k·n_c)</translation>
     </message>
@@ -1330,6 +1398,10 @@ Apache License 2.0</translation>
     <message>
         <source>Each row counts alike</source>
         <translation>每行同等计数</translation>
+    </message>
+    <message>
+        <source>Each step is orthogonal: all directions of A and of B move alike. Jordan 2024. What is no matrix is moved by AdamW</source>
+        <translation>每一步都是正交的：A 与 B 的所有方向移动相同的幅度。Jordan 2024。不是矩阵的参数由 AdamW 更新</translation>
     </message>
     <message>
         <source>Each ticked layer gets an adapter.</source>
@@ -1436,6 +1508,10 @@ Apache License 2.0</translation>
         <translation>每步的样本数。</translation>
     </message>
     <message>
+        <source>Expected</source>
+        <translation>预期</translation>
+    </message>
+    <message>
         <source>Export HTML report…</source>
         <translation>导出 HTML 报告…</translation>
     </message>
@@ -1530,6 +1606,10 @@ Apache License 2.0</translation>
     <message>
         <source>First one epoch of full training of a 784-1000-2000-10 net, then 100 steps of a rank-1 adapter with 6,794 parameters (0.242 %) on the 9s alone.</source>
         <translation>先对 784-1000-2000-10 网络全量训练一个 epoch，再只用 9 训练 100 步秩为 1 的适配器，共 6,794 个参数（0.242 %）。</translation>
+    </message>
+    <message>
+        <source>Floats of a folder in the dtype; a .gguf as it lies there</source>
+        <translation>文件夹中的浮点数按 dtype；.gguf 保持原样</translation>
     </message>
     <message>
         <source>Folder of the exported adapter</source>
@@ -1688,6 +1768,10 @@ Apache License 2.0</translation>
         <translation>随机子空间训练多少个数 θ，每个移动所有权重中属于它的部分。d 加倍时精确保留 ΔW；减半时保留最接近的结果。</translation>
     </message>
     <message>
+        <source>How the frozen matrices of the base are held: 4 or 8 bits need a quarter or half of the memory of 16; heads and embeddings stay as they are.</source>
+        <translation>基座冻结矩阵的存储方式：4 或 8 位所需内存为 16 位的四分之一或一半；输出头与嵌入保持不变。</translation>
+    </message>
+    <message>
         <source>How the singular values are shown</source>
         <translation>奇异值的显示方式</translation>
     </message>
@@ -1726,6 +1810,10 @@ Apache License 2.0</translation>
     <message>
         <source>In float32 the smallest σ are lost to rounding.</source>
         <translation>在 float32 下最小的 σ 被舍入误差淹没。</translation>
+    </message>
+    <message>
+        <source>In {} of {} rows random &lt; ΔW &lt; W.</source>
+        <translation>{} / {} 行满足 随机 &lt; ΔW &lt; W。</translation>
     </message>
     <message>
         <source>Init</source>
@@ -1816,6 +1904,10 @@ Apache License 2.0</translation>
         <translation>语言</translation>
     </message>
     <message>
+        <source>Large batches hurt LoRA more</source>
+        <translation>大批量对 LoRA 损害更大</translation>
+    </message>
+    <message>
         <source>Largest relative error of ΔW</source>
         <translation>ΔW 的最大相对误差</translation>
     </message>
@@ -1872,8 +1964,20 @@ Apache License 2.0</translation>
         <translation>LoRA</translation>
     </message>
     <message>
+        <source>LoRA on the MLP layers alone is at least as good as on attention alone, at equal count.</source>
+        <translation>参数量相同时，只在 MLP 层上的 LoRA 至少不逊于只在注意力层上。</translation>
+    </message>
+    <message>
         <source>LoRA+ λ</source>
         <translation>LoRA+ λ</translation>
+    </message>
+    <message>
+        <source>LoRA-FA</source>
+        <translation>LoRA-FA</translation>
+    </message>
+    <message>
+        <source>LoRA-XS</source>
+        <translation>LoRA-XS</translation>
     </message>
     <message>
         <source>LoRA’s shape</source>
@@ -1948,6 +2052,10 @@ Apache License 2.0</translation>
         <translation>最低验证损失</translation>
     </message>
     <message>
+        <source>MLP layers matter most</source>
+        <translation>MLP 层最重要</translation>
+    </message>
+    <message>
         <source>MNIST tutorial: rank 1 on the 9s</source>
         <translation>MNIST 教程：用秩 1 学习 9</translation>
     </message>
@@ -1980,8 +2088,16 @@ Apache License 2.0</translation>
         <translation>最大范数</translation>
     </message>
     <message>
+        <source>Maximal-update adapters, arXiv 2602.06204</source>
+        <translation>最大更新适配器，arXiv 2602.06204</translation>
+    </message>
+    <message>
         <source>Measured at step {:,}: the validation loss goes from {} to {} ({}{}). It can be undone: Run → Revert to before the last edit.</source>
         <translation>在第 {:,} 步测得：验证损失从 {} 变为 {}（{}{}）。可以撤销：运行 → 回退到上次修改之前。</translation>
+    </message>
+    <message>
+        <source>Measured here</source>
+        <translation>此处测得</translation>
     </message>
     <message>
         <source>Measured in the model and data that are open</source>
@@ -2072,6 +2188,10 @@ Apache License 2.0</translation>
         <translation>动量用于 SGD；AdamW 使用其 beta。</translation>
     </message>
     <message>
+        <source>Momentum is for SGD; Muon has its own, 0.95.</source>
+        <translation>动量用于 SGD；Muon 有自己的动量 0.95。</translation>
+    </message>
+    <message>
         <source>More</source>
         <translation>更多</translation>
     </message>
@@ -2110,6 +2230,14 @@ Apache License 2.0</translation>
     <message>
         <source>Multi-label text classification</source>
         <translation>多标签文本分类</translation>
+    </message>
+    <message>
+        <source>Muon for B, whose columns become alike; AdamW for A and all else</source>
+        <translation>B 用 Muon（其各列趋于相似）；A 及其余参数用 AdamW</translation>
+    </message>
+    <message>
+        <source>NF4 with double quantization, packed layer by layer: QLoRA&apos;s</source>
+        <translation>带双重量化的 NF4，逐层打包：QLoRA 的做法</translation>
     </message>
     <message>
         <source>Name a folder for the adapter.</source>
@@ -2170,10 +2298,6 @@ Apache License 2.0</translation>
     <message>
         <source>No runs yet: the first training step creates one.</source>
         <translation>尚无运行：第一个训练步会创建一个。</translation>
-    </message>
-    <message>
-        <source>No setting was changed after the first step of this run.</source>
-        <translation>此运行第一步之后没有更改过设置。</translation>
     </message>
     <message>
         <source>No sound can be played here. Install PySide6-Addons, or one of pw-play, paplay, aplay.</source>
@@ -2586,6 +2710,26 @@ state</source>
         <translation>秩 r</translation>
     </message>
     <message>
+        <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
+        <translation>两次验证之间的步数；0：在 3 % 的时间允许的范围内尽量频繁。此时哪一步最佳取决于时钟，带耐心的运行何时结束也一样。</translation>
+    </message>
+    <message>
+        <source>Table 5: which layers</source>
+        <translation>表 5：哪些层</translation>
+    </message>
+    <message>
+        <source>Table 6: which rank</source>
+        <translation>表 6：哪个秩</translation>
+    </message>
+    <message>
+        <source>Table 7: amplification</source>
+        <translation>表 7：放大</translation>
+    </message>
+    <message>
+        <source>Ten times the rate</source>
+        <translation>十倍学习率</translation>
+    </message>
+    <message>
         <source>not applicable ({})</source>
         <translation>不适用（{}）</translation>
     </message>
@@ -2826,6 +2970,10 @@ state</source>
         <translation>尚无记录：此任务不读取文本，或该运行早于此项记录。</translation>
     </message>
     <message>
+        <source>Nothing has moved yet: there are no directions at this step.</source>
+        <translation>尚无变化：此步没有方向。</translation>
+    </message>
+    <message>
         <source>Nothing is called so.</source>
         <translation>没有此名称的内容。</translation>
     </message>
@@ -2840,6 +2988,14 @@ state</source>
     <message>
         <source>One curve of the training</source>
         <translation>训练的一条曲线</translation>
+    </message>
+    <message>
+        <source>One kind of layers: there is nothing to compare.</source>
+        <translation>只有一种层：无可比较。</translation>
+    </message>
+    <message>
+        <source>One rate for all ranks</source>
+        <translation>所有秩用同一学习率</translation>
     </message>
     <message>
         <source>Only the likeliest tokens whose probabilities sum up to this</source>
@@ -2866,8 +3022,16 @@ state</source>
         <translation>正在打开适配器</translation>
     </message>
     <message>
+        <source>Opening the model to say what it costs…</source>
+        <translation>正在打开模型以估算开销…</translation>
+    </message>
+    <message>
         <source>Opening the task to say what it costs…</source>
         <translation>正在打开任务以估计开销…</translation>
+    </message>
+    <message>
+        <source>Plain LoRA is as good as its variants once the learning rate of each is tuned.</source>
+        <translation>各自调好学习率后，普通 LoRA 与其变体一样好。</translation>
     </message>
     <message>
         <source>Preparing the adapters</source>
@@ -2876,6 +3040,22 @@ state</source>
     <message>
         <source>Prompt for the mixture</source>
         <translation>用于混合的提示词</translation>
+    </message>
+    <message>
+        <source>Q8_0, packed layer by layer: the rounding is a twentieth of that of 4</source>
+        <translation>Q8_0，逐层打包：舍入误差为 4 位的二十分之一</translation>
+    </message>
+    <message>
+        <source>Questions, each with a prediction and a run that answers</source>
+        <translation>问题：各附一个预测和一个给出答案的运行</translation>
+    </message>
+    <message>
+        <source>Queued. Figures appear here as the runs end; the queue shows them.</source>
+        <translation>已排入队列。运行结束后图表会出现在此处；队列中可查看这些运行。</translation>
+    </message>
+    <message>
+        <source>Queued. The verdict appears here when the last run has ended.</source>
+        <translation>已排入队列。最后一个运行结束后，结论会出现在此处。</translation>
     </message>
     <message>
         <source>Rank that the outcome is truncated to</source>
@@ -3038,6 +3218,10 @@ state</source>
         <translation>圆环 256 × 256</translation>
     </message>
     <message>
+        <source>Rounding</source>
+        <translation>舍入</translation>
+    </message>
+    <message>
         <source>Rounding alone may make a σ as large as max(m, n)·ε·σ₁</source>
         <translation>仅舍入误差就可使 σ 达到 max(m, n)·ε·σ₁</translation>
     </message>
@@ -3090,6 +3274,10 @@ state</source>
         <translation>每种组合的运行数，各用不同随机种子</translation>
     </message>
     <message>
+        <source>Runs that are compared</source>
+        <translation>参与比较的运行</translation>
+    </message>
+    <message>
         <source>Runs…</source>
         <translation>运行…</translation>
     </message>
@@ -3112,6 +3300,10 @@ state</source>
     <message>
         <source>SHA-256</source>
         <translation>SHA-256</translation>
+    </message>
+    <message>
+        <source>SSRN 6580122, 2026</source>
+        <translation>SSRN 6580122, 2026</translation>
     </message>
     <message>
         <source>SVD bench</source>
@@ -3202,6 +3394,18 @@ state</source>
         <translation>缩放 s</translation>
     </message>
     <message>
+        <source>Schulman et al. 2025</source>
+        <translation>Schulman et al. 2025</translation>
+    </message>
+    <message>
+        <source>Schulman et al. 2025, LoRA Without Regret</source>
+        <translation>Schulman et al. 2025, LoRA Without Regret</translation>
+    </message>
+    <message>
+        <source>Schulman et al. 2025; tinker-cookbook, sweep of June 2026</source>
+        <translation>Schulman et al. 2025；tinker-cookbook，2026 年 6 月的扫描</translation>
+    </message>
+    <message>
         <source>Score over the number of numbers</source>
         <translation>得分随数的个数的变化</translation>
     </message>
@@ -3252,6 +3456,10 @@ state</source>
     <message>
         <source>Seeds of each combination</source>
         <translation>每种组合的随机种子</translation>
+    </message>
+    <message>
+        <source>Seeds of each run</source>
+        <translation>每个运行的随机种子数</translation>
     </message>
     <message>
         <source>Select all of this t&amp;ype</source>
@@ -3498,10 +3706,6 @@ state</source>
         <translation>步数</translation>
     </message>
     <message>
-        <source>Steps between two validations; 0: as often as 3 % of the time allow.</source>
-        <translation>两次验证之间的步数；0：按 3 % 的时间允许的频率。</translation>
-    </message>
-    <message>
         <source>Steps of each run</source>
         <translation>每个运行的步数</translation>
     </message>
@@ -3614,10 +3818,6 @@ state</source>
         <translation>温度、top-p、随机种子、停止文本、对话模板</translation>
     </message>
     <message>
-        <source>Ten questions, each with a prediction and a run that answers</source>
-        <translation>十个问题，各有一个预测和一次给出答案的运行</translation>
-    </message>
-    <message>
         <source>Tensor</source>
         <translation>张量</translation>
     </message>
@@ -3650,6 +3850,10 @@ state</source>
         <translation>第 {:,} 步的适配器已保存到 {}</translation>
     </message>
     <message>
+        <source>The best learning rate of LoRA is about 10 times that of full training, 15 times in short runs.</source>
+        <translation>LoRA 的最佳学习率约为全量训练的 10 倍，短运行中为 15 倍。</translation>
+    </message>
+    <message>
         <source>The best rank-r fit of W_after − W_before in each layer (Eckart–Young), one tensor at a time, so that models larger than memory work. Biases, norms and embeddings that differ are named and left out.</source>
         <translation>各层 W_之后 − W_之前 的最佳秩 r 近似（Eckart–Young），逐个张量处理，因此大于内存的模型也可以。有差异的偏置、归一化和嵌入会列出并略去。</translation>
     </message>
@@ -3668,6 +3872,10 @@ state</source>
     <message>
         <source>The decomposed matrix</source>
         <translation>分解后的矩阵</translation>
+    </message>
+    <message>
+        <source>The first steps are alike</source>
+        <translation>最初几步相同</translation>
     </message>
     <message>
         <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
@@ -3798,6 +4006,10 @@ state</source>
         <translation>适配器关与开时采样相同</translation>
     </message>
     <message>
+        <source>The scale decides</source>
+        <translation>缩放起决定作用</translation>
+    </message>
+    <message>
         <source>The scaling that multiplies B·A</source>
         <translation>与 B·A 相乘的缩放</translation>
     </message>
@@ -3808,6 +4020,14 @@ state</source>
     <message>
         <source>The second row is twice the first, so only two rows are independent.</source>
         <translation>第二行是第一行的两倍，所以只有两行线性无关。</translation>
+    </message>
+    <message>
+        <source>The stable rank lags behind</source>
+        <translation>稳定秩滞后</translation>
+    </message>
+    <message>
+        <source>The stable rank ‖ΔW‖²/σ₁² of a change of rank r grows as r^β with β far below 1.</source>
+        <translation>秩为 r 的改变量，其稳定秩 ‖ΔW‖²/σ₁² 按 r^β 增长，β 远小于 1。</translation>
     </message>
     <message>
         <source>The weights take {} as {}; {} are free here</source>
@@ -4006,6 +4226,10 @@ state</source>
         <translation>撤销</translation>
     </message>
     <message>
+        <source>Unpacked to floats of the dtype, a .gguf as well</source>
+        <translation>解包为 dtype 的浮点数，.gguf 亦然</translation>
+    </message>
+    <message>
         <source>Unpacking the run</source>
         <translation>正在解包运行</translation>
     </message>
@@ -4094,6 +4318,18 @@ state</source>
         <translation>取值，或秩的倍数：16, r, 2r</translation>
     </message>
     <message>
+        <source>Variants tie once tuned</source>
+        <translation>调优后各变体持平</translation>
+    </message>
+    <message>
+        <source>VeRA</source>
+        <translation>VeRA</translation>
+    </message>
+    <message>
+        <source>VeRA has no scaling: its vectors d and b are all that is trained</source>
+        <translation>VeRA 没有缩放：只训练其向量 d 与 b</translation>
+    </message>
+    <message>
         <source>W is {}. Of its {} singular values the first {} are kept; largest error {}.</source>
         <translation>W 为 {}。在其 {} 个奇异值中保留前 {} 个；最大误差 {}。</translation>
     </message>
@@ -4134,8 +4370,20 @@ state</source>
         <translation>分类器损失中每行的权重：balanced 即 n/(k·n_c)（该类占 n 行中的 n_c 行），让稀有类同等计数。验证损失不加权。</translation>
     </message>
     <message>
+        <source>What did LoRA find?</source>
+        <translation>LoRA 找到了什么？</translation>
+    </message>
+    <message>
+        <source>What did LoRA find?…</source>
+        <translation>LoRA 找到了什么？…</translation>
+    </message>
+    <message>
         <source>What each direction writes and what excites it</source>
         <translation>每个方向写出什么，以及什么激发它</translation>
+    </message>
+    <message>
+        <source>What papers claim of LoRA, tried on this model, with a verdict each</source>
+        <translation>论文关于 LoRA 的论断，在此模型上验证，各附结论</translation>
     </message>
     <message>
         <source>What stays when the rank moves. With α kept, s = α/r falls as the rank rises.</source>
@@ -4182,12 +4430,44 @@ state</source>
         <translation>前后对比和验证使用 W + ΔW 还是仅用 W</translation>
     </message>
     <message>
+        <source>Which &amp;layers</source>
+        <translation>哪些层(&amp;L)</translation>
+    </message>
+    <message>
         <source>Which class was predicted for which</source>
         <translation>哪一类被预测成哪一类</translation>
     </message>
     <message>
+        <source>Which layers, which rank, and which directions does ΔW use?</source>
+        <translation>ΔW 使用了哪些层、哪个秩、哪些方向？</translation>
+    </message>
+    <message>
+        <source>Which layers, which rank, which directions: LoRA&apos;s section 7 on this model</source>
+        <translation>哪些层、哪个秩、哪些方向：在此模型上重做 LoRA 第 7 节</translation>
+    </message>
+    <message>
         <source>Which part of a diffusion pipeline the adapter is of, where names say none</source>
         <translation>名称未指明时，适配器属于扩散流水线的哪个部分</translation>
+    </message>
+    <message>
+        <source>Which ran&amp;k</source>
+        <translation>哪个秩(&amp;K)</translation>
+    </message>
+    <message>
+        <source>With s = α/r fixed instead, the best learning rate falls as the rank rises.</source>
+        <translation>若改为固定 s = α/r，则最佳学习率随秩升高而下降。</translation>
+    </message>
+    <message>
+        <source>With α fixed, the best learning rate hardly changes with the rank.</source>
+        <translation>固定 α 时，最佳学习率几乎不随秩变化。</translation>
+    </message>
+    <message>
+        <source>Without regret</source>
+        <translation>无悔</translation>
+    </message>
+    <message>
+        <source>Without regret…</source>
+        <translation>无悔…</translation>
     </message>
     <message>
         <source>Worst class</source>
@@ -4254,6 +4534,10 @@ state</source>
         <translation>PEFT 文件夹、运行，或 kohya、diffusers、GGUF、loralib、MLX 的文件</translation>
     </message>
     <message>
+        <source>a factor of 10 to 15 at widths of thousands; less in narrow nets, since the best rate of full training falls with the width and LoRA&apos;s stays</source>
+        <translation>宽度上千时为 10 到 15 倍；窄网络中较小，因为全量训练的最佳学习率随宽度下降，而 LoRA 的不变</translation>
+    </message>
+    <message>
         <source>a file, as adapter{}</source>
         <translation>文件，如 adapter{}</translation>
     </message>
@@ -4306,6 +4590,10 @@ state</source>
         <translation>累积</translation>
     </message>
     <message>
+        <source>accuracy</source>
+        <translation>准确率</translation>
+    </message>
+    <message>
         <source>activations {}</source>
         <translation>激活 {}</translation>
     </message>
@@ -4324,6 +4612,10 @@ state</source>
     <message>
         <source>adapter to continue</source>
         <translation>要继续的适配器</translation>
+    </message>
+    <message>
+        <source>agrees</source>
+        <translation>一致</translation>
     </message>
     <message>
         <source>all classes ({:,} wrong)</source>
@@ -4374,12 +4666,20 @@ state</source>
         <translation>已应用 {}</translation>
     </message>
     <message>
+        <source>arXiv 2602.04998, 2602.09492</source>
+        <translation>arXiv 2602.04998, 2602.09492</translation>
+    </message>
+    <message>
         <source>as begun</source>
         <translation>同开始时</translation>
     </message>
     <message>
         <source>at each validation</source>
         <translation>每次验证时</translation>
+    </message>
+    <message>
+        <source>at the start</source>
+        <translation>起始时</translation>
     </message>
     <message>
         <source>autosave seconds</source>
@@ -4426,12 +4726,20 @@ state</source>
         <translation>betas</translation>
     </message>
     <message>
+        <source>bits of the base</source>
+        <translation>基座位数</translation>
+    </message>
+    <message>
         <source>bucketed: rows of similar length together. packed: rows end to end up to the max length. shuffled: in random order.</source>
         <translation>bucketed：长度相近的行放在一起。packed：行首尾相接直到最大长度。shuffled：随机排列。</translation>
     </message>
     <message>
         <source>by accuracy</source>
         <translation>按准确率</translation>
+    </message>
+    <message>
+        <source>by chance: max(i, j)/n</source>
+        <translation>随机期望：max(i, j)/n</translation>
     </message>
     <message>
         <source>by elimination</source>
@@ -4564,6 +4872,10 @@ state</source>
     <message>
         <source>diff</source>
         <translation>对照</translation>
+    </message>
+    <message>
+        <source>differs here</source>
+        <translation>此处不同</translation>
     </message>
     <message>
         <source>digits</source>
@@ -4704,6 +5016,10 @@ state</source>
     <message>
         <source>exp of the entropy of σ / Σσ</source>
         <translation>σ / Σσ 的熵的 exp</translation>
+    </message>
+    <message>
+        <source>factor</source>
+        <translation>倍数</translation>
     </message>
     <message>
         <source>factory</source>
@@ -5050,6 +5366,10 @@ state</source>
         <translation>未适配：没有秩</translation>
     </message>
     <message>
+        <source>not decided</source>
+        <translation>未定</translation>
+    </message>
+    <message>
         <source>not finite</source>
         <translation>非有限值</translation>
     </message>
@@ -5206,6 +5526,10 @@ state</source>
         <translation>r</translation>
     </message>
     <message>
+        <source>random</source>
+        <translation>随机</translation>
+    </message>
+    <message>
         <source>random weights</source>
         <translation>随机权重</translation>
     </message>
@@ -5226,12 +5550,24 @@ state</source>
         <translation>秩 {}</translation>
     </message>
     <message>
+        <source>ranks {} and {}, other seeds</source>
+        <translation>秩 {} 与 {}，不同种子</translation>
+    </message>
+    <message>
+        <source>ranks {} and {}, the same seed</source>
+        <translation>秩 {} 与 {}，同一种子</translation>
+    </message>
+    <message>
         <source>ranks {} to {}</source>
         <translation>秩 {} 到 {}</translation>
     </message>
     <message>
         <source>ranks {} – {}</source>
         <translation>秩 {} – {}</translation>
+    </message>
+    <message>
+        <source>ranks, as in 1, 4, 16</source>
+        <translation>秩，如 1, 4, 16</translation>
     </message>
     <message>
         <source>raw</source>
@@ -5270,6 +5606,10 @@ state</source>
         <translation>运行中</translation>
     </message>
     <message>
+        <source>runs</source>
+        <translation>运行</translation>
+    </message>
+    <message>
         <source>sampling</source>
         <translation>采样</translation>
     </message>
@@ -5294,6 +5634,18 @@ state</source>
         <translation>种子 {}</translation>
     </message>
     <message>
+        <source>seed {}: validation loss {:.3f}</source>
+        <translation>种子 {}：验证损失 {:.3f}</translation>
+    </message>
+    <message>
+        <source>seeds </source>
+        <translation>种子 </translation>
+    </message>
+    <message>
+        <source>seeds: as it fits</source>
+        <translation>种子：自动</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>跳过坏行</translation>
     </message>
@@ -5308,6 +5660,10 @@ state</source>
     <message>
         <source>smoothing</source>
         <translation>平滑</translation>
+    </message>
+    <message>
+        <source>snapshots</source>
+        <translation>快照</translation>
     </message>
     <message>
         <source>square</source>
@@ -5334,12 +5690,24 @@ state</source>
         <translation>步数</translation>
     </message>
     <message>
+        <source>steps </source>
+        <translation>步数 </translation>
+    </message>
+    <message>
+        <source>steps: as it fits</source>
+        <translation>步数：自动</translation>
+    </message>
+    <message>
         <source>stop texts, separated by |</source>
         <translation>停止文本，以 | 分隔</translation>
     </message>
     <message>
         <source>stopped</source>
         <translation>已停止</translation>
+    </message>
+    <message>
+        <source>s·B·A = the r largest directions of what packing took from W, so ΔW is not 0 at step 0; for a base in 4 or 8 bits. One round of Li et al. 2023, arXiv 2310.08659</source>
+        <translation>s·B·A = 打包从 W 中丢失部分的 r 个最大方向，因此第 0 步 ΔW 不为 0；用于 4 或 8 位的基座。Li et al. 2023 的一轮，arXiv 2310.08659</translation>
     </message>
     <message>
         <source>s·B·A&apos;s energy</source>
@@ -5384,6 +5752,26 @@ state</source>
     <message>
         <source>the base model is trained as the preset defines</source>
         <translation>基座模型按预设的规定训练</translation>
+    </message>
+    <message>
+        <source>the curves of all ranks lie on one another, and part later by capacity</source>
+        <translation>各秩的曲线先重合，之后因容量而分开</translation>
+    </message>
+    <message>
+        <source>the gap between the two losses grows with the batch</source>
+        <translation>两个损失之差随批量增大</translation>
+    </message>
+    <message>
+        <source>the highest rank wants a lower rate than rank 1</source>
+        <translation>最高的秩需要比秩 1 更低的学习率</translation>
+    </message>
+    <message>
+        <source>the loss of MLP layers is no higher</source>
+        <translation>MLP 层的损失不更高</translation>
+    </message>
+    <message>
+        <source>the same rate is best from rank 4 on</source>
+        <translation>从秩 4 起同一学习率最佳</translation>
     </message>
     <message>
         <source>the sum itself, to rounding</source>
@@ -5462,6 +5850,14 @@ state</source>
         <translation>截断到秩 </translation>
     </message>
     <message>
+        <source>trunk cache</source>
+        <translation>主干缓存</translation>
+    </message>
+    <message>
+        <source>two seeds at rank {}</source>
+        <translation>秩 {} 的两个种子</translation>
+    </message>
+    <message>
         <source>unchanged</source>
         <translation>未变</translation>
     </message>
@@ -5480,6 +5876,10 @@ state</source>
     <message>
         <source>validation data</source>
         <translation>验证数据</translation>
+    </message>
+    <message>
+        <source>validation loss</source>
+        <translation>验证损失</translation>
     </message>
     <message>
         <source>validation loss with these ranks: {}</source>
@@ -5536,6 +5936,10 @@ state</source>
     <message>
         <source>wide</source>
         <translation>宽</translation>
+    </message>
+    <message>
+        <source>within 2 % of each other</source>
+        <translation>彼此相差 2 % 以内</translation>
     </message>
     <message>
         <source>worst layer</source>
@@ -5864,8 +6268,20 @@ The old one stays until the new one is complete.</source>
         <translation>已完成 {} / {}</translation>
     </message>
     <message>
+        <source>{} of {} runs are there. About {} for the others.</source>
+        <translation>{} / {} 个运行已就绪。其余约需 {}。</translation>
+    </message>
+    <message>
+        <source>{} of {} runs are there. About {} for {:,} more of {:,} steps.</source>
+        <translation>{} / {} 个运行已就绪。约需 {}，另有 {:,} 个运行，每个 {:,} 步。</translation>
+    </message>
+    <message>
         <source>{} others</source>
         <translation>另 {} 个</translation>
+    </message>
+    <message>
+        <source>{} pairs of runs; in brackets what chance makes.</source>
+        <translation>{} 对运行；括号内为随机期望。</translation>
     </message>
     <message>
         <source>{} parameters, {:.3g} % of full</source>
@@ -5894,6 +6310,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} shows no numbers yet. Train a few steps first.</source>
         <translation>{} 尚无数值。请先训练几步。</translation>
+    </message>
+    <message>
+        <source>{} starts from what packing the base into 4 or 8 bits loses.</source>
+        <translation>{} 从基座打包为 4 或 8 位所丢失的部分开始。</translation>
     </message>
     <message>
         <source>{} steps tried</source>
@@ -6010,8 +6430,20 @@ Type here to use others.</source>
         <translation>{}u{} 写出</translation>
     </message>
     <message>
+        <source>ΔW / random</source>
+        <translation>ΔW / 随机</translation>
+    </message>
+    <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>
         <translation>ΔW = (α/r)·B·A。Hu et al. 2021, arXiv 2106.09685</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·B·A₀, A₀ stays as it was drawn. Zhang et al. 2023, arXiv 2308.03303</source>
+        <translation>ΔW = (α/r)·B·A₀，A₀ 保持抽取时的值。Zhang et al. 2023, arXiv 2308.03303</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·U_r·Σ_r·R·V_rᵀ with W = U·Σ·Vᵀ; only R (r × r) learns. Bałazy et al. 2024, arXiv 2405.17604</source>
+        <translation>ΔW = (α/r)·U_r·Σ_r·R·V_rᵀ，其中 W = U·Σ·Vᵀ；只有 R（r × r）学习。Bałazy et al. 2024, arXiv 2405.17604</translation>
     </message>
     <message>
         <source>ΔW = (α/√r)·B·A. Kalajdzievski 2023, arXiv 2312.03732</source>
@@ -6026,8 +6458,16 @@ Type here to use others.</source>
         <translation>ΔW = W′ − W，每个元素都训练：用于对照，不供导出</translation>
     </message>
     <message>
+        <source>ΔW = diag(b)·B·diag(d)·A; A, B random, frozen and shared; b, d learn. Kopiczko et al. 2023, arXiv 2310.11454</source>
+        <translation>ΔW = diag(b)·B·diag(d)·A；A、B 随机、冻结且共享；b、d 学习。Kopiczko et al. 2023, arXiv 2310.11454</translation>
+    </message>
+    <message>
         <source>ΔW = s·B·A. Out of the box these programs multiply by an s that differs 320-fold. “α for the same s” is what to set there; “Strength” gives the same file the same effect where the program applies its own default s; “Learning rate” moves ΔW as far per step when training there with its default.</source>
         <translation>ΔW = s·B·A。这些程序默认所乘的 s 相差 320 倍。“相同 s 所需的 α”是应在那里设置的值；“强度”在程序使用自身默认 s 时让同一文件有相同效果；“学习率”使在那里以默认值训练时 ΔW 每步移动同样远。</translation>
+    </message>
+    <message>
+        <source>ΔW and &amp;W</source>
+        <translation>ΔW 与 W(&amp;W)</translation>
     </message>
     <message>
         <source>ΔW follows α at once</source>
@@ -6036,6 +6476,18 @@ Type here to use others.</source>
     <message>
         <source>ΔW is 0 in this layer: there are no directions yet. Train first.</source>
         <translation>此层的 ΔW 为 0：尚无方向。请先训练。</translation>
+    </message>
+    <message>
+        <source>ΔW is above the rounding of the base: {} of ‖W‖ beside {}</source>
+        <translation>ΔW 高于基座的舍入：‖W‖ 的 {}，舍入为 {}</translation>
+    </message>
+    <message>
+        <source>ΔW is below the rounding of the base in {:,} of {:,} layers</source>
+        <translation>ΔW 在 {:,} / {:,} 层中低于基座的舍入</translation>
+    </message>
+    <message>
+        <source>ΔW is below the rounding of the base: {} of ‖W‖ beside {}</source>
+        <translation>ΔW 低于基座的舍入：‖W‖ 的 {}，舍入为 {}</translation>
     </message>
     <message>
         <source>ΔW is not finite in some layer: it cannot be merged. Lower the learning rate or α, and continue from the last good step.</source>
@@ -6048,6 +6500,10 @@ Type here to use others.</source>
     <message>
         <source>ΔW is still 0</source>
         <translation>ΔW 仍为 0</translation>
+    </message>
+    <message>
+        <source>ΔW is zero at this step: it has no directions yet.</source>
+        <translation>此步 ΔW 为零：尚无方向。</translation>
     </message>
     <message>
         <source>ΔW is zero until the first step.</source>
@@ -6090,6 +6546,14 @@ Type here to use others.</source>
         <translation>ΔW 的能量</translation>
     </message>
     <message>
+        <source>ΔW, what it reads</source>
+        <translation>ΔW 所读</translation>
+    </message>
+    <message>
+        <source>ΔW, what it writes</source>
+        <translation>ΔW 所写</translation>
+    </message>
+    <message>
         <source>Σr</source>
         <translation>Σr</translation>
     </message>
@@ -6128,6 +6592,10 @@ Type here to use others.</source>
     <message>
         <source>β</source>
         <translation>β</translation>
+    </message>
+    <message>
+        <source>β between 0.2 and 0.3 in language models</source>
+        <translation>语言模型中 β 介于 0.2 与 0.3 之间</translation>
     </message>
     <message>
         <source>β of DPO (Rafailov et al. 2023, arXiv 2305.18290): how strongly the model is held to its base, the adapter off. A small one lets it go further. For preference pairs alone.</source>
@@ -6182,12 +6650,36 @@ Type here to use others.</source>
         <translation>σ₁/σ{} 对 float64 过大：舍入误差占主导。</translation>
     </message>
     <message>
+        <source>φ(i, j) at the start</source>
+        <translation>起始时的 φ(i, j)</translation>
+    </message>
+    <message>
+        <source>φ(i, j) by chance</source>
+        <translation>随机的 φ(i, j)</translation>
+    </message>
+    <message>
+        <source>φ(i, j) now</source>
+        <translation>当前的 φ(i, j)</translation>
+    </message>
+    <message>
         <source>φ(i, j) of the selected layer</source>
         <translation>所选层的 φ(i, j)</translation>
     </message>
     <message>
+        <source>‖UᵀWV‖ with the singular vectors U, V of ΔW, of W, and of random matrices: what W does in those directions (LoRA §7.3). Medians over the runs.</source>
+        <translation>‖UᵀWV‖，U、V 为 ΔW、W 及随机矩阵的奇异向量：W 在这些方向上的作用（LoRA §7.3）。取各运行的中位数。</translation>
+    </message>
+    <message>
+        <source>‖W − W_file‖/‖W_file‖: what packing the base into 4 or 8 bits lost. It stands out where ΔW is smaller than that</source>
+        <translation>‖W − W_文件‖/‖W_文件‖：基座打包为 4 或 8 位所丢失的部分。ΔW 小于它时突出显示</translation>
+    </message>
+    <message>
         <source>‖error‖ / ‖W‖</source>
         <translation>‖误差‖ / ‖W‖</translation>
+    </message>
+    <message>
+        <source>‖ΔW‖ / ‖UᵀWV‖, of ΔW</source>
+        <translation>‖ΔW‖ / ‖UᵀWV‖，ΔW 的</translation>
     </message>
     <message>
         <source>‖ΔW‖ / ‖W‖ = {}, at step {:,}{}</source>
