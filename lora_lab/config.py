@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lora_lab import choices, inits, variants
 from lora_lab.choices import BaseBits, Batching, ClassWeights, DType, Optimizer, Schedule
@@ -141,6 +148,9 @@ class RunConfig(Frozen):
     random_weights: bool = Field(
         False, description="Draw the base's weights anew by the seed: nothing of pre-training."
     )
+    random_labels: bool = Field(
+        False, description="Draw the labels of the training rows by the seed, to learn by heart."
+    )
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",
@@ -255,6 +265,13 @@ class RunConfig(Frozen):
         if twice := next((role for role in roles if roles.count(role) > 1), None):
             raise ValueError(f"must name one column for {twice}")
         return columns
+
+    @model_validator(mode="after")
+    def _has_labels_to_draw(self) -> RunConfig:
+        row = TASKS.get(self.task)
+        if self.random_labels and row is not None and not row.draws_labels:
+            raise ValueError("random_labels is for the presets of digits")
+        return self
 
     @field_validator("task", "variant", "init")
     @classmethod

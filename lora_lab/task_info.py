@@ -25,7 +25,7 @@ class TaskInfo:
     PEFT's task_type. `start` are the settings that one begins with, and `recipe` names what writes
     the data's part of a run's script. `settings` are the fields of `RunConfig` that it alone has,
     `ignores` fixed settings that mean nothing to it, each with the reason. `packs`: several texts
-    may stand in one row of a batch.
+    may stand in one row of a batch. `draws_labels`: it can train on labels that are drawn anew.
     """
 
     task: str
@@ -42,6 +42,7 @@ class TaskInfo:
     settings: tuple[str, ...] = ()
     ignores: Mapping[str, str] = field(default_factory=dict)
     packs: bool = False
+    draws_labels: bool = False
 
     @property
     def own(self) -> bool:
@@ -283,9 +284,15 @@ TASKS: dict[str, TaskInfo] = {
         "UCI digits, 8 × 8 (ship with the lab)",
         recipe="pixels",
         ignores=_BROUGHT,
+        draws_labels=True,
     ),
     "mnist": TaskInfo(
-        "mnist:MnistTask", "MNIST, 28 × 28", data="images", recipe="pixels", ignores=_BROUGHT
+        "mnist:MnistTask",
+        "MNIST, 28 × 28",
+        data="images",
+        recipe="pixels",
+        ignores=_BROUGHT,
+        draws_labels=True,
     ),
     "known_rank": TaskInfo(
         "known_rank:KnownRankTask",

@@ -87,6 +87,11 @@ def written(run: Path) -> Recipe:
     story = story_of(run)
     if not story.last_step:
         raise LabError(f"{run.name} has made no step yet, so there is nothing to repeat.")
+    if story.config.random_weights or story.config.random_labels:
+        raise LabError(
+            f"{run.name} drew its {'weights' if story.config.random_weights else 'labels'} at "
+            "random, and a script would train on the real ones."
+        )
     variant = VARIANTS[story.config.variant]
     if variant.peft is None and not variant.whole:
         raise LabError(f"PEFT has no variant {variant}, so there is no script in its terms.")

@@ -88,6 +88,17 @@ CLAIMS: dict[str, Claim] = {
         "claim_runs:attention_and_mlp",
         "claim_verdicts:mlp_layers",
     ),
+    "capacity": Claim(
+        "About two bits a number",
+        "What LoRA can learn by heart is bounded by its numbers, about 2 bits for each, and grows "
+        "with the rank.",
+        "Schulman et al. 2025; random labels as in Zhang et al. 2017, arXiv 1611.03530",
+        "bits of random labels stored grow with the rank, 0.6 to 0.9 for each number in a run of "
+        "some thousand steps, never above 2",
+        "claim_runs:random_labels",
+        "claim_verdicts:capacity",
+        steps=4000,
+    ),
     "stable-rank": Claim(
         "The stable rank lags behind",
         "The stable rank ‖ΔW‖²/σ₁² of a change of rank r grows as r^β with β far below 1.",

@@ -8,6 +8,7 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.studies.base import StudyBase
 from lora_lab.studies.plan import target_sets
+from lora_lab.task_info import TASKS
 from lora_lab.variants import FULL, VARIANTS
 
 Runs = dict[tuple[Any, float, int], RunConfig]  # (what, rate, seed)
@@ -22,6 +23,7 @@ RANKS = (1, 2, 4, 8, 16, 32)
 LOW_RATE = 1e-3
 SCALE = 2.0  # s, where that is what stays
 BATCHES = (8, 32, 128)
+LOW_RANKS = (1, 2, 4, 8)
 LORA, WHOLE = "lora", "full"
 ATTENTION, MLP = "attention", "mlp"
 
@@ -149,4 +151,18 @@ def attention_and_mlp(base: StudyBase, seeds: int) -> Runs:
             base, one.rank, row.alpha(SCALE, one.rank), rate, seed, targets=one.targets
         )
         for name, one in found.items() for rate in _rates(base) for seed in _seeds(base, seeds)
+    }  # fmt: skip
+
+
+def random_labels(base: StudyBase, seeds: int) -> Runs:
+    """The lowest ranks on labels that say nothing, each over some rates."""
+    if not TASKS[base.config.task].draws_labels:
+        raise ConfigError("Only the presets of digits can draw their labels at random.")
+    row = VARIANTS[base.config.variant]
+    return {
+        (rank, rate, seed): _run(
+            base, rank, row.alpha(SCALE, rank), rate, seed, random_labels=True
+        )
+        for rank in _ranks(base) if rank in LOW_RANKS
+        for rate in FEW_RATES for seed in _seeds(base, seeds)
     }  # fmt: skip

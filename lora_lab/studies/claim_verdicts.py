@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -20,6 +21,7 @@ from lora_lab.studies.base import StudyBase
 from lora_lab.studies.claim_list import AGREES, DIFFERS, OPEN
 from lora_lab.studies.claim_runs import ATTENTION, BATCHES, LORA, MLP, WHOLE
 from lora_lab.studies.ended import Ended
+from lora_lab.studies.plan import numbers_of
 
 FAR_BELOW = 0.5  # 1, of the exponent of a stable rank
 Known = dict[tuple[Any, float, int], Ended]
@@ -179,6 +181,30 @@ def stable_rank(known: Known, base: StudyBase) -> Verdict:
         AGREES if agrees else DIFFERS,
         "" if agrees else "after few steps ΔW is still nearly as random as A's start",
         {"beta": beta, **slopes},
+    )
+
+
+def capacity(known: Known, base: StudyBase) -> Verdict:
+    """Bits of the labels that are known by heart, N·(log₂ classes − loss/ln 2), for each number.
+
+    The loss is that of training: an upper bound of what the last adapter has, so that the bits are
+    a lower one.
+    """
+    task = base.experiment.task
+    rows, entropy = len(task.labels), math.log2(len(task.classes))
+    bits, each = {}, {}
+    for rank in _whats(known):
+        loss = fmean(run.training_loss for run in _at_best(known, rank))
+        bits[rank] = rows * max(0.0, entropy - loss / math.log(2))
+        each[rank] = bits[rank] / numbers_of(base, rank)
+    grows = all(a < b for a, b in pairwise(bits.values()))
+    agrees = grows and max(each.values()) <= 2
+    words = ", ".join(f"{bits[r]:,.0f} bits at rank {r} ({each[r]:.2f} each)" for r in bits)
+    return Verdict(
+        f"Of {rows * entropy:,.0f} bits of labels: {words}.",
+        AGREES if agrees else DIFFERS,
+        "" if agrees else "train longer: these runs were ended by their steps",
+        {**{f"rank {r}": b for r, b in bits.items()}, "most each": max(each.values())},
     )
 
 

@@ -44,7 +44,7 @@ class Shelf:
         self._base, self._folder = base, folder or paths.runs()
         self._seen: set[Path] = set()
         self._by_key: dict[str, list[Path]] = {}
-        self._read: dict[Path, Ended | None] = {}
+        self._read: dict[Path, Ended] = {}
         self._snapshots: dict[Path, int] = {}
 
     def look(self) -> None:
@@ -85,11 +85,11 @@ class Shelf:
         for path in reversed(self._by_key.get(self.key(config), [])):
             if self._snapshots[path] < config.snapshots:
                 continue
-            if path not in self._read:
-                if summary_of(path).state in GOING:
-                    continue
-                self._read[path] = self._ended(path, config)
-            if (found := self._read[path]) is not None:
+            if path in self._read:
+                return self._read[path]
+            # What has not ended is looked at again: its end may be on its way to the disk.
+            if (found := self._ended(path, config)) is not None:
+                self._read[path] = found
                 return found
         return None
 
@@ -98,13 +98,16 @@ class Shelf:
         return tuple(config for config in configs if self.of(config) is None)
 
     def _ended(self, path: Path, config: RunConfig) -> Ended | None:
-        """None for a run that did not come to its end, or was moved while it trained."""
+        """None for a run that is not at its end, or was moved while it trained."""
+        state = summary_of(path).state
+        if state in GOING:
+            return None
         rows = read_metrics(path / METRICS)
         kinds = {row["record"] for row in rows}
         if "NonFiniteRecord" in kinds:
             return Ended(path, config, math.inf, 0.0, math.inf)
         moved = any(row["record"] == "AppliedRecord" and row.get("changes") for row in rows)
-        if moved or "ClippedRecord" in kinds or summary_of(path).state != State.FINISHED.value:
+        if moved or "ClippedRecord" in kinds or state != State.FINISHED.value:
             return None
         return result_of(path, config, rows, self._base.new_classes)
 

@@ -106,10 +106,7 @@ def plan(base: StudyBase, settings: Settings) -> Plan:
             "one learning rate for all ranks: then Table 6 is a curve of the rate, since the best "
             "one may differ from rank to rank"
         )
-    by_layers = {
-        rank: sum(min(rank, *layer.shape) * _each(layer) for layer in _adapted(base))
-        for rank in ranks
-    }
+    by_layers = {rank: numbers_of(base, rank) for rank in ranks}
     return Plan(ranks, seeds, rates, base.config.max_steps, by_rank, sets, by_set, numbers,
                 by_layers, tuple(notes))  # fmt: skip
 
@@ -153,6 +150,11 @@ def target_sets(base: StudyBase, asked: int) -> tuple[tuple[TargetSet, ...], int
         targets = base.targets if title == "all" else tuple(layer.name for layer in chosen)
         sets.append(TargetSet(title, targets, rank, trained, note))
     return tuple(sets), numbers
+
+
+def numbers_of(base: StudyBase, rank: int) -> int:
+    """Numbers that adapters of that rank train, each capped by the shape of its layer."""
+    return sum(min(rank, *layer.shape) * _each(layer) for layer in _adapted(base))
 
 
 def _adapted(base: StudyBase) -> list[TargetInfo]:

@@ -101,13 +101,18 @@ def details(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
 def _enough(rows: Sequence[Row]) -> tuple[Row, Row]:
     """The best row, and the first that is hardly worse.
 
-    That is within the deviation of the best, or within 1 % of what lies between best and worst.
+    That is within a deviation, of its own or of the best, or within 1 % of what lies between best
+    and worst.
     """
     best = min(rows, key=lambda row: row.loss.mean)
     worst = max(row.loss.mean for row in rows)
-    spread = best.loss.deviation if math.isfinite(best.loss.deviation) else 0.0
-    hardly = max(spread, HARDLY * (worst - best.loss.mean))
-    return best, next(row for row in rows if row.loss.mean <= best.loss.mean + hardly)
+    least = HARDLY * (worst - best.loss.mean)
+
+    def hardly_worse(row: Row) -> bool:
+        spreads = [x for x in (row.loss.deviation, best.loss.deviation) if math.isfinite(x)]
+        return row.loss.mean - best.loss.mean <= max((*spreads, least))
+
+    return best, next(row for row in rows if hardly_worse(row))
 
 
 def _row(row: Row) -> dict[str, Any]:

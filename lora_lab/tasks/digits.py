@@ -74,6 +74,9 @@ class DigitsTask(Task):
             images, labels = images[wanted], labels[wanted]
         if len(labels) == 0:
             raise DataError(f"There is no image of {', '.join(self.trained_classes)} to train on.")
+        if config.random_labels:
+            drawn = torch.Generator().manual_seed(config.seed)
+            labels = torch.randint(len(self.classes), labels.shape, generator=drawn)
         self.images, self.labels = self._normalised(images), labels
         self._class_loss = ClassLoss(config, labels, len(self.classes))
         self.test_images, self.test_labels = self._normalised(test[0]), test[1]

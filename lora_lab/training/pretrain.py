@@ -89,7 +89,7 @@ def base_path(config: RunConfig) -> Path:
     """Where the base is kept: named by all that it depends on, the data files among it."""
     # Without later settings, which are plain here: bases that were made before keep their names.
     later = {"rules", "label_smoothing", "class_weights", "dpo_beta", "adapter", "whole",
-             "source_prefix", "random_weights", "snapshots"}  # fmt: skip
+             "source_prefix", "random_weights", "random_labels", "snapshots"}  # fmt: skip
     later |= {name for name in ("permuted", "hidden") if not getattr(config, name)}
     exclude = dict.fromkeys(("data", *later), True) | {"hyper": {"dimension"}}
     parts = [_stage(config).model_dump_json(exclude=exclude)]

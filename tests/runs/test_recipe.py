@@ -573,3 +573,13 @@ def test_a_run_that_continues_another_format_has_no_script(tmp_path):
     (folder / "config.json").write_text(json.dumps(about))
     with pytest.raises(LabError, match="no PEFT folder or is not there any more"):
         recipe_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("random_weights", "weights at random"), ("random_labels", "labels")]
+)
+def test_what_was_drawn_at_random_is_no_script(tmp_path, field, words):
+    """A script would take the files as they are, and train something else."""
+    folder = train(preset("digits", **{**DIGITS, field: True, "max_steps": 2}), tmp_path / "run")
+    with pytest.raises(LabError, match=words):
+        recipe_of(folder)

@@ -3,13 +3,17 @@
 import math
 
 import pytest
+import torch
 
+from lora_lab.config import changed
+from lora_lab.errors import ConfigError
 from lora_lab.presets import get_preset
 from lora_lab.studies import claim_runs, claim_verdicts
 from lora_lab.studies.base import StudyBase
 from lora_lab.studies.claim_list import AGREES, CLAIMS, DIFFERS, OPEN
 from lora_lab.studies.claims import ClaimReading, plain
 from lora_lab.studies.ended import Ended
+from lora_lab.tasks.digits import DigitsTask
 from tests.studies.trained import train_all
 
 
@@ -140,6 +144,42 @@ def test_curves_and_adapters_are_read_from_the_runs(digits, tmp_path):
         assert math.isfinite(verdict.figures[figure])
         assert verdict.word in (AGREES, DIFFERS, OPEN)
     assert 0 < verdict.figures["beta"] < 1
+
+
+def test_bits_of_random_labels_are_counted_for_each_number(digits):
+    """Oracle: they are no more than the entropy of the labels, and grow with the rank."""
+    runs = claim_runs.random_labels(digits, 1)
+    rows = len(digits.experiment.task.labels)
+    stored = {1: 300.0, 2: 700.0, 4: 1500.0, 8: 2500.0}
+    loss = {r: (math.log2(10) - b / rows) * math.log(2) for r, b in stored.items()}
+    verdict = claim_verdicts.capacity(known(runs, lambda what, rate: loss[what]), digits)
+    assert verdict.word == AGREES
+    for rank, bits in stored.items():
+        assert verdict.figures[f"rank {rank}"] == pytest.approx(bits)
+    assert verdict.figures["most each"] == pytest.approx(1500 / (4 * 458))
+    whole = known(runs, lambda what, rate: 0.0)  # all by heart at rank 1: more than 2 bits each
+    assert claim_verdicts.capacity(whole, digits).word == DIFFERS
+    assert claim_verdicts.capacity(whole, digits).figures["rank 1"] <= rows * math.log2(10)
+
+
+def test_random_labels_are_drawn_by_the_seed_and_say_nothing():
+    preset = get_preset("digits").config
+    plain_task, drawn, again, other = (
+        DigitsTask.open(changed(preset, digits=(), random_labels=random, seed=seed))
+        for random, seed in ((False, 0), (True, 0), (True, 0), (True, 1))
+    )
+    assert torch.equal(drawn.labels, again.labels)
+    assert not torch.equal(drawn.labels, other.labels)
+    same = (drawn.labels == plain_task.labels).float().mean()
+    assert float(same) == pytest.approx(0.1, abs=0.04)
+    assert torch.equal(drawn.test_labels, plain_task.test_labels)
+
+
+def test_random_labels_are_refused_where_there_are_none_to_draw():
+    with pytest.raises(ConfigError, match="presets of digits"):
+        changed(get_preset("known-rank").config, random_labels=True)
+    known_rank = StudyBase(get_preset("known-rank").config, 4)
+    assert "random" in ClaimReading("capacity", known_rank).look().refused
 
 
 def test_an_unknown_claim_is_refused_with_the_names(digits):

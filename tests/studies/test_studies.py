@@ -9,7 +9,7 @@ import torch
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.presets import get_preset
-from lora_lab.runs.listing import METRICS
+from lora_lab.runs.listing import METRICS, SUMMARY
 from lora_lab.studies import claim_runs
 from lora_lab.studies.base import StudyBase
 from lora_lab.studies.ended import Shelf, result_of
@@ -243,3 +243,17 @@ def test_a_model_of_text_is_priced_and_its_sets_are_named_by_their_parents(tmp_p
 )  # fmt: skip
 def test_a_cell_in_words(values, words):
     assert cell(values, [None] * len(values)).words == words
+
+
+def test_a_run_whose_end_is_still_on_its_way_is_looked_at_again(digits, tmp_path):
+    config = plan(digits, SMALL).by_rank[1, 1e-2, 0]
+    train_all([config], tmp_path / "runs")
+    (path,) = (tmp_path / "runs").iterdir()
+    written = (path / SUMMARY).read_bytes()
+    shelf = Shelf(digits, tmp_path / "runs")
+    shelf.look()
+    for early in (b'{"state": "running", "step": 8}', b"{}"):
+        (path / SUMMARY).write_bytes(early)
+        assert shelf.of(config) is None
+    (path / SUMMARY).write_bytes(written)
+    assert shelf.of(config).path == path

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtCore import QEvent, QSize, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lora_lab.studies.claims import ClaimStanding
 
 PAGE = "without-regret"
+LOOK_MS = 2000  # between two looks, while queued runs are to come
 
 
 class ClaimsDialog(QDialog):
@@ -54,6 +55,9 @@ class ClaimsDialog(QDialog):
         self._opened: RunConfig | None = None  # what the base is of, or is being opened for
         self._busy, self._again = False, False
         self.standings: dict[str, ClaimStanding] = {}
+        # A run is told to have ended before its folder says so.
+        self._looks = QTimer(self, interval=LOOK_MS)
+        self._looks.timeout.connect(self.refresh)
         self.names = tuple(CLAIMS)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Claims"))
@@ -121,12 +125,14 @@ class ClaimsDialog(QDialog):
             self.prepare()  # another model may have been opened
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self._looks.stop()
         self._works.cancel()
         self._busy, self._opened = False, None
         super().closeEvent(event)
 
     def finish(self) -> None:
         """End what is read, and wait for it."""
+        self._looks.stop()
         self._works.finish()
 
     def prepare(self) -> None:
@@ -174,6 +180,8 @@ class ClaimsDialog(QDialog):
 
     def _on_looked(self, standing: ClaimStanding) -> None:
         self.standings[standing.name] = standing
+        if not standing.todo:
+            self._looks.stop()
         self._show()
 
     def _on_chosen(self) -> None:
@@ -217,6 +225,7 @@ class ClaimsDialog(QDialog):
         standing = self.standings.get(self.name)
         if standing is not None:
             self.queue_requested.emit(standing.todo)
+            self._looks.start()
             self.button.setEnabled(False)
             self._say(self.tr("Queued. The verdict appears here when the last run has ended."))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PAGE = "what-lora-finds"
 PARTS = ("layers", "ranks", "ranks", "ranks")  # which runs each tab needs
 MAPS, AMPLIFIED = 2, 3  # tabs
+LOOK_MS = 2000  # between two looks, while queued runs are to come
 
 
 class FoundDialog(QDialog):
@@ -60,6 +61,9 @@ class FoundDialog(QDialog):
         self._about: tuple[object, ...] = ()  # what is opened, or being opened
         self._busy, self._next = False, set[str]()  # what is to be read once the work ends
         self.standing: Standing | None = None
+        # A run is told to have ended before its folder says so.
+        self._looks = QTimer(self, interval=LOOK_MS)
+        self._looks.timeout.connect(self.refresh)
         self.sentence = TextLabel(wordWrap=True)
         self.sentence.setProperty("role", "figure")
         self.details = TextLabel(wordWrap=True)
@@ -138,12 +142,14 @@ class FoundDialog(QDialog):
             self.prepare()  # another model may have been opened
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self._looks.stop()
         self._works.cancel()
         self._busy, self._about = False, ()
         super().closeEvent(event)
 
     def finish(self) -> None:
         """End what is read, and wait for it."""
+        self._looks.stop()
         self._works.finish()
 
     def prepare(self) -> None:
@@ -220,6 +226,8 @@ class FoundDialog(QDialog):
         self.maps.show_choices(standing.two, standing.layers, standing.steps)
         self.amplified.steps.show_steps(standing.steps)
         self._show_price()
+        if not any(standing.todo.values()):
+            self._looks.stop()
         if standing.layers:
             self._next |= {"maps", "amplified"}
 
@@ -253,6 +261,7 @@ class FoundDialog(QDialog):
     def _queue(self) -> None:
         if self.standing is not None:
             self.queue_requested.emit(self.standing.todo[PARTS[self.tabs.currentIndex()]])
+            self._looks.start()
             self.button.setEnabled(False)
             self._say(self.tr("Queued. Figures appear here as the runs end; the queue shows them."))
 
