@@ -96,12 +96,13 @@ def first_steps(known: Known, base: StudyBase) -> Verdict:
     spread = max(half.values()) - min(half.values())
     share = spread / fallen if fallen > 0 else math.inf
     words = ", ".join(f"{loss:.3f} at rank {rank}" for rank, loss in half.items())
+    if not math.isfinite(share):
+        return Verdict(f"Training loss {words}.", OPEN, "it has not fallen: train longer")
     return Verdict(
         f"Training loss in the second half of the first {len(next(iter(curves.values())))} steps: "
         f"{words}. They differ by {100 * share:.0f} % of what the loss has fallen.",
-        OPEN if not math.isfinite(share) else AGREES if share < 0.15 else DIFFERS,
-        "" if share < 0.15 else "the loss fell too little to tell" if not math.isfinite(share)
-        else "at this rate the smallest ranks are at their capacity already",
+        AGREES if share < 0.15 else DIFFERS,
+        "" if share < 0.15 else "at this rate the smallest ranks are at their capacity already",
         {"share": share, **{f"rank {rank}": loss for rank, loss in half.items()}},
     )  # fmt: skip
 

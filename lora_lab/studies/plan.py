@@ -101,6 +101,8 @@ def plan(base: StudyBase, settings: Settings) -> Plan:
         }  # fmt: skip
     else:
         notes.append("Table 5 needs two kinds of layers at least, and here is one")
+    if len(seeds) < 2:
+        notes.append("figures 3 and 4, and every ±, need two seeds at least")
     if len(rates) == 1:
         notes.append(
             "one learning rate for all ranks: then Table 6 is a curve of the rate, since the best "

@@ -182,6 +182,19 @@ def test_random_labels_are_refused_where_there_are_none_to_draw():
     assert "random" in ClaimReading("capacity", known_rank).look().refused
 
 
+def test_curves_that_have_not_fallen_decide_nothing(digits, tmp_path):
+    base = digits.of_steps(1)
+    runs = ClaimReading("first-steps", base, seeds=1, steps=1).runs
+    train_all(runs.values(), tmp_path)
+    found = {
+        key: Ended(folder, config, 0.1, 0.9, 0.1)
+        for (key, config), folder in zip(runs.items(), sorted(tmp_path.iterdir()), strict=True)
+    }
+    verdict = claim_verdicts.first_steps(found, base)
+    assert verdict.word == OPEN
+    assert "inf" not in verdict.measured
+
+
 def test_an_unknown_claim_is_refused_with_the_names(digits):
     with pytest.raises(Exception, match="ten-times"):
         ClaimReading("ten", digits)

@@ -79,6 +79,8 @@ def test_what_cannot_be_is_refused_and_what_is_left_out_is_said(digits):
         Settings(ranks=(0,))
     with pytest.raises(ConfigError, match="learning rate is above 0"):
         Settings(rates=(0.0,))
+    alone = plan(digits, Settings(seeds=1))
+    assert any("two seeds" in note for note in alone.notes)
     one_layer = plan(StudyBase(get_preset("known-rank").config, 8), SMALL)
     assert one_layer.by_set == {}
     assert any("two kinds of layers" in note for note in one_layer.notes)
