@@ -14,6 +14,7 @@ from lora_lab.cli.console import out, plain_errors, print_json
 from lora_lab.cli.desktop import desktop
 from lora_lab.cli.dimension import dimension
 from lora_lab.cli.inspect import inspect
+from lora_lab.cli.numbers import numbers
 from lora_lab.cli.race import race
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.similarity import similarity
@@ -93,6 +94,7 @@ def window(
 app.command()(train)
 app.command()(sweep)
 app.command()(dimension)
+app.command()(numbers)
 app.command()(race)
 app.command()(similarity)
 app.command()(claims)

@@ -27,6 +27,7 @@ FINE = math.sqrt(2)  # between two around the crossing
 SMALLEST = 2
 MIDDLE = 64  # of the grid, in the order of training
 RESOLUTION = 0.02  # of a score; rows for less are asked for
+LOSS_ROWS = 400  # whose mean loss is known to 1/√400 of the spread of a row's
 Item = Plan | Training | Point | Result
 
 
@@ -67,7 +68,7 @@ class Measurement:
         self.runner = runner_for(config, settings.steps, settings.by_loss, report)
         self.settings = settings = _of_its_starts(self.runner, settings)
         self.grid = _grid(settings.dimensions, self.runner.weights)
-        self.plan = _plan(self.runner, settings, self.grid)
+        self.plan = planned(self.runner, settings, self.grid)
 
     def run(self, report: Report = silent) -> Iterator[Item]:
         """Yield the plan, a point per run as it ends, and the result."""
@@ -150,7 +151,8 @@ def _grid(asked: Sequence[int], weights: int) -> list[int]:
     return [SMALLEST * FACTOR**i for i in range(count) if SMALLEST * FACTOR**i <= weights / 4]
 
 
-def _plan(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
+def planned(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
+    """What will be trained on a grid, its price, and what is to be known before."""
     each = settings.seeds * len(settings.starts)
     fine = 0 if settings.dimensions else 3
     runs = each * (len(RATES) + len(grid)) + fine * each
@@ -165,6 +167,12 @@ def _plan(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
                 f"{100 * math.sqrt(SHARE * (1 - SHARE) / runner.held_out):.0f} % at best; "
                 f"{needed:,} are needed for {100 * RESOLUTION:.0f} %"
             )
+    elif runner.held_out < LOSS_ROWS:
+        notes.append(
+            f"{runner.held_out:,} held-out rows: their mean loss is known to "
+            f"{100 / math.sqrt(max(1, runner.held_out)):.0f} % of the spread of a row's; "
+            f"{LOSS_ROWS:,} are needed for {100 / math.sqrt(LOSS_ROWS):.0f} %"
+        )
     return Plan(
         weights=runner.weights, measure=runner.score.name, steps=runner.steps,
         seeds=settings.seeds, starts=settings.starts,

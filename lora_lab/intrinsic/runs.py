@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from lora_lab.adapters.subspace import rate_factor
+from lora_lab.adapters.subspace import SubspaceLayer, rate_factor
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.intrinsic.results import BASE
@@ -18,6 +18,7 @@ from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
 from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
+from lora_lab.rules import schedule_factor
 from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task
 from lora_lab.tasks.digits import DigitsTask
@@ -30,6 +31,7 @@ from lora_lab.variants import FULL, SUBSPACE, VARIANTS
 
 STACKED_STEPS = 1500
 FASTEST = 10.0  # that the setting may be
+SMALL = 2**17  # weights
 TRIED = 40  # steps that a price is made of
 FULL_RATE = 1e-3  # Adam's for small nets
 ADAPTER_TO_FULL = 10  # LoRA's rates are some ten times those of full training
@@ -44,6 +46,8 @@ class Wanted:
     seed: int
     rate: float
     full: bool = False
+    variant: str = SUBSPACE  # where it is not full training; of a `rank` where it has one
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Runner(Protocol):
     def rate(self, dimension: int, full_rate: float) -> float: ...
 
     def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]: ...
+
+    def single(self, report: Report) -> SingleRunner: ...
 
 
 def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> Runner:
@@ -109,6 +115,9 @@ class StackedRunner:
         notes: tuple[str, ...] = (),
     ) -> None:
         self.config, self.task, self.net = config, task, net
+        # A line down to 0; a preset of a subspace has a schedule of its own.
+        own = VARIANTS[config.variant].shared
+        self._scheduled = config if own else changed(config, schedule="linear", warmup_steps=0)
         self.score, self.steps, self.notes = score, steps, notes
         self.full_rate, self.held_out = FULL_RATE, len(task.test_labels)
         self.untrained_base = task.untrained
@@ -158,12 +167,17 @@ class StackedRunner:
                 copies, self.config.targets,
                 lambda seed: self.task.batches(self.config.batch_size, seed),
                 F.cross_entropy, self.steps, lambda share: self.report(words, share),
+                lambda step: schedule_factor(self._scheduled, step, self.steps),
             )  # fmt: skip
             answers = stack.answers(self.task.test_images)
         finally:
             torch.set_num_threads(threads)
         for w, mine, loss in zip(wanted, answers, late.tolist(), strict=True):
             yield self._outcome(w, mine, loss)
+
+    def single(self, report: Report) -> SingleRunner:
+        """What trains the same task one run after the other, by any variant."""
+        return SingleRunner(self.config, self.task, self.score, self.steps, report, self.notes)
 
     def _outcome(self, w: Wanted, answers: torch.Tensor, training_loss: float) -> Outcome:
         evaluation = self.task.judged(answers)
@@ -194,6 +208,8 @@ class SingleRunner:
         space = experiment.space
         assert space is not None
         self.weights = space.total
+        adapted = (x for x in experiment.layers.values() if isinstance(x, SubspaceLayer))
+        self.shapes = tuple(layer.shape for layer in adapted)  # (out, in) of what is adapted
         evaluation = experiment.held_out(True)
         assert evaluation is not None
         self.untrained_base = task.untrained
@@ -206,12 +222,14 @@ class SingleRunner:
         self.held_out = sum(evaluation.total) or getattr(task.data, "validation_rows", 0)
 
     def _experiment(self, w: Wanted) -> Experiment:
+        given = self._config.hyper
         hyper = changed(
-            self._config.hyper, dimension=1 if w.full else w.dimension, learning_rate=w.rate,
+            given, dimension=max(1, w.dimension if not w.full else 1), learning_rate=w.rate,
+            rank=w.rank or given.rank, alpha=float(w.rank or given.alpha),  # s = 1
             weight_decay=0.0, dropout=0.0, layer_ranks=(), frozen_layers=(),
         )  # fmt: skip
         config = changed(
-            self._config, variant=FULL if w.full else SUBSPACE, seed=self._config.seed + w.seed,
+            self._config, variant=FULL if w.full else w.variant, seed=self._config.seed + w.seed,
             data_seed=self._config.split_seed, random_weights=w.start != BASE,
             hyper=hyper.model_dump(),
         )  # fmt: skip
@@ -231,13 +249,24 @@ class SingleRunner:
     def rate(self, dimension: int, full_rate: float) -> float:
         return min(full_rate * rate_factor(self.weights, dimension), FASTEST)
 
+    def single(self, report: Report) -> SingleRunner:
+        """Itself."""
+        return self
+
     def train(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
+        threads = torch.get_num_threads()
         for w in wanted:
-            yield self._run(w)
+            if self.weights <= SMALL:
+                torch.set_num_threads(1)  # a second one costs more than it does
+            try:
+                yield self._run(w)
+            finally:
+                torch.set_num_threads(threads)
 
     def _run(self, w: Wanted) -> Outcome:
         experiment = self._experiment(w)
-        words = "Full training" if w.full else f"{w.dimension:,} numbers"
+        words = f"rank {w.rank:,}" if w.rank else f"{w.dimension:,} numbers"
+        words = "Full training" if w.full else words
         controls = Controls(experiment.hyper)
         losses, last = [], None
         for record in train(experiment, controls, live=False):

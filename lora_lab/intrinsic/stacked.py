@@ -118,24 +118,27 @@ def train_stack(
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     steps: int,
     each: Callable[[float], None],
+    factor: Callable[[int], float] | None = None,
 ) -> tuple[Stack, torch.Tensor]:
     """Train copies for `steps`; each seed has batches of its own, the same for all of its copies.
 
     `loss` is the mean over rows that (K·B, classes) and (K·B) give. `each` is told how far it is
-    and may raise. Returns the stack and the mean loss (K) of the last tenth of its steps.
+    and may raise. `factor` of the rates at a step; none: they fall to 0 in a line.
+    Returns the stack and the mean loss (K) of the last tenth of its steps.
     """
     stack = Stack(copies, targets)
     seeds = list(dict.fromkeys(c.seed for c in copies))
     place = torch.tensor([seeds.index(c.seed) for c in copies])
     courses = [batches(seed) for seed in seeds]
     late, counted = torch.zeros(len(copies)), 0
+    scale = factor or (lambda step: 1 - step / steps)
     for step in range(steps):
         drawn = [next(course) for course in courses]
         fewest = min(len(labels) for _, labels in drawn)  # the last batch of an epoch is smaller
         x = torch.stack([images[:fewest] for images, _ in drawn])[place]  # (K, B, …)
         y = torch.stack([labels[:fewest] for _, labels in drawn])[place]  # (K, B)
         logits = stack(x)
-        stack.step(loss(logits.flatten(0, 1), y.flatten()) * len(copies), 1 - step / steps)
+        stack.step(loss(logits.flatten(0, 1), y.flatten()) * len(copies), scale(step))
         if step >= steps * 0.9:
             with torch.no_grad():
                 late += torch.stack([loss(a, b) for a, b in zip(logits, y, strict=True)])

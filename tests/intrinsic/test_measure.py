@@ -11,7 +11,7 @@ from lora_lab.adapters.inject import inject
 from lora_lab.adapters.subspace import space_of
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
-from lora_lab.intrinsic.measure import Measurement, Settings, measure
+from lora_lab.intrinsic.measure import Measurement, Settings, measure, planned
 from lora_lab.intrinsic.results import Plan, Point, Result, Training
 from lora_lab.intrinsic.runs import SingleRunner, StackedRunner, runner_for
 from lora_lab.intrinsic.stacked import Copy, redrawn, stackable, train_stack
@@ -147,6 +147,17 @@ def test_a_loss_is_counted_from_the_start_alone():
 def test_few_seeds_and_few_rows_are_said():
     notes = Measurement(digits(), Settings(seeds=2, steps=1)).plan.notes
     assert any("3 seeds at least" in note for note in notes)
+
+
+@pytest.mark.parametrize(("by_loss", "words"), [
+    (False, "9 held-out rows tell scores apart by 10 % at best; 225 are needed for 2 %"),
+    (True, "9 held-out rows: their mean loss is known to 33 % of the spread of a row's; 400 are"),
+])  # fmt: skip
+def test_too_few_held_out_rows_are_said_with_the_number_that_is_needed(by_loss, words):
+    runner = runner_for(digits(), 1, by_loss, silent)
+    runner.held_out = 9
+    plan = planned(runner, Settings(by_loss=by_loss), (8, 64))
+    assert any(words in note for note in plan.notes), plan.notes
 
 
 @pytest.mark.parametrize("d", [0, 17_227])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lora_lab.ui.learn.dimension_dialog import DimensionDialog
     from lora_lab.ui.learn.found_dialog import FoundDialog
     from lora_lab.ui.learn.lessons_dialog import LessonsDialog
+    from lora_lab.ui.learn.numbers_dialog import NumbersDialog
     from lora_lab.ui.learn.race_dialog import RaceDialog
     from lora_lab.ui.queue.flow import QueueFlow
     from lora_lab.ui.runs.flow import RunsFlow
@@ -40,6 +41,7 @@ class LearnFlow(QObject):
         self.dimension: DimensionDialog | None = None
         self.lessons: LessonsDialog | None = None
         self.race: RaceDialog | None = None
+        self.numbers: NumbersDialog | None = None
 
     def start(self) -> None:
         """Show the page for the model and data at hand."""
@@ -73,6 +75,15 @@ class LearnFlow(QObject):
             self._queue.ended.connect(self.claims.refresh)
         bring_to_front(self.claims)
 
+    def start_numbers(self) -> None:
+        """Show how LoRA and random numbers do with as many of them."""
+        if self.numbers is None:
+            from lora_lab.ui.learn.numbers_dialog import NumbersDialog
+
+            self.numbers = NumbersDialog(lambda: self._sessions.config, self._window)
+            self.numbers.help_requested.connect(self._help.show_page)
+        bring_to_front(self.numbers)
+
     def start_race(self) -> None:
         """Show the rank race for the model and data at hand."""
         if self.race is None:
@@ -93,8 +104,8 @@ class LearnFlow(QObject):
 
     def close(self) -> None:
         """End what is being measured."""
-        pages = (self.dimension, self.found, self.claims, self.lessons, self.race)
-        for page in pages:
+        measuring = (self.dimension, self.numbers, self.race)
+        for page in (*measuring, self.found, self.claims, self.lessons):
             if page is not None:
                 page.finish()
                 page.close()

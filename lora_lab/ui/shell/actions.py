@@ -161,6 +161,10 @@ class Actions(QObject):
             tr("How many numbers?…"), "Ctrl+Shift+D",
             tip=tr("The intrinsic dimension of this task, by random subspaces of growing size"),
         )  # fmt: skip
+        self.numbers = self._action(
+            tr("Rank or numbers?…"), "Ctrl+Shift+N",
+            tip=tr("LoRA, random subspaces and their neighbours at the same trained count"),
+        )  # fmt: skip
         self.race = self._action(
             tr("Rank race…"), "Ctrl+Shift+R",
             tip=tr("Several ranks side by side over one base, on the same batches"),
@@ -217,8 +221,8 @@ class Actions(QObject):
         view.addActions([self.next_area, self.previous_area])
         view.addSeparator()
         view.addActions([self.reset_layout, self.full_screen])
-        learn = (self.lessons, self.dimension, self.race, self.found, self.claims)
-        self._menu(bar.addMenu(tr("&Learn")), *learn)
+        measured = (self.dimension, self.numbers, self.race, self.found, self.claims)
+        self._menu(bar.addMenu(tr("&Learn")), self.lessons, *measured)
         self._menu(
             bar.addMenu(tr("&Help")),
             *(self.palette, self.handbook, self.bench, self.shortcuts, self.about),

@@ -128,6 +128,7 @@ class Flows(QObject):
         commands.found.triggered.connect(self.learn.start_found)
         commands.claims.triggered.connect(self.learn.start_claims)
         commands.lessons.triggered.connect(self.learn.start_lessons)
+        commands.numbers.triggered.connect(self.learn.start_numbers)
         commands.race.triggered.connect(self.learn.start_race)
         dock = window.hyper_dock
         for action, link, flow in (

@@ -31,6 +31,7 @@ ALSO = {
     "copy_plot": "clipboard figure picture",
     "save_plot": "figure png svg csv export picture",
     "describe": "alt text accessibility screen reader blind",
+    "numbers": "equal count subspace vera lora-xs lora-fa uni-lora parameters intrinsic dimension",
     "race": "compare ranks side by side lanes stacked same batches",
     "bench": "svd matrix pseudo-inverse decomposition singular values eckart-young",
     "handbook": "help manual documentation docs",

@@ -1,0 +1,108 @@
+"""Rank or numbers: what is laid out, the rate of each method, the marks, the sentences."""
+
+import math
+
+import pytest
+
+from lora_lab.config import changed
+from lora_lab.errors import LabError
+from lora_lab.intrinsic.equal_count import ComparisonSettings, EqualCount
+from lora_lab.intrinsic.marks import Comparison, ComparisonPlan, Mark, Running, Tried, spread
+from lora_lab.intrinsic.methods import METHODS, known, row
+from lora_lab.presets import get_preset
+
+
+def compared(config, **settings):
+    comparison = EqualCount(config, ComparisonSettings(**settings))
+    return comparison.plan, list(comparison.run())
+
+
+def digits(preset="digits", **settings):
+    return changed(get_preset(preset).config, **settings)
+
+
+@pytest.fixture(scope="module")
+def short():
+    return compared(digits(), methods=("lora", "subspace"), seeds=2, steps=25)
+
+
+def test_the_plan_comes_first_the_result_last_and_a_mark_for_every_size(short):
+    plan, items = short
+    assert items[0] is plan
+    assert isinstance(plan, ComparisonPlan)
+    assert plan.seconds > 0
+    assert plan.weights == 17_226
+    result = items[-1]
+    assert isinstance(result, Comparison)
+    lora, random = (result.of(name) for name in ("lora", "subspace"))
+    assert [(m.size, m.trained) for m in lora] == [(1, 458), (2, 916), (4, 1832), (8, 3664),
+                                                   (16, 6884)]  # fmt: skip
+    assert {m.trained for m in random} >= {8, 64, 458, 916, 1832}, "as many as LoRA has, as well"
+    assert all(len(m.scores) == 2 for m in result.marks)
+    assert len(result.full.scores) == 2
+    shares = [item.share for item in items if isinstance(item, Running)]
+    assert shares == sorted(shares)
+
+
+def test_each_mark_is_at_the_rate_of_the_least_training_loss(short):
+    """Of three rates at least, and never at an edge of what was tried unless all were tried."""
+    _, items = short
+    tried = {}
+    for item in items:
+        if isinstance(item, Tried) and item.seed == 0:
+            tried.setdefault((item.method, item.size), []).append(item.rate)
+    for mark in (item for item in items if isinstance(item, Mark)):
+        rates = tried[mark.method, mark.size]
+        assert mark.rate in rates
+        assert len(rates) >= 3
+        assert len(set(rates)) == len(rates)
+        inside = min(rates) < mark.rate < max(rates)
+        assert inside or len(rates) >= 6
+
+
+def test_the_sentences_are_of_what_was_measured():
+    plan = ComparisonPlan(("lora", "subspace"), "accuracy", 17_226, 10, 2, 9, 1.0, 450)
+    marks = (
+        Mark("lora", 1, 458, 1e-2, (0.80, 0.82)), Mark("lora", 2, 916, 1e-2, (0.93, 0.93)),
+        Mark("subspace", 64, 64, 0.1, (0.7, 0.7)), Mark("subspace", 458, 458, 0.1, (0.95, 0.96)),
+    )  # fmt: skip
+    result = Comparison(plan, 0.04, Mark("", 0, 17_226, 1e-3, (0.97, 0.97)), marks)
+    assert result.sentence() == (
+        "For 90 % of what full training gains it takes: LoRA 916, a random subspace 458."
+    )
+    assert "LoRA comes to 0.810 and random numbers to 0.955" in result.at_one_count()
+    assert result.plain()["methods"]["lora"][0]["sd"] == pytest.approx(0.01 * math.sqrt(2))
+    flat = Comparison(plan, 0.99, result.full, marks)
+    assert "nothing to compare" in flat.sentence()
+
+
+def test_spread_is_that_of_a_sample():
+    assert spread((1.0, 3.0)) == pytest.approx(math.sqrt(2))
+    assert spread((1.0,)) == 0.0
+
+
+def test_the_table_names_variants_that_have_their_sizes():
+    for name in known():
+        assert METHODS[name].sizes
+        assert row(name).mark
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"methods": ("lora", "magic")}, "not magic"), ({"seeds": 0}, "1 seed"),
+])  # fmt: skip
+def test_what_cannot_be_asked_for_is_refused(settings, words):
+    with pytest.raises(LabError, match=words):
+        ComparisonSettings(**settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("preset", "holds"), [
+    # At 458 numbers: equal where one direction is enough, and random numbers ahead where not.
+    ("digits", lambda lora, random: abs(lora - random) < 0.02 and lora > 0.95),
+    ("digits-permuted", lambda lora, random: random > lora + 0.05),
+])  # fmt: skip
+def test_an_easy_task_and_a_hard_one_tell_rank_and_numbers_apart(preset, holds):
+    _, items = compared(digits(preset), methods=("lora", "subspace"), seeds=2)
+    result = items[-1]
+    at = {m.method: m.mean for m in result.marks if m.trained == 458}
+    assert holds(at["lora"], at["subspace"]), at
