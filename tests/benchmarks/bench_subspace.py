@@ -1,0 +1,146 @@
+"""What a random subspace costs: P·θ and Pᵀ·g by hash and by Fastfood, and a step beside others.
+
+    python tests/benchmarks/bench_subspace.py [MODEL_FOLDER] [--weights 2807010] [--numbers 1000]
+        [--rounds 7] [--batch 16] [--tokens 32]
+
+Fastfood is the flat one of Li et al. 2018 (one transform of all weights, padded to a power of two,
+with a Walsh-Hadamard transform in place). Of MODEL_FOLDER, an encoder, a step of full fine-tuning,
+of a subspace and of LoRA are timed in turn, in CPU seconds of one thread: other programs do not
+count.
+"""
+
+import argparse
+import copy
+import statistics
+import time
+
+import torch
+
+from lora_lab.adapters import projection
+from lora_lab.adapters.inject import inject
+from lora_lab.adapters.projection import HashProjection
+from lora_lab.allocator import keep_freed_memory
+from lora_lab.training.adam import FusedAdamW
+
+
+def seconds(work, rounds):
+    """The median of CPU seconds, after one call more."""
+    work()
+    found = []
+    for _ in range(rounds):
+        before = time.process_time()
+        work()
+        found.append(time.process_time() - before)
+    return statistics.median(found)
+
+
+def transform(x):
+    """Walsh-Hadamard of x (2^k), in place: a += b; b = a − 2b."""
+    half = 1
+    while half < len(x):
+        pairs = x.view(-1, 2, half)
+        a, b = pairs[:, 0], pairs[:, 1]
+        a += b
+        b.mul_(-2).add_(a)
+        half *= 2
+    return x
+
+
+class Fastfood:
+    """θ (d) → c·[H G Π H B pad(θ)] of D entries, c = 1/√(D·ΣG²), and its transpose."""
+
+    def __init__(self, weights, numbers, seed=0):
+        self.weights, self.numbers = weights, numbers
+        length = 1 << (weights - 1).bit_length()
+        generator = torch.Generator().manual_seed(seed)
+        self.signs = torch.randint(2, (numbers,), generator=generator) * 2.0 - 1
+        self.order = torch.randperm(length, generator=generator)
+        self.G = torch.randn(length, generator=generator)
+        self.c = float((weights * self.G.double().square().sum()).rsqrt())
+
+    def up(self, theta):
+        x = torch.zeros(len(self.G))
+        x[: self.numbers] = theta * self.signs
+        return self.c * transform(transform(x)[self.order] * self.G)[: self.weights]
+
+    def down(self, g):
+        x = torch.zeros(len(self.G))
+        x[: self.weights] = self.c * g
+        y = torch.empty_like(x)
+        y[self.order] = transform(x) * self.G
+        return transform(y)[: self.numbers] * self.signs
+
+
+def compare(weights, numbers, rounds):
+    fast = Fastfood(weights, numbers)
+    hashed = HashProjection([weights], numbers, 0)
+    (code,), scales = hashed.codes(), hashed.scales().float()
+    theta, g = torch.randn(numbers), torch.randn(weights)
+
+    def down():
+        sums = torch.zeros(2 * numbers)
+        projection.down(sums, code, g)
+        return projection.folded(sums, scales)
+
+    def up():
+        return projection.up(projection.table(theta, scales), code)
+
+    for one in (
+        lambda: (fast.up(theta), fast.down(g)),
+        lambda: (up(), down()),
+    ):
+        there, back = one()  # ⟨Pθ, g⟩ = ⟨θ, Pᵀg⟩
+        left, right = float(there.double() @ g.double()), float(theta.double() @ back.double())
+        assert abs(left - right) <= 1e-3 * float(there.norm() * g.norm())
+    by_hash = seconds(up, rounds) + seconds(down, rounds)
+    by_fast = seconds(lambda: fast.up(theta), rounds) + seconds(lambda: fast.down(g), rounds)
+    print(f"P·θ and Pᵀ·g, {weights:,} weights, {numbers:,} numbers: hash {1e3 * by_hash:.1f} ms, "
+          f"Fastfood {1e3 * by_fast:.1f} ms, 1/{by_fast / by_hash:.1f}")  # fmt: skip
+
+
+def steps(folder, numbers, rounds, batch, tokens):
+    from transformers import AutoModel
+
+    base = AutoModel.from_pretrained(folder).eval()
+    ids = torch.randint(1000, base.config.vocab_size, (batch, tokens))
+
+    def step_of(variant):
+        model = copy.deepcopy(base)
+        inject(model, variant=variant, dimension=numbers)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = FusedAdamW([{"params": trained}], lr=1e-4)
+
+        def step():
+            optimizer.zero_grad()
+            model(input_ids=ids).last_hidden_state.square().mean().backward()
+            optimizer.step()
+
+        return step
+
+    contenders = {name: step_of(name) for name in ("full", "subspace", "lora", "lora-fa")}
+    times = {name: [] for name in contenders}
+    for turn in range(rounds + 1):
+        for name, step in contenders.items():
+            before = time.process_time()
+            step()
+            if turn:
+                times[name].append(time.process_time() - before)
+    for name, found in times.items():
+        ratio = statistics.median(x / y for x, y in zip(found, times["full"], strict=True))
+        print(f"{name}: {1e3 * statistics.median(found):.0f} ms a step, {ratio:.2f} of full")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("--weights", type=int, default=2_807_010)
+    parser.add_argument("--numbers", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--tokens", type=int, default=32)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    compare(given.weights, given.numbers, given.rounds)
+    if given.folder:
+        steps(given.folder, given.numbers, given.rounds, given.batch, given.tokens)
