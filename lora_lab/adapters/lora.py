@@ -145,14 +145,22 @@ class LoRALayer(FactorState):
             frozen_A = B.requires_grad and not A.requires_grad and torch.is_grad_enabled()
             if small and A.dtype == W.dtype and not frozen_A:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
-            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling)
+            # What starts in W is a small difference of large products, which bfloat16 has not.
+            narrow = x.dtype == torch.bfloat16 and not self.starts_in_W
+            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, narrow)
             return self.finish(y).to(x.dtype)
-        h = base(x)
         z = F.dropout(x, self.dropout) if dropped else x
         if z.is_floating_point():
             z = z.to(A.dtype)
-        # Rounded to a half-precision base's dtype once, at the end.
-        return self.finish(h + self.scaling * self.kind.low_rank(base, z, A, B)).to(h.dtype)
+        share = self.scaling * self.kind.low_rank(base, z, A, B)
+        half = x.dtype in (torch.bfloat16, torch.float16) and self.kind is Linear
+        if half and not (autocast or called):  # W x is accumulated onto it: see LowRankLinear
+            share = share.to(x.dtype)
+            y = torch.addmm(share.flatten(0, -2), x.flatten(0, -2), base.weight.t())
+            y = y.view(share.shape)
+            return self.finish(y if base.bias is None else y + base.bias).to(x.dtype)
+        h = base(x)
+        return self.finish(h + share).to(h.dtype)
 
     def finish(self, y: torch.Tensor) -> torch.Tensor:
         """What a variant makes of y = (W + s·B·A) x + b (…, out)."""

@@ -4,7 +4,7 @@ A product with r columns is bound by the memory layout of its operands, not by a
 Bᵀ·dyᵀ takes a third of the time of dy·B, and lowᵀ·dy a third of dyᵀ·low, which are the same numbers
 transposed. Autograd, which writes its own backward, takes the slow ones. It also makes a tensor of
 the size of x for A's share of dx and adds it afterwards; here it is accumulated in place. And over
-a half-precision base it would keep a float32 copy of x for each layer; here x is converted again.
+a half-precision base it would keep a float32 copy of x for each layer and round what B·A adds away.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from lora_lab.blocks.frozen import FrozenLinear
 class LowRankLinear(torch.autograd.Function):
     """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B.
 
-    x, W and b have one dtype, A and B the same or a wider one, which is that of y. A W in blocks is
-    given as its layer, and undone in the forward and again in the backward.
+    x, W, b and y have one dtype, A and B the same or, beside a half-precision W, float32. A W in
+    blocks is given as its layer, and undone in the forward and again in the backward.
+
+    Half precision is rounded to once: s·B·A·x stands in y before W x is accumulated onto it. Added
+    to a W x that is rounded already, whatever is below half of its last bit would be lost, which in
+    the first steps is most of what was learned. `narrow`: the products with r columns have operands
+    of W's dtype too (bfloat16, which has float32's range); they are accumulated in float32.
     """
 
     @staticmethod
@@ -33,23 +38,34 @@ class LowRankLinear(torch.autograd.Function):
         A: torch.Tensor,  # (r, in)
         B: torch.Tensor,  # (out, r)
         scaling: float,
+        narrow: bool = False,
     ) -> torch.Tensor:
         kept = None if isinstance(W, FrozenLinear) else W
         ctx.blocks = W if kept is None else None
         W = _dense(W)
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
-        low = A @ rows.to(A.dtype).t()  # (r, n)
+        operand = W.dtype if narrow else A.dtype
+        low = A.to(operand) @ rows.to(operand).t()  # (r, n)
         # Made in its final shape: what a node returns may be no view, else an activation behind it
         # could not write in place (nn.ReLU(inplace=True)).
-        y = torch.empty(*x.shape[:-1], len(W), dtype=A.dtype, device=x.device)
+        y = torch.empty(*x.shape[:-1], len(W), dtype=W.dtype, device=x.device)
         h = y.view(-1, len(W))  # (n, out)
         if W.dtype != A.dtype:
-            h.copy_(torch.nn.functional.linear(rows, W, b))
-        elif b is None:
-            torch.mm(rows, W.t(), out=h)
+            h.copy_(low.t() @ (scaling * B).to(operand).t())
+            # b is added last, since small shares would be lost in it as well; but where there is
+            # none yet, y is the base's own to the bit. To ask an accelerator would wait for it.
+            if b is not None and h.device.type == "cpu" and not (B if narrow else h).any():
+                torch.addmm(b, rows, W.t(), out=h)
+            else:
+                h.addmm_(rows, W.t())
+                if b is not None:
+                    h.add_(b)
         else:
-            torch.addmm(b, rows, W.t(), out=h)
-        h.addmm_(low.t(), B.t(), alpha=scaling)
+            if b is None:
+                torch.mm(rows, W.t(), out=h)
+            else:
+                torch.addmm(b, rows, W.t(), out=h)
+            h.addmm_(low.t(), B.t(), alpha=scaling)
         # x and no view of it: only of inputs does torch notice that they were overwritten. Where A
         # is frozen nobody asks for it again, and of this width nothing is kept.
         ctx.save_for_backward(x if ctx.needs_input_grad[3] else None, low, kept, A, B)
@@ -61,26 +77,27 @@ class LowRankLinear(torch.autograd.Function):
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, low, W, A, B = ctx.saved_tensors
         dy = dy.reshape(-1, dy.shape[-1])  # (n, out)
+        near = dy.to(low.dtype)
         dx = dA = dB = None
-        wants_x, _, _, wants_A, wants_B, _ = ctx.needs_input_grad
+        wants_x, _, _, wants_A, wants_B = ctx.needs_input_grad[:5]
         if wants_x or wants_A:
-            g = (B.t() @ dy.t()).mul_(ctx.scaling)  # (r, n)
+            g = (B.to(low.dtype).t() @ near.t()).mul_(ctx.scaling)  # (r, n)
             if wants_A:
-                dA = g @ x.reshape(-1, x.shape[-1]).to(A.dtype)  # s·Bᵀ·dyᵀ·x
+                dA = (g @ x.reshape(-1, x.shape[-1]).to(low.dtype)).to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
                 W = W if ctx.blocks is None else _dense(ctx.blocks)
                 # No view either: gradients that meet at x are then summed in place.
-                dx = torch.empty(ctx.shape, dtype=A.dtype, device=dy.device)
+                dx = torch.empty(ctx.shape, dtype=W.dtype, device=dy.device)
                 rows = dx.view(-1, ctx.shape[-1])
                 if W.dtype == A.dtype:
                     torch.mm(dy, W, out=rows)
+                    rows.addmm_(g.t(), A)
                 else:
-                    rows.copy_(dy.to(W.dtype) @ W)
-                rows.addmm_(g.t(), A)
-                dx = dx.to(W.dtype)
+                    rows.copy_(g.t() @ A.to(low.dtype))
+                    rows.addmm_(dy, W)
         if wants_B:
-            dB = (low @ dy).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
-        return dx, None, None, dA, dB, None
+            dB = (low @ near).to(B.dtype).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
+        return dx, None, None, dA, dB, None, None
 
 
 def _dense(W: torch.Tensor | FrozenLinear) -> torch.Tensor:
