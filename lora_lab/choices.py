@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DType = Literal["float32", "bfloat16", "float16", "float64"]
-Optimizer = Literal["adamw", "sgd", "muon", "muon_b"]
+Optimizer = Literal["adamw", "sgd", "muon", "muon_b", "riemannian", "adamw8bit"]
 Schedule = Literal["constant", "linear", "cosine"]
 Batching = Literal["bucketed", "packed", "shuffled"]
 ClassWeights = Literal["none", "balanced"]
@@ -32,13 +32,17 @@ class OptimizerRow(Choice):
     adam: bool = False  # AdamW moves what Muon does not, or all
     orthogonal: tuple[str, ...] = ()
     momentum: str = ""  # why the setting has no meaning to it; "": it has
+    preconditioned: bool = False  # whether each factor's gradient is, by the other factor
+    eight_bits: bool = False  # whether averages are kept in 8 bits
 
     def is_orthogonal(self, label: str, dimensions: int) -> bool:
         """Whether Muon moves the trained tensor of that name and number of dimensions."""
         return dimensions > 1 and (label in self.orthogonal or EVERY in self.orthogonal)
 
-    def states(self, momentum: float) -> int:
-        """Numbers that are kept for each trained one, at most."""
+    def states(self, momentum: float) -> float:
+        """Numbers of float32 that are kept for each trained one, at most."""
+        if self.eight_bits:
+            return EIGHT_BITS
         return (
             2
             if self.adam and EVERY not in self.orthogonal
@@ -47,6 +51,7 @@ class OptimizerRow(Choice):
 
 
 EVERY = "every matrix"
+EIGHT_BITS = 2 * (1 + 4 / 256) / 4  # two averages, a byte for each number and a scale for 256
 
 ALPHA_MODES: dict[str, Choice] = {
     "scale_effect": Choice("rescale ΔW", "ΔW follows α at once"),
@@ -77,6 +82,22 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
         adam=True,
         orthogonal=("lora_B",),
         momentum="Momentum is for SGD; Muon has its own, 0.95.",
+    ),
+    "riemannian": OptimizerRow(
+        "Riemannian",
+        "AdamW on gradients that each factor preconditions for the other, so that a step does not "
+        "depend on how ΔW is divided between A and B. Zhang & Pilanci 2024",
+        adam=True,
+        momentum="Momentum is for SGD; AdamW uses its betas.",
+        preconditioned=True,
+    ),
+    "adamw8bit": OptimizerRow(
+        "AdamW, 8 bits",
+        "AdamW whose averages take a byte for each number, a quarter of the memory. Dettmers et "
+        "al. 2022",
+        adam=True,
+        momentum="Momentum is for SGD; AdamW uses its betas.",
+        eight_bits=True,
     ),
 }
 

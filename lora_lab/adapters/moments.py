@@ -49,6 +49,10 @@ def carry_moments(
     state_A, state_B = (optimizer.state.pop(p, None) or {} for p in old)
     if not state_B or not (state_A or not isinstance(old.A, nn.Parameter)):
         return  # no step was made yet
+    if getattr(optimizer, "by_factors", False):
+        return  # its averages are of no gradient, and begin anew
+    averages = getattr(optimizer, "averages", dict)  # of an optimizer that keeps them packed
+    state_A, state_B = averages(state_A), averages(state_B)
     kept, fresh = M.shape[1], new.A.shape[0] - M.shape[1]
     new_A, new_B = dict(state_A), dict(state_B)
     for key in FIRST:  # each factor by itself: one optimizer may keep other averages of B than of A
@@ -66,9 +70,10 @@ def carry_moments(
     if (v_B := state_B.get(SECOND)) is not None:
         v_B = _second_moment(v_B.T.to(M.dtype), A, A_new, kept).T / c**2
         new_B[SECOND] = _like(v_B, new.B)
-    optimizer.state[new.B] = new_B
+    kept_as = getattr(optimizer, "kept", dict)
+    optimizer.state[new.B] = kept_as(new_B)
     if new_A:  # a frozen A has none
-        optimizer.state[new.A] = new_A
+        optimizer.state[new.A] = kept_as(new_A)
 
 
 def _second_moment(
@@ -114,8 +119,9 @@ def scale_moments(optimizer: torch.optim.Optimizer, p: nn.Parameter, c: float) -
     """p ← c·p divides its gradient by c, and so its moments."""
     state = optimizer.state.get(p) or {}
     for key in FIRST | {SECOND}:
-        if state.get(key) is not None:
-            state[key].div_(c**2 if key == SECOND else c)
+        for part in (key, f"{key}_scales"):  # of what is packed in blocks, their scales
+            if state.get(part) is not None:
+                state[part].div_(c**2 if key == SECOND else c)
 
 
 def _per_entry(v: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:

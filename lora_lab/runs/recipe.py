@@ -154,6 +154,8 @@ def _optimizer_words(config: RunConfig) -> set[str]:
     row, whole = OPTIMIZERS[config.optimizer], VARIANTS[config.variant].whole
     if not row.adam:
         return {config.optimizer, "no_muon"}
+    if row.preconditioned and not whole:
+        return {"adam", "riemannian", "no_muon"}
     if not row.orthogonal or (whole and EVERY not in row.orthogonal):
         return {"adam", "adamw", "no_muon"}
     return {"adam", "orthogonal", "muon_whole" if whole else config.optimizer}
@@ -174,6 +176,8 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
         parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
         parts += ["frozen_A"] if "half" in words else []
+    parts += ["muon"] if "orthogonal" in words else []
+    parts += ["riemannian"] if "riemannian" in words else []
     parts += ["optimizer", "schedule"]
     parts += ["freeze"] if "freeze" in words else []
     if not full:
@@ -308,6 +312,10 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         notes.append("Dropout draws other masks on another device.")
     if dropped and variant.magnitude:
         notes.append("PEFT's DoRA lets dropout act on the base's share as well; the run did not.")
+    if OPTIMIZERS[config.optimizer].eight_bits:
+        notes.append(
+            "The run kept AdamW's averages in 8 bits, the script keeps floats: the losses are near."
+        )
     for row in story.of("NonFiniteRecord"):
         notes.append(
             f"Step {row['step']:,} met a {row['what']} that was not finite and was left out; the "

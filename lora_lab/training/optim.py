@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.subspace import rate_factor, space_of
-from lora_lab.choices import OPTIMIZERS
+from lora_lab.choices import EIGHT_BITS, OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.training.adam import FusedAdamW
+from lora_lab.training.adam8bit import SMALLEST, Adam8bit
 from lora_lab.training.muon import Muon
+from lora_lab.training.riemannian import Riemannian
 from lora_lab.variants import VARIANTS
 
 RAMP_STEPS = 50
@@ -22,11 +25,12 @@ RAMP_STEPS = 50
 def build_optimizer(
     layers: Iterable[AdapterLayer], config: RunConfig, hyper: Hyperparameters
 ) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019), fused where the device has it, Muon or SGD, by the config.
+    """AdamW (Loshchilov & Hutter 2019), fused where the device has it, or another, by the config.
 
     All decay apart from the gradient, so that moments are of gradients alone and can be mapped
     when a rank changes.
     """
+    layers = tuple(layers)
     groups = parameter_groups(layers, config)
     row = OPTIMIZERS[config.optimizer]
     if not row.adam:
@@ -36,7 +40,9 @@ def build_optimizer(
     else:
         device = groups[0]["params"][0].device.type
         fused = FusedAdamW if device in ("cpu", "cuda", "mps") else torch.optim.AdamW
-        kind = Muon if row.orthogonal else fused
+        kind = Muon if row.orthogonal else Adam8bit if row.eight_bits else fused
+        if row.preconditioned:
+            kind = partial(Riemannian, layers)
         optimizer = kind(groups, lr=hyper.learning_rate, betas=config.betas, eps=config.eps)
     set_rates(optimizer, hyper.learning_rate)
     set_weight_decay(optimizer, hyper.weight_decay)
@@ -77,6 +83,8 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
 
 def state_names(optimizer: torch.optim.Optimizer, p: torch.nn.Parameter) -> tuple[str, ...]:
     """What the optimizer keeps of a tensor that it holds, once it has moved it."""
+    if isinstance(optimizer, Adam8bit):
+        return optimizer.state_names(p)
     group = next(g for g in optimizer.param_groups if any(p is held for held in g["params"]))
     if isinstance(optimizer, torch.optim.AdamW) and not group["orthogonal"]:
         return ("exp_avg", "exp_avg_sq", "step")
@@ -89,7 +97,13 @@ def states_kept(optimizer: torch.optim.Optimizer) -> float:
     for group in optimizer.param_groups:
         moving = sum(p.numel() for p in group["params"] if p.requires_grad)
         numbers += moving
-        if isinstance(optimizer, torch.optim.AdamW):
+        if isinstance(optimizer, Adam8bit):
+            kept += sum(
+                p.numel() * (2 if p.numel() < SMALLEST else EIGHT_BITS)
+                for p in group["params"]
+                if p.requires_grad
+            )
+        elif isinstance(optimizer, torch.optim.AdamW):
             kept += moving * (1 if group["orthogonal"] else 2)
         else:
             kept += moving * int(group["momentum"] > 0)
@@ -103,6 +117,8 @@ def optimizer_notes(optimizer: torch.optim.Optimizer, config: RunConfig) -> list
         notes.append(f"{row.momentum[0].lower()}{row.momentum[1:].rstrip('.')}")
     if row.orthogonal and not any(group["orthogonal"] for group in optimizer.param_groups):
         notes.append(f"{row.title} finds no matrix to move here, so AdamW moves all")
+    if isinstance(optimizer, Riemannian) and not optimizer.layers:
+        notes.append(f"{row.title} finds no factors to precondition here, so it is AdamW")
     return notes
 
 

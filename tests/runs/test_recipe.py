@@ -153,6 +153,10 @@ SETTINGS = {
         {"optimizer": "muon_b", "variant": "dora"},
         {25: {"rank": 2}, 32: {"alpha": 9.0, "alpha_mode": "keep_function"}, 40: {"rank": 6}},
     ),
+    "riemannian": (
+        {"optimizer": "riemannian", "b_rate_ratio": 2.0, "hyper": {"weight_decay": 0.1}},
+        {25: {"rank": 2}, 40: {"rank": 6}},
+    ),
     "muon, full": ({"optimizer": "muon", "variant": "full"}, {}),
     "lora+ with dropout": (
         {"b_rate_ratio": 8.0, "hyper": {"dropout": 0.3}},
@@ -189,6 +193,7 @@ SETTINGS = {
         "short and warm",
         "sgd",
         "muon on b",
+        "riemannian",
         "lora+ with dropout",
         "eva",
         "pissa",

@@ -21,6 +21,7 @@ from lora_lab.config import checked
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
+from lora_lab.training.adam8bit import BLOCK
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import state_names
 from lora_lab.training.packed_base import kept_with
@@ -35,6 +36,7 @@ AHEAD = 1_000_000  # batches that were drawn and made no step, as where one was 
 FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course is counted up to
 Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+SQUARES = ("exp_avg_sq", "exp_avg_sq_scales")
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WIDE = (torch.float32, torch.float64)  # of factors; a branch may change from one to the other
 
@@ -245,11 +247,17 @@ def _check_moments(
         found = sorted([*about.state, *about.numbers])
         raise _wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")
     for key in about.state:
-        form = ((), (torch.float32,)) if key == "step" else (shape, kinds)
+        form: tuple[tuple[int, ...], tuple[torch.dtype, ...]] = (shape, kinds)
+        if key == "step":
+            form = ((), (torch.float32,))
+        elif key.endswith("_codes"):
+            form = (shape, (torch.uint8,))
+        elif key.endswith("_scales"):
+            form = ((-(-math.prod(shape) // BLOCK),), (torch.float32,))
         moment = tensors[_fits(tensors, f"{name}|{key}", *form)]
         if key == "step" and not 0 <= float(moment) <= 2 * MOST_STEPS:
             raise _wrong(f"the optimizer's step of {name} is {float(moment):g}")
-        if key == "exp_avg_sq" and moment.numel() and float(moment.min()) < 0:
+        if key in SQUARES and moment.numel() and float(moment.min()) < 0:
             raise _wrong(f"{name}|{key} is a mean of squares, and below 0")
     return {f"{name}|{key}" for key in about.state}
 

@@ -142,7 +142,8 @@ def _restore_layer(
             value = tensors[f"{name}|{label}|{key}"]
             # Adam's count of steps stays where the kernel wants it; the moments follow the factor.
             if key != "step":
-                value = value.to(device, old.dtype)
+                packed = key.endswith(("_codes", "_scales"))  # bytes and float32, whatever it moves
+                value = value.to(device) if packed else value.to(device, old.dtype)
             state[key] = value if device.type == "cpu" else value.to(device)
         if state:
             experiment.optimizer.state[p] = state

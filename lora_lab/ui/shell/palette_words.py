@@ -50,7 +50,7 @@ ALSO = {
     "max_steps": "steps iterations length duration epochs",
     "batch_size": "batch per_device_train_batch_size",
     "accumulation": "gradient_accumulation_steps parts micro batch",
-    "optimizer": "adamw sgd adam muon",
+    "optimizer": "adamw sgd adam muon riemannian adamw8bit 8-bit bitsandbytes",
     "schedule": "lr_scheduler_type cosine linear warmup decay annealing",
     "warmup_steps": "warmup_ratio warm-up",
     "seed": "random reproducible",

@@ -26,6 +26,8 @@ EDITS = {
     18: {"weight_decay": 0.1},
 }
 CASES = {
+    "riemannian": {"optimizer": "riemannian"},
+    "8 bits": {"optimizer": "adamw8bit", "variant": "full"},
     "lora": {},
     "rslora": {"variant": "rslora"},
     "dora": {"variant": "dora"},
