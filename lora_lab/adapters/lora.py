@@ -10,7 +10,7 @@ from lora_lab.adapters.base import Factors
 from lora_lab.adapters.factor_state import FactorState
 from lora_lab.adapters.init import INITS, first_factors
 from lora_lab.adapters.kinds import Embedding, Linear, LinearInBlocks
-from lora_lab.adapters.product import LowRankLinear
+from lora_lab.adapters.product import HALF, LowRankLinear, rounded_once
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.variants import PLAIN, VARIANTS
@@ -145,20 +145,13 @@ class LoRALayer(FactorState):
             frozen_A = B.requires_grad and not A.requires_grad and torch.is_grad_enabled()
             if small and A.dtype == W.dtype and not frozen_A:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
-            # What starts in W is a small difference of large products, which bfloat16 has not.
-            narrow = x.dtype == torch.bfloat16 and not self.starts_in_W
-            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, narrow)
+            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, not self.starts_in_W)
             return self.finish(y).to(x.dtype)
         z = F.dropout(x, self.dropout) if dropped else x
-        if z.is_floating_point():
-            z = z.to(A.dtype)
+        z = z.to(A.dtype) if z.is_floating_point() else z
         share = self.scaling * self.kind.low_rank(base, z, A, B)
-        half = x.dtype in (torch.bfloat16, torch.float16) and self.kind is Linear
-        if half and not (autocast or called):  # W x is accumulated onto it: see LowRankLinear
-            share = share.to(x.dtype)
-            y = torch.addmm(share.flatten(0, -2), x.flatten(0, -2), base.weight.t())
-            y = y.view(share.shape)
-            return self.finish(y if base.bias is None else y + base.bias).to(x.dtype)
+        if self.kind is Linear and x.dtype in HALF and not (autocast or called):
+            return self.finish(rounded_once(x, base, share)).to(x.dtype)
         h = base(x)
         return self.finish(h + share).to(h.dtype)
 

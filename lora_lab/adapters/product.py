@@ -16,6 +16,16 @@ from torch.autograd.function import once_differentiable
 
 from lora_lab.blocks.frozen import FrozenLinear
 
+HALF = (torch.bfloat16, torch.float16)
+
+
+def rounded_once(x: torch.Tensor, base: torch.nn.Module, share: torch.Tensor) -> torch.Tensor:
+    """W x + b + share (…, out) for a linear layer in half precision, as LowRankLinear rounds it."""
+    y = torch.addmm(share.to(x.dtype).flatten(0, -2), x.flatten(0, -2), base.weight.t()).view(
+        share.shape
+    )
+    return y if base.bias is None else y + base.bias
+
 
 class LowRankLinear(torch.autograd.Function):
     """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B.
@@ -25,8 +35,9 @@ class LowRankLinear(torch.autograd.Function):
 
     Half precision is rounded to once: s·B·A·x stands in y before W x is accumulated onto it. Added
     to a W x that is rounded already, whatever is below half of its last bit would be lost, which in
-    the first steps is most of what was learned. `narrow`: the products with r columns have operands
-    of W's dtype too (bfloat16, which has float32's range); they are accumulated in float32.
+    the first steps is most of what was learned. `narrow`: beside a bfloat16 W the products with r
+    columns have operands of bfloat16 too, and are accumulated in float32. Not so what starts in W:
+    a small difference of large products, which bfloat16 has not.
     """
 
     @staticmethod
@@ -44,6 +55,7 @@ class LowRankLinear(torch.autograd.Function):
         ctx.blocks = W if kept is None else None
         W = _dense(W)
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
+        narrow = narrow and W.dtype == torch.bfloat16
         operand = W.dtype if narrow else A.dtype
         low = A.to(operand) @ rows.to(operand).t()  # (r, n)
         # Made in its final shape: what a node returns may be no view, else an activation behind it
