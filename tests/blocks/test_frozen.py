@@ -11,6 +11,7 @@ from lora_lab.adapters.merging import merge_and_unload, ties
 from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenEmbedding, FrozenLinear, in_blocks, numbers_of
 from lora_lab.errors import AdapterError
+from lora_lab.variants import VARIANTS
 from tests.blocks.raw import random_blocks
 
 IN, OUT, ROWS = 512, 96, 24
@@ -54,7 +55,8 @@ def adapted(base, variant):
     model = nn.ModuleDict({"a": base})
     layer = inject(model, variant=variant, rank=4, alpha=8.0, seed=1)["a"]
     with torch.no_grad():
-        layer.lora_B.copy_(draw(OUT, 4, seed=7))
+        for p in layer.adapter_parameters():
+            p.add_(draw(*p.shape, seed=7))
     return layer
 
 
@@ -70,7 +72,7 @@ def test_a_product_and_its_gradient_are_the_dense_ones(form, dtype):
         assert torch.equal(mine[name], tensor), name
 
 
-@pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
+@pytest.mark.parametrize("variant", [name for name, row in VARIANTS.items() if row.factored])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["nf4", "q8_0", "q4_K"])
 def test_an_adapter_over_blocks_is_that_over_the_dense_layer(form, dtype, variant):
@@ -139,7 +141,7 @@ def test_taken_out_the_blocks_are_as_they_were():
     assert torch.equal(frozen.blocks, before)
 
 
-@pytest.mark.parametrize("variant", ["full", "subspace"])
+@pytest.mark.parametrize("variant", [name for name, row in VARIANTS.items() if not row.factored])
 def test_what_moves_w_itself_is_refused_in_blocks(variant):
     model = nn.ModuleDict({"a": blocks_of("nf4")})
     with pytest.raises(AdapterError, match="stays in blocks of NF4"):
