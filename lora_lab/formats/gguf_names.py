@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.models.base import Base
+from lora_lab.models.gguf_file import gguf_config
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.skeleton import config_of
 from lora_lab.names import shown
@@ -37,15 +38,18 @@ OF_TEXT = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads")
 
 
 def base_config(weights: AdapterWeights) -> dict[str, Any]:
-    """config.json of the base; raises AdapterError where it is not at hand or not known there."""
+    """config.json of the base, or what a .gguf says of itself; raises AdapterError where neither
+    is at hand or it is not known there."""
     folder = Path(weights.base)
-    if not weights.base or not (folder / "config.json").is_file():
+    packed = folder.suffix == ".gguf" and folder.is_file()
+    if not packed and (not weights.base or not (folder / "config.json").is_file()):
         raise AdapterError(
-            "llama.cpp's names come from the base's config.json, and the base "
-            f"{weights.base or 'of this adapter'} is no folder that has one; name it (--base)"
+            "llama.cpp's names come from the base's config.json, or from a .gguf of it, and "
+            f"{weights.base or 'the base of this adapter'} is no folder that has one; name it "
+            "(--base)"
         )
     try:
-        config = read_config(folder)
+        config = gguf_config(folder) if packed else read_config(folder)
     except CheckpointError as error:
         raise AdapterError(str(error)) from error
     if config["model_type"] not in ARCHITECTURES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
 
     path = folder / "adapter.gguf"
     reader = GGUFReader(str(path))
-    base = json.loads((Path(weights.base) / "config.json").read_text("utf-8"))
+    base = _told(Path(weights.base))
     alpha = float(reader.fields["adapter.lora.alpha"].contents())
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     named = {layer.name.rpartition(".")[2] for layer in weights.layers}
@@ -54,6 +55,22 @@ def reread(folder: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
         yield from _experts(path, name, parts)
     if tensors:
         raise AdapterError(f"{path}: {shown(min(tensors))} belongs to no layer")
+
+
+def _told(base: Path) -> dict[str, Any]:
+    """The family and the heads of a base, by its config.json or by the keys of a .gguf."""
+    from gguf import GGUFReader
+
+    if base.suffix != ".gguf":
+        return json.loads((base / "config.json").read_text("utf-8"))
+    fields = GGUFReader(str(base)).fields
+    family = str(fields["general.architecture"].contents())
+    heads = {"num_attention_heads": "head_count", "num_key_value_heads": "head_count_kv"}
+    told: dict[str, Any] = {"model_type": family}
+    for name, key in heads.items():
+        if (field := fields.get(f"{family}.attention.{key}")) is not None:
+            told[name] = int(field.contents())
+    return told
 
 
 def _experts(

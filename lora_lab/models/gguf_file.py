@@ -80,6 +80,23 @@ def read_gguf(
     return config.to_dict(), state
 
 
+def gguf_config(path: Path) -> dict[str, Any]:
+    """The checked values of a config, as transformers makes them of a file's header alone.
+
+    Raises CheckpointError for what is damaged, unsafe, or an architecture it does not know.
+    """
+    tensors = check_gguf(path)
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    try:
+        with quiet(), by_copy(header_of(tensors)):
+            values = load_gguf_checkpoint(str(path))["config"]
+    except Exception as error:
+        raise CheckpointError(f"{path.name}: cannot be read ({first_line(error)}).") from error
+    check_config(values, path.name)
+    return values
+
+
 def header_of(tensors: tuple[GgufTensor, ...]) -> int:
     """How many bytes stand before the first tensor."""
     return min(tensor.begin for tensor in tensors)

@@ -98,9 +98,15 @@ def _mind_blocks(merge: Merge, original: bool) -> None:
     if not form:
         return
     if form not in FORMS:
+        if not original:
+            raise ExportError(
+                f"The adapter was trained over a .gguf in blocks, and {placed.base.path.name} has "
+                "other numbers: what comes out would differ from what was trained by the rounding "
+                "of that file. --original-base merges into these all the same; measure the result."
+            )
         merge.notes.append(
-            "trained over a .gguf in blocks, and merged into numbers that are not those: what "
-            "comes out differs from what was trained by the rounding of the file"
+            "trained over a .gguf in blocks, and merged into numbers that differ from those by its "
+            "rounding: measure it before it is used"
         )
         return
     if placed.skeleton is None:

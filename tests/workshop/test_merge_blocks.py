@@ -2,16 +2,19 @@
 numbers but where that is asked for and measured."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from gguf import GGMLQuantizationType as Kind
+from gguf import GGUFReader
 
 from lora_lab.analysis.merge_loss import repacked_loss
 from lora_lab.blocks.forms import dense, packed
 from lora_lab.errors import ExportError
 from lora_lab.formats import FORMATS
 from lora_lab.formats.recognise import open_adapter
+from lora_lab.formats.verify import export
 from lora_lab.models.hf_folder import open_model
 from lora_lab.presets import starting_config
 from lora_lab.training.commands import MergePreview
@@ -97,7 +100,24 @@ def test_a_gguf_file_is_not_merged_into(files, tmp_path):
     weights = trained(files, "x.gguf").weights()
     with pytest.raises(ExportError, match="below their rounding"):
         write_merged(weights, files / "x.gguf", tmp_path / "merged")
+    with pytest.raises(ExportError, match=r"has other numbers.*--original-base"):
+        write_merged(weights, files / "llama", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+    report = write_merged(weights, files / "llama", tmp_path / "merged", original=True)
+    assert any("measure it before it is used" in note for note in report.notes)
+
+
+def test_over_a_gguf_file_the_adapter_is_exported_for_llama_cpp(files, tmp_path):
+    weights = trained(files, "x.gguf").weights()
+    found = []
+    for base in ("x.gguf", "llama"):
+        target = tmp_path / f"{base}-adapter.gguf"
+        report = export(replace(weights, base=str(files / base)), target, "gguf")
+        assert report.largest_error < 1e-6
+        tensors = {tensor.name: tensor.data for tensor in GGUFReader(target).tensors}
+        found.append(tensors)
+    assert found[0].keys() == found[1].keys()
+    assert all((found[0][name] == found[1][name]).all() for name in found[0])
 
 
 def test_the_preview_has_a_line_for_packing_again(files):
