@@ -133,3 +133,15 @@ DTYPES: dict[str, Choice] = {
     "float16": Choice("float16", "2 bytes, a small range; adapters stay in float32"),
     "float64": Choice("float64", "8 bytes, for measuring"),
 }
+
+SAMPLERS: dict[str, Choice] = {
+    "tpe": Choice("TPE", "settings that resemble those of the best runs so far"),
+    "random": Choice("random", "settings at random"),
+    "grid": Choice("grid, pruned", "every combination in order"),
+}
+
+PRUNERS: dict[str, Choice] = {
+    "median": Choice("median", "ends a run that is worse than half of the earlier ones by then"),
+    "halving": Choice("halving", "lets the best third continue at each third of the way"),
+    "none": Choice("none", "ends no run"),
+}

@@ -213,5 +213,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _print_importances(found: Mapping[str, float]) -> None:
     if found:
-        words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.items())
+        from lora_lab.runs.grid import axis_title
+
+        words = ", ".join(f"{axis_title(name)} {100 * x:.0f} %" for name, x in found.items())
         out.print(f"differences in loss among the best runs, by setting: {words}")

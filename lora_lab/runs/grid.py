@@ -232,6 +232,11 @@ def _words(chosen: Mapping[str, Any], varied: Sequence[str]) -> str:
     return " · ".join(words)
 
 
+def axis_title(axis: str) -> str:
+    """The name of an axis, for people."""
+    return setting_of(Hyperparameters if axis in LIVE else RunConfig, axis).name
+
+
 def _short(axis: str) -> str:
     """What stands before the value of an axis; nothing where the value says what it is."""
     if axis in ("variant", "init", "targets"):

@@ -13,7 +13,7 @@ import secrets
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lora_lab.atomic import make_folder, write_file
+from lora_lab.choices import PRUNERS, SAMPLERS
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import ConfigError, LabError, system_reason
 from lora_lab.opening_records import TargetInfo
@@ -33,8 +34,6 @@ from lora_lab.variants import VARIANTS
 
 FOLDER = "searches"  # in a queue's
 PLAN, JOURNAL = "search.json", "study.log"
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("median", "halving", "none")
 MOST = 1000  # trials of one search
 TRIES = 200  # suggestions in a row that are no new run, before there is none left
 LARGEST = 2**22  # bytes of a plan
@@ -118,20 +117,18 @@ class Search:
         """Begin a search in a new folder within `parent`; raises LabError."""
         plan.checked()
         folder = parent / FOLDER / secrets.token_hex(4)
-        stored = {
-            "schema": 1, "base": plan.base.model_dump(mode="json"), "space": plain(plan.space),
-            "sampler": plan.sampler, "trials": plan.trials, "pruner": plan.pruner,
-            "adaptable": [vars(row) for row in plan.adaptable],
-        }  # fmt: skip
         try:
             make_folder(folder.parent, PRIVATE)
             make_folder(folder, PRIVATE)
-            write_file(folder / PLAN, json.dumps(stored, indent=1).encode())
         except OSError as error:
-            raise LabError(
-                f"The search cannot be kept in {folder}: {system_reason(error)}."
-            ) from error
+            raise _not_kept(folder, error) from error
+        _write(folder, plan)
         return cls(folder)
+
+    def end(self) -> None:
+        """Choose no further runs, now or later; raises LabError where that cannot be written."""
+        self.plan = replace(self.plan, trials=max(1, self.plan.trials - self.left))
+        _write(self.folder, self.plan)
 
     # -- runs --------------------------------------------------------------------------------
 
@@ -291,6 +288,22 @@ class Search:
         """The settings of a trial that is a run; raises LabError where they were tampered with."""
         values = trial.user_attrs.get("config")
         return None if values is None else checked(RunConfig, values, str(self.folder / JOURNAL))
+
+
+def _write(folder: Path, plan: Plan) -> None:
+    stored = {
+        "schema": 1, "base": plan.base.model_dump(mode="json"), "space": plain(plan.space),
+        "sampler": plan.sampler, "trials": plan.trials, "pruner": plan.pruner,
+        "adaptable": [vars(row) for row in plan.adaptable],
+    }  # fmt: skip
+    try:
+        write_file(folder / PLAN, json.dumps(stored, indent=1).encode())
+    except OSError as error:
+        raise _not_kept(folder, error) from error
+
+
+def _not_kept(folder: Path, error: OSError) -> LabError:
+    return LabError(f"The search cannot be kept in {folder}: {system_reason(error)}.")
 
 
 def _with_evaluations(base: RunConfig) -> RunConfig:

@@ -43,9 +43,10 @@ class Searches:
         """The code that their runs name."""
         return {search.plan.base.factory for search in self._searches.values()}
 
-    def drop(self) -> None:
-        """Choose no further runs; those that were made stay."""
-        self._searches = {}
+    def end(self) -> None:
+        """Choose no further runs; those that were made stay. Raises LabError."""
+        for search in self._searches.values():
+            search.end()
 
     def next(self) -> Item | None:
         """The item to run next: the first that waits, or one that a search chooses now.

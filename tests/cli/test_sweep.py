@@ -132,7 +132,7 @@ def test_a_search_that_was_interrupted_ends_as_one_that_was_not(home, monkeypatc
     assert on.exit_code == 0, on.output
     assert json.loads(on.stdout)["steps"] == 60
     table = sweep("--continue", home / "whole")
-    assert "differences in loss among the best runs, by setting: learning_rate" in table.stdout
+    assert "differences in loss among the best runs, by setting: learning rate" in table.stdout
 
 
 def test_trials_without_a_search_are_refused():

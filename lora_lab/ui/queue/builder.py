@@ -28,8 +28,11 @@ from lora_lab.number_text import read_whole
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import Expansion, describe, expand, parse_axis
 from lora_lab.runs.queue import new_item, seconds_left
+from lora_lab.runs.search import Plan
+from lora_lab.runs.space import parse_space
 from lora_lab.setting import Offered
 from lora_lab.task_info import TASKS
+from lora_lab.ui.queue.search_row import SearchRow
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, in_words, plain_number, plain_tip
 from lora_lab.ui.widgets.controls import Whole
@@ -82,6 +85,7 @@ class Builder(QWidget):
     """Fields per axis, how many runs they make and about how long, and two ways to add."""
 
     grid_requested = Signal(tuple)  # of RunConfig
+    search_requested = Signal(object)  # Plan
     docks_requested = Signal()  # one run with the settings as they stand there
 
     def __init__(self, step_seconds: Callable[[RunConfig], float]) -> None:
@@ -94,6 +98,9 @@ class Builder(QWidget):
         self._steps_of_epochs = 0
         self._why = ""  # there is no base
         self.expansion = Expansion((), ())
+        self.plan: Plan | None = None  # of the search that is asked for, where it can be
+        self.search = SearchRow()
+        self.search.edited.connect(self._soon)
         self.rank_edit = self._line(tr("Ranks"), tr("Values separated by commas: 1, 2, 4, 8"))
         self.alpha_edit = self._line(
             tr("Values of α"), tr("Values, or multiples of the rank: 16, r, 2r")
@@ -178,28 +185,52 @@ class Builder(QWidget):
             ).format(title, describe(base))
         )
         try:
+            if (how := self.search.chosen()) is not None:
+                space = self.axes(base, parse_space)
+                self._show_plan(
+                    Plan(self._with_steps(base), space, *how, self._adaptable).checked()
+                )
+                return
             result = expand(self._with_steps(base), self.axes(base), self._adaptable)
         except LabError as error:
             self._show(Expansion((), ()), str(error), "error")
             return
-        items = [new_item(config, self._steps_of_epochs) for config in result.runs]
-        seconds = seconds_left(items, self._step_seconds)
-        about = self.tr("time not known yet")
-        if not math.isnan(seconds):
-            about = self.tr("about {}").format(clock(seconds))
-        runs = self.tr("1 run") if len(items) == 1 else self.tr("{:,} runs").format(len(items))
+        about = self._about_time(result.runs)
+        runs = (
+            self.tr("1 run")
+            if len(result.runs) == 1
+            else self.tr("{:,} runs").format(len(result.runs))
+        )
         words = f"{runs}, {about}"
         if result.left_out:
             words += self.tr(" · {:,} left out").format(len(result.left_out))
         self._show(result, words, "muted" if result.runs else "warn")
 
-    def axes(self, base: RunConfig) -> dict[str, tuple[Any, ...]]:
-        """The values of every axis that is filled in; raises ConfigError for what is none."""
+    def _about_time(self, runs: Sequence[RunConfig]) -> str:
+        items = [new_item(config, self._steps_of_epochs) for config in runs]
+        seconds = seconds_left(items, self._step_seconds)
+        if math.isnan(seconds):
+            return self.tr("time not known yet")
+        return self.tr("about {}").format(clock(seconds))
+
+    def _show_plan(self, plan: Plan) -> None:
+        self._show(Expansion((), ()), "", "muted")
+        self.plan = plan
+        about = self._about_time([plan.base] * plan.trials)
+        words = self.tr("{:,} runs at most, chosen one after another, {}")
+        self.preview.setText(words.format(plan.trials, about))
+        self.add_button.setText(self.tr("&Add search"))
+        self.add_button.setEnabled(True)
+
+    def axes(
+        self, base: RunConfig, parse: Callable[[str, str], Any] = parse_axis
+    ) -> dict[str, Any]:
+        """What every axis is that is filled in; raises ConfigError for what is none."""
         edits = {
             "rank": self.rank_edit, "alpha": self.alpha_edit, "learning_rate": self.rate_edit,
             "targets": self.targets_edit,
         }  # fmt: skip
-        axes = {name: parse_axis(name, edit.text()) for name, edit in edits.items()}
+        axes = {name: parse(name, edit.text()) for name, edit in edits.items()}
         axes |= {"variant": self.variants.picked(), "init": self.inits.picked()}
         if (seeds := self.seeds_box.value()) > 1:
             axes["seed"] = tuple(range(base.seed, base.seed + seeds))
@@ -213,7 +244,7 @@ class Builder(QWidget):
         return changed(base, max_steps=read_whole(text), epochs=None) if text else base
 
     def _show(self, result: Expansion, words: str, role: str) -> None:
-        self.expansion = result
+        self.expansion, self.plan = result, None
         number = len(result.runs)
         theme.set_role(self.preview, role)
         self.preview.setText(words)
@@ -227,7 +258,9 @@ class Builder(QWidget):
 
     def _add(self) -> None:
         self.count()  # what was typed last may not be counted yet
-        if self.expansion.runs:
+        if self.plan is not None:
+            self.search_requested.emit(self.plan)
+        elif self.expansion.runs:
             self.grid_requested.emit(self.expansion.runs)
 
     def _soon(self, *_: object) -> None:
@@ -266,6 +299,9 @@ class Builder(QWidget):
         ):
             grid.addWidget(muted(text, picks), row, 0)
             grid.addWidget(picks, row, 1, 1, 5)
+        row = grid.rowCount()
+        grid.addWidget(muted(tr("C&hoice"), self.search.sampler), row, 0)
+        grid.addWidget(self.search, row, 1, 1, 5)
         foot = QHBoxLayout()
         foot.addWidget(self.preview, 1)
         foot.addWidget(self.docks_button)

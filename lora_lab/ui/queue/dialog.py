@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -38,6 +38,7 @@ class QueueDialog(QDialog):
     move_requested = Signal(str, int)  # id, and the row that it should stand before
     reuse_requested = Signal(object)  # RunConfig
     old_runs_requested = Signal()
+    end_search_requested = Signal()
     activated = Signal()  # the person has come to this window: the docks may have moved meanwhile
 
     def __init__(
@@ -50,6 +51,7 @@ class QueueDialog(QDialog):
         self._items: tuple[Item, ...] = ()
         self._running: Item | None = None
         self._on = False
+        self._to_choose = 0  # runs that a search has still to choose
         self.builder = Builder(step_seconds)
         self.table = QueueTable()
         self.table.chosen.connect(lambda _: self._update())
@@ -69,6 +71,8 @@ class QueueDialog(QDialog):
         self.clear_button = self._button(tr("Clear f&inished"), self._clear)
         self.reuse_button = self._button(tr("Reuse sett&ings"), self._reuse)
         self.old_button = self._button(tr("From &old runs…"), self.old_runs_requested.emit)
+        self.end_search_button = self._button(tr("End the s&earch"), self.end_search_requested.emit)
+        self.end_search_button.setToolTip(tr("No further runs are chosen; those made are kept"))
         self.close_button = self._button(tr("Close"), self.reject)
         self.abort_button.setToolTip(
             tr("Ends the run at this step and saves it; the next one starts")
@@ -91,6 +95,12 @@ class QueueDialog(QDialog):
         self.table.show_items(items, pareto(items))
         self._update()
 
+    def show_search(self, to_choose: int, importances: Mapping[str, float]) -> None:
+        """How many runs a search has still to choose, and what each setting accounts for."""
+        self._to_choose = to_choose
+        self.plot.show_importances(importances)
+        self._update()
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
@@ -106,7 +116,8 @@ class QueueDialog(QDialog):
             if self._on
             else tr("One run after another, in the order of the table")
         )
-        self.start_button.setEnabled(self._on or bool(waiting))
+        self.start_button.setEnabled(self._on or bool(waiting or self._to_choose))
+        self.end_search_button.setVisible(self._to_choose > 0)
         self.abort_button.setEnabled(self._running is not None)
         movable = chosen is not None and chosen.state == WAITING
         place = waiting.index(chosen) if movable else 0
@@ -122,6 +133,8 @@ class QueueDialog(QDialog):
 
     def _words(self, waiting: int) -> str:
         tr = self.tr
+        if not self._items and self._to_choose:
+            return tr("{:,} runs are still to be chosen, one after another").format(self._to_choose)
         if not self._items:
             return tr("The queue is empty. Enter values above and add runs.")
         ended = sum(item.ended for item in self._items)
@@ -129,6 +142,8 @@ class QueueDialog(QDialog):
         left = seconds_left(self._items, self._step_seconds)
         if self._running is not None or waiting:
             words += tr(" · time left {}").format("—" if math.isnan(left) else f"≈ {clock(left)}")
+        if self._to_choose:
+            words += tr(" · {:,} still to be chosen").format(self._to_choose)
         if not self._on and waiting:
             words += tr(" · {} pending until the queue is started").format(waiting)
         return words
@@ -182,6 +197,7 @@ class QueueDialog(QDialog):
         row.addSpacing(12)
         for button in (self.up_button, self.down_button, self.remove_button, self.clear_button):
             row.addWidget(button)
+        row.addWidget(self.end_search_button)
         row.addStretch(1)
         for button in (self.old_button, self.reuse_button, self.close_button):
             row.addWidget(button)

@@ -71,6 +71,7 @@ class QueueFlow(QObject):
             return
         self._show_base()
         self._show()
+        self._show_search()
         bring_to_front(self.dialog)
 
     def train(self, configs: Sequence[RunConfig]) -> None:
@@ -101,7 +102,13 @@ class QueueFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return False
-        self.runner = runner = QueueRunner(queue, self._sessions, self._open, self)
+        try:
+            runner = QueueRunner(queue, self._sessions, self._open, self)
+        except LabError as error:
+            queue.close()
+            self._notices.error(str(error))
+            return False
+        self.runner = runner
         self.dialog = dialog = QueueDialog(self.step_seconds, self._window)
         runner.changed.connect(self._on_changed)
         runner.progressed.connect(lambda _: self._soon.isActive() or self._soon.start())
@@ -115,6 +122,10 @@ class QueueFlow(QObject):
         dialog.reuse_requested.connect(self._reuse)
         dialog.old_runs_requested.connect(self._show_old_runs)
         dialog.builder.grid_requested.connect(lambda configs: self._add(configs, self._steps))
+        dialog.builder.search_requested.connect(
+            lambda plan: self._change(lambda: runner.searches.add(plan))
+        )
+        dialog.end_search_requested.connect(lambda: self._change(runner.searches.end))
         dialog.builder.docks_requested.connect(self._add_docks)
         dialog.activated.connect(self._show_base)
         return True
@@ -126,6 +137,7 @@ class QueueFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
         self._show()
+        self._show_search()
 
     def _add(self, configs: Sequence[RunConfig], max_steps: int = 0) -> None:
         self._change(lambda: self.runner.queue.add(configs, max_steps))
@@ -154,6 +166,7 @@ class QueueFlow(QObject):
                 if item.ended and item.step and _alike(item.config, running.config):
                     self._put_behind(item.run)
         self._show()
+        self._show_search()
 
     def _put_behind(self, run: str) -> None:
         """Show an ended run behind the present one, in place of the oldest where no more fit."""
@@ -200,6 +213,14 @@ class QueueFlow(QObject):
     def _show(self) -> None:
         runner = self.runner
         self.dialog.show_queue(runner.queue.items, runner.running, runner.on)
+
+    def _show_search(self) -> None:
+        """What the searches have still to choose, and what they have learned."""
+        searches = self.runner.searches
+        try:
+            self.dialog.show_search(searches.left, searches.importances())
+        except LabError as error:
+            self._notices.error(str(error))
 
     # -- old runs ----------------------------------------------------------------------------
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from lora_lab.runs.grid import describe
-from lora_lab.runs.queue import Item, pareto
+from lora_lab.runs.grid import axis_title, describe
+from lora_lab.runs.queue import PRUNED, Item, pareto
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.labels import describe as describe_picture
 from lora_lab.ui.widgets.labels import label
@@ -20,6 +20,8 @@ from lora_lab.ui.widgets.legend import Legend, Row
 from lora_lab.ui.widgets.plot import Plot, number, pen
 from lora_lab.ui.widgets.smoothing import FLOOR
 from lora_lab.variants import VARIANTS
+
+ENDED_EARLY = "x"  # mark of a run that its search has ended
 
 
 class ParetoPlot(QWidget):
@@ -58,12 +60,17 @@ class ParetoPlot(QWidget):
         self._empty = label(self.tr("A mark for each run, once its loss is measured."), "empty")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
+        self._importances = label("", "small")
+        self._importances.setWordWrap(True)
+        self._importances.setAccessibleName(self.tr("What the settings account for"))
+        self.show_importances({})
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 10, 6)
         column.addWidget(self._title)
         column.addWidget(self._legend)
         column.addWidget(plot, 1)
         column.addWidget(self._empty, 1)
+        column.addWidget(self._importances)
         self.show_items(())
 
     def show_items(self, items: Sequence[Item], selected: str = "") -> None:
@@ -77,6 +84,13 @@ class ParetoPlot(QWidget):
         self._legend.setVisible(bool(self._items))
         self._empty.setVisible(not self._items)
         self._draw()
+
+    def show_importances(self, found: Mapping[str, float]) -> None:
+        """What share of the differences among the best runs each setting accounts for."""
+        words = " · ".join(f"{axis_title(name)} {100 * x:.0f} %" for name, x in found.items())
+        text = self.tr("Differences among the best runs: {}").format(words) if found else ""
+        self._importances.setText(text)
+        self._importances.setVisible(bool(found))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -119,7 +133,9 @@ class ParetoPlot(QWidget):
             [
                 {
                     "pos": self.place(item), "data": item.id,
-                    "symbol": VARIANTS[item.config.variant].mark,
+                    "symbol": ENDED_EARLY
+                    if item.state == PRUNED
+                    else VARIANTS[item.config.variant].mark,
                     "pen": pen(paints[item.config.variant], 2),
                     "brush": paints[item.config.variant] if item.ended else hollow,
                 }
@@ -150,6 +166,8 @@ class ParetoPlot(QWidget):
         rows = [
             (row.sample, paints[name], row.title) for name, row in VARIANTS.items() if name in there
         ]
+        if any(item.state == PRUNED for item in self._items):
+            rows.append(("×", theme.current().muted, self.tr("pruned")))
         if front:
             rows.append(("╌╌", theme.current().muted, self.tr("best for its size")))
         return rows
@@ -177,4 +195,4 @@ class ParetoPlot(QWidget):
 
 def _look(item: Item) -> tuple[object, ...]:
     """All that the mark of an item hangs on."""
-    return item.id, item.parameters, item.best, item.ended, item.config.variant
+    return item.id, item.parameters, item.best, item.state, item.config.variant

@@ -20,13 +20,15 @@ from lora_lab.records import (
     ErrorRecord,
     EvalRecord,
     FolderRecord,
+    Record,
     State,
     StateRecord,
     StepRecord,
 )
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run
-from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.searches import Searches
 from lora_lab.training.opening import New, Opening, Resume
 from lora_lab.ui.session.sessions import Sessions
 
@@ -44,9 +46,13 @@ class QueueRunner(QObject):
     def __init__(
         self, queue: Queue, sessions: Sessions, open: Open, parent: QObject | None = None
     ) -> None:
-        """`open` opens settings, or a run that goes on; it may ask the person and do nothing."""
+        """`open` opens settings, or a run that goes on; it may ask the person and do nothing.
+
+        Raises LabError where a search of the queue cannot be read.
+        """
         super().__init__(parent)
         self.queue, self._sessions, self._open = queue, sessions, open
+        self.searches = Searches(queue)
         self.on = False
         self._id = ""  # of the item that is opened or runs
         self._session = 0  # id of the session that it was opened in
@@ -106,7 +112,7 @@ class QueueRunner(QObject):
         if not self.on or self._id or self._sessions.leaving:
             return
         try:
-            item = self.queue.next()
+            item = self.searches.next()
         except LabError as error:  # told, and done without the file
             self.failed.emit(str(error))
             item = next(iter(self.queue.waiting), None)
@@ -118,6 +124,7 @@ class QueueRunner(QObject):
         begun = {} if resumes else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
         self._id, self._session = item.id, 0
         self._stands, self._why, self._cancelled = False, "", False
+        self.searches.begin(item)
         self._note(state=RUNNING, message="", **begun)
         self.changed.emit()
         try:
@@ -141,9 +148,23 @@ class QueueRunner(QObject):
     def _end(self, state: str, message: str = "") -> None:
         """The item is over; the next one is opened once everybody has heard of this."""
         self._note(state=state, message=message)
-        self._id = ""
+        ended, self._id = self._id, ""
+        self._try(lambda: self.searches.tell(ended))
         self.changed.emit()
         QTimer.singleShot(0, self, self._begin_next)
+
+    def _try(self, work: Callable[[], Any]) -> Any:
+        """What a search says; one that cannot be kept is told of, and ends no run."""
+        try:
+            return work()
+        except LabError as error:
+            self.failed.emit(str(error))
+            return None
+
+    def _look(self, record: Record) -> None:
+        """End the run where its search has learned that it promises nothing."""
+        if self._id and self._try(lambda: self.searches.unpromising(record)):
+            self._sessions.stop()
 
     def _outcome(self) -> str:
         done = [item for item in self.queue.items if item.state == DONE]
@@ -179,6 +200,7 @@ class QueueRunner(QObject):
                 self._give_back(words)
             return
         self._stage = bool(record.stage)
+        self._look(record)
         if not self._stands:
             self._stands = True
             if self._sessions.paused:
@@ -192,12 +214,18 @@ class QueueRunner(QObject):
             return
         becomes = {
             State.FINISHED: DONE,
-            State.STOPPED: DONE if record.message else ABORTED,  # words: it went no better
+            State.STOPPED: self._stopped(record.message),
             State.FAILED: FAILED,
             State.PAUSED: FAILED if record.message else None,  # words: it cannot go on by itself
         }.get(record.state)
         if becomes is not None:
             self._end(becomes, record.message if becomes == FAILED else "")
+
+    def _stopped(self, words: str) -> str:
+        """What a run is that was ended; there are words where it went no better."""
+        if self.searches.end_state == PRUNED:
+            return PRUNED
+        return DONE if words else ABORTED
 
     def _on_stepped(self, record: StepRecord) -> None:
         self._move(step=record.step, seconds=record.seconds)
@@ -209,6 +237,8 @@ class QueueRunner(QObject):
         item = self.running
         if item is not None and record.enabled and not record.loss >= item.best:
             self._move(best=record.loss)
+        if item is not None and self._stands and self._shown_is_ours():
+            self._look(record)
 
     def _move(self, **facts: Any) -> None:
         if self._id and self._stands and not self._stage and self._shown_is_ours():

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.runs.grid import describe, kind_words
-from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, RUNNING, WAITING, Item
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import clock, plain_number
 from lora_lab.ui.widgets.plot import number
@@ -39,7 +39,7 @@ class QueueModel(RowsModel):
         self._front: frozenset[str] = frozenset()
         self._states = {
             WAITING: tr("waiting"), RUNNING: tr("running"), DONE: tr("done"),
-            FAILED: tr("failed"), ABORTED: tr("aborted"),
+            FAILED: tr("failed"), ABORTED: tr("aborted"), PRUNED: tr("pruned"),
         }  # fmt: skip
         state = {Role.ForegroundRole: _state_color, SHARE: _share}
         columns = (
@@ -103,7 +103,7 @@ class QueueModel(RowsModel):
         words = self._states[item.state]
         if item.state == RUNNING and item.max_steps:
             return f"{words} {100 * min(1.0, item.step / item.max_steps):.0f} %"
-        if item.step and item.state in (WAITING, ABORTED):
+        if item.step and item.state in (WAITING, ABORTED, PRUNED):
             return self.tr("{} at {:,}").format(words, item.step)
         return words
 
