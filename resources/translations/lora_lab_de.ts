@@ -2746,6 +2746,14 @@ zustand</translation>
         <translation> Seeds</translation>
     </message>
     <message>
+        <source>&amp;Add a lane</source>
+        <translation>Bahn &amp;hinzufügen</translation>
+    </message>
+    <message>
+        <source>&amp;Continue</source>
+        <translation>&amp;Weiter</translation>
+    </message>
+    <message>
         <source>&amp;Learn</source>
         <translation>Ler&amp;nen</translation>
     </message>
@@ -2754,20 +2762,56 @@ zustand</translation>
         <translation>Hier &amp;messen</translation>
     </message>
     <message>
+        <source>&amp;New race</source>
+        <translation>&amp;Neues Rennen</translation>
+    </message>
+    <message>
         <source>&amp;Next lesson</source>
         <translation>&amp;Nächste Lektion</translation>
+    </message>
+    <message>
+        <source>&amp;Pause</source>
+        <translation>&amp;Pause</translation>
     </message>
     <message>
         <source>&amp;Run it and see</source>
         <translation>Laufen lassen und &amp;sehen</translation>
     </message>
     <message>
+        <source>&amp;Stack the lanes</source>
+        <translation>Bahnen &amp;stapeln</translation>
+    </message>
+    <message>
+        <source>&amp;Start</source>
+        <translation>&amp;Start</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>90 % davon</translation>
     </message>
     <message>
+        <source>A 784-200-200-10 net of 199,210 random weights, moved by 750 numbers in random directions. Li et al. (2018) found that they reach 90 % of full training.</source>
+        <translation>Ein 784-200-200-10-Netz aus 199.210 zufälligen Gewichten, von 750 Zahlen in zufällige Richtungen bewegt. Li et al. (2018) fanden, dass sie 90 % des vollen Trainings erreichen.</translation>
+    </message>
+    <message>
+        <source>A lane for each rank, as in 1, 2, 4, 8</source>
+        <translation>Eine Bahn je Rang, etwa 1, 2, 4, 8</translation>
+    </message>
+    <message>
         <source>A prompt for the mixture</source>
         <translation>Ein Prompt für die Mischung</translation>
+    </message>
+    <message>
+        <source>A race has {} lanes at most.</source>
+        <translation>Ein Rennen hat höchstens {} Bahnen.</translation>
+    </message>
+    <message>
+        <source>About two bits a number</source>
+        <translation>Etwa zwei Bit je Zahl</translation>
+    </message>
+    <message>
+        <source>About {}: {:,} rounds of {:,} steps over one base.</source>
+        <translation>Etwa {}: {:,} Runden zu {:,} Schritten über einer Basis.</translation>
     </message>
     <message>
         <source>About {}: {:,} runs of {:,} steps over {:,} weights.</source>
@@ -2790,12 +2834,28 @@ zustand</translation>
         <translation>Adapter dieser Basis hinzufügen und ihre Stärken ziehen.</translation>
     </message>
     <message>
+        <source>All lanes in one batch: the same result but for rounding</source>
+        <translation>Alle Bahnen in einem Batch: dasselbe Ergebnis bis auf Rundung</translation>
+    </message>
+    <message>
+        <source>All lanes in one batch: the same result but for rounding, quicker for small nets</source>
+        <translation>Alle Bahnen in einem Batch: dasselbe Ergebnis bis auf Rundung, schneller bei kleinen Netzen</translation>
+    </message>
+    <message>
+        <source>Another lane that continues from here</source>
+        <translation>Eine weitere Bahn, die von hier weitergeht</translation>
+    </message>
+    <message>
         <source>As you predicted.</source>
         <translation>Wie vorhergesagt.</translation>
     </message>
     <message>
         <source>Ask the data</source>
         <translation>Die Daten fragen</translation>
+    </message>
+    <message>
+        <source>Clone</source>
+        <translation>Klonen</translation>
     </message>
     <message>
         <source>Colour each token of the row by its loss now</source>
@@ -2822,12 +2882,20 @@ zustand</translation>
         <translation>Kurven</translation>
     </message>
     <message>
+        <source>Digits: pixels shuffled</source>
+        <translation>Ziffern: Pixel gemischt</translation>
+    </message>
+    <message>
         <source>Direction {} writes {}.</source>
         <translation>Richtung {} schreibt {}.</translation>
     </message>
     <message>
         <source>Directions</source>
         <translation>Richtungen</translation>
+    </message>
+    <message>
+        <source>Drop</source>
+        <translation>Entfernen</translation>
     </message>
     <message>
         <source>Edit after step {:,}</source>
@@ -2898,6 +2966,18 @@ zustand</translation>
         <translation>Es ist anders: {}</translation>
     </message>
     <message>
+        <source>Keep this lane as a run, and open it in the window</source>
+        <translation>Diese Bahn als Lauf behalten und im Fenster öffnen</translation>
+    </message>
+    <message>
+        <source>Lane {} is kept as a run: {}</source>
+        <translation>Bahn {} ist als Lauf behalten: {}</translation>
+    </message>
+    <message>
+        <source>Lanes</source>
+        <translation>Bahnen</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>Letzter Schritt {:,}</translation>
     </message>
@@ -2908,6 +2988,10 @@ zustand</translation>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
         <translation>Zu adaptierende Schichten: all-linear, all-linear+conv, all-linear+experts, ein Modulpfad oder dessen Ende; nichts: alle linearen Schichten, und die Faltungen, wo diese die meisten Gewichte haben.</translation>
+    </message>
+    <message>
+        <source>Learning rate of lane {}</source>
+        <translation>Lernrate von Bahn {}</translation>
     </message>
     <message>
         <source>Lessons</source>
@@ -2922,8 +3006,16 @@ zustand</translation>
         <translation>Prüfen, ob es schon gelesen wurde</translation>
     </message>
     <message>
+        <source>Loss of all lanes over steps</source>
+        <translation>Verlust aller Bahnen über die Schritte</translation>
+    </message>
+    <message>
         <source>Loss per token at step {:,}: mean of the label tokens {} → {} (adapter off → on)</source>
         <translation>Loss je Token bei Schritt {:,}: Mittel der Label-Token {} → {} (Adapter aus → an)</translation>
+    </message>
+    <message>
+        <source>MNIST: 750 numbers from nothing</source>
+        <translation>MNIST: 750 Zahlen aus dem Nichts</translation>
     </message>
     <message>
         <source>Ma&amp;x length</source>
@@ -2944,6 +3036,10 @@ zustand</translation>
     <message>
         <source>Memory, GB</source>
         <translation>Speicher, GB</translation>
+    </message>
+    <message>
+        <source>Name a rank at least, as in 1, 2, 4, 8.</source>
+        <translation>Nennen Sie mindestens einen Rang, etwa 1, 2, 4, 8.</translation>
     </message>
     <message>
         <source>No rows: {}.</source>
@@ -3022,6 +3118,10 @@ zustand</translation>
         <translation>Adapter werden geöffnet</translation>
     </message>
     <message>
+        <source>Opening the base once for all lanes…</source>
+        <translation>Die Basis wird einmal für alle Bahnen geöffnet…</translation>
+    </message>
+    <message>
         <source>Opening the model to say what it costs…</source>
         <translation>Das Modell wird geöffnet, um die Kosten zu nennen…</translation>
     </message>
@@ -3058,12 +3158,32 @@ zustand</translation>
         <translation>Eingereiht. Das Urteil erscheint hier, wenn der letzte Lauf geendet hat.</translation>
     </message>
     <message>
+        <source>Rank of another lane</source>
+        <translation>Rang einer weiteren Bahn</translation>
+    </message>
+    <message>
+        <source>Rank of lane {}</source>
+        <translation>Rang von Bahn {}</translation>
+    </message>
+    <message>
+        <source>Rank race</source>
+        <translation>Rennen der Ränge</translation>
+    </message>
+    <message>
+        <source>Rank race…</source>
+        <translation>Rennen der Ränge…</translation>
+    </message>
+    <message>
         <source>Rank that the outcome is truncated to</source>
         <translation>Rang, auf den das Ergebnis gekürzt wird</translation>
     </message>
     <message>
         <source>Ranks</source>
         <translation>Ränge</translation>
+    </message>
+    <message>
+        <source>Ranks, a lane each</source>
+        <translation>Ränge, je eine Bahn</translation>
     </message>
     <message>
         <source>Read the data again with these columns</source>
@@ -3402,6 +3522,10 @@ zustand</translation>
         <translation>Schulman et al. 2025, LoRA Without Regret</translation>
     </message>
     <message>
+        <source>Schulman et al. 2025; random labels as in Zhang et al. 2017, arXiv 1611.03530</source>
+        <translation>Schulman et al. 2025; zufällige Labels wie bei Zhang et al. 2017, arXiv 1611.03530</translation>
+    </message>
+    <message>
         <source>Schulman et al. 2025; tinker-cookbook, sweep of June 2026</source>
         <translation>Schulman et al. 2025; tinker-cookbook, Suchlauf vom Juni 2026</translation>
     </message>
@@ -3500,6 +3624,10 @@ zustand</translation>
     <message>
         <source>Setup</source>
         <translation>Aufbau</translation>
+    </message>
+    <message>
+        <source>Several ranks side by side over one base, on the same batches</source>
+        <translation>Mehrere Ränge nebeneinander über einer Basis, auf denselben Batches</translation>
     </message>
     <message>
         <source>Shape</source>
@@ -3662,6 +3790,10 @@ zustand</translation>
         <translation>Stabiler Rang</translation>
     </message>
     <message>
+        <source>Stacked {} times as fast.</source>
+        <translation>Gestapelt {}-mal so schnell.</translation>
+    </message>
+    <message>
         <source>Stage 1 of 2 pretrains the base: there is no adapter yet</source>
         <translation>Stufe 1 von 2 trainiert die Basis vor: Es gibt noch keinen Adapter</translation>
     </message>
@@ -3692,6 +3824,10 @@ zustand</translation>
     <message>
         <source>Step</source>
         <translation>Schritt</translation>
+    </message>
+    <message>
+        <source>Step {:,} of {:,}: rank {} has the least validation loss</source>
+        <translation>Schritt {:,} von {:,}: Rang {} hat den kleinsten Validierungsverlust</translation>
     </message>
     <message>
         <source>Step {:,}, adapter off: {} Adapter on: {}</source>
@@ -3788,6 +3924,10 @@ zustand</translation>
     <message>
         <source>Tabs of the docks that lie here</source>
         <translation>Reiter der Docks, die hier liegen</translation>
+    </message>
+    <message>
+        <source>Take this lane out; the others continue</source>
+        <translation>Diese Bahn herausnehmen; die anderen laufen weiter</translation>
     </message>
     <message>
         <source>Tar&amp;gets</source>
@@ -4002,8 +4142,16 @@ zustand</translation>
         <translation>Der Lauf, um den es in dieser Meldung ging, ist nicht mehr offen.</translation>
     </message>
     <message>
+        <source>The same base, the same batches: which rank is enough?</source>
+        <translation>Dieselbe Basis, dieselben Batches: welcher Rang genügt?</translation>
+    </message>
+    <message>
         <source>The same draws with the adapter off and on</source>
         <translation>Dieselben Ziehungen mit Adapter aus und an</translation>
+    </message>
+    <message>
+        <source>The same net, and the pixels of all digits in another order: hardly anything of it is of use, and ΔW needs many directions. A small rank is not enough here.</source>
+        <translation>Dasselbe Netz, und die Pixel aller Ziffern in anderer Reihenfolge: kaum etwas davon ist noch zu gebrauchen, und ΔW braucht viele Richtungen. Ein kleiner Rang genügt hier nicht.</translation>
     </message>
     <message>
         <source>The scale decides</source>
@@ -4278,6 +4426,10 @@ zustand</translation>
         <translation>Validierungs-Loss</translation>
     </message>
     <message>
+        <source>Validation loss of the highest rank&apos;s ΔW, cut to the rank of this lane</source>
+        <translation>Validierungsverlust des ΔW vom höchsten Rang, auf den Rang dieser Bahn gekürzt</translation>
+    </message>
+    <message>
         <source>Validation loss {} off, {} on</source>
         <translation>Validierungs-Loss {} aus, {} an</translation>
     </message>
@@ -4360,6 +4512,10 @@ zustand</translation>
     <message>
         <source>Weights to start from</source>
         <translation>Ausgangsgewichte</translation>
+    </message>
+    <message>
+        <source>What LoRA can learn by heart is bounded by its numbers, about 2 bits for each, and grows with the rank.</source>
+        <translation>Was LoRA auswendig lernen kann, ist durch seine Zahlen begrenzt, etwa 2 Bit je Zahl, und wächst mit dem Rang.</translation>
     </message>
     <message>
         <source>What W + ΔW would lose of ΔW, by dtype</source>
@@ -4594,6 +4750,10 @@ zustand</translation>
         <translation>Genauigkeit</translation>
     </message>
     <message>
+        <source>accuracy {}</source>
+        <translation>Genauigkeit {}</translation>
+    </message>
+    <message>
         <source>activations {}</source>
         <translation>Aktivierungen {}</translation>
     </message>
@@ -4724,6 +4884,10 @@ zustand</translation>
     <message>
         <source>betas</source>
         <translation>Betas</translation>
+    </message>
+    <message>
+        <source>bits of random labels stored grow with the rank, 0.6 to 0.9 for each number in a run of some thousand steps, never above 2</source>
+        <translation>die gespeicherten Bits zufälliger Labels wachsen mit dem Rang, 0,6 bis 0,9 je Zahl in einem Lauf von einigen tausend Schritten, nie über 2</translation>
     </message>
     <message>
         <source>bits of the base</source>
@@ -5118,6 +5282,10 @@ zustand</translation>
         <translation>halbiert A und B in {} Schritten, {} je Schritt</translation>
     </message>
     <message>
+        <source>hidden</source>
+        <translation>verborgene Schichten</translation>
+    </message>
+    <message>
         <source>highest: {}</source>
         <translation>höchste: {}</translation>
     </message>
@@ -5244,6 +5412,10 @@ zustand</translation>
     <message>
         <source>lose {} of ΔW in {}</source>
         <translation>{} von ΔW in {} verlieren</translation>
+    </message>
+    <message>
+        <source>loss</source>
+        <translation>Verlust</translation>
     </message>
     <message>
         <source>loss per token</source>
@@ -5490,6 +5662,10 @@ zustand</translation>
         <translation>Rang je Schicht, höchstens {}</translation>
     </message>
     <message>
+        <source>permuted</source>
+        <translation>gemischt</translation>
+    </message>
+    <message>
         <source>pivots &gt; max(m, n)·ε·max|wᵢⱼ|</source>
         <translation>pivots &gt; max(m, n)·ε·max|wᵢⱼ|</translation>
     </message>
@@ -5528,6 +5704,10 @@ zustand</translation>
     <message>
         <source>random</source>
         <translation>Zufall</translation>
+    </message>
+    <message>
+        <source>random labels</source>
+        <translation>zufällige Labels</translation>
     </message>
     <message>
         <source>random weights</source>
@@ -6390,6 +6570,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}. Singulärwerte {}{}. Rang {} nach σ, {} durch Elimination. Schnitt nach {}: behaltene Energie {}, Fehler {}.</translation>
     </message>
     <message>
+        <source>{}: lane {}</source>
+        <translation>{}: Bahn {}</translation>
+    </message>
+    <message>
         <source>{}: none</source>
         <translation>{}: nichts</translation>
     </message>
@@ -6420,6 +6604,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>{}: σ₁ = {} at step {:,}</source>
         <translation>{}: σ₁ = {} bei Schritt {:,}</translation>
+    </message>
+    <message>
+        <source>{}; rank {} comes within 5 % of it with {:,} numbers.</source>
+        <translation>{}; Rang {} kommt mit {:,} Zahlen auf 5 % heran.</translation>
     </message>
     <message>
         <source>{}s</source>
@@ -6616,6 +6804,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>σ of {} clipped at step {:,}.</source>
         <translation>σ von {} bei Schritt {:,} begrenzt.</translation>
+    </message>
+    <message>
+        <source>σ of ΔW</source>
+        <translation>σ von ΔW</translation>
     </message>
     <message>
         <source>σ over steps</source>

@@ -2746,6 +2746,14 @@ state</source>
         <translation> 个种子</translation>
     </message>
     <message>
+        <source>&amp;Add a lane</source>
+        <translation>添加赛道(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Continue</source>
+        <translation>继续(&amp;C)</translation>
+    </message>
+    <message>
         <source>&amp;Learn</source>
         <translation>学习(&amp;L)</translation>
     </message>
@@ -2754,20 +2762,56 @@ state</source>
         <translation>在此测量(&amp;M)</translation>
     </message>
     <message>
+        <source>&amp;New race</source>
+        <translation>新竞赛(&amp;N)</translation>
+    </message>
+    <message>
         <source>&amp;Next lesson</source>
         <translation>下一课(&amp;N)</translation>
+    </message>
+    <message>
+        <source>&amp;Pause</source>
+        <translation>暂停(&amp;P)</translation>
     </message>
     <message>
         <source>&amp;Run it and see</source>
         <translation>运行并查看(&amp;R)</translation>
     </message>
     <message>
+        <source>&amp;Stack the lanes</source>
+        <translation>堆叠赛道(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Start</source>
+        <translation>开始(&amp;S)</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>其 90 %</translation>
     </message>
     <message>
+        <source>A 784-200-200-10 net of 199,210 random weights, moved by 750 numbers in random directions. Li et al. (2018) found that they reach 90 % of full training.</source>
+        <translation>一个 784-200-200-10 网络，含 199,210 个随机权重，由 750 个数沿随机方向移动。Li et al. (2018) 发现它们达到全量训练的 90 %。</translation>
+    </message>
+    <message>
+        <source>A lane for each rank, as in 1, 2, 4, 8</source>
+        <translation>每个秩一条赛道，如 1, 2, 4, 8</translation>
+    </message>
+    <message>
         <source>A prompt for the mixture</source>
         <translation>用于混合的提示词</translation>
+    </message>
+    <message>
+        <source>A race has {} lanes at most.</source>
+        <translation>一场竞赛最多 {} 条赛道。</translation>
+    </message>
+    <message>
+        <source>About two bits a number</source>
+        <translation>每个数约两比特</translation>
+    </message>
+    <message>
+        <source>About {}: {:,} rounds of {:,} steps over one base.</source>
+        <translation>约 {}：在同一基座上 {:,} 轮，每轮 {:,} 步。</translation>
     </message>
     <message>
         <source>About {}: {:,} runs of {:,} steps over {:,} weights.</source>
@@ -2790,12 +2834,28 @@ state</source>
         <translation>添加此基座的适配器，并拖动其强度。</translation>
     </message>
     <message>
+        <source>All lanes in one batch: the same result but for rounding</source>
+        <translation>所有赛道合为一批：除舍入外结果相同</translation>
+    </message>
+    <message>
+        <source>All lanes in one batch: the same result but for rounding, quicker for small nets</source>
+        <translation>所有赛道合为一批：除舍入外结果相同，小网络更快</translation>
+    </message>
+    <message>
+        <source>Another lane that continues from here</source>
+        <translation>从此处继续的另一条赛道</translation>
+    </message>
+    <message>
         <source>As you predicted.</source>
         <translation>与预测一致。</translation>
     </message>
     <message>
         <source>Ask the data</source>
         <translation>查询数据</translation>
+    </message>
+    <message>
+        <source>Clone</source>
+        <translation>克隆</translation>
     </message>
     <message>
         <source>Colour each token of the row by its loss now</source>
@@ -2822,12 +2882,20 @@ state</source>
         <translation>曲线</translation>
     </message>
     <message>
+        <source>Digits: pixels shuffled</source>
+        <translation>数字：像素打乱</translation>
+    </message>
+    <message>
         <source>Direction {} writes {}.</source>
         <translation>方向 {} 写出 {}。</translation>
     </message>
     <message>
         <source>Directions</source>
         <translation>方向</translation>
+    </message>
+    <message>
+        <source>Drop</source>
+        <translation>移除</translation>
     </message>
     <message>
         <source>Edit after step {:,}</source>
@@ -2898,6 +2966,18 @@ state</source>
         <translation>并非如此：{}</translation>
     </message>
     <message>
+        <source>Keep this lane as a run, and open it in the window</source>
+        <translation>将此赛道保存为运行，并在窗口中打开</translation>
+    </message>
+    <message>
+        <source>Lane {} is kept as a run: {}</source>
+        <translation>赛道 {} 已保存为运行：{}</translation>
+    </message>
+    <message>
+        <source>Lanes</source>
+        <translation>赛道</translation>
+    </message>
+    <message>
         <source>Last step {:,}</source>
         <translation>最后一步 {:,}</translation>
     </message>
@@ -2908,6 +2988,10 @@ state</source>
     <message>
         <source>Layers to adapt: all-linear, all-linear+conv, all-linear+experts, a module path or its end; none: all linear layers, and the convolutions where these hold most of the weights.</source>
         <translation>要适配的层：all-linear、all-linear+conv、all-linear+experts、模块路径或其结尾；留空：所有线性层，若卷积占大部分权重则也包括卷积。</translation>
+    </message>
+    <message>
+        <source>Learning rate of lane {}</source>
+        <translation>赛道 {} 的学习率</translation>
     </message>
     <message>
         <source>Lessons</source>
@@ -2922,8 +3006,16 @@ state</source>
         <translation>正在查看是否已读取过</translation>
     </message>
     <message>
+        <source>Loss of all lanes over steps</source>
+        <translation>各赛道损失随步数的变化</translation>
+    </message>
+    <message>
         <source>Loss per token at step {:,}: mean of the label tokens {} → {} (adapter off → on)</source>
         <translation>第 {:,} 步每个 token 的损失：标签 token 平均 {} → {}（适配器关 → 开）</translation>
+    </message>
+    <message>
+        <source>MNIST: 750 numbers from nothing</source>
+        <translation>MNIST：从零开始的 750 个数</translation>
     </message>
     <message>
         <source>Ma&amp;x length</source>
@@ -2944,6 +3036,10 @@ state</source>
     <message>
         <source>Memory, GB</source>
         <translation>内存，GB</translation>
+    </message>
+    <message>
+        <source>Name a rank at least, as in 1, 2, 4, 8.</source>
+        <translation>请至少给出一个秩，如 1, 2, 4, 8。</translation>
     </message>
     <message>
         <source>No rows: {}.</source>
@@ -3022,6 +3118,10 @@ state</source>
         <translation>正在打开适配器</translation>
     </message>
     <message>
+        <source>Opening the base once for all lanes…</source>
+        <translation>正在为所有赛道打开同一基座…</translation>
+    </message>
+    <message>
         <source>Opening the model to say what it costs…</source>
         <translation>正在打开模型以估算开销…</translation>
     </message>
@@ -3058,12 +3158,32 @@ state</source>
         <translation>已排入队列。最后一个运行结束后，结论会出现在此处。</translation>
     </message>
     <message>
+        <source>Rank of another lane</source>
+        <translation>另一条赛道的秩</translation>
+    </message>
+    <message>
+        <source>Rank of lane {}</source>
+        <translation>赛道 {} 的秩</translation>
+    </message>
+    <message>
+        <source>Rank race</source>
+        <translation>秩竞赛</translation>
+    </message>
+    <message>
+        <source>Rank race…</source>
+        <translation>秩竞赛…</translation>
+    </message>
+    <message>
         <source>Rank that the outcome is truncated to</source>
         <translation>结果截断到的秩</translation>
     </message>
     <message>
         <source>Ranks</source>
         <translation>秩</translation>
+    </message>
+    <message>
+        <source>Ranks, a lane each</source>
+        <translation>秩，各占一条赛道</translation>
     </message>
     <message>
         <source>Read the data again with these columns</source>
@@ -3402,6 +3522,10 @@ state</source>
         <translation>Schulman et al. 2025, LoRA Without Regret</translation>
     </message>
     <message>
+        <source>Schulman et al. 2025; random labels as in Zhang et al. 2017, arXiv 1611.03530</source>
+        <translation>Schulman et al. 2025；随机标签如 Zhang et al. 2017, arXiv 1611.03530</translation>
+    </message>
+    <message>
         <source>Schulman et al. 2025; tinker-cookbook, sweep of June 2026</source>
         <translation>Schulman et al. 2025；tinker-cookbook，2026 年 6 月的扫描</translation>
     </message>
@@ -3500,6 +3624,10 @@ state</source>
     <message>
         <source>Setup</source>
         <translation>配置</translation>
+    </message>
+    <message>
+        <source>Several ranks side by side over one base, on the same batches</source>
+        <translation>在同一基座、同样批次上并排比较多个秩</translation>
     </message>
     <message>
         <source>Shape</source>
@@ -3662,6 +3790,10 @@ state</source>
         <translation>稳定秩</translation>
     </message>
     <message>
+        <source>Stacked {} times as fast.</source>
+        <translation>堆叠后快 {} 倍。</translation>
+    </message>
+    <message>
         <source>Stage 1 of 2 pretrains the base: there is no adapter yet</source>
         <translation>第 1/2 阶段预训练基座：尚无适配器</translation>
     </message>
@@ -3692,6 +3824,10 @@ state</source>
     <message>
         <source>Step</source>
         <translation>步</translation>
+    </message>
+    <message>
+        <source>Step {:,} of {:,}: rank {} has the least validation loss</source>
+        <translation>第 {:,} / {:,} 步：秩 {} 的验证损失最小</translation>
     </message>
     <message>
         <source>Step {:,}, adapter off: {} Adapter on: {}</source>
@@ -3788,6 +3924,10 @@ state</source>
     <message>
         <source>Tabs of the docks that lie here</source>
         <translation>此处停靠栏的标签</translation>
+    </message>
+    <message>
+        <source>Take this lane out; the others continue</source>
+        <translation>移除此赛道；其余继续</translation>
     </message>
     <message>
         <source>Tar&amp;gets</source>
@@ -4002,8 +4142,16 @@ state</source>
         <translation>该消息所涉及的运行已不再打开。</translation>
     </message>
     <message>
+        <source>The same base, the same batches: which rank is enough?</source>
+        <translation>同一基座，同样批次：哪个秩就够了？</translation>
+    </message>
+    <message>
         <source>The same draws with the adapter off and on</source>
         <translation>适配器关与开时采样相同</translation>
+    </message>
+    <message>
+        <source>The same net, and the pixels of all digits in another order: hardly anything of it is of use, and ΔW needs many directions. A small rank is not enough here.</source>
+        <translation>同一网络，但所有数字的像素换了顺序：原有知识几乎无用，ΔW 需要许多方向。此处小的秩不够用。</translation>
     </message>
     <message>
         <source>The scale decides</source>
@@ -4278,6 +4426,10 @@ state</source>
         <translation>验证损失</translation>
     </message>
     <message>
+        <source>Validation loss of the highest rank&apos;s ΔW, cut to the rank of this lane</source>
+        <translation>最高秩的 ΔW 截断到此赛道的秩后的验证损失</translation>
+    </message>
+    <message>
         <source>Validation loss {} off, {} on</source>
         <translation>验证损失 关 {}，开 {}</translation>
     </message>
@@ -4360,6 +4512,10 @@ state</source>
     <message>
         <source>Weights to start from</source>
         <translation>起始权重</translation>
+    </message>
+    <message>
+        <source>What LoRA can learn by heart is bounded by its numbers, about 2 bits for each, and grows with the rank.</source>
+        <translation>LoRA 能记住的内容受其参数量限制，每个约 2 比特，并随秩增长。</translation>
     </message>
     <message>
         <source>What W + ΔW would lose of ΔW, by dtype</source>
@@ -4594,6 +4750,10 @@ state</source>
         <translation>准确率</translation>
     </message>
     <message>
+        <source>accuracy {}</source>
+        <translation>准确率 {}</translation>
+    </message>
+    <message>
         <source>activations {}</source>
         <translation>激活 {}</translation>
     </message>
@@ -4724,6 +4884,10 @@ state</source>
     <message>
         <source>betas</source>
         <translation>betas</translation>
+    </message>
+    <message>
+        <source>bits of random labels stored grow with the rank, 0.6 to 0.9 for each number in a run of some thousand steps, never above 2</source>
+        <translation>所存随机标签的比特数随秩增长，几千步的运行中每个数 0.6 到 0.9，绝不超过 2</translation>
     </message>
     <message>
         <source>bits of the base</source>
@@ -5118,6 +5282,10 @@ state</source>
         <translation>每 {} 步使 A 和 B 减半，每步 {}</translation>
     </message>
     <message>
+        <source>hidden</source>
+        <translation>隐藏层</translation>
+    </message>
+    <message>
         <source>highest: {}</source>
         <translation>最高：{}</translation>
     </message>
@@ -5244,6 +5412,10 @@ state</source>
     <message>
         <source>lose {} of ΔW in {}</source>
         <translation>在 {1} 下损失 ΔW 的 {0}</translation>
+    </message>
+    <message>
+        <source>loss</source>
+        <translation>损失</translation>
     </message>
     <message>
         <source>loss per token</source>
@@ -5490,6 +5662,10 @@ state</source>
         <translation>单层秩，至多 {}</translation>
     </message>
     <message>
+        <source>permuted</source>
+        <translation>打乱</translation>
+    </message>
+    <message>
         <source>pivots &gt; max(m, n)·ε·max|wᵢⱼ|</source>
         <translation>主元 &gt; max(m, n)·ε·max|wᵢⱼ|</translation>
     </message>
@@ -5528,6 +5704,10 @@ state</source>
     <message>
         <source>random</source>
         <translation>随机</translation>
+    </message>
+    <message>
+        <source>random labels</source>
+        <translation>随机标签</translation>
     </message>
     <message>
         <source>random weights</source>
@@ -6390,6 +6570,10 @@ Type here to use others.</source>
         <translation>{}。奇异值 {}{}。秩：按 σ 为 {}，按消元为 {}。在 {} 后截断：保留能量 {}，误差 {}。</translation>
     </message>
     <message>
+        <source>{}: lane {}</source>
+        <translation>{}：赛道 {}</translation>
+    </message>
+    <message>
         <source>{}: none</source>
         <translation>{}：无</translation>
     </message>
@@ -6420,6 +6604,10 @@ Type here to use others.</source>
     <message>
         <source>{}: σ₁ = {} at step {:,}</source>
         <translation>{}：σ₁ = {}，第 {:,} 步</translation>
+    </message>
+    <message>
+        <source>{}; rank {} comes within 5 % of it with {:,} numbers.</source>
+        <translation>{}；秩 {} 用 {:,} 个数即可达到其 5 % 以内。</translation>
     </message>
     <message>
         <source>{}s</source>
@@ -6616,6 +6804,10 @@ Type here to use others.</source>
     <message>
         <source>σ of {} clipped at step {:,}.</source>
         <translation>已在第 {1:,} 步裁剪 {0} 的 σ。</translation>
+    </message>
+    <message>
+        <source>σ of ΔW</source>
+        <translation>ΔW 的 σ</translation>
     </message>
     <message>
         <source>σ over steps</source>

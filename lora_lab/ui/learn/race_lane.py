@@ -21,11 +21,12 @@ ENDED = (State.FINISHED, State.STOPPED)
 
 def heads() -> tuple[str, ...]:
     """Over the columns of all lanes."""
-    tr = QCoreApplication.translate
+    translate = QCoreApplication.translate
     return (
-        "", tr("RaceLane", "rank"), tr("RaceLane", "learning rate"), tr("RaceLane", "numbers"),
-        tr("RaceLane", "step"), tr("RaceLane", "loss"), tr("RaceLane", "validation"),
-        "‖ΔW‖/‖W‖", tr("RaceLane", "σ of ΔW"), tr("RaceLane", "cut"),
+        "", translate("RaceLane", "rank"), translate("RaceLane", "learning rate"),
+        translate("RaceLane", "numbers"), translate("RaceLane", "step"),
+        translate("RaceLane", "loss"), translate("RaceLane", "validation"), "‖ΔW‖/‖W‖",
+        translate("RaceLane", "σ of ΔW"), translate("RaceLane", "cut"),
     )  # fmt: skip
 
 
