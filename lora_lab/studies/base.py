@@ -141,6 +141,12 @@ class StudyBase:
         return {layer.name: layer.layer_weights() for layer in begun.lora_layers}
 
 
+def trains_both(variant: str) -> bool:
+    """Whether A and B are both trained, as in LoRA and what PEFT has as a flag of it."""
+    row = VARIANTS[variant]
+    return row.factored and (variant == PLAIN or bool(row.peft))
+
+
 def _plain(config: RunConfig, steps: int) -> tuple[RunConfig, tuple[str, ...]]:
     """What the runs of a study have in common, and what was changed for that."""
     notes = []
@@ -153,9 +159,11 @@ def _plain(config: RunConfig, steps: int) -> tuple[RunConfig, tuple[str, ...]]:
         new = ", ".join(map(str, config.digits))
         notes.append(f"trained on all classes, so that {new} is learned beside the others")
     row = VARIANTS[config.variant]
-    if not (row.factored and row.exact_sigma):
+    if not (trains_both(config.variant) and row.exact_sigma):
         values["variant"] = PLAIN
-        notes.append(f"{VARIANTS[PLAIN].subject} in place of {row}, whose ΔW is not s·B·A")
+        notes.append(
+            f"{VARIANTS[PLAIN].subject} in place of {row}: ΔW is to be s·B·A with both trained"
+        )
     if INITS[config.init].one_rank:
         values["init"] = PLAIN_INIT
         notes.append(f"init {PLAIN_INIT} in place of {config.init}, whose A is a part of W")

@@ -6,7 +6,7 @@ from typing import Any
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.studies.base import StudyBase
+from lora_lab.studies.base import StudyBase, trains_both
 from lora_lab.studies.plan import target_sets
 from lora_lab.task_info import TASKS
 from lora_lab.variants import FULL, VARIANTS
@@ -104,11 +104,11 @@ def ranks_at_one_rate(base: StudyBase, seeds: int) -> Runs:
 
 
 def variants(base: StudyBase, seeds: int) -> Runs:
-    """Every variant with factors at rank 8 and some rates."""
+    """Every variant that trains A and B, at rank 8 and some rates: they have equal counts."""
     rank = min(RANK, base.max_rank)
     return {
         (name, rate, seed): _run(base, rank, ALPHA, rate, seed, variant=name)
-        for name, row in VARIANTS.items() if row.factored and row.peft is not None
+        for name in VARIANTS if trains_both(name)
         for rate in (OWN_RATES if base.own else FEW_RATES) for seed in _seeds(base, seeds)
     }  # fmt: skip
 

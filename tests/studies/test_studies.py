@@ -88,6 +88,9 @@ def test_what_cannot_be_is_refused_and_what_is_left_out_is_said(digits):
     notes = StudyBase(other, 8).notes
     assert any("in place of" in note and "s·B·A" in note for note in notes)
     assert any("pissa" in note for note in notes)
+    frozen = StudyBase(changed(get_preset("digits").config, variant="lora-fa"), 8)
+    assert frozen.config.variant == "lora"
+    assert any("both trained" in note for note in frozen.notes)
     with pytest.raises(LabError, match="not trained yet"):
         StudyBase(get_preset("mnist-tutorial").config)
 
