@@ -41,8 +41,9 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
     title = VARIANTS["vera"].title
     if weights.shared is None or any(layer.vectors is None for layer in weights.layers):
         return (
-            f"Only a run with the variant {title} has the vectors that such a folder holds, and "
-            "while it is open. Write a PEFT folder, whose A and B say the same of each ΔW",
+            f"Only a run with the variant {title} has the vectors that such a folder holds: export "
+            "it while it is open, or a checkpoint of it (--at and its step). Or write a PEFT "
+            "folder, whose A and B say the same of each ΔW",
         )
     ranks = {layer.rank for layer in weights.layers}
     if len(ranks) > 1:

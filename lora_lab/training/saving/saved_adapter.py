@@ -53,7 +53,9 @@ def from_checkpoint(checkpoint: Checkpoint, like: AdapterWeights) -> AdapterWeig
         raise AdapterError(
             f"{checkpoint.path} has layers that the run's adapter lacks: {', '.join(strange)}."
         )
-    return replace(like, layers=layers, whole=whole, dropout=dropout)
+    pair = [[t for key, t in tensors.items() if key.endswith(f"|shared_{x}")] for x in "AB"]
+    shared = (pair[0][0], pair[1][0]) if all(pair) else None  # of VeRA
+    return replace(like, layers=layers, whole=whole, dropout=dropout, shared=shared)
 
 
 def saved_adapter(

@@ -251,3 +251,14 @@ def test_the_last_adapter_claims_no_loss_from_before_an_edit(edit, moves):
     assert math.isnan(what.loss) == moves
     if not moves:
         assert what.loss == record.loss
+
+
+def test_a_checkpoint_of_vera_is_written_as_peft_has_it(tmp_path):
+    live, later = tmp_path / "live", tmp_path / "later"
+    records = trained(tmp_path / "run", "vera", "kaiming", [Export(str(live), "peft-vera")])
+    losses, _ = measured(records)
+    done = verb("export", tmp_path / "run", "--at", EDITED, "--out", later, "--format", "peft-vera")
+    assert done.exit_code == 0, done.output
+    assert by_peft(live) == pytest.approx(losses[END], rel=2e-5)
+    assert by_peft(later) == pytest.approx(losses[EDITED], rel=2e-5)
+    assert json.loads((later / "adapter_config.json").read_text())["peft_type"] == "VERA"
