@@ -53,7 +53,7 @@ class Subspace:
 
     @property
     def total(self) -> int:
-        """D: weights and biases of all layers."""
+        """D: weights and biases of all layers; one that two of them share counts once."""
         return self.projection.total
 
     def project(self, dimension: int) -> None:
@@ -62,16 +62,18 @@ class Subspace:
             self._project(dimension)
 
     def _project(self, dimension: int) -> None:
-        shapes = [tensor.shape for layer in self.layers for tensor in layer.moved()]
+        moved = {id(tensor): tensor for layer in self.layers for tensor in layer.moved()}  # once
         try:
-            self.projection = HashProjection([s.numel() for s in shapes], dimension, self.seed)
+            sizes = [tensor.numel() for tensor in moved.values()]
+            self.projection = HashProjection(sizes, dimension, self.seed)
         except ValueError as error:
             raise AdapterError(f"The random subspace: {error}.") from None
         device = self.owner.base_layer.weight.device
-        codes = (c.view(s).to(device) for c, s in zip(self.projection.codes(), shapes, strict=True))
-        for layer in self.layers:
-            layer.code = next(codes)
-            layer.bias_code = None if layer.base_bias is None else next(codes)
+        drawn = zip(moved.items(), self.projection.codes(), strict=True)
+        codes = {key: code.view(tensor.shape).to(device) for (key, tensor), code in drawn}
+        for layer in self.layers:  # a weight that two of them share has one code
+            layer.code = codes[id(layer.base_layer.weight)]
+            layer.bias_code = None if layer.base_bias is None else codes[id(layer.base_bias)]
         self.scales = self.projection.scales().to(device, self.owner.factor_dtype)
 
     def table(self) -> torch.Tensor:
@@ -87,8 +89,9 @@ class Subspace:
         if d not in self._prints:
             codes = HashProjection(self.projection.sizes, d, self.seed).codes()
             if d == self.dimension:  # drawn already
-                drawn = (code for x in self.layers for code in (x.code, x.bias_code))
-                codes = (code.flatten() for code in drawn if code is not None)
+                pairs = (zip(x.moved(), (x.code, x.bias_code), strict=False) for x in self.layers)
+                drawn = {id(tensor): code for pair in pairs for tensor, code in pair}
+                codes = (code.flatten() for code in drawn.values())
             self._prints[d] = projection.digest(codes)
         return self._prints[d]
 

@@ -269,3 +269,48 @@ def test_the_fingerprint_of_what_is_drawn_is_that_of_drawing_it_anew():
     _, _, space = adapted(30)
     assert space.fingerprint() == digest(space.projection.codes())
     assert space.fingerprint(60) == adapted(60)[2].fingerprint() != space.fingerprint()
+
+
+class Tied(nn.Module):
+    """An embedding whose weight is that of the head as well."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.mid = nn.Embedding(7, 4), nn.Linear(4, 4)
+        self.head = nn.Linear(4, 7, bias=False)
+        self.head.weight = self.words.weight
+
+    def forward(self, x):
+        return self.head(self.mid(self.words(x)).tanh())
+
+
+def test_a_tied_weight_counts_once_and_moves_as_one():
+    model = Tied().double()
+    layers = inject(model, variant="subspace", dimension=5, targets=("words", "mid", "head"))
+    space = space_of(layers.values())
+    assert space.total == 7 * 4 + 4 * 4 + 4
+    space.theta.data.normal_(generator=torch.Generator().manual_seed(1))
+    assert torch.equal(layers["words"].weight, layers["head"].weight)
+    moved = [layers["words"].delta_weight(), layers["mid"].delta_weight()]
+    bias = layers["mid"].bias - layers["mid"].base_bias
+    squares = sum(t.square().sum() for t in (*moved, bias))
+    torch.testing.assert_close(squares, space.theta.square().sum())
+    x = torch.tensor([[1, 2, 6]])
+    model(x).square().sum().backward()
+    found = space.theta.grad.clone()
+    W, V = layers["words"].weight.detach(), layers["mid"].weight.detach()
+    b = layers["mid"].bias.detach()
+    W, V, b = (t.requires_grad_() for t in (W, V, b))
+    linear = nn.functional.linear
+    linear(linear(W[x], V, b).tanh(), W).square().sum().backward()
+    wanted = torch.zeros_like(found)
+    for number in range(5):
+        one = torch.zeros_like(space.theta)
+        one[number] = 1
+        space.theta.data.copy_(one)
+        parts = (layers["words"].delta_weight().t(), layers["mid"].delta_weight(),
+                 layers["mid"].bias - layers["mid"].base_bias)  # fmt: skip
+        wanted[number] = sum((g * p).sum() for g, p in zip((W.grad, V.grad, b.grad), parts))  # noqa: B905
+    torch.testing.assert_close(found, wanted)
+    assert space.fingerprint() == space.fingerprint(5)
