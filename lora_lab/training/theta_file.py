@@ -131,7 +131,8 @@ def read(path: Path) -> FromTheta:
         if theta.dim() != 1 or not theta.is_floating_point() or not torch.isfinite(theta).all():
             raise CheckpointError("its θ is no vector of finite numbers")
     except (OSError, CheckpointError, KeyError, ValueError, TypeError) as error:
-        raise AdapterError(f"{path} is no file of a subspace's numbers: {error}.") from None
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise AdapterError(f"{path} is no file of a subspace's numbers: {why}.") from None
     whole = tuple(
         WholeLayer(name, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"))
         for name in sorted({key.rpartition(".")[0] for key in tensors})

@@ -224,7 +224,8 @@ def other(path, **metadata):
         ({}, {"seed": 5}, "draws another random subspace here, by torch .* and seed 5"),
         ({}, {"targets": ("fc1",)}, "The targets are not those of"),
         ({}, {"variant": "lora"}, "is a random subspace and cannot be continued as LoRA"),
-        ({"format": "else"}, {}, "is no file of a subspace's numbers"),
+        ({"format": "else"}, {}, r"is no file of a subspace's numbers: .* of version 1\.$"),
+        ({"layers": "fc1"}, {}, r"is no file of a subspace's numbers: [^.]+[^.]\."),
         ({"version": "2"}, {}, "is no file of a subspace's numbers"),
     ],
 )
@@ -241,3 +242,12 @@ def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path, metadata,
 
     with pytest.raises(LabError, match=words):
         opened()
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"\xff" * 64])
+def test_a_damaged_file_is_one_sentence(tmp_path, text):
+    path = tmp_path / theta_file.NAME
+    path.write_bytes(text)
+    with pytest.raises(LabError, match="is no file of a subspace's numbers") as refused:
+        theta_file.read(path)
+    assert not str(refused.value).endswith("..")
