@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from lora_lab.choices import BASE_BITS, BITS
 from lora_lab.progress import Report
 from lora_lab.ui.open.recognised import recognise
-from lora_lab.ui.style.figures import size_words
+from lora_lab.ui.style.figures import in_words, size_words
 from lora_lab.ui.widgets.background import Works
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ class ModelReader(QObject):
 
         gguf, free = self.card.kind == "GGUF", psutil.virtual_memory().available
         weights = held_bytes(self.card.tensors, bits, dtype, gguf)
+        lies = gguf and bits == "auto"
+        held = in_words(BASE_BITS[bits].title) if lies or bits in BITS else dtype
         words = self.tr("The weights take {} as {}; {} are free here").format(
-            size_words(weights), dtype, size_words(free)
+            size_words(weights), held, size_words(free)
         )
         return words + self.tr(". The memory of a step is estimated once it is open."), (
             weights >= ROOMY * free

@@ -3,7 +3,9 @@
 import pytest
 
 from lora_lab.choices import BASE_BITS, BITS
+from lora_lab.models.inspect import ModelCard, TensorInfo
 from lora_lab.ui.open.bits import BitsCombo
+from lora_lab.ui.open.reader import ModelReader
 
 
 @pytest.fixture
@@ -26,3 +28,15 @@ def test_a_file_that_is_packed_is_not_packed_anew(combo):
     assert combo.bits == "auto"
     combo.offer("Hugging Face folder")
     assert able(combo) == list(BASE_BITS)
+
+
+@pytest.mark.parametrize(
+    ("bits", "held"), [("4", "4 bits"), ("8", "8 bits"), ("float", "bfloat16")]
+)
+def test_what_the_weights_take_is_told_by_how_they_are_held(bits, held):
+    reader = ModelReader(None)
+    tensor = TensorInfo("a.weight", (64, 64), "float32", 4 * 64 * 64)
+    reader.card = ModelCard("x", "Hugging Face folder", (tensor,), ())
+    words, _ = reader.memory_words("bfloat16", bits)
+    assert f" as {held};" in words
+    reader.finish()
