@@ -7,18 +7,26 @@ import pytest
 from lora_lab.config import changed
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.runs.checkpoints import listed
+from lora_lab.variants import VARIANTS
 from tests.models.tiny import save
 from tests.training.parallel.started import started
 from tests.training.parallel.taking_part import take_part
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 CLOSE = 1e-6  # relative: two sums in another order
+KINDS = {
+    **{variant: {"variant": variant} for variant in VARIANTS},
+    "muon": {"optimizer": "muon"},
+    "in parts": {"accumulation": 3, "max_grad_norm": 0.5},
+    "one row": {"batch_size": 1},
+    "float64": {"dtype": "float64"},
+}
 
 
 def digits(steps=16, **settings):
     config = get_preset("digits").config
     rate = {**config.hyper.model_dump(), "learning_rate": 1e-3, **settings.pop("hyper", {})}
-    made = changed(config, max_steps=steps, eval_steps=8, hyper=rate, **settings)
+    made = changed(config, max_steps=steps, eval_steps=4, hyper=rate, **settings)
     return made.model_dump(mode="json")
 
 
@@ -49,6 +57,7 @@ def runs(folder):
         "back": {"config": digits(12), "save": 5, "back": 9, "back_to": 5},
         "short": {"config": digits(6), "ills": {"1": {"short": 3}}},
         "nan": {"config": digits(6), "ills": {"1": {"nan": 4}}},
+        **{name: {"config": digits(8, **settings)} for name, settings in KINDS.items()},
         "hidden": {"config": text, "hide": str(folder / "elsewhere.jsonl")},
     }  # fmt: skip
     return {n: spec if "resume" in spec else {**spec, "folder": str(folder / n)}
@@ -80,7 +89,7 @@ def apart(found, wanted):
     return most
 
 
-@pytest.mark.parametrize("name", ["rank", "text", "back", "short"])
+@pytest.mark.parametrize("name", ["rank", "text", "back", "short", *KINDS])
 def test_two_at_half_batches_make_the_steps_of_one(together, tmp_path, name):
     """Edits in mid-run, going back, and memory that is short in the second process among them."""
     _, specs, results = together
