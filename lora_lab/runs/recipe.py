@@ -158,7 +158,7 @@ def _optimizer_words(config: RunConfig) -> set[str]:
         return {"adam", "riemannian", "no_muon"}
     if not row.orthogonal or (whole and EVERY not in row.orthogonal):
         return {"adam", "adamw", "no_muon"}
-    return {"adam", "orthogonal", "muon_whole" if whole else config.optimizer}
+    return {"adam", "steps_orthogonal", "muon_whole" if whole else config.optimizer}
 
 
 def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> list[str]:
@@ -176,7 +176,7 @@ def _parts_of(story: Story, problem: Problem, edits: Edits, words: set[str]) -> 
         parts += ["eva"] if init.needs_data else []
         parts += ["principal"] if "principal" in words else []
         parts += ["frozen_A"] if "half" in words else []
-    parts += ["muon"] if "orthogonal" in words else []
+    parts += ["muon"] if "steps_orthogonal" in words else []
     parts += ["riemannian"] if "riemannian" in words else []
     parts += ["optimizer", "schedule"]
     parts += ["freeze"] if "freeze" in words else []
