@@ -45,6 +45,12 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def may_sleep(monkeypatch):
+    """No run of a test is long enough to keep the machine awake for."""
+    monkeypatch.setattr("lora_lab.awake.AFTER", 1e6)
+
+
+@pytest.fixture(autouse=True)
 def no_thread_left_behind():
     before = set(threading.enumerate())
     yield

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lora_lab.cli.console import err, out, plain_errors, print_json
 from lora_lab.cli.interrupts import stop_on_signals
-from lora_lab.errors import Interrupted, LabError
+from lora_lab.errors import Cancelled, ConfigError, Interrupted, LabError
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import (
     AppliedRecord,
@@ -111,7 +111,10 @@ def begin_detached(opening: Opening, as_json: bool) -> None:
     """
     from lora_lab.engine.remote import begin
     from lora_lab.training.opening import Resume
+    from lora_lab.training.parallel.place import place_here
 
+    if place_here() is not None:
+        raise ConfigError("--detach is for one process. Start it without torchrun.")
     if not isinstance(opening, Resume) and opening.folder is None:
         opening = replace(opening, folder=_new_folder(opening.config))
     session = begin(opening, paused=False)
@@ -165,31 +168,19 @@ def stop(run: Run, as_json: AsJson = False) -> None:
         from lora_lab.runs.listing import resumable
 
         path = found(run)
-        session = remote.attach(path, watch=True)
-        session.start()
-        with stop_on_signals(session.let_go) as signals:
-            asked = False
-            line = LiveLine()
-            while not session.join(LOOK):
-                for record in session.drain():
-                    line.take(record)
-                if session.greeted and not asked:
-                    asked = True
-                    session.request_close()
-            for record in session.drain():
-                line.take(record)
-        if signals:
-            raise Interrupted(f"{path.name} was asked to end, and may still be saving", signals[0])
-        if session.lost or (line.state is State.FAILED and line.message):
-            raise LabError(line.message)
-        facts: dict[str, Any] = {"run": str(path), "step": line.step, "saved": resumable(path)}
+        with stop_on_signals() as signals:
+            try:
+                session = remote.end(path, lambda: bool(signals))
+            except Cancelled as error:
+                raise Interrupted(str(error), signals[0]) from None
+        facts: dict[str, Any] = {"run": str(path), "step": session.step, "saved": resumable(path)}
         if as_json:
             print_json(facts)
         elif facts["saved"] is None:
             out.print(f"{path.name} ended before its first checkpoint.")
         else:
-            out.print(f"{path.name} stopped after step {line.step:,} and saved; continue it with "
-                      f"lora-lab resume {path.name}")  # fmt: skip
+            words = f"{path.name} stopped after step {session.step:,} and saved; continue it with"
+            out.print(f"{words} lora-lab resume {path.name}")
 
 
 def _follow(session: RemoteSession, enough: Any) -> LiveLine:

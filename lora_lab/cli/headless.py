@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lora_lab.awake import Awake
 from lora_lab.cli.interrupts import stop_on_signals, threads_logged
 from lora_lab.cli.outcome import Outcome
 from lora_lab.config import RunConfig
@@ -152,6 +153,7 @@ def drive(
                 raise Stuck
             display.opening(stage, share)
 
+        awake = stack.enter_context(closing(Awake(lambda words: console.print(words))))
         records = stack.enter_context(closing(run(opening, controls, report=report, group=group)))
         began = False
         for record in records:
@@ -159,6 +161,7 @@ def drive(
                 loaded.append(record)
                 work.go_on()
             outcome.note(record)
+            awake.follow(record)
             events(record)
             display.show(record)
             if unpromising(record):

@@ -36,7 +36,7 @@ class Peer:
         self.lines = Lines(GREETING)
         self.out = bytearray()
         self.greeted = self.gone = False
-        self.edits = False  # may change the run; the others watch
+        self.edits = self.waits_to_edit = False  # one may change the run; the others watch
         self.number = 0  # of the newest that was asked for
         self.commands: dict[int, Any] = {}  # by the numbers that he gave them
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import lora_lab
@@ -20,7 +21,7 @@ from lora_lab.engine.wire import (
     unpack_command,
 )
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.records import ErrorRecord, FolderRecord, Record, State
+from lora_lab.records import ErrorRecord, FolderRecord, NewsRecord, Record, State
 from lora_lab.training.session import Session
 
 TICK = 0.02  # seconds between two looks at steps; anything else is told at once
@@ -47,6 +48,8 @@ class Host:
         self._alone = time.monotonic()
         self._heard = False  # somebody was here
         self._ends = False
+        self.notes = True  # its end may be a note of the desktop
+        self._news: SimpleQueue[Record] = SimpleQueue()
 
     @property
     def watchers(self) -> list[Peer]:
@@ -60,6 +63,11 @@ class Host:
     @property
     def state(self) -> State:
         return self._standing.state
+
+    def news(self, words: str) -> None:
+        """Let everybody know; from any thread."""
+        self._news.put(NewsRecord(self._standing.step, words))
+        self._door.wake()
 
     def end(self) -> None:
         """Finish the step in hand, save, and end; from a handler of signals."""
@@ -93,6 +101,8 @@ class Host:
         self, session: Session, records: list[Record], note: Callable[[Record], None]
     ) -> None:
         now = time.monotonic()
+        while not self._news.empty():
+            records.append(self._news.get())
         for record in records:
             if isinstance(record, FolderRecord):
                 self._place.name_run(Path(record.path))
@@ -102,6 +112,7 @@ class Host:
         stands = session.controls.hyper, session.controls.paused
         moved = self._sent is None or stands[0] is not self._sent[0] or stands[1] != self._sent[1]
         self._sent = stands
+        self._let_one_edit()
         for peer in self._door.peers:
             if moved or id(peer) in self._answer:
                 self._door.send(peer, self._stands(peer, session))
@@ -129,6 +140,7 @@ class Host:
         self._heard = True
         others = [other for other in self._door.peers if other is not peer]
         peer.edits = role == "edit" and not any(other.edits for other in others)
+        peer.waits_to_edit = role == "edit" and not peer.edits
         session = self._session
         config = None if session is None else session.config.model_dump(mode="json")
         self._door.send(
@@ -171,9 +183,6 @@ class Host:
                 self._session.request_close(message.get("save") is not False)
             self._ends = True
             return
-        if ask == "edit":
-            self._let_edit(peer)
-            return
         if self._session is None:
             self._open(peer, message)
             return
@@ -188,15 +197,18 @@ class Host:
             self._door.send(peer, {"records": pack_records([record])})
             return
         self._session = session = self._opened(message, self._door.wake)
+        self.notes = message.get("notes") is not False
         session.start()
         for other in self._door.peers:
             self._door.send(other, {"config": session.config.model_dump(mode="json")})
 
-    def _let_edit(self, peer: Peer) -> None:
-        """Who asks for it edits, where nobody else does."""
-        if not any(other.edits for other in self._door.peers):
-            peer.edits = True
-        self._door.send(peer, {"edits": peer.edits})
+    def _let_one_edit(self) -> None:
+        """Where nobody edits, the one who has waited for it the longest does."""
+        peers = self._door.peers
+        waiting = [peer for peer in peers if peer.waits_to_edit]
+        if waiting and not any(peer.edits for peer in peers):
+            waiting[0].edits, waiting[0].waits_to_edit = True, False
+            self._door.send(waiting[0], {"edits": True})
 
     def _turn_down(self, peer: Peer, message: dict[str, Any]) -> None:
         """One who watches asked for something: nothing of it is done, and he is told."""

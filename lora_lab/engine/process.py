@@ -8,16 +8,23 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from lora_lab.allocator import keep_freed_memory
+from lora_lab.awake import Awake
+from lora_lab.desktop_note import LONG, notify
 from lora_lab.engine.host import Host
 from lora_lab.engine.openings import unpack_opening
 from lora_lab.engine.places import new_place
 from lora_lab.errors import LabError
+from lora_lab.opening_records import LoadedRecord
+from lora_lab.records import Record, State, StateRecord
+from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.session import Session
 
+ENDS = (State.FINISHED, State.STOPPED, State.FAILED)
 SWITCH_INTERVAL = 0.001  # seconds; the door gets its turn as a window does
 
 
@@ -35,11 +42,12 @@ def main() -> None:
     except LabError as error:
         sys.exit(str(error))
     try:
-        _load()
-        host = Host(place, _opened, _say)
+        _load(run)
+        host = Host(place, opened, _say)
         _listen_to_signals(host)
         _say(f"process {os.getpid()} trains {run}")
-        host.serve()
+        with closing(Awake(host.news)) as awake:
+            host.serve(Ends(host, awake).note)
         _say(f"ended at step {host.step:,}")
     except LabError as error:
         sys.exit(str(error))
@@ -48,14 +56,45 @@ def main() -> None:
         lock.release()
 
 
-def _load() -> None:
-    """What takes a second or more to import, before the door opens and a run waits for it."""
-    import torch  # noqa: F401
+class Ends:
+    """Keeps the machine awake while the run trains, and has its end told when nobody watches."""
 
-    from lora_lab.training import run  # noqa: F401
+    def __init__(self, host: Host, awake: Awake) -> None:
+        self._host, self._awake = host, awake
+        self._title, self._since = "LoRA Lab", 0.0
+
+    def note(self, record: Record) -> None:
+        self._awake.follow(record)
+        if isinstance(record, LoadedRecord):
+            self._title = record.title
+        if not isinstance(record, StateRecord):
+            return
+        if record.state is State.RUNNING:
+            self._since = time.monotonic()
+        elif record.state in ENDS and self._since and not self._host.watchers:
+            if time.monotonic() - self._since >= LONG and self._host.notes:
+                words = f"{record.state.value} at step {record.step:,}"
+                notify(self._title, f"{words}: {record.message}" if record.message else words)
+            self._since = 0.0
 
 
-def _opened(message: dict[str, Any], wake: Callable[[], None]) -> Session:
+def _load(run: Path) -> None:
+    """What takes seconds to import, before the door opens and a run waits for it."""
+    import torch
+
+    from lora_lab.training import run as _  # noqa: F401
+
+    layer = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(layer.parameters())  # imports a compiler, at its first step
+    layer(torch.ones(1)).sum().backward()
+    optimizer.step()
+    with suppress(LabError):
+        if SavedConfig.read(run).config.model:
+            import transformers  # noqa: F401
+
+
+def opened(message: dict[str, Any], wake: Callable[[], None]) -> Session:
+    """The session that is asked for; raises LabError."""
     opening = unpack_opening(message.get("opening"))
     threads = max(1, (os.cpu_count() or 2) - 1)  # a core for whoever works at this machine
     paused = message.get("paused") is not False

@@ -12,6 +12,8 @@ import select
 import socket
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -53,17 +55,22 @@ class RemoteSession:
         opening: Opening | None = None,
         paused: bool = True,
         watch: bool = False,
+        notes: bool = True,
     ) -> None:
-        """Attach to the engine of `run`, or open `opening` in the one that is `starting`."""
+        """Attach to the engine of `run`, or open `opening` in the one that is `starting`.
+
+        `notes`: whether its end is a note of the desktop where nobody watches.
+        """
         self.run = run
         self.config = config  # the engine says with what it was opened
         self.edits = not watch  # until the engine says
         self.lost = False  # the engine has ended without a word
+        self.failure = ""  # why the run, or its engine, has failed
         self.greeted = False  # the engine has answered
         self.pid = starting.pid if starting is not None else 0  # of the engine
         self.controls = RemoteControls(self.config.hyper, paused, self._say)
         self._starting, self._opening = starting, opening
-        self._watch = watch
+        self._watch, self._notes = watch, notes
         self._connection: socket.socket | None = None
         self._records: list[Record] = []
         self._lock, self._sending = threading.Lock(), threading.Lock()
@@ -112,10 +119,6 @@ class RemoteSession:
         self.request_close(save)
         self.join()
 
-    def take_over(self) -> None:
-        """Edit the run from here, where nobody else does any more."""
-        self._say({"do": "edit"})
-
     # -- the thread that listens ------------------------------------------------------------
 
     def _run(self) -> None:
@@ -126,6 +129,9 @@ class RemoteSession:
             pass
         except LabError as error:
             self._publish(StateRecord(State.FAILED, self._step, str(error)))
+        except Exception as error:  # noqa: BLE001 - a failure of any kind becomes a record
+            message = f"{type(error).__name__}: {error}"
+            self._publish(StateRecord(State.FAILED, self._step, message, traceback.format_exc()))
         finally:
             self._hang_up()
             self._publish(StateRecord(State.CLOSED, self._step))
@@ -135,7 +141,7 @@ class RemoteSession:
         place, starting = None, self._starting
         if starting is not None:
             self._publish(OpeningRecord("Starting the engine", -1))
-            starting.wait(self._leaves)
+            starting.wait(lambda: self._asked_to_end)  # let go, it still has to be told what to do
             place = starting.place
         else:
             place = live_place(self.run)
@@ -146,7 +152,7 @@ class RemoteSession:
             self._say(
                 {
                     "do": "open", "opening": pack_opening(self._opening),
-                    "paused": self.controls.paused,
+                    "paused": self.controls.paused, "notes": self._notes,
                 }
             )  # fmt: skip
         return place
@@ -164,9 +170,6 @@ class RemoteSession:
         self._connection = connection
         if self._asked_to_end:  # before there was anybody to ask
             self._say({"do": "end"})
-
-    def _leaves(self) -> bool:
-        return self._let_go or self._asked_to_end
 
     def _listen(self, place: Place) -> None:
         lines = Lines(MOST)
@@ -256,6 +259,8 @@ class RemoteSession:
             self._step = record.step
         elif isinstance(record, StateRecord):
             self._state = record.state
+            if record.state is State.FAILED:
+                self.failure = record.message
         elif isinstance(record, FolderRecord):
             self._folder = record.path
         with self._lock:
@@ -291,6 +296,30 @@ def attach(run: Path, *, watch: bool = False) -> RemoteSession:
     if live_place(run) is None:
         raise Gone(f"{run.name} does not train in the background.")
     return RemoteSession(run, config=SavedConfig.read(run).config, watch=watch)
+
+
+def end(run: Path, gives_up: Callable[[], bool] = lambda: False) -> RemoteSession:
+    """End the run that trains in the background, saved; the session of it, with all its records.
+
+    Raises Gone where there is none, Cancelled where `gives_up` says so, and LabError where it ended
+    otherwise.
+    """
+    session = attach(run, watch=True)
+    session.start()
+    asked = False
+    try:
+        while not session.join(LOOK):
+            if gives_up():
+                raise Cancelled(f"{run.name} was asked to end, and may still be saving.")
+            if session.greeted and not asked:
+                asked = True
+                session.request_close()
+    finally:
+        session.let_go()
+        session.join()
+    if session.failure:
+        raise LabError(session.failure)
+    return session
 
 
 def begin(opening: Opening, *, paused: bool = True) -> RemoteSession:

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from lora_lab.engine.lines import HANDS_OVER, is_own_user
 from lora_lab.engine.places import Place, live_place, new_place, sweep
-from lora_lab.errors import LabError, system_reason
+from lora_lab.errors import Cancelled, LabError, system_reason
 from lora_lab.runs.own_files import PRIVATE
 
 START = (
@@ -63,6 +64,7 @@ class Starting:
                 )
         except OSError as error:
             raise LabError(f"No engine could be started: {system_reason(error)}.") from error
+        self._until = time.monotonic() + LOADING
         _started[:] = [process for process in _started if process.poll() is None]
         _started.append(self._process)
 
@@ -76,15 +78,23 @@ class Starting:
         self._process.wait()
         self.place.clear()
 
-    def wait(self, gives_up: object = None) -> None:
-        """Until its door is open; `gives_up()` ends it. Raises LabError with its last words."""
-        until = time.monotonic() + LOADING
-        while not self.place.door.exists():
-            if self._process.poll() is not None:
-                raise LabError(f"The engine did not start. {self._last_words()}")
-            if time.monotonic() > until or (callable(gives_up) and gives_up()):
+    def ready(self) -> bool:
+        """Whether its door is open; raises LabError with its last words where it has ended."""
+        if self.place.door.exists():
+            return True
+        if self._process.poll() is not None:
+            raise LabError(f"The engine did not start. {self._last_words()}")
+        if time.monotonic() > self._until:
+            self.cancel()
+            raise LabError("The engine did not start in time.")
+        return False
+
+    def wait(self, gives_up: Callable[[], bool] = lambda: False) -> None:
+        """Until its door is open, or `gives_up`; raises LabError, and Cancelled then."""
+        while not self.ready():
+            if gives_up():
                 self.cancel()
-                raise LabError("The engine did not start in time.")
+                raise Cancelled("The engine is no longer wanted.")
             time.sleep(LOOK)
 
     def _last_words(self) -> str:

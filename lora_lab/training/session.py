@@ -27,6 +27,8 @@ PATIENCE = 1.0  # seconds in which an opening that is cancelled may end by itsel
 class Session:
     """One opened experiment on one thread; a new checkpoint or device is a new Session."""
 
+    outlives = False  # it ends with its process
+
     def __init__(
         self,
         opening: Opening,

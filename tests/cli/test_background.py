@@ -135,6 +135,16 @@ def test_what_cannot_be_begun_is_refused_before_a_process_starts(flags, reason, 
     assert not live_places()
 
 
+def test_one_of_several_processes_detaches_nothing(monkeypatch):
+    for name, value in (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 2), ("LOCAL_WORLD_SIZE", 2),
+                        ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", 29500)):  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    done = verb("train", "--preset", "known-rank", "--detach")
+    assert done.exit_code == 1
+    assert "without torchrun" in done.stderr
+    assert not live_places()
+
+
 def lab(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "lora_lab", *map(str, arguments)], capture_output=True, text=True,

@@ -171,7 +171,6 @@ def test_two_watch_and_one_edits():
         assert not editor.seen(ErrorRecord)
         editor.session.let_go()
         assert editor.session.join(10)
-        watcher.session.take_over()
         wait_until(lambda: watcher.session.edits)
         hyper = watcher.edit(rank=1)
         wait_until(lambda: one.session.controls.hyper == hyper)

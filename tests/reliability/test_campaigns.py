@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.reliability import disk_campaign, kill_campaign, power_cut, soak
+from tests.reliability import disk_campaign, engine_campaign, kill_campaign, power_cut, soak
 
 
 @pytest.mark.slow
@@ -13,6 +13,18 @@ from tests.reliability import disk_campaign, kill_campaign, power_cut, soak
 def test_a_killed_run_goes_on_to_the_bit(tmp_path):
     found = kill_campaign.campaign(tmp_path, kills=6, steps=30_000, seed=1)
     assert found["kills"] >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
+def test_killed_windows_and_engines_cost_a_run_nothing(tmp_path, monkeypatch):
+    for name in ("LORA_LAB_HOME", "OMP_NUM_THREADS", "QT_QPA_PLATFORM"):
+        monkeypatch.setenv(name, "")  # they are as before when it is over
+    engine_campaign.prepare(tmp_path / "windows")
+    assert engine_campaign.kill_windows(3, seed=1)["killed"] == 3
+    engine_campaign.prepare(tmp_path / "engines")
+    assert engine_campaign.kill_engines(4, steps=4_000, seed=1)["killed"] >= 2
 
 
 def test_a_full_disk_damages_nothing(tmp_path):

@@ -53,6 +53,8 @@ class FakePreset:
 class FakeSession:
     """The face of `training.session.Session`; every drain is one turn of the loop."""
 
+    outlives = False
+
     def __init__(self, config, *, paused=True, fails="", steps_per_turn=7):
         self.config, self.fails, self.per_turn = config, fails, steps_per_turn
         self.controls = Controls(config.hyper, paused=paused)
@@ -323,9 +325,11 @@ def lab(qtbot):
     """The window as `lora-lab` opens it; it is closed and its thread joined at the end."""
     from lora_lab.presets import list_presets
     from lora_lab.ui.app import make_window, new_session
+    from lora_lab.ui.shell.leaving import SAVE
 
     made = make_window(new_session, list_presets())
     made.ask = lambda *texts: True
+    made.leaving.where = lambda: SAVE
     made.ask_further = lambda config, rate, step: config.max_steps
     made.resize(1280, 800)  # the screen of the offscreen platform is smaller
     with qtbot.waitSignal(made.painted):

@@ -145,6 +145,8 @@ class BackFlow(QObject):
         self._notices.news(words.format(CLIP), of_run=True)
 
     def _on_went_back(self, record: ResumedRecord) -> None:
+        if not self._sessions.paused and not record.notes:
+            return  # it moved to another process, or is shown again: nothing has gone back
         notes = "".join(f" {note}." for note in record.notes)
         self._notices.news(
             self.tr("The run is at step {:,}; Resume continues from there.").format(record.step)

@@ -6,7 +6,7 @@ trash. The dock says what is requested; reading and writing is done elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal, SignalInstance
@@ -42,6 +42,7 @@ class RunMenu(QMenu):
         self.addSeparator()
         self.adapter = self._entry(tr("Inspect adapter"))
         self.keep = self._entry(tr("Save adapter and end run"))
+        self.stop = self._entry(tr("Stop in the background"))
         self.addSeparator()
         self.report = self._entry(tr("Export HTML report…"))
         self.recipe = self._entry(tr("Export PEFT script…"))
@@ -60,6 +61,7 @@ class RunsDock(QDockWidget):
     """A table of runs with a filter, a line about the one that is chosen, and what can be done."""
 
     open_requested = Signal(str)  # path of a run, to be resumed or looked at
+    stop_requested = Signal(str)  # one that trains in the background
     adapter_requested = Signal(str)  # path of an adapter
     keep_requested = Signal(str)  # the adapter of a run that was cut off
     overlay_requested = Signal(str, bool)
@@ -144,6 +146,7 @@ class RunsDock(QDockWidget):
         menu.note.triggered.connect(lambda: table.edit_column(NOTE))
         menu.adapter.triggered.connect(lambda: self._emit(self.adapter_requested, "adapter"))
         menu.keep.triggered.connect(lambda: self._emit(self.keep_requested))
+        menu.stop.triggered.connect(lambda: self._emit(self.stop_requested))
         menu.report.triggered.connect(lambda: self._emit(self.report_requested))
         menu.recipe.triggered.connect(lambda: self._emit(self.recipe_requested))
         menu.pack.triggered.connect(lambda: self._emit(self.pack_requested))
@@ -151,8 +154,12 @@ class RunsDock(QDockWidget):
         menu.discard.triggered.connect(lambda: self.discard_requested.emit(self.selected()))
         menu.refresh.triggered.connect(lambda: self.refresh_requested.emit())
 
-    def show_runs(self, runs: Sequence[RunSummary]) -> None:
-        """Show these, the interrupted ones first; what is selected stays selected."""
+    def show_runs(self, runs: Sequence[RunSummary], apart: Iterable[str] = ()) -> None:
+        """Show these, the interrupted ones first; what is selected stays selected.
+
+        `apart`: the real paths of those that train in the background.
+        """
+        self.model.apart = frozenset(apart)
         if self.table.show_runs(sorted(runs, key=lambda run: not run.interrupted)):
             self._update()
 
@@ -193,8 +200,13 @@ class RunsDock(QDockWidget):
         words = self.tr("Open") if ended else self.tr("Res&ume")
         if run is not None and step is None:
             words = self.tr("Begin again")
+        apart = run is not None and self.model.is_apart(run)
+        shown = run is not None and run.path == self.model.current
+        if apart:
+            words = self.tr("Attach")
         self.open_button.setText(words)
-        self.open_button.setEnabled(run is not None and not held)
+        self.open_button.setEnabled(run is not None and (not held or (apart and not shown)))
+        menu.stop.setEnabled(apart)
         self.compare_button.setEnabled(len(chosen) > 1)
         menu.adapter.setEnabled(run is not None and (Path(run.path) / "adapter").is_dir())
         menu.keep.setEnabled(run is not None and run.interrupted and step is not None)
@@ -224,6 +236,9 @@ class RunsDock(QDockWidget):
         if run.parent:
             origin = tr(" Branch of {} at step {:,}.").format(run.parent, run.parent_step)
         name = run.label or run.name
+        if self.model.is_apart(run) and run.path != self.model.current:
+            words = tr("{} trains in the background. Attach shows it; it continues either way.")
+            return words.format(name) + origin
         if held:
             return tr("{} is open, here or in another window.").format(name) + origin
         if step is None:

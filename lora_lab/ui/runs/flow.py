@@ -15,12 +15,15 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDockWidget, QWidget
 
 from lora_lab import paths
+from lora_lab.engine.places import live_places
+from lora_lab.engine.remote import end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
 from lora_lab.runs.listing import GOING, RunSummary, list_runs, resumable, set_label
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
+from lora_lab.ui.runs.background_flow import BackgroundFlow
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.files_flow import FilesFlow
@@ -56,6 +59,7 @@ class RunsFlow(QObject):
         self.files = FilesFlow(self._do, dock, notices, window)
         self.files.unpacked.connect(self._refresh)
         self.files.unpacking.connect(self.start)
+        self.background: BackgroundFlow | None = None  # shows what trains without the window
         self._reading = self._reading_again = False  # the list of runs
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
         self.may_run: Callable[[str], bool] = partial(agrees_to_run, window)
@@ -63,6 +67,7 @@ class RunsFlow(QObject):
         dock.open_requested.connect(self.open_run)
         dock.adapter_requested.connect(self.adapter_requested)
         dock.keep_requested.connect(self._on_keep)
+        dock.stop_requested.connect(self._on_stop)
         dock.label_requested.connect(self._on_label)
         dock.compare_requested.connect(self._on_compare)
         dock.discard_requested.connect(self._on_discard)
@@ -116,7 +121,7 @@ class RunsFlow(QObject):
             self._reading_again = True
             return
         self._reading, self._reading_again = True, False
-        reading = self._do(lambda _: list_runs(paths.runs()), self._dock.show_runs)
+        reading = self._do(lambda _: _read(), lambda read: self._dock.show_runs(*read))
         for over in (reading.done, reading.failed, reading.broke):
             over.connect(lambda _: self._on_read())
 
@@ -128,8 +133,11 @@ class RunsFlow(QObject):
     def open_run(self, path: str) -> None:
         """Resume the run at `path`, or look at it; a message says what is wrong with it.
 
-        One that ended before its first checkpoint is begun again, in a folder of its own.
+        One that trains in the background is shown as it does. One that ended before its first
+        checkpoint is begun again, in a folder of its own.
         """
+        if self.background is not None and self.background.show(path):
+            return
         opening = self._agreed(path)
         if opening is not None:
             self._open(opening if resumable(Path(path)) is not None else opening.anew())
@@ -160,6 +168,20 @@ class RunsFlow(QObject):
             self._refresh()
 
         self._do(work, done, self.tr("Opening the run"))
+
+    def _on_stop(self, path: str) -> None:
+        def work(report: Report) -> int:
+            def gives_up() -> bool:
+                report("Saving", -1.0)  # raises where it is cancelled
+                return False
+
+            return end(Path(path), gives_up).step
+
+        def done(step: int) -> None:
+            self._notices.news(self.tr("The run was stopped and saved at step {:,}.").format(step))
+            self._refresh()
+
+        self._do(work, done, self.tr("Saving"))
 
     def _on_label(self, path: str, name: str, note: str) -> None:
         try:
@@ -208,12 +230,12 @@ class RunsFlow(QObject):
         for work in left:
             self._dock.busy.end(work)
 
-        def look(_: Report) -> list[RunSummary]:
+        def look(_: Report) -> tuple[list[RunSummary], set[str]]:
             for work in left:  # what each is in the midst of is still done
                 work.join()
-            return list_runs(paths.runs())
+            return _read()
 
-        self._do(look, self._dock.show_runs)
+        self._do(look, lambda read: self._dock.show_runs(*read))
 
     def _show_interrupted(self, runs: list[RunSummary]) -> None:
         interrupted = [run for run in runs if run.interrupted and run.step]
@@ -239,3 +261,8 @@ class RunsFlow(QObject):
     def _show_and_keep(self, path: str) -> None:
         self.start()
         self._on_keep(path)
+
+
+def _read() -> tuple[list[RunSummary], set[str]]:
+    """The runs, and which of them train in the background."""
+    return list_runs(paths.runs()), set(live_places())

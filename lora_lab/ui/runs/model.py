@@ -6,6 +6,7 @@ person changes is told as a request.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -64,6 +65,7 @@ class RunsModel(RowsModel):
         tr = self.tr
         self._overlays: dict[str, Overlay] = {}
         self.current = ""
+        self.apart: frozenset[str] = frozenset()  # real paths of those in processes of their own
         heads = (
             (tr("Shown"), tr("Ticked: its curves are drawn behind those of the open run")),
             (tr("Run"), tr("F2 renames it; a branch is listed below its parent")),
@@ -86,6 +88,10 @@ class RunsModel(RowsModel):
     def runs(self) -> list[RunSummary]:
         """The runs in the order of the rows."""
         return [run for _, run in self.rows]
+
+    def is_apart(self, run: RunSummary) -> bool:
+        """Whether a run trains in the background."""
+        return bool(self.apart) and os.path.realpath(run.path) in self.apart
 
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Other runs, or the same in another state."""
@@ -145,7 +151,7 @@ class RunsModel(RowsModel):
         figures = {
             SHOWN: overlay.sample if overlay is not None else "",
             NAME: "   " * (depth - 1) + "↳ " * (depth > 0) + (run.label or run.name),
-            STATE: in_words(run.state) or "—",
+            STATE: self._state(run),
             WHAT: run.title if run.variant in ("", PLAIN) else f"{run.title}, {run.variant}",
             RANK: str(run.rank),
             ALPHA: f"{run.alpha:g}",
@@ -156,6 +162,13 @@ class RunsModel(RowsModel):
             NOTE: run.note,
         }
         return figures[column]
+
+    def _state(self, run: RunSummary) -> str:
+        if not self.is_apart(run):
+            return in_words(run.state) or "—"
+        if run.state == "running":
+            return self.tr("trains in the background")
+        return self.tr("{}, in the background").format(in_words(run.state) or "—")
 
     def _order(self, run: RunSummary, column: int) -> Any:
         if column in FIGURES:

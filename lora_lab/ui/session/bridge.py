@@ -85,11 +85,11 @@ class SessionBridge(QObject):
         """From now on these panels collect and draw what arrives."""
         self._panels = list(panels)
 
-    def request_close(self, *, save: bool = True) -> None:
-        """Ask the session to finish its step, save and end; `closed` says when it has."""
+    def request_close(self, *, save: bool = True, let_go: bool = False) -> None:
+        """Ask the session to finish its step, save and end, or let it go; `closed` says when."""
         if not self.closing:
             self.closing, self._asked = True, perf_counter()
-            self.session.request_close(save=save)
+            self.session.let_go() if let_go else self.session.request_close(save=save)
 
     def poll(self) -> None:
         """One tick: drain, deliver, draw."""

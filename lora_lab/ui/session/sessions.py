@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import (
@@ -32,9 +33,12 @@ from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.standing import Standing
 
 if TYPE_CHECKING:
+    from lora_lab.engine.remote import RemoteSession
     from lora_lab.training.commands import Command
     from lora_lab.training.opening import Opening
     from lora_lab.training.session import Session
+
+    AnySession = Session | RemoteSession
 
 R = TypeVar("R")
 
@@ -57,13 +61,14 @@ class Sessions(QObject):
     ) -> None:
         super().__init__(parent)
         self._open_session = open_session
-        self._left: list[Session] = []  # openings that were given up and have not ended
+        self._left: list[AnySession] = []  # openings that were given up and have not ended
         self._panels: Sequence[Collector] = ()
         self._dispatcher = Dispatcher()
         self._ids = count(1)
         self._shown: SessionBridge | None = None
         self._candidate: SessionBridge | None = None
         self._old: list[SessionBridge] = []
+        self._heir: Callable[[], AnySession] | None = None  # what follows the shown one
         self._resume_shown = False  # it was paused for a candidate that may fail
         self._leaving = False
         self._saved_step = 0  # of the shown run: what was learned up to there is on disk
@@ -133,9 +138,34 @@ class Sessions(QObject):
         return self.serving and self.state is State.RUNNING
 
     @property
+    def apart(self) -> bool:
+        """Whether the shown run is in a process of its own."""
+        return self._shown is not None and not self._shown.ended and self._shown.session.outlives
+
+    @property
+    def edits(self) -> bool:
+        """Whether the shown run is changed from here; one may be watched that another edits."""
+        return self._shown is not None and (not self.apart or self._shown.session.edits)
+
+    @property
+    def stays(self) -> bool:
+        """Whether the shown run continues by itself when it is left."""
+        return self._shown is not None and not self._shown.ended and _stays(self._shown)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the shown run is on its way into another process, or back."""
+        return self._heir is not None or self._candidate_is_heir
+
+    @property
+    def _candidate_is_heir(self) -> bool:
+        candidate, shown = self._candidate, self._shown
+        return candidate is not None and shown is not None and candidate.id == shown.id
+
+    @property
     def unsaved(self) -> bool:
-        """Whether the shown run has learned what is not on disk."""
-        return self.serving and self.step != self._saved_step
+        """Whether the shown run has learned what is not on disk, and would end if it were left."""
+        return self.serving and not self.stays and self.step != self._saved_step
 
     def open(self, opening: Opening) -> int:
         """Start a candidate: a new run, one that is resumed, or one that branches off.
@@ -143,12 +173,30 @@ class Sessions(QObject):
         A shown run pauses meanwhile. The id that the session is known by from now on is returned;
         0 where everything was asked to end, and nothing is opened.
         """
+        return self.show(self._open_session(opening)) if not self._leaving else 0
+
+    def show(self, session: AnySession) -> int:
+        """Start a candidate of a session that was made elsewhere; as `open`."""
         if self._leaving:
             return 0
         if self._candidate is not None:
             self._retire(self._candidate, save=False)
-        self.pause(for_opening=True)
-        bridge = SessionBridge(self._open_session(opening), self, next(self._ids))
+        if not self.stays:
+            self.pause(for_opening=True)
+        return self._start(session, next(self._ids))
+
+    def succeed(self, heir: Callable[[], AnySession]) -> None:
+        """End the shown session, saved, and let what `heir` makes then take its place and its id.
+
+        It may raise LabError; then nothing is opened.
+        """
+        if self.serving and self._shown is not None:
+            self._heir = heir
+            self._shown.request_close(save=True)
+            self.state_changed.emit()
+
+    def _start(self, session: AnySession, id: int) -> int:
+        bridge = SessionBridge(session, self, id)
         self._candidate, self.gave_up = bridge, False
         bridge.arrived.connect(lambda record: self._on_arrived(bridge, record))
         bridge.closed.connect(lambda: self._on_closed(bridge))
@@ -211,10 +259,13 @@ class Sessions(QObject):
             self._shown.session.controls.finish()
 
     def close_all(self) -> None:
-        """Let every session finish its step, save and end; `all_ended` follows."""
+        """Let every session finish its step, save and end; `all_ended` follows.
+
+        One that trains in a process of its own is left to itself.
+        """
         self._leaving = True
         for bridge in self._alive():
-            bridge.request_close(save=True)
+            bridge.request_close(let_go=_stays(bridge))
         self.state_changed.emit()
         self._check_all_ended()
 
@@ -225,7 +276,7 @@ class Sessions(QObject):
         """
         self._leaving = True
         for bridge in self._alive():
-            bridge.request_close(save=True)
+            bridge.request_close(let_go=_stays(bridge))
             session = bridge.session
             if not session.join(PATIENCE if session.state is State.LOADING else None):
                 self._left.append(session)
@@ -245,7 +296,7 @@ class Sessions(QObject):
             bridge.deleteLater()
         else:
             self._old.append(bridge)
-            bridge.request_close(save=save)
+            bridge.request_close(save=save, let_go=_stays(bridge))
 
     def _on_arrived(self, bridge: SessionBridge, record: Record) -> None:
         """The one way of every record: what stands here first, then whoever subscribed to it."""
@@ -292,6 +343,8 @@ class Sessions(QObject):
         if bridge in self._old:
             self._old.remove(bridge)
             bridge.deleteLater()
+        elif bridge is self._shown and self._heir is not None:
+            self._inherit(bridge.id)
         elif bridge is self._candidate:
             self._candidate, self.gave_up = None, True
             bridge.deleteLater()
@@ -302,6 +355,24 @@ class Sessions(QObject):
         self.state_changed.emit()
         self._check_all_ended()
 
+    def _inherit(self, id: int) -> None:
+        """The shown session has ended for another to take its place."""
+        heir, self._heir = self._heir, None
+        if self._leaving or heir is None:
+            return
+        try:
+            self._start(heir(), id)
+        except LabError as error:
+            self.gave_up = True
+            self.failed.emit(ErrorRecord(self.step, str(error)))
+            self.opening_failed.emit()
+
     def _check_all_ended(self) -> None:
         if self._leaving and not self._alive():
             self.all_ended.emit()
+
+
+def _stays(bridge: SessionBridge) -> bool:
+    """Whether its run continues by itself when it is left: it trains, in another process."""
+    session = bridge.session
+    return session.outlives and not (bridge.closing or (bridge.paused and session.edits))

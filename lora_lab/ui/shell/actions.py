@@ -63,6 +63,16 @@ class Actions(QObject):
             tr("Revert or branch…"), "Ctrl+Backspace",
             tip=tr("Checkpoints of this run: revert to one, or start a branch from it"),
         )  # fmt: skip
+        self.background = self._action(
+            tr("Keep training without the window"), "Ctrl+Shift+B",
+            tip=tr("In a process of its own: runs of over a minute continue when it is closed"),
+        )  # fmt: skip
+        self.background.setCheckable(True)
+        self.end_note = self._action(
+            tr("Notify when a long run ends"),
+            tip=tr("By a note of the desktop, for runs of over a minute, while the lab is behind"),
+        )
+        self.end_note.setCheckable(True)
         self.queue = self._action(tr("Queue…"), "Ctrl+Shift+Q", tip=tr("Add runs and compare them"))
 
     def _make_adapter(self) -> None:
@@ -200,7 +210,7 @@ class Actions(QObject):
         run.addSeparator()
         run.addActions([self.undo_edit, self.go_back])
         run.addSeparator()
-        run.addAction(self.queue)
+        run.addActions([self.background, self.end_note, self.queue])
         adapter = self._menu(bar.addMenu(tr("&Adapter")), self.adapter, self.evaluate)
         adapter.addSeparator()
         adapter.addActions([self.merge, self.intruders, self.health, self.workshop])

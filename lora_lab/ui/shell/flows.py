@@ -32,11 +32,13 @@ from lora_lab.ui.open.opened_files import OpenedFiles
 from lora_lab.ui.open.recent_menu import RecentFlow
 from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.runs.back_flow import BackFlow
+from lora_lab.ui.runs.background_flow import BackgroundFlow
 from lora_lab.ui.runs.flow import RunsFlow
 from lora_lab.ui.runs.overlays_flow import OverlaysFlow
 from lora_lab.ui.runs.save_flow import SaveFlow
 from lora_lab.ui.session.ask_flow import AskFlow
 from lora_lab.ui.shell.announcer import Announcer
+from lora_lab.ui.shell.end_note import EndNote
 from lora_lab.ui.shell.palette import Palette
 from lora_lab.ui.shell.palette_entries import entries
 from lora_lab.ui.shell.undo import UndoFlow
@@ -75,6 +77,12 @@ class Flows(QObject):
         )  # fmt: skip
         dock = window.runs_dock
         self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.begin, window)
+        self.background = BackgroundFlow(
+            sessions, notices, window.begin, window.open_session, window
+        )
+        self.runs.background = self.background
+        self.end_note = EndNote(sessions, notices, window)
+        self.background.notes = lambda: self.end_note.on
         self.save = SaveFlow(sessions, notices, window)
         self.overlays = OverlaysFlow(sessions, window.panels, dock, notices, window)
         self.queue = QueueFlow(
@@ -105,7 +113,8 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.queue, self.adapter, self.health, self.ear, self.learn,
+            self.hint, self.background, self.queue, self.end_note, self.adapter, self.health,
+            self.ear, self.learn,
         )  # fmt: skip
         self.announcer = Announcer(sessions, notices, window)
         self._connect(window)
@@ -147,6 +156,13 @@ class Flows(QObject):
         )
         window.hyper_dock.help_requested.connect(self.help.show_page)
         commands.queue.triggered.connect(self.queue.start)
+        commands.end_note.setChecked(self.end_note.on)
+        commands.end_note.triggered.connect(self.end_note.choose)
+        commands.background.setChecked(self.background.on)
+        commands.background.triggered.connect(self.background.choose)
+        self.background.chosen.connect(commands.background.setChecked)
+        self.background.told.connect(window.strip.say)
+        window.leaving.background = self.background
         commands.go_back.triggered.connect(lambda: self.back.start())
         commands.undo_edit.triggered.connect(self.back.undo_edit)
         self.runs.adapter_requested.connect(self.workshop.show_adapter)

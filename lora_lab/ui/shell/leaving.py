@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -12,6 +13,11 @@ from lora_lab.records import ErrorRecord, SavedRecord, State, StateRecord
 from lora_lab.training.commands import Save
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.dialogs import choose
+
+if TYPE_CHECKING:
+    from lora_lab.ui.runs.background_flow import BackgroundFlow
+
+CONTINUE, SAVE, STAY = range(3)  # what becomes of a run that trains when the window is closed
 
 
 class Leaving(QObject):
@@ -27,6 +33,8 @@ class Leaving(QObject):
         super().__init__(window)
         self._sessions, self._ask, self._window = sessions, ask, window
         self.choose: Callable[[str, str, Sequence[str]], int] = partial(choose, window)
+        self.background: BackgroundFlow | None = None  # once there is one
+        self.where: Callable[[], int] = self._ask_where  # one of CONTINUE, SAVE, STAY
         self.pending = False
         self._words = ("", "", "")  # the question, and two of its answers
         self._then: Callable[[bool], object] = lambda may: None  # whether the run may go
@@ -37,10 +45,21 @@ class Leaving(QObject):
 
     def start(self) -> None:
         """The close button and Quit."""
-        sessions = self._sessions
+        sessions, background = self._sessions, self.background
         if self.pending or sessions.leaving:
             return
-        if sessions.running and not self._ask(
+        if sessions.moving:  # it is saved, and trains there once it is open
+            self.allowed.emit()
+            return
+        if sessions.running and background is not None and background.may_continue:
+            answer = self.where()
+            if answer == CONTINUE and sessions.apart:
+                self.allowed.emit()
+            elif answer == CONTINUE:
+                background.move_out(self.allowed.emit)
+            if answer != SAVE:
+                return
+        elif sessions.running and not self._ask(
             self.tr("Training is running. Close the lab?"),
             self.tr("The current step is finished and the adapter is saved."),
             self.tr("&Save and close"),
@@ -58,6 +77,21 @@ class Leaving(QObject):
             self.allowed.emit()
         else:
             self._save()
+
+    def _ask_where(self) -> int:
+        """Whether the run continues without the window, or ends, or the window stays."""
+        return self.choose(
+            self.tr("Training is running. Close the lab?"),
+            self.tr(
+                "It can continue in the background; the lab shows it again when it is opened. Or "
+                "the current step is finished, the adapter saved, and the run ended."
+            ),
+            (
+                self.tr("Continue in the &background"),
+                self.tr("&Save and end the run"),
+                self.tr("Keep the lab open"),
+            ),
+        )
 
     def saved_first(self) -> bool:
         """Save the shown run, for another one is to take its place; False: it is to stay.

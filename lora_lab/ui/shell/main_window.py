@@ -39,7 +39,7 @@ from lora_lab.ui.shell.leaving import Leaving
 from lora_lab.ui.shell.status import StatusStrip
 from lora_lab.ui.shell.wiring import connect_docks
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import in_words
+from lora_lab.ui.style.figures import in_words, state_words
 from lora_lab.ui.train.continue_dialog import ask_further
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
 from lora_lab.ui.train.setup import SetupDock
@@ -68,6 +68,7 @@ class MainWindow(QMainWindow):
         notices: Notices | None = None,
     ) -> None:
         super().__init__()
+        self.open_session = open_session
         self._may_close = self._was_painted = self._engine_known = False
         self.flows: QObject | None = None  # what opens from the menus; set once it is painted
         self.ask = partial(ask, self)
@@ -149,7 +150,10 @@ class MainWindow(QMainWindow):
 
         A run that is training is asked about first. The id of the session; 0: nothing is opened.
         """
-        if not self._may_end(self.tr("Training is running. Open anyway?"), self.tr("&Open")):
+        stays = self.sessions.stays  # a run in a process of its own continues there
+        if not stays and not self._may_end(
+            self.tr("Training is running. Open anyway?"), self.tr("&Open")
+        ):
             self._show_config()
             return 0
         return self._begin(opening)
@@ -177,6 +181,8 @@ class MainWindow(QMainWindow):
             self.notices.error(str(error))
             return
         if self._may_end(self.tr("Training is running. Restart anyway?"), self.tr("&Restart")):
+            if self.sessions.apart:  # it would train on where it is
+                self.sessions.pause()
             self._begin(New(config))
 
     def requested_config(self, config: RunConfig) -> RunConfig:
@@ -297,14 +303,19 @@ class MainWindow(QMainWindow):
         commands.open.setEnabled(not self.sessions.leaving)
         own = known and self.setup_dock.config.task in own_tasks()
         commands.open_base.setEnabled(known and not own)
-        self.host.setEnabled(not self.sessions.leaving)
+        self.host.setEnabled(not (sessions.leaving or sessions.moving))
         if sessions.shown is not None:
             self.strip.show_state()
         self.strip.set_opening(sessions.opening and not sessions.leaving)
         if sessions.leaving or self.leaving.pending:
             self.strip.say(self.tr("Saving…"))
+        elif sessions.moving:
+            self.strip.say(self.tr("Moving the run…"))
         elif sessions.opening:
             self.strip.say(self.tr("Loading…"))
+        elif sessions.apart and ready:
+            words = self.tr("{}, in the background") if sessions.edits else self.tr("{}, watched")
+            self.strip.say(words.format(state_words(state, sessions.step)))
         elif sessions.shown is None and sessions.gave_up:
             self.strip.say(self.tr("Nothing is open"))
 
